@@ -26,6 +26,7 @@ TABLES = (
     "orders",
     "verdicts",
     "coverage",
+    "coverage_splits",
     "checkpoints",
 )
 

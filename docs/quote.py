@@ -94,6 +94,20 @@ def _coverage(found: Document) -> str:
     )
 
 
+def _coverage_splits(found: Document) -> str:
+    covered = [
+        statistics.mean(
+            _aim(found, f"% of all tables covered, on {part} rows, {split}, at least")
+            for part in ("validation", "test")
+        )
+        for split in ("chronological", "groups")
+    ]
+    return (
+        f"Where rows depend on one another it holds less often: in {covered[0]:.1f} % of tables that are "
+        f"split by time, and in {covered[1]:.1f} % of those split by groups."
+    )
+
+
 def _verdicts(found: Document) -> str:
     every = next(row for row in found["rows"] if row["source"] == "all")
     green = _aim(found, "green on an end above 1.2 times the least, or on a falling curve")
@@ -148,6 +162,7 @@ SENTENCES: Mapping[str, Callable[[Document], str]] = {
     "equal_settings": _equal_settings,
     "promises": _promises,
     "coverage": _coverage,
+    "coverage_splits": _coverage_splits,
     "verdicts": _verdicts,
     "regret": _regret,
     "advise": _advise,

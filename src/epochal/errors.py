@@ -38,11 +38,11 @@ __all__ = [
 
 
 class _OneSentence(Exception):
-    """An error that says all in its sentence: a notebook shows that, and not where it was raised."""
+    """An error whose message is complete: a notebook shows no traceback."""
 
     @property
     def sentence(self) -> str:
-        """What it says on the command line, with flags; `str` names the arguments of Python."""
+        """The message in command-line terms; `str` has it in Python's."""
         return str(self.args[0]) if self.args else ""
 
     def __str__(self) -> str:
@@ -53,20 +53,20 @@ class _OneSentence(Exception):
 
 
 class Refusal(_OneSentence, ValueError):
-    r"""What cannot work, refused before training: name, bound, value, remedy in one sentence.
+    r"""An impossible request, refused before training: name, bound, value, remedy in one sentence.
 
     >>> raise Refusal("epochs must be at least 1; got 0.")
     Traceback (most recent call last):
     epochal.errors.Refusal: epochs must be at least 1; got 0.
 
-    It is written for the command line, and speaks of arguments in Python.
+    It is written in command-line terms; `str` translates flags to Python arguments.
 
     >>> found = Refusal("row 3 has no time; --drop when leaves the column out.")
     >>> print(found, found.sentence, sep="\n")
     row 3 has no time; drop=["when"] leaves the column out.
     row 3 has no time; --drop when leaves the column out.
 
-    What a sentence cites from a file can't break it: it is one line, without control characters.
+    Text from files can't break it: it is one line, without control characters.
 
     >>> print(Refusal("no column \x1b[2J\n."))
     no column ?[2J .
@@ -77,27 +77,27 @@ class Refusal(_OneSentence, ValueError):
 
 
 class MissingExtra(Refusal):
-    """An optional package is needed and not installed; the sentence has the command that installs it."""
+    """An optional package is not installed; the message has the install command."""
 
 
 class DataFailed(_OneSentence, RuntimeError):
-    """Data that can't be read any more, in one sentence: a sample that raises, a file that has changed."""
+    """Data became unreadable, in one sentence: a sample that raises, a file that has changed."""
 
     def __init__(self, sentence: object = "") -> None:
         super().__init__(one_line(sentence))
 
 
 class SaveFailed(_OneSentence, RuntimeError):
-    """What could not be written while training, in one sentence: a full disk, a folder that is gone."""
+    """A write failed while training, in one sentence: a full disk, a removed folder."""
 
     def __init__(self, sentence: object = "", run: Any = None) -> None:
         super().__init__(one_line(sentence))
         self.run = run
-        """The `Run`, where the training had come to its end and only its folder is not as it should be."""
+        """The `Run`, if only its folder could not be written at the end."""
 
 
 def reason(error: OSError) -> str:
-    """Why something could not be written, in words.
+    """Why a write failed, in words.
 
     >>> reason(OSError(errno.ENOSPC, "No space left on device"))
     'there is no space left on the disk'
@@ -108,16 +108,16 @@ def reason(error: OSError) -> str:
 
 
 class HostLost(_OneSentence, RuntimeError):
-    """A process that trains together with this one is gone, or has failed: which, and what can be done."""
+    """A process of the group is lost or has failed: which, and the remedy."""
 
     def __init__(self, sentence: object = "") -> None:
         super().__init__(one_line(sentence))
 
 
 def did_you_mean(kind: str, name: str, options: Iterable[str], given: str = "") -> str:
-    """The sentence for an unknown name: what it was, the nearest known ones, and all of them.
+    """The message for an unknown name: the name, the nearest known ones, and all of them.
 
-    `given` is what it was, where it has another `name` here.
+    `given` is the user's text, if `name` is a normalized form.
 
     >>> did_you_mean("optimizer", "admw", ["adam", "adamw", "sgd"])
     'unknown optimizer "admw"; did you mean "adamw"? Known: adam, adamw, sgd.'
@@ -129,13 +129,13 @@ def did_you_mean(kind: str, name: str, options: Iterable[str], given: str = "") 
 
 
 _MOST_PROBLEMS = 8
-"""Problems that one refusal lists; of more, their number is said."""
+"""Most problems that one refusal lists; the others are counted."""
 
 
 def several(problems: Sequence[str]) -> Refusal:
-    """One refusal of all that is wrong with the data, so that it can be mended in one go.
+    """One refusal of all problems of the data, so that they can be fixed at once.
 
-    A single problem is its own sentence. Of very many, the first are listed and the others counted.
+    A single problem is its own sentence. The first ones are listed, the others counted.
 
     >>> print(several(["line 3 has 5 fields.", 'column 2 ("x") mixes texts and numbers.']))
     2 problems: (1) line 3 has 5 fields. (2) column 2 ("x") mixes texts and numbers.
@@ -150,7 +150,7 @@ def several(problems: Sequence[str]) -> Refusal:
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:
-    """Import an optional `module`, or say which command installs it."""
+    """Import an optional `module`, or refuse with the install command."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -53,7 +53,8 @@ def trial_of(values: list[float], repeat: int = 1, reason: str = "") -> Trial:
     count = np.arange(len(values))
     columns = {"validation.loss": np.array(values, np.float32).astype(np.float64)}
     curves = Curves(np.full(len(values), repeat), count / 3, count * 4, count * 64, count * 1e-3, columns)
-    return Trial("one", repeat, curves, int(count[-1]) * 4 if len(values) else 0, 0.0125, reason)
+    updates, forecasts = int(count[-1]) * 4 if len(values) else 0, np.outer(count, [1 / 3, np.pi])
+    return Trial("one", repeat, curves, updates, 0.0125, reason, {"validation.loss": count / 7}, forecasts)
 
 
 def equal(one: Trial | None, other: Trial) -> None:
@@ -69,6 +70,7 @@ def equal(one: Trial | None, other: Trial) -> None:
     for name in ("repeat", "epoch", "update", "samples"):
         np.testing.assert_array_equal(getattr(one.curves, name), getattr(other.curves, name))
     np.testing.assert_allclose(one.curves.seconds, other.curves.seconds, atol=1e-6)
+    assert one.forecasts.tolist() == other.forecasts.tolist()
     assert one.curves.names == other.curves.names
     for name, values in other.curves.columns.items():
         np.testing.assert_array_equal(one.curves.columns[name], values)

@@ -33,10 +33,13 @@ found""",
     "help(ep.fit)",
     "ep.fit(ep.MLP(8), frame, 't', epochs=0)",
     "ep.fit(ep.MLP(8), frame, 't', epochs=2, batch_size=16, progress=False)",
+    "run.curves.plot()",
+    "found.plot()",
 ]
 FIT, RUN, PLAN, DATASET, PREDICTION, EVALUATION, VERDICT, COMPARISON, HISTORY, HELP, REFUSED, SILENT = range(
     12
 )
+PICTURES = (12, 13)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +112,11 @@ def test_every_object_has_a_view_and_a_short_line(outputs, place):
     assert len(shown.data["text/plain"].splitlines()) <= 6, shown.data["text/plain"]
     words = words_of([shown])
     assert "--" not in words, "flags are for the command line"
+
+
+@pytest.mark.parametrize("place", PICTURES)
+def test_pictures_show_themselves_without_a_magic_command(outputs, place):
+    assert outputs[place][0].data["image/png"]
 
 
 def test_views_say_what_the_objects_hold(outputs):

@@ -396,3 +396,10 @@ def test_other_numbers_that_count_the_rows_are_inputs_and_said(tmp_path, name):
     found = read(tmp_path, f"{name},x,price\n" + "\n".join(rows) + "\n")
     assert found.features == (name, "x")
     said(found, f'("{name}") counts the rows (1,920 to 2,019): kept; --drop {name} leaves it out')
+
+
+def test_dates_are_no_target(tmp_path):
+    rows = [f"{at % 7},{1 + at % 28:02d}.{1 + at % 12:02d}.2024" for at in range(200)]
+    with pytest.raises(Refusal, match=r"must hold numbers or classes; got dates \(84 different ones\)"):
+        read(tmp_path, "x,received\n" + "\n".join(rows) + "\n")
+    assert read(tmp_path, "x,received\n" + "\n".join(rows) + "\n", task="classification").task.outputs == 84

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 import epochal
+from epochal.plan import ORDERS, REMAINDERS
+from epochal.plan.walk import Even, Phased
 from epochal.settings import VARYING, Options, Settings
 from epochal.training.signatures import settings_of
 
@@ -106,6 +108,14 @@ def test_a_module_opens_with_a_statement_of_what_it_holds(path):
     assert text, f"{name_of(path)} has no docstring"
     first = text.splitlines()[0]
     assert first.endswith("."), f"{name_of(path)}: {first}"
+
+
+@pytest.mark.parametrize("kind", [*map(type, [*ORDERS.values(), *REMAINDERS.values()]), Even, Phased])
+def test_public_methods_of_a_plan_have_a_docstring_or_inherit_one(kind):
+    methods = [
+        name for name, one in vars(kind).items() if inspect.isfunction(one) or isinstance(one, property)
+    ]
+    assert [name for name in methods if name[0] != "_" and not inspect.getdoc(getattr(kind, name))] == []
 
 
 def test_most_files_stay_under_400_lines():

@@ -15,6 +15,7 @@ import optax
 import pytest
 
 import epochal as ep
+from epochal.choose import confirm as confirm_module
 from epochal.choose.advice import Advice
 from epochal.choose.advise import advise
 from epochal.choose.finals import widened
@@ -23,6 +24,7 @@ from epochal.choose.trial import Interrupted
 from epochal.curves import summarize
 from epochal.errors import Refusal
 from epochal.report.paper.advice import plot
+from epochal.runs.forecast import score_forecasts
 from epochal.training.loop import Control
 
 ROWS = 100
@@ -422,3 +424,26 @@ def test_an_advice_that_would_take_hours_is_refused(monkeypatch):
     monkeypatch.setattr("epochal.choose.adviser.LONG", 1e-9)
     with pytest.raises(Refusal, match="the pilot alone would take about"):
         advise(NET, samples(), batch_size=16, **FAST)
+
+
+@pytest.mark.parametrize(("kept", "noise", "beats"), [(0.97, 1.0, False), (0.0, 0.2, True)])
+def test_forecasts_are_judged_as_those_of_a_run(
+    kept: float, noise: float, beats: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both by the intervals of the gains on naive forecasts of the same windows, at the same fresh seeds."""
+    judged = []
+    monkeypatch.setattr(
+        confirm_module,
+        "score_forecasts",
+        lambda *given: judged.append(score_forecasts(*given)) or judged[-1],
+    )
+    random, level = np.random.default_rng(2), 0.0
+    values = np.sin(np.arange(200) * 2 * np.pi / 7) * (not kept) + noise * random.normal(size=200)
+    for row, shock in enumerate(values):
+        values[row] = level = kept * level + shock
+    data = ep.windows(values[:, None], lags=7, period=0)
+    found = advise(NET, data, batch_size=16, learning_rate=0.03, **FAST)
+    ((scores,), says) = judged, "does not surely beat the last value on the validation windows"
+    assert found.recommended and scores.rmse.mean == pytest.approx(found.figures["validation.rmse"].mean)
+    assert found.answer.startswith(f"The forecast {says}.") is not beats
+    assert ("It beats the last value (RMSE" in found.answer) is beats is not bool(scores.unbeaten)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import optax
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -248,6 +249,18 @@ def test_settings_that_are_equal_in_updates_are_evaluated_alike():
     assert updates[0] == updates[1] == updates[2]
     run = ep.fit(found.model, "example:iris", **found.options)
     assert run.outcomes[0].updates == 40 and run.plan.batch_size == found.row(found.recommended).batch_size
+
+
+def test_options_hold_the_columns_that_were_named():
+    frame = pd.DataFrame(
+        {"y": ["a", "b"] * 30, "weight": 1.0, "x": np.arange(60) % 7, "floors": [1, 2, 3] * 20}
+    )
+    grid = {"batch_size": [8, 16], "learning_rate": 0.01, "epochs": 2, "repeats": 2}
+    found = compare(MODEL, frame, target="y", sample_weight="weight", **grid)
+    assert found.options["target"] == "y" and found.options["sample_weight"] == "weight"
+    run = ep.fit(found.model, frame, **found.options)
+    assert run.task.classes == ("a", "b")
+    assert "target" not in compare(MODEL, frame[["x"]], frame["y"], **grid).options
 
 
 def test_the_options_of_a_setting_train_with_it():

@@ -213,6 +213,18 @@ def test_kept_weights_are_read_where_the_other_repeats_are_best() -> None:
     assert found.epochs == 2 and found.trained == 3
 
 
+def test_an_error_at_a_repeat_s_own_best_epoch_is_smaller_than_at_that_of_the_others() -> None:
+    trials = {0: trial(0, [1, 0.1, 0.4, 0.5]), 3: trial(3, [1, 0.6, 0.2, 0.5]), 4: trial(4, [1.0], BROKEN)}
+    for one in trials.values():
+        one.curves.columns["validation.rmse"] = 2 * one.curves.columns["validation.loss"]
+    kept, last = (
+        final_of(Point(32, 0), 3, trials, dict.fromkeys(trials, 1.0), LOSS, kept=kept)
+        for kept in (True, False)
+    )
+    assert kept.flattered("validation.rmse", 3) == pytest.approx(2.0), "0.6 where the other is best, not 0.2"
+    assert kept.flattered("validation.mae", 3) == last.flattered("validation.rmse", 3) == 0.0
+
+
 def test_the_epoch_that_others_choose_does_not_flatter() -> None:
     """Of noise around a constant, the minimum of each curve lies far below; what others choose does not."""
     random = np.random.default_rng(4)
@@ -221,3 +233,14 @@ def test_the_epoch_that_others_choose_does_not_flatter() -> None:
     assert values[np.arange(200), rows].mean() == pytest.approx(1.0, abs=0.02)
     assert values.min(axis=1).mean() < 0.85, "negative control"
     assert epochs_of_others(np.array([[3.0, 1.0, 2.0]])).tolist() == [1]
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_a_few_rows_that_make_most_of_every_loss_hide_no_gain(share: float) -> None:
+    """Losses of splits that differ a hundredfold, by whether the one large row is validated."""
+    random = np.random.default_rng(7)
+    baseline = np.where(random.random(20) < 0.2, 100.0, 1.0)
+    values = baseline * share * random.lognormal(0, 0.2, 20)
+    trials = {repeat: trial(repeat, [value]) for repeat, value in enumerate(values)}
+    found = Final(Point(32, -6), 10, 10, trials, values, {}, baseline, Rules("validation.loss", 0.25))
+    assert found.beats_baseline == (share < 1)

@@ -6,6 +6,7 @@ The oracle is logistic regression by gradient descent in NumPy, fed with `plan.b
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 import epochal as ep
 from epochal.engine import compiler
 from epochal.settings import Settings
+from epochal.training import shapes
 from epochal.training.loop import curves_of, make_lane
 from epochal.training.prepare import prepare
 from helpers import assert_close, assert_same_bits
@@ -177,6 +179,27 @@ def test_curves_of_a_lane_count_in_the_plan_s_epochs():
     prepared, _, rows = driven("both")
     curves = curves_of(prepared.plan, prepared.spec.columns, range(1), rows)
     assert curves.epoch.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_trainings_with_equal_plans_place_their_evaluations_once(monkeypatch):
+    """A comparison has hundreds, whose rows took more time than some of the trainings did."""
+    prepared, _, rows = driven("both")
+    first, asked = curves_of(prepared.plan, prepared.spec.columns, range(1), rows), []
+    counted = ep.Plan.samples_after
+    monkeypatch.setattr(ep.Plan, "samples_after", lambda *given: asked.append(given) or counted(*given))
+    again = curves_of(prepared.plan.with_(), prepared.spec.columns, range(1), rows)
+    assert not asked and first.samples.tolist() == again.samples.tolist() and len(first) == len(rows)
+
+
+def test_a_setting_of_a_comparison_traces_no_functions_that_worked_before(monkeypatch):
+    """Its outputs are looked at, since a model may take one batch size alone."""
+    base = prepare(ep.MLP(4), (X, Y), Settings.of(COMMON))
+    heard, traced = [], shapes.traced
+    monkeypatch.setattr(shapes, "traced", lambda what, *given: heard.append(what) or traced(what, *given))
+    assert prepare(ep.MLP(4), None, replace(base.settings, batch_size=8), like=base)
+    assert "the gradient of the loss" not in heard and "the model's apply in training" in heard
+    assert prepare(ep.MLP(5), None, base.settings, like=base)
+    assert "the gradient of the loss" in heard
 
 
 def test_a_comparison_counts_passes_and_wants_one_size():

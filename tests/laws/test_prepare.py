@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,10 +14,14 @@ import pyarrow as pa
 import pytest
 
 import epochal as ep
+from epochal.choose.bench import Bench
+from epochal.choose.confirm import _rules
 from epochal.data import load
 from epochal.settings import Settings
+from epochal.training import result
 from epochal.training.class_weights import weights_of_classes
 from epochal.training.prepare import prepare
+from epochal.training.prepared import Prepared
 
 RANDOM = np.random.default_rng(5)
 X = RANDOM.normal(size=(60, 3)).astype(np.float32)
@@ -160,3 +166,32 @@ def test_variables_to_start_from_may_have_more_digits():
     variables = model.init(jax.random.key(0), jnp.zeros(3))
     exact = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), variables)
     assert prepared((X, Y), model, initial=exact).settings.initial is exact
+
+
+@pytest.mark.parametrize(
+    ("options", "same"),
+    [
+        ({}, False),
+        ({"vary": ("init",)}, True),
+        ({"split": "chronological"}, True),
+        ({"validation": (X[:20], Y[:20])}, True),
+    ],
+    ids=["drawn anew", "shared", "by time", "given"],
+)
+def test_whether_repeats_validate_on_the_same_samples_is_asked_in_one_place(options, same, monkeypatch):
+    """By the verdict, by the intervals, and by the promises of an advice."""
+    options = {"repeats": 3, "epochs": 2, "seed": 1} | options
+    one = prepared((X, Y), **options)
+    first, *others = (one.numbers(repeat, "validation") for repeat in range(3))
+    assert one.same_validation == same == all(np.array_equal(first, other) for other in others)
+    alike = replace(one, splits=(one.splits[0],) * 3)
+    assert alike.same_validation, "whatever made them so"
+    heard, seen = [], result.judge
+    monkeypatch.setattr(result, "judge", lambda *a, **k: heard.append(k["same_samples"]) or seen(*a, **k))
+    ends = []
+    for value in (same, not same):
+        monkeypatch.setattr(Prepared, "same_validation", value)
+        run = ep.fit(ep.MLP(4), X, Y, progress=False, **options)
+        ends.append(run.metrics["validation"]["loss"].ci95)
+        assert (_rules(Bench(ep.MLP(4), (X, Y), Settings.of(options))).samples > 0) == value
+    assert heard == [same, not same] and ends[0] != ends[1]

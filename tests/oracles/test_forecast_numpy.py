@@ -193,3 +193,17 @@ def test_what_the_choice_of_the_epoch_has_gained_is_taken_off_the_interval(sold)
     for one, other, wanted in pairs:
         assert one.mean == other.mean
         assert np.subtract(other.ci95, one.ci95) == pytest.approx(wanted, abs=0.012)
+
+
+def test_one_window_that_makes_the_naive_error_shows_no_gain():
+    """The mean errors of the repeats lie far below the naive one, and yet other windows need not show it."""
+    true, errors = np.zeros((60, 1)), np.random.default_rng(5).normal(size=(60, 1))
+    guesses = 0.9 * np.random.default_rng(6).normal(size=(60, 1))
+    guesses[30] = 15.0
+    predicted = errors + 0.05 * np.random.default_rng(7).normal(size=(5, 60, 1))
+    found = score_forecasts(np.stack([true] * 5), predicted, Shifted(guesses), [np.arange(60)] * 5)
+    assert found.rmse.ci95[1] < found.naive[0].rmse.mean  # a weaker rule: the naive error is taken as known
+    assert found.unbeaten == ("the last value",)
+    assert found.concern("test") == "The forecast does not surely beat the last value on the test windows."
+    far = score_forecasts(np.stack([true] * 5), predicted, Shifted(guesses + 20), [np.arange(60)] * 5)
+    assert far.unbeaten == () and far.concern("test") == ""

@@ -174,10 +174,12 @@ class Advice:
     asked: Mapping[str, Any] = field(default_factory=dict)
 
     def advises(self, one: Tried) -> bool:
-        """Whether a setting that was measured is the advised one."""
+        """Whether a setting that was measured is the advised one, its rate to two digits or so."""
         rate = None if self.learning_rate is None else self.learning_rate.value
-        same = one.batch_size == self.batch_size.value and rate in (None, one.learning_rate)
-        return self.recommended and same
+        near = (
+            rate is None or one.learning_rate is None or math.isclose(rate, one.learning_rate, rel_tol=0.05)
+        )
+        return self.recommended and one.batch_size == self.batch_size.value and near
 
     @property
     def options(self) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
         )
     else:
         last = f"Take batch size {size}{at} and {epochs}: {figure}; {_of_defaults(found)}."
-    return " ".join(filter(None, (first, last, _failed(final), _naive(found))))
+    concern = "" if found.forecasts is None else found.forecasts.concern("validation")
+    return " ".join(filter(None, (concern, first, last, _failed(final), _beats(found))))
 
 
 def _unjudged(final: Final) -> str:
@@ -77,15 +78,12 @@ def _failed(final: Final) -> str:
     return f"But {final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline."
 
 
-def _naive(found: Confirmed) -> str:
-    """How the advised setting stands against the best naive forecast of a series."""
-    column, quality = found.shown(found.final)
-    if not found.naive or not column.endswith("rmse"):
+def _beats(found: Confirmed) -> str:
+    """Which naive forecast of a series, the best of those, the advised setting surely beats."""
+    if found.forecasts is None or found.forecasts.unbeaten:
         return ""
-    name = min(found.naive, key=lambda one: found.naive[one])
-    high = quality.mean if quality.ci95 is None else quality.ci95[1]
-    says = f"{name} (RMSE {quality.written(found.naive[name])} on the same windows)"
-    return f"It {'beats' if high < found.naive[name] else 'does not surely beat'} {says}."
+    best = min(found.forecasts.naive, key=lambda one: one.rmse.mean)
+    return f"It beats {best.name} (RMSE {best.rmse.written(best.rmse.mean)} on the same windows)."
 
 
 def _figure(quality: Summary) -> str:

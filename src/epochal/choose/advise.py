@@ -22,7 +22,7 @@ from epochal.choose.goal import Goal
 from epochal.choose.progress import Steps, Watch
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
-from epochal.data import joined, y_or_target
+from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import BatchSchedule
 from epochal.runs.choices import keep_choice
@@ -134,7 +134,7 @@ def advise(
         adviser = Adviser(
             bench, setting, Goal(goal), target, size, repeats, promised, epochs, steps.watch, begin
         )
-        found = replace(adviser.advice(), asked=given)
+        found = replace(adviser.advice(), asked={**named_columns(y, sample_weight), **given})
         if folder is not None:
             keep_choice(folder, found.to_dict())
         return found

@@ -333,14 +333,14 @@ class Bench:
             last = int(curves.update[-1]) if len(curves) else 0
             reason = _REASONS[int(status[place])]
             seconds = float(curves.seconds[-1]) if len(curves) else 0.0
-            added = {}
+            outputs: tuple[Any, ...] = ()
             if job.blocks and reason != BROKEN:
                 prepared, state = self.prepared(job.setting), lane.progress.repeats
                 one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
                 learned = fitted_of(prepared, lane.spec, one, job.repeat)
                 learned = replace(learned, best=learned.last) if job.blocks == "last" else learned
-                added = added_by_blocks(prepared, learned, job.repeat)
-            found.append((job, Trial(job.setting.name, job.repeat, curves, last, seconds, reason, added)))
+                outputs = added_by_blocks(prepared, learned, job.repeat)
+            found.append((job, Trial(job.setting.name, job.repeat, curves, last, seconds, reason, *outputs)))
         return found
 
     def lane(self, group: Sequence[Job], fixed_budget: int | None = None) -> Lane:

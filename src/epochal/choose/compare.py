@@ -37,7 +37,7 @@ from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.common.version import VERSION
 from epochal.common.waiting import side_by_side
-from epochal.data import joined, y_or_target
+from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal
 from epochal.plan import Plan
 from epochal.runs.choices import keep_choice
@@ -137,7 +137,7 @@ def compare(
         )
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
-    data = joined(data, y, sample_weight, **reading)
+    columns, data = named_columns(y, sample_weight), joined(data, y, sample_weight, **reading)
     task = _settle(axes, common, data, asked, "batch_size" in options, control)
     task.watch, task.begin, task.margin = steps.watch, begin, margin
     kept = None if folder is None else Path(folder)
@@ -152,6 +152,8 @@ def compare(
         task.run()
         task.notes += task.bench.told
     found = concluded(task.measured(target), kept, time.perf_counter() - begin)
+    rows = tuple(replace(row, options={**columns, **row.options}) for row in found.rows)
+    found = replace(found, rows=rows)
     if kept is not None:
         keep_choice(kept, found.to_dict())
     return found

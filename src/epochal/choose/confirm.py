@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from epochal.curves import Summary
 from epochal.curves.intervals import influences
 from epochal.models import bounds_of
 from epochal.models.subsets import one_by_one
-from epochal.runs.forecast import rivals
+from epochal.runs.forecast import ForecastScores, score_forecasts
 from epochal.settings import Settings
 from epochal.training.baselines import constant_figures, constant_functions
 from epochal.training.prepare import USUAL_BATCH
@@ -86,7 +86,7 @@ class Confirmed:
     left_out  settings that broke or ended worse than the baseline on some of these seeds.
     headline  a metric in the target's units that is shown in place of the loss; None where the judged column
               is shown itself.
-    naive     the root mean squared errors of naive forecasts of the same windows, by name.
+    forecasts of windows of a series, against naive ones on the same windows; None for other data.
     """
 
     final: Final
@@ -96,7 +96,7 @@ class Confirmed:
     nothing: bool
     left_out: tuple[Final, ...] = ()
     headline: Headline | None = None
-    naive: Mapping[str, float] = field(default_factory=dict)
+    forecasts: ForecastScores | None = None
 
     def shown(self, final: Final) -> tuple[str, Summary]:
         """A column to be shown of a final, and its values: in the target's units, where there are some."""
@@ -151,9 +151,10 @@ def confirm(
     """
     rules = _rules(search.bench)
     compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
+    wanted = rules.samples or search.bench.base.dataset.timeline is not None
 
     def tested(point: Point, many: int, these: Sequence[int]) -> Final:
-        trials = _trained(search, point, many, these, run, blocks="last" if rules.samples else "")
+        trials = _trained(search, point, many, these, run, blocks="last" if wanted else "")
         return final_of(point, many, trials, _baselines(search.bench, these), rules)
 
     finals: list[Final] = []
@@ -175,7 +176,7 @@ def confirm(
             break
     winner = steady(finals)
     most = min(USUAL_EPOCHS, epochs)
-    trials = _trained(search, usual, most, compared, run, blocks="best" if rules.samples else "")
+    trials = _trained(search, usual, most, compared, run, blocks="best" if wanted else "")
     defaults = final_of(usual, most, trials, _baselines(search.bench, compared), rules, kept=True)
     best = chosen(winner, defaults, for_quality=search.goal.kind == "quality")
     final = best or winner or defaults
@@ -188,7 +189,7 @@ def confirm(
         nothing=best is None,
         left_out=tuple(one for one in finals if one is not final and one.failures),
         headline=_headline(search.bench, compared),
-        naive=_naive(search.bench, compared),
+        forecasts=_forecasts(search.bench.base, final),
     )
 
 
@@ -274,7 +275,7 @@ def _rules(bench: Bench) -> Rules:
     part, _, name = column.partition(".")
     held_out, trained_on = base.part_size("validation"), base.part_size("train")
     bounds = bounds_of(name, base.loss_name)
-    if not _same_rows(base):
+    if not base.same_validation:
         return Rules(column, held_out / trained_on, bounds)
     functions = constant_functions(base, 0, {name}) if part == "validation" else {}
     block = blocks_of_part(base, "validation")[base.numbers(0, "validation")]
@@ -296,24 +297,14 @@ def _headline(bench: Bench, repeats: Sequence[int]) -> Headline | None:
     return Headline(f"validation.{metric.name}", metric.bounds, float(np.mean(constant)))
 
 
-def _naive(bench: Bench, repeats: Sequence[int]) -> dict[str, float]:
-    """The root mean squared errors of naive forecasts of the validation windows, the mean over repeats."""
-    found: dict[str, list[float]] = {}
-    for repeat in repeats:
-        windows = bench.base.windows_of(repeat, "validation")
-        if windows is None:
-            return {}
-        line, samples = windows
-        true = bench.base.truth(repeat, "validation").reshape(len(samples), -1)
-        for name, period in rivals(line):
-            error = line.naive(samples, period) - true
-            found.setdefault(name, []).append(float(np.sqrt((error**2).mean())))
-    return {name: float(np.mean(values)) for name, values in found.items()}
-
-
-def _same_rows(base: Prepared) -> bool:
-    """Whether all repeats validate on the same samples."""
-    if base.shared or base.validation is not None:
-        return True
-    first, *others = (base.numbers(repeat, "validation") for repeat in range(base.settings.repeats))
-    return all(np.array_equal(first, one) for one in others)
+def _forecasts(base: Prepared, final: Final) -> ForecastScores | None:
+    """The forecasts of a final's repeats against naive ones, judged as those of a run are."""
+    trials = {repeat: one for repeat, one in final.trials.items() if len(one.forecasts)}
+    windows = [window for repeat in trials if (window := base.windows_of(repeat, "validation"))]
+    if not windows:
+        return None
+    predicted = np.stack([one.forecasts for one in trials.values()])
+    true = [base.truth(repeat, "validation").reshape(predicted.shape[1:]) for repeat in trials]
+    line, samples = windows[0][0], [index for _, index in windows]
+    flattered = [final.flattered("validation.rmse", repeat) for repeat in trials]
+    return score_forecasts(np.stack(true), predicted, line, samples, np.array(flattered))

@@ -81,6 +81,7 @@ class Final:
     figures   the other columns there.
     baseline  what a constant prediction reaches in the judged column, by repeat; NaN where not known.
     rules     how they are judged.
+    kept      whether the values are those of weights that would be kept, at a best epoch.
     further   seeds that were only looked at for failures: how many, how many broke, how many ended worse than
               the baseline.
     """
@@ -93,6 +94,7 @@ class Final:
     figures: Mapping[str, Floats]
     baseline: Floats
     rules: Rules
+    kept: bool = False
     further: tuple[int, int, int] = (0, 0, 0)
 
     @property
@@ -130,15 +132,24 @@ class Final:
     def beats_baseline(self) -> bool:
         """Whether it is better than the baseline by more than chance, and never broke.
 
-        The lower end of the 95 % interval of the mean gain lies above 0; where no baseline is known, nothing
-        can be said against it, which the answer says first.
+        The lower end of the 95 % interval of the mean gain lies above 0. The gain in a loss is the share of
+        the baseline's that is left out (the skill): where a few samples make most of the loss they make it of
+        both, and the share says more than the difference. Where no baseline is known, nothing can be said
+        against it, which the answer says first.
         """
         if self.broken:
             return False
         if not self.baseline_known:
             return True
+        skill = self.rules.sign > 0 and bool((self.baseline > 0).all())
+        scale = self.baseline if skill else np.ones(len(self.baseline))
+        left = self.values / self.baseline if skill else np.ones(len(self.baseline))
         constant = 0.0 if self.rules.added is None else self.rules.added
-        gain = self.rules.summary(self.gains, [self.rules.sign * (constant - one) for one in self.added()])
+        added = [
+            self.rules.sign * (share * constant - one) / size
+            for one, share, size in zip(self.added(), left, scale, strict=True)
+        ]
+        gain = self.rules.summary(self.gains / scale, added)
         return gain.ci95 is not None and gain.ci95[0] > 0
 
     @property
@@ -160,6 +171,14 @@ class Final:
     def figure(self, name: str, bounds: tuple[float, float]) -> Summary:
         """Another column, likewise."""
         return self.rules.summary(self.figures[name], self.added(name), bounds)
+
+    def flattered(self, name: str, repeat: int) -> float:
+        """By which share an error is smaller at the repeat's own best epoch than where it is read."""
+        if not self.kept or name not in self.figures:
+            return 0.0
+        columns = self.trials[repeat].curves.columns
+        best = columns[name][int(np.nanargmin(self.rules.sign * columns[self.rules.column]))]
+        return float(self.figures[name][list(self.trials).index(repeat)] / best - 1)
 
     def less(self, other: Final) -> Summary:
         """The paired differences of the judged column from another final, over the repeats of both."""
@@ -262,6 +281,7 @@ def final_of(
         figures={name: column(name) for name in names},
         baseline=np.array([baseline[repeat] for repeat in ordered]),
         rules=rules,
+        kept=kept,
     )
 
 

@@ -71,7 +71,7 @@ class Pace:
         return self.step.done / self.step.total if self.step is not None and self.step.total else None
 
     def fitted(self, room: int) -> str:
-        """The line, of at most `room` characters if it can be."""
+        """The line, of at most `room` characters if possible."""
         if self.control is not None and self.control.stopped:
             return "ending: finished trainings are kept; Ctrl-C again leaves at once"
         if self.step is None:

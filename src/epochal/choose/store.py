@@ -80,6 +80,7 @@ class Store:
             "seconds": [round(value, 6) for value in curves.seconds.tolist()],
             "columns": {name: _json(values) for name, values in curves.columns.items()},
             "added": {name: values.tolist() for name, values in trial.added.items()},
+            "forecasts": trial.forecasts.tolist(),
         }
         self._keep(self._trials, "trials.jsonl", row)
 
@@ -111,7 +112,10 @@ class Store:
                 raise _unwritable(self.folder, error) from error
 
 
-_TRIAL = {"key", "updates", "took", "reason", "epoch", "update", "samples", "seconds", "columns", "added"}
+_TRIAL = {
+    *("key", "updates", "took", "reason", "epoch", "update", "samples", "seconds", "columns", "added"),
+    "forecasts",
+}
 """What the line of a trial must have."""
 _SUM = "sum"
 """Under which name a line has the digest of the rest."""
@@ -140,7 +144,10 @@ def _trial(row: dict[str, Any], setting: str, repeat: int) -> Trial:
     if len(lengths) > 1 or not isinstance(row["reason"], str):
         raise ValueError("its columns are not equally long")
     added = {str(name): _numbers(values) for name, values in row["added"].items()}
-    return Trial(setting, repeat, curves, int(row["updates"]), float(row["took"]), row["reason"], added)
+    windows = [_numbers(one) for one in row["forecasts"]]
+    forecasts = np.stack(windows) if windows else np.empty((0, 0))
+    updates, took = int(row["updates"]), float(row["took"])
+    return Trial(setting, repeat, curves, updates, took, row["reason"], added, forecasts)
 
 
 _PARTIAL = "request.json.partial"

@@ -32,8 +32,8 @@ class Job:
     patience  stop after so many epochs without improvement.
     change    by how much a value must be better to be an improvement.
     draw      the repeat whose initial parameters and order it takes, if not its own; its split is its own.
-    blocks    of which weights the influences of blocks of validation samples are wanted: "last", "best", or
-              "" for none.
+    blocks    of which weights the influences of blocks of validation samples, and forecasts of a series, are
+              wanted: "last", "best", or "" for none.
     """
 
     setting: Setting
@@ -67,6 +67,7 @@ class Trial:
     reason    why it stopped before its last update; empty if it did not.
     added     what each block of validation samples adds to a column (`curves.intervals.influences`), where
               the job wants it.
+    forecasts (windows, steps) of the same weights for the validation windows of a series, in its units.
     """
 
     setting: str
@@ -76,6 +77,7 @@ class Trial:
     seconds: float
     reason: str
     added: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    forecasts: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def broken(self) -> bool:

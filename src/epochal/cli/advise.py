@@ -153,10 +153,9 @@ def _choices(found: Advice) -> list[str]:
         *([("learning rate", *_cells(found.learning_rate, ".3g"))] if found.learning_rate else []),
         ("epochs", *_cells(found.epochs, ",.0f")),
     ]
-    return [
-        *aligned(rows),
-        "range: with all rows marked = below; of the epochs, where four fifths of the repeats are best",
-    ]
+    tied = {_mark(found, one) for one in found.tried if one.tied} - {"*"}
+    below = f"with all rows marked {' or '.join(sorted(tied))} below" if tied else "nothing else is as good"
+    return [*aligned(rows), f"range: {below}; of the epochs, where four fifths of the repeats are best"]
 
 
 def _cells(choice: Choice, form: str) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 __all__ = ["ENDLESS", "cores", "free_memory"]
 
 ENDLESS = 2**62
-"""The free memory of a system that doesn't say."""
+"""Unlimited: the system does not report its free memory."""
 
 
 def cores() -> int:
@@ -17,15 +17,15 @@ def cores() -> int:
 
 
 def free_memory() -> int:
-    """Bytes of memory that this process can have without swapping; `ENDLESS` where the system doesn't say.
+    """Free memory of this process in bytes, without swapping; `ENDLESS` if unknown.
 
-    What the system calls available, or what is left of the limit of a control group (a container), if less.
+    The system's available memory, or what a control group (a container) leaves, if less.
     """
     return min(_of_system(), _of_group(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")))
 
 
 def _of_system() -> int:
-    """The memory that Linux calls available, elsewhere the free pages."""
+    """Available memory on Linux, elsewhere the free pages."""
     try:
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
@@ -39,7 +39,7 @@ def _of_system() -> int:
 
 
 def _of_group(membership: Path, root: Path) -> int:
-    """What the control groups of this process (version 1 or 2) and those above them leave; else endless."""
+    """What the control groups of this process (version 1 or 2) and their parents leave, or unlimited."""
     try:
         lines = membership.read_text(encoding="ascii").splitlines()
     except (OSError, ValueError):
@@ -66,7 +66,7 @@ _FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inact
 
 
 def _number(path: Path) -> int | None:
-    """The number in a file; None if there is none ("max")."""
+    """The number in a file; None without one ("max")."""
     try:
         return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):
@@ -74,7 +74,7 @@ def _number(path: Path) -> int | None:
 
 
 def _reclaimable(path: Path, name: str) -> int:
-    """Bytes of files that are held in memory, counted as used and given up where they are in the way."""
+    """Bytes of reclaimable page cache, which count as used."""
     try:
         rows = dict(line.split() for line in path.read_text(encoding="ascii").splitlines())
         return int(rows.get(name, 0))

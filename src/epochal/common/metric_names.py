@@ -16,11 +16,11 @@ _LABELS = {"auc": "AUC", "f1": "F1", "mae": "MAE", "mcc": "MCC", "r2": "R²", "r
 _AVERAGES = {"macro", "micro"}
 _PARTS = {"train": "training", "validation": "validation", "test": "test"}
 _DECLARED: dict[str, bool] = {}
-"""What was said of names that say nothing by themselves: written once each, and never changed."""
+"""Directions of custom metrics by name, each written once."""
 
 
 def declare(name: str, higher: bool) -> bool:
-    """Say which way a metric of one's own is better; False if the other way was said of its name before.
+    """Declare the direction of a custom metric; False if its name has the opposite one.
 
     >>> declare("a_figure", False), declare("a_figure", True), higher_is_better("validation.a_figure")
     (True, False, False)
@@ -41,7 +41,7 @@ def direction_of(name: str) -> bool | None:
 
 
 def higher_is_better(name: str) -> bool:
-    """Whether a curve is read upwards: accuracy, F1, R² are; losses and errors are not.
+    """Whether higher values of a curve are better, as for accuracy, F1 and R².
 
     >>> higher_is_better("validation.accuracy"), higher_is_better("validation.rmse")
     (True, False)

@@ -21,7 +21,7 @@ MOST_ITEMS = 12
 
 
 def text(value: object, most: int = 300) -> str:
-    """Any text, escaped and on one line; a stranger's names can't steer it.
+    """Any text, escaped and on one line, without control characters.
 
     >>> text("<b>\\x1b")
     '&lt;b&gt;?'
@@ -30,12 +30,12 @@ def text(value: object, most: int = 300) -> str:
 
 
 def view(*parts: str) -> str:
-    """Parts as one view. Colors are those of the page, so that it is read in light and in dark."""
+    """Parts as one view, readable in light and dark themes."""
     return f'<div style="line-height:1.5;max-width:60em">{"".join(part for part in parts if part)}</div>'
 
 
 def heading(title: str, aside: str = "") -> str:
-    """What it is, and something about it in a few words."""
+    """A title, with a short remark."""
     more = f' <span style="opacity:.75">{text(aside)}</span>' if aside else ""
     return f"<div>{f'<b>{text(title)}</b>' if title else ''}{more}</div>"
 
@@ -61,12 +61,12 @@ def facts(pairs: Iterable[tuple[str, object]]) -> str:
 
 
 def details(title: str, inside: str) -> str:
-    """What opens when asked."""
+    """A collapsed section."""
     return f"<details><summary>{text(title)}</summary>{inside}</details>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], words: Sequence[int] = (0,)) -> str:
-    """Rows under a head; columns of `words` begin together, those of numbers end together."""
+    """A table; columns of `words` are aligned left, numbers right."""
 
     def line(kind: str, values: Sequence[object]) -> str:
         cells = []
@@ -84,7 +84,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], words: Sequence
 
 
 def items(title: str, lines: Sequence[str], *, folded: bool = False) -> str:
-    """A list under a title, in the words of Python; the end of a long one is folded away, or all of it."""
+    """A titled list with sentences in Python's terms; long ones are partly folded, or fully."""
     if not lines:
         return ""
     shown = [f"<li>{text(in_python(line), 3000)}</li>" for line in lines]
@@ -101,18 +101,18 @@ def items(title: str, lines: Sequence[str], *, folded: bool = False) -> str:
 
 
 def block(title: str, lines: Sequence[str]) -> str:
-    """Lines that are set in columns of one width, under a title."""
+    """Preformatted lines under a title."""
     body = "\n".join(escape(printable(line)) for line in lines)
     style = "margin:.1em 0 .6em;padding:0;border:0;background:none;color:inherit;overflow-x:auto"
     return f'<div style="margin-top:.4em">{text(title)}</div><pre style="{style}">{body}</pre>'
 
 
 def chart(lines: Sequence[tuple[str, Sequence[float], Sequence[float]]], x_name: str) -> str:
-    """Curves as a small drawing in the color of the text: the first line is solid, the next ones dashed.
+    """A small chart in the text color: the first line is solid, the others dashed.
 
     Args:
-        lines: (name, x, y) of each; what is not finite is left out.
-        x_name: what x counts.
+        lines: (name, x, y) of each; non-finite values are left out.
+        x_name: the unit of x.
     """
     drawn = [
         (name, [(a, b) for a, b in zip(xs, ys, strict=True) if math.isfinite(a) and math.isfinite(b)])

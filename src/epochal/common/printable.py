@@ -16,11 +16,11 @@ _STEERING = re.compile(
     "\ufff9-\ufffb\ufeff\ud800-\udfff]"  # annotations, byte order mark, halves of characters
 )
 _MOST = 3000
-"""Characters of a sentence, at most: a name can be as long as a file."""
+"""Most characters of a sentence, since a name can be as long as a file."""
 
 
 def printable(text: str) -> str:
-    r"""The text with a question mark in place of each character that steers; line breaks and tabs stay.
+    r"""The text with a question mark for each control character; line breaks and tabs stay.
 
     >>> printable("a\x1b[2Jb\u202e\n")
     'a?[2Jb?\n'
@@ -29,7 +29,7 @@ def printable(text: str) -> str:
 
 
 def one_line(value: object, most: int = _MOST) -> str:
-    r"""A value as text that fits into a sentence: one line, nothing that steers, the middle left out if long.
+    r"""A value as one line of text without control characters, shortened in the middle if long.
 
     >>> one_line("a\r\n b\x07"), one_line("x" * 20, most=5)
     ('a b?', 'xxx … xx')

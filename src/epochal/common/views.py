@@ -12,12 +12,12 @@ _VIEWS: dict[str, str] = {}
 
 
 def register(views: Mapping[str, str]) -> None:
-    """List functions that draw records, each as "module:function"; none is imported before it is used."""
+    """Register drawing functions as "module:function", imported on first use."""
     _VIEWS.update(views)
 
 
 def view(name: str) -> Callable[..., Any]:
-    """The function that draws a record, by its name.
+    """The drawing function of this name.
 
     >>> view("plot_curves").__module__
     'epochal.report.paper.curves'

@@ -12,14 +12,14 @@ from typing import TypeVar
 __all__ = ["PATIENCE_SECONDS", "ended", "interruptible", "side_by_side"]
 
 PATIENCE_SECONDS = 2.0
-"""How long whoever was interrupted twice waits for calls of a device: usual ones take a tenth of a second."""
+"""How long a process interrupted twice waits for device calls, which usually take a tenth of a second."""
 
 Result = TypeVar("Result")
 Task = TypeVar("Task")
 
 
 def interruptible(call: Callable[[], Result]) -> Result:
-    """What `call()` returns or raises; from the main thread, it runs in another one.
+    """`call()`; if called from the main thread, it runs in another one.
 
     >>> interruptible(lambda: 1 + 1)
     2
@@ -39,7 +39,7 @@ def interruptible(call: Callable[[], Result]) -> Result:
 
 
 def ended(threads: Iterable[threading.Thread], seconds: float | None = None) -> bool:
-    """Whether all threads have ended, after that many seconds at most."""
+    """Whether all threads have ended, within that many seconds."""
     until = None if seconds is None else time.monotonic() + seconds
     threads = list(threads)
     for thread in threads:
@@ -48,7 +48,7 @@ def ended(threads: Iterable[threading.Thread], seconds: float | None = None) -> 
 
 
 def side_by_side(function: Callable[[Task], Result], tasks: Iterable[Task], threads: int) -> list[Result]:
-    """The results of a function for each task, in order; no thread holds the process up when it ends.
+    """Parallel `map` in daemon threads, in order.
 
     >>> side_by_side(abs, [-1, 2, -3], threads=2)
     [1, 2, 3]

@@ -143,12 +143,12 @@ class Case:
         """The baseline in words: what it always predicts."""
         if self.name.endswith("accuracy"):
             return "always predicting the most frequent class"
-        said = {
+        phrases = {
             "log_loss": "always predicting the class frequencies",
             "squared_error": "always predicting the mean",
             "absolute_error": "always predicting the median",
         }
-        return said.get(str(self.settings.get("loss")), "always predicting the same")
+        return phrases.get(str(self.settings.get("loss")), "always predicting the same")
 
     @property
     def flipped(self) -> bool:

@@ -62,14 +62,14 @@ def beats_chance(case: Case) -> Chance | None:
     )
     if curve is None or (level is None and extra is None):
         return None
-    held = carried(np.stack([smoothed(row, case.window) for row in curve]))[0]
+    continued = carried(np.stack([smoothed(row, case.window) for row in curve]))[0]
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).any()]
     if level is not None:
         level = -level if case.flipped else level
         rows = [r for r in rows if np.isfinite(level[r])]
     if not rows:
         return None
-    places = [_best_by_others(case, curve, held, r, len(rows) >= FEWEST_REPEATS) for r in rows]
+    places = [_best_by_others(case, curve, continued, r, len(rows) >= FEWEST_REPEATS) for r in rows]
     better, figures = _by_metric(case, extra, rows, places)
     if level is None:
         how = f"the 95 % interval of {extra}"
@@ -77,12 +77,12 @@ def beats_chance(case: Case) -> Chance | None:
     if not case.known_likelihood and len(rows) < FEWEST_REPEATS and not better:
         return None
     reached = np.array([around(curve[r], at, case.window) for r, at in zip(rows, places, strict=True)])
-    return _by_loss(case, curve, held, rows, level[rows], reached, better, figures)
+    return _by_loss(case, curve, continued, rows, level[rows], reached, better, figures)
 
 
-def _best_by_others(case: Case, curve: Floats, held: Floats, row: int, paired: bool) -> int:
+def _best_by_others(case: Case, curve: Floats, continued: Floats, row: int, paired: bool) -> int:
     """The evaluation at which a repeat is judged: the best of the others, independent of its scatter."""
-    others = mean_over_repeats(np.delete(held, row, axis=0)) if paired else mean_over_repeats(held)
+    others = mean_over_repeats(np.delete(continued, row, axis=0)) if paired else mean_over_repeats(continued)
     usable = np.isfinite(others) & np.isfinite(curve[row])
     return int(np.argmin(np.where(usable, others, np.inf)))
 
@@ -90,7 +90,7 @@ def _best_by_others(case: Case, curve: Floats, held: Floats, row: int, paired: b
 def _by_loss(
     case: Case,
     curve: Floats,
-    held: Floats,
+    continued: Floats,
     rows: list[int],
     level: Floats,
     values: Floats,
@@ -105,8 +105,8 @@ def _by_loss(
     needed: int | None = None
     if len(rows) >= FEWEST_REPEATS:
         low = case.lower_bound(gain, 0.95)
-        asked = math.log((looked_at if case.shared else 2) / ALPHA)
-        by_samples = size > 0 and nats > asked
+        required = math.log((looked_at if case.shared else 2) / ALPHA)
+        by_samples = size > 0 and nats > required
         # Samples that all repeats share may favor all of them alike: then both tests must agree.
         better = (low > 0 and (by_samples or not case.known_likelihood)) if case.shared else (
             low > 0 or by_samples
@@ -114,7 +114,7 @@ def _by_loss(
         likely = case.lower_bound(gain, PROBABLE) > 0
         most = -case.lower_bound(-gain)
         if case.shared and case.known_likelihood:
-            most = max(most, size + case.rise_of(asked, max(reached, 1e-12)))
+            most = max(most, size + case.rise_of(required, max(reached, 1e-12)))
         needed = repeats_needed(gain, case.overlap) if likely and not case.shared else None
         figures = {"gain_at_least": plain(low)} | figures
         how = (
@@ -122,12 +122,12 @@ def _by_loss(
             f"ratio on the validation samples"
         )
     else:
-        asked = math.log(looked_at / ALPHA)
-        lowest = int(np.nanargmin(mean_over_repeats(held[rows])))
+        required = math.log(looked_at / ALPHA)
+        lowest = int(np.nanargmin(mean_over_repeats(continued[rows])))
         bound = noise_bound(mean_over_repeats(curve[rows]), lowest, case.window, looked_at, both=False)
-        better = nats > asked and size > bound
+        better = nats > required and size > bound
         likely = nats > math.log(4) and size > bound / 2
-        most = max(size, 0.0) + max(bound, case.rise_of(asked, max(reached, 1e-12)))
+        most = max(size, 0.0) + max(bound, case.rise_of(required, max(reached, 1e-12)))
         figures = {"scatter_bound": plain(bound)} | figures
         how = f"a likelihood ratio on {case.samples:,} validation samples and the scatter of the curve"
     figures = {
@@ -135,7 +135,7 @@ def _by_loss(
         "gain_over_baseline": plain(size),
         "gain_at_most": plain(most),
         "log_likelihood_ratio": plain(nats),
-        "log_likelihood_ratio_needed": plain(asked),
+        "log_likelihood_ratio_needed": plain(required),
     } | figures
     better = bool(better or by_metric)
     return Chance(better, figures, how, bool(likely and not better), most, needed)

@@ -104,14 +104,14 @@ def risen(case: Case) -> Difference:
     k = int(np.nanargmin(middle))
     # Losses of different splits differ in scale, and rises with them: ratios are compared, not differences.
     ratios = not case.flipped and float(np.nanmin(smooth)) > 0
-    held = carried(smooth)[0]
+    continued = carried(smooth)[0]
     lows, ends, falls, grown = [], [], [], []
     paired = len(rows) >= FEWEST_REPEATS
     for i, r in enumerate(rows):
         last = int(np.flatnonzero(np.isfinite(curve[r]))[-1])
         at = k
         if paired:
-            others = mean_over_repeats(np.delete(held, i, axis=0))[: last + 1]
+            others = mean_over_repeats(np.delete(continued, i, axis=0))[: last + 1]
             at = int(np.nanargmin(np.where(everywhere[: last + 1], others, np.nan)))
         at = min(at, last)
         low, end = around(curve[r], at, case.window), tail(curve[r], last, case.window)
@@ -157,16 +157,16 @@ def risen(case: Case) -> Difference:
         low_value = float(
             np.mean([around(curve[r], min(k, last_known(curve[r])), case.window) for r in rows])
         )
-        nats, asked = case.nats(low_value + size, low_value), math.log(20 * places)
+        nats, required = case.nats(low_value + size, low_value), math.log(20 * places)
         figures |= {
             "scatter_bound": plain(bound),
             "log_likelihood_ratio": plain(nats),
-            "log_likelihood_ratio_needed": plain(asked),
+            "log_likelihood_ratio_needed": plain(required),
         }
-        sure = size > bound and nats > asked
+        sure = size > bound and nats > required
         likely = size > bound / 2 and (nats > math.log(4) or nats == -math.inf)
         perhaps = falling = fall.size > 0 and drop > 0
-        most, needed = size + max(bound, case.rise_of(asked, low_value)), None
+        most, needed = size + max(bound, case.rise_of(required, low_value)), None
         how = (
             f"with {counted(len(rows), 'repeat')}, the rise of the smoothed curve exceeds its own "
             f"scatter, and "

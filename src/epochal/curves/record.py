@@ -260,13 +260,13 @@ class Curves:
         ([2.0, 2.0, 2.0], [3, 2, 2])
         """
         along, array = self.values(name, x)
-        held, running = carried(array)
-        known = np.isfinite(held)
+        continued, running = carried(array)
+        known = np.isfinite(continued)
         count = np.where(running * 2 > np.isfinite(array).any(axis=1).sum(), known.sum(axis=0), 0)
-        held = np.where(known, held, 0.0)
+        continued = np.where(known, continued, 0.0)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            mean = np.where(count > 0, held.sum(axis=0) / count, np.nan)
-            squares = (np.where(known, held - mean, 0.0) ** 2).sum(axis=0)
+            mean = np.where(count > 0, continued.sum(axis=0) / count, np.nan)
+            squares = (np.where(known, continued - mean, 0.0) ** 2).sum(axis=0)
             sd = np.where(count > 1, np.sqrt(squares / (count - 1)), np.nan)
         factors = np.array([np.nan, np.nan] + [t_factor(n) for n in range(2, int(count.max(initial=0)) + 1)])
         half = factors[count] * sd

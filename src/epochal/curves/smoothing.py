@@ -44,23 +44,23 @@ def carried(array: Floats) -> tuple[Floats, NDArray[np.int64]]:
 
     A mean over the repeats that still run jumps whenever one of them stops; a mean of these values does not.
 
-    >>> held, running = carried(np.array([[3.0, 2.0, np.nan], [5.0, 4.0, 1.0]]))
-    >>> held.tolist(), running.tolist()
+    >>> continued, running = carried(np.array([[3.0, 2.0, np.nan], [5.0, 4.0, 1.0]]))
+    >>> continued.tolist(), running.tolist()
     ([[3.0, 2.0, 2.0], [5.0, 4.0, 1.0]], [2, 2, 1])
     """
     finite = np.isfinite(array)
     at = np.arange(array.shape[1])
     seen = np.maximum.accumulate(np.where(finite, at, -1), axis=1)
-    held = np.where(seen >= 0, np.take_along_axis(array, np.maximum(seen, 0), axis=1), np.nan)
+    continued = np.where(seen >= 0, np.take_along_axis(array, np.maximum(seen, 0), axis=1), np.nan)
     last = np.where(finite, at, -1).max(axis=1, initial=-1)
     running = ((seen >= 0) & (at <= last[:, None])).sum(axis=0)
-    return held, running.astype(np.int64)
+    return continued, running.astype(np.int64)
 
 
 def majority_mean(array: Floats) -> Floats:
     """The mean over repeats, stopped ones at their last value, while more than half of them run; else NaN."""
-    held, running = carried(array)
-    return np.where(running * 2 > _measured(array), mean_over_repeats(held), np.nan)
+    continued, running = carried(array)
+    return np.where(running * 2 > _measured(array), mean_over_repeats(continued), np.nan)
 
 
 def _measured(array: Floats) -> int:

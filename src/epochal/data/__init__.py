@@ -5,7 +5,7 @@ from epochal.data.encoder import SampleEncoder, code_sizes
 from epochal.data.examples import EXAMPLES, example, write_example
 from epochal.data.files.read import read_table
 from epochal.data.files.reading import Reading
-from epochal.data.joined import joined, y_or_target
+from epochal.data.joined import joined, named_columns, y_or_target
 from epochal.data.load import load
 from epochal.data.rankings.ranking import PairEncoder, rank_pairs
 from epochal.data.registry import encode_new, encoder_from_dict
@@ -60,6 +60,7 @@ __all__ = [
     "fit_vocabulary",
     "joined",
     "load",
+    "named_columns",
     "rank_pairs",
     "read_table",
     "rising_note",

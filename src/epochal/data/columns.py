@@ -33,7 +33,7 @@ def default_name(index: int) -> str:
 
 
 def unique_names(names: Iterable[object]) -> list[str]:
-    """Names as text without blanks at their ends or line breaks, each once; a later one of two gets a number.
+    """Names as text, stripped and without line breaks; repeated ones get a number.
 
     >>> unique_names(["x", "x (3)", "x", "x ", 0])
     ['x', 'x (3)', 'x (4)', 'x (5)', '0']
@@ -49,7 +49,7 @@ def unique_names(names: Iterable[object]) -> list[str]:
 
 
 def called(names: Sequence[str], index: int) -> str:
-    """A column as sentences call it: its number from 1 and, where it has one, its name.
+    """A column in a sentence: its number from 1 and its name, if it has one.
 
     >>> called(["age", "column 2"], 0), called(["age", "column 2"], 1)
     ('column 1 ("age")', 'column 2')
@@ -59,7 +59,7 @@ def called(names: Sequence[str], index: int) -> str:
 
 
 def plain_name(name: str) -> str:
-    """A name without capitals and blanks at its ends, by which names that differ in these only are found.
+    """A name in small letters, stripped, for lookup.
 
     >>> plain_name(" Blood  Type")
     'blood type'
@@ -68,9 +68,9 @@ def plain_name(name: str) -> str:
 
 
 def flag_value(names: Sequence[str], index: int) -> str:
-    r"""What to pass to a flag to mean this column: its name, or its number where it has none.
+    r"""The value of a flag for this column: its name, or its number if it has none.
 
-    A name with a comma stands in double quotes of its own, as in CSV, since flags take lists.
+    A name with a comma is in double quotes, as in CSV, since flags take lists.
 
     >>> flag_value(["age", "blood type", "column 3"], 1), flag_value(["age", "b", "column 3"], 2)
     ('"blood type"', '3')
@@ -89,7 +89,7 @@ def flag_value(names: Sequence[str], index: int) -> str:
 
 
 def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
-    """The position (from 0) of the column that a name, or a number from 1, refers to. Names come first.
+    """The index of the column with this name or, otherwise, this number from 1.
 
     Raises:
         Refusal: there is no such column; the sentence has the bound and the nearest name.

@@ -13,36 +13,36 @@ from epochal.data.row_hashes import row_hashes
 __all__ = ["Copies", "copies_of", "whole_groups"]
 
 _FEW = 8
-"""Values of a sample by which most are told apart."""
+"""Values of a sample compared first, which distinguish most."""
 _LEAST = 3
-"""Distinct samples, at least, so that each part of a split can have one."""
+"""Fewest distinct samples, so that each part of a split can have one."""
 _CHANCE = 0.1
-"""Equal samples that chance explains, as a share of all of them: with more, they are no copies."""
+"""The share of equal samples that chance explains; only above it do they count as duplicates."""
 _OFTEN = 10
-"""Samples for each distinct one, on average, beyond which a column has to identify the distinct ones."""
+"""Average samples per distinct one above which a column must identify the distinct ones."""
 
 
 @dataclass(frozen=True)
 class Copies:
-    """`of` is int64 `(n,)`: the same number for samples with the same inputs, from 0."""
+    """`of` is int64 `(n,)`: equal for samples with the same inputs, from 0."""
 
     of: NDArray[np.int64]
     distinct: int
 
     @property
     def note(self) -> str:
-        """How many there are, in a sentence."""
+        """The number of duplicates, in a sentence."""
         rows = f"{self.distinct:,} distinct rows of {len(self.of):,}"
         return f"{rows} (the target left aside): duplicates are kept on one side of each split."
 
 
 def copies_of(inputs: NDArray[Any]) -> Copies | None:
-    """The samples whose inputs are equal, where they are copies; None where there are none.
+    """Groups of samples with equal inputs, if they are duplicates; otherwise None.
 
-    Equal inputs with different targets belong together too: what a network remembers of one helps it with the
-    other. Where columns have few values, equal samples are what chance gives (two people of the same age and
-    sex), and keeping them together would make a split a test on unseen combinations: so there have to be more
-    than columns that are independent of one another would give.
+    Equal inputs with different targets belong together too, since memorizing one helps with the other. In
+    columns with few values, equal samples arise by chance (two people of the same age and sex), and keeping
+    them together would test unseen combinations only: so there must be more of them than independent columns
+    would give.
 
     >>> measured = np.float32([[0.12, 7.1], [0.57, 7.9], [0.41, 7.3], [0.77, 8.2], [0.38, 7.7]])
     >>> copies_of(np.tile(measured, (3, 1))).of.tolist()
@@ -70,10 +70,10 @@ def copies_of(inputs: NDArray[Any]) -> Copies | None:
 
 
 def _collisions(inputs: NDArray[Any]) -> NDArray[np.float64]:
-    """For each column of distinct samples: how likely two of them are to have the same value."""
+    """The probability that two distinct samples have the same value, for each column."""
     flat = inputs.reshape(len(inputs), -1)
     flat = flat[:: max(1, len(flat) // 20_000)]
-    # A column more makes equality no more likely, so that some columns are enough.
+    # More columns only lower the probability, so some of them are enough.
     chosen = np.unique(np.linspace(0, flat.shape[1] - 1, 64).astype(int))
     found = np.empty(len(chosen))
     for place, column in enumerate(chosen):
@@ -84,9 +84,9 @@ def _collisions(inputs: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def whole_groups(groups: NDArray[np.int64], copies: Copies) -> NDArray[np.int64] | None:
-    """Groups, those that share copies made one: int64 `(n,)`.
+    """Groups, merged where they share duplicates: int64 `(n,)`.
 
-    None where that links most samples into one group, which leaves too little to be held out.
+    None if most samples end up in one group, which leaves too few to hold out.
 
     >>> whole_groups(np.array([0, 1, 2, 2]), Copies(np.array([0, 0, 1, 2]), 3)).tolist()
     [0, 0, 1, 1]

@@ -29,33 +29,33 @@ __all__ = ["Dataset", "fingerprint"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples in memory or where they can be read, with what was recognized about them.
+    """Samples in memory or readable on demand, with their metadata.
 
     Args:
         inputs: `(n, *shape)`: float32, where NaN marks a missing value, or float64 where float32 would blur
-            what tells values apart until they are scaled; uint8, pixels that the model sees as
+            distinct values before scaling; uint8, pixels that the model sees as
             0 to 1; or int32, tokens. Writeable only if this package made the array, so that nothing is ever
             scaled in place in an array that belongs to the caller. `Rows` where the samples stay in a file or
             behind an object and are streamed.
         targets: int32 class ids `(n,)`, float64 `(n,)` or `(n, m)` for regression, float32 `(n, labels)` of 0
             and 1 for labels, None when unlabeled.
-        task: what is to be predicted; None when unlabeled.
+        task: the kind of prediction; None when unlabeled.
         features: names of the encoded columns, for 2-d inputs and windows; otherwise empty.
         continuous: bool `(d,)`, the encoded columns to be standardized; for inputs of more than two
             dimensions one flag for each entry of the last axis, or one True for all their values.
-        encoder: what encodes new samples the same way, a table's schema for one; None for plain arrays.
+        encoder: encodes new samples in the same way, such as a table's schema; None for plain arrays.
         target_name: the name of the target column.
-        source: where the samples came from, in words.
-        noticed: what was recognized, each a sentence with the flag that overrides it.
+        source: a description of the source.
+        noticed: what was recognized, in sentences with the overriding flag.
         rows: int64 `(n,)`, the data row of each sample in its source, counted from 1 without the header.
         sample_weight: float32 `(n,)` or None.
         fingerprint: SHA-256 of the content, as hexadecimal digits.
-        names: what each sample is called in its source, such as the file of an image; empty where rows have
-            numbers only.
-        timeline: where the samples lie in time, for windows of an ordered table.
+        names: names of the samples in their source, such as image files; empty if rows have
+            only numbers.
+        timeline: positions in time, for windows of an ordered table.
         groups: int64 `(n,)`, the group of each sample, where a split keeps groups whole.
-        recipe: how the samples are read again; None for arrays, frames and other objects.
-        follows: the column of times in whose order the rows of a table are; empty if there is none.
+        recipe: how to reload the samples; None for arrays, frames and other objects.
+        follows: the time column by which the rows of a table are ordered, if any.
     """
 
     inputs: NDArray[Any] | Rows
@@ -77,7 +77,7 @@ class Dataset:
     follows: str = ""
 
     def __repr__(self) -> str:
-        """One line: where the samples came from, how many there are, and what is predicted.
+        """One line: source, number of samples, inputs and target.
 
         >>> from epochal.data import load
         >>> load("example:iris")
@@ -95,7 +95,7 @@ class Dataset:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was recognized, each a sentence with the argument that overrides it.
+        """What was recognized, in sentences with the overriding argument.
 
         >>> from epochal.data import load
         >>> load("example:digits").notes[2]
@@ -105,12 +105,12 @@ class Dataset:
 
     @property
     def loader(self) -> str:
-        """The function that reads such data, as Python code calls it; empty for plain arrays."""
+        """The function that loads such data, as in Python code; empty for plain arrays."""
         return "" if self.encoder is None else self.encoder.loader
 
     @property
     def samples(self) -> int:
-        """How many samples there are."""
+        """Number of samples."""
         return int(self.inputs.shape[0])
 
     @property
@@ -120,7 +120,7 @@ class Dataset:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What the inputs are kept as: float32, float64, uint8 or int32."""
+        """The stored dtype of the inputs: float32, float64, uint8 or int32."""
         return self.inputs.dtype
 
     @property
@@ -130,16 +130,16 @@ class Dataset:
 
     @property
     def standardize(self) -> bool:
-        """Whether inputs are standardized unless the user says: tables, and arrays that are not images.
+        """Whether inputs are standardized by default: tables, and arrays that are not images.
 
-        Samples that an object gives one by one are not, since that would read all of them beforehand.
+        Not samples of an object, since that would read all of them in advance.
         """
         if self.encoder is not None:
             return self.encoder.standardize
         return self.dtype.kind == "f" and is_array(self.inputs) and not in_fractions(self.inputs)
 
     def only(self, chosen: NDArray[np.int64]) -> Dataset:
-        """Some of the samples, by their numbers from 0; not of windows, which have places in time."""
+        """A subset of the samples by index; not for windows, which have positions in time."""
         assert self.targets is not None
         weight, groups = self.sample_weight, self.groups
         return replace(
@@ -159,7 +159,7 @@ class Dataset:
 
     @property
     def lengths(self) -> NDArray[np.int64] | None:
-        """How far each sample of tokens goes before it is all padding; None for other samples."""
+        """The length without padding of each sample of tokens; None for other samples."""
         if self.dtype != np.int32 or len(self.shape) != 1 or not isinstance(self.inputs, np.ndarray):
             return None
         there = self.inputs != 0
@@ -170,7 +170,7 @@ class Dataset:
         return view("dataset_html")(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON object that describes it, without the samples."""
+        """A description as JSON, without the samples."""
         return {
             "source": self.source,
             "samples": self.samples,

@@ -39,7 +39,7 @@ _DIGITS = tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(
 
 
 def example(name: str) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table called `name`, its target in the last column, and a note on where it comes from.
+    """The table called `name`with its target in the last column, and a note on its origin.
 
     Raises:
         Refusal: there is no such example.

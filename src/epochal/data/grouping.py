@@ -24,17 +24,17 @@ from epochal.errors import Refusal
 __all__ = ["SCATTERED", "by_pattern", "by_table", "grouped", "numbered", "subjects_note", "with_groups"]
 
 _SUBJECT = re.compile(r"([A-Za-z]{1,10}[-_ ]?\d+)(?=[-_. /])")
-"""What looks like a person, a device or a place that several samples come from: s01 in s01_003.png."""
+"""Looks like a person, device or place with several samples: s01 in s01_003.png."""
 _SHOWN = 3
 SCATTERED = "a random split puts on both sides"
-"""What a note says where samples of a group train, and others of it are held out."""
+"""Part of the note for groups with both training and held-out samples."""
 
 
 def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
-    """The data set with groups that are told by a table of names, or by an array.
+    """The data set with groups from a table of names, or from an array.
 
     Raises:
-        Refusal: both of them, or a table for samples without names.
+        Refusal: both are given, or a table for samples without names.
     """
     if table is None:
         return replace(with_groups(dataset, groups, "told by groups"), recipe=None)
@@ -57,10 +57,10 @@ def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], said: st
     Args:
         dataset: the samples.
         values: the group of each, a name or a number.
-        said: by what the groups are told, for a note.
+        said: the origin of the groups, for a note.
 
     Raises:
-        Refusal: not one for each sample, a missing one, or one group.
+        Refusal: a wrong number, a missing value, or a single group.
     """
     if len(values) != dataset.samples:
         raise Refusal(f"groups must be one for each of the {dataset.samples:,} samples; got {len(values):,}.")
@@ -74,7 +74,7 @@ def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], said: st
 
 
 def numbered(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
-    """The number of the group of each sample, from 0 in the order of first appearance.
+    """Group ids of the samples, from 0 in the order of first appearance.
 
     Raises:
         Refusal: a missing value.
@@ -97,9 +97,9 @@ def numbered(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
 
 
 def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
-    """The group in each name: what the pattern's first parentheses hold, or all that it matches.
+    """The group in each name: the pattern's first group, or its whole match.
 
-    It is looked for in the last part of each name, and in all of it where that does not do.
+    Searched for in the last part of each name, or if that fails in all of it.
 
     Raises:
         Refusal: no regular expression, or one that a name does not match.
@@ -129,10 +129,10 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
 def by_table(names: Sequence[str], source: Any) -> list[Any]:
     """The group of each sample in a table of names and groups, its first two columns (or "file" and "group").
 
-    Names are those of the samples, or their last part where that tells them apart.
+    Names are those of the samples, or their last part if that is unique.
 
     Raises:
-        Refusal: no such table, a name in it twice, or a sample that it lacks.
+        Refusal: no such table, a repeated name, or a sample without one.
     """
     known, said = _pairs(source)
     short = Counter(Path(name).name for name in names)
@@ -153,7 +153,7 @@ def by_table(names: Sequence[str], source: Any) -> list[Any]:
 
 
 def _pairs(source: Any) -> tuple[dict[str, Any], str]:
-    """Names with their groups, and what the table is called."""
+    """Names with their groups, and the table's name."""
     if isinstance(source, Mapping):
         return {str(name): group for name, group in source.items()}, "groups_table"
     if is_frame(source):
@@ -178,7 +178,7 @@ def _pairs(source: Any) -> tuple[dict[str, Any], str]:
 
 
 def subjects_note(names: Sequence[str]) -> tuple[str, ...]:
-    """A note where names look as if several samples came from the same person, device or place each.
+    """A note if names suggest several samples per person, device or place.
 
     >>> subjects_note([f"{c}/s{s:02d}_{k}.png" for c in "ab" for s in range(4) for k in range(3)])[0][:50]
     'file names look as if 4 subjects had several sampl'

@@ -20,7 +20,7 @@ __all__ = ["joined", "y_or_target"]
 
 
 def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) -> Any:
-    """What `load` takes, of `(data, y, sample_weight)` as `fit(model, X, y)` has them.
+    """The `source` of `load` for the arguments of `fit(model, X, y)`.
 
     Args:
         data: the inputs X, or everything: a file, a data frame with its target, `(X, y)`, a `Dataset`.
@@ -29,7 +29,7 @@ def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) 
         reading: arguments of `load` for a source whose columns are named.
 
     Raises:
-        Refusal: targets that are missing, given twice, or that are no targets of this data.
+        Refusal: missing targets, targets given twice, or of other data.
 
     >>> joined([[1.0, 2.0], [3.0, 4.0]], [0, 1])[0].shape
     (2, 2)
@@ -77,19 +77,32 @@ def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) 
 
 
 def y_or_target(y: Any, target: Any) -> Any:
-    """The targets as `y`, or the name of their column as `target`, which means the same.
+    """The one of `y` and `target` that is given; both may name a column.
 
     Raises:
-        Refusal: both are given.
+        Refusal: both are given, and differ.
 
-    >>> y_or_target(None, "price"), y_or_target("price", None)
-    ('price', 'price')
+    >>> y_or_target(None, "price"), y_or_target("price", None), y_or_target("price", "price")
+    ('price', 'price', 'price')
     """
-    if y is not None and target is not None:
+    if y is not None and target is not None and not (isinstance(y, str | int) and y == target):
         raise Refusal(
             f"target names the column of the targets, as y does; give one of them, not {target!r} too."
         )
     return target if y is None else y
+
+
+def named_columns(y: Any, sample_weight: Any) -> dict[str, Any]:
+    """The columns among the targets and weights that were given by their names, as arguments of `fit`.
+
+    >>> named_columns("price", [1.0, 2.0])
+    {'target': 'price'}
+    """
+    return {
+        name: value
+        for name, value in (("target", y), ("sample_weight", sample_weight))
+        if isinstance(value, str)
+    }
 
 
 def _complete(data: Any) -> Any:
@@ -107,7 +120,7 @@ def _is_pair(data: Any) -> bool:
 
 
 def _named(data: Any, given: dict[str, Any], reading: dict[str, Any]) -> Dataset:
-    """A file, of which only columns can be named."""
+    """A file, for which `y` can only name a column."""
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             source = "a file" if isinstance(data, (str, Path)) else "a data set"
@@ -129,7 +142,7 @@ def _beside_frame(data: Any, given: dict[str, Any], reading: dict[str, Any]) -> 
 
 
 def _array(name: str, values: Any) -> Any:
-    """Lists as an array; anything that is one stays as it is."""
+    """Lists as an array; others unchanged."""
     if not isinstance(values, (list, tuple)):
         return values
     try:

@@ -17,7 +17,7 @@ __all__ = ["LABEL_TYPES", "label_type_of", "label_values"]
 
 _NUMBERS = tuple(np.dtype(code).name for code in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"))
 LABEL_TYPES = ("", "bool", *_NUMBERS)
-"""NumPy's names of the types; empty for text."""
+"""NumPy type names; empty for text."""
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -34,10 +34,10 @@ def label_type_of(kind: pa.DataType) -> str:
 
 
 def label_values(names: Sequence[str], label_type: str) -> NDArray[Any]:
-    """The values that the names of classes stand for, `(classes,)`; objects of type `str` for text.
+    """The label values of class names, `(classes,)`; objects of type `str` for text.
 
     Raises:
-        ValueError: a name stands for no value of that type.
+        ValueError: a name is no value of that type.
 
     >>> label_values(("1", "2"), "int64"), label_values(("no", "yes"), "")
     (array([1, 2]), array(['no', 'yes'], dtype=object))

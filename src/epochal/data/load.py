@@ -47,7 +47,7 @@ def load(
     stream: bool | None = None,
     workers: int | None = None,
 ) -> Dataset:
-    """The dataset that a source holds; everything recognized is in its `notes`.
+    """Load a dataset; its `notes` list everything that was recognized.
 
     Args:
         source: a path to a CSV, TSV, JSON-lines, Excel, OpenDocument, Parquet, `.npy` or `.npz` file, packed
@@ -59,31 +59,31 @@ def load(
         target: the target column, by name or by number from 1; the last one by default.
         task: "classification", "binary", "multiclass", "multilabel" (columns of 0 and 1) or "regression";
             recognized by default.
-        keep: columns not to be left out, whatever they look like.
+        keep: columns never to leave out.
         drop: columns to leave out.
         categorical: columns to read as categories.
         numeric: columns to read as numbers.
         decimal: the decimal mark of numbers, "." or ","; recognized by default.
         date_format: how dates are written, as `strptime` takes it, such as "%d/%m/%Y"; recognized by default.
         header: whether a text table's first row holds names; recognized by default.
-        delimiter: what separates a text table's fields; recognized by default.
-        missing: the cells of a text table that mean a missing value, in place of the usual ones (NA, ?, …).
-        encoding: how a text table is encoded, such as "cp1251"; recognized by default.
-        skip_rows: lines at the beginning of a text table that are not read; titles are recognized by default.
-        comment: what a line of a text table begins with that is not read.
+        delimiter: the separator of a text table's fields; recognized by default.
+        missing: the cells of a text table that mean a missing value, instead of the default ones (NA, ?, …).
+        encoding: the encoding of a text table, such as "cp1251"; recognized by default.
+        skip_rows: lines to skip at the beginning of a text table; titles are recognized by default.
+        comment: the beginning of lines to skip in a text table.
         sheet: the sheet of a workbook, by name or number from 1; the first one with values by default.
-        sample_weight: the column that weighs the samples.
-        groups: the column of a table that tells groups of samples apart: no input, but what order "groups"
-            keeps together and what a split keeps on one side. Or the group of each sample, in an array.
-        groups_from: a regular expression that finds the group in the name of each file: what its first
-            parentheses hold, such as `s([0-9]+)_`. With `groups`, in that column.
+        sample_weight: the column of sample weights.
+        groups: the column of group names: no input, but order "groups"
+            and splits keep groups together. Or the group of each sample, in an array.
+        groups_from: a regular expression for the group in each file name: its first
+            group, such as `s([0-9]+)_`. With `groups`, applied to that column.
         groups_table: a table (a path, a frame or a mapping) of file names and their groups.
-        resize: the height and width to which images are brought; their own by default.
+        resize: the height and width to which images are resized; their own by default.
         color: whether images are read as RGB (True) or gray (False); recognized by default.
-        skip_bad: whether images that can't be read are left out, and counted, instead of being refused.
-        progress: called with (what, done, of how many) while reading takes long.
-        stream: whether inputs stay where they are and are read batch by batch in training; by default those
-            that would take more than a quarter of the free memory, or that are no arrays.
+        skip_bad: whether to leave out and count unreadable images instead of refusing.
+        progress: called with (what, done, total) during slow reading.
+        stream: whether to stream inputs batch by batch in training instead of loading them; by default those
+            that need more than a quarter of the free memory, or that are no arrays.
         workers: processes that read an object's samples; by default as many as cores if that is slow.
 
     Raises:

@@ -17,13 +17,13 @@ __all__ = ["COLUMNS", "EXAMPLE", "FILE", "Recipe", "absolute", "fits"]
 
 EXAMPLE = "example:"
 _MOST = 10_000
-"""Columns, or cells that mean a missing value, that an option names at most."""
+"""Most columns, or missing-value marks, in an option."""
 _LONGEST = 4096
-"""Characters of a path or a name."""
+"""Most characters of a path or a name."""
 
 
 def fits(value: Any, kind: Any) -> bool:
-    """Whether a value of JSON is of a type: bool, int, str, one of several, a list, or a tuple of so many.
+    """Whether a JSON value has a type: bool, int, str, a union, a list, or a tuple.
 
     >>> fits([8, 8], tuple[int, int]), fits(["a", 2], list[ColumnReference]), fits(True, int)
     (True, True, False)
@@ -53,17 +53,17 @@ FILE: Mapping[str, Any] = {
     "comment": str,
     "sheet": ColumnReference,
 }
-"""The options of `Reading`, about how a file is written."""
+"""The options of `Reading`."""
 COLUMNS: Mapping[str, Any] = {
     **dict.fromkeys(("keep", "drop", "categorical", "numeric"), list[ColumnReference]),
     **dict.fromkeys(("decimal", "date_format"), str),
 }
-"""Options that choose columns of a table, or say how their cells are written."""
+"""Options that choose columns of a table, or give their format."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a reader was asked: its name, an absolute path or "example:NAME", and its options.
+    """The call of a reader: its name, an absolute path or "example:NAME", and its options.
 
     Arrays, frames and other objects have none.
 
@@ -81,13 +81,13 @@ class Recipe:
     def of(
         cls, reader: str, known: Mapping[str, Any], source: Any, options: Mapping[str, Any]
     ) -> Recipe | None:
-        """What this reader was asked; None for what no words can say, such as arrays.
+        """The recipe of a call; None for sources that JSON can't hold, such as arrays.
 
         Args:
             reader: its name.
             known: its options, each with its type.
-            source: what it read.
-            options: what it was told, or all of its arguments, `source` included.
+            source: of the call.
+            options: of the call, or all arguments, `source` included.
         """
         where = absolute(source)
         given = {name: value for name, value in options.items() if name != "source" and value is not None}
@@ -99,20 +99,20 @@ class Recipe:
         return cls(reader, where, said)
 
     def with_option(self, name: str, value: Any) -> Recipe:
-        """The same with one more option."""
+        """The recipe with one more option."""
         return replace(self, options={**self.options, name: value})
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """As JSON."""
         return {"reader": self.reader, "source": self.source, "options": dict(self.options)}
 
     @classmethod
     def from_dict(cls, value: Any, readers: Mapping[str, Mapping[str, Any]]) -> Recipe:
-        """From what `to_dict` gave. A file may be a stranger's: only what a reader is known to take is read.
+        """The inverse of `to_dict`, which accepts only known options, since a file may be untrusted.
 
         Args:
-            value: as JSON holds it.
-            readers: the readers that there are, each with its options.
+            value: the JSON value.
+            readers: the readers with their options.
 
         Raises:
             Refusal: another reader, an unknown option, or a value of another type.
@@ -139,7 +139,7 @@ class Recipe:
 
 
 def absolute(source: Any) -> str | None:
-    """A path from the root, or an example's name as it is; None for what is no path, or can be read but once.
+    """An absolute path, or an example's name; None for other sources, and streams.
 
     >>> absolute("example:iris"), absolute(Path("/data/table.csv")), absolute([1, 2])
     ('example:iris', '/data/table.csv', None)
@@ -151,7 +151,7 @@ def absolute(source: Any) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """Sets and tuples as lists, in one order; numbers of NumPy's as Python's."""
+    """Sets and tuples as sorted lists; NumPy numbers as Python's."""
     if isinstance(value, set | frozenset):
         return sorted(value) if all(isinstance(one, str) for one in value) else list(value)
     if isinstance(value, list | tuple):

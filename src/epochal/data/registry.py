@@ -49,14 +49,14 @@ SOURCES: tuple[Source, ...] = (
     TEXTS,
     RANKINGS,
 )
-"""All sources; the first that recognizes an object reads it."""
+"""All sources; the first that recognizes an object loads it."""
 
 
 def recognized(source: Any, reader: str = "load") -> Source:
-    """The source that an object is of, among those of a reader.
+    """The source that recognizes an object, among those of a reader.
 
     Raises:
-        Refusal: no source takes it.
+        Refusal: there is none.
     """
     found = next((one for one in SOURCES if one.reader == reader and one.recognizes(source)), None)
     if found is None:
@@ -68,13 +68,13 @@ def recognized(source: Any, reader: str = "load") -> Source:
 
 
 def read(reader: str, source: Any, asked: Mapping[str, Any], progress: Progress | None = None) -> Dataset:
-    """The samples of a source, with the recipe by which they are read again if words can say it.
+    """Load a source, with a recipe to reload it if possible.
 
     Args:
         reader: "load", or another reader of `SOURCES`.
-        source: what `load` or that reader takes; a `Dataset` is returned as it is.
-        asked: its further arguments; None and () are as if they were not given.
-        progress: hears how far it is.
+        source: the source; a `Dataset` is returned unchanged.
+        asked: its further arguments; None and () count as not given.
+        progress: called with the progress.
 
     Raises:
         Refusal: anything that cannot work, in one sentence.
@@ -92,7 +92,7 @@ def read(reader: str, source: Any, asked: Mapping[str, Any], progress: Progress 
     if not isinstance(dataset.inputs, np.ndarray):
         given["stream"] = True
     elif "stream" in found.options:
-        given["stream"] = False  # another machine with another memory shall keep it where it is here
+        given["stream"] = False  # a machine with another memory must make the same choice
     said = {name: value for name, value in given.items() if name in found.options}
     return replace(dataset, recipe=Recipe.of(reader, found.options, source, said))
 
@@ -101,7 +101,7 @@ _OF_IMAGES = ("resize", "color", "skip_bad")
 
 
 def _readers() -> dict[str, dict[str, Any]]:
-    """The options of each reader: those of all its sources."""
+    """The options of each reader, from all its sources."""
     found: dict[str, dict[str, Any]] = {}
     for source in SOURCES:
         found.setdefault(source.reader, {}).update(source.options)
@@ -112,13 +112,13 @@ def recipe_from_dict(value: Any) -> Recipe:
     """The inverse of `Recipe.to_dict`.
 
     Raises:
-        Refusal: a reader that there is not, an option that it does not take, or a value of another type.
+        Refusal: unknown reader or option, or a value of another type.
     """
     return Recipe.from_dict(value, _readers())
 
 
 def read_again(recipe: Recipe, source: Any = None, progress: Progress | None = None) -> Dataset:
-    """The samples that a recipe describes; from another source, where they have been moved to one.
+    """Reload a recipe, possibly from another place.
 
     Raises:
         Refusal: what the reader refuses, such as a file that is no longer there.
@@ -146,7 +146,7 @@ def encode_new(
     partial: bool = False,
     stream: bool | None = False,
 ) -> Dataset:
-    """New samples, encoded as those that the network was trained on; with targets if they have any.
+    """Encode new samples as the training samples were, with targets if they have any.
 
     Rows are never left out: a missing target makes all of them unlabeled.
 
@@ -154,8 +154,8 @@ def encode_new(
         encoder: the training data's; None if it was trained on plain arrays.
         source: as for `load`, with or without the target and sample weights.
         task, shape, target_name, dtype, reading, partial, stream: see `Known`.
-        finite: whether missing values are refused, since no scaling of the training samples fills them; those
-            of inputs that stay where they are have to be looked at when they are read.
+        finite: whether to refuse missing values, if no scaling fills them; those
+            of streamed inputs have to be checked on reading.
 
     Raises:
         Refusal: a column is missing or holds another kind of value (with its row); or no rows.
@@ -170,7 +170,7 @@ def encode_new(
 
 
 def encoder_from_dict(value: Any) -> SampleEncoder:
-    """The inverse of an encoder's `to_dict`; nothing that it names is imported."""
+    """The inverse of an encoder's `to_dict`; imports nothing."""
     kind = value.get("kind") if isinstance(value, dict) else None
     known = {one.kind: one.encoder for one in SOURCES if one.encoder is not None}
     if not isinstance(kind, str) or kind not in known:

@@ -14,9 +14,9 @@ _BLOCK_BYTES = 1 << 19
 
 
 def row_hashes(*arrays: NDArray[Any]) -> Words:
-    """64-bit hashes `(n,)` of the rows of arrays `(n, ...)` taken together, the same in every process.
+    """64-bit hashes `(n,)` of the joint rows of arrays `(n, ...)`, the same in every process.
 
-    Rows are equal if their bits are, where 0 and -0 are one number and every NaN is the same. Rows that
+    Rows are equal if their bits are, except that 0 equals -0, and NaN equals NaN. Rows that
     differ have the same hash with a probability of about 2^-63: two independent sums of products of pairs
     of words (NH; Black et al. 1999, UMAC, section 4.1), of 32 bits each.
 
@@ -45,7 +45,7 @@ def row_hashes(*arrays: NDArray[Any]) -> Words:
 
 
 def _words(block: NDArray[Any]) -> NDArray[np.uint32]:
-    """The bits of some rows as an even number of 32-bit words each."""
+    """The bits of rows as an even number of 32-bit words each."""
     if block.dtype.kind == "f":
         block = block + np.zeros((), block.dtype)  # -0 becomes 0
         block[np.isnan(block)] = np.nan

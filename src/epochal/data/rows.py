@@ -26,27 +26,27 @@ __all__ = ["ArrayRows", "FileRows", "Rows", "Watch", "is_array", "kept_dtype", "
 
 _WATCH_SECONDS = 1.0
 _QUICK_SECONDS = 2e-5
-"""A read of a row that takes less came from memory; none of a disk is that short."""
+"""A faster read of a row came from memory, not from a disk."""
 
 
 class Rows(ABC):
-    """Samples `(n, *shape)` that are read when they are needed."""
+    """Samples `(n, *shape)` that are read on demand."""
 
     shape: tuple[int, ...]
     """The number of samples, then the shape of one."""
     dtype: np.dtype[Any]
-    """What they are when they have been read: float32, float64, uint8 or int32."""
+    """The dtype after reading: float32, float64, uint8 or int32."""
 
     @abstractmethod
     def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """These samples, `(len(samples), *shape)`; in `out` where given, which is contiguous.
+        """These samples, `(len(samples), *shape)`; written to a contiguous `out` if given.
 
         Raises:
             DataFailed: they can't be read any more.
         """
 
     def close(self) -> None:  # noqa: B027 (most have nothing to let go of)
-        """Let go of what reading holds, such as processes, until it is needed again."""
+        """Release resources, such as processes, until they are needed again."""
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -58,12 +58,12 @@ class Rows(ABC):
 
     @property
     def ndim(self) -> int:
-        """Dimensions of all samples together."""
+        """Dimensions, the samples' axis included."""
         return len(self.shape)
 
     @property
     def sample_bytes(self) -> int:
-        """Bytes of one sample when it has been read."""
+        """Bytes of one sample after reading."""
         return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
     def _out(self, samples: NDArray[np.int64], out: NDArray[Any] | None) -> NDArray[Any]:
@@ -71,7 +71,7 @@ class Rows(ABC):
 
 
 class ArrayRows(Rows):
-    """The samples of an array in memory, or of one that the caller has mapped.
+    """The samples of an array in memory, or of a memory map.
 
     >>> ArrayRows(np.float32([[1], [2], [3]])).take(np.array([2, 0])).tolist()
     [[3.0], [1.0]]
@@ -93,19 +93,19 @@ class ArrayRows(Rows):
 
 
 class FileRows(Rows):
-    """The samples of rows of numbers that lie one after the other in a file, such as `.npy`.
+    """The rows of a file of numbers, such as `.npy`.
 
-    They are read with plain reads into memory of one's own: the pages of a memory map that were touched would
+    Read by plain reads into new memory: touched pages of a memory map would
     count as memory, and grow with the data.
 
     Args:
         path: the file.
         shape: the number of rows, and the shape of one.
         dtype: of the numbers in the file.
-        offset: where in the file they begin, in bytes.
-        without: the column that is left out of a sample (the target), for rows of one dimension.
-        made_of: files that it was made of, which may not change while it is read either.
-        kept: what the numbers become when they have been read.
+        offset: the offset of the numbers in the file, in bytes.
+        without: the column to leave out (the target), for rows of one dimension.
+        made_of: source files, which must not change either.
+        kept: the dtype after reading.
 
     Raises:
         Refusal: the file is shorter than that.
@@ -160,7 +160,7 @@ class FileRows(Rows):
         return out
 
     def column(self, number: int) -> NDArray[Any]:
-        """One column of all rows, as it is stored: reads the whole file once, block by block."""
+        """One column of all rows as stored; reads the whole file once, in blocks."""
         found = np.empty(self.shape[0], self._stored)
         step = max(1, (1 << 22) // self._stride)
         block = np.empty((step, self._values), self._stored)
@@ -171,12 +171,12 @@ class FileRows(Rows):
         return found
 
     def _read(self, samples: NDArray[np.int64], into: NDArray[Any], length: int) -> None:
-        """Read the first `length` bytes of each of these rows; neighbors in the file with one call."""
+        """Read the first `length` bytes of each row, with one call for consecutive ones."""
         places = into.reshape(-1).view(np.uint8)
         at = self._offset + samples * self._stride
         whole = length == self._stride and len(samples) > 1 and bool((np.diff(samples) == 1).any())
-        # Reads of what the system holds in memory are so short that threads would take turns at Python's lock
-        # more than they read; one at a time is quicker. Reads from a disk wait, and do so side by side.
+        # Reads from the page cache are so short that threads would spend more time waiting for the GIL than
+        # reading, so one thread is faster. Reads from a disk wait, and run in parallel.
         with self._lock if self._quick else nullcontext():
             begin = time.perf_counter()
             try:
@@ -190,19 +190,19 @@ class FileRows(Rows):
             self._quick = time.perf_counter() - begin < _QUICK_SECONDS * len(samples)
 
     def _fill_each(self, places: NDArray[np.uint8], at: NDArray[np.int64]) -> None:
-        """Fill each row from its place in the file; a loop in Python would cost as much again as reading."""
+        """Read each row; a Python loop would double the time."""
         wanted = places.shape[1]
         for row, got in enumerate(map(os.preadv, repeat(self._file), zip(places, strict=True), at.tolist())):
             if got != wanted:
                 self._fill(places[row].data, int(at[row]))
 
     def _fill(self, place: memoryview, at: int) -> None:
-        """Fill memory from a place in the file on; a read may end early, at a signal or beyond 2 GB."""
+        """Read from an offset; a read may be short, after a signal or beyond 2 GB."""
         done = 0
         while done < len(place):
             if hasattr(os, "preadv"):
                 got = os.preadv(self._file, [place[done:]], at + done)
-            else:  # as on Windows, under the lock
+            else:  # on Windows: seek and read under the lock
                 os.lseek(self._file, at + done, os.SEEK_SET)
                 data = os.read(self._file, len(place) - done)
                 got = len(data)
@@ -213,7 +213,7 @@ class FileRows(Rows):
 
 
 class Watch:
-    """Notices that files have changed since it was made, looking at most once a second."""
+    """Detects changes of files since it was made, checking at most once a second."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._known = {path: self._state(path) for path in paths}
@@ -228,7 +228,7 @@ class Watch:
         return found.st_size, found.st_mtime_ns
 
     def check(self, now: bool = False) -> None:
-        """Raise `DataFailed` with the name of a file that has another size or time of change."""
+        """Raise `DataFailed` for a file whose size or modification time has changed."""
         if not now and time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _WATCH_SECONDS
@@ -241,12 +241,12 @@ class Watch:
 
 
 def is_array(inputs: NDArray[Any] | Rows) -> bool:
-    """Whether samples lie in an array, in memory or in a file, so that a look at all of them costs little."""
+    """Whether samples are in an array, in memory or in a file, so that scanning all of them is cheap."""
     return isinstance(inputs, np.ndarray | ArrayRows | FileRows)
 
 
 def kept_dtype(dtype: np.dtype[Any], dimensions: int) -> np.dtype[Any]:
-    """What arrays of numbers become: bytes of three or more dimensions are images and stay, others float32.
+    """The stored dtype of numbers: bytes of three or more dimensions stay (images), others become float32.
 
     >>> str(kept_dtype(np.dtype("u1"), 4)), str(kept_dtype(np.dtype("f8"), 2))
     ('uint8', 'float32')
@@ -267,5 +267,5 @@ def runs(samples: NDArray[np.int64]) -> list[tuple[int, int, int]]:
 
 
 def sampled(rows: Rows, most: int = 64) -> NDArray[Any]:
-    """A few samples, evenly spread: what a fingerprint of large data is made of."""
+    """A few evenly spaced samples, for the fingerprint of large data."""
     return rows.take(np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)))

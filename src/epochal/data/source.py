@@ -15,24 +15,24 @@ from epochal.errors import Refusal
 __all__ = ["Known", "Progress", "Source", "chosen", "refuse_columns"]
 
 Progress = Callable[[str, int, int], None]
-"""What hears how far something is that takes long: (what, done, of how many)."""
+"""A progress callback: (what, done, total)."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of the training samples besides their encoder, and how new ones are read.
+    """Properties of the training samples besides their encoder, and reading options.
 
     Args:
-        task: what is predicted.
+        task: of the training.
         shape: of one sample's inputs.
-        target_name: what the target was called.
-        dtype: what the training inputs were kept as.
-        reading: what is said about how a file is read; the rest is recognized in it anew.
-        partial: whether targets may be missing in some rows of a table, and are then -1 or NaN there; else
+        target_name: the name of the target.
+        dtype: the stored dtype of the training inputs.
+        reading: reading options; the rest is recognized anew.
+        partial: whether targets may be missing in some rows of a table, as -1 or NaN; else
             none of them are used.
-        stream: whether inputs may stay where they are and be read block by block; None if they are large.
+        stream: whether to stream inputs block by block; None if they are large.
     """
 
     task: Task | None = None
@@ -49,13 +49,13 @@ class Source:
     """One kind of data. The registry lists them; the first that recognizes an object reads it.
 
     Args:
-        recognizes: whether the reader takes this object to be of this kind.
-        load: the training samples of (an object, the arguments of the reader that were given, what hears how
-            far it is). Refuses what cannot work, in one sentence.
-        options: what may be said to the reader in words, each with its type, so that it can be read again.
-        reader: the function that reads it, as a recipe names it: "load", or one that is asked for by name.
-        encoder: what it keeps to encode new samples; None if they come as arrays.
-        encode_new: new samples, with their targets if any, of (the encoder, an object, what else is known).
+        recognizes: whether this object is of this kind.
+        load: loads training samples of (object, given arguments, progress callback);
+            refuses what cannot work, in one sentence.
+        options: serializable options with their types, for recipes.
+        reader: the reader function in recipes: "load", or a more specific one.
+        encoder: the encoder class; None for arrays.
+        encode_new: encodes new samples, with targets if any, of (encoder, object, `Known`).
         endless: whether it has no length, and is read once.
     """
 
@@ -69,12 +69,12 @@ class Source:
 
     @property
     def kind(self) -> str:
-        """The kind of its encoder, by which new samples come back here."""
+        """The kind of its encoder, which identifies the source."""
         return "" if self.encoder is None else self.encoder.kind
 
 
 def chosen(kind: type[T], asked: Mapping[str, Any], **given: Any) -> T:
-    """A dataclass of options from those of its names that were asked for."""
+    """A dataclass of options from those of its fields that were given."""
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: value for name, value in asked.items() if name in names}, **given)
 
@@ -83,7 +83,7 @@ _OF_TABLES = ("keep", "drop", "categorical", "numeric", "sample_weight", "groups
 
 
 def refuse_columns(asked: Mapping[str, Any], source: str, *, target: bool = True) -> None:
-    """Arrays are taken as they are, so options that choose columns can't do anything."""
+    """Refuse options that choose columns, which arrays do not have."""
     for role in (*_OF_TABLES, *(("target",) if target else ())):
         if asked.get(role):
             raise Refusal(f"{role} chooses columns of a table; {source} is taken as it is. Use a data frame.")

@@ -21,18 +21,19 @@ from epochal.plan.permutation import permute
 __all__ = ["SPLIT_STREAM", "Split", "part_size", "split", "split_groups"]
 
 SPLIT_STREAM = 2**63
-"""The first of the permutations that are reserved for splits: 2^63 for all samples, then one per class."""
+"""The first of the permutation streams reserved for splits: 2^63 for all samples, then one per class."""
 
 TEST_SEED, TEST_STREAMS = 0, 2**62
-"""The seed that draws the test samples, whatever the seed of the split, and how far their streams are from
-those of the other parts."""
+"""The seed of the test samples, whatever the seed of the split, and the offset of their streams from those
+of the other parts.
+"""
 
 
 @dataclass(frozen=True)
 class Split:
-    """The samples of each part, int64 and ascending; none is in two parts.
+    """The samples of each part, int64, ascending and disjoint.
 
-    A random split gives each sample a part. One in the order of time leaves out those that cross a cut.
+    A random split uses all samples; a chronological one leaves out those that cross a cut.
     """
 
     train: NDArray[np.int64]
@@ -55,17 +56,17 @@ def split(
     strata: NDArray[Any] | None = None,
     copies: Copies | None = None,
 ) -> Split:
-    """A random split, stratified where `strata` has class ids; never the tail of the table.
+    """A random split, stratified where `strata` has class ids; not the tail of the table.
 
     Args:
-        samples: how many there are.
+        samples: number of samples.
         validation: a fraction in [0, 1), or a whole number of samples (from 2 on, or an int 1).
         test: likewise.
         seed: the same seed, samples and strata give the same split, for ever. The sizes of the parts,
             per class too, do not depend on it, nor do the test samples.
         strata: class ids `(samples,)`; each part gets its share of each class by largest remainders, and
             at least one if it has room for that. A class with fewer samples than there are parts trains.
-        copies: which samples are kept together. Parts are then as large as whole sets of copies allow; a set
+        copies: duplicates to keep together. Parts are then as large as whole sets of them allow; a set
             of several classes counts as the most frequent one.
 
     Raises:
@@ -111,7 +112,7 @@ def _split_copies(
     seed: int,
     strata: NDArray[Any] | None,
 ) -> Split:
-    """A split of whole sets of copies, of each class and size in proportion."""
+    """A split of whole sets of duplicates, in proportion for each class and size."""
     sizes = np.bincount(copies.of, minlength=copies.distinct)
     chosen: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
     if strata is None:
@@ -128,7 +129,7 @@ def _split_copies(
         first = SPLIT_STREAM if shares is None else SPLIT_STREAM + 1 + kind
         own = np.flatnonzero(kinds == kind).astype(np.int64)
         lengths, amounts = np.unique(sizes[own], return_counts=True)
-        # What whole sets of one class leave of its share goes to the next.
+        # What whole sets of a class leave of its share goes to the next class.
         rest += held if shares is None else shares[kind]
         for length, share in zip(lengths.tolist(), _whole_sets(rest, lengths, amounts), strict=True):
             rest -= length * np.array(share)
@@ -141,7 +142,7 @@ def _split_copies(
 
 
 def _most_frequent(of: NDArray[np.int64], ids: NDArray[np.int64], sets: int) -> NDArray[np.int64]:
-    """The most frequent class of each set of copies, the first one of equals."""
+    """The most frequent class of each set of duplicates, the first of ties."""
     classes = int(ids.max()) + 1
     pairs, counts = np.unique(of * classes + ids, return_counts=True)
     order = np.lexsort((-(pairs % classes), counts))
@@ -153,7 +154,7 @@ def _most_frequent(of: NDArray[np.int64], ids: NDArray[np.int64], sets: int) -> 
 def _whole_sets(
     held: NDArray[np.int64], lengths: NDArray[np.int64], amounts: NDArray[np.int64]
 ) -> list[tuple[int, int]]:
-    """How many sets of each length validate and test, so that the samples come close to `held`.
+    """The number of sets of each length for validation and test, close to `held` samples.
 
     No more samples than that, unless the smallest set has more; and at least one set is left to train.
     """
@@ -179,7 +180,7 @@ def _whole_sets(
 def split_groups(
     groups: NDArray[np.int64], *, validation: float | int = 0.2, test: float | int = 0.0, seed: int
 ) -> Split:
-    """A random split that keeps groups whole: shares, and whole numbers, are of groups.
+    """A random split of whole groups; fractions and numbers are of groups.
 
     Args:
         groups: (samples,) the group of each sample.
@@ -213,7 +214,7 @@ def split_groups(
 
 
 def part_size(name: str, part: float | int, samples: int) -> int:
-    """How many samples a part is to have.
+    """The number of samples of a part.
 
     Raises:
         Refusal: neither a fraction in [0, 1) nor a number of samples.
@@ -237,9 +238,9 @@ def part_size(name: str, part: float | int, samples: int) -> int:
 def _stratify(
     held: tuple[int, int], counts: NDArray[np.int64], sets: NDArray[np.int64]
 ) -> list[tuple[int, int]] | None:
-    """How many samples of each class validate and test, given how many of all do.
+    """The number of samples of each class for validation and test, given the totals.
 
-    A class with fewer `sets` of samples than there are parts stays in training. None if all are such.
+    A class with fewer `sets` of samples than there are parts stays in training. None if that holds for all.
     """
     parts = 1 + sum(size > 0 for size in held)
     left = len(counts)
@@ -260,7 +261,7 @@ def _stratify(
 
 
 def _apportion(total: int, weights: NDArray[np.int64], most: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Largest remainders of `total` in proportion to `weights`, up to `most`, and from 1 if there is room."""
+    """Shares of `total` by largest remainder, in proportion to `weights`, from 1 if possible to `most`."""
     total = min(total, int(most.sum()))
     if total == 0:
         return np.zeros_like(weights)
@@ -286,7 +287,7 @@ def _deal(
     stream: int,
     parts: tuple[list[NDArray[np.int64]], ...],
 ) -> None:
-    """Give some to test, whatever the seed, some of the others to validation, and the rest to training."""
+    """Assign samples to test, whatever the seed, then to validation, and the rest to training."""
     for part, key, first in ((2, TEST_SEED, stream + TEST_STREAMS), (1, seed, stream)):
         count = held[part - 1]
         picked = permute(key, first, len(samples), np.arange(count)) if count else np.zeros(0, np.int64)

@@ -26,11 +26,11 @@ _BLOCK_VALUES = 1 << 20
 
 @dataclass(frozen=True)
 class Scaling:
-    """Inputs to what the network sees: missing values filled, then `(x - center) * scale`.
+    """The scaling of inputs: missing values filled, then `(x - center) * scale`.
 
     Each array is `(d,)` along the last axis of the inputs, or `(1,)` for all values of inputs of more
-    than two dimensions: float32, or float64 for inputs that float32 would blur. A column that is
-    constant in the training samples has scale 0 and so says nothing.
+    than two dimensions: float32, or float64 for inputs that need it. A column that is
+    constant in the training samples has scale 0.
 
     >>> Scaling(*(np.float32([value]) for value in (5, 3, 2))).apply(np.float32([[4], [np.nan]])).tolist()
     [[2.0], [4.0]]
@@ -42,7 +42,7 @@ class Scaling:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What the network sees."""
+        """The dtype after scaling."""
         return np.dtype(np.float32)
 
     @property
@@ -53,9 +53,9 @@ class Scaling:
     def apply(
         self, inputs: NDArray[Any] | Rows, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """The scaled inputs; written to `out` (which may be `inputs`) where given.
+        """The scaled inputs; written to `out` (which may be `inputs`) if given.
 
-        Three operations per value, in this order and in the precision of the arrays; memory beyond the result
+        Three operations per value, in this order and in the precision of the arrays; extra memory
         is one block.
         """
         if out is None:
@@ -70,10 +70,10 @@ class Scaling:
 
 @dataclass(frozen=True)
 class TargetScaling:
-    """Regression targets to what the network learns: `(y - center) * scale`, and back.
+    """The scaling of regression targets: `(y - center) * scale`, and its inverse.
 
     `center` and `scale` are float64 `(m,)`, or `()` for a single target: targets far from zero that differ by
-    little, such as time stamps, are centered before they are rounded to what the network learns.
+    little, such as time stamps, are centered before they are rounded to float32.
 
     >>> scaling = TargetScaling(np.float64(1.7e9), np.float64(0.01))
     >>> float(scaling.apply(np.float64([1.7e9 + 25]))[0]), float(scaling.restore(np.float64([0.25]))[0])
@@ -97,13 +97,13 @@ class TargetScaling:
 def fit_scaling(
     inputs: NDArray[Any] | Rows, continuous: NDArray[np.bool_], train: NDArray[np.int64]
 ) -> Scaling:
-    """Fit a scaling to the training samples only: the median fills, mean and standard deviation scale.
+    """Fit median imputation and standardization to the training samples.
 
-    What scikit-learn's SimpleImputer(strategy="median") and StandardScaler compute, in blocks of rows and
+    As scikit-learn's SimpleImputer(strategy="median") and StandardScaler, in blocks of rows and
     float64, so that memory does not grow with the data. Columns that are not `continuous` (one-hot levels,
     indicators, booleans) keep center 0 and scale 1. Inputs of more than two dimensions get one center and
     one scale for each entry of the last axis if `continuous` has a flag for each, such as the columns of
-    windows; else one for all their values. `Rows` are read once, and there the mean fills: the median of a
+    windows; else one for all their values. `Rows` are read once and imputed by the mean: the median of a
     column would need all of it in memory.
 
     Args:
@@ -157,18 +157,18 @@ def fit_scaling(
 
 
 def _kept(inputs: NDArray[Any] | Rows) -> Any:
-    """The precision of a scaling of these inputs."""
+    """The dtype of a scaling of these inputs."""
     return np.float64 if inputs.dtype == np.float64 else np.float32
 
 
 _MEDIAN_ROWS = 10_000
-"""Training samples, spread evenly, whose median fills what is missing only in later samples."""
+"""Evenly spaced training samples for the median of columns with missing values only later."""
 
 
 def _medians(
     inputs: NDArray[Any], train: NDArray[np.int64], usual: NDArray[np.float64], flat: bool
 ) -> NDArray[np.float64]:
-    """The median of each column, for columns that miss no training value; `usual` where all are one."""
+    """The median of each column without missing training values; `usual` for a single scale."""
     if flat or inputs.dtype.kind != "f":
         return usual
     chosen = train[:: -(-len(train) // _MEDIAN_ROWS)]
@@ -177,7 +177,7 @@ def _medians(
 
 
 def _fit_once(inputs: Rows, continuous: NDArray[np.bool_], train: NDArray[np.int64], width: int) -> Scaling:
-    """A scaling of one pass over the training samples: means and squares of blocks, put together.
+    """A scaling from one pass over the training samples, by combining moments of blocks.
 
     Chan, Golub, LeVeque (1983), "Algorithms for computing the sample variance", equation 2.1.
     """
@@ -216,7 +216,7 @@ def fit_target_scaling(targets: NDArray[Any], train: NDArray[np.int64]) -> Targe
 
 
 def first_missing(inputs: NDArray[Any] | Rows) -> int | None:
-    """The first sample with a missing value, from 0; None where there is none.
+    """The first sample with a missing value, from 0, or None.
 
     >>> first_missing(np.float32([[1, 2], [3, np.nan]])), first_missing(np.float32([[1, 2]]))
     (1, None)
@@ -231,7 +231,7 @@ def first_missing(inputs: NDArray[Any] | Rows) -> int | None:
 
 
 def refuse_missing_values(inputs: NDArray[Any] | Rows, first: int = 0) -> None:
-    """Refuse missing values, which no scaling fills; `first` samples came before."""
+    """Refuse missing values without a scaling that fills them; `first` samples came before."""
     row = first_missing(inputs)
     if row is not None:
         raise Refusal(
@@ -249,7 +249,7 @@ def _blocks(inputs: NDArray[Any] | Rows) -> Iterator[slice]:
 def _train_blocks(
     inputs: NDArray[Any] | Rows, train: NDArray[np.int64], width: int
 ) -> Iterator[NDArray[np.float64]]:
-    """Blocks of training samples as float64 `(rows, width)`, the last axis if it is that wide."""
+    """Blocks of training samples as float64 `(rows, width)`, by the last axis if it has that width."""
     for rows in _blocks(inputs):
         chosen = train[rows]
         if len(chosen):

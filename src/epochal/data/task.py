@@ -17,7 +17,7 @@ TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be predicted: one of two classes, one of several, any number of labels, or numbers.
+    """The kind of prediction: binary, multiclass or multilabel classification, or regression.
 
     `classes` are the names of the classes, in the order of the class ids, or of the labels, in the order of
     their columns; empty for regression.
@@ -39,7 +39,7 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """How many outputs the network has: one logit for two classes, one per class, or one per target."""
+        """Number of outputs: one logit for two classes, one per class, or one per target."""
         if self.kind in ("regression", "multilabel"):
             return self.targets
         return 1 if self.kind == "binary" else len(self.classes)
@@ -51,7 +51,7 @@ class Task:
 
     @property
     def is_multilabel(self) -> bool:
-        """Whether targets are rows of 0 and 1, one for each label."""
+        """Whether targets are rows of 0 and 1, one per label."""
         return self.kind == "multilabel"
 
     @property
@@ -61,11 +61,11 @@ class Task:
 
     @property
     def labels(self) -> NDArray[Any]:
-        """The classes in the order of their ids, as values of the type that the target had."""
+        """The classes in the order of their ids, in the target's original type."""
         return label_values(self.classes, self.label_type)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON object of it."""
+        """As JSON."""
         return {
             "kind": self.kind,
             "classes": list(self.classes),

@@ -21,7 +21,7 @@ _WHOLE = 2**62
 
 
 class Damaged(Refusal):
-    """A file says what no file says that epochal wrote; `what` is the sentence without what it is about."""
+    """A file has content that epochal does not write; `what` is the rest of the sentence."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"what describes the data is damaged: {what}.")
@@ -29,10 +29,10 @@ class Damaged(Refusal):
 
 
 def built(kind: type[T], value: Any, **given: Any) -> T:
-    """An object of a dataclass from a JSON object; `given` are fields that were read by other means.
+    """A dataclass instance from a JSON object; `given` fields were read otherwise.
 
     Raises:
-        Refusal: a field too many, one that lacks, or one of another type.
+        Refusal: an extra, missing or ill-typed field.
 
     >>> @dataclasses.dataclass
     ... class Point:
@@ -61,7 +61,7 @@ def built(kind: type[T], value: Any, **given: Any) -> T:
 
 
 def converted(hint: Any, value: Any, where: str) -> Any:
-    """A JSON value as a type hint says: lists become tuples, whole numbers where floats are due floats.
+    """A JSON value converted to a type hint: lists to tuples, integers to floats.
 
     Raises:
         Damaged: it is of another type.

@@ -45,10 +45,10 @@ def compiled_from(lowered: Any, deterministic: bool) -> Any:
     try:
         return lowered.compile(compiler_options=options_for(deterministic))
     except jax.errors.JaxRuntimeError as error:
-        said = " ".join(str(error).split())
-        if not deterministic or "deterministic" not in said:
+        why = " ".join(str(error).split())
+        if not deterministic or "deterministic" not in why:
             raise
         raise Refusal(
-            f"deterministic must be False for this model: XLA says {said[:200].rstrip('. ')}. It may be the "
+            f"deterministic must be False for this model: XLA says {why[:200].rstrip('. ')}. It may be the "
             "gradient of a pooling; epochal.nn.max_pool has one."
         ) from error

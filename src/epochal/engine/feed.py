@@ -80,8 +80,8 @@ class Reader:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the inputs after reading."""
-        kept = self.rows.dtype if self.scaling is None else self.scaling.dtype
-        return np.dtype(np.float32) if kept == np.float64 else kept
+        dtype = self.rows.dtype if self.scaling is None else self.scaling.dtype
+        return np.dtype(np.float32) if dtype == np.float64 else dtype
 
     def inputs(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
         """The inputs of these samples, scaled."""

@@ -83,8 +83,7 @@ def gradient(
 
     The batch is the rows `samples` of the part, or the whole part if None, in order or sharded. Rows are
     gathered one micro-batch at a time, so memory grows with those, not with the batch. The model's state
-    passes from one to the next; the key of each is derived from (key,
-    its number).
+    passes from one to the next; the key of each is derived from (key, its number).
     """
 
     training_loss = spec.training_loss
@@ -130,14 +129,14 @@ def gradient(
         if cut == ((1, size),):
             batch = batch_of(spec, part, samples)
             return cut_short(jax.value_and_grad(mean, has_aux=True))(params, state, batch, key)
-        slope = cut_short(jax.value_and_grad(total, has_aux=True))
+        gradient_of = cut_short(jax.value_and_grad(total, has_aux=True))
         most = cut[0][1]
 
         def add(number: jax.Array | int, sums: PyTree, count: int = most) -> PyTree:
             loss, state, summed = sums
             batch = batch_of(spec, part, samples, number, count, most)
             own = jax.random.fold_in(key, number)
-            (more, state), found = slope(params, state, batch, own)
+            (more, state), found = gradient_of(params, state, batch, own)
             return loss + more, state, jax.tree.map(jnp.add, summed, found)
 
         sums = (jnp.float32(0), state, jax.tree.map(_zeros, params))

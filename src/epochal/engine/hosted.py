@@ -75,10 +75,10 @@ def filled(
         for number, name in enumerate(spec.parts):
             first = number * (len(spec.metrics) + 1) + 1
             true = restore[row](name, targets[name][row])
-            said = np.asarray(outputs[number][row], np.float64)
-            if true.dtype.kind == "f" and said.size == true.size:
-                said = restore[row](name, said.reshape(true.shape))
+            predicted = np.asarray(outputs[number][row], np.float64)
+            if true.dtype.kind == "f" and predicted.size == true.size:
+                predicted = restore[row](name, predicted.reshape(true.shape))
             for place, metric in enumerate(spec.metrics, start=first):
                 if metric.host:
-                    figures[row, place] = evaluated(metric, said, true, spec.classes)
+                    figures[row, place] = evaluated(metric, predicted, true, spec.classes)
     return figures

@@ -95,8 +95,8 @@ def state_bytes(variables: Variables, optimizer: Optimizer) -> int:
     2004
     """
     moments = jax.eval_shape(optimizer.at(1.0).init, variables.params)
-    held = (variables, variables, moments, variables.params)  # current and best ones; the gradient
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(held))
+    trees = (variables, variables, moments, variables.params)  # current and best ones; the gradient
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(trees))
 
 
 def fits(lane: Lane, share: float = SHARE) -> bool:

@@ -213,7 +213,7 @@ def build(
             stop = jnp.where(active(state).any(), stop, position.index)
             state = leg(state, seeds, train, order, position, stop)
             unseen = ~active(state).any() & (state.status == RUNNING).any()
-            # If the last running repeats broke in this leg, it ends at the broken update, however long.
+            # If the last running repeats broke in this leg, it ends at the broken update.
             here = jnp.where(state.broken_epoch == position.epoch, state.broken_index, -1).max()
             stop = jnp.where(unseen, here + 1, stop)
 

@@ -67,11 +67,11 @@ def moved_rows(
 
     read = jax.tree.map(lambda table, at: table[at], params, rows)
     loss, found = jax.value_and_grad(mean)(read)
-    slope = jax.tree.map(lambda table, at, one: _summed(table.shape[0], at, one), params, rows, found)
+    gradient = jax.tree.map(lambda table, at, one: _summed(table.shape[0], at, one), params, rows, found)
     # The state of a lazy optimizer has only arrays shaped like the parameters.
     where = optax.tree_utils.tree_map_params(transformation, lambda _, at: at, optimizer, rows)
     own = jax.tree.map(lambda leaf, at: leaf[at], optimizer, where)
-    change, after = transformation.update(slope, own, read)
+    change, after = transformation.update(gradient, own, read)
     moved = optax.apply_updates(read, change)
     finite = jnp.isfinite(loss) & jnp.array([jnp.isfinite(one).all() for one in jax.tree.leaves(moved)]).all()
     going = alive & finite
@@ -84,9 +84,9 @@ def moved_rows(
     return loss, finite, params, jax.tree.map(put, optimizer, where, after, own)
 
 
-def _summed(size: int, at: jax.Array, slope: jax.Array) -> jax.Array:
+def _summed(size: int, at: jax.Array, gradient: jax.Array) -> jax.Array:
     """For each read, the gradient of its row: the sum over all reads of that row."""
     count = at.shape[0]
     # The first read of a row owns it: the same on every device that adds up a part of them.
     owner = jnp.full(size, count, jnp.int32).at[at].min(jnp.arange(count, dtype=jnp.int32))[at]
-    return jnp.zeros_like(slope).at[owner].add(slope)[owner]
+    return jnp.zeros_like(gradient).at[owner].add(gradient)[owner]

@@ -77,7 +77,7 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
 
     """
 
-    slope = gradient(spec)
+    gradient_of = gradient(spec)
 
     def step(
         repeat: Repeat,
@@ -105,7 +105,7 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
             )
             repeat = repeat._replace(params=params, optimizer=optimizer)
             return _counted(repeat, loss * size, alive, finite, index)
-        (loss, model), found = slope(params, state, part, samples, key)
+        (loss, model), found = gradient_of(params, state, part, samples, key)
         taken = _noisy(spec, _clipped(spec, packed.pack(found)), packed, key, count)
         change, optimizer = transformation.update(taken, repeat.optimizer, repeat.params)
         moved = optax.apply_updates(repeat.params, change)
@@ -122,12 +122,12 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
         def keep(new: Any, old: Any) -> Any:
             return jax.tree.map(lambda a, b: jnp.where(going, a, b), new, old)
 
-        kept = repeat._replace(
+        updated = repeat._replace(
             params=keep(moved, repeat.params),
             optimizer=keep(optimizer, repeat.optimizer),
             model=keep(model, repeat.model),
         )
-        return _counted(kept, loss * size, (repeat.status == 0) & whole, finite, index)
+        return _counted(updated, loss * size, (repeat.status == 0) & whole, finite, index)
 
     return step
 

@@ -56,7 +56,7 @@ class FlaxModel:
             factory = self._factory
             module = nnx.eval_shape(lambda: factory(rngs=nnx.Rngs(0)))
         if computing_in is not None:
-            _tell(module, computing_in)
+            _set_dtype(module, computing_in)
         self._graphs = {}
         for training in (True, False):
             module.train() if training else module.eval()
@@ -116,7 +116,7 @@ class FlaxModel:
         return outputs, self._variables(module)[1]
 
 
-def _tell(module: Any, dtype: Any) -> None:
+def _set_dtype(module: Any, dtype: Any) -> None:
     """Set the dtype in which layers compute.
 
     Not for batch normalization, whose running moments would be rounded; it computes in float32.

@@ -18,10 +18,10 @@ import jax
 from epochal.errors import Refusal
 from epochal.models.model import Model, PyTree, Variables, shapes_of
 
-__all__ = ["Frozen", "Held", "matching", "names_of", "whole"]
+__all__ = ["Frozen", "FrozenState", "matching", "names_of", "whole"]
 
 
-class Held(NamedTuple):
+class FrozenState(NamedTuple):
     """The state of a frozen model: the model's own, and the frozen parameters."""
 
     model: PyTree
@@ -55,7 +55,7 @@ class Frozen:
     ) -> tuple[jax.Array, PyTree]:
         """Apply the model; frozen parameters do not change."""
         outputs, state = self.model.apply(whole(self, variables), inputs, key, training)
-        return outputs, Held(state, variables.state.frozen)
+        return outputs, FrozenState(state, variables.state.frozen)
 
     def describe(self, sample: tuple[int, ...], dtype: Any) -> str:
         """The number of frozen parameters, in words.
@@ -84,7 +84,7 @@ class Frozen:
                 is_leaf=lambda leaf: leaf is None,
             )
 
-        return Variables(part(False), Held(variables.state, part(True)))
+        return Variables(part(False), FrozenState(variables.state, part(True)))
 
 
 def whole(model: Model, variables: Variables) -> Variables:
@@ -92,7 +92,7 @@ def whole(model: Model, variables: Variables) -> Variables:
     if not isinstance(model, Frozen):
         return variables
     params = jax.tree.map(
-        lambda moved, held: held if moved is None else moved,
+        lambda moved, fixed: fixed if moved is None else moved,
         variables.params,
         variables.state.frozen,
         is_leaf=lambda leaf: leaf is None,

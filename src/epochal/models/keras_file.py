@@ -78,8 +78,8 @@ def _refusing(path: Path) -> Iterator[None]:
     except Refusal:
         raise
     except Exception as error:
-        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise Refusal(f'"{path}" can\'t be read as a Keras file: {said[:200]}.') from error
+        message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise Refusal(f'"{path}" can\'t be read as a Keras file: {message[:200]}.') from error
 
 
 def _weights_of(path: Path) -> io.BytesIO:

@@ -83,8 +83,8 @@ def metric(
     if name in RESERVED:
         raise Refusal(f'"{name}" is a metric of epochal\'s own; give yours another name: ("my_{name}", ...).')
     if greater_is_better is None:
-        said = True if _is_scorer(function) else getattr(function, "greater_is_better", None)
-        greater_is_better = direction_of(name) if said is None else bool(said)
+        direction = True if _is_scorer(function) else getattr(function, "greater_is_better", None)
+        greater_is_better = direction_of(name) if direction is None else bool(direction)
     return OwnMetric(name, function, greater_is_better)
 
 
@@ -116,12 +116,12 @@ def metrics_asked(value: Any) -> tuple[str | OwnMetric, ...]:
 
 
 def metrics_of(
-    asked: Sequence[str | OwnMetric], task: Task, targets: NDArray[Any], in_units: bool
+    requested: Sequence[str | OwnMetric], task: Task, targets: NDArray[Any], in_units: bool
 ) -> tuple[Metric, ...]:
     """The metrics for the engine, with custom ones checked on the targets.
 
     Args:
-        asked: the result of `metrics_asked`.
+        requested: the result of `metrics_asked`.
         task: of the data.
         targets: of all samples of the data, in their own units.
         in_units: whether the engine's numbers have other units, so that custom metrics are evaluated on
@@ -131,7 +131,7 @@ def metrics_of(
         Refusal: an unknown name, or a function that does not give a number.
     """
     found: list[Metric] = []
-    for one in asked:
+    for one in requested:
         if isinstance(one, str) and one.startswith(SCORER):
             one = OwnMetric(one, _named_scorer(one.removeprefix(SCORER)), True)
         if isinstance(one, str):
@@ -298,9 +298,9 @@ def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], in_units: bool) ->
                 f"{type(value).__name__} of the shape {np.shape(value)}."
             )
         return form
-    said = " ".join(f"{type(failed).__name__}: {failed}".split())[:200].rstrip(".: ")
+    message = " ".join(f"{type(failed).__name__}: {failed}".split())[:200].rstrip(".: ")
     wanted = "a scorer" if own.is_scorer else "a function (outputs, targets) that gives one number"
-    raise Refusal(f"the metric {own.name} must be {wanted}; it raised {said}.") from failed
+    raise Refusal(f"the metric {own.name} must be {wanted}; it raised {message}.") from failed
 
 
 def _compiled(form: Metric, outputs: NDArray[Any], targets: NDArray[Any], in_units: bool) -> Metric | None:

@@ -20,7 +20,9 @@ _MOST = 2**20
 """Most subsets times samples at once; beyond, one subset at a time."""
 
 
-def of_subsets(metric: Metric, outputs: Floats, targets: NDArray[Any], classes: int, kept: Bools) -> Floats:
+def of_subsets(
+    metric: Metric, outputs: Floats, targets: NDArray[Any], classes: int, members: Bools
+) -> Floats:
     """A built-in metric of each subset, (subsets,), without a call for each.
 
     Args:
@@ -28,19 +30,19 @@ def of_subsets(metric: Metric, outputs: Floats, targets: NDArray[Any], classes: 
         outputs: (n, ...) of all samples.
         targets: (n, ...).
         classes: number of classes.
-        kept: (subsets, n), the samples of each.
+        members: (subsets, n), the samples of each.
 
     >>> from epochal.models import METRICS
     >>> outputs, targets = np.array([1.0, -1.0, 2.0]), np.array([1, 1, 0])
-    >>> kept = np.array([[True, True, True], [True, True, False]])
-    >>> of_subsets(METRICS["accuracy"], outputs, targets, 2, kept).round(2).tolist()
+    >>> members = np.array([[True, True, True], [True, True, False]])
+    >>> of_subsets(METRICS["accuracy"], outputs, targets, 2, members).round(2).tolist()
     [0.33, 0.5]
     """
-    if kept.size > _MOST:
+    if members.size > _MOST:
         return np.array(
-            [metric.function(outputs[one], targets[one], classes, np) for one in kept], np.float64
+            [metric.function(outputs[one], targets[one], classes, np) for one in members], np.float64
         )
-    each = kept.astype(np.float64)
+    each = members.astype(np.float64)
     with np.errstate(all="ignore"):
         if metric.of_counts is not None:
             predicted, true = hits_of(outputs, targets, classes, np)
@@ -56,61 +58,61 @@ def one_by_one(figure: Callable[[Any], float]) -> Callable[[Bools], Floats]:
     >>> one_by_one(lambda rows: float(np.arange(3)[rows].sum()))(np.array([[True, False, True]])).tolist()
     [2.0]
     """
-    return lambda kept: np.array([figure(rows) for rows in kept], np.float64)
+    return lambda members: np.array([figure(rows) for rows in members], np.float64)
 
 
-def weighted_means(values: Floats, weights: NDArray[Any] | None, kept: Bools) -> Floats:
+def weighted_means(values: Floats, weights: NDArray[Any] | None, members: Bools) -> Floats:
     """The weighted mean of the values of each subset; NaN for empty ones.
 
-    >>> kept = np.array([[True, True, True], [True, True, False]])
-    >>> weighted_means(np.array([1.0, 2.0, 6.0]), None, kept).tolist()
+    >>> members = np.array([[True, True, True], [True, True, False]])
+    >>> weighted_means(np.array([1.0, 2.0, 6.0]), None, members).tolist()
     [3.0, 1.5]
     """
     own = np.ones(len(values)) if weights is None else np.asarray(weights, np.float64)
     with np.errstate(all="ignore"):
-        if kept.size > _MOST:
-            return np.array([(values[one] @ own[one]) / own[one].sum() for one in kept])
-        return np.asarray((kept @ (values * own)) / (kept @ own))
+        if members.size > _MOST:
+            return np.array([(values[one] @ own[one]) / own[one].sum() for one in members])
+        return np.asarray((members @ (values * own)) / (members @ own))
 
 
-def _roc_auc(scores: Floats, positive: Bools, kept: Floats) -> Floats:
+def _roc_auc(scores: Floats, positive: Bools, members: Floats) -> Floats:
     """The probability that a positive sample scores above a negative one, ties half; NaN with one class."""
     rising = np.argsort(scores)
-    kept, positive, ordered = kept[:, rising], positive[rising], scores[rising]
-    negatives = np.pad(np.cumsum(kept * ~positive, axis=1), ((0, 0), (1, 0)))
+    members, positive, ordered = members[:, rising], positive[rising], scores[rising]
+    negatives = np.pad(np.cumsum(members * ~positive, axis=1), ((0, 0), (1, 0)))
     below, upto = (negatives[:, np.searchsorted(ordered, ordered, side)] for side in ("left", "right"))
-    found = kept * positive
+    found = members * positive
     return (found * (below + upto) / 2).sum(axis=1) / (found.sum(axis=1) * negatives[:, -1])
 
 
-def _average_precision(scores: Floats, positive: Bools, kept: Floats) -> Floats:
+def _average_precision(scores: Floats, positive: Bools, members: Floats) -> Floats:
     """The mean of the precision at the score of each positive sample; NaN without any."""
     rising = np.argsort(scores)
-    kept, positive, ordered = kept[:, rising], positive[rising], scores[rising]
+    members, positive, ordered = members[:, rising], positive[rising], scores[rising]
     at = np.searchsorted(ordered, ordered, "left")
-    found = kept * positive
-    of_all, of_positive = (np.pad(np.cumsum(one, axis=1), ((0, 0), (1, 0))) for one in (kept, found))
+    found = members * positive
+    of_all, of_positive = (np.pad(np.cumsum(one, axis=1), ((0, 0), (1, 0))) for one in (members, found))
     above, taken = of_positive[:, -1:] - of_positive[:, at], of_all[:, -1:] - of_all[:, at]
     return (found * above / np.maximum(taken, 1)).sum(axis=1) / of_positive[:, -1]
 
 
 def _against_the_rest(area: Callable[[Floats, Bools, Floats], Floats]) -> Callable[..., Floats]:
-    def figure(outputs: Floats, targets: NDArray[Any], kept: Floats) -> Floats:
+    def figure(outputs: Floats, targets: NDArray[Any], members: Floats) -> Floats:
         shares = outputs.reshape(len(outputs), -1)
         if shares.shape[1] <= 2:
             scores = shares[:, 0] if shares.shape[1] == 1 else shares[:, 1] - shares[:, 0]
-            return area(scores, targets == 1, kept)
+            return area(scores, targets == 1, members)
         shares = probabilities(shares, np)
-        return _known_mean([area(column, targets == k, kept) for k, column in enumerate(shares.T)])
+        return _known_mean([area(column, targets == k, members) for k, column in enumerate(shares.T)])
 
     return figure
 
 
 def _of_each_label(area: Callable[[Floats, Bools, Floats], Floats]) -> Callable[..., Floats]:
-    def figure(outputs: Floats, targets: NDArray[Any], kept: Floats) -> Floats:
+    def figure(outputs: Floats, targets: NDArray[Any], members: Floats) -> Floats:
         scores, true = outputs.reshape(targets.shape), targets > 0
-        both = ((kept @ true > 0) & (kept @ ~true > 0)).T
-        each = [area(scores[:, k], true[:, k], kept) for k in range(targets.shape[1])]
+        both = ((members @ true > 0) & (members @ ~true > 0)).T
+        each = [area(scores[:, k], true[:, k], members) for k in range(targets.shape[1])]
         return _known_mean(np.where(both, each, np.nan))
 
     return figure
@@ -124,23 +126,23 @@ def _known_mean(values: Any) -> Floats:
 def _mean(error: Callable[[Floats, NDArray[Any]], Any]) -> Callable[..., Floats]:
     """The mean over samples of an error (n, ...), averaged over the outputs of a sample."""
 
-    def figure(outputs: Floats, targets: NDArray[Any], kept: Floats) -> Floats:
+    def figure(outputs: Floats, targets: NDArray[Any], members: Floats) -> Floats:
         each = error(outputs.reshape(targets.shape), targets).reshape(len(targets), -1).mean(axis=1)
-        return kept @ each / kept.sum(axis=1)
+        return members @ each / members.sum(axis=1)
 
     return figure
 
 
-def _rmse(outputs: Floats, targets: NDArray[Any], kept: Floats) -> Floats:
-    return np.sqrt(_mean(lambda ours, true: (ours - true) ** 2)(outputs, targets, kept))
+def _rmse(outputs: Floats, targets: NDArray[Any], members: Floats) -> Floats:
+    return np.sqrt(_mean(lambda ours, true: (ours - true) ** 2)(outputs, targets, members))
 
 
-def _r2(outputs: Floats, targets: NDArray[Any], kept: Floats) -> Floats:
+def _r2(outputs: Floats, targets: NDArray[Any], members: Floats) -> Floats:
     true = targets.reshape(len(targets), -1)
     centered = true - true.mean(axis=0)  # avoids cancellation in a difference of squares
-    total = kept @ centered**2 - (kept @ centered) ** 2 / kept.sum(axis=1, keepdims=True)
-    same = total <= 1e-12 * (kept @ centered**2)
-    error = kept @ (outputs.reshape(true.shape) - true) ** 2
+    total = members @ centered**2 - (members @ centered) ** 2 / members.sum(axis=1, keepdims=True)
+    same = total <= 1e-12 * (members @ centered**2)
+    error = members @ (outputs.reshape(true.shape) - true) ** 2
     return np.where(same, np.nan, 1 - error / total).mean(axis=1)
 
 

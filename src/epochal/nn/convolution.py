@@ -132,8 +132,8 @@ def _sliced(inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads) ->
 def _forward(inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads) -> tuple[jax.Array, Any]:
     window, way = kernel.shape[:-2], _way(kernel, strides)
     if way == "winograd":
-        outputs, kept = convolve_3x3(inputs, kernel, pads)
-        return outputs, (inputs, kernel, kept)
+        outputs, residuals = convolve_3x3(inputs, kernel, pads)
+        return outputs, (inputs, kernel, residuals)
     if way == "taps":
         slices = _slices(inputs, window, strides, pads)
         taps = kernel.reshape(-1, kernel.shape[-1])
@@ -145,13 +145,13 @@ def _forward(inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads) -
     return outputs.reshape(*patches.shape[:-1], kernel.shape[-1]), (inputs, kernel, None)
 
 
-def _backward(strides: Sizes, pads: Pads, kept: Any, slope: jax.Array) -> tuple[jax.Array, jax.Array]:
-    inputs, kernel, transformed = kept
+def _backward(strides: Sizes, pads: Pads, residuals: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    inputs, kernel, transformed = residuals
     window, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
     way = _way(kernel, strides)
     if way == "winograd":
-        return gradient_3x3(transformed, slope, inputs.shape, pads)
-    rows = slope.reshape(-1, filters)
+        return gradient_3x3(transformed, gradient, inputs.shape, pads)
+    rows = gradient.reshape(-1, filters)
     if way == "taps":
         columns_of = jnp.stack(list(_slices(inputs, window, strides, pads))).reshape(prod(window), -1)
         of_kernel = (columns_of @ rows).reshape(kernel.shape)
@@ -159,13 +159,13 @@ def _backward(strides: Sizes, pads: Pads, kept: Any, slope: jax.Array) -> tuple[
         patches = _patches(inputs, window, strides, pads)
         of_kernel = (patches.reshape(len(rows), -1).T @ rows).reshape(kernel.shape)
 
-    columns = (rows @ kernel.reshape(-1, filters).T).reshape(*slope.shape[:-1], prod(window), channels)
+    columns = (rows @ kernel.reshape(-1, filters).T).reshape(*gradient.shape[:-1], prod(window), channels)
     of_inputs = jnp.zeros(inputs.shape, jnp.float32)
     for number, offset in enumerate(itertools.product(*map(range, window))):
         # Return the slice's gradient: spread by the strides, shifted, cut to the inputs.
         edges = [(0, 0, 0)]
         for at, step, (low, _), size, out in zip(
-            offset, strides, pads, inputs.shape[1:-1], slope.shape[1:-1], strict=True
+            offset, strides, pads, inputs.shape[1:-1], gradient.shape[1:-1], strict=True
         ):
             before = at - low
             edges.append((before, size - before - ((out - 1) * step + 1), step - 1))

@@ -81,8 +81,8 @@ class _Adapted(FlaxModel):
         normal, begin = jax.random.normal(key, (sum(sizes.values()),)), 0
         for path, size in sizes.items():
             *parents, name = path
-            held = functools.reduce(lambda tree, part: tree[part], parents, drawn.params)
-            held[name] = starts[path](normal[begin : begin + size].reshape(held[name].shape))
+            parent = functools.reduce(lambda tree, part: tree[part], parents, drawn.params)
+            parent[name] = starts[path](normal[begin : begin + size].reshape(parent[name].shape))
             begin += size
         return drawn
 

@@ -72,32 +72,32 @@ def _forward(
 
 
 def _backward(
-    sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads, where: jax.Array, slope: jax.Array
+    sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads, where: jax.Array, gradient: jax.Array
 ) -> tuple[jax.Array]:
     offsets = list(itertools.product(*map(range, window)))
     if window == strides and all(pad == (0, 0) for pad in pads):
-        return (_tiled(sizes, window, where, slope),)
-    of_inputs = jnp.zeros((slope.shape[0], *sizes, slope.shape[-1]), jnp.float32)
+        return (_tiled(sizes, window, where, gradient),)
+    of_inputs = jnp.zeros((gradient.shape[0], *sizes, gradient.shape[-1]), jnp.float32)
     for number, offset in enumerate(offsets):
         edges = [(0, 0, 0)]
         for at, step, (low, _), size, out in zip(
-            offset, strides, pads, sizes, slope.shape[1:-1], strict=True
+            offset, strides, pads, sizes, gradient.shape[1:-1], strict=True
         ):
             edges.append((at - low, size - (at - low) - ((out - 1) * step + 1), step - 1))
         edges.append((0, 0, 0))
-        zero = jnp.zeros((), slope.dtype)
-        of_inputs += lax.pad(jnp.where(where == number, slope, zero), zero, edges)
-    return (of_inputs.astype(slope.dtype),)
+        zero = jnp.zeros((), gradient.dtype)
+        of_inputs += lax.pad(jnp.where(where == number, gradient, zero), zero, edges)
+    return (of_inputs.astype(gradient.dtype),)
 
 
-def _tiled(sizes: Sizes, window: Sizes, where: jax.Array, slope: jax.Array) -> jax.Array:
+def _tiled(sizes: Sizes, window: Sizes, where: jax.Array, gradient: jax.Array) -> jax.Array:
     """The gradient of windows that do not overlap: each input belongs to at most one."""
     axes = tuple(range(2, 2 + 2 * len(window), 2))
     numbers = jnp.arange(prod(window), dtype=where.dtype).reshape([n for w in window for n in (1, w)] + [1])
     mine = jnp.expand_dims(where, axes) == numbers
-    spread = jnp.where(mine, jnp.expand_dims(slope, axes), jnp.zeros((), slope.dtype))
-    covered = [out * width for out, width in zip(slope.shape[1:-1], window, strict=True)]
-    whole = spread.reshape(len(slope), *covered, -1)
+    spread = jnp.where(mine, jnp.expand_dims(gradient, axes), jnp.zeros((), gradient.dtype))
+    covered = [out * width for out, width in zip(gradient.shape[1:-1], window, strict=True)]
+    whole = spread.reshape(len(gradient), *covered, -1)
     rest = [(0, size - done) for size, done in zip(sizes, covered, strict=True)]
     return jnp.pad(whole, ((0, 0), *rest, (0, 0))) if any(high for _, high in rest) else whole
 

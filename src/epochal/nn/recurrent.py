@@ -47,11 +47,11 @@ def _wide(values: jax.Array) -> jax.Array:
     return values.astype(jnp.promote_types(values.dtype, jnp.float32))
 
 
-def _of_product(inputs: jax.Array, slopes: jax.Array) -> jax.Array:
+def _of_product(inputs: jax.Array, gradients: jax.Array) -> jax.Array:
     """The gradient of a kernel shared by all samples and steps: (T, B, a), (T, B, b)."""
     # Axes that are merged by hand can't be sharded, so this stays one product, in memory order; `einsum`
     # would copy both into another order.
-    return jnp.tensordot(inputs, slopes, axes=((0, 1), (0, 1)))
+    return jnp.tensordot(inputs, gradients, axes=((0, 1), (0, 1)))
 
 
 @jax.custom_vjp
@@ -64,9 +64,9 @@ def _product_forward(inputs: jax.Array, kernel: jax.Array) -> tuple[jax.Array, P
     return inputs @ kernel, (inputs, kernel)
 
 
-def _product_backward(kept: Pair, slopes: jax.Array) -> Pair:
-    inputs, kernel = kept
-    return slopes @ kernel.T, _of_product(inputs, slopes)
+def _product_backward(residuals: Pair, gradients: jax.Array) -> Pair:
+    inputs, kernel = residuals
+    return gradients @ kernel.T, _of_product(inputs, gradients)
 
 
 _product.defvjp(_product_forward, _product_backward)
@@ -115,13 +115,13 @@ def _lstm_steps(
 def _lstm_forward(
     projected: jax.Array, kernel: jax.Array, h: jax.Array, c: jax.Array, mask: jax.Array | None = None
 ) -> tuple[Pair, Any]:
-    states, last, kept = _lstm_steps(projected, kernel, h, c, mask)
-    return (states, last), kept
+    states, last, residuals = _lstm_steps(projected, kernel, h, c, mask)
+    return (states, last), residuals
 
 
-def _lstm_backward(kept: Any, slopes: Pair) -> Any:
-    states, memories, gates, kernel, h, c, mask = kept
-    of_states, of_last = slopes
+def _lstm_backward(residuals: Any, gradients: Pair) -> Any:
+    states, memories, gates, kernel, h, c, mask = residuals
+    of_states, of_last = gradients
     before, back = _previous(_wide(c), memories), kernel.T
 
     def step(carry: Pair, x: Any) -> tuple[Pair, jax.Array]:
@@ -188,8 +188,8 @@ def _gru_steps(
         inner = product[:, 2 * units :] + bias
         n = jnp.tanh(gates[:, 2 * units :] + r * inner)
         new = _hold(on, (1 - z) * n + z * h, h)
-        kept = (new, jnp.concatenate([r, z, n, inner], axis=-1))
-        return new, tuple(one.astype(kernel.dtype) for one in kept)
+        residuals = (new, jnp.concatenate([r, z, n, inner], axis=-1))
+        return new, tuple(one.astype(kernel.dtype) for one in residuals)
 
     _, (states, gates) = lax.scan(step, _wide(h), (projected, mask))
     return states, (states, gates, kernel, bias, h, mask)
@@ -201,8 +201,8 @@ def _gru_forward(
     return _gru_steps(projected, kernel, bias, h, mask)
 
 
-def _gru_backward(kept: Any, of_states: jax.Array) -> Any:
-    states, gates, kernel, bias, h, mask = kept
+def _gru_backward(residuals: Any, of_states: jax.Array) -> Any:
+    states, gates, kernel, bias, h, mask = residuals
     before, back, units = _previous(h.astype(states.dtype), states), kernel.T, h.shape[-1]
 
     def step(dh: jax.Array, x: Any) -> tuple[jax.Array, jax.Array]:

@@ -116,15 +116,15 @@ def convolve_3x3(inputs: jax.Array, kernel: jax.Array, pads: Pads) -> tuple[jax.
 
 
 def gradient_3x3(
-    kept: Any, slope: jax.Array, shape: tuple[int, ...], pads: Pads
+    residuals: Any, gradient: jax.Array, shape: tuple[int, ...], pads: Pads
 ) -> tuple[jax.Array, jax.Array]:
     """The gradients with respect to the inputs, of that shape, and the kernel."""
-    tiles, taps = kept
+    tiles, taps = residuals
     batch, height, width, channels = shape
-    filters = slope.shape[-1]
-    high, wide = -(-slope.shape[1] // 2), -(-slope.shape[2] // 2)
+    filters = gradient.shape[-1]
+    high, wide = -(-gradient.shape[1] // 2), -(-gradient.shape[2] // 2)
     even = jnp.pad(
-        slope, ((0, 0), (0, 2 * high - slope.shape[1]), (0, 2 * wide - slope.shape[2]), (0, 0))
+        gradient, ((0, 0), (0, 2 * high - gradient.shape[1]), (0, 2 * wide - gradient.shape[2]), (0, 0))
     ).reshape(batch, high, 2, wide, 2, filters)
     products = _flat(_both_ways(_a, [[even[:, :, r, :, c] for c in range(2)] for r in range(2)]))
 

@@ -122,7 +122,7 @@ def audit(
                     ]
             at += batches * size
     times, samples = np.unique(turns, return_counts=True)
-    said = list(names) if len(names) == len(known) else [str(one) for one in known.tolist()]
+    class_names = list(names) if len(names) == len(known) else [str(one) for one in known.tolist()]
     return Audit(
         samples=plan.samples,
         epochs=count,
@@ -131,7 +131,7 @@ def audit(
         turns=tuple(zip(times.tolist(), samples.tolist(), strict=True)),
         left_out=tuple(left_out),
         classes=tuple(
-            ClassCounts(size, said[label], least, most, total / sizes[size])
+            ClassCounts(size, class_names[label], least, most, total / sizes[size])
             for (size, label), (least, most, total) in sorted(
                 found.items(), key=lambda one: (-one[0][0], one[0][1])
             )

@@ -50,16 +50,13 @@ class Balanced(Classwise):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return "every class equally often, rare ones again and again, in random passes"
 
     @property
     def options(self) -> dict[str, Any]:
-        """See `Order`."""
         return {} if self.length is None else {"length": self.length}
 
     def check(self, samples: int) -> None:
-        """See `Order`."""
         super().check(samples)
         classes = len(self._counts)
         if self.length is not None and self.length % classes:
@@ -69,11 +66,9 @@ class Balanced(Classwise):
             )
 
     def turns(self, samples: int) -> int:
-        """See `Order`."""
         return self.length or len(self._counts) * int(self._counts.max())
 
     def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
-        """See `Order`."""
         each = self.turns(samples) // len(self._counts)
         rare = int(self._counts.min())
         return (f"{each:,} turns a class, {each / rare:,.3g} for each sample of the rarest",)
@@ -108,7 +103,6 @@ class Balanced(Classwise):
 
     @cached_property
     def arrays(self) -> Arrays:
-        """See `Order`."""
         batches = self._cut_arrays[0]
         # In every epoch, a class starts at a multiple of this in its pass.
         step = np.gcd(self._stride, self._counts)
@@ -141,7 +135,6 @@ class Balanced(Classwise):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         arrays = arrays or self.arrays
         epoch = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
         keys = round_keys(seed_words, self._purpose, samples)

@@ -52,21 +52,17 @@ class Blocks(Order):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return f"blocks of {self._length:,} consecutive samples, their sequence shuffled in every epoch"
 
     @property
     def lacks(self) -> str:
-        """See `Order`."""
         return "the length of a block: Blocks(12), or --block-length 12" if self.length is None else ""
 
     @property
     def options(self) -> dict[str, Any]:
-        """See `Order`."""
         return {"length": self.length}
 
     def check(self, samples: int) -> None:
-        """See `Order`."""
         super().check(samples)
         if self._length > samples:
             raise Refusal(
@@ -75,7 +71,6 @@ class Blocks(Order):
             )
 
     def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
-        """See `Order`."""
         if batch_size % self._length == 0 and samples % self._length == 0:
             return ()
         if batch_size % self._length == 0:
@@ -84,14 +79,12 @@ class Blocks(Order):
         return (f"batches of {batch_size:,} cut blocks of {self._length:,}; a multiple keeps them whole",)
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         blocks = _Blocks(samples, self._length)
         place, within = blocks.place(np.array(positions, np.int64, ndmin=1), blocks.short_place(seed, epoch))
         found: Int64s = permutation.permute(seed, epoch, blocks.count, place) * self._length + within
         return found
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         blocks = _Blocks(samples, self._length)
         block, within = np.divmod(np.array(values, np.int64, ndmin=1), self._length)
         place = permutation.inverse(seed, epoch, blocks.count, block)
@@ -108,7 +101,6 @@ class Blocks(Order):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         blocks = _Blocks(samples, self._length)
         sequence = permutation.table(seed_words, epoch, blocks.count, xp, while_loop)
         short = xp.argmax(sequence == blocks.count - 1).astype(xp.int32)

@@ -87,18 +87,15 @@ class Buckets(Order):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         shown = ", ".join(map(str, self.edges))
         return f"samples of like length together (up to {shown}), batches shuffled in every epoch"
 
     @property
     def lacks(self) -> str:
-        """See `Order`."""
         return "the length of each sample: Buckets().bind(lengths)" if self.lengths is None else ""
 
     @property
     def options(self) -> dict[str, Any]:
-        """See `Order`."""
         return {"count": self.count, "edges": list(self.edges)}
 
     def bind(self, values: npt.ArrayLike) -> Buckets:
@@ -107,16 +104,13 @@ class Buckets(Order):
 
     @property
     def values(self) -> npt.NDArray[Any] | None:
-        """See `Order`."""
         return None if self.lengths is None else self._lengths
 
     @property
     def trims(self) -> tuple[int, ...]:
-        """See `Order`."""
         return self.edges
 
     def check(self, samples: int) -> None:
-        """See `Order`."""
         super().check(samples)
         if len(self._lengths) != samples:
             raise Refusal(
@@ -125,17 +119,14 @@ class Buckets(Order):
             )
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
-        """See `Order`."""
         if remainder not in ("keep", "drop"):
             raise Refusal(f'remainder must be keep or drop with order "buckets"; got "{remainder}".')
 
     def within(self, segments: Segments) -> Buckets:
-        """See `Order`."""
         return replace(self, size=segments[0][1])
 
     @property
     def form(self) -> Buckets:
-        """See `Order`."""
         return replace(self, lengths=None)
 
     @property
@@ -149,7 +140,6 @@ class Buckets(Order):
 
     @property
     def arrays(self) -> Arrays:
-        """See `Order`."""
         return {"buckets": self._buckets}
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
@@ -158,7 +148,6 @@ class Buckets(Order):
         return found
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         found: Int64s = _epoch(self, seed, epoch)[1][np.array(values, np.int64, ndmin=1)]
         return found
 
@@ -171,7 +160,6 @@ class Buckets(Order):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         shuffled = permutation.table(seed_words, epoch, samples, xp, while_loop)
         alike = shuffled[xp.argsort(arrays["buckets"][shuffled], stable=True)]
         size = self.size

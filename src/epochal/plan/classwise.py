@@ -61,20 +61,16 @@ class Classwise(Order):
 
     @property
     def lacks(self) -> str:
-        """See `Order`."""
         return f"the class of each sample: {type(self).__name__}(labels)" if self.labels is None else ""
 
     @property
     def values(self) -> npt.NDArray[Any] | None:
-        """See `Order`."""
         return None if self.labels is None else self._labels
 
     def bind(self, values: npt.ArrayLike) -> Self:
-        """See `Order`."""
         return replace(self, labels=values, cuts=(), used=0)
 
     def check(self, samples: int) -> None:
-        """See `Order`."""
         super().check(samples)
         if len(self._labels) != samples:
             raise Refusal(
@@ -83,7 +79,6 @@ class Classwise(Order):
             )
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
-        """See `Order`."""
         if remainder == "carry":
             raise Refusal(
                 f'remainder must be keep, drop or spread with order "{self.name}", whose batches are filled '
@@ -91,7 +86,6 @@ class Classwise(Order):
             )
 
     def within(self, segments: Segments) -> Self:
-        """See `Order`."""
         used = sum(count * size for count, size in segments)
         return replace(self, cuts=whole(segments, self.turns(len(self._labels))), used=used)
 
@@ -144,30 +138,28 @@ class Classwise(Order):
     # Random access -----------------------------------------------------------------------------------------
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         keys = seed_keys(seed, self._purpose, samples)
         at = np.array(positions, np.int64, ndmin=1)
         segment, batch, slot, number = self._cut(at)
         counts, sizes, begins = self._cut_arrays
-        moved = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).permute(batch)
-        kept = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).permute(slot)
-        place = begins[segment] + moved * sizes[segment] + kept
+        moved_batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).permute(batch)
+        moved_slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).permute(slot)
+        place = begins[segment] + moved_batch * sizes[segment] + moved_slot
         of, turn = self._dealt.classes[place], self._dealt.turns[place]
         lap, within = self._lap(epoch, of, turn)
         one = Family.of(keys, CLASSES + of, lap, self._counts[of]).permute(within)
         return self._sorted[self._first[of] + one]
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         keys = seed_keys(seed, self._purpose, samples)
         owner, of, turn = self._turns_of(keys, epoch, np.array(values, np.int64, ndmin=1))
         place = self._place[(np.cumsum(self._totals) - self._totals)[of] + turn]
         counts, sizes, begins = self._cut_arrays
         segment = np.searchsorted(begins, place, side="right") - 1
-        moved, kept = np.divmod(place - begins[segment], sizes[segment])
-        batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).inverse(moved)
+        moved_batch, moved_slot = np.divmod(place - begins[segment], sizes[segment])
+        batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).inverse(moved_batch)
         number = (np.cumsum(counts) - counts)[segment] + batch
-        slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).inverse(kept)
+        slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).inverse(moved_slot)
         found = begins[segment] + batch * sizes[segment] + slot
         return np.asarray(found[np.lexsort((found, owner))])
 
@@ -196,7 +188,6 @@ class Classwise(Order):
 
     @property
     def form(self) -> Self:
-        """See `Order`."""
         return replace(self, labels=None)
 
     def _places(
@@ -250,11 +241,9 @@ class Stratified(Classwise):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return "a new random order in every epoch, the classes in proportion in every batch"
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
-        """See `Order`."""
         super().check_batches(batch_size, remainder)
         if batch_size < len(self._counts):
             raise Refusal(
@@ -276,7 +265,6 @@ class Stratified(Classwise):
 
     @cached_property
     def arrays(self) -> Arrays:
-        """See `Order`."""
         batches = self._cut_arrays[0]
         family, base = laid(np.concatenate([batches, self._counts]))
         own = base[len(batches) :]
@@ -297,7 +285,6 @@ class Stratified(Classwise):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         arrays = arrays or self.arrays
         keys = round_keys(seed_words, self._purpose, samples)
         number = arrays["number"]

@@ -100,25 +100,20 @@ class Replacement(Order):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return "each turn draws any sample, with replacement"
 
     @property
     def options(self) -> dict[str, Any]:
-        """See `Order`."""
         return {} if self.length is None else {"length": self.length}
 
     def check(self, samples: int) -> None:
-        """See `Order`."""
         if samples > MOST_DRAWN:
             raise Refusal(f'samples must be at most 2^32 with order "{self.name}"; got {samples}.')
 
     def turns(self, samples: int) -> int:
-        """See `Order`."""
         return samples if self.length is None else self.length
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         at = np.array(positions, np.int64, ndmin=1)
         key = stream_key(words(seed), tuple(words(epoch)[:, None]), Purpose.REPLACEMENT, samples)
         high, low = threefry2x32(key, ((at >> 32).astype(np.uint32), at.astype(np.uint32)))
@@ -126,7 +121,6 @@ class Replacement(Order):
         return found
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         return _found_by_looking(
             lambda at: self.samples(seed, epoch, samples, at), self.turns(samples), values
         )
@@ -140,7 +134,6 @@ class Replacement(Order):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         low = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
         key = stream_key(seed_words, (low ^ low, low), Purpose.REPLACEMENT, samples)
         at = xp.arange(self.turns(samples), dtype=xp.uint32)
@@ -225,30 +218,24 @@ class Weighted(Order):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return "each turn draws a sample in proportion to its weight, with replacement"
 
     @property
     def lacks(self) -> str:
-        """See `Order`."""
         return "the weight of each sample: Weighted(weights)" if self.weights is None else ""
 
     @property
     def options(self) -> dict[str, Any]:
-        """See `Order`."""
         return {} if self.length is None else {"length": self.length}
 
     @property
     def values(self) -> npt.NDArray[Any] | None:
-        """See `Order`."""
         return self.weights.values if isinstance(self.weights, Column) else None
 
     def bind(self, values: npt.ArrayLike) -> Self:
-        """See `Order`."""
         return replace(self, weights=values)
 
     def check(self, samples: int) -> None:
-        """See `Order`."""
         super().check(samples)
         assert self.values is not None
         if len(self.values) != samples:
@@ -260,7 +247,6 @@ class Weighted(Order):
             raise Refusal(f"the weights of the {samples:,} samples must not all be 0. Use other weights.")
 
     def turns(self, samples: int) -> int:
-        """See `Order`."""
         return samples if self.length is None else self.length
 
     @cached_property
@@ -270,7 +256,6 @@ class Weighted(Order):
         return np.cumsum(whole_weights(self.values))
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         at = np.array(positions, np.int64, ndmin=1)
         key = stream_key(words(seed), tuple(words(epoch)[:, None]), Purpose.WEIGHTED, samples)
         high, low = threefry2x32(key, ((at >> 32).astype(np.uint32), at.astype(np.uint32)))
@@ -278,19 +263,16 @@ class Weighted(Order):
         return np.searchsorted(self._ends, drawn, side="right").astype(np.int64)
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         return _found_by_looking(
             lambda at: self.samples(seed, epoch, samples, at), self.turns(samples), values
         )
 
     @property
     def form(self) -> Self:
-        """See `Order`."""
         return replace(self, weights=None)
 
     @property
     def arrays(self) -> Arrays:
-        """See `Order`."""
         return {"high": (self._ends >> 32).astype(np.uint32), "low": self._ends.astype(np.uint32)}
 
     def table(
@@ -302,7 +284,6 @@ class Weighted(Order):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         arrays = arrays or self.arrays
         low = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
         key = stream_key(seed_words, (low ^ low, low), Purpose.WEIGHTED, samples)

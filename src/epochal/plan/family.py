@@ -241,9 +241,9 @@ def _images(
     while_loop: WhileLoop,
 ) -> Array:
     images = _rounds(keys, own, bits, local, rounds, while_loop)
-    asked = local <= last  # other elements may never enter the set
+    inside = local <= last  # other elements may never enter the set
     images = while_loop(
-        lambda images: (asked & (images > last)).any(),
+        lambda images: (inside & (images > last)).any(),
         lambda images: xp.where(images > last, xp.take(images, base + images, mode="clip"), images),
         images,
     )

@@ -48,25 +48,20 @@ class Groups(Order):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return "the samples of a group together, the sequence of groups shuffled in every epoch"
 
     @property
     def lacks(self) -> str:
-        """See `Order`."""
         return "the group of each sample: Groups(values)" if self.groups is None else ""
 
     @property
     def values(self) -> npt.NDArray[Any] | None:
-        """See `Order`."""
         return self.groups.values if isinstance(self.groups, Column) else None
 
     def bind(self, values: npt.ArrayLike) -> Self:
-        """See `Order`."""
         return replace(self, groups=values)
 
     def check(self, samples: int) -> None:
-        """See `Order`."""
         super().check(samples)
         if len(self._groups) != samples:
             raise Refusal(
@@ -80,7 +75,6 @@ class Groups(Order):
             )
 
     def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
-        """See `Order`."""
         least, most = int(self._sizes.min()), int(self._sizes.max())
         of = f"{least:,}" if least == most else f"{least:,} to {most:,}"
         cut = "" if least == most and batch_size % most == 0 else "; batches cut some"
@@ -113,7 +107,6 @@ class Groups(Order):
         return sequence, np.cumsum(self._sizes[sequence])
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         sequence, ends = self._sequence(seed, epoch, samples)
         at = np.array(positions, np.int64, ndmin=1)
         place = np.searchsorted(ends, at, side="right")
@@ -121,7 +114,6 @@ class Groups(Order):
         return self._sorted[self._first[group] + at - (ends[place] - self._sizes[group])]
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         sequence, ends = self._sequence(seed, epoch, samples)
         begins = np.empty_like(ends)
         begins[sequence] = ends - self._sizes[sequence]
@@ -133,12 +125,10 @@ class Groups(Order):
 
     @property
     def form(self) -> Self:
-        """See `Order`."""
         return replace(self, groups=None)
 
     @cached_property
     def arrays(self) -> Arrays:
-        """See `Order`."""
         family, _ = laid(np.array([len(self._sizes)]))
         return family | {
             "place": (family["local"] < len(self._sizes)).astype(np.int32),
@@ -156,7 +146,6 @@ class Groups(Order):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         arrays = arrays or self.arrays
         keys = round_keys(seed_words, Purpose.GROUPS, samples)
         turn = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))

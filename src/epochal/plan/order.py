@@ -150,15 +150,12 @@ class Shuffle(Order):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return "a new random order in every epoch"
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         return permutation.permute(seed, epoch, samples, positions)
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         return permutation.inverse(seed, epoch, samples, values)
 
     def table(
@@ -170,7 +167,6 @@ class Shuffle(Order):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         return permutation.table(seed_words, epoch, samples, xp, while_loop)
 
 
@@ -188,15 +184,12 @@ class ShuffleOnce(Order):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return "one random order, the same in every epoch"
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         return permutation.permute(seed, 0, samples, positions)
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         return permutation.inverse(seed, 0, samples, values)
 
     def table(
@@ -208,7 +201,6 @@ class ShuffleOnce(Order):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         return permutation.table(seed_words, np.zeros(1, np.uint32), samples, xp, while_loop)
 
 
@@ -225,15 +217,12 @@ class Sequential(Order):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return "the samples as they come, in every epoch"
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         return np.array(positions, dtype=np.int64, ndmin=1)
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         return np.array(values, dtype=np.int64, ndmin=1)
 
     def table(
@@ -245,5 +234,4 @@ class Sequential(Order):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         return xp.arange(samples, dtype=xp.int32)

@@ -73,12 +73,10 @@ class Keep(Remainder):
     name = "keep"
 
     def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
-        """See `Remainder`."""
         full, rest = divmod(samples, batch_size)
         return _segments((full, batch_size), (1, rest))
 
     def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
-        """See `Remainder`."""
         return f"a smaller last batch of {samples % batch_size:,}"
 
 
@@ -96,15 +94,12 @@ class Drop(Remainder):
     name = "drop"
 
     def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
-        """See `Remainder`."""
         return _segments((samples // batch_size, batch_size))
 
     def start(self, samples: int, batch_size: int, epoch: int, fixed: bool) -> int:
-        """See `Remainder`."""
         return epoch * (samples - samples % batch_size) % samples if fixed else 0
 
     def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
-        """See `Remainder`."""
         return f"{samples % batch_size:,} left out, others in each epoch"
 
 
@@ -120,7 +115,6 @@ class Spread(Remainder):
     name = "spread"
 
     def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
-        """See `Remainder`."""
         fewer = samples // batch_size
         more = fewer + 1
         # samples / fewer - batch_size against batch_size - samples / more, times fewer * more
@@ -131,7 +125,6 @@ class Spread(Remainder):
         return _segments((larger, size + 1), (count - larger, size))
 
     def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
-        """See `Remainder`."""
         sizes = {size for _, size in self.segments(samples, batch_size)}
         return "batch sizes differ by at most one" if len(sizes) > 1 else "all batches have one size"
 
@@ -149,34 +142,28 @@ class Carry(Remainder):
     name = "carry"
 
     def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
-        """See `Remainder`."""
         first = self.first_update(samples, batch_size, epoch)
         return _segments((self.first_update(samples, batch_size, epoch + 1) - first, batch_size))
 
     def first_update(self, samples: int, batch_size: int, epoch: int) -> int:
-        """See `Remainder`."""
         return -(-epoch * samples // batch_size)
 
     def locate(self, samples: int, batch_size: int, update: int) -> tuple[int, int]:
-        """See `Remainder`."""
         epoch = update * batch_size // samples
         return epoch, update - self.first_update(samples, batch_size, epoch)
 
     def start(self, samples: int, batch_size: int, epoch: int, fixed: bool) -> int:
-        """See `Remainder`."""
         return -epoch * samples % batch_size
 
     def turn(
         self, samples: int, batch_size: int, epoch: int, position: int, fixed: bool
     ) -> tuple[int, int] | None:
-        """See `Remainder`."""
         start = self.start(samples, batch_size, epoch, fixed)
         if position >= start:
             return epoch, position - start
         return epoch - 1, samples + position - self.start(samples, batch_size, epoch - 1, fixed)
 
     def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
-        """See `Remainder`."""
         return "the last batch borrows from the next epoch"
 
 

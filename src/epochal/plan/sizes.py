@@ -103,7 +103,10 @@ for 0, too.
         first, *others = self.changes
         one = self.unit.removesuffix("s")
         return ", ".join(
-            [_said(first[1]), *(f"after {at:,} {one}{'s' * (at > 1)}: {_said(size)}" for at, size in others)]
+            [
+                _as_text(first[1]),
+                *(f"after {at:,} {one}{'s' * (at > 1)}: {_as_text(size)}" for at, size in others),
+            ]
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,7 +123,7 @@ for 0, too.
         return tuple(turns if size == "full" else int(size) for _, size in self.changes)
 
 
-def _said(size: Size) -> str:
+def _as_text(size: Size) -> str:
     return size if isinstance(size, str) else f"{size:,}"
 
 

@@ -173,8 +173,8 @@ def html(plan: Batches) -> str:
     title, _, rest = _REGIMES[plan.regime].capitalize().partition(":")
     parts = [heading(title, rest.strip()), facts(_facts(plan))]
     if not _divided(plan):
-        said, (head, *rows) = _others(plan)
-        parts += [heading("", said), html_table(head, rows, words=(0, 1, 3))]
+        outcomes, (head, *rows) = _others(plan)
+        parts += [heading("", outcomes), html_table(head, rows, words=(0, 1, 3))]
     return view(*parts)
 
 

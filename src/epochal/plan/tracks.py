@@ -43,11 +43,9 @@ class Tracks(Order):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return "each slot of a batch goes on, in the next batch, with the sample that follows"
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
-        """See `Order`."""
         if remainder == "carry":
             raise Refusal(
                 'remainder must be keep, drop or spread with order "tracks", whose batches are filled from '
@@ -69,7 +67,6 @@ class Tracks(Order):
         return batches, used, epoch % (samples - used + 1)
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         batches, used, offset = self._cut(epoch, samples)
         at = np.array(positions, np.int64, ndmin=1)
         inside: Int64s = offset + at % self.slots * batches + at // self.slots
@@ -78,7 +75,6 @@ class Tracks(Order):
         return found
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         batches, used, offset = self._cut(epoch, samples)
         value = np.array(values, np.int64, ndmin=1)
         slot, batch = np.divmod(value - offset, max(batches, 1))
@@ -94,7 +90,6 @@ class Tracks(Order):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         batches, used, offset = self._cut(epoch, samples)
         offset = xp.asarray(offset).astype(xp.int32)
         at = xp.arange(samples, dtype=xp.int32)

@@ -101,31 +101,24 @@ class Even(Walk):
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """See `Walk`."""
         return (Phase(0, 0, 0, self.segments(0)),)
 
     def segments(self, epoch: int) -> Segments:
-        """See `Walk`."""
         return self.policy.segments(self.turns, self.size, epoch)
 
     def start(self, epoch: int) -> int:
-        """See `Walk`."""
         return self.policy.start(self.turns, self.size, epoch, self.fixed)
 
     def first_update(self, epoch: int) -> int:
-        """See `Walk`."""
         return self.policy.first_update(self.turns, self.size, epoch)
 
     def locate(self, update: int) -> tuple[int, int]:
-        """See `Walk`."""
         return self.policy.locate(self.turns, self.size, update)
 
     def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
-        """See `Walk`."""
         return self.policy.turn(self.turns, self.size, epoch, position, self.fixed)
 
     def seen(self, epoch: int) -> int:
-        """See `Walk`."""
         if self.policy.name == "carry":
             return self.first_update(epoch) * self.size
         return epoch * sum(count * size for count, size in self.segments(0))
@@ -144,39 +137,32 @@ class Phased(Walk):
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """See `Walk`."""
         return self._phases
 
     def _phase(self, epoch: int) -> Phase:
         return self._phases[bisect_right(self._firsts, epoch) - 1]
 
     def segments(self, epoch: int) -> Segments:
-        """See `Walk`."""
         return self._phase(epoch).segments
 
     def start(self, epoch: int) -> int:
-        """See `Walk`."""
         phase = self._phase(epoch)
         return (phase.start + (epoch - phase.first) * phase.used) % self.turns if self.rolls else 0
 
     def first_update(self, epoch: int) -> int:
-        """See `Walk`."""
         phase = self._phase(epoch)
         return phase.update + (epoch - phase.first) * phase.batches
 
     def locate(self, update: int) -> tuple[int, int]:
-        """See `Walk`."""
         phase = self._phases[bisect_right(self._updates, update) - 1]
         passes, index = divmod(update - phase.update, phase.batches)
         return phase.first + passes, index
 
     def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
-        """See `Walk`."""
         offset = (position - self.start(epoch)) % self.turns
         return (epoch, offset) if offset < self._phase(epoch).used else None
 
     def seen(self, epoch: int) -> int:
-        """See `Walk`."""
         number = bisect_right(self._firsts, epoch) - 1
         phase = self._phases[number]
         return self._seen[number] + (epoch - phase.first) * phase.used

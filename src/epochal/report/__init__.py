@@ -20,4 +20,4 @@ VIEWS = {
     "write_comparison": "epochal.report.of_choice:write_comparison",
     "write_run": "epochal.report.of_run:write_report",
 }
-"""What draws each record: "module:function"."""
+"""The drawing function of each kind of view: "module:function"."""

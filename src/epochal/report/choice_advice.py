@@ -32,9 +32,9 @@ __all__ = ["advice_body", "command"]
 
 
 def advice_body(advice: Advice, said: str = "") -> str:
-    """The page between the body tags, scripts apart.
+    """The body of the page, without scripts.
 
-    `said` is the command that trains with the advice; by default what `command` makes of it.
+    `said` is the command that trains with the advice; by default from `command`.
     """
     cost = {
         "goal": GOALS[advice.goal][1],
@@ -83,7 +83,7 @@ def _answer(advice: Advice, said: str) -> str:
 
 
 def _figures(advice: Advice) -> list[tuple[str, str, str, str]]:
-    """The three numbers, each with its interval and what that means."""
+    """The three numbers, each with its interval and its meaning."""
     size, rate, epochs = advice.batch_size, advice.learning_rate, advice.epochs
     best = GOALS[advice.goal][2]
     meaning = (
@@ -126,7 +126,7 @@ def _with_note(meaning: str, choice: Choice) -> str:
 
 
 def _sentence(words: str) -> str:
-    """With a capital at the beginning and a full stop at the end."""
+    """Capitalized and with a period."""
     words = words.strip()
     return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
 
@@ -143,7 +143,7 @@ def _expected(advice: Advice) -> str:
         said = escape(": ".join(filter(None, (label_of(name), meaning_of(name)))))
         rows.append(f"<b>{escape(quality(summary))}</b> {said} ({_ends(summary)})")
     usual = advice.defaults
-    if usual.difference is not None:  # else it is the same number
+    if usual.difference is not None:  # otherwise it is the same number
         rows.append(
             f"<b>{escape(quality(usual.quality))}</b> the defaults would give on the same seeds: "
             f"{escape(label_of(advice.column))} ({_ends(usual.quality)}; {escape(usual.words)})"
@@ -179,9 +179,9 @@ def _share(share: float) -> str:
 
 
 def command(advice: Advice) -> str:
-    """What trains with the advice: a command line, or a call where the data has no name to give it.
+    """The command line that trains with the advice, or a Python call for unnamed data.
 
-    A command line is quoted for a shell; it holds the model where that is a network of other than usual size.
+    A command line is quoted for a shell; it includes a network of non-default size.
     """
     source, size = str(advice.data.get("source") or "DATA"), advice.batch_size.value
     whole = size == (advice.data.get("sizes") or {}).get("train")

@@ -33,7 +33,7 @@ _ROW_HEIGHT, _LEAST_HEIGHT = 30, 220
 
 
 def comparison_body(comparison: Comparison) -> str:
-    """The page between the body tags, scripts apart."""
+    """The body of the page, without scripts."""
     sections = (
         _answer(comparison),
         _quality(comparison),
@@ -64,7 +64,7 @@ def _answer(comparison: Comparison) -> str:
     else:
         sign, tone = ("✓", "good") if clear else ("≈", "open")
         kind = use(comparison)
-    if measured and comparison.unbeaten is not None:  # before what is best among them
+    if measured and comparison.unbeaten is not None:  # before the best of them
         sign, tone, kind = "≈", "bad", UNBEATEN
     said = _without(comparison.answer, f"{kind}: ")
     if comparison.interrupted:
@@ -81,7 +81,7 @@ def _answer(comparison: Comparison) -> str:
 
 
 def _without(answer: str, heading: str) -> str:
-    """The answer without what stands above it."""
+    """The answer without its heading."""
     rest = answer.removeprefix(heading)
     return rest[:1].upper() + rest[1:]
 
@@ -132,12 +132,12 @@ def _to_do(comparison: Comparison, measured: Sequence[Row]) -> str:
 
 
 def _few(names: Sequence[str]) -> str:
-    """Names in a row of words, as many as can be read at a glance."""
+    """A short list of names in words."""
     return listed(names, most=8 if max(map(len, names)) <= 16 else 3)
 
 
 def _headline(comparison: Comparison, measured: Sequence[Row]) -> str:
-    """The chosen batch size in large digits, or that there is none to choose."""
+    """The chosen batch size in large digits, or that there is none."""
     if not measured:
         return ""
     best = comparison.chosen

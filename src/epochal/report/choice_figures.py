@@ -21,14 +21,14 @@ __all__ = ["advice_figures", "by_size", "comparison_figures", "standing"]
 
 Numbers = list[float | None]
 
-_MOST_POINTS = 12_000  # of all lines of a figure together
+_MOST_POINTS = 12_000  # of all lines of a figure
 _FEWEST_POINTS = 60  # of one line
 _CURVE_POINTS = 81
 _MOST_QUANTITIES = 4
 
 
 def standing(row: Row, comparison: Comparison) -> str:
-    """How a setting stands: "best" (the recommended one), "tied", "worse", "dropped" or "broken".
+    """The standing of a setting: "best" (the recommended one), "tied", "worse", "dropped" or "broken".
 
     "tied" is not detectably worse than the best mean: practically the same, or no significant difference.
     """
@@ -42,12 +42,12 @@ def standing(row: Row, comparison: Comparison) -> str:
 
 
 def by_size(comparison: Comparison) -> list[Row]:
-    """The settings by batch size, then by their other values as they came."""
+    """The settings by batch size, then in their original order."""
     return sorted(comparison.rows, key=lambda row: row.batch_size)
 
 
 def comparison_figures(comparison: Comparison) -> dict[str, Any]:
-    """Plain data for `choice.js`: settings, curves, and the updates to the target."""
+    """Data for `choice.js`: settings, curves, and the updates to the target."""
     rows = by_size(comparison)
     return {
         "judged": label_of(comparison.column),
@@ -75,7 +75,7 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
 
 
 def advice_figures(advice: Advice) -> dict[str, Any]:
-    """Plain data for `choice.js`: prices, update times, best epochs, the curves of the advised setting."""
+    """Data for `choice.js`: prices, update times, best epochs, the curves of the advised setting."""
     return {
         "judged": label_of(advice.column),
         "higher": advice.higher_is_better,
@@ -126,7 +126,7 @@ def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
 
 
 def _while_all_train(curves: Curves) -> Curves:
-    """The rows up to where the first repeat ended: a mean over those that are left would wander."""
+    """The rows until the first repeat ended, since a mean over the others would drift."""
     last = min(int(curves.update[curves.repeat == repeat].max()) for repeat in curves.repeats)
     here = curves.update <= last
     return Curves(
@@ -166,7 +166,7 @@ def _advice_curves(advice: Advice) -> dict[str, Any]:
 
 
 def _columns(curves: Sequence[Curves], judged: str) -> list[str]:
-    """The judged column first, then what else was measured on validation samples, then on training ones."""
+    """The judged column first, then other validation columns, then training ones."""
     known = dict.fromkeys(
         name
         for one in curves
@@ -180,7 +180,7 @@ def _columns(curves: Sequence[Curves], judged: str) -> list[str]:
 
 
 def _kept(curves: Curves, most: int) -> NDArray[np.int64]:
-    """The evaluations that are drawn: all, or some, as dense at the beginning as a logarithmic axis asks."""
+    """The evaluations to draw: all, or a subset for a logarithmic axis."""
     points = np.unique(curves.update).size
     if points <= most:
         return np.arange(points)
@@ -223,7 +223,7 @@ def _comparison_effort(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
 
 
 def _effort(effort: Effort) -> dict[str, Any]:
-    """The point to draw; where no repeat reached the target, `at` is what was spent in vain."""
+    """The point to draw; if no repeat reached the target, `at` is the wasted effort."""
     none = effort.reached == 0
     spent = effort.within[1] if effort.within is not None else effort.low
     return {
@@ -240,12 +240,12 @@ def _effort(effort: Effort) -> dict[str, Any]:
 def _fit(
     curve: Hyperbola | None, critical: tuple[float, float] | None, low: float, high: float
 ) -> dict[str, Any]:
-    """The curve over a little more than the measured sizes, and where it turns."""
+    """The curve over a little more than the measured sizes, and its turning point."""
     if curve is None:
         return {"curve": None}
     sizes = np.geomspace(low / 2 if low > 1 else low, high * 2, _CURVE_POINTS)
     ends = critical if critical is not None else (math.nan, math.nan)
-    if not curve.estimated:  # a curve through the points, which turns nowhere in particular
+    if not curve.estimated:  # an interpolated curve has no turning point
         return {"curve": {"x": _numbers(sizes), "y": _numbers(curve.steps(sizes))}, "turns": False}
     return {
         "turns": True,
@@ -315,5 +315,5 @@ def _finite(value: float | None) -> float | None:
 
 
 def _number(value: float) -> float | None:
-    """Six digits; what is not finite becomes None."""
+    """Six digits; non-finite values become None."""
     return float(f"{value:.6g}") if math.isfinite(value) else None

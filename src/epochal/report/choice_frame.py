@@ -36,13 +36,13 @@ def around(choice: Comparison | Advice, kind: str, said: Sequence[str], sections
 
 
 def notes(said: Sequence[str]) -> str:
-    """What should be known, one sentence each."""
+    """Notes, one sentence each."""
     rows = "".join(f"<li>{escape(note)}</li>" for note in said)
     return block("notes", "Notes", f'<ul class="notes">{rows}</ul>' if rows else "")
 
 
 def cost_words(cost: Cost) -> str:
-    """What a choice took."""
+    """The cost of a choice in words."""
     return (
         f"{count(cost.trainings, 'training')}, {count(cost.updates, 'update')}, {duration(cost.seconds)} "
         "by the "
@@ -51,12 +51,12 @@ def cost_words(cost: Cost) -> str:
 
 
 def conditions(choice: Comparison | Advice, first: Mapping[str, Any]) -> str:
-    """Under which conditions the figures hold."""
+    """The conditions of the figures."""
     data = {name: value for name, value in choice.data.items() if name not in ("notes", "encoder", "inputs")}
     if isinstance(data.get("task"), Mapping):
         data["task"] = data["task"].get("kind")
     settings = choice.settings
-    if isinstance(choice, Advice):  # what was advised is no condition
+    if isinstance(choice, Advice):  # the advised values are no conditions
         advised = ("batch_size", "learning_rate", "epochs")
         settings = {name: value for name, value in settings.items() if name not in advised}
     said = choice.data.get("notes")

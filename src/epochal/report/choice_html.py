@@ -37,7 +37,7 @@ _UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
 def number(value: float | None) -> str:
-    """A number as people read it: three digits that matter, thousands apart.
+    """A number with three significant digits and thousands separators.
 
     >>> [number(value) for value in (25_000.0, 1234.5, 0.031622, 64.0, 4e-7, float("inf"), None)]
     ['25,000', '1,234', '0.0316', '64', '4e-07', 'no limit', '–']
@@ -54,7 +54,7 @@ def number(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A time as people say it.
+    """A duration in words.
 
     >>> [duration(value) for value in (2.5e-6, 0.0034, 1.234, 75.0, 4000.0, 90_000.0, float("inf"))]
     ['2.5 µs', '3.4 ms', '1.23 s', '1 min 15 s', '1 h 7 min', '1 d 1 h', 'no limit']
@@ -83,7 +83,7 @@ def percent(share: float, digits: int = 0) -> str:
 
 
 def count(size: int, noun: str) -> str:
-    """So many of something.
+    """A count with its noun.
 
     >>> count(1, "repeat"), count(1200, "update")
     ('1 repeat', '1,200 updates')
@@ -92,7 +92,7 @@ def count(size: int, noun: str) -> str:
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
-    """Names in a row of words.
+    """A list of names in words.
 
     >>> listed(["8", "16", "32"]), listed(["8"]), listed([str(i) for i in range(12)], most=3)
     ('8, 16 and 32', '8', '0, 1, 2 and 9 more')
@@ -103,7 +103,7 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 
 
 def interval(low: float, high: float, write: Any = number) -> str:
-    """Both ends of an interval, either of which may be open.
+    """An interval in words, possibly open.
 
     >>> interval(12, 40), interval(12, float("inf")), interval(0, float("inf")), interval(float("nan"), 1)
     ('12 to 40', '12 or more', 'not known', 'not known')
@@ -116,7 +116,7 @@ def interval(low: float, high: float, write: Any = number) -> str:
 
 
 def quality(summary: Summary) -> str:
-    """The mean with its spread, or that there is none; not escaped."""
+    """The mean with its spread, if it has one; not escaped."""
     if not math.isfinite(summary.mean):
         return "not finite"
     return summary.written(summary.mean)
@@ -134,17 +134,17 @@ def spread(summary: Summary) -> str:
 
 
 def block(name: str, title: str, inside: str) -> str:
-    """A section with a heading; nothing where there is nothing to say."""
+    """A section with a heading; empty without content."""
     return f'<section id="{name}"><h2>{escape(title)}</h2>\n{inside}</section>\n' if inside else ""
 
 
 def details(summary: str, inside: str) -> str:
-    """What opens when asked."""
+    """A collapsed section."""
     return f"<details><summary>{escape(summary)}</summary>{inside}</details>"
 
 
 def switch(name: str, legend: str, choices: Sequence[tuple[str, str]], checked: str) -> str:
-    """A choice of one of several, by mouse or by keyboard; nothing where there is only one."""
+    """Radio buttons; empty for a single choice."""
     if len(choices) < 2:
         return ""
     options = "".join(
@@ -156,9 +156,9 @@ def switch(name: str, legend: str, choices: Sequence[tuple[str, str]], checked: 
 
 
 def chart(name: str, described: str, note: str, controls: str = "", height: int = 400) -> str:
-    """The place of a figure, with what can be switched above it and what it says below.
+    """The container of a figure, with controls above it and a note below.
 
-    `described` is plain text for those who cannot see it, `note` and `controls` are HTML.
+    `described` is the alternative text, `note` and `controls` are HTML.
     """
     form = (
         f'<form class="controls" data-for="{name}" aria-label="How the figure is drawn">{controls}</form>'
@@ -174,7 +174,7 @@ def chart(name: str, described: str, note: str, controls: str = "", height: int 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: HTML, and by what it is sorted (None comes last)."""
+    """A cell of a table: HTML and its sort key (None comes last)."""
 
     html: str
     by: float | str | None = None
@@ -184,8 +184,8 @@ def table(heads: Sequence[tuple[str, str]], rows: Sequence[Sequence[Cell]], capt
     """A table that can be sorted by its headings.
 
     Args:
-        heads: for each column its heading and what it means, both plain text.
-        rows: their cells; the first one names the row. A column is set as numbers where it is sorted by them.
+        heads: for each column its heading and meaning, as plain text.
+        rows: their cells; the first one is the row's name. Columns with numeric keys are right-aligned.
         caption: plain text.
     """
     numeric = [
@@ -221,7 +221,7 @@ def _cell(cell: Cell, first: bool, numeric: bool) -> str:
 
 
 def facts(values: Mapping[str, Any]) -> str:
-    """Names and values, nested ones flattened; nothing where there are none."""
+    """Names and values, flattened; empty without any."""
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td>{text(value)}</td></tr>' for name, value in _flat(values)
     )

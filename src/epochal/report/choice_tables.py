@@ -29,7 +29,7 @@ __all__ = ["regimes_part", "settings_part", "tuning_part"]
 
 
 def regimes_part(comparison: Comparison) -> str:
-    """The three regimes side by side, each by its best setting."""
+    """The best setting of each regime, side by side."""
     rows = {row.name: row for row in comparison.rows}
     lines = []
     for regime in comparison.regimes:
@@ -66,7 +66,7 @@ def regimes_part(comparison: Comparison) -> str:
 
 
 def settings_part(comparison: Comparison) -> str:
-    """Everything that was measured, a row for each setting."""
+    """All measured settings, one per row."""
     columns = list(dict.fromkeys(name for row in comparison.rows for name in row.figures))
     target = any(row.effort is not None for row in comparison.rows)
     name = ("setting", "what differs")
@@ -140,7 +140,7 @@ def _summary(summary: Summary) -> Cell:
 
 
 def _difference(row: Row) -> tuple[Cell, Cell]:
-    """How far the setting is behind the best one, and how often it beat it."""
+    """The difference to the best setting, and how often this one won."""
     found = row.difference
     if found is None:
         return Cell("–", 0.0), Cell("–")
@@ -159,7 +159,7 @@ def _difference(row: Row) -> tuple[Cell, Cell]:
 
 
 def _behind(found: PairedDifference, name: str) -> tuple[float, tuple[float, float] | None]:
-    """A difference reads "a is better than b by"; here it is by how much `name` is worse."""
+    """The difference by which `name` is worse, with its interval."""
     if found.b == name:
         return found.mean, found.interval
     return -found.mean, None if found.interval is None else (-found.interval[1], -found.interval[0])
@@ -179,7 +179,7 @@ def _effort(row: Row) -> Cell:
 
 
 def tuning_part(comparison: Comparison) -> str:
-    """The learning rates that were tried, where they were tuned."""
+    """The learning rates tried, if they were tuned."""
     tuned = [(row, row.tuned) for row in by_size(comparison) if row.tuned is not None]
     if not tuned:
         return ""

@@ -14,7 +14,7 @@ STANDINGS = {
     "dropped": ("✕", "given up early"),
     "broken": ("⚡", "not finite"),
 }
-"""A shape and words for each standing: no meaning rests on color alone."""
+"""A shape and words for each standing, so that meaning does not depend on color."""
 
 REGIMES = {
     "batch": (
@@ -103,7 +103,7 @@ GOALS = {
     ),
     "quality": ("quality reached", "best quality on held-out samples", "best"),
 }
-"""For each goal: what its price is called, what is wanted, and what the advised one is."""
+"""For each goal: the name of its price, what is minimized, and the advised value."""
 
 
 _MEANINGS = {
@@ -117,7 +117,7 @@ _MEANINGS = {
 
 
 def meaning_of(column: str) -> str:
-    """What a measured column is, in plain words; empty where that is not known.
+    """The meaning of a column in plain words; empty if unknown.
 
     >>> meaning_of("validation.loss")
     'how wrong the network is on samples that it did not learn from'

@@ -18,7 +18,7 @@ _MANY = {"class": "classes", "label": "labels"}
 
 
 def class_tables(parts: Mapping[str, Mapping[str, ClassFigures]], of: str = "class") -> str:
-    """A table for each part of the samples: mean ± sd with the 95 % interval below, a row each."""
+    """A table per part of the samples: mean ± sd with the 95 % interval below, a row per class."""
     tables = "".join(_table(part, classes, of) for part, classes in parts.items() if classes)
     decided = (
         "each label where its probability is above 0.5"
@@ -33,7 +33,7 @@ def class_tables(parts: Mapping[str, Mapping[str, ClassFigures]], of: str = "cla
 
 
 def tradeoff(document: ReportDocument) -> str:
-    """Places for the figures of precision against recall, and what the threshold changes."""
+    """Containers of the figures of precision against recall, and the effect of the threshold."""
     names = shown_classes(document.precision_recall)
     if not names:
         return _threshold(document)

@@ -11,7 +11,7 @@ from epochal.report.document import Confusion
 __all__ = ["confusion_table"]
 
 MOST_CLASSES = 20
-"""More are drawn as a picture."""
+"""With more classes, the matrix is drawn as a picture."""
 
 
 def confusion_table(confusion: Confusion) -> str:

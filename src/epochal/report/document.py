@@ -21,7 +21,7 @@ __all__ = ["Confusion", "ReportDocument", "Residuals"]
 
 @dataclass(frozen=True, eq=False)
 class Confusion:
-    """How classes were taken for one another on the validation samples.
+    """The confusion matrix of the validation samples.
 
     classes  the names, in the order of rows and columns.
     matrix   counts of shape (classes, classes), or (repeats, classes, classes): rows true, columns predicted.
@@ -66,18 +66,18 @@ class Residuals:
 
 @dataclass(frozen=True, eq=False)
 class ReportDocument:
-    """Everything that a report says, as plain data; the page adds nothing of its own.
+    """Everything that a report shows, as plain data.
 
-    title          what was trained, in a few words: `pima-indians-diabetes · MLP 64-64`.
-    verdict        what the curves say.
+    title          the data and model in a few words: `pima-indians-diabetes · MLP 64-64`.
+    verdict        of the curves.
     curves         the curves of the run.
     headline       the main metric over repeats, at the best parameters; None without validation.
-    ensemble       the main metric of the mean prediction of the repeats, where it is known.
+    ensemble       the main metric of the mean prediction of the repeats, if known.
     results        all figures at the best parameters as rows of text, the first with the heads.
-    remarks        what has to be known to read them, one sentence each.
-    caution        what the figures are not, in a sentence.
+    remarks        notes needed to read them, one sentence each.
+    caution        a caveat, in a sentence.
     headline_name  its curve name: `validation.accuracy`.
-    plan_text      the pre-flight summary, `str(plan)`.
+    plan_text      `str(plan)`.
     plan           the plan as plain data.
     per_repeat     one mapping a repeat; its keys become the columns, in this order: `repeat`, `seed`,
                    `stopped`, `best_epoch`, `validation.loss`, ...
@@ -89,10 +89,10 @@ class ReportDocument:
     threshold      of two classes, if it is not one half.
     at_threshold   part, metric, its value above one half, its value with the threshold.
     data           the data in figures: `{"rows": 768, "inputs": 8, "target": "class", ...}`.
-    data_notes     what was recognised and done, one sentence each, said aloud.
+    data_notes     notes on what was recognized and done, one sentence each.
     settings       every setting of the run, defaults included; mappings may be nested.
-    conditions     under which the figures hold: versions, device, seeds, fingerprint, date, command.
-    baseline       what the baseline, a constant prediction, reaches, by curve name: a number or one a repeat.
+    conditions     of the figures: versions, device, seeds, fingerprint, date, command.
+    baseline       the baseline by curve name: a number or one per repeat.
     """
 
     title: str

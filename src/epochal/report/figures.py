@@ -19,13 +19,13 @@ __all__ = ["figure_data"]
 
 Floats = NDArray[np.float64]
 
-_MOST_POINTS = 1500  # along x; more can't be told apart on a screen
+_MOST_POINTS = 1500  # along x; more are indistinguishable on a screen
 _MOST_LINES = 30
 _MOST_DOTS = 4000
 
 
 def figure_data(document: ReportDocument) -> dict[str, Any]:
-    """Plain data for `page.js`: the x-axes, each panel's curves with bands and repeats, residuals."""
+    """Data for `page.js`: the x-axes, each panel's curves with bands and repeats, residuals."""
     data: dict[str, Any] = {"panels": [], "x": {}, "best": None}
     curves = document.curves
     if curves.names and len(curves):
@@ -46,7 +46,7 @@ def figure_data(document: ReportDocument) -> dict[str, Any]:
 
 
 def _kept(curves: Curves) -> NDArray[np.int64]:
-    """The evaluations that are drawn: all, or evenly spaced ones."""
+    """The evaluations to draw: all, or evenly spaced ones."""
     points = np.unique(curves.update).size
     if points <= _MOST_POINTS:
         return np.arange(points)
@@ -107,7 +107,7 @@ def _panel(document: ReportDocument, names: list[str], keep: NDArray[np.int64]) 
 
 
 def _best(curves: Curves) -> dict[str, float | None] | None:
-    """Where the best epoch lies, on every x-axis."""
+    """The best epoch on every x-axis."""
     if "validation.loss" not in curves.columns:
         return None
     median = curves.best("validation.loss").median_epoch
@@ -149,7 +149,7 @@ def _residuals(residuals: Residuals) -> dict[str, Any]:
 
 
 def _confusion(confusion: Confusion) -> dict[str, Any]:
-    """The pairs of a true and a predicted class that occur: mean counts, and shares of the true class."""
+    """The occurring pairs of a true and a predicted class: mean counts, and shares of the true class."""
     mean = confusion.counts.mean(axis=0)
     true, predicted = np.nonzero(mean)
     counts = mean[true, predicted]
@@ -167,5 +167,5 @@ def _numbers(column: Floats, apart: float = math.inf) -> list[float | None]:
 
 
 def _number(value: float, apart: float = math.inf) -> float | None:
-    """Six digits, more of values that are far from zero and `apart`; what is not finite becomes None."""
+    """Six digits, more for close values far from zero; non-finite values become None."""
     return float(number_word(value, apart)) if math.isfinite(value) else None

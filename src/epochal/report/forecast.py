@@ -22,14 +22,14 @@ _MOST_SERIES, _MOST_STEPS, _MOST_ROWS = 12, 12, 1500
 
 @dataclass(frozen=True, eq=False)
 class Forecasts:
-    """What a report says of forecasts: the scores by part, and the figure as plain data."""
+    """The forecasts in a report: the scores by part, and the data of the figure."""
 
     scores: dict[str, ForecastScores]
     figure: dict[str, Any]
 
 
 def forecasts_of(run: Run) -> Forecasts | None:
-    """Those of a run; None for samples that are no windows of a series."""
+    """The forecasts of a run; None without windows of a series."""
     if run.observed is None or not run.forecasts:
         return None
     steps = range(1, min(run.task.targets, _MOST_STEPS) + 1)
@@ -82,12 +82,12 @@ def _numbers(values: NDArray[np.float64]) -> list[float | None]:
 
 
 def forecast_data(forecasts: Forecasts) -> dict[str, Any]:
-    """Plain data for `page.js`."""
+    """Data for `page.js`."""
     return forecasts.figure
 
 
 def forecast_section(forecasts: Forecasts) -> str:
-    """The figure, a sentence for each naive forecast, and the errors by step where there are several."""
+    """The figure, a sentence for each naive forecast, and the errors by step if there are several."""
     figure = forecasts.figure
     said = "".join(
         f"<li><b>{escape(part)}</b>: {escape(sentence)}</li>"

@@ -18,7 +18,7 @@ from epochal.report.forecast import forecast_section
 
 __all__ = ["body", "conditions_said", "text"]
 
-_SIGNS = {  # a sign beside the color: no meaning rests on color alone
+_SIGNS = {  # a sign beside the color, so that meaning does not depend on color
     "overfitting": ("↗", "warn"),
     "probably overfitting": ("↗", "warn"),
     "underfitting": ("→", "warn"),
@@ -50,19 +50,19 @@ _WORDS = {
 
 
 def text(value: Any) -> str:
-    """Any value as escaped HTML text, numbers as people write them."""
+    """A value as escaped HTML text, with formatted numbers."""
     return escape(_plain(value))
 
 
 def conditions_said(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Conditions as a page names them; whether bits repeat is not the setting that asks for it."""
+    """Conditions with their names on a page."""
     return {
         "same bits every time" if name == "deterministic" else name: value for name, value in found.items()
     }
 
 
 def body(document: ReportDocument) -> str:
-    """The page between the body tags, scripts apart."""
+    """The body of the page, without scripts."""
     sections = [
         ""
         if document.forecasts is None
@@ -116,7 +116,7 @@ def _answer(document: ReportDocument) -> str:
         kind = head
     else:
         said_html, kind = f"<span>{escape(said)}</span>", verdict.kind.capitalize()
-    if verdict.concerns:  # they matter more than the shape of the curve
+    if verdict.concerns:  # they outrank the curves
         kind, *others = verdict.concerns
         said_html = f"<span>{_flags(' '.join([*others, said]))}</span>"
     return (
@@ -165,7 +165,7 @@ def _caution(document: ReportDocument) -> str:
 
 
 def _strip(document: ReportDocument, summary: Summary) -> str:
-    """Every repeat as a dot on a line, with the interval of the mean: the spread at a glance."""
+    """A strip plot of the repeats, with the interval of the mean."""
     values = [value for value in summary.per_repeat if math.isfinite(value)]
     if len(values) < 2 or summary.ci95 is None:
         return ""
@@ -188,7 +188,7 @@ def _strip(document: ReportDocument, summary: Summary) -> str:
 
 
 def _results(document: ReportDocument) -> str:
-    """The table of results, as it stands on the terminal and in a notebook."""
+    """The table of results, as on the terminal and in a notebook."""
     if len(document.results) < 2:
         return ""
     head, *rows = document.results
@@ -326,12 +326,12 @@ def _block(name: str, title: str, inside: str) -> str:
 
 
 def _unbroken(cell: str) -> str:
-    """A cell that may break before its parenthesis only."""
+    """A cell without line breaks except before its parenthesis."""
     return escape(cell).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
 
 
 def _flags(sentence: str) -> str:
-    """Command-line flags in the remedy set as code."""
+    """Format command-line flags in the remedy as code."""
     parts = []
     words = escape(sentence).split(" ")
     i = 0
@@ -353,7 +353,7 @@ def _flags(sentence: str) -> str:
 
 
 def _words(name: str) -> str:
-    """A name of the program as people say it."""
+    """A readable form of an internal name."""
     if name in _WORDS:
         return _WORDS[name]
     return label_of(name)

@@ -19,17 +19,17 @@ _SCRIPTS = ("choice_draw.js", "choice.js")
 
 
 def write_comparison(comparison: Comparison, path: str | Path) -> Path:
-    """Write the page about a comparison as one self-contained HTML file; it appears whole or not at all."""
+    """Write the page about a comparison as one self-contained HTML file, atomically."""
     return write_whole(comparison_page(comparison), path)
 
 
 def write_advice(advice: Advice, path: str | Path, *, command: str = "") -> Path:
-    """Write the page about an advice as one self-contained HTML file; it appears whole or not at all.
+    """Write the page about an advice as one self-contained HTML file, atomically.
 
     Args:
-        advice: what to write about.
+        advice: of the page.
         path: of the page.
-        command: what trains with the advice, to be copied; by default it is made from the advice, which does
+        command: the command that trains with the advice, to copy; by default made from the advice, which does
             not know the options of a command line.
     """
     return write_whole(advice_page(advice, command), path)

@@ -25,7 +25,7 @@ def write_report(run: Run, path: str | Path) -> Path:
 
 
 def document_of(run: Run) -> ReportDocument:
-    """What the page about a run says."""
+    """The content of the page about a run."""
     headline, plan = run.headline, _plan_of(run)
     held_out = run.scores.get("validation")
     confusion = residuals = None
@@ -91,7 +91,7 @@ def _ensemble(run: Run, name: str) -> float | None:
 
 
 def _plan_of(run: Run) -> Plan:
-    """The plan; of an iterator one pass through the samples that came, which it could not know before."""
+    """The plan; for an iterator, one pass through the samples received."""
     came = run.data["sizes"]["train"]
     if len(run.splits[0]) or not 0 < came < run.plan.samples:
         return run.plan

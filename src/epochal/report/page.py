@@ -20,7 +20,7 @@ __all__ = ["page", "shell", "write_page", "write_whole"]
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """What the browser itself refuses: whatever would leave the file, and any script but these."""
+    """The content security policy: no requests, and no scripts but these."""
     hashes = (b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{one}'" for one in hashes)
     return (
@@ -30,9 +30,9 @@ def _policy(scripts: Sequence[str]) -> str:
 
 
 def write_page(document: ReportDocument, path: str | Path) -> Path:
-    """Write the report as one self-contained HTML file; it appears whole or not at all.
+    """Write the report as one self-contained HTML file, atomically.
 
-    The page holds plotly.js, its own style and script, and the numbers; it fetches nothing. Every string of
+    The page holds plotly.js, its own style and script, and the numbers; it makes no requests. Every string of
     the document is escaped.
     """
     return write_whole(page(document), path)
@@ -44,11 +44,11 @@ def page(document: ReportDocument) -> str:
 
 
 def write_whole(text: str, path: str | Path) -> Path:
-    """Write a page so that it appears whole or not at all, in place of one that was there before."""
+    """Write a page atomically, replacing an existing one."""
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text, encoding="utf-8", errors="replace")  # names can have half characters
+        partial.write_text(text, encoding="utf-8", errors="replace")  # names can have invalid surrogates
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -63,12 +63,12 @@ def shell(
     styles: Sequence[str] = ("page.css",),
     scripts: Sequence[str] = ("page.js",),
 ) -> str:
-    """A page around what is between its body tags: policy, styles, numbers, plotly.js and scripts.
+    """A page around its body: policy, styles, data, plotly.js and scripts.
 
     Args:
         title: of the page, not escaped.
         inside: HTML.
-        figures: plain data without NaN, which the scripts find as JSON in the element `figures`.
+        figures: plain data without NaN, which scripts read as JSON from the element `figures`.
         styles: style sheets of this package, in order.
         scripts: scripts of this package, in order.
     """

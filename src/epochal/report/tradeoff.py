@@ -19,7 +19,7 @@ _MOST_LINES = 12
 
 
 def tradeoff_data(document: ReportDocument) -> list[dict[str, Any]]:
-    """Plain data for `page.js`: a panel a class, with the lines of each part."""
+    """Data for `page.js`: a panel per class, with the lines of each part."""
     panels = []
     for name in shown_classes(document.precision_recall):
         own = [
@@ -56,7 +56,7 @@ def _line(part: str, found: PrecisionRecall) -> dict[str, Any]:
 
 
 def _led(values: NDArray[np.float64]) -> list[float | None]:
-    """With the first value once more, at recall 0."""
+    """The values preceded by the first one, for recall 0."""
     return _numbers(np.concatenate([values[:1], values]))
 
 

@@ -13,15 +13,15 @@ from epochal.engine.evaluate import EVALUATION_ROWS
 __all__ = ["LEAST_ROWS", "block_rows", "blocks", "padded_call"]
 
 LEAST_ROWS = 16
-"""Fewer rows are padded to so many, more of them to a power of two."""
+"""Smallest padded block; larger ones are padded to a power of two."""
 
 _BLOCK_BYTES = 1 << 26
 
 
 def block_rows(model: Any, sample_bytes: int) -> int:
-    """Rows that are read and computed at once: those of an evaluation, or more of them that take 64 MiB.
+    """Rows per block: those of an evaluation, or more of them up to 64 MiB.
 
-    A model that carries its state from row to row takes all rows at once.
+    A stateful model takes all rows at once.
     """
     rows = int(getattr(model, "evaluation_rows", EVALUATION_ROWS))
     while 2 * rows <= EVALUATION_ROWS and 2 * rows * sample_bytes <= _BLOCK_BYTES:
@@ -30,7 +30,7 @@ def block_rows(model: Any, sample_bytes: int) -> int:
 
 
 def blocks(samples: NDArray[np.int64], most: int) -> Iterator[NDArray[np.int64]]:
-    """Samples, so many at a time.
+    """Samples in blocks.
 
     >>> [block.tolist() for block in blocks(np.arange(5), 2)]
     [[0, 1], [2, 3], [4]]
@@ -42,9 +42,9 @@ def blocks(samples: NDArray[np.int64], most: int) -> Iterator[NDArray[np.int64]]
 def padded_call(
     call: Callable[[Any, Any], Any], variables: Any, inputs: NDArray[Any], most: int
 ) -> NDArray[np.float64]:
-    """What a compiled function puts out for some rows, padded so that few numbers of rows are compiled for.
+    """The outputs of a compiled function for rows, padded so that few sizes are compiled.
 
-    The last row is repeated; what it gives is dropped.
+    The padding repeats the last row, and its outputs are dropped.
     """
     rows = len(inputs)
     size = min(most, max(LEAST_ROWS, 1 << (rows - 1).bit_length()))

@@ -45,35 +45,35 @@ _ABOUT = "about"
 
 @dataclass(frozen=True)
 class Piece:
-    """What one lane remembers: one file of a checkpoint."""
+    """The snapshot of one lane: one file of a checkpoint."""
 
     name: str
     """Letters a to z, digits and hyphens, such as "repeats-0"."""
     tensors: Mapping[str, NDArray[Any]]
-    """Arrays by name, of any type that safetensors knows, bfloat16 included."""
+    """Arrays by name, of any safetensors dtype, bfloat16 included."""
     about: Mapping[str, Any]
-    """Plain data, as JSON holds it: no NaN, no infinity."""
+    """JSON values without NaN and infinity."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checkpoint, read and verified."""
+    """A verified checkpoint."""
 
     path: Path
     updates: int
     identity: dict[str, Any]
     pieces: tuple[Piece, ...]
     passed_over: tuple[str, ...]
-    """A sentence for each later checkpoint that is damaged."""
+    """A sentence for each newer, damaged checkpoint."""
 
 
 class Checkpoints:
-    """Writes the checkpoints of one run folder; for its one writer, who holds the lock (`lock.locked`).
+    """Writes the checkpoints of one run folder; for its single writer, who holds the lock (`lock.locked`).
 
     Args:
-        folder: the run folder, which must exist. What a dead writer has left in it is removed.
-        identity: JSON that says which training this is; a checkpoint of another one is not taken for its own.
-        keep_every: the checkpoints that are kept besides the last two and the best: every so many-th.
+        folder: the run folder, which must exist. Leftovers of a dead writer are removed.
+        identity: JSON that identifies the training; checkpoints of others are not used.
+        keep_every: also keep every so many-th checkpoint, besides the last two and the best.
 
     Raises:
         Refusal: the folder can't be written.
@@ -89,7 +89,7 @@ class Checkpoints:
         self._copies: dict[str, _Copies] = {}
         self._manifests: dict[int, Manifest] = {}
         self._sound: dict[int, bool] = {}
-        if self._place.is_symlink():  # what is given up there would not be the run's
+        if self._place.is_symlink():  # a link could make removals hit other folders
             raise Refusal(
                 f'"{self._place}" must be a folder in the run folder; it is a link to another place. '
                 "Put the checkpoints themselves there."
@@ -114,22 +114,22 @@ class Checkpoints:
         return found
 
     passed_over: tuple[str, ...] = ()
-    """A sentence for each checkpoint that `newest` found damaged, also where none was left."""
+    """A sentence for each checkpoint that `newest` found damaged."""
 
     def save(self, updates: int, pieces: Sequence[Piece], value: float | None = None) -> Path:
-        """Save a checkpoint, and give up those that are not kept.
+        """Save a checkpoint, and remove those that are not kept.
 
-        One of that many updates that verifies is left as it is; a damaged one is replaced. A piece that is
-        the very object that was saved before is linked to the copy in the checkpoint before the last: so it
-        is written twice and no more, and neighbors have no bytes on the disk in common.
+        A valid one of that many updates is kept; a damaged one is replaced. A piece that is
+        the same object as before is linked to the copy in the checkpoint before the last: so it
+        is written only twice, and neighboring checkpoints share no bytes on disk.
 
         Args:
             updates: the updates made.
-            pieces: what is to be remembered; not changed until this returns.
-            value: what is monitored, lower is better: the checkpoint with the lowest is kept.
+            pieces: the snapshots; not to be changed until this returns.
+            value: the monitored value, lower is better: the best checkpoint is kept.
 
         Raises:
-            SaveFailed: it can't be written; earlier checkpoints are as they were.
+            SaveFailed: it can't be written; earlier checkpoints are intact.
         """
         _check_names(pieces)
         path = self._place / str(updates)
@@ -146,7 +146,7 @@ class Checkpoints:
 
     @property
     def left(self) -> str:
-        """What there is when one could not be saved, in words."""
+        """The remaining checkpoint after a failure, in words."""
         return "earlier checkpoints are kept" if find(self.folder) else "there is no earlier checkpoint"
 
     def _commit(self, path: Path, pieces: Sequence[Piece], value: float | None) -> None:
@@ -170,7 +170,7 @@ class Checkpoints:
         }
 
     def _write(self, path: Path, pieces: Sequence[Piece], manifest: Manifest) -> dict[str, Written]:
-        """The protocol, from the new folder to its name; `manifest` is complete but for the files."""
+        """Write a new folder and rename it; `manifest` is complete except for the files."""
         temporary = self._place / f"tmp-{path.name}-{uuid.uuid4().hex}"
         try:
             disk.make(temporary)
@@ -189,7 +189,7 @@ class Checkpoints:
         return files
 
     def _put(self, file: Path, piece: Piece) -> Written:
-        """Write a piece, or link it to a copy of the very same, if that is still what it was."""
+        """Write a piece, or link it to an intact copy of the same object."""
         copies = self._copies.get(piece.name)
         if copies is not None and copies.earlier is not None and copies.of() is piece:
             source = _file(copies.earlier, piece.name)
@@ -201,7 +201,7 @@ class Checkpoints:
         return write_tensors(file, piece.tensors, {_ABOUT: about})
 
     def _retain(self, saved: int) -> None:
-        """Keep the last two and the best that verify, and every so many-th; give up the rest."""
+        """Keep the last two and the best valid ones, and every so many-th; remove the rest."""
         kept = {saved}
         for updates in sorted(self._manifests, reverse=True):
             if len(kept) < 2 and self._verifies(updates):
@@ -213,7 +213,7 @@ class Checkpoints:
         self._discard([path for path in find(self.folder) if int(path.name) not in kept])
 
     def _verifies(self, updates: int) -> bool:
-        """Whether a checkpoint is sound, as far as was looked since this writer began."""
+        """Whether a checkpoint is valid, as far as checked by this writer."""
         if updates not in self._sound:
             try:
                 self._manifests[updates] = check(self._place / str(updates))
@@ -223,7 +223,7 @@ class Checkpoints:
         return self._sound[updates]
 
     def _discard(self, paths: Sequence[Path]) -> None:
-        """Rename, so that none is ever seen half removed; then remove."""
+        """Rename before removing, so that no half-removed checkpoint is visible."""
         trash = []
         for path in paths:
             trash.append(self._place / f"trash-{path.name}-{uuid.uuid4().hex}")
@@ -236,7 +236,7 @@ class Checkpoints:
             disk.remove(one)
 
     def _sweep(self) -> None:
-        """Remove what a writer that died has left."""
+        """Remove leftovers of a dead writer."""
         with os.scandir(self._place) as entries:
             left = [self._place / entry.name for entry in entries if _LEFT.fullmatch(entry.name)]
         for one in left:
@@ -245,7 +245,7 @@ class Checkpoints:
 
 @dataclass(frozen=True)
 class _Copies:
-    """Where the object lies that was saved last under a name: in the last checkpoint, and the one before."""
+    """The places of the object last saved under a name: in the last checkpoint, and the one before."""
 
     of: weakref.ref[Piece]
     written: Written
@@ -268,7 +268,7 @@ def _check_names(pieces: Sequence[Piece]) -> None:
 
 
 def find(folder: Path) -> list[Path]:
-    """The checkpoints of a run folder, good or not, from the one with the most updates to the least."""
+    """The checkpoints of a run folder, valid or not, the newest first."""
     place = folder / FOLDER
     if not place.is_dir():
         return []
@@ -281,7 +281,7 @@ def check(path: Path) -> Manifest:
     """Verify a checkpoint, holding none of its arrays in memory.
 
     Raises:
-        Refusal: it is damaged.
+        Refusal: a damaged checkpoint.
     """
     manifest = Manifest.read(path)
     for name, written in manifest.files.items():
@@ -300,7 +300,7 @@ def load(path: Path) -> tuple[Manifest, tuple[Piece, ...]]:
 
 
 def newest(folder: Path) -> tuple[Loaded | None, tuple[str, ...]]:
-    """The checkpoint of a run folder with the most updates that verifies; and what was passed over for it."""
+    """The newest valid checkpoint of a run folder, and a sentence for each damaged one."""
     passed_over: list[str] = []
     for path in find(folder):
         try:

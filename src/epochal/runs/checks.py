@@ -37,29 +37,29 @@ __all__ = [
 _SCORED = ("validation", "test")
 _DTYPES = ("float32", "float64", "uint8", "int32")
 _MOST = 2**31
-"""Values of one sample, targets, values of a table, at most: a header can't ask for any amount of memory."""
+"""Most values of a sample, target or table, so that a header can't demand any amount of memory."""
 
 
 def damaged(path: Path, what: str) -> Refusal:
-    """The refusal of a folder that holds what no run writes."""
+    """The refusal of a damaged folder."""
     return Refusal(f'the run folder "{path}" is damaged: {what}.')
 
 
 def one_line(value: object) -> str:
-    """What a file says, fit for a sentence: one line, no control characters, not long."""
+    """Text from a file for a sentence: one line, no control characters, not long."""
     text = "".join(c if c.isprintable() else "?" for c in " ".join(str(value).split()))
     return (text if len(text) <= 300 else f"{text[:300]}...").rstrip(".")
 
 
 def _there(path: Path, name: str) -> Path:
-    """A file of the folder; a device or a pipe in its place is none."""
+    """A regular file of the folder; devices and pipes are refused."""
     if not (path / name).is_file():
         raise FileNotFoundError(name)
     return path / name
 
 
 def read_table(path: Path, name: str) -> Any:
-    """A table, if it is not larger in memory than any run makes it: a short file can stand for many rows."""
+    """A table, if not larger in memory than any run's: a short file may expand to many rows."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(_there(path, name)) as file:
@@ -79,7 +79,7 @@ def _whole(value: object) -> bool:
 
 
 def check_shape(path: Path, shape: object) -> tuple[int, ...]:
-    """The shape of a sample, as run.json says."""
+    """The shape of a sample, from run.json."""
     if (
         not isinstance(shape, list)
         or not 1 <= len(shape) <= 32
@@ -95,14 +95,14 @@ def check_shape(path: Path, shape: object) -> tuple[int, ...]:
 
 
 def check_dtype(path: Path, name: object) -> np.dtype[Any]:
-    """What samples are kept as, as run.json says."""
+    """The stored dtype of samples, from run.json."""
     if name not in _DTYPES:
         raise damaged(path, f"data.dtype must be one of {', '.join(_DTYPES)}; got {one_line(name)}")
     return np.dtype(str(name))
 
 
 def check_task(path: Path, value: dict[str, Any]) -> Task:
-    """The task, as run.json says."""
+    """The task, from run.json."""
     if not _whole(value["targets"]):
         raise damaged(
             path, f"task.targets must be a whole number, 1 to 2^31; got {one_line(value['targets'])}"
@@ -111,7 +111,7 @@ def check_task(path: Path, value: dict[str, Any]) -> Task:
 
 
 def own_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Task) -> Model:
-    """The caller's model, which must have variables for such samples; an error here is not the folder's."""
+    """The caller's model, checked for such samples; an error here is not the folder's."""
     from epochal.models.imported import NamedModel
 
     try:
@@ -132,11 +132,11 @@ def own_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Ta
 def rebuilt_model(
     path: Path, settings: dict[str, Any], shape: tuple[int, ...], task: Task, tensors: Tensors
 ) -> Model:
-    """The built-in model that the settings describe; one of the caller's own has to be given."""
+    """The built-in model of the settings; a custom one has to be given."""
     kind = settings.get("kind")
     if kind == "mlp":
         model = MLP.from_dict(settings).with_outputs(task.outputs)
-        # Before it is traced: the layers must be those in the file, however many the settings claim.
+        # Before tracing: the layers must match the file, however many the settings claim.
         sizes = (math.prod(shape), *model.hidden, model.outputs)
         for layer, size in enumerate(pairwise(sizes)):
             kernel = tensors.get(f"0/params/{layer}/kernel")
@@ -175,7 +175,7 @@ def rebuilt_model(
 
 
 def predictions_file(folder: Path, part: str) -> Path:
-    """The file with the predictions of a part; nothing else becomes part of a name."""
+    """The file with the predictions of a part, which is checked as part of the name."""
     if part not in _SCORED:
         raise Refusal(
             f'scores must be of {" or ".join(_SCORED)}; got "{one_line(part)}". '

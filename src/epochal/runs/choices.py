@@ -35,12 +35,12 @@ class ChoiceFolder:
     """A folder with a comparison or an advice.
 
     Args:
-        folder: where it is.
+        folder: its path.
         kind: "comparison" or "advice".
-        command: the words of the command line that makes it, and goes on with it; none if made in Python.
-        train: those of the one that trains as it says; none until it has ended, or if made in Python.
-        result: what came out of it, as `to_dict` gives it; None until it has ended.
-        trainings: how many are kept.
+        command: the command line that makes and resumes it; empty if made in Python.
+        train: the command line that trains with its result; empty until it has ended, or if made in Python.
+        result: the result as `to_dict`; None until it has ended.
+        trainings: number of finished trainings.
     """
 
     folder: Path
@@ -57,19 +57,19 @@ class ChoiceFolder:
 
     @property
     def answer(self) -> str:
-        """What came out of it, in a sentence; empty until it has ended."""
+        """The result in a sentence; empty until it has ended."""
         found = None if self.result is None else self.result.get("answer")
         return one_line(found, 400) if isinstance(found, str) else ""
 
     @property
     def way_on(self) -> str:
-        """How it goes on, if it has not ended: a sentence without its subject."""
+        """How to resume it, if it has not ended: a sentence without its subject."""
         kept = "1 training is kept" if self.trainings == 1 else f"{self.trainings:,} trainings are kept"
         return f"has not ended ({kept}); {self.again} goes on with it"
 
     @property
     def again(self) -> str:
-        """What makes it again, or goes on with it, from the trainings that are kept."""
+        """How to repeat or resume it from its finished trainings."""
         return f"`{shlex.join(self.command)}`" if self.command else f"the same call with {_FOLDER}"
 
     @property
@@ -86,7 +86,7 @@ class ChoiceFolder:
 
 
 def read_choice(folder: str | Path) -> ChoiceFolder | None:
-    """What a folder holds, if that is a comparison or an advice; None for anything else."""
+    """The comparison or advice in a folder; None for anything else."""
     path = Path(folder)
     kind = _kind(path)
     if kind is None:
@@ -121,9 +121,9 @@ def keep_choice(
     command: Sequence[str] = (),
     train: Sequence[str] = (),
 ) -> None:
-    """Write choice.json: what came out, if it has ended, and the command lines that make it and train by it.
+    """Write choice.json: the result, if it has ended, and the command lines that make it and train with it.
 
-    A command line that is not given stays what it was.
+    A command line that is not given is kept.
     """
     path = Path(folder)
     before: Mapping[str, Any] = {}
@@ -143,7 +143,7 @@ def keep_choice(
 
 
 def _kind(path: Path) -> str | None:
-    """Which kind of choice a folder's request.json asks for; None for a run's, or none."""
+    """The kind of choice that a folder's request.json has; None for a run or none."""
     file = path / _REQUEST
     if not file.is_file() or (path / "run.json").exists() or (path / "lock").exists():
         return None
@@ -160,7 +160,7 @@ def _kind(path: Path) -> str | None:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    """A command line of epochal; whatever else a folder says is no command to be shown."""
+    """A command line of epochal; other values are not shown."""
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         return ()
     return tuple(map(one_line, value)) if value[:1] == ["epochal"] else ()

@@ -23,10 +23,10 @@ def concerns_of(
     classes: Sequence[str],
     weighted: bool = False,
 ) -> tuple[str, ...]:
-    """Sentences to be said first, the most important first; none where nothing is the matter.
+    """Warnings, the most important first.
 
     Args:
-        notes: what was noticed about the data.
+        notes: notes on the data.
         forecasts: by part, of windows of a series.
         confusion: by part, (repeats, true, predicted) counts of classes.
         classes: their names.
@@ -38,23 +38,16 @@ def concerns_of(
     leaks = [note for note in notes if DETERMINES in note or SCATTERED in note]
     found = [f"Leakage suspected: {note}" for note in leaks]
     for part, scores in list(forecasts.items())[-1:]:  # test, where there is one
-        beaten = [one.name for one in scores.naive if one.gain.repeats and not _beats(one.gain.ci95)]
-        if beaten:
-            found.append(f"The forecast does not surely beat {' or '.join(beaten)} on the {part} windows.")
+        found += filter(None, [scores.concern(part)])
     for part, counts in list(confusion.items())[-1:]:
         found += _never_predicted(part, counts, classes, weighted)
     return tuple(found)
 
 
-def _beats(interval: tuple[float, float] | None) -> bool:
-    """Whether a gain is above zero by its interval; one repeat has none, and shows nothing."""
-    return interval is not None and interval[0] > 0
-
-
 def _never_predicted(
     part: str, counts: NDArray[np.int64], classes: Sequence[str], weighted: bool
 ) -> list[str]:
-    """Classes that half of the repeats never predict, or more, of those that hold samples of them."""
+    """Classes that at least half of the repeats with samples of them never predict."""
     true, predicted = counts.sum(axis=2), counts.sum(axis=1)
     silent = ((true > 0) & (predicted == 0)).sum(axis=0)
     never = [k for k in range(len(classes)) if silent[k] and 2 * silent[k] >= (true[:, k] > 0).sum()]

@@ -65,10 +65,10 @@ _INNER = {"data": _DATA, "settings": _SETTINGS, "conditions": _CONDITIONS, "plan
 
 
 def check_document(document: Mapping[str, Any]) -> None:
-    """Refuse a document whose parts are of other types than those that are written.
+    """Refuse a document with ill-typed parts.
 
     Raises:
-        Damaged: it names the part.
+        Damaged: names the part.
     """
     _check("run.json", document, _TOP)
     for name, kinds in (
@@ -96,7 +96,7 @@ def _check(where: str, value: Mapping[str, Any], kinds: Mapping[str, Any]) -> No
 
 
 def verdict_of(value: Any) -> Verdict:
-    """The verdict that run.json has."""
+    """The verdict from run.json."""
     verdict = built(Verdict, value)
     if verdict.kind not in KINDS:
         raise Damaged("verdict.kind is none that there is")
@@ -104,7 +104,7 @@ def verdict_of(value: Any) -> Verdict:
 
 
 def outcome_of(value: dict[str, Any]) -> Outcome:
-    """How a repeat went, as run.json has it; JSON has no NaN."""
+    """An outcome from run.json; JSON has no NaN."""
     broken = value.get("broken")
     numbers = {field.name for field in fields(Outcome) if field.type == "float"}
     given = {name: np.nan for name in numbers if value.get(name) is None}
@@ -115,10 +115,10 @@ def outcome_of(value: dict[str, Any]) -> Outcome:
 
 
 def check_run(run: Run) -> None:
-    """Refuse tables that are not of this run: other lengths, other types, other repeats.
+    """Refuse tables with other lengths, types or repeats than the run's.
 
     Raises:
-        Damaged: it names the table.
+        Damaged: names the table.
     """
     curves = run.curves
     for name in ("repeat", "update", "samples"):

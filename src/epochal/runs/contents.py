@@ -31,18 +31,18 @@ __all__ = [
 FORMAT = 2
 RUN = "run.json"
 REQUEST = "request.json"
-"""What was asked for, so that it can be asked for again."""
+"""The request, with which a training is rebuilt."""
 PAGE = "report.html"
 HISTORY = "history.parquet"
 _TABLES = ("metrics.parquet", "split.parquet")
 PARAMETERS = ("best.safetensors", "last.safetensors", "scaling.safetensors")
 _OPTIONAL = ("predictions-validation.parquet", "predictions-test.parquet", HISTORY)
 RESULTS = (*_TABLES, *PARAMETERS, *_OPTIONAL, PAGE)
-"""The files that run.json lists, those that not every run has included."""
+"""The files that run.json may list."""
 
 
 def read_run(folder: Path) -> dict[str, Any]:
-    """What run.json says.
+    """The content of run.json.
 
     Raises:
         Refusal: no run folder, one whose training has not ended, damaged, or written by another version.
@@ -62,7 +62,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         format_ = document["format"]
     except (ValueError, LookupError, TypeError) as error:
         raise Refusal(f'"{file}" is damaged: {one_line(error)}.') from error
-    # Another version may seal in another way, so its number is looked at first.
+    # Another version may seal in another way, so the version is checked first.
     if format_ != FORMAT:
         raise Refusal(
             f'"{folder}" has run format {one_line(format_)}; this version of epochal reads {FORMAT}.'
@@ -74,7 +74,7 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
     """The files that run.json lists, by name.
 
     Raises:
-        Refusal: a name that no file of a run has, or a file that every run has is not listed.
+        Refusal: an unknown name, or a missing required file.
     """
     files = document.get("files")
     if not isinstance(files, dict):
@@ -92,10 +92,10 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
 
 
 def check_start(initial: Any) -> None:
-    """Refuse parameters to start from that are of a run, as its run.json says, and were changed since.
+    """Refuse initial parameters from a run folder that were changed since.
 
     Args:
-        initial: as `fit` takes it; what is no file of a run is looked at by others.
+        initial: of `fit`; other files are checked elsewhere.
     """
     given = initial.path if isinstance(initial, Initial) else initial
     if not isinstance(given, str | Path):
@@ -109,19 +109,19 @@ def check_start(initial: Any) -> None:
     except Refusal:
         if path.is_dir():
             raise
-        return  # a file that lies beside a run.json of somebody else's
+        return  # a file beside an unrelated run.json
     if file.name in files:
         disk.check(file, files[file.name])
 
 
 def check_files(folder: Path, document: Mapping[str, Any], parameters: bool) -> None:
-    """Refuse a folder in which a file is missing, is another than was written, or is one too many.
+    """Refuse a folder with missing, changed or additional files.
 
     Args:
         folder: the run folder.
-        document: what run.json says.
-        parameters: whether those files are looked at, too, that hold parameters. The page never is: it can be
-            written again.
+        document: the content of run.json.
+        parameters: whether to check files with parameters, too. The page is never checked: it can be
+            rewritten.
     """
     files = listed(folder, document)
     for name, written in files.items():

@@ -19,14 +19,14 @@ __all__ = ["PARQUET_SUFFIXES", "guarded", "unguarded", "write_csv", "write_table
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""How formulas begin, the signs in full width included; and what the guard makes of them."""
+"""Beginnings of formulas, full-width signs included, and guarded ones."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def guarded(cell: str) -> str:
-    """A cell that no spreadsheet runs: text that would be a formula gets a single quote before it.
+    """Put a single quote before text that a spreadsheet would run as a formula.
 
-    Numbers stay as they are. `unguarded` is the inverse: a cell that looks guarded is guarded once more.
+    Numbers are unchanged. `unguarded` is the inverse: cells that look guarded are guarded again.
 
     >>> guarded("=1+1"), guarded("-3.5"), guarded("plain"), guarded("'=1")
     ("'=1+1", '-3.5', 'plain', "''=1")
@@ -35,7 +35,7 @@ def guarded(cell: str) -> str:
 
 
 def unguarded(cell: str) -> str:
-    """What `guarded` made a cell of.
+    """The inverse of `guarded`.
 
     >>> unguarded("'=1+1"), unguarded("-3.5"), unguarded("it's")
     ('=1+1', '-3.5', "it's")
@@ -44,7 +44,7 @@ def unguarded(cell: str) -> str:
 
 
 def write_csv(table: Any, place: Path | IO[bytes], guard_formulas: bool = False) -> None:
-    """Write an Arrow table as CSV; with the guard, names of columns and cells of text can't be formulas."""
+    """Write an Arrow table as CSV, optionally guarded against formulas in names and text."""
     import pyarrow as pa
     import pyarrow.csv
 
@@ -60,10 +60,10 @@ def write_csv(table: Any, place: Path | IO[bytes], guard_formulas: bool = False)
 
 
 def write_table(table: Any, path: str | Path, guard_formulas: bool = False) -> Path:
-    """Write a table as CSV, or as Parquet where the name ends so.
+    """Write a table as CSV, or as Parquet if the name ends so.
 
     Raises:
-        Refusal: the guard is asked for where no spreadsheet would run a cell.
+        Refusal: the guard is requested for Parquet.
     """
     import pyarrow.parquet
 

@@ -46,12 +46,12 @@ __all__ = [
 
 _CHUNK = 8 << 20
 _THREADED = 1 << 20
-"""Bytes from which on hashing beside the writing pays for a thread."""
+"""Bytes from which hashing in a thread pays off."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a file holds: its size in bytes and the SHA-256 of its bytes."""
+    """The size of a file in bytes, and its SHA-256."""
 
     size: int
     sha256: str
@@ -62,7 +62,7 @@ class Written:
 
     @classmethod
     def from_dict(cls, value: Any) -> Written:
-        """The inverse of `to_dict`; `ValueError` if it is something else."""
+        """The inverse of `to_dict`; else `ValueError`."""
         size, sha256 = (value.get("size"), value.get("sha256")) if isinstance(value, dict) else (None, None)
         if not isinstance(size, int) or isinstance(size, bool) or size < 0 or not isinstance(sha256, str):
             raise ValueError("a file must have a size and a sha256")
@@ -70,7 +70,7 @@ class Written:
 
 
 class _Hash:
-    """SHA-256 beside the reading or writing: of a large piece in a thread, while the next is on its way."""
+    """SHA-256 during reading or writing: large pieces in a thread."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
@@ -78,11 +78,11 @@ class _Hash:
         self._running: Future[None] | None = None
 
     def update(self, piece: memoryview) -> None:
-        """Hash a piece, which must stay as it is until `wait` or the next `update` has returned."""
+        """Hash a piece, which must not change until `wait` or the next `update` returns."""
         self.wait()
         if len(piece) >= _THREADED:
             self._pool = self._pool or ThreadPoolExecutor(1)
-            with suppress(RuntimeError):  # an interpreter that is ending starts no threads
+            with suppress(RuntimeError):  # no new threads at interpreter shutdown
                 self._running = self._pool.submit(self._digest.update, piece)
                 return
         self._digest.update(piece)
@@ -100,14 +100,14 @@ class _Hash:
 
 
 class Writer(io.RawIOBase):
-    """A new file that can be written from the first byte to the last, hashed on the way."""
+    """A new file, written sequentially and hashed on the way."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o666)
         self._hash = _Hash()
         self._size = 0
         self.written = Written(0, "")
-        """What the file holds, known when it is finished."""
+        """Size and hash, known when finished."""
 
     def writable(self) -> bool:
         """It is for writing only."""
@@ -118,7 +118,7 @@ class Writer(io.RawIOBase):
         return self._size
 
     def write(self, data: Any) -> int:
-        """Write all of the bytes; a disk that takes a part is asked again."""
+        """Write all bytes, retrying partial writes."""
         view = memoryview(data).cast("B")
         for start in range(0, len(view), _CHUNK):
             chunk = view[start : start + _CHUNK]
@@ -126,13 +126,13 @@ class Writer(io.RawIOBase):
             try:
                 self._put(chunk)
             finally:
-                self._hash.wait()  # the caller may do with the bytes what it likes
+                self._hash.wait()  # the caller may reuse the buffer
             self._set_off(self._size + start, len(chunk))
         self._size += len(view)
         return len(view)
 
     def _set_off(self, start: int, count: int) -> None:
-        """Have the system begin to write large chunks, so that the sync at the end has little left to do."""
+        """Start writeback of large chunks, so that the final sync is short."""
         if count == _CHUNK and _DONTNEED is not None:
             with suppress(OSError):
                 os.posix_fadvise(self._descriptor, start, count, _DONTNEED)
@@ -142,7 +142,7 @@ class Writer(io.RawIOBase):
             chunk = chunk[os.write(self._descriptor, chunk) :]
 
     def finish(self, keep: bool = True) -> None:
-        """Sync, if the file is to be kept, and close it."""
+        """Sync, if the file is kept, and close it."""
         self.written = Written(self._size, self._hash.end())
         descriptor, self._descriptor = self._descriptor, -1
         try:
@@ -153,18 +153,18 @@ class Writer(io.RawIOBase):
             super().close()
 
     def close(self) -> None:
-        """Libraries close what they are handed; the file ends with `finish`."""
+        """Ignored: libraries close their files; `finish` closes this one."""
 
 
 _PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _DONTNEED = getattr(os, "POSIX_FADV_DONTNEED", None)
-"""Of pages that are not on the disk yet, Linux takes it as a reason to write them."""
+"""Linux takes it as a hint to write dirty pages."""
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Writer]:
-    """A new file, synced and closed at the end; its name lasts when its folder is synced."""
+    """A new file, synced and closed at the end; its name lasts once its folder is synced."""
     writer = Writer(path)
     try:
         yield writer
@@ -176,7 +176,7 @@ def writing(path: Path) -> Iterator[Writer]:
 
 
 def write(path: Path, pieces: Iterable[Any]) -> Written:
-    """Write a new file from pieces that have a buffer, one after the other."""
+    """Write a new file from buffers."""
     with writing(path) as writer:
         for piece in pieces:
             writer.write(piece)
@@ -184,7 +184,7 @@ def write(path: Path, pieces: Iterable[Any]) -> Written:
 
 
 def _flush(descriptor: int) -> None:
-    if sys.platform == "darwin":  # where fsync leaves bytes in the drive's cache
+    if sys.platform == "darwin":  # fsync leaves bytes in the drive's cache there
         import fcntl
 
         fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
@@ -193,9 +193,9 @@ def _flush(descriptor: int) -> None:
 
 
 def sync(path: Path) -> None:
-    """Make the bytes of a file, or the names in a folder, last."""
+    """Flush a file, or the names in a folder, to disk."""
     if os.name == "nt" and path.is_dir():
-        return  # there are no descriptors of folders, and names last by themselves
+        return  # no descriptors of folders, and names are durable
     descriptor = os.open(path, os.O_RDONLY | _PLAIN)
     try:
         _flush(descriptor)
@@ -204,12 +204,12 @@ def sync(path: Path) -> None:
 
 
 def make(path: Path) -> None:
-    """Make a folder in one that is there; not synced."""
+    """Make a folder in an existing one, without syncing."""
     os.mkdir(path)
 
 
 def make_folder(path: Path) -> list[Path]:
-    """Make a folder and those above it, where they are missing, to last; the new ones, the lowest first."""
+    """Make a folder and its missing parents durably; the new ones, the lowest first."""
     missing = [one for one in (path, *path.parents) if not one.is_dir()]
     for one in reversed(missing):
         make(one)
@@ -218,19 +218,19 @@ def make_folder(path: Path) -> list[Path]:
 
 
 def rename(source: Path, target: Path) -> None:
-    """Give a file or a folder a new name, which must be free."""
+    """Rename a file or folder; the new name must be free."""
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     os.rename(source, target)
 
 
 def replace(source: Path, target: Path) -> None:
-    """Give a file the name of another, which is gone at the same moment."""
+    """Atomically replace a file by another."""
     os.replace(source, target)
 
 
 def link(source: Path, target: Path) -> bool:
-    """Give a file a second name; False where it is gone, or the file system has no second names."""
+    """Hard-link a file; False if it is gone, or the file system has no hard links."""
     try:
         os.link(source, target)
     except OSError as error:
@@ -246,12 +246,12 @@ _NO_LINKS = (
 
 
 def remove_empty(path: Path) -> None:
-    """Remove a folder that holds nothing."""
+    """Remove an empty folder."""
     os.rmdir(path)
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it; what a symbolic link points to is left alone."""
+    """Remove a file, or a folder with its content; symbolic links are not followed."""
     if path.is_dir() and not path.is_symlink():
         with os.scandir(path) as entries:
             inside = [path / entry.name for entry in entries]
@@ -263,12 +263,12 @@ def remove(path: Path) -> None:
 
 
 def open_shared(path: Path) -> int:
-    """The descriptor of a file that several processes may open, made if it is not there; never a link's."""
+    """The descriptor of a file shared by processes, created if needed; links are not followed."""
     return os.open(path, os.O_RDWR | os.O_CREAT | _PLAIN | _NOFOLLOW, 0o666)
 
 
 def overwrite(descriptor: int, content: bytes) -> None:
-    """Replace what an open file holds; not synced, and not whole or not at all."""
+    """Replace the content of an open file, neither synced nor atomic."""
     os.ftruncate(descriptor, 0)
     os.lseek(descriptor, 0, os.SEEK_SET)
     while content:
@@ -281,7 +281,7 @@ def overwrite(descriptor: int, content: bytes) -> None:
 def measure(path: Path) -> Written:
     """Hash a file without holding it in memory."""
     hashing, count = _Hash(), 0
-    buffers = [memoryview(bytearray(_THREADED)) for _ in range(2)]  # one is hashed while the other is filled
+    buffers = [memoryview(bytearray(_THREADED)) for _ in range(2)]  # double buffering for the hash
     with _opened(path) as file:
         while got := file.readinto(buffers[0]):
             hashing.update(buffers[0][:got])
@@ -295,8 +295,8 @@ def read(path: Path, expected: Written | None = None, limit: int | None = None) 
 
     Args:
         path: the file.
-        expected: its size, which is looked at before memory is taken, and the hash of what was read.
-        limit: bytes, at most.
+        expected: the expected size, checked before allocation, and hash.
+        limit: most bytes.
 
     Raises:
         Refusal: it can't be read, is no file, or not what was expected.
@@ -326,7 +326,7 @@ def read(path: Path, expected: Written | None = None, limit: int | None = None) 
 
 
 def check(path: Path, expected: Written) -> None:
-    """Refuse a file that has another size or another SHA-256, without holding it in memory."""
+    """Refuse a file with another size or SHA-256, in constant memory."""
     try:
         size = path.stat().st_size
         if size != expected.size:
@@ -354,7 +354,7 @@ def _changed(path: Path) -> Refusal:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[io.FileIO]:
-    """A plain file for reading; a pipe or a device in its place neither blocks nor is read."""
+    """A regular file for reading; pipes and devices neither block nor are read."""
     descriptor = os.open(path, os.O_RDONLY | _PLAIN | getattr(os, "O_NONBLOCK", 0))
     with io.FileIO(descriptor) as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

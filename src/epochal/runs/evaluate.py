@@ -42,7 +42,7 @@ def evaluate(
     skip_bad: bool = False,
     reading: Reading = AS_FOUND,
 ) -> Evaluation:
-    """See `Run.evaluate`; `reading` says how a file is read."""
+    """See `Run.evaluate`; `reading` has the file options."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
     if targets is not None:
@@ -73,7 +73,7 @@ def evaluate(
 
 
 def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
-    """The samples whose target is known, and a note on the others."""
+    """The samples with a known target, and a note on the others."""
     name = run.data["target"]
     if dataset.targets is None:
         why = [note for note in dataset.noticed if "targets are not used" in note]
@@ -98,13 +98,13 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
 
 
 def _left_out(run: Run) -> list[str]:
-    """A note on metrics of the user's own, whose functions no run holds."""
+    """A note on custom metrics, whose functions are not in the run folder."""
     names = ", ".join(run.settings.get("own_metrics", {}))
     return [f"your own metrics ({names}) are not evaluated here: a run does not hold them."] if names else []
 
 
 def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[Floats]:
-    """The losses of each repeat, as training had them; nothing for a loss of one's own."""
+    """The losses of each repeat, as in training; empty for a custom loss."""
     if run.settings["loss"] not in LOSSES:
         return []
     _, loss = loss_for(run.settings["loss"], run.task.kind)
@@ -120,7 +120,7 @@ def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[Float
 def _over_repeats(
     run: Run, scores: Sequence[Floats], targets: NDArray[Any], dataset: Dataset, losses: Sequence[Floats]
 ) -> dict[str, Summary]:
-    """Each figure over the repeats, which share the samples."""
+    """Each metric over the repeats, which share the samples."""
     hashes, ordered = hashes_of(dataset), dataset.timeline is not None
     units = hashes if len(hashes) and not ordered else np.arange(dataset.samples)
     block = blocks_of(units, ordered)

@@ -25,9 +25,9 @@ __all__ = ["Bin", "Calibration", "Evaluation", "Residuals"]
 
 @dataclass(frozen=True)
 class Bin:
-    """Samples whose probability lies in (low, high], 0 counting to the first bin.
+    """Samples with a probability in (low, high]; 0 is in the first bin.
 
-    `predicted` is their mean probability, `observed` the share of them where it came true; NaN for none.
+    `predicted` is their mean probability, `observed` the share with the event; NaN if empty.
     """
 
     low: float
@@ -39,14 +39,14 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Whether probabilities are what they say: of samples with 0.8, are 80 % so?
+    """The calibration of probabilities: of samples with 0.8, 80 % should have the class.
 
-    Of two classes it is about the probability of the second; of labels, about those of all of them together;
-    of several classes, about that of the predicted one (its confidence), as in Guo et al. 2017, "On
+    For two classes of the probability of the second; for labels of all of them together;
+    for several classes of that of the predicted one (its confidence), as in Guo et al. 2017, "On
     calibration of modern neural networks", section 2.
 
     Args:
-        of: what the probabilities are of.
+        of: the event.
         bins: ten of equal width, by the mean probabilities of the ensemble.
         error: the expected calibration error of the ensemble: the mean over samples of |observed - predicted|
             of their bin, equation 3 there. Few samples make it larger than it is.
@@ -61,9 +61,9 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Residuals:
-    """Predicted less true of one target, in its units, by the mean over repeats.
+    """Predicted minus true values of one target, in its units, for the mean over repeats.
 
-    `quantiles` are by share: {0.05: ..., 0.5: the median, ...}; `rmse`, `mae` and `r2` are the ensemble's.
+    `quantiles` by probability: {0.05: ..., 0.5: the median, ...}; `rmse`, `mae` and `r2` are the ensemble's.
     """
 
     name: str
@@ -76,28 +76,28 @@ class Residuals:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a run reaches on labeled data; `print(evaluation)` shows it.
+    """The evaluation of a run on labeled data; `print(evaluation)` shows it.
 
     Args:
-        task: what is predicted; `target` its name.
+        task: of the run; `target` its name.
         source: the data, in words.
-        rows: the samples that were scored; those without a known target are not.
+        rows: number of scored samples, those with a known target.
         metrics: each over repeats: mean, standard deviation, 95 % interval.
-        ensemble: each of the mean over repeats of the predictions, which is what `predict` gives.
-        at_threshold: the metrics that rest on decisions, with the threshold of the run; empty without one.
+        ensemble: of the mean prediction, as given by `predict`.
+        at_threshold: the metrics of decisions, with the threshold of the run; empty without one.
         ensemble_at_threshold: likewise of the ensemble.
         confusion: (repeats, true, predicted) counts, by the run's threshold if it has one; of labels
             (repeats, labels, 2, 2); None for numbers.
         ensemble_confusion: (true, predicted) counts of the ensemble; of labels (labels, 2, 2).
         per_class: precision, recall, F1 and samples of each class, over repeats, by the same decisions.
-        calibration: whether probabilities are what they say; None for numbers.
+        calibration: of probabilities; None for numbers.
         residuals: of each target; empty for classes.
         forecasts: for windows of a series, by step ahead and against naive forecasts; None for other data.
-        overlap: which rows the run was trained on.
+        overlap: rows that the run was trained on.
         parameters: "best" or "last".
-        threshold: what decides between two classes, if not a probability of one half.
-        noticed: what was noticed about the data, one sentence each, in the words of the command line;
-            `notes` has those of Python.
+        threshold: the decision threshold, if not one half.
+        noticed: notes on the data, one sentence each, in command-line terms;
+            `notes` has them in Python's.
     """
 
     task: Task
@@ -121,23 +121,23 @@ class Evaluation:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was noticed about the data, one sentence each, in the words of Python."""
+        """Notes on the data, one sentence each, in Python's terms."""
         return tuple(map(of_new_data, self.noticed))
 
     @property
     def repeats(self) -> int:
-        """How many repeats were evaluated."""
+        """Number of evaluated repeats."""
         return len(next(iter(self.metrics.values())).per_repeat)
 
     def most_confused(self, most: int = 10) -> list[Confused]:
-        """Which classes the ensemble takes for which, the most frequent first; none for regression."""
+        """The most frequent confusions of the ensemble; empty for regression."""
         if self.ensemble_confusion is None or self.task.is_multilabel:
             return []
         return most_confused(self.ensemble_confusion[None], self.task.classes, most)
 
     @property
     def table(self) -> list[dict[str, Any]]:
-        """One mapping for each metric: mean, sd and interval over repeats, and the ensemble's."""
+        """A row per metric: mean, sd and interval over repeats, and the ensemble's."""
         rows = []
         for name, summary, together in self.figures:
             low, high = summary.ci95 or (None, None)
@@ -156,7 +156,7 @@ class Evaluation:
 
     @property
     def figures(self) -> list[tuple[str, Summary, float]]:
-        """Each metric: its name, its values over repeats, and the ensemble's."""
+        """Each metric: name, values over repeats, and the ensemble's."""
         with_it = [
             (f"{name} at the threshold", summary, self.ensemble_at_threshold[name])
             for name, summary in self.at_threshold.items()
@@ -178,7 +178,7 @@ class Evaluation:
         return self.to_arrow().to_pandas().set_index("metric")
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON holds it: what is not finite is None."""
+        """As JSON; non-finite values are None."""
         found: dict[str, Any] = {
             "source": self.source,
             "target": self.target,
@@ -207,7 +207,7 @@ class Evaluation:
         return dict(plain(found))
 
     def summary(self, width: int = 100) -> str:
-        """All of it as text of at most so many columns."""
+        """As text of at most this width."""
         from epochal.runs.evaluation_text import text
 
         return text(self, width)

@@ -18,7 +18,7 @@ MOST_CLASSES = 12
 _MOST_PAIRS = 8
 _MOST_STEPS = 12
 _NAME = 17
-"""Characters of a class name."""
+"""Most characters of a class name."""
 Section = tuple[str, list[str]]
 
 
@@ -39,9 +39,9 @@ def heading(found: Evaluation) -> str:
 
 
 def sections(found: Evaluation, width: int, notes: Sequence[str]) -> list[Section]:
-    """Titles with their lines; those of tables are at most `width` wide as far as that is possible.
+    """Titles with their lines, tables at most `width` wide if possible.
 
-    `notes` are those of the evaluation, in the words of the face that shows them.
+    `notes` are those of the evaluation, in the terms of the reader's interface.
     """
     made = [
         ("Overlap with the training data", [found.overlap.sentence] if found.overlap.sentence else []),
@@ -78,7 +78,7 @@ def _said(name: str) -> str:
 
 
 def cells(summary: Summary) -> tuple[str, str]:
-    """Mean and standard deviation over repeats, and the interval; in words where there is no spread."""
+    """Mean and standard deviation over repeats, and the interval."""
     if summary.sd is None:
         return str(summary), ""
     ends = ""
@@ -110,12 +110,12 @@ def _classes(found: Evaluation) -> list[Section]:
 
 
 def by_threshold(threshold: Threshold | None) -> str:
-    """What a title adds where decisions are by a threshold, as those of `predict` then are."""
+    """The part of a title that names the decision threshold."""
     return "" if threshold is None else f" at the threshold {threshold.value:.3g}"
 
 
 def spread(summary: Summary) -> str:
-    """Two digits of the spread at most, four decimals at most."""
+    """The spread in two digits, at most four decimals."""
     if summary.sd is None:
         return f"{summary.mean:.3f}"
     digits = min(max(summary.decimals, 2), 4)
@@ -179,7 +179,7 @@ def _residuals(found: Sequence[Residuals], width: int) -> Section:
 
 
 def _digits(values: Sequence[float]) -> list[str]:
-    """Numbers with as many decimals as make three digits of the largest one."""
+    """Numbers with the decimals that give three digits to the largest one."""
     most = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
     decimals = 3 if most == 0 else min(9, max(0, 2 - math.floor(math.log10(most))))
     return [f"{value:,.{decimals}f}" for value in values]
@@ -204,14 +204,14 @@ def _steps(found: Evaluation) -> Section:
 
 
 def _short(name: str) -> str:
-    """A name with its middle left out if it is long: names that begin alike often end in a number."""
+    """A name shortened in the middle, since similar names often end in a number."""
     name = one_line(name)
     half = _NAME // 2
     return name if len(name) <= _NAME else f"{name[:half]}…{name[-half:]}"
 
 
 def distinct(names: Sequence[str]) -> dict[str, str]:
-    """Short forms of names, numbered where two would look alike."""
+    """Short forms of names, numbered if equal."""
     short = {name: _short(name) for name in names}
     if len(set(short.values())) == len(short):
         return short

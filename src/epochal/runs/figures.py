@@ -19,6 +19,7 @@ __all__ = [
     "Measured",
     "blocks_of",
     "ensemble_figures",
+    "few_samples",
     "figures",
     "logits_of",
     "measured",
@@ -31,7 +32,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Measured:
-    """The figures of one repeat, and what each block of samples adds to them (`influences`)."""
+    """The metrics of one repeat, and the influence of each block of samples."""
 
     values: dict[str, float]
     added: dict[str, Floats]
@@ -41,8 +42,8 @@ def blocks_of(units: NDArray[Any], ordered: bool = False) -> Ints:
     """The block of each sample, at most `BLOCKS` of them, with the samples of a unit in the same one.
 
     Args:
-        units: (n,) what belongs together, such as the group of each sample, or a hash of it for copies.
-        ordered: whether neighbors depend on one another, as in a series: blocks are then stretches of it
+        units: (n,) units, such as groups, or hashes that find duplicates.
+        ordered: whether neighbors are dependent, as in a series: blocks are then stretches
             (Künsch 1989, The jackknife and the bootstrap for general stationary observations), and fewer.
 
     >>> blocks_of(np.array([7, 7, 3])).tolist()[:2] in ([0, 0], [1, 1])
@@ -62,13 +63,13 @@ def measured(
     block: Ints,
     losses: tuple[Floats, NDArray[Any] | None] | None = None,
 ) -> Measured:
-    """The metrics of some samples, none of one's own, and the mean of their losses, if those are given.
+    """Built-in metrics of samples, and the mean of their losses, if given.
 
     Args:
-        metrics: none of the user's own.
+        metrics: built-in ones.
         scores: (n, ...) logits, or numbers in the target's units.
         targets: (n, ...).
-        task: what is predicted.
+        task: of the samples.
         block: (n,) of each sample.
         losses: of each sample, and their weights.
     """
@@ -83,7 +84,7 @@ def measured(
 
 
 def mean_loss(losses: Floats, weights: NDArray[Any] | None) -> float:
-    """The weighted mean of the losses of some samples; NaN where none of them counts."""
+    """The weighted mean of losses; NaN if all weights are zero."""
     return float(np.average(losses, weights=weights)) if weights is None or weights.any() else float("nan")
 
 
@@ -95,15 +96,15 @@ def summaries(
     gains: Mapping[str, Floats] | None = None,
     overlap: float = 0.0,
 ) -> dict[str, Summary]:
-    """Each figure over the repeats, with the interval of what new samples will show.
+    """Each metric over the repeats, with an interval for new samples.
 
     Args:
-        found: of each repeat; a figure without influences, such as one of the user's own, gets no interval.
-        samples: how many different ones were held out, and in how many `blocks` (`new_samples`).
+        found: of each repeat; a metric without influences, such as a custom one, gets no interval.
+        samples: number of distinct held-out samples, in `blocks` blocks (`new_samples`).
         loss: the name of the loss.
-        gains: what choosing the epoch on the same samples has gained in each repeat, of the figures for which
-            it is known; what others have gained follows from it.
-        overlap: the ratio of held-out to training samples where repeats hold others out (`new_samples`).
+        gains: the optimism of each repeat due to choosing the epoch on the same samples, for metrics where
+            it is known; that of others follows from it.
+        overlap: the ratio of held-out to training samples if these differ between repeats (`new_samples`).
     """
     known, summed = dict(gains or {}), dict[str, Summary]()
     added = {name: np.stack([one.added[name] for one in found]) for name in found[0].added}
@@ -111,7 +112,7 @@ def summaries(
     for name in added:
         known.setdefault(name, _carried(name, added, gains or {}))
     if "r2" in added and "r2" not in (gains or {}):
-        with np.errstate(all="ignore"):  # 1 - R² is in proportion to the square of the RMSE
+        with np.errstate(all="ignore"):  # 1 - R² is proportional to the square of the RMSE
             known["r2"] = -2 * (1 - values["r2"]) * known["rmse"] / values["rmse"]
     for name, column in values.items():
         bounds = bounds_of(name, loss)
@@ -132,7 +133,7 @@ def summaries(
 
 
 def _carried(name: str, added: Mapping[str, Floats], gains: Mapping[str, Floats]) -> Floats:
-    """The gain of a figure by regression over the samples on that of the one with the largest correlation."""
+    """The optimism of a metric, by regression over samples on the most correlated known one."""
     own, best, gained = added[name].mean(axis=0), 0.0, np.zeros(len(added[name]))
     for other, known in gains.items():
         influence = added[other].mean(axis=0)
@@ -143,7 +144,7 @@ def _carried(name: str, added: Mapping[str, Floats], gains: Mapping[str, Floats]
 
 
 def figures(outputs: Floats, targets: NDArray[Any], task: Task) -> dict[str, float]:
-    """All metrics of the task, of logits or of numbers in the target's units."""
+    """All metrics of the task, from logits or numbers in the target's units."""
     classes = len(task.classes)
     return {
         metric.name: float(metric.function(outputs, targets, classes, np))
@@ -151,8 +152,37 @@ def figures(outputs: Floats, targets: NDArray[Any], task: Task) -> dict[str, flo
     }
 
 
+FEW = 0.04
+"""The share of samples that make half of a squared error whose interval is too narrow.
+
+Of normal errors 12 % make it, of Laplace's 7 %, of lognormal ones 2 %: these intervals hold in four of five.
+"""
+
+
+def few_samples(true: Floats, predicted: Floats, repeats: int) -> tuple[int, int] | None:
+    """How many samples make half of the squared error, and of how many, where they are at most `FEW` of them.
+
+    Args:
+        true: (repeats * samples, ...) targets, those of one repeat after another's.
+        predicted: likewise.
+        repeats: how many; the median over them counts.
+
+    >>> errors = np.r_[np.ones(99), 20.0]
+    >>> few_samples(np.zeros(100), errors, 1), few_samples(np.zeros(100), np.ones(100), 1)
+    ((1, 100), None)
+    """
+    squares = np.square(predicted - true).reshape(len(true), -1)
+    spread = true.reshape(len(true), -1).var(axis=0)
+    squares = (squares / np.where(spread > 0, spread, 1)).mean(axis=1).reshape(repeats, -1)
+    if not np.isfinite(squares).all() or not squares.any(axis=1).all():
+        return None
+    sums = np.cumsum(-np.sort(-squares, axis=1), axis=1)
+    many = round(float(np.median((sums < sums[:, -1:] / 2).sum(axis=1) + 1)))
+    return (many, squares.shape[1]) if many <= FEW * squares.shape[1] else None
+
+
 def logits_of(shares: Floats, task: Task) -> Floats:
-    """Probabilities as the metrics take them: log probabilities of classes, log odds of labels.
+    """Probabilities as logits for metrics: log probabilities of classes, log odds of labels.
 
     >>> logits_of(np.array([[0.5, 0.5]]), Task("binary", ("no", "yes"))).round(3).tolist()
     [[-0.693, -0.693]]
@@ -170,9 +200,9 @@ def ensemble_figures(
         mean: (n, classes) probabilities, (n, labels) likewise, or (n, targets) numbers in their own units;
             the mean over the repeats.
         targets: (n,) class ids, (n, labels) of 0 and 1, or numbers shaped as `mean`.
-        task: what is predicted.
-        weights: of the samples, in the loss alone.
-        loss: whether the log loss is among the figures. Numbers have none: each repeat has its own unit.
+        task: of the samples.
+        weights: of the samples, for the loss only.
+        loss: whether to include the log loss. Regression has none: each repeat has its own unit.
 
     >>> task = Task("binary", ("no", "yes"))
     >>> found = ensemble_figures(np.array([[0.8, 0.2], [0.5, 0.5]]), np.array([0, 1]), task)

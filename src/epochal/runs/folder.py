@@ -62,27 +62,27 @@ from epochal.runs.threshold import Threshold
 __all__ = ["FORMAT", "PARTS", "load", "load_record", "plain", "publish", "refuse_existing", "save"]
 
 PARTS = ("", "train", "validation", "test")
-"""What the numbers in split.parquet stand for; 0 is no part."""
+"""The numbers in split.parquet; 0 is no part."""
 
 
 def load(folder: str | Path, model: Any = None) -> Run:
     """Read a run folder.
 
     Args:
-        folder: what `save` wrote.
-        model: the model of a run that was trained with one of the caller's own, as `fit` takes it: a model, a
-            Flax module or class, a pair of functions; or "package.module:function", which is imported. What
-            the folder itself names is never imported; built-in models are rebuilt from their settings.
+        folder: from `save`.
+        model: a custom model, as for `fit`: a model, a Flax module or class, a pair of functions; or
+            "package.module:function", which is imported. Names in the folder are never imported; built-in
+            models are rebuilt from their settings.
 
     Raises:
-        Refusal: no such folder, not a run, damaged, written by a later version, or the model is not known.
+        Refusal: no such folder, not a run, damaged, written by a later version, or an unknown model.
     """
     path = Path(folder)
     return _guarded(path, lambda document: _with_parameters(path, document, model))
 
 
 def load_record(folder: str | Path) -> Run:
-    """Read a run folder without its parameters: for all but predicting, and needing no model."""
+    """Read a run folder without parameters and model, for anything except predictions."""
     path = Path(folder)
     return _guarded(path, lambda document: _record(path, document, parameters=False))
 
@@ -129,7 +129,7 @@ def _with_parameters(path: Path, document: dict[str, Any], model: Any) -> Run:
 
 
 def _within(tensors: Tensors) -> Tensors:
-    """Arrays by the names that they have in a model without embeddings."""
+    """Arrays with the names of a model without embeddings."""
     return {name.replace("/params/model/", "/params/", 1): found for name, found in tensors.items()}
 
 
@@ -144,7 +144,7 @@ def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
     task = check_task(path, document["task"])
     outcomes = tuple(map(outcome_of, document["outcomes"]))
     for name, said in document["settings"].get("own_metrics", {}).items():
-        # Curves of the run are read that way, unless this process knows the name otherwise.
+        # Curves of the run use this direction, unless this process has declared another.
         if said and name not in RESERVED:
             declare(name, str(said).startswith("higher"))
     scores = {part: read_scores(path, part, value) for part, value in document["scores"].items()}
@@ -182,7 +182,7 @@ def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
 
 
 def _plan(value: dict[str, Any], values: NDArray[Any] | None) -> Plan:
-    """The plan of the first repeat; `values` is what its order knows of the training samples."""
+    """The plan of the first repeat; `values` are the order's per-sample values of the training samples."""
     order = order_named(value["order"], value.get("order_options"))
     schedule = value.get("batch_schedule")
     return Plan(

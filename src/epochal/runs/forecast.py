@@ -23,11 +23,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Naive:
-    """A forecast that needs no training, scored on the same windows.
+    """A naive forecast, scored on the same windows.
 
-    `rmse` is in the target's units. `gain` is by which share the RMSE of each repeat is below it, in the same
+    `rmse` is in the target's units. `gain` is the relative reduction of the RMSE of each repeat, in the same
     repeat: 0.38 says that the network's errors are 38 % smaller; negative, that they are larger. Those
-    `by_step` are of each step ahead.
+    `by_step` are for each step ahead.
     """
 
     name: str
@@ -38,9 +38,9 @@ class Naive:
     together: Together | None = None
 
     def sentence(self, rmse: Summary) -> str:
-        """Whether the network, whose RMSE is given, beats it; no winner where the data can't tell.
+        """Whether the network with this RMSE beats it; undecided if not significant.
 
-        It is about the ensemble where that is scored, which is what `predict` gives.
+        For the ensemble if it is scored, as given by `predict`.
         """
         if self.together is not None and math.isfinite(self.together.gain):
             return self.together.sentence(self, rmse)
@@ -64,7 +64,7 @@ class Naive:
         return f"no detectable difference from {self.name}: {against} ({word} by {share}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """As JSON."""
         return {
             "name": self.name,
             "rmse": self.rmse.to_dict(),
@@ -77,10 +77,10 @@ class Naive:
 
 @dataclass(frozen=True)
 class Together:
-    """The mean of the repeats' forecasts, the ensemble, against a naive forecast on the same windows.
+    """The ensemble forecast, compared with a naive forecast on the same windows.
 
-    `gain` is by which share its RMSE is below the naive one. The interval is of other windows like these: by
-    the jackknife over stretches of them (Künsch 1989), as neighboring windows depend on one another; None for
+    `gain` is the relative reduction of the RMSE. The interval is for new windows: by
+    the jackknife over stretches of them (Künsch 1989), since neighboring windows are dependent; None for
     fewer than 3 stretches.
     """
 
@@ -90,7 +90,7 @@ class Together:
 
     @staticmethod
     def of(true: Floats, predicted: Floats, guesses: Floats) -> Together:
-        """From targets, the ensemble's forecasts and naive ones, each `(windows, steps)`.
+        """From targets, ensemble forecasts and naive ones, each `(windows, steps)`.
 
         >>> rng = np.random.default_rng(0)
         >>> true = rng.normal(size=(200, 1))
@@ -99,7 +99,7 @@ class Together:
         >>> round(found.gain, 1), found.ci95[0] > 0.3
         (0.5, True)
         """
-        from scipy.special import stdtrit  # late: importing SciPy costs more than most calls need
+        from scipy.special import stdtrit  # late: importing SciPy is slower than most calls
 
         squares = np.stack([np.square(one - true).mean(axis=1) for one in (predicted, guesses)])
         block = blocks_of(np.arange(len(true)), ordered=True)
@@ -122,7 +122,7 @@ class Together:
         return Together(math.sqrt(whole[0]), found if math.isfinite(found) else math.nan, ends)
 
     def sentence(self, naive: Naive, rmse: Summary) -> str:
-        """Whether the ensemble beats a naive forecast, with the mean of its members beside it."""
+        """Whether the ensemble beats a naive forecast, with the mean of its members."""
         several = rmse.repeats > 1
         members = f"; {rmse.written(rmse.mean)} is the mean of its {rmse.repeats} members" if several else ""
         who = "the ensemble" if several else "it"
@@ -144,7 +144,7 @@ class Together:
 
 
 def _share(mean: float, low: float, high: float, aside: str) -> str:
-    """A share with its interval, in percent with as many digits as the interval makes worth printing."""
+    """A share with its interval, in percent, with the digits that the interval justifies."""
     digits = 1 if 100 * (high - low) < 2 else 0
     by, *ends = (f"{100 * value:.{digits}f}".replace("-", "−") for value in (mean, low, high))
     return f"{by} % (95 % interval {' to '.join(ends)}, {aside})"
@@ -152,7 +152,7 @@ def _share(mean: float, low: float, high: float, aside: str) -> str:
 
 @dataclass(frozen=True)
 class ForecastScores:
-    """What the forecasts of one part reach at the best parameters, in the target's units."""
+    """Forecast scores of one part at the best parameters, in the target's units."""
 
     windows: int
     rmse: Summary
@@ -161,11 +161,28 @@ class ForecastScores:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """One for each naive forecast."""
+        """One sentence for each naive forecast."""
         return tuple(naive.sentence(self.rmse) for naive in self.naive)
 
+    @property
+    def unbeaten(self) -> tuple[str, ...]:
+        """The naive forecasts that it does not surely beat: the interval of its gain is not above zero.
+
+        One repeat has no interval, and shows nothing.
+        """
+        return tuple(
+            one.name
+            for one in self.naive
+            if one.gain.repeats and (one.gain.ci95 is None or one.gain.ci95[0] <= 0)
+        )
+
+    def concern(self, part: str) -> str:
+        """That it does not surely beat them, in a sentence; empty where it beats all."""
+        names = " or ".join(self.unbeaten)
+        return f"The forecast does not surely beat {names} on the {part} windows." if names else ""
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """As JSON."""
         return {
             "windows": self.windows,
             "rmse": self.rmse.to_dict(),
@@ -192,7 +209,7 @@ class ForecastScores:
 
 
 def rivals(line: Timeline) -> list[tuple[str, int]]:
-    """The naive forecasts of a series: what they are called, and how many rows before they look."""
+    """The naive forecasts of a series: names, and rows of lag."""
     seasonal = [(f"the value {line.period} rows before", line.period)] if line.period else []
     return [("the last value", 0), *seasonal]
 
@@ -207,16 +224,16 @@ def score_forecasts(
 ) -> ForecastScores:
     """Score the forecasts of a part, and the naive ones on the same windows.
 
-    Intervals are of what new windows will show (`curves.intervals`), those of a stretch of time together.
+    Intervals are for new windows (`curves.intervals`), with stretches of time as blocks.
 
     Args:
         true: `(repeats, windows, steps)`, in the target's units.
         predicted: likewise.
-        line: where the windows lie.
-        samples: for each repeat, which of its windows are meant.
-        flattered: for each repeat, by which share the RMSE is too small for having chosen the epoch on the
+        line: positions of the windows.
+        samples: the windows of each repeat.
+        flattered: the relative optimism of each repeat's RMSE due to choosing the epoch on the
             same windows.
-        ensemble: whether the mean of the repeats' forecasts is judged, where all have the same windows.
+        ensemble: whether to score the ensemble, if all have the same windows.
     """
     windows = np.unique(np.concatenate(list(samples)))
     block = blocks_of(windows, ordered=True)
@@ -227,7 +244,7 @@ def score_forecasts(
     def summed(
         figure: Callable[..., Floats], *squares: Floats, least: float, most: float, gained: Any = 0.0
     ) -> tuple[Summary, tuple[Summary, ...]]:
-        """The figure of all steps, and of each, from squared errors (repeats, windows, 1 + steps)."""
+        """The metric of all steps, and of each, from squared errors (repeats, windows, 1 + steps)."""
         whole, added = [], []
         for number, place in enumerate(places):
             own = [one[number] for one in squares]
@@ -272,27 +289,27 @@ def score_forecasts(
 
 
 def _gain(ours: Floats, theirs: Floats) -> Floats:
-    """By which share errors are smaller; NaN where there are none to be smaller than."""
+    """The relative reduction of errors; NaN if the others are zero."""
     return np.where(theirs > 0, 1 - ours / np.where(theirs > 0, theirs, 1.0), np.nan)
 
 
 def _squares(true: Floats, predicted: Floats) -> Floats:
-    """Squared errors (repeats, windows, 1 + steps): the mean over the steps, then each."""
+    """Squared errors (repeats, windows, 1 + steps): the mean over the steps, then each step."""
     squares = np.square(predicted - true)
     return np.concatenate([squares.mean(axis=2, keepdims=True), squares], axis=2)
 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """The forecast column, row by row, series after series: what forecasts are drawn against.
+    """The forecast column by row and series, for plots of forecasts.
 
     Args:
-        names: what the series are called; one empty name where there is only one.
-        by: the column that tells them apart.
-        clock: how time is told.
+        names: names of the series; one empty name for a single one.
+        by: the column of names.
+        clock: the kind of time.
         series: `(m,)`, the series of each row.
         row: `(m,)`, its row in the source, from 1.
-        time: `(m,)`, when it was: seconds since 1970, a number, or a count.
+        time: `(m,)`, its time: seconds since 1970, a number, or a count.
         value: `(m,)`, in the column's own units.
     """
 
@@ -306,7 +323,7 @@ class History:
 
     @staticmethod
     def of(line: Timeline) -> History:
-        """That of windows in memory."""
+        """From windows in memory."""
         lengths = [len(times) for times in line.times]
         return History(
             line.names,
@@ -319,17 +336,17 @@ class History:
         )
 
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where rows of the source are among these."""
+        """Indices of source rows in this history."""
         order = np.argsort(self.row)
         found: NDArray[np.int64] = order[np.searchsorted(self.row, rows, sorter=order)]
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """What of it is no column, as JSON holds it."""
+        """The metadata as JSON."""
         return {"names": list(self.names), "by": self.by, "clock": dict(vars(self.clock))}
 
     def to_arrow(self) -> Any:
-        """Its columns as a table."""
+        """The columns as a table."""
         import pyarrow as pa
 
         return pa.table({name: pa.array(getattr(self, name)) for name in ("series", "row", "time", "value")})

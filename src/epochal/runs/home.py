@@ -27,7 +27,7 @@ __all__ = ["Home", "read_request"]
 
 
 class Home:
-    """The folder of a training, held by this process until `close`."""
+    """The folder of a training, locked by this process until `close`."""
 
     def __init__(self, place: RunFolder, held: ExitStack, made: list[Path]) -> None:
         self.place, self.path = place, Path(place.path)
@@ -36,7 +36,7 @@ class Home:
 
     @classmethod
     def begin(cls, place: RunFolder, request: Mapping[str, Any], identity: Mapping[str, Any]) -> Home:
-        """Make a new folder, whole or not at all, and hold it.
+        """Make a new folder, whole or not at all, and lock it.
 
         Raises:
             Refusal: it exists, or can't be written.
@@ -63,14 +63,14 @@ class Home:
 
     @classmethod
     def again(cls, path: str | Path, **changes: Any) -> tuple[Home, dict[str, Any]]:
-        """Hold a folder that exists; with what was asked for in it.
+        """Lock an existing folder; also returns its request.
 
         Args:
             path: the folder.
-            **changes: fields of `RunFolder` that are to be other than at the beginning.
+            **changes: fields of `RunFolder` to change.
 
         Raises:
-            Refusal: no such folder, one without a request, a damaged one, or one that another process holds.
+            Refusal: no such folder, one without a request, a damaged one, or one locked by another process.
         """
         path = Path(path)
         request = read_request(path)
@@ -86,18 +86,18 @@ class Home:
         return cls(place, held, []), request
 
     def checkpoints_of(self, identity: Mapping[str, Any]) -> Checkpoints:
-        """The checkpoints of the training that is this one."""
+        """The checkpoints of this training."""
         self._checkpoints = Checkpoints(self.path, identity, self.place.keep_every)
         return self._checkpoints
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """Where what was learned is kept."""
+        """The checkpoints."""
         assert self._checkpoints is not None
         return self._checkpoints
 
     def ask(self, request: Mapping[str, Any]) -> None:
-        """Write down that something else is asked for from now on, such as more epochs."""
+        """Update the request, such as with more epochs."""
         new = self.path / f".{REQUEST}-{uuid.uuid4().hex[:8]}"
         try:
             disk.write(new, [seal({**request, "saving": saving_of(self.place)}).encode()])
@@ -109,7 +109,7 @@ class Home:
             raise Refusal(f'the run folder "{self.path}" can\'t be written: {reason(error)}.') from error
 
     def publish(self, run: Run) -> Run:
-        """Put the results in place.
+        """Write the results.
 
         Raises:
             SaveFailed: they can't be written; the checkpoints are intact.
@@ -118,7 +118,7 @@ class Home:
         return replace(run, folder=self.path)
 
     def close(self) -> None:
-        """Let others have the folder; without a trace, if it was made here and nothing was learned."""
+        """Unlock the folder; removed if it was made here and has no results."""
         if self._made and not self._worth_keeping():
             gone, *above = self._made
             with suppress(OSError):
@@ -134,7 +134,7 @@ class Home:
 
 
 def saving_of(place: RunFolder) -> dict[str, Any]:
-    """How often a training is kept, as JSON holds it."""
+    """The saving options as JSON."""
     return {
         "checkpoint_every": place.checkpoint_every,
         "keep_every": place.keep_every,
@@ -144,7 +144,7 @@ def saving_of(place: RunFolder) -> dict[str, Any]:
 
 
 def read_request(path: Path) -> dict[str, Any]:
-    """What was asked for in a run folder."""
+    """The request in a run folder."""
     if not (path / REQUEST).is_file():
         if (path / RUN).is_file():
             raise Refusal(

@@ -22,10 +22,10 @@ _WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, Recursion
 
 @dataclass(frozen=True)
 class Entry:
-    """A run in a line, or a comparison or an advice; `problem` says why one can't be read, or how it goes on.
+    """A run, comparison or advice in a line; `problem` says why it can't be read, or how to resume.
 
-    Of those, `batch_size` and `epochs` are of the best setting, and `settings` says how many there were; an
-    advice that recommends nothing has no numbers.
+    For choices, `batch_size` and `epochs` are of the best setting, and `settings` is their number; an
+    advice without a recommendation has no numbers.
     """
 
     run: str
@@ -41,11 +41,11 @@ class Entry:
     problem: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """As JSON."""
         return asdict(self)
 
     def cells(self) -> tuple[str, ...]:
-        """The line as a table shows it."""
+        """The cells of its table row."""
         run = one_line(self.run)
         if self.problem:
             return (run, "", "", "", "", "", "", one_line(self.problem))
@@ -54,9 +54,9 @@ class Entry:
 
 
 def listing(folder: Path) -> list[Entry]:
-    """The runs, comparisons and advices in a folder, the newest first.
+    """The runs, comparisons and advice in a folder, the newest first.
 
-    One that is damaged or has not ended is listed with that.
+    Damaged and unfinished ones are listed as such.
     """
     if not folder.is_dir():
         return []
@@ -108,7 +108,7 @@ def _described(path: Path, document: dict[str, Any]) -> Entry:
 
 
 def _chosen(choice: ChoiceFolder) -> Entry:
-    """A comparison or an advice: its best setting, and what is judged."""
+    """A comparison or an advice: its best setting and the judged metric."""
     run, found = str(choice.folder), choice.result
     if found is None:
         return Entry(run=run, kind=choice.kind, problem=f"{choice.kind} {choice.way_on}")

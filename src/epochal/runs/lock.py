@@ -30,7 +30,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.
 
 @contextmanager
 def locked(folder: Path) -> Iterator[str]:
-    """Within, no other process writes to the folder; gives the UUID of this writer.
+    """A context in which no other process writes to the folder; yields the writer's UUID.
 
     Raises:
         Refusal: another process writes to it, named with its number, host and time; or the folder can't be
@@ -52,7 +52,7 @@ def locked(folder: Path) -> Iterator[str]:
         try:
             yield writer
         finally:
-            with suppress(OSError):  # what it says counts only where there are no locks
+            with suppress(OSError):  # its content counts only without file locks
                 disk.overwrite(descriptor, b"")
     finally:
         os.close(descriptor)
@@ -68,7 +68,7 @@ def _about(writer: str) -> dict[str, Any]:
 
 
 def _take(descriptor: int) -> bool:
-    """Take the lock, if it is free."""
+    """Take the lock if it is free."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -85,7 +85,7 @@ def _take(descriptor: int) -> bool:
 
 
 def _said(descriptor: int) -> dict[str, Any]:
-    """What the last writer said of itself; nothing, if that can't be read."""
+    """The last writer's content of the lock file, empty if unreadable."""
     with suppress(OSError, ValueError):
         os.lseek(descriptor, 0, os.SEEK_SET)
         found = parse(os.read(descriptor, _LONGEST))
@@ -95,7 +95,7 @@ def _said(descriptor: int) -> dict[str, Any]:
 
 
 def _alive(said: dict[str, Any]) -> bool:
-    """Whether the writer may still be there; one on another host may."""
+    """Whether the writer may be alive; on another host it may."""
     number = said.get("pid")
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         return False

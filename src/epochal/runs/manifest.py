@@ -21,19 +21,19 @@ NAME = re.compile(r"[a-z0-9-]{1,100}")
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a checkpoint says of itself."""
+    """The manifest of a checkpoint."""
 
     updates: int
     number: int
-    """Of all checkpoints of the run, from 1."""
+    """Its number among the checkpoints of the run, from 1."""
     value: float | None
-    """What was monitored, if anything; lower is better."""
+    """The monitored value, if any; lower is better."""
     identity: dict[str, Any]
     files: dict[str, Written] = field(default_factory=dict)
-    """By the name of the piece, in the order of the pieces."""
+    """By piece, in order."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """As JSON."""
         return {
             "format": _FORMAT,
             "updates": self.updates,

@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 __all__ = ["MOST_HASHED", "Overlap", "hashes_of", "overlap_of"]
 
 MOST_HASHED = 1 << 22
-"""Rows whose hashes a run keeps, at most: 32 MiB of them."""
+"""Most rows whose hashes a run keeps: 32 MiB."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many of the rows are equal, in inputs and target, to rows that the network was trained on.
+    """The number of rows that equal training rows in inputs and target.
 
     Args:
-        rows: how many rows were looked at.
-        trained: of them, those that at least one repeat was trained on; None where the run keeps no hashes.
+        rows: number of compared rows.
+        trained: those that at least one repeat was trained on; None if the run has no hashes.
         by_all: those that every repeat was trained on.
-        same_data: whether this is the data that the run was trained on, by its fingerprint.
+        same_data: whether this is the training data, by its fingerprint.
         repeats: of the run.
-        noun: what they are called: "rows", or "windows" of a series.
+        noun: "rows", or "windows" of a series.
     """
 
     rows: int
@@ -42,7 +42,7 @@ class Overlap:
 
     @property
     def sentence(self) -> str:
-        """What a reader has to know about it."""
+        """The note for a reader."""
         if self.trained == 0:
             return f"None of the {self.rows:,} {self.noun} was used in training."
         better = "so results on new ones will probably be worse"
@@ -63,7 +63,7 @@ class Overlap:
 
 
 def hashes_of(dataset: Dataset) -> NDArray[np.uint64]:
-    """A hash of inputs and target of each sample; none where samples are too many or not in memory."""
+    """A hash of inputs and target of each sample; empty if there are too many or they are streamed."""
     inputs, targets = dataset.inputs, dataset.targets
     if not isinstance(inputs, np.ndarray) or targets is None or len(inputs) > MOST_HASHED:
         return np.empty(0, np.uint64)
@@ -71,7 +71,7 @@ def hashes_of(dataset: Dataset) -> NDArray[np.uint64]:
 
 
 def overlap_of(run: Run, dataset: Dataset) -> Overlap:
-    """Which of the samples the run was trained on."""
+    """The samples that the run was trained on."""
     same = dataset.fingerprint == run.data["fingerprint"]
     noun = "rows" if dataset.timeline is None else "windows"
     own = hashes_of(dataset) if len(run.hashes) else run.hashes

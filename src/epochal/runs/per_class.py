@@ -23,14 +23,15 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """How one class is found, over the repeats.
+    """The metrics of one class, over the repeats.
 
     Args:
-        precision: TP / (TP + FP), the share of the samples taken for the class that are of it; 0 where
-            none is taken for it.
-        recall: TP / (TP + FN), the share of the samples of the class that are found; 0 where there is none.
-        f1: 2 TP / (2 TP + FP + FN), the harmonic mean of the two; 0 where both are.
-        support: how many samples of the class there are.
+        precision: TP / (TP + FP), the share of correct ones among predictions of the class; 0 if
+            there are none.
+        recall: TP / (TP + FN), the share of the class's samples that are predicted correctly; 0 if there are
+            none.
+        f1: 2 TP / (2 TP + FP + FN), the harmonic mean of the two; 0 if both are.
+        support: number of samples of the class.
     """
 
     precision: Summary
@@ -39,25 +40,25 @@ class ClassFigures:
     support: Summary
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """As JSON."""
         return {name: summary.to_dict() for name, summary in vars(self).items()}
 
 
 @dataclass(frozen=True)
 class Confused:
-    """Samples of one class that were taken for another."""
+    """Samples of one class that were predicted as another."""
 
     true: str
     predicted: str
     count: Summary
     share: float
-    """Of the samples of the true class, the mean over repeats."""
+    """The share of the true class's samples, the mean over repeats."""
 
 
 def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassFigures]:
     """Precision, recall, F1 and support of each class or label, over repeats.
 
-    What scikit-learn's `precision_recall_fscore_support(zero_division=0)` gives for each repeat.
+    As scikit-learn's `precision_recall_fscore_support(zero_division=0)` for each repeat.
 
     Args:
         confusion: (repeats, true, predicted) counts of classes, or (repeats, labels, 2, 2) of labels, as
@@ -89,7 +90,7 @@ def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassFigur
 
 
 def label_confusion(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Counts:
-    """Counts (labels, 2, 2) of samples that have a label or not, and of which that is said or not.
+    """Counts (labels, 2, 2) of true and predicted absence and presence of each label.
 
     scikit-learn's `multilabel_confusion_matrix`.
 
@@ -105,10 +106,10 @@ def label_confusion(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Co
 
 
 def decided(confusion: Counts) -> dict[str, Floats]:
-    """The figures of two classes that rest on decisions alone, one value a repeat, named as the metrics are.
+    """The metrics of two classes that depend on decisions only, one value per repeat, by metric name.
 
     Args:
-        confusion: (repeats, true, predicted) counts of two classes; the second is the one to be found.
+        confusion: (repeats, true, predicted) counts of two classes; the second is the positive one.
 
     >>> decided(np.array([[[8, 2], [1, 4]]]))["balanced_accuracy"]
     array([0.8])
@@ -130,7 +131,7 @@ def decided(confusion: Counts) -> dict[str, Floats]:
 
 
 def most_confused(confusion: Counts, classes: Sequence[str], most: int = 10) -> list[Confused]:
-    """The pairs of classes that are most often taken for one another, the most frequent first.
+    """The most frequent confusions of two classes.
 
     >>> found = most_confused(np.array([[[8, 2], [1, 4]]]), ("no", "yes"))
     >>> [(one.true, one.predicted, one.count.mean) for one in found]

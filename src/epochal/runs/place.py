@@ -24,7 +24,7 @@ _UNITS: dict[str, tuple[Unit, int]] = {
 
 @dataclass(frozen=True)
 class Rhythm:
-    """How far apart two checkpoints are.
+    """The interval between checkpoints.
 
     >>> Rhythm.of("90s"), Rhythm.of("500 updates"), Rhythm.of("1epoch")
     (Rhythm(count=90, unit='seconds'), Rhythm(count=500, unit='updates'), Rhythm(count=1, unit='epochs'))
@@ -35,7 +35,7 @@ class Rhythm:
 
     @classmethod
     def of(cls, text: Any) -> Rhythm:
-        """Read one such as 60s, 5min, 500updates or 1epoch."""
+        """Parse an interval such as 60s, 5min, 500updates or 1epoch."""
         match = re.fullmatch(r"\s*(\d{1,9})\s*([a-z]+)\s*", str(text))
         unit = None if match is None else _UNITS.get(match[2])
         if match is None or unit is None or int(match[1]) < 1:
@@ -52,15 +52,15 @@ class Rhythm:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder in which a training lives, from its first moment on.
+    """Where and how a training is saved.
 
     Args:
         path: a folder that does not exist yet.
-        checkpoint_every: how often what was learned is kept: "60s", "500updates", "1epoch".
-        keep_every: every how many-th checkpoint stays; the last two and the best one always do.
-        report: whether the page is written at the end.
-        if_unsaved: what happens when a checkpoint can't be written, as on a full disk: "stop" ends the
-            training with the last checkpoint intact, "continue" goes on and tries again next time.
+        checkpoint_every: the interval between checkpoints: "60s", "500updates", "1epoch".
+        keep_every: keep every so many-th checkpoint; the last two and the best one are always kept.
+        report: whether to write the page at the end.
+        if_unsaved: what to do if a checkpoint can't be written, as on a full disk: "stop" ends the
+            training with the last checkpoint intact, "continue" tries again next time.
 
     >>> RunFolder("runs/first", checkpoint_every="500updates").rhythm
     Rhythm(count=500, unit='updates')
@@ -82,5 +82,5 @@ class RunFolder:
 
     @property
     def rhythm(self) -> Rhythm:
-        """How far apart two checkpoints are."""
+        """The interval between checkpoints."""
         return Rhythm.of(self.checkpoint_every)

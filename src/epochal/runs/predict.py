@@ -50,7 +50,7 @@ def _compiled(model: Model, deterministic: bool) -> Any:
 
 
 def compiled_forward(run: Run, model: Model) -> Any:
-    """The compiled function (variables, inputs) -> outputs of a run's model, as the run computed it."""
+    """The compiled function (variables, inputs) -> outputs, with the settings of the run."""
     deterministic = run.settings.get("deterministic") is True
     return _compiled(computing_in(model, run.precision), deterministic)
 
@@ -63,15 +63,15 @@ def inputs_beside(
     rows: Sequence[int | None] | None,
     reading: Reading,
 ) -> Any:
-    """The columns of the data that are to stand beside predictions, row by row; None where none are wanted.
+    """Columns of the data to show beside predictions; None if none are requested.
 
     Args:
-        data: what is predicted.
-        samples: how many rows it has; None if that follows from the data.
-        with_inputs: whether all columns are wanted.
-        names: the columns that are wanted besides or else.
+        data: the new data.
+        samples: number of rows; None if known from the data.
+        with_inputs: whether to show all columns.
+        names: columns to show.
         rows: of forecasts, the row of each, from 1; None beyond the end of the table.
-        reading: how a file is read.
+        reading: file options.
     """
     import pyarrow as pa
 
@@ -88,14 +88,14 @@ def inputs_beside(
 
 
 def pointed(beside: Any) -> list[str]:
-    """A note on numbers of the data that are written otherwise beside the predictions."""
+    """A note on numbers that are formatted differently beside the predictions."""
     if beside is None or (beside.schema.metadata or {}).get(b"decimal") != b",":
         return []
     return ["numbers of the data that have a decimal comma are written with a point, as the predictions are."]
 
 
 def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDArray[np.float64]]:
-    """What the network of each repeat puts out for samples that were encoded for it."""
+    """Outputs of the network of each repeat for encoded samples."""
     assert run.model is not None
     inputs, model = dataset.inputs, run.model
     streamed = not isinstance(inputs, np.ndarray)
@@ -124,7 +124,7 @@ def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDA
 
 
 def _parts(run: Run, dataset: Dataset) -> list[NDArray[np.int64]]:
-    """The samples that go through the network at once: all, or a stretch whose state is carried."""
+    """The samples of one forward pass: all, or a stretch with a carried state."""
     everything = np.arange(dataset.samples)
     line = dataset.timeline if getattr(run.model, "carries", False) else None
     return [everything] if line is None else line.stretches(everything)
@@ -152,15 +152,15 @@ def read_samples(
     partial: bool = False,
     reading: Reading = AS_FOUND,
 ) -> Dataset:
-    """New samples, encoded as those of the run were.
+    """Encode new samples as those of the run.
 
     Args:
         run: the run.
         data: a file, a data frame, or arrays.
-        skip_bad: whether images that can't be read are left out.
-        ahead: whether windows of a series may end where the targets are not known yet.
-        partial: whether targets may be missing in some rows of a table, and are then -1 or NaN there.
-        reading: what is said about how a file is read; the rest is recognized.
+        skip_bad: whether to leave out unreadable images.
+        ahead: whether to include windows with unknown targets.
+        partial: whether targets may be missing in some rows of a table, as -1 or NaN.
+        reading: file options; the rest is recognized.
     """
     encoder = run.encoder
     if ahead and encoder is not None:
@@ -184,14 +184,14 @@ def read_samples(
 
 
 def with_target(run: Run, dataset: Dataset) -> NDArray[np.bool_]:
-    """Which samples have a target that the run can be judged by: neither missing nor unknown."""
+    """Samples with a target to evaluate: neither missing nor unknown."""
     targets: NDArray[Any] = np.asarray(dataset.targets).reshape(dataset.samples, -1)
     there = np.isfinite(targets) if run.task.is_regression else targets >= 0
     return np.asarray(there.all(axis=1))
 
 
 def without_target(run: Run, known: NDArray[np.bool_]) -> str:
-    """How many samples have none, as the beginning of a note."""
+    """Number of samples without a target, as the beginning of a note."""
     left = f"{int((~known).sum()):,} of {len(known):,} rows"
     unknown = "" if run.task.is_regression else ", or one that training did not have"
     return f"{left} have no {run.data['target']}{unknown}"
@@ -207,7 +207,7 @@ def predict(
     with_inputs: bool = False,
     id: Any = (),
 ) -> Prediction:
-    """See `Run.predict`; `reading` says how a file is read."""
+    """See `Run.predict`; `reading` has the file options."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
     dataset = read_samples(run, data, skip_bad, ahead=True, partial=True, reading=reading)
@@ -232,7 +232,7 @@ def predict(
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
         notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
     labeled = dataset.targets is not None and line is None
-    said = any("count in no figure" in note for note in dataset.noticed)  # of labels that are unknown
+    said = any("count in no figure" in note for note in dataset.noticed)  # unknown labels
     if labeled and not said and not (known := with_target(run, dataset)).all() and known.any():
         notes = (*notes, f"{without_target(run, known)}: they count in no figure.")
     overlap = overlap_of(run, dataset) if labeled else None
@@ -263,7 +263,7 @@ def predict(
 
 
 def _beyond(places: Mapping[str, Sequence[Any]]) -> str:
-    """Which of the forecasts are of what the data does not hold yet."""
+    """A note on forecasts beyond the end of the data."""
     count = sum(row is None for row in places["row"])
     which = "1 forecast is" if count == 1 else f"{count:,} forecasts are"
     where = "the last line of the table" if count == 1 and places["row"][-1] is None else "those"
@@ -273,7 +273,7 @@ def _beyond(places: Mapping[str, Sequence[Any]]) -> str:
 
 
 def _index_of(data: Any, samples: int) -> Any:
-    """The index of a pandas data frame, or of one with its target beside it; None for anything else."""
+    """The index of a pandas data frame, or of one with its target; None for other data."""
     pandas = sys.modules.get("pandas")
     frame = data[0] if isinstance(data, tuple) and data else data
     if pandas is None or not isinstance(frame, pandas.DataFrame) or len(frame) != samples:

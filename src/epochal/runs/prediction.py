@@ -27,25 +27,25 @@ __all__ = ["Prediction", "table_beside"]
 class Prediction:
     """Predictions for some samples.
 
-    `prediction.labels` are of the type that the target had, so `(prediction.labels == y).mean()` is the
+    `prediction.labels` have the type of the target, so `(prediction.labels == y).mean()` is the
     accuracy; `prediction[3]` is one of them, and `prediction[:10]` or `prediction[mask]` a part of all.
 
     Args:
-        task: what is predicted.
-        values: probabilities (n, classes), those (n, labels) of each label, which need not sum to 1, or
+        task: of the run.
+        values: probabilities (n, classes), (n, labels), which need not sum to 1, or
             predicted numbers (n, targets), the mean over repeats.
         spread: their standard deviation over repeats, the same shape; NaN with one repeat.
-        per_repeat: (repeats, n, ...), what each repeat says.
-        noticed: what was noticed about the data, in the words of the command line; `notes` has
-            those of Python.
+        per_repeat: (repeats, n, ...), the predictions of each repeat.
+        noticed: notes on the data, in command-line terms; `notes` has
+            them in Python's.
         target: the name of the target.
-        names: what each sample is called, such as the file of an image; empty where rows have numbers only.
-        truth: the true class ids, or numbers, where the data has them.
-        places: for windows of a series, columns that say where each forecast begins: its row (None beyond the
+        names: names of the samples, such as image files; empty if rows have only numbers.
+        truth: the true class ids, or numbers, if the data has them.
+        places: for windows of a series, columns with the place of each forecast: its row (None beyond the
             end of the table), its series and its time.
-        threshold: what the probability of the second of two classes has to exceed, if not one half.
-        inputs: an Arrow table with columns of the source that stand beside the predictions, if asked for.
-        index: the index of the data frame that was predicted, for `to_pandas`; None for other sources.
+        threshold: the decision threshold of the second of two classes, if not one half.
+        inputs: an Arrow table with requested columns of the source.
+        index: the index of the source data frame, for `to_pandas`; None for other sources.
     """
 
     task: Task
@@ -61,13 +61,13 @@ class Prediction:
     inputs: Any = None
     index: Any = None
     overlap: Overlap | None = None
-    """Which of the samples the run was trained on, where their truth is known; None for a part of them."""
+    """Samples that the run was trained on, if their targets are known; None for a subset."""
     units: NDArray[np.float64] | None = None
-    """The standard deviation of each training target, by which numbers get their digits."""
+    """The standard deviation of each training target, which determines the digits of numbers."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was noticed about the data, one sentence each, in the words of Python."""
+        """Notes on the data, one sentence each, in Python's terms."""
         return tuple(map(of_new_data, self.noticed))
 
     @property
@@ -79,7 +79,7 @@ class Prediction:
 
     @property
     def accuracy(self) -> float | None:
-        """The share of samples that are predicted to be of their true class, where that is known."""
+        """The share of correct predictions, if the true classes are known."""
         if self.truth is None or not self.task.is_classification:
             return None
         known = self.truth >= 0
@@ -130,7 +130,7 @@ class Prediction:
         return iter(self.labels)
 
     def __getitem__(self, which: Any) -> Any:
-        """The label of one sample, counted from 0; or, by a slice, a mask or numbers, a part of them."""
+        """The label of one sample, counted from 0; or, for a slice, a mask or indices, a subset."""
         try:
             return self.labels[operator.index(which)]
         except TypeError:
@@ -150,7 +150,7 @@ class Prediction:
 
     @property
     def _rows(self) -> Mapping[str, Sequence[Any]]:
-        """Where each sample is in its source; nothing where it has a name."""
+        """The place of each sample in its source; empty if it has a name."""
         if self.names:
             return self.places
         return {"row": range(1, len(self) + 1), **self.places}
@@ -188,7 +188,7 @@ class Prediction:
         return table_beside(rows, self.inputs, columns)
 
     def to_pandas(self) -> Any:
-        """`to_arrow` as a pandas data frame, with the index of the frame that was predicted."""
+        """`to_arrow` as a pandas data frame, with the index of the source frame."""
         require("pandas", extra="pandas", purpose="a data frame")
         frame = self.to_arrow().to_pandas()
         return frame if self.index is None else frame.set_index(self.index)
@@ -198,7 +198,7 @@ class Prediction:
         return require("polars", extra="polars", purpose="a Polars data frame").from_arrow(self.to_arrow())
 
     def to_dict(self) -> dict[str, Any]:
-        """Rows and notes as JSON holds them; the rows are those of `to_arrow`."""
+        """Rows (as in `to_arrow`) and notes as JSON."""
         known = {} if self.accuracy is None else {"accuracy": self.accuracy}
         rows = [
             {name: None if value != value else value for name, value in row.items()}
@@ -207,16 +207,16 @@ class Prediction:
         return {"rows": rows, "notes": list(self.notes), **known}
 
     def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
-        """Write CSV, or Parquet where the name ends so.
+        """Write CSV, or Parquet if the name ends so.
 
-        With `guard_formulas`, a single quote stands before each cell of text, or name of a column, that a
-        spreadsheet would run as a formula: those that begin with = + - @, tab or line break. Numbers stay.
+        With `guard_formulas`, a single quote is put before each text cell or column name that a spreadsheet
+        would run as a formula: those that begin with = + - @, tab or line break. Numbers are unchanged.
         """
         return write_table(self.to_arrow(), path, guard_formulas)
 
 
 def table_beside(rows: Mapping[str, Any], inputs: Any, columns: Mapping[str, Any]) -> Any:
-    """An Arrow table of the rows, columns of the input if there are any, and what is predicted."""
+    """An Arrow table of rows, input columns (if any) and predictions."""
     import pyarrow as pa
 
     own = {*rows, *columns}
@@ -226,7 +226,7 @@ def table_beside(rows: Mapping[str, Any], inputs: Any, columns: Mapping[str, Any
 
 
 def _short(values: NDArray[np.float64], unit: float = np.inf) -> NDArray[np.float64]:
-    """Seven digits, which is what 32-bit floats have; of values far from zero, seven of their `unit`."""
+    """Seven digits, as in 32-bit floats; for values far from zero, seven of their `unit`."""
     digits = 6 - np.floor(np.log10(np.clip(np.abs(values), 1e-30, max(unit, 1e-30))))
     scale = 10.0 ** np.clip(digits, -30, 30)
     rounded = np.round(values * scale) / scale

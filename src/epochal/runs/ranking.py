@@ -32,16 +32,16 @@ class Ranking:
 
     Args:
         scores: (n,) the mean over repeats; the difference of two items of a group is the logit that the first
-            is ahead. Only differences mean something, so that a group's mean is set to 0.
+            is ahead. Only differences matter, so each group's mean is 0.
         spread: (n,) their standard deviation over repeats; NaN with one repeat.
         per_repeat: (repeats, n).
         places: (n,) the place of each item in its group by its score, from 1; equal scores share the best.
-        groups: (n,) the group of each item by name, "" for none; None where the data names no groups, so
+        groups: (n,) the group of each item by name, "" for none; None if the data names no groups, so
             that all items are ranked together.
-        by: what the groups are called.
-        noticed: what was noticed about the data, in the words of the command line; `notes` has
-            those of Python.
-        inputs: an Arrow table with columns of the source that stand beside the scores, if asked for.
+        by: the name of the group column.
+        noticed: notes on the data, in command-line terms; `notes` has
+            them in Python's.
+        inputs: an Arrow table with requested columns of the source.
     """
 
     scores: NDArray[np.float64]
@@ -55,7 +55,7 @@ class Ranking:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was noticed about the data, one sentence each, in the words of Python."""
+        """Notes on the data, one sentence each, in Python's terms."""
         return tuple(map(of_new_data, self.noticed))
 
     def __len__(self) -> int:
@@ -79,14 +79,14 @@ class Ranking:
         return table_beside(rows, self.inputs, columns)
 
     def to_dict(self) -> dict[str, Any]:
-        """Rows and notes as JSON holds them; the rows are those of `to_arrow`."""
+        """Rows (as in `to_arrow`) and notes as JSON."""
         return {"rows": self.to_arrow().to_pylist(), "notes": list(self.notes)}
 
     def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
-        """Write CSV, or Parquet where the name ends so.
+        """Write CSV, or Parquet if the name ends so.
 
-        With `guard_formulas`, a single quote stands before each cell of text, or name of a column, that a
-        spreadsheet would run as a formula: those that begin with = + - @, tab or line break. Numbers stay.
+        With `guard_formulas`, a single quote is put before each text cell or column name that a spreadsheet
+        would run as a formula: those that begin with = + - @, tab or line break. Numbers are unchanged.
         """
         return write_table(self.to_arrow(), path, guard_formulas)
 
@@ -101,7 +101,7 @@ def rank(
     with_inputs: bool = False,
     id: Any = (),
 ) -> Ranking:
-    """See `Run.rank`; `reading` says how a file is read."""
+    """See `Run.rank`; `reading` has the file options."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
     if not isinstance(run.model, Pairwise):

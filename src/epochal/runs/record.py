@@ -20,6 +20,7 @@ from epochal.data import SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
 from epochal.errors import Refusal
 from epochal.models import Model, Variables
 from epochal.plan import Plan
+from epochal.runs.figures import few_samples
 from epochal.runs.forecast import ForecastScores, History
 from epochal.runs.per_class import ClassFigures, Confused, decided, most_confused, per_class
 from epochal.runs.predict import predict
@@ -38,13 +39,13 @@ __all__ = ["BrokenUpdate", "Fitted", "Outcome", "Run", "Scores"]
 
 @dataclass(frozen=True)
 class BrokenUpdate:
-    """The first update whose loss or parameters were not finite; counted from 0, and shown from 1."""
+    """The first update whose loss or parameters were not finite; counted from 0, shown from 1."""
 
     update: int
     epoch: int
     batch: int
     samples: tuple[int, ...]
-    """Rows of the source that formed it, counted from 1."""
+    """Its source rows, counted from 1."""
 
     def __str__(self) -> str:
         shown = ", ".join(str(row) for row in self.samples[:8])
@@ -55,7 +56,7 @@ class BrokenUpdate:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one repeat went."""
+    """The outcome of one repeat."""
 
     repeat: int
     seed: int
@@ -71,7 +72,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What one repeat learned: its variables and the scaling that goes before them."""
+    """The variables of one repeat, and its scaling."""
 
     best: Variables
     last: Variables
@@ -81,7 +82,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Scores:
-    """What the best parameters of each repeat reach on one part of the split."""
+    """Scores of the best parameters of each repeat on one part."""
 
     metrics: dict[str, Summary]
     confusion: NDArray[np.int64] | None = None
@@ -92,13 +93,13 @@ class Scores:
     labels: NDArray[np.int64] | None = None
     """(repeats, n) class ids, or (repeats, n, labels) of 0 and 1, where probabilities are kept."""
     probabilities: NDArray[np.float64] | None = None
-    """(repeats, n, 1) of the second of two classes, or (repeats, n, classes); not kept of too many."""
+    """(repeats, n, 1) of the second of two classes, or (repeats, n, classes); not kept if too many."""
     confusion_at_threshold: NDArray[np.int64] | None = None
     """(repeats, true, predicted) counts with the threshold of each repeat, if the run has one."""
     ensemble: dict[str, float] = field(default_factory=dict)
-    """The metrics of the mean prediction of the repeats, where they share samples that decide nothing."""
+    """The metrics of the mean prediction, if repeats share samples that decide nothing."""
     corrected: bool = False
-    """Whether the intervals allow for the choice of the epoch on the same samples."""
+    """Whether the intervals correct for choosing the epoch on the same samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,40 +119,41 @@ class Run:
     fitted: tuple[Fitted, ...]
     verdict: Verdict
     scores: dict[str, Scores]
-    """By part: "validation" and "test", where there are any."""
+    """By part: "validation" and "test", if any."""
     data: dict[str, Any]
     """A description of the data: source, features, notes, fingerprint."""
     encoder: SampleEncoder | None
     conditions: dict[str, Any]
-    """Versions, device, date: what the figures were measured under."""
+    """Versions, device and date of the measurements."""
     baseline: dict[str, list[float]] = field(default_factory=dict)
     forecasts: dict[str, ForecastScores] = field(default_factory=dict)
-    """For windows of a series: RMSE by step ahead, and how far below that of naive forecasts, by part."""
+    """For windows of a series: RMSE by step ahead, compared with naive forecasts, by part."""
     observed: History | None = None
     """For windows of a series: the forecast column, row by row."""
     order_seeds: tuple[int, ...] = ()
     """The seed of each repeat's order; see `plan_of`."""
     threshold: Threshold | None = None
-    """From which probability on a sample is taken for the second of two classes, if that is not one half."""
+    """The decision threshold of the second of two classes, if not one half."""
     rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    """The row of the source that each sample is, counted from 1; none for a source without length."""
+    """The source row of each sample, counted from 1; empty for a source without length."""
     hashes: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
-    """Of inputs and target of each sample, by which `evaluate` finds rows that were trained on; none for
-    samples that are streamed, or more than 4,194,304."""
+    """Hashes of inputs and target of each sample, by which `evaluate` finds training rows; empty for streamed
+    samples, or more than 4,194,304.
+    """
     names: tuple[str, ...] = ()
-    """What each sample is called, such as the file of an image; empty where rows have numbers only."""
+    """Names of samples, such as image files; empty if rows have only numbers."""
     splits: tuple[NDArray[np.uint8], ...] = ()
     """For each repeat the part of each sample: 1 training, 2 validation, 3 test, 0 none."""
     order_values: NDArray[Any] | None = None
-    """What the order knows of each sample of the data (its class, weight or group); None for most orders."""
+    """The order's per-sample values (class, weight or group); None for most orders."""
     interrupted: bool = False
     failed: str = ""
-    """Why the data could not be read any more, if that ended the training; what was learned is kept."""
+    """Why the data became unreadable, if that ended the training."""
     folder: Path | None = None
 
     @property
     def repeats(self) -> int:
-        """How many times the training was repeated."""
+        """Number of repeats."""
         return len(self.outcomes)
 
     @property
@@ -164,18 +166,18 @@ class Run:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was noticed before training: how the data was read, and what was adjusted."""
+        """Notes before training: how the data was read, and what was adjusted."""
         noticed = [*self.data.get("notes", ()), *self.data.get("training_notes", ())]
         loader = "" if self.encoder is None else self.encoder.loader
         return tuple(dict.fromkeys(in_python(note, loader) for note in noticed))
 
     @property
     def precision(self) -> str:
-        """What the model computed in, and computes predictions in."""
+        """The precision of training and prediction."""
         return str(self.settings.get("precision", "float32"))
 
     def plan_of(self, repeat: int) -> Plan:
-        """The plan of one repeat: with its seed, and the samples that it trained on where the order looks."""
+        """The plan of one repeat, with its seed and the order's values of its training samples."""
         order = self.plan.order
         if self.order_values is not None:
             order = order.bind(self.order_values[self.splits[repeat] == 1])
@@ -185,9 +187,9 @@ class Run:
     def metrics(self) -> dict[str, dict[str, Summary]]:
         """Mean and sd over repeats, and a 95 % interval, by part and name, at the best parameters.
 
-        The interval is of what new samples will show of a network trained this way on this data
+        The interval is for new samples and a network trained this way on this data
         (`epochal.curves.intervals.new_samples`); it need not be centered at the mean of validation figures,
-        which choosing the epoch makes look better than they are. Of regression the errors in units of the
+        which are optimistic due to the choice of the epoch. For regression the errors in units of the
         target come first, then R².
         """
         first = {name: place for place, name in enumerate(("rmse", "mae", "r2"))}
@@ -200,7 +202,7 @@ class Run:
     def ensemble(self) -> dict[str, dict[str, float]]:
         """The metrics of the mean prediction of the repeats, which `predict` gives, by part and name.
 
-        For "test" alone, whose samples no repeat has seen; empty without it, or with one repeat.
+        For "test" only, whose samples no repeat has seen; empty without it, or with one repeat.
         """
         return {part: scores.ensemble for part, scores in self.scores.items() if scores.ensemble}
 
@@ -218,9 +220,9 @@ class Run:
 
     @cached_property
     def at_threshold(self) -> dict[str, dict[str, Summary]]:
-        """The metrics that rest on decisions, with the threshold of each repeat; empty without a threshold.
+        """The metrics of decisions with the threshold of each repeat; empty without a threshold.
 
-        `run.metrics` has them at one half. Those of "validation" look better than they are, since the
+        `run.metrics` has them at one half. Those of "validation" are optimistic, since the
         threshold was chosen there.
         """
         return {
@@ -233,7 +235,7 @@ class Run:
         }
 
     def most_confused(self, part: str = "validation", most: int = 10) -> list[Confused]:
-        """Which classes are most often taken for which, of a part of the samples, the most frequent first."""
+        """The most frequent confusions of classes in a part."""
         scores = self.scores.get(part)
         if self.task.is_multilabel:
             raise Refusal("labels are not taken for one another; per_class has the figures of each.")
@@ -271,13 +273,13 @@ class Run:
         style: str = "auto",
         ax: Axes | Sequence[Axes] | None = None,
     ) -> Figure:
-        """Draw precision against recall, a panel a class, with the mean over repeats and the base rate.
+        """Plot precision against recall, a panel per class, with the mean over repeats and the base rate.
 
         Args:
             path: also save there, in the format of the suffix.
-            part: "validation" or "test"; all there are by default.
+            part: "validation" or "test"; all by default.
             style: "light", "dark", or "auto" (transparent).
-            ax: where to draw: one Axes a panel. A new figure without.
+            ax: one Axes per panel; a new figure by default.
         """
         parts = [name for name, one in self.scores.items() if one.labels is not None]
         chosen = [part] if part is not None else parts or ["validation"]
@@ -287,14 +289,14 @@ class Run:
 
     @property
     def main_metric(self) -> str:
-        """The metric that is shown first: of one number, or of a series, the error in its own units."""
+        """The metric shown first: for a single number or a series, the error in its own units."""
         if not self.task.is_regression:
             return "label_accuracy" if self.task.is_multilabel else "accuracy"
         return "rmse" if self.observed is not None or self.task.outputs == 1 else "r2"
 
     @property
     def headline(self) -> tuple[str, Summary] | None:
-        """The main figure: test if there is one, else validation."""
+        """The main metric, of test if there is one, else of validation."""
         for part in ("test", "validation"):
             if part in self.metrics:
                 for name in (self.main_metric, "loss"):
@@ -304,15 +306,24 @@ class Run:
 
     @property
     def caution(self) -> str:
-        """What the figures are not, in a sentence; empty where test samples speak for themselves."""
+        """A caveat of the figures, in a sentence; empty with test samples."""
         chosen_there = str(self.settings.get("monitor", "")).startswith("validation.")
-        if "validation" not in self.scores or "test" in self.scores or not chosen_there:
-            return ""
-        allowed = "; the intervals allow for that" if self.scores["validation"].corrected else ""
-        return (
-            "The epoch was chosen on the same validation rows, so the figures are slightly optimistic"
-            f"{allowed}. Use --test 0.2 for an unbiased estimate."
-        )
+        part, found = ("test" if "test" in self.scores else "validation"), list[str]()
+        if part in self.scores and part == "validation" and chosen_there:
+            allowed = "; the intervals allow for that" if self.scores[part].corrected else ""
+            found.append(
+                "The epoch was chosen on the same validation rows, so the figures are slightly optimistic"
+                f"{allowed}. Use --test 0.2 for an unbiased estimate."
+            )
+        one = self.scores.get(part)
+        if one is not None and one.true is not None and one.predicted is not None:
+            few = few_samples(one.true, one.predicted, self.repeats)
+            if few is not None:
+                found.append(
+                    f"{few[0]:,} of {few[1]:,} {part} samples make half of the squared error: the intervals "
+                    "of RMSE and R² are too narrow."
+                )
+        return " ".join(found)
 
     @property
     def ending(self) -> str:
@@ -329,7 +340,7 @@ class Run:
 
     @property
     def remarks(self) -> list[str]:
-        """What has to be known to read the figures, one sentence each."""
+        """Notes needed to read the figures, one sentence each."""
         said = []
         if self.task.is_regression and any(one.target_scaling is not None for one in self.fitted):
             said.append(
@@ -360,26 +371,26 @@ class Run:
         Args:
             data: a file, a data frame, or an array of inputs (n, ...), encoded as the training data was.
             parameters: "best" or "last".
-            skip_bad: whether images that can't be read are left out, as they are if they were in training.
-            with_inputs: whether all columns of the data stand beside the predictions in `to_arrow`,
-                `to_pandas` and `write`, as the file has them.
-            id: columns that do, by name or by number from 1, such as one that says which customer it is.
+            skip_bad: whether to leave out unreadable images; by default as in training.
+            with_inputs: whether to show all columns of the data beside the predictions in `to_arrow`,
+                `to_pandas` and `write`, with the file's text.
+            id: columns to show, by name or by number from 1, such as a customer's ID.
         """
         return predict(self, data, parameters, skip_bad, with_inputs=with_inputs, id=id)
 
     def evaluate(
         self, data: Any, targets: Any = None, *, parameters: str = "best", skip_bad: bool = False
     ) -> Evaluation:
-        """What the run reaches on labeled data: every metric over the repeats, and of their mean prediction.
+        """Evaluate on labeled data: every metric over the repeats, and of their mean prediction.
 
-        It says which of the rows were trained on. The loss is weighted by sample weights if the data has
-        some, and not by class weights; the other metrics never are.
+        Training rows among them are reported. The loss is weighted by sample weights if the data has
+        some, not by class weights; the other metrics are unweighted.
 
         Args:
             data: a file or data frame with the target, or inputs (n, ...) with `targets` beside them.
             targets: classes or numbers (n,), or the name of a column of the data frame.
             parameters: "best" or "last".
-            skip_bad: whether images that can't be read are left out.
+            skip_bad: whether to leave out unreadable images.
 
         Raises:
             Refusal: there is no target, or the data does not fit the run.
@@ -391,14 +402,14 @@ class Run:
     def plot_forecast(
         self, path: str | Path | None = None, *, step: int = 1, series: str | None = None, style: str = "auto"
     ) -> Any:
-        """Draw the forecasts of validation and test windows against the truth, with Matplotlib.
+        """Plot the forecasts of validation and test windows against the truth, with Matplotlib.
 
         The line is the mean over repeats, the band one standard deviation of the repeats to both sides.
 
         Args:
             path: a .png, .svg or .pdf file to write; the figure is returned in any case.
-            step: how many rows ahead the forecasts are.
-            series: which one, by name, where there are several; the first by default.
+            step: the step ahead to plot.
+            series: the name of a series; the first by default.
             style: "light", "dark", or "auto" (transparent, for either background).
 
         Raises:
@@ -407,14 +418,14 @@ class Run:
         return view("plot_forecast")(self, path, step, series, style)
 
     def rank(self, data: Any, *, by: Any = None, parameters: str = "best") -> Ranking:
-        """Score items with the mean of the repeats, and put those of a group in order.
+        """Score items with the mean of the repeats, and rank those of a group.
 
         The run must be one of a `Pairwise` model on pairs of items (`rank_pairs`).
 
         Args:
             data: a file or data frame with the columns that the items had, or an array of inputs (n, ...).
-            by: the group of each item; by default the column that named the groups in training, where the
-                data has it, else all items are ranked together.
+            by: the group of each item; by default the group column of the training, if the
+                data has it; otherwise all items are ranked together.
             parameters: "best" or "last".
         """
         from epochal.runs.ranking import rank
@@ -432,7 +443,7 @@ class Run:
         return save(self, folder)
 
     def summary(self) -> str:
-        """A few lines for a reader in a hurry."""
+        """A few lines of text."""
         lines = [str(self.verdict)]
         headline = self.headline
         if headline is not None:

@@ -16,14 +16,14 @@ __all__ = ["results_table"]
 
 
 def results_table(run: Run, without: Sequence[str] = ()) -> list[tuple[str, ...]]:
-    """Every figure at the best epoch, and where that was; the first row holds the heads.
+    """Every metric at the best epoch, and that epoch; the first row holds the heads.
 
-    With several repeats a row is the name, mean ± sd and the interval, and, where any is known, the figure
+    With several repeats a row is the name, mean ± sd and the interval, and, if known, the value
     of the ensemble; with one repeat, the name and the value.
 
     Args:
         run: a run.
-        without: metrics that are said elsewhere.
+        without: metrics shown elsewhere.
     """
     several, together = run.repeats > 1, bool(run.ensemble)
     head = ("", "mean ± sd", "95 % interval") if several else ("", "value")

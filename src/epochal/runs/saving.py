@@ -36,7 +36,7 @@ _HIDDEN = ".result-"
 
 
 def refuse_existing(folder: str | Path) -> Path:
-    """The path of a new run folder; one that exists is refused."""
+    """The path of a new run folder; an existing one is refused."""
     path = Path(folder)
     if path.exists():
         raise Refusal(f'the run folder "{path}" exists already; name another one with --out, or remove it.')
@@ -72,7 +72,7 @@ def save(run: Run, folder: str | Path, report: bool = False) -> Path:
 
 
 def _clear(mine: list[Path], above: list[Path]) -> None:
-    """Leave nothing behind: not the half-written folder, nor those made above it, if they are empty."""
+    """Remove the half-written folder, and new parents if empty."""
     with suppress(OSError):
         for folder in mine:
             disk.remove(folder)
@@ -84,11 +84,11 @@ def _clear(mine: list[Path], above: list[Path]) -> None:
 def publish(run: Run, folder: str | Path, report: bool = False) -> Path:
     """Put the files of a run that has ended into its folder, which exists; with `report` the page, too.
 
-    What an earlier ending has put there is replaced. Where this ends early, by a kill or a full disk, the
-    folder has no run.json, or still the earlier one with all of its files.
+    Earlier results are replaced. If this is interrupted, by a kill or a full disk, the
+    folder has no run.json, or still the earlier one with all its files.
 
     Raises:
-        SaveFailed: the folder can't be written; its checkpoints are as they were.
+        SaveFailed: the folder can't be written; its checkpoints are intact.
     """
     path = Path(folder)
     hidden = path / f"{_HIDDEN}{uuid.uuid4().hex}"
@@ -125,7 +125,7 @@ def _place(hidden: Path, path: Path, files: Mapping[str, Written]) -> None:
 
 
 def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
-    """Write all files of a run, run.json last; what it lists."""
+    """Write all files of a run; returns those that run.json lists."""
     import pyarrow as pa
 
     files: dict[str, Written] = {}
@@ -194,7 +194,7 @@ def _document(run: Run, files: Mapping[str, Written]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """JSON has no NaN: what is not finite becomes null."""
+    """JSON has no NaN: non-finite values become null."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -21,7 +21,7 @@ __all__ = ["figures_of", "predictions_table", "read_scores"]
 
 
 def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[str, Any]:
-    """What run.json says; `per_class` follows from the counts and is there for other readers."""
+    """The scores for run.json; `per_class` is redundant, for other readers."""
     return {
         "metrics": {name: summary.to_dict() for name, summary in scores.metrics.items()},
         "ensemble": scores.ensemble,
@@ -35,7 +35,7 @@ def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[st
 
 
 def predictions_table(scores: Scores, part: str) -> Any:
-    """The table of a part, the samples of one repeat after another's; None if there is nothing to keep."""
+    """The table of a part, repeat by repeat; None if there is nothing to keep."""
     import pyarrow as pa
 
     columns: Tensors = {}
@@ -52,7 +52,7 @@ def predictions_table(scores: Scores, part: str) -> Any:
 
 
 def read_scores(path: Path, part: str, value: dict[str, Any]) -> Scores:
-    """What was kept of a part; `value` is what `figures_of` gave."""
+    """The scores of a part; `value` is from `figures_of`."""
     metrics = {name: Summary.from_dict(one) for name, one in value["metrics"].items()}
     counts = {name: value.get(name) for name in ("confusion", "confusion_at_threshold")}
     found: dict[str, Any] = {

@@ -18,13 +18,13 @@ from epochal.runs import disk
 __all__ = ["LIMIT", "canonical", "digest", "parse", "read_sealed", "seal", "unseal"]
 
 LIMIT = 256 << 20
-"""Bytes of a sealed document, at most."""
+"""Most bytes of a sealed document."""
 
 _SEAL = "sha256"
 
 
 def canonical(value: Any) -> str:
-    """The one text that stands for a JSON value: sorted names, no blanks, plain ASCII.
+    """The canonical text of a JSON value: sorted names, no blanks, ASCII.
 
     >>> canonical({"b": [1, 2.5], "a": None})
     '{"a":null,"b":[1,2.5]}'
@@ -33,7 +33,7 @@ def canonical(value: Any) -> str:
 
 
 def digest(value: Any) -> str:
-    """The SHA-256 of a JSON value, whatever the order of its names."""
+    """The SHA-256 of a JSON value, independent of key order."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
@@ -41,7 +41,7 @@ def seal(document: Mapping[str, Any]) -> str:
     """A JSON text with the SHA-256 of its own content.
 
     Raises:
-        ValueError: it holds a number that JSON has not (NaN, infinity), or is sealed already.
+        ValueError: NaN or infinity, or already sealed.
 
     >>> print(seal({"updates": 200}), end="")
     {
@@ -51,21 +51,21 @@ def seal(document: Mapping[str, Any]) -> str:
     """
     if _SEAL in document:
         raise ValueError("the document is sealed already")
-    plain = json.loads(json.dumps(document, allow_nan=False))  # names that were numbers are sorted as text
+    plain = json.loads(json.dumps(document, allow_nan=False))  # integer keys become text before sorting
     sealed = {**plain, _SEAL: digest(plain)}
     text = json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     try:
         text.encode()
-    except UnicodeEncodeError:  # half a character, as in the name of a file that is not in UTF-8
+    except UnicodeEncodeError:  # an invalid surrogate, as from a file name that is not UTF-8
         text = json.dumps(sealed, indent=1, allow_nan=False) + "\n"
     return text
 
 
 def parse(text: str | bytes) -> Any:
-    """JSON as its standard has it: no name twice in an object, no NaN, UTF-8.
+    """Strict JSON: no repeated name in an object, no NaN, UTF-8.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is not valid.
     """
     try:
         return json.loads(text.decode() if isinstance(text, bytes) else text, **_STRICT)
@@ -88,10 +88,10 @@ _STRICT: Any = {"object_pairs_hook": _object, "parse_constant": _no_constant}
 
 
 def unseal(text: str | bytes, path: Path) -> dict[str, Any]:
-    """The document without its seal; `path` is named when it is refused.
+    """The document without its seal; `path` is for messages.
 
     Raises:
-        Refusal: it is no sealed document, or one that was changed after it was sealed.
+        Refusal: no sealed document, or one changed since.
     """
     try:
         document = parse(text)
@@ -108,7 +108,7 @@ def unseal(text: str | bytes, path: Path) -> dict[str, Any]:
 
 
 def read_sealed(path: Path, limit: int = LIMIT) -> dict[str, Any]:
-    """Read a file that `seal` gave the text of.
+    """Read a sealed file.
 
     Raises:
         Refusal: it is not there, too large, or damaged.

@@ -46,11 +46,11 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "I64": np.dtype("<i8"),
     "U64": np.dtype("<u8"),
 }
-"""By name, from the least to the most strictly aligned: arrays lie in the reverse order."""
+"""By name, from the least to the most strictly aligned; arrays are stored in reverse order."""
 
 _NAMES = {dtype: (rank, name) for rank, (name, dtype) in enumerate(_DTYPES.items())}
 _HEADER = 100_000_000
-"""Bytes of a header, at most, as the format has it."""
+"""Most bytes of a header in the format."""
 _METADATA = "__metadata__"
 _DIMENSIONS = 32
 
@@ -62,12 +62,12 @@ def write_tensors(
 
     Args:
         path: the file, which must not exist.
-        tensors: arrays of any shape; of a type that the format knows, bfloat16 included.
+        tensors: arrays of any shape; of a dtype of the format, bfloat16 included.
         metadata: texts by name, kept in the header.
 
     Raises:
-        TypeError: an array of a type that the format does not know, such as text.
-        ValueError: a name that the format keeps for itself, or a header of more than 100 MB.
+        TypeError: a dtype that the format does not have, such as text.
+        ValueError: a reserved name, or a header of more than 100 MB.
         OSError: the file can't be written.
     """
     ordered = _ordered(tensors)
@@ -75,7 +75,7 @@ def write_tensors(
 
 
 def _ordered(tensors: Mapping[str, NDArray[Any]]) -> list[tuple[str, str, NDArray[Any]]]:
-    """Name, type and array, in the order in which they lie in the file."""
+    """Name, dtype and array, in storage order."""
     found = []
     for name, value in tensors.items():
         array = np.asarray(value)
@@ -103,7 +103,7 @@ def _header(ordered: list[tuple[str, str, NDArray[Any]]], metadata: Mapping[str,
 
 
 def _pieces(ordered: list[tuple[str, str, NDArray[Any]]], header: bytes) -> Iterator[Any]:
-    """The bytes of the file; an array that does not lie in one piece is copied, one at a time."""
+    """The bytes of the file; a non-contiguous array is copied, one at a time."""
     yield header
     for _, kind, array in ordered:
         if array.size:
@@ -114,8 +114,8 @@ def read_tensors(path: Path, expected: Written | None = None) -> tuple[Tensors, 
     """Read arrays and metadata.
 
     Args:
-        path: what `write_tensors`, or another writer of the format, wrote.
-        expected: the size, looked at before memory is taken, and the SHA-256 of the bytes that are read.
+        path: a safetensors file.
+        expected: the expected size, checked before allocation, and SHA-256.
 
     Raises:
         Refusal: no such file, not of that size or content, or not of the format.
@@ -162,7 +162,7 @@ def parse_tensors(content: NDArray[np.uint8]) -> tuple[Tensors, dict[str, str]]:
 
 
 def _entry(name: str, value: Any) -> tuple[str, int, int, np.dtype[Any], tuple[int, ...]]:
-    """What the header says of an array: its place, type and shape, which must agree."""
+    """The place, dtype and shape of an array, from its header entry, checked for consistency."""
     if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
         raise ValueError("an array must have dtype, shape and data_offsets")
     dtype = _DTYPES.get(value["dtype"]) if isinstance(value["dtype"], str) else None

@@ -27,12 +27,12 @@ __all__ = ["Threshold", "decide"]
 
 @dataclass(frozen=True)
 class Threshold:
-    """The threshold of a run.
+    """The decision threshold of a run.
 
     Args:
-        rule: what it makes greatest on the validation samples of each repeat, or "given".
-        positive: the class that samples above it are taken for.
-        per_repeat: that of each repeat; `per_repeat.mean` is what predictions are made with.
+        rule: the metric it maximizes on the validation samples of each repeat, or "given".
+        positive: the class of samples above it.
+        per_repeat: that of each repeat; `per_repeat.mean` is used for predictions.
     """
 
     rule: str
@@ -41,11 +41,11 @@ class Threshold:
 
     @property
     def value(self) -> float:
-        """What the mean probability of the repeats has to exceed."""
+        """The threshold of the mean probability of the repeats."""
         return self.per_repeat.mean
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """As JSON."""
         return {
             "rule": self.rule,
             "positive": self.positive,
@@ -81,10 +81,10 @@ class Threshold:
 def decide(
     rule: str | float, scores: Mapping[str, Scores], positive: str
 ) -> tuple[Threshold, dict[str, Scores]]:
-    """The threshold of a run, and the scores of its parts with what it makes of them.
+    """The threshold of a run, and the scores of its parts with it.
 
     Args:
-        rule: what is made greatest, which needs the scores of "validation", or the threshold itself.
+        rule: the metric to maximize on "validation", or the threshold.
         scores: by part, with the probabilities of two classes.
         positive: the name of the second class.
     """

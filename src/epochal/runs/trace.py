@@ -26,21 +26,21 @@ _LEFT_OUT = "it was left out when the table was read"
 
 @dataclass(frozen=True)
 class Seen:
-    """The turns of one row in one epoch of one repeat that were made; none if it was left out."""
+    """The uses of one row in one epoch of one repeat; empty if it was left out."""
 
     repeat: int
     row: int
     epoch: int
     turns: tuple[Turn, ...]
     size: int
-    """How many samples are in the batch of its (first) turn."""
+    """The size of the batch of its first use."""
     sizes: tuple[int, ...] = ()
-    """How many are in the batch of each turn."""
+    """The sizes of the batches of each use."""
     name: str = ""
-    """What the row is called, where rows have names."""
+    """The row's name, if it has one."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, everything counted from 1."""
+        """As JSON, everything counted from 1."""
         return {
             "repeat": self.repeat + 1,
             "row": self.row,
@@ -54,7 +54,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Formed:
-    """The rows that formed one update of one repeat, in the order of the batch."""
+    """The rows of one update of one repeat, in batch order."""
 
     repeat: int
     update: int
@@ -62,10 +62,10 @@ class Formed:
     batch: int
     rows: tuple[int, ...]
     names: tuple[str, ...] = ()
-    """What the rows are called, where they have names."""
+    """The rows' names, if they have any."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, everything counted from 1."""
+        """As JSON, everything counted from 1."""
         return {
             "repeat": self.repeat + 1,
             "update": self.update + 1,
@@ -83,13 +83,13 @@ def _plan(run: Run, repeat: int) -> Plan:
 
 
 def _begun(run: Run, repeat: int) -> int:
-    """How many updates a repeat made, counting the one that broke."""
+    """Number of updates of a repeat, a broken one included."""
     outcome = run.outcomes[repeat]
     return outcome.updates + (outcome.broken is not None)
 
 
 def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
-    """Where `row` of the source (counted from 1) had its turns in an epoch (counted from 0)."""
+    """The uses of `row` of the source (counted from 1) in an epoch (counted from 0)."""
     found, missed = _looked_up(run, row, epoch, repeat)
     if missed is not None:
         raise Refusal(
@@ -101,7 +101,7 @@ def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
 
 
 def seen_throughout(run: Run, row: int, repeat: int = 0) -> list[Seen]:
-    """`seen` for each epoch that the repeat began; not for the last where it ended before the row's turn."""
+    """`seen` for each epoch of the repeat; not for the last if it ended before the row was used."""
     plan, begun = _plan(run, repeat), _begun(run, repeat)
     begun_epochs = plan.locate(begun - 1)[0] + 1 if begun else 0
     borrows = begun > 0 and plan.remainder == "carry" and plan.updates_per_epoch is None
@@ -114,9 +114,9 @@ def seen_throughout(run: Run, row: int, repeat: int = 0) -> list[Seen]:
 
 
 def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn | None]:
-    """What was seen of a row in an epoch; and its first turn there, if the repeat ended before it."""
+    """The uses of a row in an epoch, and the first one that the repeat did not reach."""
     plan = _plan(run, repeat)
-    # The very last batch may have borrowed of an epoch that follows.
+    # The very last batch may have borrowed from the next epoch.
     most = plan.epochs + (plan.remainder == "carry" and plan.updates_per_epoch is None)
     if not 0 <= epoch < most:
         raise Refusal(f"epoch must be between 1 and {most:,} (those of the plan); got {epoch + 1:,}.")
@@ -133,7 +133,7 @@ def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn 
         name = {2: "a validation sample", 3: "a test sample"}.get(part, "in no part")
         raise Refusal(f"row {row} is {name} in repeat {repeat + 1}, so no update saw it.")
     train = np.flatnonzero(run.splits[repeat] == _TRAIN)
-    # The row of an item to be ranked is that of a sample for each pair in which it comes first.
+    # The row of a ranked item is that of a sample for each pair in which it is first.
     samples = np.searchsorted(train, found[parts == _TRAIN])
     found_turns = sorted(
         (turn for sample in samples for turn in plan.find(int(sample), epoch)),
@@ -147,7 +147,7 @@ def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn 
 
 
 def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
-    """The turn of a sample of a source without length; rows are its samples in the order they came in."""
+    """The use of a sample of a source without length; rows are in order of arrival."""
     came = int(run.data["samples"])
     if not 1 <= row <= came:
         raise Refusal(f"row must be between 1 and {came} (the samples that were trained on); got {row}.")
@@ -157,7 +157,7 @@ def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
 
 
 def formed(run: Run, update: int, repeat: int = 0) -> Formed:
-    """Which rows formed an update (counted from 0)."""
+    """The rows of an update (counted from 0)."""
     plan, begun = _plan(run, repeat), _begun(run, repeat)
     if not 0 <= update < begun:
         raise Refusal(
@@ -177,7 +177,7 @@ def formed(run: Run, update: int, repeat: int = 0) -> Formed:
 
 
 def audited(run: Run, repeat: int = 0, epochs: int | None = None) -> Audit:
-    """What the plan of a repeat did in its first epochs, as many as it began and 10 at most by default."""
+    """The audit of a repeat's plan over its first epochs, by default as many as it began, at most 10."""
     plan = _plan(run, repeat)
     if not len(run.rows):
         raise Refusal(

@@ -20,37 +20,37 @@ from epochal.runs.sealed import read_sealed
 __all__ = ["Finding", "Verified", "verify"]
 
 _PASSING = (".result-", f".{REQUEST}-")
-"""How names begin that are there for a moment only."""
+"""Prefixes of temporary names."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at: a file or a checkpoint, and what is wrong with it, if anything."""
+    """A checked file or checkpoint, and its problem, if any."""
 
     name: str
     problem: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """As JSON."""
         return {"name": self.name, "sound": not self.problem, "problem": self.problem}
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found in a run folder."""
+    """The result of a verification."""
 
     folder: Path
     finished: bool
-    """Whether the training has ended: there is run.json."""
+    """Whether the training has ended: run.json exists."""
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
-    """What is odd and harms nothing, a sentence each."""
+    """Harmless oddities, a sentence each."""
     record: bool
-    """Whether curves, figures and report can be used."""
+    """Whether curves, figures and report are usable."""
     parameters: bool
     """Whether the run can predict."""
     checkpoint: int | None
-    """The updates of the checkpoint from which `epochal resume` would go on; None where it can't."""
+    """The updates of the checkpoint from which `epochal resume` would continue, or None."""
 
     @property
     def sound(self) -> bool:
@@ -86,7 +86,7 @@ class Verified:
         return f"`epochal resume {self.folder}` begins anew: there is no sound checkpoint{again}."
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """As JSON."""
         return {
             "run": str(self.folder),
             "finished": self.finished,
@@ -103,7 +103,7 @@ def verify(folder: str | Path) -> Verified:
     """Read and hash every file of a run folder; nothing is changed.
 
     Raises:
-        Refusal: it is no run folder.
+        Refusal: no run folder.
     """
     path = Path(folder)
     kept = checkpoints.find(path)
@@ -121,7 +121,7 @@ def verify(folder: str | Path) -> Verified:
     for one in kept:
         found = _finding(f"{checkpoints.FOLDER}/{one.name}", partial(checkpoints.check, one))
         if found.problem and not one.exists():
-            continue  # given up in the meantime by a training that goes on
+            continue  # removed in the meantime by a running training
         findings.append(found)
         if good is None and not found.problem:
             good = int(one.name)
@@ -148,7 +148,7 @@ def _finding(name: str, look: Callable[[], object]) -> Finding:
 
 
 def _results(path: Path) -> tuple[list[Finding], list[str]]:
-    """The files of a run that has ended; and what is to be said of its page, which can be written again."""
+    """The files of a finished run, and a note on its page, which can be rewritten."""
     try:
         files = listed(path, read_run(path))
     except Refusal as refusal:
@@ -171,7 +171,7 @@ def _results(path: Path) -> tuple[list[Finding], list[str]]:
 
 
 def _odd(path: Path) -> list[str]:
-    """What no finished or resumed run needs."""
+    """Files that no finished or resumed run needs."""
     known = {RUN, REQUEST, LOCK, checkpoints.FOLDER, *RESULTS}
     notes = [
         f"{one.name} is not epochal's, and is never read."

@@ -20,22 +20,22 @@ from epochal.training.prepared import Prepared
 __all__ = ["INTERRUPTED", "Call", "agreed_call", "begun", "same_micro_batch"]
 
 INTERRUPTED = "interrupted"
-"""Why a lane ends that was asked to."""
+"""Why an interrupted lane ended."""
 
 Found = TypeVar("Found")
 
 
 class Call(NamedTuple):
-    """The next call of a lane: how many updates it makes at most, and why there is none."""
+    """The next call of a lane: its most updates, or why there is none."""
 
     updates: int
     reason: str = ""
     signal: int = 0
-    """The signal that asked for the end, if one did."""
+    """The signal that caused the end, if any."""
 
 
 def agreed_call(wish: Call) -> Call:
-    """The call that all processes make: as long as process 0 wishes, and none where any one wants to stop."""
+    """The call that all processes make: that of process 0, or none if any wants to stop."""
     return Call(*together().decide("a call", wish, _call_of))
 
 
@@ -46,7 +46,7 @@ def _call_of(wishes: Sequence[Sequence[Any]]) -> Call:
 
 
 def same_micro_batch(prepared: Prepared) -> Prepared:
-    """With a micro-batch that fits into the memory of every process, where it was to be chosen."""
+    """With a micro-batch that fits into the memory of every process, if it is chosen automatically."""
     if prepared.settings.micro_batch != "auto":
         return prepared
     asked = together().decide("the micro-batch", prepared.spec.micro_batch, _smallest)
@@ -60,16 +60,16 @@ def _smallest(sizes: Sequence[int | None]) -> int | None:
 def begun(
     prepared: Prepared, begin: Callable[[], Found], folder: Path | None = None, updates: int = 0
 ) -> Found | None:
-    """Have process 0 begin, once all processes are found to train the same; what that gives, None in others.
+    """Check that all processes train the same, then run `begin` in process 0; None in others.
 
     Args:
         prepared: the training.
-        begin: what process 0 does, and alone.
+        begin: runs in process 0 only.
         folder: the run folder, if there is one.
-        updates: those of the checkpoint at which the training goes on.
+        updates: of the checkpoint to resume from.
 
     Raises:
-        Refusal: they don't, or process 0 refuses.
+        Refusal: they do not, or process 0 refuses.
     """
     others, found = together(), list[Found]()
     if others.alone:
@@ -90,7 +90,7 @@ def begun(
 
 
 def _until(prepared: Prepared) -> dict[str, Any]:
-    """How far it goes, which is no part of what it is."""
+    """The length of the training, which is not part of its identity."""
     return {
         "epochs": prepared.plan.epochs,
         "devices": prepared.settings.devices,
@@ -99,7 +99,7 @@ def _until(prepared: Prepared) -> dict[str, Any]:
 
 
 def _check_same(first: Mapping[str, Any], other: Mapping[str, Any], index: int) -> None:
-    """What another process was given must be what process 0 was given."""
+    """Refuse differences to the training of process 0."""
     differing = differences(first["identity"], other["identity"])
     differing += [
         f"{name}: {value} then, {other['until'].get(name)} now"

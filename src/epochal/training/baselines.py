@@ -24,24 +24,24 @@ __all__ = ["best_constant", "constant_figures", "constant_functions"]
 Floats = NDArray[np.float64]
 Rows = NDArray[Any] | slice
 Figure = Callable[[Any], float]
-"""A figure of some samples, by their numbers."""
+"""A metric of samples, by index."""
 
 QUANTILES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
-"""Those of the training targets that are tried as a constant prediction, beside their mean."""
+"""Quantiles of the training targets that are tried as constants, besides their mean."""
 
 MOST_CLASSES = 20
-"""Classes that are tried as a constant prediction, the most frequent ones."""
+"""The most frequent classes that are tried as constants."""
 
 MOST_ROWS = 10_000
-"""Training samples that choose among constants, at most."""
+"""Most training samples used to choose a constant."""
 
 
 def constant_figures(
     prepared: Prepared, repeat: int, names: Collection[str] | None = None, *, on: str = "validation"
 ) -> dict[str, float]:
-    """What the constant prediction reaches on all samples of a part in a repeat, by loss and metric.
+    """The baseline on all samples of a part in a repeat, by loss and metric.
 
-    Only the figures that are known (`constant_functions`).
+    Only known ones (`constant_functions`).
     """
     values = {
         name: of(slice(None)) for name, of in constant_functions(prepared, repeat, names, on=on).items()
@@ -52,19 +52,19 @@ def constant_figures(
 def constant_functions(
     prepared: Prepared, repeat: int, names: Collection[str] | None = None, *, on: str = "validation"
 ) -> dict[str, Figure]:
-    """What the constant prediction reaches on samples of a part in a repeat: functions of their rows.
+    """The baseline on samples of a part in a repeat, as functions of rows.
 
-    Of the log loss it is the frequencies of the classes or labels of the training samples, of the squared
-    error the mean of their targets. Of any other loss it is the constant with the least mean loss over the
-    training samples, weighted as they are (`best_constant`). Of a metric it is the constant that is best for
-    it on the training samples, of those, quantiles of the targets, and each class by itself. A constant has
-    no ranks, so that its ROC AUC is 0.5; what always says the second class has the recall 1.
+    For the log loss it predicts the class or label frequencies of the training samples, for the squared
+    error the mean of their targets. For other losses it is the constant with the least mean loss over the
+    training samples, weighted as they are (`best_constant`). For a metric it is the constant that is best
+    on the training samples, among those, quantiles of the targets, and each class. A constant has
+    no ranks, so its ROC AUC is 0.5.
 
     Args:
         prepared: the training.
-        repeat: whose split.
-        names: the metrics, or "loss", that are wanted; all by default.
-        on: the part; constants are always chosen by the training samples.
+        repeat: of the split.
+        names: the metrics, or "loss", all by default.
+        on: the part; constants are always chosen on the training samples.
 
     Returns:
         By loss and metric; without functions that fail on constant outputs.
@@ -92,11 +92,11 @@ def constant_functions(
 def best_constant(prepared: Prepared, repeat: int, starts: Sequence[Floats]) -> Floats | None:
     """The constant output with the least mean loss over the training samples of a repeat.
 
-    It is searched from the best of `starts` and of zeros with the gradient of the loss (L-BFGS: Liu & Nocedal
+    Searched from the best of `starts` and of zeros with the gradient of the loss (L-BFGS: Liu & Nocedal
     1989, On the limited memory BFGS method for large scale optimization). None where the loss has no finite
     value on constant outputs.
     """
-    from scipy.optimize import minimize  # late: importing SciPy costs more than most calls need
+    from scipy.optimize import minimize  # late: importing SciPy is slower than most calls
 
     targets, weights = prepared.labels(repeat, "train")
     rows = _some(len(targets))
@@ -119,7 +119,7 @@ def best_constant(prepared: Prepared, repeat: int, starts: Sequence[Floats]) -> 
         if np.isfinite(found.x).all() and at(found.x)[0] <= values[best]:
             return np.asarray(found.x.reshape(shape))
         return begin[best]
-    except Exception:  # a function of the user's own may raise anything on outputs that no network gives
+    except Exception:  # a custom function may raise anything on constant outputs
         return None
 
 
@@ -144,7 +144,7 @@ def _ones(targets: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[np.flo
 
 
 def _some(samples: int) -> NDArray[np.int64]:
-    """Samples that choose, evenly spread."""
+    """Evenly spaced samples to choose a constant on."""
     return np.unique(np.linspace(0, samples - 1, min(samples, MOST_ROWS)).astype(np.int64))
 
 
@@ -158,7 +158,7 @@ def _output_shape(prepared: Prepared) -> tuple[int, ...]:
 
 
 def _candidates(prepared: Prepared, repeat: int) -> list[Floats]:
-    """Constant outputs that are worth a try, each (outputs,) as the loss sees them."""
+    """Constant outputs to try, each (outputs,) in the units of the loss."""
     train, weights = prepared.labels(repeat, "train")
     ones = _ones(train, weights).astype(np.float64)
     task = prepared.task
@@ -182,7 +182,7 @@ def _candidates(prepared: Prepared, repeat: int) -> list[Floats]:
 def _by_metric(
     prepared: Prepared, repeat: int, metric: Metric, constants: Sequence[Floats], on: str
 ) -> Figure | None:
-    """The metric on samples of a part of the constant for which it is best on training samples."""
+    """The metric on samples of a part, for the constant that is best on the training samples."""
     if metric.greater_is_better is None:
         return None
     sign = 1.0 if metric.greater_is_better else -1.0
@@ -193,12 +193,12 @@ def _by_metric(
         if not np.isfinite(values).any():
             return None
         return _metric_of(prepared, repeat, metric, constants[int(np.nanargmax(values))], on)
-    except Exception:  # outputs of a network of the user's own may have another shape than the metric takes
+    except Exception:  # a custom network's outputs may have another shape
         return None
 
 
 def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats, part: str) -> Figure:
-    """A metric of a constant output on samples of a part, as evaluations have it."""
+    """A metric of a constant output on samples of a part, as in evaluations."""
     true, _ = prepared.labels(repeat, part)
     shape = constant.shape
     if prepared.task.is_regression and constant.size == math.prod(true.shape[1:]):
@@ -209,7 +209,7 @@ def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats
     outputs, true = (evaluated_as(prepared, repeat, part, one, metric) for one in (outputs, true))
 
     def figure(rows: Rows) -> float:
-        with warnings.catch_warnings():  # what a metric says about constants is nothing that its user did
+        with warnings.catch_warnings():  # warnings about constants are not the user's fault
             warnings.simplefilter("ignore")
             return evaluated(metric, outputs[rows], true[rows], prepared.spec.classes)
 
@@ -217,7 +217,7 @@ def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats
 
 
 def _usual(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> dict[str, Figure]:
-    """The figures whose best constant is known without a search."""
+    """The baselines that need no search."""
     (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", on))
     ones = _ones(train, given).astype(np.float64)
     known, found = "" if callable(prepared.settings.loss) else prepared.loss_name, dict[str, Figure]()

@@ -22,24 +22,24 @@ from epochal.training.snapshot import Remembered, merged, piece_of
 __all__ = ["Saver"]
 
 SHARE = 0.02
-"""The part of the time that handing over may hold up a training, where checkpoints are made by the clock."""
+"""The most of the time that saving may block training, with checkpoints by the clock."""
 
 TOGETHER_SECONDS = 0.5
-"""How long a checkpoint waits for other lanes that are about to hand over, too."""
+"""How long a checkpoint waits for other lanes."""
 
 SMALL_BYTES = 4 << 20
-"""What all lanes remember, up to which it is one file."""
+"""Most bytes of all snapshots together that are written as one file."""
 
 
 class Saver:
     """The checkpoints of one training, while it runs.
 
     Args:
-        checkpoints: where they are kept.
-        place: how often, and what happens if they can't be.
-        spec: what is monitored.
-        known: what was remembered of repeats when the training went on.
-        told: called with (updates, how long it took), or with the reason why it could not be written.
+        checkpoints: the folder of checkpoints.
+        place: how often, and what to do on failure.
+        spec: of the training.
+        known: snapshots of repeats from which the training was resumed.
+        told: called with (updates, seconds), or with the reason of a failure.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class Saver:
         self._thread.start()
 
     def begin(self, lane: Lane | FedLane, repeats: range) -> None:
-        """A lane begins, or goes on."""
+        """A lane begins or resumes."""
         with self._condition:
             self._before[repeats.start] = (lane.update, time.monotonic())
             self._running.add(repeats.start)
 
     def most(self, lane: Lane | FedLane, repeats: range) -> int | None:
-        """How many updates the lane may make until it hands over; None where the clock says when."""
+        """Most updates until the next snapshot; None if by the clock."""
         count, unit = self._rhythm.count, self._rhythm.unit
         if unit == "seconds":
             return None
@@ -86,7 +86,7 @@ class Saver:
         return max(1, lane.plan.first_update(following) - lane.update) if following > epoch else 1
 
     def due(self, lane: Lane | FedLane, repeats: range) -> bool:
-        """Whether the lane is to hand over what it remembers now."""
+        """Whether a snapshot is due."""
         update, at = self._before[repeats.start]
         if lane.update == update:
             return False
@@ -101,13 +101,13 @@ class Saver:
         return int(position.index) == 0 and int(position.epoch) % count == 0
 
     def hand_over(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
-        """Keep what a lane remembers; the lane goes on while it is written."""
+        """Save a snapshot in the background."""
         begin = time.monotonic()
         one = remembered()
         timed = self._rhythm.unit == "seconds"
         with self._condition:
             self._raise()
-            # By the clock a newer state takes the place of one that waits; else each one is written.
+            # By the clock, a newer snapshot replaces a waiting one; otherwise each one is written.
             while self._waiting and not timed and self._error is None:
                 self._condition.wait()
             self._latest[repeats.start] = one
@@ -120,7 +120,7 @@ class Saver:
         self._before[repeats.start] = (lane.update, now)
 
     def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
-        """A lane makes no more updates; it stays in all further checkpoints as it is."""
+        """A lane has ended; its snapshot stays in all further checkpoints."""
         one = remembered()
         with self._condition:
             self._latest[repeats.start] = one
@@ -128,7 +128,7 @@ class Saver:
             self._condition.notify_all()
 
     def take(self, one: Remembered) -> None:
-        """Keep what a lane remembers at its end that was trained elsewhere: by the clock, or at once."""
+        """Save the final snapshot of a lane that was trained elsewhere: by the clock, or at once."""
         now = time.monotonic()
         with self._condition:
             self._raise()
@@ -138,7 +138,7 @@ class Saver:
                 self._condition.notify_all()
 
     def close(self) -> None:
-        """Write a last checkpoint of all that is remembered, and wait for it.
+        """Write a last checkpoint of all snapshots, and wait for it.
 
         Raises:
             SaveFailed: it could not be written.
@@ -148,7 +148,7 @@ class Saver:
                 self._waiting = self._waiting or bool(self._latest)
                 self._running.clear()
                 self._ended = True
-                self._error = None  # the last try counts
+                self._error = None  # the last attempt counts
                 self._condition.notify_all()
             self._thread.join()
         self._raise()
@@ -164,7 +164,7 @@ class Saver:
                 if not self._waiting:
                     return
                 if self._rhythm.unit == "seconds":
-                    # Lanes that began together hand over about together: one checkpoint for all of them.
+                    # Lanes that began together are due about together: one checkpoint for all of them.
                     self._condition.wait_for(lambda: self._running <= self._handed, TOGETHER_SECONDS)
                 latest = dict(self._latest)
                 self._handed.clear()
@@ -177,7 +177,7 @@ class Saver:
         updates = sum(one.updates for one in latest.values())
         try:
             self._checkpoints.save(updates, self._as_pieces(latest), self._value(latest))
-        except Exception as error:  # lanes wait for this thread: whatever happens, it is said and none hangs
+        except Exception as error:  # lanes wait for this thread, so any error is reported
             words = error.sentence if isinstance(error, SaveFailed) else self._unforeseen(updates, error)
             hint = (
                 f" `epochal resume {self._place.path}` goes on from the last."
@@ -195,7 +195,7 @@ class Saver:
         self._told(updates, time.monotonic() - begin)
 
     def _as_pieces(self, latest: Mapping[int, Remembered]) -> list[Piece]:
-        """A piece for each lane, the same object as long as the lane has not gone on."""
+        """A piece for each lane, the same object while the lane has not advanced."""
         for start, one in latest.items():
             if start not in self._pieces or self._pieces[start][0] is not one:
                 self._pieces[start] = (one, piece_of(one))
@@ -204,7 +204,7 @@ class Saver:
         return [merged(pieces)] if size <= SMALL_BYTES and len(pieces) > 1 else pieces
 
     def _value(self, latest: Mapping[int, Remembered]) -> float | None:
-        """What is monitored, as the mean over the repeats at their last evaluation; lower is better."""
+        """The mean over repeats of the last monitored value; lower is better."""
         found = [
             float(own.columns[self._monitor][-1])
             for one in latest.values()
@@ -215,7 +215,7 @@ class Saver:
         return value if math.isfinite(value) else None
 
     def _unforeseen(self, updates: int, error: Exception) -> str:
-        """Why a checkpoint failed otherwise than at the disk, such as for want of memory."""
+        """Why a checkpoint failed for other reasons than the disk, such as memory."""
         words = " ".join(str(error).split()).rstrip(".")
         why = f"{type(error).__name__}: {words}" if words else type(error).__name__
         return f"checkpoint {updates} can't be made: {why}; {self._checkpoints.left}."

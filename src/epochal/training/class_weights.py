@@ -18,7 +18,7 @@ __all__ = ["by_class", "weights_of_classes"]
 def weights_of_classes(
     class_weight: Any, dataset: Dataset, train: NDArray[np.int64]
 ) -> NDArray[np.float64] | None:
-    """The weight of each class, or None where none was asked for; "balanced" counts the training samples."""
+    """The weight of each class, or None; "balanced" counts the training samples."""
     if class_weight is None:
         return None
     task = dataset.task
@@ -45,7 +45,7 @@ def weights_of_classes(
 
 
 def by_class(class_weight: Any, task: Task) -> Any:
-    """A mapping from class to weight with the classes as the task writes them."""
+    """Class weights with the class names of the task."""
     if not isinstance(class_weight, Mapping) or not task.is_classification:
         return class_weight
     found = {}

@@ -21,7 +21,7 @@ __all__ = ["conditions", "describe_data", "describe_model", "describe_settings"]
 
 
 def describe_settings(prepared: Prepared) -> dict[str, Any]:
-    """The settings as they were used, as JSON holds them."""
+    """The effective settings as JSON."""
     settings, spec, optimizer = prepared.settings, prepared.spec, prepared.spec.optimizer
     every, unit = settings.evaluation
     described = getattr(prepared.model, "to_dict", None)
@@ -68,7 +68,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
 
 
 def _initial(given: Any) -> Any:
-    """Where the first parameters came from, as JSON holds it."""
+    """The origin of the initial parameters as JSON."""
     if given is None or isinstance(given, Variables):
         return "drawn" if given is None else "given"
     if not isinstance(given, Initial):
@@ -78,21 +78,21 @@ def _initial(given: Any) -> Any:
 
 
 def _order_by(prepared: Prepared) -> str | None:
-    """What the order looks at: "classes", "weights" or "groups" of the data, or values that were "given"."""
+    """What the order depends on: "classes", "weights" or "groups" of the data, or "given" values."""
     given = getattr(prepared.settings.order, "values", None) is not None
     return "given" if given else prepared.order.needs or None
 
 
 def _held_out(asked: Any, own: Dataset | None) -> Any:
     if own is None and not isinstance(asked, int | float):
-        return 0.0  # all rows of the data that was given had labels that training did not have
+        return 0.0  # all rows of the given data had labels unseen in training
     if own is None:
         return float(asked) if not isinstance(asked, int) else asked
     return {"source": own.source, "samples": own.samples, "fingerprint": own.fingerprint}
 
 
 def describe_data(prepared: Prepared) -> dict[str, Any]:
-    """The data and its parts in figures."""
+    """The data and its parts as figures."""
     dataset = prepared.dataset
     described = dataset.to_dict()
     described.pop("encoder", None)
@@ -137,7 +137,7 @@ def _dashes(numbers: Any) -> str:
 
 
 def device_name(platform: str, kind: str) -> str:
-    """A device by its platform and kind, which is said once where both are the same.
+    """A device by its platform and kind, once if they are equal.
 
     >>> device_name("cpu", "cpu"), device_name("gpu", "NVIDIA H200")
     ('cpu', 'gpu: NVIDIA H200')
@@ -146,7 +146,7 @@ def device_name(platform: str, kind: str) -> str:
 
 
 def conditions(lanes: Lanes | None = None, deterministic: bool = False) -> dict[str, Any]:
-    """What figures are measured under: on how many devices lanes ran if they did, in which mode."""
+    """The conditions of figures: devices, mode, versions."""
     device = jax.local_devices()[0]
     versions = {}
     for package in ("epochal", "jax", "jaxlib", "optax", "numpy", "flax"):

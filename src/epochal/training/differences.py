@@ -13,9 +13,9 @@ __all__ = ["differences"]
 
 
 def differences(then: Any, now: Mapping[str, Any]) -> list[str]:
-    """What differs between two identities, one short clause each; none where a training can go on.
+    """The differences between two identities, one short clause each; none if the training can be resumed.
 
-    What only follows from another difference is left out: with other data, other samples are held out.
+    Consequences of other differences are left out: with other data, other samples are held out.
 
     >>> differences({"plan": {"batch_size": 32}}, {"plan": {"batch_size": 64}})
     ['batch_size: 32 then, 64 now']
@@ -42,19 +42,19 @@ def differences(then: Any, now: Mapping[str, Any]) -> list[str]:
 _USUAL = {name: one.default for name, one in DECLARED.items() if one.resume}
 """What held before an option was declared."""
 _WRITTEN_BY = ("jax", "backend")
-"""What a digest of a program depends on besides the program."""
+"""What a digest of a program also depends on."""
 _OF_SAMPLES = frozenset(("data", "validation", "test", "split", "gap", "seed"))
 _FOLLOWS = {
     "held_out": _OF_SAMPLES,
     "state": frozenset(("data", "model", "optimizer", "freeze", "stop", "micro_batch")),
     "program": frozenset(("data", "model", "optimizer", "loss", "plan", "micro_batch", "augment")),
 }
-"""What can differ since something else does, which is said then."""
+"""Differences that follow from others."""
 
 
 def _same(name: str, then: Any, now: Any) -> bool:
     if name in ("program", "stop") and isinstance(then, Mapping) and isinstance(now, Mapping):
-        # Another JAX, or another kind of device, writes the same program in another way.
+        # Another JAX or kind of device prints the same program differently.
         alike = all(_equal(then.get(key), now.get(key)) for key in _WRITTEN_BY)
         ignored = _WRITTEN_BY if alike else (*_WRITTEN_BY, "digest")
         then, now = ({k: v for k, v in one.items() if k not in ignored} for one in (then, now))
@@ -62,7 +62,7 @@ def _same(name: str, then: Any, now: Any) -> bool:
 
 
 def _equal(then: Any, now: Any) -> bool:
-    """Whether a file would hold the same of both; to Python, False is 0.0."""
+    """Equality in a file; in Python, False equals 0.0."""
     return json.dumps(then, sort_keys=True) == json.dumps(now, sort_keys=True)
 
 
@@ -96,7 +96,7 @@ def _data(name: str, then: Any, now: Any) -> list[str]:
 
 
 def _task(value: Any) -> Any:
-    """A task in words; anything else as it is."""
+    """A task in words; others unchanged."""
     if not isinstance(value, Mapping) or not isinstance(value.get("classes"), list):
         return value
     classes = f" of {', '.join(map(str, value['classes']))}" if value["classes"] else ""
@@ -109,7 +109,7 @@ def _where(data: Mapping[str, Any]) -> str:
 
 
 def _each(name: str, then: Any, now: Any) -> list[str]:
-    """What differs within, by its own name."""
+    """Differences of the members, by name."""
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
         return _plainly(name, then, now)
     if then.get("kind") != now.get("kind"):
@@ -126,7 +126,7 @@ _WITHIN = {"samples": "training samples"}
 
 
 def _schedule(name: str, then: Any, now: Any) -> list[str]:
-    """A schedule, number by number."""
+    """Differences of a schedule."""
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
         return _plainly(name, then, now)
     keys = [key for key in dict.fromkeys([*now, *then]) if not _equal(then.get(key), now.get(key))]
@@ -134,7 +134,7 @@ def _schedule(name: str, then: Any, now: Any) -> list[str]:
 
 
 def _stop(name: str, then: Any, now: Any) -> list[str]:
-    """A stopping rule in words."""
+    """Differences of a stopping rule, in words."""
     before, after = (one.get("words") if isinstance(one, Mapping) else one for one in (then, now))
     if _equal(before, after):
         return [f"the stopping rule ({_said(after)}) computes something else"]

@@ -28,14 +28,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RunStarted:
-    """Everything is settled; compilation comes next."""
+    """The training is prepared; compilation comes next."""
 
     prepared: Prepared
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The figures of one repeat at one point of its training."""
+    """An evaluation of one repeat."""
 
     repeat: int
     epoch: float
@@ -47,20 +47,20 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Progressed:
-    """About ten times a second: how far all repeats together are."""
+    """The progress of all repeats together, about ten times a second."""
 
     updates: int
-    """Made so far, summed over repeats."""
+    """Updates so far, summed over repeats."""
     most_updates: int
     """If no rule stops a repeat earlier."""
     seconds: float
-    """Since the start, by the clock; `training_seconds` leaves out compilation."""
+    """Wall-clock time; `training_seconds` excludes compilation."""
     training_seconds: float
 
 
 @dataclass(frozen=True)
 class RepeatEnded:
-    """One repeat has ended, and why."""
+    """A repeat has ended, with the reason."""
 
     repeat: int
     epochs: float
@@ -69,27 +69,27 @@ class RepeatEnded:
 
 @dataclass(frozen=True)
 class Resumed:
-    """A training goes on; comes after `RunStarted`."""
+    """The training was resumed; comes after `RunStarted`."""
 
     updates: int
-    """Made before, over all repeats; 0 where nothing was kept yet."""
+    """Updates so far, over all repeats; 0 without a checkpoint."""
     notes: tuple[str, ...] = ()
-    """What should be known: checkpoints that were passed over, another version of JAX."""
+    """Notes: skipped checkpoints, another version of JAX."""
 
 
 @dataclass(frozen=True)
 class Checkpointed:
-    """A checkpoint lies on the disk, verified."""
+    """A checkpoint was written and verified."""
 
     updates: int
-    """Made until then, over all repeats."""
+    """Its updates, over all repeats."""
     seconds: float
-    """What writing took, beside the training."""
+    """Time of writing, in the background."""
 
 
 @dataclass(frozen=True)
 class Unsaved:
-    """A checkpoint could not be written; the training goes on, as it was asked to."""
+    """A checkpoint could not be written; the training continues as configured."""
 
     updates: int
     reason: str
@@ -97,7 +97,7 @@ class Unsaved:
 
 @dataclass(frozen=True)
 class Noted:
-    """Something has happened on a cluster: a node was lost, or is left out."""
+    """News of a cluster: a node was lost, or is left out."""
 
     words: str
 
@@ -108,7 +108,7 @@ class RunEnded:
 
     run: Run
     unsaved: str = ""
-    """Why the run could not be written into its folder, in a sentence; empty if it was, or has none."""
+    """Why the run could not be written, or empty."""
 
 
 Event = (

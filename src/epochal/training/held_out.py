@@ -27,7 +27,7 @@ _TOO_GOOD = "have inputs that training samples have, too: figures may be too goo
 
 
 def copies_among(dataset: Dataset, held_out: float) -> Copies | None:
-    """Which samples are copies of one another, where that matters for a split and can be seen."""
+    """Duplicate samples, where they matter for a split and can be found."""
     if not held_out or dataset.timeline is not None or not isinstance(dataset.inputs, np.ndarray):
         return None
     return copies_of(dataset.inputs)
@@ -36,14 +36,14 @@ def copies_among(dataset: Dataset, held_out: float) -> Copies | None:
 def copies_notes(
     copies: Copies | None, chosen: Split, together: bool, dataset: Dataset, others: Sequence[Dataset | None]
 ) -> list[str]:
-    """What was made of copies, and how many of other data are copies of training samples.
+    """Notes on duplicates, and on those between training and separate data.
 
     Args:
-        copies: among the samples that were split.
+        copies: of the split samples.
         chosen: the split.
-        together: whether the split keeps copies together, as one in the order of time can't.
-        dataset: the samples that were split.
-        others: the validation and the test data, where they are data of their own.
+        together: whether the split keeps them together, unlike a chronological one.
+        dataset: the split samples.
+        others: separate validation and test data.
     """
     notes = []
     if copies is not None and together:
@@ -66,7 +66,7 @@ def copies_notes(
 def usual_share(
     share: float | int, test: float | int, settings: Settings, dataset: Dataset
 ) -> tuple[float | int, tuple[str, ...]]:
-    """The share that validates: the usual one is given up, with a note, where there are too few samples."""
+    """The validation share: the default one is dropped, with a note, if there are too few samples."""
     if share != Settings.validation or not isinstance(share, float):
         return share, ()
     try:
@@ -87,7 +87,7 @@ def usual_share(
 
 
 def unknown_note(dataset: Dataset) -> str:
-    """What is said of labels that training did not have; empty if there are none."""
+    """A note on labels unseen in training, or empty."""
     if dataset.targets is None or dataset.task is None or not dataset.task.is_classification:
         return ""
     if not (np.asarray(dataset.targets) == UNKNOWN).any():
@@ -96,7 +96,7 @@ def unknown_note(dataset: Dataset) -> str:
 
 
 def labeled(dataset: Dataset) -> Dataset | None:
-    """The samples with labels that training had; None if there are none."""
+    """The samples with labels of the training; None if there are none."""
     if not unknown_note(dataset):
         return dataset
     assert dataset.targets is not None
@@ -105,7 +105,7 @@ def labeled(dataset: Dataset) -> Dataset | None:
 
 
 def undefined_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:
-    """Which figures of held-out samples are not defined, and why."""
+    """Notes on undefined held-out figures."""
     if dataset.task is None or dataset.targets is None or dataset.task.is_multilabel:
         return []
     notes = []
@@ -123,7 +123,7 @@ def undefined_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:
 
 
 def class_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:
-    """Which classes held-out samples lack, so that no figure on them counts these."""
+    """Notes on classes without held-out samples."""
     if dataset.strata is None or dataset.task is None:
         return []
     names, notes = dataset.task.classes, []

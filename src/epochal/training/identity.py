@@ -25,7 +25,7 @@ from epochal.training.program import program_digest, rule_digest, state_shapes
 __all__ = ["FORMAT", "identity"]
 
 FORMAT = 1
-"""Of what a training remembers and how it goes on: one of another format is not the same."""
+"""The version of the state and its semantics; other versions are not resumed."""
 
 
 _WITHIN = ("batch_size", "updates_per_epoch", "order", "remainder", "task", "evaluate_train")
@@ -33,7 +33,7 @@ _WITHIN = ("batch_size", "updates_per_epoch", "order", "remainder", "task", "eva
 
 
 def identity(prepared: Prepared) -> dict[str, Any]:
-    """What must be the same to go on, as JSON holds it; `differences` compares two."""
+    """The identity of a training as JSON; `differences` compares two."""
     settings, spec, plan, order = prepared.settings, prepared.spec, prepared.plan, prepared.order
     written = write_settings(settings)
     model = write_model(prepared.model)
@@ -85,14 +85,14 @@ def identity(prepared: Prepared) -> dict[str, Any]:
 
 
 def _is_said(model: Any) -> bool:
-    """Whether a written model says all that it computes: networks built in, and nothing else within."""
+    """Whether a serialized model is complete: built-in networks only."""
     if model.get("kind") == "pairwise":
         return _is_said(model["of"])
     return given_in_words(model) is None and model.get("kind") != "import"
 
 
 def _rule(prepared: Prepared) -> Any:
-    """The rule without its budgets, which say how far a training goes."""
+    """The rule without its budgets, which limit only the length."""
     rule = prepared.spec.rule
     if isinstance(rule, Never):
         return None
@@ -103,7 +103,7 @@ def _rule(prepared: Prepared) -> Any:
 
 
 def _digested(digest: str) -> dict[str, str]:
-    """A digest of a program, with what it depends on besides: layers have other forms on other devices."""
+    """A digest of a program with its environment, since layers depend on the device."""
     return {"digest": digest, "jax": jax.__version__, "backend": jax.default_backend()}
 
 

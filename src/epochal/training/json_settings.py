@@ -34,12 +34,12 @@ _MOST_UNITS = 2**31
 
 
 def damaged(what: str) -> Refusal:
-    """The refusal of a request that no training writes."""
+    """The refusal of a damaged request."""
     return Refusal(f"request.json is damaged: {what}.")
 
 
 def given_in_words(value: Any) -> str | None:
-    """What stands for a value that a file can't hold; None for one that it does hold."""
+    """The description of a value that a file can't hold; None for others."""
     if isinstance(value, Mapping) and set(value) == {"given"} and isinstance(value["given"], str):
         return shown(value["given"])
     return None
@@ -52,7 +52,7 @@ CODECS = {name: special().get(name) or declared(one) for name, one in DECLARED.i
 
 
 def write_settings(settings: Settings) -> dict[str, Any]:
-    """The settings as JSON holds them; what it can't hold is {"given": words}."""
+    """The settings as JSON; other values become {"given": words}."""
     return {name: _written(codec, getattr(settings, name)) for name, codec in CODECS.items()}
 
 
@@ -64,7 +64,7 @@ def _written(codec: Codec, value: Any) -> Any:
 
 
 def read_settings(written: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The settings again, with these options in place of theirs; and what has to be given, in words."""
+    """The settings with these options replaced, and a description of those to be given again."""
     if not isinstance(written, Mapping):
         raise damaged(f"settings must be named; got {shown(written)}")
     found: dict[str, Any] = {}
@@ -89,7 +89,7 @@ def read_settings(written: Any, options: Mapping[str, Any]) -> tuple[dict[str, A
 
 
 def _json(value: Any) -> str:
-    """What a file says, as it says it, in short."""
+    """A short JSON text of a value."""
     try:
         return shown(json.dumps(value))
     except WRONG:
@@ -100,7 +100,7 @@ def _json(value: Any) -> str:
 
 
 def write_model(model: Any) -> dict[str, Any]:
-    """A built-in network as its settings, one of a module by its name, any other as {"given": words}."""
+    """A built-in network as its settings, one of a module by its name, others as {"given": words}."""
     from epochal.models.imported import NamedModel
 
     model = without_embeddings(model)
@@ -117,13 +117,13 @@ def _is_built_in(model: Any) -> bool:
         return type(model) is MLP
     if not hasattr(model, "to_dict"):
         return False
-    from epochal.nn import NETWORKS  # late: Flax takes time to import
+    from epochal.nn import NETWORKS  # late: Flax is slow to import
 
     return type(model) in NETWORKS.values()
 
 
 def read_model(written: Any) -> Any:
-    """The network that was asked for. A model of one's own is not imported: it has to be named again."""
+    """The requested network. A custom model is not imported and has to be named again."""
     words = given_in_words(written)
     if words is not None:
         raise Refusal(
@@ -158,7 +158,7 @@ def _read_network(kind: Any, written: Mapping[str, Any]) -> Any:
         from epochal.nn import NETWORKS
 
         found = NETWORKS[kind].from_dict(dict(written))
-    # What the settings say must be what the network has: no further names, no values of another type.
+    # The settings must be complete: no other names, no values of another type.
     if json.dumps(found.to_dict(), sort_keys=True) != json.dumps(dict(written), sort_keys=True):
         raise TypeError(kind)
     inner = written.get("network", written)
@@ -170,7 +170,7 @@ def _read_network(kind: Any, written: Mapping[str, Any]) -> Any:
 
 
 def _sizes(written: Any) -> list[int]:
-    """All whole numbers of a network: units, filters, layers; not more than any network has."""
+    """All integers of a network: units, filters, layers; at most as many as any network has."""
     if isinstance(written, Mapping):
         found = [size for one in written.values() for size in _sizes(one)]
     elif isinstance(written, list):

@@ -43,23 +43,23 @@ from epochal.stopping.rules import Joined
 __all__ = ["WRONG", "Codec", "Unsayable", "declared", "family", "in_words", "plain", "shown", "special"]
 
 WRONG = (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
-"""What a value of another kind than was meant can raise while it is read; `Refusal` is a ValueError."""
+"""Exceptions on reading an ill-typed value; `Refusal` is a ValueError."""
 
 MOST_VALUES = 10_000
-"""Values of an order that a file holds; more have to be given again."""
+"""Most values of an order in a file; longer ones have to be given again."""
 _LONGEST = 4096
-"""Characters of a word or a path."""
+"""Most characters of a word or a path."""
 _DEEPEST = 8
-"""Rules within rules."""
+"""Most nesting of rules."""
 
 
 class Unsayable(Exception):
-    """A value that JSON can't hold so that it comes back as it was."""
+    """A value that JSON can't represent."""
 
 
 @dataclass(frozen=True)
 class Codec:
-    """How a value is written and read; `what` it must be completes the sentence "must be ..."."""
+    """How to write and read a value; `what` completes "must be ..."."""
 
     what: str
     write: Callable[[Any], Any]
@@ -67,7 +67,7 @@ class Codec:
 
 
 def plain(what: str, *types: type) -> Codec:
-    """Numbers, words, flags as they are; a number must be finite, a word short and printable.
+    """Numbers, strings and booleans; numbers must be finite, strings short and printable.
 
     >>> plain("a number", int, float).write(np.float32(0.5))
     0.5
@@ -100,7 +100,7 @@ def several(what: str, one: Codec, most: int = 10_000) -> Codec:
 
 
 def optional(codec: Codec) -> Codec:
-    """The same, or None."""
+    """The value or None."""
     return Codec(
         f"{codec.what} or null",
         lambda value: None if value is None else codec.write(value),
@@ -109,7 +109,7 @@ def optional(codec: Codec) -> Codec:
 
 
 def family(what: str, members: Mapping[str, type]) -> Codec:
-    """Frozen dataclasses whose fields are plain, known by name.
+    """Frozen dataclasses with plain fields, by name.
 
     >>> family("a schedule", {"schedule": Schedule}).write(Schedule("step", every=5))["every"]
     5
@@ -141,7 +141,7 @@ def family(what: str, members: Mapping[str, type]) -> Codec:
 
 
 def _is(value: Any, hint: Any) -> bool:
-    """Whether a value is of a plain type; whole numbers are numbers, flags are none, numbers are finite."""
+    """Whether a value has a plain type: integers are numbers, booleans are not, numbers are finite."""
     if isinstance(hint, UnionType):
         return any(_is(value, one) for one in typing.get_args(hint))
     if hint is None or hint is NoneType:
@@ -335,7 +335,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def special() -> dict[str, Codec]:
-    """The settings whose values are of kinds of their own."""
+    """The codecs of settings with special types."""
     return {
         "batch_size": optional(Codec("a whole number, full, or sizes", _write_batch_size, _read_batch_size)),
         "schedule": Codec(
@@ -360,7 +360,7 @@ def _read_numbers(value: Any) -> dict[str, Any]:
 
 
 def in_words(value: Any) -> str:
-    """A value that can't be said, in words: what a person has to give again."""
+    """A description of a value that can't be written, to be given again."""
     name = getattr(value, "__name__", None)
     if callable(value) and isinstance(name, str):
         return f"the function {shown(name)}"
@@ -376,5 +376,5 @@ def in_words(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """What a file says, fit for a sentence and not long."""
+    """A short text of a value from a file."""
     return one_line(value, 120)

@@ -22,7 +22,7 @@ from epochal.training.hosts import together
 __all__ = ["Lanes", "check_devices", "lanes_for", "parameters_of"]
 
 SMALL_UPDATE = 2**20
-"""Multiplications of an update (batch times parameters) up to which one core is enough for a program."""
+"""Most multiplications of an update (batch times parameters) for which one core is enough."""
 
 
 @dataclass(frozen=True)
@@ -30,30 +30,30 @@ class Lanes:
     """The lanes of a training and where they run."""
 
     repeats: tuple[range, ...]
-    """Those of each lane, which go through one program in step."""
+    """The repeats of each lane, vmapped in one program."""
     teams: tuple[tuple[jax.Device, ...], ...]
-    """The devices of the lanes that run at a time; none for the one that JAX takes by itself."""
+    """The devices of parallel lanes; empty for JAX's default."""
     present: int
     """Devices of this machine."""
 
     @property
     def devices(self) -> int:
-        """How many devices take part."""
+        """Number of devices in use."""
         return len({device for team in self.teams for device in team}) or 1
 
     @property
     def devices_a_batch(self) -> int:
-        """How many of them share a batch."""
+        """Number of devices that share a batch."""
         return max(1, len(self.teams[0]))
 
     @property
     def at_once(self) -> int:
-        """How many programs take their memory from one place at a time."""
+        """Number of programs that share a device's memory."""
         return sum(max(1, len(team)) for team in self.teams) if jax.default_backend() == "cpu" else 1
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What should be known of them, where there is a choice."""
+        """Notes on the distribution, if there is a choice."""
         processes = len({device.process_index for device in self.teams[0]})
         if processes > 1:
             return (f"{self.devices} devices of {processes} processes share each batch",)
@@ -82,26 +82,26 @@ def check_devices(asked: int | None) -> None:
 
 
 def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone: bool) -> Lanes:
-    """How so many repeats are shared out.
+    """Distribute repeats over lanes and devices.
 
     Args:
         repeats: of the training.
-        asked: the number of devices, or None to choose it.
-        largest: the most samples that go through the model at once.
-        small: whether an update is so small that one core is enough for it.
-        alone: whether repeats can't go in step: each is fed its own samples, or there is no room for all.
+        asked: number of devices, or None to choose.
+        largest: the largest batch or micro-batch.
+        small: whether one core is enough for an update.
+        alone: whether repeats can't be vmapped: each is fed its own samples, or memory is too small.
     """
     devices = jax.local_devices()
     host = devices[0].platform == "cpu"
     wanted = asked or (1 if host else len(devices))
     singly = tuple(range(repeat, repeat + 1) for repeat in range(repeats))
     if not together().alone:
-        # One lane after the other, on all of them: every process knows all of every repeat.
+        # One lane at a time on all devices, since every process has the state of every repeat.
         team = tuple(device for own in _by_process() for device in own[:wanted])
         return Lanes(singly if host or alone else (range(repeats),), (team,), len(devices))
     if wanted == 1:
-        # A CPU runs small programs on one core each, so that cores work side by side, and a large one alone,
-        # which uses all cores by itself. An accelerator takes all repeats in step.
+        # On a CPU, small programs run in parallel, one per core, and a large one alone,
+        # since it uses all cores. On an accelerator all repeats are vmapped.
         workers = min(repeats, cores()) if host and small else 1
         return Lanes(singly if host or alone else (range(repeats),), ((),) * workers, len(devices))
     groups, each = groups_of(repeats, wanted)
@@ -122,7 +122,7 @@ def _by_process() -> list[list[jax.Device]]:
 
 
 def groups_of(repeats: int, devices: int) -> tuple[int, int]:
-    """How many groups the devices form, and of how many each: as many as there are repeats, if they divide.
+    """The number and size of device groups: one for each repeat, if that divides.
 
     >>> groups_of(repeats=1, devices=8), groups_of(repeats=5, devices=8), groups_of(repeats=20, devices=8)
     ((1, 8), (4, 2), (8, 1))
@@ -133,5 +133,5 @@ def groups_of(repeats: int, devices: int) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=64)
 def parameters_of(model: Model, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    """How many parameters a model has for samples of that shape."""
+    """Number of parameters of a model for samples of this shape."""
     return sum(leaf.size for leaf in jax.tree.leaves(shapes_of(model, shape, dtype)))

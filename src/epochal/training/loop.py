@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from epochal.curves import Curves
 from epochal.engine.fed import FedLane
@@ -29,38 +30,38 @@ from epochal.training.snapshot import Remembered
 __all__ = ["Control", "Keeper", "Todo", "curves_of", "make_lane", "micro_batched", "work"]
 
 Todo: TypeAlias = "queue.SimpleQueue[tuple[range, Remembered | None]]"
-"""Lanes that nobody drives yet, and what is remembered of them."""
+"""Waiting lanes, with their snapshots."""
 
 
 class Keeper(Protocol):
-    """Whoever keeps what lanes remember, such as a `Saver`."""
+    """The interface of savers of snapshots."""
 
     def begin(self, lane: Lane | FedLane, repeats: range) -> None:
-        """A lane begins, or goes on."""
+        """A lane begins or resumes."""
 
     def most(self, lane: Lane | FedLane, repeats: range) -> int | None:
-        """How many updates the lane may make until it hands over; None for as many as it likes."""
+        """Most updates until the next snapshot; None for any number."""
 
     def due(self, lane: Lane | FedLane, repeats: range) -> bool:
-        """Whether the lane is to hand over what it remembers now."""
+        """Whether a snapshot is due."""
 
     def hand_over(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
-        """Take what a lane remembers while it goes on."""
+        """Take a snapshot of a running lane."""
 
     def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
-        """Take what a lane remembers that makes no more updates."""
+        """Take the last snapshot of a lane."""
 
 
 class Control:
-    """Ends a training from outside: `stop()` lets each repeat finish its call and keep what it has."""
+    """Stops a training: `stop()` lets each repeat finish its call and keep its results."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self.signal = 0
-        """The number of the signal that stopped it, in this process or in one that trains with it; else 0."""
+        """The signal that stopped it, in this or another process of the group; else 0."""
 
     def stop(self, signal: int = 0) -> None:
-        """Ask all repeats to end at the next update boundary that the host sees."""
+        """Stop all repeats at the next end of a call."""
         self.signal = self.signal or signal
         self._event.set()
 
@@ -78,7 +79,7 @@ def work(
     saver: Keeper | None,
     devices: tuple[jax.Device, ...],
 ) -> None:
-    """Drive one lane after the other on these devices; runs in a thread of its own."""
+    """Run lanes one after the other on these devices, in a thread."""
     while True:
         try:
             repeats, known = todo.get_nowait()
@@ -86,11 +87,11 @@ def work(
             return
         try:
             if together().decide("a lane", control.stopped, any) and repeats.start > 0 and known is None:
-                told.put(None)  # it had not begun when the training was asked to stop
+                told.put(None)  # the training was stopped before this lane began
                 continue
             kept, curves = (None, []) if known is None else (known.kept, [known.curves])
             lane = make_lane(prepared, repeats, devices=devices, kept=kept)
-            del kept, known  # they may be large, and the lane has its own
+            del kept, known  # may be large, and the lane has its own copy
             with closing(lane):
                 told.put(_Drive(prepared, control, repeats, lane, told, saver, curves).to_its_end())
         except BaseException as error:
@@ -99,7 +100,7 @@ def work(
 
 
 class _Drive:
-    """One lane, driven to its end."""
+    """The loop of one lane."""
 
     def __init__(
         self,
@@ -119,7 +120,7 @@ class _Drive:
         )
 
     def to_its_end(self) -> LaneResult:
-        """Make the updates that are left and evaluate what came out."""
+        """Make the remaining updates and evaluate."""
         lane, saver, repeats, reason, failed = self._lane, self._saver, self._repeats, "", ""
         if saver is not None:
             saver.begin(lane, repeats)
@@ -153,7 +154,7 @@ class _Drive:
         return LaneResult.of(lane, repeats, reason, failed)
 
     def _wish(self) -> Call:
-        """How long this process would have the next call, and why it would have none."""
+        """The next call that this process wants, or why none."""
         lane, saver, reason = self._lane, self._saver, ""
         if self._control.stopped:
             reason = INTERRUPTED
@@ -171,7 +172,7 @@ class _Drive:
         self._told.put((self._repeats, rows, lane.update, lane.last_update, lane.seconds))
 
     def _remembered(self) -> Remembered:
-        """All that the lane knows now."""
+        """The snapshot of the lane."""
         curves = Curves.concatenate(self._curves)
         self._curves = [curves]
         return Remembered(self._repeats, self._lane.keep(), curves)
@@ -181,30 +182,41 @@ def curves_of(
     plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[Evaluation]
 ) -> Curves:
     """Evaluations of a lane as rows of the curves: compact, since there may be millions of them."""
-    rows = [
-        (
-            repeat,
-            plan.epochs_after(one.update),
-            one.update,
-            plan.samples_after(one.update) if one.samples is None else one.samples,
-            one.seconds,
-        )
-        for one in evaluations
-        for repeat, running in zip(repeats, one.running, strict=True)
-        if running
-    ]
-    if not rows:
+    if not any(one.running.any() for one in evaluations):
         return Curves.empty(names)
-    values = np.concatenate([one.values[one.running] for one in evaluations]).astype(np.float64)
-    repeat, epoch, update, samples, seconds = (np.array(column) for column in zip(*rows, strict=True))
-    columns = dict(zip(names, values.T, strict=True))
-    return Curves(repeat, epoch, update, samples, seconds, columns)
+    at, place = np.nonzero([one.running for one in evaluations])
+    updates = tuple(one.update for one in evaluations)
+    if evaluations[0].samples is None:
+        samples = _turns_after(plan, updates)
+    else:
+        samples = np.array([one.samples for one in evaluations])
+    values = np.array([one.values for one in evaluations])[at, place].astype(np.float64)
+    return Curves(
+        np.array(repeats)[place],
+        _epochs_after(plan, updates)[at],
+        np.array(updates)[at],
+        samples[at],
+        np.array([one.seconds for one in evaluations])[at],
+        dict(zip(names, values.T, strict=True)),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _epochs_after(plan: Plan, updates: tuple[int, ...]) -> NDArray[np.float64]:
+    """Kept, since the trainings of a comparison are evaluated after the same updates."""
+    return np.array([plan.epochs_after(update) for update in updates])
+
+
+@functools.lru_cache(maxsize=64)
+def _turns_after(plan: Plan, updates: tuple[int, ...]) -> NDArray[np.int64]:
+    return np.array([plan.samples_after(update) for update in updates])
 
 
 def micro_batched(prepared: Prepared) -> Prepared:
-    """With the micro-batch chosen, where that was asked for: the whole batch, or the largest that fits.
+    """Choose an automatic micro-batch: the whole batch, or the largest that fits.
 
-    At most 7 programs are compiled, and none is run; that of a whole batch which fits is the one that trains.
+    At most 7 programs are compiled, and none is run; the program of a fitting whole batch is used for
+    training.
     """
     if prepared.settings.micro_batch != "auto":
         return prepared
@@ -235,14 +247,14 @@ def micro_batched(prepared: Prepared) -> Prepared:
             f"the model must fit into memory with one sample at a time, which needs about "
             f"{bytes_said(need(1))}; {bytes_said(free)} are free. Use a smaller model."
         )
-    even = -(-most // -(-most // found))  # as many pieces, about equal, if they need no more
+    even = -(-most // -(-most // found))  # equal pieces, if that needs no more of them
     chosen = even if need(even) <= SHARE * free else found
     why = f"a whole batch of {most:,} needs about {bytes_said(need(most))} and {bytes_said(free)} are free"
     return with_(chosen, f"micro-batches of {chosen:,} samples: {why}")
 
 
 def _needs(lane: Lane) -> Iterator[int]:
-    """The memory that the program of each phase takes besides the samples."""
+    """Memory of each phase's program besides the samples."""
     for phase in range(len(lane.plan.phases)):
         lane.enter(phase)
         yield besides(lane)

@@ -25,9 +25,9 @@ _LACKING = {
 
 
 def order_for(given: Any, dataset: Dataset, class_weight: Any) -> Order:
-    """The order that was asked for, with what it needs of all samples of the data set.
+    """The requested order, with the values it needs of all samples.
 
-    An order that has it already (`Stratified(labels)`) must have it for each sample of the data set.
+    An order with values (`Stratified(labels)`) must have one for each sample.
     """
     order = given if isinstance(given, Order) else order_named(str(given))
     if order.needs == "weights" and class_weight is not None:
@@ -41,7 +41,7 @@ def order_for(given: Any, dataset: Dataset, class_weight: Any) -> Order:
             f'give order="{order.name}" to draw by those, or data without them.'
         )
     if order == Blocks() and dataset.timeline is not None:
-        # Blocks of windows are as long as a window sees back, unless one says.
+        # By default, blocks of windows are as long as a window's lags.
         order = Blocks(dataset.timeline.span - dataset.timeline.horizon)
     if order.values is not None:
         if len(order.values) != dataset.samples:

@@ -78,14 +78,14 @@ def _schedule(settings: Settings) -> Schedule:
 
 
 def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = None) -> Prepared:
-    """Settle everything, refuse what cannot work, and touch no device yet.
+    """Prepare a training and refuse what cannot work, without touching a device.
 
     Args:
         model: what `fit` takes.
         data: what `fit` takes.
-        settings: what is asked for.
-        like: a training on the same data whose samples, splits and scalings are shared, instead of being
-            made once more; the settings that decide on them (`SAMPLES`) must be the same.
+        settings: of the training.
+        like: a training on the same data whose samples, splits and scalings are reused;
+            the settings that determine them (`SAMPLES`) must be the same.
     """
     if jax.dtypes.canonicalize_dtype(np.int64) == np.int64:
         raise Refusal(
@@ -204,30 +204,30 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         remarks=remarks,
     )
     _check_orders(prepared)
-    check_fit(prepared)
+    check_fit(prepared, like)
     _check_weights(prepared)
     return prepared
 
 
 FEWEST_HALVED = 10
-"""Validation samples from which on the choice of the epoch is made on halves of them, too."""
+"""Fewest validation samples to estimate the optimism of the epoch's choice on halves."""
 
 
 def _halves(settings: Settings, monitor: str, metrics: Sequence[Metric], rows: int) -> str:
-    """How the validation samples are halved: neighbors in time or of a group stay together."""
+    """How to halve the validation samples: neighbors in time or of a group stay together."""
     if not monitor.startswith("validation.") or rows < FEWEST_HALVED or any(one.host for one in metrics):
         return ""
     return "mixed" if settings.split == "random" else "ordered"
 
 
 USUAL_BATCH = 32
-"""Samples of an update where nobody says how many."""
+"""The default batch size."""
 
 
 def _usual_batch(
     settings: Settings, order: Order, train: NDArray[np.int64] | None
 ) -> tuple[Settings, tuple[str, ...]]:
-    """The settings with the usual batch size as far as there are samples, and a note if there are fewer."""
+    """The settings with the default batch size, and a note if there are fewer samples."""
     size = USUAL_BATCH
     if train is not None:
         own = order.take(train)
@@ -236,13 +236,13 @@ def _usual_batch(
         try:
             own.check_batches(size, settings.remainder)
         except Refusal:
-            size = turns  # as orders by classes need a sample of each in a batch
+            size = turns  # class orders need a sample of each class in a batch
     note = f"batch size {size:,} instead of the usual {USUAL_BATCH}: an epoch has no more samples"
     return replace(settings, batch_size=size), (note,) if size < USUAL_BATCH else ()
 
 
 def _own_metrics(settings: Settings, samples: Gathered) -> tuple[Metric, ...]:
-    """The metrics that were asked for; those of one's own are declared the way they are better."""
+    """The requested metrics; directions of custom ones are declared."""
     dataset = samples.dataset
     assert samples.task is not None
     assert dataset.targets is not None
@@ -260,7 +260,7 @@ def _own_metrics(settings: Settings, samples: Gathered) -> tuple[Metric, ...]:
 
 
 def _state(model: Any, settings: Settings, dataset: Dataset) -> int:
-    """The bytes that one repeat takes besides its samples."""
+    """Bytes of one repeat's state."""
     outputs = 1 if dataset.task is None else dataset.task.outputs
     chosen = tried("the model", lambda: _chosen(model, dataset, outputs, [dataset.inputs]))
     shapes = tried("the model", lambda: shapes_of(chosen, dataset.shape, dataset.dtype))
@@ -268,7 +268,7 @@ def _state(model: Any, settings: Settings, dataset: Dataset) -> int:
 
 
 def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -> Model:
-    """The model for these samples: its outputs and vocabulary settled, with embeddings for codes."""
+    """The model for these samples, with outputs, vocabulary and embeddings."""
     tokens = getattr(dataset.encoder, "vocabulary_size", None)
     found = settled(as_model(model, outputs), inputs, tokens)
     return embedded(found, code_sizes(dataset.encoder))
@@ -276,13 +276,13 @@ def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -
 
 def _carrying(model: Any, plan: Plan) -> Any:
     """The network with a state for each slot of a batch."""
-    from epochal.nn import Stateful  # late: Flax takes time to import
+    from epochal.nn import Stateful  # late: Flax is slow to import
 
     return Stateful(model, plan.batch_size)
 
 
 def _stateful(settings: Settings, samples: Gathered) -> Settings:
-    """The settings with the order and the remainder in which a state can be carried; checked on the data."""
+    """The settings with the order and remainder that a stateful network needs."""
     order = settings.order if isinstance(settings.order, str) else settings.order.name
     for name, given, usual, needed in (
         ("order", order, "shuffle", "tracks"),
@@ -308,7 +308,7 @@ def _stateful(settings: Settings, samples: Gathered) -> Settings:
 
 
 def _check_length(plan: Plan) -> None:
-    """What the compiled program counts must fit into 31 bits."""
+    """Check that counters of the compiled program fit into 31 bits."""
     if plan.epochs >= 2**31:
         raise Refusal(f"epochs must be less than 2^31 in a training; got {plan.epochs}.")
     if plan.updates_per_epoch is None:
@@ -320,12 +320,12 @@ def _check_length(plan: Plan) -> None:
 
 
 def _micro_batch(asked: Any, plan: Plan) -> int | None:
-    """The micro-batch, where it is smaller than the largest batch; one that is to be chosen comes later."""
+    """The micro-batch if smaller than the largest batch; an automatic one is chosen later."""
     return asked if isinstance(asked, int) and asked < plan.batch_sizes[0] else None
 
 
 def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
-    """A threshold is for two classes, and chosen where there are samples to choose it on."""
+    """Check that there are two classes, and samples to choose a threshold on."""
     if threshold is None:
         return
     if task.kind != "binary":
@@ -340,7 +340,7 @@ def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
 
 
 def _check_orders(prepared: Prepared) -> None:
-    """What the order knows of the samples must make an epoch of one length in all repeats."""
+    """Check that epochs have the same length in all repeats."""
     if prepared.order.values is None or prepared.shared:
         return
     turns = prepared.plan.turns
@@ -355,7 +355,7 @@ def _check_orders(prepared: Prepared) -> None:
 
 
 def _check_weights(prepared: Prepared) -> None:
-    """Each part of each repeat must have a sample that counts."""
+    """Check that each part of each repeat has a sample with a positive weight."""
     for repeat in range(1 if prepared.shared else prepared.settings.repeats):
         for name in ("train", "validation", "test"):
             if not prepared.part_size(name):
@@ -370,7 +370,7 @@ def _check_weights(prepared: Prepared) -> None:
 
 
 def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bool) -> tuple[Model, Start]:
-    """The model as it is trained: in a precision, augmented, partly frozen; and where it starts."""
+    """The model in training (precision, augmentation, frozen parameters), and its initial parameters."""
     sample = jax.ShapeDtypeStruct(dataset.shape, seen_dtype(np.float32 if standardized else dataset.dtype))
     shapes = traced("the model's init", plain.init, jax.eval_shape(lambda: jax.random.key(0)), sample)
     if not isinstance(shapes, Variables):

@@ -49,7 +49,7 @@ from epochal.training.ordering import stacked
 __all__ = ["Prepared", "Samples"]
 
 _INIT, _NOISE = 1, 2
-"""Purposes of random numbers; the order and the split are keyed by the seed itself."""
+"""Purposes of random keys; the order and the split use the seed itself."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ class Samples:
 
     @property
     def part(self) -> Part:
-        """As the engine takes them."""
+        """As the engine's `Part`."""
         return Part(self.inputs, self.targets, self.weights)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A training, ready to start: `parts(repeat)` and `source(repeats)` hand out its samples."""
+    """A training that is ready to start: `parts(repeat)` and `source(repeats)` give its samples."""
 
     settings: Settings
     dataset: Dataset
@@ -76,11 +76,11 @@ class Prepared:
     test: Dataset | None
     plan: Plan
     order: Order
-    """With what it knows of all samples of the data; that of a repeat's plan knows its training samples."""
+    """With the values of all samples; that of a repeat's plan has those of its training samples."""
     model: Model
-    """The one that predicts; `spec.model` is it as it is trained: rounding, augmented, partly frozen."""
+    """For prediction; `spec.model` is the one for training: rounding, augmented, partly frozen."""
     given: Any
-    """The model as it was given."""
+    """The `model` argument."""
     start: Start
     loss_name: str
     spec: Spec
@@ -89,7 +89,7 @@ class Prepared:
     scalings: tuple[Scaling | Vocabulary | None, ...]
     target_scalings: tuple[TargetScaling | None, ...]
     remarks: tuple[str, ...] = ()
-    """What was found out besides, one sentence each."""
+    """Further notes, one sentence each."""
 
     @property
     def task(self) -> Task:
@@ -99,7 +99,7 @@ class Prepared:
 
     @property
     def weight_notes(self) -> tuple[str, ...]:
-        """What each class weighs in the first repeat, relative to the mean over its training samples."""
+        """The class weights of the first repeat, relative to their mean over the training samples."""
         train = self.splits[0].train
         weights = weights_of_classes(self.settings.class_weight, self.dataset, train)
         if weights is None or self.dataset.targets is None:
@@ -112,7 +112,7 @@ class Prepared:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What should be known before training."""
+        """Notes before training."""
         notes, most = (
             [*self.remarks, *self.start.notes, *self.weight_notes],
             self.spec.micro_batch,
@@ -161,13 +161,13 @@ class Prepared:
 
     @property
     def small(self) -> bool:
-        """Whether an update is so small that one core is enough for a program."""
+        """Whether one core is enough for an update."""
         parameters = parameters_of(self.model, self.dataset.shape, self.dataset.dtype)
         return parameters * self._at_once <= SMALL_UPDATE
 
     @cached_property
     def lanes(self) -> Lanes:
-        """Which repeats share a program, and on which devices they train."""
+        """The distribution of repeats over programs and devices."""
         return self._lanes(alone=self.fed or self.crowded)
 
     def _lanes(self, alone: bool) -> Lanes:
@@ -176,12 +176,12 @@ class Prepared:
 
     @cached_property
     def _in_step(self) -> int:
-        """The most repeats that go through one program, if there is room for them."""
+        """Most vmapped repeats that fit."""
         return max(map(len, self._lanes(alone=self.fed).repeats))
 
     @cached_property
     def crowded(self) -> bool:
-        """Whether an accelerator has no room for repeats in step: for states, or samples of their own."""
+        """Whether an accelerator has no memory for vmapped repeats."""
         limit, repeats = device_memory(), self._in_step
         if limit is None or repeats == 1:
             return False
@@ -197,59 +197,67 @@ class Prepared:
 
     @property
     def _at_once(self) -> int:
-        """The most samples that go through the model at once, as asked for."""
+        """The largest number of samples per forward pass, as requested."""
         asked, most = self.settings.micro_batch, self.plan.batch_sizes[0]
         return min(asked, most) if isinstance(asked, int) else most
 
     def close(self) -> None:
-        """Let go of what reading the samples holds; they can be read again."""
+        """Release resources of reading; samples can be read again."""
         for dataset in (self.dataset, self.validation, self.test):
             if dataset is not None and not isinstance(dataset.inputs, np.ndarray):
                 dataset.inputs.close()
 
     @property
     def fed(self) -> bool:
-        """Whether the training samples stay where they are, and the host feeds them to the device."""
+        """Whether the host feeds the training samples to the device."""
         return not isinstance(self.dataset.inputs, np.ndarray)
 
     @property
     def endless(self) -> bool:
-        """Whether the training samples come from a source without length."""
+        """Whether the training samples come from an iterator without length."""
         return isinstance(self.dataset.inputs, EndlessRows)
 
     @property
     def every(self) -> int:
-        """How far apart evaluations are, in the unit of the spec."""
+        """The evaluation interval, in the unit of the spec."""
         every, unit = self.settings.evaluation
         per = self.plan.updates_per_epoch
         return every if per is None or unit == "updates" else min(every * per, 2**31 - 1)
 
     @property
     def rule(self) -> Rule:
-        """When a repeat stops, budgets included; the compiled program knows nothing of those."""
+        """The stopping rule, with budgets, which are not part of the program."""
         return self.settings.stop if self.settings.stop is not None else Never()
 
     @property
     def budgets(self) -> tuple[Budget, ...]:
-        """What the host counts."""
+        """The budgets, checked by the host."""
         return budgets(self.rule)
 
     @property
     def shared(self) -> bool:
-        """Whether all repeats see the same samples."""
+        """Whether all repeats have the same samples."""
         return self.settings.repeats == 1 or "split" not in self.settings.vary
+
+    @cached_property
+    def same_validation(self) -> bool:
+        """Whether all repeats validate on the same samples, so that they tell nothing about other ones."""
+        if self.shared or self.validation is not None:
+            return True
+        first, *others = (one.validation for one in self.splits)
+        return all(np.array_equal(first, one) for one in others)
 
     def seed(self, repeat: int, purpose: str) -> int:
         """The seed of one repeat for "split", "init" or "order"."""
         return self.settings.seed + (repeat if purpose in self.settings.vary else 0)
 
     def plan_of(self, repeat: int) -> Plan:
-        """The plan of one repeat: the same batches in number and size, in an order of its own."""
+        """The plan of one repeat: batches of the same number and size, in its own order."""
         order = self.order.take(self.splits[repeat].train)
         return self.plan.with_(seed=self.seed(repeat, "order"), order=order)
 
     def ordering(self, repeats: Sequence[int], plan: Plan | None = None) -> dict[str, NDArray[Any]]:
-        """What the program reads of the samples to order them, with a leading axis of repeats.
+        """The per-sample arrays of the order, with a leading axis of repeats.
 
         All repeats have arrays of one shape, so that one program serves them all. `plan` is another one for
         the same samples.
@@ -268,12 +276,12 @@ class Prepared:
         return stacked([arrays(repeat) for repeat in repeats], largest)
 
     def data_of(self, name: str) -> Dataset:
-        """The data set in which the samples of a part are."""
+        """The data set of a part's samples."""
         own = {"train": None, "validation": self.validation, "test": self.test}[name]
         return self.dataset if own is None else own
 
     def _where(self, repeat: int, name: str) -> tuple[Dataset, NDArray[np.int64]]:
-        """The data set of a part, and the numbers of its samples there."""
+        """The data set of a part, and its indices there."""
         own = self.data_of(name)
         if own is not self.dataset:
             return own, np.arange(own.samples, dtype=np.int64)
@@ -281,7 +289,7 @@ class Prepared:
         return self.dataset, index
 
     def numbers(self, repeat: int, name: str) -> NDArray[np.int64]:
-        """Which samples of its data set a part has in one repeat."""
+        """The indices in its data set of a part in one repeat."""
         return self._where(repeat, name)[1]
 
     def part(self, repeat: int, name: str) -> Samples:
@@ -295,7 +303,7 @@ class Prepared:
         return Samples(inputs, *self.labels(repeat, name))
 
     def labels(self, repeat: int, name: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
-        """The targets of a part as the loss sees them, and the weights of its samples."""
+        """The targets of a part as the loss gets them, and the weights."""
         dataset, index = self._where(repeat, name)
         assert dataset.targets is not None
         targets, scaling = dataset.targets[index], self.target_scalings[repeat]
@@ -305,26 +313,26 @@ class Prepared:
         return targets, self._weights(dataset, index, self.splits[repeat])
 
     def windows_of(self, repeat: int, name: str) -> tuple[Timeline, NDArray[np.int64]] | None:
-        """Where the windows of a part lie in time; None for samples that are no windows of a series."""
+        """Positions in time of a part's windows; None for other samples."""
         dataset, index = self._where(repeat, name)
         return None if dataset.timeline is None else (dataset.timeline, index)
 
     def truth(self, repeat: int, name: str) -> NDArray[np.float64]:
-        """Regression targets of a part as the data has them, in all their digits."""
+        """Regression targets of a part in full precision."""
         dataset, index = self._where(repeat, name)
         assert dataset.targets is not None
         values = dataset.targets[index].astype(np.float64)
         return values if dataset.timeline is None else dataset.timeline.restored(values, index)
 
     def in_units(self, repeat: int, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Predictions of a part, as the loss sees them, in the target's own units."""
+        """Predictions of a part, converted from the loss's to the target's units."""
         scaling, (dataset, index) = self.target_scalings[repeat], self._where(repeat, name)
         if scaling is not None:
             values = scaling.restore(values)
         return values if dataset.timeline is None else dataset.timeline.restored(values, index)
 
     def restored(self, repeat: int, name: str, values: NDArray[Any]) -> NDArray[Any]:
-        """Targets or outputs of a part as the engine has them, in the target's own units."""
+        """Targets or outputs of a part, converted from the engine's to the target's units."""
         return self.in_units(repeat, name, values.astype(np.float64)) if self.task.is_regression else values
 
     def _weights(
@@ -350,7 +358,7 @@ class Prepared:
         return weights
 
     def source(self, repeats: range, devices: tuple[jax.Device, ...] = ()) -> Source:
-        """The samples, seeds and rates of a lane of repeats, on each of its devices."""
+        """The samples, seeds and rates of a lane, on each of its devices."""
         names = [name for name in ("train", "validation") if self.part_size(name)]
         if self.shared:
             parts = tuple(self.part(repeats[0], name).part for name in names)
@@ -366,7 +374,7 @@ class Prepared:
         return Source(parts, self.shared or len(repeats) == 1, seeds, keys, restore)
 
     def fed_source(self, repeat: int, devices: tuple[jax.Device, ...] = ()) -> FedSource:
-        """What one repeat trains on if its samples are fed to these devices."""
+        """The data of a fed repeat."""
         readers = {
             name: self.reader(repeat, name) for name in ("train", "validation") if self.part_size(name)
         }
@@ -378,7 +386,7 @@ class Prepared:
         return FedSource(self.plan_of(repeat).passes, readers, seeds, keys, take, restore)
 
     def rows_of(self, repeat: int, epoch: int, index: int) -> NDArray[np.int64]:
-        """The rows of the source that form a batch, counted from 1."""
+        """The source rows of a batch, counted from 1."""
         plan = self.plan_of(repeat)
         numbers = plan.batch(epoch, index)
         if self.endless:
@@ -387,7 +395,7 @@ class Prepared:
         return rows
 
     def reader(self, repeat: int, name: str) -> Reader:
-        """The samples of a part of one repeat, to be read some at a time."""
+        """The samples of a part in one repeat, to be read on demand."""
         dataset, index = self._where(repeat, name)
         inputs = dataset.inputs
         rows = ArrayRows(inputs, inputs.dtype) if isinstance(inputs, np.ndarray) else inputs
@@ -418,5 +426,5 @@ class Prepared:
         return jax.random.wrap_key_data(jax.numpy.asarray(np.stack(data)), impl="threefry2x32")
 
     def part_size(self, name: str) -> int:
-        """How many samples a part has; the same in every repeat."""
+        """The size of a part; the same in every repeat."""
         return len(self._where(0, name)[1])

@@ -27,7 +27,7 @@ __all__ = ["program_digest", "rule_digest", "state_shapes"]
 
 
 def state_shapes(prepared: Prepared) -> dict[str, Any]:
-    """What one repeat remembers between two updates: how many arrays and numbers, and a digest of shapes."""
+    """The state of one repeat: numbers of arrays and values, and a digest of shapes."""
     leaves = jax.tree_util.tree_leaves_with_path(_state_of(prepared))
     said = [f"{jax.tree_util.keystr(path)} {leaf.shape} {leaf.dtype}" for path, leaf in leaves]
     return {
@@ -45,7 +45,7 @@ def _state_of(prepared: Prepared) -> Any:
 
 
 def rule_digest(prepared: Prepared) -> str:
-    """Sixteen hexadecimal digits of what a stopping rule computes."""
+    """Sixteen hexadecimal digits of a stopping rule."""
     rule = prepared.spec.rule
     number: Any = jax.ShapeDtypeStruct((), np.float32)
     seen = Observation(number, dict.fromkeys(prepared.spec.columns, number))
@@ -53,10 +53,10 @@ def rule_digest(prepared: Prepared) -> str:
 
 
 def program_digest(prepared: Prepared) -> str:
-    """Sixteen hexadecimal digits of the updates and outputs that a training makes.
+    """Sixteen hexadecimal digits of a training's update and outputs.
 
-    Shapes and written-in numbers count; names and addresses of functions do not, what they compute does.
-    What a host callback computes isn't seen. Another version of JAX may write the same program differently.
+    Shapes and constants count; names and addresses of functions do not.
+    Host callbacks are not covered. Another version of JAX may write the same program differently.
     """
     spec, dataset = prepared.spec, prepared.dataset
     assert dataset.targets is not None
@@ -92,13 +92,13 @@ def _digest(*programs: Any) -> str:
 
 
 _UNSTEADY = re.compile(r"0x[0-9a-fA-FX]+|\b(name|fwd|bwd)=\S+")
-"""What of a program in print is no part of what it computes: addresses and names of functions."""
+"""Parts of a printed program that are not computation: addresses and names of functions."""
 
 
 def _constants(traced: Any) -> Iterator[Any]:
-    """The arrays that are written into a program, and into those that it calls, which don't show them.
+    """The constants of a program and of those that it calls.
 
-    Programs are known by their equations, not by their classes, which differ among versions of JAX.
+    Programs are recognized by their equations, since classes differ among versions of JAX.
     """
     if isinstance(traced, tuple | list):
         for value in traced:

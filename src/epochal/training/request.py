@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 FORMAT = 1
-"""Of the document: another one is not read."""
+"""The version of the document; others are not read."""
 
 _PARTS = ("format", "model", "data", "settings", "identity", "conditions")
 
@@ -47,20 +47,20 @@ _FILES = {"validation": "validation data", "test": "test data", "initial": "firs
 
 
 def document(prepared: Prepared) -> dict[str, Any]:
-    """What was asked of a training, as JSON holds it: `ask_again` makes of it what `prepare` takes.
+    """The request of a training as JSON, from which `ask_again` rebuilds the arguments of `prepare`.
 
     Args:
         prepared: the training, with its micro-batch chosen.
 
     Returns:
-        model, data and settings, each what it was given as or {"given": words}; `identity`; and under which
-        conditions it was first asked: versions, device.
+        model, data and settings, each as given or {"given": words}; `identity`; and the
+        conditions: versions, device.
     """
     settings = prepared.settings
     if settings.micro_batch == "auto":
         settings = replace(settings, micro_batch=prepared.spec.micro_batch)
     if settings.stream is None:
-        # What memory decided is decided: another machine must make the same program.
+        # A micro-batch chosen by memory is fixed: another machine must make the same program.
         settings = replace(settings, stream=prepared.fed)
     recipe = prepared.dataset.recipe
     return {
@@ -74,7 +74,7 @@ def document(prepared: Prepared) -> dict[str, Any]:
 
 
 def conditions_of(prepared: Prepared) -> dict[str, Any]:
-    """What figures are measured under, and when a file was written that is streamed, and its size."""
+    """The conditions of figures, and modification time and size of a streamed file."""
     stamp, recipe = None, prepared.dataset.recipe
     if prepared.fed and recipe is not None and Path(recipe.source).is_file():
         stat = Path(recipe.source).stat()
@@ -90,19 +90,19 @@ def ask_again(
     options: Mapping[str, Any] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[Any, Any, Settings]:
-    """The model, the data and the settings that `prepare` takes, as they were asked.
+    """Rebuild the arguments of `prepare`: model, data and settings.
 
     Args:
-        document: what `document` gave. It may be damaged, or a stranger's: nothing is imported.
-        model: in place of the model; "module:function" for one that is named.
-        data: in place of the data: a path to which it has been moved is read as it was, anything else is
+        document: from `document`. It may be damaged or untrusted: nothing is imported.
+        model: replaces the model; "module:function" for one that is named.
+        data: replaces the data: a path is a moved file, anything else is
             what `fit` takes.
-        options: in place of settings.
-        progress: called with (what, done, of how many) while reading takes long.
+        options: replace settings.
+        progress: called with (what, done, total) during slow reading.
 
     Raises:
-        Refusal: the document can't be read, the data isn't there any more, or what it can't hold is not
-            given; the sentence names all of it.
+        Refusal: the document is damaged, the data is gone, or something it can't hold is not
+            given.
 
     >>> from epochal.models import MLP
     >>> from epochal.training.prepare import prepare
@@ -172,7 +172,7 @@ def _read_data(
 
 
 def _there(source: str) -> bool:
-    """Whether a file names an example, a file or a folder; a device or a pipe would never end."""
+    """Whether it names an example, a file or a folder; devices and pipes may never end."""
     try:
         return source.startswith(EXAMPLE) or Path(source).is_file() or Path(source).is_dir()
     except (OSError, ValueError):
@@ -180,10 +180,10 @@ def _there(source: str) -> bool:
 
 
 def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The same request with more epochs; and what should be said about it, each a sentence.
+    """The request with more epochs, and notes.
 
     Raises:
-        Refusal: fewer epochs than were asked for before.
+        Refusal: fewer epochs than before.
     """
     asked, _ = read_settings(document["settings"], {})
     before = asked.get("epochs", Settings().epochs)
@@ -205,15 +205,15 @@ def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any
 
 
 def changed_conditions(then: Any, now: Mapping[str, Any]) -> list[str]:
-    """Under which other conditions a training goes on than it began, one short clause each.
+    """Changed conditions of a resumed training, one short clause each.
 
-    They don't make it another training, but its figures may differ in their last bits: another version of
-    JAX, another device. A file that is streamed is compared by some of its samples, so it is said if it has
-    been written since.
+    It is the same training, but figures may differ in their last bits with another version of
+    JAX or another device. A streamed file is compared by some of its samples, so a change
+    is reported.
 
     Args:
-        then: `document["conditions"]` of the training that began.
-        now: `conditions_of` the training that goes on.
+        then: `document["conditions"]` of the first part.
+        now: `conditions_of` the resumed training.
     """
     before: Mapping[str, Any] = then if isinstance(then, Mapping) else {}
     versions = before.get("versions")

@@ -35,7 +35,7 @@ __all__ = ["LaneResult", "conclude", "fitted_of"]
 
 
 class End(NamedTuple):
-    """Where a repeat was evaluated for the last time."""
+    """The last evaluation of a repeat."""
 
     epoch: float
     update: int
@@ -52,16 +52,16 @@ class LaneResult:
     epoch: float
     seconds: float
     reason: str
-    """Why the host ended it; empty if the plan or a rule did."""
+    """Why the host ended it; empty for the plan or a rule."""
     spec: Spec
     failed: str = ""
-    """Why the data could not be read any more; empty if it could."""
+    """Why the data could not be read, or empty."""
     samples: int | None = None
-    """How many samples came, where their source has no length."""
+    """Number of samples, for a source without length."""
 
     @classmethod
     def of(cls, lane: Lane | FedLane, repeats: range, reason: str, failed: str = "") -> LaneResult:
-        """Fetch what a lane has learned."""
+        """Fetch the state of a lane."""
         state = jax.tree.map(np.asarray, lane.progress.repeats)
         epochs = lane.update / lane.per_epoch if lane.per_epoch else lane.plan.epochs_after(lane.update)
         samples = lane.samples if isinstance(lane, FedLane) and lane.source.take is not None else None
@@ -73,7 +73,7 @@ class LaneResult:
         return one
 
     def outcomes(self, prepared: Prepared, ends: dict[int, End] | None = None) -> list[Outcome]:
-        """How each repeat of the lane went; `ends` says where each was evaluated last."""
+        """The outcome of each repeat of the lane; `ends` has the last evaluations."""
         return [
             self._outcome(prepared, row, repeat, (ends or {}).get(repeat))
             for row, repeat in enumerate(self.repeats)
@@ -117,7 +117,7 @@ class LaneResult:
 def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, interrupted: bool) -> Run:
     """The finished run: outcomes, curves, scores of the best parameters, verdict, conditions.
 
-    `curves` has the rows of all repeats in the order in which they were heard of.
+    `curves` has the rows of all repeats in order of arrival.
     """
     results = _begun(sorted(results, key=lambda result: result.repeats.start))
     repeats = [repeat for result in results for repeat in result.repeats]
@@ -172,7 +172,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         settings=settings
         | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {})
         | {"unscaled": _unscaled(prepared), "ended_by": _ended_by(prepared, found)},
-        same_samples=prepared.shared or prepared.validation is not None,
+        same_samples=prepared.same_validation,
         effective_samples=effective_samples(prepared, repeats)
         if "validation" in prepared.spec.parts
         else None,
@@ -218,24 +218,24 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
 
 
 def _unscaled(prepared: Prepared) -> bool:
-    """Whether inputs that are numbers go in as they are."""
+    """Whether numeric inputs are not scaled."""
     floating = bool(np.issubdtype(prepared.dataset.dtype, np.floating))
     return prepared.settings.standardize is False and floating
 
 
 def _begun(results: list[LaneResult]) -> list[LaneResult]:
-    """Without the lanes that an interrupt kept from their first update, unless none has made one."""
+    """The lanes with updates, or all if none has any."""
     return [result for result in results if result.update] or results
 
 
 def _waited(result: LaneResult) -> int:
-    """How many repeats of a lane a rule ended that waits for the validation loss to stop improving."""
+    """How many repeats of a lane were ended by a rule on the validation loss."""
     ended = np.flatnonzero(np.asarray(result.state.status) == RULE)
     return sum(waited(result.spec.rule, result.of_repeat(int(row)).rule) for row in ended)
 
 
 def _ended_by(prepared: Prepared, outcomes: Sequence[Outcome]) -> str:
-    """What ended most repeats before the planned epochs, in words; empty if nothing did."""
+    """What ended most repeats before the planned epochs, in words, or empty."""
     early = [one.stopped for one in outcomes if one.epochs < float(prepared.plan.epochs)]
     return early[0] if 2 * len(early) >= len(outcomes) and early else ""
 
@@ -248,7 +248,7 @@ def _parts(chosen: Split, samples: int) -> NDArray[np.uint8]:
 
 
 def _arranged(curves: Curves, repeats: Sequence[int]) -> Curves:
-    """The rows of some repeats, numbered from 0, each repeat's together and in the order of time."""
+    """The rows of some repeats, numbered from 0, sorted by repeat and time."""
     numbers = np.full(max([*repeats, *curves.repeat.tolist()], default=0) + 1, -1)
     numbers[list(repeats)] = np.arange(len(repeats))
     number = numbers[curves.repeat]
@@ -265,7 +265,7 @@ def _arranged(curves: Curves, repeats: Sequence[int]) -> Curves:
 
 
 def fitted_of(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitted:
-    """What one repeat has learned, by its state."""
+    """What one repeat has learned, from its state."""
     packed = packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
 
     def variables(params: Any, model: Any) -> Variables:
@@ -280,9 +280,9 @@ def fitted_of(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fit
 
 
 def _baseline(prepared: Prepared) -> dict[str, list[float]]:
-    """What the constant prediction reaches on the validation samples of each repeat.
+    """The baseline on the validation samples of each repeat.
 
-    Of a figure that is not known in every repeat none is given.
+    Only figures known in every repeat.
     """
     if not prepared.part_size("validation"):
         return {}
@@ -299,7 +299,7 @@ def _baseline(prepared: Prepared) -> dict[str, list[float]]:
 
 
 def _training_baseline(prepared: Prepared, repeats: Sequence[int]) -> dict[str, list[float]]:
-    """The loss of the constant prediction on the training samples of each repeat, where one is known."""
+    """The baseline's loss on the training samples of each repeat, if known."""
     known: dict[int, list[float]] = {}
     for repeat in repeats:
         place = 0 if prepared.shared else repeat

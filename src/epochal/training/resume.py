@@ -39,20 +39,20 @@ def resume(
     ray: str | None = None,
     **given: Any,
 ) -> Run:
-    """Go on with the training in a run folder and return its finished `Run`.
+    """Resume the training in a run folder and return its finished `Run`.
 
-    It goes on from the newest checkpoint that verifies, and ends with the very bits with which it would have
-    ended without the interruption, on the same machine and versions. A finished run is returned as it is, and
-    so is one whose repeats were all ended by a rule: more epochs change nothing of it.
+    It resumes from the newest checkpoint that verifies, and the result is bit-identical to that
+    without the interruption, on the same machine and versions. A finished run is returned unchanged,
+    as is one whose repeats were all ended by a rule.
 
     Args:
-        folder: what `fit(..., out=folder)` or `epochal train --out` made.
-        model: the model, if it is one of the caller's own.
-        data: the data, if it was no file, or if the file has been moved; its content must be the same.
-        epochs: more epochs than were asked for: it is trained further as if they had been asked for at once.
-        progress: whether it is shown how far the training is, as in `fit`.
-        ray: the address of a Ray cluster to whose nodes the repeats go from now on, as in `fit`.
-        **given: what JSON could not hold, such as an Optax object (`optimizer=...`).
+        folder: from `fit(..., out=folder)` or `epochal train --out`.
+        model: a custom model.
+        data: the data, if it was no file or has been moved; its content must be the same.
+        epochs: more epochs than before: the result is as if they had been requested at first.
+        progress: whether to show progress, as in `fit`.
+        ray: the address of a Ray cluster for the repeats, as in `fit`.
+        **given: what JSON can't hold, such as an Optax object (`optimizer=...`).
 
     Raises:
         Refusal: no such folder, other data, another model, or something that has to be given again.
@@ -83,7 +83,7 @@ def resuming(
     progress: Callable[[str, int, int], None] | None = None,
     **given: Any,
 ) -> Events | Run:
-    """The events of a training that goes on, as `train` yields them; its record, if it has ended.
+    """The events of a resumed training, as in `train`; or its record, if it has ended.
 
     Args:
         folder: as in `resume`.
@@ -91,9 +91,9 @@ def resuming(
         data: as in `resume`.
         epochs: as in `resume`.
         ray: as in `resume`.
-        control: ends it from outside.
-        saving: fields of `RunFolder` that are to be other than at the beginning.
-        progress: called with (what, done, of how many) while reading takes long.
+        control: stops it.
+        saving: fields of `RunFolder` to change.
+        progress: called with (what, done, total) during slow reading.
         **given: as in `resume`.
     """
     others, path = together(), Path(folder)
@@ -135,7 +135,7 @@ def resuming(
         prepared = same_micro_batch(prepared)
         updates, known, passed_over = others.each("what was learned", learned)
         if prepared.dataset.recipe is not None:
-            longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # where it is now
+            longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # its present path
 
         cluster = cluster_for(prepared, ray, path)
 
@@ -160,21 +160,21 @@ def resuming(
 
 
 def _request(path: Path) -> dict[str, Any]:
-    """What was asked for, for a process that writes nothing."""
+    """The request, for a process that writes nothing."""
     request = read_request(path)
     request.pop("saving", None)
     return request
 
 
 def _check(path: Path, then: Any, now: Mapping[str, Any]) -> None:
-    """What goes on must be the same training."""
+    """Refuse to resume another training."""
     differing = differences(then, now)
     if differing:
         raise Refusal(f'the training in "{path}" can\'t go on: {"; ".join(differing)}.')
 
 
 def _ended(path: Path, request: Mapping[str, Any]) -> Run | None:
-    """The run in a folder, if nothing is left to train: it has these epochs, or a rule ended each repeat."""
+    """The run in a folder, if it has these epochs or a rule ended each repeat; else None."""
     if not (path / "run.json").is_file():
         return None
     run = load_record(path)

@@ -58,7 +58,7 @@ __all__ = ["SAMPLES", "Gathered", "as_dataset", "check_endless", "endless_plan",
 def as_dataset(
     data: Any, task: str | None = None, stream: bool | None = None, workers: int | None = None
 ) -> Dataset:
-    """What `fit` was given as data, as a `Dataset`; a ready one must be of that task, if any."""
+    """The `data` argument of `fit` as a `Dataset`; a `Dataset` must have the given task, if any."""
     if not isinstance(data, Dataset):
         return load(data, task=task, stream=stream, workers=workers)
     kind = None if data.task is None else data.task.kind
@@ -70,10 +70,10 @@ def as_dataset(
 
 
 def placed(dataset: Dataset, stream: bool | None, state: Callable[[Dataset], int] = lambda _: 0) -> Dataset:
-    """The data set with its inputs in memory or not, as asked; by default streamed if the device is small.
+    """The data set in memory or streamed, as requested; by default streamed if the device is small.
 
-    Samples may take half of what the state of one repeat leaves (`state`, in bytes); batches and what is
-    computed of them need room, too.
+    Samples may take half of the memory besides the state of one repeat (`state`, in bytes), since batches and
+    activations need some, too.
     """
     inputs = dataset.inputs
     if not isinstance(inputs, np.ndarray):
@@ -86,11 +86,11 @@ def placed(dataset: Dataset, stream: bool | None, state: Callable[[Dataset], int
 
 
 ENDLESS_EPOCH = 100
-"""Updates that count as an epoch of a source without length, unless `updates_per_epoch` says another."""
+"""Default updates per epoch of a source without length."""
 
 
 def endless_plan(settings: Settings) -> Plan:
-    """The plan for a source without length: one pass through all the samples that it would take."""
+    """The plan for a source without length: one pass over the samples it uses."""
     most = "between 1 and 2^31 - 1"
     given = settings.updates_per_epoch
     per = bounded("updates_per_epoch", ENDLESS_EPOCH if given is None else given, 1, 2**31 - 1, most)
@@ -109,7 +109,7 @@ def endless_plan(settings: Settings) -> Plan:
 
 
 def check_endless(settings: Settings) -> None:
-    """A source without length is read once, in its order, and all of it is trained on."""
+    """Refuse settings that a source without length can't have."""
     if not together().alone:
         raise Refusal(
             f"a source without length is for one process; {together().count} train together. Give a file, or "
@@ -141,7 +141,7 @@ def check_endless(settings: Settings) -> None:
 
 
 def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float | int, Dataset | None]:
-    """A share of the samples, or data of its own, encoded as the training data is."""
+    """A share of the samples, or separate data, encoded as the training data."""
     if isinstance(data, bool) or data is None:
         raise Refusal(f"{name} must be a share of the samples in [0, 1) or data of its own; got {data!r}.")
     if isinstance(data, int | float):
@@ -168,7 +168,7 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
 
 
 def _news(**others: Dataset | None) -> list[str]:
-    """What data of its own has that the training data has not: levels, or missing values."""
+    """Levels and missing values of separate data that the training data does not have."""
     return [
         f"{name} data: {note}"
         for name, other in others.items()
@@ -182,7 +182,7 @@ SAMPLES = (
     *("task", "validation", "test", "split", "gap"),
     *("repeats", "seed", "vary", "standardize", "class_weight"),
 )
-"""The settings that decide which samples each repeat sees, and how they are scaled and weighed."""
+"""The settings that determine the samples of each repeat, their scaling and weights."""
 
 
 _PLAIN = (int, float, str, tuple, dict, type(None))
@@ -190,7 +190,7 @@ _PLAIN = (int, float, str, tuple, dict, type(None))
 
 @dataclass(frozen=True)
 class Gathered:
-    """The samples of all repeats, before anything is said about the training."""
+    """The samples of all repeats."""
 
     dataset: Dataset
     task: Task
@@ -200,11 +200,11 @@ class Gathered:
     scalings: tuple[Scaling | Vocabulary | None, ...]
     target_scalings: tuple[TargetScaling | None, ...]
     settings: Settings
-    """With the split settled, and without varying it where that can't be."""
+    """With the kind of split, and `vary` reduced if necessary."""
 
     @classmethod
     def like(cls, other: Prepared, settings: Settings) -> Gathered:
-        """Those of another training."""
+        """The samples of another training."""
         pairs = {name: (getattr(settings, name), getattr(other.settings, name)) for name in SAMPLES}
         # Data frames and arrays, given as validation data, are compared by identity.
         differing = [
@@ -232,7 +232,7 @@ class Gathered:
         state: Callable[[Dataset], int] = lambda _: 0,
         model: Any = None,
     ) -> Gathered:
-        """Read, split and scale the data; `state` says what one repeat will take besides, in bytes."""
+        """Load, split and scale the data; `state` gives the bytes of one repeat's state."""
         if not isinstance(data, Dataset) and recognized(data).endless:
             check_endless(settings)
             asked = {"task": settings.task, "validation": settings.validation}
@@ -261,7 +261,7 @@ class Gathered:
         groups, together = dataset.groups, settings.split != "chronological"
         if groups is not None and copies is not None and settings.split == "groups":
             merged = whole_groups(groups, copies)
-            try:  # fewer groups may be too few for a split that these groups allow
+            try:  # the samples of these groups may be too few for a split
                 together = merged is not None
                 groups = groups if merged is None else merged
                 split_groups(groups, validation=share, test=test_share, seed=settings.seed)
@@ -330,10 +330,10 @@ class Gathered:
 
 
 def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
-    """The data set with the groups that an order was given, where a split is to keep them whole, too."""
+    """The data set with the groups of its order, if a split must keep them whole."""
     values = settings.order.values if isinstance(settings.order, Groups) else None
     if values is None or dataset.groups is not None or len(values) != dataset.samples:
-        return dataset  # an order of another length is refused where it is bound
+        return dataset  # an order of another length is refused later
     if settings.split == "groups":
         return replace(dataset, groups=np.asarray(values, np.int64))
     held = any(isinstance(part, int | float) and part for part in (settings.validation, settings.test))
@@ -347,7 +347,7 @@ def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
 
 
 def settled_split(settings: Settings, dataset: Dataset) -> Settings:
-    """The settings with a kind of split; one by time or by groups is the same in all repeats."""
+    """The settings with the kind of split; by time or by groups it is the same in all repeats."""
     usual = "random" if dataset.groups is None else "groups"
     kind = settings.split or (usual if dataset.timeline is None else "chronological")
     if kind == "groups" and dataset.groups is None:

@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 _MOST_KEPT = 2**22
-"""Probabilities of several classes that are kept of one part of the samples, over all repeats (32 MB)."""
+"""Most probabilities of several classes to keep for one part, over all repeats (32 MB)."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -77,9 +77,9 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tup
 
 
 def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[np.float64]]:
-    """What choosing the epoch on the validation samples has gained the figure that chose it, in each repeat.
+    """The optimism of the monitored metric due to choosing the epoch on the validation samples, per repeat.
 
-    Nothing where that is not known, or where evaluations have it in units of their own.
+    Empty if unknown, or if evaluations have it in other units.
     """
     spec, found = prepared.spec, np.concatenate([np.asarray(state.halves, np.float64) for state in states])
     if not found.shape[1]:
@@ -91,11 +91,11 @@ def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[
 
 
 def blocks_of_part(prepared: Prepared, name: str) -> NDArray[np.int64]:
-    """The block of each sample of a data set: groups, copies and stretches of time stay together."""
+    """The block of each sample of a data set; groups, duplicates and stretches of time stay together."""
     dataset, own = prepared.data_of(name), prepared.data_of(name) is not prepared.dataset
     if dataset.timeline is not None or (prepared.settings.split == "chronological" and not own):
         everyone = np.arange(dataset.samples)
-        # Repeats that share a split: the stretches are those of the samples that are held out.
+        # Repeats that share a split: the stretches are those of the held-out samples.
         held = np.sort(prepared.numbers(0, name)) if prepared.shared else everyone
         everyone[held] = blocks_of(held, ordered=True)
         return everyone
@@ -103,7 +103,7 @@ def blocks_of_part(prepared: Prepared, name: str) -> NDArray[np.int64]:
 
 
 def _units(prepared: Prepared, name: str) -> NDArray[Any]:
-    """What belongs together among the samples of a data set: its group, or its copies."""
+    """Units of samples of a data set: groups, or duplicates."""
     dataset = prepared.data_of(name)
     if dataset.groups is not None:
         return dataset.groups
@@ -112,10 +112,10 @@ def _units(prepared: Prepared, name: str) -> NDArray[Any]:
 
 
 def effective_samples(prepared: Prepared, repeats: Sequence[int]) -> float:
-    """How many independent validation samples carry as much evidence as there is, the least of the repeats.
+    """The effective number of independent validation samples, the least over repeats.
 
     Kish's (1965, Survey Sampling, section 11.7): the square of the sum of the weights over the sum of their
-    squares, where copies, and samples of one group, count as one with their weights added.
+    squares, where duplicates, and samples of one group, count as one with their weights added.
     """
     units = _units(prepared, "validation")
     found = []
@@ -130,13 +130,13 @@ def effective_samples(prepared: Prepared, repeats: Sequence[int]) -> float:
 def scores_of(
     prepared: Prepared, fitted: Mapping[int, Fitted], name: str, gains: Mapping[str, NDArray[np.float64]]
 ) -> Scores:
-    """What the best parameters of each repeat reach on a part."""
+    """Scores of the best parameters of each repeat on a part."""
     task, spec = prepared.task, prepared.spec
     wanted, own_metrics = metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
     blocks, found = blocks_of_part(prepared, name), list[Measured]()
     held = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
     confusion, labels, shares, true, predicted = [], [], [], [], []
-    # Test samples are those of all repeats and decide nothing; a sum saves keeping all predictions.
+    # All repeats share the test samples, so a sum is enough instead of all predictions.
     together, total = name == "test" and len(fitted) > 1, np.zeros(())
     ensemble: dict[str, float] = {}
     columns = slice(1, 2) if task.kind == "binary" else slice(None)
@@ -178,7 +178,7 @@ def scores_of(
         known = not callable(prepared.settings.loss)
         ensemble = ensemble_figures(total / len(fitted), targets, task, part.weights, loss=known)
     overlap = 0.0
-    if not prepared.shared and name == "validation" and prepared.validation is None:
+    if name == "validation" and not prepared.same_validation:
         overlap = prepared.part_size(name) / prepared.part_size("train")
     units = len(np.unique(_units(prepared, name)[held]))
     summed = summaries(found, units, len(np.unique(blocks[held])), prepared.loss_name, gains, overlap)
@@ -193,9 +193,9 @@ def scores_of(
 def evaluated_as(
     prepared: Prepared, repeat: int, name: str, values: NDArray[Any], metric: Metric
 ) -> NDArray[Any]:
-    """Targets or outputs of a part in the units in which evaluations have a metric.
+    """Targets or outputs of a part in the units of a metric in evaluations.
 
-    One that the host evaluates has the target's own; the program knows the scaling of the target, and not the
+    On the host these are the target's own; the program knows the scaling of the target, but not the
     levels of a series.
     """
     if metric.host:
@@ -204,8 +204,13 @@ def evaluated_as(
     return scaling.restore(values) if scaling is not None and metric.in_target_units else values
 
 
-def added_by_blocks(prepared: Prepared, learned: Fitted, repeat: int) -> dict[str, NDArray[np.float64]]:
-    """What each block of the validation samples adds to the figures of an evaluation, by column."""
+def added_by_blocks(
+    prepared: Prepared, learned: Fitted, repeat: int
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+    """What each block of the validation samples adds to the figures of an evaluation, by column.
+
+    With it come the forecasts (windows, steps) of windows of a series, in the target's units; none of others.
+    """
     part = prepared.part(repeat, "validation")
     outputs, losses = _outputs(prepared, learned, part)
     scores, targets = np.asarray(outputs, np.float64), part.targets
@@ -224,7 +229,10 @@ def added_by_blocks(prepared: Prepared, learned: Fitted, repeat: int) -> dict[st
             return evaluated(metric, ours[rows], true[rows], prepared.spec.classes)
 
         added[metric.name] = influences(one_by_one(of), block)
-    return {f"validation.{name}": values for name, values in added.items()}
+    forecasts = np.empty((0, 0))
+    if prepared.windows_of(repeat, "validation") is not None and prepared.task.is_regression:
+        forecasts = prepared.in_units(repeat, "validation", scores).reshape(len(targets), -1)
+    return {f"validation.{name}": values for name, values in added.items()}, forecasts
 
 
 def forecasts_of(
@@ -233,9 +241,9 @@ def forecasts_of(
     scores: Mapping[str, Scores],
     gains: Mapping[str, NDArray[np.float64]],
 ) -> dict[str, ForecastScores]:
-    """The forecasts of each part against the naive ones; nothing for samples that are no windows.
+    """Forecast scores of each part, with naive forecasts; empty for other samples.
 
-    Of the choice of the epoch the RMSE has gained as much as the loss, in proportion, or half as much as its
+    The optimism of the RMSE is in proportion to that of the loss, or half that of its
     square.
     """
     found = {}

@@ -23,7 +23,7 @@ __all__ = ["check_fit", "traced", "tried"]
 
 
 def tried(what: str, call: Callable[[], Any]) -> Any:
-    """What `call` returns; an error of a function that the user brought is refused with its name."""
+    """`call()`; an error of a custom function becomes a refusal that names it."""
     try:
         return call()
     except Refusal:
@@ -35,12 +35,15 @@ def tried(what: str, call: Callable[[], Any]) -> Any:
 
 
 def traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """The shapes of what a function returns; nothing is computed."""
+    """The output shapes of a function, without computing."""
     return tried(what, lambda: jax.eval_shape(function, *arguments))
 
 
-def check_fit(prepared: Prepared) -> None:
-    """Model, loss and optimizer must work on abstract samples of the task, before anything runs."""
+def check_fit(prepared: Prepared, like: Prepared | None = None) -> None:
+    """Model, loss and optimizer must work on abstract samples of the task, before anything runs.
+
+    With functions that worked for `like`, only the outputs for this batch size are looked at.
+    """
     spec, dataset, task = prepared.spec, prepared.dataset, prepared.task
     size = prepared.plan.batch_sizes[0]
     scaling = prepared.scalings[0]
@@ -52,6 +55,8 @@ def check_fit(prepared: Prepared) -> None:
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = traced("the model's init", spec.model.init, key, sample)
     outputs = _check_outputs(spec, task, variables, batch, key)
+    if like is not None and _functions(spec) == _functions(like.spec):
+        return
     for length in spec.layout.order.trims:
         _check_cut(spec, variables, jax.ShapeDtypeStruct((size, length), dtype), outputs, key)
     losses = traced("the loss", spec.loss, outputs, targets)
@@ -66,8 +71,13 @@ def check_fit(prepared: Prepared) -> None:
     _check_optimizer(spec, variables.params)
 
 
+def _functions(spec: Spec) -> tuple[Any, ...]:
+    """What is traced."""
+    return spec.model, spec.loss, spec.optimizer.given, spec.layout.order.trims
+
+
 def _check_cut(spec: Spec, variables: Variables, batch: Any, outputs: Any, key: Any) -> None:
-    """The model must take samples that were cut as it takes whole ones."""
+    """Check that the model takes trimmed samples."""
     try:
         found = jax.eval_shape(lambda v, x, k: spec.model.apply(v, x, k, True)[0], variables, batch, key)
         wrong = "" if found.shape == outputs.shape else f"gives the shape {found.shape} there"
@@ -81,7 +91,7 @@ def _check_cut(spec: Spec, variables: Variables, batch: Any, outputs: Any, key: 
 
 
 def _check_outputs(spec: Spec, task: Task, variables: Variables, batch: Any, key: Any) -> Any:
-    """The model's outputs for a batch, which must have the shape that the task needs."""
+    """The model's outputs for a batch, checked for the task's shape."""
     size = batch.shape[0]
     for training in (False, True):
         said = f"the model's apply in {'training' if training else 'evaluation'}"
@@ -103,7 +113,7 @@ def _check_outputs(spec: Spec, task: Task, variables: Variables, batch: Any, key
 
 
 def _check_optimizer(spec: Spec, params: Any) -> None:
-    """An Optax object must make its updates of gradients and parameters alone."""
+    """Check that an Optax object needs gradients and parameters only."""
     if spec.optimizer.given is None:
         return
     optimizer = spec.optimizer.given

@@ -72,7 +72,7 @@ def takes_options(
     several: Collection[str] = (),
     declaring: type = Settings,
 ) -> Callable[[Function], Function]:
-    """Let a function with `**options` show each option: its type and default, and a line about it.
+    """Document the options of a function with `**options`: types, defaults and descriptions.
 
     `inspect.signature`, completion and `help()` show what is declared; the function itself is not wrapped.
 
@@ -112,7 +112,7 @@ def takes_options(
 
 
 def _resolved(annotation: Any, function: Callable[..., Any]) -> Any:
-    """An annotation as the type that it names; one that is defined later stays as it is written."""
+    """An annotation as a type; forward references remain strings."""
     try:
         return typing.get_type_hints(
             type("", (), {"__annotations__": {"one": annotation}}), vars(sys.modules[function.__module__])

@@ -28,16 +28,16 @@ __all__ = ["Remembered", "in_step", "merged", "piece_of", "read_pieces"]
 
 
 class Remembered(NamedTuple):
-    """Repeats in step at the boundary of two updates, and their curves up to there."""
+    """The state of vmapped repeats between two updates, with their curves."""
 
     repeats: range
     kept: Kept
     curves: Curves
-    """With the numbers of the repeats."""
+    """With the original numbers of the repeats."""
 
     @property
     def updates(self) -> int:
-        """Updates that were made, over all its repeats."""
+        """Updates so far, over all its repeats."""
         return self.kept.update * len(self.repeats)
 
 
@@ -45,7 +45,7 @@ _COLUMNS = {"update": np.int64, "samples": np.int64, "epoch": np.float64, "secon
 
 
 def piece_of(one: Remembered) -> Piece:
-    """What one lane remembers, as a checkpoint holds it."""
+    """The snapshot of one lane, as in a checkpoint."""
     tensors: dict[str, NDArray[Any]] = {}
     for row, repeat in enumerate(one.repeats):
         tensors |= {f"{repeat}/state/{name}": leaf[row] for name, leaf in _named(one.kept.progress.repeats)}
@@ -65,13 +65,13 @@ def piece_of(one: Remembered) -> Piece:
 
 
 def merged(pieces: Sequence[Piece]) -> Piece:
-    """Several lanes in one file: small ones are written much faster so."""
+    """Several lanes in one file: small ones are written faster this way."""
     tensors = {name: tensor for piece in pieces for name, tensor in piece.tensors.items()}
     return Piece("repeats", tensors, {"lanes": [lane for piece in pieces for lane in piece.about["lanes"]]})
 
 
 def read_pieces(prepared: Prepared, pieces: Sequence[Piece]) -> dict[int, Remembered]:
-    """What is remembered of each repeat, on its own, checked against what the training needs.
+    """The snapshot of each repeat, checked against the training.
 
     Raises:
         Refusal: a state that is not that of this model and optimizer.
@@ -86,7 +86,7 @@ def read_pieces(prepared: Prepared, pieces: Sequence[Piece]) -> dict[int, Rememb
 
 
 def in_step(remembered: Mapping[int, Remembered], repeats: range) -> list[tuple[range, Remembered | None]]:
-    """Lanes for repeats that would go in step: cut where they do not stand at the same place."""
+    """Lanes for vmapped repeats, split where their positions differ."""
 
     def place(repeat: int) -> Any:
         one = remembered.get(repeat)
@@ -123,7 +123,7 @@ def _named(state: Repeat) -> Iterator[tuple[str, Any]]:
 
 
 def _shapes(prepared: Prepared) -> Repeat:
-    """The shapes and types of what a repeat carries."""
+    """The shapes and dtypes of a repeat's state."""
     spec, dataset = replace(prepared.spec, repeats=1), prepared.dataset
     variables = shapes_of(spec.model, dataset.shape, dataset.dtype)
 

@@ -28,7 +28,7 @@ _LEAVE = "standardize=False (--no-standardize) takes them as they are."
 
 @dataclass(frozen=True)
 class Standardized:
-    """What is brought to mean 0 and variance 1, and what is said of it."""
+    """Whether inputs and targets are standardized, with notes."""
 
     inputs: bool
     targets: bool
@@ -36,15 +36,15 @@ class Standardized:
 
 
 def standardized(settings: Settings, dataset: Dataset, model: Any) -> Standardized:
-    """Whether inputs and regression targets are standardized, with notes where nothing else says so.
+    """Whether inputs and regression targets are standardized, with notes.
 
-    Regression targets are, unless the user says. So are the inputs of tables and arrays; but not bytes and
-    numbers from 0 to 1 that look like images, tokens, samples that an object gives one by one, arrays that
-    the model reads as whole numbers, such as ids for an embedding, and arrays for parameters that were
-    trained on inputs as they are.
+    By default regression targets are. So are the inputs of tables and arrays; but not bytes and
+    numbers from 0 to 1 that look like images, tokens, samples of an object, arrays that
+    the model reads as whole numbers, such as ids for an embedding, and arrays for initial parameters
+    trained without standardization.
 
     Raises:
-        Refusal: tokens that were to be standardized, or missing values that nothing would fill.
+        Refusal: standardized tokens, or missing values that nothing would fill.
     """
     chosen, notes = _inputs(settings, dataset, model)
     if chosen and dataset.dtype == np.int32:
@@ -98,7 +98,7 @@ def _inputs(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool, tup
 
 
 def _before(initial: Any) -> bool | None:
-    """Whether the parameters to start from were trained on standardized inputs; None if that is not known."""
+    """Whether the initial parameters were trained on standardized inputs; None if unknown."""
     path = initial.path if isinstance(initial, Initial) else initial
     if not isinstance(path, str | Path):
         return None
@@ -112,7 +112,7 @@ def _before(initial: Any) -> bool | None:
 
 
 def _reads_whole_numbers(model: Any, dataset: Dataset) -> bool:
-    """Whether a model of one's own turns its inputs into integers, which must be those that were given."""
+    """Whether a custom model casts its inputs to integers, which must not be scaled."""
     if type(model).__module__.startswith("epochal.") and not hasattr(model, "apply_function"):
         return False
     try:
@@ -123,7 +123,7 @@ def _reads_whole_numbers(model: Any, dataset: Dataset) -> bool:
         variables = shapes_of(chosen, dataset.shape, dataset.dtype)
         traced = jax.make_jaxpr(lambda v, x, k: chosen.apply(v, x, k, False)[0])(variables, batch, key)
     except Exception:
-        return False  # what is wrong with it is said where the model is checked
+        return False  # errors are reported by the checks of the model
     return any(
         equation.primitive.name == "convert_element_type"
         and np.issubdtype(equation.params["new_dtype"], np.integer)
@@ -143,7 +143,7 @@ def _equations(traced: Any) -> Iterator[Any]:
 
 
 def _blurred(dataset: Dataset, inputs: bool, targets: bool) -> tuple[str, ...]:
-    """A note on numbers that lose what tells them apart, as nothing scales them before they are rounded."""
+    """A note on numbers whose differences float32 loses, if nothing scales them before."""
     names: list[str] = []
     if not inputs and dataset.dtype == np.float64:
         seen = dataset.inputs if isinstance(dataset.inputs, np.ndarray) else sampled(dataset.inputs, 1024)

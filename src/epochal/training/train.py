@@ -78,31 +78,31 @@ def fit(
 
     Args:
         model: `MLP(64, 64)`, a Flax NNX module or class, or a pair of functions (init, apply).
-        data: the inputs X: an array (n, ...), a list of rows, or a data frame; or inputs with their targets:
+        data: the inputs X: an array (n, ...), a list of rows, or a data frame; or inputs and targets:
             a file, "example:NAME", a data frame with its target, `(X, y)`, or a `Dataset`.
-        y: the targets: an array, list or Series with one for each sample; or, where `data` is a file or a
+        y: the targets: an array, list or Series with one per sample; or, if `data` is a file or a
             data frame, the name of their column.
-        target: the name of that column, too: `target="price"` is `y="price"`.
-        sample_weight: how much each sample weighs, likewise.
-        progress: whether it is shown how the data was read and how far the training is: in a notebook below
-            the cell, else on stderr. By default in notebooks and terminals; False is silent (`run.notes` has
-            what was noticed).
-        out: a new run folder. The training lives there from its first moment on: what was learned is kept
-            every 60 seconds (`RunFolder` says it otherwise), and `resume` goes on after whatever happened.
-        ray: the address of a Ray cluster to whose nodes the repeats go, such as "auto" or "10.0.0.1:6379";
-            each is a training of its own there, with the result that it would have here.
+        target: also the name of that column: `target="price"` is `y="price"`.
+        sample_weight: sample weights, likewise.
+        progress: whether to show how the data was read and the progress: in a notebook below
+            the cell, else on stderr. By default in notebooks and terminals; False is silent (notes are in
+            `run.notes`).
+        out: a new run folder. Checkpoints are written there
+            every 60 seconds (see `RunFolder`), and `resume` continues after an interruption.
+        ray: the address of a Ray cluster for the repeats, such as "auto" or "10.0.0.1:6379";
+            the results are the same as here.
         **options: those of a training, by name:
 
     Returns:
         The run: curves, verdict, metrics with mean, sd and interval over the repeats, `predict`, `report`.
-        Ctrl-C ends the training early and returns what there is, with `run.interrupted` set.
+        Ctrl-C ends the training early and returns the results so far, with `run.interrupted` set.
 
     Raises:
         Refusal: what cannot work, in one sentence, before anything is trained.
-        DataFailed: the data can't be read any more and nothing was learned; else the run says so (`failed`).
-        SaveFailed: a checkpoint or the run can't be written; what was kept before is intact. Where training
-            was at its end, the error's `run` is what came out.
-        HostLost: no worker is left on the cluster; repeats that are finished are kept where `out` is.
+        DataFailed: the data became unreadable and nothing was learned; otherwise see `run.failed`.
+        SaveFailed: a checkpoint or the run can't be written; earlier ones are intact. If training
+            had finished, the error's `run` has the result.
+        HostLost: no worker is left on the cluster; finished repeats are saved if `out` is given.
 
     >>> from epochal.models import MLP
     >>> run = fit(MLP(8), "example:iris", epochs=60, batch_size=16, learning_rate=0.02, repeats=2)
@@ -130,7 +130,7 @@ def fit(
 
 
 def drained(events: Events, control: Control, shown: Display | None = None) -> Run:
-    """The run at the end of the events; Ctrl-C ends it early, a second one leaves."""
+    """The run at the end of the events; Ctrl-C stops it early, a second one leaves."""
     watcher = None if shown is None else Watcher(shown, control)
     ended: RunEnded | None = None
     try:
@@ -169,8 +169,8 @@ def train(
 ) -> Events:
     """Train and yield events: `RunStarted`, then `Evaluated`, `Progressed`, `RepeatEnded`, last `RunEnded`.
 
-    Takes what `fit` takes; with `out` there are `Checkpointed`, with `ray` there may be `Noted`. All is
-    checked at the call, before the first event is asked for. Closing the iterator ends the training.
+    Takes the arguments of `fit`; with `out` there are `Checkpointed`, with `ray` there may be `Noted`. All is
+    checked at the call, before the first event. Closing the iterator ends the training.
 
     Args:
         model: as in `fit`.
@@ -178,7 +178,7 @@ def train(
         y: as in `fit`.
         target: as in `fit`.
         sample_weight: as in `fit`.
-        control: ends it from outside (`Control.stop`).
+        control: stops it (`Control.stop`).
         out: as in `fit`.
         ray: as in `fit`.
         **options: those of a training, by name:
@@ -211,10 +211,10 @@ def train(
 
 
 class Events(Iterator[Event]):
-    """The events of one training. An interrupt while waiting for the next one loses none of them.
+    """The events of one training. An interrupt while waiting loses none of them.
 
-    The threads that drive lanes know the queue and the control, not this object: when it is no longer
-    wanted, or the process ends, they are told to stop, and do at the end of their call.
+    The threads of lanes reference the queue and the control, not this object: when it is garbage-
+    collected, or the process ends, they are stopped at the end of their call.
     """
 
     def __init__(
@@ -252,7 +252,7 @@ class Events(Iterator[Event]):
             if self._expected is None:
                 self._start()
             elif len(self._results) == self._expected:
-                # Nothing is taken from the queue here, so an interrupt may come again and again.
+                # Nothing is taken from the queue here, so interrupts are safe.
                 self._waiting.append(self._conclude())
                 self._ended = True
             else:
@@ -260,7 +260,7 @@ class Events(Iterator[Event]):
         return self._waiting.popleft()
 
     def _conclude(self) -> RunEnded:
-        """What the lanes have learned as a run, in its folder if it has one."""
+        """The run from finished lanes, in its folder if it has one."""
         unsaved = ""
         try:
             if self._saver is not None:
@@ -284,7 +284,7 @@ class Events(Iterator[Event]):
         return RunEnded(run, unsaved)
 
     def _cut_short(self) -> bool:
-        """Whether a repeat was asked to end before its end: at the last moment, none may have been."""
+        """Whether a repeat was stopped early; at the last moment, none may have been."""
         begun = sum(len(result.repeats) for result in self._results)
         stopped = any(result.reason == INTERRUPTED for result in self._results)
         return stopped or begun < self._prepared.settings.repeats
@@ -294,14 +294,14 @@ class Events(Iterator[Event]):
         self._ended = True
         self._waiting.clear()
         self._control.stop()
-        self._prepared.close()  # first, too: a process that hangs while it reads would hold up its lane
+        self._prepared.close()  # first: a process that hangs while reading would block its lane
         self._end()
         self._prepared.close()
 
     def leave(self) -> None:
-        """End the training now; where a call of a device hangs, within seconds, and what was kept stays.
+        """End the training now, within seconds if a device call hangs; checkpoints stay.
 
-        Its threads close the folder if they get so far, or the process does at its end.
+        Its threads close the folder if they can, otherwise the process does.
         """
         closing = threading.Thread(target=self.close, daemon=True)
         closing.start()
@@ -309,8 +309,8 @@ class Events(Iterator[Event]):
             atexit.register(self._home.close)
 
     def abandon(self) -> None:
-        """Leave at once: what was kept stays, and a folder in which nothing was goes."""
-        self._end.detach()  # first: or whoever lets go of this object waits for its threads
+        """Leave at once: checkpoints stay, and a folder without any is removed."""
+        self._end.detach()  # first: otherwise garbage collection of this object waits for its threads
         self._control.stop()
         if self._home is not None:
             self._home.close()
@@ -337,7 +337,7 @@ class Events(Iterator[Event]):
         todo: Todo = queue.SimpleQueue()
         for lane in lanes:
             todo.put(lane)
-        self._known = {}  # a lane that has gone on needs it no more, and it may be large
+        self._known = {}  # a resumed lane no longer needs it, and it may be large
         job = (self._prepared, self._control, todo, self._queue, self._saver)
         if cluster is None:
             threads = [threading.Thread(target=work, args=(*job, team), daemon=True) for team in teams]
@@ -350,7 +350,7 @@ class Events(Iterator[Event]):
             thread.start()
 
     def _take(self, news: Any) -> None:
-        """Turn what a lane says into events."""
+        """Turn messages of lanes into events."""
         if isinstance(news, BaseException):
             self.close()
             raise news
@@ -383,7 +383,7 @@ def _stop(
     home: Home | None,
     cluster: Cluster | None,
 ) -> None:
-    """End the threads; what they have learned is kept, if the training has a folder."""
+    """Stop the threads; what they have learned is kept, if the training has a folder."""
     control.stop()
     ended(threads)
     if saver is not None:

@@ -25,15 +25,15 @@ _WORD = re.compile(r"\w+(?:['’\-]\w+)*")
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """The sentences of a text as numbers of its words; rare words are left out.
+    """The sentences of a text as word ids; rare words are left out.
 
     Args:
-        words: the vocabulary, frequent words first; of two equally frequent ones the one that came first.
+        words: the vocabulary, frequent words first; ties in order of appearance.
         counts: int64 `(words,)`, how often each occurs.
         tokens: int32 `(n,)`, the text, sentence after sentence.
-        sentences: int32 `(n,)`, which sentence each token is in, from 0, never falling.
-        source: where it came from, in words.
-        notes: what should be known of it, each a sentence.
+        sentences: int32 `(n,)`, which sentence each token is in, from 0, ascending.
+        source: a description of the source.
+        notes: notes, each a sentence.
     """
 
     words: tuple[str, ...]
@@ -49,10 +49,10 @@ class Corpus:
 
 
 def number_of(word: object, words: Sequence[str], numbers: Mapping[str, int] | None = None) -> int:
-    """Which word of a vocabulary it is.
+    """The id of a word.
 
     Raises:
-        Refusal: it is none of them; the nearest one is offered.
+        Refusal: an unknown word; the nearest one is suggested.
     """
     if isinstance(word, str) and (word in words if numbers is None else word in numbers):
         return words.index(word) if numbers is None else numbers[word]
@@ -62,16 +62,16 @@ def number_of(word: object, words: Sequence[str], numbers: Mapping[str, int] | N
 
 
 MIN_COUNT = 5
-"""How often a word must occur to be kept, where that leaves 2 words."""
+"""The default number of occurrences of a word to keep, if that leaves 2 words."""
 
 
 def read_corpus(source: Any, min_count: int | None = None, lowercase: bool = True) -> Corpus:
-    """The corpus that a source holds.
+    """Read a corpus.
 
     Args:
         source: the path of a text in UTF-8, a sentence a line; or sentences, each a string or a sequence of
             words. In strings, words are runs of letters and digits, also with an apostrophe or a hyphen
-            within, and single characters of scripts without blanks; sequences of words are taken as they are.
+            within, and single characters of scripts without blanks; sequences of words are not split.
         min_count: how often a word must occur to be kept; 5 by default, or 1 if that leaves fewer than 2.
         lowercase: whether strings are lowercased.
 
@@ -101,26 +101,28 @@ def read_corpus(source: Any, min_count: int | None = None, lowercase: bool = Tru
         lengths.append(len(tokens) - before)
     if not tokens:
         raise Refusal(f"{name} must have at least 2 different words; got none.")
-    return _kept(list(numbers), np.asarray(tokens, np.int32), np.asarray(lengths), min_count, name)
+    return _without_rare_words(
+        list(numbers), np.asarray(tokens, np.int32), np.asarray(lengths), min_count, name
+    )
 
 
-def _kept(
-    words: list[str], tokens: NDArray[np.int32], lengths: NDArray[np.int64], asked: int | None, name: str
+def _without_rare_words(
+    words: list[str], tokens: NDArray[np.int32], lengths: NDArray[np.int64], requested: int | None, name: str
 ) -> Corpus:
     """The corpus without rare words."""
     counts = np.bincount(tokens, minlength=len(words))
     order = np.argsort(-counts, kind="stable")
-    min_count, lowered = MIN_COUNT if asked is None else asked, False
-    if asked is None and (counts >= min_count).sum() < 2:
+    min_count, lowered = MIN_COUNT if requested is None else requested, False
+    if requested is None and (counts >= min_count).sum() < 2:
         min_count, lowered = 1, True
     order = order[counts[order] >= min_count]
     if len(order) < 2:
         if len(words) == 1:
             raise Refusal(f'{name} must have at least 2 different words; got only "{words[0]}".')
-        said = "none" if not len(order) else f'only "{words[order[0]]}"'
+        left = "none" if not len(order) else f'only "{words[order[0]]}"'
         raise Refusal(
             f"min_count must be at most {np.sort(counts)[-2]:,}, so that {name} keeps at least 2 words; "
-            f"got {min_count:,}, which leaves {said}."
+            f"got {min_count:,}, which leaves {left}."
         )
     rank = np.full(len(words), -1, np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)

@@ -20,7 +20,7 @@ __all__ = ["read_vectors", "write_vectors"]
 
 
 def write_vectors(path: Path, words: tuple[str, ...], vectors: NDArray[np.float32]) -> Path:
-    """Write words and vectors; safetensors where the name ends so, else text."""
+    """Write words and vectors, as safetensors if the name ends so, else as text."""
     if path.suffix.lower() == ".safetensors":
         from safetensors.numpy import save_file
 

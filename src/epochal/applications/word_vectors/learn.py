@@ -28,11 +28,11 @@ from epochal.training.train import fit, train
 __all__ = ["Learning", "word_vectors"]
 
 _ADAGRAD = {"initial_accumulator_value": 0.0, "eps": 1e-20}
-"""So that only the ratio of a gradient to the earlier ones counts, whatever the batch size."""
+"""Makes only the ratio of a gradient to earlier ones count, whatever the batch size."""
 
 
 BATCH_SIZE, SUBSAMPLE = 1024, 1e-3
-"""What is taken in texts that are large enough for it."""
+"""Defaults for large texts."""
 
 
 def word_vectors(
@@ -58,12 +58,12 @@ def word_vectors(
         corpus: the path of a text in UTF-8, a sentence a line; or sentences, each a string or a sequence of
             words. Pairs never cross the end of a sentence.
         dimensions: the length of a vector.
-        window: the longest distance between a word and its context, in words; the reach of each word is
+        window: the longest distance between a word and its context, in words; the window of each word is
             drawn from 1 to it.
         negatives: noise words for each pair.
         min_count: how often a word must occur to get a vector; 5 by default, or 1 in a text that has fewer
             than 2 such words.
-        subsample: thins out words that make up a larger share of the text than this; 0 keeps all. 0.001 by
+        subsample: subsamples words with a larger share of the text than this; 0 keeps all. 0.001 by
             default, or 0 in a text of which that leaves fewer than 2 pairs.
         lowercase: whether sentences that are strings are lowercased.
         epochs: passes through the pairs.
@@ -108,7 +108,7 @@ def word_vectors(
 
 @dataclass(frozen=True, eq=False)
 class Learning:
-    """What is settled before the vectors of a text are learned."""
+    """A text prepared for learning."""
 
     corpus: Corpus
     model: SkipGram
@@ -130,7 +130,7 @@ class Learning:
         seed: int,
         batch_size: int | Literal["full"] | None = None,
     ) -> Learning:
-        """Read the text and make its pairs; takes what `word_vectors` takes."""
+        """Read the text and make its pairs, with the arguments of `word_vectors`."""
         bounds = {"dimensions": 2**15, "window": 2**15, "negatives": 2**10, "min_count": 2**31}
         given = {"dimensions": dimensions, "window": window, "negatives": negatives, "min_count": min_count}
         for name, most in bounds.items():
@@ -204,12 +204,12 @@ class Learning:
         return train(self.model, self.dataset, control=control, **options)
 
     def vectors(self, run: Run) -> WordVectors:
-        """What was learned, as it was at the end."""
+        """The final vectors."""
         return WordVectors(self.corpus.words, np.asarray(run.fitted[0].last.params["words"]), run)
 
 
 def _usual_batch(pairs: int) -> int:
-    """Pairs of one update: 1024, or the largest power of two within an eighth of fewer pairs.
+    """The default batch size: 1024, or the largest power of two within an eighth of fewer pairs.
 
     >>> _usual_batch(5000), _usual_batch(942), _usual_batch(5)
     (1024, 64, 1)

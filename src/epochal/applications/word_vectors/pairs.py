@@ -24,7 +24,7 @@ _BLOCK = 1 << 20
 
 
 def draws(seed: int, count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Two random words for each place of a text.
+    """Two random words for each position of a text.
 
     >>> [int(word[0]) for word in draws(0, 1)] == [int(word[0]) for word in draws(0, 5)]
     True
@@ -41,7 +41,7 @@ def draws(seed: int, count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]
 
 
 def thinned(counts: NDArray[np.int64], subsample: float) -> NDArray[np.float64]:
-    """The share of the occurrences of each word that is kept: sqrt(t/f) + t/f, as word2vec's program has it.
+    """The share of the occurrences of each word that is kept: sqrt(t/f) + t/f, as in word2vec's code.
 
     f is the word's share of the running text and t is `subsample`; with t = 0 every word is kept.
 
@@ -61,7 +61,7 @@ def within_reach(
 
     Args:
         tokens: `(n,)`.
-        sentences: `(n,)`, never falling.
+        sentences: `(n,)`, ascending.
         reach: `(n,)`, 1 to `window`.
         window: the longest reach.
 

@@ -24,10 +24,10 @@ from epochal.models import PyTree, Variables
 __all__ = ["POWER", "SkipGram", "alias_table", "pair_loss"]
 
 POWER = 0.75
-"""Of the counts, in the noise distribution (section 2.2)."""
+"""The power of word counts in the noise distribution (section 2.2)."""
 
 _NEVER = -1e4
-"""A logit whose loss as noise is 0, and so is its slope."""
+"""A logit whose loss and gradient as noise are 0."""
 
 
 def alias_table(weights: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
@@ -37,7 +37,7 @@ def alias_table(weights: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.
         weights: `(n,)`, positive.
 
     Returns:
-        threshold and other: draw a place evenly; take it with the probability `threshold`, else `other`.
+        threshold and other: draw an index uniformly; use it with probability `threshold`, else `other`.
 
     >>> threshold, other = alias_table(np.array([3.0, 1.0]))
     >>> threshold.tolist(), other.tolist()
@@ -62,7 +62,7 @@ class SkipGram:
     """Vectors of words, and of words as contexts.
 
     Its outputs for a pair are the logits of the true context and of the noise words, in this order. The
-    noise distribution is in the model's state, so that what is compiled serves other texts as well.
+    noise distribution is in the model's state, so that the compiled program serves other texts as well.
     """
 
     words: int
@@ -77,7 +77,7 @@ class SkipGram:
         return Variables({"contexts": jnp.zeros(size), "words": vectors}, even)
 
     def start(self, seed: int, counts: NDArray[np.int64]) -> Variables:
-        """The variables of a text before the first update: `init` with its noise distribution."""
+        """The initial variables for a text: `init` with its noise distribution."""
         params = self.init(jax.random.key(seed), jnp.zeros(2, jnp.int32)).params
         threshold, other = alias_table(counts**POWER)
         return Variables(params, {"threshold": jnp.asarray(threshold), "other": jnp.asarray(other)})
@@ -108,12 +108,12 @@ class SkipGram:
         shape = (inputs.shape[0], 1 + self.negatives)
         others = read["contexts"].reshape(*shape, self.dimensions)
         logits = (read["words"][:, None, :] * others).sum(axis=-1)
-        # A noise word that happens to be the context is no noise.
+        # A noise word equal to the context is no noise.
         same = (rows["contexts"].reshape(shape) == inputs[:, 1:]).at[:, 0].set(False)
         return jnp.where(same, _NEVER, logits)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON object of it."""
+        """As JSON."""
         return {"kind": "skip-gram", "words": self.words, "dimensions": self.dimensions}
 
 

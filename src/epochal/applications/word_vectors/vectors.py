@@ -26,7 +26,7 @@ class WordVectors:
     Args:
         words: the vocabulary, frequent words first.
         vectors: float32 `(words, dimensions)`.
-        run: how they were learned: its plan, curves and conditions; None for vectors from a file.
+        run: the training run; None for vectors from a file.
 
     >>> some = WordVectors(("a", "b", "c"), np.array([[1, 0], [1, 0.1], [0, 1]], np.float32))
     >>> [word for word, _ in some.nearest("a", 2)]
@@ -65,7 +65,7 @@ class WordVectors:
         """The k words whose vectors have the largest cosines with that of `word`, and these cosines.
 
         Raises:
-            Refusal: the word is not in the vocabulary; the nearest name is offered.
+            Refusal: an unknown word; the nearest one is suggested.
         """
         number = self._number(word)
         return self._best(self._unit @ self._unit[number], [number], k)
@@ -85,12 +85,12 @@ class WordVectors:
         return self._best(self._unit @ (two - one + three), numbers, k)
 
     def save(self, path: str | Path) -> Path:
-        """Write the vectors: in the text format of word2vec, or as safetensors where the name ends so."""
+        """Write the vectors, as safetensors if the name ends so, else in the text format of word2vec."""
         return write_vectors(Path(path), self.words, self.vectors)
 
     @staticmethod
     def load(path: str | Path) -> WordVectors:
-        """Read what `save`, or any other program with the text format of word2vec, has written.
+        """Read vectors from `save`, or in the text format of word2vec.
 
         Raises:
             Refusal: no such file, or not word vectors (with the line).

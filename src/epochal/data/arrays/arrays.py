@@ -55,27 +55,27 @@ def dataset_of_arrays(
     said: tuple[str, ...] = (),
     dtype: Any = None,
 ) -> Dataset:
-    """A dataset of arrays as they are: no column is left out.
+    """A dataset of arrays; no column is left out.
 
     Args:
-        inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied, and other
-            numbers become float32 unless that would blur what tells their values apart. NaN is missing.
+        inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied, other
+            numbers become float32 unless that would make distinct values equal. NaN is missing.
             `Rows` stay where they are.
             Bytes (uint8) of three or more dimensions are images: the model sees 0 to 1.
         targets: `(n,)` class labels or numbers, or `(n, m)`: 0 and 1 are labels (one-hot rows are classes),
             anything else is m numbers; None when unlabeled.
         sample_weight: `(n,)`, not negative.
-        task: overrides what is recognized from the targets; a `Task` is one that is known already.
+        task: overrides the task recognized from the targets; a `Task` is a known one.
         source: where they came from, in words.
-        target_name: what the target is called.
+        target_name: the name of the target.
         features: names of the columns of 2-d inputs; numbered from 1 by default.
         least: the fewest samples.
-        owned: whether `inputs` was made for this dataset, so that it may be written to.
+        owned: whether `inputs` was made for this dataset, so that it is writeable.
         said: further notes.
-        dtype: what the training inputs were kept as, if these are new samples.
+        dtype: the dtype of the training inputs, if these are new samples.
 
     Raises:
-        Refusal: lengths that differ, kinds of values that are no numbers, infinite values, missing targets.
+        Refusal: different lengths, values that are not numbers, infinite values, missing targets.
     """
     large = isinstance(inputs, Rows)
     moved: tuple[str, ...] = ()
@@ -127,10 +127,10 @@ def _enough(shape: tuple[int, ...], least: int) -> None:
 
 
 def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2, dtype: Any = None) -> NDArray[Any]:
-    """Inputs `(n, *shape)` in row-major order; not writeable if they are the caller's memory.
+    """Inputs `(n, *shape)` in row-major order; read-only if they are the caller's memory.
 
-    Bytes of three or more dimensions are images and stay bytes. All else becomes `dtype` where it is float64,
-    as are training samples that float32 would blur (by default looked at here), and else float32.
+    Bytes of three or more dimensions are images and stay bytes. All else becomes float64 if `dtype` is,
+    as for training samples that need it (by default tested here), else float32.
 
     Raises:
         Refusal: fewer than `least` samples, fewer than two dimensions, no numbers, or infinite values.
@@ -179,9 +179,9 @@ def _refuse_infinite(given: NDArray[Any], start: int, wrong: NDArray[np.bool_]) 
 def read_npy(
     path: Path, target: ColumnReference | None, task: str | None, stream: bool | None = None
 ) -> Dataset:
-    """The samples of a two-dimensional `.npy` file, one column of which (the last by default) is the target.
+    """The samples of a two-dimensional `.npy` file, with the target in one column, the last by default.
 
-    The file is read in blocks of rows into one array: nothing else grows with the data. If it is
+    Read in blocks of rows into one array: nothing else grows with the data. If it is
     large, or `stream` says so, the inputs stay in it.
     """
     shape, dtype, fortran, offset = npy_header(path)
@@ -189,28 +189,28 @@ def read_npy(
         return _split_columns(read_array(path), target, task, path.name)
     at = _target_of(shape, target, path.name)
     keep = [index for index in range(shape[1]) if index != at]
-    looked_at = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
-    kept = kept_float(sampled(looked_at, max(64, FEW_VALUES // shape[1])))
+    every = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
+    kept = kept_float(sampled(every, max(64, FEW_VALUES // shape[1])))
     if streams(shape[0] * (shape[1] - 1) * kept.itemsize, stream):
-        held = FileRows(path, shape, dtype, offset, without=at, kept=kept)
+        rows = FileRows(path, shape, dtype, offset, without=at, kept=kept)
         return dataset_of_arrays(
-            held,
-            held.column(at),
+            rows,
+            rows.column(at),
             task=task,
             source=path.name,
             target_name=default_name(at),
             features=tuple(map(default_name, keep)),
-            said=(streams_note(held, path.name),),
+            said=(streams_note(rows, path.name),),
         )
     inputs = np.empty((shape[0], shape[1] - 1), kept)
     targets = np.empty(shape[0], dtype)
     with np.errstate(over="ignore"):
         start = 0
         for block in _read_blocks(path, shape, dtype, offset):
-            rows = slice(start, start + len(block))
-            targets[rows] = block[:, at]
-            inputs[rows, :at] = block[:, :at]
-            inputs[rows, at:] = block[:, at + 1 :]
+            here = slice(start, start + len(block))
+            targets[here] = block[:, at]
+            inputs[here, :at] = block[:, :at]
+            inputs[here, at:] = block[:, at + 1 :]
             start += len(block)
     return dataset_of_arrays(
         inputs,
@@ -252,7 +252,7 @@ def _target_of(shape: tuple[int, ...], target: ColumnReference | None, name: str
 def _read_blocks(
     path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int
 ) -> Iterator[NDArray[Any]]:
-    """Blocks of rows; plain reads, since touched pages of a memory map count as memory."""
+    """Blocks of rows, by plain reads, since touched pages of a memory map count as memory."""
     rows = max(1, _BLOCK_VALUES // shape[1])
     with path.open("rb") as file:
         file.seek(offset)
@@ -271,35 +271,35 @@ def _read_blocks(
 def read_npz(path: Path, task: str | None) -> Dataset:
     """The samples of an `.npz` file with X (or x, inputs, data) and y (or target, targets, labels)."""
     if not zipfile.is_zipfile(path):
-        npy_header(path)  # which says what else it is
+        npy_header(path)  # refuses other formats by name
         raise Refusal(f"{path.name} must be an archive of arrays; got a single one. Call it .npy.")
-    with open_npz(path) as held:
-        inputs = _member(held, INPUT_KEYS, path, "inputs")
-        targets = _member(held, TARGET_KEYS, path, "targets")
-        weights = next((held[key] for key in WEIGHT_KEYS if key in held), None)
+    with open_npz(path) as file:
+        inputs = _member(file, INPUT_KEYS, path, "inputs")
+        targets = _member(file, TARGET_KEYS, path, "targets")
+        weights = next((file[key] for key in WEIGHT_KEYS if key in file), None)
     return dataset_of_arrays(inputs, targets, weights, task=task, source=path.name, owned=True)
 
 
-def _member(held: Archive, keys: tuple[str, ...], path: Path, role: str) -> NDArray[Any]:
+def _member(file: Archive, keys: tuple[str, ...], path: Path, role: str) -> NDArray[Any]:
     for key in keys:
-        if key in held:
-            return held[key]
+        if key in file:
+            return file[key]
     raise Refusal(
-        f"{path.name} must have the {role} as {' or '.join(keys)}; got {', '.join(held.names) or 'nothing'}."
+        f"{path.name} must have the {role} as {' or '.join(keys)}; got {', '.join(file.names) or 'nothing'}."
     )
 
 
 def arrays_of_file(path: Path) -> tuple[Any, Any, Any]:
-    """Inputs, and targets and sample weights where the file has them."""
+    """Inputs, and targets and sample weights if the file has them."""
     if path.suffix.lower() == ".npy":
         return read_array(path), None, None
-    with open_npz(path) as held:
+    with open_npz(path) as file:
         inputs, targets, weights = (
-            next((held[key] for key in keys if key in held), None)
+            next((file[key] for key in keys if key in file), None)
             for keys in (INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS)
         )
         if inputs is None:
             raise Refusal(
-                f"{path.name} must have the inputs as {' or '.join(INPUT_KEYS)}; got {', '.join(held.names)}."
+                f"{path.name} must have the inputs as {' or '.join(INPUT_KEYS)}; got {', '.join(file.names)}."
             )
     return inputs, targets, weights

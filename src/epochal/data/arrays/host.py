@@ -14,12 +14,12 @@ __all__ = ["on_host", "parts_on_host"]
 
 
 def on_host(value: Any) -> Any:
-    """A tensor without its gradient and in this machine's memory; a sparse matrix with its zeros.
+    """A tensor detached and in host memory, or a sparse matrix made dense.
 
-    Anything else is returned as it is.
+    Anything else is returned unchanged.
 
     Raises:
-        Refusal: a sparse matrix that is too large with its zeros.
+        Refusal: a sparse matrix that is too large when dense.
     """
     if callable(getattr(value, "detach", None)) and callable(getattr(value, "cpu", None)):
         tensor = value.detach().cpu()

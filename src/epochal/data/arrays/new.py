@@ -30,12 +30,12 @@ __all__ = ["new_arrays"]
 
 
 def new_arrays(source: Any, known: Known) -> Dataset:
-    """New samples of arrays or their files, kept as `known.dtype` as the training samples are."""
+    """New samples from arrays or their files, as `known.dtype` like the training samples."""
     rows = _rows_of_file(source, known)
     if rows is not None:
         return rows
     task, shape, dtype = known.task, known.shape, known.dtype
-    name, inputs, targets, weights = _beside(source, known.reading)
+    name, inputs, targets, weights = _parts(source, known.reading)
     notes: tuple[str, ...] = ()
     if shape is not None and dtype is not None:
         inputs, notes = as_kept(np.asarray(inputs), shape, np.dtype(dtype))
@@ -59,18 +59,18 @@ def new_arrays(source: Any, known: Known) -> Dataset:
 
 
 def _rows_of_file(source: Any, known: Known) -> Dataset | None:
-    """The rows of an `.npy` file that stay in it; None where it is small, or must be looked at as a whole."""
+    """The rows of an `.npy` file that stay in it; None if it is small or must be read as a whole."""
     if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".npy" or known.stream is False:
         return None
     path, shape = existing(source), known.shape
-    held, at = npy_header(path), _column_of(known.target_name)
-    if shape is None or held.fortran or held.dtype.kind not in "buif" or not held.shape[0]:
+    header, at = npy_header(path), _column_of(known.target_name)
+    if shape is None or header.fortran or header.dtype.kind not in "buif" or not header.shape[0]:
         return None
     kept = np.dtype(np.float32 if known.dtype is None else known.dtype)
-    without = at if at is not None and held.shape[1:] == (shape[0] + 1,) else None
-    if (without is None and held.shape[1:] != shape) or (kept == np.uint8) != (held.dtype == np.uint8):
+    without = at if at is not None and header.shape[1:] == (shape[0] + 1,) else None
+    if (without is None and header.shape[1:] != shape) or (kept == np.uint8) != (header.dtype == np.uint8):
         return None
-    rows = FileRows(path, held.shape, held.dtype, held.offset, without=without, kept=kept)
+    rows = FileRows(path, header.shape, header.dtype, header.offset, without=without, kept=kept)
     if not streams(len(rows) * rows.sample_bytes, known.stream):
         return None
     targets = None if without is None or known.task is None else rows.column(without)
@@ -78,8 +78,8 @@ def _rows_of_file(source: Any, known: Known) -> Dataset | None:
     return dataset_of_arrays(rows, targets, task=known.task, source=path.name, target_name=name, least=1)
 
 
-def _beside(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
-    """What it is called, inputs, and targets and sample weights where there are any."""
+def _parts(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
+    """The source's name, its inputs, and targets and sample weights if there are any."""
     if isinstance(source, (str, Path)):
         path = existing(source)
         if path.suffix.lower() in ARRAY_SUFFIXES:
@@ -99,7 +99,7 @@ def _beside(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
 
 
 def _column_of(target_name: str) -> int | None:
-    """Where a numbered target column is, from 0; None for a target that was no column."""
+    """The index of a numbered target column; None for a target that was no column."""
     found = re.fullmatch(r"column (\d+)", target_name)
     return None if found is None else int(found[1]) - 1
 

@@ -12,9 +12,9 @@ __all__ = ["of_objects"]
 
 
 def of_objects(array: NDArray[Any]) -> NDArray[Any]:
-    """An array of objects that all are numbers, or all true or false, as what they are; None is missing.
+    """An array of objects as numbers or booleans, if all of them are; None is missing.
 
-    Others are left as they are.
+    Others are returned unchanged.
 
     >>> of_objects(np.array([1, None, 2.5], object)).tolist(), of_objects(np.array([True], object)).dtype
     ([1.0, nan, 2.5], dtype('bool'))

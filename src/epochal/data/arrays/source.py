@@ -24,7 +24,7 @@ __all__ = ["ARRAYS"]
 
 
 def _is_arrays(source: Any) -> bool:
-    """Files of NumPy's, `(X, y)` and `(X, y, sample_weight)`."""
+    """Whether it is a NumPy file, `(X, y)` or `(X, y, sample_weight)`."""
     if isinstance(source, str | Path):
         return Path(source).suffix.lower() in ARRAY_SUFFIXES
     several = isinstance(source, tuple | list) and 2 <= len(source) <= 3 and not is_frame(source[0])
@@ -44,7 +44,7 @@ def _load(source: Any, asked: Mapping[str, Any], progress: Progress | None) -> D
 
 
 def _of_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> Dataset:
-    """`(X, y)` or `(X, y, sample_weight)`; a large X, or one that is mapped from a file, may be streamed."""
+    """`(X, y)` or `(X, y, sample_weight)`; a large or memory-mapped X may be streamed."""
     inputs = source[0]
     if not isinstance(inputs, np.ndarray) or inputs.ndim < 2 or inputs.dtype.kind not in "buif":
         return dataset_of_arrays(*source, task=task)

@@ -39,7 +39,7 @@ def same_length(name: str, array: NDArray[Any], samples: int) -> None:
 def array_targets(
     targets: NDArray[Any], samples: int, task: str | Task | None, name: str
 ) -> tuple[NDArray[Any], Task, list[str]]:
-    """Targets as they are kept, what is to be predicted, and notes; `task` is asked for, or known already."""
+    """The stored targets, the task, and notes; `task` is requested, or known from training."""
     targets = _plain_targets(targets, samples)
     if isinstance(task, Task):
         labels, read = _known_targets(targets, task, name)
@@ -81,12 +81,12 @@ def _one_hot(targets: NDArray[Any]) -> bool:
 
 
 def _odd(targets: NDArray[Any]) -> str:
-    """The first value that is neither 0 nor 1."""
+    """The first value other than 0 and 1."""
     return f"{targets[(targets != 0) & (targets != 1)][0]:g}"
 
 
 def _label_matrix(targets: NDArray[Any], name: str) -> tuple[NDArray[Any], Task, list[str]]:
-    """Rows of 0 and 1, any number of which are 1: each column is a label of its own."""
+    """Multilabel targets: rows of 0 and 1, a label per column."""
     rows, width = targets.shape
     task = Task("multilabel", tuple(f"{name} {k + 1}" for k in range(width)), width)
     counts = targets.sum(axis=0).astype(int)
@@ -105,20 +105,20 @@ def _label_matrix(targets: NDArray[Any], name: str) -> tuple[NDArray[Any], Task,
 
 
 def label_names(targets: Any) -> tuple[str, ...]:
-    """What the columns of a data frame of labels are called; nothing for arrays and names that repeat."""
+    """The column names of a data frame of labels; empty for arrays and repeated names."""
     names = tuple(map(str, getattr(targets, "columns", ())))
     return names if len(set(names)) == len(names) else ()
 
 
 def _several(targets: NDArray[Any]) -> str:
-    """How many ones the rows of a label matrix have."""
+    """A sentence on the ones per row of a label matrix."""
     ones = targets.sum(axis=1).astype(int)
     most = "one" if ones.max() == 1 else "ones"
     return f"{ones.max()} {most}" if ones.min() == ones.max() else f"{ones.min()} to {ones.max()} {most}"
 
 
 def _known_targets(targets: NDArray[Any], task: Task, name: str) -> tuple[NDArray[Any], list[str]]:
-    """The targets of further samples, as those of a task that is known already, and notes on them."""
+    """The targets of new samples for a known task, with notes."""
     if task.is_classification and targets.ndim == 2 and targets.dtype.kind in "buif" and _one_hot(targets):
         targets = targets.argmax(axis=1)
     wanted = targets.shape[:1] if task.targets == 1 else (len(targets), task.targets)
@@ -143,7 +143,7 @@ def _column(targets: NDArray[Any]) -> pa.ChunkedArray:
 
 
 _SPANS = ("Interval", "Period")
-"""Types of pandas whose values are classes by what they are called, as `pandas.cut` makes them."""
+"""Pandas types whose values are classes by their names, as from `pandas.cut`."""
 
 
 def _plain_targets(targets: NDArray[Any], samples: int) -> NDArray[Any]:

@@ -23,7 +23,7 @@ from epochal.errors import Refusal
 __all__ = ["PACKING_ERRORS", "head_of", "is_stream", "kept_stream", "unpack"]
 
 PACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException)
-"""What a damaged file raises while it is unpacked."""
+"""Exceptions of damaged files during decompression."""
 
 _HEAD = 512
 _PACKED: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
@@ -82,16 +82,16 @@ _ZIP_PARTS = (
 
 
 _STREAMS: dict[str, Path] = {}
-"""What was read from standard input and from pipes, by what they were called."""
+"""Copies of standard input and pipes, by their names."""
 
 
 def is_stream(path: str | Path) -> bool:
-    """Whether it is standard input ("-") or a pipe, which can be read but once."""
+    """Whether it is standard input ("-") or a pipe, which can be read only once."""
     return str(path) == "-" or Path(path).expanduser().is_fifo()
 
 
 def kept_stream(path: str | Path) -> Path:
-    """A file with all that came from standard input ("-") or a pipe; it goes when the process ends.
+    """A temporary file with the content of standard input ("-") or a pipe, removed at exit.
 
     Raises:
         Refusal: a terminal, which has no end.
@@ -130,7 +130,7 @@ def _remove(file: Path) -> None:
 
 
 def head_of(path: Path) -> bytes:
-    """The first bytes of a file, empty where it can't be read."""
+    """The first bytes of a file, empty if unreadable."""
     try:
         with path.open("rb") as file:
             return file.read(_HEAD)
@@ -139,11 +139,11 @@ def head_of(path: Path) -> bytes:
 
 
 def unpack(path: Path, sheet: str | int | None = None) -> Content:
-    """The text in a file: as it is, compressed (gzip, bz2, xz, zstd, zip), or as a sheet of a workbook.
+    """The text of a file: plain, compressed (gzip, bz2, xz, zstd, zip), or a sheet of a workbook.
 
     Raises:
-        Refusal: another kind of file, by its name in plain words; a damaged archive; no such sheet.
-        MissingExtra: a workbook, where the package that reads it is not installed.
+        Refusal: another kind of file, named in words; a damaged archive; no such sheet.
+        MissingExtra: a workbook, without the package that reads it.
     """
     head = head_of(path)
     name, size = path.name, path.stat().st_size
@@ -169,13 +169,13 @@ def unpack(path: Path, sheet: str | int | None = None) -> Content:
 
 
 def unreadable(name: str, error: Exception) -> Refusal:
-    """A damaged file, in one sentence."""
+    """The refusal of a damaged file."""
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return Refusal(f"{name} can't be read: {str(said).splitlines()[0].rstrip('.')}.")
 
 
 def _refuse_other(head: bytes, name: str) -> None:
-    """Refuse what is known to be no table, by name."""
+    """Refuse formats that are known to be no table, by name."""
     kind = next((said for magic, said in _FORMATS if head.startswith(magic)), None)
     lower = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     kind = kind or next((said for magic, said in _TEXT_FORMATS if lower.startswith(magic)), None)

@@ -12,9 +12,9 @@ __all__ = ["Content"]
 
 @dataclass(frozen=True)
 class Content:
-    """A text that may be opened again and again, however it is packed.
+    """A text that can be opened repeatedly, compressed or not.
 
-    `plain` is the path where the bytes lie as they are; `size` counts the bytes on the disk.
+    `plain` is the path of uncompressed bytes; `size` counts the bytes on disk.
     """
 
     name: str
@@ -23,4 +23,4 @@ class Content:
     plain: Path | None = None
     notes: tuple[str, ...] = ()
     encoding: str | None = None
-    """Known where the text was made here."""
+    """Known if the text was generated here."""

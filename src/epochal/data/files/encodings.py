@@ -8,13 +8,13 @@ import re
 __all__ = ["ASSUMED", "SURE", "guess", "marked", "wide"]
 
 ASSUMED = ("cp1252", "latin-1")
-"""What bytes are read as that are no UTF-8 and show no other encoding: with and without 0x80 to 0x9f."""
+"""Fallbacks for bytes that are no UTF-8 and have no detected encoding: with and without 0x80 to 0x9f."""
 
 _SEVERAL_BYTES = ("gb18030", "big5", "big5hkscs", "cp932", "euc-jp", "cp949")
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, with whose mark it begins
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it starts with
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -35,16 +35,16 @@ _TRUSTED = {
     "tis-620": "cp874",
     "windows-874": "cp874",
 }
-"""Encodings in which tables are written, as the detector calls them and as Python does."""
+"""Encodings of tables, by the detector's and Python's names."""
 
 SURE = 0.03
-"""The confidence from which on a guess about the words of a table was right in tests on 20 languages."""
+"""The detector's confidence from which guesses were right in tests on 20 languages."""
 _NEAR = 0.95
-"""The share of the highest confidence that a guess must have."""
+"""A guess needs this share of the highest confidence."""
 
 
 def marked(head: bytes) -> str | None:
-    """The encoding that a byte order mark tells.
+    """The encoding given by a byte order mark.
 
     >>> marked("a".encode("utf-16")), marked(b"a")
     ('utf-16', None)
@@ -74,14 +74,14 @@ def wide(head: bytes) -> str | None:
 
 
 def guess(sample: bytes, sure: float = SURE) -> str | None:
-    """The encoding of bytes that are no UTF-8, if their words leave little doubt; else None.
+    """The likely encoding of bytes that are no UTF-8, or None.
 
-    Only the different words with bytes beyond ASCII are looked at: numbers say nothing.
+    Based on the distinct words with non-ASCII bytes.
 
     >>> guess(b"") is None
     True
     """
-    import chardet  # late: only a file that is no UTF-8 needs it
+    import chardet  # late: only needed for files that are no UTF-8
 
     words = sorted({word for word in re.split(rb"[\s,;|]+", sample) if not word.isascii()})
     found = [one for one in chardet.detect_all(b"\n".join(words)) if one["encoding"] is not None]
@@ -95,6 +95,6 @@ def guess(sample: bytes, sure: float = SURE) -> str | None:
 
 
 def _characters(words: list[bytes], encoding: str) -> int:
-    """How many different characters beyond ASCII the words have: one alone may be a degree sign and a C."""
+    """Number of distinct non-ASCII characters: a single one may be the degree sign of °C."""
     text = b"\n".join(words).decode(encoding, errors="ignore")
     return len({character for character in text if not character.isascii()})

@@ -23,7 +23,7 @@ _TOTAL = re.compile(
 )
 _MARKS = frozenset((*MISSING, *NUMBER_MARKS)) - {""}
 _MOST_ROWS = 200
-"""Rows below the first that say of which types the columns are."""
+"""Rows below the first that determine the column types."""
 
 
 def is_number(cell: str) -> bool:
@@ -32,7 +32,7 @@ def is_number(cell: str) -> bool:
 
 
 def looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Names stand above numbers or dates, or are texts unlike those below; years and counts may be names.
+    """Whether the first row holds names: texts above numbers or dates, or unlike those below.
 
     >>> rows = [["0", "52.15", "47.48"], ["1", "65.12", "55.56"], ["2", "43.65", "66.03"]]
     >>> looks_like_header(["region", "2019", "2020"], rows), looks_like_header(["9", "50.5", "60.1"], rows)
@@ -75,7 +75,7 @@ def _kind(cell: str) -> str:
 
 
 def _most(column: Sequence[str]) -> str:
-    """Of which type most cells of a column are; blank where it has none."""
+    """The type of most cells of a column, blank if it has none."""
     kinds = Counter(kind for kind in map(_kind, column) if kind not in ("blank", "mark"))
     if not kinds:
         return "blank"
@@ -84,9 +84,9 @@ def _most(column: Sequence[str]) -> str:
 
 
 def _are_labels(at: Sequence[int], first: Sequence[str], body: Sequence[Sequence[str]], named: bool) -> bool:
-    """Whether numbers above numbers are names: in even steps or beyond what stands below, as years are.
+    """Whether numbers above numbers are names: in even steps or out of range, as years are.
 
-    `named` tells that other cells of the row are names without doubt.
+    `named` says that other cells of the row are names without doubt.
     """
     cells = [first[index] for index in at]
     values = [_value(cell) for cell in cells]
@@ -121,7 +121,7 @@ def _value(cell: str) -> float:
 
 
 def _unlike(cell: str, column: Sequence[str]) -> bool:
-    """Whether a number is beyond all that stand below it, or whole above fractions."""
+    """Whether a number is out of the range of those below, or whole above fractions."""
     values = [_value(other) for other in column if is_number(other)]
     if not values:
         return False
@@ -145,7 +145,7 @@ def _rarely(holds: object, rows: Sequence[Sequence[float]]) -> bool:
 
 
 def marks_names(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Whether the rows have one field more than the names: R's write.table gives the row's name no header."""
+    """Whether rows have one field more than the names, as from R's write.table with row names."""
     if len(first) < 2 or len(body) < 2 or any(len(row) != len(first) + 1 for row in body):
         return False
     rows = [row[0] for row in body]
@@ -189,7 +189,7 @@ def is_title(row: Sequence[str], fields: int) -> bool:
 
 
 def is_total(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Whether the last row sums the others up: "Total" in its first cell, and in that of no other row."""
+    """Whether the last row holds totals: "Total" in its first cell, and in no other row's."""
     at = next((at for at, cell in enumerate(row) if cell), None)
     if at is None or at > 1 or not _TOTAL.fullmatch(row[at]):
         return False

@@ -18,7 +18,7 @@ _SUFFIXES = (".json", ".jsonl", ".ndjson")
 
 
 def is_json(content: Content) -> bool:
-    """Whether a text is named, or begins, as JSON objects do."""
+    """Whether a text is named, or begins, like JSON."""
     if any(Path(content.name).name.lower().endswith((one, f"{one}.gz")) for one in _SUFFIXES):
         return True
     try:
@@ -30,7 +30,7 @@ def is_json(content: Content) -> bool:
 
 
 def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
-    """A column for each name; what an object lacks is missing.
+    """A table with a column for each name; absent names are missing values.
 
     Raises:
         Refusal: no JSON, or JSON that is no list of flat objects.
@@ -47,7 +47,7 @@ def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
                 raise Refusal(f"{content.name} must hold a list of objects; it holds other values.")
             table = pa.Table.from_pylist(_with_all_names(rows))
         else:
-            held = pa.BufferOutputStream()  # memory of Arrow's own: its threads outlive this call
+            held = pa.BufferOutputStream()  # Arrow's own memory: its threads outlive this call
             held.write(data)
             table = pa_json.read_json(pa.BufferReader(held.getvalue()))
     except Refusal:
@@ -59,6 +59,6 @@ def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
 
 
 def _with_all_names(rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Rows whose first has the names of all, from which the columns are made."""
+    """Rows whose first has all names, since the columns are made from it."""
     names = dict.fromkeys(name for row in rows for name in row)
     return [dict.fromkeys(names) | rows[0], *rows[1:]] if rows else rows

@@ -27,12 +27,12 @@ ARRAY_SUFFIXES = (".npy", ".npz")
 _BLOCK_BYTES = 1 << 22
 _DIMENSIONS = 32
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""How NumPy packs arrays; deflated bytes unfold to at most 1,032 times as many."""
+"""NumPy's compression methods; deflate expands at most 1,032 times."""
 _MOST_UNFOLDED = 1032
 
 
 class Header(NamedTuple):
-    """What a file says of its array; the values begin at `offset`."""
+    """The header of an array; values begin at `offset`."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -41,15 +41,15 @@ class Header(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the values."""
+        """Size of the values."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 def npy_header(path: Path) -> Header:
-    """What an `.npy` file holds, which is not more than there is in it.
+    """The header of an `.npy` file, checked against its size.
 
     Raises:
-        Refusal: it is no such file, holds objects, or is shorter than its header says.
+        Refusal: no such file, an object array, or a file shorter than its header claims.
     """
     with _refusing(path), path.open("rb") as file:
         return _header(file, path.stat().st_size)
@@ -66,7 +66,7 @@ def read_array(path: Path) -> NDArray[Any]:
 
 
 class Archive:
-    """The arrays in an `.npz` file by name, each read when it is asked for."""
+    """The arrays in an `.npz` file by name, each read on access."""
 
     def __init__(self, path: Path, held: zipfile.ZipFile) -> None:
         self._path, self._held = path, held
@@ -86,17 +86,17 @@ class Archive:
                 raise ValueError(f"its {info.file_size:,} bytes do not fit into the free memory")
             with self._held.open(info) as file:
                 values = _values(file, _header(file, info.file_size))
-                while file.read(_BLOCK_BYTES):  # to the end, where the checksum is looked at
+                while file.read(_BLOCK_BYTES):  # to the end, where the checksum is verified
                     pass
                 return values
 
 
 @contextmanager
 def open_npz(path: Path) -> Iterator[Archive]:
-    """An `.npz` file, to be read from within.
+    """An `.npz` file, readable within the context.
 
     Raises:
-        Refusal: it is none, or an array in it is damaged.
+        Refusal: no such file, or a damaged array.
     """
     with _refusing(path):
         held = zipfile.ZipFile(path)
@@ -106,7 +106,7 @@ def open_npz(path: Path) -> Iterator[Archive]:
 
 @contextmanager
 def _refusing(path: Path, what: str | None = None) -> Iterator[None]:
-    """Within, whatever parsers and unpackers raise is a refusal: BadZipFile, zlib.error and many more."""
+    """Turn any error of parsing and decompression into a refusal."""
     try:
         yield
     except Refusal:
@@ -119,11 +119,11 @@ def _refusing(path: Path, what: str | None = None) -> Iterator[None]:
 
 
 class _Short(ValueError):
-    """Fewer values than the header says."""
+    """Fewer values than the header claims."""
 
 
 def _ends(header: Header, size: int) -> str:
-    """What a file of that many bytes lacks."""
+    """What a file of this size is missing."""
     rows = header.shape[0] if header.shape else 1
     at = max(0, size - header.offset) * rows // max(1, header.nbytes) + 1
     return f"must hold {rows:,} rows as its header says; it ends in row {at:,}. Copy it again."

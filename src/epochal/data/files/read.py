@@ -23,10 +23,10 @@ PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
 def existing(path: str | Path) -> Path:
-    """The path, if it is a file that can be read; of standard input ("-") or a pipe, a file with its content.
+    """The path of a readable file; for standard input ("-") or a pipe, of a copy.
 
     Raises:
-        Refusal: there is no such file (with the nearest name in its folder), or it is a folder.
+        Refusal: no such file (with the nearest name in its folder), or a folder.
     """
     file = kept_stream(path) if is_stream(path) else Path(path).expanduser()
     if file.is_dir() and parquet_in(file):
@@ -58,14 +58,14 @@ def read_table(
 ) -> tuple[pa.Table, tuple[str, ...]]:
     """The table in a file, with notes on how it was read.
 
-    A text with delimiters (.csv, .tsv), JSON lines, a workbook, or Parquet; packed or not.
+    A text with delimiters (.csv, .tsv), JSON lines, a workbook, or Parquet; compressed or not.
 
     Args:
         path: the file, "-" for standard input, or a pipe.
-        reading: what is said about how it is to be read. Without a header, columns are called "column 1",
+        reading: the reading options. Without a header, columns are named "column 1",
             "column 2" and so on.
-        text: which of the names are columns to read as text, whatever they look like.
-        drop: which of the names are columns that are not used, and need not be convertible.
+        text: selects columns to read as text.
+        drop: selects unused columns, which need not be convertible.
 
     Raises:
         Refusal: no such file, a folder, empty, no table, or ragged rows (with their lines).
@@ -88,7 +88,7 @@ def table_of(
     text: Collection[str] = (),
     levels: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """The tidy table of a text whose dialect is known; `text` and `levels` as in `read_text`."""
+    """The tidy table of a text with a known dialect; `text` and `levels` as in `read_text`."""
     from epochal.data.files.text import read_text
 
     unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
@@ -100,7 +100,7 @@ def table_of(
 def parquet_table(
     file: Path, drop: Callable[[Sequence[str]], Collection[int]] = lambda names: ()
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """The tidy table of a Parquet file, or of those in a folder."""
+    """The tidy table of a Parquet file, or of a folder of them."""
     parts = [_read_parquet(part) for part in (parquet_in(file) if file.is_dir() else [file])]
     table, notes = parts[0]
     if len(parts) > 1:
@@ -109,14 +109,14 @@ def parquet_table(
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether it is a Parquet file, or a folder with some in it."""
+    """Whether it is a Parquet file, or a folder with some."""
     if path.is_dir():
         return bool(parquet_in(path))
     return path.suffix.lower() in PARQUET_SUFFIXES or head_of(path).startswith(b"PAR1")
 
 
 def parquet_in(folder: Path) -> list[Path]:
-    """The Parquet files in a folder and the folders in it, by name; hidden ones are none."""
+    """The Parquet files in a folder and its subfolders, by name, without hidden ones."""
     found = (path for suffix in PARQUET_SUFFIXES for path in folder.rglob(f"*{suffix}"))
     return sorted(
         path
@@ -126,9 +126,9 @@ def parquet_in(folder: Path) -> list[Path]:
 
 
 def open_parquet(file: Path) -> Any:
-    """A Parquet file; texts that few bytes can repeat very often are read as a dictionary and its indices.
+    """A Parquet file, with texts read as dictionaries.
 
-    So `tidy` sees how long they are before they are written out.
+    A few bytes can repeat a text very often; this way `tidy` can check the size before expanding it.
     """
     import pyarrow.parquet as pq
 
@@ -156,7 +156,7 @@ def _read_parquet(file: Path) -> tuple[pa.Table, tuple[str, ...]]:
         table = shrink_batches(source.schema_arrow, source.iter_batches(batch_size=1 << 16))
     except Refusal:
         raise
-    except (pa.ArrowException, OSError, UnicodeError) as error:  # names of columns need not be UTF-8
+    except (pa.ArrowException, OSError, UnicodeError) as error:  # names of columns may be no UTF-8
         raise Refusal(f"{file.name} can't be read as Parquet: {_first_line(error)}.") from error
     index: list[Any] = [name for name in table.column_names if name.startswith("__index_level_")]
     if index:

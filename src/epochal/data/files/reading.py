@@ -13,15 +13,15 @@ __all__ = ["AS_FOUND", "Reading"]
 
 @dataclass(frozen=True)
 class Reading:
-    """How a file with a table is read; None is recognized.
+    """Options for reading a table from a file; None is recognized.
 
     Args:
         header: whether the first row holds the names.
         delimiter: the character between fields.
-        missing: the cells that mean a missing value, in place of `MISSING`; an empty one always does.
-        encoding: how characters are written as bytes, such as "cp1251", by the names that Python knows.
-        skip_rows: lines at the beginning that are not read.
-        comment: what a line begins with that is not read.
+        missing: the cells that mean a missing value, instead of `MISSING`; an empty cell always does.
+        encoding: the encoding, by Python's names, such as "cp1251".
+        skip_rows: lines to skip at the beginning.
+        comment: the beginning of lines to skip.
         sheet: the sheet of a workbook, by name or number from 1.
         decimal: the decimal mark, "." or ",".
 
@@ -48,7 +48,7 @@ class Reading:
             object.__setattr__(self, "missing", (self.missing,))
         if self.encoding is not None:
             try:
-                text = codecs.lookup(self.encoding)._is_text_encoding  # "rot13" and "zip" are none
+                text = codecs.lookup(self.encoding)._is_text_encoding  # excludes "rot13" and "zip"
             except (LookupError, TypeError, ValueError):
                 text = False
             if not text:
@@ -66,7 +66,7 @@ class Reading:
 
     @property
     def marks(self) -> tuple[str, ...] | None:
-        """The cells that mean a missing value, as encoders keep them; None for the usual ones."""
+        """The cells that mean a missing value, for encoders; None for the default ones."""
         return None if self.missing is None else tuple(sorted(self.missing))
 
 

@@ -22,7 +22,7 @@ __all__ = ["DELIMITERS", "Dialect", "sniff"]
 
 DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma", " ": "space"}
 COMMENTS = ("#", "%", "//")
-"""What comment lines begin with, if they are no rows of the table."""
+"""Beginnings of comment lines, if these are no rows of the table."""
 
 _SEP = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)
 _TAIL_ROWS = 12
@@ -30,11 +30,11 @@ _TAIL_ROWS = 12
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text table is written.
+    """The format of a text table.
 
     `start` counts the lines before the first row of data, `tail` those after the last one. `unnamed` are the
-    columns that no header names; they are left out where they are empty. Lines that begin with `comment` are
-    none of the table: all of them if it was `given`, else those that have another number of fields.
+    columns without a header, left out if empty. Lines that begin with `comment` are
+    skipped: all of them if it was `given`, else those with another number of fields.
     """
 
     encoding: str
@@ -50,17 +50,17 @@ class Dialect:
     given: bool = False
     tail: int = 0
     unclear: frozenset[int] = frozenset()
-    """Columns of digits to be read as text: their decimal mark is open, or they are codes such as 01."""
+    """Columns of digits to read as text: ambiguous decimal mark, or codes such as 01."""
     spaced: bool = False
     """Whether quotes follow a delimiter and a blank, as in `1, "a, b"`."""
     first: str = ""
-    """The line of the header, which files that were put together have again further below."""
+    """The header line, which concatenated files repeat further below."""
     quote: str = '"'
-    """What holds a field together: double quotes or single ones."""
+    """The quote character, double or single."""
 
 
 def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
-    """Recognize how a text table is written, from its bytes, its first and its last rows.
+    """Detect the format of a text table from its bytes, first and last rows.
 
     Raises:
         Refusal: an empty file, one that is not text, or one without rows below its header.
@@ -128,7 +128,7 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
 
 
 class _Layout:
-    """The parts of a text table: remarks and titles above, names, units, rows, and totals below."""
+    """The layout of a text table: remarks and titles, names, units, rows, and totals."""
 
     def __init__(self, rows: list[Row], reading: Reading, name: str) -> None:
         self.notes: list[str] = []
@@ -154,7 +154,7 @@ class _Layout:
                 )
 
     def _without_comments(self, rows: list[Row]) -> tuple[str, list[Row], Row | None]:
-        """The mark of comments, the rows without them, and the comment just above the table."""
+        """The comment mark, the rows without comments, and the comment just above the table."""
         told = self.reading.comment
         if told is not None:
             kept = [row for row in rows if not row.begins(told)]
@@ -181,7 +181,7 @@ class _Layout:
         return "", rows, None
 
     def _below_titles(self, rows: list[Row]) -> list[Row]:
-        """The rows from the first one of the table on."""
+        """The rows from the start of the table."""
         if self.reading.skip_rows is not None:
             return rows
         at = 0
@@ -202,7 +202,7 @@ class _Layout:
         return rows[at:]
 
     def _is_title(self, rows: Sequence[Row]) -> bool:
-        """Whether the first row, which is too short, is a title: few cells, or words above a header."""
+        """Whether the first, too short row is a title: few cells, or words above a header."""
         first, following, *rest = [row.cells for row in rows]
         if is_title(first, self.fields):
             return True
@@ -215,7 +215,7 @@ class _Layout:
         )
 
     def _padded_title(self, rows: Sequence[Row]) -> bool:
-        """A title that a spreadsheet wrote with all its empty cells, above rows with a header."""
+        """Whether the first row is a title with a spreadsheet's empty cells, above rows with a header."""
         first, *rest = [row.cells for row in rows if any(row.cells)]
         filled = [cell for cell in first if cell]
         return (
@@ -271,13 +271,13 @@ class _Layout:
         return bool(found), cells
 
     def _delimiter_of(self, row: Row) -> str:
-        """The delimiter that splits a comment as often as the rows are."""
+        """The delimiter that splits a comment into as many fields as the rows have."""
         text = row.raw.lstrip().removeprefix(self.comment).strip()
         counts = {d: len(next(csv.reader([text], delimiter=d))) for d in DELIMITERS}
         return next((d for d, count in counts.items() if count == self.fields), ",")
 
     def tail(self, rows: list[Row], text: str) -> int:
-        """How many lines at the end are none of the table: totals, sources, empty rows."""
+        """Number of trailing lines outside the table: totals, sources, empty rows."""
         if self.reading.skip_rows == 0:
             return 0
         known = [row.cells for row in self.body]
@@ -323,13 +323,13 @@ def _shown(cells: Sequence[str], most: int = 60) -> str:
 
 
 def _usual(rows: Sequence[Row]) -> int:
-    """How many fields most rows have."""
+    """The most common number of fields."""
     ((fields, _),) = Counter(len(row.cells) for row in rows).most_common(1)
     return fields
 
 
 def _delimiter(lines: Sequence[str], name: str, comment: str | None) -> str:
-    """The delimiter that gives the same number of fields, more than one, in the most rows."""
+    """The delimiter with which the most rows have the same number of fields, more than one."""
     marks = COMMENTS if comment is None else (comment,)
     plain = [line for line in lines[:2000] if not line.lstrip().startswith(marks)]
     lines = plain if len(plain) * 2 >= len(lines[:2000]) or comment is not None else lines
@@ -350,7 +350,7 @@ def _delimiter(lines: Sequence[str], name: str, comment: str | None) -> str:
 
 
 def _named(cells: Sequence[str], header: bool) -> tuple[tuple[str, ...], frozenset[int], list[str]]:
-    """Names without gaps or doubles, the columns without a name of their own, and what was done."""
+    """Unique, non-empty names, the columns without their own, and notes."""
     unnamed = {index for index, cell in enumerate(cells) if not cell}
     given = list(cells)
     notes: list[str] = []

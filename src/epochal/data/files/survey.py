@@ -17,9 +17,9 @@ SAMPLE_BYTES = 1 << 18
 _TAIL_BYTES = 1 << 14
 _BLOCK_BYTES = 1 << 22
 _WORD_BYTES = 1 << 20
-"""Bytes of lines beyond ASCII from which an encoding is guessed."""
+"""Bytes of non-ASCII lines that are used to guess an encoding."""
 _UNFOLDED_BYTES, _UNFOLDED_TIMES = 1 << 30, 200
-"""A packed table that unfolds to more than both, in bytes and in times its size, is no table but a trap."""
+"""A table that expands beyond both, in bytes and in times its size, is taken for a decompression bomb."""
 
 _CONTROL_BYTES = bytes({*range(32)} - set(b"\t\n\v\f\r\x1b"))
 _WIDE = ("utf-16", "utf-32")
@@ -27,7 +27,7 @@ _WIDE = ("utf-16", "utf-32")
 
 @dataclass(frozen=True)
 class Survey:
-    """What the bytes of a text say: `head` and `tail` are decoded; `whole` if the head is all there is."""
+    """Properties of a text's bytes: `head` and `tail` are decoded; `whole` if the head is everything."""
 
     encoding: str
     quoted: bool
@@ -38,7 +38,7 @@ class Survey:
 
 
 def survey(content: Content, encoding: str | None = None) -> Survey:
-    """Read all bytes once, and settle how they are characters: as told, or recognized.
+    """Read all bytes once and determine the encoding, as given or recognized.
 
     Raises:
         Refusal: an empty file, one that is not text or not in the encoding that was given, a damaged archive.
@@ -84,7 +84,7 @@ def _surveyed(content: Content, told: str | None) -> Survey:
 
 
 def _pass(content: Content, narrow: bool, known: str | None) -> tuple[bool, bool, bool, bytearray, bytes]:
-    """Whether it is UTF-8, has bytes of Windows, has quotes; the lines beyond ASCII; and the last bytes."""
+    """One pass: UTF-8, bytes of cp1252, quotes; the non-ASCII lines; and the last bytes."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     utf8, windows, quoted, position = True, False, False, 0
     words, tail = bytearray(), b""
@@ -124,7 +124,7 @@ def _pass(content: Content, narrow: bool, known: str | None) -> tuple[bool, bool
 
 
 def _wrong(content: Content, encoding: str) -> int | None:
-    """Where the bytes are no text in this encoding; None where they are."""
+    """The offset of bytes that are invalid in this encoding; None if all are valid."""
     decoder, position = codecs.getincrementaldecoder(encoding)(), 0
     with content.open() as file:
         while True:

@@ -33,11 +33,11 @@ STREAM_BYTES = 1 << 25
 
 _BLOCK_BYTES = 1 << 22
 _MOST_RAGGED = 5
-"""Lines with another number of fields that a refusal names."""
+"""Most lines with a wrong number of fields that a refusal names."""
 
 
 class _Reader:
-    """One text, its dialect, and the options that pyarrow needs for them."""
+    """A text, its dialect, and pyarrow's options for them."""
 
     def __init__(
         self, content: Content, dialect: Dialect, marks: Collection[str], text: Collection[str]
@@ -45,7 +45,7 @@ class _Reader:
         self.content, self.dialect, self.marks = content, dialect, frozenset(marks)
         self.types: dict[str, pa.DataType] = {name: pa.string() for name in text if name in dialect.names}
         self.sifted = self.repeated = False
-        """Whether lines that are no rows, and headers, are looked for among the rows."""
+        """Whether to skip non-rows, and repeated headers, among the rows."""
         self.cleaned = (
             dialect.delimiter == " "
             or dialect.spaced
@@ -56,10 +56,10 @@ class _Reader:
 
     @contextmanager
     def source(self) -> Iterator[Any]:
-        """What pyarrow reads: the file as it is, or a copy of the lines of the table.
+        """The input of pyarrow: the file, or a copy of the table's lines.
 
-        Its threads let go of what they read when they please. A Python object among it would abort a process
-        that ends just then: so a path is given wherever the copy is not large.
+        Its threads may hold the input beyond the call, and a Python object would abort a process
+        that exits then: so a path is used unless the copy is large.
         """
         plain, small = self.content.plain, self.content.size < STREAM_BYTES
         if not self.cleaned and plain is not None:
@@ -101,7 +101,7 @@ class _Reader:
         }
 
     def table(self, small: bool) -> pa.Table:
-        """The table; where a row has another number of fields, once more without comments and blank lines."""
+        """The table; if rows have another number of fields, retried without comments and blank lines."""
         try:
             return self._read(small)
         except pa.ArrowInvalid as error:
@@ -127,7 +127,7 @@ class _Reader:
             return shrink_batches(reader.schema, _batches(reader))
 
     def fit_types(self) -> None:
-        """Look at every cell of the columns that the first block made numbers of: what fits them all?"""
+        """Widen the types of columns that the first block read as numbers to fit all cells."""
         with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
             guessed = {field.name: field.type for field in reader.schema}
         self.types.update({name: pa.string() for name in guessed})
@@ -142,7 +142,7 @@ class _Reader:
         self.types = guessed
 
     def marks_in(self, names: Collection[str]) -> dict[str, dict[str, int]]:
-        """How often each mark stands in these columns, whose missing cells have lost what was written."""
+        """Counts of each missing-value mark in these columns, whose cells have lost their text."""
         found: dict[str, dict[str, int]] = {}
         if not names:
             return found
@@ -166,13 +166,13 @@ def read_text(
 
     Args:
         content: the text.
-        dialect: how it is written.
-        reading: which cells mean a missing value.
-        text: names of columns to read as text, whatever they look like.
-        levels: values of these columns that training knew, which mean no missing value.
+        dialect: its format.
+        reading: the options.
+        text: names of columns to read as text.
+        levels: training values of these columns, which are never missing-value marks.
 
     Raises:
-        Refusal: rows with more or fewer fields than the others, with their lines.
+        Refusal: rows with another number of fields, with their lines.
     """
     reader = _Reader(content, dialect, marks_of_numbers(reading.missing), text)
     try:
@@ -223,7 +223,7 @@ def read_text(
 
 
 def _headers_in(table: pa.Table, dialect: Dialect) -> int:
-    """How many rows are the header again."""
+    """Number of rows that repeat the header."""
     if not dialect.first:
         return 0
     cells = _cells(dialect.first, dialect)
@@ -271,7 +271,7 @@ def _fits(column: pa.Array, kind: pa.DataType) -> bool:
 
 
 def _wider(kind: pa.DataType) -> pa.DataType:
-    """The next type that holds more: nothing, integers, floats, text."""
+    """The next wider type: null, integers, floats, text."""
     if pa.types.is_null(kind):
         return pa.int64()
     return pa.float64() if pa.types.is_integer(kind) else pa.string()
@@ -282,7 +282,7 @@ def _lines(content: Content, dialect: Dialect) -> io.TextIOWrapper:
 
 
 def _table_lines(content: Content, dialect: Dialect) -> Iterator[str]:
-    """The lines below the header, without those that stand below the table."""
+    """The lines from the header to the end of the table."""
     held: deque[str] = deque()
     with _lines(content, dialect) as lines:
         for line in itertools.islice(lines, dialect.start, None):
@@ -294,8 +294,8 @@ def _table_lines(content: Content, dialect: Dialect) -> Iterator[str]:
 def _kept(content: Content, dialect: Dialect, sifted: bool, repeated: bool) -> Iterator[str]:
     """The lines of the table without comments, and with one space between fields.
 
-    `sifted` leaves out blank lines and comments that are found by their number of fields, too, and `repeated`
-    the lines that are the header again.
+    `sifted` also skips blank lines, and comments recognized by their number of fields; `repeated` skips
+    repeated headers.
     """
     lines = _table_lines(content, dialect)
     if sifted:
@@ -327,7 +327,7 @@ def _plain_lines(lines: Iterable[str], dialect: Dialect, repeated: bool) -> Iter
 
 
 def _rows(content: Content, dialect: Dialect) -> Iterator[tuple[str, int, int]]:
-    """Each row as it is written, how many fields it has (0 if it is none), and its first line, from 1."""
+    """Each row, its number of fields (0 for non-rows), and its first line, from 1."""
     expected, space, held = len(dialect.names), dialect.delimiter == " ", list[str]()
 
     def lines() -> Iterator[str]:
@@ -350,7 +350,7 @@ def _rows(content: Content, dialect: Dialect) -> Iterator[tuple[str, int, int]]:
 
 
 def _ragged(content: Content, dialect: Dialect) -> Refusal | None:
-    """The refusal of the lines whose number of fields is not that of the others, if there are any."""
+    """The refusal of lines with another number of fields, if there are any."""
     expected = len(dialect.names)
     wrong = [(start, fields) for _, fields, start in _rows(content, dialect) if fields not in (0, expected)]
     found, count = wrong[:_MOST_RAGGED], len(wrong)

@@ -15,7 +15,7 @@ __all__ = ["Row", "quotes_behind_blanks", "rows_of"]
 
 @dataclass(frozen=True)
 class Row:
-    """One row of cells, with the lines from `start` on (from 0) up to `end` that it takes."""
+    """A row of cells and its lines, `start` (from 0) to `end`."""
 
     cells: list[str]
     start: int
@@ -23,14 +23,14 @@ class Row:
     raw: str
 
     def begins(self, mark: str) -> bool:
-        """Whether its line begins with the mark of a comment."""
+        """Whether its line begins with a comment mark."""
         return bool(mark) and self.raw.lstrip().startswith(mark)
 
 
 def quote_mark(lines: Sequence[str], delimiter: str, doubled: bool) -> str:
-    """What holds fields together: single quotes where they stand around all cells of a column, else double.
+    """The quote character: single if it is around all cells of a column, else double.
 
-    `doubled` says that there are double quotes.
+    `doubled`: there are double quotes.
     """
     if doubled:
         return '"'
@@ -43,7 +43,7 @@ def quote_mark(lines: Sequence[str], delimiter: str, doubled: bool) -> str:
 
 
 def quotes_behind_blanks(lines: Sequence[str], delimiter: str, quote: str = '"') -> bool:
-    """Whether a blank after the delimiter comes before quotes that hold a field together."""
+    """Whether quoted fields follow a delimiter and a blank."""
     lines = lines[:2000]
     before = re.compile(re.escape(delimiter) + " +" + quote)
     if delimiter == " " or not any(map(before.search, lines)):
@@ -61,7 +61,7 @@ def rows_of(
     spaced: bool = False,
     quote: str | None = '"',
 ) -> list[Row]:
-    """The first rows that are not blank, `before` lines being left out above them."""
+    """The first rows that are not blank, after `before` lines."""
     rows: list[Row] = []
     reader = csv.reader(
         iter(lines),

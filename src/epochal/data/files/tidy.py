@@ -21,9 +21,9 @@ _INT32 = pa.scalar(-(2**31), pa.int64()), pa.scalar(2**31 - 1, pa.int64())
 
 
 def shrink_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Table:
-    """A table of the batches with 64-bit floats kept as 32-bit ones, and integers, where they fit.
+    """A table of the batches with 64-bit floats and integers narrowed where they fit.
 
-    The samples end as float32 in any case; doing it batch by batch halves the memory of a large table.
+    Samples become float32 in any case; narrowing batch by batch halves the memory of a large table.
     """
     columns: list[list[pa.Array]] = [[] for _ in schema]
     for batch in batches:
@@ -58,11 +58,11 @@ def _shrink(column: pa.Array) -> pa.Array:
 
 
 MOST_TEXT = 1 << 29
-"""Bytes to which the texts of a dictionary may unfold in one block of rows."""
+"""Most bytes of a dictionary's expanded texts in one block of rows."""
 
 
 def _written_out(column: pa.DictionaryArray) -> pa.Array:
-    """The values of a dictionary in place of their indices."""
+    """A dictionary column expanded to its values."""
     kind = column.type.value_type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
         lengths = pc.binary_length(column.dictionary).cast(pa.int64()).take(column.indices)
@@ -75,7 +75,7 @@ def _written_out(column: pa.DictionaryArray) -> pa.Array:
 
 
 def column_of(values: NDArray[Any]) -> pa.Array:
-    """An array as a column, NaN being missing; half floats, which Arrow can't compare, as 32-bit ones.
+    """An array as a column, with NaN missing; half floats, which Arrow can't compare, as 32-bit ones.
 
     >>> column_of(np.array([0.5, np.nan], np.float16)).type
     DataType(float)
@@ -89,13 +89,13 @@ def tidy(
     missing: Collection[str] = ("",),
     drop: Callable[[Sequence[str]], Collection[int]] = lambda names: (),
 ) -> pa.Table:
-    """The same table with only booleans, integers, floats, timestamps, dates and trimmed text in it.
+    """The table with only booleans, integers, floats, timestamps, dates and stripped text.
 
-    Dictionaries become text, decimals floats, times of day hours, durations seconds, times with a zone those
-    of its clocks; the missing marks become missing. Columns that `drop` names of the names are left empty.
+    Dictionaries become text, decimals floats, times of day hours, durations seconds, times with a zone local
+    times, missing marks missing. Columns selected by `drop` are left empty.
 
     Raises:
-        Refusal: columns with lists, records or bytes, which no number or category can say; all at once.
+        Refusal: columns with lists, records or bytes, all in one message.
     """
     if table.num_columns > MOST_COLUMNS:
         raise Refusal(
@@ -166,7 +166,7 @@ def _tidied(column: pa.ChunkedArray, said: str, marks: Collection[str]) -> pa.Ch
 
 
 def _on_its_clocks(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Times with a zone as the clocks there show them; as UTC where the zone is not known."""
+    """Times with a zone as local times; as UTC if the zone is unknown."""
     try:
         return pc.local_timestamp(column)
     except pa.ArrowException:
@@ -181,10 +181,10 @@ def _nan_is_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 MOST_COLUMNS = 100_000
-"""Columns that are looked at one by one."""
+"""Most columns that are inspected one by one."""
 
 _SECONDS = -62_135_596_800, 253_402_300_799
-"""Seconds from 1970 to the first and the last one of the years 1 to 9999, which calendars know."""
+"""Seconds from 1970 of the years 1 and 9999, the limits of calendars."""
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 

@@ -15,7 +15,7 @@ __all__ = ["text_of_sheet"]
 
 
 def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
-    """A sheet as comma-separated text, so that its header, titles and totals are recognized as in any text.
+    """A sheet as comma-separated text, so that header, titles and totals are recognized in the same way.
 
     Raises:
         Refusal: a damaged workbook, no sheet with values, or no such sheet.
@@ -36,7 +36,7 @@ def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
                     break
     except Refusal:
         raise
-    except Exception as error:  # a class of the package's own for each format
+    except Exception as error:  # an exception class per format
         first = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise Refusal(f"{path.name} can't be read as a workbook: {first}.") from error
     if not rows:
@@ -67,7 +67,7 @@ def _chosen(sheet: str | int, names: list[str]) -> str:
 
 
 def _cell(value: Any) -> str:
-    """A cell as a text table has it.
+    """A cell as text.
 
     >>> _cell(3.0), _cell(datetime.datetime(2024, 5, 1)), _cell(True)
     ('3', '2024-05-01', 'true')

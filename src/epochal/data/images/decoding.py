@@ -22,10 +22,10 @@ from epochal.data.streams.workers import Workers
 __all__ = ["Decoding", "ImageFiles", "decoded_images", "digest_of", "in_threads"]
 
 _BLOCK = 256
-"""Images between two words about progress."""
+"""Images per progress report."""
 
 _PROBED, _LONG_SECONDS = 32, 10.0
-"""Images that show how long one takes, and the time from which processes are worth their start."""
+"""Images to time, and the total seconds from which worker processes pay off."""
 
 _T = TypeVar("_T")
 
@@ -38,9 +38,9 @@ class Decoding:
     resize: tuple[int, int] | None
     size: tuple[int, int]
     levels: Levels | None = None
-    """What of images of more than 8 bits is black and white."""
+    """The black and white levels of images with more than 8 bits."""
     keep: bool = True
-    """Whether the pixels are wanted, or only what tells them apart from others."""
+    """Whether to keep the pixels, or only their digest."""
 
     def __call__(self, path: Path) -> NDArray[np.uint8] | bytes | str:
         """The pixels (height, width, channels); 32 bytes of digest; or a reason in words."""
@@ -56,7 +56,7 @@ class Decoding:
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Images by their numbers, as `ItemRows` takes samples."""
+    """Images by index, as `ItemRows` takes samples."""
 
     files: tuple[Path, ...]
     names: tuple[str, ...]
@@ -73,9 +73,9 @@ class ImageFiles:
 
 
 def decoded_images(decode: Decoding, files: Sequence[Path], progress: Progress | None) -> Iterator[Any]:
-    """What `decode` gives for each file, in order: in threads, or in processes where much is to be done.
+    """`decode` of each file, in order: in threads, or in processes for large jobs.
 
-    Pillow holds Python's lock for a part of the work; a decoder that crashes in a process is a sentence.
+    Pillow holds the GIL for part of the work; a decoder crash in a worker becomes an error message.
     """
     what = "images read"
     begin = time.perf_counter()
@@ -97,9 +97,9 @@ def decoded_images(decode: Decoding, files: Sequence[Path], progress: Progress |
 def in_threads(
     call: Callable[[Path], _T], files: Sequence[Path], what: str, progress: Progress | None, before: int = 0
 ) -> Iterator[_T]:
-    """What `call` returns for each file, in order.
+    """`call` of each file, in order.
 
-    No thread outlives a block: whoever stops listening leaves the generator to be collected, perhaps by one
+    No thread outlives a block: an abandoned generator may be collected by one
     of its own threads, which can't wait for itself.
     """
     for start in range(0, len(files), _BLOCK):
@@ -111,5 +111,5 @@ def in_threads(
 
 
 def digest_of(image: NDArray[np.uint8]) -> bytes:
-    """What tells an image apart from others: 32 bytes."""
+    """A digest of an image, 32 bytes."""
     return hashlib.sha256(np.ascontiguousarray(image).data).digest()

@@ -14,36 +14,36 @@ from epochal.errors import Refusal
 _TRAINING = ("train", "training")
 _VALIDATION = ("validation", "val", "valid", "dev")
 _TESTING = ("test", "testing", "holdout", "hold-out")
-"""What folders are called, in small letters, that are parts of a data set."""
+"""Names, in small letters, of folders that are parts of a data set."""
 
 __all__ = ["Listing", "classes_in", "holds_images", "images_in", "shown"]
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The image files of a folder: paths, what each is called, and the class of each where it is known."""
+    """The image files of a folder: paths, names, and classes if known."""
 
     files: tuple[Path, ...]
     names: tuple[str, ...]
     """Relative to the folder, with "/"."""
     labels: tuple[str, ...] | None
-    """The folder in which each is; None where folders are no classes."""
+    """The class folder of each; None if folders are no classes."""
     notes: tuple[str, ...] = ()
 
 
 def holds_images(folder: Path) -> bool:
-    """Whether a path is a folder that has an image file, or has one in its folders."""
+    """Whether a path is a folder with images, directly or in subfolders."""
     return folder.is_dir() and any(files for _, files, _ in _walk(folder))
 
 
 def classes_in(folder: Path) -> tuple[Listing, tuple[str, ...]]:
-    """The images of a folder that has one sub-folder a class, and the classes in their order.
+    """The images of a folder with one subfolder per class, and the sorted classes.
 
-    Images that lie deeper are of the class whose folder is the uppermost.
+    The uppermost folder is the class of nested images.
 
     Raises:
         Refusal: images that lie in no class folder, fewer than two classes, or a class without images;
-            folders that are parts of a data set, or hold all classes each.
+            folders that are parts of a data set.
     """
     loose, folders, others = _entries(folder)
     if not folders:
@@ -80,7 +80,7 @@ def classes_in(folder: Path) -> tuple[Listing, tuple[str, ...]]:
 
 
 def images_in(folder: Path, classes: Sequence[str]) -> Listing:
-    """The images of a folder that are to be predicted: in folders of `classes`, or in any others, or in none.
+    """The images of a folder to predict: in folders of `classes`, in others, or in none.
 
     Raises:
         Refusal: there is no image.
@@ -109,7 +109,7 @@ def images_in(folder: Path, classes: Sequence[str]) -> Listing:
 
 
 def shown(name: str) -> str:
-    """The name of a file as text: bytes that are no UTF-8 and control characters become signs.
+    """The name of a file as text, with invalid UTF-8 and control characters replaced.
 
     >>> shown("a\\nb.png")
     'a?b.png'
@@ -119,9 +119,9 @@ def shown(name: str) -> str:
 
 
 def _entries(folder: Path) -> tuple[list[Path], list[Path], int]:
-    """Image files, folders and the number of other files, each in the order of their names.
+    """Image files, folders and the number of other files, sorted by name.
 
-    What is hidden is left aside; a folder that is called like an image counts as one, to be told of.
+    Hidden ones are skipped; a folder named like an image counts as one, to be reported.
     """
     files, folders, others = [], [], 0
     try:
@@ -141,13 +141,13 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path], int]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[Path], int]]:
-    """A folder and those below it, each with its images and the number of its other files."""
+    """A folder and its subfolders, each with its images and its number of other files."""
     seen: set[str] = set()
     waiting = [folder]
     while waiting:
         here = waiting.pop()
         real = os.path.realpath(here)
-        if real in seen:  # a link that leads to a folder above it
+        if real in seen:  # a link to a parent folder
             continue
         seen.add(real)
         files, folders, others = _entries(here)
@@ -156,7 +156,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[Path], int]]:
 
 
 def _below(folder: Path) -> tuple[list[Path], int, int, int]:
-    """The images of a class folder; how many lie deeper, folders without images, and other files."""
+    """The images of a class folder; numbers of nested images, folders without images, and other files."""
     found: list[Path] = []
     deeper = empty = beside = 0
     for here, files, others in _walk(folder):
@@ -169,7 +169,7 @@ def _below(folder: Path) -> tuple[list[Path], int, int, int]:
 
 
 def _refuse_parts(folder: Path, folders: Sequence[Path]) -> None:
-    """Folders that are called as parts of a data set are, and one for training among them, are no classes."""
+    """Refuse folders named like parts of a data set (one for training among them) as classes."""
     parts = {one.name.lower(): one for one in folders if any(files for _, files, _ in _walk(one))}
     training = next((parts[name] for name in _TRAINING if name in parts), None)
     if training is None or not set(parts) <= {*_TRAINING, *_VALIDATION, *_TESTING}:
@@ -195,7 +195,7 @@ def _refuse_parts(folder: Path, folders: Sequence[Path]) -> None:
 
 
 def _refuse_repeated(folder: Path, names: Sequence[str]) -> None:
-    """Folders that all hold folders of the same names, at least two, and no images, are no classes."""
+    """Refuse folders that all hold the same subfolders, at least two, and no images."""
     within = []
     for name in names:
         files, folders, _ = _entries(folder / name)
@@ -218,7 +218,7 @@ def _listed(names: Sequence[str], most: int = 3) -> str:
 
 
 def _refuse_empty(folder: Path, name: str) -> None:
-    """A class without images."""
+    """The refusal of a class without images."""
     raise Refusal(
         f'the class "{shown(name)}" must have at least 1 image; its folder in "{folder}" has none. '
         "Add images, or remove the folder."
@@ -237,12 +237,12 @@ def _ignored(others: int, nested: int) -> tuple[str, ...]:
 
 
 def _outside(folder: Path, files: Sequence[Path]) -> tuple[str, ...]:
-    """A note on links that lead out of the folder: whoever made it may mean pictures that are not theirs."""
+    """A note on links that lead out of the folder, which may be unintended."""
     linked = [file for file in files if file.is_symlink() or file.parent.is_symlink()]
     if not linked:
         return ()
     home = folder.resolve()
-    # A link in a circle leads nowhere, and is told when it is read; `Path.resolve` raises at it.
+    # A circular link leads nowhere and is reported on reading; `Path.resolve` raises on it.
     out = [file for file in linked if not Path(os.path.realpath(file)).is_relative_to(home)]
     first = f", {shown(out[0].relative_to(folder).as_posix())} first" if out else ""
     return (f"{len(out):,} images are links to files outside of the folder{first}.",) if out else ()

@@ -31,7 +31,7 @@ _TARGET = "class"
 
 
 def is_image(path: Path) -> bool:
-    """Whether the name of a file says that it is an image."""
+    """Whether a file name is that of an image."""
     return path.suffix.lower() in SUFFIXES
 
 
@@ -43,9 +43,9 @@ def read_folder(
     stream: bool | None = None,
     groups_from: str | None = None,
 ) -> Dataset:
-    """The images of a folder that has one sub-folder a class, as bytes (n, height, width, channels).
+    """The images of a folder with one subfolder per class, as bytes (n, height, width, channels).
 
-    `groups_from` finds the group of each in its name, as `grouping.by_pattern` says.
+    `groups_from` extracts groups from names, see `grouping.by_pattern`.
 
     Raises:
         Refusal: no classes, an image that can't be read, or sizes that differ.
@@ -77,7 +77,7 @@ def read_folder(
 
 
 def _repeated(read: Images, labels: NDArray[np.int32], classes: Sequence[str]) -> tuple[str, ...]:
-    """A note on images whose pixels are those of another one, above all of another class."""
+    """A note on images with identical pixels, above all in different classes."""
     members: dict[bytes, list[int]] = {}
     for index, mark in enumerate(read.marks):
         members.setdefault(mark, []).append(index)
@@ -101,7 +101,7 @@ def _repeated(read: Images, labels: NDArray[np.int32], classes: Sequence[str]) -
 
 @dataclass(frozen=True)
 class ImageEncoder(SampleEncoder):
-    """How images are read, for new ones as for those that a network was trained on."""
+    """Reads new images as the training images were."""
 
     kind: ClassVar[str] = "images"
     are_images: ClassVar[bool] = True
@@ -109,15 +109,15 @@ class ImageEncoder(SampleEncoder):
     shape: tuple[int, int, int]
     """Height, width and channels."""
     resized: bool
-    """Whether images of any size are brought to that of the training images."""
+    """Whether images are resized to the training images' size."""
     skip_bad: bool
     task: Task
     levels: Levels | None = None
-    """What of images of more than 8 bits is black and white; None where there was none in training."""
+    """The black and white levels of images with more than 8 bits; None without any in training."""
 
     @property
     def standardize(self) -> bool:
-        """Pixels are seen as 0 to 1, and not standardized unless the user says."""
+        """Pixels are scaled to 0 to 1, and not standardized by default."""
         return False
 
     def skipping_bad(self) -> ImageEncoder:
@@ -125,7 +125,7 @@ class ImageEncoder(SampleEncoder):
         return replace(self, skip_bad=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON object of it."""
+        """As JSON."""
         return {
             "kind": self.kind,
             "shape": list(self.shape),
@@ -150,7 +150,7 @@ class ImageEncoder(SampleEncoder):
 
 
 def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:
-    """The images of a folder (with or without a folder for each class), of one file, or of arrays."""
+    """The images of a folder (with or without class folders), of one file, or of arrays."""
     arrays = replace(known, task=encoder.task, shape=encoder.shape, dtype=np.uint8, target_name=_TARGET)
     if not isinstance(source, (str, Path)):
         return replace(new_arrays(source, arrays), encoder=encoder)
@@ -167,7 +167,7 @@ def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:
     size = (height, width)
     options = ImageOptions(size if encoder.resized else None, channels == 3, encoder.skip_bad)
     wanted = None if encoder.resized else size
-    stream = False if known.stream is False else None  # a few images are not worth other processes
+    stream = False if known.stream is False else None  # worker processes do not pay off for a few images
     read = read_images(listing, options, None, wanted=wanted, stream=stream, levels=encoder.levels)
     labels = None if read.listing.labels is None else read.labels(encoder.task.classes)
     return _dataset(read, encoder, labels, path.name or str(path), read.notes)

@@ -13,14 +13,14 @@ __all__ = ["DEEPEST", "Counts", "Levels"]
 DEEPEST = 65_535
 """The largest value of 16 bits."""
 _RARE = 0.001
-"""The share of pixels that may be cut, if the others need far less room."""
+"""The share of outlier pixels that may be clipped if the others need a far smaller range."""
 _FAR = 8
-"""How many times as much room rare pixels must take to be cut."""
+"""How many times the range must shrink to clip outliers."""
 
 
 @dataclass(frozen=True)
 class Levels:
-    """What of deep images is black and what is white; what lies outside is cut.
+    """The values of black and white in deep images; values outside are clipped.
 
     >>> Levels(0.0, 4095.0).bytes_of(np.array([0, 2048, 4095, 5000], np.uint16)).tolist()
     [0, 128, 255, 255]
@@ -38,7 +38,7 @@ class Levels:
 
 @dataclass
 class Counts:
-    """How often each value occurs in deep images, if they are whole numbers of 16 bits; and their range."""
+    """A histogram of deep images with 16-bit integers, and their range."""
 
     of_value: NDArray[np.int64] = field(default_factory=lambda: np.zeros(DEEPEST + 1, np.int64))
     least: float = np.inf
@@ -48,7 +48,7 @@ class Counts:
 
     @classmethod
     def of(cls, values: NDArray[np.generic]) -> Counts:
-        """Those of one image."""
+        """Counts of one image."""
         finite = values if values.dtype.kind in "ui" else values[np.isfinite(values.astype(np.float64))]
         if not finite.size:
             return cls(images=1)
@@ -60,7 +60,7 @@ class Counts:
 
     @classmethod
     def sum(cls, parts: Iterable[Counts]) -> Counts:
-        """Those of many images."""
+        """Counts of many images."""
         total = cls()
         for one in parts:
             total.of_value += one.of_value
@@ -70,11 +70,11 @@ class Counts:
         return total
 
     def levels(self) -> Levels:
-        """A range that all these images share, and new ones like them.
+        """A common range for these images and similar new ones.
 
         From 0 to the largest value of the bits that are used, 8 at least. Values that use less than half of
-        that are seen from the least to the largest; a few pixels far from all others, as broken ones are, do
-        not count. Numbers that are no whole ones of 16 bits are seen from the least to the largest, or from 0
+        that range from the least to the largest; a few outliers, such as broken pixels, do
+        not count. Other numbers range from the least to the largest, or from 0
         to 1.
 
         >>> Counts.of(np.array([[3, 4000]], np.uint16)).levels()
@@ -96,12 +96,12 @@ class Counts:
         return Levels(bottom, top) if (top - bottom) * 2 < white else Levels(0.0, white)
 
     def note(self, levels: Levels) -> str:
-        """What is said of them."""
+        """A note on the levels."""
         what = "1 image has" if self.images == 1 else f"{self.images:,} images have"
         kind = "values of more than 8 bits" if self.whole else "numbers without a fixed range"
-        said = (
+        levels_text = (
             f"{what} {kind}, from {self.least:g} to {self.most:g}: {levels.black:g} is seen as black and "
             f"{levels.white:g} as white"
         )
         outside = self.least < levels.black or self.most > levels.white
-        return f"{said}{', values outside as these' if outside else ''}; new images likewise."
+        return f"{levels_text}{', values outside as these' if outside else ''}; new images likewise."

@@ -18,11 +18,11 @@ __all__ = ["as_kept", "channels_last", "channels_of", "described", "in_fractions
 
 _CHANNELS = (1, 3, 4)
 _NEAR = 1e-4
-"""How far a byte divided by 255 in 32-bit floats may lie from it, in units of a byte."""
+"""Tolerance for a byte divided by 255 in 32-bit floats, in units of a byte."""
 
 
 def channels_last(array: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Images (n, height, width, channels); bytes whose channels stand first are moved, with a note.
+    """Images (n, height, width, channels); channels-first bytes are transposed, with a note.
 
     >>> channels_last(np.zeros((2, 3, 8, 9), np.uint8))[0].shape
     (2, 8, 9, 3)
@@ -39,7 +39,7 @@ def _channels_first(shape: tuple[int, ...]) -> bool:
 
 
 def described(values: NDArray[Any]) -> tuple[str, ...]:
-    """What is to be known of inputs that are, or look like, images."""
+    """Notes on inputs that are, or look like, images."""
     if values.dtype == np.uint8:
         return ("the inputs are bytes: the model sees 0 to 255 as 0 to 1.",)
     if values.ndim != 4 or values.dtype.kind != "f":
@@ -50,7 +50,7 @@ def described(values: NDArray[Any]) -> tuple[str, ...]:
 
 
 def channels_of(values: NDArray[Any]) -> int:
-    """How many scales inputs `(n, ..., d)` have: one for each channel of series, one for all of an image.
+    """The number of scales of inputs `(n, ..., d)`: one per channel of series, one for an image.
 
     >>> [channels_of(np.ones(shape)) for shape in [(5, 30, 3), (5, 28, 28), (5, 8, 8, 3)]]
     [3, 1, 1]
@@ -59,7 +59,7 @@ def channels_of(values: NDArray[Any]) -> int:
 
 
 def in_fractions(inputs: Any) -> bool:
-    """Whether samples look like images whose pixels are numbers from 0 to 1.
+    """Whether samples look like images with pixels from 0 to 1.
 
     >>> in_fractions(np.full((3, 8, 8), 0.5)), in_fractions(np.full((3, 8, 8), 7.0))
     (True, False)
@@ -72,7 +72,7 @@ def in_fractions(inputs: Any) -> bool:
 
 
 _LEAST_SIDE = 8
-"""Pixels of a side of an image without channels, at least; series with so many channels are rarer."""
+"""Fewest pixels per side of an image without channels; series with so many channels are rarer."""
 
 
 def _image_like(values: NDArray[Any]) -> bool:
@@ -92,13 +92,13 @@ def _bounds(values: NDArray[Any]) -> tuple[float, float]:
 def as_kept(
     array: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """New samples in the units of the training samples, which had this shape each and were kept as `dtype`.
+    """New samples in the units of the training samples, of this shape and dtype.
 
-    Bytes stay bytes; whole numbers from 0 to 255, and numbers from 0 to 1 that are bytes divided by 255,
-    become them. What is no image stays as it is.
+    Integers from 0 to 255, and numbers from 0 to 1 that are bytes divided by 255,
+    become bytes if `dtype` is. What is no image is unchanged.
 
     Raises:
-        Refusal: numbers that are no bytes for a network that saw bytes, or bytes for one that saw numbers.
+        Refusal: other numbers for a network trained on bytes, or bytes for one trained on numbers.
 
     >>> as_kept(np.array([[[0.0, 0.2, 1.0]]]), (1, 3), np.dtype(np.uint8))[0].tolist()
     [[[0, 51, 255]]]
@@ -120,7 +120,7 @@ def as_kept(
 
 
 def _bytes(array: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Numbers that are bytes, as bytes."""
+    """Numbers converted to bytes exactly."""
     if array.size == 0:
         return array.astype(np.uint8), ()
     least, most = array.min(), array.max()

@@ -17,21 +17,21 @@ from epochal.data.images.levels import Counts, Levels
 __all__ = ["SUFFIXES", "Header", "Unreadable", "believing_no_bombs", "counts", "header", "pixels"]
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-"""How the names of image files end, in small letters."""
+"""Suffixes of image files, in small letters."""
 
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
 _SIXTEEN = ("I;16", "I;16B", "I;16L", "I;16N")
 _GRAY = ("1", "L", "LA", "La", "I", "F", *_SIXTEEN)
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
-"""The EXIF tag that says how a camera was held, and the values that exchange height and width."""
+"""The EXIF orientation tag, and its values that exchange height and width."""
 
 
 class Unreadable(Exception):
-    """Why a file is no image that can be read, in words that follow "since"."""
+    """Why an image can't be read, in words that follow "since"."""
 
 
 class Header(NamedTuple):
-    """What an image says of itself before its pixels are read, turned as its EXIF orientation says."""
+    """Metadata of an image, read without its pixels, after its EXIF orientation."""
 
     height: int
     width: int
@@ -40,17 +40,17 @@ class Header(NamedTuple):
     deep: bool
     """Whether values have more than 8 bits."""
     several: bool
-    """Whether there are more frames or pages than the first."""
+    """Whether there are further frames or pages."""
 
 
 @contextmanager
 def believing_no_bombs() -> Iterator[None]:
-    """Within, an image that claims more pixels than Pillow believes is an error and not a warning.
+    """A context in which decompression bombs are errors instead of Pillow's warnings.
 
-    Filters of warnings are those of the process: this goes around all threads that read images.
+    Warning filters are per process: use it around all threads that read images.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # what Pillow thinks of EXIF data and old palettes
+        warnings.simplefilter("ignore", UserWarning)  # Pillow's warnings on EXIF data and old palettes
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         yield
 
@@ -59,7 +59,7 @@ def header(path: Path) -> Header:
     """The size and kind of an image, without reading its pixels.
 
     Raises:
-        Unreadable: it is no image, or claims to be one of an unbelievable size.
+        Unreadable: no image, or a decompression bomb.
     """
     with _opened(path) as image:
         height, width = image.height, image.width
@@ -70,7 +70,7 @@ def header(path: Path) -> Header:
 
 
 def counts(path: Path) -> Counts:
-    """Which values an image of more than 8 bits has.
+    """The values of an image with more than 8 bits.
 
     Raises:
         Unreadable: it is no image, or a damaged one.
@@ -82,16 +82,16 @@ def counts(path: Path) -> Counts:
 def pixels(
     path: Path, channels: int, size: tuple[int, int] | None = None, levels: Levels | None = None
 ) -> NDArray[np.uint8]:
-    """The pixels (height, width, channels) of an image: the first frame, turned as its EXIF data says.
+    """The pixels (height, width, channels) of an image: the first frame, in its EXIF orientation.
 
-    Transparent pixels lie over white, and values of more than 8 bits become bytes.
+    Transparent pixels are blended with white, and values of more than 8 bits become bytes.
 
     Args:
         path: the file.
         channels: 1 for gray (the luma of ITU-R 601-2 where the image has colors) or 3 for RGB.
-        size: the height and width to which it is brought, averaging over the pixels that fall together;
+        size: the height and width to resize to, by area averaging;
             its own by default.
-        levels: what of more than 8 bits is black and white; 0 and 65,535 by default.
+        levels: black and white levels for more than 8 bits; 0 and 65,535 by default.
 
     Raises:
         Unreadable: it is no image, or a damaged one.
@@ -100,7 +100,7 @@ def pixels(
         turned = _orientation(opened) in _TURNED
         if size is not None:
             height, width = size[::-1] if turned else size
-            opened.draft(None, (2 * width, 2 * height))  # large JPEG files are read in a lower resolution
+            opened.draft(None, (2 * width, 2 * height))  # lets the decoder reduce large JPEG files
         deep = _is_deep(opened)
         image = ImageOps.exif_transpose(opened)
         if deep and (levels is not None or image.mode in _SIXTEEN):
@@ -122,13 +122,13 @@ def pixels(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image in a file; whatever its decoder raises, at opening or within, is Unreadable."""
+    """The opened image; any error of its decoder, within the context too, becomes Unreadable."""
     if not path.is_file():
         raise Unreadable(_what_else(path))
     if path.stat().st_size == 0:
         raise Unreadable("it is empty (0 bytes)")
     try:
-        # Given a path, Pillow maps uncompressed TIFF files and gets those wrong that are to be turned.
+        # Given a path, Pillow memory-maps uncompressed TIFF files and fails on those that need a rotation.
         with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
             yield image
     except Unreadable:
@@ -141,8 +141,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except MemoryError as error:
         raise Unreadable("its pixels do not fit into memory") from error
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, zlib.error and more
-        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise Unreadable(said[:1].lower() + said[1:160]) from error
+        message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise Unreadable(message[:1].lower() + message[1:160]) from error
 
 
 def _what_else(path: Path) -> str:
@@ -155,20 +155,20 @@ def _what_else(path: Path) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation; 1 where there is none, or where Pillow turns the image by itself."""
+    """The EXIF orientation; 1 if there is none, or if Pillow rotates the image itself."""
     if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
-        return 1  # a PNG file that was asked would be read whole
+        return 1  # asking a PNG file would read all of it
     return int(image.getexif().get(_ORIENTATION, 1))
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """Whether values have more than 8 bits; where there are several channels, Pillow reads the upper 8."""
+    """Whether values have more than 8 bits; with several channels, Pillow reads the upper 8."""
     tiles = getattr(image, "tile", [])
     return image.mode in ("F", "I", *_SIXTEEN) or any(";16" in str(tile[3]) for tile in tiles[:1])
 
 
 def _values(image: Image.Image) -> NDArray[np.generic]:
-    """The values of an image of more than 8 bits."""
+    """The values of an image with more than 8 bits."""
     found = np.asarray(image)
     if found.ndim == 2:
         return found

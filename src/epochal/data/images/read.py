@@ -27,22 +27,22 @@ __all__ = ["ImageOptions", "Images", "read_images"]
 
 _LARGEST_SUGGESTED = 128
 _NAMED = 3
-"""How many bad images are named."""
+"""Most bad images that are named."""
 
 _T = TypeVar("_T")
 
 _MOST_PIXELS = 2**24
-"""Pixels to which an image may be brought: 4096 × 4096. One is held in memory many times over."""
+"""Most pixels of a resized image (4096 × 4096), since images are held in memory many times over."""
 
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """How images are read.
+    """Options for reading images.
 
     Args:
-        resize: the height and width to which all are brought; their own by default.
-        color: whether they are read as RGB; by default if at least one has colors.
-        skip_bad: whether images that can't be read are left out, and counted, instead of being refused.
+        resize: the height and width to resize to; their own by default.
+        color: whether to read RGB; by default if at least one has colors.
+        skip_bad: whether to leave out and count unreadable images instead of refusing.
     """
 
     resize: tuple[int, int] | None = None
@@ -67,7 +67,7 @@ class ImageOptions:
 
 @dataclass(frozen=True)
 class Images:
-    """Images that were read: those of a listing that are not bad."""
+    """The images that were read, without bad ones."""
 
     listing: Listing
     inputs: Any
@@ -76,7 +76,7 @@ class Images:
     notes: tuple[str, ...]
     levels: Levels | None
     marks: tuple[bytes, ...]
-    """What tells the pixels of each apart from others."""
+    """Digests of the pixels."""
 
     def labels(self, classes: Sequence[str]) -> NDArray[np.int32]:
         """The class ids."""
@@ -86,14 +86,14 @@ class Images:
 
 
 class _Bad:
-    """Images that can't be read: the first is refused, or all are left out and counted."""
+    """Unreadable images: the first is refused, or all are left out and counted."""
 
     def __init__(self, names: Sequence[str], skip: bool) -> None:
         self._names, self._skip = names, skip
         self.reasons: dict[int, str] = {}
 
     def without(self, items: Iterable[tuple[int, _T | str]]) -> Iterator[tuple[int, _T]]:
-        """Numbers of images and what was found in each, without those for which that is a reason."""
+        """The items without errors, which are reported or refused."""
         for index, found in items:
             if not isinstance(found, str):
                 yield index, found
@@ -113,7 +113,7 @@ class _Bad:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How many were left out, and the first of them with their reasons."""
+        """Notes: how many were left out, and the first of them with reasons."""
         if not self.reasons:
             return ()
         first = sorted(self.reasons)[:_NAMED]
@@ -132,9 +132,9 @@ def read_images(
     stream: bool | None = False,
     levels: Levels | None = None,
 ) -> Images:
-    """All images as bytes in memory, or each read once and left where it is.
+    """Images as bytes in memory, or checked once and read on demand.
 
-    First comes what they say of themselves, so that little is done in vain.
+    Headers are checked first, so that errors are found early.
     """
     bad = _Bad(listing.names, options.skip_bad)
     with believing_no_bombs():
@@ -185,7 +185,7 @@ def read_images(
 def _levels(
     files: Sequence[Path], known: Levels | None, progress: Progress | None
 ) -> tuple[Levels, tuple[str, ...]]:
-    """What is black and white in images of more than 8 bits, with a note: as was known, or as they are."""
+    """Black and white levels of images with more than 8 bits, known or measured, with a note."""
     with believing_no_bombs():
         total = Counts.sum(in_threads(_counts_or_none, files, "images measured", progress))
     if known is None:
@@ -200,7 +200,7 @@ def _levels(
 
 
 def _counts_or_none(path: Path) -> Counts:
-    """What an image holds; nothing where it can't be read, which is said when it is decoded."""
+    """The values of an image; empty if unreadable, which is reported when it is decoded."""
     try:
         return counts(path)
     except Unreadable:
@@ -217,7 +217,7 @@ def _header_or_reason(path: Path) -> Header | str:
 def _one_size(
     listing: Listing, headers: dict[int, Header], wanted: tuple[int, int] | None
 ) -> tuple[int, int]:
-    """The height and width of all images, which must be the same where they are not resized."""
+    """The common height and width, required unless images are resized."""
     sizes = {index: (one.height, one.width) for index, one in headers.items()}
     first = next(iter(sizes)) if wanted is None else None
     size = wanted if first is None else sizes[first]
@@ -250,7 +250,7 @@ def _many(sizes: set[tuple[int, int]]) -> str:
 
 
 def _channels(headers: dict[int, Header], color: bool | None) -> tuple[int, tuple[str, ...]]:
-    """1 for gray or 3 for RGB, and how that was decided."""
+    """1 for gray or 3 for RGB, with a note on the reason."""
     gray = sum(one.gray for one in headers.values())
     rest = len(headers) - gray
     if color is not None:

@@ -14,22 +14,22 @@ from epochal.plan.permutation import permute
 __all__ = ["BEST", "PAIR_STREAM", "Pairing", "Pairs", "pairs_of"]
 
 BEST = ("lowest", "highest")
-"""Which target is the best: the lowest of ranks, the highest of scores."""
+"""The best target: the lowest of ranks, or the highest of scores."""
 PAIR_STREAM = 2**62
-"""The first of the permutations that draw the pairs of large groups, one a group; epochs come before."""
+"""The first permutation stream for the pairs of large groups, one per group, after those of epochs."""
 
 Int64s = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """How pairs are made.
+    """Options for making pairs.
 
     Args:
-        best: "lowest" or "highest": which target is ahead.
+        best: "lowest" or "highest": the target that is ahead.
         most: pairs of one group, at most; None for all. Which ones depends on seed and number of the group.
-        per_group: whether the pairs of a group weigh the same together, however many they are.
-        seed: of the pairs that are drawn.
+        per_group: whether every group has the same total weight.
+        seed: of the random pairs.
     """
 
     best: str = "lowest"
@@ -53,8 +53,8 @@ class Pairs:
         ahead: (pairs,) the item with the better target.
         behind: (pairs,) the other.
         group: (pairs,) the group of both.
-        weights: (pairs,) 1 / the number of pairs of its group, so that each group counts the same.
-        groups: how many groups make pairs.
+        weights: (pairs,) 1 / the number of pairs of its group.
+        groups: number of groups with pairs.
         notes: what was left out, a sentence each.
     """
 
@@ -72,13 +72,13 @@ def pairs_of(
     pairing: Pairing,
     names: Sequence[str] = ("rank", "group"),
 ) -> Pairs:
-    """All pairs of items of a group with different targets, or some of a large group.
+    """All pairs of items of a group with different targets, or a random subset.
 
     Args:
         targets: (n,) ranks or scores; NaN where there is none.
         groups: (n,) whole numbers from 0; -1 where there is none.
-        pairing: which of them make pairs, and how.
-        names: what targets and groups are called in sentences.
+        pairing: the options.
+        names: names of targets and groups in messages.
 
     Raises:
         Refusal: no pair is left.
@@ -98,7 +98,7 @@ def pairs_of(
     opens = np.append(True, group[1:] != group[:-1])[: len(items)]
     begin = np.maximum.accumulate(np.where(opens, at, 0))
     differs = opens | np.append(True, worth[1:] != worth[:-1])[: len(items)]
-    # How many items of the group are ahead of each: the pairs of all groups in one row of numbers.
+    # The number of items ahead of each: pairs of all groups are numbered consecutively.
     better = np.maximum.accumulate(np.where(differs, at, 0)) - begin
     ends = np.cumsum(better)
     first = np.flatnonzero(opens)
@@ -146,6 +146,6 @@ def _notes(unknown: int, sizes: Int64s, counts: Int64s, names: Sequence[str]) ->
 
 
 def _groups(count: int, name: str) -> str:
-    """Several groups are not called by the name of one, whose plural is not known."""
+    """A count of groups, without the column name, whose plural is unknown."""
     of = "" if name == "group" else f' of "{name}"'
     return f"group{of}" if count == 1 else f"groups{of}"

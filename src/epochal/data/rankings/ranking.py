@@ -35,12 +35,12 @@ from epochal.errors import Refusal
 __all__ = ["RANKINGS", "PairEncoder", "items_of", "new_pairs", "rank_pairs"]
 
 _TASK = Task("binary", ("behind", "ahead"))
-"""Of the first item of a pair, seen from the second."""
+"""Class of the first item of a pair."""
 
 
 @dataclass(frozen=True)
 class PairEncoder(SampleEncoder):
-    """How pairs are made of a table: `table` encodes one row, `by` names the column of the groups."""
+    """The encoder of pairs: `table` encodes one row, `by` names the group column."""
 
     kind: ClassVar[str] = "pairs"
     loader: ClassVar[str] = "ep.rank_pairs"
@@ -55,7 +55,7 @@ class PairEncoder(SampleEncoder):
         return self.table.code_sizes
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON object of it."""
+        """As JSON."""
         return {
             "kind": self.kind,
             "table": self.table.to_dict(),
@@ -110,8 +110,8 @@ def rank_pairs(
         target: the column with ranks or scores, by name or number from 1; the last one by default.
         best: "lowest" for ranks, "highest" for scores.
         most: pairs of one group, at most, drawn by `seed`; all by default. n items make up to n (n - 1) / 2.
-        per_group: whether the samples of a group weigh the same together, however many they are.
-        seed: of the pairs that are drawn.
+        per_group: whether every group has the same total weight.
+        seed: of the random pairs.
         keep, drop, categorical, numeric, decimal, date_format: as for `load_data`.
         header, delimiter, missing, encoding, skip_rows, comment, sheet: as for `load_data`.
 
@@ -160,7 +160,7 @@ def rank_pairs(
 def items_of(
     encoder: PairEncoder, source: Any, reading: Reading
 ) -> tuple[Dataset, NDArray[np.int64] | None, list[str]]:
-    """The rows of a new table as items; if it has groups, that of each (-1: none), and their names."""
+    """The rows of a new table as items; with groups, their ids (-1: none) and names."""
     read = read_new(encoder.table, source, reading)
     found = new_rows(replace(read, notes=()), encoder.table)
     notes = tuple(note for note in found.noticed if f'"{encoder.by}"' not in note)
@@ -254,7 +254,7 @@ def _of_arrays(inputs: Any, targets: Any, by: Any) -> tuple[Dataset, NDArray[np.
 
 
 def _groups_of(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
-    """Numbers of groups in the order in which they first appear, -1 for none; and their names."""
+    """Group ids in the order of first appearance, -1 for none, and their names."""
     coded = pc.dictionary_encode(column.combine_chunks())
     numbers = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
     return numbers, [str(name) for name in coded.dictionary.to_pylist()]

@@ -21,7 +21,7 @@ from epochal.errors import Refusal
 __all__ = ["Clock", "Times", "as_utc", "in_order", "zone_named"]
 
 Times = NDArray[Any]
-"""int64 seconds since 1970-01-01 for dates, float64 for numbers, int64 positions where there is no time."""
+"""int64 seconds since 1970-01-01 for dates, float64 for numbers, int64 positions without a time column."""
 
 
 _DAY = 86_400
@@ -31,11 +31,11 @@ _FINER = " Rows that are closer than a second count in their order without it (-
 
 @dataclass(frozen=True)
 class Clock:
-    """How time is told: by a column of dates or numbers, or by the order of the rows alone.
+    """The kind of time: a column of dates or numbers, or the order of the rows.
 
-    `form` is how dates are written, as `strptime` says it; empty for ISO 8601 and for columns of dates.
-    `hours` says whether times have hours, `zone` of which time zone they are local times (they are counted in
-    UTC then).
+    `form` is the `strptime` format of dates; empty for ISO 8601 and date columns.
+    `hours` is whether times have hours; `zone` is their time zone (converted to
+    UTC).
     """
 
     kind: Literal["date", "number", "row"] = "row"
@@ -67,7 +67,7 @@ class Clock:
         return numbers
 
     def say(self, time: Any) -> str:
-        """A time as the table writes it.
+        """A time as in the table.
 
         >>> Clock("date", "Month", "%Y-%m").say(0), Clock("number", "t").say(2.5), Clock().say(3)
         ('1970-01', '2.5', 'row 4')
@@ -87,13 +87,13 @@ class Clock:
 def in_order(
     clock: Clock, times: Sequence[Times], rows: Sequence[NDArray[np.int64]], said: str
 ) -> tuple[list[NDArray[np.int64]], str]:
-    """How to sort the rows of each series by time, and a note where they were not sorted.
+    """Indices that sort each series by time, and a note if they were not sorted.
 
     Args:
-        clock: how time is told.
+        clock: the kind of time.
         times: by series, in the order of the table.
         rows: their rows in the table, from 1.
-        said: what the column is called.
+        said: the column in a sentence.
 
     Raises:
         Refusal: two rows of a series at the same time.
@@ -122,7 +122,7 @@ def in_order(
 def _twice(
     clock: Clock, times: Times, rows: NDArray[np.int64], same: NDArray[np.int64], said: str
 ) -> Refusal:
-    """What is said of rows at the same time; `times` are sorted, `same` are the first ones of such pairs."""
+    """The refusal of rows at the same time; `times` are sorted, `same` the first of each pair."""
     at = int(same[0])
     first, second = sorted((int(rows[at]), int(rows[at + 1])))
     if clock.hours and not clock.zone and set_back(times[same]):
@@ -142,9 +142,9 @@ def _twice(
 
 
 def set_back(repeated: Times) -> bool:
-    """Whether times that occur twice are those of an hour that clocks repeat, at the end of summer time.
+    """Whether repeated times are of the hour repeated at the end of daylight saving time.
 
-    Those of a day lie within an hour, before 4 in the morning, in spring or autumn.
+    On each day within one hour, before 4 a.m., in spring or fall.
 
     >>> hours = np.array(["2012-11-04T01:00", "2012-11-04T01:30"], "datetime64[s]").astype(np.int64)
     >>> set_back(hours), set_back(hours + 12 * 3600)
@@ -158,9 +158,9 @@ def set_back(repeated: Times) -> bool:
 
 
 def as_utc(times: Times, zone: str) -> Times:
-    """Local times of a zone, in the order of their rows, in UTC.
+    """Local times of a zone, in row order, as UTC.
 
-    Of an hour that clocks repeat, the first row of each time is before they are set back, the second after.
+    In the repeated hour, the first row of each time is before the change, the second after.
 
     >>> local = np.array(["2012-11-04T01:00", "2012-11-04T01:00"], "datetime64[s]").astype(np.int64)
     >>> as_utc(local, "America/New_York").astype("datetime64[s]").astype(str).tolist()
@@ -179,10 +179,10 @@ def as_utc(times: Times, zone: str) -> Times:
 
 
 def zone_named(name: str) -> zoneinfo.ZoneInfo:
-    """A time zone of the IANA data base.
+    """A time zone of the IANA database.
 
     Raises:
-        Refusal: there is none of that name.
+        Refusal: unknown name.
     """
     try:
         return zoneinfo.ZoneInfo(name)

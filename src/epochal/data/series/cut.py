@@ -23,7 +23,7 @@ __all__ = ["cut"]
 
 _SEASONS = {("months", 1): 12, ("month ends", 1): 12, ("months", 3): 4, ("month ends", 3): 4}
 _SEASONS |= {("seconds", 86_400): 7, ("seconds", 3600): 24}
-"""Rows of the season that the calendar suggests: a year of months or quarters, a week of days, a day."""
+"""Rows of a season by the calendar: a year of months or quarters, a week of days, a day of hours."""
 
 
 def cut(
@@ -34,10 +34,10 @@ def cut(
     notes: Sequence[str],
     least: int,
 ) -> Dataset:
-    """The windows of a table that has column i of the training table at `at[i]`.
+    """Cut a table into windows; column i of the training table is at `at[i]`.
 
     Raises:
-        Refusal: times that occur twice, missing values, or fewer than `least` windows.
+        Refusal: repeated times, missing values, or fewer than `least` windows.
     """
     names = encoder.table.names
     members, labels = _groups(encoder, table, at)
@@ -103,7 +103,7 @@ def cut(
 def _groups(
     encoder: WindowEncoder, table: pa.Table, at: dict[int, int]
 ) -> tuple[list[NDArray[np.int64]], list[str]]:
-    """The rows of each series, from 0, and what it is called; in the order of their first rows."""
+    """The rows of each series, from 0, and its name; in the order of first rows."""
     if encoder.by is None:
         return [np.arange(table.num_rows, dtype=np.int64)], [""]
     column = as_text(table.column(at[encoder.by])).combine_chunks()
@@ -132,10 +132,10 @@ def _times(
 def _values(
     encoder: WindowEncoder, column: pa.ChunkedArray, members: list[NDArray[np.int64]]
 ) -> list[NDArray[np.float64]]:
-    """The forecast column by series, filled where that was asked for.
+    """The forecast column by series, filled if requested.
 
     Raises:
-        Refusal: a value is missing, or is no number; with its row.
+        Refusal: a missing or non-numeric value, with its row.
     """
     said = called(encoder.table.names, encoder.target)
     column = plain_numbers(column, encoder.table.columns[0], said)
@@ -162,14 +162,14 @@ def _values(
 
 
 def _carried(lost: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """For each row the last one, itself included, that is not lost; itself where there is none."""
+    """For each row the last present one, itself included; itself if there is none."""
     places = np.arange(len(lost), dtype=np.int64)
     before = np.maximum.accumulate(np.where(lost, -1, places))
     return np.where(before < 0, places, before)
 
 
 def _stretches(encoder: WindowEncoder, times: Times) -> list[tuple[int, int]]:
-    """Where the rows of a series that no gap parts begin, and where they end."""
+    """Start and end of the stretches of a series between gaps."""
     if encoder.step is None or encoder.across_gaps or len(times) < 2:
         return [(0, len(times))]
     cuts = np.flatnonzero(encoder.step.gaps(times)) + 1
@@ -190,7 +190,7 @@ def _short(
 ) -> list[str]:
     """A note on the series that are shorter than a window; a refusal if all are.
 
-    `new` data meets a network whose windows are as long as they are.
+    `new`: the window length is fixed by the network.
     """
     needed = encoder.lags + (0 if encoder.ahead else encoder.horizon)
     if not any(kept):
@@ -230,11 +230,11 @@ def _short(
 
 
 def _begins(encoder: WindowEncoder, parts: list[tuple[int, int]]) -> NDArray[np.int64]:
-    """Where the windows of a series begin, each within one of its parts."""
+    """The first rows of a series' windows, each within one stretch."""
     span, found = encoder.lags + encoder.horizon, []
     for number, (begin, end) in enumerate(parts):
         if encoder.ahead and number == len(parts) - 1:
-            # The last one sees the last rows, the others are as far apart before it.
+            # The last window ends at the last row, and the others precede it at equal distances.
             last = end - encoder.lags
             first = begin + (last - begin) % encoder.stride
         else:
@@ -296,7 +296,7 @@ def _inputs(
 
 
 def _relative_inputs(encoder: WindowEncoder, line: Timeline, inputs: NDArray[np.float32]) -> None:
-    """See the forecast column relative to the last value of each window, from its float64 values."""
+    """Make the forecast column relative to the last value of each window, in float64."""
     if encoder.relative is None:
         return
     back = np.arange(encoder.lags)
@@ -307,7 +307,7 @@ def _relative_inputs(encoder: WindowEncoder, line: Timeline, inputs: NDArray[np.
 
 
 def _targets(encoder: WindowEncoder, line: Timeline) -> NDArray[np.float64] | None:
-    """What the network learns; None where some targets lie beyond the end."""
+    """The targets; None if some lie beyond the end."""
     if encoder.ahead:
         return None
     ahead = np.arange(encoder.horizon)
@@ -320,12 +320,12 @@ def _targets(encoder: WindowEncoder, line: Timeline) -> NDArray[np.float64] | No
 
 
 def _beyond(rows: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
-    """The rows of a series, and 0 for those after its end."""
+    """The rows of a series, and 0 beyond its end."""
     return np.append(rows, np.zeros(horizon, np.int64))
 
 
 def _told(encoder: WindowEncoder, line: Timeline, step: Step | None) -> list[str]:
-    """What was made of the table, aloud."""
+    """Notes on the windows."""
     names = encoder.table.names
     told = []
     if encoder.time is not None:

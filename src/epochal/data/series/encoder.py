@@ -15,15 +15,15 @@ from epochal.data.typed import Damaged, built
 __all__ = ["FILLS", "RELATIVE", "WindowEncoder"]
 
 RELATIVE = ("difference", "ratio")
-"""What a window may be seen relative to its last value by."""
+"""Ways to make a window relative to its last value."""
 FILLS = ("forward",)
 
 
 @dataclass(frozen=True)
 class WindowEncoder(SampleEncoder):
-    """How windows are cut from a table: it does so with any table that has these columns.
+    """Cuts windows from any table with these columns.
 
-    `table` encodes one row; its first feature is the forecast column. Nothing in it is a statistic of the
+    `table` encodes one row; its first feature is the forecast column. It has no statistics of the
     data, so no split can leak.
     """
 
@@ -39,15 +39,15 @@ class WindowEncoder(SampleEncoder):
     period: int
     clock: Clock
     time: int | None
-    """The column that tells the time, from 0."""
+    """The index of the time column."""
     by: int | None
-    """The column that tells several series apart, from 0."""
+    """The index of the column that names several series."""
     across_gaps: bool = False
-    """Whether windows count rows, whatever time lies between them."""
+    """Whether windows ignore gaps in time."""
     step: Step | None = None
-    """How far apart the rows of the training table usually are."""
+    """The sampling interval of the training table."""
     ahead: bool = False
-    """Whether windows whose targets lie beyond the end of their series are among the samples."""
+    """Whether to include windows whose targets lie beyond the end of their series."""
 
     @property
     def code_sizes(self) -> tuple[int, ...]:
@@ -56,7 +56,7 @@ class WindowEncoder(SampleEncoder):
 
     @property
     def target(self) -> int:
-        """The forecast column, from 0."""
+        """The index of the forecast column."""
         return self.table.columns[0].index
 
     @property
@@ -70,11 +70,11 @@ class WindowEncoder(SampleEncoder):
         return Task("regression", targets=self.horizon)
 
     def looking_ahead(self) -> WindowEncoder:
-        """The same with the windows whose targets are not known yet."""
+        """The encoder that includes windows with unknown targets."""
         return replace(self, ahead=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON object of it."""
+        """As JSON."""
         named = ("lags", "horizon", "stride", "relative", "fill", "period", "time", "by", "across_gaps")
         return {
             "kind": self.kind,
@@ -94,12 +94,12 @@ class WindowEncoder(SampleEncoder):
             clock=built(Clock, value.get("clock")),
             step=None if value.get("step") is None else built(Step, value["step"]),
         )
-        size, told = len(encoder.table.names), (encoder.time, encoder.by)
+        size, roles = len(encoder.table.names), (encoder.time, encoder.by)
         if (
             min(encoder.lags, encoder.horizon, encoder.stride) < 1
             or max(encoder.lags, encoder.horizon, encoder.stride, encoder.period) > 2**31
             or encoder.period < 0
-            or any(index is not None and not 0 <= index < size for index in told)
+            or any(index is not None and not 0 <= index < size for index in roles)
             or (encoder.clock.kind != "row" and encoder.time is None)
             or encoder.relative not in (None, *RELATIVE)
             or encoder.fill not in (None, *FILLS)

@@ -36,12 +36,12 @@ __all__ = ["SeriesColumns", "series_columns", "series_table"]
 
 
 _EVEN = 0.8
-"""So many of the rows must be one step apart where no name says that numbers are time."""
+"""The share of rows one step apart that makes numbers a time, if no name does."""
 
 
 @dataclass(frozen=True)
 class SeriesColumns:
-    """The columns of an ordered table: `encoder` has the forecast one first, then the other inputs."""
+    """The columns of an ordered table: in `encoder` the forecast one first, then the other inputs."""
 
     encoder: Encoder
     clock: Clock
@@ -55,7 +55,7 @@ def series_table(
     target: ColumnReference | None,
     reading: Reading,
 ) -> tuple[pa.Table, str, tuple[str, ...], ColumnReference | None]:
-    """The table of a source, what it is called, notes on how it was read, and the target named beside it."""
+    """The table of a source, its name, notes on how it was read, and the target given beside it."""
     suffix = Path(source).suffix.lower() if isinstance(source, str | Path) else ""
     if suffix in ARRAY_SUFFIXES:
         path = existing(source)
@@ -101,10 +101,10 @@ def series_columns(
     decimal: str | None = None,
     date_format: str | None = None,
 ) -> SeriesColumns:
-    """Settle what each column is.
+    """Determine the role of each column.
 
     Raises:
-        Refusal: a reference to no column; one column in two roles; a target that holds no numbers.
+        Refusal: an unknown column, one column in two roles, or a non-numeric target.
     """
     names = tuple(table.column_names)
     dropped = resolve_all(drop, names, "drop")
@@ -189,12 +189,12 @@ def _filled(column: pa.ChunkedArray, found: Column, names: Sequence[str]) -> lis
 
 
 def _measured(column: pa.ChunkedArray) -> bool:
-    """Whether a column holds numbers that vary otherwise than by counting rows."""
+    """Whether a column holds numbers other than a row count."""
     return _numbers(column) and column.null_count < len(column) and not _counts_evenly(column)
 
 
 def _counts_evenly(column: pa.ChunkedArray) -> bool:
-    """Whether a column holds numbers that rise by the same step from row to row."""
+    """Whether a column holds evenly increasing numbers."""
     if not _numbers(column) or column.null_count == len(column):
         return False
     values = to_numbers(column.combine_chunks(), "")
@@ -205,7 +205,7 @@ def _counts_evenly(column: pa.ChunkedArray) -> bool:
 def _refuse_unread_time(
     table: pa.Table, aside: Collection[int | None], wanted: frozenset[int] | None
 ) -> None:
-    """Ask about a text column that nearly tells rows apart and may be their time, instead of ignoring it."""
+    """Refuse to ignore a text column that is nearly unique and may be the time."""
     names = table.column_names
     for index, column in enumerate(table.columns):
         if index in aside or not pa.types.is_string(column.type) or (wanted is not None and index in wanted):
@@ -229,7 +229,7 @@ def _numbers(column: pa.ChunkedArray) -> bool:
 
 
 def _target(table: pa.Table, target: ColumnReference | None, taken: Collection[int | None]) -> int:
-    """The forecast column: the one that was named, or the last one with numbers."""
+    """The forecast column: as named, or the last one with numbers."""
     names = table.column_names
 
     def holds_numbers(index: int) -> bool:
@@ -275,7 +275,7 @@ _TIME_NAME = re.compile(
 
 
 def _time(table: pa.Table, taken: Collection[int | None], by: int | None, form: str | None) -> int | None:
-    """The first column with dates; or the first one with numbers that rise evenly but for gaps."""
+    """The first column with dates, or with numbers that increase evenly except for gaps."""
     names = table.column_names
     free = [index for index in range(len(names)) if index not in taken]
     for index in free:
@@ -296,7 +296,7 @@ def _time(table: pa.Table, taken: Collection[int | None], by: int | None, form: 
 
 
 def _tells_time(values: NDArray[np.float64], codes: NDArray[np.int32] | None, *, named: bool) -> bool:
-    """Whether numbers count moments: each once a series, most of them about one step apart.
+    """Whether numbers are times: unique in each series, most of them about one step apart.
 
     A column without a name of time must rise (or fall) from row to row, in whole multiples of that step.
 
@@ -323,10 +323,10 @@ def _tells_time(values: NDArray[np.float64], codes: NDArray[np.int32] | None, *,
 
 
 def _in_zone(clock: Clock, zone: str, table: pa.Table, when: int | None) -> Clock:
-    """The clock with the time zone that was named.
+    """The clock with this time zone.
 
     Raises:
-        Refusal: no such zone, no local times with hours.
+        Refusal: unknown zone, or no local times with hours.
     """
     zone_named(zone)
     if when is None or clock.kind != "date" or not clock.hours:
@@ -346,7 +346,7 @@ def _in_zone(clock: Clock, zone: str, table: pa.Table, when: int | None) -> Cloc
 def _clock(
     column: pa.ChunkedArray, names: Sequence[str], index: int, date_format: str | None
 ) -> tuple[Clock, str]:
-    """How a column tells the time, and what is to be said about how it was read."""
+    """The clock of a time column, and a note on how it was read."""
     name, said = names[index], called(names, index)
     if pa.types.is_temporal(column.type):
         return Clock("date", name, hours=_has_hours(column, "", name)), ""

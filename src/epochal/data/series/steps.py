@@ -16,28 +16,28 @@ __all__ = ["Step", "skipped_hours", "usual_step"]
 Unit = Literal["months", "month ends", "seconds", "units"]
 
 _TOLERANCE = 1.5
-"""Rows are a gap apart if they are this many usual steps apart: a missing row is one, jitter is not."""
+"""A distance of this many steps is a gap: a missing row is one, jitter is not."""
 _STRETCH = 8
-"""Distances in a row that make another pace of them, not gaps."""
+"""So many equal distances in a row are a change of interval, not gaps."""
 _DAY, _WEEK = 86_400, 604_800
 _CYCLES = ((_WEEK, 3), (_DAY, 3))
-"""The cycles in which rows may be absent by rule, and how many of them must have been seen."""
+"""Cycles in which rows may regularly be absent, and how many of them must have been observed."""
 _ODD = 0.02
-"""At most so many of the rows may come at other times than those of a cycle."""
+"""The largest share of rows outside the times of a cycle."""
 _CLOSED = 5 * _DAY
-"""Where rows keep to working days or opening hours, a longer absence is a gap, a shorter one a holiday."""
+"""With working days or opening hours, a longer absence is a gap, a shorter one a holiday."""
 _PLACE = 0.16
-"""Monthly dates are at most this share of a month from their mean place in it, as first working days are."""
+"""The largest deviation of monthly dates from their mean day, in months, as for first working days."""
 _FIRST_MONDAY = 4 * _DAY
 
 
 @dataclass(frozen=True)
 class Step:
-    """How far apart rows usually are: so many months (or ends of months), seconds, or units of a number.
+    """The sampling interval: months (or ends of months), seconds, or numeric units.
 
     `cycle` is 0, or the seconds of a day or a week in which rows come at certain times only, such as working
-    days or opening hours; `slots` are those times, in steps from the begin of the cycle (Monday), and
-    `offset` is how many seconds after the begin of a slot its row is.
+    days or opening hours; `slots` are those times, in steps from the start of the cycle (Monday), and
+    `offset` is the seconds from the start of a slot to its row.
 
     >>> Step("months", 1).after(0, 14) == np.datetime64("1971-03-01", "s").astype(int).item()
     True
@@ -53,21 +53,21 @@ class Step:
 
     @property
     def in_months(self) -> bool:
-        """Whether it counts months, which are not equally long."""
+        """Whether the unit is months, which vary in length."""
         return self.unit in ("months", "month ends")
 
     @property
     def rows_of_season(self) -> int:
-        """Rows of a day, or of a week of days, where they come at certain times only; 0 elsewhere."""
+        """Rows of a day, or of a week of days, if they come at certain times only; else 0."""
         return int(self._of_days().max()) if self.size < _DAY else len(self.slots)
 
     def _of_days(self) -> NDArray[np.int64]:
-        """How many slots each day of the cycle has."""
+        """Number of slots on each day of the cycle."""
         return np.bincount(np.asarray(self.slots, np.int64) * int(self.size) // _DAY, minlength=7)
 
     @property
     def sound(self) -> bool:
-        """Whether it can be counted with; what comes from a file may say anything."""
+        """Whether it is valid; a file may hold anything."""
         turn = self.cycle in (_DAY, _WEEK) and self.size >= 60 and self.cycle % self.size == 0
         inside = all(0 <= one < self.cycle / self.size for one in self.slots)
         rising = list(self.slots) == sorted(set(self.slots))
@@ -79,7 +79,7 @@ class Step:
         )
 
     def after(self, time: float, steps: int) -> float:
-        """The time that many steps later."""
+        """The time this many steps later."""
         if self.in_months:
             return _months_later(time, int(self.size) * steps, from_end=self.unit == "month ends")
         if not self.cycle:
@@ -94,8 +94,8 @@ class Step:
     def gaps(self, times: Times) -> NDArray[np.bool_]:
         """`(n - 1,)`: whether no window may hold both of two neighboring rows.
 
-        That is where rows are missing between them, and where the pace changes for good. Rows that are absent
-        by rule (weekends, nights, single holidays) are not missing; neither is the hour that clocks skip in
+        Rows are missing between them, or the interval changes for good. Rows that are absent
+        regularly (weekends, nights, single holidays) are not missing; nor is the hour skipped in
         spring.
 
         >>> Step("units", 1.0).gaps(np.array([0.0, 1.0, 2.0, 4.0, 5.0])).tolist()
@@ -104,7 +104,7 @@ class Step:
         return self._cuts(times)[0]
 
     def changes(self, times: Times) -> NDArray[np.bool_]:
-        """`(n - 1,)`: which of the `gaps` are none but the begin of another pace.
+        """`(n - 1,)`: which of the `gaps` are only changes of the interval.
 
         >>> times = np.append(np.arange(20.0), 20 + 0.5 * np.arange(20))
         >>> int(np.flatnonzero(Step("units", 1.0).changes(times))[0])
@@ -113,14 +113,14 @@ class Step:
         return self._cuts(times)[1]
 
     def at_end(self, times: Times) -> Step:
-        """The step of the last rows, where their pace is another one."""
+        """The step of the last rows, if their interval differs."""
         apart = self.distances(times)
         changes = np.flatnonzero(self.changes(times))
         own = apart[changes[-1] :] if len(changes) else apart[:0]
         return self if len(own) < _STRETCH or self.cycle else replace(self, size=float(np.median(own)))
 
     def _cuts(self, times: Times) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Where windows end: at gaps or changes of pace; and which of them are such changes."""
+        """Ends of windows: at gaps or changes of the interval; and which are such changes."""
         apart = self.distances(times)
         far = apart > _TOLERANCE * self.size
         near = apart * _TOLERANCE < self.size
@@ -139,7 +139,7 @@ class Step:
         return found, changes
 
     def distances(self, times: Times) -> NDArray[np.float64]:
-        """How far apart neighboring rows are, in the unit of `size`."""
+        """Distances of neighboring rows, in the unit of `size`."""
         if self.in_months:
             times = _months(times)
         return np.diff(times).astype(np.float64)
@@ -150,7 +150,7 @@ class Step:
         return (within // int(self.size)).astype(np.int64), cycle.astype(np.int64)
 
     def absent(self, times: Times) -> NDArray[np.bool_]:
-        """`(n - 1,)`: whether rows are further apart than a step, and all between is absent by rule."""
+        """`(n - 1,)`: whether rows are further apart than a step, but all between is regularly absent."""
         apart = np.diff(times) > _TOLERANCE * self.size
         if not self.cycle:
             return np.zeros(len(apart), bool)
@@ -184,7 +184,7 @@ def _count(number: int, name: str) -> str:
 
 
 def usual_step(clock: Clock, times: Sequence[Times]) -> Step | None:
-    """The usual distance of neighboring rows; None where fewer than half of them are about as far apart.
+    """The sampling interval; None if less than half of the distances agree.
 
     Dates of which no two lie in the same month are counted in months.
 
@@ -213,7 +213,7 @@ def usual_step(clock: Clock, times: Sequence[Times]) -> Step | None:
 
 
 def _with_cycle(step: Step, times: Sequence[Times]) -> Step:
-    """The step with the times of a day or a week at which there are rows, where that is not at all times."""
+    """The step with the times of day or week at which there are rows, if not at all times."""
     if step.unit != "seconds" or step.size < 60:
         return step
     together = np.unique(np.concatenate(times).astype(np.int64))
@@ -236,10 +236,10 @@ def _with_cycle(step: Step, times: Sequence[Times]) -> Step:
 
 
 def skipped_hours(step: Step, times: Times) -> NDArray[np.bool_]:
-    """Whether neighboring rows are an hour further apart because clocks were set forward between them.
+    """Whether daylight saving time begins between neighboring rows.
 
-    Local times lack that hour: on a Sunday in spring (March to the first week of April, or September to that
-    of October in the South), before 4 in the morning.
+    Local times skip an hour: on a Sunday in spring (March to the first week of April, or September to that
+    of October in the South), before 4 a.m..
     """
     if step.unit != "seconds" or step.size > 3600:
         return np.zeros(max(len(times) - 1, 0), bool)
@@ -257,7 +257,7 @@ def skipped_hours(step: Step, times: Times) -> NDArray[np.bool_]:
 
 
 def _stretches(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Where runs of marks begin, and where they end."""
+    """Start and end of each run of marks."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], marked, [False])).astype(np.int8)))
     return [(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
 
@@ -268,7 +268,7 @@ def _months(times: Times) -> NDArray[np.int64]:
 
 
 def _monthly(times: Sequence[Times]) -> Unit | None:
-    """Months, where no two rows of a series lie in the same one, and all at about the same place of it."""
+    """Months, if no two rows of a series share one, and all are at about the same place in it."""
     if not any(len(one) > 1 for one in times) or any((np.diff(_months(one)) < 1).any() for one in times):
         return None
     together = np.concatenate(times).astype(np.int64)
@@ -289,7 +289,7 @@ def _monthly(times: Sequence[Times]) -> Unit | None:
 
 
 def _months_later(time: float, months: int, from_end: bool) -> int:
-    """As far from the begin (or end) of a later month as a time is from that of its own; within the month."""
+    """The time in a later month at the same distance from its start (or end)."""
     moment = np.datetime64(int(time), "s")
     month = moment.astype("datetime64[M]")
     later = month + np.timedelta64(months, "M")

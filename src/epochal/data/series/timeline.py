@@ -21,27 +21,27 @@ _ROWS = Clock()
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """Where the samples of ordered data lie in their series.
+    """Positions of samples in their series.
 
-    Rows of a series are counted from 0, in the order of time. A sample spans the rows from `begin` on, of
+    Rows of a series are counted from 0, in the order of time. A sample spans `span` rows from `begin`, of
     which the last `horizon` are its targets.
 
     Args:
-        names: what the series are called; one empty name where there is only one.
-        times: the time of each row, by series, rising.
+        names: names of the series; one empty name for a single one.
+        times: the time of each row, by series, ascending.
         rows: the row of the source, from 1, of each row, by series.
-        values: the forecast column in its own units, by series; empty where there is none.
+        values: the forecast column in its own units, by series, or empty.
         series: int64 `(n,)`, the series of each sample.
         begin: int64 `(n,)`, its first row there.
-        span: how many rows a sample sees, inputs and targets.
-        horizon: how many of them are its targets.
-        level: float64 `(n,)`; with `unit`, what the targets mean: `level + unit * target` is in the
+        span: rows of a sample, inputs and targets.
+        horizon: target rows of a sample.
+        level: float64 `(n,)`; `level + unit * target` is in the
             column's own units.
         unit: float64 `(n,)`.
         period: rows of a season, for the seasonal naive forecast; 0 for none.
-        clock: how time is told.
-        step: how far apart rows usually are, if regular.
-        by: the name of the column that tells the series apart.
+        clock: the kind of time.
+        step: the sampling interval, if regular.
+        by: the column that names the series.
     """
 
     names: tuple[str, ...]
@@ -61,7 +61,7 @@ class Timeline:
 
     @classmethod
     def of_rows(cls, rows: NDArray[np.int64]) -> Timeline:
-        """Each row a sample, in the order in which they come."""
+        """One sample per row, in order."""
         count = len(rows)
         order = np.arange(count, dtype=np.int64)
         zeros = np.zeros(count)
@@ -76,7 +76,7 @@ class Timeline:
 
     @cached_property
     def starts(self) -> Times:
-        """When each sample begins: the clock that all series share."""
+        """The first time of each sample, on the clock that all series share."""
         found = np.empty(len(self.begin), self._clocks[0].dtype)
         for number, clock in enumerate(self._clocks):
             own = self.series == number
@@ -85,18 +85,18 @@ class Timeline:
 
     @cached_property
     def _clocks(self) -> tuple[Times, ...]:
-        """The times; series that have none are taken to end together."""
+        """The times; series without any are aligned at their ends."""
         if self.clock.kind != "row":
             return self.times
         return tuple(times - len(times) for times in self.times)
 
     def stretches(self, samples: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """The samples, cut where the inputs of one do not begin where those of the one before end."""
+        """The samples, split where one does not continue the inputs of the one before."""
         steps, series = np.diff(self.begin[samples]), np.diff(self.series[samples])
         return np.split(samples, np.flatnonzero((steps != self.span - self.horizon) | (series != 0)) + 1)
 
     def time(self, series: int, position: int) -> Any:
-        """The time of a row of a series; beyond its end by the usual step, None where there is none."""
+        """The time of a row; beyond the end extrapolated, or None."""
         times = self.times[series]
         beyond = position - len(times) + 1
         if beyond <= 0:
@@ -106,7 +106,7 @@ class Timeline:
         return None if self.step is None else self.step.at_end(times).after(times[-1].item(), beyond)
 
     def places(self) -> dict[str, list[Any]]:
-        """Where the first target of each sample is: its row (None beyond the end), its series, its time."""
+        """The place of each sample's first target: its row (None beyond the end), series and time."""
         first = (self.begin + self.span - self.horizon).tolist()
         numbers = self.series.tolist()
         found: dict[str, list[Any]] = {
@@ -131,9 +131,9 @@ class Timeline:
         return restored
 
     def naive(self, samples: NDArray[np.int64], period: int = 0) -> NDArray[np.float64]:
-        """The naive forecast `(n, horizon)`: the last value, or that of the same moment of the last season.
+        """The naive forecast `(n, horizon)`: the last value, or that of one season ago.
 
-        The value `period` rows before each target; of targets further ahead, a whole number of periods.
+        The value `period` rows before each target; for targets further ahead, by whole periods.
         """
         ahead = np.arange(self.horizon)
         back = np.zeros(self.horizon, np.int64) if not period else period - 1 - ahead % period
@@ -148,19 +148,19 @@ class Timeline:
 def chronological(
     timeline: Timeline, *, validation: float | int = 0.2, test: float | int = 0.0, gap: int = 0
 ) -> Split:
-    """A split in the order of time: the last samples test, those before validate, the others train.
+    """A chronological split: training, then validation, then test samples.
 
     Two moments cut the time that all series share. A sample belongs to the part that holds all its rows,
-    inputs and targets; one that crosses a cut, or comes within `gap` rows before it, is in no part. So no row
-    that one part predicts is ever seen by another. For windows of one series with stride 1, `lags + horizon -
+    inputs and targets; one that crosses a cut, or comes within `gap` rows before it, is in no part. No row
+    that one part predicts is used by another. For windows of one series with stride 1, `lags + horizon -
     1` of them cross each cut.
 
     Args:
-        timeline: where the samples lie.
-        validation: a fraction in [0, 1), or a whole number of samples: so many begin at or after the first
-            cut, counted without those that cross the second (more where several series share a moment).
+        timeline: positions of the samples.
+        validation: a fraction in [0, 1), or a whole number of samples: the number that begin at or after the
+            first cut, counted without those that cross the second (more where several series share a moment).
         test: likewise, at or after the second.
-        gap: rows that are left out before each cut besides.
+        gap: additional rows to leave out before each cut.
 
     Raises:
         Refusal: a fraction outside [0, 1), or nothing left to train or validate on.
@@ -194,7 +194,7 @@ def chronological(
 
 
 def _position(timeline: Timeline, cut: Any) -> NDArray[np.int64]:
-    """For each sample, the first row of its series at or after a moment."""
+    """For each sample, the first row of its series at or after a time."""
     first = np.array([np.searchsorted(clock, cut) for clock in timeline._clocks], np.int64)
     found: NDArray[np.int64] = first[timeline.series]
     return found
@@ -213,7 +213,7 @@ def _nothing_left(timeline: Timeline, sizes: dict[str, int], gap: int) -> Refusa
 def time_notes(
     timeline: Timeline | None, samples: int, chosen: Split, kind: str | None, gap: int
 ) -> tuple[str, ...]:
-    """What a split means for ordered data, one sentence each; nothing for samples that have no order."""
+    """Notes on the split of ordered data; none for unordered samples."""
     held = [
         (name, part) for name, part in (("validate", chosen.validation), ("test", chosen.test)) if len(part)
     ]
@@ -241,7 +241,7 @@ def time_notes(
 
 
 def gap_notes(line: Timeline, step: Step | None, across_gaps: bool) -> list[str]:
-    """What is said of the rows of windows that are not a usual step apart, one sentence each."""
+    """Notes on the rows of windows that are not one step apart."""
     if step is None:
         apart = np.concatenate([np.diff(times) for times in line.times])
         if len(apart) < 2:

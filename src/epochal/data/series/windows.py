@@ -66,15 +66,15 @@ def windows(
         source: a path, "example:NAME", a data frame, `(frame, "target")`, or numbers `(rows,)` or
             `(rows, columns)`.
         target: the column to forecast, by name or number from 1; the last one with numbers by default.
-        lags: rows of the past that a window sees.
-        horizon: rows ahead that are forecast, each an output.
+        lags: past rows of a window.
+        horizon: rows ahead to forecast, each an output.
         stride: rows from one window to the next.
-        time: the column that tells when a row was; the first one with dates, or with whole numbers that
-            rise evenly but for gaps, by default. Rows are sorted by it; it is no input unless `keep`
+        time: the time column; by default the first one with dates, or with whole numbers that
+            increase evenly except for gaps. Rows are sorted by it; it is no input unless `keep`
             names it.
-        time_zone: the zone that the times are local times of, such as "Europe/Berlin": of the hour that
-            clocks repeat in autumn, the rows that come first are before they are set back.
-        by: the column that tells several series apart; no window crosses from one into another.
+        time_zone: the time zone of local times, such as "Europe/Berlin": in the hour that
+            clocks repeat in fall, the first rows are before the change.
+        by: the column that names several series; no window crosses between them.
         inputs: further columns whose past is an input; all by default, none with ().
         relative: "difference": the target's values are seen and predicted as differences from the last one
             of their window; "ratio": as shares of it, less 1. A remedy for series that trend, whose test part
@@ -145,7 +145,7 @@ def windows(
 
 
 def new_windows(encoder: WindowEncoder, source: Any, known: Known) -> Dataset:
-    """The windows of a new table, which must have the columns of the training table."""
+    """The windows of a new table with the columns of the training table."""
     extra = [
         Column(encoder.table.names[index], index, "category", text=text)
         for index, text in ((encoder.time, bool(encoder.clock.form)), (encoder.by, True))

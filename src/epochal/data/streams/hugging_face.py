@@ -65,7 +65,7 @@ class HuggingRows(Rows):
 
     @property
     def _scalars(self) -> bool:
-        """Whether each column gives one number."""
+        """Whether each column has scalars."""
         return not _nested(self._source.features.arrow_schema.field(self._columns[0]).type)
 
 
@@ -79,17 +79,17 @@ def _nested(kind: pa.DataType) -> bool:
 
 
 def _leaf(kind: pa.DataType) -> np.dtype[Any]:
-    """The type of the numbers in a column of arrays."""
+    """The dtype of the numbers in a column of arrays."""
     while _nested(kind):
         kind = kind.storage_type if isinstance(kind, pa.ExtensionType) else kind.value_type
     return np.dtype(kind.to_pandas_dtype())
 
 
 def _values(column: pa.ChunkedArray, shape: Sequence[int]) -> NDArray[Any]:
-    """All numbers of a column, one after the other; NaN where one is missing.
+    """The numbers of a column, flattened; NaN if missing.
 
-    Raises:
-        ValueError: a value has not that shape. Their numbers alone don't tell: a longer one may make up for a
+    Raises: ValueError: a value of another shape. The total count alone is not enough: a longer one may make
+        up for a
             shorter one.
     """
     sizes = iter(shape)
@@ -125,7 +125,7 @@ def dataset_of_hugging(
     `datasets` itself, in worker processes.
 
     Raises:
-        Refusal: columns that are no numbers, or none besides the target.
+        Refusal: non-numeric columns, or no column besides the target.
     """
     names, name = list(source.column_names), "Hugging Face data set"
     if options.target is not None:
@@ -159,7 +159,7 @@ def dataset_of_hugging(
 
 
 def _labels(source: Any, target: str) -> NDArray[Any]:
-    """All targets; the classes by their names where the data set knows them."""
+    """All targets; classes by name if the data set has names."""
     column = source.select_columns([target]).with_format("arrow")[:].column(0)
     known = getattr(source.features[target], "names", None)
     values = np.asarray(column.to_numpy())
@@ -167,7 +167,7 @@ def _labels(source: Any, target: str) -> NDArray[Any]:
 
 
 def _shape(source: Any, inputs: Sequence[str], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """The shape of one sample's inputs and the type of its numbers, as sample 0 has them."""
+    """The shape and dtype of sample 0's inputs."""
     first = source.select_columns(list(inputs)).with_format("numpy")[0]
     arrays = {column: np.asarray(first[column]) for column in inputs}
     for column, array in arrays.items():
@@ -189,7 +189,7 @@ def _shape(source: Any, inputs: Sequence[str], name: str) -> tuple[tuple[int, ..
 
 
 class _Pairs:
-    """A data set as (inputs, target), for what `datasets` must decode sample by sample."""
+    """A data set as (inputs, target), for samples that `datasets` decodes one by one."""
 
     def __init__(self, source: Any, inputs: str, target: str, labels: NDArray[Any]) -> None:
         self._source, self._inputs, self._target = source, inputs, target

@@ -27,15 +27,15 @@ from epochal.errors import DataFailed, Refusal
 __all__ = ["ITEMS", "ItemRows", "dataset_of_items", "is_items", "pair_of"]
 
 _SLOW_SECONDS = 2e-4
-"""From this time for a sample on, processes are worth what it costs to send samples between them."""
+"""Seconds per sample from which worker processes pay off."""
 
 _PROBED = 8
 _TARGETS = ("targets", "labels", "y")
-"""Where objects keep the targets of all their samples, by custom."""
+"""Conventional attributes with the targets of all samples."""
 
 
 def is_items(source: Any) -> bool:
-    """Whether it gives samples by their numbers: an object, or a list of more than three samples."""
+    """Whether it has samples by index: an object, or a list of more than three samples."""
     if isinstance(source, (str, bytes, Mapping, tuple, np.ndarray)):
         return False
     if isinstance(source, list):
@@ -44,7 +44,7 @@ def is_items(source: Any) -> bool:
 
 
 def pair_of(sample: Any) -> tuple[Any, Any]:
-    """Inputs and target of a sample: a pair, or a mapping that has both by their usual names.
+    """Inputs and target of a sample: a pair, or a mapping with conventional names.
 
     >>> pair_of({"image": 1, "label": 2})
     (1, 2)
@@ -86,14 +86,14 @@ class _Bad:
 
 @dataclass(frozen=True)
 class _Reading:
-    """Reads some samples of the object; sent to the worker processes with it."""
+    """Reads samples of the object; sent to worker processes."""
 
     items: Any
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
     def __call__(self, asked: tuple[bool, Sequence[int]]) -> Any:
-        """The targets (if asked first) or inputs of some samples; or the first that could not be read."""
+        """The targets (if the flag is set) or inputs of some samples, or the first failure."""
         only_targets, samples = asked
         inputs = np.empty((0 if only_targets else len(samples), *self.shape), self.dtype)
         targets = []
@@ -102,12 +102,12 @@ class _Reading:
             try:
                 found = self.items.__getitems__(list(samples))
             except Exception:
-                found = None  # one by one, to know which
+                found = None  # one by one, to find which
         for place, sample in enumerate(samples):
             try:
                 given, target = pair_of(self.items[sample] if found is None else found[place])
                 values = np.asarray(given)
-            except (Exception, SystemExit) as error:  # it may end no process of ours
+            except (Exception, SystemExit) as error:  # it must not end our process
                 said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
                 return _Bad(sample, said, traceback.format_exc())
             if values.shape != self.shape:
@@ -129,7 +129,7 @@ class ItemRows(Rows):
     Args:
         items: the object.
         shape: of one sample's inputs.
-        dtype: what they are kept as.
+        dtype: of the inputs.
         workers: processes that read them; 0 reads in this one.
     """
 
@@ -156,7 +156,7 @@ class ItemRows(Rows):
         return out
 
     def targets(self, progress: Progress | None = None) -> list[NDArray[Any]]:
-        """The targets of all samples, each of which is read for it."""
+        """The targets of all samples, each read once."""
         count = len(self)
         size = max(1, min(256, -(-count // (4 * max(1, self._workers.count)))))
         pieces = [(True, range(start, min(start + size, count))) for start in range(0, count, size)]
@@ -188,16 +188,16 @@ def dataset_of_items(
     progress: Progress | None = None,
     stream: bool | None = None,
 ) -> Dataset:
-    """A dataset of an object's samples, which stay behind it and are read as they are needed.
+    """A dataset of an object's samples, read on demand.
 
-    The targets of all samples must be known before (for the split and the classes): they are what the object
+    All targets are needed in advance (for the split and the classes): those that the object
     has as `targets`, `labels` or `y`, or are read once, sample by sample.
 
     Args:
         items: gives `(inputs, target)` or a mapping by `items[i]`, for `i` from 0 to `len(items) - 1`.
         task: as in `load`.
         workers: processes that read; by default as many as there are cores if reading is slow.
-        progress: called with (what, done, of how many) while targets are read.
+        progress: called with (what, done, total) while targets are read.
         stream: False reads all of it into memory.
 
     Raises:
@@ -245,7 +245,7 @@ def _probe(items: Any) -> NDArray[Any]:
 
 
 def _workers(items: Any, asked: int | None, name: str) -> tuple[int, tuple[str, ...]]:
-    """How many processes read, and what is said about it."""
+    """The number of worker processes, with a note."""
     if asked == 0:
         return 0, (f"{name}: samples are read in this process.",)
     begin, probed = time.perf_counter(), min(_PROBED, len(items))
@@ -254,7 +254,7 @@ def _workers(items: Any, asked: int | None, name: str) -> tuple[int, tuple[str, 
             for sample in range(probed):
                 items[sample]
         except Exception:
-            probed = 1  # it will be said with its number when it is read
+            probed = 1  # reported with its index when it is read
         if (time.perf_counter() - begin) / probed < _SLOW_SECONDS:
             return 0, (f"{name}: samples are read in this process, which is quick; workers=N uses others.",)
     why = can_be_sent(items)
@@ -266,7 +266,7 @@ def _workers(items: Any, asked: int | None, name: str) -> tuple[int, tuple[str, 
 
 
 def _known_targets(items: Any, count: int) -> NDArray[Any] | None:
-    """The targets that the object has for all samples, if they are those of its first and last ones."""
+    """The object's targets of all samples, if they agree with those of its first and last ones."""
     for name in _TARGETS:
         held = getattr(items, name, None)
         if held is None or callable(held) or not hasattr(held, "__len__") or len(held) != count:

@@ -27,11 +27,11 @@ from epochal.errors import DataFailed, Refusal
 __all__ = ["ITERATORS", "EndlessRows", "dataset_of_iterator", "is_iterator"]
 
 HEAD = 1024
-"""Samples that are read before training, at most."""
+"""Most samples read before training."""
 
 
 def is_iterator(source: Any) -> bool:
-    """Whether samples come from it only one after the other: it has no length, or no numbers.
+    """Whether samples can only be iterated: it has no length, or no index.
 
     >>> is_iterator(iter([1])), is_iterator([1])
     (True, False)
@@ -41,7 +41,7 @@ def is_iterator(source: Any) -> bool:
 
 
 class EndlessRows(Rows):
-    """The first samples of an iterator, by number; and all of them, in their order, by `next_samples`."""
+    """The first samples of an iterator, by index; and all in order, by `next_samples`."""
 
     def __init__(self, inputs: NDArray[Any], targets: NDArray[Any], rest: _Samples) -> None:
         self.shape, self.dtype = inputs.shape, inputs.dtype
@@ -54,7 +54,7 @@ class EndlessRows(Rows):
         return np.take(self._head, samples, axis=0, out=self._out(samples, out), mode="clip")
 
     def next_samples(self, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The next samples and their targets, fewer than `count` if it has run dry.
+        """The next samples and their targets, fewer than `count` if it is exhausted.
 
         Raises:
             DataFailed: the iterator raises, a shape differs, or a class was not among the first samples.
@@ -98,7 +98,7 @@ class EndlessRows(Rows):
 
 
 class _Samples(Iterator[tuple[NDArray[Any], NDArray[Any]]]):
-    """The samples of an iterator one by one, all of the shapes of the first one."""
+    """The samples of an iterator, all with the first one's shape."""
 
     def __init__(self, source: Any) -> None:
         self._source = iter(source)
@@ -136,11 +136,11 @@ class _Samples(Iterator[tuple[NDArray[Any], NDArray[Any]]]):
 
 
 def dataset_of_iterator(source: Any, validation: Any, task: str | None = None) -> Dataset:
-    """The dataset of an iterator: its first samples, and `EndlessRows` that go on from there.
+    """The dataset of an iterator: its first samples, and `EndlessRows` for the rest.
 
     Args:
         source: gives `(inputs, target)`, a mapping with both, or batches of them.
-        validation: the data of its own that validates, `(X, y)` or a `Dataset`; its classes are known, too.
+        validation: separate validation data, `(X, y)` or a `Dataset`; its classes are known, too.
         task: as in `load`.
 
     Raises:
@@ -181,7 +181,7 @@ def dataset_of_iterator(source: Any, validation: Any, task: str | None = None) -
 
 
 def _targets_of(data: Any) -> NDArray[Any] | None:
-    """The targets of validation data that is given as arrays."""
+    """The targets of validation data given as arrays."""
     if isinstance(data, Mapping) or not isinstance(data, (tuple, list)) or len(data) < 2:
         return None
     return np.asarray(data[1])

@@ -16,11 +16,11 @@ from epochal.data.values.rounding import FEW_VALUES, kept_float
 __all__ = ["MEMORY_SHARE", "rows_of_array", "streams", "streams_note"]
 
 MEMORY_SHARE = 0.25
-"""Data of more than this share of the free memory is streamed: a training in memory holds it about twice."""
+"""Data above this share of the free memory is streamed, since training in memory needs it twice."""
 
 
 def streams(size: int, stream: bool | None) -> bool:
-    """Whether inputs of that many bytes are streamed: as asked, or if they are large.
+    """Whether to stream inputs of this many bytes: as requested, or if they are large.
 
     >>> streams(10, None), streams(10, True), streams(1 << 60, False)
     (False, True, False)
@@ -29,21 +29,21 @@ def streams(size: int, stream: bool | None) -> bool:
 
 
 def rows_of_array(array: NDArray[Any]) -> Rows:
-    """The samples of an array where they are; those of a memory-mapped file are read from the file."""
+    """The samples of an array; those of a memory map are read from its file."""
     mapped: Any = array
     plain = isinstance(array, np.memmap) and array.flags.c_contiguous and array.dtype.kind in "buif"
     image = array.dtype == np.uint8 and array.ndim > 2
     kept = array.dtype if image else kept_float(np.asarray(array), FEW_VALUES)
     if not plain or mapped.filename is None or mapped.mode == "c":
         return ArrayRows(np.asarray(array), kept)
-    # A view of a part has the offset of the whole: what counts is where it begins in the map.
+    # A view has the offset of the whole map: what counts is where it begins in the map.
     within = mapped.__array_interface__["data"][0] - np.frombuffer(mapped._mmap, np.uint8).ctypes.data
     begin = mapped.offset - mapped.offset % mmap.ALLOCATIONGRANULARITY
     return FileRows(Path(mapped.filename), array.shape, array.dtype, begin + within, kept=kept)
 
 
 def streams_note(rows: Rows, where: str) -> str:
-    """What is said about inputs that stay where they are."""
+    """A note on streamed inputs."""
     size = rows.sample_bytes * len(rows)
     unit, scale = ("GB", 1e9) if size >= 1e9 else ("MB", 1e6) if size >= 1e6 else ("kB", 1e3)
     return (

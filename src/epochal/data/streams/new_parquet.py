@@ -27,7 +27,7 @@ __all__ = ["new_rows_of_parquet"]
 
 
 def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
-    """The samples of Parquet files; their inputs lie in a file of their own as long as they are needed.
+    """The samples of Parquet files; their inputs are in a temporary file.
 
     Raises:
         Refusal: as `new_rows`, or no space for the file.
@@ -69,7 +69,7 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
 def _encoded(
     files: Sequence[Path], names: Sequence[str], encoder: Encoder, folder: Path, dtype: np.dtype[np.float64]
 ) -> tuple[FileRows, list[str]]:
-    """The inputs in a file of a folder, and what is said of them."""
+    """The inputs in a file of a folder, with notes."""
     width, done = len(encoder.features), 0
     positions = range(len(names))
     said: dict[str, None] = {}
@@ -88,7 +88,7 @@ def _encoded(
 
 
 def _without_count(note: str) -> str:
-    """A note on some cells of one block, as one that may be true of several.
+    """A note on cells of one block, reworded for several blocks.
 
     >>> _without_count('"a" has 1 missing value (row 3), training had none: treated as unknown.')
     '"a" has missing values, training had none: treated as unknown.'

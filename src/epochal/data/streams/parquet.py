@@ -46,13 +46,13 @@ __all__ = ["batches_of", "check_space", "columns_of", "converted", "files_of", "
 _FORMAT = 2
 _BLOCK_ROWS = 1 << 15
 _SEEN_ROWS = 100_000
-"""Rows, spread over all files, by which the columns are recognized."""
+"""Rows, from all files, by which the columns are recognized."""
 _SEEN_GROUPS = 32
 _DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 def is_large(path: Path, stream: bool | None) -> bool:
-    """Whether Parquet files are converted and streamed: as asked, or if their cells would fill the memory."""
+    """Whether Parquet files are converted and streamed: as requested, or if they would fill the memory."""
     if stream is not None:
         return stream
     cells = sum(one.metadata.num_rows * one.metadata.num_columns for one in _opened(files_of(path)))
@@ -62,11 +62,11 @@ def is_large(path: Path, stream: bool | None) -> bool:
 def converted(path: Path, options: TableOptions, progress: Progress | None = None) -> Dataset:
     """The dataset of a Parquet file, or a folder of them, whose rows can be read in any order.
 
-    The columns are recognized by some rows of all files, the target by all of its values. A conversion that
-    is there is used again, unless a file has changed.
+    Columns are recognized by some rows of all files, the target by all its values. An existing
+    conversion is reused unless a file has changed.
 
     Raises:
-        Refusal: files that differ in their columns, values that can't be used, or no space for the rows.
+        Refusal: files with different columns, values that can't be used, or no space for the rows.
     """
     files = files_of(path)
     how = hashlib.sha256(json.dumps([_FORMAT, asdict(options)]).encode()).hexdigest()[:8]
@@ -77,7 +77,7 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
             try:
                 return _open(place, path, files)
             except _DAMAGED:
-                shutil.rmtree(place, ignore_errors=True)  # it is made again
+                shutil.rmtree(place, ignore_errors=True)  # will be converted again
     home = _writable(_homes(path))
     old = [one for one in home.glob(f"{how}-*") if one.is_dir()]
     temporary = home / f".{uuid.uuid4().hex}"
@@ -118,14 +118,14 @@ def _opened(files: Sequence[Path]) -> Iterator[Any]:
 
 
 def batches_of(files: Sequence[Path], names: Sequence[str]) -> Iterator[pa.Table]:
-    """Some columns of all rows, in tidy tables of as many rows as are encoded at once."""
+    """Columns of all rows, in tidy tables of one encoding block each."""
     for opened in _opened(files):
         for batch in opened.iter_batches(batch_size=_BLOCK_ROWS, columns=list(names)):
             yield tidy(shrink_batches(batch.schema, [batch]))
 
 
 def _state(path: Path, files: Sequence[Path]) -> str:
-    """What the files are now: names, sizes, times of change, schemas, rows and bytes of the row groups."""
+    """The state of the files: names, sizes, modification times, schemas, and row groups."""
     digest = hashlib.sha256()
     for file, opened in zip(files, _opened(files), strict=True):
         found, about = file.stat(), opened.metadata
@@ -141,7 +141,7 @@ def _state(path: Path, files: Sequence[Path]) -> str:
 
 
 def _homes(path: Path) -> tuple[Path, Path]:
-    """Where a conversion may be: beside the files, or in the user's cache folder."""
+    """Places for a conversion: beside the files, or in the user's cache folder."""
     path = path.absolute()
     base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     own = hashlib.sha256(str(path).encode()).hexdigest()[:16]
@@ -170,7 +170,7 @@ def _convert(
     changed: bool,
     progress: Progress | None,
 ) -> None:
-    """Write the rows of the files, their targets and what was recognized into a folder."""
+    """Write rows, targets and metadata of the files into a folder."""
     names = columns_of(files)
     instead = ""
     if options.target is None:
@@ -264,7 +264,7 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
 
 
 def columns_of(files: Sequence[Path]) -> tuple[str, ...]:
-    """The columns, which all files must have, of the same types."""
+    """The columns, required to be the same in all files."""
     first: Any = None
     for file, opened in zip(files, _opened(files), strict=True):
         schema = opened.schema_arrow.remove_metadata()
@@ -294,7 +294,7 @@ def whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
 def _present(
     column: pa.ChunkedArray, said: str, flag: str, named: bool
 ) -> tuple[NDArray[np.bool_], list[str]]:
-    """Which rows have a target, and a note if some have none."""
+    """The rows with a target, and a note if some have none."""
     present: NDArray[np.bool_] = np.asarray(pc.is_valid(column).to_numpy())
     count = int((~present).sum())
     if not count:
@@ -305,7 +305,7 @@ def _present(
 
 
 def _some_rows(files: Sequence[Path], names: Sequence[str]) -> pa.Table:
-    """Rows from the beginnings of row groups that are spread over all files."""
+    """The first rows of row groups spread over all files."""
     groups = [
         (number, group)
         for number, opened in enumerate(_opened(files))
@@ -339,7 +339,7 @@ def _write_rows(
     kept: np.dtype[Any],
     progress: Progress | None,
 ) -> list[str]:
-    """Encode all rows that have a target, block by block; notes on categories that were not recognized."""
+    """Encode all rows with a target, block by block; notes on unrecognized categories."""
     unseen: dict[str, None] = {}
     done = 0
     with path.open("wb") as out:
@@ -364,7 +364,7 @@ def _write_rows(
 
 
 def check_space(place: Path, needed: int) -> None:
-    """Refuse what needs more bytes than are free where they are to be written."""
+    """Refuse to write more bytes than are free."""
     free = shutil.disk_usage(place).free
     if needed > free:
         raise Refusal(

@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 
 class WorkFailed(DataFailed):
-    """The function raised for an item: `index` counts the items of the call, `error` says what it raised."""
+    """The function raised for an item: `index` counts the items of the call, `error` describes it."""
 
     def __init__(self, index: int, item: Any, error: str, details: str = "") -> None:
         super().__init__(f"item {index:,} ({_short(item)}) could not be read: {error}.")
@@ -40,7 +40,7 @@ class WorkFailed(DataFailed):
 
 @dataclass(frozen=True)
 class _Failure:
-    """What a worker sends back where the function raised; the exception itself may not be sendable."""
+    """Sent by a worker when the function raised; the exception itself may not be picklable."""
 
     place: int
     error: str
@@ -51,11 +51,11 @@ class Workers(Generic[Item, Result]):
     """Processes that apply one function to items, in order.
 
     Args:
-        function: what is applied to each item; sent to each process once.
-        count: how many processes; 0 applies it in this one.
+        function: applied to each item; sent to each process once.
+        count: number of processes; 0 for this one.
 
     Raises:
-        Refusal: a count below 0, or a function that can't be sent to another process.
+        Refusal: a count below 0, or a function that can't be pickled.
 
     >>> with Workers(abs, count=0) as workers:
     ...     list(workers.map([-1, 2, -3]))
@@ -77,7 +77,7 @@ class Workers(Generic[Item, Result]):
             self._sent = sent
 
     def submit(self, items: Sequence[Item]) -> Future[list[Result]]:
-        """Apply the function to some items in one worker; `resolve` takes what comes back."""
+        """Apply the function to items in one worker; `resolve` takes the future."""
         if not self.count:
             done: Future[Any] = Future()
             done.set_result(_apply(self._function, items))
@@ -86,9 +86,9 @@ class Workers(Generic[Item, Result]):
         try:
             future: Future[list[Result]] = executor.submit(_work, list(items))
         except RuntimeError as error:
-            self._lost(executor)
+            self._replace(executor)
             raise _dead(error) from error
-        future.add_done_callback(lambda done: self._lost(executor) if _broken(done) else None)
+        future.add_done_callback(lambda done: self._replace(executor) if _broken(done) else None)
         return future
 
     def _started(self) -> Any:
@@ -106,14 +106,14 @@ class Workers(Generic[Item, Result]):
                 )
             return self._executor
 
-    def _lost(self, executor: Any) -> None:
-        """A process of this executor has died, so it takes no more work: the next call starts others."""
+    def _replace(self, executor: Any) -> None:
+        """Replace an executor after a process died: the next call starts others."""
         with self._lock:
             if self._executor is executor:
                 self._executor = None
 
     def resolve(self, future: Future[list[Result]], items: Sequence[Item], first: int = 0) -> list[Result]:
-        """The results of `submit`, waited for; `first` is the number of the first item.
+        """The results of `submit`, waiting for them; `first` is the index of the first item.
 
         Raises:
             WorkFailed: the function raised, with the item's number.
@@ -132,11 +132,11 @@ class Workers(Generic[Item, Result]):
         return found
 
     def map(self, items: Iterable[Item], *, together: int = 1) -> Iterator[Result]:
-        """The function of each item, in order; a bounded number of items is under way at any time.
+        """The function of each item, in order, with a bounded number of items in progress.
 
         Args:
-            items: read as they are needed.
-            together: how many items go to a worker at once.
+            items: read on demand.
+            together: items per task.
         """
         waiting: deque[tuple[int, list[Item], Future[list[Result]]]] = deque()
         source, number = iter(items), 0
@@ -157,7 +157,7 @@ class Workers(Generic[Item, Result]):
                 future.cancel()
 
     def close(self) -> None:
-        """End the processes; another call starts them anew."""
+        """End the processes; another call restarts them."""
         with self._lock:
             executor, self._executor = self._executor, None
         if executor is not None:
@@ -186,13 +186,13 @@ def can_be_sent(function: Any) -> str:
 
 
 def _pickled(function: Any) -> bytes | str:
-    """It as bytes, or why that can't be."""
+    """The pickled object, or why it can't be pickled."""
     import cloudpickle
 
     try:
         return bytes(cloudpickle.dumps(function))
     except Exception as error:
-        return _said(error)
+        return _describe(error)
 
 
 def _broken(future: Future[Any]) -> bool:
@@ -210,7 +210,7 @@ def _dead(error: BaseException) -> DataFailed:
     )
 
 
-def _said(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
 
 
@@ -221,13 +221,13 @@ def _short(item: Any) -> str:
 
 # In the worker ---------------------------------------------------------------------------------------------
 
-_held: dict[str, Any] = {}
+_state: dict[str, Any] = {}
 
 
 def _begin(parent: int, sent: bytes) -> None:
-    """An interrupt of the keyboard is the parent's to handle, and no worker outlives it."""
+    """Ignore keyboard interrupts, and exit with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _held["sent"] = sent
+    _state["sent"] = sent
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
@@ -238,23 +238,23 @@ def _watch(parent: int) -> None:
 
 
 def _work(items: Sequence[Any]) -> list[Any]:
-    if "function" not in _held:
+    if "function" not in _state:
         import cloudpickle
 
         try:
-            _held["function"] = cloudpickle.loads(_held["sent"])
+            _state["function"] = cloudpickle.loads(_state["sent"])
         except Exception as error:
-            return [_Failure(0, f"it can't be built in a worker process: {_said(error)}", "")]
-    return _apply(_held["function"], items)
+            return [_Failure(0, f"it can't be built in a worker process: {_describe(error)}", "")]
+    return _apply(_state["function"], items)
 
 
 def _apply(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-    """The results up to the first failure, which comes last."""
+    """The results up to and including the first failure."""
     results: list[Any] = []
     for place, item in enumerate(items):
         try:
             results.append(function(item))
         except Exception as error:
-            results.append(_Failure(place, _said(error), traceback.format_exc()))
+            results.append(_Failure(place, _describe(error), traceback.format_exc()))
             break
     return results

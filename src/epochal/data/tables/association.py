@@ -15,12 +15,12 @@ from epochal.data.tables.encode import as_text
 __all__ = ["DETERMINES", "Goal", "goal_of"]
 
 DETERMINES = " determines the target: "
-"""What a note says of a column that gives the target away."""
+"""Part of the note on a column that leaks the target."""
 
 _ROWS, _FEWEST, _CELLS = 20_000, 500, 2_000_000
-"""Rows, spread evenly, on which columns are compared with the target: so many, fewer for many columns."""
+"""Evenly spaced rows on which columns are compared with the target, fewer for many columns."""
 _SURE = 3.3
-"""Standard normal deviations from what chance gives, beyond which a column goes with the target."""
+"""Standard deviations from chance at which a column is associated with the target."""
 _ROWS_PER_LEVEL = 5
 _NEARLY = 0.98
 
@@ -37,10 +37,10 @@ class Goal:
     classes: int
 
     def goes_with(self, column: pa.ChunkedArray) -> bool:
-        """Whether numbers rise, fall or change with the target more than chance explains.
+        """Whether numbers are associated with the target more than by chance.
 
         Pearson's chi-squared on ranges of the column against classes, or the Kruskal-Wallis statistic for
-        numbers; and the correlation of ranks, which sees a trend in fewer rows.
+        numbers; and the rank correlation, which detects a trend in fewer rows.
 
         >>> goal = goal_of(np.array([0, 1] * 50), classes=2)
         >>> rising, turning = pa.chunked_array([list(range(100))]), pa.chunked_array([[5, 7] * 50])
@@ -84,7 +84,7 @@ class Goal:
         return False
 
     def determined_by(self, column: pa.ChunkedArray) -> str:
-        """How the column alone tells the target, in words; empty where it does not.
+        """How the column alone determines the target, in words; empty if it does not.
 
         >>> goal = goal_of(np.array([0, 1, 0] * 10), classes=2)
         >>> goal.determined_by(pa.chunked_array([["n", "y", "n"] * 10]))
@@ -98,7 +98,7 @@ class Goal:
         return self._by_values(chosen) or self._by_presence(chosen)
 
     def _by_presence(self, chosen: pa.ChunkedArray) -> str:
-        """Whether a value is there, as a date of closing is where a case was closed."""
+        """Whether the presence of a value determines the target, as a closing date does for closed cases."""
         if not self.classes or not chosen.null_count:
             return ""
         there = np.asarray(chosen.is_valid().to_numpy()).astype(np.int64)
@@ -163,7 +163,7 @@ class Goal:
 
 
 def goal_of(targets: NDArray[Any], classes: int, columns: int = 1) -> Goal:
-    """The targets of rows that are compared with so many columns: ids of `classes`, or numbers for 0."""
+    """The targets of rows to compare with columns: ids of `classes`, or numbers if 0."""
     n, most = len(targets), max(_FEWEST, min(_ROWS, _CELLS // columns))
     rows = np.arange(n) if n <= most else np.unique(np.linspace(0, n - 1, most).astype(np.int64))
     return Goal(rows, targets[rows].astype(np.int64 if classes else np.float64), classes)
@@ -174,12 +174,12 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _mixed(values: NDArray[Any], steps: NDArray[Any]) -> bool:
-    """Whether a value, of sorted ones, goes with several targets, which differ by `steps`."""
+    """Whether equal values (of sorted ones) have different targets, which change by `steps`."""
     return bool(((np.diff(values) == 0) & (steps != 0)).any())
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
-    """A number for each different value, missing ones being one of them; and how many there are."""
+    """Ids of distinct values, a missing one included, and their number."""
     words = pc.fill_null(as_text(column).cast(pa.string()), "\x00").combine_chunks()
     encoded = words.dictionary_encode()
     return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), len(encoded.dictionary)

@@ -30,16 +30,16 @@ def columns_beside(
     wanted: Sequence[ColumnReference] = (),
     reading: Reading = AS_FOUND,
 ) -> pa.Table:
-    """The columns of a source of so many rows, each cell as it is written: 007 stays 007.
+    """Columns of a source with their original text: 007 stays 007.
 
-    Numbers with a decimal comma become numbers, since what stands beside them is written with a point; the
-    metadata of the table then has `decimal`, a comma.
+    Numbers with a decimal comma become numbers, since predictions beside them have a point; the
+    table's metadata `decimal` is then a comma.
 
     Args:
-        source: what was predicted: a file with a table, a data frame, or an array of two dimensions.
-        samples: how many rows it has, where that is known.
-        wanted: which columns, by name or by number from 1; all of them if none are named.
-        reading: what is said about how a file is read; the rest is recognized.
+        source: the predicted data: a file with a table, a data frame, or an array of two dimensions.
+        samples: the number of rows, if known.
+        wanted: the columns, by name or by number from 1; all by default.
+        reading: reading options; the rest is recognized.
 
     Raises:
         Refusal: it has no such columns, or is no table.
@@ -62,13 +62,13 @@ def columns_beside(
 
 
 def _others(names: Sequence[str], wanted: Sequence[ColumnReference]) -> list[int]:
-    """The columns that are not wanted, and may hold anything."""
+    """The columns that are not wanted, with any content."""
     chosen = resolve_all(wanted, names, "id") if wanted else range(len(names))
     return [index for index in range(len(names)) if index not in chosen]
 
 
 def _of_file(source: str | Path, samples: int | None, reading: Reading) -> pa.Table | None:
-    """The table of a file; of a text, with or without a header as makes the rows that are predicted."""
+    """The table of a file; for a text, with or without a header to match the predicted rows."""
     if str(source).startswith("example:"):
         return example(str(source).removeprefix("example:"))[0]
     path = existing(source)
@@ -102,7 +102,7 @@ def _of_array(array: Any) -> pa.Table | None:
 
 
 def _with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of numbers in a table with decimal commas as numbers; any other as it is.
+    """A column with decimal commas as numbers; others unchanged.
 
     >>> _with_points(pa.chunked_array([["1.165,7", "-0,25", None]])).to_pylist()
     [1165.7, -0.25, None]
@@ -122,7 +122,7 @@ def _with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _as_written(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text as numbers where these are written in just that way; empty cells are missing."""
+    """Text as numbers if that preserves its writing; empty cells are missing."""
     if not pa.types.is_string(column.type):
         return column
     column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)

@@ -42,12 +42,12 @@ def encode(
 ) -> tuple[NDArray[Any], list[str]]:
     """The table's samples as numbers `(rows, features)`, NaN where missing, with notes on unseen categories.
 
-    `positions[i]` is where the table has the encoder's i-th column, and `first` rows came before. They are
-    of `dtype`, by default float32 unless that would blur the values of a column. Blocks
-    of rows are converted one after the other, so that nothing but the result grows with the table.
+    `positions[i]` is the table's index of the encoder's i-th column, and `first` rows came before. The dtype
+    is `dtype`, by default float32 unless a column needs float64. Blocks
+    of rows are converted in sequence, so that only the result grows with the table.
 
     Raises:
-        Refusal: a value that is infinite, beyond float32, or not what the column holds; with its row.
+        Refusal: an infinite value, one beyond float32, or of another kind; with its row.
     """
     passed, _, indicators = encoder.layout
     dtype = encoded_dtype(table, encoder, positions) if dtype is None else np.dtype(dtype)
@@ -86,7 +86,7 @@ def encode(
 
 
 def _unseen(words: Counter[str]) -> str:
-    """How many different values are new, the most frequent of them, and in how many rows they are.
+    """The number of new values, the most frequent of them, and their rows.
 
     >>> _unseen(Counter({"n.c.": 18})), _unseen(Counter(["Tokyo"]))
     ('1 value not seen in training ("n.c.") in 18 rows', '1 value not seen in training ("Tokyo")')
@@ -98,7 +98,7 @@ def _unseen(words: Counter[str]) -> str:
 
 
 def encoded_dtype(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> np.dtype[Any]:
-    """What the samples of a table are kept as: float64 if float32 would blur the values of a column."""
+    """The stored dtype of a table's samples: float64 if a column needs it."""
     for position, column in zip(positions, encoder.columns, strict=True):
         found = table.column(position)
         if column.kind != "numeric" or pa.types.is_float32(found.type):
@@ -113,7 +113,7 @@ def encoded_dtype(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -
 
 
 def _fill(raw: NDArray[Any], array: pa.Array, column: Column, encoder: Encoder, start: int) -> list[str]:
-    """Write one column's numbers into `raw` `(rows, width)`; the values that training did not have."""
+    """Write one column's numbers into `raw` `(rows, width)`; returns the values unseen in training."""
     name = called(encoder.names, column.index)
     if column.kind == "category":
         codes, unseen = _codes(array, column)
@@ -141,7 +141,7 @@ def _fill(raw: NDArray[Any], array: pa.Array, column: Column, encoder: Encoder, 
 
 
 def without_marks(array: Any, column: Column) -> Any:
-    """The cells of numbers or dates with the words that mean a missing value as missing ones."""
+    """Numbers or dates with the missing-value marks as missing."""
     if column.kind not in ("numeric", "date") or not pa.types.is_string(array.type):
         return array
     return emptied(array, {*column.marks, *marks_of_numbers(None)})
@@ -153,10 +153,10 @@ def column_numbers(array: pa.Array, column: Column, name: str, start: int = 0) -
 
 
 def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
-    """A numeric column, with text read as numbers of the form in which its training table wrote them.
+    """A numeric column, with text read in the number format of the training table.
 
     Raises:
-        Refusal: text that is no number of that form, with its row (`start` rows came before).
+        Refusal: text that is no number of that format, with its row (`start` rows came before).
     """
     array = without_marks(array, column)
     if not column.written or not pa.types.is_string(array.type):
@@ -174,7 +174,7 @@ def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
 
 
 def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
-    """A column as floats with NaN for missing; text is read as numbers where all of it can be.
+    """A column as floats with NaN for missing; text is read as numbers if all of it can be.
 
     Raises:
         Refusal: text that is no number, with its row (`start` rows came before).
@@ -249,9 +249,9 @@ def as_text(array: pa.Array | pa.ChunkedArray) -> Any:
 
 
 def _codes(array: pa.Array, column: Column) -> tuple[NDArray[np.float32], Any]:
-    """Positions among the levels, and the values that are none of them.
+    """Positions among the levels, and the unknown values.
 
-    Unknown is -1; for a category of many levels it is 0, and positions count from 1.
+    Unknown is -1; for embedded categories it is 0, and positions count from 1.
     """
     words = as_text(array)
     levels = pa.array(column.levels, pa.string())
@@ -260,7 +260,7 @@ def _codes(array: pa.Array, column: Column) -> tuple[NDArray[np.float32], Any]:
         found = pc.coalesce(found, pc.index_in(spelling_key(words), value_set=spelling_key(levels)))
     codes: NDArray[np.float32] = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.float32)
     if words.null_count:
-        # A level may be missing, but a missing value is no spelling of it.
+        # A level may be for missing values, but they have no spelling.
         codes[pc.is_null(words).to_numpy(zero_copy_only=False)] = len(column.levels) if column.missing else -1
     unseen = words.filter(pa.array(codes < 0)).drop_null()
     return codes + 1 if column.coded else codes, unseen
@@ -269,10 +269,10 @@ def _codes(array: pa.Array, column: Column) -> tuple[NDArray[np.float32], Any]:
 def to_dates(
     array: pa.Array | pa.ChunkedArray, form: str, name: str, start: int = 0, utc: bool = False
 ) -> Any:
-    """A column as timestamps in seconds, missing where missing; those of text in UTC if asked for.
+    """A column as timestamps in seconds, with missing values; those of text optionally in UTC.
 
     Raises:
-        Refusal: a cell that is no date written as `form` says, with its row.
+        Refusal: a cell that is no date of `form`, with its row.
     """
     kind = array.type
     seconds = pa.timestamp("s")

@@ -23,11 +23,11 @@ from epochal.errors import Refusal, several
 __all__ = ["ROLES", "column_beside", "is_frame", "is_pair", "table_of_frame"]
 
 ROLES = ("target", "sample_weight")
-"""What the second and the third element beside a data frame are."""
+"""The roles of the second and third element beside a data frame."""
 
 
 def is_frame(value: object) -> bool:
-    """Whether it is a pandas, Polars or Arrow table, or one that speaks the data frame protocol.
+    """Whether it is a pandas, Polars or Arrow table, or one with the data frame protocol.
 
     >>> is_frame(pa.table({"a": [1]})), is_frame([1, 2])
     (True, False)
@@ -47,12 +47,12 @@ def table_of_frame(
 
     Args:
         frame: a data frame or series of pandas, a Polars or Arrow table, lazy or not, or one of the protocol.
-        drop: which of the names are columns that are not used, and need not be convertible.
-        index: names of levels of a pandas index that are used as columns; they stand last.
-        time: whether an index of times is a column, too.
+        drop: selects unused columns, which need not be convertible.
+        index: names of pandas index levels to use as columns, appended last.
+        time: whether to use an index of times as a column.
 
     Raises:
-        Refusal: columns that no column of a table can hold, all in one sentence.
+        Refusal: inconvertible columns, all in one sentence.
     """
     notes: list[str] = []
     if type(frame).__name__ == "LazyFrame" and hasattr(frame, "collect"):
@@ -107,12 +107,12 @@ def _arrow_table(frame: Any) -> pa.Table:
 
 
 def is_pair(value: object) -> bool:
-    """Whether it is a data frame with its target, and perhaps sample weights, beside it."""
+    """Whether it is a data frame with its target, and possibly sample weights."""
     return isinstance(value, tuple) and 1 <= len(value) <= 3 and is_frame(value[0])
 
 
 def column_beside(table: pa.Table, role: str, values: Any) -> tuple[str, pa.ChunkedArray]:
-    """Values that were handed over beside a table, as a tidy column; and what it is called.
+    """The name and tidy column of values given beside a table.
 
     Raises:
         Refusal: another number of values than rows, or values that are no column.

@@ -17,7 +17,7 @@ __all__ = ["IDENTIFIER_NAME", "no_input", "rows_counted", "usual_target"]
 _ROWS = 50
 _SHARE = 0.9
 _SENTENCE = 8
-"""Characters of a sentence, at least, in a script without blanks."""
+"""Fewest characters of a sentence in a script without blanks."""
 _LOOKED_AT = 1000
 
 _WORDS = (
@@ -29,7 +29,7 @@ IDENTIFIER_NAME = re.compile(
 )
 """Names of identifiers and row numbers; a blank one is that of row numbers."""
 _KEY = re.compile(r"(?is:(.*[\W_])?(ids?|uuid|guid|key|pk)\W*)|(?s:.*[a-z](Id|ID|Uuid|UUID|Key))")
-"""Names that leave no doubt of it, whatever the order of the rows."""
+"""Names of certain identifiers, whatever the order of the rows."""
 _ENTRY = re.compile(
     r"(?i:(.*[\W_])?(order|invoice|receipt|ticket|case|record|entry|sample|customer|patient|obs|observation|"
     r"auftrag|bestellung|rechnung|vorgang|kunde|commande|facture|client|pedido|factura|cliente)\W*)"
@@ -40,12 +40,12 @@ _ENTRY = re.compile(
 def no_input(
     filled: pa.ChunkedArray, name: str, goal: Goal | None, column: pa.ChunkedArray
 ) -> tuple[str, str]:
-    """Why a column is no input, in a word (empty if it is one), and what is to be said about it.
+    """Why a column is no input, in a word (empty if it is one), and a note.
 
     Args:
         filled: the cells that are not missing.
         name: of the column.
-        goal: the target; a number that goes with it is no identifier. None where nothing is known.
+        goal: the target; a number associated with it is no identifier. None if unknown.
         column: all cells.
     """
     kind = filled.type
@@ -86,9 +86,9 @@ def no_input(
 
 
 def usual_target(names: Sequence[str], column: Callable[[int], pa.ChunkedArray]) -> tuple[int, str]:
-    """Which column is the target where none was named, and a note if it is not the last one.
+    """The default target column, and a note if it is not the last one.
 
-    It is the last one that does not tell rows apart by its name and all its values.
+    It is the last column that is no identifier by its name and values.
 
     >>> table = pa.table({"x": range(0, 20, 2), "y": [0, 1] * 5, "id": range(1, 11)})
     >>> usual_target(table.column_names, table.column)[0]
@@ -119,12 +119,12 @@ def _tells_rows_apart(name: str, column: pa.ChunkedArray) -> bool:
 
 
 def _unspaced(filled: pa.ChunkedArray) -> bool:
-    """Whether the cells are written in a script without blanks, such as Chinese."""
+    """Whether the cells are in a script without blanks, such as Chinese."""
     return writing_of([str(one) for one in filled.slice(0, _LOOKED_AT).to_pylist()]).unspaced
 
 
 def rows_counted(column: pa.ChunkedArray, starts: tuple[int, ...] = ()) -> bool:
-    """Whether whole numbers count the rows: each is one more than the one before; from one of `starts`.
+    """Whether integers count the rows, each one more than the one before, from one of `starts`.
 
     >>> rows_counted(pa.chunked_array([[5, 6, 7]])), rows_counted(pa.chunked_array([[5, 7, 8]]))
     (True, False)

@@ -15,14 +15,14 @@ from epochal.data.task import Task
 __all__ = ["UNKNOWN", "known_ids", "spellings"]
 
 UNKNOWN = -1
-"""The class id of a label that training did not have."""
+"""The class id of a label unseen in training."""
 _NO, _YES = ("0", "false", "no", "f", "n"), ("1", "true", "yes", "t", "y")
 
 
 def known_ids(column: pa.ChunkedArray, task: Task, said: str) -> tuple[NDArray[np.int32], list[str]]:
-    """Class ids `(n,)` of the labels of new samples, -1 for those that training did not have, with notes.
+    """Class ids `(n,)` of the labels of new samples, -1 for unseen ones, with notes.
 
-    `true` is understood as 1, `1.0` as 1 and `Yes` as yes, where no other class could be meant.
+    `true` is understood as 1, `1.0` as 1 and `Yes` as yes, unless ambiguous.
     """
     words = as_text(column)
     found = pc.index_in(words, value_set=pa.array(task.classes, pa.string()))
@@ -57,7 +57,7 @@ def known_ids(column: pa.ChunkedArray, task: Task, said: str) -> tuple[NDArray[n
 
 
 def spellings(words: tuple[str, ...], classes: tuple[str, ...]) -> Mapping[str, str]:
-    """The class that each word means in another spelling; without words that mean none, or more than one.
+    """Classes of words in another spelling, without unknown and ambiguous words.
 
     >>> spellings(("1.0", "2.5"), ("0", "1")), spellings(("True", "False"), ("0", "1"))
     ({'1.0': '1'}, {'True': '1', 'False': '0'})
@@ -73,13 +73,13 @@ def spellings(words: tuple[str, ...], classes: tuple[str, ...]) -> Mapping[str, 
 
 
 def _by(spelled: Callable[[str], str], classes: tuple[str, ...]) -> dict[str, str]:
-    """The class of each spelling that is of one class only."""
+    """The class of each spelling, without ambiguous ones."""
     each = [spelled(name) for name in classes]
     return {word: name for word, name in zip(each, classes, strict=True) if each.count(word) == 1}
 
 
 def _plain(word: str) -> str:
-    """A label without differences of case, blanks, or the way in which a number is written."""
+    """A label without differences of case, blanks or number format."""
     bare = " ".join(word.split()).casefold()
     try:
         number = float(bare)
@@ -89,6 +89,6 @@ def _plain(word: str) -> str:
 
 
 def _truth(word: str) -> str:
-    """0 or 1 for a word that says no or yes, and else the word."""
+    """0 or 1 for words such as no and yes, otherwise the word."""
     plain = _plain(word)
     return "0" if plain in _NO else "1" if plain in _YES else plain

@@ -15,15 +15,16 @@ from epochal.data.standardize import Scaling, fit_scaling
 __all__ = ["LevelScaling", "fit_levels"]
 
 FEWEST = 2
-"""Training samples that a level needs to have an embedding of its own; arbitrary."""
+"""Fewest training samples of a level with its own embedding; arbitrary."""
 _BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)
 class LevelScaling(Scaling):
-    """A scaling whose last columns are codes of levels: those that are not known become 0, "unknown".
+    """A scaling whose last columns are codes of levels: unknown ones become 0.
 
-    `sizes` is int64 `(k,)`, how many codes each of the last k columns has, and `known` bool `(sum(sizes),)`.
+    `sizes` is int64 `(k,)`, the number of codes of each of the last k columns, and `known` bool
+    `(sum(sizes),)`.
 
     >>> plain = [np.float32([0, 0]), np.float32([0, 0]), np.float32([1, 1])]
     >>> levels = LevelScaling(*plain, sizes=np.array([4]), known=np.array([True, True, False, True]))
@@ -46,7 +47,7 @@ class LevelScaling(Scaling):
     def apply(
         self, inputs: NDArray[Any] | Rows, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """The scaled inputs, with 0 in place of levels that are not known; see `Scaling.apply`."""
+        """The scaled inputs, with 0 for unknown levels; see `Scaling.apply`."""
         scaled = super().apply(inputs, out)
         first = scaled.shape[-1] - len(self.sizes)
         begin = 0
@@ -66,14 +67,14 @@ def fit_levels(
     train: NDArray[np.int64],
     standardize: bool,
 ) -> LevelScaling:
-    """Fit a scaling, and which levels the training samples have often enough to be learned.
+    """Fit a scaling, and find the levels that are frequent enough in the training samples.
 
     Args:
         inputs: `(n, ..., d)`, the last columns being codes.
         continuous: bool `(d,)`, the columns to be standardized.
-        sizes: how many codes each of the last columns has.
+        sizes: number of codes of each of the last columns.
         train: the training samples.
-        standardize: whether numbers are centered and scaled; missing ones are filled in any case.
+        standardize: whether to center and scale numbers; missing ones are filled in any case.
     """
     base, k = fit_scaling(inputs, continuous, train), len(sizes)
     impute, center, scale = base.impute.copy(), base.center.copy(), base.scale.copy()

@@ -16,7 +16,7 @@ __all__ = ["match_columns", "refuse_other_table"]
 def match_columns(
     encoder: Encoder, names: Sequence[str], beside: frozenset[str] = frozenset()
 ) -> tuple[list[int], int | None, int | None, list[str]]:
-    """Where the new table has each input column, the target and the weights; and what was ignored."""
+    """Indices of the inputs, the target and the weights in the new table, and notes on ignored columns."""
     numbered = list(names) == [default_name(index) for index in range(len(names))]
     if numbered:
         found = _match_by_count(encoder, len(names), beside)
@@ -42,7 +42,7 @@ def match_columns(
 
 
 def _as_trained(encoder: Encoder, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The names as the training table writes them, where capitals or blanks alone differ; and a note."""
+    """The names as in the training table, if only capitals or blanks differ, with a note."""
     lacking = set(encoder.names) - set(names)
     written: dict[str, list[str]] = {}
     for name in lacking:
@@ -66,7 +66,7 @@ def _as_trained(encoder: Encoder, names: Sequence[str]) -> tuple[list[str], list
 def _match_by_count(
     encoder: Encoder, count: int, beside: frozenset[str]
 ) -> tuple[list[int], int | None, int | None, list[str]] | None:
-    """As `match_columns`, for columns without names: all, or without the target, or the weights as well."""
+    """`match_columns` for columns without names: all, or without the target, or the weights as well."""
     said = ["columns are matched by position, having no names."] if encoder.header else []
     for left_out in _left_out(encoder, beside):
         kept = [index for index in range(len(encoder.names)) if index not in left_out]
@@ -78,7 +78,7 @@ def _match_by_count(
 
 
 def _left_out(encoder: Encoder, beside: frozenset[str]) -> list[set[int | None]]:
-    """What a new table without names may lack of the training table's columns, likeliest first."""
+    """Training columns that a new table without names may lack, likeliest first."""
     given = {
         index for role, index in zip(ROLES, (encoder.target, encoder.weight), strict=True) if role in beside
     }
@@ -111,9 +111,9 @@ def _refuse_lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence
 
 
 def refuse_other_table(encoder: Encoder, names: Sequence[str], source: str) -> None:
-    """A first row of names, none of which training knew, is no row of numbers: it is another table.
+    """Refuse a table whose header has no name of the training table.
 
-    The first row of a file without a header may look like one; then it holds what the columns hold.
+    The first row of a file without a header may look like one; then its cells fit the columns.
     """
     numbers = [column.index for column in encoder.columns if column.kind == "numeric"]
     without = [index for index in range(len(encoder.names)) if index != encoder.target]

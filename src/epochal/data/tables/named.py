@@ -18,7 +18,7 @@ __all__ = ["NamedTable", "named_table"]
 
 
 class NamedTable(NamedTuple):
-    """A table, what it is called in sentences, and notes on how it was read."""
+    """A table, its name in sentences, and notes on how it was read."""
 
     table: pa.Table
     name: str
@@ -35,7 +35,7 @@ def named_table(
 ) -> NamedTable | None:
     """The table of a source, or None if it is none; `text` and `drop` as for `read_table`.
 
-    `time` says whether the index of a data frame is a column if it holds times.
+    `time` says whether to use a data frame's index of times as a column.
     """
     if is_frame(source):
         table, notes = table_of_frame(source, time=time)

@@ -41,7 +41,7 @@ Encoded = Callable[[pa.Table, Encoder, Sequence[int]], tuple[NDArray[Any], Seque
 
 @dataclass(frozen=True)
 class NewTable:
-    """A new table, with the target and the sample weights that were handed over beside it."""
+    """A new table, with the target and the sample weights given beside it."""
 
     table: pa.Table
     name: str
@@ -51,7 +51,7 @@ class NewTable:
 
     @property
     def beside(self) -> frozenset[str]:
-        """The roles of what is beside the table."""
+        """The roles given beside the table."""
         return frozenset(
             role for role, column in zip(ROLES, (self.target, self.weight), strict=True) if column is not None
         )
@@ -96,7 +96,7 @@ def new_rows(read: NewTable, encoder: Encoder, encoded: Encoded = encode, partia
 
 
 def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
-    """What is said of cells that are missing here, and never were in training."""
+    """Notes on missing values in columns that had none in training."""
     said = []
     for position, column in zip(positions, encoder.columns, strict=True):
         found = without_marks(table.column(position), column)
@@ -118,7 +118,7 @@ def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -
 
 
 def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> NewTable:
-    """The table of a new source, with text where the training table had text, and what is beside it."""
+    """The table of a new source, with text columns as in training, and values given beside it."""
     if isinstance(source, (str, Path)):
         name = str(source)
         if name.startswith("example:"):
@@ -146,7 +146,7 @@ def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> NewT
 
 
 def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table in a file, with text where the training table had text."""
+    """The table in a file, with text columns as in training."""
     if is_parquet(path):
         return parquet_table(path)
     content = unpack(path, reading.sheet)
@@ -179,7 +179,7 @@ def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table
 
 
 def _unused(encoder: Encoder) -> Callable[[Sequence[str]], Collection[int]]:
-    """Which of the names of a new table have no role, so that they may hold anything."""
+    """Selects the columns of a new table without a role, which may have any content."""
     roles = (*(column.index for column in encoder.columns), encoder.target, encoder.weight)
     used = {plain_name(encoder.names[index]) for index in roles if index is not None}
 
@@ -192,7 +192,7 @@ def _unused(encoder: Encoder) -> Callable[[Sequence[str]], Collection[int]]:
 def frame_beside(encoder: Encoder | None, source: tuple[Any, ...]) -> NewTable:
     """A frame with its target and sample weights beside it, or named among its columns."""
     named = {plain_name(one) for one in source[1:] if isinstance(one, str)}
-    numbered = any(isinstance(one, int) for one in source[1:])  # numbers count the columns that are there
+    numbered = any(isinstance(one, int) for one in source[1:])  # numbers count the present columns
     unused = (lambda names: ()) if encoder is None or numbered else _unused(encoder)
     table, notes = table_of_frame(
         source[0], lambda names: [at for at in unused(names) if plain_name(names[at]) not in named]
@@ -213,7 +213,7 @@ def frame_beside(encoder: Encoder | None, source: tuple[Any, ...]) -> NewTable:
 
 
 def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> NewTable:
-    """Arrays as columns by count, as a file without a header has them."""
+    """Arrays as numbered columns, as from a file without a header."""
     inputs = np.asarray(source[0])
     if inputs.ndim != 2 or inputs.dtype.kind not in "buif":
         raise Refusal(
@@ -232,7 +232,7 @@ def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> NewTable
 def targets_of_new(
     encoder: Encoder, column: pa.ChunkedArray, partial: bool = False
 ) -> tuple[NDArray[Any] | None, list[str]]:
-    """The targets of new rows with notes; where some are missing, none, or -1 and NaN there if `partial`."""
+    """The targets of new rows with notes; None if some are missing, or -1 and NaN there if `partial`."""
     said = called(encoder.names, encoder.target or 0)
     if partial and 0 < column.null_count < len(column):
         known, notes = targets_of_new(encoder, column.drop_null())

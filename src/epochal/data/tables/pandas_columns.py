@@ -26,17 +26,17 @@ _WORDS = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.ti
 
 
 class Unconvertible(ValueError):
-    """What a column holds that no column of a table can hold, in words."""
+    """A description of content that can't be a column of a table."""
 
 
 def is_pandas(value: object) -> bool:
-    """Whether it is a data frame or a series of pandas, which is not imported for it."""
+    """Whether it is a pandas data frame or series; does not import pandas."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series))
 
 
 def as_series(values: Any) -> Any:
-    """An index or an array of pandas, such as categories, as a series; anything else as it is."""
+    """A pandas index or array, such as categories, as a series; others unchanged."""
     pandas = sys.modules.get("pandas")
     if pandas is None or not isinstance(values, (pandas.Index, pandas.api.extensions.ExtensionArray)):
         return values
@@ -55,7 +55,7 @@ def columns_of_pandas(frame: Any) -> tuple[list[str], list[Any]]:
 
 
 def index_of_pandas(frame: Any, wanted: Collection[str], time: bool) -> Iterator[tuple[str, Any]]:
-    """The levels of the index that are asked for by name, or that hold times where `time` is wanted."""
+    """The index levels requested by name, or that hold times if `time`."""
     for level, name in enumerate(frame.index.names):
         values = frame.index.get_level_values(level)
         dated = hasattr(values, "to_timestamp") or values.dtype.kind == "M"
@@ -65,7 +65,7 @@ def index_of_pandas(frame: Any, wanted: Collection[str], time: bool) -> Iterator
 
 
 def arrow_of_series(series: Any) -> tuple[pa.Array, str]:
-    """A column of pandas in Arrow, and what is said about it.
+    """A pandas column as an Arrow array, and a note.
 
     Raises:
         Unconvertible: it holds lists, records or objects.
@@ -101,7 +101,7 @@ def _odd(categories: Any) -> bool:
 
 
 def _of_objects(values: Sequence[Any]) -> tuple[pa.Array, str]:
-    """Values of several types: numbers where all are, else texts."""
+    """Values of mixed types: numbers if all are, else texts."""
     there = [None if is_missing(value) else value for value in values]
     known = [value for value in there if value is not None]
     if all(isinstance(value, (numbers.Real, decimal.Decimal)) for value in known):

@@ -27,15 +27,15 @@ MOST_LEVELS = 1000
 """A target has at most this many classes."""
 
 _FEW_LEVELS = 20
-"""Numbers and words of at most so many values together are a category."""
+"""Numbers and words with at most this many values together are a category."""
 
 
 @dataclass(frozen=True)
 class Hints:
-    """What is known of a table beyond one column.
+    """Information from the rest of a table.
 
-    `decimal` and `date_format` are as given, `decimal_mark` is what file and columns prove, `day_first`
-    whether other columns write the day before the month, and `goal` the target to which columns are compared.
+    `decimal` and `date_format` are as given, `decimal_mark` is inferred from file and columns, `day_first` is
+    whether other columns have the day before the month, and `goal` the target to which columns are compared.
     """
 
     decimal: str | None = None
@@ -47,7 +47,7 @@ class Hints:
 
 @dataclass(frozen=True)
 class _Named:
-    """A column with how sentences and options name it."""
+    """A column with its names in sentences and options."""
 
     name: str
     index: int
@@ -68,10 +68,10 @@ def recognize(
     numeric: bool,
     hints: Hints | None = None,
 ) -> tuple[Column | LeftOut, str]:
-    """The kind of one input column, or why it is left out; and a note that says so (or nothing).
+    """The kind of an input column, or why it is left out, and a note (or nothing).
 
     Raises:
-        Refusal: a flag that does not fit, or cells that are not what the rest of the column is.
+        Refusal: an option that does not fit, or cells of another kind than the rest.
     """
     hints = hints or Hints()
     named = _Named(names[index], index, called(names, index), flag_value(names, index))
@@ -113,7 +113,7 @@ def _constant(column: pa.ChunkedArray) -> bool:
 
 
 def _as_asked_numeric(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Column, str]:
-    """A column that the user calls numeric: text must hold numbers, in one way of writing them."""
+    """A column that the user declares numeric: its text must be numbers in one format."""
     if pa.types.is_boolean(column.type):
         return named.column("boolean", bool(column.null_count)), ""
     found = written_numbers(column, named.said, named.flag, hints.decimal, hints.decimal_mark)
@@ -127,7 +127,7 @@ def _as_asked_numeric(column: pa.ChunkedArray, named: _Named, hints: Hints) -> t
 
 
 def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Column | LeftOut, str] | None:
-    """Dates and numbers that are written as text; None for everything else."""
+    """Dates and numbers in text; None for everything else."""
     if pa.types.is_temporal(column.type):
         return _date(column, named, "")
     if form := compact_form(column):
@@ -193,7 +193,7 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
 
 
 def _category(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
-    """A category with its levels, and a note on what they are."""
+    """A category with its levels, and a note."""
     text = pa.types.is_string(column.type)
     words, merged = one_spelling(column) if text else (as_text(column), "")
     levels = tuple(sorted(pc.unique(words).drop_null().to_pylist(), key=natural))
@@ -249,7 +249,7 @@ def _share_of_numbers(column: pa.ChunkedArray) -> float:
 
 
 def stray_marks(column: pa.ChunkedArray) -> tuple[list[str], int, int]:
-    """The few words (at most 3) among numbers, how often they occur, and the row of the first (from 1)."""
+    """The few words (at most 3) among numbers, their count, and the first row (from 1)."""
     if not pa.types.is_string(column.type) or _share_of_numbers(column) < 0.8:
         return [], 0, 0
     stray = pc.fill_null(pc.invert(_number_mask(column)), False)

@@ -21,10 +21,10 @@ __all__ = ["as_in_training"]
 
 
 def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> tuple[pa.Table, list[str]]:
-    """The table with numbers and dates read that its text writes in another way than training, and notes.
+    """The table with text in other formats than in training read as numbers and dates, and notes.
 
-    Columns that training's way reads whole are left as they are, and so are those that no way reads without
-    doubt: encoding them says what is wrong.
+    Columns in the training format are unchanged, as are ambiguous ones: encoding them reports
+    what is wrong.
     """
     notes: list[str] = []
     told = (table.schema.metadata or {}).get(b"decimal", b"").decode()
@@ -61,7 +61,7 @@ def _numbers(
         return values, f"{said}: {'; '.join(one for one in (units, _are_missing(odd)) if one)}."
     try:
         found = written_numbers(cells, said, hint=mark)
-    except Refusal:  # it mixes units; encoding names the first cell that does not fit
+    except Refusal:  # it mixes units; encoding reports the first cell that does not fit
         return None
     if found is None or not known_marks(_odd(cells, found.values, column)):
         return None
@@ -79,14 +79,14 @@ def _numbers(
 
 
 def _odd(cells: pa.ChunkedArray, values: pa.ChunkedArray, column: Column) -> tuple[Odd, ...]:
-    """The cells that have no value, without those that already meant a missing one in training."""
+    """The cells without a value, except marks that were missing values in training."""
     return tuple(one for one in odd_cells(cells, values) if one.word not in column.marks)
 
 
 def _fits(new: NumberForm, trained: NumberForm) -> float | None:
-    """By what numbers of one form become those of another; None where currencies or units differ."""
+    """The factor between two number formats; None if currencies or units differ."""
     if new.joint and new.unit == "h" and trained.plain:
-        return 1.0  # times of day that the training table held as such
+        return 1.0  # times of day, as in the training table
     if new.joint != trained.joint or (new.money and new.money != trained.money):
         return None
     return 1.0 if not new.unit else factor(new.unit, trained.unit)

@@ -14,13 +14,13 @@ from epochal.data.tables.schema import Column
 __all__ = ["rising_column", "rising_note"]
 
 _FEWEST = 20
-"""Rows of which it is said."""
+"""Fewest rows for the note."""
 
 
 def rising_column(table: pa.Table, columns: Sequence[Column], names: Sequence[str]) -> str:
-    """The column of times in whose order the rows are, as those of a series are; empty if there is none.
+    """The time column by which the rows are ordered; empty if there is none.
 
-    Most times must differ; the same time in several rows is that of several series.
+    Most times must differ; equal times may be of several series.
     """
     for column in columns:
         if column.kind != "date" or table.num_rows < _FEWEST:
@@ -36,12 +36,12 @@ def rising_column(table: pa.Table, columns: Sequence[Column], names: Sequence[st
 
 
 def rising_note(column: str, kind: str | None, validation: object, test: object) -> tuple[str, ...]:
-    """A note where rows that follow one another in time are split at random.
+    """A note if rows ordered in time are split at random.
 
     Args:
-        column: what `rising_column` found.
+        column: the result of `rising_column`.
         kind: of the split.
-        validation: a share or a number of rows where some are held out; data of its own is not split off.
+        validation: a share or a number of held-out rows; separate data is not split off.
         test: likewise.
 
     >>> rising_note('column 1 ("day")', "chronological", 0.2, 0)

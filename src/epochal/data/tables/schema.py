@@ -19,9 +19,9 @@ Kind = Literal["numeric", "boolean", "category", "date"]
 
 MISSING_LEVEL = "(missing)"
 ONE_HOT_LEVELS = 50
-"""A category of more levels is a column of codes, which the network learns embeddings for."""
+"""A category with more levels is embedded."""
 DATE_PARTS = ("year", "month", "day", "weekday", "day number", "hour")
-"""What a date is split into; weekday counts from Monday = 1, the day number from 1970-01-01 = 0."""
+"""Parts of a date; weekday counts from Monday = 1, the day number from 1970-01-01 = 0."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Column:
     """One input column of a table.
 
     `index` counts from 0 in the training table. `levels` are a category's values, `parts` a date's
-    numbers, `format` how a date is written where it is text, `missing` says whether the training table
+    numbers, `format` the format of text dates, `mis thesing` whether the training table
     had missing values here, and `text` whether the column was text (so that "01" stays "01"). `written` is
-    how numbers are written where they are text (decimal mark, thousands mark, currency, unit), and `marks`
-    are words among them that mean a missing value.
+    number format of text (decimal mark, thousands mark, currency, unit), and `marks`
+    are words in it that mean a missing value.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Column:
 
     @property
     def coded(self) -> bool:
-        """Whether it is a category of so many levels that it is one column of codes.
+        """Whether it is a category of many levels, encoded as one column of codes.
 
         Code 0 is unknown, 1 the first of `all_levels`, and so on.
         """
@@ -76,7 +76,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Encoder(SampleEncoder):
-    """The frozen schema of a table: it encodes any table with these columns, without any statistics.
+    """The frozen schema of a table: it encodes any table with these columns.
 
     A table becomes raw numbers first (`raw_names`: a number, a boolean as 0 or 1, a category as the
     position of its level, the parts of a date), then `features`: all raw numbers that are not categories,
@@ -95,13 +95,13 @@ class Encoder(SampleEncoder):
     weight: int | None
     task: Task | None
     missing: tuple[str, ...] | None = None
-    """The cells that mean a missing value in a text table, where the training was told."""
+    """The missing-value marks of a text table, if given for training."""
     target_written: tuple[str, ...] = ()
-    """How the target's numbers are written where they are text, as in `Column.written`."""
+    """The number format of a text target, as in `Column.written`."""
 
     @property
     def target_name(self) -> str:
-        """The name of the target column, empty where there is none."""
+        """The name of the target column, or empty."""
         return "" if self.target is None else self.names[self.target]
 
     @cached_property
@@ -111,7 +111,7 @@ class Encoder(SampleEncoder):
 
     @cached_property
     def layout(self) -> tuple[list[int], list[tuple[int, Column]], list[tuple[int, Column]]]:
-        """Positions among the raw numbers: those passed through, one-hot categories, missing indicators."""
+        """Positions among the raw numbers: passed through, one-hot categories, missing indicators."""
         passed: list[int] = []
         categories: list[tuple[int, Column]] = []
         indicators: list[tuple[int, Column]] = []
@@ -130,7 +130,7 @@ class Encoder(SampleEncoder):
 
     @cached_property
     def codes(self) -> list[tuple[int, Column]]:
-        """Positions among the raw numbers of the categories of many levels."""
+        """Positions among the raw numbers of the embedded categories."""
         found, at = [], 0
         for column in self.columns:
             if column.coded:
@@ -140,7 +140,7 @@ class Encoder(SampleEncoder):
 
     @property
     def code_sizes(self) -> tuple[int, ...]:
-        """How many codes each of the last features has, "unknown" included."""
+        """Number of codes of each trailing feature, "unknown" included."""
         return tuple(1 + len(column.all_levels) for _, column in self.codes)
 
     @cached_property
@@ -154,7 +154,7 @@ class Encoder(SampleEncoder):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How many inputs each column makes, by its name; that of a missing value is one of them."""
+        """Number of inputs of each column, by name, including that of missing values."""
         _, categories, indicators = self.layout
         found = {column.name: len(column.raw_names) for column in self.columns}
         found |= {column.name: len(column.all_levels) for _, column in categories}
@@ -171,12 +171,12 @@ class Encoder(SampleEncoder):
 
     @property
     def plain(self) -> bool:
-        """Whether NumPy alone encodes: no one-hot categories, so scikit-learn is not imported."""
+        """Whether NumPy alone encodes: without one-hot categories, scikit-learn is not imported."""
         return not self.layout[1]
 
     @cached_property
     def transformer(self) -> Any:
-        """The scikit-learn ColumnTransformer, fitted to the schema, from raw numbers to features."""
+        """The scikit-learn ColumnTransformer from raw numbers to features, fitted to the schema."""
         from sklearn.compose import ColumnTransformer
         from sklearn.impute import MissingIndicator
         from sklearn.preprocessing import OneHotEncoder
@@ -197,7 +197,7 @@ class Encoder(SampleEncoder):
         return transformer.fit(np.zeros((2, max(1, len(self.raw_names))), np.float32))
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON object with everything that is needed to encode other tables in the same way."""
+        """A JSON object with everything needed to encode other tables in the same way."""
         return {
             "kind": self.kind,
             "names": list(self.names),
@@ -250,7 +250,7 @@ def _is_form(written: tuple[str, ...]) -> bool:
 
 
 def _check(encoder: Encoder, texts: bool) -> None:
-    """Refuse a schema that points to columns which are not there, or has parts that none has."""
+    """Refuse a schema with columns or parts that do not exist."""
     size = len(encoder.names)
     pointed = [encoder.target, encoder.weight]
     pointed += [one.index for one in encoder.columns] + [one.index for one in encoder.left_out]

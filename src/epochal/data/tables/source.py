@@ -30,7 +30,7 @@ __all__ = ["TABLES"]
 
 
 def _is_table(source: Any) -> bool:
-    """Any path that no other source takes, and anything that is a data frame."""
+    """Whether it is a path that no other source recognizes, or a data frame."""
     return isinstance(source, str | Path) or is_frame(source) or is_pair(source)
 
 
@@ -47,7 +47,7 @@ def _load(source: Any, asked: Mapping[str, Any], progress: Progress | None) -> D
 
 
 def _encode_new(encoder: Encoder, source: Any, known: Known) -> Dataset:
-    """Columns may come in another order; those that were no input are ignored."""
+    """Encode new rows; columns may be in another order, and unused ones are ignored."""
     if isinstance(source, str | Path) and known.stream is not False and not str(source).startswith(EXAMPLE):
         path = existing(source)
         if is_parquet(path) and is_large(path, known.stream):
@@ -78,7 +78,7 @@ def _of_path(
 
 
 def _of_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
-    """`(frame, "target")` or `(frame, y)`, and perhaps sample weights in the same ways."""
+    """`(frame, "target")` or `(frame, y)`, optionally with sample weights."""
     table, notes = _frame_table(source[0], options)
     chosen: dict[str, Any] = {}
     beside: list[str] = []
@@ -98,14 +98,14 @@ def _of_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
 
 
 def _of_frame(frame: Any, options: TableOptions) -> Dataset:
-    """A frame with its target among the columns: the last one by default, whatever the index adds."""
+    """A frame with its target among the columns, by default the last one (without the index)."""
     table, notes = _frame_table(frame, options)
     among = frame.shape[1] if getattr(frame, "ndim", 0) == 2 and frame.shape[1] else None
     return dataset_of_table(table, options, "data frame", notes, among=among)
 
 
 def _frame_table(frame: Any, options: TableOptions) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table of a frame, with the levels of its index that have a role."""
+    """The table of a frame, with the index levels that have a role."""
     roles = {
         str(one) for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)
     }

@@ -42,7 +42,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TableOptions:
-    """What overrides the recognition; columns by name, or by number from 1."""
+    """Overrides of the recognition; columns by name, or by number from 1."""
 
     target: ColumnReference | None = None
     task: str | None = None
@@ -55,7 +55,7 @@ class TableOptions:
     decimal: str | None = None
     date_format: str | None = None
     groups_from: str | None = None
-    """A regular expression that finds the group in that column."""
+    """A regular expression for the group in that column."""
 
     def __post_init__(self) -> None:
         for name in ("keep", "drop", "categorical", "numeric"):
@@ -75,12 +75,12 @@ def dataset_of_table(
 ) -> Dataset:
     """Recognize the columns and the task of a tidy table, and encode it.
 
-    Columns `beside` it were handed over by themselves, and have no number in what the user has. The target
-    is looked for `among` so many first columns where none is named, all by default.
+    Columns `beside` it were given separately, and have no number. The default target
+    is among the first `among` columns, all by default.
 
     Raises:
-        Refusal: fewer than 2 rows or columns; a reference to no column; a target or a column that can't
-            be used; nothing left as input.
+        Refusal: fewer than 2 rows or columns; an unknown column; a target or a column that can't
+            be used; no input left.
     """
     names = tuple(table.column_names)
 
@@ -140,7 +140,7 @@ def dataset_of_table(
         sample_weight = weights_of(table.column(weight), known_as(weight))
         said.append(f"{known_as(weight)} weighs the samples.")
     for found in columns:
-        if found.written:  # read once, in place of at each further look
+        if found.written:  # parsed once, instead of at each further use
             numbers = plain_numbers(table.column(found.index), found, called(names, found.index))
             table = table.set_column(found.index, found.name, numbers)
     inputs, _ = encode(table, encoder, [column.index for column in columns])
@@ -166,7 +166,7 @@ def dataset_of_table(
 
 
 def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) -> NDArray[np.int64]:
-    """The number of the group of each row, from 0 in the order of first appearance.
+    """Group ids of the rows, from 0 in the order of first appearance.
 
     Raises:
         Refusal: a missing value, or one group.
@@ -196,10 +196,10 @@ def with_targets(
 
     Args:
         table: all rows.
-        target: which column.
-        called_so: what it is called in a sentence.
-        named: whether the user said that it is the target, so that rows without one are unlabeled. A column
-            that is only taken for it, being the last, is refused if it misses more than `MISSING_SHARE`.
+        target: its index.
+        called_so: its name in sentences.
+        named: whether the user named it, so that rows without it are unlabeled. A column
+            taken for it by default is refused if it lacks more than `MISSING_SHARE`.
     """
     column = table.column(target)
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
@@ -225,10 +225,10 @@ def input_columns(
     filling: str = "median",
     goal: Goal | None = None,
 ) -> tuple[list[Column], list[LeftOut], list[str]]:
-    """Which columns of a table are inputs and of which kind, which are left out, and notes on both.
+    """The input columns of a table with their kinds, those left out, and notes.
 
     Raises:
-        Refusal: all that is wrong with the columns, in one.
+        Refusal: all problems of the columns, in one.
     """
     keep = resolve_all(options.keep, names, "keep")
     drop = resolve_all(options.drop, names, "drop")
@@ -310,7 +310,7 @@ def input_columns(
 
 
 def _seen_by(goal: Goal, column: pa.ChunkedArray, found: Column) -> pa.ChunkedArray:
-    """A column in the rows of a goal, with numbers that were text."""
+    """A column in the rows of a goal, with text read as numbers."""
     chosen = column.take(pa.array(goal.rows)) if len(goal.rows) < len(column) else column
     return plain_numbers(chosen, found, found.name) if found.written else chosen
 
@@ -318,7 +318,7 @@ def _seen_by(goal: Goal, column: pa.ChunkedArray, found: Column) -> pa.ChunkedAr
 def hints_of(
     table: pa.Table, options: TableOptions, aside: Collection[int | None], goal: Goal | None = None
 ) -> Hints:
-    """What the file and its other columns say about how numbers and dates are written."""
+    """Number and date formats inferred from the file and its other columns."""
     mark = mark_of_columns(table)
     day_first: bool | None = True if mark == "," else None
     for index, column in enumerate(table.columns):
@@ -384,5 +384,5 @@ def weights_of(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:
 
 
 def release_memory() -> None:
-    """Give memory that Arrow holds in reserve back to the system."""
+    """Return Arrow's unused memory to the system."""
     pa.default_memory_pool().release_unused()

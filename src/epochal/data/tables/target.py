@@ -15,6 +15,7 @@ from epochal.data.labels import label_type_of
 from epochal.data.tables.encode import as_text, to_numbers
 from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
 from epochal.data.task import Task
+from epochal.data.values.date_forms import written_dates
 from epochal.data.values.odd_cells import flag_word
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
@@ -30,20 +31,20 @@ __all__ = [
 ]
 
 FEW_CLASSES = 20
-"""Whole numbers with at most this many distinct values are classes."""
+"""Integers with at most this many distinct values are classes."""
 _MISSING_SHARE = 0.05
-"""Up to this share of missing targets is left out, aloud; more is refused."""
+"""Up to this share, missing targets are left out with a note; more are refused."""
 
 
 def recognize_task(
     column: pa.ChunkedArray, said: str, task: str | None, flags: bool = True
 ) -> tuple[Task, str]:
-    """The task that a target column without missing values calls for, and a note that says it.
+    """The task of a target column without missing values, and a note.
 
     Args:
         column: the target, one value per sample.
-        said: the column as a sentence calls it.
-        task: "classification", "binary", "multiclass" or "regression" overrides what is recognized.
+        said: the column in a sentence.
+        task: "classification", "binary", "multiclass" or "regression" overrides the recognized one.
         flags: whether the note names the command line's flag or Python's argument.
 
     Raises:
@@ -69,6 +70,11 @@ def recognize_task(
             f"first in row {first:,}); pass --missing {flag_word(marks)} to read that as missing."
         )
     distinct = pc.count_distinct(column).as_py()
+    if text and task is None and distinct > FEW_CLASSES and written_dates(column) is not None:
+        raise Refusal(
+            f"{said} is the target and must hold numbers or classes; got dates ({distinct:,} different "
+            "ones). Name another column with --target, or pass --task classification to make classes of them."
+        )
     if distinct == 1:
         raise Refusal(
             f'{said} is the target and must have at least 2 different values; got 1 ("{column[0].as_py()}"). '
@@ -114,7 +120,7 @@ def _few_whole(column: pa.ChunkedArray, distinct: int) -> bool:
 
 
 def class_words(value: Any) -> tuple[str, ...]:
-    """How a class given as a Python value may be written among the classes of a task, likeliest first.
+    """Spellings of a Python value among the classes of a task, likeliest first.
 
     >>> class_words(1.0), class_words(True), class_words("yes")
     (('1', '1.0', 'true'), ('true', 'True', '1'), ('yes',))
@@ -153,7 +159,7 @@ def target_numbers(column: pa.ChunkedArray, said: str) -> NDArray[np.float64]:
     """Targets of a regression, float64 `(n,)`.
 
     Raises:
-        Refusal: text, or a number that is not finite or larger than float32 can be, with its row.
+        Refusal: text, or a number that is not finite or exceeds float32, with its row.
     """
     parts: list[NDArray[Any]] = []
     start = 0
@@ -173,9 +179,9 @@ def target_numbers(column: pa.ChunkedArray, said: str) -> NDArray[np.float64]:
 def refuse_missing(
     said: str, count: int, rows: int, first: int, flag: str, named: bool, marks: Collection[str] = ()
 ) -> None:
-    """Refuse a target that misses so many values that it may be none, or that its marks may be a class.
+    """Refuse a target with so many missing values that it may be none, or its marks a class.
 
-    Where the user named it and its cells are empty, rows without a target are unlabeled, however many.
+    If the user named it and its cells are empty, rows without a target are unlabeled, however many.
     """
     if count <= _MISSING_SHARE * rows or (named and not marks and count < rows):
         return

@@ -16,11 +16,11 @@ __all__ = ["plain_target", "with_plain_target"]
 def plain_target(
     column: pa.ChunkedArray, said: str, task: str | None, decimal: str | None = None, hint: str = ""
 ) -> tuple[pa.ChunkedArray, str, tuple[str, ...]]:
-    """A text target as numbers where it holds many, else with one spelling for each class.
+    """A text target as numbers if it has many, otherwise with one spelling per class.
 
-    Beside it a note, empty where nothing changed, and how its numbers are written, empty where it holds none
-    (`Column.written`). Few different numbers are classes, called as they are written. Other columns stay as
-    they are. `hint` is the decimal mark that the table proves.
+    Also a note, empty if nothing changed, and the number format, empty without numbers
+    (`Column.written`). Few distinct numbers are classes, named as written. Other columns are
+    unchanged. `hint` is the decimal mark of the table.
 
     Raises:
         Refusal: most cells are numbers, and the others neither are nor mean a missing value.
@@ -46,7 +46,7 @@ def plain_target(
 def with_plain_target(
     table: pa.Table, target: int, said: str, task: str | None, decimal: str | None = None
 ) -> tuple[pa.Table, list[str], tuple[str, ...]]:
-    """The table with its target as `plain_target` says, the note, and how its numbers are written."""
+    """The table with its target from `plain_target`, the note, and the number format."""
     hint = mark_of_columns(table)
     column, note, written = plain_target(table.column(target), said, task, decimal, hint)
     if not note:

@@ -38,16 +38,16 @@ from epochal.errors import Refusal
 __all__ = ["TEXTS", "TextEncoder", "new_texts", "text"]
 
 _SHARE = 99
-"""The percentile of the lengths to which texts are kept by default."""
+"""The percentile of the lengths that is the default maximum length."""
 _LONGEST = 2**16
 
 
 @dataclass(frozen=True)
 class TextEncoder(SampleEncoder):
-    """Reads texts as those that a network was trained on: the columns, the tokenizer, the length.
+    """Encodes texts as those of the training: columns, tokenizer, length.
 
-    The tokenizer has seen all the texts that were given for training, without their targets. What of its
-    vocabulary a repeat knows is fitted to that repeat's training samples alone (`Vocabulary`).
+    The tokenizer is learned from all texts given for training, without their targets. The part of its
+    vocabulary that a repeat uses is fitted to that repeat's training samples alone (`Vocabulary`).
     """
 
     kind: ClassVar[str] = "texts"
@@ -56,7 +56,7 @@ class TextEncoder(SampleEncoder):
     table: Encoder
     """The columns; its only input is the one with the texts."""
     tokenizer: str
-    """JSON, as the library `tokenizers` writes it."""
+    """JSON of the library `tokenizers`."""
     vocabulary_size: int
     length: int
 
@@ -75,7 +75,7 @@ class TextEncoder(SampleEncoder):
         return padded(ids, lengths, self.length), _length_notes(lengths, self.length)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON object of it."""
+        """As JSON."""
         return {
             "kind": self.kind,
             "table": self.table.to_dict(),
@@ -135,14 +135,14 @@ def text(
         tokenizer: "words" or "bpe" (pieces of words); it learns from these texts. By default words, which
             are characters where there are no blanks between them, as in Chinese and Thai; and pieces of long
             strings that hardly repeat, such as sequences of bases.
-        vocabulary: how many tokens there are at most, padding and unknown included.
-        max_length: tokens to which longer texts are cut; by default as many as 99 % of the texts have.
-        lowercase: whether capitals are read as small letters.
+        vocabulary: most tokens, padding and unknown included.
+        max_length: tokens to which longer texts are cut; by default the 99th percentile.
+        lowercase: whether to convert to small letters.
         task: as for `load_data`.
-        sample_weight: the column that weighs the samples.
-        groups: the column that tells groups of texts apart, such as authors, or the group of each text: a
+        sample_weight: the column of sample weights.
+        groups: the column of group names, such as authors, or the group of each text: a
             split keeps each on one side.
-        groups_from: a regular expression that finds the group in that column.
+        groups_from: a regular expression for the group in that column.
         header, delimiter, missing, encoding, skip_rows, comment, sheet: as for `load_data`.
 
     Raises:
@@ -285,7 +285,7 @@ def _table_of(
     target: ColumnReference | None,
     reading: Reading,
 ) -> tuple[pa.Table, str, tuple[str, ...], int, int]:
-    """The table, what it is called, notes, and where the texts and the targets are."""
+    """The table, its name, notes, and the indices of the text and target columns."""
     if isinstance(source, tuple) and len(source) == 2 and _are_texts(source[0]):
         return _pair(*source, "text", "target"), "texts", (), 0, 1
     if is_pair(source) and len(source) == 2 and isinstance(source[1], (str, int)) and target is None:
@@ -325,7 +325,7 @@ def _text_column(text: ColumnReference | None, names: Sequence[str]) -> int:
 
 
 def _texts_of(column: pa.ChunkedArray, said: str) -> list[str]:
-    """The texts of a column, empty where missing; numbers and dates are none."""
+    """The texts of a column, empty if missing; numbers and dates are refused."""
     kind = column.type
     if not pa.types.is_string(kind):
         got = (
@@ -347,7 +347,7 @@ def _texts_of(column: pa.ChunkedArray, said: str) -> list[str]:
 
 
 def _are_texts(source: Any) -> bool:
-    """Whether it is a sequence of strings, and not the path of a file."""
+    """Whether it is a sequence of strings, not the path of a file."""
     if isinstance(source, np.ndarray):
         return source.ndim == 1 and source.dtype.kind in "UTO" and all(isinstance(one, str) for one in source)
     return isinstance(source, (list, tuple)) and bool(source) and all(isinstance(one, str) for one in source)

@@ -24,7 +24,7 @@ TOKENIZERS = ("words", "bpe")
 _SPECIAL = ["[PAD]", "[UNK]"]
 _BLOCK = 4096
 _OFTEN = (5, 50, 50)
-"""How often a piece must occur where blanks tell no words: at least, at most, once in so many texts."""
+"""Occurrences needed for a piece without word boundaries: least, most, and one per this many texts."""
 _LONGEST_PIECE = 8
 
 
@@ -36,8 +36,8 @@ def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase:
     """A tokenizer with at most `vocabulary` tokens, padding and unknown included.
 
     "words" keeps the most frequent words and signs; "bpe" merges the most frequent pairs of pieces (Sennrich
-    et al. 2016). Chinese characters, letters of other scripts without blanks and emoji are words each;
-    where blanks tell no words, pieces are short and frequent. The same texts give the same tokenizer.
+    et al. 2016). Chinese characters, letters of other scripts without blanks and emoji are single words;
+    without word boundaries, pieces are short and frequent. The same texts give the same tokenizer.
     """
     library = _library()
     if kind not in TOKENIZERS:
@@ -66,7 +66,7 @@ def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase:
 
 
 def _cuts() -> dict[str, Any]:
-    """Where texts are cut before a tokenizer looks at the pieces."""
+    """The pre-tokenizer of each kind."""
     library = _library()
     cut = library.pre_tokenizers
     single = cut.Split(library.Regex(SINGLE), "isolated")
@@ -78,10 +78,10 @@ def _cuts() -> dict[str, Any]:
 
 
 def read_tokenizer(value: Any) -> Any:
-    """The tokenizer that a JSON object describes.
+    """The tokenizer of a JSON object.
 
     Raises:
-        Refusal: it describes none, or one without padding and unknown tokens.
+        Refusal: no tokenizer, or one without padding and unknown tokens.
     """
     library = _library()
     _check(value)
@@ -89,7 +89,7 @@ def read_tokenizer(value: Any) -> Any:
         tokenizer = library.Tokenizer.from_str(json.dumps(value))
     except (
         BaseException
-    ) as error:  # the library raises nothing more specific, and what it panics with is no Exception
+    ) as error:  # the library raises nothing more specific, and its panics are no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
         reason = " ".join(str(error).split())[:200].rstrip(".")
@@ -105,7 +105,7 @@ _STEPS = {"NFKC", "Lowercase"}
 
 
 def _check(value: Any) -> None:
-    """Refuse what `learn_tokenizer` does not make: other steps may run patterns of a stranger, or draw."""
+    """Refuse other tokenizers than `learn_tokenizer` makes: they may run untrusted patterns, or be random."""
     try:
         model = value["model"]
         vocabulary = model["vocab"]
@@ -129,7 +129,7 @@ def _check(value: Any) -> None:
 
 
 def encode_texts(tokenizer: Any, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """The ids of all texts, one after the other, and how many each has."""
+    """The concatenated ids of all texts, and the length of each."""
     ids, lengths = array("i"), np.empty(len(texts), np.int64)
     at = 0
     for block in _blocks(texts):
@@ -141,7 +141,7 @@ def encode_texts(tokenizer: Any, texts: Sequence[str]) -> tuple[NDArray[np.int32
 
 
 def padded(ids: NDArray[np.int32], lengths: NDArray[np.int64], length: int) -> NDArray[np.int32]:
-    """Rows of that length: longer texts are cut, shorter ones filled up at the end.
+    """Rows of that length: longer texts are cut, shorter ones padded at the end.
 
     >>> padded(np.array([5, 6, 7, 8], np.int32), np.array([3, 0, 1]), 2).tolist()
     [[5, 6], [0, 0], [8, 0]]

@@ -13,12 +13,12 @@ from epochal.data.rows import Rows
 __all__ = ["PADDING", "UNKNOWN", "Vocabulary", "fit_vocabulary"]
 
 PADDING, UNKNOWN = 0, 1
-"""The ids of what fills a text up to its length, and of what has no other id."""
+"""The ids of padding, and of unknown tokens."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Token ids to what the network sees: tokens that no training sample has are unknown.
+    """Maps tokens that no training sample has to unknown.
 
     `known` is bool `(tokens,)`.
 
@@ -34,11 +34,11 @@ class Vocabulary:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What the network sees."""
+        """The dtype of the result."""
         return np.dtype(np.int32)
 
     def apply(self, inputs: NDArray[Any] | Rows, out: NDArray[Any] | None = None) -> NDArray[np.int32]:
-        """The ids with unknown ones replaced; written to `out` (which may be `inputs`) where given."""
+        """The ids with unknown ones replaced; written to `out` (which may be `inputs`) if given."""
         ids: NDArray[np.int32] = inputs[:] if not isinstance(inputs, np.ndarray) else inputs
         seen: NDArray[np.int32] = np.where(self.known[ids], ids, np.int32(UNKNOWN))
         if out is None:

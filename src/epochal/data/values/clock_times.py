@@ -15,7 +15,7 @@ CLOCK_TIME = (
     rf"{_CLOCK}\s?(?P<half>[AaPp]\.?\s?[Mm]\.?)?$"
 )
 _LAP = r"^(?P<minus>-)?(?P<minute>[0-9]{1,3}):(?P<second>[0-5][0-9][.,][0-9]+)$"
-"""Minutes and seconds: with fractions, the last ones are no minutes."""
+"""Minutes and seconds: if there are fractions, the last number is seconds."""
 
 _JOINT = {
     "h": (
@@ -27,7 +27,7 @@ _JOINT = {
     "ft": ((r"ft\.?|feet|foot|'|’|′", 1.0), (r"in\.?|inch|inches|\"|''|”|″", 1 / 12)),
     "lb": ((r"lbs?\.?|pounds?", 1.0), (r"oz\.?|ounces?", 1 / 16)),
 }
-"""Units that people write one behind the other, the largest first, by the one in which they are read."""
+"""Units that are combined in one amount, the largest first, by the unit in which they are read."""
 
 
 def _pattern(unit: str) -> str:
@@ -39,7 +39,7 @@ def _pattern(unit: str) -> str:
 
 
 def joint_unit(words: Any) -> str:
-    """The unit in which most of the texts are amounts in several units, or times of a clock; or none.
+    """The unit of texts that are mostly amounts in several units, or clock times; else empty.
 
     >>> joint_unit(pa.array(["1h 20m", "3h", "2h05"])), joint_unit(pa.array(["3 h", "20 m"]))
     ('h', '')
@@ -55,7 +55,7 @@ def joint_unit(words: Any) -> str:
 
 
 def amounts_of(words: Any, unit: str) -> Any:
-    """Amounts in one of the units of `joint_unit`, missing where a text is none.
+    """Amounts in one of the units of `joint_unit`, missing if a text is none.
 
     >>> amounts_of(pa.array(["5'6\\"", "6 ft", "tall"]), "ft").to_pylist()
     [5.5, 6.0, None]
@@ -76,7 +76,7 @@ def _joint(words: Any, unit: str) -> Any:
 
 
 def hours_of(words: Any) -> Any:
-    """Times of day and durations such as 14:30, 1:05:20 or 2:30 PM as hours; missing where there is none.
+    """Times of day and durations such as 14:30, 1:05:20 or 2:30 PM as hours; missing for other texts.
 
     >>> hours_of(pa.array(["14:30", "2:30 PM", "1:05:20", "soon", "2 days 01:30:00", "03:30.6"])).to_pylist()
     [14.5, 14.5, 1.0888888888888888, None, 49.5, 0.0585]

@@ -21,10 +21,10 @@ from epochal.errors import Refusal
 __all__ = ["OR", "WrittenDates", "check_format", "compact_form", "parse_dates", "written_dates"]
 
 MOST = 0.9
-"""A text column with this share of dates is one of dates, whose other cells are odd."""
+"""A text column with this share of dates is a date column, with odd cells."""
 _SEEN = 100
 OR = " or "
-"""What stands between the forms of a column that writes dates in several ways."""
+"""The separator of several date formats of a column."""
 
 _PARTS = {
     "Y": "[0-9]{4}",
@@ -76,7 +76,7 @@ _STAMPS = (
     "%Y%m%d %H%M%S",
     "%Y%m%d_%H%M%S",
 )
-"""Dates with times that no colon tells from other digits."""
+"""Dates and times without separators."""
 _TIME = re.compile(
     r"(?<![0-9])(?P<hour>[0-9]{1,2})(?P<minute>:[0-9]{2})?(?P<second>:[0-9]{2}(?:[.,][0-9]+)?)?(?P<half>\s?[AaPp]\.?\s?[Mm]\b\.?)?"
     rf"(?P<zone>\s?{ZONE})?(?P<behind>(?:\]|\s?(?:Uhr|uur|h|hrs|г\.))(?=$))?(?![0-9])"
@@ -86,9 +86,9 @@ _JOINT = re.compile(r"^(?P<date>.*?[^\s,T:-])(?P<joint>T|:|,?\s+(?:at\s+|-\s+)?)
 
 @dataclass(frozen=True)
 class WrittenDates:
-    """A text column read as dates: how they are written, and which cells are none.
+    """A text column read as dates: their format, and the other cells.
 
-    `form` is what `strptime` takes, empty for 2020-12-31. `doubt` is another form that fits as well.
+    `form` is for `strptime`, empty for 2020-12-31. `doubt` is another format that fits as well.
     """
 
     form: str
@@ -98,7 +98,7 @@ class WrittenDates:
 
     @property
     def remark(self) -> str:
-        """What a form leaves to be said, starting with a comma; empty where there is nothing."""
+        """A remark on the format, starting with a comma; empty if there is none."""
         said = ""
         if self.doubt:
             said += f", though {self.doubt} fits as well (--date-format '{self.doubt}')"
@@ -110,10 +110,10 @@ class WrittenDates:
 
 
 def check_format(form: str) -> str:
-    """A form given by the user, where dates can be read by it.
+    """The user's date format, checked.
 
     Raises:
-        Refusal: a directive that is none, or no year.
+        Refusal: an unknown directive, or no year.
 
     >>> check_format("%d.%m.%y")
     '%d.%m.%y'
@@ -158,13 +158,13 @@ def _pattern(form: str) -> str:
 
 
 def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
-    """Text as timestamps in seconds, missing where it is no date of this form; an empty one is ISO 8601.
+    """Text as timestamps in seconds, missing if it is no date of this format; an empty one is ISO 8601.
 
     Args:
-        words: an array of text, in chunks or not.
-        form: as `strptime` takes it, or several with " or " between them; months have names in many
+        words: an array of text, chunked or not.
+        form: a `strptime` format, or several with " or " between them; months have names in many
             languages, seconds may have fractions.
-        utc: whether times with a zone are moved to UTC, instead of being taken as they are written.
+        utc: whether to convert times with a zone to UTC, instead of ignoring the zone.
 
     >>> parse_dates(pa.array(["18 May 2021", "3 März 2020", "31 June 2021"]), "%d %b %Y").to_pylist()[:2]
     [datetime.datetime(2021, 5, 18, 0, 0), datetime.datetime(2020, 3, 3, 0, 0)]
@@ -222,14 +222,14 @@ def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
 
 
 def _mondays(year: NDArray[np.int64], week: NDArray[np.int64]) -> NDArray[np.datetime64]:
-    """The first days of weeks as ISO 8601 counts them: the fourth of January is in the first."""
+    """The Mondays of ISO 8601 weeks: the fourth of January is in the first."""
     fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + np.timedelta64(3, "D")
     weekday = (fourth.astype(np.int64) + 3) % 7
     return np.asarray(fourth + (7 * (week - 1) - weekday).astype("timedelta64[D]"))
 
 
 def _by_word(words: Any, meaning: Any) -> NDArray[np.int64]:
-    """The number that each word means, found once for each different word."""
+    """The meaning of each word, looked up once per distinct word."""
     encoded = pc.fill_null(words, "").dictionary_encode()
     known = np.array([meaning(word) for word in encoded.dictionary.to_pylist()] or [0], np.int64)
     return np.asarray(known[encoded.indices.to_numpy(zero_copy_only=False)])
@@ -241,7 +241,7 @@ def _compiled(form: str) -> re.Pattern[str]:
 
 
 def _candidates(words: Sequence[str]) -> list[str]:
-    """The forms that the first cells may have: dates alone, or with the times that most of them have."""
+    """Possible formats of the first cells: dates alone, or with the times that most of them have."""
     named = sum(is_weekday(word) for word in words) > len(words) / 2
     dates = [*_DATES, *(f"{day}{date}" for day in ("%a, ", "%a ") for date in _DATES if named)]
     found: list[str] = [*_STAMPS]
@@ -251,7 +251,7 @@ def _candidates(words: Sequence[str]) -> list[str]:
 
 
 def _time(word: str) -> tuple[str, str, str]:
-    """The form of the time in a cell, with what stands before and behind the date; empty without a time."""
+    """The format of the time in a cell, with the text before and after the date; empty without a time."""
     found = next((one for one in _TIME.finditer(word) if one["minute"] or one["half"]), None)
     if found is None:
         return "", "", ""
@@ -269,12 +269,12 @@ def _time(word: str) -> tuple[str, str, str]:
 def written_dates(
     column: pa.ChunkedArray, form: str | None = None, day_first: bool | None = None
 ) -> WrittenDates | None:
-    """How a text column writes dates; None if it holds something else.
+    """The date format of a text column; None if it holds something else.
 
     Args:
         column: the cells.
-        form: how they are written, where that was given.
-        day_first: whether other columns, or the file, say that the day comes before the month.
+        form: the given format, if any.
+        day_first: whether the day comes before the month, by other columns or the file.
     """
     filled = column.drop_null()
     if not len(filled):
@@ -298,7 +298,7 @@ def written_dates(
 def _in_several_ways(
     column: pa.ChunkedArray, forms: Sequence[str], filled: int, day_first: bool | None
 ) -> WrittenDates | None:
-    """Dates of which some are written in one way and some in another, unless only the order differs."""
+    """Dates in mixed formats, unless only the order of day and month differs."""
     values = {form: parse_dates(column, form) for form in forms}
     chosen: list[str] = []
     rest = column
@@ -338,7 +338,7 @@ def _fitting(
 
 
 def _decided(best: Sequence[str], found: dict[str, Any], day_first: bool | None) -> tuple[str, str]:
-    """The form to be read by, of those that fit as well, and the one that it might have been instead."""
+    """The chosen format among equally good ones, and the alternative."""
     first, *rest = best
     other = next((form for form in rest if not found[form].equals(found[first])), None)
     if other is None:
@@ -369,7 +369,7 @@ def _span(dates: pa.ChunkedArray) -> int:
 
 
 def compact_form(column: pa.ChunkedArray) -> str:
-    """How whole numbers write dates, such as 20210518, with or without a time; empty where they write none.
+    """The date format of integers such as 20210518, with or without a time; empty if they are no dates.
 
     >>> compact_form(pa.chunked_array([[20210518, 19991231]])), compact_form(pa.chunked_array([[20210599]]))
     ('%Y%m%d', '')

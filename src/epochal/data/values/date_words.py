@@ -72,7 +72,7 @@ _HOURS_AHEAD = {
     "NZDT": 13,
 }
 ZONE = rf"(?:[Zz]|UTC|GMT|{'|'.join(_HOURS_AHEAD)}|[+-][0-9]{{2}}:?(?:[0-9]{{2}})?)"
-"""A time zone behind a time, as a regular expression."""
+"""A time zone after a time, as a regular expression."""
 
 
 def _plain_word(word: str) -> str:

@@ -16,7 +16,7 @@ __all__ = ["codes", "decimal_mark", "mark_of_columns"]
 _ROWS = 2000
 
 _CELLS, _FEWEST = 100_000, 50
-"""Cells that are looked at, and the fewest rows."""
+"""Most cells to inspect, and the fewest rows."""
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _POINT = re.compile(r"[+-]?(\d*\.\d+|\d+\.)([eE][+-]?\d+)?")
 _GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(?:([.,])\d{3})+")
@@ -25,9 +25,9 @@ _SURE_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
 
 
 def decimal_mark(rows: Sequence[Sequence[str]], delimiter: str) -> tuple[str, frozenset[int]]:
-    """The decimal mark, and the columns whose numbers it leaves open, to be read as text.
+    """The decimal mark, and the columns with ambiguous numbers, to read as text.
 
-    A mark before exactly three digits may separate thousands; any other is one of decimals. In tables with
+    A mark before exactly three digits may separate thousands; others are decimal marks. In tables with
     commas between fields the mark is a point.
 
     >>> decimal_mark([["8.864,16", "53,6"], ["911", "7,5"]], ";")
@@ -58,9 +58,9 @@ def decimal_mark(rows: Sequence[Sequence[str]], delimiter: str) -> tuple[str, fr
 
 
 def mark_of_columns(table: pa.Table) -> str:
-    """The decimal mark of a table that is read: a comma of its file, else the one that its columns prove.
+    """The decimal mark of a table: the file's if a comma, else inferred from the columns.
 
-    It is empty where they prove none, or both.
+    Empty if they are inconclusive.
 
     >>> mark_of_columns(pa.table({"far": ["2,5 km", "12,1 km"], "price": ["504.879 €", "86.625 €"]}))
     ','
@@ -75,12 +75,12 @@ def mark_of_columns(table: pa.Table) -> str:
     proved = set()
     for column in table.columns:
         if known and pa.types.is_floating(column.type) and _has_fractions(column.slice(0, _ROWS)):
-            proved.add(known)  # text of a file that was read with this mark
+            proved.add(known)  # text of a file read with this mark
             continue
         try:
             found = written_numbers(column.slice(0, _ROWS), "")
         except Refusal:
-            continue  # mixed units: refused where the column is used
+            continue  # mixed units: refused when the column is used
         if found is not None and found.proves:
             proved.add(found.proves)
     return proved.pop() if len(proved) == 1 else ""
@@ -92,9 +92,9 @@ def _has_fractions(column: pa.ChunkedArray) -> bool:
 
 
 def codes(rows: Sequence[Sequence[str]]) -> frozenset[int]:
-    """The columns of digits of one width, of at least 2, some of which begin with a zero.
+    """The columns of digits of one width, at least 2, some with a leading zero.
 
-    They are codes, as those of departments and ZIP areas, whose zero a number would lose.
+    These are codes, such as ZIP codes, whose zero a number would lose.
 
     >>> codes([["75", "1", "07:30"], ["01", "0", "08:00"], ["", "1", "09:10"]])
     frozenset({0})
@@ -115,7 +115,7 @@ def codes(rows: Sequence[Sequence[str]]) -> frozenset[int]:
 
 
 def _open(rows: Sequence[Sequence[str]], at: int) -> bool:
-    """Whether a column has points that may separate thousands: three digits behind each, or none at all."""
+    """Whether a column is ambiguous: three digits after each point, or no points."""
     cells = [row[at] for row in rows if at < len(row)]
     grouped = [cell for cell in cells if "." in cell and _GROUPS.fullmatch(cell)]
     written = [cell for cell in cells if cell and cell[-1].isdigit()]

@@ -17,35 +17,35 @@ MISSING = (
     *("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "-NaN", "-nan", "NaT", "NULL", "null", "<NA>"),
     *("#N/A", "#N/A N/A", "#NA", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN", "\\N"),
 )
-"""The cells that are read as missing values unless told otherwise: those of pandas, R and databases."""
+"""Default missing-value cells: those of pandas, R and databases."""
 
 NUMBER_MARKS = (
     *("-", "--", "---", "–", "—", ".", "..", "na", "None"),
     *("#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"),
 )
-"""Further marks, which may be values of a text: they are missing only among numbers, dates and amounts."""
+"""Further marks, which may be values in text: missing only among numbers, dates and amounts."""
 
 Counts = Mapping[str, Mapping[str, int]]
-"""How often each mark stands in each column, by the column's name."""
+"""Counts of each mark, by column name."""
 
 _DIGITS_SHARE = 0.8
 _CODE = re.compile(r"[A-Z]{2}")
 _CODES = 3
-"""Other codes of two letters that make a value of "NA"."""
+"""Other two-letter codes that make "NA" a value."""
 
 
 def marks_of_numbers(missing: Collection[str] | None) -> tuple[str, ...]:
-    """The cells that are no number but missing: all marks that are known, and those that were given."""
+    """Missing-value cells of numeric columns: all known marks, and the given ones."""
     return tuple(dict.fromkeys((*MISSING, *NUMBER_MARKS, *(missing or ()))))
 
 
 def settle_marks(
     table: pa.Table, missing: Collection[str] | None, levels: Mapping[str, Collection[str]] | None = None
 ) -> tuple[pa.Table, dict[str, dict[str, int]], tuple[str, ...]]:
-    """The table with the marks in its texts as missing values, how often each was one, and notes.
+    """The table with missing-value marks in text as missing, counts of each, and notes.
 
-    A mark that training knew as a value of the column (`levels`) stays one. "NA" among codes of two letters
-    is Namibia. Where almost all other values have digits, the marks of numbers are marks too.
+    A mark that is a training value of the column (`levels`) is kept. "NA" among two-letter codes
+    is Namibia. If almost all other values have digits, the marks of numbers apply too.
 
     >>> table = pa.table({"country": ["NA", "DE", "FR", "ES"], "price": ["$ 3", "-", "$ 4", "NA"]})
     >>> settled, counts, notes = settle_marks(table, None)
@@ -87,7 +87,7 @@ def settle_marks(
 
 
 def emptied(words: Any, marks: Collection[str]) -> Any:
-    """Text without the cells that are one of the marks: they are missing.
+    """Text with the marks as missing values.
 
     >>> emptied(pa.array(["a", "?"]), ["?"]).to_pylist()
     ['a', None]
@@ -97,7 +97,7 @@ def emptied(words: Any, marks: Collection[str]) -> Any:
 
 
 def counted(column: pa.ChunkedArray | pa.Array, marks: Collection[str]) -> dict[str, int]:
-    """How often each of the marks stands in a column of trimmed texts, those that do.
+    """Counts of the marks that occur in a column of stripped texts.
 
     >>> counted(pa.array(["NA", "a", "NA"]), ["NA", "-"])
     {'NA': 2}
@@ -110,7 +110,7 @@ def counted(column: pa.ChunkedArray | pa.Array, marks: Collection[str]) -> dict[
 
 
 def marks_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
-    """What is said about the marks that were found; nothing where all missing cells are empty.
+    """A note on the marks found, if any.
 
     >>> marks_note(["id", "age"], {"age": {"NA": 3}})
     ('read as missing: "NA" (3 in column 2 ("age")); --missing replaces the marks.',)
@@ -139,7 +139,7 @@ def _times(count: int) -> str:
 
 
 def _others(column: pa.ChunkedArray, known: Collection[str]) -> list[str]:
-    """Some of the different values that are no marks."""
+    """Some distinct values that are no marks."""
     distinct: list[str] = pc.unique(column.slice(0, 20_000)).drop_null().to_pylist()
     return [value for value in distinct if value not in known]
 

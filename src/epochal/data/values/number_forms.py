@@ -19,13 +19,13 @@ from epochal.errors import Refusal
 __all__ = ["NumberForm", "Written", "as_numbers", "say", "unit_remarks", "written_numbers"]
 
 MOST = 0.9
-"""A text column with this share of numbers is one of numbers, whose other cells are odd."""
+"""A text column with this share of numbers is numeric, with odd cells."""
 
 _GROUPS = (",", ".", " ", "'", "_")
 _CELL = (
     r"^(?P<before>[^0-9]*?)(?P<body>[.,]?[0-9](?:[0-9.,' _]*[0-9])?)(?P<power>[eE][+-]?[0-9]+)?(?P<after>.*)$"
 )
-# Which words are currencies is looked up afterwards: classes of letters would take RE2 long to compile.
+# Words are matched to currencies later: character classes take RE2 long to compile.
 _BEFORE = (
     r"^(?P<open>\()?\s*(?P<sign>[+-])?\s*(?P<money>[^0-9\s+().,:;#<>=/-]*\.?)\s*(?P<sign2>[+-])?"
     r"(?P<open2>\()?\s*$"
@@ -38,7 +38,7 @@ _AFTER = (
 
 @dataclass(frozen=True)
 class NumberForm:
-    """How a column writes its numbers: the marks, the currency and the unit in which they are read.
+    """The number format of a column: marks, currency and unit.
 
     >>> NumberForm(",", ".", "", "kg").read(pa.array(["1.234,5 kg", "500 g", "x"])).to_pylist()
     [1234.5, 0.5, None]
@@ -51,21 +51,21 @@ class NumberForm:
 
     @property
     def written(self) -> tuple[str, str, str, str]:
-        """Its parts, as a column of a schema keeps them."""
+        """Its parts, as in a schema's column."""
         return self.decimal, self.group, self.money, self.unit
 
     @property
     def joint(self) -> bool:
-        """Whether one number is written in several units, as hours and minutes are."""
+        """Whether a number has several units, such as hours and minutes."""
         return self.group == ":"
 
     @property
     def plain(self) -> bool:
-        """Whether it is a dot as decimal mark and nothing else."""
+        """Whether it is only a decimal point."""
         return self == NumberForm()
 
     def read(self, words: Any) -> Any:
-        """Text as float64, missing where it is no number of this form.
+        """Text as float64, missing if it is no number of this format.
 
         A cell without a currency or unit counts as one with it; other units of the same kind are converted.
         """
@@ -108,35 +108,35 @@ class NumberForm:
 
 @dataclass(frozen=True)
 class Written:
-    """A text column read as numbers: float64, missing where it was or where a cell is odd."""
+    """A text column read as numbers: float64, missing for missing and odd cells."""
 
     values: pa.ChunkedArray
     form: NumberForm
     odd: tuple[Odd, ...]
     example: str
     doubt: str = ""
-    """The decimal mark that would give other numbers, where the cells alone don't tell."""
+    """The decimal mark of the alternative reading, if the cells are ambiguous."""
     proves: str = ""
-    """The decimal mark, where a cell leaves no doubt about it: it has that mark, or another for thousands."""
+    """The decimal mark, if a cell is unambiguous: it has that mark, or another for thousands."""
     remarks: tuple[str, ...] = ()
-    """What became of cells with another unit than most, or none."""
+    """Remarks on cells with another unit than most, or none."""
 
 
 def as_numbers(
     column: pa.ChunkedArray, said: str, flag: str = "", decimal: str | None = None, hint: str = ""
 ) -> tuple[pa.ChunkedArray, str, tuple[str, ...]] | None:
-    """A text column as float64, a sentence on how it was read, and its form; None if it holds other things.
+    """A text column as float64, a note, and its format; None if it is not numeric.
 
     Args:
         column: the cells, without blanks around them.
-        said: the column as a sentence calls it.
-        flag: the column as an option names it; empty where no option would take it.
-        decimal: the decimal mark, "." or ",", where it was given.
-        hint: the decimal mark that the file or other columns prove, which decides where the cells alone
-            can't; empty where they prove none.
+        said: the column in a sentence.
+        flag: the column in an option; empty if no option takes it.
+        decimal: the given decimal mark, "." or ",".
+        hint: the decimal mark of the file or other columns, which resolves ambiguous
+            cells; empty if unknown.
 
     Raises:
-        Refusal: most cells are numbers and the others are not, or units that do not convert are mixed.
+        Refusal: non-numbers among mostly numbers, or mixed units that do not convert.
 
     >>> values, note, written = as_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
     >>> values.to_pylist()
@@ -158,7 +158,7 @@ def as_numbers(
 
 
 def say(found: Written, column: pa.ChunkedArray) -> str:
-    """How a column was read as numbers, without a stop."""
+    """How a column was read as numbers, without a period."""
     parts = ["holds numbers"]
     if found.example:
         how = f"; {found.form}" if str(found.form) else ""
@@ -179,10 +179,10 @@ def _shown(found: Written) -> str:
 def written_numbers(
     column: pa.ChunkedArray, said: str, flag: str = "", decimal: str | None = None, hint: str = ""
 ) -> Written | None:
-    """How a text column writes numbers, if most of its cells are some; see `as_numbers`.
+    """The numbers of a text column, if most of its cells are numeric; see `as_numbers`.
 
     Raises:
-        Refusal: units or currencies that do not convert are mixed.
+        Refusal: mixed units or currencies that do not convert.
     """
     if not pa.types.is_string(column.type):
         return None
@@ -241,7 +241,7 @@ def _mostly(words: Any, share: float) -> bool:
 
 
 def _parts(words: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """Currency, unit, whether negative, digits with marks, and power of ten; missing where no number is."""
+    """Currency, unit, sign, digits with marks, and power of ten; missing for non-numbers."""
     cell = pc.extract_regex(in_one_way(words), _CELL)
     before = pc.extract_regex(pc.struct_field(cell, "before"), _BEFORE)
     after = pc.extract_regex(pc.struct_field(cell, "after"), _AFTER)
@@ -263,9 +263,9 @@ def _field(parts: Any, *names: str) -> Any:
 
 
 def _named(before: Any, after: Any) -> tuple[Any, Any, Any]:
-    """Currencies and units in one spelling, and whether a currency or nothing stands before the number.
+    """Normalized currencies and units, and whether a currency or nothing precedes the number.
 
-    What stands behind the number may be either, or both.
+    The text after the number may be either, or both.
     """
     pairs = pc.binary_join_element_wise(before, after, "\x1f").dictionary_encode()
     chunks = pairs.chunks if isinstance(pairs, pa.ChunkedArray) else [pairs]
@@ -293,7 +293,7 @@ def _split(pair: str) -> tuple[str, str, bool]:
 
 
 def _plain(body: Any, power: Any, decimal: str, group: str) -> Any:
-    """Digits with marks as text that a cast reads; missing where they are no number of this form."""
+    """Digits without marks, ready for a cast; missing if no number of this format."""
     dot, mark = re.escape(decimal), re.escape(group)
     pattern = rf"^[0-9]*(?:{dot}[0-9]*)?$"
     if group:
@@ -309,7 +309,7 @@ def _plain(body: Any, power: Any, decimal: str, group: str) -> Any:
 
 
 def _marks(body: Any, decimal: str | None, hint: str) -> tuple[str, str, str] | None:
-    """Decimal mark, thousands mark, and the other decimal mark where the cells don't tell; None: neither."""
+    """Decimal mark, thousands mark, and the alternative if ambiguous; None for neither."""
     used = [mark for mark in _GROUPS if pc.any(pc.match_substring(body, mark)).as_py()]
     candidates = [(one, group) for one in (".", ",") for group in ("", *used) if group != one]
     if decimal is not None:
@@ -331,7 +331,7 @@ def _marks(body: Any, decimal: str | None, hint: str) -> tuple[str, str, str] | 
 
 
 def _by_the_column(body: Any, mark: str, hint: str) -> tuple[str, str, str]:
-    """Whether a mark before exactly three digits in all cells separates thousands or decimals."""
+    """Whether a mark before exactly three digits in all cells is for thousands or decimals."""
     other = "," if mark == "." else "."
     dot = re.escape(mark)
 
@@ -354,7 +354,7 @@ def _by_the_column(body: Any, mark: str, hint: str) -> tuple[str, str, str]:
 def _units(
     moneys: dict[str, int], units: dict[str, int], cells: int, said: tuple[str, str]
 ) -> tuple[str, str] | None:
-    """The currency and the unit of a column; None where what stands beside its numbers is none."""
+    """The currency and the unit of a column; None if the text beside its numbers is neither."""
     moneys = {one: count for one, count in moneys.items() if one}
     if len(moneys) > 1:
         raise Refusal(_mixed(said, moneys, "currencies"))
@@ -367,7 +367,7 @@ def _units(
     strange = {one: count for one, count in named.items() if factor(one, most) is None}
     if strange:
         if sum(strange.values()) <= (1 - MOST) * cells:
-            return next(iter(moneys), ""), most  # those are odd cells
+            return next(iter(moneys), ""), most  # the others are odd cells
         if all(is_known(one) for one in named):
             raise Refusal(_mixed(said, named, "units"))
         return None
@@ -382,7 +382,7 @@ def _mixed(said: tuple[str, str], found: dict[str, int], what: str) -> str:
 
 
 def unit_remarks(words: pa.ChunkedArray, form: NumberForm) -> tuple[str, ...]:
-    """What becomes of cells with another unit than that of the form, or none, where it has a unit.
+    """Remarks on cells with another unit than the format's, or none.
 
     >>> unit_remarks(pa.chunked_array([["12.5 m", "40 ft", "x"]]), NumberForm(unit="ft"))
     ('m (1) is converted to ft',)
@@ -394,7 +394,7 @@ def unit_remarks(words: pa.ChunkedArray, form: NumberForm) -> tuple[str, ...]:
 
 
 def _remarks(units: dict[str, int], form: NumberForm) -> tuple[str, ...]:
-    """What became of units other than the one that is read, and of cells without one."""
+    """Remarks on other units, and on cells without one."""
     if not form.unit:
         return ()
     other = [
@@ -415,7 +415,7 @@ def _remarks(units: dict[str, int], form: NumberForm) -> tuple[str, ...]:
 
 
 def _example(column: pa.ChunkedArray, values: pa.ChunkedArray, form: NumberForm) -> str:
-    """A cell that shows how numbers are written: the longest of the first that are not as usual, if any."""
+    """An example of the format: the longest of the first unusual cells, if any."""
     there = pc.is_valid(values)
     usual = pc.match_substring_regex(column, r"^[+-]?[0-9]*\.?[0-9]*([eE][+-]?[0-9]+)?$")
     words = column.filter(pc.and_(there, pc.invert(usual))).slice(0, 50).to_pylist()

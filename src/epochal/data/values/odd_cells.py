@@ -16,7 +16,7 @@ from epochal.data.values.marks import MISSING, NUMBER_MARKS
 __all__ = ["Odd", "are_marks", "counted", "flag_word", "known_marks", "odd_cells", "quoted", "refuse_odd"]
 
 MARK_SHARE = 0.2
-"""The share of cells that a word without digits may have, to be taken as missing values."""
+"""The largest share of a word without digits that is taken as missing."""
 
 _LACKING = frozenset(
     [
@@ -32,7 +32,7 @@ _LACKING = frozenset(
 
 @dataclass(frozen=True)
 class Odd:
-    """Cells of one spelling that are not what the rest of the column is; `row` is the first, from 1."""
+    """Cells of one spelling that do not fit the column; `row` is the first, from 1."""
 
     word: str
     count: int
@@ -40,7 +40,7 @@ class Odd:
 
 
 def odd_cells(column: Any, values: Any) -> tuple[Odd, ...]:
-    """The cells that have no value although they are filled, the most frequent first."""
+    """The filled cells without a value, the most frequent first."""
     odd = pc.and_(pc.is_null(values), pc.is_valid(column))
     if not pc.any(odd).as_py():
         return ()
@@ -54,14 +54,14 @@ def odd_cells(column: Any, values: Any) -> tuple[Odd, ...]:
 
 
 def known_marks(odd: Sequence[Odd]) -> bool:
-    """Whether all of them are words that say that a value is missing."""
+    """Whether all of them are known missing-value words."""
     return all(one.word.lower().replace(" ", "_") in _LACKING for one in odd)
 
 
 def are_marks(odd: Sequence[Odd], cells: int) -> bool:
     """Whether odd cells stand for missing values: known words for it, and at most one other without digits.
 
-    Of several other words each may mean something of its own, such as low and high.
+    Several other words may have distinct meanings, such as low and high.
     """
     if known_marks(odd):
         return sum(one.count for one in odd) <= cells / 2
@@ -74,7 +74,7 @@ def are_marks(odd: Sequence[Odd], cells: int) -> bool:
 
 
 def refuse_odd(odd: Sequence[Odd], column: pa.ChunkedArray, said: str, flag: str, what: str) -> str:
-    """Why the odd cells of a column can't be read as missing; empty where they can."""
+    """Why the odd cells of a column can't be read as missing; empty if they can."""
     filled = len(column) - column.null_count
     if not odd or are_marks(odd, filled):
         return ""
@@ -87,7 +87,7 @@ def refuse_odd(odd: Sequence[Odd], column: pa.ChunkedArray, said: str, flag: str
 
 
 def flag_word(words: Sequence[str], more: bool = False) -> str:
-    """Words as an option takes them, separated by commas: quoted where the command line needs it.
+    """Words as an option value, separated by commas, quoted for the command line.
 
     >>> print(flag_word(["1O", "n.a."]), flag_word(["5,,6", "a b"]))
     1O,n.a. '"5,,6",a b'
@@ -113,6 +113,6 @@ def quoted(odd: Sequence[Odd], most: int = 5) -> str:
 
 
 def counted(words: Any) -> dict[str, int]:
-    """How often each word occurs, the most frequent first."""
+    """Counts of words, the most frequent first."""
     found = pc.value_counts(words.drop_null())
     return dict(Counter({one["values"].as_py(): one["counts"].as_py() for one in found}).most_common())

@@ -9,13 +9,13 @@ import pyarrow.compute as pc
 __all__ = ["OPPOSITES", "opposites_in", "with_signs"]
 
 OPPOSITES = {"N, S negative": ("N", "S"), "E, W negative": ("E", "W"), "CR, DR negative": ("CR", "DR")}
-"""Pairs of words, the second of which makes a number negative, by what is said of them."""
+"""Pairs of words by description; the second one makes a number negative."""
 
 _BEFORE = r"^([^A-Za-z]*[0-9])\s?°?\s?"
 
 
 def opposites_in(words: Any) -> str:
-    """Which pair of words stands behind the numbers of almost all texts, both of it; empty for none.
+    """The pair of words after the numbers of almost all texts, if both occur; else empty.
 
     >>> import pyarrow as pa
     >>> opposites_in(pa.array(["48.9° N", "12.5 S"])), opposites_in(pa.array(["60 W", "100 W"]))

@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 __all__ = ["FEW_VALUES", "LARGEST", "kept_float", "loses_differences", "number_word"]
 
 LARGEST = float(np.finfo(np.float32).max)
-"""The largest number that a network can see."""
+"""The largest number a network can take."""
 
 _LOST = 1e-5
-"""Rounding errors above this share of the range of the middle half of the values count as a loss."""
+"""Rounding errors above this share of the interquartile range count as a loss."""
 _ROWS = 10_000
 _VALUES = 1 << 22
-"""Values that are looked at, at most."""
+"""Most values to inspect."""
 FEW_VALUES = 1 << 16
-"""Values that are looked at of an array in a file, where each is a read."""
+"""Most values to inspect of an array in a file, where each needs a read."""
 
 
 def kept_float(values: NDArray[Any], most: int = _VALUES) -> np.dtype[Any]:
-    """What inputs `(n, ..., d)` are kept as until they are scaled: float64 if float32 would blur a column.
+    """The dtype of inputs `(n, ..., d)` before scaling: float64 if a column needs it.
 
     >>> str(kept_float(np.array([[1e9], [1e9 + 1]]))), str(kept_float(np.array([[0.1], [0.2]])))
     ('float64', 'float32')
@@ -31,15 +31,15 @@ def kept_float(values: NDArray[Any], most: int = _VALUES) -> np.dtype[Any]:
 
 
 def loses_differences(values: NDArray[Any], constant: bool = False, most: int = _VALUES) -> NDArray[np.bool_]:
-    """For each column of `(n, ..., d)`: whether rounding to float32 would blur what tells its values apart.
+    """For each column of `(n, ..., d)`: whether float32 would lose its differences.
 
     Numbers far from zero that differ by little, such as time stamps, are rounded by up to 3e-8 of their size,
-    whatever their differences are. Values that float32 holds exactly, such as years, lose nothing.
+    whatever their differences. Values that float32 holds exactly, such as years, lose nothing.
 
     Args:
         values: `(n, ..., d)` numbers, NaN where missing.
-        constant: the answer for a column without differences that float32 would round.
-        most: how many values are looked at, in samples that are spread evenly.
+        constant: the result for a constant column that float32 would round.
+        most: most values to inspect, in evenly spaced samples.
 
     >>> loses_differences(np.array([[1.7e9, 2020.0, 0.1], [1.7e9 + 40, 2021.0, 0.9]])).tolist()
     [True, False, False]
@@ -53,7 +53,7 @@ def loses_differences(values: NDArray[Any], constant: bool = False, most: int = 
     largest = np.where(np.isnan(error), 0, error).max(axis=0)
     if not largest.any():
         return np.zeros(width, bool)
-    # The middle half says how far apart values are, whatever a few others far away do to the mean.
+    # The interquartile range is robust to outliers.
     some = exact[:: max(1, len(exact) // _ROWS), largest > 0]
     seen = np.where(np.isnan(some), np.inf, some)
     ordered, count = np.sort(seen, axis=0), np.isfinite(seen).sum(axis=0)
@@ -69,7 +69,7 @@ def loses_differences(values: NDArray[Any], constant: bool = False, most: int = 
 
 
 def number_word(value: float, apart: float) -> str:
-    """A number with six digits, or as many as tell it from others that are `apart` from it.
+    """A number with six digits, or as many as distinguish numbers that are `apart`.
 
     >>> number_word(346.0, 321.0), number_word(1700000040.526, 99.8)
     ('346', '1700000040.53')

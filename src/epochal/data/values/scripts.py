@@ -18,27 +18,27 @@ _SIGNS = (
 _LETTERS = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\ua980-\ua9df\uaa60-\uaa7f"
 """Thai, Lao, Tibetan, Burmese, Khmer, Tai and Javanese letters."""
 SINGLE = rf"[{_SIGNS}]|[{_LETTERS}]\p{{M}}*|\p{{Extended_Pictographic}}"
-"""A token of its own, as the library `tokenizers` writes it: a sign, a letter with its marks, an emoji."""
+"""A single token in the syntax of `tokenizers`: a sign, a letter with its marks, an emoji."""
 
 _UNSPACED = re.compile(f"[{_SIGNS}{_LETTERS}]")
 _PICTURE = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]")
 _WORD, _ANY = re.compile(r"\w+"), re.compile(r"\w")
 _LOOKED_AT = 2000
-"""Texts, evenly taken from all, that show how they are written."""
+"""Most texts to inspect, evenly spaced."""
 _SHARE = 0.1
-"""The share of the letters from which texts count as written without blanks."""
+"""The share of letters from which texts count as written without blanks."""
 _LONG = 20
-"""The mean number of letters of words that are none: sequences of bases, codes."""
+"""The mean number of letters of strings that are no words: base sequences, codes."""
 
 
 @dataclass(frozen=True)
 class Writing:
-    """How texts are written.
+    """The writing of texts.
 
     Args:
-        unspaced: whether much of them is of scripts without blanks between words.
-        strings: whether their words are long and hardly ever the same, as sequences of bases are.
-        single: whether anything is in them that is a token of its own, such as a Chinese character.
+        unspaced: whether much of it is in scripts without blanks between words.
+        strings: whether words are long and rarely repeated, as base sequences are.
+        single: whether it has single-character tokens, such as Chinese characters.
     """
 
     unspaced: bool = False
@@ -47,11 +47,11 @@ class Writing:
 
     @property
     def tokenizer(self) -> str:
-        """What suits them: words (characters, where there are no blanks), or pieces of strings."""
+        """The suitable tokenizer: words (characters without blanks), or pieces of strings."""
         return "bpe" if self.strings else "words"
 
     def note(self, tokenizer: str) -> str:
-        """What is said of tokens that are no words between blanks; nothing where they are."""
+        """A note on tokens other than words between blanks, if any."""
         if self.strings:
             taken = "a token each; bpe takes" if tokenizer == "words" else "cut into"
             return f"the texts are long strings that hardly repeat: {taken} frequent pieces (--tokenizer)."
@@ -70,7 +70,7 @@ _MARKED = re.compile(
 
 
 def without_blanks(word: str) -> list[str]:
-    """The characters of a word of a script without blanks, and what is between them.
+    """The characters of a script without blanks in a word, and the text between them.
 
     >>> without_blanks("用Python写"), without_blanks("ดีมาก"), without_blanks("plain")
     (['用', 'Python', '写'], ['ดี', 'ม', 'า', 'ก'], ['plain'])
@@ -79,7 +79,7 @@ def without_blanks(word: str) -> list[str]:
 
 
 def writing_of(texts: Sequence[str]) -> Writing:
-    """How texts are written.
+    """The writing of texts.
 
     >>> writing_of(["我喜欢这部电影", "不好看"])
     Writing(unspaced=True, strings=False, single=True)

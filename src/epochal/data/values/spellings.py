@@ -14,7 +14,7 @@ __all__ = ["one_spelling", "spelling_key"]
 
 
 def spelling_key(words: Any) -> Any:
-    """Words in small letters, with single blanks and composed accents: what equal spellings share.
+    """A key of equal spellings: small letters, single blanks, composed accents.
 
     >>> spelling_key(pa.array(["Yes ", "NEW  York", None])).to_pylist()
     ['yes', 'new york', None]
@@ -24,9 +24,9 @@ def spelling_key(words: Any) -> Any:
 
 
 def one_spelling(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str]:
-    """A text column with the most frequent spelling of each word, and which became one, in words.
+    """A text column with the most frequent spelling of each word, and a note.
 
-    Other columns stay as they are. The second value is empty where all spellings were one already.
+    Other columns are unchanged. The note is empty if nothing changed.
 
     >>> column, said = one_spelling(pa.chunked_array([["Yes", "yes ", "YES", "No", "Yes"]]))
     >>> column.to_pylist(), said

@@ -82,14 +82,14 @@ _FAMILIES: tuple[dict[str, float], ...] = (
     {"°F": 1.0, "F": 1.0},
     {"°": 1.0, "deg": 1.0},
 )
-"""Units of one kind, by their size; those that differ by an offset, such as temperatures, are kinds alone."""
+"""Units of one kind, by size; those that differ by an offset, such as temperatures, are separate kinds."""
 
 _SIZES = {unit: (kind, size) for kind, family in enumerate(_FAMILIES) for unit, size in family.items()}
 
 
 @lru_cache(maxsize=4096)
 def normal_unit(word: str) -> str:
-    """A unit in one spelling: as the tables here have it, else in small letters without a final dot.
+    """The normal spelling of a unit: as in the tables, else in small letters without a final dot.
 
     >>> normal_unit("KG"), normal_unit("hours"), normal_unit("Mio."), normal_unit("Rooms")
     ('kg', 'hour', 'mio', 'room')
@@ -106,7 +106,7 @@ _SAME = {"EUR": "€", "euro": "€", "euros": "€", "USD": "$", "US$": "$", "G
 
 
 def normal_money(word: str) -> str:
-    """A currency in one spelling.
+    """The normal spelling of a currency.
 
     >>> normal_money("EUR"), normal_money("kr.")
     ('€', 'kr')
@@ -132,7 +132,7 @@ def is_known(unit: str) -> bool:
 
 
 def factor(unit: str, base: str) -> float | None:
-    """How many `base` one `unit` is; None where one does not convert to the other.
+    """The factor from `unit` to `base`; None if they do not convert.
 
     >>> factor("g", "kg"), factor("min", "h"), factor("kg", "m")
     (0.001, 0.016666666666666666, None)

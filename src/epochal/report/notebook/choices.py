@@ -19,7 +19,7 @@ MOST_ROWS = 20
 
 
 def comparison_html(found: Comparison) -> str:
-    """The answer, a row for each setting, the recommended one first, and what follows for `fit`."""
+    """The answer, a row for each setting, the recommended one first, and the call of `fit`."""
     from epochal.choose.comparison_table import cells_of, marks_of
 
     head, *rows = cells_of(found)
@@ -51,7 +51,7 @@ def _chosen(found: Comparison) -> str:
 
 
 def advice_html(found: Advice) -> str:
-    """The answer, the advised numbers with their ranges, and what follows for `fit`."""
+    """The answer, the advised numbers with their ranges, and the call of `fit`."""
     choices = {
         "batch size": found.batch_size,
         "learning rate": found.learning_rate,
@@ -80,9 +80,9 @@ def advice_html(found: Advice) -> str:
 
 
 def _expected(found: Advice) -> list[tuple[str, str]]:
-    """What to expect, beside the defaults, and for what target."""
+    """The expected results, beside those of the defaults, and the target."""
     rows = [(label_of(found.column), str(found.quality))]
-    if found.defaults.difference is not None:  # else it is the same number
+    if found.defaults.difference is not None:  # otherwise it is the same number
         rows.append(("the defaults", f"{found.defaults.quality}; {found.defaults.words}"))
     if found.goal != "quality":
         rows.append(("target", f"{found.target:.3g} on average: {found.target_words}"))

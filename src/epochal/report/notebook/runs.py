@@ -20,7 +20,7 @@ MOST_COLUMNS = 12
 
 
 def run_html(run: Run) -> str:
-    """The verdict, the figures at the best epoch, the curve, and what was noticed."""
+    """The verdict, the results at the best epoch, the curve, and the notes."""
     from epochal.runs.results_table import results_table
 
     repeats = "1 repeat" if run.repeats == 1 else f"{run.repeats} repeats"
@@ -37,7 +37,7 @@ def run_html(run: Run) -> str:
 
 
 def _curves(curves: Curves) -> str:
-    """The losses, each the mean over repeats."""
+    """The losses, averaged over repeats."""
     names = [name for name in ("validation.loss", "train.loss") if name in curves.names]
     bands = [(name.replace("train.", "training ").replace(".", " "), curves.summary(name)) for name in names]
     return chart([(name, band.x.tolist(), band.mean.tolist()) for name, band in bands], "epoch")
@@ -65,14 +65,14 @@ def prediction_html(found: Prediction) -> str:
 
 
 def _written(values: list[Any]) -> list[str]:
-    """A column as text: shares and probabilities in four decimals, other numbers in six digits."""
+    """A column as text: probabilities in four decimals, other numbers in six digits."""
     numbers = [value for value in values if isinstance(value, float)]
     form = ".4f" if all(abs(value) <= 1 for value in numbers if math.isfinite(value)) else ".6g"
     return [format(value, form) if isinstance(value, float) else str(value) for value in values]
 
 
 def evaluation_html(found: Evaluation) -> str:
-    """The sections that `print(evaluation)` shows."""
+    """The sections of `print(evaluation)`."""
     from epochal.runs.evaluation_text import heading as title
     from epochal.runs.evaluation_text import sections
 

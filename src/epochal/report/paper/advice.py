@@ -24,30 +24,31 @@ if TYPE_CHECKING:
 __all__ = ["plot"]
 
 MOST_TICKS = 9
-"""Batch sizes that are written below an axis."""
+"""Most batch sizes labeled on an axis."""
 
 DOTTED: Any = (0, (2, 2))
 
 
 def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light") -> Figure:
-    """Draw an advice with Matplotlib, in four panels.
+    """Plot an advice in four panels.
 
     Above: the price of each setting that was measured, and the time of an update, against the batch size.
-    Below: the best epoch of each repeat (an arrow where it was still improving), and the judged column
+    Below: the best epoch of each repeat (an arrow if it was still improving), and the judged column
     along the training with the advised setting: the mean over repeats with its 95 % interval.
 
     Args:
-        advice: what is drawn.
+        advice: the advice.
         path: also save there, in the format of the suffix.
         style: "light", "dark", or "auto" (transparent, for either background).
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from epochal.report.paper.picture import Picture
 
     if style not in STYLES:
         raise Refusal(did_you_mean("style", style, STYLES))
     look = STYLES[style]
-    figure = Figure(figsize=(11.0, 8.2), layout="constrained", facecolor=look.background)
+    figure = Picture(figsize=(11.0, 8.2), layout="constrained", facecolor=look.background)
     FigureCanvasAgg(figure)
     engine: Any = figure.get_layout_engine()
     engine.set(hspace=0.07, wspace=0.06)
@@ -66,7 +67,7 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
 
 
 def _prices(advice: Advice, ax: Axes, look: Style) -> None:
-    """What each setting costs; those that can't be told apart from the advised one in its color."""
+    """The price of each setting; those without significant difference in the advised one's color."""
     quality = advice.goal == "quality"
     shown = [one for one in advice.tried if math.isfinite(one.price[0])]
     hidden = len(advice.tried) - len(shown)
@@ -108,7 +109,7 @@ _PRICES = {
 
 
 def _far_worse(advice: Advice, one: Tried) -> bool:
-    """Whether a mean lies so far off that the others would shrink to a line."""
+    """Whether a mean is so far off that it would compress the others."""
     tied = [other for other in advice.tried if other.tied and math.isfinite(other.price[0])]
     ends = [end for other in tied for end in other.price if math.isfinite(end)]
     sign = -1.0 if advice.higher_is_better else 1.0
@@ -138,7 +139,7 @@ def _price(one: Tried, at: float, advised: bool, ax: Axes, look: Style) -> None:
 
 
 def _times(advice: Advice, ax: Axes, look: Style) -> None:
-    """The measured times of an update, with the line between them that the advice used."""
+    """The measured times of an update, with the interpolation that the advice used."""
     points = advice.timing.points
     sizes, seconds = advice.timing.batch_sizes, [point.seconds for point in points]
     ax.plot(sizes, seconds, "-", color=look.training, linewidth=1.6, zorder=3)
@@ -168,7 +169,7 @@ def _times(advice: Advice, ax: Axes, look: Style) -> None:
 
 
 def _epochs(advice: Advice, ax: Axes, look: Style) -> None:
-    """The best epoch of each repeat, those that were still improving as arrows."""
+    """The best epoch of each repeat, those still improving as arrows."""
     epochs = np.array(advice.best_epochs)
     late = np.array(advice.improving, bool)
     rows = np.arange(1, len(epochs) + 1)
@@ -234,7 +235,7 @@ def _curve(advice: Advice, ax: Axes, look: Style) -> None:
 
 
 def _limits(ax: Axes, mean: Any, values: Any, advice: Advice) -> None:
-    """Room for all repeats, but for what rises far above where training starts."""
+    """Limits for all repeats, except values far above the start."""
     bottom, top = float(np.quantile(values, 0.002)), float(np.quantile(values, 0.998))
     bottom, top = min(bottom, advice.target), max(top, advice.target)
     if not advice.higher_is_better:
@@ -257,7 +258,7 @@ def _epoch_axis(ax: Axes) -> None:
 
 
 def _size_axis(ax: Axes, sizes: Sequence[int]) -> None:
-    """Batch sizes on a logarithmic axis, written where there is room."""
+    """A logarithmic axis of batch sizes, labeled where there is room."""
     ax.set_xscale("log")
     kept = sorted(set(sizes))
     kept = kept[:: -(-len(kept) // MOST_TICKS)] if kept else [1]
@@ -269,14 +270,14 @@ def _size_axis(ax: Axes, sizes: Sequence[int]) -> None:
 
 
 def _fit_log(ax: Axes, values: Sequence[float], room: float) -> None:
-    """A logarithmic axis around what is finite and positive."""
+    """A logarithmic axis around finite positive values."""
     known = [value for value in values if math.isfinite(value) and value > 0]
     if known:
         ax.set_ylim(min(known) / room, max(known) * room)
 
 
 def _log_ticks(ax: Axes, said: Any) -> None:
-    """Round numbers on a logarithmic y-axis, enough of them where it is short."""
+    """Enough round ticks on a logarithmic y-axis."""
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
     low, high = ax.get_ylim()
@@ -290,7 +291,7 @@ def _log_ticks(ax: Axes, said: Any) -> None:
 
 
 def _said_seconds(value: float, _: Any = None) -> str:
-    """A time with two digits, from microseconds to hours.
+    """A duration with two digits, from microseconds to hours.
 
     >>> _said_seconds(0.0005), _said_seconds(8.13e-6), _said_seconds(90.0), _said_seconds(7200.0)
     ('500 µs', '8.1 µs', '90 s', '2 h')
@@ -311,7 +312,7 @@ def _formatter(function: Any) -> Any:
 
 
 def _remark(ax: Axes, words: str, look: Style) -> None:
-    """How a panel is read, below it on the right, beside the name of the x-axis."""
+    """A remark below a panel on the right, beside the x-axis label."""
     ax.annotate(
         words,
         (1, 0),

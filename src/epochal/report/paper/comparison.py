@@ -40,35 +40,36 @@ INKS = {
     "dark": ("#69aaf5", "#ff9557", "#3fc79a", "#c29df5", "#e6bd4b", "#9fd3ff", "#f589b5", "#b8c0cc"),
     "auto": ("#3f87d9", "#dd6b2c", "#1f9e7a", "#9279d6", "#b98a1c", "#63a8e0", "#d05a8e", "#7b8494"),
 }
-"""Colors of settings: neighbors differ in hue and in lightness, for every kind of eye."""
+"""Colors of settings, which differ in hue and lightness for color vision deficiencies."""
 
 MARKERS = "osDvPX*p"
 
 FEW = 6
-"""Settings up to which each has its band and its labels."""
+"""Most settings with a band and a label."""
 
 
 def plot(found: Comparison, path: str | Path | None = None, *, style: str = "light") -> Figure:
-    """Draw a comparison with Matplotlib.
+    """Plot a comparison.
 
     Above, the judged column along the training: means over repeats with their 95 % intervals. Below on the
-    left, how good each setting is against the time that one training takes; on the right, the updates to
-    the target against the batch size, with the fitted curve, and triangles where some repeats did not get
-    there.
+    left, the quality of each setting against the time of one training; on the right, the updates to
+    the target against the batch size, with the fitted curve, and triangles if some repeats did not reach
+    it.
 
     Args:
-        found: what is drawn.
+        found: the comparison.
         path: also save there, in the format of the suffix.
         style: "light", "dark", or "auto" (transparent, for either background).
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from epochal.report.paper.picture import Picture
 
     if style not in STYLES:
         raise Refusal(did_you_mean("style", style, STYLES))
     look, inks = STYLES[style], _inks(found, style)
     steps = any(row.effort is not None and 0 < row.effort.expected < math.inf for row in found.rows)
-    figure = Figure(figsize=(10.0, 8.4), layout="constrained", facecolor=look.background)
+    figure = Picture(figsize=(10.0, 8.4), layout="constrained", facecolor=look.background)
     FigureCanvasAgg(figure)
     engine: Any = figure.get_layout_engine()
     engine.set(hspace=0.08, wspace=0.06)
@@ -91,13 +92,13 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
 
 
 def _inks(found: Comparison, style: str) -> dict[str, tuple[str, str]]:
-    """(color, marker) of the settings that are drawn in color, the others stay gray: by batch size."""
+    """(color, marker) of the colored settings, by batch size; the others are gray."""
     shown = sorted(found.rows[: len(INKS[style])], key=lambda row: (row.batch_size, row.name))
     return {row.name: (ink, marker) for row, ink, marker in zip(shown, INKS[style], MARKERS, strict=False)}
 
 
 def _unit(found: Comparison) -> str:
-    """The x-axis of the curves: that in which settings are equal."""
+    """The x-axis of the curves, in the unit in which settings are equal."""
     words = found.at.split()
     unit = words[1].removesuffix("s") + "s" if len(words) > 1 else ""
     return unit if unit in ("samples", "updates", "seconds") else "epochs"
@@ -151,7 +152,7 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[s
 def _limits(
     found: Comparison, ax: Axes, starts: Sequence[float], lows: Sequence[float], ends: Sequence[float]
 ) -> None:
-    """Losses from where training starts to the best; one that rises far above its start leaves the top."""
+    """Limits from the starting losses to the best; a curve far above its start is cut off."""
     if found.higher_is_better:
         return
     bottom, top = min(lows), max(*starts, *ends)
@@ -169,7 +170,7 @@ def _log(ax: Axes) -> str:
 
 
 def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
-    """How good each setting is against the time of one training, or the batch size where times are equal."""
+    """The quality of each setting against the time of one training, or the batch size if times are equal."""
     labels = []
     times = [row.seconds for row in found.rows]
     equal = max(times) < 1.2 * min(times)
@@ -270,7 +271,7 @@ def _share(effort: Effort) -> str:
 
 
 def _remark(ax: Axes, words: str, look: Style) -> None:
-    """How a panel is read, below it on the right."""
+    """A remark below a panel on the right."""
     ax.annotate(
         words,
         (1, 0),

@@ -30,12 +30,12 @@ LABELS = {
     "validation.loss": "validation",
     "test.loss": "test",
 }
-"""How the losses are called."""
+"""Labels of the losses."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """Colors of a drawing; the pair of lines differs in hue and in lightness, for every kind of eye."""
+    """Colors of a figure; the pair of lines differs in hue and lightness for color vision deficiencies."""
 
     background: str
     text: str
@@ -59,11 +59,11 @@ STYLES = {
         "none", "#7b8494", "#7b8494", "#8b94a340", "#3f87d9", "#9279d6", "#dd6b2c", "#7b8494", "#2a9d82"
     ),
 }
-"""`light` and `dark` bring their background; `auto` is transparent, legible on both."""
+"""`light` and `dark` have a background; `auto` is transparent, legible on both."""
 
 
 def main_metric(curves: Curves) -> str | None:
-    """The metric to show under the losses: the first measured on validation, or else on training.
+    """The metric to show below the losses: the first one of validation, or else of training.
 
     >>> none = np.zeros(1)
     >>> main_metric(Curves(none, none, none, none, none, {"validation.loss": none, "validation.r2": none}))
@@ -90,21 +90,21 @@ def plot(
     baseline: Mapping[str, ArrayLike] | None = None,
     log: bool | None = None,
 ) -> Figure:
-    """Draw losses, and the main metric in a panel below, with the 95 % interval of the mean over repeats.
+    """Plot losses, and the main metric below, with the 95 % interval of the mean over repeats.
 
-    Thick lines are means over the repeats (dotted where some have stopped and count with their last value;
-    they end where most have), thin ones the repeats, bands the 95 % interval of the mean (while at least 4
+    Thick lines are means over the repeats (dotted once some have stopped and count with their last value;
+    they end once most have), thin ones the repeats, bands the 95 % interval of the mean (while at least 4
     repeats run, or all). The upright line is the best epoch: the median over repeats.
 
     Args:
         names: the curves to draw; losses share one panel, each other metric has one of its own.
         x: "epochs", "updates", "samples" or "seconds".
-        ax: where to draw: one Axes, or one a panel. A new figure without.
+        ax: one Axes, or one per panel; a new figure by default.
         path: also save there, in the format of the suffix.
         style: "light", "dark", or "auto" (transparent, for either background).
         verdict: its sentence becomes the title.
-        baseline: what the baseline reaches, by curve name: a dashed line.
-        log: a logarithmic loss axis; None where the losses span more than a factor of 30.
+        baseline: the baseline by curve name: a dashed line.
+        log: a logarithmic loss axis; by default if the losses span more than a factor of 30.
     """
     if style not in STYLES:
         raise Refusal(did_you_mean("style", style, STYLES))
@@ -165,10 +165,11 @@ def _axes(
         figure: Any = given[0].figure
         return figure, given
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from epochal.report.paper.picture import Picture
 
     heights = [3.0] + [1.7] * (len(panels) - 1)
-    figure = Figure(figsize=(8.6, sum(heights) + 1.2), layout="constrained", facecolor=look.background)
+    figure = Picture(figsize=(8.6, sum(heights) + 1.2), layout="constrained", facecolor=look.background)
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(hspace=0.06)
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
@@ -176,7 +177,7 @@ def _axes(
 
 
 def dress(ax: Axes, look: Style) -> None:
-    """Give axes the look of all drawings."""
+    """Style axes like all figures."""
     ax.set_facecolor(look.background)
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
@@ -190,7 +191,7 @@ def dress(ax: Axes, look: Style) -> None:
 
 
 def name_axis(ax: Axes, words: str, look: Style) -> None:
-    """What the y-axis shows, written above it where it is read at once."""
+    """Label the y-axis above it."""
     ax.annotate(
         words,
         (0, 1),
@@ -226,7 +227,7 @@ def _draw_panel(
         if len(array) > 1 and not running:
             for row in array:
                 ax.plot(along, row, color=color, linewidth=0.6, alpha=0.22, zorder=rank)
-            shown = band.count >= min(len(array), 4)  # with fewer left, the interval only says that
+            shown = band.count >= min(len(array), 4)  # with fewer, the interval would only show that
             low, high = np.where(shown, band.low, np.nan), np.where(shown, band.high, np.nan)
             ax.fill_between(along, low, high, color=color, alpha=0.16, linewidth=0, zorder=rank)
         everyone = band.count == band.count.max(initial=0)
@@ -338,7 +339,7 @@ def _mark_best(curves: Curves, names: Sequence[str], x: str, ax: Axes, look: Sty
 
 
 def _label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], *, loss: bool) -> None:
-    """Name each line at its end, to the right of the panel, none over another."""
+    """Label each line at its end, to the right of the panel, without overlaps."""
     if not ends:
         return
     figure: Any = ax.figure

@@ -24,7 +24,7 @@ _COLORS = {"validation": "validation", "test": "running"}
 
 @dataclass(frozen=True, eq=False)
 class DrawnPart:
-    """The forecasts of one part for one series: at which of its rows, their mean and sd over repeats."""
+    """The forecasts of one part for one series: rows, mean and sd over repeats."""
 
     name: str
     at: NDArray[np.int64]
@@ -34,7 +34,7 @@ class DrawnPart:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """One series with its forecasts: `x` is when each row was, datetime64 for dates; `truth` its values."""
+    """One series with its forecasts: `x` are the times, datetime64 for dates; `truth` its values."""
 
     name: str
     x: NDArray[Any]
@@ -43,9 +43,9 @@ class Drawn:
 
 
 def drawn(run: Run, series: int = 0, step: int = 1) -> Drawn:
-    """The forecasts of a run, so many steps ahead, for one series.
+    """The forecasts of a run at a step ahead, for one series.
 
-    Parts whose windows come from other data, or differ between repeats, have no place in it.
+    Without parts whose windows come from other data, or differ between repeats.
     """
     history = run.observed
     assert history is not None
@@ -75,7 +75,7 @@ def plot_forecast(
     run: Run, path: str | Path | None, step: int, series: str | None, style: str = "auto"
 ) -> Any:
     """See `Run.plot_forecast`."""
-    from matplotlib.figure import Figure
+    from epochal.report.paper.picture import Picture
 
     if run.observed is None:
         raise Refusal("forecasts are drawn for windows of a series; this run was trained on other samples.")
@@ -89,7 +89,7 @@ def plot_forecast(
         raise Refusal(did_you_mean("style", style, STYLES))
     look = STYLES[style]
     found = drawn(run, 0 if series is None else names.index(series), step)
-    figure = Figure(figsize=(9, 4), layout="constrained", facecolor=look.background)
+    figure = Picture(figsize=(9, 4), layout="constrained", facecolor=look.background)
     axes = figure.subplots()
     axes.set_facecolor(look.background)
     axes.plot(found.x, found.truth, color=look.text, linewidth=1.3, label=f"true {run.data['target']}")

@@ -22,7 +22,7 @@ __all__ = [
 
 
 def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], best: str | None) -> None:
-    """Name each line at its end, to the right of the panel, none over another."""
+    """Label each line at its end, to the right of the panel, without overlaps."""
     figure: Any = ax.figure
     figure.draw_without_rendering()
     tall = ax.get_window_extent().height * 72 / figure.dpi
@@ -48,7 +48,7 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], best: str | Non
 
 
 def _apart(heights: Sequence[float], room: float, most: float) -> list[float]:
-    """The same heights, ascending, pushed apart so that labels of that size do not overlap.
+    """Ascending heights, spread so that labels of that size do not overlap.
 
     >>> _apart([10.0, 11.0, 50.0], 12.0, 60.0)
     [10.0, 22.0, 50.0]
@@ -64,7 +64,7 @@ def _apart(heights: Sequence[float], room: float, most: float) -> list[float]:
 
 
 def scatter_labels(ax: Axes, labels: Sequence[tuple[float, float, str, str]]) -> None:
-    """Name points to their upper right, or lower where another label is there already."""
+    """Label points at the upper right, or lower to avoid overlaps."""
     figure: Any = ax.figure
     figure.draw_without_rendering()
     scale = 72 / figure.dpi
@@ -94,7 +94,7 @@ def scatter_labels(ax: Axes, labels: Sequence[tuple[float, float, str, str]]) ->
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two that are not far apart, for a logarithmic axis."""
+    """Round ticks of a short logarithmic range."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     return [
         digit * 10.0**power for power in powers for digit in (1, 2, 5) if low <= digit * 10.0**power <= high
@@ -102,7 +102,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def plain_ticks(ax: Axes, axis: str) -> None:
-    """Numbers as people write them on a logarithmic axis, enough of them where it is short."""
+    """Enough plain numbers on a logarithmic axis."""
     from matplotlib.ticker import FixedLocator, NullFormatter
 
     chosen = getattr(ax, f"{axis}axis")
@@ -114,19 +114,19 @@ def plain_ticks(ax: Axes, axis: str) -> None:
 
 
 def plain_numbers() -> Any:
-    """A formatter that writes numbers as people do."""
+    """A formatter of plain numbers."""
     return formatter(lambda value, _: f"{value:,.6g}")
 
 
 def formatter(function: Any) -> Any:
-    """A formatter of ticks from a function of (value, position)."""
+    """A tick formatter from a function of (value, position)."""
     from matplotlib.ticker import FuncFormatter
 
     return FuncFormatter(function)
 
 
 def size_ticks(sizes: Sequence[int]) -> tuple[list[int], list[str]]:
-    """Batch sizes to write below an axis: those that are not too close to one that is written already."""
+    """Batch sizes to label on an axis, without those too close to another."""
     written: list[int] = []
     room = (max(sizes) / min(sizes)) ** 0.07
     for size in sorted(set(sizes)):
@@ -136,7 +136,7 @@ def size_ticks(sizes: Sequence[int]) -> tuple[list[int], list[str]]:
 
 
 def beside(places: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """Places on a logarithmic axis, moved apart a little where settings share one.
+    """Positions on a logarithmic axis, spread a little if settings share one.
 
     >>> beside([("a", 8.0), ("b", 8.0), ("c", 32.0)])
     {'a': 8.0, 'b': 8.48, 'c': 32.0}

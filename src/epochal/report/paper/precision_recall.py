@@ -23,7 +23,7 @@ MOST_PANELS = 12
 
 
 def shown_classes(parts: Mapping[str, Sequence[PrecisionRecall]]) -> list[str]:
-    """The classes that are drawn, one a panel: all, or of many those with the lowest average precision."""
+    """The classes to draw, one per panel: all, or those with the lowest average precision."""
     found: dict[str, float] = {}
     for curves in parts.values():
         for one in curves:
@@ -39,16 +39,16 @@ def plot_precision_recall(
     style: str = "auto",
     ax: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
-    """Draw precision against recall, one panel for each class.
+    """Plot precision against recall, one panel per class.
 
     The thick line is the mean over repeats, thin ones are the repeats, the band is the 95 % interval of the
-    mean. Dashed is the base rate: what taking samples at random reaches.
+    mean. Dashed is the base rate, the precision of random predictions.
 
     Args:
         parts: the curves of the classes, by part: "validation", "test".
         path: also save there, in the format of the suffix.
         style: "light", "dark", or "auto" (transparent, for either background).
-        ax: where to draw: one Axes a panel. A new figure without.
+        ax: one Axes per panel; a new figure by default.
     """
     if style not in STYLES:
         raise Refusal(did_you_mean("style", style, STYLES))
@@ -81,12 +81,13 @@ def _axes(panels: int, ax: Axes | Sequence[Axes] | None, look: Style) -> tuple[F
         figure: Any = given[0].figure
         return figure, given
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from epochal.report.paper.picture import Picture
 
     columns = _columns(panels)
     rows = math.ceil(panels / columns)
     size = (7.2, 4.8) if panels == 1 else (3.6 * columns + 0.4, 3.1 * rows)
-    figure = Figure(figsize=size, layout="constrained", facecolor=look.background)
+    figure = Picture(figsize=size, layout="constrained", facecolor=look.background)
     FigureCanvasAgg(figure)
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for empty in axes[panels:]:
@@ -156,5 +157,5 @@ def _panel(ax: Axes, name: str, parts: Mapping[str, PrecisionRecall], look: Styl
 
 
 def _led(values: Any) -> Any:
-    """With the first value once more, at recall 0, so that the first step is drawn from there."""
+    """The values preceded by the first one, for recall 0."""
     return np.concatenate([values[:1], values])

@@ -25,10 +25,10 @@ from epochal.training.hosts.watch import Watch, end_process
 __all__ = ["SILENCE", "join", "part"]
 
 SILENCE = 30.0
-"""Seconds without a heartbeat after which a machine is taken for gone, unless another number is given."""
+"""Seconds without a heartbeat after which a machine counts as lost, by default."""
 
 PATIENCE = 300.0
-"""Seconds in which all processes must join."""
+"""Seconds to wait for all processes to join."""
 
 
 def join(
@@ -40,24 +40,24 @@ def join(
     patience: float = PATIENCE,
     names: Mapping[str, str] | None = None,
 ) -> None:
-    """Train together with other processes, on this machine or on others, from now on.
+    """Join a group of processes, on this machine or others, that train together.
 
-    Each of them calls it before anything that touches a device, and then does the same with the same data.
-    Without arguments it takes part in what Slurm, Open MPI, Kubernetes or a TPU pod has started, as JAX
+    Each calls it before anything that touches a device, and then runs the same code on the same data.
+    Without arguments it joins what Slurm, Open MPI, Kubernetes or a TPU pod has started, as JAX
     detects it. Process 0 alone writes files. When a process dies, the others raise `HostLost` at once, or are
     ended with its sentence if they wait for it inside of a collective operation.
 
     Args:
-        coordinator: HOST:PORT at which process 0 can be reached by the others.
+        coordinator: HOST:PORT of process 0.
         process_id: 0 to `processes` - 1.
-        processes: how many there are; with 1 nothing is different.
-        silence: seconds without a heartbeat after which a machine that has lost power or its network is taken
-            for gone.
-        patience: seconds in which all must have joined.
-        names: what the first three are called where they were asked for.
+        processes: number of processes; 1 changes nothing.
+        silence: seconds without a heartbeat after which a machine that has lost power or its network counts
+            as lost.
+        patience: seconds to wait for all to join.
+        names: names of the first three arguments in messages.
 
     Raises:
-        Refusal: half of the arguments are given, others have other ones, or some process does not come.
+        Refusal: incomplete arguments, different ones in other processes, or a missing process.
 
     >>> join("10.0.0.1:1234", processes=4)
     Traceback (most recent call last):
@@ -84,13 +84,13 @@ def join(
 
 
 def _initialized(place: Place, watch: Watch, patience: int) -> Any:
-    """Have JAX know the devices of all processes; its key-value store."""
+    """Initialize JAX with the devices of all processes; returns its key-value store."""
     import jax
-    from jax._src.distributed import global_state  # no public name leads to the store
+    from jax._src.distributed import global_state  # no public name for the store
 
     if jax.config.values["jax_cpu_collectives_implementation"] in (None, "none"):
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.config.update("jax_enable_preemption_service", False)  # it would swallow SIGTERM
+    jax.config.update("jax_enable_preemption_service", False)  # it would handle SIGTERM
     _delay_abort()
     try:
         jax.distributed.initialize(
@@ -99,10 +99,10 @@ def _initialized(place: Place, watch: Watch, patience: int) -> Any:
             place.index,
             local_device_ids=place.local_devices,
             cluster_detection_method="deactivate",
-            # JAX starts a service in process 0, which nobody uses: that of the watcher outlives process 0.
+            # JAX starts an unused service in process 0: the watcher's outlives process 0.
             coordinator_bind_address="127.0.0.1:0",
             initialization_timeout=patience,
-            heartbeat_timeout_seconds=3600,  # the watchers notice a death
+            heartbeat_timeout_seconds=3600,  # the watchers detect a death
         )
     except RuntimeError as error:
         watch.check(1.0)
@@ -113,10 +113,10 @@ def _initialized(place: Place, watch: Watch, patience: int) -> Any:
 
 
 def _delay_abort() -> None:
-    """Leave the watch time for its sentence where JAX aborts this process, having lost its service.
+    """Give the watch time for its message if JAX aborts this process after losing its service.
 
-    The handler of the signal is `sleep` of C, which takes the number of the signal, 6, for seconds, and needs
-    nothing of Python; then the abort goes on.
+    The signal handler is C's `sleep`, which takes the signal number, 6, as seconds, and needs no Python; then
+    the abort continues.
     """
     if os.name == "posix":
         libc = ctypes.CDLL(None)
@@ -124,7 +124,7 @@ def _delay_abort() -> None:
 
 
 def _check_alike(wishes: Sequence[Mapping[str, Any]]) -> None:
-    """All processes must run the same versions, and know of the same number of processes."""
+    """Check that all processes have the same versions and number of processes."""
     for index, other in enumerate(wishes):
         for name, value in wishes[0].items():
             if other[name] != value:
@@ -135,7 +135,7 @@ def _check_alike(wishes: Sequence[Mapping[str, Any]]) -> None:
 
 
 def part() -> None:
-    """Wait until all processes are at their end, and leave them; see `Together.end`."""
+    """Wait for all processes to finish, and leave; see `Together.end`."""
     import jax
 
     others = together()
@@ -147,7 +147,7 @@ def part() -> None:
 
 
 def _farewell() -> None:
-    """At the end of the process: JAX knows nothing of a death, and others may wait for this process."""
+    """At exit: JAX does not report a death, and others may wait for this process."""
     others = together()
     failed = getattr(sys, "last_value", None)
     if others.alone:

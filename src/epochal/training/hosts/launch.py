@@ -15,14 +15,14 @@ __all__ = ["Place", "place_of"]
 
 @dataclass(frozen=True)
 class Place:
-    """One process among those that train together."""
+    """The rank of a process, and how to reach the group."""
 
     coordinator: str
-    """HOST:PORT, where process 0 can be reached."""
+    """HOST:PORT of process 0."""
     index: int
     count: int
     local_devices: tuple[int, ...] | None = None
-    """Which devices of its machine it uses; None for all."""
+    """Indices of the devices it uses; None for all."""
 
     @property
     def host(self) -> str:
@@ -41,16 +41,16 @@ def place_of(
     processes: int | None,
     names: Mapping[str, str] | None = None,
 ) -> Place:
-    """The place of this process, as given, or as JAX detects it where nothing is given.
+    """The place of this process, as given or as detected by JAX.
 
     Args:
         coordinator: HOST:PORT of process 0.
         process_id: 0 to `processes` - 1.
-        processes: how many there are.
-        names: what the three are called where they were asked for.
+        processes: number of processes.
+        names: names of the three arguments in messages.
 
     Raises:
-        Refusal: one or two of them are given, one is out of its bounds, or nothing is detected.
+        Refusal: incomplete or out of bounds, or not detected.
 
     >>> place_of("10.0.0.1:1234", 1, 4).host
     '10.0.0.1'
@@ -85,7 +85,7 @@ def _whole(value: Any, name: str) -> int:
 
 
 def _detected(names: str) -> Place:
-    """The place that the launcher of this process has given it, as JAX reads it."""
+    """The place detected by JAX from the launcher."""
     # JAX joins at once where it detects; that it says what it would join is no public function of it.
     other_mpi = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"} & os.environ.keys()
     method = (

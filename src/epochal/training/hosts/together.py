@@ -21,13 +21,13 @@ from epochal.training.hosts.watch import Watch
 __all__ = ["ALONE", "Together", "together"]
 
 CAUSE_SECONDS = 2.0
-"""How long to wait after an error for the notice of a death, which may be its cause."""
+"""How long to wait, after an error, for a death as its cause."""
 
 COLLECTIVE = re.compile("gloo|nccl|collective|connection|peer", re.IGNORECASE)
-"""Words of an error that another process has mostly caused; then a missed heartbeat is waited for, too."""
+"""Errors that are mostly caused by another process, after which a missed heartbeat is awaited."""
 
 WAIT_MILLISECONDS = 500
-"""How long to wait for a value before looking for a death again."""
+"""How long to wait for a value before checking for a death."""
 
 Wish = TypeVar("Wish")
 Decision = TypeVar("Decision")
@@ -37,9 +37,9 @@ class Together:
     """The processes that train together, seen from one of them.
 
     Args:
-        index: which one.
-        count: how many there are.
-        watch: what notices a death, if there are several.
+        index: rank of this process.
+        count: number of processes.
+        watch: detects a death, with several processes.
         store: JAX's key-value store (`DistributedRuntimeClient`).
     """
 
@@ -49,7 +49,7 @@ class Together:
 
     @property
     def alone(self) -> bool:
-        """Whether there is but one process."""
+        """Whether there is only one process."""
         return self.count == 1
 
     @property
@@ -59,17 +59,17 @@ class Together:
 
     @property
     def over(self) -> bool:
-        """Whether this process has failed or lost another one, so that none trains with it any more."""
+        """Whether this or another process has failed, so that training together is over."""
         return self._failed or (self._watch is not None and bool(self._watch.lost))
 
     def decide(self, what: str, wish: Wish, rule: Callable[[list[Wish]], Decision]) -> Decision:
-        """What process 0 decides by the rule from the wishes of all, in the order of the processes.
+        """The decision of process 0 by the rule, from the wishes of all in rank order.
 
-        All processes must call it as often, about the same. Wish and decision are what JSON holds. A
-        `Refusal` from the rule is one in all processes.
+        All processes must make the same calls. Wish and decision are JSON values. A
+        `Refusal` from the rule is raised in all processes.
 
         Raises:
-            HostLost: a process is gone.
+            HostLost: a process was lost.
         """
         if self._watch is None:
             return rule([wish])
@@ -114,7 +114,7 @@ class Together:
                     raise
 
     def each(self, what: str, work: Callable[[], Decision]) -> Decision:
-        """Have every process do something by itself: what this one found; all refuse if one refuses."""
+        """Run `work` in every process and return its result; all refuse if one refuses."""
         if self._watch is None:
             return work()
         found: list[Decision] = []
@@ -128,29 +128,29 @@ class Together:
         return found[0]
 
     def first(self, what: str, work: Callable[[], Decision]) -> Decision | None:
-        """Have process 0 alone do something: what it returns, None elsewhere; all refuse what it refuses."""
+        """Run `work` in process 0; its result, None elsewhere; all refuse if it refuses."""
         found: list[Decision] = []
         self.decide(what, None, lambda wishes: found.append(work()))
         return found[0] if found else None
 
     def remember(self, remedy: str) -> None:
-        """Say what can be done if a process is lost, as a sentence."""
+        """Set the remedy, a sentence, for a lost process."""
         if self._watch is not None:
             self._watch.remedy = remedy
 
     def check(self, seconds: float = 0.0) -> None:
-        """Raise `HostLost` if a process is gone, or is found to be within so many seconds."""
+        """Raise `HostLost` if a process is lost, now or within so many seconds."""
         if self._watch is not None:
             self._watch.check(seconds)
 
     def fail(self, sentence: str) -> None:
-        """Tell the others that this process has failed, so that they end as well."""
+        """Report a failure to the others, so that they end as well."""
         self._failed = True
         if self._watch is not None and not self._watch.lost:
             self._watch.fail(sentence)
 
     def cause(self, error: BaseException) -> BaseException:
-        """What is behind an error: a process that is gone, or else the error itself, which is told to all."""
+        """The cause of an error: a lost process, or the error itself, which is reported to all."""
         if self._watch is None or isinstance(error, HostLost):
             return error
         late = self._watch.silence + 5 if COLLECTIVE.search(str(error)) else 0
@@ -169,7 +169,7 @@ class Together:
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Within, the others hear of whatever goes wrong, but for what is refused, which is decided."""
+        """A context that reports errors to the others, except refusals, which are joint."""
         try:
             yield
         except Refusal:
@@ -181,12 +181,12 @@ class Together:
             raise cause from error
 
     def end(self) -> None:
-        """Wait until all processes are at their end, and leave them.
+        """Wait for all processes to finish, and leave.
 
-        From here on, process 0 does not mind if another one goes: it may have something to write.
+        Process 0 may still have something to write, and no longer checks the others.
 
         Raises:
-            HostLost: process 0 is gone, or one that was not at its end.
+            HostLost: process 0 was lost, or an unfinished one.
         """
         if self._watch is None:
             return
@@ -199,13 +199,13 @@ class Together:
         self._watch.leave()
 
     def close(self) -> None:
-        """Hear and say nothing any more."""
+        """Stop communicating."""
         if self._watch is not None:
             self._watch.close()
 
 
 def _refuse(sentences: Sequence[str]) -> None:
-    """Refuse what any process refuses; whose sentence it is, unless all have the same one."""
+    """Raise the refusal of any process, naming it unless all have the same one."""
     refusing = [index for index, sentence in enumerate(sentences) if sentence]
     if refusing:
         first, count = refusing[0], len(sentences)
@@ -220,11 +220,11 @@ _together = ALONE
 
 
 def together() -> Together:
-    """The processes that train together; one, unless `join` was called."""
+    """The group of processes; one, unless `join` was called."""
     return _together
 
 
 def use(others: Together) -> None:
-    """From now on, these are the processes that train together."""
+    """Set the group of processes."""
     global _together
     _together = others

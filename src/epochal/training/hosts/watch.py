@@ -25,19 +25,19 @@ PORT_SECONDS = 10.0
 """How long to wait for the port of a training that has just ended."""
 
 GRACE_SECONDS = 5.0
-"""How long a training has to end by itself after a death; a collective operation may wait for ever."""
+"""How long a training may take to end after a death, since a collective operation may wait forever."""
 
 
 class Watch:
-    """A watcher that has been started, and has joined those of all other processes.
+    """A started watcher that has joined those of all other processes.
 
     Args:
         place: of this process.
-        silence: seconds without a heartbeat after which a machine is taken for gone.
-        patience: seconds in which all must have joined.
+        silence: seconds without a heartbeat after which a machine counts as lost.
+        patience: seconds to wait for all to join.
 
     Raises:
-        Refusal: they have not, or this process does not fit.
+        Refusal: they do not join, or this process does not match.
     """
 
     def __init__(self, place: Place, silence: int, patience: int) -> None:
@@ -67,11 +67,11 @@ class Watch:
         )
         self._stdin, self._stdout = cast(IO[str], self.process.stdin), cast(IO[str], self.process.stdout)
         self.jax_port = self._joined(patience)
-        """Where JAX's coordination service listens, on the machine of process 0."""
+        """The port of JAX's coordination service, on the machine of process 0."""
         threading.Thread(target=self._listen, name="epochal-hosts", daemon=True).start()
 
     def check(self, seconds: float = 0.0) -> None:
-        """Raise `HostLost` if a process is gone, or is found to be within so many seconds."""
+        """Raise `HostLost` if a process is lost, now or within so many seconds."""
         with self._news:
             self._news.wait_for(lambda: bool(self.lost), seconds)
             if self.lost:
@@ -79,22 +79,22 @@ class Watch:
                 raise HostLost(self.lost)
 
     def fail(self, sentence: str) -> None:
-        """Tell the others that this process has failed, before it ends."""
+        """Report the failure of this process to the others."""
         self._told = True
         self.lose(f"{self._who} failed: {sentence}")
 
     def lose(self, sentence: str) -> None:
-        """Tell all, this process included, that training together is over."""
+        """Tell all processes that training together is over."""
         with suppress(OSError, ValueError):
             self._stdin.write(f"{one_line(sentence)}\n")
             self._stdin.flush()
 
     def leave(self) -> None:
-        """Say that this process is no longer missed if it goes."""
+        """This process may now end without being reported."""
         self.lose("leave")
 
     def close(self) -> None:
-        """Have the watcher end, which reports a death unless this process leaves."""
+        """End the watcher, which reports a death unless this process has left."""
         self._closed = True
         with suppress(OSError):
             self._stdin.close()
@@ -111,7 +111,7 @@ class Watch:
         raise _refusal(self._place, patience, log)
 
     def _listen(self) -> None:
-        """Hear what the watcher says; JAX aborts it where it has lost the service."""
+        """Read the watcher's messages; JAX aborts it if it loses the service."""
         for line in self._stdout:
             if line.startswith("lost "):
                 self._lose(line[5:].strip())
@@ -130,14 +130,14 @@ class Watch:
         threading.Thread(target=self._end, name="epochal-leave", daemon=True).start()
 
     def _end(self) -> None:
-        """End the process if the training does not: it waits for one that will never come."""
+        """End the process if the training does not, since it waits for a lost one."""
         time.sleep(GRACE_SECONDS)
         if not self._told and not self._closed:
             end_process(self.lost)
 
 
 def end_process(words: str = "") -> NoReturn:
-    """End the process with status 1, whatever its threads wait for."""
+    """End the process with status 1, without waiting for its threads."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, RuntimeError):
             stream.flush()
@@ -148,7 +148,7 @@ def end_process(words: str = "") -> NoReturn:
 
 
 def _check_port(place: Place) -> None:
-    """Refuse a port that is taken, which JAX would share; that of an ended training is free again soon."""
+    """Refuse a port in use, which JAX would share; an ended training frees its port soon."""
     end = time.monotonic() + PORT_SECONDS
     while True:
         try:
@@ -163,7 +163,7 @@ def _check_port(place: Place) -> None:
 
 
 def _refusal(place: Place, patience: int, log: str) -> Refusal:
-    """Why not all have joined, from the last words of JAX's client."""
+    """Why not all have joined, from the last output of JAX's client."""
     address, missing = place.coordinator, re.search(r"timed out task names:\s*([\d\s,]+)", log)
     if "newer incarnation" in log:
         why = f"each process must have a number of its own; another one has {place.index}, too."

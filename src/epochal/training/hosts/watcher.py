@@ -16,11 +16,11 @@ from contextlib import suppress
 from typing import Any
 
 LINGER_SECONDS = 60.0
-"""How long the services outlive process 0 at most, so that the others can end with a sentence."""
+"""How long the services outlive process 0, so that the others can end with a message."""
 
 
 class Watcher:
-    """A client of a coordination service among watchers."""
+    """A client of the watchers' coordination service."""
 
     def __init__(self, index: int, count: int, name: str, silence: int) -> None:
         self._index, self._name, self._silence = index, name, silence
@@ -29,7 +29,7 @@ class Watcher:
         self._joined = threading.Event()
 
     def join(self, host: str, port: int, patience: int) -> None:
-        """Meet the watchers of all other processes; JAX aborts this one if they don't come."""
+        """Join the watchers of all other processes; JAX aborts this one on a timeout."""
         from jaxlib import _jax
 
         make: Any = _jax
@@ -63,7 +63,7 @@ class Watcher:
         self._hear()
 
     def report(self) -> None:
-        """Hand on what the training process says, and report its death."""
+        """Forward messages of the training process, and report its death."""
         leaving = False
         for line in sys.stdin:
             leaving = leaving or line == "leave\n"
@@ -80,18 +80,18 @@ class Watcher:
         self._client.shutdown()
 
     def _lose(self, sentence: str) -> None:
-        """Tell all that training together is over; the first to say why is right."""
+        """Tell all that training together is over; the first reason counts."""
         with suppress(RuntimeError):
             self._client.key_value_set("lost", sentence)
 
     def _hear(self) -> None:
         while True:
-            with suppress(RuntimeError):  # nothing for a minute
+            with suppress(RuntimeError):  # no notice for a minute
                 say("lost", self._client.blocking_key_value_get("lost", 60_000))
                 return
 
     def _count_the_living(self) -> None:
-        """Report a watcher whose heartbeats JAX misses: its machine is gone."""
+        """Report a watcher that JAX finds without heartbeats: its machine is lost."""
         while True:
             with suppress(RuntimeError):
                 self._living = set(self._client.get_live_nodes(sorted(self._everyone)))
@@ -105,12 +105,12 @@ class Watcher:
 
 
 def say(what: str, words: str) -> None:
-    """Tell the training process something."""
+    """Send a message to the training process."""
     print(what, words, flush=True)
 
 
 def main(index: int, count: int, name: str, host: str, port: int, silence: int, patience: int) -> None:
-    """Watch one training process until it has ended."""
+    """Watch a training process until it ends."""
     watcher = Watcher(index, count, name, silence)
     threading.Thread(target=watcher.join, args=(host, port, patience), daemon=True).start()
     watcher.report()

@@ -9,27 +9,27 @@ __all__ = ["Display", "Line"]
 
 
 class Line(Protocol):
-    """How far something is."""
+    """The progress of something."""
 
     @property
     def share(self) -> float | None:
-        """How much of it is done, in [0, 1]; None where that is not known yet."""
+        """The share done, in [0, 1]; None if unknown."""
 
     def fitted(self, room: int) -> str:
         """A line of at most `room` characters."""
 
 
 class Display(Protocol):
-    """Where a training is shown."""
+    """The interface of displays."""
 
     def opening(self, sections: Sequence[tuple[str, Sequence[str]]]) -> None:
-        """Show what is known before the first update: titles with their lines."""
+        """Show titled lines before the first update."""
 
     def show(self, line: Line) -> None:
-        """Show how far it is; called about ten times a second."""
+        """Show the progress; called about ten times a second."""
 
     def note(self, words: str) -> None:
-        """Show a sentence that stays."""
+        """Show a permanent line."""
 
     def close(self, last: str = "") -> None:
-        """Show no more; `last` stays."""
+        """Stop; `last` stays visible."""

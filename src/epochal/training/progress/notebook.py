@@ -23,7 +23,7 @@ ROOM = 120
 
 
 def in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook; IPython is not imported for the question.
+    """Whether this process is a notebook kernel; does not import IPython.
 
     >>> in_notebook()
     False
@@ -33,7 +33,7 @@ def in_notebook() -> bool:
 
 
 class Notebook:
-    """Shows a training as HTML in the output of the cell that runs."""
+    """Shows a training as HTML in the cell's output."""
 
     def __init__(self) -> None:
         from IPython.display import HTML, display
@@ -44,7 +44,7 @@ class Notebook:
         self._shown = 0.0
 
     def opening(self, sections: Sequence[tuple[str, Sequence[str]]]) -> None:
-        """Show what is known before the first update."""
+        """Show titled lines before the first update."""
         parts = []
         for title, (first, *others) in ((title, list(lines)) for title, lines in sections if lines):
             notes = "".join(f"<li>{_text(line)}</li>" for line in others)
@@ -53,7 +53,7 @@ class Notebook:
         self._display(self._html("".join(parts)))
 
     def show(self, line: Line) -> None:
-        """Show how far it is."""
+        """Show the progress."""
         now = time.monotonic()
         if now - self._shown < UPDATE_SECONDS:
             return
@@ -66,11 +66,11 @@ class Notebook:
         )
 
     def note(self, words: str) -> None:
-        """Show a sentence that stays."""
+        """Show a permanent line."""
         self._display(self._html(f"<div>{_text(words)}</div>"))
 
     def close(self, last: str = "") -> None:
-        """Show the last state; without one, what was shown stays."""
+        """Show the last state; by default the one already shown."""
         if last:
             self._update(f"<div>{_text(last)}</div>")
 

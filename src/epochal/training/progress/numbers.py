@@ -8,7 +8,7 @@ __all__ = ["duration", "figure", "thousands"]
 
 
 def figure(value: float) -> str:
-    """Three digits, so that a figure keeps its width while it moves; two of the very small and large ones.
+    """A number in three digits, so that its width is constant; very small and large ones in two.
 
     >>> figure(0.4), figure(0.02174), figure(12.5), figure(5.95e-7)
     ('0.400', '0.0217', '12.5', '6.0e-7')
@@ -29,7 +29,7 @@ def thousands(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time in words.
+    """A duration in words.
 
     >>> duration(3.2), duration(75), duration(7300)
     ('3 s', '1 min 15 s', '2 h 1 min')

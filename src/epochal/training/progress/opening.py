@@ -30,7 +30,7 @@ def data_lines(prepared: Prepared) -> list[str]:
 
 
 def _counted(prepared: Prepared) -> list[str]:
-    """That a whole number counts rows, where it could have been meant as a percentage."""
+    """A note that an integer counts rows, if it could have been a percentage."""
     given = {name: getattr(prepared.settings, name) for name in ("validation", "test")}
     counts = {name: value for name, value in given.items() if type(value) is int and 1 <= value < 100}
     if not counts:
@@ -41,14 +41,14 @@ def _counted(prepared: Prepared) -> list[str]:
 
 
 def dataset_lines(dataset: Dataset, beside: Sequence[str] = ()) -> list[str]:
-    """The source, what is said beside it, and its notes."""
+    """The source, remarks beside it, and its notes."""
     shape = " × ".join(f"{size:,}" for size in dataset.shape)
     first = f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs{_from_columns(dataset)}"
     return [first, *beside, *dataset.noticed]
 
 
 def _from_columns(dataset: Dataset) -> str:
-    """Which columns of a table became how many inputs, where that is more than one each."""
+    """Number of columns and inputs of a table, if they differ."""
     sizes = {} if dataset.encoder is None else dataset.encoder.sizes
     if all(size == 1 for size in sizes.values()):
         return ""
@@ -58,14 +58,14 @@ def _from_columns(dataset: Dataset) -> str:
 
 
 def plan_lines(prepared: Prepared) -> list[str]:
-    """The plan without its comparison of remainders, which `epochal plan` shows."""
+    """The plan without its comparison of remainder policies."""
     lines = str(prepared.plan).splitlines()
     end = lines.index("", 2) if "" in lines[2:] else len(lines)
     return [lines[0], *lines[2:end]]
 
 
 def training_lines(prepared: Prepared) -> list[str]:
-    """The network, the optimizer, the seeds, and what was adjusted."""
+    """The network, the optimizer, the seeds, and notes."""
     settings, spec = prepared.settings, prepared.spec
     described = getattr(prepared.model, "to_dict", None)
     model = describe_model(described()) if described else type(prepared.model).__name__

@@ -20,10 +20,10 @@ __all__ = ["Watcher", "display"]
 
 
 def display(progress: bool | None) -> Display | None:
-    """Where to show a training: in a notebook, on stderr if that is a terminal, or not at all.
+    """The display for a training: a notebook, stderr if it is a terminal, or none.
 
     Args:
-        progress: True shows it in any case (plain lines on a stderr that is no terminal), False never.
+        progress: True always shows it (as plain lines if stderr is no terminal), False never.
     """
     if not (progress is None or isinstance(progress, bool)):
         raise Refusal(f"progress must be True, False or None; got {progress!r}.")
@@ -32,14 +32,14 @@ def display(progress: bool | None) -> Display | None:
     if in_notebook():
         return Notebook()
     if progress or (sys.stderr is not None and sys.stderr.isatty()):
-        from epochal.training.progress.terminal import Terminal  # rich is loaded where it is shown only
+        from epochal.training.progress.terminal import Terminal  # rich is imported only for a display
 
         return Terminal()
     return None
 
 
 class Watcher:
-    """Shows the events of a training; reads them only."""
+    """Shows the events of a training."""
 
     def __init__(self, shown: Display, control: Control) -> None:
         self._display, self._status = shown, Status(control)
@@ -67,7 +67,7 @@ class Watcher:
             self._notes(*filter(None, (event.run.failed, event.unsaved)))
 
     def close(self) -> None:
-        """Show no more."""
+        """Stop showing."""
         self._display.close()
 
     def _notes(self, *notes: str) -> None:

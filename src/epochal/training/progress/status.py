@@ -12,7 +12,7 @@ from epochal.training.progress.numbers import duration, figure, thousands
 __all__ = ["Status", "Stoppable"]
 
 RATE_SECONDS = 5.0
-"""The time over which the rate of updates is measured."""
+"""The window of the rate of updates, in seconds."""
 
 _SHOWN = (
     ("train.loss", "training loss", "training", 0),
@@ -20,23 +20,23 @@ _SHOWN = (
     ("validation.accuracy", "accuracy", "accuracy", 3),
     ("validation.r2", "R²", "R²", 3),
 )
-"""Column, what it is called, in short, and how soon it is left out where room is short."""
+"""Column, name, short name, and the order in which they are dropped from a short line."""
 
 
 class Stoppable(Protocol):
-    """What says whether it was asked to end."""
+    """The interface of `Control` for displays."""
 
     @property
     def stopped(self) -> bool:
-        """Whether it was."""
+        """Whether it was asked to stop."""
 
 
 class Status:
-    """Takes events; says in a line how far the training is."""
+    """Folds events into a progress line."""
 
     def __init__(self, control: Stoppable | None = None) -> None:
         self.control = control
-        """Says whether the training was asked to end."""
+        """For whether the training was asked to stop."""
         self.progress: Progressed | None = None
         self._last: dict[int, Evaluated] = {}
         self._over: set[int] = set()
@@ -45,7 +45,7 @@ class Status:
         self._repeats = self._epochs = 1
 
     def take(self, event: Event) -> None:
-        """Take one event."""
+        """Process an event."""
         if isinstance(event, RunStarted):
             self._begin = time.monotonic()
             self._repeats, self._epochs = event.prepared.settings.repeats, event.prepared.plan.epochs
@@ -61,18 +61,18 @@ class Status:
 
     @property
     def evaluated(self) -> bool:
-        """Whether there are figures."""
+        """Whether there was an evaluation."""
         return bool(self._last)
 
     @property
     def share(self) -> float | None:
-        """How much of all updates is done, at least; None before the first."""
+        """The share of all updates done, at least; None before the first."""
         if self.progress is None or not self.progress.most_updates:
             return None
         return min(1.0, self.progress.updates / self.progress.most_updates)
 
     def fitted(self, room: int) -> str:
-        """The line, of at most `room` characters if it can be."""
+        """The line, of at most `room` characters if possible."""
         if self.control is not None and self.control.stopped:
             return "ending: what has been learned is kept; Ctrl-C again leaves at once"
         if self.progress is None:
@@ -81,7 +81,7 @@ class Status:
         return next((one for one in tries if len(one) <= room), tries[-1])
 
     def line(self, *, long: bool, without: int = 0) -> str:
-        """Epoch, losses, rate and remaining time; where room is short, `without` the least important ones."""
+        """Epoch, losses, rate and remaining time, `without` the least important ones."""
         parts = [(0, self._epoch(long)), *self._losses(long)] if self._last else []
         if self._repeats > 1:
             of, many = (" of ", " repeats") if long else ("/", "")
@@ -97,7 +97,7 @@ class Status:
         return " · ".join(text for rank, text in parts if rank <= 3 - without)
 
     def last_line(self) -> str:
-        """What stays when the training has ended: epoch, losses and the time it took."""
+        """The final line: epoch, losses and duration."""
         parts = [self._epoch(True), *(text for _, text in self._losses(True))] if self._last else []
         return " · ".join([*parts, duration(time.monotonic() - self._begin)])
 

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["PLAIN_SECONDS", "Terminal", "live", "plain_console", "section"]
 
 PLAIN_SECONDS = 2.0
-"""Time between two lines in a pipe."""
+"""Seconds between two lines in a pipe."""
 
 
 class _Console(Console):
-    """A console that falls silent when nobody reads it any more, such as after `| head`."""
+    """A console that is silent once its reader has gone, as after `| head`."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """Segments whose text can't steer the terminal; the console's own control codes are no text."""
+        """Segments with control characters removed from text."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
@@ -40,10 +40,10 @@ class _Console(Console):
 
 
 def plain_console(to_stderr: bool) -> Console:
-    """A console that prints text as it is; 80 columns wide where it is no terminal."""
+    """A console for plain text, 80 columns wide if it is no terminal."""
     stream = sys.stderr if to_stderr else sys.stdout
     terminal = stream.isatty()
-    if isinstance(stream, io.TextIOWrapper):  # a sign that an encoding lacks is no reason to fail
+    if isinstance(stream, io.TextIOWrapper):  # a character that an encoding lacks is no error
         stream.reconfigure(errors="replace")
     return _Console(
         stderr=to_stderr, highlight=False, emoji=False, markup=False, width=None if terminal else 80
@@ -53,9 +53,9 @@ def plain_console(to_stderr: bool) -> Console:
 def section(
     console: Console, title: str, lines: Iterable[str], width: int, *, fold: bool = True, apart: bool = True
 ) -> None:
-    """Print lines under a title, folded to the width unless they are to stay whole.
+    """Print lines under a title, folded to the width if `fold`.
 
-    An empty line sets it `apart` from what stands before.
+    `apart` adds an empty line before.
     """
     text = folded(lines, width) if fold else "\n".join(f"  {line}".rstrip() for line in lines)
     if apart:
@@ -65,12 +65,12 @@ def section(
 
 
 def live(console: Console, render: Callable[[], Text]) -> Live:
-    """A line that is drawn anew about ten times a second, and is gone at the end."""
+    """A temporary line, redrawn about ten times a second."""
     return Live(console=console, refresh_per_second=8, transient=True, get_renderable=render)
 
 
 class Terminal:
-    """Shows a training of Python's on stderr: live where that is a terminal, else a plain line at times."""
+    """Shows a training on stderr: live on a terminal, else an occasional plain line."""
 
     def __init__(self) -> None:
         self.console = plain_console(to_stderr=True)
@@ -80,12 +80,12 @@ class Terminal:
         self._said = 0.0
 
     def opening(self, sections: Sequence[tuple[str, Sequence[str]]]) -> None:
-        """Print what is known before the first update."""
+        """Print titled lines before the first update."""
         for number, (title, lines) in enumerate(sections):
             section(self.console, title, lines, self.width, apart=number > 0)
 
     def show(self, line: Line) -> None:
-        """Show how far it is."""
+        """Show the progress."""
         self._line = line
         if self.console.is_terminal and self._live is None:
             self._live = live(self.console, self._render)
@@ -96,7 +96,7 @@ class Terminal:
             self.console.print(Text("  " + line.fitted(self.width - 2)), soft_wrap=True)
 
     def note(self, words: str) -> None:
-        """Print a sentence that stays."""
+        """Print a permanent line."""
         self.console.print(Text(folded([words], self.width)), soft_wrap=True)
 
     def close(self, last: str = "") -> None:
