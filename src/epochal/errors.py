@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
-from epochal.common.faces import in_python
+from epochal.common.faces import spoken
 from epochal.common.printable import one_line
 
 __all__ = [
@@ -42,11 +42,11 @@ class _OneSentence(Exception):
 
     @property
     def sentence(self) -> str:
-        """The message in command-line terms; `str` has it in Python's."""
+        """The message with options as code between backticks; `str` has it as shown."""
         return str(self.args[0]) if self.args else ""
 
     def __str__(self) -> str:
-        return in_python(self.sentence)
+        return spoken(self.sentence)
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
@@ -55,16 +55,14 @@ class _OneSentence(Exception):
 class Refusal(_OneSentence, ValueError):
     r"""An impossible request, refused before training: name, bound, value, remedy in one sentence.
 
-    >>> raise Refusal("epochs must be at least 1; got 0.")
+    >>> raise Refusal("`epochs` must be at least 1; got 0.")
     Traceback (most recent call last):
     epochal.errors.Refusal: epochs must be at least 1; got 0.
 
-    It is written in command-line terms; `str` translates flags to Python arguments.
+    Options in it are code between backticks, which the command line shows as flags.
 
-    >>> found = Refusal("row 3 has no time; --drop when leaves the column out.")
-    >>> print(found, found.sentence, sep="\n")
+    >>> print(Refusal('row 3 has no time; `drop=["when"]` leaves the column out.'))
     row 3 has no time; drop=["when"] leaves the column out.
-    row 3 has no time; --drop when leaves the column out.
 
     Text from files can't break it: it is one line, without control characters.
 

@@ -234,12 +234,12 @@ def test_an_interrupted_advice_goes_on_with_the_same_command(tmp_path):
 
 REFUSED = {
     "goal": (["--goal", "tim"], ["goal", '"tim"', 'mean "time"']),
-    "batch size": (["-b", "1,8"], ["batch_size", "whole number", '"1,8"']),
-    "batch size above": (["-b", "1000"], ["batch_size", "1 and 48", "got 1000"]),
-    "learning rate": (["-l", "0"], ["learning_rate", "above 0"]),
+    "batch size": (["-b", "1,8"], ["--batch-size", "whole number", '"1,8"']),
+    "batch size above": (["-b", "1000"], ["--batch-size", "1 and 48", "got 1000"]),
+    "learning rate": (["-l", "0"], ["--learning-rate", "above 0"]),
     "epochs": (["-e", "0"], ["epochs", "at least 1"]),
     "repeats": (["-r", "1"], ["repeats", "at least", "got 1"]),
-    "target": (["--target-value", "inf"], ["target_value", "finite", "inf"]),
+    "target": (["--target-value", "inf"], ["--target-value", "finite", "inf"]),
     "optimizer": (["--optimizer", "admw"], ['"admw"', 'mean "adamw"']),
     "no validation": (["--validation", "0"], ["validation"]),
     "all data of no training": (["--all-data"], ["--all-data", "--train"]),

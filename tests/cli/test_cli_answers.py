@@ -13,7 +13,7 @@ import pytest
 
 import epochal as ep
 from epochal.cli.main import main
-from epochal.common.faces import in_python, of_new_data
+from epochal.common.faces import of_new_data, spoken
 
 ROWS = 80
 
@@ -98,7 +98,7 @@ def test_the_classes_of_train_are_decided_by_the_threshold() -> None:
 @pytest.mark.parametrize(
     ("run", "data", "words"),
     [
-        ("windows", "short.csv", "train anew with a shorter --window"),
+        ("windows", "short.csv", "train anew with a shorter window (--window)"),
         ("run", "lacking.csv", "Add it, or train anew without it, with --drop score."),
     ],
 )
@@ -120,8 +120,8 @@ def test_flags_that_a_command_lacks_are_said_to_be_those_of_train() -> None:
 
     lacking = _of_this_command(Refusal("x must be 1. Use --fill forward."), command)
     own = _of_this_command(Refusal("x must be 1. Use --delimiter."), command)
-    assert lacking.sentence.endswith("--fill is an option of epochal train: train anew with it.")
-    assert own.sentence == "x must be 1. Use --delimiter."
+    assert str(lacking).endswith("--fill is an option of epochal train: train anew with it.")
+    assert str(own) == "x must be 1. Use --delimiter."
     assert isinstance(command, click.Command)
 
 
@@ -132,17 +132,17 @@ def test_notes_in_python_name_no_flags_and_no_argument_that_the_call_lacks(place
         assert one.notes
         assert not any("--" in note or "header=" in note for note in one.notes)
     assert "--" not in str(found[1]).replace("----", "")
-    assert any("--no-header" in note for note in found[0].noticed)
+    assert any("`header=False`" in note for note in found[0].noticed)
     assert "ep.load_data(..., header=False) reads it as data" in " ".join(run.notes)
 
 
 def test_remedies_in_python_can_be_typed_after_import_epochal_as_ep() -> None:
-    assert in_python("Stop with --patience 5.") == "Stop with stop=ep.Patience(5)."
+    assert spoken("Stop with `stop=ep.Patience(5)`.") == "Stop with stop=ep.Patience(5)."
     assert eval("dict(stop=ep.Patience(5))", {"ep": ep})
     assert ep.load_data(customers(), keep=["age"], target="churned").samples == ROWS
-    kept = in_python("left out; --keep id keeps it.", "ep.load_data")
+    kept = spoken('left out; `keep=["id"]` keeps it.', "ep.load_data")
     assert kept == 'left out; ep.load_data(..., keep=["id"]) keeps it.'
-    assert of_new_data("the first row is a header; --no-header reads it as data.") == (
+    assert of_new_data("the first row is a header; `header=False` reads it as data.") == (
         "the first row is a header."
     )
     assert ep.fit(ep.MLP(4), customers(), target="churned", epochs=1).task.kind == "binary"

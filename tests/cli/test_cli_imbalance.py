@@ -87,12 +87,12 @@ def _without(table, *names):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--rank-by", "nothing"), "by must name one of the 4 columns"),
+        (("--rank-by", "nothing"), "--rank-by must name one of the 4 columns"),
         (("--rank-by", "rank"), "by must be another column than the target"),
         (("--rank-by", "race", "--task", "regression"), "--task does not go with --rank-by"),
         (("--rank-best", "highest"), "--rank-best is about ranked rows; give --rank-by COLUMN, too."),
         (("--rank-by", "race", "--target", "color"), "numbers"),
-        (("--threshold", "f1"), "threshold must be left out except for two classes"),
+        (("--threshold", "f1"), "--threshold must be left out except for two classes"),
     ],
 )
 def test_what_cannot_be_ranked_is_refused_in_a_sentence(call, races, options, words):

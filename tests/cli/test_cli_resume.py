@@ -93,7 +93,7 @@ def test_what_is_no_run_is_refused(where, refuse, tmp_path):
 def test_fewer_epochs_are_refused(call, copied):
     result = call("resume", copied, "--epochs", "2")
     assert (result.status, result.out) == (2, "")
-    assert "epochs must be a whole number, at least 3" in result.err
+    assert "--epochs must be a whole number, at least 3" in result.err
 
 
 def spoiled(copied, change):

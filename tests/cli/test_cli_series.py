@@ -58,8 +58,11 @@ def test_json_has_the_comparison_with_naive_forecasts(call, table):
         (("--horizon", "2"), ["--horizon is about windows of a time series; give --window ROWS, too."]),
         (("--window", "59", "--horizon", "2"), ["must have at least 61 rows", "got 60"]),
         (("--window", "6", "--task", "binary"), ["--task does not go with --window"]),
-        (("--window", "6", "--series", "shop"), ['series must name one of the 2 columns; got "shop"']),
-        (("--window", "6", "--order", "blocks", "--block-length", "50"), ["block_length must be between 1"]),
+        (("--window", "6", "--series", "shop"), ['--series must name one of the 2 columns; got "shop"']),
+        (
+            ("--window", "6", "--order", "blocks", "--block-length", "50"),
+            ["--block-length must be between 1"],
+        ),
         (("--window", "6", "--relative", "log"), ['unknown relative "log"']),
         (
             ("--window", "6", "--split", "random", "--gap", "2"),

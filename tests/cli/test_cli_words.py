@@ -42,6 +42,6 @@ def test_what_cannot_work_is_refused(refuse, tmp_path):
     corpus = write(tmp_path)
     refuse("words", corpus, *SMALL, "--nearest", "kin", words=['Did you mean "king"'])
     refuse("words", "corpse.txt", words=["there is no file corpse.txt", "corpus.txt"])
-    refuse("words", corpus, "--min-count", "31", words=["min_count must be at most"])
+    refuse("words", corpus, "--min-count", "31", words=["--min-count must be at most"])
     (tmp_path / "vectors.txt").write_text("")
     refuse("words", corpus, words=["exists already", "--force"])

@@ -59,7 +59,7 @@ def folder(tmp_path):
 def held(folder):
     """The epochs of the run that a folder holds, whole; 0 where it has not ended."""
     if not (folder / "run.json").exists():
-        with pytest.raises(Refusal, match=r"has not ended: it has no run.json. `epochal resume .*` goes on"):
+        with pytest.raises(Refusal, match=r"has not ended: it has no run.json. ep\.resume\(.*\) goes on"):
             load(folder)
         return 0
     document = read_run(folder)

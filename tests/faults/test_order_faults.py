@@ -16,7 +16,7 @@ LABELS = [0] * 6 + [1] * 4
 
 REFUSED = [
     (lambda: Plan(10, 2, 1, order="stratified"), 'order "stratified" needs the class of each sample'),
-    (lambda: Plan(10, 2, 1, order="blocks"), "block_length=12"),
+    (lambda: Plan(10, 2, 1, order="blocks"), r"ep\.Blocks\(12\)"),
     (lambda: Plan(10, 2, 1, order=Blocks(11)), r"between 1 and 10 \(the training samples\); got 11"),
     (lambda: Blocks(0), "whole number, at least 1; got 0"),
     (lambda: Blocks(2.5), "whole number, at least 1; got 2.5"),

@@ -52,7 +52,7 @@ def same(run, whole):
 
 def test_a_full_disk_ends_the_training_with_what_was_kept(monkeypatch, tmp_path, whole):
     full_disk(monkeypatch, range(2, 10**6))
-    with pytest.raises(SaveFailed, match=r"no space left on the disk.*epochal resume") as caught:
+    with pytest.raises(SaveFailed, match=r"no space left on the disk.*ep\.resume") as caught:
         ep.fit(MODEL, DATA, out=ep.RunFolder(tmp_path / "run", "3updates"), **OPTIONS)
     assert str(caught.value).isprintable()
     kept = sorted(int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir())

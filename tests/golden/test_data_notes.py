@@ -17,18 +17,18 @@ needs_tables = pytest.mark.skipif(not (SHARED / "horse-colic.csv").exists(), rea
 @needs_tables
 def test_horse_colic():
     found = load(SHARED / "horse-colic.csv", target=23)
-    assert found.noticed == (
-        "no header: columns are numbered from 1; --header reads the first row as one.",
+    assert found.notes == (
+        "no header: columns are numbered from 1; ep.load_data(..., header=True) reads the first row as one.",
         'read as missing: "?" (1 in column 1, 60 in column 4, 24 in column 5 and more in 18 other columns; '
-        "1,605 in all); --missing replaces the marks.",
+        "1,605 in all); ep.load_data(..., missing=...) replaces the marks.",
         "column 23 is the target; 1 sample has none (first in row 133): left out.",
         "target column 23: 3 classes (1: 178, 2: 77, 3: 44), multi-class classification; "
-        "--task regression takes the numbers as they are.",
+        'ep.load_data(..., task="regression") takes the numbers as they are.',
         "column 25 holds codes with leading zeros: it is a category of 61 levels, more than 50: the network "
-        "learns an embedding of each; those that few training samples have share one; --drop 25 leaves it "
-        "out. --numeric 25 reads it as numbers.",
-        "column 26 holds codes with leading zeros: it is a category of 6 levels; --drop 26 leaves it out. "
-        "--numeric 26 reads it as numbers.",
+        "learns an embedding of each; those that few training samples have share one; "
+        "ep.load_data(..., drop=[25]) leaves it out. ep.load_data(..., numeric=[25]) reads it as numbers.",
+        "column 26 holds codes with leading zeros: it is a category of 6 levels; "
+        "ep.load_data(..., drop=[26]) leaves it out. ep.load_data(..., numeric=[26]) reads it as numbers.",
         "columns 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 and 9 more have missing values (1,602 cells): numbers are "
         "filled with the median of the training samples, and an indicator column says where.",
     )
@@ -59,19 +59,20 @@ def test_each_left_out_column_is_said_with_the_flag_that_keeps_it(tmp_path):
     ]
     text = "row,hospital number,price,code,remark,one,nothing,kind,y\n" + "\n".join(rows) + "\n"
     found = notes_of(text, tmp_path)
-    assert found.noticed[2:] == (
-        'column 1 ("row") looks like a row number (consecutive integers): left out; --keep row keeps it.',
+    assert found.notes[2:] == (
+        'column 1 ("row") looks like a row number (consecutive integers): left out; '
+        'ep.load_data(..., keep=["row"]) keeps it.',
         'column 2 ("hospital number") looks like an identifier (60 of 60 values differ) and says nothing '
-        'about the target: left out; --keep "hospital number" keeps it.',
+        'about the target: left out; ep.load_data(..., keep=["hospital number"]) keeps it.',
         'column 4 ("code") looks like an identifier (60 of 60 values differ): left out; '
-        "--keep code keeps it.",
+        'ep.load_data(..., keep=["code"]) keeps it.',
         'column 5 ("remark") looks like free text (60 of 60 values differ): left out; '
-        '--keep remark keeps it, --text remark (ep.text(data, text="remark")) reads its words.',
-        'column 6 ("one") is constant (7): left out; --keep one keeps it.',
+        'ep.load_data(..., keep=["remark"]) keeps it, ep.text(..., text="remark") reads its words.',
+        'column 6 ("one") is constant (7): left out; ep.load_data(..., keep=["one"]) keeps it.',
         'column 7 ("nothing") has no values at all: left out.',
-        'column 8 ("kind") is a category of 2 levels; --drop kind leaves it out.',
+        'column 8 ("kind") is a category of 2 levels; ep.load_data(..., drop=["kind"]) leaves it out.',
         'column 8 ("kind") determines the target: each of its 2 values goes with one class. If it is not '
-        "known before the target is, leave it out with --drop kind.",
+        'known before the target is, leave it out with ep.load_data(..., drop=["kind"]).',
     )
     assert found.features == ("price", "kind=a", "kind=b")
     kept = notes_of(text, tmp_path, keep=[1, "hospital number"], drop=["kind"], categorical=["price"])
@@ -96,7 +97,7 @@ def test_headers_of_text_tables_and_decimal_commas(tmp_path):
     assert notes_of("red,good\nblue,bad\nred,good\nblue,bad\n", tmp_path).samples == 4
     found = notes_of("a;b;y\n1,5;2,25;0\n2,5;3;1\n3,5;4;0\n", tmp_path)
     assert found.inputs.tolist() == [[1.5, 2.25], [2.5, 3], [3.5, 4]]
-    assert 'a comma is the decimal mark; --decimal "." changes that.' in found.noticed
+    assert 'a comma is the decimal mark; `decimal="."` changes that.' in found.noticed
     assert notes_of("1,2\n3,4\n5,6\n", tmp_path, header=True).features == ("1",)
 
 
@@ -110,7 +111,7 @@ def test_few_missing_targets_are_left_out_aloud(tmp_path):
 def test_stray_marks_in_a_small_category_are_said(tmp_path):
     text = "a,y\n" + "".join(f"{i % 9},{i % 2}\n" for i in range(90)) + "K,1\n" * 3
     found = notes_of(text, tmp_path)
-    assert any("--missing K makes numbers of it" in note for note in found.noticed)
+    assert any('`missing=["K"]` makes numbers of it' in note for note in found.noticed)
     assert notes_of(text, tmp_path, missing=("K",)).features == ("a", "a is missing")
 
 

@@ -144,7 +144,7 @@ def test_a_refusal_is_one_sentence(outputs):
 
 @pytest.mark.parametrize("error", [ep.DataFailed, ep.SaveFailed, ep.HostLost, ep.Refusal])
 def test_errors_that_say_all_show_only_that(error):
-    assert error("say --target x.")._render_traceback_() == [f'{error.__name__}: say target="x".']
+    assert error('say `target="x"`.')._render_traceback_() == [f'{error.__name__}: say target="x".']
 
 
 # What no notebook is needed for: hostile names, no values, many of everything.

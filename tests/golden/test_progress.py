@@ -12,7 +12,6 @@ import pytest
 
 import epochal as ep
 from epochal.choose.progress import Step, Steps
-from epochal.common.faces import in_python
 from epochal.training.events import Evaluated, RepeatEnded, Unsaved
 from epochal.training.progress import Watcher, display
 from epochal.training.progress.status import Status
@@ -164,51 +163,12 @@ def test_compare_shows_its_steps_unless_something_else_watches(terminal):
 def test_steps_hand_on_to_who_watches(terminal):
     seen = []
     steps = Steps(seen.append, True, None)
-    step = Step("tuning", 1, 4, 0.0, "batch 8 is behind; --repeats 5 gives it more.")
+    step = Step("tuning", 1, 4, 0.0, "batch 8 is behind; `repeats=5` gives it more.")
     steps.watch(step)
     steps.close()
     assert seen == [step]
     assert "  batch 8 is behind; repeats=5 gives it more." in terminal.lines
     assert Steps(None, False, None).watch is None
-
-
-SENTENCES = [
-    ("left out; --keep id keeps it.", 'left out; keep=["id"] keeps it.'),
-    ("--drop 'a b' or --drop \"c, d\",e", 'drop=["a b"] or drop=["c, d"],e'),
-    ("pass --missing 'n/a,-' to read that", 'pass missing=["n/a", "-"] to read that'),
-    ("--delimiter changes that; --period sets it.", "delimiter changes that; period sets it."),
-    (
-        "Name another with --text, or with --target income.",
-        'Name another with text, or with target="income".',
-    ),
-    ("--no-header reads it as data", "header=False reads it as data"),
-    ("all are gray; --color reads RGB", "all are gray; color=True reads RGB"),
-    ("Train longer: --epochs 200.", "Train longer: epochs=200."),
-    ("more --epochs or more units (--hidden)", "more epochs or more units (ep.MLP(...))"),
-    ("units (--hidden 128,64) and --learning-rate 0.03.", "units (ep.MLP(128, 64)) and learning_rate=0.03."),
-    ("Stop early with --patience 12, or", "Stop early with stop=ep.Patience(12), or"),
-    (
-        "--fill forward carries; --split chronological does",
-        'fill="forward" carries; split="chronological" does',
-    ),
-    ("to one with --resize 28x32, which", "to one with resize=(28, 32), which"),
-    ("with --skip-bad (skip_bad=True).", "with skip_bad=True."),
-    ("stream=False (--no-stream) takes", "stream=False takes"),
-    ("name their column with groups (--groups COLUMN), or", "name their column with groups, or"),
-    ("give --yes (yes=True in Python) to start", "give yes=True to start"),
-    ("--devices N takes more", "devices=N takes more"),
-    (
-        "XLA_FLAGS=--xla_force_host_platform_device_count=2",
-        "XLA_FLAGS=--xla_force_host_platform_device_count=2",
-    ),
-    ("a column - and -- here", "a column - and -- here"),
-]
-
-
-@pytest.mark.parametrize(("flags", "arguments"), SENTENCES)
-def test_flags_become_arguments(flags, arguments):
-    assert in_python(flags) == arguments
-    assert in_python(arguments) == arguments or "--" in arguments
 
 
 def test_the_history_is_a_frame_counted_as_a_person_reads():
@@ -243,26 +203,6 @@ def test_without_pandas_the_history_is_an_arrow_table(monkeypatch):
 def test_an_argument_of_load_data_is_named_as_one(name):
     with pytest.raises(ep.Refusal, match=rf'option "{name}" is one of load_data.*{name}=\.\.\.'):
         ep.fit(ep.MLP(4), FRAME, "t", **{name: "id"})
-
-
-def test_notes_and_refusals_in_python_name_calls_that_can_be_made() -> None:
-    """An argument of reading stands in a call of the function that takes it, by its own signature."""
-    header = in_python("the first row is a header; --no-header reads it as data.", "ep.windows")
-    assert header == "the first row is a header; ep.windows(..., header=False) reads it as data."
-    assert in_python("--task regression takes numbers.", "ep.load_data") == (
-        'ep.load_data(..., task="regression") takes numbers.'
-    ), "fit takes none of a data set that is ready"
-    assert in_python("give --text review.", "ep.load_data") == 'give ep.text(..., text="review").'
-    assert in_python("--no-stream keeps it in memory.", "ep.load_data") == "stream=False keeps it in memory."
-    assert in_python("pass --missing low,high to go on.") == 'pass missing=["low", "high"] to go on.'
-    assert in_python("Use --relative difference.") == 'Use relative="difference".'
-    table = pd.DataFrame({"x": np.arange(40.0) % 7, "kind": ["a", "b"] * 20, "y": [0, 1] * 20})
-    data = ep.load_data((table, "y"))
-    assert any(note.startswith("--") or " --" in note for note in data.noticed), "as the command line says it"
-    assert data.notes and not any("--" in note for note in data.notes)
-    with pytest.raises(ep.Refusal) as refused:
-        ep.load_data(table.assign(y=["yes"] * 40), target="y", task="binary")
-    assert "--" not in str(refused.value) and "--" in refused.value.sentence
 
 
 def test_epoch_and_losses_are_of_the_same_repeats():

@@ -62,7 +62,7 @@ def test_german_numbers_are_numbers():
 
 def test_a_column_that_determines_the_target_is_named():
     data = load(TRIALS / "leak.csv")
-    said(data, 'column 3 ("status_code") determines the target', "--drop status_code")
+    said(data, 'column 3 ("status_code") determines the target', 'drop=["status_code"]')
     assert sum("determines" in note for note in data.noticed) == 1
 
 
@@ -157,7 +157,7 @@ def test_row_numbers_of_a_sorted_file_are_left_out_and_said():
     made = pa.table({"Id": range(1, 151), "x": np.arange(150) % 7, "y": np.arange(150) // 50})
     data = load((made, "y"))
     assert data.features == ("x",)
-    said(data, '"Id"', "row number", "goes with the target only as the order of the rows does", "--keep Id")
+    said(data, '"Id"', "row number", "goes with the target only as the order of the rows does", 'keep=["Id"]')
 
 
 # Numbers ----------------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def test_ambiguous_thousands_are_said_and_decided_by_an_option():
     made = pa.table({"a": ["5.683", "911", "12.000"] * 20, "y": [0, 1, 1] * 20})
     data = load((made, "y"))
     assert data.inputs[:3, 0].tolist() == [5683, 911, 12000]
-    said(data, "ambiguous", '--decimal "." reads the other way')
+    said(data, "ambiguous", '`decimal="."` reads the other way')
     other = load((made, "y"), decimal=".")
     assert other.inputs[:3, 0].tolist() == pytest.approx([5.683, 911, 12])
 
@@ -240,7 +240,7 @@ def test_the_decimal_mark_is_decided_by_the_whole_file(rows, options, first, tmp
     assert data.features == ("a", "b")
     assert data.inputs[0].tolist() == pytest.approx(first)
     if rows[0] == "5.683;2" and not options:
-        said(data, 'column 1 ("a")', "ambiguous", '--decimal "."')
+        said(data, 'column 1 ("a")', "ambiguous", '`decimal="."`')
 
 
 def test_typos_of_many_kinds_are_refused_with_their_rows(tmp_path):
@@ -300,7 +300,7 @@ def test_days_and_months_are_told_apart_by_the_whole_column_or_said():
     words = [f"{day:02d}/{month:02d}/2021" for day, month in draws.integers(1, 13, (80, 2))]
     y = draws.integers(0, 2, 80)
     data = load((pa.table({"when": words, "y": y}), "y"))
-    said(data, "though %d/%m/%Y fits as well", "--date-format '%d/%m/%Y'")
+    said(data, "though %d/%m/%Y fits as well", '`date_format="%d/%m/%Y"`')
     forced = load((pa.table({"when": words, "y": y}), "y"), date_format="%d/%m/%Y")
     assert forced.inputs[0, forced.features.index("when day")] == int(words[0][:2])
     other = [f"{day}/3/2021" for day in draws.integers(1, 29, 80)]
@@ -386,7 +386,7 @@ def test_numbers_that_count_what_the_table_lists_are_left_out_and_said(tmp_path,
     rows = [f"{48001 + at},{random.rand():.3f},{'ab'[at // 100]}" for at in range(200)]
     found = read(tmp_path, f"{name},x,y\n" + "\n".join(rows) + "\n")
     assert found.features == ("x",)
-    said(found, f'"{name}"', "row number", "left out", f"--keep {name}")
+    said(found, f'"{name}"', "row number", "left out", f'`keep=["{name}"]`')
 
 
 @pytest.mark.parametrize("name", ["year", "step"])
@@ -395,7 +395,7 @@ def test_other_numbers_that_count_the_rows_are_inputs_and_said(tmp_path, name):
     rows = [f"{1920 + at},{random.rand():.3f},{random.rand():.3f}" for at in range(100)]
     found = read(tmp_path, f"{name},x,price\n" + "\n".join(rows) + "\n")
     assert found.features == (name, "x")
-    said(found, f'("{name}") counts the rows (1,920 to 2,019): kept; --drop {name} leaves it out')
+    said(found, f'("{name}") counts the rows (1,920 to 2,019): kept; `drop=["{name}"]` leaves it out')
 
 
 def test_dates_are_no_target(tmp_path):

@@ -11,7 +11,6 @@ import pytest
 
 import epochal as ep
 from epochal.cli.main import main
-from epochal.common.faces import in_python
 from epochal.curves import Verdict
 
 
@@ -48,21 +47,6 @@ def test_a_plan_of_a_table_needs_no_option(tmp_path: Path, capsys: pytest.Captur
     said = capsys.readouterr().out
     assert "64 of the 80 samples" in said
     assert re.search(r"batch size +32\n", said)
-
-
-@pytest.mark.parametrize("verb", ["replaces", "changes", "keeps", "names"])
-def test_a_verb_after_a_flag_is_not_its_value_in_python(verb: str) -> None:
-    assert in_python(f"--missing {verb} the marks.") == f"missing {verb} the marks."
-
-
-def test_no_sentence_of_the_package_has_a_verb_that_python_takes_for_a_value() -> None:
-    source = "\n".join(path.read_text(encoding="utf-8") for path in Path(ep.__file__).parent.rglob("*.py"))
-    found = set(
-        re.findall(r"(--(?:missing|keep|drop|numeric|categorical) [a-z]+s) (?:the|it|them|another)\b", source)
-    )
-    assert found
-    for words in found:
-        assert "=" not in in_python(words + " the rest."), words
 
 
 def test_a_verdict_shows_rounded_figures_under_names_in_a_notebook() -> None:

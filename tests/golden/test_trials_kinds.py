@@ -56,7 +56,7 @@ def test_no_window_crosses_the_gap_of_the_trial():
     data = ep.windows(TRIALS / "gap.csv", lags=7)
     assert data.samples == 53 + 53
     assert any(
-        "1 gap in time, between 2021-03-01 and 2021-04-01 (row 61): no window crosses it; --across-gaps"
+        "1 gap in time, between 2021-03-01 and 2021-04-01 (row 61): no window crosses it; `across_gaps=True`"
         in note
         for note in data.noticed
     )
@@ -196,7 +196,7 @@ def test_repeated_hours_of_finer_rows_are_named_and_read_by_their_zone(half):
 
 
 def test_other_times_that_come_twice_are_no_matter_of_clocks():
-    with pytest.raises(ep.Refusal, match=r"must have each time once.*with by, or"):
+    with pytest.raises(ep.Refusal, match=r"must have each time once.*with by=COLUMN, or"):
         ep.windows(series(np.insert(HOURS, 5, HOURS[5])), lags=3)
     with pytest.raises(ep.Refusal, match=r'unknown time_zone "Europe/Berln"; did you mean "Europe/Berlin"'):
         ep.windows(series(HOURS), lags=3, time_zone="Europe/Berln")
@@ -224,7 +224,7 @@ def test_a_state_is_zero_again_after_a_gap():
     assert len(both[1]) == 5
     np.testing.assert_allclose(found.values[-5:], both[1].values, atol=1e-6)
     with pytest.raises(
-        ep.Refusal, match=r"stateful needs windows .* stride = lags, and let windows cross .*across_gaps=True"
+        ep.Refusal, match=r"stateful needs windows .*\(lags\), and let windows cross .*across_gaps=True"
     ):
         ep.fit(
             ep.LSTM(3),

@@ -254,7 +254,7 @@ def test_letters_of_dos_are_read(tmp_path):
     text = "größe;fläche;ziel\n" + lines(lambda i: f"{i % 7},5;{i % 5};{('Köln', 'Düren')[i % 2]}")
     data = read(tmp_path, text, encoding="cp850")
     assert (data.features, data.task.classes) == (("größe", "fläche"), ("Düren", "Köln"))
-    said(data, "cp850", "--encoding")
+    said(data, "cp850", "encoding")
 
 
 def test_the_decimal_mark_of_a_frame_is_that_of_its_clear_columns():

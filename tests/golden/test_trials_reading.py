@@ -22,9 +22,11 @@ import pytest
 import scipy.sparse
 
 import epochal as ep
+from epochal.cli.face import in_flags
 from epochal.cli.kinds import column, columns
+from epochal.common.faces import option
 from epochal.data import Reading, encode_new, load
-from epochal.data.columns import flag_value
+from epochal.data.columns import reference
 from epochal.data.recipe import Recipe
 from epochal.errors import MissingExtra, Refusal
 
@@ -47,14 +49,14 @@ def said(data, *parts):
 @pytest.mark.parametrize(
     ("name", "features", "target", "samples", "words"),
     [
-        ("years", ("region", "2019", "2020"), "2021", 60, ["header", "--no-header"]),
+        ("years", ("region", "2019", "2020"), "2021", 60, ["header", "`header=False`"]),
         ("trailing", ("a", "b"), "y", 120, ["column 4", "left out"]),
         ("collide", ("x", "x (3)", "x (4)"), "y", 120, ['"x"', 'now "x (4)"']),
         ("excel", ("a", "b"), "y", 100, ["sep=;"]),
         ("comment", ("a", "b"), "y", 100, ["#", "comment"]),
-        ("utf16", ("a", "b"), "y", 100, ["utf-16", "--encoding"]),
-        ("cyrillic-cp1251", ("рост", "вес"), "ответ", 120, ["cp1251", "--encoding"]),
-        ("chinese-gbk", ("身高", "体重"), "结果", 120, ["gb18030", "--encoding"]),
+        ("utf16", ("a", "b"), "y", 100, ["utf-16", "`encoding="]),
+        ("cyrillic-cp1251", ("рост", "вес"), "ответ", 120, ["cp1251", "`encoding="]),
+        ("chinese-gbk", ("身高", "体重"), "结果", 120, ["gb18030", "`encoding="]),
     ],
 )
 def test_trials_are_read_right_and_said(name, features, target, samples, words):
@@ -113,8 +115,8 @@ SHAPES = {
     "a header in a comment": ("# a,b,c,y\n" + BODY, {}, ABCY, 30, "comment in line 1"),
     "percent signs": ("% by x\n%\na;b;c;y\n" + BODY.replace(",", ";"), {}, ABCY, 30, "2 lines"),
     "slashes": ("// by x\na,b,c,y\n" + BODY, {}, ABCY, 30, '"//"'),
-    "a comment that is told": ("a,b,c,y\n;,1,2,3\n" + BODY, {"comment": ";"}, ABCY, 30, "--comment"),
-    "rows that are skipped": ("1,2\n3\na,b,c,y\n" + BODY, {"skip_rows": 2}, ABCY, 30, "--skip-rows"),
+    "a comment that is told": ("a,b,c,y\n;,1,2,3\n" + BODY, {"comment": ";"}, ABCY, 30, "(`comment`)"),
+    "rows that are skipped": ("1,2\n3\na,b,c,y\n" + BODY, {"skip_rows": 2}, ABCY, 30, "(`skip_rows`)"),
     "a quoted sep": ('"sep=|"\na|b|c|y\n' + BODY.replace(",", "|"), {}, ABCY, 30, "sep=|"),
     "blank lines": ("a,b,c,y\n" + BODY + "   \n\n" + BODY, {}, ABCY, 60, ""),
     "hard names": ('"a, b","say ""c""","x\ny",y\n' + BODY, {}, ("a, b", 'say "c"', "x y", "y"), 30, ""),
@@ -146,7 +148,7 @@ def test_data_are_no_header_and_no_comment(text, tmp_path):
     (tmp_path / "t.csv").write_text(text)
     found = load(tmp_path / "t.csv", target=3, drop=[4])
     assert found.samples == text.count("\n")
-    assert said(found, "no header", "--header")
+    assert said(found, "no header", "`header=True`")
 
 
 ALPHABETS = {
@@ -172,7 +174,7 @@ def test_alphabets_are_read_by_themselves(encoding, tmp_path):
     found = load(tmp_path / "t.csv")
     assert ";".join(names_of(found)) == header
     assert sorted(found.task.classes) == sorted(classes)
-    assert said(found, "not UTF-8", "--encoding") == (not encoding.startswith("utf-8"))
+    assert said(found, "not UTF-8", "`encoding=") == (not encoding.startswith("utf-8"))
 
 
 def zipped(data):
@@ -238,11 +240,11 @@ def test_marks_of_missing_values_are_said_and_values_are_kept(tmp_path):
     rows = "".join(f"{('-', 'NULL', '#N/A', '3.5', '4.5', '5.5')[i % 6]},{i % 2}\n" for i in range(60))
     found = read("a,y\n" + rows)
     assert found.features == ("a", "a is missing")
-    assert said(found, '"-" (10 in column 1 ("a"))', '"NULL"', '"#N/A"', "--missing")
+    assert said(found, '"-" (10 in column 1 ("a"))', '"NULL"', '"#N/A"', "`missing=...`")
     codes = "".join(f"{('NA', 'DE', 'FR', 'US', 'AT')[i % 5]},{i % 2}\n" for i in range(60))
     found = read("country,y\n" + codes)
     assert "country=NA" in found.features
-    assert said(found, '"NA"', "two letters", "--missing NA")
+    assert said(found, '"NA"', "two letters", '`missing=["NA"]`')
     assert "country=(missing)" in read("country,y\n" + codes, missing=["NA"]).features
     grades = "".join(f"{i % 7}.5,{('None', 'mild', 'severe')[i % 3]}\n" for i in range(60))
     assert read("a,pain\n" + grades).task.classes == ("None", "mild", "severe")
@@ -323,7 +325,7 @@ def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
     found = load(tmp_path / "b.xlsx", sheet="data")
     assert (names_of(found), found.samples) == (("a", "b", "y"), 30)
     assert said(found, "Sales")
-    assert said(found, '"data"', "of 2", "--sheet")
+    assert said(found, '"data"', "of 2", "`sheet=...`")
     assert load(tmp_path / "b.xlsx", sheet=2).fingerprint == found.fingerprint
     with pytest.raises(Refusal, match='unknown sheet "dat"; did you mean "data"'):
         load(tmp_path / "b.xlsx", sheet="dat")
@@ -440,7 +442,8 @@ def test_names_with_commas_can_be_dropped(tmp_path):
 
 def flag(index):
     """What a shell hands over for the flag that a note proposes."""
-    return shlex.split(flag_value(["a, b", 'say "c"', "d", "y"], index))[0]
+    names = ["a, b", 'say "c"', "d", "y"]
+    return shlex.split(in_flags(option("drop", [reference(names, index)]).strip("`")))[1]
 
 
 def test_standard_input_pipes_and_plans_of_tables(tmp_path):
@@ -481,14 +484,14 @@ def test_three_words_are_enough_for_most_alphabets(encoding, header, tmp_path):
     (tmp_path / "t.csv").write_bytes(f"{header}\n{rows}".encode(encoding))
     found = load(tmp_path / "t.csv")
     assert ";".join(names_of(found)) == header
-    assert said(found, "not UTF-8", "--encoding")
+    assert said(found, "not UTF-8", "`encoding=")
 
 
 def test_a_first_line_that_is_too_short_is_left_out_or_refused_with_a_remedy(tmp_path):
     (tmp_path / "t.csv").write_text("made, today\na,b,c,y\n" + BODY)
     found = load(tmp_path / "t.csv")
     assert names_of(found) == ABCY
-    assert said(found, "made, today", "--skip-rows 0")
+    assert said(found, "made, today", "`skip_rows=0`")
     (tmp_path / "t.csv").write_text("1,2,x\n" + BODY)
     with pytest.raises(Refusal, match=r"line 1 of t.csv has 3 fields and most others have 4.*skip_rows=1"):
         load(tmp_path / "t.csv")

@@ -116,9 +116,9 @@ def test_a_table_of_texts_alone_is_told_to_be_read_as_texts(script, tmp_path):
     ]
     path = tmp_path / "reviews.csv"
     path.write_text("review,liked\n" + "".join(f"{row},{k % 2}\n" for k, row in enumerate(rows)))
-    with pytest.raises(ep.Refusal, match=r'or read its words with .*text\(data, text="review"\)'):
+    with pytest.raises(ep.Refusal, match=r'or read its words with .*text\(\.\.\., text="review"\)'):
         ep.load_data(path)
     path.write_text("review,size,liked\n" + "".join(f"{row},{k % 7},{k % 2}\n" for k, row in enumerate(rows)))
     data = ep.load_data(path)
-    assert any("looks like free text" in note and "--text review" in note for note in data.noticed)
+    assert any("looks like free text" in note and 'text="review"' in note for note in data.noticed)
     assert ep.text(path, text="review", target="liked").samples == 60

@@ -21,7 +21,7 @@ def test_groups_on_both_sides_of_a_random_split_are_the_first_concern():
     assert concern.startswith(
         "Leakage suspected: the order has groups, which a random split puts on both sides"
     )
-    assert 'split="groups" keeps each on one' in concern
+    assert '`split="groups"` keeps each on one' in concern
     assert not trained(split="groups").verdict.concerns
 
 

@@ -107,7 +107,7 @@ def test_without_validation_there_is_no_verdict() -> None:
     curves = made(training)
     for monitor in ("train.loss", "train.running_loss"):
         verdict = judge(curves, **KNOWN, monitor=monitor)
-        assert verdict.kind == "not judged" and "--validation 0.2" in verdict.remedy
+        assert verdict.kind == "not judged" and "`validation=0.2`" in verdict.remedy
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 4)), rng.integers(0, 2, 60)
     run = ep.fit(
@@ -299,7 +299,7 @@ def test_a_target_or_a_budget_is_no_sign_that_the_loss_no_longer_improved() -> N
     for stop, said in ((ep.Target(0.1), "reached"), (ep.Budget(updates=120), "budget of 120 updates")):
         run, verdict = verdict_of(stop, learning_rate=0.03)
         assert run.outcomes[0].epochs < 40 and said in run.outcomes[0].stopped
-        assert verdict.kind not in GOOD and "--epochs" not in verdict.remedy
+        assert verdict.kind not in GOOD and "epochs=" not in verdict.remedy
 
 
 def test_which_rule_waited() -> None:

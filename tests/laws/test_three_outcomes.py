@@ -93,7 +93,7 @@ def test_a_rise_in_some_repeats_is_probable_and_says_how_many_would_tell() -> No
     verdict = judge(rising((1.0, 2.6, 1.3, 1.1, 1.0)), **KNOWN)  # type: ignore[arg-type]
     assert verdict.kind == "probably overfitting" and verdict.sentence.startswith("Probably overfitting")
     assert "scatter could still explain" in verdict.sentence
-    assert "--repeats" in verdict.remedy or "more validation samples" in verdict.remedy
+    assert "`repeats=" in verdict.remedy or "more validation samples" in verdict.remedy
     sure = judge(rising((1.5, 1.6, 1.4, 1.7, 1.5)), **KNOWN)  # type: ignore[arg-type]
     assert sure.kind == "overfitting"
     flat = judge(rising((1.0,) * 5), **KNOWN)  # type: ignore[arg-type]
@@ -135,10 +135,10 @@ def test_stopped_by_patience_is_in_time_and_not_without_overfitting() -> None:
 def test_patience_is_advised_only_where_it_saves_and_keeps_the_weights() -> None:
     curves = rising((1.5, 1.6, 1.4, 1.7, 1.5))
     remedy = judge(curves, **KNOWN).remedy  # type: ignore[arg-type]
-    assert "--patience" in remedy and "would have kept the same weights" in remedy
+    assert "ep.Patience" in remedy and "would have kept the same weights" in remedy
     late = curves.columns["validation.loss"].reshape(5, -1)
     late[:, -1] = 0.25  # the best is the last: no patience would have saved anything
-    assert "--patience" not in judge(curves, **KNOWN).remedy  # type: ignore[arg-type]
+    assert "ep.Patience" not in judge(curves, **KNOWN).remedy  # type: ignore[arg-type]
 
 
 def test_nothing_left_to_learn_is_not_told_to_train_longer() -> None:
@@ -146,7 +146,7 @@ def test_nothing_left_to_learn_is_not_told_to_train_longer() -> None:
     columns = {"train.loss": 1e-10 * np.ones(6), "validation.loss": 0.1 + 0.5 * np.exp(-t)}
     short = Curves(np.zeros(6, int), t, t * 10, t * 100, t * 0.1, columns)
     remedy = judge(short, **KNOWN).remedy  # type: ignore[arg-type]
-    assert "nothing left to learn" in remedy and "--epochs" not in remedy
+    assert "nothing left to learn" in remedy and "epochs=" not in remedy
 
 
 def test_a_jumping_loss_of_unscaled_inputs_is_first_of_all_unscaled() -> None:
@@ -227,7 +227,7 @@ def test_a_probable_fall_is_no_good_fit() -> None:
     known = KNOWN | {"baseline": {"validation.loss": 1.0, "train.loss": 1.0}}
     curves = falling((0.06, -0.01, 0.05, 0.07, -0.01), 0.001)
     found = judge(curves, **known)  # type: ignore[arg-type]
-    assert found.kind == "probably still improving" and "--epochs 30" in found.remedy
+    assert found.kind == "probably still improving" and "`epochs=30`" in found.remedy
 
 
 @pytest.mark.parametrize("repeats", [3, 10])
@@ -272,10 +272,10 @@ def test_one_repeat_that_predicts_a_class_does_not_silence_the_others() -> None:
     silent, once = [[9, 0], [3, 0]], [[9, 0], [2, 1]]
     names = ("no", "yes")
     (most,) = concerns_of((), {}, {"validation": np.array([silent] * 9 + [once])}, names)
-    assert most.startswith('"yes" is never predicted in 9 of 10 repeats') and "--class-weight" in most
+    assert most.startswith('"yes" is never predicted in 9 of 10 repeats') and "`class_weight=" in most
     assert concerns_of((), {}, {"validation": np.array([silent] * 4 + [once] * 6)}, names) == ()
     (weighted,) = concerns_of((), {}, {"validation": np.array([silent] * 10)}, names, True)
-    assert "in 10" not in weighted and "--class-weight" not in weighted
+    assert "in 10" not in weighted and "class_weight" not in weighted
 
 
 def test_a_class_that_is_never_predicted_is_said_first() -> None:

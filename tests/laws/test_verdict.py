@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from epochal.common.faces import in_python
+from epochal.common.faces import spoken
 from epochal.curves import KINDS, Curves, Verdict, judge
 
 EPOCHS = np.arange(151.0)
@@ -149,7 +149,7 @@ def test_a_loss_that_is_not_finite_is_unstable_and_counted() -> None:
     verdict = judged(curves)
     assert verdict.kind == "unstable"
     assert "2 of 10 repeats" in verdict.sentence and "epoch 40" in verdict.sentence
-    assert "--learning-rate 0.0003" in verdict.remedy and "--batch-size 40" in verdict.remedy
+    assert "`learning_rate=0.0003`" in verdict.remedy and "`batch_size=40`" in verdict.remedy
 
 
 def test_the_running_loss_of_epoch_0_is_not_a_fault() -> None:
@@ -180,13 +180,13 @@ def test_not_judged() -> None:
         and "at least 10 evaluations; there were 6" in judged(short).sentence
     )
     told = judged(short)
-    assert "epochs that were advised need no verdict" in told.remedy and "--epochs" not in told.remedy
+    assert "epochs that were advised need no verdict" in told.remedy and "epochs=" not in told.remedy
     assert not re.search(r",[.)]", str(told)), "a sentence that breaks"
     bare = Curves(
         curves.repeat, curves.epoch, curves.update, curves.samples, curves.seconds,
         {"train.loss": curves.columns["train.loss"]},
     )  # fmt: skip
-    assert judged(bare).kind == "not judged" and "--validation" in judged(bare).remedy
+    assert judged(bare).kind == "not judged" and "`validation=" in judged(bare).remedy
     assert judge(Curves.empty()).kind == "not judged"
 
 
@@ -224,23 +224,23 @@ def test_a_verdict_travels(kind: str) -> None:
     again = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
     assert set(again) == {"kind", "sentence", "rule", "figures", "remedy", "concerns"}
     assert all(again[name] for name in ("sentence", "rule", "figures"))
-    assert verdict.kind in KINDS and str(verdict) == in_python(verdict.sentence)
+    assert verdict.kind in KINDS and str(verdict) == spoken(verdict.sentence)
     assert verdict.sentence.endswith(".") and verdict.remedy.endswith(
         (".", "") if kind == "good fit" else "."
     )
 
 
-def test_over_learning_names_flags_and_keeps_the_best() -> None:
+def test_over_learning_names_options_and_keeps_the_best() -> None:
     verdict = judged(case("overfitting", 10))
     first, last = verdict.figures["best_epoch_range"]
     assert first <= verdict.figures["best_epoch"] <= last
-    assert f"--epochs {last}" in verdict.remedy and "--patience" in verdict.remedy
+    assert f"`epochs={last}`" in verdict.remedy and "`stop=ep.Patience(" in verdict.remedy
     assert "from the best epoch" in verdict.sentence and 35 <= verdict.figures["lowest_epoch"] <= 85
 
 
 def test_nothing_is_claimed_beyond_the_horizon() -> None:
     assert "within 150 epochs" in judged(case("good fit", 5)).sentence
-    assert "--epochs 300" in judged(case("still improving", 5)).remedy
+    assert "`epochs=300`" in judged(case("still improving", 5)).remedy
 
 
 def test_what_decided_about_the_parameters_is_not_claimed_to_come_from_before() -> None:
@@ -254,12 +254,12 @@ def test_what_decided_about_the_parameters_is_not_claimed_to_come_from_before() 
 
 def test_repeats_that_a_rule_ended_are_not_told_of_more_epochs() -> None:
     curves = case("still improving", 6)
-    assert "--epochs" in judged(curves).remedy
+    assert "`epochs=" in judged(curves).remedy
     stopped = judged(curves, stopped_early=True)
     assert stopped.kind == "still improving" and "a rule ended training" in stopped.sentence
-    assert "--epochs" not in stopped.remedy and "--patience" in stopped.remedy
+    assert "epochs=" not in stopped.remedy and "larger `patience`" in stopped.remedy
     spent = judged(curves, settings={"ended_by": "the budget of 400 updates is spent"})
-    assert "--epochs" not in spent.remedy and "budget of 400 updates" in spent.remedy
+    assert "epochs=" not in spent.remedy and "budget of 400 updates" in spent.remedy
 
 
 def test_the_first_descent_of_a_short_curve_is_no_improvement_at_its_end() -> None:

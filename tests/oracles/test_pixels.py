@@ -97,7 +97,7 @@ def folder(place: Path, colors: bool = False) -> Path:
 
 def test_channels_are_recognized_and_can_be_said(tmp_path: Path):
     gray = ep.load_data(folder(tmp_path / "gray"))
-    assert gray.shape == (5, 8, 1) and any("--color" in note for note in gray.noticed)
+    assert gray.shape == (5, 8, 1) and any("`color=True`" in note for note in gray.noticed)
     mixed = ep.load_data(folder(tmp_path / "mixed", colors=True))
     assert mixed.shape == (5, 8, 3) and any("1 of 10 images have colors" in note for note in mixed.notes)
     np.testing.assert_array_equal(mixed.inputs[0], np.repeat(GRAY[..., None], 3, axis=2))

@@ -105,14 +105,18 @@ def advise(
     given: dict[str, Any] = dict(options)
     repeats, size, epochs = (given.pop(name, ADVISED[name]) for name in ("repeats", "batch_size", "epochs"))
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
-        raise Refusal(f"repeats must be at least 3, to tell chance from difference; got {repeats!r}.")
+        raise Refusal(f"`repeats` must be at least 3, to tell chance from difference; got {repeats!r}.")
     if isinstance(size, list | tuple | Mapping | BatchSchedule):
-        raise Refusal(f"batch_size must be one size to keep, or left out; got {size!r}: compare takes lists.")
+        raise Refusal(
+            f"`batch_size` must be one size to keep, or left out; got {size!r}: compare takes lists."
+        )
     if given.get("stop") is not None:
         raise Refusal("stop has no place in an advice, whose trainings end by themselves; leave it out.")
     held_out = plain_number(given.get("validation", 0.2))
     if isinstance(held_out, int | float) and held_out == 0:
-        raise Refusal("advice needs validation samples to judge by; got validation=0. Use validation=0.2.")
+        raise Refusal(
+            "advice needs validation samples to judge by; got `validation=0`. Use `validation=0.2`."
+        )
     dataset = as_dataset(joined(data, y, sample_weight, task=given.get("task")), given.get("task"))
     small = dataset.samples <= SMALL
     promised = PROMISED * repeats if small else max(FEWEST, repeats)

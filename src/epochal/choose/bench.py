@@ -72,17 +72,18 @@ class Bench:
     ) -> None:
         if settings.micro_batch == "auto":
             raise Refusal(
-                "micro_batch must be a number where settings are compared (those that do not fit are left "
+                "`micro_batch` must be a number where settings are compared (those that do not fit are left "
                 'out); got "auto".'
             )
         if settings.updates_per_epoch is not None:
             raise Refusal(
-                "updates_per_epoch has no place where settings are compared, which count passes through the "
-                "samples; leave it out."
+                "`updates_per_epoch` has no place where settings are compared, which count passes through "
+                "the samples; leave it out."
             )
         if (settings.devices or 1) > 1:
             raise Refusal(
-                f"devices must be 1 where settings are compared, each on one device; got {settings.devices}."
+                "`devices` must be 1 where settings are compared, each on one device; "
+                f"got {settings.devices}."
             )
         if not together().alone:
             raise Refusal(
@@ -93,7 +94,7 @@ class Bench:
         if base.fed:
             raise Refusal(
                 "comparing and advising train many times over and need the data in memory; got "
-                f"{base.dataset.source}, which is streamed: give some of its rows, or stream=False."
+                f"{base.dataset.source}, which is streamed: give some of its rows, or `stream=False`."
             )
         self._begin(base, store, control)
 

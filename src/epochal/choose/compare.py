@@ -133,7 +133,7 @@ def compare(
         raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one chosen.")
     if margin is not None and not (isinstance(margin, int | float) and math.isfinite(margin) and margin >= 0):
         raise Refusal(
-            f"margin must be a finite number, at least 0; got {margin!r}. Leave it out to have one chosen."
+            f"`margin` must be a finite number, at least 0; got {margin!r}. Leave it out to have one chosen."
         )
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
@@ -181,13 +181,13 @@ def _settle(
     )
     if isinstance(base.validation, int | float) and base.validation == 0:
         raise Refusal(
-            "validation must be greater than 0 to compare settings; got 0, and the training loss says "
+            "`validation` must be greater than 0 to compare settings; got 0, and the training loss says "
             "nothing about new samples. Give a share such as 0.2, or data of its own."
         )
     if base.stop is not None and budgets(base.stop):
         raise Refusal(
             "stop must not hold a Budget in a comparison, where at= says how far each setting trains; "
-            'use at="2s" or at="1000updates".'
+            'use `at="2s"` or `at="1000updates"`.'
         )
     base = replace(base, optimizer=first["optimizer"])
     bench = Bench(first["model"], data, base, control=control)
@@ -200,14 +200,15 @@ def _epochs(axis: Axis, at: At) -> Axis:
     """The epochs, which `at` may give as well."""
     if at.unit != "epochs" and axis.varies:
         raise Refusal(
-            f"epochs must be one number where settings are equal in {at.unit}; "
-            f'got {len(axis.values)} values. Use at="epochs".'
+            f"`epochs` must be one number where settings are equal in {at.unit}; "
+            f'got {len(axis.values)} values. Use `at="epochs"`.'
         )
     if at.unit == "epochs" and at.amount is not None:
         wanted = int(at.amount)
         if any(value not in (wanted, COMPARED["epochs"]) for _, value in axis.values):
             raise Refusal(
-                f'at="{wanted}epochs" and epochs={axis.values[0][1]} contradict each other; give one of them.'
+                f'`at="{wanted}epochs"` and `epochs={axis.values[0][1]}` contradict each other; give one of '
+                "them."
             )
         return Axis("epochs", (("", wanted),))
     return axis
@@ -323,8 +324,8 @@ class _Race:
         if seconds > LONG:
             raise Refusal(
                 f"the comparison would take about {said_time(seconds)} ({trainings:,} trainings, "
-                f"{updates:,} updates, {said_time(seconds / updates)} each on average); give --yes (yes=True "
-                "in Python) to start it, or fewer batch sizes, epochs or repeats."
+                f"{updates:,} updates, {said_time(seconds / updates)} each on average); give "
+                "`yes=True` to start it, or fewer batch sizes, epochs or repeats."
             )
 
     def tune(self) -> None:

@@ -14,7 +14,7 @@ from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.choose.words import said_time
-from epochal.common.faces import in_python
+from epochal.common.faces import spoken
 from epochal.common.views import view
 from epochal.curves import Curves, Summary
 from epochal.errors import Refusal, did_you_mean, require
@@ -210,7 +210,7 @@ class Comparison:
         if self.hyperbola is not None:
             lines.append(f"Updates to the target: {self.hyperbola}.")
         if self.notes:
-            lines += ["", *map(in_python, self.notes)]
+            lines += ["", *map(spoken, self.notes)]
         cost = self.cost
         lines += ["", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {said_time(cost.seconds)}."]
         return "\n".join(lines)

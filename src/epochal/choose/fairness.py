@@ -64,7 +64,7 @@ def parse_at(at: str) -> At:
     unit = "" if match is None else _UNITS.get(match[2], match[2])
     if match is None or unit not in ("epochs", "samples", "updates", "seconds"):
         raise Refusal(
-            "at must be epochs, samples, updates or seconds, with a number before it or without, "
+            "`at` must be epochs, samples, updates or seconds, with a number before it or without, "
             f'such as "50epochs" or "2s"; got "{at}".'
         )
     if not match[1]:
@@ -72,7 +72,7 @@ def parse_at(at: str) -> At:
     amount = float(match[1].replace(",", "").replace("_", ""))
     if not (amount > 0 and math.isfinite(amount)) or (unit != "seconds" and amount != int(amount)):
         bound = "greater than 0" if unit == "seconds" else "a whole number, at least 1"
-        raise Refusal(f'at must have an amount that is {bound}; got "{at}".')
+        raise Refusal(f'`at` must have an amount that is {bound}; got "{at}".')
     return At(unit, amount)
 
 
@@ -128,7 +128,7 @@ def lengths(
             updates[name] = max(1, round(amount / seconds(name)))
         if updates[name] >= 2**31:
             raise Refusal(
-                f"at must need fewer than 2^31 updates of each setting; {name} needs {updates[name]:,}."
+                f"`at` must need fewer than 2^31 updates of each setting; {name} needs {updates[name]:,}."
             )
     count = min(CHECKPOINTS, *updates.values())
     return {name: _spread(total, count) for name, total in updates.items()}

@@ -79,8 +79,8 @@ def axes_of(model: Any, options: Mapping[str, Any]) -> tuple[dict[str, Axis], di
             settings_of({name: options[name]})
     if "evaluate_every" in options or "evaluate_train" in options:
         raise Refusal(
-            "evaluate_every and evaluate_train are not for a comparison, which evaluates all settings alike; "
-            "leave them out."
+            "`evaluate_every` and `evaluate_train` are not for a comparison, which evaluates all settings "
+            "alike; leave them out."
         )
     usual = Settings()
     given = {**COMPARED, **options, "model": model}
@@ -102,7 +102,7 @@ def _axis(name: str, given: Any) -> Axis:
     else:
         values = [("", plain_number(given))]
     if not values:
-        raise Refusal(f"{name} must have at least 1 value to compare; got an empty list.")
+        raise Refusal(f"`{name}` must have at least 1 value to compare; got an empty list.")
     return Axis(name, tuple(values))
 
 
@@ -158,12 +158,12 @@ def _sizes(axis: Axis, samples: int, chosen: bool) -> tuple[Axis, list[str]]:
     for label, size in axis.values:
         if not (isinstance(size, int) and not isinstance(size, bool)) and size != "full":
             raise Refusal(
-                f'batch_size must be a whole number or "full"; got {size!r}. '
+                f'`batch_size` must be a whole number or "full"; got {size!r}. '
                 'Give a list such as [8, 32, "full"].'
             )
         if size != "full" and size < 1:
             raise Refusal(
-                f"batch_size must be between 1 and {samples} (the training samples); got {size}. "
+                f"`batch_size` must be between 1 and {samples} (the training samples); got {size}. "
                 'Use "full" for one batch per epoch.'
             )
         if chosen and size != "full" and size > samples:
@@ -176,7 +176,7 @@ def _sizes(axis: Axis, samples: int, chosen: bool) -> tuple[Axis, list[str]]:
     notes = []
     if large and not found:
         raise Refusal(
-            f"batch_size must be between 1 and {samples} (the training samples); got {large[0]}. "
+            f"`batch_size` must be between 1 and {samples} (the training samples); got {large[0]}. "
             'Use "full" for one batch per epoch.'
         )
     if large:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from epochal.common.faces import in_python
+from epochal.common.faces import spoken
 from epochal.training.progress import Display, display
 from epochal.training.progress.numbers import duration, thousands
 from epochal.training.progress.opening import dataset_lines
@@ -139,7 +139,7 @@ class Steps:
         """Show what is known of the samples."""
         if self._display is not None:
             self._display.opening(
-                [("Data", [in_python(line, dataset.loader) for line in dataset_lines(dataset)])]
+                [("Data", [spoken(line, dataset.loader) for line in dataset_lines(dataset)])]
             )
 
     def close(self) -> None:
@@ -152,6 +152,6 @@ class Steps:
         assert self._display is not None
         self._display.show(self._pace)
         if step.words:
-            self._display.note(in_python(step.words))
+            self._display.note(spoken(step.words))
         if self._watch is not None:
             self._watch(step)

@@ -52,7 +52,7 @@ def _flat(held: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[s
 def _text(param: click.Parameter, value: Any) -> Any:
     if isinstance(param, click.Option) and param.is_flag:
         if not isinstance(value, bool):
-            raise Refusal(f"{param.name} must be true or false; got {json.dumps(value, default=str)}.")
+            raise Refusal(f"`{param.name}` must be true or false; got {json.dumps(value, default=str)}.")
         return value
     if isinstance(value, dict):
         value = [f"{name}={_word(one)}" for name, one in value.items()]

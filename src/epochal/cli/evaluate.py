@@ -77,7 +77,7 @@ def command(
         skip_bad=skip_bad,
         reading=Reading(**reading_of(given)),
     )
-    document = found.to_dict() | {"notes": list(found.noticed)}
+    document = found.to_dict()
     if out is not None:
         with replacing(out) as partial:
             _write(found, document, partial, out.suffix.lower())
@@ -108,5 +108,5 @@ def _show(found: Evaluation) -> None:
     console = plain_console(to_stderr=False)
     width = max(60, min(120, console.width))
     section(console, "Evaluation", [heading(found)], width, apart=False)
-    for title, lines in sections(found, width - 2, found.noticed):
+    for title, lines in sections(found, width - 2):
         section(console, title, lines, width)

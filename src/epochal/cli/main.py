@@ -19,9 +19,11 @@ from typing import Any
 import click
 
 from epochal.cli.command import of_other_commands, sentence
+from epochal.cli.face import in_flags
 from epochal.cli.interrupts import NOTHING_KEPT, leave, leaving, status, told
 from epochal.cli.others import ended_together, tell_others
 from epochal.cli.say import say
+from epochal.common.faces import speak, speaking
 from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed, did_you_mean
 
 __all__ = ["app", "main", "run"]
@@ -107,7 +109,7 @@ def app(ctx: click.Context) -> None:
 
 def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal:
     """The refusal, which says so where it names options that only a new training takes."""
-    words = refusal.sentence
+    words = str(refusal)
     if command is None or command.name not in _OF_RUNS or re.search(r"\btrain\b", words):
         return refusal
     training: click.Command = importlib.import_module("epochal.cli.train").command
@@ -122,12 +124,17 @@ def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit status; what cannot work is one sentence on standard error."""
+    with speaking(in_flags):
+        return _main(arguments)
+
+
+def _main(arguments: list[str] | None) -> int:
     try:
         found = app.main(arguments, standalone_mode=False, prog_name="epochal")
         sys.stdout.flush()
         return found if isinstance(found, int) else 0
     except Refusal as refusal:
-        return _say(refusal.sentence, 2)
+        return _say(str(refusal), 2)
     except click.ClickException as error:
         return _say(sentence(error), 2)
     except (KeyboardInterrupt, click.Abort, _Interrupted):
@@ -140,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
         if os.environ.get("EPOCHAL_DEBUG"):
             raise
         if isinstance(error, DataFailed | HostLost | SaveFailed):
-            return _say(error.sentence, 1)
+            return _say(str(error), 1)
         if isinstance(error, OSError):
             where = f": {error.filename}" if error.filename else ""
             _let_go()
@@ -155,12 +162,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run() -> None:
     """Run the command line and exit."""
+    speak(in_flags)  # what is said while the process ends is said in flags, too
     with leaving():
         found = main()
         try:
             usual = ended_together(found)
         except HostLost as lost:
-            found, usual = found or _say(lost.sentence, 1), False
+            found, usual = found or _say(str(lost), 1), False
         if not usual:
             leave(found)
     sys.exit(found)

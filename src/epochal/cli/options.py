@@ -45,7 +45,10 @@ class Text(_Type):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The value, or a refusal with the name of the option."""
-        return value_of(str(param and param.name), self.kind, value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        name = str(param and param.name)
+        return value_of(f"`{name}`" if isinstance(param, click.Option) else name, self.kind, value)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -126,4 +129,4 @@ def _flag(one: Option, section: str) -> Callable[[Any], Any]:
 
 def _collected(one: Option) -> Callable[..., Any]:
     """The value of an option that was given several times."""
-    return lambda ctx, param, texts: value_of(one.name, one.kind, texts) if texts else one.default
+    return lambda ctx, param, texts: value_of(f"`{one.name}`", one.kind, texts) if texts else one.default

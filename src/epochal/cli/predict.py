@@ -90,7 +90,7 @@ def command(
     else:
         prediction = predict(trained, data, parameters, skip_bad, told, **beside)
     if not quiet:
-        for note in prediction.noticed:
+        for note in prediction.notes:
             say_note(note)
         if isinstance(prediction, Prediction) and prediction.accuracy is not None:
             say(_accuracy(prediction, prediction.accuracy), err=True)
@@ -100,7 +100,7 @@ def command(
         if not quiet:
             say(f"wrote {len(prediction):,} predictions to {out}", err=True)
     if as_json:
-        say_document({"run": str(run), **prediction.to_dict(), "notes": list(prediction.noticed)})
+        say_document({"run": str(run), **prediction.to_dict()})
     elif out is None:
         _print(prediction, guard_formulas)
 

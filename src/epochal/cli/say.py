@@ -11,24 +11,30 @@ import re
 import shutil
 import sys
 import textwrap
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 import click
 
+from epochal.common.faces import spoken
 from epochal.common.printable import printable
 
 __all__ = ["say", "say_data", "say_document", "say_note"]
 
 
+_SENTENCES = {"notes", "training_notes", "verdict", "caution", "conclusion", "findings", "problem"}
+"""What documents hold sentences under."""
+
+
 def say(words: object, *, err: bool = False, fold: bool = False) -> None:
     """Print a line on standard output, or on standard error; `fold` fits a long one to a terminal."""
-    text = printable(str(words))
+    text = printable(spoken(str(words)))
     click.echo(_fitted(text, sys.stdout) if fold else text, err=err)
 
 
 def say_note(words: object) -> None:
     """Print a sentence on standard error, between words where a terminal would break it anywhere."""
-    click.echo(_fitted(printable(str(words)), sys.stderr), err=True)
+    click.echo(_fitted(printable(spoken(str(words))), sys.stderr), err=True)
 
 
 def _fitted(text: str, stream: TextIO) -> str:
@@ -40,7 +46,16 @@ def _fitted(text: str, stream: TextIO) -> str:
 
 def say_document(value: Any) -> None:
     """Print one JSON document on standard output; control characters in it are escaped, C1 ones included."""
-    click.echo(document(value))
+    click.echo(document(_spoken(value)))
+
+
+def _spoken(value: Any, sentences: bool = False) -> Any:
+    """The document with its sentences as the command line says them."""
+    if isinstance(value, Mapping):
+        return {name: _spoken(one, sentences or name in _SENTENCES) for name, one in value.items()}
+    if sentences and isinstance(value, list | tuple):
+        return [_spoken(one, True) for one in value]
+    return spoken(value) if sentences and isinstance(value, str) else value
 
 
 def document(value: Any) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.text import Text
 
+from epochal.common.faces import spoken
 from epochal.training.events import Event, Noted, Progressed, Resumed, RunStarted, Unsaved
 from epochal.training.progress.opening import data_lines, plan_lines, training_lines
 from epochal.training.progress.status import Status
@@ -66,7 +67,7 @@ class Screen:
             self._warn(event.words)
 
     def _warn(self, words: str) -> None:
-        plain_console(to_stderr=True).print(Text(f"epochal: {words}"), soft_wrap=True)
+        plain_console(to_stderr=True).print(Text(f"epochal: {spoken(words)}"), soft_wrap=True)
 
     def _now_and_then(self) -> None:
         """A plain line, where there is no live one."""

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from epochal.common.faces import in_python
+from epochal.common.faces import parts, spoken
 from epochal.common.printable import one_line, printable
 
-__all__ = ["block", "chart", "code", "details", "facts", "heading", "items", "said", "table", "view"]
+__all__ = ["block", "chart", "code", "coded", "details", "facts", "heading", "items", "said", "table", "view"]
 
 _LINE = "1px solid rgba(128,128,128,.35)"
 _CELL = f"padding:.15em 1.2em .15em 0;border:0;border-bottom:{_LINE};background:none;vertical-align:top"
@@ -29,6 +29,15 @@ def text(value: object, most: int = 300) -> str:
     return escape(one_line(value, most))
 
 
+def coded(sentence: str) -> str:
+    """A sentence as the face in use says it, with options set as code.
+
+    >>> coded("Train longer: `epochs=20`.")
+    'Train longer: <code>epochs=20</code>.'
+    """
+    return "".join(f"<code>{escape(one)}</code>" if code else escape(one) for one, code in parts(sentence))
+
+
 def view(*parts: str) -> str:
     """Parts as one view, readable in light and dark themes."""
     return f'<div style="line-height:1.5;max-width:60em">{"".join(part for part in parts if part)}</div>'
@@ -41,8 +50,8 @@ def heading(title: str, aside: str = "") -> str:
 
 
 def said(*sentences: str) -> str:
-    """Sentences in the words of Python."""
-    return "".join(f"<div>{text(in_python(one), 3000)}</div>" for one in sentences if one)
+    """Sentences, one below the other."""
+    return "".join(f"<div>{text(spoken(one), 3000)}</div>" for one in sentences if one)
 
 
 def code(line: str) -> str:
@@ -84,10 +93,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], words: Sequence
 
 
 def items(title: str, lines: Sequence[str], *, folded: bool = False) -> str:
-    """A titled list with sentences in Python's terms; long ones are partly folded, or fully."""
+    """A titled list of sentences; long ones are partly folded, or fully."""
     if not lines:
         return ""
-    shown = [f"<li>{text(in_python(line), 3000)}</li>" for line in lines]
+    shown = [f"<li>{text(spoken(line), 3000)}</li>" for line in lines]
     listed = f'<ul style="margin:.1em 0 .4em;padding-left:1.4em">{"".join(shown[:MOST_ITEMS])}</ul>'
     rest = shown[MOST_ITEMS:]
     if rest:

@@ -67,6 +67,7 @@ class Case:
     settings: Mapping[str, Any]
     window: int
     training_samples: int | None
+    interval: tuple[float, float] | None
 
     @classmethod
     def of(
@@ -79,6 +80,7 @@ class Case:
         settings: Mapping[str, Any],
         effective: float | None = None,
         shared: bool = False,
+        interval: tuple[float, float] | None = None,
     ) -> Case:
         """The case for the arguments of `judge`."""
         monitored = None
@@ -117,10 +119,12 @@ class Case:
             settings,
             window,
             training_samples,
+            interval,
         )
         # Repeats with the same held-out samples differ by seeds alone: the error due to these samples is
         # judged by their number (`nats`) or, for losses without a likelihood, as for a usual split.
-        return replace(case, overlap=_shared_overlap(case)) if shared else case
+        shared_overlap = 0.0 if case.known_likelihood else min(overlap, _OVERLAP)
+        return replace(case, overlap=shared_overlap) if shared else case
 
     @property
     def repeats(self) -> int:
@@ -350,14 +354,12 @@ class Case:
             "best_epoch_range": [plain(float(np.nanmin(best.epoch))), plain(float(np.nanmax(best.epoch)))],
             "best_value": plain(float(known.mean())),
         }
+        if self.interval is not None:
+            found["best_value_interval"] = [plain(end) for end in self.interval]
         level = self.baseline.get(self.name)
         if level is not None:
             found["baseline"] = plain(float(level.mean()))
         return found
-
-
-def _shared_overlap(case: Case) -> float:
-    return 0.0 if case.known_likelihood else min(case.overlap, _OVERLAP)
 
 
 def percent(share: float) -> str:

@@ -14,11 +14,11 @@ from epochal.curves.case import FEWEST_REPEATS, Case
 from epochal.curves.evidence import PROBABLE, repeats_needed
 from epochal.curves.smoothing import (
     ALPHA,
-    around,
     carried,
     mean_over_repeats,
     noise_bound,
     normal_quantile,
+    places,
     plain,
     smoothed,
 )
@@ -62,29 +62,27 @@ def beats_chance(case: Case) -> Chance | None:
     )
     if curve is None or (level is None and extra is None):
         return None
-    continued = carried(np.stack([smoothed(row, case.window) for row in curve]))[0]
+    continued = carried(np.stack([smoothed(row) for row in curve]))[0]
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).any()]
     if level is not None:
         level = -level if case.flipped else level
         rows = [r for r in rows if np.isfinite(level[r])]
     if not rows:
         return None
-    places = [_best_by_others(case, curve, continued, r, len(rows) >= FEWEST_REPEATS) for r in rows]
-    better, figures = _by_metric(case, extra, rows, places)
+    chosen = []
+    for r in rows:  # a repeat is judged where the others are best, independent of its own scatter
+        others = mean_over_repeats(
+            np.delete(continued, r, axis=0) if len(rows) >= FEWEST_REPEATS else continued
+        )
+        usable = np.isfinite(others) & np.isfinite(curve[r])
+        chosen.append(int(np.argmin(np.where(usable, others, np.inf))))
+    better, figures = _by_metric(case, extra, rows, chosen)
     if level is None:
         how = f"the 95 % interval of {extra}"
         return Chance(True, figures, how) if better else None
     if not case.known_likelihood and len(rows) < FEWEST_REPEATS and not better:
         return None
-    reached = np.array([around(curve[r], at, case.window) for r, at in zip(rows, places, strict=True)])
-    return _by_loss(case, curve, continued, rows, level[rows], reached, better, figures)
-
-
-def _best_by_others(case: Case, curve: Floats, continued: Floats, row: int, paired: bool) -> int:
-    """The evaluation at which a repeat is judged: the best of the others, independent of its scatter."""
-    others = mean_over_repeats(np.delete(continued, row, axis=0)) if paired else mean_over_repeats(continued)
-    usable = np.isfinite(others) & np.isfinite(curve[row])
-    return int(np.argmin(np.where(usable, others, np.inf)))
+    return _by_loss(case, curve, continued, rows, level[rows], continued[rows, chosen], better, figures)
 
 
 def _by_loss(
@@ -101,7 +99,7 @@ def _by_loss(
     size = float(gain.mean())
     reached = float(level.mean() - size)
     nats = case.nats(float(level.mean()), reached)
-    looked_at = max(2.0, len(case.epochs) / case.window)
+    looked_at = max(2.0, places(len(case.epochs)))
     needed: int | None = None
     if len(rows) >= FEWEST_REPEATS:
         low = case.lower_bound(gain, 0.95)
@@ -124,7 +122,7 @@ def _by_loss(
     else:
         required = math.log(looked_at / ALPHA)
         lowest = int(np.nanargmin(mean_over_repeats(continued[rows])))
-        bound = noise_bound(mean_over_repeats(curve[rows]), lowest, case.window, looked_at, both=False)
+        bound = noise_bound(mean_over_repeats(curve[rows]), lowest)
         better = nats > required and size > bound
         likely = nats > math.log(4) and size > bound / 2
         most = max(size, 0.0) + max(bound, case.rise_of(required, max(reached, 1e-12)))
@@ -137,12 +135,15 @@ def _by_loss(
         "log_likelihood_ratio": plain(nats),
         "log_likelihood_ratio_needed": plain(required),
     } | figures
+    if case.interval is not None:
+        better = better or bool(case.interval[1] < level.mean())
+        how += ", or the 95 % interval of the loss"
     better = bool(better or by_metric)
     return Chance(better, figures, how, bool(likely and not better), most, needed)
 
 
 def _by_metric(
-    case: Case, name: str | None, rows: list[int], places: list[int]
+    case: Case, name: str | None, rows: list[int], chosen: list[int]
 ) -> tuple[bool, dict[str, Any]]:
     """Whether a second metric is significantly better than its baseline, and by how much."""
     if name is None:
@@ -150,8 +151,8 @@ def _by_metric(
     column, sign = case.curves.values(name)[1], 1.0 if higher_is_better(name) else -1.0
     gain = np.array(
         [
-            sign * (around(column[r], at, case.window) - case.baseline[name][r])
-            for r, at in zip(rows, places, strict=True)
+            sign * (float(smoothed(column[r])[at]) - case.baseline[name][r])
+            for r, at in zip(rows, chosen, strict=True)
         ]
     )
     if not np.isfinite(gain).all():

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from epochal.curves.case import ABOVE_LEAST, FEWEST_REPEATS, LEARNED, LEVEL, RISE, Case
 from epochal.curves.smoothing import (
-    around,
     carried,
     counted,
     last_known,
     majority_mean,
     mean_over_repeats,
     noise_bound,
+    places,
     plain,
     smoothed,
     t_quantile,
@@ -98,7 +98,7 @@ def risen(case: Case) -> Difference:
     curve = case.monitored
     assert curve is not None
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).sum() >= 2]
-    smooth = np.stack([smoothed(curve[r], case.window) for r in rows])
+    smooth = np.stack([smoothed(curve[r]) for r in rows])
     middle = majority_mean(smooth)
     everywhere = np.isfinite(middle)
     k = int(np.nanargmin(middle))
@@ -114,13 +114,14 @@ def risen(case: Case) -> Difference:
             others = mean_over_repeats(np.delete(continued, i, axis=0))[: last + 1]
             at = int(np.nanargmin(np.where(everywhere[: last + 1], others, np.nan)))
         at = min(at, last)
-        low, end = around(curve[r], at, case.window), tail(curve[r], last, case.window)
+        low, end = float(smooth[i, at]), tail(curve[r], last, case.window)
         lows.append(low)
         ends.append(end)
         grown.append(math.log(end / low) if ratios and min(low, end) > 0 else end - low)
         if case.training is not None:
             after = tail(case.training[r], last, case.window)
-            falls.append(around(case.training[r], at, case.window) - after)
+            # A running loss begins after epoch 0.
+            falls.append(float(smoothed(case.training[r])[max(at, 1)]) - after)
     rise, fall, growth = np.array(ends) - np.array(lows), np.array(falls), np.array(grown)
     sign = -1.0 if case.flipped else 1.0
     size, drop = float(rise.mean()), float(fall.mean()) if fall.size else math.nan
@@ -152,12 +153,9 @@ def risen(case: Case) -> Difference:
             most = max(most, size + case.rise_of(math.log(20), least))
             how += f", and 20 times as likely as none on the {case.samples:,} samples that they share"
     else:
-        places = max(2.0, len(middle) / case.window)
-        bound = noise_bound(mean_over_repeats(curve[rows]), k, case.window, places, both=True)
-        low_value = float(
-            np.mean([around(curve[r], min(k, last_known(curve[r])), case.window) for r in rows])
-        )
-        nats, required = case.nats(low_value + size, low_value), math.log(20 * places)
+        bound = noise_bound(mean_over_repeats(curve[rows]), k, window=case.window)
+        looked_at = max(2.0, places(middle.size))
+        nats, required = case.nats(least + size, least), math.log(20 * looked_at)
         figures |= {
             "scatter_bound": plain(bound),
             "log_likelihood_ratio": plain(nats),
@@ -166,12 +164,12 @@ def risen(case: Case) -> Difference:
         sure = size > bound and nats > required
         likely = size > bound / 2 and (nats > math.log(4) or nats == -math.inf)
         perhaps = falling = fall.size > 0 and drop > 0
-        most, needed = size + max(bound, case.rise_of(required, low_value)), None
+        most, needed = size + max(bound, case.rise_of(required, least)), None
         how = (
             f"with {counted(len(rows), 'repeat')}, the rise of the smoothed curve exceeds its own "
             f"scatter, and "
             f"is 20 times as likely as none on {case.samples:,} validation samples, at each of "
-            f"{places:.0f} places"
+            f"{looked_at:.0f} places"
         )
     swings = _taken_back(middle)
     figures |= {"rise_at_most": plain(most), "rise_that_was_taken_back": plain(swings)}

@@ -72,7 +72,7 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
         low = float(steps.mean()) - t_quantile(1 - ALPHA, 6) * error
         likely = bool(steps.mean() > t_quantile(0.8, 6) * error)
         most = float(pace.mean() + t_quantile(0.95, 6) * doubt)
-        middle = smoothed(majority_mean(curve), case.window)
+        middle = smoothed(majority_mean(curve))
         if int(np.nanargmin(middle)) < 0.8 * (last_known(middle) + 1):
             low, likely = min(low, 0.0), False  # it was lower before
         how = "the slope is below zero by its standard error, and the curve is at its lowest there"

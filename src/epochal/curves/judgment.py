@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from epochal.common.faces import in_python
+from epochal.common.faces import spoken
 from epochal.common.metric_names import label_of
 from epochal.common.notebook_view import details, facts, heading, items, said, view
 
@@ -37,6 +37,7 @@ GOOD = ("good fit", "stopped in time")
 _LABELS = {
     "best_epoch_range": "best epochs of the repeats",
     "best_value": "validation loss at the best epochs",
+    "best_value_interval": "95 % interval of that, for new samples",
     "fair_best_value": "the same, each epoch chosen on the other repeats",
     "gain_at_least": "gain over the baseline, lower 95 % bound",
     "gain_at_most": "largest gain that is not ruled out",
@@ -88,7 +89,7 @@ class Verdict:
     sentence  the judgment of the curves, in one or two sentences.
     rule      how it was reached, thresholds included.
     figures   the numbers behind it.
-    remedy    what to do, with the flags of the command line.
+    remedy    what to do, with options as code between backticks.
     concerns  warnings that outrank the curve, one sentence each, shown first.
     """
 
@@ -110,14 +111,14 @@ class Verdict:
         return " ".join((*self.concerns, self.sentence))
 
     def __str__(self) -> str:
-        return in_python(self.said)
+        return spoken(self.said)
 
     def __repr__(self) -> str:
-        return f"<Verdict: {' '.join(filter(None, (str(self), in_python(self.remedy))))}>"
+        return f"<Verdict: {' '.join(filter(None, (str(self), spoken(self.remedy))))}>"
 
     def _repr_html_(self) -> str:
         figures = [(figure_label(name), _shown(value)) for name, value in self.figures.items()]
-        rest = facts([*figures, ("rule", in_python(self.rule))])
+        rest = facts([*figures, ("rule", spoken(self.rule))])
         return view(
             heading("Verdict", self.kind),
             items("", self.concerns),

@@ -224,7 +224,7 @@ class Curves:
     def of(self, repeat: int) -> Curves:
         """The rows of one repeat."""
         if repeat not in self.repeats:
-            raise Refusal(f"repeat must be one of {self.repeats}; got {repeat}.")
+            raise Refusal(f"`repeat` must be one of {self.repeats}; got {repeat}.")
         here = self.repeat == repeat
         coordinates = {name: getattr(self, name)[here] for name in _COORDINATES}
         return Curves(**coordinates, columns={name: column[here] for name, column in self.columns.items()})

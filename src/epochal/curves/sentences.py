@@ -54,7 +54,7 @@ def say_without_validation(case: Case, falling: bool) -> Verdict:
             f"{', still falling' if falling else ''}) does not say what new samples will show"
         )
     rule = f"A verdict needs a validation curve with at least {FEWEST_EVALUATIONS} evaluations."
-    remedy = "Hold samples back for validation: --validation 0.2."
+    remedy = "Hold samples back for validation: `validation=0.2`."
     return Verdict("not judged", f"{sentence}.", rule, {}, remedy)
 
 
@@ -69,7 +69,7 @@ def say_too_short(case: Case, chance: Chance | None) -> Verdict:
     else:
         remedy = (
             "Whether more epochs would help can't be told from so few; epochs that were advised need no "
-            f'verdict. For one on these, evaluate more often (--evaluate-every "{_often(case)} updates").'
+            f'verdict. For one on these, evaluate more often (`evaluate_every="{_often(case)} updates"`).'
         )
     figures = case.figures() | (chance.figures if chance else {})
     return Verdict("not judged", sentence, f"The shape of a curve needs {known}.", figures, remedy)
@@ -102,19 +102,19 @@ def say_chance(case: Case, chance: Chance, rise: Difference) -> Verdict:
         sentence += f" The training loss did fall ({fall:.0%} below): what was learned does not carry over."
         remedy = (
             "The inputs may say nothing about the target: check the target column and what was left out. "
-            f"More samples{', or more repeats (--repeats 10),' if case.repeats < 10 else ''} may show a "
+            f"More samples{', or more repeats (`repeats=10`),' if case.repeats < 10 else ''} may show a "
             "smaller effect."
         )
     else:
         rate = case.settings.get("learning_rate")
         faster = (
-            f"--learning-rate {3 * float(rate):.1g}"
+            f"`learning_rate={3 * float(rate):.1g}`"
             if isinstance(rate, int | float)
-            else "a larger --learning-rate"
+            else "a larger `learning_rate`"
         )
         remedy = (
-            f"The network learned nothing yet: try {faster}, more --epochs or more units (--hidden); if that "
-            "does not help, the inputs may say nothing about the target."
+            f"The network learned nothing yet: try {faster}, more `epochs` or more units (`ep.MLP(...)`); if "
+            "that does not help, the inputs may say nothing about the target."
         )
     rule = (
         f"Neither the {case.called} nor a second metric with a known baseline is better than its baseline by "
@@ -144,7 +144,7 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
         sentence = f"Probably overfitting from around epoch {k} on: {moved}, {_doubt(case, rise)}."
         again = "" if rise.swings else f"{_more(case, rise.repeats, 'it')} ".lstrip()
     chosen = case.curves.best(chosen_by) if chosen_by in case.curves.columns else None
-    if chosen is not None and chosen.median_epoch <= max(rise.epoch, best.median_epoch) + 0.1 * case.horizon:
+    if chosen is not None and chosen.median_epoch <= 1.25 * max(rise.epoch, best.median_epoch):
         sentence += " Predictions use the weights from the best epoch."
     else:
         sentence += f" Predictions use weights from after that, where {chosen_by} was best."
@@ -164,7 +164,7 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
         ends = f"{epochs_in_words(float(known.min()))} to {epochs_in_words(float(known.max()))}"
         where += f" (median of {case.repeats} repeats; {ends})"
     fewer = (
-        f"--epochs {last} ends at the latest of them" if case.repeats > 1 else f"--epochs {last} ends there"
+        f"`epochs={last}` ends at the latest of them" if case.repeats > 1 else f"`epochs={last}` ends there"
     )
     saving = _patience(case)
     remedy = f"{again}{where}; {fewer}{f', {saving}' if saving else ''}. "
@@ -203,12 +203,12 @@ def say_still_improving(case: Case, fall: Difference, chance: Chance | None, sto
         remedy = _EXHAUSTED.format(digits(case.training_end()))
     elif stopped:
         remedy = (
-            "Let the rule wait longer (a larger --patience, a smaller change that counts), or leave it out."
+            "Let the rule wait longer (a larger `patience`, a smaller change that counts), or leave it out."
         )
-    elif ended_by:
-        remedy = f"Train longer; this time {ended_by}."
     else:
-        remedy = f"Train longer: --epochs {max(1, round(2 * case.horizon))}."
+        more = f"`epochs={max(1, round(2 * case.horizon))}`"
+        longer = f"; this time {ended_by}" if ended_by else f": {more}"
+        remedy = f"Train longer{'' if fall.holds else ' to see whether it still improves'}{longer}."
     figures = case.figures() | fall.figures | (chance.figures if chance else {})
     return Verdict(kind, sentence, rule, figures, remedy)
 
@@ -247,11 +247,11 @@ def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str
     )
     rate = case.settings.get("learning_rate")
     faster = (
-        f"--learning-rate {3 * float(rate):.1g}"
+        f"`learning_rate={3 * float(rate):.1g}`"
         if isinstance(rate, int | float)
-        else "another --learning-rate"
+        else "another `learning_rate`"
     )
-    remedy = f"Try more units (--hidden 128,128) and {faster}. If nothing changes, the inputs say no more."
+    remedy = f"Try more units (`ep.MLP(128, 128)`) and {faster}. If nothing changes, the inputs say no more."
     return Verdict("underfitting" if sure else "probably underfitting", sentence, rule, figures, remedy)
 
 
@@ -361,9 +361,9 @@ def _tell(case: Case, rise: Difference, fall: Difference, stopped: bool) -> str:
     if not rise.bounded:
         found.append(_more(case, rise.bounding, "a smaller rise"))
     if not fall.bounded:
-        longer, ended_by = f"--epochs {max(1, round(2 * case.horizon))}", case.settings.get("ended_by")
+        longer, ended_by = f"`epochs={max(1, round(2 * case.horizon))}`", case.settings.get("ended_by")
         if stopped or ended_by:
-            longer = "a larger --patience" if stopped else f"this time {ended_by}"
+            longer = "a larger `patience`" if stopped else f"this time {ended_by}"
         found.append(f"A longer training would show whether it goes on falling ({longer}).")
     return " ".join(filter(None, found))
 
@@ -383,7 +383,7 @@ def _more(case: Case, repeats: int | None, what: str) -> str:
     if repeats is None:
         return f"More repeats of this table would hardly tell {what}; more validation samples would."
     return (
-        f"About {repeats} repeats would tell {what} (--repeats {repeats})." if repeats > case.repeats else ""
+        f"About {repeats} repeats would tell {what} (`repeats={repeats}`)." if repeats > case.repeats else ""
     )
 
 
@@ -396,11 +396,14 @@ def _patience(case: Case) -> str:
             _stopped(case.epochs[np.isfinite(row)], row[np.isfinite(row)], patience) for row in case.monitored
         ]
         if all(kept for _, kept in stops):
-            mean = float(np.mean([stop for stop, _ in stops]))
-            if mean > 0.8 * case.horizon:
+            middle = float(np.quantile([stop for stop, _ in stops], 0.5, method="lower"))
+            if middle > 0.8 * case.horizon:
                 return ""
-            after = epochs_in_words(round(mean))
-            return f"--patience {patience} would have kept the same weights and stopped around epoch {after}"
+            after = epochs_in_words(round(middle))
+            return (
+                f"`stop=ep.Patience({patience})` would have kept the same weights and stopped around "
+                f"epoch {after}"
+            )
     return ""
 
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 __all__ = [
     "ALPHA",
-    "around",
     "carried",
     "counted",
     "ending",
@@ -19,6 +18,7 @@ __all__ = [
     "mean_over_repeats",
     "noise_bound",
     "normal_quantile",
+    "places",
     "plain",
     "smoothed",
     "t_quantile",
@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 ALPHA = 0.025
 """The one-sided error of every test: two-sided 95 %."""
@@ -67,24 +68,37 @@ def _measured(array: Floats) -> int:
     return int(np.isfinite(array).any(axis=1).sum())
 
 
-def smoothed(row: Floats, window: int) -> Floats:
-    """A centered moving mean over `window` evaluations, shorter at the ends; NaN remains NaN."""
+def _half(at: Ints) -> Ints:
+    """How many neighbors on either side are averaged with a place: a twentieth of the way to it.
+
+    Losses change on the scale of the epochs so far: with a window that is a share of the whole training, one
+    that goes on for long after its minimum would average the minimum away.
+    """
+    return np.minimum(at // 2, np.maximum(1, at // 20))
+
+
+def places(points: int) -> float:
+    """How many windows, side by side, `points` evaluations hold: it grows with their logarithm.
+
+    >>> [round(places(points)) for points in (30, 300, 3000)]
+    [11, 35, 58]
+    """
+    return float((1 / (2 * _half(np.arange(points)) + 1)).sum())
+
+
+def smoothed(row: Floats) -> Floats:
+    """A centered moving mean whose window is a tenth of the place, shorter at the ends; NaN stays NaN.
+
+    >>> smoothed(np.array([9.0, 5.0, 1.0, 3.0, 2.0])).tolist()
+    [9.0, 5.0, 3.0, 2.0, 2.5]
+    """
     finite = np.isfinite(row)
-    half = window // 2
     total = np.concatenate([[0.0], np.cumsum(np.where(finite, row, 0.0))])
     count = np.concatenate([[0], np.cumsum(finite)])
     at = np.arange(row.size)
-    low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, row.size)
+    low, high = at - _half(at), np.minimum(at + _half(at) + 1, row.size)
     number = count[high] - count[low]
     return np.where(finite, (total[high] - total[low]) / np.maximum(number, 1), np.nan)
-
-
-def around(row: Floats, at: int, window: int) -> float:
-    """The mean of the finite values in the window around an index."""
-    half = window // 2
-    part = row[max(0, at - half) : at + half + 1]
-    part = part[np.isfinite(part)]
-    return float(part.mean()) if part.size else math.nan
 
 
 def tail(row: Floats, last: int, window: int) -> float:
@@ -104,27 +118,42 @@ def ending(array: Floats, window: int) -> float:
     return float(np.mean([tail(row, last_known(row), window) for row in array if np.isfinite(row).any()]))
 
 
-def noise_bound(row: Floats, k: int, window: int, places: float, *, both: bool) -> float:
-    """The largest error of a window's mean due to noise, over `places` windows.
+def noise_bound(row: Floats, k: int, *, window: int = 0) -> float:
+    """How far the mean around a place may lie off by scatter alone, at the worst of all `places`.
 
-    The noise is measured around a parabola from the minimum on, where overfitting is smooth; if
-    neighbors are correlated, a window counts for fewer evaluations. `both`: a difference of two windows.
+    With a `window`, how far it and the mean of the last evaluations may lie apart. The scatter is that within
+    a doubling of the epochs, from the place on and up to the end: of the whole curve, a long rise would count
+    as scatter.
     """
-    rest = row[k:][np.isfinite(row[k:])]
-    if rest.size < 8:
-        rest = row[np.isfinite(row)][-max(8, rest.size) :]
-    if rest.size < 6:
-        return math.inf
-    x = np.linspace(-1, 1, rest.size)
-    left = rest - np.polynomial.polynomial.polyval(x, np.polynomial.polynomial.polyfit(x, rest, 2))
+    known = np.flatnonzero(np.isfinite(row))
+    last = int(known[-1])
+    error, freedom = _scatter(
+        row, known[(known >= k) & (known <= max(2 * k, k + 30))], 2 * int(_half(np.array(k))) + 1
+    )
+    if window:
+        end, fewest = _scatter(row, known[known >= max(k, min(last // 2, last - 30))], window)
+        error, freedom = math.hypot(error, end), min(freedom, fewest)
+    return t_quantile(1 - ALPHA / max(2.0, places(row.size)), freedom) * error
+
+
+def _scatter(row: Floats, at: Ints, window: int) -> tuple[float, float]:
+    """The standard error of the mean of a window by the scatter at some places, and its degrees of freedom.
+
+    The scatter is that around a parabola of the logarithm of the place; where neighbors are correlated, a
+    window counts for fewer evaluations.
+    """
+    at = at if at.size >= 8 else np.flatnonzero(np.isfinite(row))[-8:]
+    if at.size < 6:
+        return math.inf, 3.0
+    part, x = row[at], np.log1p(at)
+    x = x - x.mean()
+    left = part - np.polynomial.polynomial.polyval(x, np.polynomial.polynomial.polyfit(x, part, 2))
     squares = float(left @ left)
-    sigma = math.sqrt(squares / (rest.size - 3))
+    sigma = math.sqrt(squares / (part.size - 3))
     rho = float(left[1:] @ left[:-1]) / squares if squares > 0 else 0.0
-    rho = min(max(rho + 4 / rest.size, 0.0), 0.95)  # corrects the bias of the estimate
+    rho = min(max(rho + 4 / part.size, 0.0), 0.95)  # the estimate is biased by about that much
     factor = (1 + rho) / (1 - rho)
-    number = max(1.0, window / factor)
-    freedom = max(3.0, (rest.size - 3) / factor)
-    return t_quantile(1 - ALPHA / places, freedom) * sigma * math.sqrt((2 if both else 1) / number)
+    return sigma / math.sqrt(max(1.0, window / factor)), max(3.0, (part.size - 3) / factor)
 
 
 def line(x: Floats, y: Floats) -> tuple[float, float]:

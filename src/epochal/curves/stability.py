@@ -86,7 +86,7 @@ def unstable(case: Case) -> Verdict | None:
         sentence = (
             f"Probably unstable: the training loss jumps up or collapses in {max(jumped, collapsed)} of "
             f"{among}; "
-            f"more repeats would tell how often (--repeats {2 * len(shares)})."
+            f"more repeats would tell how often (`repeats={2 * len(shares)}`)."
         )
     else:
         return None
@@ -108,19 +108,21 @@ def calmer(case: Case) -> str:
     rate, size = case.settings.get("learning_rate"), case.settings.get("batch_size")
     first = ""
     if case.settings.get("unscaled"):
-        first = "The inputs are not standardized, which is the first suspicion: leave out --no-standardize. "
+        first = (
+            "The inputs are not standardized, which is the first suspicion: leave out `standardize=False`. "
+        )
     slower = (
-        f"--learning-rate {float(rate) / 3:.1g}"
+        f"`learning_rate={float(rate) / 3:.1g}`"
         if isinstance(rate, int | float)
         else "a third of the learning rate"
     )
     if isinstance(size, int) and case.training_samples is not None:
         if size >= case.training_samples:
             return f"{first}The learning rate is too large: try a smaller one ({slower})."
-        larger = f"--batch-size {min(4 * size, case.training_samples)}"
+        larger = f"`batch_size={min(4 * size, case.training_samples)}`"
     else:
         larger = (
-            f"--batch-size {4 * int(size)}" if isinstance(size, int) else "a batch size four times as large"
+            f"`batch_size={4 * int(size)}`" if isinstance(size, int) else "a batch size four times as large"
         )
     return (
         f"{first}The learning rate is too large for the noise of batches of this size: "

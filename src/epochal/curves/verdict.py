@@ -45,6 +45,7 @@ def judge(
     concerns: Sequence[str] = (),
     same_samples: bool = False,
     effective_samples: float | None = None,
+    interval: tuple[float, float] | None = None,
 ) -> Verdict:
     """Judge a run by its curves; nothing is claimed beyond the epochs that it ran.
 
@@ -65,6 +66,8 @@ def judge(
         same_samples: whether all repeats are validated on the same samples, so that they differ by seeds.
         effective_samples: the equivalent number of independent samples, if some are duplicates or
             weights differ (Kish 1965, Survey Sampling); all of them by default.
+        interval: the 95 % interval for new samples of the monitored loss at the best epochs, which allows for
+            their choice; a baseline above it is beaten.
 
     The checks, in this order; the first that holds is the verdict:
 
@@ -92,7 +95,7 @@ def judge(
     """
     case = Case.of(
         curves, baseline, validation_samples, training_samples, monitor, settings or {}, effective_samples,
-        same_samples,
+        same_samples, interval,
     )  # fmt: skip
     verdict = _judged(case, chosen_by or monitor, stopped_early, bool(concerns))
     return replace(verdict, concerns=tuple(concerns))
@@ -126,7 +129,7 @@ def _judged(case: Case, chosen_by: str, stopped_early: bool, concerned: bool) ->
         verdict = _level(case, rise, fall, chance, stopped_early, concerned)
     if case.repeats >= FEWEST_REPEATS:
         return verdict
-    few = f"Tentative: {counted(case.repeats, 'repeat')} cannot tell a trend from drift; --repeats 5 can."
+    few = f"Tentative: {counted(case.repeats, 'repeat')} cannot tell a trend from drift; `repeats=5` can."
     return replace(verdict, remedy=f"{verdict.remedy} {few}".strip())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import shlex
 from collections.abc import Iterable, Sequence
 
 from epochal.errors import Refusal
@@ -12,8 +11,8 @@ __all__ = [
     "ColumnReference",
     "called",
     "default_name",
-    "flag_value",
     "plain_name",
+    "reference",
     "resolve",
     "resolve_all",
     "unique_names",
@@ -67,25 +66,13 @@ def plain_name(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
-def flag_value(names: Sequence[str], index: int) -> str:
-    r"""The value of a flag for this column: its name, or its number if it has none.
+def reference(names: Sequence[str], index: int) -> ColumnReference:
+    """What to give to mean this column: its name, or its number where it has none.
 
-    A name with a comma is in double quotes, as in CSV, since flags take lists.
-
-    >>> flag_value(["age", "blood type", "column 3"], 1), flag_value(["age", "b", "column 3"], 2)
-    ('"blood type"', '3')
-    >>> flag_value(["a, b"], 0)
-    '\'"a, b"\''
+    >>> reference(["age", "column 2"], 0), reference(["age", "column 2"], 1)
+    ('age', 2)
     """
-    name = names[index]
-    if name == default_name(index):
-        return str(index + 1)
-    if name.isidentifier():
-        return name
-    if "," in name or '"' in name:
-        quoted = name.replace('"', '""')
-        return shlex.quote(f'"{quoted}"')
-    return f'"{name}"' if not set(name) & set("$`\\!") else shlex.quote(name)
+    return index + 1 if names[index] == default_name(index) else names[index]
 
 
 def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
@@ -105,7 +92,7 @@ def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
         text = " ".join(text.split())
     if text in names:
         return list(names).index(text)
-    bound = f"{role} must name one of the {len(names):,} columns"
+    bound = f"`{role}` must name one of the {len(names):,} columns"
     try:
         number = int(text)
     except ValueError:
@@ -116,7 +103,7 @@ def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
         hint = f'Did you mean "{near[0]}"?' if near else f"They are: {_listed(names)}."
         raise Refusal(f'{bound}; got "{text}". {hint}') from None
     if not 1 <= number <= len(names):
-        raise Refusal(f"{role} must be a column's name or its number from 1 to {len(names):,}; got {text}.")
+        raise Refusal(f"`{role}` must be a column's name or its number from 1 to {len(names):,}; got {text}.")
     return number - 1
 
 

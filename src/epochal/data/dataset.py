@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.faces import in_python
+from epochal.common.faces import spoken
 from epochal.common.printable import one_line
 from epochal.common.views import view
 from epochal.data.encoder import SampleEncoder
@@ -46,7 +46,7 @@ class Dataset:
         encoder: encodes new samples in the same way, such as a table's schema; None for plain arrays.
         target_name: the name of the target column.
         source: a description of the source.
-        noticed: what was recognized, in sentences with the overriding flag.
+        noticed: what was recognized, in sentences with the overriding option as code.
         rows: int64 `(n,)`, the data row of each sample in its source, counted from 1 without the header.
         sample_weight: float32 `(n,)` or None.
         fingerprint: SHA-256 of the content, as hexadecimal digits.
@@ -101,7 +101,7 @@ class Dataset:
         >>> load("example:digits").notes[2]
         'column 1 ("pixel_0_0") is constant (0): left out; ep.load_data(..., keep=["pixel_0_0"]) keeps it.'
         """
-        return tuple(in_python(note, self.loader) for note in self.noticed)
+        return tuple(spoken(note, self.loader) for note in self.noticed)
 
     @property
     def loader(self) -> str:

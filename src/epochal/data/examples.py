@@ -62,7 +62,7 @@ def write_example(name: str, path: str | Path) -> None:
     table, _ = example(name)
     file = Path(path)
     if file.exists():
-        raise Refusal(f"{path} exists already; name another file with --out.")
+        raise Refusal(f"{path} exists already; name another file with `out=PATH`.")
     if not file.parent.is_dir():
         raise Refusal(f"{path} can't be written: there is no folder {file.parent}.")
     partial = file.with_name(file.name + ".partial")

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from epochal.common.faces import option
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import AS_FOUND
@@ -39,11 +40,11 @@ def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
     if table is None:
         return replace(with_groups(dataset, groups, "told by groups"), recipe=None)
     if groups is not None or dataset.groups is not None:
-        raise Refusal("groups_table tells the groups; leave groups and groups_from out.")
+        raise Refusal("`groups_table` tells the groups; leave `groups` and `groups_from` out.")
     if not dataset.names:
         raise Refusal(
-            "groups_table is for samples with names, the images of a folder; name a column with groups "
-            "(--groups), or give an array."
+            "`groups_table` is for samples with names, the images of a folder; name a column with "
+            "`groups=COLUMN`, or give an array."
         )
     recipe, where = dataset.recipe, absolute(table)
     if recipe is not None:
@@ -63,11 +64,13 @@ def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], said: st
         Refusal: a wrong number, a missing value, or a single group.
     """
     if len(values) != dataset.samples:
-        raise Refusal(f"groups must be one for each of the {dataset.samples:,} samples; got {len(values):,}.")
+        raise Refusal(
+            f"`groups` must be one for each of the {dataset.samples:,} samples; got {len(values):,}."
+        )
     ids = numbered(values)
     count = int(ids.max()) + 1
     if count < 2:
-        raise Refusal(f"groups must be at least 2; got 1 ({said}).")
+        raise Refusal(f"`groups` must be at least 2; got 1 ({said}).")
     largest = int(np.bincount(ids).max())
     note = f"{count:,} groups, {said}, the largest of {largest:,} samples: a split keeps each whole."
     return replace(dataset, groups=ids, noticed=(*dataset.noticed, note))
@@ -86,12 +89,12 @@ def numbered(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
     found: dict[Any, int] = {}
     for place, value in enumerate(listed):
         if is_missing(value):
-            raise Refusal(f"groups may miss no value; got none for sample {place + 1:,}.")
+            raise Refusal(f"`groups` may miss no value; got none for sample {place + 1:,}.")
         try:
             found.setdefault(value, len(found))
         except TypeError:
             raise Refusal(
-                f"groups must be a name or a number for each sample; got {type(value).__name__}."
+                f"`groups` must be a name or a number for each sample; got {type(value).__name__}."
             ) from None
     return np.array([found[value] for value in listed], np.int64)
 
@@ -111,7 +114,7 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
         expression = re.compile(pattern)
     except re.error as error:
         raise Refusal(
-            f'groups_from must be a regular expression, such as "s(\\d+)_"; got "{pattern}": {error}.'
+            f'`groups_from` must be a regular expression, such as "s(\\d+)_"; got "{pattern}": {error}.'
         ) from error
     found = [expression.search(name.rpartition("/")[2]) for name in names]
     if None in found:
@@ -120,7 +123,7 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
     if lost:
         shown = ", ".join(lost[:_SHOWN]) + (", …" if len(lost) > _SHOWN else "")
         raise Refusal(
-            f'groups_from must match every name; "{pattern}" matches {len(names) - len(lost):,} of '
+            f'`groups_from` must match every name; "{pattern}" matches {len(names) - len(lost):,} of '
             f"{len(names):,}, and not {shown}."
         )
     return [str(match[1 if expression.groups else 0]) for match in found if match is not None]
@@ -162,7 +165,9 @@ def _pairs(source: Any) -> tuple[dict[str, Any], str]:
         path = existing(source)
         table, said = read_table(path, AS_FOUND)[0], path.name
     else:
-        raise Refusal(f"groups_table must be a path, a data frame or a mapping; got {type(source).__name__}.")
+        raise Refusal(
+            f"`groups_table` must be a path, a data frame or a mapping; got {type(source).__name__}."
+        )
     if table.num_columns < 2:
         raise Refusal(f"{said} must have 2 columns, names and groups; got {table.num_columns}.")
     name, group = (
@@ -195,6 +200,6 @@ def subjects_note(names: Sequence[str]) -> tuple[str, ...]:
     pattern = f"/({numbers})/" if inside[0][len(first)] == "/" else f"^({numbers})"
     return (
         f"file names look as if {len(subjects):,} subjects had several samples each ({first}, …), which "
-        f"{SCATTERED}, so that figures are too good: --groups-from '{pattern}' keeps "
-        "each on one.",
+        f"{SCATTERED}, so that figures are too good: {option('groups_from', pattern)} "
+        "keeps each on one.",
     )

@@ -87,7 +87,7 @@ def y_or_target(y: Any, target: Any) -> Any:
     """
     if y is not None and target is not None and not (isinstance(y, str | int) and y == target):
         raise Refusal(
-            f"target names the column of the targets, as y does; give one of them, not {target!r} too."
+            f"`target` names the column of the targets, as y does; give one of them, not {target!r} too."
         )
     return target if y is None else y
 

@@ -86,7 +86,7 @@ def read(reader: str, source: Any, asked: Mapping[str, Any], progress: Progress 
     found = recognized(source, reader)
     if any(given.get(name) for name in _OF_IMAGES) and "resize" not in found.options:
         raise Refusal(
-            "resize, color and skip_bad are about a folder of images; leave them out for other data."
+            "`resize`, `color` and `skip_bad` are about a folder of images; leave them out for other data."
         )
     dataset = found.load(source, given, progress)
     if not isinstance(dataset.inputs, np.ndarray):

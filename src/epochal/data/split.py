@@ -81,7 +81,7 @@ def split(
     held = part_size("validation", validation, samples), part_size("test", test, samples)
     if sum(held) >= samples:
         raise Refusal(
-            f"validation and test must leave at least 1 of the {samples:,} samples to train on; "
+            f"`validation` and `test` must leave at least 1 of the {samples:,} samples to train on; "
             f"got {held[0]:,} and {held[1]:,}. Use smaller fractions."
         )
     if copies is not None:
@@ -220,17 +220,17 @@ def part_size(name: str, part: float | int, samples: int) -> int:
         Refusal: neither a fraction in [0, 1) nor a number of samples.
     """
     if isinstance(part, bool) or not isinstance(part, (int, float, np.integer, np.floating)):
-        raise Refusal(f"{name} must be a fraction in [0, 1) or a number of samples; got {part!r}.")
+        raise Refusal(f"`{name}` must be a fraction in [0, 1) or a number of samples; got {part!r}.")
     whole = isinstance(part, (int, np.integer)) or (part >= 1 and float(part).is_integer() and part != 1)
     if whole and 0 <= part < samples:
         return int(part)
     if whole or not 0 <= part < 1:
         bound = f"a fraction in [0, 1) or a number of samples below {samples:,}"
-        raise Refusal(f"{name} must be {bound}; got {part:g}. Use 0.2 for a fifth.")
+        raise Refusal(f"`{name}` must be {bound}; got {part:g}. Use 0.2 for a fifth.")
     size = round(float(part) * samples)
     if part > 0 and size == 0:
         raise Refusal(
-            f"{name} must hold at least 1 of the {samples:,} samples; got {part:g}. Use 1 for one sample."
+            f"`{name}` must hold at least 1 of the {samples:,} samples; got {part:g}. Use 1 for one sample."
         )
     return size
 

@@ -49,6 +49,6 @@ def compiled_from(lowered: Any, deterministic: bool) -> Any:
         if not deterministic or "deterministic" not in why:
             raise
         raise Refusal(
-            f"deterministic must be False for this model: XLA says {why[:200].rstrip('. ')}. It may be the "
-            "gradient of a pooling; epochal.nn.max_pool has one."
+            f"`deterministic` must be False for this model: XLA says {why[:200].rstrip('. ')}. It may be "
+            "the gradient of a pooling; epochal.nn.max_pool has one."
         ) from error

@@ -242,7 +242,7 @@ class FedLane:
         if not self.update:
             raise DataFailed(
                 f"the source ran dry before it had filled a batch of {int(self.plan.batch_size):,} samples, "
-                'and remainder="drop" leaves out the rest. Use a smaller batch_size, or remainder="keep".'
+                'and `remainder="drop"` leaves out the rest. Use a smaller batch_size, or `remainder="keep"`.'
             )
         self.ended = (
             f"the source ran dry after {self.samples:,} samples: {self.update:,} updates, "

@@ -139,13 +139,13 @@ def optimizer_for(
         return optimizer
     if callable(learning_rate) or isinstance(learning_rate, Schedule):
         raise Refusal(
-            f"learning_rate must be a number; got {learning_rate!r}: use schedule= for a rate that "
+            f"`learning_rate` must be a number; got {learning_rate!r}: use schedule= for a rate that "
             "changes, or an Optax object built with it."
         )
     if isinstance(optimizer, optax.GradientTransformation):
         if learning_rate is not None:
             raise Refusal(
-                f"learning_rate={learning_rate:g} has no effect on an Optax object, which has its own; "
+                f"`learning_rate={learning_rate:g}` has no effect on an Optax object, which has its own; "
                 "leave it out, or name the optimizer."
             )
         if options:
@@ -155,25 +155,25 @@ def optimizer_for(
             )
         if weight_decay is not None:
             raise Refusal(
-                f"weight_decay={weight_decay:g} has no effect on an Optax object, which has its own; leave "
+                f"`weight_decay={weight_decay:g}` has no effect on an Optax object, which has its own; leave "
                 "it out, or name the optimizer."
             )
         return Optimizer("optax", given=optimizer)
     if not isinstance(optimizer, str):
-        raise Refusal(f"optimizer must be a name or an Optax object; got {type(optimizer).__name__}.")
+        raise Refusal(f"`optimizer` must be a name or an Optax object; got {type(optimizer).__name__}.")
     if optimizer not in OPTIMIZERS:
         raise Refusal(did_you_mean("optimizer", optimizer, OPTIMIZERS))
     named = OPTIMIZERS[optimizer]
     rate = named.learning_rate if learning_rate is None else learning_rate
     if not isinstance(rate, numbers.Real) or not 0 < rate < float("inf"):
-        raise Refusal(f"learning_rate must be greater than 0 and finite; got {rate}.")
+        raise Refusal(f"`learning_rate` must be greater than 0 and finite; got {rate}.")
     rate, bounds = float(rate), np.finfo(np.float32)
     if not float(bounds.tiny) <= rate <= float(bounds.max):
-        raise Refusal(f"learning_rate must be between 1.2e-38 and 3.4e38 (float32); got {rate:g}.")
+        raise Refusal(f"`learning_rate` must be between 1.2e-38 and 3.4e38 (float32); got {rate:g}.")
     options = dict(options or {})
     if weight_decay is not None and named.decays:
         if named.decays[0] in options:
-            raise Refusal("weight_decay must be given once; leave it out of optimizer_options.")
+            raise Refusal("`weight_decay` must be given once; leave it out of optimizer_options.")
         options = dict.fromkeys(named.decays, weight_decay) | options
     if optimizer.startswith("schedule_free") and not 0 < options.get("b1", 0.9) <= 1:
         raise Refusal(f'b1 of "{optimizer}" must be greater than 0 and at most 1; got {options["b1"]:g}.')

@@ -48,7 +48,7 @@ class Schedule:
         if self.kind not in SCHEDULES:
             raise Refusal(did_you_mean("schedule", self.kind, SCHEDULES))
         if self.warmup < 0:
-            raise Refusal(f"warmup must be at least 0 updates; got {self.warmup}.")
+            raise Refusal(f"`warmup` must be at least 0 updates; got {self.warmup}.")
         if self.kind in ("step", "exponential") and self.every < 1:
             raise Refusal(f'schedule "{self.kind}" needs every, at least 1 update; got {self.every}.')
         if self.floor and self.kind not in ("cosine", "linear"):

@@ -36,7 +36,7 @@ def transforms_of(value: Any) -> tuple[Transform, ...]:
         return ()
     parts = value.split(",") if isinstance(value, str) else [value] if isinstance(value, Transform) else value
     if not isinstance(parts, Sequence):
-        raise Refusal(f"augment must be transforms such as Flip() or Shift(2), or words; got {value!r}.")
+        raise Refusal(f"`augment` must be transforms such as Flip() or Shift(2), or words; got {value!r}.")
     found: list[Transform] = []
     for part in parts:
         if isinstance(part, str):
@@ -44,7 +44,7 @@ def transforms_of(value: Any) -> tuple[Transform, ...]:
         elif isinstance(part, Transform) and not isinstance(part, type):
             found.append(part)
         else:
-            raise Refusal(f"augment must be transforms such as Flip() or Shift(2); got {part!r}.")
+            raise Refusal(f"`augment` must be transforms such as Flip() or Shift(2); got {part!r}.")
     return tuple(found)
 
 

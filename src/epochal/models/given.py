@@ -33,7 +33,7 @@ def as_model(model: Any, outputs: int) -> Model:
     if isinstance(model, Model) and not isinstance(model, type):
         return model
     raise Refusal(
-        "model must be an epochal model such as ep.MLP(64, 64) or ep.CNN(32, 64), a Flax NNX module or "
+        "`model` must be an epochal model such as ep.MLP(64, 64) or ep.CNN(32, 64), a Flax NNX module or "
         f"class, or a pair of functions (init, apply); got {type(model).__name__}. It comes first: "
         "ep.fit(model, X, y)."
     )

@@ -17,7 +17,7 @@ def imported(path: str) -> Any:
     """The function `package.module:function`; modules of the working folder are found, too."""
     module_name, separator, name = path.partition(":")
     if not separator or not module_name or not name:
-        raise Refusal(f'model must be named as package.module:function; got "{path}".')
+        raise Refusal(f'`model` must be named as package.module:function; got "{path}".')
     here = str(Path.cwd())
     if not {"", here} & set(sys.path):
         sys.path.insert(0, here)

@@ -77,7 +77,7 @@ class MLP:
         if activation not in ACTIVATIONS:
             raise Refusal(did_you_mean("activation", activation, ACTIVATIONS))
         if not 0 <= dropout < 1:
-            raise Refusal(f"dropout must be at least 0 and less than 1; got {dropout}.")
+            raise Refusal(f"`dropout` must be at least 0 and less than 1; got {dropout}.")
         set_ = object.__setattr__
         set_(self, "hidden", tuple(hidden))
         set_(self, "activation", activation)

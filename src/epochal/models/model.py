@@ -122,8 +122,7 @@ def refuse_ids(network: object, inputs: Any) -> None:
     """Refuse token ids for a network that takes its inputs as quantities."""
     if inputs.dtype == np.int32:
         raise Refusal(
-            f"{type(network).__name__} needs numbers; got token ids (int32). "
-            "Use TextClassifier(), or --network text."
+            f"{type(network).__name__} needs numbers; got token ids (int32). Use `ep.TextClassifier()`."
         )
 
 

@@ -97,7 +97,7 @@ def metrics_asked(value: Any) -> tuple[str | OwnMetric, ...]:
     if isinstance(value, str | Mapping | OwnMetric) or callable(value):
         value = [value]
     if not isinstance(value, Sequence):
-        raise Refusal(f"metrics must be names, functions or scorers; got {value!r}.")
+        raise Refusal(f"`metrics` must be names, functions or scorers; got {value!r}.")
     found: list[str | OwnMetric] = []
     for one in value:
         if isinstance(one, str | OwnMetric):
@@ -111,7 +111,7 @@ def metrics_asked(value: Any) -> tuple[str | OwnMetric, ...]:
     names = [one if isinstance(one, str) else one.name for one in found]
     for name in names:
         if names.count(name) > 1:
-            raise Refusal(f'metrics must differ in their names; got "{name}" twice.')
+            raise Refusal(f'`metrics` must differ in their names; got "{name}" twice.')
     return tuple(found)
 
 

@@ -19,6 +19,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.faces import option
 from epochal.errors import Refusal
 from epochal.models.frozen import matching, names_of
 from epochal.models.keras_file import Stored, opened_keras
@@ -48,7 +49,7 @@ class Initial:
         fresh = (self.fresh,) if isinstance(self.fresh, str) else tuple(self.fresh)
         object.__setattr__(self, "fresh", fresh)
         if isinstance(self.repeat, bool) or not isinstance(self.repeat, int) or self.repeat < 0:
-            raise Refusal(f"repeat must be a whole number, at least 0; got {self.repeat!r}.")
+            raise Refusal(f"`repeat` must be a whole number, at least 0; got {self.repeat!r}.")
 
 
 class Start(NamedTuple):
@@ -73,7 +74,7 @@ def start_of(initial: Any, shapes: Variables) -> Start:
         initial = Initial(initial)
     if not isinstance(initial, Initial):
         raise Refusal(
-            "initial must be Variables(params, state), a path or Initial(path, ...); "
+            "`initial` must be Variables(params, state), a path or Initial(path, ...); "
             f"got {type(initial).__name__}."
         )
     with _opened(initial) as (said, stored):
@@ -84,16 +85,16 @@ def _check(initial: Variables, wanted: Variables) -> None:
     """Check that the variables have the model's structure and shapes."""
     found, shapes = str(jax.tree.structure(initial)), str(jax.tree.structure(wanted))
     if found != shapes:
-        raise Refusal(f"initial must be built as the variables of the model are, {shapes}; got {found}.")
+        raise Refusal(f"`initial` must be built as the variables of the model are, {shapes}; got {found}.")
     for (path, leaf), shape in zip(
         jax.tree_util.tree_leaves_with_path(initial), jax.tree.leaves(wanted), strict=True
     ):
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         if np.shape(leaf) != shape.shape:
-            raise Refusal(f"initial must have {name} of shape {shape.shape}; got {np.shape(leaf)}.")
+            raise Refusal(f"`initial` must have {name} of shape {shape.shape}; got {np.shape(leaf)}.")
         if jax.eval_shape(jax.numpy.asarray, leaf).dtype != shape.dtype:
             got = getattr(leaf, "dtype", type(leaf).__name__)
-            raise Refusal(f"initial must have {name} of type {shape.dtype}; got {got}.")
+            raise Refusal(f"`initial` must have {name} of type {shape.dtype}; got {got}.")
 
 
 @contextmanager
@@ -104,14 +105,14 @@ def _opened(initial: Initial) -> Iterator[tuple[str, dict[str, Stored]]]:
         path = path / "best.safetensors"
     if not path.is_file():
         raise Refusal(
-            f'initial must be a run folder, a .safetensors or a Keras file; there is no file "{path}".'
+            f'`initial` must be a run folder, a .safetensors or a Keras file; there is no file "{path}".'
         )
     if _of_keras(path):
         with opened_keras(path) as stored:
             yield path.name, stored
         return
     if path.suffix.lower() != ".safetensors":
-        raise Refusal(f'initial must be a run folder, a .safetensors or a Keras file; got "{path}".')
+        raise Refusal(f'`initial` must be a run folder, a .safetensors or a Keras file; got "{path}".')
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -122,7 +123,8 @@ def _opened(initial: Initial) -> Iterator[tuple[str, dict[str, Stored]]]:
             if repeats:
                 if str(initial.repeat) not in repeats:
                     raise Refusal(
-                        f'repeat must be between 0 and {len(repeats) - 1} for "{path}"; got {initial.repeat}.'
+                        f'`repeat` must be between 0 and {len(repeats) - 1} for "{path}"; '
+                        f"got {initial.repeat}."
                     )
                 before = f"{initial.repeat}/"
                 said = f"{path.parent.name or path.parent} (repeat {initial.repeat + 1})"
@@ -170,14 +172,14 @@ def _taken(initial: Initial, said: str, stored: dict[str, Stored], shapes: Varia
     fresh = matching(initial.fresh, list(wanted), "fresh")
     needed = {name: shape for name, shape in wanted.items() if name not in fresh}
     if not needed:
-        raise Refusal(f"fresh must leave parameters that are taken from {said}; it names all of them.")
+        raise Refusal(f"`fresh` must leave parameters that are taken from {said}; it names all of them.")
     found = [name in stored for name in needed]
     # Default Keras names such as "dense" or "conv2d" may match by accident.
     by_name = all(found) if _of_keras(Path(initial.path)) else any(found)
     pairs = {name: name for name in needed if name in stored} if by_name else _by_shape(needed, stored, said)
     for name, shape in needed.items():
         layer = name.rpartition("/")[0] or name
-        remedy = f'Draw it anew with --fresh "{layer}" (Initial(path, fresh=("{layer}",)))'
+        remedy = f"Draw it anew with {option('fresh', [layer], of='ep.Initial')}"
         if name not in pairs:
             there = ", ".join(list(stored)[:8]) + (", …" if len(stored) > 8 else "")
             raise Refusal(f"{said} must have {name} {shape}; it has {there}. {remedy}, or rename it.")
@@ -222,7 +224,7 @@ def _by_shape(needed: Mapping[str, tuple[int, ...]], stored: dict[str, Stored], 
         together = len({re.sub(r"\d+$", "", layer.way) for layer in layers}) == 1
         if others and (len(others) != len(layers) or not together):
             raise Refusal(
-                f"initial must be of one meaning; {', '.join(layer.way for layer in layers)} could each be "
+                f"`initial` must be of one meaning; {', '.join(layer.way for layer in layers)} could each be "
                 f"any of {', '.join(layer.way for layer in others)} in {said}, with the same shapes. Say "
                 "which with Initial(path, rename={...})."
             )

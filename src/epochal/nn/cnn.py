@@ -89,7 +89,7 @@ class CNN(Network):
         if isinstance(axes, bool) or axes not in (1, 2):
             raise Refusal(f"axes must be 2 (images) or 1 (sequences); got {axes!r}.")
         if not isinstance(dense, tuple | list):
-            raise Refusal(f"dense must be the units of the dense layers, such as (128,); got {dense!r}.")
+            raise Refusal(f"`dense` must be the units of the dense layers, such as (128,); got {dense!r}.")
         set_ = object.__setattr__
         set_(self, "filters", tuple(check_whole("filters", one) for one in filters))
         set_(self, "kernel", check_whole("kernel", kernel))

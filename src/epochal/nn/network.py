@@ -95,14 +95,14 @@ def _adapted(network: Network, shape: Shape) -> FlaxModel:
 def check_whole(name: str, value: object, least: int = 1) -> int:
     """An int of at least `least`, or a refusal."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise Refusal(f"{name} must be a whole number, at least {least}; got {value!r}.")
+        raise Refusal(f"`{name}` must be a whole number, at least {least}; got {value!r}.")
     return value
 
 
 def check_share(name: str, value: Any) -> float:
     """A share in [0, 1), or a refusal."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise Refusal(f"{name} must be at least 0 and less than 1; got {value!r}.")
+        raise Refusal(f"`{name}` must be at least 0 and less than 1; got {value!r}.")
     return float(value)
 
 

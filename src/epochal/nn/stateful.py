@@ -40,7 +40,7 @@ class Stateful(Network):
     def __post_init__(self) -> None:
         if not isinstance(self.network, LSTM | GRU):
             name = type(self.network).__name__
-            raise Refusal(f"stateful needs a network that has a state, LSTM(...) or GRU(...); got {name}.")
+            raise Refusal(f"`stateful` needs a network that has a state, LSTM(...) or GRU(...); got {name}.")
         check_whole("batch", self.batch)
         object.__setattr__(self, "outputs", self.network.outputs)
 

@@ -117,7 +117,7 @@ class TextClassifier(Network):
         if len(shape) != 1:
             raise Refusal(f"a TextClassifier needs samples of shape (length,), token ids; got {shape}.")
         if self.vocabulary is None:
-            raise Refusal("vocabulary must be given where it can't be counted; got None.")
+            raise Refusal("`vocabulary` must be given where it can't be counted; got None.")
         return self.vocabulary
 
     @property
@@ -135,7 +135,7 @@ def _largest(inputs: Any) -> int:
     if inputs.dtype != np.int32:
         raise Refusal(
             f"a TextClassifier needs token ids (int32); got {inputs.dtype}. "
-            "Use MLP(...) or LSTM(...) for numbers; --text COLUMN makes ids of texts."
+            "Use MLP(...) or LSTM(...) for numbers; `ep.text(..., text=COLUMN)` makes ids of texts."
         )
     largest = 0
     for start in range(0, len(inputs), _BLOCK):

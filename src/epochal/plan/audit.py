@@ -90,7 +90,7 @@ def audit(
     """
     count = min(plan.epochs, USUAL_EPOCHS) if epochs is None else epochs
     if not 1 <= count <= plan.epochs:
-        raise Refusal(f"epochs must be between 1 and {plan.epochs} (those of the plan); got {epochs}.")
+        raise Refusal(f"`epochs` must be between 1 and {plan.epochs} (those of the plan); got {epochs}.")
     if labels is None and plan.order.needs == "classes":
         labels = plan.order.values
     known, ids = np.zeros(0), None

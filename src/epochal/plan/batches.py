@@ -63,13 +63,13 @@ class Batches(Counts):
         values: dict[str, object] = {
             "samples": samples,
             "batch_size": size,
-            "epochs": bounded("epochs", epochs, 1, _MOST_EPOCHS, epochs_bounds),
-            "seed": bounded("seed", seed, 0, _MOST_SEED, "between 0 and 2^64 - 1"),
+            "epochs": bounded("`epochs`", epochs, 1, _MOST_EPOCHS, epochs_bounds),
+            "seed": bounded("`seed`", seed, 0, _MOST_SEED, "between 0 and 2^64 - 1"),
             "order": order.within(policy.segments(turns, int(size))),
             "remainder": policy.name,
             "updates_per_epoch": updates_per_epoch
             if updates_per_epoch is None
-            else bounded("updates_per_epoch", updates_per_epoch, 1, 2**62, "at least 1"),
+            else bounded("`updates_per_epoch`", updates_per_epoch, 1, 2**62, "at least 1"),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -215,7 +215,7 @@ class Batches(Counts):
         if self.batch_schedule is not None:
             if self.remainder == "carry":
                 raise Refusal(
-                    'remainder must be keep, drop or spread where the batch_size changes; got "carry".'
+                    '`remainder` must be keep, drop or spread where the batch_size changes; got "carry".'
                 )
             if len({order.within(phase.segments) for phase in self._walk.phases}) > 1:
                 raise Refusal(
@@ -224,7 +224,7 @@ class Batches(Counts):
                 )
         if self.updates_per_epoch is not None and self._walk.locate(self.updates - 1)[0] >= _MOST_EPOCHS:
             raise Refusal(
-                f"updates_per_epoch must make at most {_MOST_EPOCHS} passes through the samples; "
+                f"`updates_per_epoch` must make at most {_MOST_EPOCHS} passes through the samples; "
                 f"{self.epochs} epochs of {self.updates_per_epoch} updates make more."
             )
 

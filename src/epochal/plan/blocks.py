@@ -47,7 +47,7 @@ class Blocks(Order):
         except TypeError:
             whole = None
         if whole is None or whole < 1:
-            raise Refusal(f"block_length must be a whole number, at least 1; got {self.length!r}.")
+            raise Refusal(f"`block_length` must be a whole number, at least 1; got {self.length!r}.")
         object.__setattr__(self, "length", whole)
 
     @property
@@ -56,7 +56,7 @@ class Blocks(Order):
 
     @property
     def lacks(self) -> str:
-        return "the length of a block: Blocks(12), or --block-length 12" if self.length is None else ""
+        return "the length of a block: `ep.Blocks(12)`" if self.length is None else ""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class Blocks(Order):
         super().check(samples)
         if self._length > samples:
             raise Refusal(
-                f"block_length must be between 1 and {samples} (the training samples); got {self.length}. "
+                f"`block_length` must be between 1 and {samples} (the training samples); got {self.length}. "
                 "Use a shorter one."
             )
 

@@ -120,7 +120,7 @@ class Buckets(Order):
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
         if remainder not in ("keep", "drop"):
-            raise Refusal(f'remainder must be keep or drop with order "buckets"; got "{remainder}".')
+            raise Refusal(f'`remainder` must be keep or drop with order "buckets"; got "{remainder}".')
 
     def within(self, segments: Segments) -> Buckets:
         return replace(self, size=segments[0][1])

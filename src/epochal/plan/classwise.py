@@ -81,8 +81,8 @@ class Classwise(Order):
     def check_batches(self, batch_size: int, remainder: str) -> None:
         if remainder == "carry":
             raise Refusal(
-                f'remainder must be keep, drop or spread with order "{self.name}", whose batches are filled '
-                'from one epoch; got "carry".'
+                f'`remainder` must be keep, drop or spread with order "{self.name}", whose batches are '
+                'filled from one epoch; got "carry".'
             )
 
     def within(self, segments: Segments) -> Self:
@@ -247,8 +247,8 @@ class Stratified(Classwise):
         super().check_batches(batch_size, remainder)
         if batch_size < len(self._counts):
             raise Refusal(
-                f'batch_size must be at least {len(self._counts)} (the classes) with order "stratified"; got '
-                f'{int(batch_size)}. Use larger batches, or order "shuffle".'
+                f'`batch_size` must be at least {len(self._counts)} (the classes) with order "stratified"; '
+                f'got {int(batch_size)}. Use larger batches, or order "shuffle".'
             )
 
     @property

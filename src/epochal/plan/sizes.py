@@ -76,20 +76,22 @@ for 0, too.
             raise Refusal(f'the unit of a batch schedule must be "epochs" or "updates"; got "{unit}".')
         one = unit.removesuffix("s")
         if not isinstance(sizes, Mapping) or not sizes:
-            raise Refusal(f"batch_size must map {unit} to sizes, such as {{0: 32, 30: 128}}; got {sizes!r}.")
+            raise Refusal(
+                f"`batch_size` must map {unit} to sizes, such as {{0: 32, 30: 128}}; got {sizes!r}."
+            )
         if len(sizes) > _MOST_CHANGES:
-            raise Refusal(f"batch_size must change at most {_MOST_CHANGES} times; got {len(sizes)} sizes.")
+            raise Refusal(f"`batch_size` must change at most {_MOST_CHANGES} times; got {len(sizes)} sizes.")
         changes: list[tuple[int, Size]] = []
         for at, size in sizes.items():
-            begin = bounded(f"the {one} at which a batch_size begins", at, 0, 2**62, "at least 0")
+            begin = bounded(f"the {one} at which a `batch_size` begins", at, 0, 2**62, "at least 0")
             if isinstance(size, Full) or (isinstance(size, str) and size == "full"):
                 changes.append((begin, "full"))
             else:
-                changes.append((begin, bounded("batch_size", size, 1, 2**62, 'at least 1, or "full"')))
+                changes.append((begin, bounded("`batch_size`", size, 1, 2**62, 'at least 1, or "full"')))
         changes.sort(key=lambda change: change[0])
         if changes[0][0] != 0:
             raise Refusal(
-                f"batch_size must begin at {one} 0; got {changes[0][0]} as the first beginning. Give it a "
+                f"`batch_size` must begin at {one} 0; got {changes[0][0]} as the first beginning. Give it a "
                 "size for 0, too."
             )
         object.__setattr__(self, "changes", tuple(changes))
@@ -163,6 +165,6 @@ def batch_size_of(value: object, samples: int, turns: int) -> int:
     bounds = f"between 1 and {turns} ({what})"
     remedy = ' Use "full" for one batch per epoch.'
     if isinstance(value, BatchSchedule):
-        sizes = [bounded("batch_size", size, 1, turns, bounds, remedy) for size in value.sizes(turns)]
+        sizes = [bounded("`batch_size`", size, 1, turns, bounds, remedy) for size in value.sizes(turns)]
         return Scheduled(sizes[0], value)
-    return bounded("batch_size", value, 1, turns, bounds, remedy)
+    return bounded("`batch_size`", value, 1, turns, bounds, remedy)

@@ -48,7 +48,7 @@ class Tracks(Order):
     def check_batches(self, batch_size: int, remainder: str) -> None:
         if remainder == "carry":
             raise Refusal(
-                'remainder must be keep, drop or spread with order "tracks", whose batches are filled from '
+                '`remainder` must be keep, drop or spread with order "tracks", whose batches are filled from '
                 'one epoch; got "carry".'
             )
 

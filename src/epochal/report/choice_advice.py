@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import math
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
@@ -179,27 +179,17 @@ def _share(share: float) -> str:
 
 
 def command(advice: Advice) -> str:
-    """The command line that trains with the advice, or a Python call for unnamed data.
-
-    A command line is quoted for a shell; it includes a network of non-default size.
-    """
-    source, size = str(advice.data.get("source") or "DATA"), advice.batch_size.value
+    """The call that trains with the advice; it holds the model where that is a plain network."""
+    source, size = str(advice.data.get("source") or ""), advice.batch_size.value
     whole = size == (advice.data.get("sizes") or {}).get("train")
-    rate, epochs = advice.learning_rate, f"{math.ceil(advice.epochs.value)}"
-    if source in ("arrays", "data frame"):
-        words = ["model", "data", 'batch_size="full"' if whole else f"batch_size={size:.0f}"]
-        if rate is not None:
-            words += [f'optimizer="{advice.optimizer}"', f"learning_rate={rate.value:.6g}"]
-        return f"epochal.fit({', '.join(words)}, epochs={epochs})"
     model = advice.settings.get("model")
     hidden = model.get("hidden") if isinstance(model, Mapping) and model.get("kind") == "mlp" else None
-    line = ["epochal", "train", source]
-    if hidden is not None and list(hidden) != [64, 64]:
-        line += ["--hidden", ",".join(map(str, hidden))]
-    line += ["--batch-size", "full" if whole else f"{size:.0f}"]
-    if rate is not None:
-        line += ["--optimizer", advice.optimizer, "--learning-rate", f"{rate.value:.6g}"]
-    return shlex.join([*line, "--epochs", epochs])
+    words = ["model" if hidden is None else f"epochal.MLP({', '.join(map(str, hidden))})"]
+    words += ["data" if source in ("", "arrays", "data frame") else json.dumps(source, ensure_ascii=False)]
+    words += ['batch_size="full"' if whole else f"batch_size={size:.0f}"]
+    if advice.learning_rate is not None:
+        words += [f'optimizer="{advice.optimizer}"', f"learning_rate={advice.learning_rate.value:.6g}"]
+    return f"epochal.fit({', '.join(words)}, epochs={math.ceil(advice.epochs.value)})"
 
 
 def _command(said: str) -> str:

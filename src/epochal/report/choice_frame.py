@@ -8,6 +8,7 @@ from typing import Any
 
 from epochal.choose.advice import Advice
 from epochal.choose.comparison import Comparison, Cost
+from epochal.common.notebook_view import coded
 from epochal.report.choice_html import block, count, duration, facts
 from epochal.report.html import conditions_said
 
@@ -37,7 +38,7 @@ def around(choice: Comparison | Advice, kind: str, said: Sequence[str], sections
 
 def notes(said: Sequence[str]) -> str:
     """Notes, one sentence each."""
-    rows = "".join(f"<li>{escape(note)}</li>" for note in said)
+    rows = "".join(f"<li>{coded(note)}</li>" for note in said)
     return block("notes", "Notes", f'<ul class="notes">{rows}</ul>' if rows else "")
 
 
@@ -61,7 +62,7 @@ def conditions(choice: Comparison | Advice, first: Mapping[str, Any]) -> str:
         settings = {name: value for name, value in settings.items() if name not in advised}
     said = choice.data.get("notes")
     listed = said if isinstance(said, Sequence) and not isinstance(said, str) else ()
-    rows = "".join(f"<li>{escape(str(note))}</li>" for note in listed)
+    rows = "".join(f"<li>{coded(str(note))}</li>" for note in listed)
     folder = {} if choice.folder is None else {"folder": str(choice.folder)}
     parts = (
         facts(dict(first) | folder),

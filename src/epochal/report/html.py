@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from epochal.common.metric_names import label_of
+from epochal.common.notebook_view import coded
 from epochal.curves import KINDS, Summary, figure_label
 from epochal.report.classes import class_tables, tradeoff
 from epochal.report.confusion import confusion_table
@@ -107,22 +108,22 @@ def _answer(document: ReportDocument) -> str:
         f"<tr><th scope=row>{escape(figure_label(name))}</th><td>{text(value)}</td></tr>"
         for name, value in verdict.figures.items()
     )
-    how = f"<p>{escape(verdict.rule)}</p>" + (f"<table class=facts>{figures}</table>" if figures else "")
-    remedy = f'<p class="remedy"><b>What to do.</b> {_flags(verdict.remedy)}</p>' if verdict.remedy else ""
+    how = f"<p>{coded(verdict.rule)}</p>" + (f"<table class=facts>{figures}</table>" if figures else "")
+    remedy = f'<p class="remedy"><b>What to do.</b> {coded(verdict.remedy)}</p>' if verdict.remedy else ""
     said = verdict.sentence
     head, colon, rest = said.partition(": ")
     if colon and len(head) <= 60 and rest:
-        said_html = f"<span>{escape(rest[0].upper() + rest[1:])}</span>"
+        said_html = f"<span>{coded(rest[0].upper() + rest[1:])}</span>"
         kind = head
     else:
-        said_html, kind = f"<span>{escape(said)}</span>", verdict.kind.capitalize()
+        said_html, kind = f"<span>{coded(said)}</span>", verdict.kind.capitalize()
     if verdict.concerns:  # they outrank the curves
         kind, *others = verdict.concerns
-        said_html = f"<span>{_flags(' '.join([*others, said]))}</span>"
+        said_html = f"<span>{coded(' '.join([*others, said]))}</span>"
     return (
         f'<section id="answer" class="answer {tone}" aria-label="The answer">'
         f'<div class="words"><p class="kind"><span class="sign" '
-        f'aria-hidden="true">{sign}</span>{escape(kind)}</p>'
+        f'aria-hidden="true">{sign}</span>{coded(kind)}</p>'
         f'<p class="sentence">{said_html}</p>{remedy}'
         f"</div>{_headline(document)}"
         f"<details><summary>How this was judged</summary>{how}</details></section>"
@@ -161,7 +162,7 @@ def _headline(document: ReportDocument) -> str:
 def _caution(document: ReportDocument) -> str:
     if not document.caution:
         return ""
-    return f"<details><summary>Limitations</summary><p>{_flags(document.caution)}</p></details>"
+    return f"<details><summary>Limitations</summary><p>{coded(document.caution)}</p></details>"
 
 
 def _strip(document: ReportDocument, summary: Summary) -> str:
@@ -201,7 +202,7 @@ def _results(document: ReportDocument) -> str:
         for name, *cells in rows
     )
     table = f"<table class=rows><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
-    note = f'<p class="note">{_flags(" ".join(document.remarks))}</p>' if document.remarks else ""
+    note = f'<p class="note">{coded(" ".join(document.remarks))}</p>' if document.remarks else ""
     return _block(
         "results", "Results at the best epoch", f'<div class="scroll" tabindex="0">{table}</div>{note}'
     )
@@ -299,7 +300,7 @@ def _plan(document: ReportDocument) -> str:
 
 
 def _data(document: ReportDocument) -> str:
-    notes = "".join(f"<li>{escape(str(note))}</li>" for note in document.data_notes)
+    notes = "".join(f"<li>{coded(str(note))}</li>" for note in document.data_notes)
     return _table(document.data) + (f'<ul class="notes">{notes}</ul>' if notes else "")
 
 
@@ -328,28 +329,6 @@ def _block(name: str, title: str, inside: str) -> str:
 def _unbroken(cell: str) -> str:
     """A cell without line breaks except before its parenthesis."""
     return escape(cell).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
-
-
-def _flags(sentence: str) -> str:
-    """Format command-line flags in the remedy as code."""
-    parts = []
-    words = escape(sentence).split(" ")
-    i = 0
-    while i < len(words):
-        word = words[i]
-        bare = word.lstrip("(")
-        if not bare.startswith("--"):
-            parts.append(word)
-            i += 1
-            continue
-        flag, opening = bare, word[: len(word) - len(bare)]
-        if flag[-1].isalnum() and i + 1 < len(words) and words[i + 1][:1].isdigit():
-            i += 1
-            flag += " " + words[i]
-        core = flag.rstrip(".,;:)")
-        parts.append(f"{opening}<code>{core}</code>{flag[len(core) :]}")
-        i += 1
-    return " ".join(parts)
 
 
 def _words(name: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from epochal.common.faces import option
 from epochal.data import Task
 from epochal.errors import Refusal
 from epochal.models import MLP, Model, Pairwise, as_model, shapes_of
@@ -165,12 +166,12 @@ def rebuilt_model(
                 path, f'settings.model.path must be package.module:function; got "{one_line(name)}"'
             )
         raise Refusal(
-            f"the run was trained with the model {name} of your own; name it again: --model {name}, "
-            f'or epochal.load(folder, model="{name}").'
+            f"the run was trained with the model {name} of your own; name it again: "
+            f"{option('model', name, of='ep.load')}."
         )
     raise Refusal(
         f"the run was trained with a model of your own ({one_line(kind)}); give it: "
-        "epochal.load(folder, model=...), or --model MODULE:FUNCTION."
+        "`ep.load(..., model=...)`."
     )
 
 

@@ -63,7 +63,7 @@ def _never_predicted(
     if predicted[:, never].any():
         least = "" if len(never) == 1 else "at least "
         where = f" in {least}{silent[never].min()} of {repeats} repeats"
-    remedy = "" if weighted else f" --class-weight balanced makes {it} count as much as the others."
+    remedy = "" if weighted else f' `class_weight="balanced"` makes {it} count as much as the others.'
     are = "is" if some == 1 else "are"
     return [
         f"{names}{more} {verb} never predicted{where}, though {some:,} of {all_:,} {part} samples {are} of "

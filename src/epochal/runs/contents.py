@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from epochal.common.faces import call
 from epochal.errors import Refusal
 from epochal.models.starts import Initial
 from epochal.runs import disk
@@ -53,7 +54,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         if (folder / REQUEST).is_file():
             raise Refusal(
                 f'the run in "{folder}" has not ended: it has no {RUN}. '
-                f"`epochal resume {folder}` goes on with it."
+                f"{call('ep.resume', str(folder))} goes on with it."
             )
         raise Refusal(f'"{folder}" is not a run folder: it has no {RUN}. `epochal runs` lists the runs here.')
     text = disk.read(file, limit=LIMIT).tobytes()

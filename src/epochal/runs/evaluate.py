@@ -44,7 +44,7 @@ def evaluate(
 ) -> Evaluation:
     """See `Run.evaluate`; `reading` has the file options."""
     if parameters not in ("best", "last"):
-        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
+        raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
     if targets is not None:
         data = (data, targets)
     dataset = read_samples(run, data, skip_bad, partial=True, reading=reading)

@@ -96,8 +96,7 @@ class Evaluation:
         overlap: rows that the run was trained on.
         parameters: "best" or "last".
         threshold: the decision threshold, if not one half.
-        noticed: notes on the data, one sentence each, in command-line terms;
-            `notes` has them in Python's.
+        noticed: notes on the data, with options as code; `notes` has them as shown.
     """
 
     task: Task
@@ -121,7 +120,7 @@ class Evaluation:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes on the data, one sentence each, in Python's terms."""
+        """Notes on the data, one sentence each."""
         return tuple(map(of_new_data, self.noticed))
 
     @property

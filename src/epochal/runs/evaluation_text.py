@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from epochal.common.faces import spoken
 from epochal.common.layout import aligned, folded
 from epochal.common.metric_names import label_of
 from epochal.common.printable import one_line
@@ -25,7 +26,7 @@ Section = tuple[str, list[str]]
 def text(found: Evaluation, width: int) -> str:
     """The whole evaluation as one text."""
     lines = [heading(found)]
-    for title, rows in sections(found, width - 2, found.notes):
+    for title, rows in sections(found, width - 2):
         lines += ["", title, folded(rows, width)]
     return "\n".join(lines)
 
@@ -38,11 +39,8 @@ def heading(found: Evaluation) -> str:
     return f'{found.rows:,} {noun} of {found.source}, target "{found.target}", {over}{which}'
 
 
-def sections(found: Evaluation, width: int, notes: Sequence[str]) -> list[Section]:
-    """Titles with their lines, tables at most `width` wide if possible.
-
-    `notes` are those of the evaluation, in the terms of the reader's interface.
-    """
+def sections(found: Evaluation, width: int) -> list[Section]:
+    """Titles with their lines; those of tables are at most `width` wide as far as that is possible."""
     made = [
         ("Overlap with the training data", [found.overlap.sentence] if found.overlap.sentence else []),
         _metrics(found),
@@ -52,7 +50,7 @@ def sections(found: Evaluation, width: int, notes: Sequence[str]) -> list[Sectio
         _confusion(found, width),
         _calibration(found.calibration),
         _residuals(found.residuals, width),
-        ("Notes", list(notes)),
+        ("Notes", list(found.notes)),
     ]
     return [(title, lines) for title, lines in made if lines]
 
@@ -104,7 +102,7 @@ def _classes(found: Evaluation) -> list[Section]:
     for name, figures in shown[:MOST_CLASSES]:
         shares = (spread(one) for one in (figures.precision, figures.recall, figures.f1))
         rows.append((called[name], *shares, f"{figures.support.mean:,.0f}"))
-    more = [f"and {len(shown) - MOST_CLASSES} more, in --json and to_dict()"] * (len(shown) > MOST_CLASSES)
+    more = [f"and {len(shown) - MOST_CLASSES} more, in {spoken('`to_dict()`')}"] * (len(shown) > MOST_CLASSES)
     what = "Labels" if found.task.is_multilabel else "Classes"
     return [(f"{what}{by_threshold(found.threshold)} ({over})", [*aligned(rows, right=[4]), *more])]
 
@@ -174,7 +172,7 @@ def _residuals(found: Sequence[Residuals], width: int) -> Section:
     if max(map(len, lines)) > width:
         lines = aligned([(*row[:1], row[1], row[3], row[5], *row[6:]) for row in rows], right=range(1, 7))
     if len(found) > _MOST_STEPS:
-        lines.append(f"and {len(found) - _MOST_STEPS} more, in --json and to_dict()")
+        lines.append(f"and {len(found) - _MOST_STEPS} more, in {spoken('`to_dict()`')}")
     return "Errors, predicted less true: quantiles over the rows", lines
 
 
@@ -199,7 +197,7 @@ def _steps(found: Evaluation) -> Section:
         lines += aligned(rows)
         more = len(scores.rmse_by_step) - _MOST_STEPS
         if more > 0:
-            lines.append(f"and {more} more, in --json and to_dict()")
+            lines.append(f"and {more} more, in {spoken('`to_dict()`')}")
     return "Against forecasts that need no training, on the same windows", lines
 
 

@@ -148,7 +148,7 @@ def read_request(path: Path) -> dict[str, Any]:
     if not (path / REQUEST).is_file():
         if (path / RUN).is_file():
             raise Refusal(
-                f'the run in "{path}" was saved when it had ended and can\'t go on; train with out= (--out).'
+                f'the run in "{path}" was saved when it had ended and can\'t go on; train with `out=PATH`.'
             )
         raise Refusal(
             f'"{path}" is not a run folder: it has no {REQUEST}. `epochal runs` lists the runs here.'

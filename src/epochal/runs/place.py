@@ -40,8 +40,8 @@ class Rhythm:
         unit = None if match is None else _UNITS.get(match[2])
         if match is None or unit is None or int(match[1]) < 1:
             raise Refusal(
-                "checkpoint_every must be a whole number, at least 1, of seconds, updates or epochs, such as "
-                f"60s, 500updates or 1epoch; got {text!r}."
+                "`checkpoint_every` must be a whole number, at least 1, of seconds, updates or epochs, such "
+                f"as 60s, 500updates or 1epoch; got {text!r}."
             )
         name, factor = unit
         return cls(int(match[1]) * factor, name)
@@ -78,7 +78,7 @@ class RunFolder:
         if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
             raise Refusal(f"keep_every must be a whole number, at least 1, or None; got {every!r}.")
         if self.if_unsaved not in ("stop", "continue"):
-            raise Refusal(f'if_unsaved must be "stop" or "continue"; got {self.if_unsaved!r}.')
+            raise Refusal(f'`if_unsaved` must be "stop" or "continue"; got {self.if_unsaved!r}.')
 
     @property
     def rhythm(self) -> Rhythm:

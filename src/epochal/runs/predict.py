@@ -167,7 +167,7 @@ def read_samples(
         encoder = encoder.looking_ahead()
     if skip_bad:
         if encoder is None or not encoder.are_images:
-            raise Refusal("skip_bad is about images; the run was trained on other data. Leave it out.")
+            raise Refusal("`skip_bad` is about images; the run was trained on other data. Leave it out.")
         encoder = encoder.skipping_bad()
     return encode_new(
         encoder,
@@ -209,7 +209,7 @@ def predict(
 ) -> Prediction:
     """See `Run.predict`; `reading` has the file options."""
     if parameters not in ("best", "last"):
-        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
+        raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
     dataset = read_samples(run, data, skip_bad, ahead=True, partial=True, reading=reading)
     each = [
         in_units(run, fitted, outputs, dataset)

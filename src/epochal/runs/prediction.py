@@ -36,8 +36,7 @@ class Prediction:
             predicted numbers (n, targets), the mean over repeats.
         spread: their standard deviation over repeats, the same shape; NaN with one repeat.
         per_repeat: (repeats, n, ...), the predictions of each repeat.
-        noticed: notes on the data, in command-line terms; `notes` has
-            them in Python's.
+        noticed: notes on the data, with options as code; `notes` has them as shown.
         target: the name of the target.
         names: names of the samples, such as image files; empty if rows have only numbers.
         truth: the true class ids, or numbers, if the data has them.
@@ -67,7 +66,7 @@ class Prediction:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes on the data, one sentence each, in Python's terms."""
+        """Notes on the data, one sentence each."""
         return tuple(map(of_new_data, self.noticed))
 
     @property

@@ -39,8 +39,7 @@ class Ranking:
         groups: (n,) the group of each item by name, "" for none; None if the data names no groups, so
             that all items are ranked together.
         by: the name of the group column.
-        noticed: notes on the data, in command-line terms; `notes` has
-            them in Python's.
+        noticed: notes on the data, with options as code; `notes` has them as shown.
         inputs: an Arrow table with requested columns of the source.
     """
 
@@ -55,7 +54,7 @@ class Ranking:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes on the data, one sentence each, in Python's terms."""
+        """Notes on the data, one sentence each."""
         return tuple(map(of_new_data, self.noticed))
 
     def __len__(self) -> int:
@@ -103,7 +102,7 @@ def rank(
 ) -> Ranking:
     """See `Run.rank`; `reading` has the file options."""
     if parameters not in ("best", "last"):
-        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
+        raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
     if not isinstance(run.model, Pairwise):
         raise Refusal(
             "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64, 64)) on ep.rank_pairs(...)."

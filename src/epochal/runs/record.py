@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.faces import in_python
+from epochal.common.faces import spoken
 from epochal.common.metric_names import label_of
 from epochal.common.views import view
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
@@ -169,7 +169,7 @@ class Run:
         """Notes before training: how the data was read, and what was adjusted."""
         noticed = [*self.data.get("notes", ()), *self.data.get("training_notes", ())]
         loader = "" if self.encoder is None else self.encoder.loader
-        return tuple(dict.fromkeys(in_python(note, loader) for note in noticed))
+        return tuple(dict.fromkeys(spoken(note, loader) for note in noticed))
 
     @property
     def precision(self) -> str:
@@ -313,7 +313,7 @@ class Run:
             allowed = "; the intervals allow for that" if self.scores[part].corrected else ""
             found.append(
                 "The epoch was chosen on the same validation rows, so the figures are slightly optimistic"
-                f"{allowed}. Use --test 0.2 for an unbiased estimate."
+                f"{allowed}. Use `test=0.2` for an unbiased estimate."
             )
         one = self.scores.get(part)
         if one is not None and one.true is not None and one.predicted is not None:

@@ -39,7 +39,9 @@ def refuse_existing(folder: str | Path) -> Path:
     """The path of a new run folder; an existing one is refused."""
     path = Path(folder)
     if path.exists():
-        raise Refusal(f'the run folder "{path}" exists already; name another one with --out, or remove it.')
+        raise Refusal(
+            f'the run folder "{path}" exists already; name another one with `out=PATH`, or remove it.'
+        )
     return path
 
 

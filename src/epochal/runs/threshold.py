@@ -59,7 +59,7 @@ class Threshold:
         values = [float(one) for one in value["per_repeat"]]
         if not values or not all(0 < one < 1 for one in values):
             raise Refusal(
-                "threshold must be between 0 and 1 in each repeat. Save the run again with epochal."
+                "`threshold` must be between 0 and 1 in each repeat. Save the run again with epochal."
             )
         return Threshold(str(value["rule"]), str(value["positive"]), summarize(values, interval=False))
 

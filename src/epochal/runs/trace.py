@@ -78,7 +78,7 @@ class Formed:
 
 def _plan(run: Run, repeat: int) -> Plan:
     if not 0 <= repeat < run.repeats:
-        raise Refusal(f"repeat must be between 1 and {run.repeats}; got {repeat + 1}.")
+        raise Refusal(f"`repeat` must be between 1 and {run.repeats}; got {repeat + 1}.")
     return run.plan_of(repeat)
 
 
@@ -93,7 +93,7 @@ def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
     found, missed = _looked_up(run, row, epoch, repeat)
     if missed is not None:
         raise Refusal(
-            f"epoch must be one in which row {row} had its turn; repeat {repeat + 1} ended after "
+            f"`epoch` must be one in which row {row} had its turn; repeat {repeat + 1} ended after "
             f"{run.outcomes[repeat].updates:,} updates, and in epoch {epoch + 1} it is in update "
             f"{missed.update + 1:,}."
         )
@@ -119,7 +119,7 @@ def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn 
     # The very last batch may have borrowed from the next epoch.
     most = plan.epochs + (plan.remainder == "carry" and plan.updates_per_epoch is None)
     if not 0 <= epoch < most:
-        raise Refusal(f"epoch must be between 1 and {most:,} (those of the plan); got {epoch + 1:,}.")
+        raise Refusal(f"`epoch` must be between 1 and {most:,} (those of the plan); got {epoch + 1:,}.")
     if not len(run.rows):
         return _came(run, plan, row, epoch, repeat), None
     found = np.flatnonzero(run.rows == row)
@@ -161,7 +161,7 @@ def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     plan, begun = _plan(run, repeat), _begun(run, repeat)
     if not 0 <= update < begun:
         raise Refusal(
-            f"update must be between 1 and {begun:,} (repeat {repeat + 1} made that many); "
+            f"`update` must be between 1 and {begun:,} (repeat {repeat + 1} made that many); "
             f"got {update + 1:,}."
         )
     epoch, batch = plan.locate(update)
@@ -187,7 +187,7 @@ def audited(run: Run, repeat: int = 0, epochs: int | None = None) -> Audit:
     most = max(1, math.ceil(run.outcomes[repeat].epochs))
     if epochs is not None and epochs > most:
         raise Refusal(
-            f"epochs must be between 1 and {most} (repeat {repeat + 1} began that many); got {epochs}."
+            f"`epochs` must be between 1 and {most} (repeat {repeat + 1} began that many); got {epochs}."
         )
     names = run.task.classes if run.settings.get("order_by") == "classes" else ()
     return audit(plan, epochs=min(most, USUAL_EPOCHS) if epochs is None else epochs, names=names)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from epochal.common.faces import call
 from epochal.errors import Refusal
 from epochal.runs import checkpoints, disk
 from epochal.runs.contents import PAGE, PARAMETERS, REQUEST, RESULTS, RUN, listed, read_run
@@ -80,10 +81,10 @@ class Verified:
     def _way_on(self) -> str:
         again = f"; remove {RUN} first, and the results are written again" if self.finished else ""
         if self.checkpoint is not None:
-            return f"`epochal resume {self.folder}` goes on from update {self.checkpoint:,}{again}."
+            return f"{call('ep.resume', str(self.folder))} goes on from update {self.checkpoint:,}{again}."
         if not any(finding.name == REQUEST and not finding.problem for finding in self.findings):
             return f"It can't be resumed: there is no sound {REQUEST}."
-        return f"`epochal resume {self.folder}` begins anew: there is no sound checkpoint{again}."
+        return f"{call('ep.resume', str(self.folder))} begins anew: there is no sound checkpoint{again}."
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""

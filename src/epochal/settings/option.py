@@ -76,7 +76,7 @@ def checked(one: Option, value: Any) -> Any:
     try:
         return one.kind.check(value)
     except Wrong as wrong:
-        raise Refusal(f"{one.name} {wrong}.") from None
+        raise Refusal(f"`{one.name}` {wrong}.") from None
 
 
 def documented(declaring: type) -> str:

@@ -264,10 +264,10 @@ class Settings:
         for one in options_of(type(self)).values():
             object.__setattr__(self, one.name, checked(one, getattr(self, one.name)))
         if self.seed > 2**64 - self.repeats:
-            raise Refusal(f"seed must be a whole number between 0 and 2^64 - repeats; got {self.seed!r}.")
+            raise Refusal(f"`seed` must be a whole number between 0 and 2^64 - repeats; got {self.seed!r}.")
         if not self.vary and self.repeats > 1:
             raise Refusal(
-                f"vary must name something that differs between {self.repeats} repeats, of "
+                f"`vary` must name something that differs between {self.repeats} repeats, of "
                 f"{', '.join(VARYING)}; got nothing, which would make them all the same."
             )
 

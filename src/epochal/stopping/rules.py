@@ -63,9 +63,9 @@ class Patience:
     monitor: str = "validation.loss"
 
     def __post_init__(self) -> None:
-        _positive("patience", self.epochs)
-        _positive("min_change", self.min_change, strict=False)
-        _positive("min_epochs", self.min_epochs, strict=False)
+        _positive("`patience`", self.epochs)
+        _positive("`min_change`", self.min_change, strict=False)
+        _positive("`min_epochs`", self.min_epochs, strict=False)
 
     def init(self) -> _Best:
         """No state yet."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from epochal.common.faces import call
 from epochal.errors import Refusal
 from epochal.training.differences import differences
 from epochal.training.hosts import together
@@ -76,7 +77,7 @@ def begun(
         return begin()
     if folder is not None:
         others.remember(
-            f"`epochal resume {folder}` goes on from its last checkpoint, on any number of processes."
+            f"{call('ep.resume', str(folder))} goes on from its last checkpoint, on any number of processes."
         )
 
     def rule(wishes: Sequence[Mapping[str, Any]]) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from epochal.common.faces import call
 from epochal.engine.fed import FedLane
 from epochal.engine.lane import Lane
 from epochal.engine.spec import Spec
@@ -180,7 +181,7 @@ class Saver:
         except Exception as error:  # lanes wait for this thread, so any error is reported
             words = error.sentence if isinstance(error, SaveFailed) else self._unforeseen(updates, error)
             hint = (
-                f" `epochal resume {self._place.path}` goes on from the last."
+                f" {call('ep.resume', str(self._place.path))} goes on from the last."
                 if find(self._checkpoints.folder)
                 else ""
             )

@@ -26,16 +26,16 @@ def weights_of_classes(
     assert dataset.targets is not None
     if not task.is_classification:
         kind = "multilabel" if task.is_multilabel else "regression"
-        raise Refusal(f"class_weight needs classes; this is a {kind} task. Use sample weights.")
+        raise Refusal(f"`class_weight` needs classes; this is a {kind} task. Use sample weights.")
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise Refusal(
-                f'class_weight must be "balanced" or a mapping from class to weight; got "{class_weight}".'
+                f'`class_weight` must be "balanced" or a mapping from class to weight; got "{class_weight}".'
             )
         counts = np.bincount(dataset.targets[train], minlength=len(task.classes))
         return np.asarray(counts.sum() / (len(counts) * np.maximum(counts, 1)))
     if not isinstance(class_weight, Mapping):
-        raise Refusal(f'class_weight must be "balanced" or a mapping; got {type(class_weight).__name__}.')
+        raise Refusal(f'`class_weight` must be "balanced" or a mapping; got {type(class_weight).__name__}.')
     weights = np.ones(len(task.classes))
     for name, weight in by_class(class_weight, task).items():
         if not isinstance(weight, int | float) or not 0 <= weight < float("inf"):

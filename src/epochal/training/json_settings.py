@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from epochal.common.faces import option
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import MLP, Pairwise, without_embeddings
 from epochal.settings import DECLARED, Settings
@@ -128,7 +129,7 @@ def read_model(written: Any) -> Any:
     if words is not None:
         raise Refusal(
             f"the model of the run ({words}) can't be kept in a file; give it again: "
-            "epochal.resume(folder, model=...), or --model MODULE:FUNCTION."
+            "`ep.resume(..., model=...)`."
         )
     try:
         kind = written["kind"]
@@ -141,8 +142,8 @@ def read_model(written: Any) -> Any:
         if kind == "import":
             path = shown(written["path"])
             raise Refusal(
-                f"the run trains the model {path} of your own; name it again: --model {path}, or "
-                f'epochal.resume(folder, model="{path}").'
+                f"the run trains the model {path} of your own; name it again: "
+                f"{option('model', path, of='ep.resume')}."
             )
         return _read_network(kind, written)
     except Refusal:

@@ -62,7 +62,7 @@ class Lanes:
         used, each, groups = self.devices, self.devices_a_batch, len(self.teams)
         spare = "" if used == self.present else f" of {self.present}"
         if used == 1:
-            return (f"1{spare} devices is used; --devices N takes more, which share each batch",)
+            return (f"1{spare} devices is used; `devices=N` takes more, which share each batch",)
         if each == 1:
             return (f"{used}{spare} devices are used, each for repeats of its own",)
         if groups == 1:
@@ -75,10 +75,10 @@ def check_devices(asked: int | None) -> None:
     present = jax.local_device_count() if asked is not None else 0
     if asked is not None and asked > present:
         what = f"the devices that JAX finds here: {jax.local_devices()[0].device_kind}"
-        remedy = f"--devices {present} takes all there are"
+        remedy = f"`devices={present}` takes all there are"
         if jax.default_backend() == "cpu":
             remedy += f"; XLA_FLAGS=--xla_force_host_platform_device_count={asked} parts a CPU into as many"
-        raise Refusal(f"devices must be between 1 and {present} ({what}); got {asked}. {remedy}.")
+        raise Refusal(f"`devices` must be between 1 and {present} ({what}); got {asked}. {remedy}.")
 
 
 def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone: bool) -> Lanes:

@@ -222,7 +222,7 @@ def micro_batched(prepared: Prepared) -> Prepared:
         return prepared
     if prepared.fed:
         raise Refusal(
-            "micro_batch must be a number for samples that stay in a file, which are read while training; "
+            "`micro_batch` must be a number for samples that stay in a file, which are read while training; "
             'got "auto".'
         )
     lanes = prepared.lanes

@@ -17,10 +17,9 @@ __all__ = ["order_for", "stacked"]
 _LACKING = {
     "classes": "classes, and this is a {kind} task: use shuffle, or blocks or groups",
     "lengths": "texts, whose padding it saves: use shuffle",
-    "weights": "sample weights: name their column with sample_weight (--sample-weight COLUMN), or give "
+    "weights": "sample weights: name their column with `sample_weight=COLUMN`, or give "
     "data=(inputs, targets, weights)",
-    "groups": "groups of samples: name their column with groups (--groups COLUMN), or give "
-    "order=Groups(values)",
+    "groups": "groups of samples: name their column with `groups=COLUMN`, or give order=Groups(values)",
 }
 
 
@@ -32,13 +31,13 @@ def order_for(given: Any, dataset: Dataset, class_weight: Any) -> Order:
     order = given if isinstance(given, Order) else order_named(str(given))
     if order.needs == "weights" and class_weight is not None:
         raise Refusal(
-            f'class_weight must be left out with order "{order.name}", which draws samples by their weights '
-            "and does not weigh their losses; multiply the sample weights by those of the classes."
+            f'`class_weight` must be left out with order "{order.name}", which draws samples by their '
+            "weights and does not weigh their losses; multiply the sample weights by those of the classes."
         )
     if order.needs == "weights" and order.values is not None and dataset.sample_weight is not None:
         raise Refusal(
             f'order "{order.name}" must draw by one set of weights, and the data has sample weights besides; '
-            f'give order="{order.name}" to draw by those, or data without them.'
+            f'give `order="{order.name}"` to draw by those, or data without them.'
         )
     if order == Blocks() and dataset.timeline is not None:
         # By default, blocks of windows are as long as a window's lags.

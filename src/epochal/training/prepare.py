@@ -70,10 +70,10 @@ def _schedule(settings: Settings) -> Schedule:
     """The schedule; an Optax object has its own."""
     schedule = settings.schedule
     if not isinstance(schedule, str | Schedule):
-        raise Refusal(f"schedule must be a name or a Schedule; got {schedule!r}.")
+        raise Refusal(f"`schedule` must be a name or a Schedule; got {schedule!r}.")
     schedule = schedule if isinstance(schedule, Schedule) else Schedule(schedule)
     if not isinstance(settings.optimizer, str) and schedule != Schedule():
-        raise Refusal("schedule has no effect on an Optax object, which has its own; leave it out.")
+        raise Refusal("`schedule` has no effect on an Optax object, which has its own; leave it out.")
     return schedule
 
 
@@ -132,7 +132,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     metrics = _own_metrics(settings, samples) if settings.metrics is not None else default_metrics(task.kind)
     if settings.label_smoothing and (callable(settings.loss) or task.is_regression):
         what = "a loss of your own" if callable(settings.loss) else f'the loss "{loss_name}"'
-        raise Refusal(f"label_smoothing belongs to log_loss; got {settings.label_smoothing:g} for {what}.")
+        raise Refusal(f"`label_smoothing` belongs to log_loss; got {settings.label_smoothing:g} for {what}.")
     evaluate_train = settings.evaluate_train
     if evaluate_train is None:
         evaluate_train = isinstance(dataset.inputs, np.ndarray) or not has_validation
@@ -140,13 +140,13 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         name for name, wanted in (("train", evaluate_train), ("validation", has_validation)) if wanted
     )
     if not parts:
-        raise Refusal("nothing would be evaluated: give validation samples or keep evaluate_train=True.")
+        raise Refusal("nothing would be evaluated: give validation samples or keep `evaluate_train=True`.")
     monitor = settings.monitor or ("validation.loss" if has_validation else "train.loss")
     if monitor == "train.running_loss":
         raise Refusal(
-            "monitor can't be train.running_loss, whose value is older than the parameters that would "
+            "`monitor` can't be train.running_loss, whose value is older than the parameters that would "
             "be kept "
-            "for it; use train.loss, the loss at fixed parameters (evaluate_train=True)."
+            "for it; use train.loss, the loss at fixed parameters (`evaluate_train=True`)."
         )
     rule = settings.stop if settings.stop is not None else Never()
     if isinstance(rule, type) or not isinstance(rule, Rule):
@@ -289,20 +289,20 @@ def _stateful(settings: Settings, samples: Gathered) -> Settings:
         ("remainder", settings.remainder, "keep", "drop"),
     ):
         if given not in (usual, needed):
-            raise Refusal(f'{name} must be "{needed}" to carry a state; got "{given}". Leave it out.')
+            raise Refusal(f'`{name}` must be "{needed}" to carry a state; got "{given}". Leave it out.')
     if settings.micro_batch is not None:
-        raise Refusal("micro_batch would cut the batch whose state is carried; leave it out, or stateful.")
+        raise Refusal("`micro_batch` would cut the batch whose state is carried; leave it out, or stateful.")
     if isinstance(settings.batch_size, Mapping | BatchSchedule):
-        raise Refusal("batch_size must stay the same where a state is carried from batch to batch.")
+        raise Refusal("`batch_size` must stay the same where a state is carried from batch to batch.")
     line = samples.dataset.timeline
     parts = [part for split in samples.splits for part in (split.train, split.validation, split.test)]
     pieces = [] if line is None else [len(line.stretches(part)) for part in parts]
     if line is None or len(line.names) > 1 or max(pieces) > 1:
         gaps = line is not None and line.step is not None and bool(line.step.gaps(line.times[0]).any())
         raise Refusal(
-            "stateful needs windows of one series that follow one another, split in the order of time: cut "
-            "them with stride = lags (--stride as --window)"
-            + (", and let windows cross the gaps in time (--across-gaps)." if gaps else ".")
+            "`stateful` needs windows of one series that follow one another, split in the order of time: cut "
+            "them with a `stride` as long as the window (`lags`)"
+            + (", and let windows cross the gaps in time (`across_gaps=True`)." if gaps else ".")
         )
     return replace(settings, order="tracks", remainder="drop")
 
@@ -310,7 +310,7 @@ def _stateful(settings: Settings, samples: Gathered) -> Settings:
 def _check_length(plan: Plan) -> None:
     """Check that counters of the compiled program fit into 31 bits."""
     if plan.epochs >= 2**31:
-        raise Refusal(f"epochs must be less than 2^31 in a training; got {plan.epochs}.")
+        raise Refusal(f"`epochs` must be less than 2^31 in a training; got {plan.epochs}.")
     if plan.updates_per_epoch is None:
         return
     if plan.updates >= 2**31:
@@ -331,10 +331,10 @@ def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
     if task.kind != "binary":
         several = "labels" if task.is_multilabel else "classes"
         what = "a regression" if task.is_regression else f"{len(task.classes)} {several}"
-        raise Refusal(f"threshold must be left out except for two classes; got {threshold!r} for {what}.")
+        raise Refusal(f"`threshold` must be left out except for two classes; got {threshold!r} for {what}.")
     if isinstance(threshold, str) and not has_validation:
         raise Refusal(
-            f'threshold "{threshold}" is chosen on validation samples, and validation=0 leaves none. '
+            f'threshold "{threshold}" is chosen on validation samples, and `validation=0` leaves none. '
             "Hold some out, or give a number between 0 and 1."
         )
 
@@ -382,7 +382,7 @@ def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bo
         other = "pairs" if isinstance(plain, Pairwise) else windows
         if other or len(dataset.shape) not in (2, 3) or dataset.dtype == np.int32:
             raise Refusal(
-                "augment varies images (height, width) or (height, width, channels); the inputs "
+                "`augment` varies images (height, width) or (height, width, channels); the inputs "
                 f"{f'are {other}' if other else f'have the shape {dataset.shape}'}. Leave it out."
             )
         for transform in settings.augment:
@@ -392,7 +392,7 @@ def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bo
         names = names_of(shapes.params)
         frozen = matching(settings.freeze, names, "freeze")
         if len(frozen) == len(names):
-            raise Refusal("freeze must leave parameters to be trained; it names all of them.")
+            raise Refusal("`freeze` must leave parameters to be trained; it names all of them.")
         part = Frozen(model, frozen)
         model, start = (
             part,

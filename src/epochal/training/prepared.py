@@ -135,9 +135,9 @@ class Prepared:
             notes.append(f"{what} sees micro-batches of {most:,} samples, not whole batches")
         sizes = {size for batch in self.plan.batch_sizes for _, size in pieces(batch, most)}
         if normalizes and min(sizes) == 1:
-            seen, remedy = ("batch", "--remainder spread")
+            seen, remedy = ("batch", '`remainder="spread"`')
             if most is not None:
-                seen, remedy = ("micro-batch", "another --micro-batch")
+                seen, remedy = ("micro-batch", "another `micro_batch`")
             notes.append(
                 f"batch normalization sees a {seen} of 1 sample in each epoch, whose variance is 0; "
                 f"{remedy} avoids it"
@@ -153,7 +153,7 @@ class Prepared:
         if self.fed and self.settings.evaluate_train is None and "train" not in self.spec.parts:
             notes.append(
                 "the training loss at fixed parameters is not evaluated, since that reads all training "
-                "samples once more; --evaluate-train does"
+                "samples once more; `evaluate_train=True` does"
             )
         if self.crowded:
             notes.append(f"the device has no room for {self._in_step} repeats in step: they train one by one")

@@ -166,7 +166,7 @@ def _read_data(
     if given is None and not _there(recipe.source):
         raise Refusal(
             f'the data of the run must be where they were, "{shown(recipe.source)}"; nothing is there. Say '
-            "where they are now: --data PATH, or epochal.resume(folder, data=path)."
+            "where they are now: `ep.resume(..., data=PATH)`."
         )
     return read_again(recipe, given, progress)
 
@@ -189,7 +189,7 @@ def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any
     before = asked.get("epochs", Settings().epochs)
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < before:
         raise Refusal(
-            f"epochs must be a whole number, at least {before:,}, what the run was asked for; got "
+            f"`epochs` must be a whole number, at least {before:,}, what the run was asked for; got "
             f"{epochs!r}. A run that goes on can be ended earlier by Ctrl-C: what was learned is then saved."
         )
     settings = {**document["settings"], "epochs": epochs}

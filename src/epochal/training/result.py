@@ -176,6 +176,9 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         effective_samples=effective_samples(prepared, repeats)
         if "validation" in prepared.spec.parts
         else None,
+        interval=scores["validation"].metrics["loss"].ci95
+        if "validation" in scores and scores["validation"].corrected
+        else None,
         concerns=concerns_of(
             data["notes"],
             forecasts,

@@ -64,7 +64,7 @@ def as_dataset(
     kind = None if data.task is None else data.task.kind
     if task not in (None, kind) and (task != "classification" or kind == "regression"):
         raise Refusal(
-            f'task must be that of the Dataset, {kind}; got "{task}": load the Dataset with task="{task}".'
+            f'`task` must be that of the Dataset, {kind}; got "{task}": load it with `task="{task}"`.'
         )
     return data
 
@@ -93,10 +93,10 @@ def endless_plan(settings: Settings) -> Plan:
     """The plan for a source without length: one pass over the samples it uses."""
     most = "between 1 and 2^31 - 1"
     given = settings.updates_per_epoch
-    per = bounded("updates_per_epoch", ENDLESS_EPOCH if given is None else given, 1, 2**31 - 1, most)
+    per = bounded("`updates_per_epoch`", ENDLESS_EPOCH if given is None else given, 1, 2**31 - 1, most)
     assert settings.batch_size is not None
-    size = bounded("batch_size", settings.batch_size, 1, 2**31 - 1, most)
-    epochs = bounded("epochs", settings.epochs, 1, (2**31 - 1) // per, f"between 1 and 2^31 / {per}")
+    size = bounded("`batch_size`", settings.batch_size, 1, 2**31 - 1, most)
+    epochs = bounded("`epochs`", settings.epochs, 1, (2**31 - 1) // per, f"between 1 and 2^31 / {per}")
     return Plan(
         per * epochs * size,
         size,
@@ -118,7 +118,8 @@ def check_endless(settings: Settings) -> None:
     for name, value in (("validation", settings.validation), ("test", settings.test)):
         if isinstance(value, int | float) and (value or name == "validation"):
             raise Refusal(
-                f"{name} must be data of its own, such as (X, y), for a source without length; got {value:g}."
+                f"`{name}` must be data of its own, such as (X, y), for a source without length; "
+                f"got {value:g}."
             )
     wrong: tuple[tuple[str, bool, str], ...] = (
         ("repeats", settings.repeats > 1, "must be 1 for a source that can be read once"),
@@ -137,13 +138,13 @@ def check_endless(settings: Settings) -> None:
     )
     for name, is_wrong, why in wrong:
         if is_wrong:
-            raise Refusal(f"{name} {why}; got {getattr(settings, name)!r}.")
+            raise Refusal(f"`{name}` {why}; got {getattr(settings, name)!r}.")
 
 
 def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float | int, Dataset | None]:
     """A share of the samples, or separate data, encoded as the training data."""
     if isinstance(data, bool) or data is None:
-        raise Refusal(f"{name} must be a share of the samples in [0, 1) or data of its own; got {data!r}.")
+        raise Refusal(f"`{name}` must be a share of the samples in [0, 1) or data of its own; got {data!r}.")
     if isinstance(data, int | float):
         return data, None
     try:
@@ -341,7 +342,7 @@ def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
         return dataset
     note = (
         f"the order has groups, which {SCATTERED}, so that figures may be too good: "
-        'split="groups" keeps each on one.'
+        '`split="groups"` keeps each on one.'
     )
     return replace(dataset, noticed=(*dataset.noticed, note))
 
@@ -352,17 +353,17 @@ def settled_split(settings: Settings, dataset: Dataset) -> Settings:
     kind = settings.split or (usual if dataset.timeline is None else "chronological")
     if kind == "groups" and dataset.groups is None:
         raise Refusal(
-            'split="groups" needs groups, and here are none: name their column with groups (--groups), find '
-            "them in file names with groups_from (--groups-from), or give order=Groups(values)."
+            '`split="groups"` needs groups, and here are none: name their column with `groups=COLUMN`, find '
+            "them in file names with `groups_from=...`, or give order=Groups(values)."
         )
     if kind != "chronological" and settings.gap:
-        raise Refusal('gap belongs to a split in the order of time: use split="chronological".')
+        raise Refusal('`gap` belongs to a split in the order of time: use `split="chronological"`.')
     if kind == "random":
         return replace(settings, split=kind)
     vary = tuple(part for part in settings.vary if part != "split")
     if not vary and settings.repeats > 1:
         raise Refusal(
-            f"vary must name init or order for {settings.repeats} repeats, which share a split "
+            f"`vary` must name init or order for {settings.repeats} repeats, which share a split "
             f"{'by groups' if kind == 'groups' else 'in the order of time'}; got split alone."
         )
     return replace(settings, split=kind, vary=vary)

@@ -123,6 +123,6 @@ def _check_optimizer(spec: Spec, params: Any) -> None:
     except Exception as error:
         said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200].rstrip(".: ")
         raise Refusal(
-            "optimizer must be an Optax object that updates from gradients and parameters alone; its update "
-            f"raised {said}. Choose another, or name one."
+            "`optimizer` must be an Optax object that updates from gradients and parameters alone; its "
+            f"update raised {said}. Choose another, or name one."
         ) from error

@@ -23,7 +23,7 @@ from epochal.settings import Settings
 
 __all__ = ["Standardized", "standardized"]
 
-_LEAVE = "standardize=False (--no-standardize) takes them as they are."
+_LEAVE = "`standardize=False` takes them as they are."
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ def standardized(settings: Settings, dataset: Dataset, model: Any) -> Standardiz
         raise Refusal("standardize must be False for tokens, which are no quantities; got True.")
     if not chosen and isinstance(dataset.inputs, np.ndarray) and first_missing(dataset.inputs) is not None:
         raise Refusal(
-            "the inputs have missing values (NaN), which standardizing fills: leave standardize=False "
-            "(--no-standardize) out."
+            "the inputs have missing values (NaN), which standardizing fills: leave out `standardize=False`."
         )
     targets = _targets(settings, dataset)
     if targets and callable(settings.loss):
         notes += (
-            "the loss sees standardized targets; standardize=False hands it targets and inputs as they are.",
+            "the loss sees standardized targets; `standardize=False` hands it targets and inputs as they "
+            "are.",
         )
     return Standardized(chosen, targets, (*notes, *_blurred(dataset, chosen, targets)))
 
@@ -159,5 +159,5 @@ def _blurred(dataset: Dataset, inputs: bool, targets: bool) -> tuple[str, ...]:
     lose = "lose" if len(names) > 1 else "loses"
     return (
         f"without standardizing, {shown} {lose} digits that tell values apart (float32 has 7): leave "
-        "standardize=False (--no-standardize) out.",
+        "out `standardize=False`.",
     )

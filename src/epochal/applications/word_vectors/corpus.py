@@ -121,7 +121,7 @@ def _without_rare_words(
             raise Refusal(f'{name} must have at least 2 different words; got only "{words[0]}".')
         left = "none" if not len(order) else f'only "{words[order[0]]}"'
         raise Refusal(
-            f"min_count must be at most {np.sort(counts)[-2]:,}, so that {name} keeps at least 2 words; "
+            f"`min_count` must be at most {np.sort(counts)[-2]:,}, so that {name} keeps at least 2 words; "
             f"got {min_count:,}, which leaves {left}."
         )
     rank = np.full(len(words), -1, np.int32)
@@ -135,12 +135,12 @@ def _without_rare_words(
     ]
     if lowered:
         notes.append(
-            f"words are kept however rare they are: fewer than 2 occur {MIN_COUNT} times (--min-count)."
+            f"words are kept however rare they are: fewer than 2 occur {MIN_COUNT} times (`min_count`)."
         )
     if len(order) < len(words):
         notes.append(
             f"{len(words) - len(order):,} words that occur fewer than {min_count:,} times are left out "
-            f"({int((~there).sum()):,} of the running text; --min-count)."
+            f"({int((~there).sum()):,} of the running text; `min_count`)."
         )
     return Corpus(
         words=tuple(words[at] for at in order),

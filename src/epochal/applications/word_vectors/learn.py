@@ -139,7 +139,7 @@ class Learning:
         _whole("seed", seed, 0, 2**64 - 1)
         share = SUBSAMPLE if subsample is None else subsample
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise Refusal(f"subsample must be a share between 0 (keep all words) and 1; got {subsample!r}.")
+            raise Refusal(f"`subsample` must be a share between 0 (keep all words) and 1; got {subsample!r}.")
         text = read_corpus(corpus, min_count, lowercase)
         pairs = make_pairs(text, window, share, seed)
         kept = len(pairs) < 2 and subsample is None
@@ -154,18 +154,18 @@ class Learning:
         classes = ("context", *(f"noise {number + 1}" for number in range(negatives)))
         notes = [*text.notes, f"{len(pairs):,} pairs (word, context) within {window} words: the samples."]
         if kept:
-            notes.insert(-1, "no word is thinned out, which would leave fewer than 2 pairs (--subsample).")
+            notes.insert(-1, "no word is thinned out, which would leave fewer than 2 pairs (`subsample`).")
         if share and (shares := text.counts / text.counts.sum()).max() > share:
             notes.insert(
                 -1,
                 f"{int((shares > share).sum()):,} frequent words are thinned out "
-                f"(shares above {share:g}; --subsample).",
+                f"(shares above {share:g}; `subsample`).",
             )
         if batch_size is None:
             batch_size = _usual_batch(len(pairs))
             if batch_size < BATCH_SIZE:
                 notes.append(
-                    f"batch size {batch_size:,}, so that an epoch has several updates (--batch-size)."
+                    f"batch size {batch_size:,}, so that an epoch has several updates (`batch_size`)."
                 )
         dataset = Dataset(
             inputs=pairs,
@@ -223,4 +223,4 @@ def _whole(name: str, value: Any, least: int, most: int) -> None:
     except TypeError:
         whole = None
     if whole is None or not least <= whole <= most:
-        raise Refusal(f"{name} must be a whole number between {least} and {most:,}; got {value!r}.")
+        raise Refusal(f"`{name}` must be a whole number between {least} and {most:,}; got {value!r}.")

@@ -96,7 +96,7 @@ def dataset_of_arrays(
         given = np.asarray(sample_weight)
         same_length("sample_weight", given, len(values))
         if given.ndim != 1 or given.dtype.kind not in "buif":
-            raise Refusal(f"sample_weight must be one number per sample; got {given.dtype} {given.shape}.")
+            raise Refusal(f"`sample_weight` must be one number per sample; got {given.dtype} {given.shape}.")
         weights = weights_of(
             pa.chunked_array([pa.array(given.astype(np.float64), from_pandas=True)]), "sample_weight"
         )
@@ -189,18 +189,18 @@ def read_npy(
         return _split_columns(read_array(path), target, task, path.name)
     at = _target_of(shape, target, path.name)
     keep = [index for index in range(shape[1]) if index != at]
-    every = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
-    kept = kept_float(sampled(every, max(64, FEW_VALUES // shape[1])))
+    first_look = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
+    kept = kept_float(sampled(first_look, max(64, FEW_VALUES // shape[1])))
     if streams(shape[0] * (shape[1] - 1) * kept.itemsize, stream):
-        rows = FileRows(path, shape, dtype, offset, without=at, kept=kept)
+        streamed = FileRows(path, shape, dtype, offset, without=at, kept=kept)
         return dataset_of_arrays(
-            rows,
-            rows.column(at),
+            streamed,
+            streamed.column(at),
             task=task,
             source=path.name,
             target_name=default_name(at),
             features=tuple(map(default_name, keep)),
-            said=(streams_note(rows, path.name),),
+            said=(streams_note(streamed, path.name),),
         )
     inputs = np.empty((shape[0], shape[1] - 1), kept)
     targets = np.empty(shape[0], dtype)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from epochal.common.faces import option
 from epochal.data.arrays.objects import of_objects
 from epochal.data.tables.known_labels import known_ids
 from epochal.data.tables.pandas_columns import is_missing
@@ -46,31 +47,32 @@ def array_targets(
         return labels, task, read
     if targets.ndim == 1:
         column = _column(targets)
-        found, note = recognize_task(column, f'"{name}"', task, flags=False)
+        found, note = recognize_task(column, f'"{name}"', task)
         labels = class_ids(column, found, name) if found.is_classification else target_numbers(column, name)
         return labels, found, [note]
     flags = bool(((targets == 0) | (targets == 1)).all())
     if flags and task not in ("multilabel", "regression") and _one_hot(targets):
         column = _column(targets.argmax(axis=1))
-        found, note = recognize_task(column, f'"{name}"', task or "classification", flags=False)
+        found, note = recognize_task(column, f'"{name}"', task or "classification")
         said = f"each row of the {targets.shape[1]} target columns has exactly one 1: columns are classes"
         return (
             class_ids(column, found, name),
             found,
-            [f"{said}; --task multilabel makes labels of them.", note],
+            [f'{said}; `task="multilabel"` makes labels of them.', note],
         )
     if flags and task in (None, "classification", "multilabel"):
         return _label_matrix(targets, name)
     if task not in (None, "regression"):
         needed = "0 and 1 in each column" if task == "multilabel" else "one class label per sample"
         odd = "rows of several or no ones" if flags else _odd(targets)
+        use = "multilabel" if flags else "regression"
         raise Refusal(
             f"targets must be {needed} for the task {task}; got {odd} in "
-            f"{targets.shape[1]:,} columns. Use --task {'multilabel' if flags else 'regression'} for "
+            f"{targets.shape[1]:,} columns. Use {option('task', use)} for "
             f"{'labels' if flags else 'several numbers'}."
         )
     many = np.ascontiguousarray(targets, dtype=np.float64)
-    other = " --task multilabel makes labels of them." if flags else ""
+    other = ' `task="multilabel"` makes labels of them.' if flags else ""
     said = f"{targets.shape[1]} targets: regression, one number each.{other}"
     return many, Task("regression", targets=targets.shape[1]), [said]
 
@@ -94,7 +96,7 @@ def _label_matrix(targets: NDArray[Any], name: str) -> tuple[NDArray[Any], Task,
     notes = [
         f"{width} target columns of 0 and 1, rows with {_several(targets)}: labels (multilabel), log loss "
         f"of each label, ones: {shown} of {rows:,}; samples are held out at random, not stratified. "
-        "--task regression takes the numbers as they are."
+        '`task="regression"` takes the numbers as they are.'
     ]
     constant = np.flatnonzero((counts == 0) | (counts == rows))
     if len(constant):

@@ -152,7 +152,7 @@ def unpack(path: Path, sheet: str | int | None = None) -> Content:
     if head.startswith(_OLE):
         return text_of_sheet(path, sheet)
     if sheet is not None:
-        raise Refusal(f"sheet is about workbooks (.xlsx, .xls, .ods); {name} is none. Leave it out.")
+        raise Refusal(f"`sheet` is about workbooks (.xlsx, .xls, .ods); {name} is none. Leave it out.")
     opener = next((opened for magic, opened in _PACKED if head.startswith(magic)), None)
     if opener is None:
         opener = _SUFFIXES.get(path.suffix.lower())
@@ -211,7 +211,7 @@ def _of_zip(path: Path, sheet: str | int | None) -> Content:
             + (f" ({shown}). Unpack it, and name one." if files else ".")
         )
     if sheet is not None:
-        raise Refusal(f"sheet is about workbooks (.xlsx, .xls, .ods); {path.name} is none. Leave it out.")
+        raise Refusal(f"`sheet` is about workbooks (.xlsx, .xls, .ods); {path.name} is none. Leave it out.")
     (member,) = files
 
     def opened() -> IO[bytes]:

@@ -41,9 +41,9 @@ class Reading:
 
     def __post_init__(self) -> None:
         if self.delimiter is not None and len(self.delimiter) != 1:
-            raise Refusal(f'delimiter must be one character; got "{self.delimiter}".')
+            raise Refusal(f'`delimiter` must be one character; got "{self.delimiter}".')
         if self.decimal not in (None, ".", ","):
-            raise Refusal(f'decimal must be "." or ","; got "{self.decimal}".')
+            raise Refusal(f'`decimal` must be "." or ","; got "{self.decimal}".')
         if isinstance(self.missing, str):
             object.__setattr__(self, "missing", (self.missing,))
         if self.encoding is not None:
@@ -53,15 +53,15 @@ class Reading:
                 text = False
             if not text:
                 raise Refusal(
-                    "encoding must be one that Python knows, such as utf-8, cp1252 or gbk; "
+                    "`encoding` must be one that Python knows, such as utf-8, cp1252 or gbk; "
                     f'got "{self.encoding}".'
                 )
         rows = self.skip_rows
         if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 0):
-            raise Refusal(f"skip_rows must be a number of lines, at least 0; got {rows!r}.")
+            raise Refusal(f"`skip_rows` must be a number of lines, at least 0; got {rows!r}.")
         if self.comment is not None and (not self.comment.strip() or "\n" in self.comment):
             raise Refusal(
-                f"comment must be what a comment line begins with, such as #; got {self.comment!r}."
+                f"`comment` must be what a comment line begins with, such as #; got {self.comment!r}."
             )
 
     @property

@@ -85,12 +85,12 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         shown = separator[1] if separator[1].isprintable() else DELIMITERS.get(separator[1], "?")
         notes.append(f'the first line, "sep={shown}", says how fields are separated.')
     elif start:
-        notes.append(f"{_lines(start)} at the beginning skipped (--skip-rows).")
+        notes.append(f"{_lines(start)} at the beginning skipped (`skip_rows`).")
     body = lines[start:]
     if delimiter is None:
         delimiter = _delimiter(body, name, reading.comment)
         if delimiter != ",":
-            notes.append(f"fields are separated by {DELIMITERS[delimiter]}s; --delimiter changes that.")
+            notes.append(f"fields are separated by {DELIMITERS[delimiter]}s; `delimiter=...` changes that.")
     quote = quote_mark(body, delimiter, seen.quoted)
     spaced = (seen.quoted or quote == "'") and quotes_behind_blanks(body, delimiter, quote)
     rows = rows_of(body, delimiter, start, spaced=spaced, quote=quote)
@@ -104,7 +104,7 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         decimal, unclear = reading.decimal, frozenset()
     unclear |= codes([row.cells for row in layout.body])
     if decimal == ",":
-        layout.notes.append('a comma is the decimal mark; --decimal "." changes that.')
+        layout.notes.append('a comma is the decimal mark; `decimal="."` changes that.')
     if layout.header and seen.whole and not layout.body:
         raise Refusal(f"{name} has a header but no rows: a table needs at least 2 rows; got 0.")
     return Dialect(
@@ -150,7 +150,7 @@ class _Layout:
                 self.body, self.start = self.body[1:], units.end
                 self.notes.append(
                     f"line {units.start + 1:,} ({_shown(units.cells)}) stands below the header as units do: "
-                    "left out; --header reads it as data."
+                    "left out; `header=True` reads it as data."
                 )
 
     def _without_comments(self, rows: list[Row]) -> tuple[str, list[Row], Row | None]:
@@ -159,7 +159,7 @@ class _Layout:
         if told is not None:
             kept = [row for row in rows if not row.begins(told)]
             if len(kept) < len(rows):
-                self.notes.append(f'lines that begin with "{told}" are left out (--comment).')
+                self.notes.append(f'lines that begin with "{told}" are left out (`comment`).')
             return told, kept, None
         for mark in COMMENTS:
             marked = [row for row in rows if row.begins(mark)]
@@ -175,7 +175,7 @@ class _Layout:
             self.notes.append(
                 f'{_lines(len(marked))} that {"begins" if one else "begin"} with "{mark}" (the first is line '
                 f"{marked[0].start + 1:,}): left out as {'a comment' if one else 'comments'}; "
-                "--comment names another mark."
+                "`comment=...` names another mark."
             )
             return mark, others, rows[top - 1] if top else None
         return "", rows, None
@@ -197,7 +197,7 @@ class _Layout:
             titles = [_shown([cell for cell in row.cells if cell], 40) for row in rows[:at] if any(row.cells)]
             shown = f" ({titles[0]}{', …' if len(titles) > 1 else ''})" if titles else ""
             self.notes.append(
-                f"{_lines(rows[at].start)} above the table{shown} left out; --skip-rows 0 reads all."
+                f"{_lines(rows[at].start)} above the table{shown} left out; `skip_rows=0` reads all."
             )
         return rows[at:]
 
@@ -244,8 +244,8 @@ class _Layout:
         if len(cells) != self.fields and sum(len(row) == self.fields for row in below) * 2 > len(below) > 2:
             raise Refusal(
                 f"line {first.start + 1:,} of {self.name} has {len(cells):,} fields and most others have "
-                f"{self.fields:,}. Correct it; or, if the table begins below it, say so with --skip-rows "
-                f"{first.end}; or give the delimiter with --delimiter."
+                f"{self.fields:,}. Correct it; or, if the table begins below it, say so with "
+                f"`skip_rows={first.end}`; or give the delimiter with `delimiter=MARK`."
             )
         found = told if told is not None else looks_like_header(cells, below)
         if not found and told is None and remark is not None:
@@ -255,18 +255,18 @@ class _Layout:
                 self.body = [first, *self.body]
                 self.start = remark.end
                 self.notes[-1:] = [
-                    f"the comment in line {remark.start + 1:,} is the header; --no-header reads none."
+                    f"the comment in line {remark.start + 1:,} is the header; `header=False` reads none."
                 ]
                 return True, names
         if found:
             self.start = first.end
             if told is None:
-                self.notes.append("the first row is a header; --no-header reads it as data.")
+                self.notes.append("the first row is a header; `header=False` reads it as data.")
         else:
             self.start = first.start
             if told is None:
                 self.notes.append(
-                    "no header: columns are numbered from 1; --header reads the first row as one."
+                    "no header: columns are numbered from 1; `header=True` reads the first row as one."
                 )
         return bool(found), cells
 
@@ -308,7 +308,7 @@ class _Layout:
         lines = text.count("\n") + (not text.endswith("\n")) - cut.start
         if shown:
             self.notes.append(
-                f"{_lines(len(shown))} below the table ({shown[-1]}) left out; --skip-rows 0 reads all."
+                f"{_lines(len(shown))} below the table ({shown[-1]}) left out; `skip_rows=0` reads all."
             )
         return lines
 

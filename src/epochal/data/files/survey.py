@@ -76,7 +76,11 @@ def _surveyed(content: Content, told: str | None) -> Survey:
         )
     final = "utf-8" if known in (None, "utf-8-sig") else known
     if final != "utf-8" and told is None:
-        unsure = "--encoding changes that" if sure else "if that looks wrong, name another with --encoding"
+        unsure = (
+            "`encoding=...` changes that"
+            if sure
+            else "if that looks wrong, name another with `encoding=NAME`"
+        )
         notes.append(f"{content.name} is not UTF-8: read as {final}; {unsure}.")
     head = sample.decode(final, errors="ignore").lstrip("\ufeff")
     rest = head if whole else "" if not narrow else tail.decode(final, errors="replace")

@@ -357,7 +357,7 @@ def _ragged(content: Content, dialect: Dialect) -> Refusal | None:
     if not found:
         return None
     given = DELIMITERS.get(dialect.delimiter, dialect.delimiter)
-    remedy = f"or give the delimiter (it was taken to be a {given}) with --delimiter."
+    remedy = f"or give the delimiter (it was taken to be a {given}) with `delimiter=MARK`."
     if count == 1:
         ((line, got),) = found
         return Refusal(

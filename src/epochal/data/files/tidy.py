@@ -156,7 +156,7 @@ def _tidied(column: pa.ChunkedArray, said: str, marks: Collection[str]) -> pa.Ch
     ):
         raise Refusal(
             f"{said} must hold numbers, booleans, dates or text; got {kind}. "
-            "Leave it out with --drop, or out of the file."
+            "Leave it out with `drop=COLUMN`, or out of the file."
         )
     if pa.types.is_floating(column.type):
         return _nan_is_missing(column)

@@ -50,7 +50,7 @@ def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
     notes: tuple[str, ...] = ()
     if len(names) > 1:
         shown = ", ".join(f'"{name}"' for name in names[:5]) + (", …" if len(names) > 5 else "")
-        notes = (f'the sheet "{chosen}" is read, of {len(names):,} ({shown}); --sheet names another.',)
+        notes = (f'the sheet "{chosen}" is read, of {len(names):,} ({shown}); `sheet=...` names another.',)
     return Content(path.name, len(data), lambda: io.BytesIO(data), notes=notes, encoding="utf-8")
 
 
@@ -62,7 +62,7 @@ def _chosen(sheet: str | int, names: list[str]) -> str:
     except ValueError:
         raise Refusal(did_you_mean("sheet", str(sheet), names)) from None
     if not 1 <= number <= len(names):
-        raise Refusal(f"sheet must be a name or a number from 1 to {len(names):,}; got {number}.")
+        raise Refusal(f"`sheet` must be a name or a number from 1 to {len(names):,}; got {number}.")
     return names[number - 1]
 
 

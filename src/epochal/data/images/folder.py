@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from epochal.common.faces import option
 from epochal.data.images.pixels import SUFFIXES
 from epochal.data.tables.recognize import natural
 from epochal.errors import Refusal
@@ -175,12 +176,12 @@ def _refuse_parts(folder: Path, folders: Sequence[Path]) -> None:
     if training is None or not set(parts) <= {*_TRAINING, *_VALIDATION, *_TESTING}:
         return
     held = "".join(
-        f' {flag} "{parts[name]}"'
-        for flag, words in (("--validation", _VALIDATION), ("--test", _TESTING))
+        f" {option(part, str(parts[name]))}"
+        for part, words in (("validation", _VALIDATION), ("test", _TESTING))
         for name in words
         if name in parts
     )
-    also = f" with{held}" if held else ", and other parts with --validation and --test"
+    also = f" with{held}" if held else ", and other parts with `validation=PATH` and `test=PATH`"
     named = _listed([one.name for one in parts.values()])
     are = "is a part" if len(parts) == 1 else "are parts"
     remedy = f'"{shown(training.name)}" holds folders of images. Give "{training}"{also}'
@@ -206,7 +207,7 @@ def _refuse_repeated(folder: Path, names: Sequence[str]) -> None:
         raise Refusal(
             f'the sub-folders of "{folder}" must be classes; got {_listed(names)}, each of which holds '
             f"{_listed(sorted(within[0], key=natural))}. Put these above, as the classes, and "
-            "tell the others apart as groups (--groups-from)."
+            "tell the others apart as groups (`groups_from`)."
         )
 
 

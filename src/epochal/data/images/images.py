@@ -53,7 +53,7 @@ def read_folder(
     listing, classes = classes_in(folder)
     kind: Any = "binary" if len(classes) == 2 and task != "multiclass" else "multiclass"
     if task not in (None, "classification", kind):
-        raise Refusal(f'task must be "{kind}" for {len(classes)} folders, each a class; got "{task}".')
+        raise Refusal(f'`task` must be "{kind}" for {len(classes)} folders, each a class; got "{task}".')
     known = Task(kind, classes)
     read = read_images(listing, options, progress, stream=stream)
     labels = read.labels(classes)

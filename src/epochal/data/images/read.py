@@ -58,10 +58,11 @@ class ImageOptions:
             or len(size) != 2
             or not all(isinstance(side, int) and not isinstance(side, bool) and side >= 1 for side in size)
         ):
-            raise Refusal(f"resize must be (height, width) in whole pixels, at least 1 each; got {size!r}.")
+            raise Refusal(f"`resize` must be (height, width) in whole pixels, at least 1 each; got {size!r}.")
         if size[0] * size[1] > _MOST_PIXELS:
             raise Refusal(
-                f"resize must make images of at most {_MOST_PIXELS:,} pixels; got {size[0]:,} × {size[1]:,}."
+                f"`resize` must make images of at most {_MOST_PIXELS:,} pixels; "
+                f"got {size[0]:,} × {size[1]:,}."
             )
 
 
@@ -101,7 +102,7 @@ class _Bad:
             if not self._skip:
                 raise Refusal(
                     f"every image must be one that can be read; {self._names[index]} can't: {found}. "
-                    "Repair or remove it, or leave such images out with --skip-bad (skip_bad=True)."
+                    "Repair or remove it, or leave such images out with `skip_bad=True`."
                 )
             self.reasons[index] = found
         if len(self.reasons) == len(self._names):
@@ -174,7 +175,9 @@ def read_images(
     )
     inputs: Any = values[: len(kept)]
     if channels == 3 and options.color is None and len(inputs) and (inputs == inputs[..., :1]).all():
-        notes += ("all images are gray, though in files of colors; --gray reads 1 channel in place of 3.",)
+        notes += (
+            "all images are gray, though in files of colors; `color=False` reads 1 channel in place of 3.",
+        )
     if streamed:
         items = ImageFiles(rest.files, rest.names, replace(decode, keep=True))
         inputs = ItemRows(items, shape, np.dtype(np.uint8), cores())
@@ -229,15 +232,15 @@ def _one_size(
     if first is None:
         raise Refusal(
             f"new images must have {_said(size)} as the training images had; {got}. Resize it, or train with "
-            f"--resize {size[0]}x{size[1]}, which new images then are brought to as well."
+            f"`resize={size}`, which new images then are brought to as well."
         )
     common = Counter(sizes.values()).most_common(1)[0][0]
     share = min(1.0, _LARGEST_SUGGESTED / max(common))
     suggested = tuple(max(1, round(side * share)) for side in common)
     raise Refusal(
         f"images must have one size; {listing.names[first]} has {_said(size)} and {got} (height × width; "
-        f"{len(set(sizes.values())):,} sizes). Bring all to one with --resize {suggested[0]}x{suggested[1]} "
-        f"(resize={suggested})."
+        f"{len(set(sizes.values())):,} sizes). Bring all to one with "
+        f"`resize={suggested}`."
     )
 
 
@@ -260,6 +263,6 @@ def _channels(headers: dict[int, Header], color: bool | None) -> tuple[int, tupl
             turned > 0
         )
     if rest == 0:
-        return 1, ("all images are gray: 1 channel; --color reads them as RGB.",)
+        return 1, ("all images are gray: 1 channel; `color=True` reads them as RGB.",)
     which = "all images have" if gray == 0 else f"{rest:,} of {len(headers):,} images have"
-    return 3, (f"{which} colors: 3 channels (RGB); --gray reads gray.",)
+    return 3, (f"{which} colors: 3 channels (RGB); `color=False` reads gray.",)

@@ -132,7 +132,7 @@ def rank_pairs(
         return _dataset(None, pairing, items, groups)
     table, name, notes = _table(source, reading)
     names = tuple(table.column_names)
-    at = resolve(by, names, "by")
+    at = resolve(by, names, "ep.rank_pairs(..., by=...)")
     chosen = len(names) - 1 if target is None else resolve(target, names, "target")
     if at == chosen:
         raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")
@@ -214,7 +214,7 @@ def _dataset(
 def _said(found: Pairs, by: str, target: str, best: str) -> str:
     groups = "group" if found.groups == 1 else "groups"
     pairs = "pair" if len(found.ahead) == 1 else "pairs"
-    ahead = f'; the {best} "{target}" is ahead (--rank-best)' if target else ""
+    ahead = f'; the {best} "{target}" is ahead (`ep.rank_pairs(..., best=...)`)' if target else ""
     of = "" if by == "group" else f' of "{by}"'
     return (
         f"{len(found.ahead):,} {pairs} of {found.groups:,} {groups}{of}, each as two opposite samples{ahead}."

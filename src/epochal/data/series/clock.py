@@ -26,7 +26,7 @@ Times = NDArray[Any]
 
 _DAY = 86_400
 _EPOCH = datetime.datetime(1970, 1, 1)
-_FINER = " Rows that are closer than a second count in their order without it (--drop)."
+_FINER = " Rows that are closer than a second count in their order without it (`drop`)."
 
 
 @dataclass(frozen=True)
@@ -129,14 +129,14 @@ def _twice(
         hour = np.datetime64(int(times[at]), "s").item().strftime("%Y-%m-%d %H:%M")
         return Refusal(
             f"{said} has the hour from {hour} twice (rows {first:,} and {second:,}), as local time has it "
-            "when clocks are set back. Write the times in UTC, or name their time zone: --time-zone "
-            "Europe/Berlin, for example."
+            "when clocks are set back. Write the times in UTC, or name their time zone: "
+            '`time_zone="Europe/Berlin"`, for example.'
         )
     exact = clock.kind == "date" and not clock.form and clock.hours
     to, finer = (", to the second", _FINER) if exact else ("", "")
     return Refusal(
         f"{said} must have each time once{to}; got {clock.say(times[at])} in row {first:,} and "
-        f"in row {second:,}. Name the column that tells several series apart with --series, or "
+        f"in row {second:,}. Name the column that tells several series apart with `by=COLUMN`, or "
         f"remove one of the rows.{finer}"
     )
 
@@ -189,7 +189,7 @@ def zone_named(name: str) -> zoneinfo.ZoneInfo:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         known = zoneinfo.available_timezones()
         if not known:
-            raise Refusal("time_zone needs the data of time zones: pip install tzdata.") from error
+            raise Refusal("`time_zone` needs the data of time zones: pip install tzdata.") from error
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f'; did you mean "{near[0]}"?' if near else "."
         raise Refusal(f'unknown time_zone "{name}"{hint} Zones are named as Europe/Berlin is.') from error

@@ -149,8 +149,8 @@ def _values(
             row = int(own[np.argmax(lost)]) + 1
             raise Refusal(
                 f"{said} is forecast from its own past and may miss no value; got {int(missing.sum()):,} "
-                f"missing, first in row {row:,}. --fill forward carries the last value onward; or remove "
-                "what comes before."
+                f"missing, first in row {row:,}. "
+                '`fill="forward"` carries the last value onward; or remove what comes before.'
             )
         if len(own) and lost[0]:
             raise Refusal(
@@ -200,18 +200,18 @@ def _short(
         if longest >= needed:
             between = max(end - begin for own in parts for begin, end in own)
             how = (
-                "Give more rows, or train anew with a shorter --window or with --across-gaps."
+                "Give more rows, or train anew with a shorter window (`lags`) or with `across_gaps=True`."
                 if new
-                else "Use a shorter window (--window), or let windows cross gaps: --across-gaps."
+                else "Use a shorter window (`lags`), or let windows cross gaps: `across_gaps=True`."
             )
             raise Refusal(
                 f"{of} must have at least {needed:,} rows without a gap in time for a window of "
                 f"{encoder.lags:,}{ahead}; got {between:,}. {how}"
             )
         how = (
-            "Give more rows, those before them included, or train anew with a shorter --window."
+            "Give more rows, those before them included, or train anew with a shorter window (`lags`)."
             if new
-            else "Use a shorter window (--window) or more rows."
+            else "Use a shorter window (`lags`) or more rows."
         )
         raise Refusal(
             f"{of} must have at least {needed:,} rows for a window of {encoder.lags:,}{ahead}; got "
@@ -259,8 +259,8 @@ def _timeline(
                 at = int(np.argmax(of_series <= 0))
                 raise Refusal(
                     f"{called(encoder.table.names, encoder.target)} must be above 0 to be seen as a ratio; "
-                    f"got {of_series[at]:g} in row {own[begin[at] + encoder.lags - 1]:,}. Use --relative "
-                    "difference."
+                    f"got {of_series[at]:g} in row {own[begin[at] + encoder.lags - 1]:,}. Use "
+                    '`relative="difference"`.'
                 )
     return Timeline(
         names=tuple(labels),
@@ -334,7 +334,7 @@ def _told(encoder: WindowEncoder, line: Timeline, step: Step | None) -> list[str
         every = "" if step is None else f", {step} apart" if even else f", usually {step} apart"
         told.append(
             f"{called(names, encoder.time)} is the time, {clock.say(first)} to {clock.say(last)}{every}; "
-            "--time names another column."
+            "`time=COLUMN` names another column."
         )
         told += gap_notes(line, step, encoder.across_gaps)
     if encoder.by is not None:
@@ -351,5 +351,7 @@ def _told(encoder: WindowEncoder, line: Timeline, step: Step | None) -> list[str
         how = "differences from" if encoder.relative == "difference" else "shares of"
         told.append(f"the target is seen and predicted in {how} the last value of its window.")
     if encoder.period:
-        told.append(f"a season of {encoder.period} rows is assumed for the naive forecast; --period sets it.")
+        told.append(
+            f"a season of {encoder.period} rows is assumed for the naive forecast; `period=...` sets it."
+        )
     return told

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.data.columns import ColumnReference, called, default_name, flag_value, resolve, resolve_all
+from epochal.common.faces import option
+from epochal.data.columns import ColumnReference, called, default_name, reference, resolve, resolve_all
 from epochal.data.files.npy import ARRAY_SUFFIXES, read_array
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
@@ -108,7 +109,7 @@ def series_columns(
     """
     names = tuple(table.column_names)
     dropped = resolve_all(drop, names, "drop")
-    series = None if by is None else resolve(by, names, "series")
+    series = None if by is None else resolve(by, names, "by")
     when = None if time is None else resolve(time, names, "time")
     chosen = _target(table, target, {series, when} | dropped)
     for role, index in (("series", series), ("time", when), ("drop", next(iter(dropped & {chosen}), None))):
@@ -156,9 +157,8 @@ def series_columns(
             hints=hints,
         )
         if not asked and _counts_evenly(table.column(index)):
-            note = (
-                f"{called(names, index)} only counts the rows: left out; --keep {flag_value(names, index)}."
-            )
+            kept = option("keep", [reference(names, index)])
+            note = f"{called(names, index)} only counts the rows: left out; {kept} keeps it."
             found = LeftOut(name, index, "counts the rows")
         notes += [note] if note else []
         if isinstance(found, LeftOut):
@@ -184,7 +184,8 @@ def _filled(column: pa.ChunkedArray, found: Column, names: Sequence[str]) -> lis
         return []
     return [
         f"{called(names, found.index)} misses {column.null_count:,} values: numbers are filled with the "
-        "median of the training windows, and an indicator says where; --fill forward carries the last one on."
+        'median of the training windows, and an indicator says where; `fill="forward"` carries '
+        "the last one on."
     ]
 
 
@@ -216,11 +217,11 @@ def _refuse_unread_time(
         distinct, digits = pc.count_distinct(filled).as_py(), pc.match_substring_regex(filled, "[0-9]")
         most_digits = 2 * (pc.sum(digits).as_py() or 0) > len(filled)
         if distinct >= 0.9 * len(filled) or (most_digits and distinct >= len(filled) / 4):
-            flag = flag_value(names, index)
+            drop = option("drop", [reference(names, index)])
             raise Refusal(
                 f'{called(names, index)} may be the time, but is not understood: got "{filled[0]}". Say how '
-                "it is written with --date-format, such as %d.%m.%Y; name the column that is the time with "
-                f"--time; or leave it out with --drop {flag}: the rows then count in their order."
+                "it is written with `date_format=...`, such as %d.%m.%Y; name the column that is the time "
+                f"with `time=COLUMN`; or leave it out with {drop}: the rows then count in their order."
             )
 
 
@@ -242,13 +243,15 @@ def _target(table: pa.Table, target: ColumnReference | None, taken: Collection[i
             raise Refusal(
                 f"{called(names, index)} is to be forecast and must hold numbers; got "
                 f"{table.column(index).type}. The next class can't be forecast: name a column of numbers "
-                "with --target."
+                "with `target=COLUMN`."
             )
         return index
     for index in reversed(range(len(names))):
         if index not in taken and holds_numbers(index):
             return index
-    raise Refusal("the table must have a column of numbers to forecast; it has none. Name one with --target.")
+    raise Refusal(
+        "the table must have a column of numbers to forecast; it has none. Name one with `target=COLUMN`."
+    )
 
 
 def _target_column(column: pa.ChunkedArray, names: Sequence[str], index: int, hints: Hints) -> Column:
@@ -331,7 +334,7 @@ def _in_zone(clock: Clock, zone: str, table: pa.Table, when: int | None) -> Cloc
     zone_named(zone)
     if when is None or clock.kind != "date" or not clock.hours:
         raise Refusal(
-            f'time_zone is for a column of dates with hours; got "{zone}" for '
+            f'`time_zone` is for a column of dates with hours; got "{zone}" for '
             f"{'rows without a time' if when is None else called(table.column_names, when)}. Leave it out."
         )
     kind = table.column(when).type
@@ -359,10 +362,15 @@ def _clock(
     if found is None:
         first = pc.drop_null(column)
         shown = f'"{first[0].as_py()}"' if len(first) else "no value"
-        how = f" as --date-format {date_format} says" if date_format else ", such as 2020-12-31, or numbers"
+        how = (
+            f" as {option('date_format', date_format)} says"
+            if date_format
+            else ", such as 2020-12-31, or numbers"
+        )
         raise Refusal(
             f"{said} is the time and must hold dates{how}; "
-            f"got {shown}. Name another column with --time, or drop it: --drop {flag_value(names, index)}."
+            f"got {shown}. Name another column with `time=COLUMN`, or drop it: "
+            f"{option('drop', [reference(names, index)])}."
         )
     if found.odd:
         raise Refusal(

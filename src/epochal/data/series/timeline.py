@@ -224,7 +224,7 @@ def time_notes(
             return ()
         return (
             "a random split of windows holds out rows that training windows have seen, so that figures are "
-            "too good; --split chronological does not.",
+            'too good; `split="chronological"` does not.',
         )
     line = timeline or Timeline.of_rows(np.arange(1, samples + 1))
     cuts = []
@@ -233,7 +233,7 @@ def time_notes(
         time = line.times[line.series[first]][line.begin[first]]
         cuts.append(f"those that begin at {line.clock.say(time)} or later {name}")
     left = samples - sum(len(part) for part in (chosen.train, chosen.validation, chosen.test))
-    rows = f" (--gap {gap})" if gap else ""
+    rows = f" (`gap={gap}`)" if gap else ""
     what = "window" if timeline is not None else "sample"
     many = f"{left:,} {what}s that cross a cut are" if left > 1 else f"1 {what} that crosses a cut is"
     crossing = f"; {many} left out{rows}" if left else ""
@@ -258,7 +258,7 @@ def gap_notes(line: Timeline, step: Step | None, across_gaps: bool) -> list[str]
     gaps = [cut & ~change for cut, change in zip(cuts, changes, strict=True)]
     told = []
     for found, (one, many, rest), remark in (
-        (gaps, ("gap", "gaps", "in time"), "no window crosses {}; --across-gaps lets them"),
+        (gaps, ("gap", "gaps", "in time"), "no window crosses {}; `across_gaps=True` lets them"),
         (changes, ("change", "changes", "of the distance between rows"), "no window has both distances"),
     ):
         count = sum(int(own.sum()) for own in found)

@@ -107,7 +107,7 @@ def windows(
             raise Refusal(did_you_mean(role, str(value), known))
     if period is not None and _whole("period", period, least=0) > lags:
         raise Refusal(
-            f"period must be at most {lags:,} (the lags), for the season before to lie in the window; "
+            f"`period` must be at most {lags:,} (the lags), for the season before to lie in the window; "
             f"got {period:,}. Use longer windows, or 0 for none."
         )
     table, name, notes, target = series_table(source, target, reading)
@@ -166,7 +166,7 @@ def _whole(name: str, value: Any, least: int = 1) -> int:
     except TypeError:
         number = -1
     if number < least:
-        raise Refusal(f"{name} must be a whole number of rows, at least {least}; got {value!r}.")
+        raise Refusal(f"`{name}` must be a whole number of rows, at least {least}; got {value!r}.")
     return number
 
 

@@ -174,7 +174,7 @@ def _shape(source: Any, inputs: Sequence[str], name: str) -> tuple[tuple[int, ..
         if array.dtype.kind not in "buif":
             raise Refusal(
                 f'column "{column}" of the {name} must hold numbers; got {array.dtype}. Leave it out with '
-                "ep.load_data(..., drop=[...]), or make a data frame of it."
+                "`ep.load_data(..., drop=COLUMN)`, or make a data frame of it."
             )
     if len(arrays) == 1:
         array = arrays[inputs[0]]

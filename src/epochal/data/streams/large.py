@@ -48,5 +48,5 @@ def streams_note(rows: Rows, where: str) -> str:
     unit, scale = ("GB", 1e9) if size >= 1e9 else ("MB", 1e6) if size >= 1e6 else ("kB", 1e3)
     return (
         f"the inputs ({size / scale:,.1f} {unit}) stay in {where} and are read batch by batch; "
-        "stream=False (--no-stream) takes them into memory."
+        "`stream=False` takes them into memory."
     )

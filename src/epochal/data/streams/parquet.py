@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
-from epochal.data.columns import called, flag_value, resolve
+from epochal.data.columns import ColumnReference, called, reference, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
@@ -179,15 +179,15 @@ def _convert(
         target = resolve(options.target, names, "target")
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
     if weight == target:
-        raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
+        raise Refusal(f"`sample_weight` must be another column than the target; got {called(names, target)}.")
     column = whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
     seen = _some_rows(files, names)
     how = (called(names, target), options.task, options.decimal, mark_of_columns(seen))
     column, read, written = plain_target(column, *how)
-    flag = flag_value(names, target)
-    present, notes = _present(column, called(names, target), flag, options.target is not None)
+    named = options.target is not None
+    present, notes = _present(column, called(names, target), reference(names, target), named)
     notes += [one for one in (instead, read) if one]
     column = column.filter(pa.array(present)) if not present.all() else column
     task, note = recognize_task(column, called(names, target), options.task)
@@ -292,7 +292,7 @@ def whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
 
 
 def _present(
-    column: pa.ChunkedArray, said: str, flag: str, named: bool
+    column: pa.ChunkedArray, said: str, target: ColumnReference, named: bool
 ) -> tuple[NDArray[np.bool_], list[str]]:
     """The rows with a target, and a note if some have none."""
     present: NDArray[np.bool_] = np.asarray(pc.is_valid(column).to_numpy())
@@ -300,7 +300,7 @@ def _present(
     if not count:
         return present, []
     first = int(np.argmin(present)) + 1
-    refuse_missing(f"{said} is the target", count, len(present), first, flag, named)
+    refuse_missing(f"{said} is the target", count, len(present), first, target, named)
     return present, [f"{said} is the target; {count:,} rows have none (first in row {first:,}): left out."]
 
 

@@ -54,7 +54,7 @@ def columns_beside(
     if table is None or samples not in (None, table.num_rows):
         raise Refusal(
             "columns of the input stand beside predictions of tables, a row for a row; "
-            "the data is of another kind. Leave out --id and --with-inputs."
+            "the data is of another kind. Leave out `id` and `with_inputs`."
         )
     names = table.column_names
     chosen = [names[resolve(one, names, "id")] for one in wanted] if wanted else names

@@ -168,7 +168,7 @@ def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
         how = f" ({form})" if str(form) else ""
         raise Refusal(
             f'{name} must hold numbers as the training table wrote them{how}; got "{array[row]}" in row '
-            f"{start + row + 1:,}. Correct it, or pass the mark of missing values with --missing."
+            f"{start + row + 1:,}. Correct it, or pass the mark of missing values with `missing=MARKS`."
         )
     return numbers
 
@@ -191,7 +191,7 @@ def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
             )
             raise Refusal(
                 f'{name} must hold numbers; got "{array[row].as_py()}" in row {start + row + 1:,}. '
-                "Correct it, or pass the mark that stands for a missing value with --missing."
+                "Correct it, or pass the mark that stands for a missing value with `missing=MARKS`."
             ) from None
     elif pa.types.is_boolean(kind):
         array = array.cast(pa.int8())

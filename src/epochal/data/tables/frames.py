@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from epochal.common.faces import option
 from epochal.data.arrays.host import on_host
 from epochal.data.columns import called, unique_names
 from epochal.data.files.tidy import tidy
@@ -74,7 +75,7 @@ def table_of_frame(
         except Unconvertible as error:
             problems.append(
                 f"{called(names, at)} must hold numbers, booleans, dates or text; got {error}. Leave it out "
-                f"with drop=[{names[at]!r}]."
+                f"with {option('drop', [names[at]])}."
             )
             continue
         columns.append(column)

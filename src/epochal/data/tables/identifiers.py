@@ -104,7 +104,7 @@ def usual_target(names: Sequence[str], column: Callable[[int], pa.ChunkedArray])
     if at == last:
         return last, ""
     aside = called(names, last)
-    return at, f"{aside} tells rows apart: the target is {called(names, at)}; --target names another."
+    return at, f"{aside} tells rows apart: the target is {called(names, at)}; `target=COLUMN` names another."
 
 
 def _tells_rows_apart(name: str, column: pa.ChunkedArray) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from epochal.data.columns import default_name, flag_value, plain_name
+from epochal.common.faces import option
+from epochal.data.columns import default_name, plain_name, reference
 from epochal.data.tables.frames import ROLES
 from epochal.data.tables.schema import Column, Encoder
 from epochal.errors import Refusal
@@ -98,11 +99,12 @@ def _refuse_lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence
     more = f" and {len(lacking) - 5:,} more" if len(lacking) > 5 else ""
     others = [name for name in names if name not in encoder.names]
     near = difflib.get_close_matches(lacking[0].name, others, n=1, cutoff=0.6)
-    them, without = ("it", flag_value(encoder.names, lacking[0].index)) if len(lacking) == 1 else ("them", "")
+    them = "it" if len(lacking) == 1 else "them"
+    drop = option("drop", [reference(encoder.names, one.index) for one in lacking])
     hint = (
         f' Is "{near[0]}" the first of them? Rename it.'
         if near
-        else f" Add {them}, or train anew without {them}, with --drop{without and ' '}{without}."
+        else f" Add {them}, or train anew without {them}, with {drop}."
     )
     raise Refusal(
         f"the new table must have the {len(encoder.columns):,} input columns of the training table; "

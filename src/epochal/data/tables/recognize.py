@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from epochal.data.columns import called, flag_value
+from epochal.common.faces import option
+from epochal.data.columns import ColumnReference, called, reference
 from epochal.data.tables.association import Goal
 from epochal.data.tables.encode import as_text, date_parts, to_dates, to_numbers
 from epochal.data.tables.identifiers import no_input
@@ -17,7 +18,7 @@ from epochal.data.tables.schema import DATE_PARTS, ONE_HOT_LEVELS, Column, LeftO
 from epochal.data.values.date_forms import compact_form, written_dates
 from epochal.data.values.marks import emptied
 from epochal.data.values.number_forms import say, written_numbers
-from epochal.data.values.odd_cells import flag_word, known_marks, quoted, refuse_odd
+from epochal.data.values.odd_cells import known_marks, quoted, refuse_odd
 from epochal.data.values.spellings import one_spelling
 from epochal.errors import Refusal
 
@@ -52,7 +53,11 @@ class _Named:
     name: str
     index: int
     said: str
-    flag: str
+    reference: ColumnReference
+
+    def option(self, name: str) -> str:
+        """An option that lists columns, with this one."""
+        return option(name, [self.reference])
 
     def column(self, kind: Any, missing: bool, **more: Any) -> Column:
         return Column(self.name, self.index, kind, missing, **more)
@@ -74,7 +79,7 @@ def recognize(
         Refusal: an option that does not fit, or cells of another kind than the rest.
     """
     hints = hints or Hints()
-    named = _Named(names[index], index, called(names, index), flag_value(names, index))
+    named = _Named(names[index], index, called(names, index), reference(names, index))
     if column.null_count == len(column):
         if keep or categorical or numeric:
             raise Refusal(f"{named.said} has no values at all, so it can't be kept.")
@@ -85,7 +90,7 @@ def recognize(
         return _category(column, named)
     filled = column.drop_null()
     if not keep and not column.null_count and _constant(column):
-        note = f"{named.said} is constant ({column[0].as_py()}): left out; --keep {named.flag} keeps it."
+        note = f"{named.said} is constant ({column[0].as_py()}): left out; {named.option('keep')} keeps it."
         return LeftOut(named.name, index, "constant"), note
     found = _written(column, named, hints)
     if found is not None:
@@ -94,13 +99,13 @@ def recognize(
     if not keep:
         reason, remark = no_input(filled, named.name, hints.goal, column)
         if reason:
-            as_texts = f'--text {named.flag} (ep.text(data, text="{named.name}"))'
-            reads = f", {as_texts} reads its words" if reason == "free text" else ""
+            as_words = option("text", named.reference, of="ep.text")
+            reads = f", {as_words} reads its words" if reason == "free text" else ""
             return LeftOut(
                 named.name, index, reason
-            ), f"{named.said} {remark}: left out; --keep {named.flag} keeps it{reads}."
+            ), f"{named.said} {remark}: left out; {named.option('keep')} keeps it{reads}."
         if remark:
-            remark = f"{named.said} {remark}: kept; --drop {named.flag} leaves it out."
+            remark = f"{named.said} {remark}: kept; {named.option('drop')} leaves it out."
     kind, note = _kind(column, named)
     return kind, " ".join(one for one in (remark, note) if one)
 
@@ -116,8 +121,8 @@ def _as_asked_numeric(column: pa.ChunkedArray, named: _Named, hints: Hints) -> t
     """A column that the user declares numeric: its text must be numbers in one format."""
     if pa.types.is_boolean(column.type):
         return named.column("boolean", bool(column.null_count)), ""
-    found = written_numbers(column, named.said, named.flag, hints.decimal, hints.decimal_mark)
-    if found is not None and not refuse_odd(found.odd, column, named.said, named.flag, "numbers"):
+    found = written_numbers(column, named.said, named.reference, hints.decimal, hints.decimal_mark)
+    if found is not None and not refuse_odd(found.odd, column, named.said, named.reference, "numbers"):
         return _numbers(column, named, found)
     start = 0
     for chunk in column.chunks:
@@ -138,7 +143,7 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
     if dates is None and hints.date_format is not None:
         dates = written_dates(column, None, hints.day_first)
     if dates is not None:
-        problem = refuse_odd(dates.odd, column, named.said, named.flag, "dates")
+        problem = refuse_odd(dates.odd, column, named.said, named.reference, "dates")
         if problem:
             raise Refusal(problem)
         marks = tuple(one.word for one in dates.odd)
@@ -149,14 +154,14 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
             found = replace(found, marks=marks)
         was = "is" if len(marks) == 1 else "are"
         return found, f"{note.removesuffix('.')}; {quoted(dates.odd)} {was} read as missing."
-    numbers = written_numbers(column, named.said, named.flag, hints.decimal, hints.decimal_mark)
+    numbers = written_numbers(column, named.said, named.reference, hints.decimal, hints.decimal_mark)
     if numbers is None:
         return None
     if numbers.odd and not known_marks(numbers.odd):
         levels = pc.count_distinct(column).as_py()
         if levels <= _FEW_LEVELS:
             return None
-    problem = refuse_odd(numbers.odd, column, named.said, named.flag, "numbers")
+    problem = refuse_odd(numbers.odd, column, named.said, named.reference, "numbers")
     if problem:
         raise Refusal(problem)
     return _numbers(column, named, numbers)
@@ -166,7 +171,7 @@ def _numbers(column: pa.ChunkedArray, named: _Named, found: Any) -> tuple[Column
     marks = tuple(one.word for one in found.odd)
     missing = bool(column.null_count or marks)
     made = named.column("numeric", missing, text=True, written=found.form.written, marks=marks)
-    return made, f"{named.said} {say(found, column)}; --categorical {named.flag} takes the text as it is."
+    return made, f"{named.said} {say(found, column)}; {named.option('categorical')} takes the text as it is."
 
 
 def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
@@ -181,14 +186,14 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
         levels = f"a category of {len(found.levels):,} levels"
         words = f"{_quoted(marks)} ({count:,} times)"
         return found, (
-            f"{named.said} holds numbers, but for {words}: {levels}; --missing {flag_word(marks)} makes "
+            f"{named.said} holds numbers, but for {words}: {levels}; {option('missing', list(marks))} makes "
             "numbers of it."
         )
     found, note = _category(column, named)
     if _share_of_numbers(column) == 1:
         if pc.any(pc.match_substring_regex(column, r"^0[0-9]")).as_py():
             note = note.replace("is a category", "holds codes with leading zeros: it is a category", 1)
-        note += f" --numeric {named.flag} reads it as numbers."
+        note += f" {named.option('numeric')} reads it as numbers."
     return found, note
 
 
@@ -205,10 +210,8 @@ def _category(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
             "samples have share one"
         )
     same = f" ({merged})" if merged else ""
-    note = (
-        f"{named.said} is a category of {len(levels):,} levels{same}{how}; --drop {named.flag} leaves it out."
-    )
-    return found, note
+    what = f"{named.said} is a category of {len(levels):,} levels{same}{how}"
+    return found, f"{what}; {named.option('drop')} leaves it out."
 
 
 def natural(word: str) -> tuple[int, float, str]:
@@ -235,8 +238,8 @@ def _date(
     written = f" written as {form}{remark}" if form else remark
     text = pa.types.is_string(column.type)
     found = named.column("date", bool(column.null_count), parts=parts, format=form, text=text)
-    flags = f"--categorical {named.flag} takes the text as it is"
-    return found, f"{named.said} is a date{written}: {', '.join(parts)}; {flags}."
+    what = f"{named.said} is a date{written}: {', '.join(parts)}"
+    return found, f"{what}; {named.option('categorical')} takes the text as it is."
 
 
 def _number_mask(words: Any) -> Any:

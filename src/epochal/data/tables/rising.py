@@ -51,7 +51,7 @@ def rising_note(column: str, kind: str | None, validation: object, test: object)
     if not column or kind in ("chronological", "groups") or not drawn:
         return ()
     return (
-        f"the rows are in the order of {column}: if they are a series, --window 24 forecasts it from its "
-        "past, and --split chronological holds out the last rows; a random split trains on the future of "
-        "what it validates on.",
+        f"the rows are in the order of {column}: if they are a series, `ep.windows(..., lags=24)` forecasts "
+        'it from its past, and `split="chronological"` holds out the last rows; a random split trains on the '
+        "future of what it validates on.",
     )

@@ -38,8 +38,8 @@ def _load(source: Any, asked: Mapping[str, Any], progress: Progress | None) -> D
     options, reading = chosen(TableOptions, asked), chosen(Reading, asked)
     if options.groups_from is not None and options.groups is None:
         raise Refusal(
-            "groups_from finds groups in the names of files, or in a column of a table; name it: groups "
-            "(--groups COLUMN)."
+            "`groups_from` finds groups in the names of files, or in a column of a table; name it: "
+            "`groups=COLUMN`."
         )
     if isinstance(source, str | Path):
         return _of_path(source, options, reading, asked.get("stream"), progress)

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
+from epochal.common.faces import option
+from epochal.data.columns import ColumnReference, called, reference, resolve, resolve_all
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.grouping import by_pattern
 from epochal.data.tables.association import DETERMINES, Goal, goal_of
@@ -95,7 +96,7 @@ def dataset_of_table(
             + (
                 ""
                 if source == "data frame"
-                else " If fields are separated by another character, pass it with --delimiter."
+                else " If fields are separated by another character, pass it with `delimiter=MARK`."
             )
         )
     if options.target is None:
@@ -105,7 +106,7 @@ def dataset_of_table(
         target = resolve(options.target, names, "target")
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
     if weight == target:
-        raise Refusal(f"sample_weight must be another column than the target; got {known_as(target)}.")
+        raise Refusal(f"`sample_weight` must be another column than the target; got {known_as(target)}.")
     text = pa.types.is_string(table.column(target).type)
     table, read, written = with_plain_target(table, target, known_as(target), options.task, options.decimal)
     table, rows, left = with_targets(table, target, known_as(target), named=options.target is not None)
@@ -116,7 +117,7 @@ def dataset_of_table(
     if options.groups is not None:
         at = resolve(options.groups, names, "groups")
         if at in (target, weight):
-            raise Refusal(f"groups must be no column that has another role; got {called(names, at)}.")
+            raise Refusal(f"`groups` must be no column that has another role; got {called(names, at)}.")
         groups = groups_of(table.column(at), called(names, at), options.groups_from)
         options = replace(options, drop=(*options.drop, at + 1))
         said.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
@@ -184,7 +185,9 @@ def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) ->
         column = pa.chunked_array([by_pattern(as_text(column).to_pylist(), pattern)])
     encoded = column.combine_chunks().dictionary_encode()
     if len(encoded.dictionary) < 2:
-        raise Refusal(f"{said} must tell at least 2 groups apart; got 1. Name another column with --groups.")
+        raise Refusal(
+            f"{said} must tell at least 2 groups apart; got 1. Name another column with `groups=COLUMN`."
+        )
     numbers: NDArray[np.int64] = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return numbers
 
@@ -210,7 +213,7 @@ def with_targets(
     first, count = int(np.argmin(present)) + 1, column.null_count
     said = f"{called_so} is the target"
     marks = json.loads((table.schema.metadata or {}).get(b"marks", b"{}")).get(table.column_names[target], ())
-    refuse_missing(said, count, table.num_rows, first, flag_value(table.column_names, target), named, marks)
+    refuse_missing(said, count, table.num_rows, first, reference(table.column_names, target), named, marks)
     samples = "1 sample has" if count == 1 else f"{count:,} samples have"
     note = f"{said}; {samples} none (first in row {first:,}): left out."
     return table.filter(there), rows[present], [note]
@@ -272,7 +275,7 @@ def input_columns(
         if told:
             notes.append(
                 f"{called(names, index)}{DETERMINES}{told}. If it is not known before the target "
-                f"is, leave it out with --drop {flag_value(names, index)}."
+                f"is, leave it out with {option('drop', [reference(names, index)])}."
             )
     if problems:
         raise several(problems)
@@ -281,19 +284,18 @@ def input_columns(
         more = f"; and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
         prose = [item.index for item in left_out if item.reason == "free text"][:1]
         texts = "".join(
-            f', or read its words with --text {flag_value(names, at)} (ep.text(data, text="{names[at]}"))'
-            for at in prose
+            f", or read its words with {option('text', reference(names, at), of='ep.text')}" for at in prose
         )
         raise Refusal(
             f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). "
-            f"Keep one with --keep{texts}."
+            f"Keep one with `keep=COLUMN`{texts}."
         )
     if missing:
         marks = {column.index: column for column in columns if column.missing}
         cells = sum(without_marks(table.column(index), marks[index]).null_count for index in missing)
-        shown = ", ".join(flag_value(names, index) for index in missing[:10]) + (
-            f" and {len(missing) - 10:,} more" if len(missing) > 10 else ""
-        )
+        short = [reference(names, index) for index in missing[:10]]
+        shown = ", ".join(f"{one}" if str(one).isalnum() else f'"{one}"' for one in short)
+        shown += f" and {len(missing) - 10:,} more" if len(missing) > 10 else ""
         which = f"column {shown} has" if len(missing) == 1 else f"columns {shown} have"
         kinds = {marks[index].kind == "category" for index in missing}
         filled = f"numbers are filled with the {filling} of the training samples," if False in kinds else ""

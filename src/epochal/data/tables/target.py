@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from epochal.common.faces import option
+from epochal.data.columns import ColumnReference
 from epochal.data.labels import label_type_of
 from epochal.data.tables.encode import as_text, to_numbers
 from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
 from epochal.data.task import Task
 from epochal.data.values.date_forms import written_dates
-from epochal.data.values.odd_cells import flag_word
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
 from epochal.settings import TASKS
@@ -36,16 +37,13 @@ _MISSING_SHARE = 0.05
 """Up to this share, missing targets are left out with a note; more are refused."""
 
 
-def recognize_task(
-    column: pa.ChunkedArray, said: str, task: str | None, flags: bool = True
-) -> tuple[Task, str]:
+def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tuple[Task, str]:
     """The task of a target column without missing values, and a note.
 
     Args:
         column: the target, one value per sample.
         said: the column in a sentence.
         task: "classification", "binary", "multiclass" or "regression" overrides the recognized one.
-        flags: whether the note names the command line's flag or Python's argument.
 
     Raises:
         Refusal: one class, too many, or values that the given task can't use.
@@ -67,28 +65,28 @@ def recognize_task(
     if marks and (task == "regression" or pc.count_distinct(column).as_py() > FEW_CLASSES):
         raise Refusal(
             f'{said} is the target and holds numbers, but for "{marks[0]}" ({count:,} of {rows:,} values, '
-            f"first in row {first:,}); pass --missing {flag_word(marks)} to read that as missing."
+            f"first in row {first:,}); pass {option('missing', list(marks))} to read that as missing."
         )
     distinct = pc.count_distinct(column).as_py()
     if text and task is None and distinct > FEW_CLASSES and written_dates(column) is not None:
         raise Refusal(
             f"{said} is the target and must hold numbers or classes; got dates ({distinct:,} different "
-            "ones). Name another column with --target, or pass --task classification to make classes of them."
+            'ones). Name another column with `target=COLUMN`, or pass `task="classification"` to make '
+            "classes of them."
         )
     if distinct == 1:
         raise Refusal(
             f'{said} is the target and must have at least 2 different values; got 1 ("{column[0].as_py()}"). '
-            "Name another column with --target."
+            "Name another column with `target=COLUMN`."
         )
     if task == "regression":
         return Task("regression"), f"target {said}: regression, as asked."
     if task is None and not text and not pa.types.is_boolean(kind) and not _few_whole(column, distinct):
         least, most = pc.min_max(column).as_py().values()
-        how = "--task classification" if flags else 'task="classification"'
         shown = " to ".join(number_word(float(bound), float(most) - float(least)) for bound in (least, most))
         note = (
             f"target {said}: {distinct:,} different numbers from {shown}: regression; "
-            f"{how} makes classes of them."
+            '`task="classification"` makes classes of them.'
         )
         return Task("regression"), note
     words = as_text(column)
@@ -96,18 +94,20 @@ def recognize_task(
     if len(classes) > MOST_LEVELS or (len(classes) > rows / 2 and rows > 4):
         raise Refusal(
             f"{said} is the target and must have at most {min(MOST_LEVELS, rows // 2):,} classes for "
-            f"{rows:,} samples; got {len(classes):,}. Name another column with --target"
-            + ("." if text else ", or pass --task regression.")
+            f"{rows:,} samples; got {len(classes):,}. Name another column with `target=COLUMN`"
+            + ("." if text else ', or pass `task="regression"`.')
         )
     if task == "binary" and len(classes) != 2:
-        raise Refusal(f"{said} must have 2 classes for --task binary; got {len(classes)}: use multiclass.")
+        raise Refusal(
+            f'{said} must have 2 classes for `task="binary"`; got {len(classes)}: use "multiclass".'
+        )
     binary = len(classes) == 2 and task != "multiclass"
     counts = {item["values"].as_py(): item["counts"].as_py() for item in pc.value_counts(words)}
     shown = ", ".join(f"{name}: {counts[name]:,}" for name in classes[:10]) + (
         ", …" if len(classes) > 10 else ""
     )
-    how = "--task regression" if flags else 'task="regression"'
-    other = "." if text or pa.types.is_boolean(kind) else f"; {how} takes the numbers as they are."
+    plain = text or pa.types.is_boolean(kind)
+    other = "." if plain else '; `task="regression"` takes the numbers as they are.'
     found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))
     kinds = "binary" if binary else "multi-class"
     return found, f"target {said}: {len(classes)} classes ({shown}), {kinds} classification{other}"
@@ -177,7 +177,13 @@ def target_numbers(column: pa.ChunkedArray, said: str) -> NDArray[np.float64]:
 
 
 def refuse_missing(
-    said: str, count: int, rows: int, first: int, flag: str, named: bool, marks: Collection[str] = ()
+    said: str,
+    count: int,
+    rows: int,
+    first: int,
+    target: ColumnReference,
+    named: bool,
+    marks: Collection[str] = (),
 ) -> None:
     """Refuse a target with so many missing values that it may be none, or its marks a class.
 
@@ -189,14 +195,14 @@ def refuse_missing(
     what = f" ({shown} {'is' if len(marks) == 1 else 'are'} read as missing)" if marks else ""
     mean = "it means" if len(marks) == 1 else "they mean"
     if marks:
-        how = f"If {mean} a class, pass --missing ''; if not, name another column with --target, or remove "
-        how += "those rows."
+        how = f"If {mean} a class, pass `missing=[]`; if not, name another column with `target=COLUMN`, or "
+        how += "remove those rows."
     elif count == rows:
-        how = "Name another column with --target."
+        how = "Name another column with `target=COLUMN`."
     else:
         how = (
-            "It was taken for the target unnamed, and with so many gaps it may be none: --target "
-            f"{flag} says that it is, and leaves those rows out; or name another column."
+            "It was taken for the target unnamed, and with so many gaps it may be none: "
+            f"{option('target', target)} says that it is, and leaves those rows out; or name another column."
         )
     raise Refusal(
         f"{said} and may miss at most {_MISSING_SHARE:.0%} of its values; got {count:,} missing of "

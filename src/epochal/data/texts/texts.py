@@ -163,13 +163,13 @@ def text(
         raise Refusal(f"{name} must have at least 2 texts to train on; got {table.num_rows}.")
     weight = None if sample_weight is None else resolve(sample_weight, names, "sample_weight")
     if weight in (at, goal):
-        raise Refusal(f"sample_weight must be a column of its own; got {called(names, weight or 0)}.")
+        raise Refusal(f"`sample_weight` must be a column of its own; got {called(names, weight or 0)}.")
     table, read, written = with_plain_target(table, goal, called(names, goal), task)
     by = resolve(groups, names, "groups") if isinstance(groups, str | int) else None
     if by in (at, goal, weight) and by is not None:
-        raise Refusal(f"groups must be a column of its own; got {called(names, by)}.")
+        raise Refusal(f"`groups` must be a column of its own; got {called(names, by)}.")
     if groups_from is not None and by is None:
-        raise Refusal("groups_from finds groups in a column; name it: groups (--groups COLUMN).")
+        raise Refusal("`groups_from` finds groups in a column; name it: `groups=COLUMN`.")
     table, rows, left = with_targets(table, goal, called(names, goal), named=target is not None)
     left = [*read, *left]
     found, note = recognize_task(table.column(goal), called(names, goal), task)
@@ -183,7 +183,8 @@ def text(
     texts = _texts_of(table.column(at), called(names, at))
     if not any(map(str.strip, texts)):
         raise Refusal(
-            f"{called(names, at)} must hold texts; all {len(texts):,} are empty. Name another with --text."
+            f"{called(names, at)} must hold texts; all {len(texts):,} are empty. "
+            "Name another with `text=COLUMN`."
         )
     writing = writing_of(texts)
     tokenizer = writing.tokenizer if tokenizer is None else tokenizer
@@ -224,7 +225,7 @@ def text(
         *_length_notes(lengths, longest),
     ]
     if others:
-        said.append(f"{len(others):,} other column{'s are' if len(others) > 1 else ' is'} no input (--text).")
+        said.append(f"{len(others):,} other column{'s are' if len(others) > 1 else ' is'} no input (`text`).")
     dataset = Dataset(
         inputs=inputs,
         targets=targets,
@@ -273,7 +274,7 @@ def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:
     cut, empty = int((lengths > length).sum()), int((lengths == 0).sum())
     least, most = int(lengths.min()), int(lengths.max())
     notes = [f"all have {most:,} tokens" if least == most else f"texts have {least:,} to {most:,} tokens"]
-    notes[0] += f"; {cut:,} are cut to {length:,} (--max-length)." if cut else "."
+    notes[0] += f"; {cut:,} are cut to {length:,} (`max_length`)." if cut else "."
     if empty:
         notes.append(f"{empty:,} texts are empty: the network sees nothing of them.")
     return notes
@@ -304,7 +305,7 @@ def _table_of(
     last = len(names) - 1 - (at == len(names) - 1)
     goal = last if target is None else resolve(target, names, "target")
     if goal == at:
-        raise Refusal(f"target must be another column than the text; got {called(names, at)}.")
+        raise Refusal(f"`target` must be another column than the text; got {called(names, at)}.")
     return table, name, notes, at, goal
 
 
@@ -319,7 +320,7 @@ def _pair(texts: Sequence[str], labels: Any, text: str, target: str) -> pa.Table
 def _text_column(text: ColumnReference | None, names: Sequence[str]) -> int:
     if text is None:
         raise Refusal(
-            f"text must name the column with the texts; got none. Columns: {', '.join(names[:10])}."
+            f"`text` must name the column with the texts; got none. Columns: {', '.join(names[:10])}."
         )
     return resolve(text, names, "text")
 
@@ -335,11 +336,13 @@ def _texts_of(column: pa.ChunkedArray, said: str) -> list[str]:
             if pa.types.is_boolean(kind)
             else "numbers"
         )
-        raise Refusal(f"{said} must hold texts; got {got}. Name another with --text.")
+        raise Refusal(f"{said} must hold texts; got {got}. Name another with `text=COLUMN`.")
     try:
         if column.null_count < len(column):
             pc.cast(column, pa.float64(), safe=False)
-            raise Refusal(f"{said} must hold texts; all its values are numbers. Name another with --text.")
+            raise Refusal(
+                f"{said} must hold texts; all its values are numbers. Name another with `text=COLUMN`."
+            )
     except pa.ArrowInvalid:
         pass
     texts: list[str] = pc.fill_null(column, "").to_pylist()
@@ -359,7 +362,9 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
     except TypeError:
         number = -1
     if not least <= number <= most:
-        raise Refusal(f"{name} must be a whole number of tokens between {least} and {most:,}; got {value!r}.")
+        raise Refusal(
+            f"`{name}` must be a whole number of tokens between {least} and {most:,}; got {value!r}."
+        )
     return number
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from epochal.common.faces import option
 from epochal.data.values.date_words import ZONE, is_afternoon, is_weekday, month_number, seconds_ahead
 from epochal.data.values.odd_cells import Odd, are_marks, odd_cells
 from epochal.errors import Refusal
@@ -101,7 +102,7 @@ class WrittenDates:
         """A remark on the format, starting with a comma; empty if there is none."""
         said = ""
         if self.doubt:
-            said += f", though {self.doubt} fits as well (--date-format '{self.doubt}')"
+            said += f", though {self.doubt} fits as well ({option('date_format', self.doubt)})"
         if "%y" in self.form:
             said += ", years 69 to 99 being 1969 to 1999, and 00 to 68 2000 to 2068"
         if "%z" in self.form:
@@ -121,7 +122,7 @@ def check_format(form: str) -> str:
     for one in form.split(OR):
         _pattern(one)
     if not all(re.search("%[YyG]", _expanded(one)) for one in form.split(OR)):
-        raise Refusal(f'date_format must have a year, %Y or %y; got "{form}".')
+        raise Refusal(f'`date_format` must have a year, %Y or %y; got "{form}".')
     return form
 
 
@@ -141,8 +142,8 @@ def _pattern(form: str) -> str:
             part = rest[1]
             if part not in _PARTS or f"(?P<{part}>" in found:
                 raise Refusal(
-                    f"date_format must be made of {', '.join(f'%{one}' for one in _PARTS)}, each once, as in "
-                    f'"%d.%m.%Y"; got "{form}".'
+                    f"`date_format` must be made of {', '.join(f'%{one}' for one in _PARTS)}, each once, as "
+                    f'in "%d.%m.%Y"; got "{form}".'
                 )
             inner, tight = _PARTS[part], before or rest[2:3] == "%"
             if tight and inner.startswith("[0-9]{1,2}"):

@@ -75,7 +75,7 @@ def settle_marks(
             marks.discard("NA")
             notes.append(
                 f'{called(names, index)} has "NA" among codes of two letters ({_times(there["NA"])}): kept '
-                "as a value; --missing NA reads it as missing."
+                'as a value; `missing=["NA"]` reads it as missing.'
             )
         if marks:
             column = emptied(column, marks)
@@ -113,7 +113,7 @@ def marks_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
     """A note on the marks found, if any.
 
     >>> marks_note(["id", "age"], {"age": {"NA": 3}})
-    ('read as missing: "NA" (3 in column 2 ("age")); --missing replaces the marks.',)
+    ('read as missing: "NA" (3 in column 2 ("age")); `missing=...` replaces the marks.',)
     """
     columns: dict[str, list[tuple[int, int]]] = {}
     for index, name in enumerate(names):
@@ -122,7 +122,7 @@ def marks_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
     if not columns:
         return ()
     said = ", ".join(f'"{mark}" ({_where(names, found)})' for mark, found in columns.items())
-    return (f"read as missing: {said}; --missing replaces the marks.",)
+    return (f"read as missing: {said}; `missing=...` replaces the marks.",)
 
 
 def _where(names: Sequence[str], found: Sequence[tuple[int, int]], most: int = 3) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from epochal.common.faces import option
 from epochal.data.values.clock_times import amounts_of, joint_unit
 from epochal.data.values.number_text import in_one_way
 from epochal.data.values.odd_cells import Odd, are_marks, counted, odd_cells, quoted, refuse_odd
@@ -123,14 +124,14 @@ class Written:
 
 
 def as_numbers(
-    column: pa.ChunkedArray, said: str, flag: str = "", decimal: str | None = None, hint: str = ""
+    column: pa.ChunkedArray, said: str, reference: str | int = "", decimal: str | None = None, hint: str = ""
 ) -> tuple[pa.ChunkedArray, str, tuple[str, ...]] | None:
     """A text column as float64, a note, and its format; None if it is not numeric.
 
     Args:
         column: the cells, without blanks around them.
         said: the column in a sentence.
-        flag: the column in an option; empty if no option takes it.
+        reference: the column in an option; empty if no option takes it.
         decimal: the given decimal mark, "." or ",".
         hint: the decimal mark of the file or other columns, which resolves ambiguous
             cells; empty if unknown.
@@ -148,10 +149,10 @@ def as_numbers(
     >>> written
     ('.', ',', '$', '')
     """
-    found = written_numbers(column, said, flag, decimal, hint)
+    found = written_numbers(column, said, reference, decimal, hint)
     if found is None:
         return None
-    problem = refuse_odd(found.odd, column, said, flag, "numbers")
+    problem = refuse_odd(found.odd, column, said, reference, "numbers")
     if problem:
         raise Refusal(problem)
     return found.values, f"{said} {say(found, column)}.", found.form.written
@@ -164,7 +165,7 @@ def say(found: Written, column: pa.ChunkedArray) -> str:
         how = f"; {found.form}" if str(found.form) else ""
         parts[0] += f' ("{found.example}" is {_shown(found)}{how})'
     if found.doubt:
-        parts[0] += f', which is ambiguous: --decimal "{found.doubt}" reads the other way'
+        parts[0] += f", which is ambiguous: {option('decimal', found.doubt)} reads the other way"
     parts += found.remarks
     if found.odd:
         parts.append(f"{quoted(found.odd)} {'is' if len(found.odd) == 1 else 'are'} read as missing")
@@ -177,7 +178,7 @@ def _shown(found: Written) -> str:
 
 
 def written_numbers(
-    column: pa.ChunkedArray, said: str, flag: str = "", decimal: str | None = None, hint: str = ""
+    column: pa.ChunkedArray, said: str, reference: str | int = "", decimal: str | None = None, hint: str = ""
 ) -> Written | None:
     """The numbers of a text column, if most of its cells are numeric; see `as_numbers`.
 
@@ -193,7 +194,7 @@ def written_numbers(
     if unit := joint_unit(first):
         return _joint(column, filled, unit)
     if unit := opposites_in(first):
-        signed = written_numbers(with_signs(column, unit), said, flag, decimal, hint)
+        signed = written_numbers(with_signs(column, unit), said, reference, decimal, hint)
         if signed is None or signed.form.unit:
             return None
         form = replace(signed.form, unit=unit)
@@ -210,7 +211,7 @@ def written_numbers(
         return None
     mark, group, doubt = found
     units = counted(pc.filter(unit, there))
-    named = _units(counted(pc.filter(money, there)), units, len(filled), (said, flag))
+    named = _units(counted(pc.filter(money, there)), units, len(filled), (said, reference))
     if named is None:
         return None
     form = NumberForm(mark, group, *named)
@@ -352,7 +353,7 @@ def _by_the_column(body: Any, mark: str, hint: str) -> tuple[str, str, str]:
 
 
 def _units(
-    moneys: dict[str, int], units: dict[str, int], cells: int, said: tuple[str, str]
+    moneys: dict[str, int], units: dict[str, int], cells: int, said: tuple[str, str | int]
 ) -> tuple[str, str] | None:
     """The currency and the unit of a column; None if the text beside its numbers is neither."""
     moneys = {one: count for one, count in moneys.items() if one}
@@ -374,10 +375,10 @@ def _units(
     return next(iter(moneys), ""), most
 
 
-def _mixed(said: tuple[str, str], found: dict[str, int], what: str) -> str:
+def _mixed(said: tuple[str, str | int], found: dict[str, int], what: str) -> str:
     shown = ", ".join(f"{one} ({count:,})" for one, count in list(found.items())[:5])
     return f"{said[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert them" + (
-        f", or leave the column out with --drop {said[1]}." if said[1] else "."
+        f", or leave the column out with {option('drop', [said[1]])}." if said[1] else "."
     )
 
 

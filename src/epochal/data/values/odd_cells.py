@@ -11,9 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from epochal.common.faces import option
 from epochal.data.values.marks import MISSING, NUMBER_MARKS
 
-__all__ = ["Odd", "are_marks", "counted", "flag_word", "known_marks", "odd_cells", "quoted", "refuse_odd"]
+__all__ = ["Odd", "are_marks", "counted", "known_marks", "odd_cells", "quoted", "refuse_odd"]
 
 MARK_SHARE = 0.2
 """The largest share of a word without digits that is taken as missing."""
@@ -73,28 +74,20 @@ def are_marks(odd: Sequence[Odd], cells: int) -> bool:
     )
 
 
-def refuse_odd(odd: Sequence[Odd], column: pa.ChunkedArray, said: str, flag: str, what: str) -> str:
+def refuse_odd(
+    odd: Sequence[Odd], column: pa.ChunkedArray, said: str, reference: str | int, what: str
+) -> str:
     """Why the odd cells of a column can't be read as missing; empty if they can."""
     filled = len(column) - column.null_count
     if not odd or are_marks(odd, filled):
         return ""
     count = sum(one.count for one in odd)
-    words = flag_word([one.word for one in odd[:5]], more=len(odd) > 5)
+    words = [one.word for one in odd[:5]] + ["…"] * (len(odd) > 5)
+    text = f", or {option('categorical', [reference])}" if reference else ""
     return (
         f"{said} holds {what}, but for {count:,} of {filled:,} cells: {quoted(odd)}; correct them, pass "
-        f"--missing {words} to read them as missing" + (f", or --categorical {flag}." if flag else ".")
+        f"{option('missing', words)} to read them as missing{text}."
     )
-
-
-def flag_word(words: Sequence[str], more: bool = False) -> str:
-    """Words as an option value, separated by commas, quoted for the command line.
-
-    >>> print(flag_word(["1O", "n.a."]), flag_word(["5,,6", "a b"]))
-    1O,n.a. '"5,,6",a b'
-    """
-    whole = ",".join(f'"{word}"' if "," in word or '"' in word else word for word in words)
-    whole += ",…" if more else ""
-    return whole if re.fullmatch(r"[\w./+,…-]+", whole) else f"'{whole}'"
 
 
 def quoted(odd: Sequence[Odd], most: int = 5) -> str:

@@ -54,11 +54,11 @@ class Writing:
         """A note on tokens other than words between blanks, if any."""
         if self.strings:
             taken = "a token each; bpe takes" if tokenizer == "words" else "cut into"
-            return f"the texts are long strings that hardly repeat: {taken} frequent pieces (--tokenizer)."
+            return f"the texts are long strings that hardly repeat: {taken} frequent pieces (`tokenizer`)."
         if self.unspaced:
             taken = "frequent pieces are tokens; words takes characters"
             taken = "each character is a token; bpe takes frequent pieces" if tokenizer == "words" else taken
-            return f"the texts have no blanks between words: {taken} (--tokenizer)."
+            return f"the texts have no blanks between words: {taken} (`tokenizer`)."
         return ""
 
 

@@ -77,7 +77,7 @@ def evaluation_html(found: Evaluation) -> str:
     from epochal.runs.evaluation_text import sections
 
     parts = [heading("Evaluation", title(found))]
-    for name, lines in sections(found, 100, found.notes):
+    for name, lines in sections(found, 100):
         words = len(lines) == 1 or name == "Notes"
         parts.append(items(name, lines) if words else block(name, lines))
     return view(*parts)

@@ -119,7 +119,7 @@ def plot(
     axes[-1].set_xlabel("samples seen" if x == "samples" else x.rstrip("s") if x != "seconds" else "seconds")
     if verdict is not None:
         width = max(40, int(figure.get_figwidth() * 11.5))
-        sentence = "\n".join(textwrap.wrap(verdict.said, width))
+        sentence = "\n".join(textwrap.wrap(str(verdict), width))
         axes[0].set_title(sentence, loc="left", color=look.text, fontsize=11.5, pad=26)
     if path is not None:
         figure.savefig(

@@ -35,7 +35,7 @@ class Joined:
     def _join(self) -> None:
         if not self.address or self.address == "local":
             raise Refusal(
-                f'ray must be the address of a running cluster, such as "auto"; got "{self.address}". '
+                f'`ray` must be the address of a running cluster, such as "auto"; got "{self.address}". '
                 "`ray start --head` starts one."
             )
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -49,7 +49,7 @@ class Joined:
                 str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
             )
             raise Refusal(
-                f'ray must be the address of a running cluster; "{self.address}" can\'t be joined: {why}. '
+                f'`ray` must be the address of a running cluster; "{self.address}" can\'t be joined: {why}. '
                 "`ray status` says where one is, `ray start --head` starts one."
             ) from error
         finally:

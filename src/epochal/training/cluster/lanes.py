@@ -7,12 +7,12 @@ snapshot and its result.
 from __future__ import annotations
 
 import queue
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from epochal.common.faces import call
 from epochal.common.metric_names import declare
 from epochal.curves import Curves
 from epochal.engine.fed import FedLane
@@ -46,24 +46,22 @@ def cluster_for(prepared: Prepared, address: str | None, folder: str | Path | No
     others = together()
     if not others.alone:
         raise Refusal(
-            f"ray is for a training of one process, which sends its repeats; {others.count} train together "
+            f"`ray` is for a training of one process, which sends its repeats; {others.count} train together "
             "here. Leave one of both out."
         )
     if prepared.fed:
         raise Refusal(
             "repeats that go to a Ray cluster need the data in memory, to be sent along; got "
-            f"{prepared.dataset.source}, which is streamed: give some of its rows, or stream=False."
+            f"{prepared.dataset.source}, which is streamed: give some of its rows, or `stream=False`."
         )
     devices = prepared.settings.devices
     if (devices or 1) > 1:
         raise Refusal(
-            f"devices must be 1 where repeats go to a Ray cluster, each on one device; got {devices}."
+            f"`devices` must be 1 where repeats go to a Ray cluster, each on one device; got {devices}."
         )
     remedy = "nothing is kept without a run folder"
     if folder is not None:
-        remedy = (
-            f"`epochal resume {shlex.quote(str(folder))}` goes on with what was kept, on a cluster or without"
-        )
+        remedy = f"{call('ep.resume', str(folder))} goes on with what was kept, on a cluster or without"
     # A copy, since devices that this one may have looked up can't be sent.
     return Cluster(address, replace(prepared), Driver, remedy)
 

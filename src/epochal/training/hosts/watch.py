@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from typing import IO, NoReturn, cast
 
+from epochal.common.faces import spoken
 from epochal.common.printable import one_line
 from epochal.errors import HostLost, Refusal
 from epochal.training.hosts import watcher
@@ -125,7 +126,7 @@ class Watch:
         if self.lost or self._closed:
             return
         with self._news:
-            self.lost = sentence if "epochal resume" in sentence else f"{sentence} {self.remedy}".strip()
+            self.lost = sentence if "resume" in sentence else f"{sentence} {self.remedy}".strip()
             self._news.notify_all()
         threading.Thread(target=self._end, name="epochal-leave", daemon=True).start()
 
@@ -143,7 +144,7 @@ def end_process(words: str = "") -> NoReturn:
             stream.flush()
     if words:
         with suppress(OSError):
-            os.write(2, f"epochal: {words}\n".encode())
+            os.write(2, f"epochal: {spoken(words)}\n".encode())
     os._exit(1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from epochal.common.faces import in_python
+from epochal.common.faces import spoken
 from epochal.errors import Refusal
 from epochal.training.events import Event, Noted, Progressed, Resumed, RunEnded, RunStarted, Unsaved
 from epochal.training.progress.display import Display
@@ -50,7 +50,7 @@ class Watcher:
             parts = [("Data", data_lines(event.prepared)), ("Training", training_lines(event.prepared))]
             loader = event.prepared.dataset.loader
             self._display.opening(
-                [(title, [in_python(line, loader) for line in lines]) for title, lines in parts]
+                [(title, [spoken(line, loader) for line in lines]) for title, lines in parts]
             )
         self._status.take(event)
         if isinstance(event, RunStarted | Progressed):
@@ -72,4 +72,4 @@ class Watcher:
 
     def _notes(self, *notes: str) -> None:
         for words in notes:
-            self._display.note(in_python(words))
+            self._display.note(spoken(words))

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
 
+from epochal.common.faces import spoken
 from epochal.common.layout import folded
 from epochal.common.printable import printable
 
@@ -57,6 +58,7 @@ def section(
 
     `apart` adds an empty line before.
     """
+    lines = [spoken(line) for line in lines]
     text = folded(lines, width) if fold else "\n".join(f"  {line}".rstrip() for line in lines)
     if apart:
         console.print()
