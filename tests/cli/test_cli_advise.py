@@ -236,7 +236,7 @@ REFUSED = {
     "goal": (["--goal", "tim"], ["goal", '"tim"', 'mean "time"']),
     "batch size": (["-b", "1,8"], ["--batch-size", "whole number", '"1,8"']),
     "batch size above": (["-b", "1000"], ["--batch-size", "1 and 48", "got 1000"]),
-    "learning rate": (["-l", "0"], ["--learning-rate", "above 0"]),
+    "learning rate": (["-l", "0"], ["--learning-rate", "greater than 0"]),
     "epochs": (["-e", "0"], ["epochs", "at least 1"]),
     "repeats": (["-r", "1"], ["repeats", "at least", "got 1"]),
     "target": (["--target-value", "inf"], ["--target-value", "finite", "inf"]),

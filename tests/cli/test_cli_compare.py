@@ -211,7 +211,7 @@ REFUSED = {
     "batch size 0": (["-b", "0,8"], ["--batch-size", "at least 1", "got 0"]),
     "batch size above": (["-b", "1000,2000"], ["--batch-size", "1 and 48", "got 1000", '"full"']),
     "learning rate": (["-l", "0.1,fast"], ["--learning-rate", '"fast"']),
-    "learning rate 0": (["-l", "0"], ["--learning-rate", "above 0"]),
+    "learning rate 0": (["-l", "0"], ["--learning-rate", "greater than 0"]),
     "epochs": (["-e", "3,0"], ["epochs", "at least 1", "got 0"]),
     "optimizer": (["--optimizer", "sgd,admw"], ['"admw"', 'mean "adamw"']),
     "schedule": (["--schedule", "cosin"], ['"cosin"', 'mean "cosine"']),

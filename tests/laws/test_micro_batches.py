@@ -279,7 +279,7 @@ def test_micro_batches_take_less_memory():
 
 @pytest.mark.parametrize("bad", [0, -1, 2.5, "half", True])
 def test_a_micro_batch_that_means_nothing_is_refused(bad):
-    with pytest.raises(ep.Refusal, match='micro_batch must be a whole number of samples, at least 1, "auto"'):
+    with pytest.raises(ep.Refusal, match='micro_batch must be a whole number, at least 1, or "auto"'):
         Settings(micro_batch=bad)
 
 
