@@ -19,8 +19,8 @@ import epochal as ep
 from epochal.engine.feed import Feed
 from epochal.engine.gradient import gradient
 from epochal.engine.lane import kept as kept_of
+from epochal.engine.mesh import ALONE, DeviceMesh
 from epochal.engine.state import Part
-from epochal.engine.team import ALONE, Team
 from epochal.settings import Settings
 from epochal.training.loop import make_lane
 from epochal.training.prepare import prepare
@@ -63,17 +63,17 @@ def prepared_for(model: Any = None, data: Any = (X, Y), **options: Any) -> Prepa
 # Gradients --------------------------------------------------------------------------------------------------
 
 
-def slopes(team: Team, model: Any, micro_batch: int | None, sizes: tuple[int, ...]) -> Any:
+def slopes(mesh: DeviceMesh, model: Any, micro_batch: int | None, sizes: tuple[int, ...]) -> Any:
     """Loss, state and gradient of batches of these sizes."""
-    spec = replace(prepared_for(model).spec, team=team, micro_batch=micro_batch)
+    spec = replace(prepared_for(model).spec, mesh=mesh, micro_batch=micro_batch)
     params, state = spec.model.init(jax.random.key(1), X[0])
     of_batch = gradient(spec)
 
     def all_of_them(part: Part, params: Any, state: Any) -> Any:
         return [of_batch(params, state, part, np.arange(size) * 3, jax.random.key(2)) for size in sizes]
 
-    arguments = team.put((Part(X, Y, WEIGHTS), params, state))
-    return jax.jit(all_of_them, out_shardings=team.everywhere)(*arguments)
+    arguments = mesh.put((Part(X, Y, WEIGHTS), params, state))
+    return jax.jit(all_of_them, out_shardings=mesh.replicated)(*arguments)
 
 
 def mean_of_shard_means(count: int) -> Any:
@@ -95,7 +95,10 @@ def gradients() -> Iterator[tuple[str, float]]:
     ):
         wanted = slopes(ALONE, model, micro_batch, sizes)
         for count in counts:
-            yield f"{name} on {count}", gap(slopes(Team(devices(count)), model, micro_batch, sizes), wanted)
+            yield (
+                f"{name} on {count}",
+                gap(slopes(DeviceMesh(devices(count)), model, micro_batch, sizes), wanted),
+            )
         if name == "all sizes":
             yield "mean of means on 3", gap(mean_of_shard_means(3), wanted[-1])
 
@@ -189,9 +192,9 @@ def work() -> Iterator[tuple[str, Any]]:
         given = (shapes.params, shapes.state, Part(inputs, Y, None), np.arange(48), jax.random.key(2))
         products = {}
         for count in (1, 8):
-            team = Team(devices(count))
-            lowered = jax.jit(gradient(replace(spec, team=team)), out_shardings=team.everywhere).lower(
-                *jax.tree.map(team.shaped, given)
+            mesh = DeviceMesh(devices(count))
+            lowered = jax.jit(gradient(replace(spec, mesh=mesh)), out_shardings=mesh.replicated).lower(
+                *jax.tree.map(mesh.shaped, given)
             )
             compiled = lowered.compile()
             products[count] = compiled.cost_analysis()["flops"]

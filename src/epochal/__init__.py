@@ -104,7 +104,17 @@ __all__ = [*sorted(_HOMES), "__version__"]
 
 __version__ = VERSION
 
-register(VIEWS)
+register(
+    {
+        "comparison_text": "epochal.choose.comparison_table:text",
+        "evaluate": "epochal.runs.evaluate:evaluate",
+        "evaluation_text": "epochal.runs.evaluation_text:text",
+        "predict": "epochal.runs.predict:predict",
+        "rank": "epochal.runs.ranking:rank",
+        "save": "epochal.runs.saving:save",
+        **VIEWS,
+    }
+)
 
 if TYPE_CHECKING:
     from epochal import nn

@@ -131,7 +131,9 @@ def test_a_request_names_nothing_that_is_imported(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     hostile = {**written, "model": {"kind": "import", "path": "strangers_module:build"}}
-    with pytest.raises(ep.Refusal, match='name it again: model="strangers_module:build"'):
+    with pytest.raises(
+        ep.Refusal, match=r'name it again: ep\.resume\(\.\.\., model="strangers_module:build"\)'
+    ):
         ask_again(hostile)
     assert "strangers_module" not in sys.modules
     model, samples, asked = ask_again(hostile, model="strangers_module:build")

@@ -261,14 +261,15 @@ def test_leaving_the_loop_early_ends_the_threads(tmp_path: Path) -> None:
     assert len(list(bench.run(JOBS))) == len(JOBS), "and the bench goes on"
 
 
-def test_an_error_in_a_thread_is_raised(tmp_path: Path) -> None:
+def test_an_error_in_a_thread_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = a_bench(tmp_path)
 
-    def fail(job: Job, lane: Any) -> None:
-        raise ValueError("the observer failed")
+    def fail(group: list[Job]) -> None:
+        raise ValueError("the lane failed")
 
-    with pytest.raises(ValueError, match="the observer failed"):
-        list(bench.run(JOBS, watch=fail))
+    monkeypatch.setattr(bench, "lane", fail)
+    with pytest.raises(ValueError, match="the lane failed"):
+        list(bench.run(JOBS))
 
 
 def test_a_broken_training_is_kept_as_broken(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import epochal as ep
 from epochal.engine import determinism
 from epochal.engine.determinism import OPTIONS, always_same, compiled_from, options_for
 from epochal.settings import Settings
+from epochal.training.notes import notes_of
 from epochal.training.prepare import prepare
 
 RANDOM = np.random.default_rng(1)
@@ -73,9 +74,9 @@ def test_without_the_mode_and_elsewhere_nothing_is_asked(on_a_gpu, monkeypatch):
 def test_it_is_said_before_training(on_a_gpu, monkeypatch):
     asked = Settings(deterministic=True, batch_size=4)
     prepared = prepare(ep.MLP(2), DATA, asked)
-    assert "deterministic: the same bits every time, by XLA's deterministic operations" in prepared.notes
+    assert "deterministic: the same bits every time, by XLA's deterministic operations" in notes_of(prepared)
     monkeypatch.setattr(determinism, "jax", jax)
-    assert any("(cpu) gives the same bits every time in any case" in note for note in prepared.notes)
+    assert any("(cpu) gives the same bits every time in any case" in note for note in notes_of(prepared))
 
 
 def test_an_operation_without_a_deterministic_form_is_refused_in_one_sentence():

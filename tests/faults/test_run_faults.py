@@ -18,7 +18,7 @@ import pytest
 
 import epochal as ep
 from epochal.errors import Refusal
-from epochal.runs import checks, disk, load, load_record, save, saving
+from epochal.runs import checks, disk, folder, load, load_record, save, saving
 from epochal.runs.contents import FORMAT
 from helpers import read_json, write_json
 
@@ -146,9 +146,9 @@ def test_a_missing_file_is_named(copy, name):
     assert sentence(refused) == f'the run folder "{copy}" lacks {name}.'
 
 
-def loads_or_is_refused(folder):
+def loads_or_is_refused(folder, read=load):
     try:
-        load(folder)
+        read(folder)
     except Refusal as error:
         return str(error).endswith(".")
     return True
@@ -166,6 +166,41 @@ def test_any_part_of_the_document_may_be_wrong(kept, copy, value):
             changed = {**document, name: {**document[name], inner: value}}
             write_json(copy / "run.json", changed)
             assert loads_or_is_refused(copy), f"{name}.{inner}"
+
+
+def places(value, path=()):
+    """The way to each field of a document, of lists to the first item."""
+    yield path
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from places(inner, (*path, name))
+    elif isinstance(value, list) and value:
+        yield from places(value[0], (*path, 0))
+
+
+@pytest.mark.parametrize("wrong", [None, "text", [None]])
+def test_any_field_of_the_document_may_be_wrong(kept, copy, wrong):
+    """However deep it lies: the folder loads or is refused in a sentence."""
+    document = read_json(kept / "run.json")
+    for path in places(document):
+        changed = json.loads(json.dumps(document))
+        field = changed
+        for name in path[:-1]:
+            field = field[name]
+        if path:
+            field[path[-1]] = wrong
+            write_json(copy / "run.json", changed)
+            assert loads_or_is_refused(copy, load_record), path
+
+
+@pytest.mark.parametrize("where", ["check_run", "check_files", "read_scores", "_fitted"])
+def test_an_error_of_the_program_is_no_damage(kept, monkeypatch, where):
+    def wrong(*_, **__):
+        raise TypeError("a mistake of ours")
+
+    monkeypatch.setattr(folder, where, wrong)
+    with pytest.raises(TypeError, match="a mistake of ours"):
+        load(kept)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "{}", "\x00", '{"format": "1"}'])

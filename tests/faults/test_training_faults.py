@@ -377,7 +377,7 @@ def test_models_that_cannot_work_are_refused(model, sentence):
 def test_missing_values_need_a_scaling_that_fills_them():
     holes = X.copy()
     holes[3, 1] = np.nan
-    with pytest.raises(ep.Refusal, match=r"missing values .*leave standardize=False out"):
+    with pytest.raises(ep.Refusal, match=r"missing values .*leave out standardize=False"):
         ep.train(ep.MLP(4), (holes, Y), standardize=False)
 
 

@@ -35,7 +35,7 @@ def room_of(path):
 
 
 def imports_of(path):
-    """The rooms that a module imports: late imports and those for type checkers count."""
+    """The names of the package that a module imports: late imports and those for type checkers count."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
@@ -43,7 +43,32 @@ def imports_of(path):
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    return {name.split(".")[1] if "." in name else "" for name in found if name.split(".")[0] == "epochal"}
+    return {name for name in found if name.split(".")[0] == "epochal"}
+
+
+def graph_of(root):
+    """For each module of a package the modules that it imports."""
+    paths = {
+        ".".join(("epochal", *path.relative_to(root).with_suffix("").parts)).removesuffix(".__init__"): path
+        for path in root.rglob("*.py")
+    }
+    homes = {
+        name: {found if found in paths else found.rpartition(".")[0] for found in imports_of(path)}
+        for name, path in paths.items()
+    }
+    return {name: (found & paths.keys()) - {name} for name, found in homes.items()}
+
+
+def circles(graph):
+    """The modules that can't be put in an order in which each imports only those before it."""
+    graph = dict(graph)
+    while ready := [name for name, found in graph.items() if not found & graph.keys()]:
+        for name in ready:
+            del graph[name]
+    while ready := [name for name in graph if not any(name in found for found in graph.values())]:
+        for name in ready:
+            del graph[name]
+    return sorted(graph)
 
 
 def test_every_public_name_can_be_imported_and_is_listed():
@@ -86,7 +111,7 @@ def test_imports_point_only_upwards(path):
         return
     assert room in ROOMS, f"{name_of(path)} is in no room of the list"
     allowed = set(ROOMS[: ROOMS.index(room) + 1])
-    wrong = imports_of(path) - allowed
+    wrong = {name.partition(".")[2].partition(".")[0] for name in imports_of(path)} - allowed
     assert not wrong, f"{name_of(path)} imports {', '.join(sorted(wrong))}, which come after it"
 
 
@@ -98,6 +123,22 @@ def test_the_check_of_imports_notices_a_wrong_one(tmp_path, monkeypatch):
     wrong.write_text("def f():\n    from epochal.training.train import fit\n    return fit\n")
     with pytest.raises(AssertionError, match="imports training, which come after it"):
         test_imports_point_only_upwards(wrong)
+
+
+def test_no_modules_import_each_other():
+    assert circles(graph_of(SOURCE)) == []
+
+
+def test_the_check_of_circles_notices_late_and_type_only_imports(tmp_path, monkeypatch):
+    """Negative control."""
+    monkeypatch.setitem(globals(), "SOURCE", tmp_path)
+    (tmp_path / "first.py").write_text("def f():\n    from epochal import second\n    return second\n")
+    (tmp_path / "second.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from epochal.third import Name\n"
+    )
+    (tmp_path / "third.py").write_text("import epochal.first\nfrom epochal.fourth import name\n")
+    (tmp_path / "fourth.py").write_text("name = 1\n")
+    assert circles(graph_of(tmp_path)) == ["epochal.first", "epochal.second", "epochal.third"]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -223,7 +223,8 @@ def test_data_that_was_moved_is_read_from_its_new_place_in_the_same_way(table: P
     first = prepare(ep.MLP(4), ep.load_data(path, target="kind", drop=["x"]), Settings())
     written, moved = document(first), path.rename(tmp_path / "moved.csv")
     with pytest.raises(
-        ep.Refusal, match=r"where they were, .*first\.csv.* Say where they are now: data=PATH"
+        ep.Refusal,
+        match=r"where they were, .*first\.csv.* Say where they are now: ep\.resume\(\.\.\., data=PATH\)",
     ):
         ask_again(written)
     second = prepare(*ask_again(written, data=moved))

@@ -122,11 +122,11 @@ def test_jobs_together_are_the_jobs_alone() -> None:
         job(2, 0.02, target=0.0),
         job(0, 1e12),
     ]
-    together = bench._train(jobs, None)
-    assert [found.key for found, _ in together] == [one.key for one in jobs]
+    together = bench.train(jobs, (), lambda: False)
+    assert together is not None
     reasons = []
-    for one, trial in together:
-        [(_, alone)] = bench._train([one], None)
+    for one, trial in zip(jobs, together, strict=True):
+        [alone] = bench.train([one], (), lambda: False) or []
         same(trial, alone)
         reasons.append((trial.reason, trial.updates))
     assert [reason for reason, _ in reasons] == ["", "rule", "rule", "", "", "not finite"], reasons
@@ -339,14 +339,13 @@ def test_a_timer_measures_a_size_once_and_keeps_a_curve() -> None:
 # The store is asked first ---------------------------------------------------------------------------------
 
 
-def test_a_watched_job_is_trained_though_it_is_known() -> None:
+def test_a_known_job_is_not_trained_again() -> None:
     bench = a_bench()
     job = Job(setting(batch_size=16), 0, 30, 5)
     [known] = bench.run([job])
-    seen: list[int] = []
-    [watched] = bench.run([job], watch=lambda job, lane: seen.append(lane.update))
-    assert bench.trained == 2 * known.updates and seen[0] == 0 and seen[-1] == 30
-    same(known, watched, exactly=True)
+    [found] = bench.run([job])
+    assert bench.trained == known.updates and bench.trainings == 2
+    same(known, found, exactly=True)
     bench.store = Store(None)
     [again] = bench.run([replace(job, repeat=1)])
     assert again.repeat == 1

@@ -244,3 +244,12 @@ def test_a_few_rows_that_make_most_of_every_loss_hide_no_gain(share: float) -> N
     trials = {repeat: trial(repeat, [value]) for repeat, value in enumerate(values)}
     found = Final(Point(32, -6), 10, 10, trials, values, {}, baseline, Rules("validation.loss", 0.25))
     assert found.beats_baseline == (share < 1)
+
+
+@pytest.mark.parametrize(("best", "advised"), [(2, 2), (3, 3), (4, 5), (5, 5)])
+def test_the_defaults_keep_their_epochs_where_the_best_are_among_the_last(best: int, advised: int) -> None:
+    losses = [1.0, 0.5, 0.5, 0.5, 0.5, 0.5]
+    losses[best] = 0.4
+    trials = {repeat: trial(repeat, losses) for repeat in range(3)}
+    found = final_of(Point(32, 0), 5, trials, dict.fromkeys(range(3), 1.0), LOSS, kept=True)
+    assert (found.epochs, found.trained) == (advised, 5)

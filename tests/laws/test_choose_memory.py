@@ -40,24 +40,15 @@ def let_free(monkeypatch: pytest.MonkeyPatch, free: float) -> None:
         monkeypatch.setattr(module, "bytes_available", lambda: int(free))
 
 
-def needs(monkeypatch: pytest.MonkeyPatch, need: Any, free: float) -> list[int]:
-    """Let programs need what a function of the batch size says; returns the sizes that are compiled."""
+def found_with(need: Any, samples: int, free: float) -> tuple[int | None, list[int]]:
+    """The largest batch where programs need what a function of the batch size says; the sizes compiled."""
     asked: list[int] = []
 
-    def fake(bench: Bench, setting: Setting, batch_size: int) -> int:
+    def compiled(batch_size: int) -> int:
         asked.append(batch_size)
         return int(need(batch_size))
 
-    monkeypatch.setattr(choosing, "_need", fake)
-    let_free(monkeypatch, free)
-    return asked
-
-
-class Large:
-    """A bench of which only the number of samples is asked."""
-
-    def __init__(self, samples: int) -> None:
-        self.base = type("Base", (), {"plan": ep.Plan(samples, 1, 1)})()
+    return memory.largest(compiled, samples, memory.SHARE * int(free)), asked
 
 
 @given(
@@ -72,9 +63,7 @@ def test_the_largest_batch_fits_and_is_nearly_the_largest(
     def need(size: int) -> int:
         return max(floor, 1000 + each * size)
 
-    with pytest.MonkeyPatch.context() as patch:
-        asked = needs(patch, need, free)
-        found = choosing.largest_batch(Large(samples), setting())  # type: ignore[arg-type]
+    found, asked = found_with(need, samples, free)
     assert len(asked) <= 5
     limit = memory.SHARE * int(free)
     if found is None:
@@ -87,17 +76,14 @@ def test_the_largest_batch_fits_and_is_nearly_the_largest(
         assert found in asked, "and it was confirmed"
 
 
-def test_a_line_is_solved_with_four_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = needs(monkeypatch, lambda size: 5000 + 700 * size, free=10**8)
-    found = choosing.largest_batch(Large(10**6), setting())  # type: ignore[arg-type]
+def test_a_line_is_solved_with_four_programs() -> None:
+    found, asked = found_with(lambda size: 5000 + 700 * size, 10**6, free=10**8)
     assert found == (0.9 * 10**8 - 5000) // 700
     assert asked[:2] == [256, 10**6] and len(asked) <= 4
 
 
-def test_what_is_far_from_the_limit_costs_one_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = needs(monkeypatch, lambda size: 700 * size, free=10**12)
-    assert choosing.largest_batch(Large(10**6), setting()) == 10**6  # type: ignore[arg-type]
-    assert asked == [256]
+def test_what_is_far_from_the_limit_costs_one_program() -> None:
+    assert found_with(lambda size: 700 * size, 10**6, free=10**12) == (10**6, [256])
 
 
 def test_a_program_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,12 +101,10 @@ def test_a_program_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory.fits(small)
     let_free(monkeypatch, 10)
     assert not memory.fits(small)
-    assert choosing.largest_batch(bench, setting("any")) is None
     words = choosing.too_large(bench, setting("full", batch_size="full"))
     assert words.startswith("batch size 72 needs about ") and words.endswith("10 bytes are free: left out")
     let_free(monkeypatch, 10**12)
     assert choosing.too_large(bench, setting("full", batch_size="full")) == ""
-    assert choosing.largest_batch(bench, setting("any")) == 72
 
 
 def test_a_backend_without_figures_needs_nothing() -> None:

@@ -8,6 +8,7 @@ import pytest
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Curves, picture
 from epochal.errors import Refusal
+from epochal.models import METRICS
 
 
 def ragged(ends: tuple[int, ...] = (5, 8, 3)) -> Curves:
@@ -113,6 +114,8 @@ def test_best_reads_metrics_upwards() -> None:
     curves = ragged()
     assert curves.best("validation.accuracy").epoch.tolist() == [5, 8, 3]
     assert curves.best("train.loss").median_epoch == 5
+    assert not higher_is_better("validation.brier")
+    assert all(higher_is_better(f"test.{one.name}") == one.greater_is_better for one in METRICS.values())
     assert higher_is_better("validation.r2") and not higher_is_better("train.running_loss")
 
 

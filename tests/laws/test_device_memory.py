@@ -16,6 +16,7 @@ import epochal as ep
 from epochal.engine.memory import device_memory, state_bytes
 from epochal.engine.program import fresh
 from epochal.settings import Settings
+from epochal.training.notes import notes_of
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 
@@ -89,7 +90,7 @@ def test_repeats_for_which_there_is_no_room_in_step_train_one_by_one(monkeypatch
     with_devices(monkeypatch, 2 * 4 * BYTES + 4 * state() - 1)
     crowded = asked(**own)
     assert crowded.lanes.repeats == tuple(range(one, one + 1) for one in range(4))
-    assert "the device has no room for 4 repeats in step: they train one by one" in crowded.notes
+    assert "the device has no room for 4 repeats in step: they train one by one" in notes_of(crowded)
     assert asked(**own, vary=("init", "order")).lanes.repeats == (range(4),), "they share their samples"
 
 
@@ -104,6 +105,6 @@ def test_repeats_that_groups_of_devices_train_need_room_for_those_of_one_group(
     with_devices(monkeypatch, enough, enough - 1)
     crowded = asked(**own)
     assert [len(lane) for lane in crowded.lanes.repeats] == [1] * 4
-    assert "the device has no room for 2 repeats in step: they train one by one" in crowded.notes
+    assert "the device has no room for 2 repeats in step: they train one by one" in notes_of(crowded)
     with_devices(monkeypatch, *[enough - 1] * 4)
-    assert not any("no room" in note for note in asked(**own).notes)
+    assert not any("no room" in note for note in notes_of(asked(**own)))

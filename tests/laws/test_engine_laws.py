@@ -426,6 +426,34 @@ def test_the_running_loss_of_very_many_updates_does_not_drift():
     np.testing.assert_allclose(found["train.running_loss"][-1], found["train.loss"][-1], rtol=2e-6)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_running_loss_is_a_mean_over_more_than_2_to_the_32_samples(stream):
+    """As if 2^32 - 4 samples, each of loss 0.5, had been seen before an update of 8."""
+    prepared = prepared_for(
+        ep.MLP(),
+        (X[:8], Y[:8]),
+        batch_size=8,
+        epochs=4,
+        validation=0,
+        learning_rate=1e-30,
+        evaluate_every=2,
+        stream=stream,
+    )
+    lane = make_lane(prepared, range(1), fixed_budget=1)
+    (first,) = [row for row in lane.advance() if row.update == 0]
+    before = 2**32 - 4
+    position = lane.progress.position
+    lane.progress = lane.progress._replace(
+        position=position._replace(counted=np.uint32(before), counted_high=np.uint32(0)),
+        repeats=lane.progress.repeats._replace(running_loss=np.full(1, 0.5 * before, np.float32)),
+    )
+    rows = drive(lane)
+    running = {row.update: float(row.values[0][0]) for row in rows}
+    assert running[2] == pytest.approx(0.5, rel=1e-6)
+    assert running[4] == pytest.approx(float(first.values[0][1]), rel=1e-5), "of the samples since then"
+    lane.close()
+
+
 @pytest.mark.parametrize("monitor", ["validation.loss", "validation.accuracy"])
 @pytest.mark.parametrize("data", [(X, Y), (X, Y, WEIGHTS)], ids=["plain", "weighted"])
 def test_the_halves_of_the_validation_samples_are_judged_where_either_is_best(monitor, data):

@@ -176,7 +176,7 @@ def nothing_alike(values: dict[str, Any]) -> dict[str, Any]:
     [
         (
             another_shape,
-            'must have 2/kernel of shape (4, 3); it is (4, 7). Draw it anew with Initial(path, fresh=("2",))',
+            'of shape (4, 3); it is (4, 7). Draw it anew with ep.Initial(..., fresh=["2"])',
         ),
         (a_missing_array, "must have 1/bias (4,); it has"),
         (not_finite, "must hold finite numbers; 1/bias has others"),

@@ -105,6 +105,6 @@ def test_a_training_that_went_on_and_on_is_overfitting_all_along() -> None:
     _, training = run.curves.values("train.loss")
     _, validation = run.curves.values("validation.loss")
     baseline = np.asarray(run.baseline["validation.loss"])
-    for epochs in (60, 200, 600):
+    for epochs in (100, 200, 600):
         assert judged(training, validation, baseline, epochs, samples=40).kind == "overfitting"
     assert run.verdict.kind == "overfitting"

@@ -30,6 +30,7 @@ from epochal.engine.update import packing, update
 from epochal.settings import Settings
 from epochal.training import loop as driving
 from epochal.training.lanes import Lanes
+from epochal.training.notes import notes_of
 from epochal.training.prepare import prepare
 from helpers import assert_close, assert_same_bits
 
@@ -237,7 +238,7 @@ def test_auto_is_the_largest_that_fits_in_equal_parts_and_says_why(monkeypatch, 
     most = (90_000 - 1000) // 70  # 1271, which makes 4 pieces
     assert found.spec.micro_batch == 1250 and -(-5000 // most) == 4
     assert need(1250) <= 90_000 and len(asked) <= 7
-    assert found.notes == (
+    assert notes_of(found) == (
         "micro-batches of 1,250 samples: a whole batch of 5,000 needs about 350 kB and 100 kB are free",
     )
 
@@ -290,8 +291,8 @@ def test_a_comparison_wants_a_number():
 
 def test_batch_normalization_in_pieces_is_said_before_training():
     model = ep.MLP(4, batch_norm=True)
-    (note,) = prepared_for(model, batch_size=16, micro_batch=8).notes
+    (note,) = notes_of(prepared_for(model, batch_size=16, micro_batch=8))
     assert note == "batch normalization sees micro-batches of 8 samples, not whole batches"
-    ragged = prepared_for(model, batch_size=17, micro_batch=8).notes
+    ragged = notes_of(prepared_for(model, batch_size=17, micro_batch=8))
     assert ragged[1].startswith("batch normalization sees a micro-batch of 1 sample in each epoch")
-    assert prepared_for(batch_size=16, micro_batch=8).notes == ()
+    assert notes_of(prepared_for(batch_size=16, micro_batch=8)) == ()

@@ -29,7 +29,7 @@ from epochal.plan import (
     Weighted,
     words,
 )
-from epochal.plan.dealing import apportioned, deal
+from epochal.plan.assignment import apportioned, assign
 from epochal.plan.draws import TOTAL, whole_weights
 
 law = settings(max_examples=25, deadline=None, derandomize=True)
@@ -235,12 +235,12 @@ def test_stratified_batches_hold_their_quota(plan):
 
 @law
 @given(labelled(60), st.data())
-def test_dealing_gives_every_turn_once(labels, data):
+def test_the_assignment_gives_every_turn_once(labels, data):
     totals = np.bincount(labels).astype(np.int64)
     size = data.draw(st.integers(1, len(labels)))
     plan = Plan(len(labels), size, 1, remainder=data.draw(st.sampled_from(["keep", "spread"])))
-    dealt = deal(totals, plan.segments)
-    pairs = sorted(zip(dealt.classes.tolist(), dealt.turns.tolist(), strict=True))
+    assigned = assign(totals, plan.segments)
+    pairs = sorted(zip(assigned.classes.tolist(), assigned.turns.tolist(), strict=True))
     assert pairs == [(c, t) for c, total in enumerate(totals) for t in range(total)]
 
 

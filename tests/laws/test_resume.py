@@ -5,6 +5,7 @@ A control: a law that compares states must see a state that is off by one update
 
 import gc
 import itertools
+import shutil
 import weakref
 
 import jax
@@ -13,6 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import epochal as ep
+from epochal.common.faces import call
+from epochal.errors import Refusal
 from epochal.training.train import Events
 
 RANDOM = np.random.default_rng(5)
@@ -93,6 +96,29 @@ def test_going_on_is_never_having_stopped(name, tmp_path):
     same_run(ep.load(tmp_path / "run"), whole)
     columns = pq.read_table(tmp_path / "run" / "metrics.parquet").column_names
     assert columns == ["repeat", "epoch", "update", "samples", "seconds", *whole.curves.columns]
+
+
+def test_a_run_killed_before_its_first_checkpoint_says_so_and_begins_again(tmp_path):
+    events = ep.train(model(""), DATA, out=ep.RunFolder(tmp_path / "run", "0.5h"), **USUAL)
+    next(events)
+    copy = shutil.copytree(tmp_path / "run", tmp_path / "killed")
+    events.close()
+    with pytest.raises(Refusal) as refused:
+        ep.load(copy)
+    assert refused.value.sentence == (
+        f'the run in "{copy}" was ended before its first checkpoint: nothing that it learned is kept. '
+        f"{call('ep.resume', str(copy))} begins it again."
+    )
+    same_run(ep.resume(copy, data=DATA), ep.fit(model(""), DATA, **USUAL))
+
+
+def test_a_checkpoint_may_come_after_fractions_of_a_second():
+    assert (
+        ep.RunFolder("run", "0.25s").rhythm.count == 0.25 and str(ep.RunFolder("run", "90s").rhythm) == "90s"
+    )
+    for wrong in ("0s", "0.0s", "1.5epochs", "0updates", "60", "1e3s", "-1s"):
+        with pytest.raises(Refusal, match="checkpoint_every must be seconds, or a whole number, at least 1"):
+            ep.RunFolder("run", wrong)
 
 
 def test_a_resume_of_a_resume_of_a_resume_within_one_epoch(tmp_path):

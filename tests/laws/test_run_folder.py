@@ -103,7 +103,7 @@ def test_a_model_of_ones_own_is_given_as_fit_takes_it(folders):
     numbers = ep.load(folders[1], model=(start, line))
     assert_same_bits(numbers.predict(X).values, regressed().predict(X).values)
     assert numbers.fitted[0].last.params["level"].shape == ()
-    with pytest.raises(Refusal, match=r"give it: epochal.load\(folder, model=...\)"):
+    with pytest.raises(Refusal, match=r"give it: ep\.load\(\.\.\., model=\.\.\.\)"):
         ep.load(folders[1])
 
 

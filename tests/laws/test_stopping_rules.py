@@ -248,11 +248,20 @@ def test_a_budget_of_seconds_ends_a_training_that_would_take_hours():
         (lambda: ep.Patience(3, min_epochs=-1), "min_epochs must be at least 0; got -1."),
         (lambda: ep.GeneralizationLoss(0), "GL must be greater than 0; got 0."),
         (lambda: ep.Productivity(-1), "PQ must be greater than 0; got -1."),
-        (lambda: ep.Productivity(1, strip=1), "strip must be at least 2; got 1."),
-        (lambda: ep.RisingStrips(0), "UP must be at least 1; got 0."),
+        (lambda: ep.Productivity(1, strip=1), "strip must be a whole number, at least 2; got 1."),
+        (lambda: ep.RisingStrips(0), "UP must be a whole number, at least 1; got 0."),
         (lambda: ep.Budget(), "a budget needs seconds or updates; got neither."),
         (lambda: ep.Budget(seconds=0), "the budget of seconds must be greater than 0; got 0."),
-        (lambda: ep.Budget(updates=-5), "the budget of updates must be greater than 0; got -5."),
+        (
+            lambda: ep.Budget(updates=-5),
+            "the budget of updates must be a whole number, at least 1; got -5.",
+        ),
+        (
+            lambda: ep.Budget(updates=1.5),
+            "the budget of updates must be a whole number, at least 1; got 1.5.",
+        ),
+        (lambda: ep.RisingStrips(2.5), "UP must be a whole number, at least 1; got 2.5."),
+        (lambda: ep.Productivity(1, strip=True), "strip must be a whole number, at least 2; got True."),
         (
             lambda: ep.all_of(ep.Patience(1), ep.Budget(1)),
             "a Budget ends training by itself and can't be part of all_of; use any_of.",

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from epochal.errors import Refusal
 from epochal.runs import disk, tensors
 from epochal.runs.disk import Written, measure
-from epochal.runs.tensors import parse_tensors, read_tensors, write_tensors
+from epochal.runs.tensors import read_tensors, write_tensors
 
 KNOWN = [
     np.dtype(kind) for kind in ["?", "u1", "i1", "i2", "u2", "f2", "i4", "u4", "f4", "c8", "f8", "i8", "u8"]
@@ -145,14 +145,12 @@ WRONG = {
     "metadata that are numbers": content({"__metadata__": {"a": 1}}),
     "metadata that are a list": content({"__metadata__": []}),
     "an entry that is none": content({"a": 3}),
-    "an entry with more": content({"a": entry(more=1)}, F4),
     "an unknown type": content({"a": entry("F128")}, F4),
     "a type that is a list": content({"a": {**entry(), "dtype": ["F32"]}}, F4),
     "a shape below 0": content({"a": entry(shape=(-2,))}, F4),
     "a shape of two negatives": content({"a": entry(shape=(-1, -2))}, F4),
     "a shape of fractions": content({"a": entry(shape=(2.0,))}, F4),
     "a shape that is true": content({"a": entry(shape=(True, 2))}, F4),
-    "too many dimensions": content({"a": entry(shape=(1,) * 32 + (2,))}, F4),
     "a shape that is too large": content({"a": entry(shape=(2**62, 2**62))}, F4),
     "a shape that wraps around": content({"a": entry(shape=(2**62 + 2,))}, F4),
     "other bytes than the shape": content({"a": entry(shape=(3,))}, F4),
@@ -165,8 +163,6 @@ WRONG = {
     "bytes at the end": content({"a": entry()}, F4 + b"\0"),
     "too few bytes": content({"a": entry()}, F4[:-1]),
 }
-DIFFER = ("a name twice", "NaN", "an entry with more", "too many dimensions", "no header")
-"""Where the library has another word for it, or lets it pass."""
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -175,19 +171,17 @@ def test_a_header_that_claims_too_much_is_refused(tmp_path, name):
     with pytest.raises(Refusal) as refused:
         read_tensors(tmp_path / "file")
     assert str(refused.value).startswith(f'"{tmp_path / "file"}" is damaged: ')
-    if name not in DIFFER:
-        with pytest.raises(safetensors.SafetensorError):
-            safetensors.deserialize(WRONG[name])
 
 
 @given(st.binary(max_size=80), st.data())
-def test_whatever_the_bytes_are_they_are_arrays_or_refused(junk, data):
+def test_whatever_the_bytes_are_they_are_arrays_or_refused(tmp_path_factory, junk, data):
     whole = content({"__metadata__": {"a": "b"}, "x": entry(), "y": entry("U8", (3,), (8, 11))}, b"\0" * 11)
-    at = data.draw(st.integers(0, len(whole)))
+    at, file = data.draw(st.integers(0, len(whole))), tmp_path_factory.mktemp("junk") / "file"
     for some in (junk, content(junk), whole[:at] + junk + whole[at + len(junk) :]):
         try:
-            found, _ = parse_tensors(np.frombuffer(some, np.uint8))
-        except ValueError:
+            file.write_bytes(some)
+            found, _ = read_tensors(file)
+        except Refusal:
             continue
         assert sum(value.nbytes for value in found.values()) <= len(some)
 
@@ -196,9 +190,6 @@ def test_a_header_is_bounded_as_the_format_has_it(tmp_path, monkeypatch):
     monkeypatch.setattr(tensors, "_HEADER", 40)
     with pytest.raises(ValueError, match="the header must have at most 40 bytes"):
         write_tensors(tmp_path / "ours", {"a name that is rather long": np.zeros(2)})
-    (tmp_path / "theirs").write_bytes(content({"a": entry()}, F4))
-    with pytest.raises(Refusal, match="must fit in the file and in 40 bytes"):
-        read_tensors(tmp_path / "theirs")
 
 
 def test_arrays_that_do_not_lie_at_their_alignment_are_read_all_the_same(tmp_path):

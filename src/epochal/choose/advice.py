@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from epochal.choose.timing import TimingCurve
 from epochal.common.faces import spoken
 from epochal.common.views import view
 from epochal.curves import Curves, Summary
-from epochal.runs.folder import plain
+from epochal.data.records import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["GOALS", "Advice", "Choice", "Defaults", "Price", "Tried"]
 
 GOALS = ("time", "samples", "updates", "quality")
+
+_NOT_KEPT = ("asked", "curves", "higher_is_better", "timing")
 
 
 @dataclass(frozen=True)
@@ -231,41 +233,17 @@ class Advice:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the curves, as JSON holds it."""
-        numbers = {"batch_size": self.batch_size, "learning_rate": self.learning_rate, "epochs": self.epochs}
-        found: dict[str, Any] = plain(
-            {
-                "answer": self.answer,
-                "recommended": self.recommended,
-                "told_apart": self.told_apart,
-                "goal": self.goal,
-                **{name: None if choice is None else asdict(choice) for name, choice in numbers.items()},
-                "optimizer": self.optimizer,
-                "options": {name: said(value) for name, value in self.options.items()},
-                "column": self.column,
-                "target": self.target,
-                "target_words": self.target_words,
-                "quality": self.quality.to_dict(),
-                "figures": {name: summary.to_dict() for name, summary in self.figures.items()},
-                "defaults": _described(self.defaults),
-                "failures": self.failures,
-                "seconds": self.seconds,
-                "best_epochs": self.best_epochs,
-                "improving": self.improving,
-                "tried": self.table,
-                "update_seconds": [asdict(point) for point in self.timing.points],
-                "noise": None if self.noise is None else asdict(self.noise),
-                "noise_words": self.noise_words,
-                "theory": None if self.theory is None else asdict(self.theory),
-                "decided_by": self.decided_by,
-                "notes": self.notes,
-                "cost": asdict(self.cost),
-                "data": self.data,
-                "settings": self.settings,
-                "conditions": self.conditions,
-                "folder": None if self.folder is None else str(self.folder),
-            }
+        found = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _NOT_KEPT}
+        return dict(
+            plain(
+                {
+                    **found,
+                    "options": {name: said(value) for name, value in self.options.items()},
+                    "tried": self.table,
+                    "update_seconds": self.timing.points,
+                }
+            )
         )
-        return found
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw price and update time against the batch size, the best epochs and the curve."""
@@ -290,15 +268,3 @@ class Advice:
             return "Advice(recommended=False)"
         rate = "" if self.learning_rate is None else f", learning_rate={self.learning_rate.value:g}"
         return f"Advice(batch_size={self.batch_size.value:g}{rate}, epochs={self.epochs.value:g})"
-
-
-def _described(defaults: Defaults) -> dict[str, Any]:
-    difference = defaults.difference
-    return {
-        "batch_size": defaults.batch_size,
-        "learning_rate": defaults.learning_rate,
-        "epochs": defaults.epochs,
-        "quality": defaults.quality.to_dict(),
-        "difference": None if difference is None else difference.to_dict(),
-        "failures": defaults.failures,
-    }

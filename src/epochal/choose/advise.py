@@ -5,7 +5,6 @@ advice = advise(MLP(64, 64), X, y, goal="time")
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -16,13 +15,13 @@ from typing import Any, Unpack
 from epochal.choose.advice import GOALS, Advice
 from epochal.choose.adviser import Adviser
 from epochal.choose.bench import Bench
-from epochal.choose.cluster import going_to
 from epochal.choose.confirm import FEWEST
-from epochal.choose.goal import Goal
+from epochal.choose.goal import Goal, split_target
 from epochal.choose.progress import Steps, Watch
+from epochal.choose.remote import training_on
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
-from epochal.data import joined, named_columns, y_or_target
+from epochal.data import joined, named_columns
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import BatchSchedule
 from epochal.runs.choices import keep_choice
@@ -98,10 +97,7 @@ def advise(
     if goal not in GOALS:
         meant = _OTHER_GOALS.get(str(goal).lower(), str(goal))
         raise Refusal(did_you_mean("goal", meant, GOALS, given=str(goal)))
-    if isinstance(target, str):
-        y, target = y_or_target(y, target), None
-    if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
-        raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one measured.")
+    y, target = split_target(y, target)
     given: dict[str, Any] = dict(options)
     repeats, size, epochs = (given.pop(name, ADVISED[name]) for name in ("repeats", "batch_size", "epochs"))
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
@@ -130,7 +126,7 @@ def advise(
     if size is not None:
         size = bench.base.plan.with_(batch_size=size).segments[0][1]
     steps.opening(dataset)
-    with closing(steps), going_to(ray, bench):
+    with closing(steps), training_on(ray, bench):
         if folder is not None:
             asked = {"goal": goal, "target": target, "batch_size": size, "repeats": repeats}
             bench.store = Store(Path(folder), {"what": "advice", **asked, **bench.described()})

@@ -27,10 +27,11 @@ from epochal.choose.confirm import Lengths, confirm, lengths_of, usual_point
 from epochal.choose.finest import finest, levels_of, sizes_beside
 from epochal.choose.goal import Goal, baseline, price_of, refuse_easy_target, share_of, targets
 from epochal.choose.hyperbola import fastest_batch
-from epochal.choose.memory import too_large
+from epochal.choose.memory import left_out
 from epochal.choose.noise import NoiseOverTraining, check_separable
 from epochal.choose.pilot import FIRST_EPOCHS, long_trainings, noise_along, pilot, pilot_size
 from epochal.choose.progress import Step, Watch
+from epochal.choose.remote import notes_of
 from epochal.choose.search import (
     SCREEN,
     Point,
@@ -43,10 +44,9 @@ from epochal.choose.search import (
 from epochal.choose.setting import Setting
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Job, Trial
-from epochal.choose.words import said_time
+from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
-from epochal.common.waiting import side_by_side
 from epochal.errors import Refusal
 
 __all__ = ["Adviser"]
@@ -125,7 +125,7 @@ class Adviser:
             self.timer.seconds(size)
         start = self._start()
         self._refuse_long(start)
-        self._say("piloting", f"The advice takes about {said_time(float(f'{self._expected(start):.2g}'))}.")
+        self._say("piloting", f"The advice takes about {duration(float(f'{self._expected(start):.2g}'))}.")
         piloted = pilot(self.search, start, self._first_guess(), self.first, self._run)
         self.search.targets |= self._targets([piloted.trials[point] for point in piloted.reference])
         noise, noise_words, theory = None, "It is not measured where quality is the goal.", None
@@ -175,25 +175,21 @@ class Adviser:
             asked=len(self.first),
             epochs=self.epochs,
             begin=self.begin,
-            notes=[*self.notes, *(words[:1].upper() + words[1:] for words in self.bench.told)],
+            notes=[*self.notes, *(words[:1].upper() + words[1:] for words in notes_of(self.bench))],
         )
         return conclude(evidence)
-
-    # Means --------------------------------------------------------------------------------------------------
 
     def _run(self, phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         """Send jobs out and tell how far they are."""
         for done, trial in enumerate(self.bench.run(jobs), start=1):
             self.spent += trial.seconds
-            if self.watch is not None:
-                seconds = time.perf_counter() - self.begin
-                words, where = self.bench.heard(), self.bench.where
-                self.watch(Step(phase, done, len(jobs), seconds, words, where))
+            self._say(phase, self.bench.executor.news(), done, len(jobs))
             yield trial
 
-    def _say(self, phase: str, words: str = "") -> None:
+    def _say(self, phase: str, words: str = "", done: int = 0, total: int = 0) -> None:
         if self.watch is not None:
-            self.watch(Step(phase, 0, 0, time.perf_counter() - self.begin, words))
+            seconds = time.perf_counter() - self.begin
+            self.watch(Step(phase, done, total, seconds, words, self.bench.executor.where))
 
     def _refuse_long(self, size: int) -> None:
         """Refuse what would take hours, by the pilot alone: the rest is of its order."""
@@ -201,8 +197,8 @@ class Adviser:
         seconds = epochs * self._batches(size) * self.timer.seconds(size) / cores()
         if seconds > LONG:
             raise Refusal(
-                f"the pilot alone would take about {said_time(seconds)} ({self._batches(size):,} updates an "
-                f"epoch, {said_time(self.timer.seconds(size))} each); give fewer epochs or repeats, or a "
+                f"the pilot alone would take about {duration(seconds)} ({self._batches(size):,} updates an "
+                f"epoch, {duration(self.timer.seconds(size))} each); give fewer epochs or repeats, or a "
                 "part of the rows."
             )
 
@@ -213,26 +209,19 @@ class Adviser:
 
     def _compile(self) -> None:
         """Compile the programs side by side, before they are timed in turn; leave out what is too large."""
-        todo = [
-            self.setting.with_(f"batch {size}", batch_size=size)
-            for size in self._timed()
-            if self.bench.store.timing(f"batch {size}") is None
-        ]
-        reasons = side_by_side(lambda one: too_large(self.bench, one), todo, cores())
-        large = [int(one.changes["batch_size"]) for one, why in zip(todo, reasons, strict=True) if why]
+        sized = {size: self.setting.with_(f"batch {size}", batch_size=size) for size in self._timed()}
+        large = left_out(self.bench, sized)
         if large:
-            self.notes.append(f"{next(why for why in reasons if why)}.")
+            self.notes.append(f"{next(iter(large.values()))}.")
             self.sizes = [size for size in self.sizes if size < min(large)]
         if not self.sizes:
             raise Refusal(f"no batch size fits into memory: {self.notes[-1]} Take a smaller network.")
 
     def _first_guess(self) -> int | None:
         """The step of the optimizer's usual rate; None where the rate is not searched."""
-        optimizer = self.bench.base.spec.optimizer
-        if optimizer.given is not None or self.bench.base.settings.learning_rate is not None:
-            return None
-        assert optimizer.learning_rate is not None
-        return step_of(optimizer.learning_rate)
+        usual = self.bench.base.spec.optimizer.learning_rate
+        given = self.bench.base.spec.optimizer.given or self.bench.base.settings.learning_rate
+        return None if given is not None or usual is None else step_of(usual)
 
     def _batches(self, batch_size: int) -> int:
         return -(-self.turns // batch_size)
@@ -246,8 +235,6 @@ class Adviser:
     def _start(self) -> int:
         """The batch size of the pilot."""
         return min(self.possible, key=lambda size: abs(size - pilot_size(self.turns)))
-
-    # Steps --------------------------------------------------------------------------------------------------
 
     def _targets(self, trials: Sequence[Mapping[int, Trial]]) -> dict[int, float]:
         """What counts as reached, for the repeats of these trainings: by the median of the references."""

@@ -10,11 +10,11 @@ from epochal.plan import Plan
 __all__ = ["possible_sizes", "usual_sizes"]
 
 MOST_BATCHES = 20_000
-"""Updates an epoch beyond which a batch size is not thought of."""
+"""Most updates per epoch of a candidate batch size."""
 
 
 def possible_sizes(plan: Plan) -> list[int]:
-    """The batch sizes that are thought of and that the plan's order can fill.
+    """The candidate batch sizes that the plan's order can fill.
 
     >>> from epochal.plan import Stratified
     >>> possible_sizes(Plan(20, "full", 1, order=Stratified([0, 1, 2, 2] * 5)))
@@ -28,9 +28,9 @@ def possible_sizes(plan: Plan) -> list[int]:
 
 
 def usual_sizes(samples: int) -> list[int]:
-    """The batch sizes that are thought of: powers of two, and all samples.
+    """The candidate batch sizes: powers of two, and all samples.
 
-    Sizes that make too many updates an epoch are not.
+    Without sizes with too many updates per epoch.
 
     >>> usual_sizes(142), usual_sizes(1_000_000)[0]
     ([1, 2, 4, 8, 16, 32, 64, 142], 64)

@@ -1,17 +1,16 @@
 """Many settings trained on the same samples with the same seeds.
 
 A `Bench` holds what all share: the data, the splits and scalings of each repeat, the seeds. A `Job` is one
-training to run; `Bench.run` sends jobs through compiled programs and yields a `Trial` for each. Jobs that
-differ in numbers only (rate, length, target, seed) run the same program. On a CPU each is a separate lane,
-one on each core; an accelerator runs many vmapped. Where `away` is set, they train there instead.
+training to run; `Bench.run` hands jobs to an executor and yields a `Trial` for each. Jobs that differ in
+numbers only (rate, length, target, seed) run the same program. On a CPU each is a separate lane, one on each
+core; an accelerator runs many vmapped.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,13 +18,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from epochal.choose.away import Away, Parcel
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.choose.trial import BROKEN, Interrupted, Job, Trial
 from epochal.choose.until import Until
 from epochal.common.machine import cores
-from epochal.common.waiting import PATIENCE_SECONDS, ended
 from epochal.curves import Curves
 from epochal.engine.lane import Evaluation, Lane, Source
 from epochal.engine.memory import fits
@@ -34,6 +31,7 @@ from epochal.errors import Refusal
 from epochal.plan.column import Column
 from epochal.settings import Settings
 from epochal.training.describe import describe_settings
+from epochal.training.executor import Executor, Stopped, Task, Threads
 from epochal.training.hosts import together
 from epochal.training.loop import Control, curves_of
 from epochal.training.prepare import chosen_optimizer, prepare
@@ -107,8 +105,11 @@ class Bench:
 
     def _begin(self, base: Prepared, store: Store | None, control: Control | None) -> None:
         self.base = base
-        self.away: Away | None = None
-        """Where trainings are made that nobody watches, if not in this process."""
+        self._on_host = jax.default_backend() == "cpu"
+        self.executor: Executor = Threads(
+            self.train, [()] * (cores() if self._on_host else 1), lambda: self.control.stopped
+        )
+        """What trains."""
         self.store = Store(None) if store is None else store  # an empty one is false
         self.control = control or Control()
         self.updates = 0
@@ -122,8 +123,8 @@ class Bench:
         self._prepared: dict[str, Prepared] = {}
         self._known: list[tuple[Setting, Prepared]] = []
         self._sources: OrderedDict[int, Source] = OrderedDict()
+        self._programs: dict[Any, int] = {}
         self._lock = threading.Lock()
-        self._leaving = threading.Event()
 
     @property
     def monitor(self) -> str:
@@ -138,25 +139,6 @@ class Bench:
             "program": program_digest(self.base),
             "order_values": None if values is None else Column(values).fingerprint,
         }
-
-    @property
-    def _stopped(self) -> bool:
-        """Whether trainings are to end: somebody asked, or nobody takes their trials any more."""
-        return self.control.stopped or self._leaving.is_set()
-
-    @property
-    def where(self) -> str:
-        """How many workers train on how many nodes; empty if this process does."""
-        return "" if self.away is None else self.away.where
-
-    @property
-    def told(self) -> tuple[str, ...]:
-        """What is to be known about trainings that were made elsewhere."""
-        return () if self.away is None else self.away.told()
-
-    def heard(self) -> str:
-        """What has happened elsewhere since this was last asked; empty most of the time."""
-        return "" if self.away is None else self.away.heard()
 
     def count(self, updates: int) -> None:
         """Take updates into account that were made outside of `run`."""
@@ -190,49 +172,24 @@ class Bench:
                 return replace(found, settings=settings, spec=spec)
         return None
 
-    def run(self, jobs: Sequence[Job], watch: Callable[[Job, Lane], None] | None = None) -> Iterator[Trial]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[Trial]:
         """Yield the trial of each job, those in the store first, the others as they end.
-
-        Args:
-            jobs: what is to be trained.
-            watch: called with a job and its lane before each call and at the end, to look at parameters
-                while they train; such jobs are always trained, never found.
 
         Raises:
             Interrupted: the control was asked to stop.
         """
         todo = []
         for job in jobs:
-            trial = None if watch is not None else self.store.find(job.key, job.setting.name, job.repeat)
+            trial = self.store.find(job.key, job.setting.name, job.repeat)
             if trial is None:
                 todo.append(job)
             else:
                 self.updates += trial.updates
                 self.trainings += 1
                 yield trial
-        if self.away is not None and watch is None:
-            yield from self._sent(todo, self.away)
-            return
-        on_host = jax.default_backend() == "cpu"
-        small = [job for job in todo if self.prepared(job.setting).small] if on_host else []
-        light = {id(job) for job in small}
-        large = [job for job in todo if id(job) not in light]
-        for several, workers in ((small, cores()), (large, 1)):
-            together = 1 if on_host or watch is not None else TOGETHER
-            for trial in self._drive(self._groups(several, together), workers, watch):
-                self.count(trial.updates)
-                self.trainings += 1
-                yield trial
-
-    def _sent(self, jobs: Sequence[Job], away: Away) -> Iterator[Trial]:
-        """Yield the trials of jobs that are trained elsewhere, as they come back."""
-        together = 1 if jax.default_backend() == "cpu" else TOGETHER
-        parcels = [
-            Parcel(group, self._program(group[0]), not self.prepared(group[0].setting).small)
-            for group in self._groups(jobs, together)
-        ]
-        for news in away.trained(parcels, lambda: self.control.stopped):
-            for job, trial in news:
+        tasks = [self._task(group) for group in self._groups(todo, 1 if self._on_host else TOGETHER)]
+        for task, trials in self.executor.map_unordered(tasks):
+            for job, trial in zip(task.work, trials, strict=True):
                 self.store.add(job.key, trial)
                 self.count(trial.updates)
                 self.trainings += 1
@@ -240,9 +197,28 @@ class Bench:
         if self.control.stopped:
             raise Interrupted
 
-    def train(self, group: list[Job]) -> list[Trial]:
-        """The trials of jobs with the same program, in their order; none if the control was stopped."""
-        return [trial for _, trial in self._train(group, None)]
+    def _task(self, group: list[Job]) -> Task:
+        """The task of jobs that go through one program in step."""
+        setting = group[0].setting
+        program = self._programs.setdefault(self._program(group[0]), len(self._programs))
+        return Task(group, setting.name, program, large=self._on_host and not self.prepared(setting).small)
+
+    def train(
+        self, group: list[Job], devices: tuple[jax.Device, ...], stopped: Stopped
+    ) -> list[Trial] | None:
+        """The trials of jobs with the same program, in their order; None if they were stopped."""
+        lane = self.lane(group)
+        if len(group) > 1 and not fits(lane):
+            half = len(group) // 2
+            parts = [self.train(part, devices, stopped) for part in (group[:half], group[half:])]
+            return None if stopped() else [trial for part in parts for trial in part or []]
+        evaluations: list[Evaluation] = []
+        while not lane.done:
+            evaluations += lane.advance()
+            if stopped():
+                return None
+        evaluations += lane.finish()
+        return self._trials(group, lane, evaluations)
 
     def _program(self, job: Job) -> tuple[Any, ...]:
         """What is compiled for a job: the same for jobs that differ in numbers only."""
@@ -252,79 +228,19 @@ class Bench:
 
     def _groups(self, jobs: Sequence[Job], together: int) -> list[list[Job]]:
         """Jobs that go through one program in step: the same plan, program and limits."""
-        groups: dict[Any, list[list[Job]]] = {}
+        if together == 1:
+            return [[job] for job in jobs]
+        found: list[list[Job]] = []
+        latest: dict[Any, list[Job]] = {}
         for job in jobs:
-            same = groups.setdefault((self._program(job), job.updates, job.every), [[]])
-            if len(same[-1]) == together:
-                same.append([])
-            same[-1].append(job)
-        order = {id(job): place for place, job in enumerate(jobs)}
-        return sorted((one for same in groups.values() for one in same), key=lambda one: order[id(one[0])])
+            same = self._program(job), job.updates, job.every
+            if same not in latest or len(latest[same]) == together:
+                latest[same] = []
+                found.append(latest[same])
+            latest[same].append(job)
+        return found
 
-    def _drive(
-        self, groups: list[list[Job]], workers: int, watch: Callable[[Job, Lane], None] | None
-    ) -> Iterator[Trial]:
-        """Run groups of jobs in threads; what they have learned is stored in this one."""
-        todo: queue.SimpleQueue[list[Job]] = queue.SimpleQueue()
-        for group in groups:
-            todo.put(group)
-        told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._leaving.clear()
-
-        def work() -> None:
-            while not self._stopped:
-                try:
-                    group = todo.get_nowait()
-                except queue.Empty:
-                    break
-                try:
-                    told.put(self._train(group, watch))
-                except BaseException as error:
-                    told.put(error)
-                    return
-            told.put(None)
-
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, len(groups)))]
-        for thread in threads:
-            thread.start()
-        working = len(threads)
-        try:
-            while working:
-                news = told.get()
-                if news is None:
-                    working -= 1
-                    continue
-                if isinstance(news, BaseException):
-                    raise news
-                for job, trial in news:
-                    self.store.add(job.key, trial)
-                    yield trial
-        finally:
-            self._leaving.set()
-            if working:  # whoever has asked before to stop does not wait for a device that hangs
-                ended(threads, PATIENCE_SECONDS if self.control.stopped else None)
-        if self.control.stopped:
-            raise Interrupted
-
-    def _train(self, group: list[Job], watch: Callable[[Job, Lane], None] | None) -> list[tuple[Job, Trial]]:
-        """Train one group to its end."""
-        lane = self.lane(group)
-        if len(group) > 1 and not fits(lane):
-            half = len(group) // 2
-            return self._train(group[:half], watch) + self._train(group[half:], watch)
-        evaluations: list[Evaluation] = []
-        while not lane.done:
-            if watch is not None:
-                watch(group[0], lane)
-            evaluations += lane.advance()
-            if self._stopped:
-                return []
-        evaluations += lane.finish()
-        if watch is not None:
-            watch(group[0], lane)
-        return self._trials(group, lane, evaluations)
-
-    def _trials(self, group: list[Job], lane: Lane, evaluations: list[Evaluation]) -> list[tuple[Job, Trial]]:
+    def _trials(self, group: list[Job], lane: Lane, evaluations: list[Evaluation]) -> list[Trial]:
         rows = curves_of(lane.plan, lane.spec.columns, range(len(group)), evaluations)
         status = np.asarray(lane.progress.repeats.status)
         found = []
@@ -341,7 +257,7 @@ class Bench:
                 learned = fitted_of(prepared, lane.spec, one, job.repeat)
                 learned = replace(learned, best=learned.last) if job.blocks == "last" else learned
                 outputs = added_by_blocks(prepared, learned, job.repeat)
-            found.append((job, Trial(job.setting.name, job.repeat, curves, last, seconds, reason, *outputs)))
+            found.append(Trial(job.setting.name, job.repeat, curves, last, seconds, reason, *outputs))
         return found
 
     def lane(self, group: Sequence[Job], fixed_budget: int | None = None) -> Lane:

@@ -18,26 +18,26 @@ from typing import Any
 import jax
 
 from epochal.choose.bench import Bench
-from epochal.choose.cluster import going_to
 from epochal.choose.comparison import Comparison, Tuned
 from epochal.choose.fairness import At, Length, amount_of, lengths, parse_at, said_at
+from epochal.choose.goal import split_target
 from epochal.choose.grid import AXES, TUNE, Axis, Entry, axes_of, entries, said
 from epochal.choose.judged import judge_trial
-from epochal.choose.memory import too_large
+from epochal.choose.memory import left_out
 from epochal.choose.progress import Step, Steps, Watch
-from epochal.choose.race import Dropped, Outcome, race
+from epochal.choose.race import Outcome, race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
+from epochal.choose.remote import notes_of, training_on
 from epochal.choose.rows import Measured, concluded
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.choose.timing import TimingCurve, measure
 from epochal.choose.trial import Job, Trial
-from epochal.choose.words import said_time
+from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.common.version import VERSION
-from epochal.common.waiting import side_by_side
-from epochal.data import joined, named_columns, y_or_target
+from epochal.data import joined, named_columns
 from epochal.errors import Refusal
 from epochal.plan import Plan
 from epochal.runs.choices import keep_choice
@@ -126,11 +126,7 @@ def compare(
     """
     begin, control = time.perf_counter(), control or Control()
     steps = Steps(watch, progress, control)
-    asked = parse_at(at)
-    if isinstance(target, str):
-        y, target = y_or_target(y, target), None
-    if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
-        raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one chosen.")
+    y, target = split_target(y, target)
     if margin is not None and not (isinstance(margin, int | float) and math.isfinite(margin) and margin >= 0):
         raise Refusal(
             f"`margin` must be a finite number, at least 0; got {margin!r}. Leave it out to have one chosen."
@@ -138,11 +134,11 @@ def compare(
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
     columns, data = named_columns(y, sample_weight), joined(data, y, sample_weight, **reading)
-    task = _settle(axes, common, data, asked, "batch_size" in options, control)
+    task = _settle(axes, common, data, parse_at(at), "batch_size" in options, control)
     task.watch, task.begin, task.margin = steps.watch, begin, margin
     kept = None if folder is None else Path(folder)
     steps.opening(task.bench.base.dataset)
-    with closing(steps), going_to(ray, task.bench):
+    with closing(steps), training_on(ray, task.bench):
         if kept is not None:
             task.bench.store = Store(kept, task.request(target))
         task.measure()
@@ -150,7 +146,7 @@ def compare(
             task.refuse_long()
         task.tune()
         task.run()
-        task.notes += task.bench.told
+        task.notes += notes_of(task.bench)
     found = concluded(task.measured(target), kept, time.perf_counter() - begin)
     rows = tuple(replace(row, options={**columns, **row.options}) for row in found.rows)
     found = replace(found, rows=rows)
@@ -189,8 +185,7 @@ def _settle(
             "stop must not hold a Budget in a comparison, where at= says how far each setting trains; "
             'use `at="2s"` or `at="1000updates"`.'
         )
-    base = replace(base, optimizer=first["optimizer"])
-    bench = Bench(first["model"], data, base, control=control)
+    bench = Bench(first["model"], data, replace(base, optimizer=first["optimizer"]), control=control)
     grid, notes = entries(axes, bench.base.plan.turns, chosen_sizes)
     plans = {entry.name: bench.prepared(_named(entry, "plan")).plan for entry in grid}
     return _Race(bench, grid, plans, at, repeats, dict(common), notes)
@@ -207,8 +202,7 @@ def _epochs(axis: Axis, at: At) -> Axis:
         wanted = int(at.amount)
         if any(value not in (wanted, COMPARED["epochs"]) for _, value in axis.values):
             raise Refusal(
-                f'`at="{wanted}epochs"` and `epochs={axis.values[0][1]}` contradict each other; give one of '
-                "them."
+                f'`at="{wanted}epochs"` and `epochs={axis.values[0][1]}` contradict each other; give one.'
             )
         return Axis("epochs", (("", wanted),))
     return axis
@@ -240,17 +234,15 @@ class _Race:
     settings: dict[str, Setting] = field(default_factory=dict)
     trials: dict[str, list[Trial]] = field(default_factory=dict)
     outcome: Outcome | None = None
-    trainings: int = 0
     updates: int = 0
 
     def request(self, target: float | None) -> dict[str, Any]:
         """All that decides the figures, as JSON holds it."""
-        base = self.bench.base
         return {
             "kind": "comparison",
             "algorithm": ALGORITHM,
             "epochal": VERSION,
-            "data": base.dataset.fingerprint,
+            "data": self.bench.base.dataset.fingerprint,
             "at": [self.at.unit, self.at.amount],
             "target": target,
             "margin": self.margin,
@@ -266,51 +258,37 @@ class _Race:
 
     def measure(self) -> None:
         """Time an update of each model and optimizer at each batch size, and see how far settings train."""
-        families: dict[str, dict[int, Setting]] = {}
+        phase, done = "measuring the time of an update", 0
+        timed: dict[tuple[str, int], Setting] = {}
         for entry in self.entries:
-            size = self.plans[entry.name].segments[0][1]
-            family = _family(entry)
-            name = f"time of an update | {family} | {size}"
-            families.setdefault(family, {}).setdefault(size, entry.setting.with_(name))
-        total, done = sum(len(sizes) for sizes in families.values()), 0
-        self._leave_out(families)
-        for family, sizes in families.items():
-            self._say("measuring the time of an update", done, total)
-            self.timing[family] = measure(self.bench, list(sizes.values()))
-            done += len(sizes)
-        self._say("measuring the time of an update", done, total)
-        first = next(iter(self.timing.values()))
-        plan = next(iter(self.plans.values()))
+            family, size = self._timed_as(entry)
+            timed.setdefault((family, size), entry.setting.with_(f"time of an update | {family} | {size}"))
+        for key, reason in left_out(self.bench, timed).items():
+            del timed[key]
+            self.entries = [one for one in self.entries if self._timed_as(one) != key]
+            self.notes.append(f"{reason}.")
+        if not self.entries:
+            raise Refusal(f"no setting fits into memory: {self.notes[-1]} Give smaller batch sizes.")
+        self.plans = {entry.name: self.plans[entry.name] for entry in self.entries}
+        for family in dict.fromkeys(family for family, _ in timed):
+            self._say(phase, done, len(timed))
+            settings = [one for (own, _), one in timed.items() if own == family]
+            self.timing[family] = measure(self.bench, settings)
+            done += len(settings)
+        self._say(phase, done, len(timed))
+        first, plan = next(iter(self.timing.values())), next(iter(self.plans.values()))
         amount = amount_of(self.at, plan, lambda size: float(first.seconds(size)))
         self.lengths = lengths(self.at, amount, self.plans, self.update_seconds)
         self.words = said_at(self.at, amount, [self.plans[entry.name].epochs for entry in self.entries])
 
-    def _leave_out(self, families: dict[str, dict[int, Setting]]) -> None:
-        """Compile the programs side by side, before they are timed in turn; leave out what is too large."""
-        todo = [
-            (family, size, setting)
-            for family, sizes in families.items()
-            for size, setting in sizes.items()
-            if self.bench.store.timing(setting.name) is None
-        ]
-        reasons = side_by_side(lambda one: too_large(self.bench, one[2]), todo, cores())
-        for (family, size, _), reason in zip(todo, reasons, strict=True):
-            if reason:
-                del families[family][size]
-                self.entries = [
-                    one
-                    for one in self.entries
-                    if (_family(one), self.plans[one.name].segments[0][1]) != (family, size)
-                ]
-                self.notes.append(f"{reason}.")
-        if not self.entries:
-            raise Refusal(f"no setting fits into memory: {self.notes[-1]} Give smaller batch sizes.")
-        self.plans = {entry.name: self.plans[entry.name] for entry in self.entries}
+    def _timed_as(self, entry: Entry) -> tuple[str, int]:
+        """Model and optimizer where they vary, and batch size: what an update takes follows from these."""
+        return ", ".join(filter(None, entry.family)), self.plans[entry.name].segments[0][1]
 
     def update_seconds(self, name: str) -> float:
         """The measured time of an update of a setting."""
-        entry = next(one for one in self.entries if one.name == name)
-        return float(self.timing[_family(entry)].seconds(self.plans[name].segments[0][1]))
+        family, size = self._timed_as(next(one for one in self.entries if one.name == name))
+        return float(self.timing[family].seconds(size))
 
     def refuse_long(self) -> None:
         """Refuse what would take more than an hour."""
@@ -323,8 +301,8 @@ class _Race:
             trainings, updates = trainings + count, updates + count * each
         if seconds > LONG:
             raise Refusal(
-                f"the comparison would take about {said_time(seconds)} ({trainings:,} trainings, "
-                f"{updates:,} updates, {said_time(seconds / updates)} each on average); give "
+                f"the comparison would take about {duration(seconds)} ({trainings:,} trainings, "
+                f"{updates:,} updates, {duration(seconds / updates)} each on average); give "
                 "`yes=True` to start it, or fewer batch sizes, epochs or repeats."
             )
 
@@ -334,15 +312,14 @@ class _Race:
         if wanted:
             self.tuned = tune(
                 wanted,
-                {entry.name: self.plans[entry.name].segments[0][1] for entry in wanted},
+                {entry.name: self._timed_as(entry)[1] for entry in wanted},
                 self.lengths,
                 range(self.repeats, self.repeats + REPEATS),
                 self._values,
                 higher_is_better(self.bench.monitor),
             )
         for entry in self.entries:
-            found = self.tuned.get(entry.name)
-            rate: dict[str, Any] = {} if found is None else {"learning_rate": found.rate}
+            rate: dict[str, Any] = {"learning_rate": self.tuned[entry.name].rate} if entry.tuned else {}
             self.settings[entry.name] = entry.setting.with_(**rate)
 
     def run(self) -> None:
@@ -354,20 +331,25 @@ class _Race:
             self._round,
             higher_is_better=higher_is_better(self.bench.monitor),
             margin=self.margin,
-            hear=self._hear,
+            hear=lambda lost: self._say("comparing", 0, 0, str(lost)),
         )
 
     def _round(self, live: Sequence[str], done: int, look: int) -> dict[str, list[float]]:
         """Train further repeats of some settings: what they are judged by, in all their repeats."""
-        jobs = [self._job(name, repeat) for repeat in range(done, look) for name in live]
+        jobs = [
+            Job(self.settings[name], repeat, self.lengths[name].updates, self.lengths[name].every)
+            for repeat in range(done, look)
+            for name in live
+        ]
         for job, trial in self._trained(jobs, f"comparing, repeats {done + 1} to {look}"):
             self.trials[job.setting.name].append(trial)
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
-        return {name: [self._judged(name, trial) for trial in self.trials[name]] for name in live}
-
-    def _hear(self, lost: Dropped) -> None:
-        self._say("comparing", 0, 0, str(lost))
+        column = self.bench.monitor
+        return {
+            name: [judge_trial(trial, column, self.lengths[name]).value for trial in self.trials[name]]
+            for name in live
+        }
 
     def measured(self, target: float | None) -> Measured:
         """All that the conclusion rests on."""
@@ -388,16 +370,9 @@ class _Race:
             at=self.words,
             target=target,
             notes=tuple(self.notes),
-            trainings=self.trainings,
+            trainings=self.bench.trainings,
             updates=self.updates,
         )
-
-    def _job(self, name: str, repeat: int) -> Job:
-        length = self.lengths[name]
-        return Job(self.settings[name], repeat, length.updates, length.every)
-
-    def _judged(self, name: str, trial: Trial) -> float:
-        return judge_trial(trial, self.bench.monitor, self.lengths[name]).value
 
     def _values(self, wanted: Sequence[tuple[Job, Length]], words: str) -> list[float]:
         """What each job is judged by, in their order."""
@@ -413,17 +388,11 @@ class _Race:
         by_name = {(job.setting.name, job.repeat): job for job in jobs}
         self._say(phase, 0, len(jobs))
         for done, trial in enumerate(self.bench.run(jobs), start=1):
-            self.trainings += 1
             self.updates += trial.updates
-            self._say(phase, done, len(jobs), self.bench.heard())
+            self._say(phase, done, len(jobs), self.bench.executor.news())
             yield by_name[trial.setting, trial.repeat], trial
 
     def _say(self, phase: str, done: int, total: int, words: str = "") -> None:
         if self.watch is not None:
             seconds = time.perf_counter() - self.begin
-            self.watch(Step(phase, done, total, seconds, words, self.bench.where))
-
-
-def _family(entry: Entry) -> str:
-    """What a timing curve is called: its model and optimizer where they vary."""
-    return ", ".join(filter(None, entry.family))
+            self.watch(Step(phase, done, total, seconds, words, self.bench.executor.where))

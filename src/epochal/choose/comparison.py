@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,10 @@ from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
-from epochal.choose.words import said_time
-from epochal.common.faces import spoken
 from epochal.common.views import view
 from epochal.curves import Curves, Summary
+from epochal.data.records import plain
 from epochal.errors import Refusal, did_you_mean, require
-from epochal.runs.folder import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -202,18 +200,7 @@ class Comparison:
 
     def summary(self) -> str:
         """The answer, a line for each setting, and the notes."""
-        from epochal.choose.comparison_table import lines_of
-
-        lines = [self.answer, "", *lines_of(self)]
-        if self.target is not None:
-            lines += ["", f"Target: {self.column} {self.target:.4g} on average ({self.target_words})."]
-        if self.hyperbola is not None:
-            lines.append(f"Updates to the target: {self.hyperbola}.")
-        if self.notes:
-            lines += ["", *map(spoken, self.notes)]
-        cost = self.cost
-        lines += ["", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {said_time(cost.seconds)}."]
-        return "\n".join(lines)
+        return str(view("comparison_text")(self))
 
     def __str__(self) -> str:
         return self.summary()
@@ -250,35 +237,10 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the curves, as JSON holds it: what is not finite is None."""
-        found = {
-            "answer": self.answer,
-            "column": self.column,
-            "higher_is_better": self.higher_is_better,
-            "at": self.at,
-            "rows": [_nested(row) for row in self.rows],
-            "recommended": self.recommended,
-            "same": self.same,
-            "best": self.best,
-            "tied": self.tied,
-            "margin": self.margin,
-            "unbeaten": self.unbeaten,
-            "target": self.target,
-            "target_words": self.target_words,
-            "hyperbola": None if self.hyperbola is None else asdict(self.hyperbola),
-            "critical": self.critical,
-            "regimes": {regime.name: regime.row for regime in self.regimes},
-            "timing": {
-                name: [asdict(point) for point in curve.points] for name, curve in self.timing.items()
-            },
-            "notes": self.notes,
-            "cost": asdict(self.cost),
-            "data": dict(self.data),
-            "settings": dict(self.settings),
-            "conditions": dict(self.conditions),
-            "interrupted": self.interrupted,
-            "folder": None if self.folder is None else str(self.folder),
-        }
-        return dict(plain(found))
+        left = {"rows": list(map(_nested, self.rows)), "regimes": {one.name: one.row for one in self.regimes}}
+        left["timing"] = {name: curve.points for name, curve in self.timing.items()}
+        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "curves"}
+        return dict(plain(own | left))
 
     def plot(self, path: str | Path | None = None, *, style: str = "light") -> Figure:
         """Draw curves, quality against time, and updates to the target.
@@ -331,14 +293,4 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
 def _nested(row: Row) -> dict[str, Any]:
     """A row with all it holds."""
     found = {one.name: getattr(row, one.name) for one in fields(row) if one.name != "model"}
-    return found | {
-        "options": {name: said(value) for name, value in row.options.items()},
-        "axes": dict(row.axes),
-        "quality": row.quality.to_dict(),
-        "figures": {name: figure.to_dict() for name, figure in row.figures.items()},
-        "best_epoch": row.best_epoch.to_dict(),
-        "effort": None if row.effort is None else asdict(row.effort),
-        "difference": None if row.difference is None else row.difference.to_dict(),
-        "dropped": None if row.dropped is None else asdict(row.dropped),
-        "tuned": None if row.tuned is None else asdict(row.tuned),
-    }
+    return found | {"options": {name: said(value) for name, value in row.options.items()}}

@@ -6,10 +6,12 @@ import math
 
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.reached import Effort
-from epochal.choose.words import ranged, said_time
+from epochal.choose.words import ranged
+from epochal.common.durations import duration
+from epochal.common.faces import spoken
 from epochal.common.layout import aligned
 
-__all__ = ["behind", "cells_of", "lines_of", "mark_of", "marks_of"]
+__all__ = ["behind", "cells_of", "lines_of", "mark_of", "marks_of", "text"]
 
 
 def cells_of(found: Comparison) -> list[tuple[str, ...]]:
@@ -33,7 +35,7 @@ def cells_of(found: Comparison) -> list[tuple[str, ...]]:
                 f"{row.repeats}{' (dropped)' if row.dropped else ''}",
                 f"{row.best_epoch.mean:.3g}" if quality.repeats else "",
                 f"{row.updates:,}",
-                said_time(row.seconds),
+                duration(row.seconds),
                 spent,
             )
         )
@@ -94,3 +96,17 @@ def _effort(effort: Effort) -> str:
         return "not reached"
     share = "" if effort.reached == effort.repeats else f" ({effort.reached} of {effort.repeats} reached it)"
     return f"{effort.expected:,.3g}{share}" if effort.expected < 100 else f"{effort.expected:,.0f}{share}"
+
+
+def text(found: Comparison) -> str:
+    """The answer, a line for each setting, and the notes."""
+    lines = [found.answer, "", *lines_of(found)]
+    if found.target is not None:
+        lines += ["", f"Target: {found.column} {found.target:.4g} on average ({found.target_words})."]
+    if found.hyperbola is not None:
+        lines.append(f"Updates to the target: {found.hyperbola}.")
+    if found.notes:
+        lines += ["", *map(spoken, found.notes)]
+    cost = found.cost
+    lines += ["", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {duration(cost.seconds)}."]
+    return "\n".join(lines)

@@ -52,15 +52,15 @@ class PairedDifference:
     """The same, corrected for all comparisons and looks (Bonferroni): to be held against `alpha`."""
     pairs: int
     wins: tuple[int, int]
-    """In how many repeats a was better, and in how many b."""
+    """The numbers of repeats in which a and b were better."""
     unfinished: tuple[int, int]
-    """In how many repeats a gave no finite value, and in how many b."""
+    """The numbers of repeats in which a and b had no finite value."""
     better: str | None
-    """The name of the better setting, or None where the repeats cannot tell or no difference matters."""
+    """The better setting, or None if undecided or practically the same."""
     level: float = ALPHA
-    """What a p-value had to stay below: the share of alpha that this comparison had at this look."""
+    """The significance level of this comparison at this look."""
     alpha: float = ALPHA
-    """How often any of all comparisons may call equal settings different."""
+    """The error rate over all comparisons."""
     margin: float = 0.0
     """The smallest difference that matters."""
 

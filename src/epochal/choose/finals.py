@@ -234,6 +234,11 @@ def epochs_of_others(values: Floats) -> NDArray[np.int64]:
     return np.argmin(rest, axis=1)
 
 
+FEWER = 0.75
+"""Fewer epochs than the defaults are advised where they are at most this share: which of
+the last epochs is best is luck, and other seeds do a little worse with fewer."""
+
+
 def final_of(
     point: Point,
     epochs: int,
@@ -261,7 +266,8 @@ def final_of(
         columns = np.array([trial.curves.columns[rules.column][:shortest] for trial in whole.values()])
         rows = dict(zip(whole, epochs_of_others(rules.sign * columns).tolist(), strict=True))
         best = int(np.argmin(rules.sign * columns.mean(axis=0)))
-        epochs = max(1, round(float(next(iter(whole.values())).curves.epoch[best])))
+        found = max(1, round(float(next(iter(whole.values())).curves.epoch[best])))
+        epochs = found if found <= FEWER * trained else trained
     names = [name for name in _names(whole) if name != rules.column]
 
     def column(name: str) -> Floats:

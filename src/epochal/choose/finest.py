@@ -29,13 +29,13 @@ ROUNDS = 2
 """Rounds of fresh seeds, each with as many as the search has."""
 
 LONGER = 1.5
-"""A training goes on for so many times the epochs at which others were best: the best number may be more."""
+"""Training length as a multiple of the epochs that were best for others, since it may need more."""
 
 LARGE = 3.0
-"""The same for a batch larger than the pilot's, whose epochs are cheap and of which it may need more."""
+"""The same for batches larger than the pilot's, whose epochs are cheap."""
 
 FURTHER = 5
-"""And for so many epochs at least."""
+"""Fewest additional epochs."""
 
 Send = Callable[[str, Sequence[Job]], Iterable[Trial]]
 
@@ -145,7 +145,7 @@ def _train(
     phase: str,
     run: Send,
 ) -> None:
-    """Train what is missing, each point for its number of epochs, evaluated after each."""
+    """Train missing repeats, each point for its number of epochs, with an evaluation after each."""
     jobs, places = [], {}
     for point, epochs in horizons.items():
         batches = _batches(search, point)

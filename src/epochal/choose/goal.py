@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from epochal.choose.bench import Bench
 from epochal.choose.reached import Reached, first_reached
 from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
+from epochal.data import y_or_target
 from epochal.errors import Refusal
 from epochal.training.baselines import constant_figures
 
@@ -30,6 +32,7 @@ __all__ = [
     "price_of",
     "reached_in",
     "refuse_easy_target",
+    "split_target",
     "targets",
 ]
 
@@ -39,13 +42,25 @@ SHARE, MOST_SHARE = 0.03, 0.1
 The least and the most; between them the luck of a single training decides (`share_of`).
 """
 
-
 NEGLIGIBLE = 0.002
 """An improvement by less than this share of that scale is none: on easy data it would go on for ever."""
 
 
 LUCK = 2.0
 """Standard deviations of luck that a value may be away from the best."""
+
+
+def split_target(y: Any, target: float | str | None) -> tuple[Any, float | None]:
+    """The targets `y`, whose column `target` may name, and the value that counts as reached.
+
+    >>> split_target(None, "price"), split_target("price", 0.5)
+    (('price', None), ('price', 0.5))
+    """
+    if isinstance(target, str):
+        return y_or_target(y, target), None
+    if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
+        raise Refusal(f"`target` must be a finite number; got {target!r}. Leave it out to have one chosen.")
+    return y, target
 
 
 @dataclass(frozen=True)

@@ -78,10 +78,10 @@ class Hyperbola:
 
     @property
     def estimated(self) -> bool:
-        """Whether the measurements say more about the critical batch size than its order of magnitude, twice.
+        """Whether the critical batch size is estimated to better than two orders of magnitude.
 
-        An interval from 0 to infinity says nothing, nor does one whose ends are further apart than `WIDEST`.
-        One that is open at one end is a bound.
+        Not if the interval is from 0 to infinity, or wider than `WIDEST`.
+        One open at one end is a bound.
         """
         low, high = self.critical_ci95
         return low > 0 if math.isinf(high) else low == 0 or high <= WIDEST * low
@@ -158,7 +158,7 @@ def bootstrap_hyperbola(
         batch_sizes: shape (sizes,).
         steps: updates to the target, or updates spent where it was not reached; shape (repeats, sizes).
         reached: whether the target was reached, all where not given; shape (repeats, sizes).
-        resamples: how many bootstrap samples to draw.
+        resamples: number of bootstrap samples.
         seed: of the bootstrap.
 
     >>> steps = [[520, 136, 41, 17.6, 12], [500, 133, 42, 18, 11.9], [512, 137, 40, 17.9, 12.1]]

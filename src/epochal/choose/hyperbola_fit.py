@@ -43,7 +43,7 @@ class Points:
 
     @classmethod
     def of(cls, sizes: Floats, steps: Floats, censored: NDArray[np.bool_]) -> Points:
-        """What can be fitted, or a refusal."""
+        """The points to fit, or a refusal."""
         positive("batch_sizes", sizes)
         if not (np.isfinite(steps).all() and (steps > 0).all()):
             worst = steps[~(np.isfinite(steps) & (steps > 0))][0]
@@ -172,7 +172,7 @@ def least(points: Points, weight: Floats) -> Fits:
 
 
 def sizes_told(points: Points, weight: Floats) -> NDArray[np.int64]:
-    """At how many batch sizes the target was reached, for each row of weights."""
+    """The number of batch sizes that reached the target, for each row of weights."""
     known = ~points.censored
     return np.sum([(weight[:, known & (points.x == x)] > 0).any(axis=1) for x in np.unique(points.x)], axis=0)
 

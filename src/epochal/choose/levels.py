@@ -33,11 +33,11 @@ ONE_SIDED = 0.95
 
 @dataclass
 class Levels:
-    """Trainings of points, and what they reach after a number of epochs.
+    """Trainings of points, and their values after a number of epochs.
 
     column    the judged one.
-    sign      what makes of a value one that is better the lower it is.
-    baseline  what a constant prediction reaches, by repeat; NaN where not known.
+    sign      the factor that makes lower values better.
+    baseline  the baseline by repeat; NaN if unknown.
     change    a change of the judged column that is too small to count.
     found     the trainings, by point and repeat.
     """
@@ -49,7 +49,7 @@ class Levels:
     found: dict[Point, dict[int, Trial]] = field(default_factory=dict)
 
     def learn(self, point: Point, trials: Mapping[int, Trial]) -> None:
-        """Take trainings of a point."""
+        """Add trainings of a point."""
         held = self.found.setdefault(point, {})
         held |= trials
         self.found[point] = dict(sorted(held.items()))
@@ -59,7 +59,7 @@ class Levels:
         return [repeat for repeat in repeats if repeat not in self.found.get(point, {})]
 
     def seen(self, point: Point, repeats: Sequence[int]) -> list[int]:
-        """The repeats of these in which a point was trained, or all of it if there are none."""
+        """The repeats in which a point was trained; without any, all its repeats."""
         found = self.found[point]
         return [repeat for repeat in repeats if repeat in found] or list(found)
 
@@ -87,7 +87,7 @@ class Levels:
         return int(np.argmax(mean <= mean.min() + self.change)) + 1
 
     def by_others(self, point: Point, repeats: Sequence[int]) -> Floats:
-        """What each repeat reaches after the epochs that the others choose; infinite if one broke."""
+        """The value of each repeat after the epochs that the others choose; infinite if one broke."""
         if self.broken(point, repeats):
             return np.full(len(repeats), math.inf)
         values = self.matrix(point, repeats)
@@ -118,8 +118,8 @@ class Levels:
         return apart.ci95 is not None and apart.ci95[0] > 0
 
     def equivalent(self, points: Sequence[Point], repeats: Sequence[int]) -> list[Point]:
-        """Those that are as good as the first, but for the margin."""
-        from scipy.special import stdtrit  # late: importing SciPy costs more than most calls need
+        """The points that are as good as the first, within the margin."""
+        from scipy.special import stdtrit  # late: importing SciPy is slower than most calls
 
         best = self.by_others(points[0], repeats)
         constant = self.sign * np.array([self.baseline[repeat] for repeat in repeats])
@@ -135,7 +135,7 @@ class Levels:
         return found
 
     def lengths(self, point: Point, repeats: Sequence[int], most: int) -> Lengths:
-        """How long to train: the epochs at which the mean is best."""
+        """Training lengths: the epochs at which the mean is best."""
         trials = {repeat: self.found[point][repeat] for repeat in repeats}
         values = self.matrix(point, repeats)
         each = values <= values.min(axis=1, keepdims=True) + self.change

@@ -1,41 +1,39 @@
-"""The largest batch size of a comparison that fits into memory."""
+"""Settings of a comparison that do not fit into memory."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from epochal.choose.setting import Setting
 from epochal.choose.trial import Job
-from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said, largest
+from epochal.common.machine import cores
+from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said
+from epochal.training.executor import Task, Threads
 
 if TYPE_CHECKING:
     from epochal.choose.bench import Bench
 
-__all__ = ["largest_batch", "too_large"]
+__all__ = ["left_out", "too_large"]
+
+Key = TypeVar("Key")
 
 
-def largest_batch(bench: Bench, setting: Setting) -> int | None:
-    """The largest batch of a setting that fits; None if not even one sample does. Nothing is trained.
+def left_out(bench: Bench, settings: Mapping[Key, Setting]) -> dict[Key, str]:
+    """Why settings are left out that are too large; their programs are compiled side by side.
 
-    All samples, if they fit; else found from few programs that are compiled (`engine.memory.largest`).
-
-    Args:
-        bench: what holds the samples.
-        setting: what is trained; its batch size has no influence.
+    Those whose update time is known were compiled before, and fit.
     """
-    return largest(lambda size: _need(bench, setting, size), bench.base.plan.turns, SHARE * bytes_available())
+    tasks = [Task((key, one)) for key, one in settings.items() if bench.store.timing(one.name) is None]
+    threads = Threads(lambda work, devices, stopped: too_large(bench, work[1]), [()] * cores())
+    reasons = dict(threads.map_unordered(tasks))
+    return {task.work[0]: reasons[task] for task in tasks if reasons[task]}
 
 
 def too_large(bench: Bench, setting: Setting) -> str:
-    """Why a setting is left out, in one sentence; empty if it fits."""
+    """Why a setting is left out, in one sentence; empty if it fits. Its program is compiled and not run."""
     size, free = bench.prepared(setting).plan.batch_size, bytes_available()
-    need = _need(bench, setting, size)
+    need = besides(bench.lane([Job(setting, 0, 1, 1)]))
     if need <= SHARE * free:
         return ""
     return f"batch size {size:,} needs about {bytes_said(need)} and {bytes_said(free)} are free: left out"
-
-
-def _need(bench: Bench, setting: Setting, batch_size: int) -> int:
-    """What a batch size needs besides the samples; its program is compiled and not run."""
-    sized = setting.with_(f"{setting.name} | memory of {batch_size}", batch_size=batch_size)
-    return besides(bench.lane([Job(sized, 0, 1, 1)]))

@@ -47,7 +47,7 @@ def per_sample_moments(mean_square: float, square_of_mean: float, samples: int) 
     Args:
         mean_square: the mean of ‖g_i‖² over the samples.
         square_of_mean: ‖ḡ‖², of the mean gradient of the same samples.
-        samples: how many they are, at least 2.
+        samples: number of samples, at least 2.
 
     >>> per_sample_moments(mean_square=5.0, square_of_mean=2.0, samples=4)  # a variance has n - 1 below it
     Moments(trace=4.0, squared_norm=1.0)
@@ -120,12 +120,12 @@ class Smoothing:
 class NoiseScale:
     """B_simple of some samples at fixed parameters, in samples, with a 95 % interval.
 
-    value         tr(Σ)/|G|²; None where |G|² can't be told from 0.
+    value         tr(Σ)/|G|²; None if |G|² is not significantly above 0.
     low, high     the interval. Without a value, `low` is what the noise scale exceeds and `high` is infinite.
     trace         tr(Σ).
     squared_norm  |G|²; without bias, so it may be negative.
-    samples       how many gradients it rests on.
-    reason        why there is no value, in one sentence; empty where there is one.
+    samples       number of gradients.
+    reason        why there is no value, in one sentence; else empty.
     """
 
     value: float | None
@@ -145,7 +145,7 @@ class NoiseScale:
 
 @dataclass(frozen=True, eq=False)
 class BlockSums:
-    """What is kept of the gradients of some samples, taken in random order and cut into blocks.
+    """Block sums of the gradients of samples in random order.
 
     sizes    samples of each block; shape (blocks,).
     squares  sum of ‖g_i‖² of each block; shape (blocks,).
@@ -203,7 +203,7 @@ class BlockSums:
             return NoiseScale(
                 None, 0.0, math.inf, *parts, samples, "the gradients of all samples are the same."
             )
-        from scipy.special import stdtrit  # late: importing SciPy costs more than most calls need
+        from scipy.special import stdtrit  # late: importing SciPy is slower than most calls
 
         factor = float(stdtrit(blocks - 1, 0.975))
         left = [self.without(block) for block in range(blocks)]

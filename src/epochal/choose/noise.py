@@ -55,13 +55,13 @@ RESAMPLES = 2000
 def check_separable(model: Model, sample_shape: tuple[int, ...], dtype: Any = np.float32) -> None:
     """Refuse a model whose loss of one sample depends on the other samples of the batch, or on state.
 
-    It is found out by trying: another second sample must not move the outputs of the first, and a batch must
-    leave the state as it was.
+    Tested by evaluation: another second sample must not change the outputs of the first, and a batch must
+    not change the state.
 
     Args:
         model: the model.
         sample_shape: of one sample's inputs.
-        dtype: what they are kept as.
+        dtype: of the inputs.
     """
     remedy = (
         "leave batch normalization and the like out, or choose the batch size by training at several "
@@ -114,7 +114,7 @@ def block_sums(
         targets: shape (samples, ...).
         weights: of the samples, mean 1 over the training samples, or None; shape (samples,).
         key: of the order and of each sample's dropout.
-        blocks: how many blocks, at least 2.
+        blocks: number of blocks, at least 2.
     """
     samples = inputs.shape[0]
     if blocks < 2:
@@ -217,7 +217,7 @@ def measure(
 
 
 def variables_of(lane: Lane) -> list[Variables]:
-    """What the repeats of a lane have learned so far, one by one, as the model takes it."""
+    """The current variables of each repeat of a lane, as the model takes them."""
     spec, inputs = lane.spec, lane.source.parts[0].inputs
     shape = inputs.shape[1:] if lane.source.shared else inputs.shape[2:]
     packed = packing(spec, shapes_of(spec.model, shape, inputs.dtype).params)
@@ -231,11 +231,11 @@ def variables_of(lane: Lane) -> list[Variables]:
 
 
 def during(lane: Lane, *, samples: int = 1024, seed: int = 0) -> list[NoiseScale]:
-    """The noise scale of each repeat of a lane where it stands now.
+    """The noise scale of each repeat of a lane at its current state.
 
     Args:
         lane: between two calls; it is only read.
-        samples: training samples that are drawn for it, anew after each update; all if there are fewer.
+        samples: training samples to draw, anew after each update; all if there are fewer.
         seed: of the draw.
     """
     train, found = lane.source.parts[0], []
@@ -266,10 +266,10 @@ class NoiseOverTraining:
 
     value         the median over all measurements; None where more than half of them have no value.
     low, high     the interval. Without a value, `low` is what is known and `high` is infinite.
-    measurements  how many were made.
-    abstained     how many of them have no value.
+    measurements  number of measurements.
+    abstained     number of those without a value.
     repeats       trainings that were measured; of one, the interval knows nothing of other seeds.
-    reason        why there is no value, in one sentence; empty where there is one.
+    reason        why there is no value, in one sentence; else empty.
     """
 
     value: float | None
@@ -290,7 +290,7 @@ class NoiseOverTraining:
 
 
 def over_training(measurements: Sequence[Sequence[NoiseScale]], *, seed: int = 0) -> NoiseOverTraining:
-    """Sum up what was measured along several trainings, evenly over each.
+    """Summarize measurements along several trainings, evenly spaced over each.
 
     The noise scale grows along a training. The median is what half of the updates were above; the ratio of
     the means over a run would be that of its first updates, whose gradients are by far the largest. A

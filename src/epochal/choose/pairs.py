@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 ALPHA = 0.02
 """How often equal settings may be called different, over all pairs and looks: in one comparison of fifty."""
 FEWEST = 3
-"""With fewer pairs nothing is detectable: two differences say too little about their spread."""
+"""With fewer pairs nothing is detectable: their spread is unknown."""
 MARGIN = 0.2
 """The smallest difference that matters, unless one is given: this share of the sd over repeats.
 
@@ -123,7 +123,7 @@ class Spread(NamedTuple):
     freedom: int
     """Its degrees of freedom."""
     variances: tuple[float, ...]
-    """Of each setting by itself (Grubbs 1948); empty for two settings, which can't be told apart in this."""
+    """The variance of each setting (Grubbs 1948); empty for two settings, where it is not identifiable."""
 
 
 def shared_spread(table: Floats) -> Spread:

@@ -31,7 +31,7 @@ FIRST_UPDATES = 400
 FIRST_EPOCHS = 20
 
 NOISE_SAMPLES = 512
-"""Training samples whose gradients are looked at, at most."""
+"""Most training samples whose gradients are measured."""
 
 NOISE_LOOKS = 10
 """How often along a training."""
@@ -39,11 +39,11 @@ NOISE_LOOKS = 10
 
 @dataclass(frozen=True)
 class Pilot:
-    """What the pilot found.
+    """The result of the pilot.
 
-    reference  the tuned points that say what can be reached: the calmest of the best rates first.
+    reference  the tuned points that set the targets: the calmest of the best rates first.
     trials     all trainings until nothing improved, by point and repeat.
-    edge       in words, if the best rate lies at the end of those tried; else "".
+    edge       in words, if the best rate is at the edge of those tried; else "".
     """
 
     reference: tuple[Point, ...]
@@ -67,7 +67,7 @@ def pilot(
     repeats: Sequence[int],
     run: Send,
 ) -> Pilot:
-    """Find a rate and what it reaches.
+    """Find a learning rate and the values it reaches.
 
     A first look at rates a factor of 4 apart, on a few repeats, goes on while the best one lies at the edge.
     Then the best one and its neighbors are trained on all repeats until nothing improves.

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from epochal.common.durations import duration
 from epochal.common.faces import spoken
 from epochal.training.progress import Display, display
-from epochal.training.progress.numbers import duration, thousands
+from epochal.training.progress.numbers import thousands
 from epochal.training.progress.opening import dataset_lines
 from epochal.training.progress.status import Stoppable
 
@@ -75,7 +76,7 @@ class Pace:
         if self.control is not None and self.control.stopped:
             return "ending: finished trainings are kept; Ctrl-C again leaves at once"
         if self.step is None:
-            return f"preparing for {duration(time.monotonic() - self._begin)}"
+            return f"preparing for {duration(round(time.monotonic() - self._begin))}"
         whole = self.line()
         return whole if len(whole) <= room else self.line(rate=False)
 
@@ -95,14 +96,14 @@ class Pace:
                 if rate:
                     parts.append(_rate(pace))
                 if step.done < step.total:
-                    parts.append(f"about {duration((step.total - step.done) / pace)} left")
+                    parts.append(f"about {duration(round((step.total - step.done) / pace))} left")
                     return " · ".join(parts)
         return " · ".join([*parts, self.spent])
 
     @property
     def spent(self) -> str:
         """The time so far."""
-        return duration(time.monotonic() - self._begin)
+        return duration(round(time.monotonic() - self._begin))
 
 
 def _rate(pace: float) -> str:

@@ -28,7 +28,7 @@ _OVERWHELMING = 0.01
 
 @dataclass(frozen=True)
 class Dropped:
-    """A setting that gets no more repeats: its name, after how many repeats, and why.
+    """A dropped setting: its name, its number of repeats, and the reason.
 
     `than` is the leader of that moment, than which it is worse; empty where it has no finite value.
     """
@@ -64,7 +64,7 @@ class Outcome:
 
 
 def rounds(repeats: int) -> tuple[int, ...]:
-    """After how many repeats one looks: halves of the whole, down to 3.
+    """The numbers of repeats at the looks: halves of the whole, down to 3.
 
     >>> rounds(5), rounds(10), rounds(30)
     ((3, 5), (3, 5, 10), (3, 7, 15, 30))
@@ -78,7 +78,7 @@ def rounds(repeats: int) -> tuple[int, ...]:
 
 
 def shares(looks: int) -> tuple[float, ...]:
-    """What share of the level each look may spend; together they are 1.
+    """The share of the level for each look; they sum to 1.
 
     >>> shares(1), shares(3)
     ((1.0,), (0.125, 0.125, 0.75))
@@ -104,7 +104,7 @@ def race(
             these settings in all their repeats so far.
         higher_is_better: True for an accuracy, False for a loss.
         margin: the smallest difference that matters; `pairs.usual_margin` of the leader when None.
-        hear: told of each setting that is dropped.
+        hear: called with each dropped setting.
 
     >>> random = np.random.default_rng(0)
     >>> losses = {"8": random.normal(0.3, 0.02, 10), "16": random.normal(0.9, 0.02, 10)}
@@ -177,7 +177,7 @@ def survivors(
 
     A setting is dropped when it is detectably worse than the leader (`paired.against`, at this look's share
     of alpha): by a paired t test with the spread that all settings share, corrected for all pairs, since the
-    leader is picked for what may be luck.
+    leader may be picked by luck.
 
     All settings are measured against the same leader. If its few repeats were lucky, all verdicts err
     together; hence at most half of the settings go at one look, the surest first. One whose p-value is a
@@ -190,10 +190,10 @@ def survivors(
         share: of alpha, which this look may spend; see `shares`.
         alpha: how often the truly best setting may be dropped, over all looks.
         margin: the smallest difference that matters; `pairs.usual_margin` of the leader when None.
-        keep_at_least: how many settings stay, however far behind.
+        keep_at_least: number of settings to keep in any case.
 
     Returns:
-        The names that stay, and what was dropped with its difference from the leader (None where it has no
+        The remaining names, and the dropped ones with their difference from the leader (None where it has no
         finite value), both in the given order.
 
     >>> losses = {"8": [0.31, 0.29, 0.33], "16": [0.30, 0.31, 0.32], "full": [0.97, 0.95, 0.98]}

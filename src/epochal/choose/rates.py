@@ -31,7 +31,7 @@ FACTOR = 4.0
 """Between neighboring rates of the first search."""
 
 EXTENSIONS = 4
-"""How often a search goes on beyond its end."""
+"""Most extensions of a search beyond its edge."""
 
 FINALISTS = 3
 """Rates that are tried on all tuning repeats."""
@@ -68,7 +68,7 @@ def first_guess(optimizer: str, batch_size: int) -> float:
 
 
 class _Search:
-    """The search for the rate of one setting: what was tried on each repeat, and what to try next."""
+    """The learning rate search of one setting: the rates tried on each repeat, and the next ones."""
 
     def __init__(self, entry: Entry, guess: float, length: Length, repeats: Sequence[int]) -> None:
         self.entry, self.length, self.repeats, self.guess = entry, length, repeats, guess
@@ -150,7 +150,7 @@ class _Search:
         return [short(best / math.sqrt(FACTOR)), short(best * math.sqrt(FACTOR))]
 
     def tuned(self, sign: float) -> Tuned:
-        """What was found."""
+        """The result."""
         chosen, best, tried = self.chosen(), self.least(), sorted(self.found)
         shown = tuple(
             (rate, sign * level if math.isfinite(level) else math.nan, len(self.found[rate]))

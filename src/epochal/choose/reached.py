@@ -183,8 +183,8 @@ def effort(
     Args:
         reached: one for each repeat.
         scale: what one update costs in `unit`: the batch size for samples, or measured seconds.
-        unit: the name of what is counted.
-        resamples: how many bootstrap samples to draw.
+        unit: the name of the unit.
+        resamples: number of bootstrap samples.
         seed: of the bootstrap.
 
     >>> print(effort([Reached(400, True), Reached(600, True), Reached(500, True), Reached(1000, False)]))
@@ -227,7 +227,7 @@ def relative_effort(
         b: one for each repeat of setting B, in the same order.
         scale_a: what an update of A costs.
         scale_b: what an update of B costs, in the same unit.
-        resamples: how many bootstrap samples to draw.
+        resamples: number of bootstrap samples.
         seed: of the bootstrap.
 
     >>> fast = [Reached(100, True), Reached(120, True), Reached(110, True), Reached(90, True)]
@@ -272,7 +272,7 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
         estimate: the figure of all repeats, not negative.
         lows: the figure in each bootstrap sample, or the least it can be; shape (resamples,).
         highs: the same, or the most it can be; shape (resamples,).
-        repeats: how many values were resampled. With one there is nothing to resample: 0 and infinity.
+        repeats: number of values. With a single one: 0 and infinity.
 
     >>> figures = np.exp(np.linspace(-1, 1, 201))
     >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, figures, figures, repeats=10_000)]
@@ -297,7 +297,7 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
 
 
 def _columns(reached: Sequence[Reached], scale: float) -> tuple[Floats, NDArray[np.bool_]]:
-    """What each repeat spent, and whether it reached the target."""
+    """The effort of each repeat, and whether it reached the target."""
     if len(reached) == 0:
         raise Refusal("an effort needs at least 1 repeat; got 0.")
     if not (math.isfinite(scale) and scale > 0):

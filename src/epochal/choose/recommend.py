@@ -21,7 +21,7 @@ from epochal.choose.words import FASTER
 __all__ = ["lucky", "recommended"]
 
 LUCK = 2.0
-"""How far below its mean the best of many evaluations lies, at least, in units of their scatter."""
+"""The least distance of the best of many evaluations below their mean, in units of their scatter."""
 
 
 def recommended(

@@ -45,7 +45,7 @@ REGIMES = ("batch", "mini-batch", "stochastic")
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What was trained, and under which names; see `Comparison` for the words."""
+    """The trainings with their labels; see `Comparison` for the terms."""
 
     bench: Bench
     entries: tuple[Entry, ...]
@@ -67,7 +67,7 @@ class Measured:
 
     @property
     def column(self) -> str:
-        """What settings are judged by."""
+        """How settings are judged."""
         return self.bench.monitor
 
 
@@ -217,7 +217,7 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
 
 
 def _unbeaten(found: Measured, values: Sequence[float]) -> float | None:
-    """What a constant prediction reaches, if the best setting is not shown to be better.
+    """The baseline, if the best setting is not significantly better.
 
     By Student's t over the repeats; where they split the samples at random, with the correction of Nadeau
     and Bengio (2003) for the samples that they share.
@@ -321,7 +321,7 @@ def _lucky(rows: Sequence[Row], best: str, tied: Sequence[str]) -> list[str]:
 
 
 def _common(found: Measured) -> dict[str, Any]:
-    """What all settings have in common, as JSON holds it."""
+    """The common options of all settings as JSON."""
     left_out = {axis for entry in found.entries for axis in entry.axes} | {"evaluate_every", "evaluate_train"}
     settings = describe_settings(found.bench.prepared(found.settings[found.entries[0].name]))
     settings |= {"repeats": found.repeats} | ({"learning_rate": "tuned"} if found.tuned else {})

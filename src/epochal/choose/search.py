@@ -39,7 +39,7 @@ CAP = 4.0
 """How many times the least median price a training may cost."""
 
 SCREEN = 4
-"""Repeats on which a point is looked at first."""
+"""Repeats of the first measurement of a point."""
 
 HOPELESS = 1.6
 """A point whose price on the first repeats is so many times the best is not measured on the others."""
@@ -58,7 +58,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Found:
-    """What one training of a point showed: when it reached its target, and the best value."""
+    """The result of one training of a point: when it reached its target, and the best value."""
 
     reached: Reached
     best: float
@@ -79,7 +79,7 @@ def rate_at(step: float) -> float:
 
 
 def rate_shift(optimizer: str, batch_size: int, near: int) -> int:
-    """By how many steps the rate of a batch size is guessed to be above that of another one.
+    """The guessed number of rate steps between two batch sizes.
 
     >>> rate_shift("sgd", 128, 32), rate_shift("adam", 128, 32)
     (4, 2)
@@ -112,17 +112,17 @@ def step_of(rate: float) -> int:
 
 @dataclass
 class Search:
-    """The state of a search: what was measured of each point.
+    """The state of a search.
 
-    setting       what all points share.
-    goal          what is to be least.
+    setting       common to all points.
+    goal          the quantity to minimize.
     price         what an update costs at a batch size, in the unit of the goal.
     most_updates  a training makes at most so many, by batch size.
     patience      epochs without improvement after which a training ends, by batch size.
     run           sends jobs out and yields their trials.
     per_epoch     evaluations in an epoch, where a batch size allows; each is a chance for a lucky one.
     targets       the value that counts as reached, by repeat.
-    found         what was measured.
+    found         the measurements.
     """
 
     bench: Bench
@@ -168,13 +168,13 @@ class Search:
         return CAP * min(medians, default=math.inf)
 
     def _median(self, point: Point) -> float:
-        """What half of the trainings of a point cost at most to get there."""
+        """The median cost of reaching the target, over the trainings of a point."""
         found = self.found[point].values()
         spent = [one.reached.updates if one.reached.reached else math.inf for one in found]
         return float(np.median(spent)) * self.price(point.batch_size)
 
     def measure(self, points: Iterable[Point], repeats: Sequence[int]) -> None:
-        """Train what is missing of some points on some repeats, each of which must have a target."""
+        """Train missing repeats of points, each of which must have a target."""
         jobs, asked, limit = [], {}, self.limit()
         for point in dict.fromkeys(points):
             setting = self.setting_of(point)
@@ -186,11 +186,11 @@ class Search:
                     jobs.append(self.job(point, repeat, most, self.targets[repeat]))
                     asked[setting.name, repeat] = point, most
         trials = {(trial.setting, trial.repeat): trial for trial in self.run(jobs)}
-        for which, (point, most) in asked.items():  # in the order asked for, whatever ended first
+        for which, (point, most) in asked.items():  # in the requested order, whichever ended first
             self.learn(point, trials[which], most)
 
     def learn(self, point: Point, trial: Trial, most: int) -> None:
-        """Take what a training of a point showed; one that broke counts as having spent `most`."""
+        """Record the result of a training; a broken one counts as having spent `most`."""
         reached = reached_in(trial, self.bench.monitor, self.targets[trial.repeat], most)
         self.found.setdefault(point, {})[trial.repeat] = Found(reached, trial.best(self.bench.monitor))
 
@@ -203,7 +203,7 @@ class Search:
         return spent * self.price(point.batch_size) / hits if hits else math.inf
 
     def within(self, point: Point, reached: Sequence[Reached]) -> list[Reached]:
-        """What trainings of a point show within the limit, which is the same for all points."""
+        """The results of trainings within the limit, which is the same for all points."""
         most = self.limit() / self.price(point.batch_size)
         return [one if one.updates <= most else Reached(most, False) for one in reached]
 

@@ -82,9 +82,9 @@ class TimingCurve:
 
 
 class Timer:
-    """Update times of one setting at the batch sizes that are asked for, each measured once.
+    """Update times of one setting at the requested batch sizes, each measured once.
 
-    It must be asked while nothing trains: other work on the machine makes an update slower.
+    To be used while nothing trains, since other work makes updates slower.
     """
 
     def __init__(self, bench: Bench, setting: Setting) -> None:
@@ -119,7 +119,7 @@ def measure(bench: Bench, settings: Sequence[Setting], seconds: float = 0.1) -> 
     """Time settings that differ in their batch size, one after the other, on an otherwise idle process.
 
     Args:
-        bench: what they share.
+        bench: common to all.
         settings: one for each batch size.
         seconds: training time spent on each.
     """

@@ -21,9 +21,9 @@ __all__ = ["Until"]
 
 class _State(NamedTuple):
     target: jax.Array
-    """In the direction in which lower is better; minus infinity if there is none."""
+    """In the direction in which lower is better; minus infinity for none."""
     patience: jax.Array
-    """Epochs without improvement; infinite if there is no limit."""
+    """Epochs without improvement; infinite for no limit."""
     change: jax.Array
     """By how much a value must be better to be an improvement."""
     best: jax.Array

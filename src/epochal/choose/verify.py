@@ -21,7 +21,7 @@ _KNOWN = ("request.json", "report.html", CHOICE, *_LINES)
 
 @dataclass(frozen=True)
 class VerifiedChoice:
-    """What was found in such a folder; the interface is that of `run.verify.Verified`."""
+    """The result of a verification, with the interface of `runs.verify.Verified`."""
 
     choice: ChoiceFolder
     findings: tuple[Finding, ...]
@@ -34,7 +34,7 @@ class VerifiedChoice:
 
     @property
     def conclusion(self) -> str:
-        """What is damaged, and what that means, in a few sentences."""
+        """The damage and its consequences, in a few sentences."""
         damaged = [finding.name for finding in self.findings if finding.problem]
         said = [f"damaged: {', '.join(damaged)}." if damaged else "sound: every file is as it was written."]
         if self.choice.result is None:

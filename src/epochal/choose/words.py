@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from epochal.choose.comparison import Comparison, Row
 from epochal.choose.pairs import FEWEST
 from epochal.common.metric_names import label_of
 
-if TYPE_CHECKING:
-    from epochal.choose.comparison import Comparison, Row
-
-__all__ = ["FASTER", "answer", "at_best", "called", "ranged", "repeats_of", "said_time", "too_few", "use"]
+__all__ = ["FASTER", "answer", "at_best", "called", "ranged", "repeats_of", "too_few", "use"]
 
 
 FASTER = 2 / 3
@@ -195,31 +192,6 @@ def too_few(repeats: int) -> str:
     '1 repeat is too few for a significant difference'
     """
     return f"{repeats_of(repeats)} {'is' if repeats == 1 else 'are'} too few for a significant difference"
-
-
-def said_time(seconds: float) -> str:
-    """A time in the unit that suits it.
-
-    >>> said_time(2.4e-5), said_time(0.35), said_time(7200.0), said_time(3.2 * 86400)
-    ('24 µs', '0.35 s', '2 hours', '3.2 days')
-    """
-    for unit, size, least in (("days", 86400.0, 1.5), ("hours", 3600.0, 1.5), ("minutes", 60.0, 2.0)):
-        if seconds >= least * size:
-            return f"{seconds / size:.2g} {unit}"
-    if seconds >= 0.1:
-        return f"{seconds:.3g} s" if seconds >= 10 else f"{seconds:.2g} s"
-    if seconds >= 1e-3:
-        return f"{_two(seconds * 1e3)} ms"
-    return f"{_two(seconds * 1e6)} µs"
-
-
-def _two(value: float) -> str:
-    """Two digits, without an exponent.
-
-    >>> _two(928.0), _two(2.43), _two(14.2)
-    ('930', '2.4', '14')
-    """
-    return f"{float(f'{value:.2g}'):g}"
 
 
 def ranged(low: str, high: str) -> str:

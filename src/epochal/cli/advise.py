@@ -20,6 +20,7 @@ from epochal.cli.flags import ADVISE
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
 from epochal.cli.say import say, say_document, say_note
+from epochal.common.durations import duration
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _cells(choice: Choice, form: str) -> tuple[str, str, str]:
 def _tried(found: Advice, width: int) -> list[str]:
     """What was measured, as far as there was a choice."""
     from epochal.choose.reached import written, written_range
-    from epochal.choose.words import ranged, said_time
+    from epochal.choose.words import ranged
     from epochal.cli.choice_screen import Column, set_in_columns
     from epochal.common.metric_names import label_of
 
@@ -183,7 +184,7 @@ def _tried(found: Advice, width: int) -> list[str]:
         apart = [f"{digits(one.ratio[0])} ({ranged(*map(digits, one.ratio[1:]))})" for one in rows]
         title = "difference (95 %)"
     else:
-        say = said_time if found.goal == "time" else written
+        say = duration if found.goal == "time" else written
         words = [say(one.price[0]) if math.isfinite(one.price[0]) else "not reached" for one in rows]
         cost = Column(f"{found.goal} to target", words)
         apart = [f"{written(one.ratio[0])} ({written_range(*one.ratio[1:])})" for one in rows]
@@ -238,7 +239,6 @@ def _name(one: Tried) -> str:
 
 def _expected(found: Advice) -> list[str]:
     """What the advised setting and the defaults reached with seeds that chose nothing."""
-    from epochal.choose.words import said_time
     from epochal.common.layout import aligned
     from epochal.common.metric_names import label_of
 
@@ -253,7 +253,7 @@ def _expected(found: Advice) -> list[str]:
         lines.append(f"the defaults: {usual.words}; {label_of(found.column)} on the same seeds")
     lines.append("the intervals are those of the mean on new rows; these seeds chose nothing")
     if found.recommended:
-        lines.append(f"one training as advised takes about {said_time(found.seconds)}")
+        lines.append(f"one training as advised takes about {duration(found.seconds)}")
     return lines
 
 
@@ -265,13 +265,12 @@ def _final(found: Advice) -> str:
 
 def _cost(found: Advice) -> list[str]:
     """What it took, and how much that is."""
-    from epochal.choose.words import said_time
 
     cost = found.cost
     times = f"{cost.of_one_training:.2g}" if cost.of_one_training < 100 else f"{cost.of_one_training:,.0f}"
     share = f"{100 * cost.of_grid:.2g} %"
     return [
-        f"{cost.trainings:,} trainings, {cost.updates:,} updates; {said_time(cost.seconds)} for this call",
+        f"{cost.trainings:,} trainings, {cost.updates:,} updates; {duration(cost.seconds)} for this call",
         *([f"{times} times the updates of one training as advised"] if found.recommended else []),
         f"{share} of the exhaustive grid ({cost.grid})" if cost.grid else f"{share} of the exhaustive grid",
     ]

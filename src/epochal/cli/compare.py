@@ -20,6 +20,7 @@ from epochal.cli.networks import networks, variants
 from epochal.cli.options import DATA, flags
 from epochal.cli.say import say, say_document
 from epochal.cli.train import folder_name, own_model
+from epochal.common.durations import duration
 
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
@@ -113,7 +114,7 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
 
 def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
     """Print the answer first, then what it rests on."""
-    from epochal.choose.words import at_best, said_time
+    from epochal.choose.words import at_best
 
     screen.answer(found.answer)
     screen.section(f"Settings, {found.at}", _table(found, screen.width - 2), fold=False)
@@ -126,7 +127,7 @@ def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
         screen.section("Updates to the target against the batch size", [str(found.hyperbola), meaning])
     screen.section("Notes", found.notes)
     cost = found.cost
-    spent = f"{cost.trainings:,} trainings, {cost.updates:,} updates; {said_time(cost.seconds)} for this call"
+    spent = f"{cost.trainings:,} trainings, {cost.updates:,} updates; {duration(cost.seconds)} for this call"
     screen.section("Cost", [spent])
     if found.recommended is None:
         return
@@ -138,7 +139,6 @@ def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
 def _table(found: Comparison, width: int) -> list[str]:
     """The settings, the recommended one first."""
     from epochal.choose.comparison_table import behind, mark_of
-    from epochal.choose.words import said_time
     from epochal.cli.choice_screen import Column, quality, set_in_columns
 
     rows = found.rows[:MOST_ROWS]
@@ -149,7 +149,7 @@ def _table(found: Comparison, width: int) -> list[str]:
         Column("to the best mean", [behind(found, row) for row in rows], right=False),
         Column("best epoch", [_number(row.best_epoch.mean) for row in rows]),
         Column("updates", [f"{row.updates:,}" for row in rows]),
-        Column("time", [said_time(row.seconds) for row in rows]),
+        Column("time", [duration(row.seconds) for row in rows]),
         Column("to target", [_effort(row) for row in rows]),
         Column("remark", [_remark(row) for row in rows], right=False),
     ]
@@ -215,7 +215,6 @@ def _number(value: float) -> str:
 
 def _regimes(found: Comparison, width: int) -> list[str]:
     """Batch, mini-batch and stochastic gradient descent, each with its best setting."""
-    from epochal.choose.words import said_time
     from epochal.cli.choice_screen import Column, quality, set_in_columns
 
     shown = [(regime.name, found.row(regime.row)) for regime in found.regimes if regime.row is not None]
@@ -225,7 +224,7 @@ def _regimes(found: Comparison, width: int) -> list[str]:
         Column("best setting", [row.name for row in rows], right=False),
         Column(found.column.replace(".", " "), [quality(row.quality) for row in rows]),
         Column("updates", [f"{row.updates:,}" for row in rows]),
-        Column("time", [said_time(row.seconds) for row in rows]),
+        Column("time", [duration(row.seconds) for row in rows]),
     ]
     lines = set_in_columns([name for name, _ in shown], columns, width) if shown else []
     return [*lines, *(f"{name}: not among the settings" for name in missing)]

@@ -21,7 +21,7 @@ from epochal.settings.option import Option
 
 if TYPE_CHECKING:
     from epochal.runs import Prediction
-    from epochal.runs.ranking import Ranking
+    from epochal.runs.prediction import Ranking
 
 __all__ = ["command"]
 

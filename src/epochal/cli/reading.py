@@ -44,7 +44,7 @@ def _line(what: str, done: int, total: int, seconds: float) -> str:
     >>> _line("images read", 500, 2000, 10.0)
     '  500 of 2,000 images read · 50/s · 30 s left'
     """
-    from epochal.training.progress.numbers import duration
+    from epochal.common.durations import duration
 
     rate = done / seconds
-    return f"  {done:,} of {total:,} {what} · {rate:,.0f}/s · {duration((total - done) / rate)} left"
+    return f"  {done:,} of {total:,} {what} · {rate:,.0f}/s · {duration(round((total - done) / rate))} left"

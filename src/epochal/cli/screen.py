@@ -94,5 +94,5 @@ class Screen:
 
 def _resumed(event: Resumed) -> list[str]:
     if not event.updates:
-        return ["nothing was kept yet: from the beginning", *event.notes]
+        return ["it was ended before its first checkpoint: from the beginning", *event.notes]
     return [f"from a checkpoint, {event.updates:,} updates over all repeats", *event.notes]

@@ -114,13 +114,13 @@ def own_model(name: str | None) -> Iterator[None]:
 
 def result(run: Run, path: Path) -> dict[str, Any]:
     """What --json prints."""
-    from epochal.runs.folder import plain
+    from epochal.data.records import plain
 
     document: dict[str, Any] = plain(
         {
             "run": str(path),
             "plan": run.plan.to_dict(),
-            "task": run.task.to_dict(),
+            "task": run.task,
             "stopped": [
                 {
                     "repeat": outcome.repeat + 1,
@@ -131,23 +131,14 @@ def result(run: Run, path: Path) -> dict[str, Any]:
                 }
                 for outcome in run.outcomes
             ],
-            "best_epoch": run.best_epoch.to_dict(),
-            "verdict": run.verdict.to_dict(),
+            "best_epoch": run.best_epoch,
+            "verdict": run.verdict,
             "caution": run.caution,
-            "metrics": {
-                part: {name: summary.to_dict() for name, summary in metrics.items()}
-                for part, metrics in run.metrics.items()
-            },
-            "per_class": {
-                part: {name: figures.to_dict() for name, figures in classes.items()}
-                for part, classes in run.per_class.items()
-            },
-            "threshold": None if run.threshold is None else run.threshold.to_dict(),
-            "at_threshold": {
-                part: {name: summary.to_dict() for name, summary in figures.items()}
-                for part, figures in run.at_threshold.items()
-            },
-            "forecasts": {part: found.to_dict() for part, found in run.forecasts.items()},
+            "metrics": run.metrics,
+            "per_class": run.per_class,
+            "threshold": run.threshold,
+            "at_threshold": run.at_threshold,
+            "forecasts": run.forecasts,
             "settings": run.settings,
             "data": {
                 key: run.data[key]

@@ -123,7 +123,7 @@ def _learn(corpus: str, asked: tuple[str, ...], given: dict[str, Any], screen: S
 def _document(
     vectors: WordVectors, out: Path, found: dict[str, list[tuple[str, float]]]
 ) -> dict[str, object]:
-    from epochal.runs.folder import plain
+    from epochal.data.records import plain
 
     run = vectors.run
     assert run is not None

@@ -1,4 +1,4 @@
-"""Registry of functions that draw records, filled by the layer above."""
+"""Registry of functions that records call by name, filled by the layer above."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _VIEWS: dict[str, str] = {}
 
 
 def register(views: Mapping[str, str]) -> None:
-    """Register drawing functions as "module:function", imported on first use."""
+    """Register functions as "module:function", imported on first use."""
     _VIEWS.update(views)
 
 
 def view(name: str) -> Callable[..., Any]:
-    """The drawing function of this name.
+    """The function of this name.
 
     >>> view("plot_curves").__module__
     'epochal.report.paper.curves'

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import TypeVar
 
-__all__ = ["PATIENCE_SECONDS", "ended", "interruptible", "side_by_side"]
+__all__ = ["PATIENCE_SECONDS", "ended", "interruptible"]
 
 PATIENCE_SECONDS = 2.0
 """How long a process interrupted twice waits for device calls, which usually take a tenth of a second."""
 
 Result = TypeVar("Result")
-Task = TypeVar("Task")
 
 
 def interruptible(call: Callable[[], Result]) -> Result:
@@ -45,31 +43,3 @@ def ended(threads: Iterable[threading.Thread], seconds: float | None = None) -> 
     for thread in threads:
         thread.join(None if until is None else max(0.0, until - time.monotonic()))
     return not any(thread.is_alive() for thread in threads)
-
-
-def side_by_side(function: Callable[[Task], Result], tasks: Iterable[Task], threads: int) -> list[Result]:
-    """Parallel `map` in daemon threads, in order.
-
-    >>> side_by_side(abs, [-1, 2, -3], threads=2)
-    [1, 2, 3]
-    """
-    todo = deque((Future[Result](), task) for task in tasks)
-    futures = [future for future, _ in todo]
-
-    def run() -> None:
-        while todo:
-            try:
-                future, task = todo.popleft()
-            except IndexError:
-                return
-            try:
-                future.set_result(function(task))
-            except BaseException as error:
-                future.set_exception(error)
-
-    for _ in range(min(threads, len(futures))):
-        threading.Thread(target=run, daemon=True).start()
-    try:
-        return [future.result() for future in futures]
-    finally:
-        todo.clear()

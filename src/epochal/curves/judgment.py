@@ -8,6 +8,7 @@ from typing import Any
 from epochal.common.faces import spoken
 from epochal.common.metric_names import label_of
 from epochal.common.notebook_view import details, facts, heading, items, said, view
+from epochal.data.records import Record
 
 __all__ = ["GOOD", "KINDS", "Verdict", "epochs_in_words", "figure_label"]
 
@@ -82,7 +83,7 @@ def epochs_in_words(epochs: float) -> str:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Record):
     """A judgment of learning curves, with the rule and the figures behind it.
 
     kind      one of `KINDS`.
@@ -125,17 +126,6 @@ class Verdict:
             said(self.sentence, self.remedy),
             details("How this was judged", rest),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "kind": self.kind,
-            "sentence": self.sentence,
-            "rule": self.rule,
-            "figures": dict(self.figures),
-            "remedy": self.remedy,
-            "concerns": list(self.concerns),
-        }
 
 
 def _shown(value: object) -> str:

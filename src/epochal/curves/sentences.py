@@ -84,14 +84,12 @@ def say_chance(case: Case, chance: Chance, rise: Difference) -> Verdict:
     """The verdict "not significantly better than the baseline"."""
     figures = case.figures() | rise.figures | chance.figures
     fall = case.training_share()
-    head = (
-        "Perhaps better than chance, but not surely"
-        if chance.probable
-        else "No detectable difference from chance"
-    )
+    unsure = "Perhaps better than chance, but not surely"
+    head = unsure if chance.probable else "No detectable difference from chance"
     sentence = f"{head}: {_near(case, capital=False)}"
     if math.isfinite(chance.most) and chance.most > 0:
-        sentence += f" A gain of up to {_gain(case, chance.most)} is not ruled out."
+        gain = _lower(case, chance.most / case.yardstick)
+        sentence += f" A gain of up to {gain} of the baseline is not ruled out."
     if rise.holds or rise.probable:
         epoch, end = case.shown_at_end()
         verb = "fell" if case.flipped else "rose"
@@ -106,15 +104,9 @@ def say_chance(case: Case, chance: Chance, rise: Difference) -> Verdict:
             "smaller effect."
         )
     else:
-        rate = case.settings.get("learning_rate")
-        faster = (
-            f"`learning_rate={3 * float(rate):.1g}`"
-            if isinstance(rate, int | float)
-            else "a larger `learning_rate`"
-        )
         remedy = (
-            f"The network learned nothing yet: try {faster}, more `epochs` or more units (`ep.MLP(...)`); if "
-            "that does not help, the inputs may say nothing about the target."
+            f"The network learned nothing yet: try {_faster(case, 'a larger')}, more `epochs` or more units "
+            "(`ep.MLP(...)`); if that does not help, the inputs may say nothing about the target."
         )
     rule = (
         f"Neither the {case.called} nor a second metric with a known baseline is better than its baseline by "
@@ -140,8 +132,10 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
             f"Overfitting starts around epoch {k}: from there {moved}, while the training loss kept falling."
         )
     else:
-        kind = "probably overfitting"
-        sentence = f"Probably overfitting from around epoch {k} on: {moved}, {_doubt(case, rise)}."
+        kind, doubt = "probably overfitting", "which scatter could still explain"
+        if rise.swings:
+            doubt = f"but it had already risen by {case.in_words(rise.swings, rise.level)} and come back"
+        sentence = f"Probably overfitting from around epoch {k} on: {moved}, {doubt}."
         again = "" if rise.swings else f"{_more(case, rise.repeats, 'it')} ".lstrip()
     chosen = case.curves.best(chosen_by) if chosen_by in case.curves.columns else None
     if chosen is not None and chosen.median_epoch <= 1.25 * max(rise.epoch, best.median_epoch):
@@ -170,13 +164,6 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
     remedy = f"{again}{where}; {fewer}{f', {saving}' if saving else ''}. "
     remedy += "A smaller network, dropout, weight decay or more data would delay it."
     return Verdict(kind, sentence, rule, case.figures() | rise.figures, remedy)
-
-
-def _doubt(case: Case, rise: Difference) -> str:
-    """Why a rise is only probable."""
-    if rise.swings:
-        return f"but it had already risen by {case.in_words(rise.swings, rise.level)} and come back"
-    return "which scatter could still explain"
 
 
 def say_still_improving(case: Case, fall: Difference, chance: Chance | None, stopped: bool) -> Verdict:
@@ -215,19 +202,14 @@ def say_still_improving(case: Case, fall: Difference, chance: Chance | None, sto
 
 def _fallen(case: Case, fall: Difference) -> str:
     """The fall over the last epochs, as a share, in the unit of sentences."""
-    before = fall.level + fall.size
     if case.flipped or fall.level <= 0:
         return f"{fall.size:.3g}"
-    share = fall.size / before
-    return percent(1 - math.sqrt(1 - share) if case.shown != case.name else share)
+    return _lower(case, fall.size / (fall.level + fall.size))
 
 
-def _gain(case: Case, gain: float) -> str:
-    """The share of a gain over the baseline, in the unit of sentences."""
-    share = gain / case.yardstick
-    if case.shown != case.name:
-        share = 1 - math.sqrt(max(0.0, 1 - share))
-    return f"{percent(share)} of the baseline"
+def _lower(case: Case, share: float) -> str:
+    """By which share a loss is lower, in the unit that sentences speak of."""
+    return percent(1 - math.sqrt(max(0.0, 1 - share)) if case.shown != case.name else share)
 
 
 def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str, object]) -> Verdict:
@@ -236,8 +218,7 @@ def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str
     sentence = (
         f"{head}: training and validation loss are flat and close together, and the training loss is only "
         f"{max(explained, 0.0):.0%} below its baseline ({case.always}). Curves cannot tell a network "
-        f"that is too "
-        "small from inputs that say no more."
+        "that is too small from inputs that say no more."
     )
     rule = (
         f"Underfitting when neither loss falls any more, the gap between them (each less its baseline on the "
@@ -245,14 +226,17 @@ def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str
         f"{EXPLAINED:.0%} of it (arbitrary shares), each by its one-sided 95 % bound over at least "
         f"{FEWEST_REPEATS} repeats; probably, where only the means say so."
     )
-    rate = case.settings.get("learning_rate")
-    faster = (
-        f"`learning_rate={3 * float(rate):.1g}`"
-        if isinstance(rate, int | float)
-        else "another `learning_rate`"
-    )
+    faster = _faster(case, "another")
     remedy = f"Try more units (`ep.MLP(128, 128)`) and {faster}. If nothing changes, the inputs say no more."
     return Verdict("underfitting" if sure else "probably underfitting", sentence, rule, figures, remedy)
+
+
+def _faster(case: Case, otherwise: str) -> str:
+    """Three times the learning rate, where it is known."""
+    rate = case.settings.get("learning_rate")
+    if isinstance(rate, int | float):
+        return f"`learning_rate={3 * float(rate):.1g}`"
+    return f"{otherwise} `learning_rate`"
 
 
 def say_level(
@@ -315,7 +299,7 @@ def say_level(
     up, down = f"{LEVEL:.0%} of the least loss", f"{LEVEL:.0%}"
     if case.shown != case.name:
         up += f" ({percent(math.sqrt(1 + LEVEL) - 1)} of the typical error)"
-        down += f" ({percent(1 - math.sqrt(1 - LEVEL))})"
+        down += f" ({_lower(case, LEVEL)})"
     rule = (
         f"Good fit when the {case.called} beats a known baseline, ends at most {ABOVE_LEAST} times above its "
         f"least, and one-sided 95 % bounds rule out a rise by more than {up} and a fall by more than {down} "
@@ -349,9 +333,8 @@ def _room(case: Case, rise: Difference, fall: Difference) -> str:
     elif case.flipped or fall.level <= 0:
         second = f"a {down} of up to {digits(abs(max(fall.most, 0.0)))} in twice the epochs at this pace"
     else:
-        share = min(max(fall.most / fall.level, 0.0), 1.0)
-        share = 1 - math.sqrt(1 - share) if case.shown != case.name else share
-        second = f"a {down} of up to {percent(share)} in twice the epochs at this pace"
+        share = _lower(case, min(max(fall.most / fall.level, 0.0), 1.0))
+        second = f"a {down} of up to {share} in twice the epochs at this pace"
     return f"{said}{some} {leave} room for {first}, and for {second}"
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from epochal.data.records import Measured, Record, built
 
 __all__ = ["Summary", "digits", "summarize", "t_factor"]
 
@@ -16,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Record):
     """A quantity over repeats: mean, spread, interval, and the values themselves.
 
     `sd` is the standard deviation of one repeat (n - 1 in the denominator); `ci95` is a 95 % interval, None
@@ -65,21 +67,12 @@ class Summary:
             return f"{value:.4g}"
         return f"{round(value, self.decimals) + 0.0:,.{self.decimals}f}"  # no minus sign before zero
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON: non-finite values become None."""
-        return {
-            "mean": _json(self.mean),
-            "sd": None if self.sd is None else _json(self.sd),
-            "ci95": None if self.ci95 is None else [_json(end) for end in self.ci95],
-            "per_repeat": [_json(value) for value in self.per_repeat],
-        }
-
     @staticmethod
-    def from_dict(value: Mapping[str, Any]) -> Summary:
+    def from_dict(value: Any) -> Summary:
         """The inverse of `to_dict`."""
-        plain = summarize([math.nan if one is None else float(one) for one in value["per_repeat"]])
-        low, high = value["ci95"] or (None, None)
-        return replace(plain, ci95=None if low is None or high is None else (float(low), float(high)))
+        kept = built(_Kept, value)
+        low, high = kept.ci95 or (None, None)
+        return replace(summarize(kept.per_repeat), ci95=None if low is None or high is None else (low, high))
 
     def __str__(self) -> str:
         finite = self.repeats
@@ -97,6 +90,16 @@ class Summary:
             f"{self.written(self.mean)} ± {self.written(self.sd)} (sd of {finite} repeats; "
             f"95 % interval {self.written(low)}{dash}{self.written(high)}{aside})"
         )
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A summary as JSON holds it."""
+
+    mean: float | None
+    sd: float | None
+    ci95: tuple[float | None, float | None] | None
+    per_repeat: tuple[Measured, ...]
 
 
 def summarize(
@@ -158,10 +161,6 @@ def t_factor(count: int, *, overlap: float = 0.0, confidence: float = 0.95) -> f
 
     quantile = float(stdtrit(count - 1, 0.5 + confidence / 2))
     return quantile * math.sqrt(1 / count + overlap)
-
-
-def _json(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _count(number: int, noun: str) -> str:

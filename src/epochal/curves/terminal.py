@@ -9,19 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.curves.canvas import DIM, Canvas, Marks, Painter, no_paint, paint
 from epochal.curves.record import AXES, Band, Curves
 from epochal.errors import Refusal, did_you_mean
 
 __all__ = ["picture"]
 
 Floats = NDArray[np.float64]
-_Painter = Callable[[str, str], str]
 _Scale = Callable[[Floats], Floats]
 
-# The four rows and two columns of dots in a braille cell, as bits.
-_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 # ANSI colors that are legible on light and on dark backgrounds alike; text keeps the terminal's own.
-_TRAINING, _VALIDATION, _DIM, _BOLD, _PLAIN = "\x1b[36m", "\x1b[35m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
+_TRAINING, _VALIDATION, _BOLD = "\x1b[36m", "\x1b[35m", "\x1b[1m"
 _LOG_RANGE = 30.0  # a larger ratio of highest to lowest loss is drawn on a logarithmic axis
 
 
@@ -46,19 +44,19 @@ def picture(
         raise Refusal(f"a picture must be at least 40 columns by 8 rows; got {width} by {height}.")
     if x not in AXES:
         raise Refusal(did_you_mean("x-axis", x, AXES))
-    marks = _Marks.of(encoding)
+    marks = Marks.of(encoding)
     lines = _lines(curves, x, marks)
     if not lines:
         return "(no losses to draw)"
     low, high, logarithmic = _span(lines, log)
-    to_axis = _log if logarithmic else _same
+    to_axis = np.log10 if logarithmic else np.asarray
     bottom, top, ticks = _ticks(low, high, logarithmic, height)
     labels = {round(place, 12): text for place, text in ticks}
     left = max(len(text) for text in labels.values()) + 2
     named = width >= 60
     right = max(len(line.end_label) for line in lines) + 2 if named else 1
     across, down = width - left - right, height - 4
-    canvas = _Canvas(across, down, marks)
+    canvas = Canvas(across, down, marks)
     x_low, x_high = float(lines[0].band.x[0]), max(line.end for line in lines)
     x_low = 0.0 if 0 < x_low < 0.05 * x_high else x_low
     x_span = (x_high - x_low) or 1.0
@@ -88,8 +86,9 @@ def picture(
         best_column = int(np.clip(round(float(right_of(np.array([at]))[0])) // canvas.fine_x, 0, across - 1))
         canvas.upright(best_column)
 
-    paint = _paint if color else _no_paint
-    rows = [_legend(lines, curves, logarithmic, width, marks, paint)]
+    ink = paint if color else no_paint
+    rows = [_legend(lines, curves, logarithmic, width, marks, ink)]
+    inks = [(line.glyph, line.color) for line in lines]
     ends = _end_labels(lines, down_of, down, canvas) if named else {}
     tick_rows: dict[int, str] = {}
     for place, text in ticks:
@@ -101,10 +100,10 @@ def picture(
         tail = ""
         if row in ends:
             label, order = ends[row]
-            tail = " " + paint(label, lines[order].color)
-        rows.append(f"{text:>{left - 2}} {paint(axis, _DIM)}{canvas.row(row, lines, paint)}{tail}".rstrip())
+            tail = " " + ink(label, lines[order].color)
+        rows.append(f"{text:>{left - 2}} {ink(axis, DIM)}{canvas.row(row, inks, ink)}{tail}".rstrip())
     said = "" if best is None else f"best epoch {best.median_epoch:,.5g}"
-    rows += _x_axis(x_low, x_high, across, left, best_column, said, AXES[x], marks, paint)
+    rows += _x_axis(x_low, x_high, across, left, best_column, said, AXES[x], marks, ink)
     return "\n".join(rows)
 
 
@@ -132,30 +131,7 @@ class _Line:
         return float(known[-1]) if known.size else math.nan
 
 
-@dataclass(frozen=True)
-class _Marks:
-    braille: bool
-    upright: str
-    tick: str
-    corner: str
-    flat: str
-    x_tick: str
-    best: str
-    shade: str
-    rule: str
-    plus_minus: str
-
-    @classmethod
-    def of(cls, encoding: str) -> _Marks:
-        wanted = cls(True, "│", "┤", "└", "─", "┬", "▲", "░", "┊", "±")
-        try:
-            "⣿│┤└─┬▲░┊±".encode(encoding or "ascii")
-        except (UnicodeEncodeError, LookupError):
-            return cls(False, "|", "+", "+", "-", "+", "^", ":", "|", "+-")
-        return wanted
-
-
-def _lines(curves: Curves, x: str, marks: _Marks) -> list[_Line]:
+def _lines(curves: Curves, x: str, marks: Marks) -> list[_Line]:
     """The losses to draw: training at fixed parameters (or else running), then validation on top."""
     found: list[_Line] = []
     for name, label, glyph, color in (
@@ -225,100 +201,13 @@ def _ticks(
     return bottom, top, [(place, text) for place, text in places if bottom - slack <= place <= top + slack]
 
 
-class _Canvas:
-    """Cells of 2 by 4 dots, with one layer per line, and below them layers of shade and the best epoch."""
-
-    def __init__(self, across: int, down: int, marks: _Marks) -> None:
-        self.marks = marks
-        self.fine_x, self.fine_y = (2, 4) if marks.braille else (1, 1)
-        self.across, self.down = across, down
-        self.layers: dict[int, NDArray[np.int64]] = {}
-        self.shaded = np.zeros((down, across), dtype=bool)
-        self.rule: int | None = None
-
-    def draw(self, order: int, x: Floats, y: Floats, *, dashed: bool = False) -> None:
-        """Connect the points by straight lines with gaps at NaN. Dashes distinguish lines without color."""
-        layer = self.layers.setdefault(order, np.zeros((self.down, self.across), dtype=np.int64))
-        wide, tall = self.across * self.fine_x, self.down * self.fine_y
-        known = np.isfinite(x) & np.isfinite(y)
-        for start, end in _stretches(known):
-            xs, ys = x[start:end], y[start:end]
-            columns = np.arange(math.ceil(xs[0] - 0.5), math.floor(xs[-1] + 0.5) + 1)
-            heights = np.interp(columns, xs, ys)
-            if xs.size > 4 * wide:  # many points per column: their mean
-                place = np.clip(np.round(xs).astype(int) - int(columns[0]), 0, columns.size - 1)
-                count = np.bincount(place, minlength=columns.size)
-                total = np.bincount(place, weights=ys, minlength=columns.size)
-                heights = np.where(count > 0, total / np.maximum(count, 1), heights)
-            previous: int | None = None
-            for column, at in zip(columns, heights, strict=True):
-                row = round(float(at))
-                low, high = (row, row) if previous is None else (min(row, previous), max(row, previous))
-                if previous is not None and high - low > 1:  # a vertical stroke, shared by both columns
-                    low, high = (low + 1, high) if row > previous else (low, high - 1)
-                else:
-                    low = high = row
-                if dashed and self.marks.braille and int(column) % 4 >= 2:
-                    previous = row
-                    continue
-                for dot in range(low, high + 1):
-                    if 0 <= dot < tall and 0 <= column < wide:
-                        cell = dot // self.fine_y, int(column) // self.fine_x
-                        bit = _DOTS[dot % 4, int(column) % 2] if self.marks.braille else 1
-                        layer[cell] |= int(bit)
-                previous = row
-
-    def shade(self, x: Floats, upper: Floats, lower: Floats) -> None:
-        """Shade the cells between two curves."""
-        known = np.isfinite(x) & np.isfinite(upper) & np.isfinite(lower)
-        if known.sum() < 2:
-            return
-        centers = (np.arange(self.across) + 0.5) * self.fine_x
-        inside = (centers >= x[known][0]) & (centers <= x[known][-1] + self.fine_x)
-        top = np.interp(centers, x[known], upper[known]) / self.fine_y
-        bottom = np.interp(centers, x[known], lower[known]) / self.fine_y
-        for column in np.flatnonzero(inside):
-            first, last = max(0, round(top[column])), min(self.down, round(bottom[column]))
-            self.shaded[first:last, column] = True
-
-    def upright(self, column: int) -> None:
-        self.rule = column
-
-    def row(self, row: int, lines: Sequence[_Line], paint: _Painter) -> str:
-        cells: list[tuple[str, str]] = []
-        for column in range(self.across):
-            drawn = [order for order, layer in self.layers.items() if layer[row, column]]
-            if drawn:
-                top = drawn[-1]
-                if self.marks.braille:
-                    bits = 0
-                    for order in drawn:
-                        bits |= int(self.layers[order][row, column])
-                    cells.append((chr(0x2800 + bits), lines[top].color))
-                else:
-                    cells.append((lines[top].glyph, lines[top].color))
-            elif self.rule == column:
-                cells.append((self.marks.rule, _DIM))
-            elif self.shaded[row, column]:
-                cells.append((self.marks.shade, _DIM))
-            else:
-                cells.append((" ", ""))
-        return _join(cells, paint)
-
-
-def _stretches(known: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Start and end of each run of True values."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
-    return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
-
-
 def _legend(
     lines: Sequence[_Line],
     curves: Curves,
     logarithmic: bool,
     width: int,
-    marks: _Marks,
-    paint: _Painter,
+    marks: Marks,
+    ink: Painter,
 ) -> str:
     """The legend, as far as it fits."""
     repeats = len(curves.repeats)
@@ -328,9 +217,7 @@ def _legend(
     if repeats > 1 and min(ends) < repeats:
         of += f" ({min(ends)} not yet stopped at the end)"
     spread = f" {marks.shade}{marks.plus_minus} sd" if repeats > 1 else ""
-    dashes = {
-        order for order, line in enumerate(lines) if paint is _no_paint and line.name != "validation.loss"
-    }
+    dashes = {order for order, line in enumerate(lines) if ink is no_paint and line.name != "validation.loss"}
     strokes = [
         ("╍╍" if order in dashes else "━━") if marks.braille else lines[order].glyph * 2
         for order in range(len(lines))
@@ -340,13 +227,13 @@ def _legend(
         for tail in (spread, ""):
             plain = title + "".join("   " + text for text, _ in samples) + ("  " + tail if tail else "")
             if len(plain) <= width:
-                shown = paint(title, _BOLD) + "".join("   " + paint(text, ink) for text, ink in samples)
-                return shown + (paint("  " + tail, _DIM) if tail else "")
-    return paint("loss" + scale, _BOLD)
+                shown = ink(title, _BOLD) + "".join("   " + ink(text, color) for text, color in samples)
+                return shown + (ink("  " + tail, DIM) if tail else "")
+    return ink("loss" + scale, _BOLD)
 
 
 def _end_labels(
-    lines: Sequence[_Line], down_of: _Scale, down: int, canvas: _Canvas
+    lines: Sequence[_Line], down_of: _Scale, down: int, canvas: Canvas
 ) -> dict[int, tuple[str, int]]:
     """The row of each line's label, near its end and without overlaps."""
     wanted = []
@@ -372,8 +259,8 @@ def _x_axis(
     best: int | None,
     best_said: str,
     label: str,
-    marks: _Marks,
-    paint: _Painter,
+    marks: Marks,
+    ink: Painter,
 ) -> list[str]:
     step = _round_step((high - low) / max(2, min(8, across // 12))) if high > low else 1.0
     if label != "seconds":
@@ -404,40 +291,10 @@ def _x_axis(
         start = max(0, min(start, across + left - len(said)))
         caption[start : start + len(said)] = said
     return [
-        " " * (left - 1) + paint(marks.corner + "".join(rule), _DIM),
+        " " * (left - 1) + ink(marks.corner + "".join(rule), DIM),
         "".join(text).rstrip(),
         "".join(caption).rstrip(),
     ]
-
-
-# --- numbers and ink ------------------------------------------------------------------------------------
-
-
-def _paint(text: str, ink: str) -> str:
-    return f"{ink}{text}{_PLAIN}" if ink and text.strip() else text
-
-
-def _no_paint(text: str, ink: str) -> str:
-    return text
-
-
-def _join(cells: Sequence[tuple[str, str]], paint: _Painter) -> str:
-    """Merge neighbors of one color."""
-    parts: list[str] = []
-    start = 0
-    for i in range(1, len(cells) + 1):
-        if i == len(cells) or cells[i][1] != cells[start][1]:
-            parts.append(paint("".join(text for text, _ in cells[start:i]), cells[start][1]))
-            start = i
-    return "".join(parts)
-
-
-def _log(value: Floats) -> Floats:
-    return np.log10(value)
-
-
-def _same(value: Floats) -> Floats:
-    return value
 
 
 def _round_step(rough: float) -> float:

@@ -17,6 +17,7 @@ from epochal.common.views import view
 from epochal.data.encoder import SampleEncoder
 from epochal.data.images.pixel_arrays import in_fractions
 from epochal.data.recipe import Recipe
+from epochal.data.records import plain
 from epochal.data.rows import Rows, is_array
 from epochal.data.task import Task
 
@@ -178,8 +179,8 @@ class Dataset:
             "dtype": str(self.dtype),
             "features": list(self.features),
             "target": self.target_name,
-            "task": None if self.task is None else self.task.to_dict(),
-            "encoder": None if self.encoder is None else self.encoder.to_dict(),
+            "task": plain(self.task),
+            "encoder": plain(self.encoder),
             "notes": list(self.noticed),
             "fingerprint": self.fingerprint,
         }

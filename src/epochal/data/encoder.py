@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
+from epochal.data.records import Record
+
 __all__ = ["SampleEncoder", "code_sizes"]
 
 
-class SampleEncoder(ABC):
+class SampleEncoder(Record, ABC):
     """A record without statistics of the samples; its `Source` encodes new samples with it."""
 
     kind: ClassVar[str]
@@ -51,10 +53,6 @@ class SampleEncoder(ABC):
         Raises:
             Refusal: not written by an encoder of this kind.
         """
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON object with its "kind" and the settings to encode other data in the same way."""
 
 
 def code_sizes(encoder: SampleEncoder | None) -> tuple[int, ...]:

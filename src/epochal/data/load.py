@@ -92,9 +92,9 @@ def load(
     >>> load("example:iris").task.classes
     ('setosa', 'versicolor', 'virginica')
     """
-    asked = locals().copy()
+    arguments = locals().copy()
     for name in ("source", "progress", "groups_table"):
-        asked.pop(name)
+        arguments.pop(name)
     if groups_table is None and isinstance(groups, str | int | None):
-        return read("load", source, asked, progress)
-    return grouped(read("load", source, {**asked, "groups": None}, progress), groups_table, groups)
+        return read("load", source, arguments, progress)
+    return grouped(read("load", source, {**arguments, "groups": None}, progress), groups_table, groups)

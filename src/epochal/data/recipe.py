@@ -67,8 +67,8 @@ class Recipe:
 
     Arrays, frames and other objects have none.
 
-    >>> asked = {"target": "species", "task": None}
-    >>> recipe = Recipe.of("load", {"target": ColumnReference}, "example:iris", asked)
+    >>> arguments = {"target": "species", "task": None}
+    >>> recipe = Recipe.of("load", {"target": ColumnReference}, "example:iris", arguments)
     >>> recipe.to_dict()
     {'reader': 'load', 'source': 'example:iris', 'options': {'target': 'species'}}
     """

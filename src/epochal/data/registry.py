@@ -67,13 +67,13 @@ def recognized(source: Any, reader: str = "load") -> Source:
     return found
 
 
-def read(reader: str, source: Any, asked: Mapping[str, Any], progress: Progress | None = None) -> Dataset:
+def read(reader: str, source: Any, arguments: Mapping[str, Any], progress: Progress | None = None) -> Dataset:
     """Load a source, with a recipe to reload it if possible.
 
     Args:
         reader: "load", or another reader of `SOURCES`.
         source: the source; a `Dataset` is returned unchanged.
-        asked: its further arguments; None and () count as not given.
+        arguments: its further arguments; None and () count as not given.
         progress: called with the progress.
 
     Raises:
@@ -82,7 +82,7 @@ def read(reader: str, source: Any, asked: Mapping[str, Any], progress: Progress 
     if isinstance(source, Dataset):
         return source
     source = parts_on_host(source)
-    given = {name: value for name, value in asked.items() if value is not None}
+    given = {name: value for name, value in arguments.items() if value is not None}
     found = recognized(source, reader)
     if any(given.get(name) for name in _OF_IMAGES) and "resize" not in found.options:
         raise Refusal(

@@ -73,17 +73,17 @@ class Source:
         return "" if self.encoder is None else self.encoder.kind
 
 
-def chosen(kind: type[T], asked: Mapping[str, Any], **given: Any) -> T:
+def chosen(kind: type[T], arguments: Mapping[str, Any], **given: Any) -> T:
     """A dataclass of options from those of its fields that were given."""
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: value for name, value in asked.items() if name in names}, **given)
+    return kind(**{name: value for name, value in arguments.items() if name in names}, **given)
 
 
 _OF_TABLES = ("keep", "drop", "categorical", "numeric", "sample_weight", "groups", "decimal", "date_format")
 
 
-def refuse_columns(asked: Mapping[str, Any], source: str, *, target: bool = True) -> None:
+def refuse_columns(arguments: Mapping[str, Any], source: str, *, target: bool = True) -> None:
     """Refuse options that choose columns, which arrays do not have."""
     for role in (*_OF_TABLES, *(("target",) if target else ())):
-        if asked.get(role):
+        if arguments.get(role):
             raise Refusal(f"{role} chooses columns of a table; {source} is taken as it is. Use a data frame.")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from epochal.data.labels import LABEL_TYPES, label_values
-from epochal.data.typed import Damaged, built
+from epochal.data.records import Damaged, Record, built
 
 __all__ = ["Task"]
 
@@ -16,7 +16,7 @@ TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Record):
     """The kind of prediction: binary, multiclass or multilabel classification, or regression.
 
     `classes` are the names of the classes, in the order of the class ids, or of the labels, in the order of
@@ -63,15 +63,6 @@ class Task:
     def labels(self) -> NDArray[Any]:
         """The classes in the order of their ids, in the target's original type."""
         return label_values(self.classes, self.label_type)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "kind": self.kind,
-            "classes": list(self.classes),
-            "targets": self.targets,
-            "label_type": self.label_type,
-        }
 
     @staticmethod
     def from_dict(value: Any) -> Task:

@@ -92,9 +92,9 @@ def _program(
     spec: Spec, function: Callable[..., Any], arguments: tuple[Any, ...], donate: tuple[int, ...] = ()
 ) -> Any:
     """The compiled function for these arguments, with results replicated over the mesh."""
-    traced = jax.jit(function, donate_argnums=donate, out_shardings=spec.team.everywhere)
+    traced = jax.jit(function, donate_argnums=donate, out_shardings=spec.mesh.replicated)
     lowered = traced.lower(*arguments)
-    return in_turn(lowered, compiled_from(lowered, spec.deterministic), spec.team.size)
+    return in_turn(lowered, compiled_from(lowered, spec.deterministic), spec.mesh.size)
 
 
 def _init(spec: Spec, signature: Any) -> Any:
@@ -149,7 +149,7 @@ def given_init(spec: Spec, given: Variables, keys: jax.Array, shape: tuple[int, 
 
     each = [started(key) for key in (keys if lacking else keys[:1])]
     stacked: Repeat = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each * (spec.repeats // len(each)))
-    return spec.team.put(stacked)
+    return spec.mesh.put(stacked)
 
 
 @functools.lru_cache(maxsize=16)
@@ -159,7 +159,7 @@ def _drawing(model: Model, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
 
 def _signature(spec: Spec, tree: Any) -> Any:
     leaves, structure = jax.tree.flatten(tree)
-    return structure, tuple(spec.team.shaped(leaf) for leaf in leaves)
+    return structure, tuple(spec.mesh.shaped(leaf) for leaf in leaves)
 
 
 def compiled_call(

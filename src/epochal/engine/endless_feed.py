@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.engine.feed import CHUNK_BYTES, Chunk, Feed, Reader, Span, ahead, spans
-from epochal.engine.team import ALONE, Team
+from epochal.engine.mesh import ALONE, DeviceMesh
 from epochal.plan import Plan
 
 __all__ = ["EndlessFeed"]
@@ -35,10 +35,10 @@ class EndlessFeed(Feed):
         update: int,
         last: int,
         chunk_bytes: int = CHUNK_BYTES,
-        team: Team = ALONE,
+        mesh: DeviceMesh = ALONE,
         micro_batch: int | None = None,
     ) -> None:
-        super().__init__(plan, reader, executor, 0, 0, chunk_bytes, team, micro_batch)
+        super().__init__(plan, reader, executor, 0, 0, chunk_bytes, mesh, micro_batch)
         self._take = take
         wanted = ahead(executor, self._gather, spans(plan, update, last, self._together), 1)
         self._chunks = self._until_dry(wanted)

@@ -8,11 +8,11 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
+from epochal.engine.mesh import ALONE, DeviceMesh
 from epochal.engine.optimizers import averaged
 from epochal.engine.rules import Observation
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Part, Position, Repeat
-from epochal.engine.team import ALONE, Team
 from epochal.engine.update import Packing
 from epochal.models import Model, Variables, seen
 
@@ -24,15 +24,15 @@ of it per sample has fewer (`evaluation_rows`).
 """
 
 
-def forward(model: Model, variables: Variables, inputs: jax.Array, team: Team = ALONE) -> jax.Array:
+def forward(model: Model, variables: Variables, inputs: jax.Array, mesh: DeviceMesh = ALONE) -> jax.Array:
     """The outputs of a model for any number of rows, without dropout and with fixed moments.
 
     The rows are sharded over the mesh, the outputs replicated.
     """
 
     def run(rows: jax.Array) -> jax.Array:
-        outputs, _ = model.apply(variables, seen(team.share(team.gather(rows))), jax.random.key(0), False)
-        return team.gather(team.share(outputs))
+        outputs, _ = model.apply(variables, seen(mesh.shard(mesh.replicate(rows))), jax.random.key(0), False)
+        return mesh.replicate(mesh.shard(outputs))
 
     samples, size = inputs.shape[0], getattr(model, "evaluation_rows", EVALUATION_ROWS)
     whole = samples // size
@@ -52,7 +52,7 @@ def figures_of_part(
     spec: Spec, variables: Variables, part: Part, units: jax.Array
 ) -> tuple[list[jax.Array], jax.Array]:
     """The loss and the metrics of a part (NaN for those of the host), and its outputs."""
-    outputs = forward(spec.model, variables, part.inputs, spec.team)
+    outputs = forward(spec.model, variables, part.inputs, spec.mesh)
     return _figures(spec, outputs, spec.loss(outputs, part.targets), part, units), outputs
 
 
@@ -140,7 +140,7 @@ def decide(
     """
     running = repeat.status == RUNNING
     broken = repeat.broken_index >= 0
-    moving = jnp.where(broken | (position.counted == 0), jnp.nan, repeat.running_loss / position.counted)
+    moving = jnp.where(broken | (position.seen == 0), jnp.nan, repeat.running_loss / position.seen)
     figures = [moving, *figures]
     columns = dict(zip(spec.columns, figures, strict=True))
 

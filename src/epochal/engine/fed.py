@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
 from epochal.engine.compiler import compiled, compiled_init, given_init
-from epochal.engine.dealt import Dealt
 from epochal.engine.endless_feed import EndlessFeed, NextSamples
 from epochal.engine.evaluate import EVALUATION_ROWS, halved
 from epochal.engine.fed_program import Leg, deciding, running, scoring
-from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks, deal
+from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks, sharded
 from epochal.engine.hosted import Restore
 from epochal.engine.lane import CALL_SECONDS, Evaluation, kept, start_position
+from epochal.engine.mesh import DeviceMesh
+from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
 from epochal.engine.state import Kept, Part, Position, Progress, Repeat, Seeds
-from epochal.engine.team import Team
 from epochal.errors import DataFailed
 from epochal.models import evaluated
 from epochal.plan import Plan
@@ -101,9 +101,9 @@ class FedLane:
     """The snapshot to continue from, freed once on the device; None to start anew."""
 
     def __post_init__(self) -> None:
-        self.spec = spec = replace(self.spec, layout=self.spec.layout.fed, team=Team(self.devices))
+        self.spec = spec = replace(self.spec, layout=self.spec.layout.fed, mesh=DeviceMesh(self.devices))
         train = self.source.readers["train"]
-        self.budget = self.fixed_budget or (64 if spec.team.local else 1)
+        self.budget = self.fixed_budget or (64 if spec.mesh.local else 1)
         self._compiling = 0.0
         self._sample = jax.ShapeDtypeStruct(train.rows.shape[1:], train.dtype)
         if self.kept is None:
@@ -112,14 +112,14 @@ class FedLane:
             self.progress = Progress(position, self._fresh())
         else:
             progress, self.update, self.seconds, self.samples = self.kept
-            self.progress = Progress(progress.position, spec.team.put(progress.repeats))
+            self.progress = Progress(progress.position, spec.mesh.put(progress.repeats))
             self.kept = None
         self._executor = ThreadPoolExecutor(AHEAD, thread_name_prefix="epochal-feed")
         self.ended = ""
         """Why training ended early, if the iterator was exhausted."""
         self._failure: DataFailed | None = None
         plan, take = self.source.plan, self.source.take
-        cut = (self.chunk_bytes, spec.team, spec.micro_batch)
+        cut = (self.chunk_bytes, spec.mesh, spec.micro_batch)
         if take is None:
             self._feed = Feed(plan, train, self._executor, self.update, self.last_update, *cut)
         else:
@@ -171,7 +171,7 @@ class FedLane:
                 at = (self.update, int(position.epoch), int(position.index), self.seconds + elapsed())
                 samples = None if self.source.take is None else self.samples
                 evaluations.append(Evaluation(*at, active, row, samples))
-            late = self.fixed_budget is None and self.spec.team.local and elapsed() >= CALL_SECONDS
+            late = self.fixed_budget is None and self.spec.mesh.local and elapsed() >= CALL_SECONDS
             if late or left <= 0 or self.update >= self.last_update or self._stopped:
                 break
             try:
@@ -185,7 +185,7 @@ class FedLane:
 
     def finish(self) -> list[Evaluation]:
         """End: a last evaluation, unless there was one after the last update."""
-        if self.update > 0 and not int(self.progress.position.counted):
+        if self.update > 0 and not self.progress.position.seen:
             return []
         self.progress = self.progress._replace(position=self.progress.position._replace(due=np.bool_(True)))
         return self.advance(0)
@@ -216,7 +216,7 @@ class FedLane:
         arguments = (
             self.progress.repeats,
             self.source.seeds,
-            self._chunk.dealt,
+            self._chunk.samples,
             Leg(*(np.int32(number) for number in numbers)),
         )
         program = self._program(running, arguments, donate=(0,))
@@ -259,8 +259,8 @@ class FedLane:
         else:
             due = int(position.index) == 0 and int(position.epoch) % self.every == 0
         due = due or broken
-        before = int(self.progress.position.counted)
-        return position._replace(due=np.bool_(due), counted=np.uint32(before + counted))
+        high, low = divmod(int(self.progress.position.seen) + counted, 2**32)
+        return position._replace(due=np.bool_(due), counted=np.uint32(low), counted_high=np.uint32(high))
 
     def _evaluate(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Evaluate the parts in blocks and apply `decide`: (row of values, was it running)."""
@@ -269,7 +269,7 @@ class FedLane:
         halves = np.zeros(2, np.float32)
         for name in spec.parts:
             reader = self.source.readers[name]
-            read = functools.partial(deal, reader, spec.team)
+            read = functools.partial(sharded, reader, spec.mesh)
             outputs, losses = evaluate_in_blocks(reader, read, self._score, self._executor)
             restore = self.source.restore
             own = None if restore is None else functools.partial(restore, name)
@@ -288,11 +288,11 @@ class FedLane:
             np.float32(epoch),
         )
         repeats, row, active = self._program(deciding, arguments)(*arguments)
-        cleared = position._replace(due=np.bool_(False), counted=np.uint32(0))
+        cleared = position.evaluated()
         self.progress = Progress(cleared, repeats)
         return np.asarray(row), np.asarray(active)
 
-    def _score(self, samples: Dealt) -> Any:
+    def _score(self, samples: ShardedBatch) -> Any:
         arguments = (self.progress.repeats, samples)
         outputs, losses = self._program(scoring, arguments)(*arguments)
         return outputs[0], losses[0]

@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from epochal.engine.dealt import Dealt
 from epochal.engine.evaluate import decide, forward
 from epochal.engine.optimizers import averaged
 from epochal.engine.program import over_repeats
+from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
 from epochal.engine.state import Position, Repeat, Seeds
 from epochal.engine.update import packing, update
@@ -43,9 +43,9 @@ def running(spec: Spec, shapes: Variables) -> Any:
     """
     step = update(spec, packing(spec, shapes.params))
 
-    def run(repeat: Repeat, seeds: Seeds, chunk: Dealt, leg: Leg) -> Repeat:
+    def run(repeat: Repeat, seeds: Seeds, chunk: ShardedBatch, leg: Leg) -> Repeat:
         def body(number: jax.Array, repeat: Repeat) -> Repeat:
-            batch: Dealt = jax.tree.map(lambda leaf: _at(leaf, number), chunk)
+            batch: ShardedBatch = jax.tree.map(lambda leaf: _at(leaf, number), chunk)
             index, count = leg.index + number, leg.update + number
             return step(repeat, batch, seeds.noise, leg.epoch, index, seeds.rates, count)
 
@@ -64,11 +64,11 @@ def scoring(spec: Spec, shapes: Variables) -> Any:
     """The function (repeat, samples) -> (outputs, losses) of sharded samples."""
     packed = packing(spec, shapes.params)
 
-    def score(repeat: Repeat, samples: Dealt) -> tuple[jax.Array, jax.Array]:
+    def score(repeat: Repeat, samples: ShardedBatch) -> tuple[jax.Array, jax.Array]:
         part = samples.whole()
         variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
-        outputs = forward(spec.model, variables, part.inputs, spec.team)
-        return outputs, spec.loss(outputs, spec.team.gather(part.targets))
+        outputs = forward(spec.model, variables, part.inputs, spec.mesh)
+        return outputs, spec.loss(outputs, spec.mesh.replicate(part.targets))
 
     return over_repeats(1, score, (0, None))
 

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from epochal.data.rows import Rows
 from epochal.data.standardize import Scaling
 from epochal.data.texts.vocabulary import Vocabulary
-from epochal.engine.dealt import EMPTY, Dealt, slots
 from epochal.engine.gradient import pieces
+from epochal.engine.mesh import ALONE, DeviceMesh
+from epochal.engine.sharded import EMPTY, ShardedBatch, slots
 from epochal.engine.state import Part
-from epochal.engine.team import ALONE, Team
 from epochal.plan import Plan
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
     "Span",
     "ahead",
     "blocks",
-    "deal",
+    "sharded",
     "spans",
 ]
 
@@ -101,9 +101,9 @@ class Reader:
         return Part(self.inputs(samples, out), self.targets[samples], weights)
 
 
-def deal(reader: Reader, team: Team, samples: NDArray[np.int64]) -> Dealt:
+def sharded(reader: Reader, mesh: DeviceMesh, samples: NDArray[np.int64]) -> ShardedBatch:
     """These samples without weights, sharded over the mesh; only the shards of this process are read."""
-    own = slots(((1, len(samples)),), team.size)[team.own]
+    own = slots(((1, len(samples)),), mesh.size)[mesh.local_indices]
     taken = own != EMPTY
 
     def filled(values: NDArray[Any]) -> NDArray[Any]:
@@ -115,7 +115,7 @@ def deal(reader: Reader, team: Team, samples: NDArray[np.int64]) -> Dealt:
 
     mine = samples[own[taken]]
     part = Part(filled(reader.inputs(mine)), filled(reader.targets[mine]), None)
-    return Dealt(team.dealt(part, axis=0), len(samples))
+    return ShardedBatch(mesh.place(part, axis=0), len(samples))
 
 
 class Span(NamedTuple):
@@ -196,9 +196,9 @@ class Chunk(NamedTuple):
     """The host buffer of the inputs, to be reused."""
 
     @property
-    def dealt(self) -> Dealt:
+    def samples(self) -> ShardedBatch:
         """As the program takes it."""
-        return Dealt(self.part, self.span.size)
+        return ShardedBatch(self.part, self.span.size)
 
 
 class Feed:
@@ -211,7 +211,7 @@ class Feed:
         update: the first update.
         last: the update after the last one.
         chunk_bytes: most bytes of a chunk's inputs.
-        team: the devices that share each batch.
+        mesh: the devices that share each batch.
         micro_batch: the most samples that go through the model at once.
     """
 
@@ -223,15 +223,15 @@ class Feed:
         update: int,
         last: int,
         chunk_bytes: int = CHUNK_BYTES,
-        team: Team = ALONE,
+        mesh: DeviceMesh = ALONE,
         micro_batch: int | None = None,
     ) -> None:
         self._plan, self._reader, self._chunk_bytes = plan, reader, chunk_bytes
-        self._team, self._micro_batch = team, micro_batch
+        self._mesh, self._micro_batch = mesh, micro_batch
         self._counts: dict[int, int] = {}
         for count, size in (segment for phase in plan.phases for segment in phase.segments):
             self._counts[size] = max(count, self._counts.get(size, 0))
-        self._sooner = 1 if team.local else MOST_BATCHES
+        self._sooner = 1 if mesh.local else MOST_BATCHES
         self._free: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
         wanted = spans(plan, update, last, self._together)
@@ -278,7 +278,7 @@ class Feed:
 
     def _took(self, span: Span, seconds: float) -> None:
         """Adapt the number of batches read together to the time of the last read."""
-        if not self._team.local:
+        if not self._mesh.local:
             return
         wanted = span.batches * READ_SECONDS / max(seconds, 1e-6)
         self._sooner = max(1, min(int(wanted), 4 * max(span.batches, self._sooner), MOST_BATCHES))
@@ -296,7 +296,7 @@ class Feed:
         that go to devices of this process.
         """
         reader, room = self._reader, self.room(span.size)
-        own = slots(pieces(span.size, self._micro_batch), self._team.size)[self._team.own]
+        own = slots(pieces(span.size, self._micro_batch), self._mesh.size)[self._mesh.local_indices]
         taken = own != EMPTY
         turns = (np.arange(span.batches)[:, None] * span.size + own[taken]).reshape(-1)
         shape = (room, *own.shape, *reader.rows.shape[1:])
@@ -312,7 +312,7 @@ class Feed:
             return out
 
         weights = None if weights_of is None else filled(weights_of(turns))
-        part = self._team.dealt(Part(inputs, filled(targets_of(turns)), weights), axis=1)
+        part = self._mesh.place(Part(inputs, filled(targets_of(turns)), weights), axis=1)
         return Chunk(span, part, memory)
 
     def _memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]]:

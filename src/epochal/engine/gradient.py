@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from epochal.engine.dealt import Dealt
+from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part
 from epochal.models import PyTree, Variables, seen
@@ -29,16 +29,16 @@ def take(part: Part, samples: jax.Array) -> Part:
     return Part(seen(part.inputs[samples]), part.targets[samples], weights)
 
 
-def size_of(part: Part | Dealt, samples: jax.Array | None) -> int:
+def size_of(part: Part | ShardedBatch, samples: jax.Array | None) -> int:
     """The number of samples of a batch (see `gradient`)."""
-    if isinstance(part, Dealt):
+    if isinstance(part, ShardedBatch):
         return part.size
     return int((part.targets if samples is None else samples).shape[0])
 
 
 def batch_of(
     spec: Spec,
-    part: Part | Dealt,
+    part: Part | ShardedBatch,
     samples: jax.Array | None,
     number: jax.Array | int = 0,
     size: int | None = None,
@@ -51,15 +51,15 @@ def batch_of(
             return rows
         return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, number * most, size), rows)
 
-    if samples is not None and not isinstance(part, Dealt):
+    if samples is not None and not isinstance(part, ShardedBatch):
         # Constrain the gathered samples and the indices: otherwise XLA shards the whole data set and
         # sums those of each batch over all devices.
-        return spec.team.share(take(spec.team.gather(part), spec.team.share(cut(samples))))
-    if isinstance(part, Dealt):
+        return spec.mesh.shard(take(spec.mesh.replicate(part), spec.mesh.shard(cut(samples))))
+    if isinstance(part, ShardedBatch):
         found = part.whole() if size is None else part.piece(number, size, most)
     else:
         found = cut(part)
-    return spec.team.share(found._replace(inputs=seen(found.inputs)))
+    return spec.mesh.shard(found._replace(inputs=seen(found.inputs)))
 
 
 def pieces(size: int, most: int | None) -> tuple[tuple[int, int], ...]:
@@ -77,7 +77,8 @@ def pieces(size: int, most: int | None) -> tuple[tuple[int, int], ...]:
 def gradient(
     spec: Spec,
 ) -> Callable[
-    [PyTree, PyTree, Part | Dealt, jax.Array | None, jax.Array], tuple[tuple[jax.Array, PyTree], PyTree]
+    [PyTree, PyTree, Part | ShardedBatch, jax.Array | None, jax.Array],
+    tuple[tuple[jax.Array, PyTree], PyTree],
 ]:
     """The function (params, state, part, samples, key) -> ((loss, new state), gradient) of one batch.
 
@@ -122,7 +123,7 @@ def gradient(
         return found.sum(), new_state
 
     def of_batch(
-        params: PyTree, state: PyTree, part: Part | Dealt, samples: jax.Array | None, key: jax.Array
+        params: PyTree, state: PyTree, part: Part | ShardedBatch, samples: jax.Array | None, key: jax.Array
     ) -> tuple[tuple[jax.Array, PyTree], PyTree]:
         size = size_of(part, samples)
         cut = pieces(size, spec.micro_batch)

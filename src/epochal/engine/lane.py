@@ -18,9 +18,9 @@ from epochal.common.waiting import interruptible
 from epochal.engine.compiler import compiled, compiled_call, compiled_init, given_init
 from epochal.engine.fed_program import deciding
 from epochal.engine.hosted import Restore, filled, measuring
+from epochal.engine.mesh import DeviceMesh
 from epochal.engine.spec import PARTS, Layout, Spec
 from epochal.engine.state import Kept, Limits, Part, Position, Progress, Repeat, Seeds
-from epochal.engine.team import Team
 from epochal.plan import Plan
 from epochal.plan.walk import Phase
 
@@ -68,6 +68,7 @@ def start_position(plan: Plan, update: int, every: int, unit: str, due: bool) ->
         update=np.int32(min(update, 2**31 - 1)),
         due=np.bool_(due),
         counted=np.uint32(0),
+        counted_high=np.uint32(0),
     )
 
 
@@ -102,16 +103,16 @@ class Lane:
     """The snapshot to continue from, freed once on the device; None to start anew."""
 
     def __post_init__(self) -> None:
-        self.spec = replace(self.spec, team=Team(self.devices))
+        self.spec = replace(self.spec, mesh=DeviceMesh(self.devices))
         if self.kept is None:
             self.update, self.seconds = 0, 0.0
             position = start_position(self.plan, 0, self.every, self.spec.evaluate_unit, due=True)
             self.progress = Progress(position, self._fresh())
         else:
             progress, self.update, self.seconds, _ = self.kept
-            self.progress = Progress(progress.position, self.spec.team.put(progress.repeats))
+            self.progress = Progress(progress.position, self.spec.mesh.put(progress.repeats))
             self.kept = None
-        self.budget = self.fixed_budget or (64 if self.spec.team.local else 1)
+        self.budget = self.fixed_budget or (64 if self.spec.mesh.local else 1)
         end = (
             (self.plan.epochs, 0)
             if self.last_update >= self.plan.updates
@@ -190,7 +191,7 @@ class Lane:
         none = np.zeros((spec.repeats, 2), np.float32)
         decided = (progress.repeats, figures, none, progress.position, np.float32(epoch))
         repeats, row, active = self._compiled(deciding, decided)
-        position = progress.position._replace(due=np.bool_(False), counted=np.uint32(0))
+        position = progress.position.evaluated()
         self.progress = Progress(position, repeats)
         self.seconds += time.perf_counter() - begin
         at = (self.update, int(position.epoch), int(position.index), self.seconds)
@@ -231,7 +232,7 @@ class Lane:
 
     def finish(self) -> list[Evaluation]:
         """End: a last evaluation, unless there was one after the last update."""
-        if self.update == 0 or float(self.progress.position.counted) > 0:
+        if self.update == 0 or self.progress.position.seen > 0:
             position = self.progress.position._replace(due=np.bool_(True))
             self.progress = Progress(position, self.progress.repeats)
             return self.advance(0)

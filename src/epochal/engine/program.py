@@ -192,7 +192,7 @@ def build(
                 running=rows.running.at[rows.count].set(running),
                 values=rows.values.at[rows.count].set(figures),
             )
-            return position._replace(due=jnp.bool_(False), counted=jnp.uint32(0)), state, rows
+            return position.evaluated(), state, rows
 
         def finished(position: Position) -> jax.Array:
             return (position.epoch == limits.end_epoch) & (position.index == limits.end_index)
@@ -220,6 +220,7 @@ def build(
             done = stop - position.index
             ended = stop == in_epoch
             until = position.until - (done if spec.evaluate_unit == "updates" else ended.astype(jnp.int32))
+            counted = position.counted + seen(position.index, stop).astype(jnp.uint32)
             moved = Position(
                 epoch=jnp.where(ended, position.epoch + 1, position.epoch),
                 index=jnp.where(ended, 0, stop),
@@ -227,7 +228,8 @@ def build(
                 until=jnp.where(until <= 0, limits.every, until),
                 due=position.due,
                 update=position.update + done,
-                counted=position.counted + seen(position.index, stop).astype(jnp.uint32),
+                counted=counted,
+                counted_high=position.counted_high + (counted < position.counted).astype(jnp.uint32),
             )
             due = (done > 0) & (until <= 0) | unseen
             return moved._replace(due=due), state, rows, order, order_epoch, budget - done

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from epochal.engine.dealt import Dealt
 from epochal.engine.gradient import batch_of
+from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part
 from epochal.models import Model, PyTree
@@ -48,7 +48,7 @@ def moved_rows(
     params: PyTree,
     optimizer: PyTree,
     state: PyTree,
-    part: Part | Dealt,
+    part: Part | ShardedBatch,
     samples: jax.Array | None,
     key: jax.Array,
     alive: jax.Array,

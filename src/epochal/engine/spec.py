@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from epochal.common.metric_names import higher_is_better
+from epochal.engine.mesh import ALONE, DeviceMesh
 from epochal.engine.optimizers import Optimizer
 from epochal.engine.rules import Rule
 from epochal.engine.schedules import Schedule
-from epochal.engine.team import ALONE, Team
 from epochal.models import Loss, Metric, Model, smoothed
 from epochal.plan import Plan
 from epochal.plan.order import Order
@@ -86,7 +86,7 @@ class Spec:
     """The micro-batch size; None for the whole batch."""
     carries: bool = False
     """Whether the model's state is carried through an epoch, from zeros at its beginning."""
-    team: Team = ALONE
+    mesh: DeviceMesh = ALONE
     """The devices that share each batch."""
     deterministic: bool = False
     """Whether results are bit-identical, at any cost."""

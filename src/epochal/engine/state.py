@@ -47,7 +47,20 @@ class Position(NamedTuple):
     due: Array
     """Whether an evaluation precedes the next update."""
     counted: Array
-    """Samples used since the last evaluation, uint32."""
+    """Samples used since the last evaluation, uint32: the remainder by 2^32."""
+    counted_high: Array
+    """How often 2^32 of them, uint32."""
+
+    @property
+    def seen(self) -> Array:
+        """Samples used since the last evaluation, as a float."""
+        return self.counted_high * 2.0**32 + self.counted
+
+    def evaluated(self) -> Position:
+        """The same place after an evaluation: none is due, no sample has been used since."""
+        return self._replace(
+            due=self.due & False, counted=self.counted * 0, counted_high=self.counted_high * 0
+        )
 
 
 class Repeat(NamedTuple):

@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from epochal.engine.dealt import Dealt
 from epochal.engine.gradient import gradient, size_of
 from epochal.engine.rows import moved_rows, moves_rows
 from epochal.engine.schedules import Rates, learning_rate
+from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Repeat
 from epochal.models import PyTree
@@ -81,7 +81,7 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
 
     def step(
         repeat: Repeat,
-        part: Part | Dealt,
+        part: Part | ShardedBatch,
         key: jax.Array,
         epoch: jax.Array,
         index: jax.Array,
@@ -157,9 +157,9 @@ def _noisy(spec: Spec, found: PyTree, packed: Packing, key: jax.Array, count: ja
     return jax.tree.map(jnp.add, found, packed.pack(jax.tree.unflatten(tree, drawn)))
 
 
-def _unweighted(part: Part | Dealt) -> Part | Dealt:
+def _unweighted(part: Part | ShardedBatch) -> Part | ShardedBatch:
     """The samples without their weights."""
-    if isinstance(part, Dealt):
+    if isinstance(part, ShardedBatch):
         return replace(part, part=part.part._replace(weights=None))
     return part._replace(weights=None)
 

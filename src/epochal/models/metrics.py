@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from epochal.common.metric_names import declare
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.losses import LOSSES, probabilities
 
@@ -255,6 +256,9 @@ METRICS: dict[str, Metric] = {
         Metric("mae", mae, ("regression",), bounds=(0.0, inf), in_target_units=True, greater_is_better=False),
     )
 }
+
+for _one in METRICS.values():
+    declare(_one.name, _one.greater_is_better is not False)
 
 RESERVED = frozenset((*METRICS, "loss", "running_loss"))
 """Names that custom metrics may not have."""

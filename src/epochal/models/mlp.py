@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from epochal.data.records import Record
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.dense import dense
 from epochal.models.model import PyTree, Variables, refuse_ids
@@ -34,7 +35,7 @@ BATCH_NORM_EPSILON = 1e-5
 
 
 @dataclass(frozen=True, init=False)
-class MLP:
+class MLP(Record):
     """A multi-layer perceptron: dense layers with an activation between them.
 
     Args:
@@ -55,6 +56,8 @@ class MLP:
     221
     """
 
+    kind: ClassVar[str] = "mlp"
+    """The name in run folders and on the command line."""
     products: ClassVar[tuple[str, ...]] = ("*/kernel",)
     """The parameters that mixed precision rounds."""
     hidden: tuple[int, ...]
@@ -94,17 +97,6 @@ class MLP:
             batch_norm=self.batch_norm,
             outputs=self.outputs or outputs,
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON."""
-        return {
-            "kind": "mlp",
-            "hidden": list(self.hidden),
-            "activation": self.activation,
-            "dropout": self.dropout,
-            "batch_norm": self.batch_norm,
-            "outputs": self.outputs,
-        }
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> MLP:

@@ -103,23 +103,6 @@ class CNN(Network):
         set_(self, "axes", axes)
         set_(self, "outputs", None if outputs is None else check_whole("outputs", outputs))
 
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON."""
-        return {
-            "kind": "cnn",
-            "filters": list(self.filters),
-            "kernel": self.kernel,
-            "stride": self.stride,
-            "padding": self.padding,
-            "pool": self.pool,
-            "dense": list(self.dense),
-            "activation": self.activation,
-            "dropout": self.dropout,
-            "batch_norm": self.batch_norm,
-            "axes": self.axes,
-            "outputs": self.outputs,
-        }
-
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
         """The inverse of `to_dict`."""

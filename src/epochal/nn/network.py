@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 import jax
 from flax import nnx
 
+from epochal.data.records import Record
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import ACTIVATIONS, FlaxModel, PyTree, Variables, refuse_ids
 
@@ -22,7 +23,7 @@ __all__ = ["Network", "check_activation", "check_share", "check_whole"]
 Shape = tuple[int, ...]
 
 
-class Network(ABC):
+class Network(Record, ABC):
     """Settings that build a Flax module; subclasses are frozen dataclasses."""
 
     kind: ClassVar[str]
@@ -41,10 +42,6 @@ class Network(ABC):
     @abstractmethod
     def depth(self) -> int:
         """Number of layers with parameters."""
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON."""
 
     @classmethod
     @abstractmethod

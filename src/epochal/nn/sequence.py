@@ -33,16 +33,6 @@ class _Sequence(Network):
         if self.outputs is not None:
             check_whole("outputs", self.outputs)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON."""
-        return {
-            "kind": self.kind,
-            "units": self.units,
-            "layers": self.layers,
-            "dropout": self.dropout,
-            "outputs": self.outputs,
-        }
-
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
         """The inverse of `to_dict`."""

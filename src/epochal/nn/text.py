@@ -79,18 +79,6 @@ class TextClassifier(Network):
         set_(self, "dropout", check_share("dropout", dropout))
         set_(self, "outputs", None if outputs is None else check_whole("outputs", outputs))
 
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON."""
-        return {
-            "kind": "text",
-            "embedding": self.embedding,
-            "units": self.units,
-            "reading": self.reading,
-            "vocabulary": self.vocabulary,
-            "dropout": self.dropout,
-            "outputs": self.outputs,
-        }
-
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
         """The inverse of `to_dict`."""

@@ -81,7 +81,7 @@ class Balanced(Classwise):
     @cached_property
     def _stride(self) -> Int64s:
         """How far each class advances in an epoch: its turns that are in a batch."""
-        return np.bincount(self._dealt.classes[: self.used], minlength=len(self._counts)).astype(np.int64)
+        return np.bincount(self._assigned.classes[: self.used], minlength=len(self._counts)).astype(np.int64)
 
     def _lap(self, epoch: int, of: Int64s, turn: Int64s) -> tuple[Int64s, Int64s]:
         lap, within = np.divmod(epoch * self._stride[of] + turn, self._counts[of])
@@ -121,8 +121,8 @@ class Balanced(Classwise):
             "width": bits_of(self._counts).astype(np.uint32),
             "begin": base[len(batches) + begins].astype(np.int32),
             "first": self._first.astype(np.int32),
-            "dealt": self._dealt.classes.astype(np.int32),
-            "turn": self._dealt.turns.astype(np.uint32),
+            "dealt": self._assigned.classes.astype(np.int32),
+            "turn": self._assigned.turns.astype(np.uint32),
             "sorted": self._sorted.astype(np.int32),
         }
 

@@ -1,8 +1,8 @@
 """Class-wise orders: stratified, and the base that it shares with the balanced one.
 
-Both assign the classes to batches exactly (`dealing`) and hide the pattern by keyed permutations, members of
-one `family`: of the batches of a segment, of the slots of each batch, and of the samples of each class. They
-differ in how often a class is used: once per sample (`Stratified`), or equally often (`Balanced`).
+Both assign the classes to batches exactly (`assignment`) and hide the pattern by keyed permutations, members
+of one `family`: of the batches of a segment, of the slots of each batch, and of the samples of each class.
+They differ in how often a class is used: once per sample (`Stratified`), or equally often (`Balanced`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from epochal.errors import Refusal
+from epochal.plan.assignment import Assignment, assign, whole
 from epochal.plan.column import Column, identified
-from epochal.plan.dealing import Dealt, deal, whole
 from epochal.plan.family import (
     FEW_ROUNDS,
     Family,
@@ -123,15 +123,15 @@ class Classwise(Order):
         """Turns of each class in an epoch."""
 
     @cached_property
-    def _dealt(self) -> Dealt:
-        return deal(self._totals, self.cuts)
+    def _assigned(self) -> Assignment:
+        return assign(self._totals, self.cuts)
 
     @cached_property
     def _place(self) -> Int64s:
-        """The place of each turn of each class, class after class: the inverse of `_dealt`."""
-        place = np.empty(len(self._dealt.classes), np.int64)
-        place[(np.cumsum(self._totals) - self._totals)[self._dealt.classes] + self._dealt.turns] = np.arange(
-            len(place)
+        """The place of each turn of each class, class after class: the inverse of `_assigned`."""
+        place = np.empty(len(self._assigned.classes), np.int64)
+        place[(np.cumsum(self._totals) - self._totals)[self._assigned.classes] + self._assigned.turns] = (
+            np.arange(len(place))
         )
         return place
 
@@ -145,7 +145,7 @@ class Classwise(Order):
         moved_batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).permute(batch)
         moved_slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).permute(slot)
         place = begins[segment] + moved_batch * sizes[segment] + moved_slot
-        of, turn = self._dealt.classes[place], self._dealt.turns[place]
+        of, turn = self._assigned.classes[place], self._assigned.turns[place]
         lap, within = self._lap(epoch, of, turn)
         one = Family.of(keys, CLASSES + of, lap, self._counts[of]).permute(within)
         return self._sorted[self._first[of] + one]
@@ -193,7 +193,7 @@ class Classwise(Order):
     def _places(
         self, keys: RoundKeys, epoch: Array, images: Array, xp: ModuleType, while_loop: WhileLoop
     ) -> Array:
-        """The index into `dealing` of each position of the epoch, int32 (turns,).
+        """The index into `assignment` of each position of the epoch, int32 (turns,).
 
         `epoch` is a uint32 array (1,); the first members of the family of `images` are the batches.
         """
@@ -225,8 +225,7 @@ def _classes(labels: npt.ArrayLike) -> Int64s:
 class Stratified(Classwise):
     """Every batch has the class proportions of all samples; each sample is used once per epoch.
 
-    In any two batches of one size the counts of a class differ by at most one; see `dealing` for which they
-    are.
+    In any two batches of one size the counts of a class differ by at most one (see `assignment`).
 
     Args:
         labels: the class of each sample (names or whole numbers).
@@ -272,7 +271,7 @@ class Stratified(Classwise):
         holds[own[self._labels] + self._rank] = np.arange(len(self._labels))
         return family | {
             "number": numbers_of(len(batches), np.arange(len(self._counts))),
-            "dealt": (own[self._dealt.classes] + self._dealt.turns).astype(np.int32),
+            "dealt": (own[self._assigned.classes] + self._assigned.turns).astype(np.int32),
             "holds": holds,
         }
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from epochal.choose.advice import Advice, Choice, Tried
+from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.report.choice_frame import around, conditions, cost_words, notes
@@ -17,7 +18,6 @@ from epochal.report.choice_html import (
     chart,
     count,
     details,
-    duration,
     interval,
     number,
     percent,

@@ -9,6 +9,7 @@ from html import escape
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.pairs import FEWEST
 from epochal.choose.words import UNBEATEN, at_best, use
+from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.report.choice_frame import around, conditions, cost_words, notes
 from epochal.report.choice_html import (
@@ -16,7 +17,6 @@ from epochal.report.choice_html import (
     chart,
     count,
     details,
-    duration,
     interval,
     listed,
     number,

@@ -8,8 +8,9 @@ from typing import Any
 
 from epochal.choose.advice import Advice
 from epochal.choose.comparison import Comparison, Cost
+from epochal.common.durations import duration
 from epochal.common.notebook_view import coded
-from epochal.report.choice_html import block, count, duration, facts
+from epochal.report.choice_html import block, count, facts
 from epochal.report.html import conditions_said
 
 __all__ = ["around", "conditions", "cost_words", "notes", "title_of"]

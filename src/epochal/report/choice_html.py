@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ __all__ = [
     "chart",
     "count",
     "details",
-    "duration",
     "facts",
     "interval",
     "listed",
@@ -29,9 +27,6 @@ __all__ = [
     "switch",
     "table",
 ]
-
-_UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
-
 
 # --- numbers ------------------------------------------------------------------------------------------------
 
@@ -51,26 +46,6 @@ def number(value: float | None) -> str:
     if abs(value) >= 100 or value == round(value):
         return f"{value:,.0f}"
     return f"{value:.3g}"
-
-
-def duration(seconds: float | None) -> str:
-    """A duration in words.
-
-    >>> [duration(value) for value in (2.5e-6, 0.0034, 1.234, 75.0, 4000.0, 90_000.0, float("inf"))]
-    ['2.5 µs', '3.4 ms', '1.23 s', '1 min 15 s', '1 h 7 min', '1 d 1 h', 'no limit']
-    """
-    if seconds is None or not math.isfinite(seconds):
-        return number(seconds)
-    if seconds < 59.95:
-        for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "µs")):
-            if seconds * factor >= 0.9995 or unit == "µs":
-                return f"{number(float(f'{seconds * factor:.3g}'))} {unit}"
-    smaller = (*_UNITS, (1.0, "s"))
-    for (size, unit), (small, small_unit) in itertools.pairwise(smaller):
-        whole, rest = divmod(round(seconds / small), round(size / small))
-        if whole:
-            return f"{whole} {unit}" + (f" {rest} {small_unit}" if rest else "")
-    return f"{seconds:.3g} s"
 
 
 def percent(share: float, digits: int = 0) -> str:

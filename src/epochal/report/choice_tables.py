@@ -8,6 +8,7 @@ from html import escape
 
 from epochal.choose.comparison import Comparison, Row, Tuned
 from epochal.choose.difference import PairedDifference
+from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.report.choice_figures import by_size, standing
@@ -15,7 +16,6 @@ from epochal.report.choice_html import (
     Cell,
     block,
     count,
-    duration,
     interval,
     number,
     percent,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,22 +18,24 @@ import numpy as np
 
 from epochal.common.faces import option
 from epochal.data import Task
+from epochal.data.records import Damaged
 from epochal.errors import Refusal
 from epochal.models import MLP, Model, Pairwise, as_model, shapes_of
 from epochal.runs import tensors as files
 from epochal.runs.tensors import Tensors
 
 __all__ = [
+    "WRONG",
     "Tensors",
     "check_dtype",
     "check_shape",
-    "check_task",
     "damaged",
     "one_line",
     "own_model",
     "predictions_file",
     "read_table",
     "read_tensors",
+    "reading",
     "rebuilt_model",
 ]
 
@@ -44,6 +48,27 @@ _MOST = 2**31
 def damaged(path: Path, what: str) -> Refusal:
     """The refusal of a damaged folder."""
     return Refusal(f'the run folder "{path}" is damaged: {what}.')
+
+
+@contextmanager
+def reading(path: Path, *kinds: type[BaseException]) -> Iterator[None]:
+    """Within, errors of these kinds are taken for damage of what is read, and refused.
+
+    They are those by which a library, or a constructor that is handed what the folder says, answers a wrong
+    value. All others are errors of the program, and stay what they are.
+    """
+    try:
+        yield
+    except Damaged as error:
+        raise damaged(path, error.what) from error
+    except Refusal:
+        raise
+    except kinds as error:
+        raise damaged(path, f"{type(error).__name__}: {one_line(error)}") from error
+
+
+WRONG = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)
+"""How constructors answer wrong values."""
 
 
 def one_line(value: object) -> str:
@@ -62,8 +87,9 @@ def _there(path: Path, name: str) -> Path:
 def read_table(path: Path, name: str) -> Any:
     """A table, if not larger in memory than any run's: a short file may expand to many rows."""
     import pyarrow.parquet as pq
+    from pyarrow.lib import ArrowException
 
-    with pq.ParquetFile(_there(path, name)) as file:
+    with reading(path, OSError, ArrowException), pq.ParquetFile(_there(path, name)) as file:
         values = file.metadata.num_rows * file.metadata.num_columns
         if values > _MOST:
             raise damaged(path, f"{name} must hold at most 2^31 values; got {values:,}")
@@ -72,11 +98,8 @@ def read_table(path: Path, name: str) -> Any:
 
 def read_tensors(path: Path, name: str) -> Tensors:
     """Arrays by name; not more than the file holds."""
-    return files.read_tensors(_there(path, f"{name}.safetensors"))[0]
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
+    with reading(path, OSError):
+        return files.read_tensors(_there(path, f"{name}.safetensors"))[0]
 
 
 def check_shape(path: Path, shape: object) -> tuple[int, ...]:
@@ -84,7 +107,7 @@ def check_shape(path: Path, shape: object) -> tuple[int, ...]:
     if (
         not isinstance(shape, list)
         or not 1 <= len(shape) <= 32
-        or not all(map(_whole, shape))
+        or not all(type(one) is int and 1 <= one <= _MOST for one in shape)
         or math.prod(shape) > _MOST
     ):
         raise damaged(
@@ -100,15 +123,6 @@ def check_dtype(path: Path, name: object) -> np.dtype[Any]:
     if name not in _DTYPES:
         raise damaged(path, f"data.dtype must be one of {', '.join(_DTYPES)}; got {one_line(name)}")
     return np.dtype(str(name))
-
-
-def check_task(path: Path, value: dict[str, Any]) -> Task:
-    """The task, from run.json."""
-    if not _whole(value["targets"]):
-        raise damaged(
-            path, f"task.targets must be a whole number, 1 to 2^31; got {one_line(value['targets'])}"
-        )
-    return Task.from_dict(value)
 
 
 def own_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Task) -> Model:
@@ -136,7 +150,8 @@ def rebuilt_model(
     """The built-in model of the settings; a custom one has to be given."""
     kind = settings.get("kind")
     if kind == "mlp":
-        model = MLP.from_dict(settings).with_outputs(task.outputs)
+        with reading(path, *WRONG):
+            model = MLP.from_dict(settings).with_outputs(task.outputs)
         # Before tracing: the layers must match the file, however many the settings claim.
         sizes = (math.prod(shape), *model.hidden, model.outputs)
         for layer, size in enumerate(pairwise(sizes)):
@@ -151,7 +166,8 @@ def rebuilt_model(
     if kind in ("cnn", "lstm", "gru", "text", "stateful"):
         from epochal.nn import NETWORKS
 
-        network = NETWORKS[kind].from_dict(settings).with_outputs(task.outputs)
+        with reading(path, *WRONG):
+            network = NETWORKS[kind].from_dict(settings).with_outputs(task.outputs)
         if network.depth > len(tensors):
             raise damaged(
                 path, f"the settings have {network.depth:,} layers; the file has {len(tensors):,} arrays"
@@ -160,7 +176,7 @@ def rebuilt_model(
     if kind == "pairwise" and isinstance(settings.get("of"), dict) and len(shape) > 1:
         return Pairwise(rebuilt_model(path, settings["of"], shape[1:], task, tensors))
     if kind == "import":
-        name = settings["path"]
+        name = settings.get("path")
         if not isinstance(name, str) or not re.fullmatch(r"\w+(\.\w+)*:\w+", name):
             raise damaged(
                 path, f'settings.model.path must be package.module:function; got "{one_line(name)}"'

@@ -10,7 +10,8 @@ from epochal.common.faces import call
 from epochal.errors import Refusal
 from epochal.models.starts import Initial
 from epochal.runs import disk
-from epochal.runs.checks import damaged, one_line
+from epochal.runs.checkpoints import find
+from epochal.runs.checks import damaged, one_line, reading
 from epochal.runs.choices import refuse_choice
 from epochal.runs.disk import Written
 from epochal.runs.sealed import LIMIT, parse, unseal
@@ -55,6 +56,9 @@ def read_run(folder: Path) -> dict[str, Any]:
             raise Refusal(
                 f'the run in "{folder}" has not ended: it has no {RUN}. '
                 f"{call('ep.resume', str(folder))} goes on with it."
+                if find(folder)
+                else f'the run in "{folder}" was ended before its first checkpoint: nothing that it learned '
+                f"is kept. {call('ep.resume', str(folder))} begins it again."
             )
         raise Refusal(f'"{folder}" is not a run folder: it has no {RUN}. `epochal runs` lists the runs here.')
     text = disk.read(file, limit=LIMIT).tobytes()
@@ -86,10 +90,8 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
     for name in (*_TABLES, *PARAMETERS):
         if name not in files:
             raise damaged(folder, f"{RUN} does not list {name}")
-    try:
+    with reading(folder):
         return {name: Written.from_dict(value) for name, value in files.items()}
-    except ValueError as error:
-        raise damaged(folder, f"{RUN} lists files without size or hash") from error
 
 
 def check_start(initial: Any) -> None:
@@ -115,16 +117,15 @@ def check_start(initial: Any) -> None:
         disk.check(file, files[file.name])
 
 
-def check_files(folder: Path, document: Mapping[str, Any], parameters: bool) -> None:
+def check_files(folder: Path, files: Mapping[str, Written], parameters: bool) -> None:
     """Refuse a folder with missing, changed or additional files.
 
     Args:
         folder: the run folder.
-        document: the content of run.json.
+        files: those listed in run.json.
         parameters: whether to check files with parameters, too. The page is never checked: it can be
             rewritten.
     """
-    files = listed(folder, document)
     for name, written in files.items():
         if name == PAGE or (name in PARAMETERS and not parameters):
             continue

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.data.records import Damaged, Record, built
 from epochal.errors import Refusal, reason
 
 __all__ = [
@@ -32,8 +33,6 @@ __all__ = [
     "make",
     "make_folder",
     "measure",
-    "open_shared",
-    "overwrite",
     "read",
     "remove",
     "remove_empty",
@@ -50,23 +49,19 @@ _THREADED = 1 << 20
 
 
 @dataclass(frozen=True)
-class Written:
+class Written(Record):
     """The size of a file in bytes, and its SHA-256."""
 
     size: int
     sha256: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {"size": self.size, "sha256": self.sha256}
-
     @classmethod
     def from_dict(cls, value: Any) -> Written:
-        """The inverse of `to_dict`; else `ValueError`."""
-        size, sha256 = (value.get("size"), value.get("sha256")) if isinstance(value, dict) else (None, None)
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0 or not isinstance(sha256, str):
-            raise ValueError("a file must have a size and a sha256")
-        return cls(size, sha256)
+        """The inverse of `to_dict`."""
+        found = built(cls, value)
+        if found.size < 0:
+            raise Damaged(f"a file must have at least 0 bytes; got {found.size}")
+        return found
 
 
 class _Hash:
@@ -157,7 +152,6 @@ class Writer(io.RawIOBase):
 
 
 _PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _DONTNEED = getattr(os, "POSIX_FADV_DONTNEED", None)
 """Linux takes it as a hint to write dirty pages."""
 
@@ -260,19 +254,6 @@ def remove(path: Path) -> None:
         remove_empty(path)
     else:
         os.unlink(path)
-
-
-def open_shared(path: Path) -> int:
-    """The descriptor of a file shared by processes, created if needed; links are not followed."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | _PLAIN | _NOFOLLOW, 0o666)
-
-
-def overwrite(descriptor: int, content: bytes) -> None:
-    """Replace the content of an open file, neither synced nor atomic."""
-    os.ftruncate(descriptor, 0)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    while content:
-        content = content[os.write(descriptor, content) :]
 
 
 # Reading ----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,9 +22,7 @@ from epochal.runs.forecast import ForecastScores, score_forecasts
 from epochal.runs.overlap import hashes_of, overlap_of
 from epochal.runs.per_class import decided, label_confusion, per_class
 from epochal.runs.predict import in_units, outputs_of, read_samples, with_target, without_target
-
-if TYPE_CHECKING:
-    from epochal.runs.record import Run
+from epochal.runs.record import Run
 
 __all__ = ["calibrate", "evaluate"]
 
@@ -50,6 +48,8 @@ def evaluate(
     dataset = read_samples(run, data, skip_bad, partial=True, reading=reading)
     dataset, notes = _labeled(run, dataset)
     assert dataset.targets is not None
+    if own := ", ".join(run.settings.get("own_metrics", {})):
+        notes.append(f"your own metrics ({own}) are not evaluated here: a run does not hold them.")
     outputs = outputs_of(run, dataset, parameters)
     each = [in_units(run, fitted, found, dataset) for fitted, found in zip(run.fitted, outputs, strict=True)]
     evaluation = Evaluation(
@@ -59,17 +59,14 @@ def evaluate(
         rows=dataset.samples,
         metrics={},
         ensemble={},
-        overlap=overlap_of(run, dataset),
+        overlap=overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits),
         parameters=parameters,
         threshold=run.threshold,
-        noticed=(*dataset.noticed, *notes, *_left_out(run), *run.remarks),
+        noticed=(*dataset.noticed, *notes, *run.remarks),
     )
     losses = _losses(run, outputs, dataset)
-    if run.task.is_multilabel:
-        return _of_labels(run, evaluation, np.stack(each), dataset, losses)
-    if run.task.is_classification:
-        return _of_classes(run, evaluation, np.stack(each), dataset, losses)
-    return _of_numbers(run, evaluation, np.stack(each), dataset, losses)
+    of = _of_numbers if run.task.is_regression else _of_shares
+    return of(run, evaluation, np.stack(each), dataset, losses)
 
 
 def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
@@ -95,12 +92,6 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
     if dataset.timeline is not None:
         raise Refusal(f'"{name}" must have no missing values where windows are evaluated.')
     return dataset.only(np.flatnonzero(known)), [f"{without_target(run, known)}, and are left out."]
-
-
-def _left_out(run: Run) -> list[str]:
-    """A note on custom metrics, whose functions are not in the run folder."""
-    names = ", ".join(run.settings.get("own_metrics", {}))
-    return [f"your own metrics ({names}) are not evaluated here: a run does not hold them."] if names else []
 
 
 def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[Floats]:
@@ -131,36 +122,39 @@ def _over_repeats(
     return summaries(found, len(np.unique(units)), len(np.unique(block)), run.settings["loss"])
 
 
-def _of_classes(
+def _of_shares(
     run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
 ) -> Evaluation:
     """Metrics, confusion, class table and calibration from probabilities `(repeats, n, classes)`."""
-    targets, classes = np.asarray(dataset.targets), run.task.classes
-    mean = each.mean(axis=0)
-    ensemble = ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses))
-    cuts = [None] * len(each) if run.threshold is None else run.threshold.per_repeat.per_repeat
-    counts = np.stack(
-        [_counts(_decided(one, cut), targets, len(classes)) for one, cut in zip(each, cuts, strict=True)]
-    )
-    together = _counts(
-        _decided(mean, None if run.threshold is None else run.threshold.value), targets, len(classes)
-    )
+    targets, names, mean = np.asarray(dataset.targets), run.task.classes, each.mean(axis=0)
     at, ensemble_at = {}, {}
-    if run.threshold is not None:
-        at = {name: summarize(values, interval=False) for name, values in decided(counts).items()}
-        ensemble_at = {name: float(values[0]) for name, values in decided(together[None]).items()}
+    if run.task.is_multilabel:
+        counts = np.stack([label_confusion(targets > 0, shares > 0.5) for shares in each])
+        together = label_confusion(targets > 0, mean > 0.5)
+        pooled = np.stack([1 - each, each], axis=-1).reshape(len(each), -1, 2)
+        calibration = calibrate(pooled, (targets > 0).astype(np.int64).ravel(), ("", "a label"))
+        calibration = replace(calibration, of="the probabilities of all labels")
+    else:
+        cuts = [None] * len(each) if run.threshold is None else run.threshold.per_repeat.per_repeat
+        pairs = zip(each, cuts, strict=True)
+        counts = np.stack([_counts(_decided(one, cut), targets, len(names)) for one, cut in pairs])
+        cut = None if run.threshold is None else run.threshold.value
+        together = _counts(_decided(mean, cut), targets, len(names))
+        calibration = calibrate(each, targets, names)
+        if cut is not None:
+            at = {name: summarize(values, interval=False) for name, values in decided(counts).items()}
+            ensemble_at = {name: float(values[0]) for name, values in decided(together[None]).items()}
+    logits = [logits_of(shares, run.task) for shares in each]
     return replace(
         found,
-        metrics=_over_repeats(
-            run, [logits_of(shares, run.task) for shares in each], targets, dataset, losses
-        ),
-        ensemble=ensemble,
+        metrics=_over_repeats(run, logits, targets, dataset, losses),
+        ensemble=ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses)),
         at_threshold=at,
         ensemble_at_threshold=ensemble_at,
         confusion=counts,
         ensemble_confusion=together,
-        per_class=per_class(counts, classes),
-        calibration=calibrate(each, targets, classes),
+        per_class=per_class(counts, names),
+        calibration=calibration,
     )
 
 
@@ -210,29 +204,6 @@ def _binned(shares: Floats, hits: NDArray[np.bool_]) -> tuple[Bin, ...]:
 def _error(bins: Sequence[Bin]) -> float:
     samples = sum(one.samples for one in bins)
     return sum(one.samples * abs(one.observed - one.predicted) for one in bins if one.samples) / samples
-
-
-def _of_labels(
-    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
-) -> Evaluation:
-    """Metrics, the table of the labels and calibration from probabilities `(repeats, n, labels)`."""
-    targets, labels = np.asarray(dataset.targets), run.task.classes
-    mean = each.mean(axis=0)
-    ensemble = ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses))
-    counts = np.stack([label_confusion(targets > 0, shares > 0.5) for shares in each])
-    pooled = np.stack([1 - each, each], axis=-1).reshape(len(each), -1, 2)
-    calibration = calibrate(pooled, (targets > 0).astype(np.int64).ravel(), ("", "a label"))
-    return replace(
-        found,
-        metrics=_over_repeats(
-            run, [logits_of(shares, run.task) for shares in each], targets, dataset, losses
-        ),
-        ensemble=ensemble,
-        confusion=counts,
-        ensemble_confusion=label_confusion(targets > 0, mean > 0.5),
-        per_class=per_class(counts, labels),
-        calibration=replace(calibration, of="the probabilities of all labels"),
-    )
 
 
 def _of_numbers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,11 @@ from epochal.common.faces import of_new_data
 from epochal.common.views import view
 from epochal.curves import Summary
 from epochal.data import Task
+from epochal.data.records import plain
 from epochal.errors import require
 from epochal.runs.forecast import ForecastScores
 from epochal.runs.overlap import Overlap
 from epochal.runs.per_class import ClassFigures, Confused, most_confused
-from epochal.runs.saving import plain
 from epochal.runs.threshold import Threshold
 
 __all__ = ["Bin", "Calibration", "Evaluation", "Residuals"]
@@ -178,38 +178,13 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; non-finite values are None."""
-        found: dict[str, Any] = {
-            "source": self.source,
-            "target": self.target,
-            "task": self.task.to_dict(),
-            "rows": self.rows,
-            "repeats": self.repeats,
-            "parameters": self.parameters,
-            "metrics": {name: summary.to_dict() for name, summary in self.metrics.items()},
-            "ensemble": self.ensemble,
-            "at_threshold": {name: summary.to_dict() for name, summary in self.at_threshold.items()},
-            "ensemble_at_threshold": self.ensemble_at_threshold,
-            "threshold": None if self.threshold is None else self.threshold.to_dict(),
-            "confusion": None if self.confusion is None else self.confusion.tolist(),
-            "ensemble_confusion": None
-            if self.ensemble_confusion is None
-            else self.ensemble_confusion.tolist(),
-            "per_class": {name: figures.to_dict() for name, figures in self.per_class.items()},
-            "calibration": None
-            if self.calibration is None
-            else asdict(self.calibration) | {"per_repeat": self.calibration.per_repeat.to_dict()},
-            "residuals": [asdict(one) for one in self.residuals],
-            "forecasts": None if self.forecasts is None else self.forecasts.to_dict(),
-            "overlap": asdict(self.overlap) | {"sentence": self.overlap.sentence},
-            "notes": list(self.notes),
-        }
-        return dict(plain(found))
+        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "noticed"}
+        found["overlap"] = asdict(self.overlap) | {"sentence": self.overlap.sentence}
+        return dict(plain({**found, "repeats": self.repeats, "notes": self.notes}))
 
     def summary(self, width: int = 100) -> str:
-        """As text of at most this width."""
-        from epochal.runs.evaluation_text import text
-
-        return text(self, width)
+        """All of it as text of at most so many columns."""
+        return str(view("evaluation_text")(self, width))
 
     def __str__(self) -> str:
         return self.summary()

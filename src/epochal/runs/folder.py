@@ -20,7 +20,6 @@ every other of these files: a folder that holds it is finished, and loads if not
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,33 +32,33 @@ from epochal.curves import Curves
 from epochal.data import Scaling, TargetScaling, Vocabulary, encoder_from_dict
 from epochal.data.encoder import code_sizes
 from epochal.data.tables.levels import LevelScaling
-from epochal.data.typed import Damaged
 from epochal.errors import Refusal
 from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes_of
 from epochal.models.frozen import names_of
 from epochal.models.metrics import RESERVED
 from epochal.plan import BatchSchedule, Plan, order_named
 from epochal.runs.checks import (
+    WRONG,
     Tensors,
     check_dtype,
     check_shape,
-    check_task,
     damaged,
     one_line,
     own_model,
     read_table,
     read_tensors,
+    reading,
     rebuilt_model,
 )
-from epochal.runs.consistent import check_document, check_run, outcome_of, verdict_of
-from epochal.runs.contents import FORMAT, HISTORY, check_files, read_run
-from epochal.runs.forecast import ForecastScores, History
-from epochal.runs.record import Fitted, Run
-from epochal.runs.saving import plain, publish, refuse_existing, save
+from epochal.runs.contents import FORMAT, HISTORY, check_files
+from epochal.runs.document import Document, check_run, read_document
+from epochal.runs.forecast import History
+from epochal.runs.outcome import Fitted
+from epochal.runs.record import Run
+from epochal.runs.saving import publish, refuse_existing, save
 from epochal.runs.scored import read_scores
-from epochal.runs.threshold import Threshold
 
-__all__ = ["FORMAT", "PARTS", "load", "load_record", "plain", "publish", "refuse_existing", "save"]
+__all__ = ["FORMAT", "PARTS", "load", "load_record", "publish", "refuse_existing", "save"]
 
 PARTS = ("", "train", "validation", "test")
 """The numbers in split.parquet; 0 is no part."""
@@ -77,42 +76,24 @@ def load(folder: str | Path, model: Any = None) -> Run:
     Raises:
         Refusal: no such folder, not a run, damaged, written by a later version, or an unknown model.
     """
-    path = Path(folder)
-    return _guarded(path, lambda document: _with_parameters(path, document, model))
+    return _with_parameters(Path(folder), model)
 
 
 def load_record(folder: str | Path) -> Run:
     """Read a run folder without parameters and model, for anything except predictions."""
-    path = Path(folder)
-    return _guarded(path, lambda document: _record(path, document, parameters=False))
+    return _record(Path(folder), read_document(Path(folder)), parameters=False)
 
 
-def _guarded(path: Path, read: Callable[[dict[str, Any]], Run]) -> Run:
-    document = read_run(path)
-    try:
-        return read(document)
-    except Damaged as error:
-        raise damaged(path, error.what) from error
-    except Refusal:
-        raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, *_TOO_MUCH) as error:
-        raise damaged(path, f"{type(error).__name__}: {one_line(error)}") from error
-    except Exception as error:
-        if type(error).__module__.startswith(("safetensors", "pyarrow")):
-            raise damaged(path, one_line(error)) from error
-        raise
-
-
-_TOO_MUCH = (OverflowError, RecursionError, MemoryError)
-
-
-def _with_parameters(path: Path, document: dict[str, Any], model: Any) -> Run:
+def _with_parameters(path: Path, model: Any) -> Run:
+    document = read_document(path)
     record = _record(path, document, parameters=True)
-    shape, dtype = check_shape(path, document["data"]["shape"]), check_dtype(path, document["data"]["dtype"])
+    shape, dtype = check_shape(path, document.data["shape"]), check_dtype(path, document.data.get("dtype"))
     tensors = {which: read_tensors(path, which) for which in ("best", "last", "scaling")}
     sizes = code_sizes(record.encoder)
     inner = embedded_shape(shape, sizes)
-    own = _within(tensors["best"]) if sizes else tensors["best"]
+    own = tensors["best"]
+    if sizes:  # by the names that arrays have in a model without embeddings
+        own = {name.replace("/params/model/", "/params/", 1): found for name, found in own.items()}
     if model is None:
         chosen = rebuilt_model(path, record.settings["model"], inner, record.task, own)
     else:
@@ -121,63 +102,62 @@ def _with_parameters(path: Path, document: dict[str, Any], model: Any) -> Run:
         chosen = Pairwise(chosen) if paired else chosen
     chosen = embedded(chosen, sizes)
     shapes = shapes_of(chosen, shape, dtype)
-    fitted = _fitted(shapes, tensors, record.repeats)
+    fitted = _fitted(path, shapes, tensors, record.repeats)
     for one in fitted:
         if sizes and (not isinstance(one.scaling, LevelScaling) or tuple(one.scaling.sizes) != sizes):
             raise damaged(path, "scaling.safetensors must know the levels of the categories in run.json")
     return replace(record, model=chosen, fitted=fitted)
 
 
-def _within(tensors: Tensors) -> Tensors:
-    """Arrays with the names of a model without embeddings."""
-    return {name.replace("/params/model/", "/params/", 1): found for name, found in tensors.items()}
+def _record(path: Path, document: Document, parameters: bool) -> Run:
+    from pyarrow.lib import ArrowException
 
-
-def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
-    check_files(path, document, parameters)
-    check_document(document)
-    check_shape(path, document["data"]["shape"])
-    split = read_table(path, "split.parquet")
-    splits = tuple(split.column(f"repeat {k}").to_numpy() for k in range(len(document["outcomes"])))
-    values = split.column("order").to_numpy() if "order" in split.column_names else None
-    plan = _plan(document["plan"], None if values is None else values[splits[0] == PARTS.index("train")])
-    task = check_task(path, document["task"])
-    outcomes = tuple(map(outcome_of, document["outcomes"]))
-    for name, said in document["settings"].get("own_metrics", {}).items():
-        # Curves of the run use this direction, unless this process has declared another.
+    check_files(path, document.files, parameters)
+    split, curves = read_table(path, "split.parquet"), read_table(path, "metrics.parquet")
+    history = None if document.history is None else read_table(path, HISTORY)
+    for name, said in document.settings.get("own_metrics", {}).items():
+        # Curves of the run are read that way, unless this process knows the name otherwise.
         if said and name not in RESERVED:
             declare(name, str(said).startswith("higher"))
-    scores = {part: read_scores(path, part, value) for part, value in document["scores"].items()}
+    with reading(path, *WRONG, ArrowException):
+        columns = {name: split.column(name) for name in split.column_names}
+        splits = tuple(columns[f"repeat {k}"].to_numpy() for k in range(len(document.outcomes)))
+        values = columns["order"].to_numpy() if "order" in columns else None
+        plan = _plan(document.plan, None if values is None else values[splits[0] == PARTS.index("train")])
+        encoder = None if document.encoder is None else encoder_from_dict(document.encoder)
+        found: dict[str, Any] = {
+            "curves": Curves.from_arrow(curves),
+            "observed": None if document.history is None else History.from_arrow(document.history, history),
+            "rows": columns["row"].to_numpy(),
+            "names": tuple(map(one_line, columns["name"].to_pylist())) if "name" in columns else (),
+        }
+        if "hash" in columns:
+            found["hashes"] = columns["hash"].to_numpy()
     run = Run(
         plan=plan,
-        task=task,
+        task=document.task,
         model=None,
-        settings=document["settings"],
-        curves=Curves.from_arrow(read_table(path, "metrics.parquet")),
-        outcomes=outcomes,
+        settings=document.settings,
+        outcomes=document.outcomes,
         fitted=(),
-        verdict=verdict_of(document["verdict"]),
-        scores=scores,
-        data=document["data"],
-        encoder=None if document["encoder"] is None else encoder_from_dict(document["encoder"]),
-        conditions=document["conditions"],
-        baseline=document["baseline"],
-        threshold=None if document.get("threshold") is None else Threshold.from_dict(document["threshold"]),
-        forecasts={
-            part: ForecastScores.from_dict(found) for part, found in document.get("forecasts", {}).items()
-        },
-        observed=_history(path, document.get("history")),
-        interrupted=document["interrupted"],
-        failed=document["failed"],
-        order_seeds=tuple(document["order_seeds"]),
-        rows=split.column("row").to_numpy(),
-        **({"hashes": split.column("hash").to_numpy()} if "hash" in split.column_names else {}),
-        names=tuple(map(one_line, split.column("name").to_pylist())) if "name" in split.column_names else (),
+        verdict=document.verdict,
+        scores={part: read_scores(path, part, kept) for part, kept in document.scores.items()},
+        data=document.data,
+        encoder=encoder,
+        conditions=document.conditions,
+        baseline={part: list(values) for part, values in document.baseline.items()},
+        threshold=document.threshold,
+        forecasts=document.forecasts or {},
+        interrupted=document.interrupted,
+        failed=document.failed,
+        order_seeds=document.order_seeds,
         splits=splits,
         order_values=values,
         folder=path,
+        **found,
     )
-    check_run(run)
+    with reading(path):
+        check_run(run)
     return run
 
 
@@ -196,17 +176,11 @@ def _plan(value: dict[str, Any], values: NDArray[Any] | None) -> Plan:
     )
 
 
-def _history(path: Path, described: dict[str, Any] | None) -> History | None:
-    return None if described is None else History.from_arrow(described, read_table(path, HISTORY))
+_SCALINGS = {"sizes": LevelScaling, "known": Vocabulary, "": Scaling}
+"""By an array that only this kind has."""
 
 
-def _kind_of_scaling(found: Tensors, repeat: int) -> Callable[..., Any]:
-    if f"{repeat}/scaling/sizes" in found:
-        return LevelScaling
-    return Vocabulary if f"{repeat}/scaling/known" in found else Scaling
-
-
-def _fitted(shapes: Variables, found: dict[str, Tensors], repeats: int) -> tuple[Fitted, ...]:
+def _fitted(path: Path, shapes: Variables, found: dict[str, Tensors], repeats: int) -> tuple[Fitted, ...]:
     shaped, structure = jax.tree.flatten(shapes)
     names = names_of(shapes)
     for name in sorted(found["best"]):
@@ -231,21 +205,23 @@ def _fitted(shapes: Variables, found: dict[str, Tensors], repeats: int) -> tuple
         one: Variables = jax.tree_util.tree_unflatten(structure, leaves)
         return one
 
-    def scaling(kind: str, repeat: int, make: Callable[..., Any]) -> Any:
+    def scaling(kind: str, repeat: int, kinds: dict[str, Any]) -> Any:
         prefix = f"{repeat}/{kind}/"
         own = {
             name.removeprefix(prefix): value
             for name, value in found["scaling"].items()
             if name.startswith(prefix)
         }
-        return make(**own) if own else None
+        make = next(kind for name, kind in kinds.items() if name in own or not name)
+        with reading(path, TypeError):
+            return make(**own) if own else None
 
     return tuple(
         Fitted(
             variables("best", repeat),
             variables("last", repeat),
-            scaling("scaling", repeat, _kind_of_scaling(found["scaling"], repeat)),
-            scaling("target_scaling", repeat, TargetScaling),
+            scaling("scaling", repeat, _SCALINGS),
+            scaling("target_scaling", repeat, {"": TargetScaling}),
         )
         for repeat in range(repeats)
     )

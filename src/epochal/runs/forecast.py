@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from epochal.curves import Summary
 from epochal.curves.intervals import influences, new_samples
 from epochal.data import Clock, Timeline
-from epochal.data.typed import built, converted
+from epochal.data.records import Record, built
 from epochal.runs.figures import blocks_of
 
 __all__ = ["ForecastScores", "History", "Naive", "Together", "score_forecasts"]
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Naive:
+class Naive(Record):
     """A naive forecast, scored on the same windows.
 
     `rmse` is in the target's units. `gain` is the relative reduction of the RMSE of each repeat, in the same
@@ -35,15 +35,15 @@ class Naive:
     rmse_by_step: tuple[Summary, ...]
     gain: Summary
     gain_by_step: tuple[Summary, ...]
-    together: Together | None = None
+    ensemble: Together | None = None
 
     def sentence(self, rmse: Summary) -> str:
         """Whether the network with this RMSE beats it; undecided if not significant.
 
         For the ensemble if it is scored, as given by `predict`.
         """
-        if self.together is not None and math.isfinite(self.together.gain):
-            return self.together.sentence(self, rmse)
+        if self.ensemble is not None and math.isfinite(self.ensemble.gain):
+            return self.ensemble.sentence(self, rmse)
         against = f"RMSE {rmse.written(rmse.mean)} against {rmse.written(self.rmse.mean)}"
         gain = self.gain
         if rmse.repeats == 0:
@@ -62,17 +62,6 @@ class Naive:
         word, ends = ("lower", (low, high)) if gain.mean >= 0 else ("higher", (-high, -low))
         share = _share(abs(gain.mean), *ends, f"{gain.repeats} repeats").replace(" (", ", ", 1)
         return f"no detectable difference from {self.name}: {against} ({word} by {share}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "name": self.name,
-            "rmse": self.rmse.to_dict(),
-            "rmse_by_step": [one.to_dict() for one in self.rmse_by_step],
-            "gain": self.gain.to_dict(),
-            "gain_by_step": [one.to_dict() for one in self.gain_by_step],
-            "ensemble": None if self.together is None else vars(self.together),
-        }
 
 
 @dataclass(frozen=True)
@@ -151,7 +140,7 @@ def _share(mean: float, low: float, high: float, aside: str) -> str:
 
 
 @dataclass(frozen=True)
-class ForecastScores:
+class ForecastScores(Record):
     """Forecast scores of one part at the best parameters, in the target's units."""
 
     windows: int
@@ -183,29 +172,14 @@ class ForecastScores:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return {
-            "windows": self.windows,
-            "rmse": self.rmse.to_dict(),
-            "rmse_by_step": [one.to_dict() for one in self.rmse_by_step],
-            "naive": [naive.to_dict() for naive in self.naive],
-            "sentences": list(self.sentences),
-        }
+        return {**super().to_dict(), "sentences": list(self.sentences)}
 
     @staticmethod
-    def from_dict(value: Mapping[str, Any]) -> ForecastScores:
+    def from_dict(value: Any) -> ForecastScores:
         """The inverse of `to_dict`."""
-        naive = tuple(
-            Naive(
-                str(one["name"]),
-                Summary.from_dict(one["rmse"]),
-                tuple(Summary.from_dict(step) for step in one["rmse_by_step"]),
-                Summary.from_dict(one["gain"]),
-                tuple(Summary.from_dict(step) for step in one["gain_by_step"]),
-            )
-            for one in value["naive"]
-        )
-        steps = tuple(Summary.from_dict(step) for step in value["rmse_by_step"])
-        return ForecastScores(int(value["windows"]), Summary.from_dict(value["rmse"]), steps, naive)
+        if isinstance(value, dict):
+            value = {name: one for name, one in value.items() if name != "sentences"}
+        return built(ForecastScores, value)
 
 
 def rivals(line: Timeline) -> list[tuple[str, int]]:
@@ -299,6 +273,15 @@ def _squares(true: Floats, predicted: Floats) -> Floats:
     return np.concatenate([squares.mean(axis=2, keepdims=True), squares], axis=2)
 
 
+@dataclass(frozen=True)
+class HistoryHead(Record):
+    """What of a history is no column."""
+
+    names: tuple[str, ...]
+    by: str
+    clock: Clock
+
+
 @dataclass(frozen=True, eq=False)
 class History:
     """The forecast column by row and series, for plots of forecasts.
@@ -343,7 +326,7 @@ class History:
 
     def to_dict(self) -> dict[str, Any]:
         """The metadata as JSON."""
-        return {"names": list(self.names), "by": self.by, "clock": dict(vars(self.clock))}
+        return HistoryHead(self.names, self.by, self.clock).to_dict()
 
     def to_arrow(self) -> Any:
         """The columns as a table."""
@@ -355,5 +338,5 @@ class History:
     def from_arrow(value: Mapping[str, Any], table: Any) -> History:
         """The inverse of `to_dict` and `to_arrow`."""
         columns = {name: table.column(name).to_numpy() for name in ("series", "row", "time", "value")}
-        names = converted(tuple[str, ...], value["names"], "history.names")
-        return History(names, str(value["by"]), built(Clock, value["clock"]), **columns)
+        kept = built(HistoryHead, value)
+        return History(kept.names, kept.by, kept.clock, **columns)

@@ -119,7 +119,9 @@ class Home:
 
     def close(self) -> None:
         """Unlock the folder; removed if it was made here and has no results."""
-        if self._made and not self._worth_keeping():
+        kept = self.path / "checkpoints"
+        worth = (self.path / RUN).exists() or (kept.is_dir() and any(kept.iterdir()))
+        if self._made and not worth:
             gone, *above = self._made
             with suppress(OSError):
                 disk.remove(gone)
@@ -127,10 +129,6 @@ class Home:
                     disk.remove_empty(folder)
         self._made = []
         self._held.close()
-
-    def _worth_keeping(self) -> bool:
-        folder = self.path / "checkpoints"
-        return (self.path / RUN).exists() or (folder.is_dir() and any(folder.iterdir()))
 
 
 def saving_of(place: RunFolder) -> dict[str, Any]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from epochal.common.metric_names import label_of
 from epochal.common.printable import one_line
-from epochal.curves import summarize
+from epochal.curves import Summary
+from epochal.data.records import Record
 from epochal.errors import Refusal
 from epochal.runs.choices import ChoiceFolder, read_choice
-from epochal.runs.contents import REQUEST, RUN, read_run
-from epochal.runs.lock import NAME as LOCK
+from epochal.runs.contents import REQUEST, RUN
+from epochal.runs.document import Document, read_document
 
 __all__ = ["Entry", "listing"]
 
@@ -21,7 +22,7 @@ _WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, Recursion
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Record):
     """A run, comparison or advice in a line; `problem` says why it can't be read, or how to resume.
 
     For choices, `batch_size` and `epochs` are of the best setting, and `settings` is their number; an
@@ -39,10 +40,6 @@ class Entry:
     verdict: str = ""
     settings: int = 1
     problem: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
 
     def cells(self) -> tuple[str, ...]:
         """The cells of its table row."""
@@ -74,36 +71,33 @@ def _entry(path: Path) -> Entry | None:
         except _WRONG as error:
             problem = f"can't be read: {type(error).__name__}"
             return Entry(run=str(path), kind=choice.kind, problem=problem)
-    if not (path / RUN).is_file() and not (path / LOCK).is_file():
+    if not (path / RUN).is_file() and not (path / REQUEST).is_file():
         return None
     if not (path / RUN).is_file():
         return Entry(run=str(path), problem=f"has not ended: epochal resume {path}")
     try:
-        return _described(path, read_run(path))
+        return _described(path, read_document(path))
     except Refusal:
         return Entry(run=str(path), problem="can't be read: run.json is damaged, or of another version")
-    except _WRONG as error:
-        return Entry(run=str(path), problem=f"can't be read: {type(error).__name__}")
 
 
-def _described(path: Path, document: dict[str, Any]) -> Entry:
-    settings = document["settings"]
-    figure = ""
+def _described(path: Path, document: Document) -> Entry:
+    settings, figure = document.settings, ""
     for part in ("test", "validation"):
-        metrics = document["scores"].get(part, {}).get("metrics", {})
+        metrics = document.scores[part].metrics if part in document.scores else {}
         name = next((name for name in ("accuracy", "r2", "loss") if name in metrics), None)
         if name:
             figure = _figure(f"{part}.{name}", metrics[name])
             break
     return Entry(
         run=str(path),
-        date=_words(document["conditions"]["date"]),
-        source=_words(document["data"]["source"]),
+        date=_words(document.conditions["date"]),
+        source=_words(document.data["source"]),
         batch_size=_count(settings["batch_size"]),
         epochs=_count(settings["epochs"]),
         repeats=_count(settings["repeats"]),
         figure=figure,
-        verdict=_words(document["verdict"]["kind"]) + (" (interrupted)" if document["interrupted"] else ""),
+        verdict=document.verdict.kind + (" (interrupted)" if document.interrupted else ""),
     )
 
 
@@ -128,7 +122,7 @@ def _chosen(choice: ChoiceFolder) -> Entry:
             batch_size=round(found["batch_size"]["value"]),
             epochs=math.ceil(found["epochs"]["value"]),
             repeats=len(found["quality"]["per_repeat"]),
-            figure=_figure(column, found["quality"]),
+            figure=_figure(column, Summary.from_dict(found["quality"])),
             verdict="advice",
             settings=len(tried),
         )
@@ -138,15 +132,13 @@ def _chosen(choice: ChoiceFolder) -> Entry:
         batch_size=_count(rows[0]["batch_size"]),
         epochs=math.ceil(rows[0]["epochs"]),
         repeats=_count(rows[0]["repeats"]),
-        figure=_figure(column, rows[0]["quality"]),
+        figure=_figure(column, Summary.from_dict(rows[0]["quality"])),
         verdict=f"best of {len(rows):,}",
         settings=len(rows),
     )
 
 
-def _figure(name: str, found: dict[str, Any]) -> str:
-    values = [math.nan if x is None else float(x) for x in found["per_repeat"]]
-    summary = summarize(values)
+def _figure(name: str, summary: Summary) -> str:
     spread = "" if summary.sd is None else f" ± {summary.sd:.{summary.decimals}f}"
     return f"{label_of(name)} {summary.mean:.{summary.decimals}f}{spread}"
 

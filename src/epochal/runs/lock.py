@@ -1,31 +1,29 @@
 """The lock of a run folder: one writer at a time.
 
-A lock of the operating system on the file `lock`, which ends with its process. The file's content (who,
-where, since when) is for the message to a second writer; on file systems without such locks it decides.
+The operating system holds the lock on the file `lock`, and ends it with the process, however that ends. Who
+holds it is written beside it, to be shown to a second writer.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import socket
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from epochal.errors import Refusal, reason
 from epochal.runs import disk
 from epochal.runs.sealed import parse
 
-__all__ = ["NAME", "locked"]
+__all__ = ["NAME", "WRITER", "locked"]
 
 NAME = "lock"
-_LONGEST = 4096
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+WRITER = "writer.json"
 
 
 @contextmanager
@@ -36,86 +34,51 @@ def locked(folder: Path) -> Iterator[str]:
         Refusal: another process writes to it, named with its number, host and time; or the folder can't be
             written.
     """
-    path = folder / NAME
-    try:
-        descriptor = disk.open_shared(path)
-    except OSError as error:
-        raise Refusal(f'the run folder "{folder}" can\'t be written: {reason(error)}.') from error
-    try:
-        if not _take(descriptor):
-            raise _taken(folder, _said(descriptor))
-        writer = uuid.uuid4().hex
-        try:
-            disk.overwrite(descriptor, json.dumps(_about(writer)).encode())
-        except OSError as error:
-            raise Refusal(f'the run folder "{folder}" can\'t be written: {reason(error)}.') from error
-        try:
-            yield writer
-        finally:
-            with suppress(OSError):  # its content counts only without file locks
-                disk.overwrite(descriptor, b"")
-    finally:
-        os.close(descriptor)
+    import filelock  # late: it takes longer to import than to lock
 
-
-def _about(writer: str) -> dict[str, Any]:
-    return {
+    lock, writer = filelock.FileLock(folder / NAME, timeout=0, is_singleton=False), uuid.uuid4().hex
+    about = {
         "run": writer,
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _take(descriptor: int) -> bool:
-    """Take the lock if it is free."""
     try:
-        import fcntl
-    except ImportError:  # Windows
-        return not _alive(_said(descriptor))
+        with warnings.catch_warnings():  # a file system without locks gets a marker, which needs no word
+            warnings.simplefilter("ignore", UserWarning)
+            lock.acquire()
+    except filelock.Timeout as error:
+        raise _taken(folder) from error
+    except (OSError, NotImplementedError) as error:
+        raise _unwritable(folder, error) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-        return not _alive(_said(descriptor))
-    return True
+        try:
+            with suppress(FileNotFoundError):
+                disk.remove(folder / WRITER)
+            disk.write(folder / WRITER, [json.dumps(about).encode()])
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        yield writer
+    finally:
+        with suppress(OSError):
+            disk.remove(folder / WRITER)
+        lock.release()
 
 
-def _said(descriptor: int) -> dict[str, Any]:
-    """The last writer's content of the lock file, empty if unreadable."""
-    with suppress(OSError, ValueError):
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        found = parse(os.read(descriptor, _LONGEST))
-        if isinstance(found, dict):
-            return found
-    return {}
+def _unwritable(folder: Path, error: Exception) -> Refusal:
+    why = reason(error) if isinstance(error, OSError) else str(error)
+    return Refusal(f'the run folder "{folder}" can\'t be written: {why}.')
 
 
-def _alive(said: dict[str, Any]) -> bool:
-    """Whether the writer may be alive; on another host it may."""
-    number = said.get("pid")
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        return False
-    if said.get("host") != socket.gethostname():
-        return True
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
-
-
-def _taken(folder: Path, said: dict[str, Any]) -> Refusal:
-    def word(name: str) -> str:
-        text = "".join(c if c.isprintable() else "?" for c in str(said.get(name, "unknown")))
-        return text[:80]
-
+def _taken(folder: Path) -> Refusal:
+    about: dict[str, object] = {}
+    with suppress(Refusal, ValueError, TypeError):
+        about = dict(parse(disk.read(folder / WRITER, limit=4096).tobytes()))
+    pid, host, since = (
+        "".join(c if c.isprintable() else "?" for c in str(about.get(name, "unknown")))[:80]
+        for name in ("pid", "host", "since")
+    )
     return Refusal(
-        f'the run folder "{folder}" is in use: process {word("pid")} on {word("host")} has been writing '
-        f"to it since {word('since')}. Wait until it has ended, or stop it."
+        f'the run folder "{folder}" is in use: process {pid} on {host} has been writing to it since {since}. '
+        "Wait until it has ended, or stop it."
     )

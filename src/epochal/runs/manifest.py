@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from epochal.data.records import Damaged, Record, built
 from epochal.errors import Refusal
 from epochal.runs.disk import Written
 from epochal.runs.sealed import digest, read_sealed
@@ -20,7 +21,7 @@ NAME = re.compile(r"[a-z0-9-]{1,100}")
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(Record):
     """The manifest of a checkpoint."""
 
     updates: int
@@ -34,15 +35,7 @@ class Manifest:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return {
-            "format": _FORMAT,
-            "updates": self.updates,
-            "number": self.number,
-            "value": self.value,
-            "identity": self.identity,
-            "identity_sha256": digest(self.identity),
-            "files": {name: written.to_dict() for name, written in self.files.items()},
-        }
+        return {"format": _FORMAT, "identity_sha256": digest(self.identity), **super().to_dict()}
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
@@ -60,8 +53,8 @@ class Manifest:
             )
         try:
             manifest = cls._of(document)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error}).') from error
+        except Damaged as error:
+            raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error.what}).') from error
         if path.name != str(manifest.updates):
             raise Refusal(
                 f'"{file}" is damaged: it is of {manifest.updates:,} updates, and its folder is not.'
@@ -70,16 +63,12 @@ class Manifest:
 
     @classmethod
     def _of(cls, document: dict[str, Any]) -> Manifest:
-        updates, number, value = (document[name] for name in ("updates", "number", "value"))
-        if not isinstance(document["files"], dict):
-            raise ValueError("files must be an object")
-        files = {name: Written.from_dict(written) for name, written in document["files"].items()}
-        if not all(type(one) is int and one >= 0 for one in (updates, number)):
-            raise ValueError("updates and number must be whole numbers")
-        if not (value is None or type(value) in (int, float)) or not isinstance(document["identity"], dict):
-            raise ValueError("value must be a number and identity an object")
-        if not all(NAME.fullmatch(name) for name in files):
-            raise ValueError("a piece must have a name of a to z, 0 to 9 and hyphens")
-        if digest(document["identity"]) != document["identity_sha256"]:
-            raise ValueError("identity must have its SHA-256")
-        return cls(updates, number, value, document["identity"], files)
+        sealed = {name: document.pop(name, None) for name in ("format", "identity_sha256")}
+        found = built(cls, document)
+        if found.updates < 0 or found.number < 0:
+            raise Damaged("updates and number must be at least 0")
+        if not all(NAME.fullmatch(name) for name in found.files):
+            raise Damaged("a piece must have a name of a to z, 0 to 9 and hyphens")
+        if digest(found.identity) != sealed["identity_sha256"]:
+            raise Damaged("identity must have its SHA-256")
+        return found

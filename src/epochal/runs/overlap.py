@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data import Dataset
 from epochal.data.row_hashes import row_hashes
-
-if TYPE_CHECKING:
-    from epochal.runs.record import Run
 
 __all__ = ["MOST_HASHED", "Overlap", "hashes_of", "overlap_of"]
 
@@ -70,25 +67,34 @@ def hashes_of(dataset: Dataset) -> NDArray[np.uint64]:
     return row_hashes(inputs, np.asarray(targets, np.float64))
 
 
-def overlap_of(run: Run, dataset: Dataset) -> Overlap:
-    """The samples that the run was trained on."""
-    same = dataset.fingerprint == run.data["fingerprint"]
+def overlap_of(
+    dataset: Dataset, fingerprint: str, hashes: NDArray[np.uint64], splits: Sequence[NDArray[np.uint8]]
+) -> Overlap:
+    """Which of the samples a run was trained on.
+
+    Args:
+        dataset: the samples that are asked about.
+        fingerprint: of the data of the run.
+        hashes: of each of its samples, or none.
+        splits: for each repeat the part of each sample: 1 for training.
+    """
+    same = dataset.fingerprint == fingerprint
     noun = "rows" if dataset.timeline is None else "windows"
-    own = hashes_of(dataset) if len(run.hashes) else run.hashes
+    own = hashes_of(dataset) if len(hashes) else hashes
     if not len(own):
-        return Overlap(dataset.samples, None, 0, same, run.repeats, noun)
+        return Overlap(dataset.samples, None, 0, same, len(splits), noun)
     trained = np.zeros(len(own), np.int64)
     known: dict[bytes, NDArray[np.bool_]] = {}
-    for part in run.splits:
+    for part in splits:
         key = part.tobytes()
         if key not in known:
-            known[key] = np.isin(own, run.hashes[part == 1])
+            known[key] = np.isin(own, hashes[part == 1])
         trained += known[key]
     return Overlap(
         dataset.samples,
         int((trained > 0).sum()),
-        int((trained == run.repeats).sum()),
+        int((trained == len(splits)).sum()),
         same,
-        run.repeats,
+        len(splits),
         noun,
     )

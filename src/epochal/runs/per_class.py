@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Summary, summarize
+from epochal.data.records import Record
 
 __all__ = ["ClassFigures", "Confused", "decided", "label_confusion", "most_confused", "per_class"]
 
@@ -22,7 +23,7 @@ Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class ClassFigures:
+class ClassFigures(Record):
     """The metrics of one class, over the repeats.
 
     Args:
@@ -38,10 +39,6 @@ class ClassFigures:
     recall: Summary
     f1: Summary
     support: Summary
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {name: summary.to_dict() for name, summary in vars(self).items()}
 
 
 @dataclass(frozen=True)

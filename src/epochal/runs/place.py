@@ -26,28 +26,31 @@ _UNITS: dict[str, tuple[Unit, int]] = {
 class Rhythm:
     """The interval between checkpoints.
 
-    >>> Rhythm.of("90s"), Rhythm.of("500 updates"), Rhythm.of("1epoch")
-    (Rhythm(count=90, unit='seconds'), Rhythm(count=500, unit='updates'), Rhythm(count=1, unit='epochs'))
+    >>> Rhythm.of("1.5min"), Rhythm.of("500 updates"), Rhythm.of("1epoch")
+    (Rhythm(count=90.0, unit='seconds'), Rhythm(count=500, unit='updates'), Rhythm(count=1, unit='epochs'))
     """
 
-    count: int
+    count: float
+    """A whole number of updates or epochs."""
     unit: Unit
 
     @classmethod
     def of(cls, text: Any) -> Rhythm:
         """Parse an interval such as 60s, 5min, 500updates or 1epoch."""
-        match = re.fullmatch(r"\s*(\d{1,9})\s*([a-z]+)\s*", str(text))
-        unit = None if match is None else _UNITS.get(match[2])
-        if match is None or unit is None or int(match[1]) < 1:
-            raise Refusal(
-                "`checkpoint_every` must be a whole number, at least 1, of seconds, updates or epochs, such "
-                f"as 60s, 500updates or 1epoch; got {text!r}."
-            )
-        name, factor = unit
-        return cls(int(match[1]) * factor, name)
+        match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,3})?)\s*([a-z]+)\s*", str(text))
+        if match is not None and match[2] in _UNITS and float(match[1]) > 0:
+            unit, factor = _UNITS[match[2]]
+            if unit == "seconds":
+                return cls(float(match[1]) * factor, unit)
+            if match[1].isdecimal():
+                return cls(int(match[1]), unit)
+        raise Refusal(
+            "`checkpoint_every` must be seconds, or a whole number, at least 1, of updates or epochs, such "
+            f"as 60s, 0.5s, 500updates or 1epoch; got {text!r}."
+        )
 
     def __str__(self) -> str:
-        return f"{self.count}{'s' if self.unit == 'seconds' else self.unit}"
+        return f"{self.count:g}{'s' if self.unit == 'seconds' else self.unit}"
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
-from epochal.data import encode_new
+from epochal.data import Dataset, encode_new
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.standardize import refuse_missing_values
 from epochal.data.tables.beside import columns_beside
@@ -21,12 +21,10 @@ from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
 from epochal.models import Model, computing_in, label_probabilities, probabilities, settled
 from epochal.runs.blocks import block_rows, blocks, padded_call
+from epochal.runs.outcome import Fitted
 from epochal.runs.overlap import overlap_of
 from epochal.runs.prediction import Prediction
-
-if TYPE_CHECKING:
-    from epochal.data import Dataset
-    from epochal.runs.record import Fitted, Run
+from epochal.runs.record import Run
 
 __all__ = [
     "compiled_forward",
@@ -235,7 +233,7 @@ def predict(
     said = any("count in no figure" in note for note in dataset.noticed)  # unknown labels
     if labeled and not said and not (known := with_target(run, dataset)).all() and known.any():
         notes = (*notes, f"{without_target(run, known)}: they count in no figure.")
-    overlap = overlap_of(run, dataset) if labeled else None
+    overlap = overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits) if labeled else None
     if overlap is not None and overlap.trained != 0 and overlap.sentence:
         notes = (*notes, overlap.sentence)
     if places and None in places["row"]:

@@ -3,28 +3,50 @@
 from __future__ import annotations
 
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.faces import of_new_data
 from epochal.common.views import view
+from epochal.data import Task
 from epochal.errors import require
 from epochal.runs.csv_file import write_table
 from epochal.runs.overlap import Overlap
 
-if TYPE_CHECKING:
-    from epochal.data import Task
+__all__ = ["Prediction", "Ranking"]
 
-__all__ = ["Prediction", "table_beside"]
+
+class _Rows(ABC):
+    """Predictions for new samples, row by row."""
+
+    noticed: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes on the data, one sentence each, in Python's terms."""
+        return tuple(map(of_new_data, self.noticed))
+
+    @abstractmethod
+    def to_arrow(self) -> Any:
+        """A table with one row a sample."""
+
+    def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
+        """Write CSV, or Parquet if the name ends so.
+
+        With `guard_formulas`, a single quote is put before each text cell or column name that a spreadsheet
+        would run as a formula: those that begin with = + - @, tab or line break. Numbers are unchanged.
+        """
+        return write_table(self.to_arrow(), path, guard_formulas)
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
+class Prediction(_Rows):
     """Predictions for some samples.
 
     `prediction.labels` have the type of the target, so `(prediction.labels == y).mean()` is the
@@ -63,11 +85,6 @@ class Prediction:
     """Samples that the run was trained on, if their targets are known; None for a subset."""
     units: NDArray[np.float64] | None = None
     """The standard deviation of each training target, which determines the digits of numbers."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Notes on the data, one sentence each."""
-        return tuple(map(of_new_data, self.noticed))
 
     @property
     def _chosen(self) -> NDArray[np.int64]:
@@ -184,7 +201,7 @@ class Prediction:
         columns |= {part: _short(self.values[:, k], units[k]) for k, part in enumerate(parts)}
         if len(self.per_repeat) > 1:
             columns |= {f"sd of {part}": _short(self.spread[:, k]) for k, part in enumerate(parts)}
-        return table_beside(rows, self.inputs, columns)
+        return _table(rows, self.inputs, columns)
 
     def to_pandas(self) -> Any:
         """`to_arrow` as a pandas data frame, with the index of the source frame."""
@@ -205,16 +222,59 @@ class Prediction:
         ]
         return {"rows": rows, "notes": list(self.notes), **known}
 
-    def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
-        """Write CSV, or Parquet if the name ends so.
 
-        With `guard_formulas`, a single quote is put before each text cell or column name that a spreadsheet
-        would run as a formula: those that begin with = + - @, tab or line break. Numbers are unchanged.
-        """
-        return write_table(self.to_arrow(), path, guard_formulas)
+@dataclass(frozen=True, eq=False)
+class Ranking(_Rows):
+    """Items with their scores and places.
+
+    Args:
+        scores: (n,) the mean over repeats; the difference of two items of a group is the logit that the first
+            is ahead. Only differences matter, so each group's mean is 0.
+        spread: (n,) their standard deviation over repeats; NaN with one repeat.
+        per_repeat: (repeats, n).
+        places: (n,) the place of each item in its group by its score, from 1; equal scores share the best.
+        groups: (n,) the group of each item by name, "" for none; None if the data names no groups, so
+            that all items are ranked together.
+        by: the name of the group column.
+        noticed: notes on the data, in command-line terms; `notes` has them in Python's.
+        inputs: an Arrow table with requested columns of the source.
+    """
+
+    scores: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    per_repeat: NDArray[np.float64]
+    places: NDArray[np.int64]
+    groups: NDArray[Any] | None
+    by: str
+    noticed: tuple[str, ...] = ()
+    inputs: Any = None
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __repr__(self) -> str:
+        repeats = len(self.per_repeat)
+        return f"Ranking({len(self)} items, the mean of {repeats} repeat{'s' if repeats > 1 else ''})"
+
+    def to_arrow(self) -> Any:
+        """A table with one row an item: its row in the data, its group, place, score and spread."""
+        import pyarrow as pa
+
+        rows = {"row": pa.array(range(1, len(self) + 1), pa.int64())}
+        columns: dict[str, Any] = {}
+        if self.groups is not None:
+            columns[self.by] = pa.array(self.groups.tolist(), pa.string())
+        columns |= {"place": self.places, "score": np.round(self.scores, 6)}
+        if len(self.per_repeat) > 1:
+            columns["sd of score"] = np.round(self.spread, 6)
+        return _table(rows, self.inputs, columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Rows (as in `to_arrow`) and notes as JSON."""
+        return {"rows": self.to_arrow().to_pylist(), "notes": list(self.notes)}
 
 
-def table_beside(rows: Mapping[str, Any], inputs: Any, columns: Mapping[str, Any]) -> Any:
+def _table(rows: Mapping[str, Any], inputs: Any, columns: Mapping[str, Any]) -> Any:
     """An Arrow table of rows, input columns (if any) and predictions."""
     import pyarrow as pa
 

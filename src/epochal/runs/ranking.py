@@ -2,92 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.common.faces import of_new_data
 from epochal.data import PairEncoder, encode_new
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.rankings.ranking import items_of
 from epochal.errors import Refusal
 from epochal.models import Pairwise
 from epochal.runs.blocks import block_rows, blocks, padded_call
-from epochal.runs.csv_file import write_table
 from epochal.runs.predict import compiled_forward, inputs_beside, pointed
-from epochal.runs.prediction import table_beside
+from epochal.runs.prediction import Ranking
+from epochal.runs.record import Run
 
-if TYPE_CHECKING:
-    from epochal.runs.record import Run
-
-__all__ = ["Ranking", "rank"]
-
-
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """Items with their scores and places.
-
-    Args:
-        scores: (n,) the mean over repeats; the difference of two items of a group is the logit that the first
-            is ahead. Only differences matter, so each group's mean is 0.
-        spread: (n,) their standard deviation over repeats; NaN with one repeat.
-        per_repeat: (repeats, n).
-        places: (n,) the place of each item in its group by its score, from 1; equal scores share the best.
-        groups: (n,) the group of each item by name, "" for none; None if the data names no groups, so
-            that all items are ranked together.
-        by: the name of the group column.
-        noticed: notes on the data, with options as code; `notes` has them as shown.
-        inputs: an Arrow table with requested columns of the source.
-    """
-
-    scores: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    per_repeat: NDArray[np.float64]
-    places: NDArray[np.int64]
-    groups: NDArray[Any] | None
-    by: str
-    noticed: tuple[str, ...] = ()
-    inputs: Any = None
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Notes on the data, one sentence each."""
-        return tuple(map(of_new_data, self.noticed))
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def __repr__(self) -> str:
-        repeats = len(self.per_repeat)
-        return f"Ranking({len(self)} items, the mean of {repeats} repeat{'s' if repeats > 1 else ''})"
-
-    def to_arrow(self) -> Any:
-        """A table with one row an item: its row in the data, its group, place, score and spread."""
-        import pyarrow as pa
-
-        rows = {"row": pa.array(range(1, len(self) + 1), pa.int64())}
-        columns: dict[str, Any] = {}
-        if self.groups is not None:
-            columns[self.by] = pa.array(self.groups.tolist(), pa.string())
-        columns |= {"place": self.places, "score": np.round(self.scores, 6)}
-        if len(self.per_repeat) > 1:
-            columns["sd of score"] = np.round(self.spread, 6)
-        return table_beside(rows, self.inputs, columns)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Rows (as in `to_arrow`) and notes as JSON."""
-        return {"rows": self.to_arrow().to_pylist(), "notes": list(self.notes)}
-
-    def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
-        """Write CSV, or Parquet if the name ends so.
-
-        With `guard_formulas`, a single quote is put before each text cell or column name that a spreadsheet
-        would run as a formula: those that begin with = + - @, tab or line break. Numbers are unchanged.
-        """
-        return write_table(self.to_arrow(), path, guard_formulas)
+__all__ = ["rank"]
 
 
 def rank(
@@ -133,7 +63,8 @@ def rank(
         ]
         scores.append(np.concatenate(found).reshape(-1))
     own = np.zeros(items.samples, np.int64) if groups is None else groups
-    per_repeat = np.stack([each - _mean_of_group(each, own) for each in scores])
+    sizes = np.maximum(np.bincount(own + 1), 1)
+    per_repeat = np.stack([each - (np.bincount(own + 1, weights=each) / sizes)[own + 1] for each in scores])
     mean = per_repeat.mean(axis=0)
     spread = per_repeat.std(axis=0, ddof=1) if len(scores) > 1 else np.full(len(mean), np.nan)
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
@@ -143,12 +74,6 @@ def rank(
     return Ranking(
         mean, spread, per_repeat, _places(mean, own), named, name, (*notes, *pointed(beside)), beside
     )
-
-
-def _mean_of_group(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
-    counts = np.bincount(groups + 1)
-    means: NDArray[np.float64] = np.bincount(groups + 1, weights=scores) / np.maximum(counts, 1)
-    return means[groups + 1]
 
 
 def _places(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.int64]:

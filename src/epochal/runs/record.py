@@ -16,90 +16,23 @@ from epochal.common.faces import spoken
 from epochal.common.metric_names import label_of
 from epochal.common.views import view
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
-from epochal.data import SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
+from epochal.data import SampleEncoder, Task
 from epochal.errors import Refusal
-from epochal.models import Model, Variables
+from epochal.models import Model
 from epochal.plan import Plan
+from epochal.runs.evaluation import Evaluation
 from epochal.runs.figures import few_samples
 from epochal.runs.forecast import ForecastScores, History
+from epochal.runs.outcome import Fitted, Outcome, Scores
 from epochal.runs.per_class import ClassFigures, Confused, decided, most_confused, per_class
-from epochal.runs.predict import predict
-from epochal.runs.prediction import Prediction
+from epochal.runs.prediction import Prediction, Ranking
 from epochal.runs.threshold import Threshold
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from epochal.runs.evaluation import Evaluation
-    from epochal.runs.ranking import Ranking
-
-__all__ = ["BrokenUpdate", "Fitted", "Outcome", "Run", "Scores"]
-
-
-@dataclass(frozen=True)
-class BrokenUpdate:
-    """The first update whose loss or parameters were not finite; counted from 0, shown from 1."""
-
-    update: int
-    epoch: int
-    batch: int
-    samples: tuple[int, ...]
-    """Its source rows, counted from 1."""
-
-    def __str__(self) -> str:
-        shown = ", ".join(str(row) for row in self.samples[:8])
-        more = f" and {len(self.samples) - 8} more" if len(self.samples) > 8 else ""
-        where = f"epoch {self.epoch + 1:,}, batch {self.batch + 1:,}"
-        return f"update {self.update + 1:,} ({where}; rows {shown}{more})"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of one repeat."""
-
-    repeat: int
-    seed: int
-    stopped: str
-    """Why it ended, in words."""
-    epochs: float
-    updates: int
-    seconds: float
-    best_epoch: float
-    best_update: int
-    broken: BrokenUpdate | None = None
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """The variables of one repeat, and its scaling."""
-
-    best: Variables
-    last: Variables
-    scaling: Scaling | Vocabulary | None
-    target_scaling: TargetScaling | None
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Scores of the best parameters of each repeat on one part."""
-
-    metrics: dict[str, Summary]
-    confusion: NDArray[np.int64] | None = None
-    """(repeats, true, predicted) counts of classes, or (repeats, labels, true, predicted) of labels."""
-    true: NDArray[np.float64] | None = None
-    predicted: NDArray[np.float64] | None = None
-    """Targets and predictions in their own units, of all repeats, for regression."""
-    labels: NDArray[np.int64] | None = None
-    """(repeats, n) class ids, or (repeats, n, labels) of 0 and 1, where probabilities are kept."""
-    probabilities: NDArray[np.float64] | None = None
-    """(repeats, n, 1) of the second of two classes, or (repeats, n, classes); not kept if too many."""
-    confusion_at_threshold: NDArray[np.int64] | None = None
-    """(repeats, true, predicted) counts with the threshold of each repeat, if the run has one."""
-    ensemble: dict[str, float] = field(default_factory=dict)
-    """The metrics of the mean prediction, if repeats share samples that decide nothing."""
-    corrected: bool = False
-    """Whether the intervals correct for choosing the epoch on the same samples."""
+__all__ = ["Run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -376,7 +309,7 @@ class Run:
                 `to_pandas` and `write`, with the file's text.
             id: columns to show, by name or by number from 1, such as a customer's ID.
         """
-        return predict(self, data, parameters, skip_bad, with_inputs=with_inputs, id=id)
+        return view("predict")(self, data, parameters, skip_bad, with_inputs=with_inputs, id=id)
 
     def evaluate(
         self, data: Any, targets: Any = None, *, parameters: str = "best", skip_bad: bool = False
@@ -395,9 +328,7 @@ class Run:
         Raises:
             Refusal: there is no target, or the data does not fit the run.
         """
-        from epochal.runs.evaluate import evaluate
-
-        return evaluate(self, data, targets, parameters=parameters, skip_bad=skip_bad)
+        return view("evaluate")(self, data, targets, parameters=parameters, skip_bad=skip_bad)
 
     def plot_forecast(
         self, path: str | Path | None = None, *, step: int = 1, series: str | None = None, style: str = "auto"
@@ -428,9 +359,7 @@ class Run:
                 data has it; otherwise all items are ranked together.
             parameters: "best" or "last".
         """
-        from epochal.runs.ranking import rank
-
-        return rank(self, data, by=by, parameters=parameters)
+        return view("rank")(self, data, by=by, parameters=parameters)
 
     def report(self, path: str | Path = "report.html") -> Path:
         """Write a self-contained page about the run."""
@@ -438,9 +367,7 @@ class Run:
 
     def save(self, folder: str | Path) -> Path:
         """Write a run folder; it must not exist yet."""
-        from epochal.runs.folder import save
-
-        return save(self, folder)
+        return view("save")(self, folder)
 
     def summary(self) -> str:
         """A few lines of text."""

@@ -7,11 +7,9 @@ there is no run.json; it comes last. So a folder with run.json is finished, and 
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.data.records import plain
 from epochal.errors import Refusal, SaveFailed, reason
 from epochal.models.frozen import names_of
 from epochal.runs import disk
@@ -30,7 +29,7 @@ from epochal.runs.scored import figures_of, predictions_table
 from epochal.runs.sealed import seal
 from epochal.runs.tensors import write_tensors
 
-__all__ = ["plain", "publish", "refuse_existing", "save"]
+__all__ = ["publish", "refuse_existing", "save"]
 
 _HIDDEN = ".result-"
 
@@ -134,7 +133,9 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
     for which in ("best", "last"):
         tensors: dict[str, NDArray[Any]] = {}
         for repeat, fitted in enumerate(run.fitted):
-            tensors |= {f"{repeat}/{name}": value for name, value in _named(getattr(fitted, which)).items()}
+            tree = getattr(fitted, which)
+            named = zip(names_of(tree), jax.tree.leaves(tree), strict=True)
+            tensors |= {f"{repeat}/{name}": np.asarray(value) for name, value in named}
         name = f"{which}.safetensors"
         files[name] = write_tensors(folder / name, tensors)
     files["scaling.safetensors"] = write_tensors(folder / "scaling.safetensors", _scalings(run))
@@ -174,42 +175,25 @@ def _document(run: Run, files: Mapping[str, Written]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "plan": run.plan.to_dict(),
-        "task": run.task.to_dict(),
+        "task": run.task,
         "settings": run.settings,
-        "outcomes": [asdict(outcome) for outcome in run.outcomes],
-        "order_seeds": list(run.order_seeds),
-        "verdict": run.verdict.to_dict(),
+        "outcomes": run.outcomes,
+        "order_seeds": run.order_seeds,
+        "verdict": run.verdict,
         "scores": {
             part: figures_of(scores, run.per_class.get(part, {})) for part, scores in run.scores.items()
         },
         "baseline": run.baseline,
-        "threshold": None if run.threshold is None else run.threshold.to_dict(),
-        "forecasts": {part: found.to_dict() for part, found in run.forecasts.items()},
-        "history": None if run.observed is None else run.observed.to_dict(),
+        "threshold": run.threshold,
+        "forecasts": run.forecasts,
+        "history": run.observed,
         "data": run.data,
-        "encoder": None if run.encoder is None else run.encoder.to_dict(),
+        "encoder": run.encoder,
         "conditions": run.conditions,
         "interrupted": run.interrupted,
         "failed": run.failed,
-        "files": {name: written.to_dict() for name, written in files.items()},
+        "files": files,
     }
-
-
-def plain(value: Any) -> Any:
-    """JSON has no NaN: non-finite values become null."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    return value
-
-
-def _named(tree: Any) -> dict[str, NDArray[Any]]:
-    return dict(zip(names_of(tree), map(np.asarray, jax.tree.leaves(tree)), strict=True))
 
 
 def _scalings(run: Run) -> dict[str, NDArray[Any]]:

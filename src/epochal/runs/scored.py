@@ -12,26 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves import Summary
-from epochal.runs.checks import Tensors, damaged, predictions_file, read_table
+from epochal.runs.checks import WRONG, Tensors, damaged, predictions_file, read_table, reading
+from epochal.runs.document import KeptScores
+from epochal.runs.outcome import Scores
 from epochal.runs.per_class import ClassFigures
-from epochal.runs.record import Scores
 
 __all__ = ["figures_of", "predictions_table", "read_scores"]
 
 
 def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[str, Any]:
     """The scores for run.json; `per_class` is redundant, for other readers."""
-    return {
-        "metrics": {name: summary.to_dict() for name, summary in scores.metrics.items()},
-        "ensemble": scores.ensemble,
-        "corrected": scores.corrected,
-        "confusion": None if scores.confusion is None else scores.confusion.tolist(),
-        "confusion_at_threshold": None
-        if scores.confusion_at_threshold is None
-        else scores.confusion_at_threshold.tolist(),
-        "per_class": {name: figures.to_dict() for name, figures in per_class.items()},
-    }
+    names = ("metrics", "ensemble", "corrected", "confusion", "confusion_at_threshold")
+    return {name: getattr(scores, name) for name in names} | {"per_class": per_class}
 
 
 def predictions_table(scores: Scores, part: str) -> Any:
@@ -51,22 +43,32 @@ def predictions_table(scores: Scores, part: str) -> Any:
     return pa.table(columns) if columns else None
 
 
-def read_scores(path: Path, part: str, value: dict[str, Any]) -> Scores:
+def read_scores(path: Path, part: str, kept: KeptScores) -> Scores:
     """The scores of a part; `value` is from `figures_of`."""
-    metrics = {name: Summary.from_dict(one) for name, one in value["metrics"].items()}
-    counts = {name: value.get(name) for name in ("confusion", "confusion_at_threshold")}
     found: dict[str, Any] = {
-        name: None if count is None else np.asarray(count, np.int64) for name, count in counts.items()
+        name: None if getattr(kept, name) is None else _counts(path, part, getattr(kept, name))
+        for name in ("confusion", "confusion_at_threshold")
     }
+    from pyarrow.lib import ArrowException
+
     file = predictions_file(path, part)
     if file.exists():
         table = read_table(path, file.name)
-        if "repeat" in table.column_names:
-            found |= _probabilities(path, table, part, len(found["confusion"]))
-        else:
-            found |= {name: _uncolumns(table, f"{part} {name}") for name in ("true", "predicted")}
-    ensemble = {name: float("nan") if x is None else float(x) for name, x in value["ensemble"].items()}
-    return Scores(metrics, ensemble=ensemble, corrected=value["corrected"] is True, **found)
+        with reading(path, *WRONG, ArrowException):
+            if "repeat" in table.column_names:
+                found |= _probabilities(path, table, part, len(found["confusion"]))
+            else:
+                found |= {name: _uncolumns(table, f"{part} {name}") for name in ("true", "predicted")}
+    ensemble = {name: float("nan") if x is None else x for name, x in kept.ensemble.items()}
+    return Scores(kept.metrics, ensemble=ensemble, corrected=kept.corrected, **found)
+
+
+def _counts(path: Path, part: str, value: Any) -> NDArray[np.int64]:
+    with reading(path, *WRONG):
+        counts = np.asarray(value)
+        if counts.dtype.kind == "i":
+            return counts
+    raise damaged(path, f"the counts of the {part} samples must be whole numbers")
 
 
 def _probabilities(path: Path, table: Any, part: str, repeats: int) -> dict[str, NDArray[Any]]:

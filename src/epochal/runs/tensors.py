@@ -9,7 +9,6 @@ the file before an array is made.
 from __future__ import annotations
 
 import json
-import math
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,7 +23,7 @@ from epochal.runs import disk
 from epochal.runs.disk import Written
 from epochal.runs.sealed import parse
 
-__all__ = ["Tensors", "parse_tensors", "read_tensors", "write_tensors"]
+__all__ = ["Tensors", "read_tensors", "write_tensors"]
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -52,7 +51,6 @@ _NAMES = {dtype: (rank, name) for rank, (name, dtype) in enumerate(_DTYPES.items
 _HEADER = 100_000_000
 """Most bytes of a header in the format."""
 _METADATA = "__metadata__"
-_DIMENSIONS = 32
 
 
 def write_tensors(
@@ -120,66 +118,17 @@ def read_tensors(path: Path, expected: Written | None = None) -> tuple[Tensors, 
     Raises:
         Refusal: no such file, not of that size or content, or not of the format.
     """
-    content = disk.read(path, expected)
+    from safetensors import SafetensorError, deserialize
+
+    content = disk.read(path, expected).tobytes()
     try:
-        return parse_tensors(content)
-    except ValueError as error:
+        tensors = {
+            name: np.frombuffer(one["data"], _DTYPES[one["dtype"]]).reshape(one["shape"])
+            for name, one in deserialize(content)  # type: ignore[no-untyped-call]
+        }
+        (length,) = struct.unpack("<Q", content[:8])
+        header = parse(content[8 : 8 + length])
+    except (SafetensorError, LookupError, ValueError) as error:
         raise Refusal(f'"{path}" is damaged: {" ".join(str(error).split()).rstrip(".")}.') from error
-
-
-def parse_tensors(content: NDArray[np.uint8]) -> tuple[Tensors, dict[str, str]]:
-    """Arrays and metadata of the bytes of a file; the arrays are parts of `content`, not copies.
-
-    Raises:
-        ValueError: the bytes are not of the format.
-    """
-    if len(content) < 8:
-        raise ValueError("it is too short for a header")
-    (length,) = struct.unpack("<Q", content[:8].tobytes())
-    if length > min(_HEADER, len(content) - 8):
-        raise ValueError(f"its header must fit in the file and in {_HEADER:,} bytes; it claims {length:,}")
-    header = parse(content[8 : 8 + length].tobytes())
-    if not isinstance(header, dict):
-        raise ValueError("its header must be an object")
-    metadata = header.pop(_METADATA, {})
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise ValueError("its metadata must be texts by name")
-    data = content[8 + length :]
-    entries = sorted((_entry(name, value) for name, value in header.items()), key=lambda one: one[1:3])
-    tensors, at = {}, 0
-    for name, begin, end, dtype, shape in entries:
-        if begin != at:
-            raise ValueError("its arrays must lie one after the other")
-        if end > len(data):
-            raise ValueError("an array must lie within the file")
-        part = data[begin:end]
-        aligned = part if part.ctypes.data % dtype.alignment == 0 else part.copy()
-        tensors[name] = aligned.view(dtype).reshape(shape)
-        at = end
-    if at != len(data):
-        raise ValueError("it must end with its last array")
+    metadata: dict[str, str] = header.pop(_METADATA, None) or {}
     return {name: tensors[name] for name in header}, metadata
-
-
-def _entry(name: str, value: Any) -> tuple[str, int, int, np.dtype[Any], tuple[int, ...]]:
-    """The place, dtype and shape of an array, from its header entry, checked for consistency."""
-    if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
-        raise ValueError("an array must have dtype, shape and data_offsets")
-    dtype = _DTYPES.get(value["dtype"]) if isinstance(value["dtype"], str) else None
-    if dtype is None:
-        raise ValueError("an array must have a known dtype")
-    shape, offsets = value["shape"], value["data_offsets"]
-    if not _counts(shape) or len(shape) > _DIMENSIONS:
-        raise ValueError(f"a shape must be at most {_DIMENSIONS} whole numbers")
-    if not _counts(offsets) or len(offsets) != 2:
-        raise ValueError("data_offsets must be two whole numbers")
-    begin, end = offsets
-    if end - begin != math.prod(shape) * dtype.itemsize:
-        raise ValueError("an array must have as many bytes as its shape and dtype say")
-    return name, begin, end, dtype, tuple(shape)
-
-
-def _counts(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(one, int) and not isinstance(one, bool) and 0 <= one < 2**63 for one in value
-    )

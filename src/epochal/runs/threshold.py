@@ -11,18 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from epochal.curves import Summary, summarize
+from epochal.data.records import built
 from epochal.errors import Refusal
 from epochal.models import best_threshold, confusion_at
-
-if TYPE_CHECKING:
-    from epochal.runs.record import Scores
+from epochal.runs.outcome import Scores
 
 __all__ = ["Threshold", "decide"]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A threshold as JSON holds it."""
+
+    rule: str
+    positive: str
+    value: float
+    per_repeat: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -54,14 +63,15 @@ class Threshold:
         }
 
     @staticmethod
-    def from_dict(value: dict[str, Any]) -> Threshold:
+    def from_dict(value: Any) -> Threshold:
         """The inverse of `to_dict`."""
-        values = [float(one) for one in value["per_repeat"]]
+        kept = built(_Kept, value)
+        values = kept.per_repeat
         if not values or not all(0 < one < 1 for one in values):
             raise Refusal(
                 "`threshold` must be between 0 and 1 in each repeat. Save the run again with epochal."
             )
-        return Threshold(str(value["rule"]), str(value["positive"]), summarize(values, interval=False))
+        return Threshold(kept.rule, kept.positive, summarize(values, interval=False))
 
     def __str__(self) -> str:
         if self.rule == "given":

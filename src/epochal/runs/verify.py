@@ -15,6 +15,7 @@ from epochal.runs import checkpoints, disk
 from epochal.runs.contents import PAGE, PARAMETERS, REQUEST, RESULTS, RUN, listed, read_run
 from epochal.runs.folder import load_record
 from epochal.runs.lock import NAME as LOCK
+from epochal.runs.lock import WRITER
 from epochal.runs.manifest import MANIFEST, Manifest
 from epochal.runs.sealed import read_sealed
 
@@ -173,7 +174,7 @@ def _results(path: Path) -> tuple[list[Finding], list[str]]:
 
 def _odd(path: Path) -> list[str]:
     """Files that no finished or resumed run needs."""
-    known = {RUN, REQUEST, LOCK, checkpoints.FOLDER, *RESULTS}
+    known = {RUN, REQUEST, LOCK, WRITER, checkpoints.FOLDER, *RESULTS}
     notes = [
         f"{one.name} is not epochal's, and is never read."
         for one in sorted(path.iterdir())

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from epochal.common.metric_names import higher_is_better
 from epochal.engine.rules import Never, Observation, Rule
@@ -34,10 +35,16 @@ __all__ = [
 ]
 
 
-def _positive(name: str, value: float, least: float = 0, strict: bool = True) -> None:
-    if not (value > least if strict else value >= least):
-        bound = f"greater than {least:g}" if strict else f"at least {least:g}"
+def _positive(name: str, value: float, strict: bool = True) -> None:
+    if not (value > 0 if strict else value >= 0):
+        bound = "greater than 0" if strict else "at least 0"
         raise Refusal(f"{name} must be {bound}; got {value}.")
+
+
+def _whole(name: str, value: Any, least: int) -> None:
+    """Refuse a count that is no whole number, or too small."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise Refusal(f"{name} must be a whole number, at least {least}; got {value!r}.")
 
 
 class _Best(NamedTuple):
@@ -191,7 +198,7 @@ class Productivity:
 
     def __post_init__(self) -> None:
         _positive("PQ", self.alpha)
-        _positive("strip", self.strip, 2, strict=False)
+        _whole("strip", self.strip, 2)
 
     def init(self) -> _Optimum:
         """No state yet."""
@@ -240,8 +247,8 @@ class RisingStrips:
     strip: int = 5
 
     def __post_init__(self) -> None:
-        _positive("UP", self.strips, 1, strict=False)
-        _positive("strip", self.strip, 1, strict=False)
+        _whole("UP", self.strips, 1)
+        _whole("strip", self.strip, 1)
 
     def init(self) -> _Strips:
         """No state yet."""
@@ -285,7 +292,7 @@ class Budget:
         if self.seconds is not None:
             _positive("the budget of seconds", self.seconds)
         if self.updates is not None:
-            _positive("the budget of updates", self.updates)
+            _whole("the budget of updates", self.updates, 1)
 
     def init(self) -> tuple[()]:
         """The host keeps the budget."""

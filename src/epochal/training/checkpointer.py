@@ -18,6 +18,7 @@ from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
 from epochal.runs.checkpoints import Checkpoints, Piece, find
 from epochal.runs.place import RunFolder
+from epochal.training.loop import Keeper
 from epochal.training.snapshot import Remembered, merged, piece_of
 
 __all__ = ["Saver"]
@@ -32,7 +33,7 @@ SMALL_BYTES = 4 << 20
 """Most bytes of all snapshots together that are written as one file."""
 
 
-class Saver:
+class Saver(Keeper):
     """The checkpoints of one training, while it runs.
 
     Args:
@@ -42,6 +43,8 @@ class Saver:
         known: snapshots of repeats from which the training was resumed.
         told: called with (updates, seconds), or with the reason of a failure.
     """
+
+    keeps = True
 
     def __init__(
         self,
@@ -62,7 +65,7 @@ class Saver:
         self._waiting = self._writing = self._ended = False
         self._error: SaveFailed | None = None
         self._taken = time.monotonic()
-        self._pause = float(self._rhythm.count) if self._rhythm.unit == "seconds" else 0.0
+        self._pause = self._rhythm.count if self._rhythm.unit == "seconds" else 0.0
         self._thread = threading.Thread(target=self._write_all, daemon=True, name="epochal-save")
         self._thread.start()
 
@@ -74,7 +77,7 @@ class Saver:
 
     def most(self, lane: Lane | FedLane, repeats: range) -> int | None:
         """Most updates until the next snapshot; None if by the clock."""
-        count, unit = self._rhythm.count, self._rhythm.unit
+        count, unit = int(self._rhythm.count), self._rhythm.unit
         if unit == "seconds":
             return None
         if unit == "updates":
@@ -94,8 +97,8 @@ class Saver:
         if self._rhythm.unit == "seconds":
             return time.monotonic() - at >= self._pause
         if self._rhythm.unit == "updates":
-            return lane.update % self._rhythm.count == 0
-        per, count = lane.per_epoch, self._rhythm.count
+            return lane.update % int(self._rhythm.count) == 0
+        per, count = lane.per_epoch, int(self._rhythm.count)
         if per is not None:
             return lane.update % (count * per) == 0
         position = lane.progress.position
@@ -117,7 +120,7 @@ class Saver:
             self._condition.notify_all()
         now = time.monotonic()
         if timed:
-            self._pause = max(float(self._rhythm.count), (now - begin) / SHARE)
+            self._pause = max(self._rhythm.count, (now - begin) / SHARE)
         self._before[repeats.start] = (lane.update, now)
 
     def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:

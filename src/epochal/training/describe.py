@@ -15,6 +15,7 @@ from epochal.models import Variables
 from epochal.models.starts import Initial
 from epochal.settings import DECLARED
 from epochal.training.lanes import Lanes
+from epochal.training.notes import notes_of, weight_notes
 from epochal.training.prepared import Prepared
 
 __all__ = ["conditions", "describe_data", "describe_model", "describe_settings"]
@@ -96,8 +97,8 @@ def describe_data(prepared: Prepared) -> dict[str, Any]:
     dataset = prepared.dataset
     described = dataset.to_dict()
     described.pop("encoder", None)
-    described["notes"] += prepared.weight_notes
-    described["training_notes"] = list(prepared.notes)
+    described["notes"] += weight_notes(prepared)
+    described["training_notes"] = list(notes_of(prepared))
     described["shape"] = list(dataset.shape)
     described["sizes"] = {name: prepared.part_size(name) for name in ("train", "validation", "test")}
     return described

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from epochal.curves import Curves
 
 if TYPE_CHECKING:
     from epochal.runs import Run
@@ -23,6 +26,7 @@ __all__ = [
     "RunEnded",
     "RunStarted",
     "Unsaved",
+    "evaluations",
 ]
 
 
@@ -114,3 +118,13 @@ class RunEnded:
 Event = (
     RunStarted | Resumed | Evaluated | Progressed | Checkpointed | Unsaved | Noted | RepeatEnded | RunEnded
 )
+
+
+def evaluations(rows: Curves) -> Iterator[Evaluated]:
+    """The evaluations that rows of curves are."""
+    names = list(rows.columns)
+    figures = zip(*(column.tolist() for column in rows.columns.values()), strict=True)
+    coordinates = (rows.repeat, rows.epoch, rows.update, rows.samples, rows.seconds)
+    at = zip(*(column.tolist() for column in coordinates), strict=True)
+    for (repeat, epoch, update, samples, seconds), found in zip(at, figures, strict=True):
+        yield Evaluated(repeat, epoch, update, samples, seconds, dict(zip(names, found, strict=True)))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
-from typing import Any, Protocol, TypeAlias, cast
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
@@ -27,29 +26,49 @@ from epochal.training.prepared import Prepared
 from epochal.training.result import LaneResult
 from epochal.training.snapshot import Remembered
 
-__all__ = ["Control", "Keeper", "Todo", "curves_of", "make_lane", "micro_batched", "work"]
-
-Todo: TypeAlias = "queue.SimpleQueue[tuple[range, Remembered | None]]"
-"""Waiting lanes, with their snapshots."""
+__all__ = ["Advanced", "Control", "Keeper", "curves_of", "make_lane", "micro_batched", "train_lane"]
 
 
-class Keeper(Protocol):
-    """The interface of savers of snapshots."""
+class Keeper:
+    """The interface of savers of snapshots; this one saves nothing."""
+
+    keeps = False
 
     def begin(self, lane: Lane | FedLane, repeats: range) -> None:
         """A lane begins or resumes."""
 
     def most(self, lane: Lane | FedLane, repeats: range) -> int | None:
         """Most updates until the next snapshot; None for any number."""
+        return None
 
     def due(self, lane: Lane | FedLane, repeats: range) -> bool:
         """Whether a snapshot is due."""
+        return False
 
     def hand_over(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
         """Take a snapshot of a running lane."""
 
     def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
         """Take the last snapshot of a lane."""
+
+    def take(self, one: Remembered) -> None:
+        """Take the last snapshot of a lane that was trained elsewhere."""
+
+
+class Advanced(NamedTuple):
+    """What a lane reports after a call.
+
+    rows     its new evaluations.
+    updates  how many each of its repeats has made.
+    most     how many each makes at most.
+    seconds  their training time.
+    """
+
+    repeats: range
+    rows: Curves
+    updates: int
+    most: int
+    seconds: float
 
 
 class Control:
@@ -71,63 +90,60 @@ class Control:
         return self._event.is_set()
 
 
-def work(
+def train_lane(
     prepared: Prepared,
     control: Control,
-    todo: Todo,
-    told: queue.SimpleQueue[Any],
-    saver: Keeper | None,
+    report: Callable[[Advanced], object],
+    keeper: Keeper,
+    repeats: range,
+    known: Remembered | None,
     devices: tuple[jax.Device, ...],
-) -> None:
-    """Run lanes one after the other on these devices, in a thread."""
-    while True:
-        try:
-            repeats, known = todo.get_nowait()
-        except queue.Empty:
-            return
-        try:
-            if together().decide("a lane", control.stopped, any) and repeats.start > 0 and known is None:
-                told.put(None)  # the training was stopped before this lane began
-                continue
-            kept, curves = (None, []) if known is None else (known.kept, [known.curves])
-            lane = make_lane(prepared, repeats, devices=devices, kept=kept)
-            del kept, known  # may be large, and the lane has its own copy
-            with closing(lane):
-                told.put(_Drive(prepared, control, repeats, lane, told, saver, curves).to_its_end())
-        except BaseException as error:
-            told.put(together().cause(error))
-            return
+    stopped: Callable[[], bool],
+) -> LaneResult | None:
+    """Train a lane until it ends or is stopped by `control` or the executor; None if it had not begun then.
+
+    `report` is called after each call of the program; `known` is the snapshot of its repeats, if any.
+    """
+
+    def asked() -> bool:
+        return control.stopped or stopped()
+
+    try:
+        if together().decide("a lane", asked(), any) and repeats.start > 0 and known is None:
+            return None
+        kept, curves = (None, []) if known is None else (known.kept, [known.curves])
+        lane = make_lane(prepared, repeats, devices=devices, kept=kept)
+        del kept, known  # may be large, and the lane has its own copy
+        with closing(lane):
+            return _Drive(prepared, control, asked, repeats, lane, report, keeper, curves).to_its_end()
+    except BaseException as error:
+        cause = together().cause(error)
+        if cause is error:
+            raise
+        raise cause from error
 
 
+@dataclass(eq=False)
 class _Drive:
     """The loop of one lane."""
 
-    def __init__(
-        self,
-        prepared: Prepared,
-        control: Control,
-        repeats: range,
-        lane: Lane | FedLane,
-        told: queue.SimpleQueue[Any],
-        saver: Keeper | None,
-        curves: list[Curves],
-    ) -> None:
-        self._prepared, self._control, self._repeats, self._lane = prepared, control, repeats, lane
-        self._told, self._saver = told, saver
-        self._curves = curves
-        self._seconds = min(
-            (one.seconds for one in prepared.budgets if one.seconds is not None), default=float("inf")
-        )
+    prepared: Prepared
+    control: Control
+    asked: Callable[[], bool]
+    repeats: range
+    lane: Lane | FedLane
+    report: Callable[[Advanced], object]
+    keeper: Keeper
+    curves: list[Curves]
 
     def to_its_end(self) -> LaneResult:
         """Make the remaining updates and evaluate."""
-        lane, saver, repeats, reason, failed = self._lane, self._saver, self._repeats, "", ""
-        if saver is not None:
-            saver.begin(lane, repeats)
+        lane, keeper, repeats, reason, failed = self.lane, self.keeper, self.repeats, "", ""
+        keeper.begin(lane, repeats)
         while not lane.done:
             most, reason, signal = agreed_call(self._wish())
             if reason == INTERRUPTED:
-                self._control.stop(signal)
+                self.control.stop(signal)
             if reason:
                 break
             try:
@@ -138,14 +154,14 @@ class _Drive:
                     raise
                 reason = failed = error.sentence.rstrip(".")
                 break
-            if saver is not None and saver.due(lane, repeats) and not lane.done:
-                saver.hand_over(lane, repeats, self._remembered)
+            if keeper.due(lane, repeats) and not lane.done:
+                keeper.hand_over(lane, repeats, self._remembered)
         reason = reason or lane.ended
-        if not reason and lane.update >= lane.last_update < self._prepared.plan.updates:
+        if not reason and lane.update >= lane.last_update < self.prepared.plan.updates:
             reason = f"the budget of {lane.last_update:,} updates is spent"
         # Kept is the place before the last evaluation, which a longer training would not make there.
-        if saver is not None and lane.update:
-            saver.end(lane, repeats, self._remembered)
+        if lane.update:
+            keeper.end(lane, repeats, self._remembered)
         try:
             self._tell(lane.finish())
         except DataFailed:
@@ -155,27 +171,28 @@ class _Drive:
 
     def _wish(self) -> Call:
         """The next call that this process wants, or why none."""
-        lane, saver, reason = self._lane, self._saver, ""
-        if self._control.stopped:
+        lane, reason = self.lane, ""
+        seconds = min((one.seconds for one in self.prepared.budgets if one.seconds is not None), default=None)
+        if self.asked():
             reason = INTERRUPTED
-        elif lane.seconds >= self._seconds:
-            reason = f"the budget of {self._seconds:g} seconds is spent"
-        most = None if saver is None else saver.most(lane, self._repeats)
+        elif seconds is not None and lane.seconds >= seconds:
+            reason = f"the budget of {seconds:g} seconds is spent"
+        most = self.keeper.most(lane, self.repeats)
         budget = lane.budget if most is None else min(lane.budget, most)
-        return Call(budget, reason, self._control.signal)
+        return Call(budget, reason, self.control.signal)
 
     def _tell(self, evaluations: Sequence[Evaluation]) -> None:
-        lane, prepared = self._lane, self._prepared
-        rows = curves_of(prepared.plan, prepared.spec.columns, self._repeats, evaluations)
-        if self._saver is not None and len(rows):
-            self._curves.append(rows)
-        self._told.put((self._repeats, rows, lane.update, lane.last_update, lane.seconds))
+        lane, prepared = self.lane, self.prepared
+        rows = curves_of(prepared.plan, prepared.spec.columns, self.repeats, evaluations)
+        if self.keeper.keeps and len(rows):
+            self.curves.append(rows)
+        self.report(Advanced(self.repeats, rows, lane.update, lane.last_update, lane.seconds))
 
     def _remembered(self) -> Remembered:
         """The snapshot of the lane."""
-        curves = Curves.concatenate(self._curves)
-        self._curves = [curves]
-        return Remembered(self._repeats, self._lane.keep(), curves)
+        curves = Curves.concatenate(self.curves)
+        self.curves = [curves]
+        return Remembered(self.repeats, self.lane.keep(), curves)
 
 
 def curves_of(

@@ -23,19 +23,16 @@ from epochal.data import (
 )
 from epochal.data.rows import ArrayRows
 from epochal.data.streams.iterators import EndlessRows
-from epochal.engine.determinism import determinism_note
 from epochal.engine.fed import FedSource
 from epochal.engine.feed import Reader
-from epochal.engine.gradient import pieces
 from epochal.engine.lane import Source
 from epochal.engine.memory import device_memory, state_bytes
+from epochal.engine.mesh import DeviceMesh
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Seeds
-from epochal.engine.team import Team
 from epochal.errors import Refusal
 from epochal.models import Model, learned_dtype, shapes_of
-from epochal.models.frozen import Frozen
 from epochal.models.starts import Start
 from epochal.plan import Order, Plan
 from epochal.plan.order import Arrays
@@ -98,68 +95,6 @@ class Prepared:
         return self.dataset.task
 
     @property
-    def weight_notes(self) -> tuple[str, ...]:
-        """The class weights of the first repeat, relative to their mean over the training samples."""
-        train = self.splits[0].train
-        weights = weights_of_classes(self.settings.class_weight, self.dataset, train)
-        if weights is None or self.dataset.targets is None:
-            return ()
-        counts = np.bincount(self.dataset.targets[train], minlength=len(self.task.classes))
-        relative = weights / np.average(weights, weights=counts)
-        shown = [f"{name} {one:.3g}" for name, one in zip(self.task.classes[:8], relative, strict=False)]
-        more = f" and {len(relative) - 8:,} more" if len(relative) > 8 else ""
-        return (f"class weights: {', '.join(shown)}{more}; in the losses of all parts, not in metrics",)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Notes before training."""
-        notes, most = (
-            [*self.remarks, *self.start.notes, *self.weight_notes],
-            self.spec.micro_batch,
-        )
-        if self.settings.precision != "float32":
-            notes.append(
-                f"computes in {self.settings.precision}; parameters, optimizer and losses are float32"
-            )
-        if self.settings.deterministic:
-            notes.append(determinism_note())
-        if isinstance(self.spec.model, Frozen):
-            notes.append(self.spec.model.describe(self.dataset.shape, self.dataset.dtype))
-        if self.settings.augment:
-            notes.append(f"images vary in training: {', '.join(map(str, self.settings.augment))}")
-        normalizes = getattr(self.model, "batch_norm", False)
-        if most is not None and jax.tree.leaves(
-            shapes_of(self.model, self.dataset.shape, self.dataset.dtype).state
-        ):
-            what = "batch normalization" if normalizes else "what the model keeps from batch to batch"
-            notes.append(f"{what} sees micro-batches of {most:,} samples, not whole batches")
-        sizes = {size for batch in self.plan.batch_sizes for _, size in pieces(batch, most)}
-        if normalizes and min(sizes) == 1:
-            seen, remedy = ("batch", '`remainder="spread"`')
-            if most is not None:
-                seen, remedy = ("micro-batch", "another `micro_batch`")
-            notes.append(
-                f"batch normalization sees a {seen} of 1 sample in each epoch, whose variance is 0; "
-                f"{remedy} avoids it"
-            )
-        if normalizes and self.spec.optimizer.name.startswith("schedule_free"):
-            notes.append(
-                "batch normalization keeps moments of the parameters that move, and what is evaluated is "
-                "their average"
-            )
-        if self.endless:
-            per, size = self.plan.updates_per_epoch, int(self.plan.batch_size)
-            notes.append(f"the source has no length: an epoch is {per:,} updates, of {size:,} samples each")
-        if self.fed and self.settings.evaluate_train is None and "train" not in self.spec.parts:
-            notes.append(
-                "the training loss at fixed parameters is not evaluated, since that reads all training "
-                "samples once more; `evaluate_train=True` does"
-            )
-        if self.crowded:
-            notes.append(f"the device has no room for {self._in_step} repeats in step: they train one by one")
-        return (*notes, *self.lanes.notes)
-
-    @property
     def small(self) -> bool:
         """Whether one core is enough for an update."""
         parameters = parameters_of(self.model, self.dataset.shape, self.dataset.dtype)
@@ -175,14 +110,14 @@ class Prepared:
         return lanes_for(settings.repeats, settings.devices, self._at_once, self.small, alone)
 
     @cached_property
-    def _in_step(self) -> int:
+    def in_step(self) -> int:
         """Most vmapped repeats that fit."""
         return max(map(len, self._lanes(alone=self.fed).repeats))
 
     @cached_property
     def crowded(self) -> bool:
         """Whether an accelerator has no memory for vmapped repeats."""
-        limit, repeats = device_memory(), self._in_step
+        limit, repeats = device_memory(), self.in_step
         if limit is None or repeats == 1:
             return False
         each = state_bytes(
@@ -369,7 +304,7 @@ class Prepared:
                 for samples in stacked
             )
         seeds, keys = self._seeds(repeats, self.ordering(repeats)), self._keys(repeats, _INIT)
-        parts, seeds, keys = Team(devices).put((parts, seeds, keys))
+        parts, seeds, keys = DeviceMesh(devices).put((parts, seeds, keys))
         restore = tuple(functools.partial(self.restored, repeat) for repeat in repeats)
         return Source(parts, self.shared or len(repeats) == 1, seeds, keys, restore)
 
@@ -379,7 +314,7 @@ class Prepared:
             name: self.reader(repeat, name) for name in ("train", "validation") if self.part_size(name)
         }
         only = range(repeat, repeat + 1)
-        seeds, keys = Team(devices).put((self._seeds(only, {}), self._keys(only, _INIT)))
+        seeds, keys = DeviceMesh(devices).put((self._seeds(only, {}), self._keys(only, _INIT)))
         inputs = self.dataset.inputs
         take = inputs.next_samples if isinstance(inputs, EndlessRows) else None
         restore = functools.partial(self.restored, repeat)

@@ -12,16 +12,16 @@ from epochal.runs.checkpoints import newest
 from epochal.runs.choices import refuse_choice
 from epochal.runs.home import Home, read_request
 from epochal.training.agreement import begun, same_micro_batch
-from epochal.training.cluster.dispatch import Cluster
-from epochal.training.cluster.lanes import cluster_for
 from epochal.training.differences import differences
 from epochal.training.events import Resumed
+from epochal.training.executor import RayCluster
 from epochal.training.hosts import together
 from epochal.training.identity import identity
 from epochal.training.loop import Control, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 from epochal.training.progress import display
+from epochal.training.repeats import cluster_for
 from epochal.training.request import ask_again, changed_conditions, conditions_of, with_epochs
 from epochal.training.snapshot import Remembered, read_pieces
 from epochal.training.train import Events, drained
@@ -96,9 +96,9 @@ def resuming(
         progress: called with (what, done, total) during slow reading.
         **given: as in `resume`.
     """
-    others, path = together(), Path(folder)
+    others, path, control = together(), Path(folder), control or Control()
     refuse_choice(path)
-    cluster: Cluster | None = None
+    cluster: RayCluster | None = None
     held = others.first("the run folder", lambda: Home.again(path, **(saving or {})))
     home = None if held is None else held[0]
 
@@ -137,7 +137,7 @@ def resuming(
         if prepared.dataset.recipe is not None:
             longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # its present path
 
-        cluster = cluster_for(prepared, ray, path)
+        cluster = cluster_for(prepared, ray, path, control, known)
 
         def begin() -> None:
             if home is not None and (longer != request or saving):
@@ -156,7 +156,7 @@ def resuming(
         *changed_conditions(request["conditions"], conditions_of(prepared)),
     )
     resumed = Resumed(sum(one.updates for one in known.values()), notes)
-    return Events(prepared, control or Control(), home, known, resumed, cluster)
+    return Events(prepared, control, home, known, resumed, cluster)
 
 
 def _request(path: Path) -> dict[str, Any]:

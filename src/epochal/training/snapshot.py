@@ -152,8 +152,8 @@ def _one(
             )
         leaves.append(leaf[None])
     state: Repeat = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
-    given = lane["position"]
-    types = {"due": np.bool_, "counted": np.uint32}
+    given = {"counted_high": 0, **lane["position"]}
+    types = {"due": np.bool_, "counted": np.uint32, "counted_high": np.uint32}
     position = Position(**{name: types.get(name, np.int32)(given[name]) for name in Position._fields})
     kept = Kept(Progress(position, state), int(lane["update"]), float(lane["seconds"]), int(lane["samples"]))
     columns = {name: tensors[f"{repeat}/curves/columns/{name}"] for name in prepared.spec.columns}

@@ -32,11 +32,8 @@ from epochal.runs.place import RunFolder
 from epochal.settings import Options
 from epochal.training.agreement import INTERRUPTED, begun, same_micro_batch
 from epochal.training.checkpointer import Saver
-from epochal.training.cluster.dispatch import Cluster
-from epochal.training.cluster.lanes import cluster_for, work_there
 from epochal.training.events import (
     Checkpointed,
-    Evaluated,
     Event,
     Noted,
     Progressed,
@@ -45,13 +42,16 @@ from epochal.training.events import (
     RunEnded,
     RunStarted,
     Unsaved,
+    evaluations,
 )
+from epochal.training.executor import RayCluster
 from epochal.training.hosts import together
 from epochal.training.identity import identity
-from epochal.training.loop import Control, Todo, micro_batched, work
+from epochal.training.loop import Advanced, Control, Keeper, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 from epochal.training.progress import Display, Watcher, display
+from epochal.training.repeats import cluster_for, train_repeats
 from epochal.training.request import document
 from epochal.training.result import LaneResult, conclude
 from epochal.training.signatures import settings_of, takes_options
@@ -200,14 +200,15 @@ def train(
         return None if place is None else Home.begin(place, document(prepared), identity(prepared))
 
     folder = None if place is None else Path(place.path)
-    cluster = cluster_for(prepared, ray, folder)
+    control = control or Control()
+    cluster = cluster_for(prepared, ray, folder, control)
     try:
         home = begun(prepared, begin, folder)
     except BaseException:
         if cluster is not None:
             cluster.close()
         raise
-    return Events(prepared, control or Control(), home, cluster=cluster)
+    return Events(prepared, control, home, cluster=cluster)
 
 
 class Events(Iterator[Event]):
@@ -224,16 +225,16 @@ class Events(Iterator[Event]):
         home: Home | None = None,
         known: Mapping[int, Remembered] | None = None,
         resumed: Resumed | None = None,
-        cluster: Cluster | None = None,
+        cluster: RayCluster | None = None,
     ) -> None:
         self._prepared, self._control, self._home = prepared, control, home
         self._cluster = cluster
-        self._known = known or {}
+        self._known = dict(known or {})
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._waiting: deque[Event] = deque([RunStarted(prepared)])
         if resumed is not None:
             self._waiting.append(resumed)
-        self._expected: int | None = None
+        self._started = self._trained = False
         self._results: list[LaneResult] = []
         self._curves: list[Curves] = [one.curves for one in self._known.values()]
         self._done: dict[int, int] = {repeat: one.updates for repeat, one in self._known.items()}
@@ -249,9 +250,9 @@ class Events(Iterator[Event]):
         while not self._waiting:
             if self._ended:
                 raise StopIteration
-            if self._expected is None:
+            if not self._started:
                 self._start()
-            elif len(self._results) == self._expected:
+            elif self._trained:
                 # Nothing is taken from the queue here, so interrupts are safe.
                 self._waiting.append(self._conclude())
                 self._ended = True
@@ -273,7 +274,7 @@ class Events(Iterator[Event]):
         run = conclude(self._prepared, self._results, curves, self._cut_short())
         self._prepared.close()
         if self._cluster is not None:
-            run = replace(run, conditions=run.conditions | {"trained_on": self._cluster.told()})
+            run = replace(run, conditions=run.conditions | {"trained_on": self._cluster.summary()})
             self._cluster.close()
         if self._home is not None:
             try:
@@ -317,37 +318,30 @@ class Events(Iterator[Event]):
 
     def _start(self) -> None:
         self._begin = time.perf_counter()
-        cluster, teams = self._cluster, self._prepared.lanes.teams
-        repeats = self._prepared.lanes.repeats
+        prepared, control, cluster, tell = self._prepared, self._control, self._cluster, self._queue.put
+        repeats = prepared.lanes.repeats
         if cluster is not None:
-            repeats = tuple(range(one, one + 1) for one in range(self._prepared.settings.repeats))
+            repeats = tuple(range(one, one + 1) for one in range(prepared.settings.repeats))
         lanes = [lane for group in repeats for lane in in_step(self._known, group)]
+        known = {lane.start: one for lane, one in lanes if one is not None}
+        self._known = {}  # a lane that has gone on needs it no more, and it may be large
+        keeper = Keeper()
         if self._home is not None:
-            known = [one for _, one in lanes if one is not None]
-            spec, told = self._prepared.spec, self._queue
-            self._saver = Saver(
+            keeper = self._saver = Saver(
                 self._home.checkpoints,
                 self._home.place,
-                spec,
-                known,
-                lambda updates, what: told.put(
+                prepared.spec,
+                known.values(),
+                lambda updates, what: tell(
                     Unsaved(updates, what) if isinstance(what, str) else Checkpointed(updates, what)
                 ),
             )
-        todo: Todo = queue.SimpleQueue()
-        for lane in lanes:
-            todo.put(lane)
-        self._known = {}  # a resumed lane no longer needs it, and it may be large
-        job = (self._prepared, self._control, todo, self._queue, self._saver)
-        if cluster is None:
-            threads = [threading.Thread(target=work, args=(*job, team), daemon=True) for team in teams]
-        else:
-            threads = [threading.Thread(target=work_there, args=(cluster, *job), daemon=True)]
+        job = (prepared, control, tell, keeper, [lane for lane, _ in lanes], known, cluster)
+        thread = threading.Thread(target=train_repeats, args=job, daemon=True)
         self._end.detach()
-        self._end = weakref.finalize(self, _stop, self._control, threads, self._saver, self._home, cluster)
-        self._expected = len(lanes)
-        for thread in threads:
-            thread.start()
+        self._end = weakref.finalize(self, _stop, control, [thread], self._saver, self._home, cluster)
+        self._started = True
+        thread.start()
 
     def _take(self, news: Any) -> None:
         """Turn messages of lanes into events."""
@@ -358,22 +352,20 @@ class Events(Iterator[Event]):
             self._waiting.append(news)
             return
         if news is None:
-            assert self._expected is not None
-            self._expected -= 1
+            self._trained = True
             return
         if isinstance(news, LaneResult):
             self._results.append(news)
             for outcome in news.outcomes(self._prepared):
                 self._waiting.append(RepeatEnded(outcome.repeat, outcome.epochs, outcome.stopped))
             return
-        repeats, rows, updates, most, seconds = news
-        if len(rows):
-            self._curves.append(rows)
-            self._waiting.extend(_events_of(rows))
-        self._done |= dict.fromkeys(repeats, updates)
-        clock = time.perf_counter() - self._begin
-        count = self._prepared.settings.repeats
-        self._waiting.append(Progressed(sum(self._done.values()), most * count, clock, seconds))
+        assert isinstance(news, Advanced)
+        if len(news.rows):
+            self._curves.append(news.rows)
+            self._waiting.extend(evaluations(news.rows))
+        self._done |= dict.fromkeys(news.repeats, news.updates)
+        clock, most = time.perf_counter() - self._begin, news.most * self._prepared.settings.repeats
+        self._waiting.append(Progressed(sum(self._done.values()), most, clock, news.seconds))
 
 
 def _stop(
@@ -381,7 +373,7 @@ def _stop(
     threads: Sequence[threading.Thread],
     saver: Saver | None,
     home: Home | None,
-    cluster: Cluster | None,
+    cluster: RayCluster | None,
 ) -> None:
     """Stop the threads; what they have learned is kept, if the training has a folder."""
     control.stop()
@@ -393,12 +385,3 @@ def _stop(
         home.close()
     if cluster is not None:
         cluster.close()
-
-
-def _events_of(rows: Curves) -> Iterator[Evaluated]:
-    names = list(rows.columns)
-    figures = zip(*(column.tolist() for column in rows.columns.values()), strict=True)
-    coordinates = (rows.repeat, rows.epoch, rows.update, rows.samples, rows.seconds)
-    at = zip(*(column.tolist() for column in coordinates), strict=True)
-    for (repeat, epoch, update, samples, seconds), found in zip(at, figures, strict=True):
-        yield Evaluated(repeat, epoch, update, samples, seconds, dict(zip(names, found, strict=True)))

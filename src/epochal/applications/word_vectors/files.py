@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from epochal.data.files.read import existing
 from epochal.errors import Refusal
+from epochal.runs.tensors import read_tensors, write_tensors
 
 __all__ = ["read_vectors", "write_vectors"]
 
@@ -22,9 +23,8 @@ __all__ = ["read_vectors", "write_vectors"]
 def write_vectors(path: Path, words: tuple[str, ...], vectors: NDArray[np.float32]) -> Path:
     """Write words and vectors, as safetensors if the name ends so, else as text."""
     if path.suffix.lower() == ".safetensors":
-        from safetensors.numpy import save_file
-
-        save_file({"vectors": np.ascontiguousarray(vectors)}, path, metadata={"words": json.dumps(words)})
+        path.unlink(missing_ok=True)
+        write_tensors(path, {"vectors": vectors}, {"words": json.dumps(words)})
         return path
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(f"{len(words)} {vectors.shape[1]}\n")
@@ -46,13 +46,10 @@ def read_vectors(source: str | Path) -> tuple[tuple[str, ...], NDArray[np.float3
 
 
 def _read_tensors(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="numpy") as file:
-            words = json.loads((file.metadata() or {})["words"])
-            vectors = file.get_tensor("vectors")
-    except (OSError, ValueError, KeyError, RecursionError, SafetensorError) as error:
+        tensors, metadata = read_tensors(path)
+        words, vectors = json.loads(metadata["words"]), tensors["vectors"]
+    except (ValueError, KeyError, RecursionError) as error:
         raise Refusal(f"{path.name} holds no word vectors: {' '.join(str(error).split())}.") from error
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise Refusal(f"{path.name} holds no word vectors: its words are no list of strings.")

@@ -31,16 +31,16 @@ def _is_arrays(source: Any) -> bool:
     return several and all(hasattr(part, "__len__") for part in source)
 
 
-def _load(source: Any, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
+def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
     if not isinstance(source, str | Path):
-        refuse_columns(asked, "arrays")
-        return _of_arrays(source, asked.get("task"), asked.get("stream"))
+        refuse_columns(arguments, "arrays")
+        return _of_arrays(source, arguments.get("task"), arguments.get("stream"))
     path = existing(source)
     packed = path.suffix.lower() == ".npz"
-    refuse_columns(asked, path.name, target=packed)
+    refuse_columns(arguments, path.name, target=packed)
     if packed:
-        return read_npz(path, asked.get("task"))
-    return read_npy(path, asked.get("target"), asked.get("task"), asked.get("stream"))
+        return read_npz(path, arguments.get("task"))
+    return read_npy(path, arguments.get("target"), arguments.get("task"), arguments.get("stream"))
 
 
 def _of_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> Dataset:

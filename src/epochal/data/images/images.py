@@ -19,10 +19,10 @@ from epochal.data.images.folder import Listing, classes_in, holds_images, images
 from epochal.data.images.levels import Levels
 from epochal.data.images.pixels import SUFFIXES
 from epochal.data.images.read import ImageOptions, Images, read_images
+from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Progress, Source, chosen, refuse_columns
 from epochal.data.streams.large import streams_note
 from epochal.data.task import Task
-from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
 
 __all__ = ["IMAGES", "ImageEncoder", "is_image", "new_images", "read_folder"]
@@ -124,23 +124,11 @@ class ImageEncoder(SampleEncoder):
         """See `SampleEncoder`."""
         return replace(self, skip_bad=True)
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "kind": self.kind,
-            "shape": list(self.shape),
-            "resized": self.resized,
-            "skip_bad": self.skip_bad,
-            "task": self.task.to_dict(),
-            "levels": None if self.levels is None else dict(vars(self.levels)),
-        }
-
     @staticmethod
     def from_dict(value: Any) -> ImageEncoder:
         """The inverse of `to_dict`."""
-        named = {name: item for name, item in value.items() if name not in ("kind", "task", "levels")}
-        levels = None if value.get("levels") is None else built(Levels, value["levels"])
-        encoder = built(ImageEncoder, named, task=Task.from_dict(value.get("task")), levels=levels)
+        encoder = built(ImageEncoder, value)
+        levels = encoder.levels
         height, width, channels = encoder.shape
         if min(height, width) < 1 or height * width > 2**31 or channels not in (1, 3):
             raise Damaged(f"images of {height} x {width} pixels and {channels} channels")
@@ -193,11 +181,11 @@ def _dataset(
     )
 
 
-def _load(source: str | Path, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
-    refuse_columns(asked, f'"{source}", a folder of images,')
-    task, stream, groups_from = map(asked.get, ("task", "stream", "groups_from"))
+def _load(source: str | Path, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    refuse_columns(arguments, f'"{source}", a folder of images,')
+    task, stream, groups_from = map(arguments.get, ("task", "stream", "groups_from"))
     folder = Path(source).expanduser()
-    return read_folder(folder, chosen(ImageOptions, asked), task, progress, stream, groups_from)
+    return read_folder(folder, chosen(ImageOptions, arguments), task, progress, stream, groups_from)
 
 
 IMAGES = Source(

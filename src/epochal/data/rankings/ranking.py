@@ -22,6 +22,7 @@ from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
 from epochal.data.rankings.pairs import Pairing, Pairs, pairs_of
 from epochal.data.recipe import COLUMNS, FILE, Recipe
+from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Source
 from epochal.data.tables.frames import is_frame
 from epochal.data.tables.named import NamedTable, named_table
@@ -29,7 +30,6 @@ from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
 from epochal.data.task import Task
-from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
 
 __all__ = ["RANKINGS", "PairEncoder", "items_of", "new_pairs", "rank_pairs"]
@@ -54,22 +54,13 @@ class PairEncoder(SampleEncoder):
         """See `SampleEncoder`."""
         return self.table.code_sizes
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "kind": self.kind,
-            "table": self.table.to_dict(),
-            "by": self.by,
-            "pairing": dict(vars(self.pairing)),
-        }
-
     @staticmethod
     def from_dict(value: Any) -> PairEncoder:
         """The inverse of `to_dict`."""
-        table, by = Encoder.from_dict(value.get("table")), value.get("by")
-        if not isinstance(by, str) or by not in table.names:
+        encoder = built(PairEncoder, value)
+        if encoder.by not in encoder.table.names:
             raise Damaged("what tells groups apart must be a column")
-        return PairEncoder(table, by, built(Pairing, value.get("pairing")))
+        return encoder
 
 
 @named("ep.rank_pairs")
@@ -124,7 +115,7 @@ def rank_pairs(
     >>> pairs.notes
     ('1 group of one item makes no pair.', '3 pairs of 1 group, each as two opposite samples.')
     """
-    asked = locals().copy()
+    arguments = locals().copy()
     reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     pairing = Pairing(best, most, per_group, seed)
     if isinstance(source, (tuple, list)) and len(source) == 2 and not is_frame(source[0]):
@@ -154,7 +145,7 @@ def rank_pairs(
     said = tuple(note for note in items.noticed if not note.startswith(roles))
     encoder = PairEncoder(replace(items.encoder, missing=reading.marks), names[at], pairing)
     found = _dataset(encoder, pairing, replace(items, noticed=said), groups)
-    return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, asked))
+    return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, arguments))
 
 
 def items_of(
@@ -274,7 +265,7 @@ def _table(source: Any, reading: Reading) -> NamedTable:
 
 RANKINGS = Source(
     recognizes=lambda source: True,
-    load=lambda source, asked, progress: rank_pairs(source, **asked),
+    load=lambda source, arguments, progress: rank_pairs(source, **arguments),
     options={
         **dict.fromkeys(("by", "target"), ColumnReference),
         "best": str,

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from epochal.data.encoder import SampleEncoder
+from epochal.data.records import Damaged, built
 from epochal.data.series.clock import Clock
 from epochal.data.series.steps import Step
 from epochal.data.tables.schema import Encoder
 from epochal.data.task import Task
-from epochal.data.typed import Damaged, built
 
 __all__ = ["FILLS", "RELATIVE", "WindowEncoder"]
 
@@ -75,25 +75,12 @@ class WindowEncoder(SampleEncoder):
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        named = ("lags", "horizon", "stride", "relative", "fill", "period", "time", "by", "across_gaps")
-        return {
-            "kind": self.kind,
-            "table": self.table.to_dict(),
-            **{name: getattr(self, name) for name in named},
-            "clock": dict(vars(self.clock)),
-            "step": None if self.step is None else {**vars(self.step), "slots": list(self.step.slots)},
-        }
+        return {name: value for name, value in super().to_dict().items() if name != "ahead"}
 
     @staticmethod
     def from_dict(value: Any) -> WindowEncoder:
         """The inverse of `to_dict`."""
-        encoder = built(
-            WindowEncoder,
-            {name: item for name, item in value.items() if name not in ("kind", "table", "clock", "step")},
-            table=Encoder.from_dict(value.get("table")),
-            clock=built(Clock, value.get("clock")),
-            step=None if value.get("step") is None else built(Step, value["step"]),
-        )
+        encoder = built(WindowEncoder, value)
         size, roles = len(encoder.table.names), (encoder.time, encoder.by)
         if (
             min(encoder.lags, encoder.horizon, encoder.stride) < 1

@@ -141,22 +141,22 @@ def series_columns(
         hints_of(table, TableOptions(date_format=date_format), {chosen, series, when}), decimal=decimal
     )
     for index, name in enumerate(names):
-        asked = any(index in each for each in given.values()) or (wanted is not None and index in wanted)
+        listed = any(index in each for each in given.values()) or (wanted is not None and index in wanted)
         if index in (chosen, series):
             continue
-        if index in dropped or (wanted is not None and not asked) or (index == when and not asked):
+        if index in dropped or (wanted is not None and not listed) or (index == when and not listed):
             left_out.append(LeftOut(name, index, "the time" if index == when else "not asked for"))
             continue
         found, note = recognize(
             names,
             table.column(index),
             index,
-            keep=index in given["keep"] or (asked and index not in given["categorical"] | given["numeric"]),
+            keep=index in given["keep"] or (listed and index not in given["categorical"] | given["numeric"]),
             categorical=index in given["categorical"],
             numeric=index in given["numeric"] or _measured(table.column(index)),
             hints=hints,
         )
-        if not asked and _counts_evenly(table.column(index)):
+        if not listed and _counts_evenly(table.column(index)):
             kept = option("keep", [reference(names, index)])
             note = f"{called(names, index)} only counts the rows: left out; {kept} keeps it."
             found = LeftOut(name, index, "counts the rows")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.durations import duration
 from epochal.data.series.clock import Clock, Times
 from epochal.data.series.steps import Step, skipped_hours
 from epochal.data.split import Split, part_size
@@ -247,7 +248,7 @@ def gap_notes(line: Timeline, step: Step | None, across_gaps: bool) -> list[str]
         if len(apart) < 2:
             return []
         low, usual, high = (
-            _roughly(one) if line.clock.kind == "date" else f"{one:.4g}"
+            duration(one) if line.clock.kind == "date" else f"{one:.4g}"
             for one in (apart.min(), np.median(apart), apart.max())
         )
         return [
@@ -284,15 +285,3 @@ def gap_notes(line: Timeline, step: Step | None, across_gaps: bool) -> list[str]
         hours = "1 missing hour" if skipped == 1 else f"{skipped:,} missing hours"
         told.append(f"{hours} on a Sunday in spring: read as clocks set forward, not as a gap.")
     return told
-
-
-def _roughly(seconds: float) -> str:
-    """A duration in its largest unit.
-
-    >>> _roughly(1), _roughly(3813), _roughly(200_000)
-    ('1 second', '64 minutes', '56 hours')
-    """
-    for size, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= 3 * size:
-            return f"{seconds / size:,.0f} {name}s"
-    return "1 second" if seconds == 1 else f"{seconds:g} seconds"

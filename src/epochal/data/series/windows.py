@@ -97,7 +97,7 @@ def windows(
     >>> data.inputs[:, :, 0].tolist(), data.targets.tolist()
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]], [3.0, 4.0, 5.0])
     """
-    asked = locals().copy()
+    arguments = locals().copy()
     reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     lags, horizon, stride = (
         _whole(name, value) for name, value in (("lags", lags), ("horizon", horizon), ("stride", stride))
@@ -141,7 +141,7 @@ def windows(
     )
     own = {index: index for index in range(table.num_columns)}
     dataset = cut(encoder, table, own, name, (*notes, *found.notes), least=2)
-    return replace(dataset, recipe=Recipe.of("windows", SERIES.options, source, asked))
+    return replace(dataset, recipe=Recipe.of("windows", SERIES.options, source, arguments))
 
 
 def new_windows(encoder: WindowEncoder, source: Any, known: Known) -> Dataset:
@@ -172,7 +172,7 @@ def _whole(name: str, value: Any, least: int = 1) -> int:
 
 SERIES = Source(
     recognizes=lambda source: True,
-    load=lambda source, asked, progress: windows(source, **asked),
+    load=lambda source, arguments, progress: windows(source, **arguments),
     options={
         **dict.fromkeys(("target", "time", "by"), ColumnReference),
         **dict.fromkeys(("lags", "horizon", "stride", "period"), int),

@@ -210,11 +210,11 @@ class _Pairs:
 
 HUGGING_FACE = Source(
     recognizes=is_hugging,
-    load=lambda source, asked, progress: dataset_of_hugging(
+    load=lambda source, arguments, progress: dataset_of_hugging(
         source,
-        chosen(TableOptions, asked),
-        workers=asked.get("workers"),
+        chosen(TableOptions, arguments),
+        workers=arguments.get("workers"),
         progress=progress,
-        stream=asked.get("stream"),
+        stream=arguments.get("stream"),
     ),
 )

@@ -92,9 +92,9 @@ class _Reading:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
-    def __call__(self, asked: tuple[bool, Sequence[int]]) -> Any:
+    def __call__(self, request: tuple[bool, Sequence[int]]) -> Any:
         """The targets (if the flag is set) or inputs of some samples, or the first failure."""
-        only_targets, samples = asked
+        only_targets, samples = request
         inputs = np.empty((0 if only_targets else len(samples), *self.shape), self.dtype)
         targets = []
         found: Sequence[Any] | None = None
@@ -244,12 +244,12 @@ def _probe(items: Any) -> NDArray[Any]:
     return values
 
 
-def _workers(items: Any, asked: int | None, name: str) -> tuple[int, tuple[str, ...]]:
+def _workers(items: Any, workers: int | None, name: str) -> tuple[int, tuple[str, ...]]:
     """The number of worker processes, with a note."""
-    if asked == 0:
+    if workers == 0:
         return 0, (f"{name}: samples are read in this process.",)
     begin, probed = time.perf_counter(), min(_PROBED, len(items))
-    if asked is None:
+    if workers is None:
         try:
             for sample in range(probed):
                 items[sample]
@@ -260,7 +260,7 @@ def _workers(items: Any, asked: int | None, name: str) -> tuple[int, tuple[str, 
     why = can_be_sent(items)
     if why:
         return 0, (f"{name} can't be sent to worker processes ({why}): samples are read in this one.",)
-    count = cores() if asked is None else asked
+    count = cores() if workers is None else workers
     processes = "1 worker process" if count == 1 else f"{count} worker processes"
     return count, (f"{name}: samples are read in {processes}.",)
 
@@ -296,9 +296,9 @@ def _read_targets(rows: ItemRows, progress: Progress | None) -> NDArray[Any]:
     return np.stack(targets)
 
 
-def _load(source: Any, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
-    refuse_columns(asked, type(source).__name__)
-    task, workers, stream = map(asked.get, ("task", "workers", "stream"))
+def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    refuse_columns(arguments, type(source).__name__)
+    task, workers, stream = map(arguments.get, ("task", "workers", "stream"))
     return dataset_of_items(source, task=task, workers=workers, progress=progress, stream=stream)
 
 

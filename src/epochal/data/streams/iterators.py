@@ -160,8 +160,8 @@ def dataset_of_iterator(source: Any, validation: Any, task: str | None = None) -
     rows = EndlessRows(inputs, targets, samples)
     known = _targets_of(validation)
     alike = known is not None and known.shape[1:] == targets.shape[1:]
-    told = np.concatenate([targets, known]) if known is not None and alike else targets
-    found = dataset_of_arrays(np.zeros((len(told), 1), np.float32), told, task=task).task
+    all_targets = np.concatenate([targets, known]) if known is not None and alike else targets
+    found = dataset_of_arrays(np.zeros((len(all_targets), 1), np.float32), all_targets, task=task).task
     rows.task = found
     encoded = targets
     if found is not None and not found.is_classification:
@@ -187,9 +187,9 @@ def _targets_of(data: Any) -> NDArray[Any] | None:
     return np.asarray(data[1])
 
 
-def _load(source: Any, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
-    refuse_columns(asked, type(source).__name__)
-    return dataset_of_iterator(source, asked.get("validation"), asked.get("task"))
+def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    refuse_columns(arguments, type(source).__name__)
+    return dataset_of_iterator(source, arguments.get("validation"), arguments.get("task"))
 
 
 ITERATORS = Source(recognizes=is_iterator, load=_load, endless=True)

@@ -27,7 +27,7 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
     what is wrong.
     """
     notes: list[str] = []
-    told = (table.schema.metadata or {}).get(b"decimal", b"").decode()
+    decimal = (table.schema.metadata or {}).get(b"decimal", b"").decode()
     mark = mark_of_columns(table)
     for position, column in zip(positions, encoder.columns, strict=True):
         cells = table.column(position)
@@ -38,7 +38,7 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
             if unit and unit not in OPPOSITES and not pa.types.is_null(cells.type):
                 notes.append(f"{said}: numbers without a unit are taken as {unit}.")
         elif column.kind == "numeric" and pa.types.is_string(cells.type):
-            found = _numbers(cells, column, said, mark, told)
+            found = _numbers(cells, column, said, mark, decimal)
         elif column.kind == "date":
             found = _dates(cells, column, said)
         if found is not None:
@@ -49,7 +49,7 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
 
 
 def _numbers(
-    cells: pa.ChunkedArray, column: Column, said: str, mark: str, told: str
+    cells: pa.ChunkedArray, column: Column, said: str, mark: str, decimal: str
 ) -> tuple[pa.ChunkedArray, str] | None:
     form = NumberForm(*column.written) if column.written else NumberForm()
     values = pa.chunked_array([form.read(cells.combine_chunks())], pa.float64())
@@ -65,7 +65,7 @@ def _numbers(
         return None
     if found is None or not known_marks(_odd(cells, found.values, column)):
         return None
-    if found.doubt and found.form.decimal != (mark or told):
+    if found.doubt and found.form.decimal != (mark or decimal):
         return None
     size = _fits(found.form, form)
     if size is None:

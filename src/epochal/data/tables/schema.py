@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data.encoder import SampleEncoder
+from epochal.data.records import Damaged, built
 from epochal.data.task import Task
-from epochal.data.typed import Damaged, built
 
 __all__ = ["DATE_PARTS", "MISSING_LEVEL", "ONE_HOT_LEVELS", "Column", "Encoder", "LeftOut"]
 
@@ -196,51 +196,10 @@ class Encoder(SampleEncoder):
         transformer = ColumnTransformer(steps, sparse_threshold=0.0)
         return transformer.fit(np.zeros((2, max(1, len(self.raw_names))), np.float32))
 
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON object with everything needed to encode other tables in the same way."""
-        return {
-            "kind": self.kind,
-            "names": list(self.names),
-            "header": self.header,
-            "columns": [
-                {
-                    "name": c.name,
-                    "index": c.index,
-                    "kind": c.kind,
-                    "missing": c.missing,
-                    "levels": list(c.levels),
-                    "parts": list(c.parts),
-                    "format": c.format,
-                    "text": c.text,
-                    "written": list(c.written),
-                    "marks": list(c.marks),
-                }
-                for c in self.columns
-            ],
-            "missing": None if self.missing is None else list(self.missing),
-            "left_out": [{"name": c.name, "index": c.index, "reason": c.reason} for c in self.left_out],
-            "target": self.target,
-            "target_text": self.target_text,
-            "target_written": list(self.target_written),
-            "weight": self.weight,
-            "task": None if self.task is None else self.task.to_dict(),
-        }
-
     @staticmethod
     def from_dict(value: Any, texts: bool = False) -> Encoder:
         """The inverse of `to_dict`; columns of `texts` have no levels."""
-        if not isinstance(value, dict) or not {"columns", "left_out", "task"} <= value.keys():
-            raise Damaged("it lacks columns, left_out or task")
-        columns, left_out, task = (value[name] for name in ("columns", "left_out", "task"))
-        if not isinstance(columns, list) or not isinstance(left_out, list):
-            raise Damaged("columns and left_out must be lists")
-        encoder = built(
-            Encoder,
-            {name: one for name, one in value.items() if name not in ("kind", "columns", "left_out", "task")},
-            columns=tuple(built(Column, one) for one in columns),
-            left_out=tuple(built(LeftOut, one) for one in left_out),
-            task=None if task is None else Task.from_dict(task),
-        )
+        encoder = built(Encoder, value)
         _check(encoder, texts)
         return encoder
 

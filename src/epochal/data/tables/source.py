@@ -34,15 +34,15 @@ def _is_table(source: Any) -> bool:
     return isinstance(source, str | Path) or is_frame(source) or is_pair(source)
 
 
-def _load(source: Any, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
-    options, reading = chosen(TableOptions, asked), chosen(Reading, asked)
+def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    options, reading = chosen(TableOptions, arguments), chosen(Reading, arguments)
     if options.groups_from is not None and options.groups is None:
         raise Refusal(
             "`groups_from` finds groups in the names of files, or in a column of a table; name it: "
             "`groups=COLUMN`."
         )
     if isinstance(source, str | Path):
-        return _of_path(source, options, reading, asked.get("stream"), progress)
+        return _of_path(source, options, reading, arguments.get("stream"), progress)
     return _of_pair(source, options) if is_pair(source) else _of_frame(source, options)
 
 

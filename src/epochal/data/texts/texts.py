@@ -22,6 +22,7 @@ from epochal.data.encoder import SampleEncoder
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
 from epochal.data.recipe import FILE, Recipe
+from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Source
 from epochal.data.tables.frames import is_frame, is_pair
 from epochal.data.tables.named import named_table
@@ -31,7 +32,6 @@ from epochal.data.tables.table import groups_of, weights_of, with_targets
 from epochal.data.tables.target import class_ids, recognize_task, target_numbers
 from epochal.data.tables.target_text import with_plain_target
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
-from epochal.data.typed import Damaged, built
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
 
@@ -76,13 +76,7 @@ class TextEncoder(SampleEncoder):
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return {
-            "kind": self.kind,
-            "table": self.table.to_dict(),
-            "tokenizer": json.loads(self.tokenizer),
-            "vocabulary_size": self.vocabulary_size,
-            "length": self.length,
-        }
+        return {**super().to_dict(), "tokenizer": json.loads(self.tokenizer)}
 
     @staticmethod
     def from_dict(value: Any) -> TextEncoder:
@@ -153,7 +147,7 @@ def text(
     >>> data.inputs[:2].tolist(), data.encoder.vocabulary_size
     ([[4, 2], [3, 2]], 5)
     """
-    asked = locals().copy()
+    arguments = locals().copy()
     reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
     vocabulary = _whole("vocabulary", vocabulary, 3, 2**30)
     longest = None if max_length is None else _whole("max_length", max_length, 1, _LONGEST)
@@ -239,7 +233,7 @@ def text(
         rows=rows,
         sample_weight=weights,
         fingerprint=fingerprint((names[at], names[goal]), inputs, targets, weights),
-        recipe=Recipe.of("text", TEXTS.options, source, asked),
+        recipe=Recipe.of("text", TEXTS.options, source, arguments),
     )
     if by is not None:
         values = groups_of(table.column(by), called(names, by), groups_from)
@@ -370,7 +364,7 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
 
 TEXTS = Source(
     recognizes=lambda source: True,
-    load=lambda source, asked, progress: text(source, **asked),
+    load=lambda source, arguments, progress: text(source, **arguments),
     options={
         **dict.fromkeys(("text", "target", "groups", "sample_weight"), ColumnReference),
         **dict.fromkeys(("tokenizer", "task", "groups_from"), str),

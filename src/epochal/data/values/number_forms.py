@@ -14,7 +14,7 @@ from epochal.data.values.clock_times import amounts_of, joint_unit
 from epochal.data.values.number_text import in_one_way
 from epochal.data.values.odd_cells import Odd, are_marks, counted, odd_cells, quoted, refuse_odd
 from epochal.data.values.opposites import OPPOSITES, opposites_in, with_signs
-from epochal.data.values.units import factor, is_known, is_money, normal_money, normal_unit
+from epochal.data.values.units import column_units, factor, is_money, normal_money, normal_unit
 from epochal.errors import Refusal
 
 __all__ = ["NumberForm", "Written", "as_numbers", "say", "unit_remarks", "written_numbers"]
@@ -211,7 +211,7 @@ def written_numbers(
         return None
     mark, group, doubt = found
     units = counted(pc.filter(unit, there))
-    named = _units(counted(pc.filter(money, there)), units, len(filled), (said, reference))
+    named = column_units(counted(pc.filter(money, there)), units, len(filled), (said, reference), MOST)
     if named is None:
         return None
     form = NumberForm(mark, group, *named)
@@ -350,36 +350,6 @@ def _by_the_column(body: Any, mark: str, hint: str) -> tuple[str, str, str]:
     if some(r"^[0-9]{1,3}$"):
         return other, mark, mark
     return mark, "", other
-
-
-def _units(
-    moneys: dict[str, int], units: dict[str, int], cells: int, said: tuple[str, str | int]
-) -> tuple[str, str] | None:
-    """The currency and the unit of a column; None if the text beside its numbers is neither."""
-    moneys = {one: count for one, count in moneys.items() if one}
-    if len(moneys) > 1:
-        raise Refusal(_mixed(said, moneys, "currencies"))
-    named = {one: count for one, count in units.items() if one}
-    if not named:
-        return next(iter(moneys), ""), ""
-    most = max(named, key=lambda one: named[one])
-    if factor("", most) is not None or (not is_known(most) and named[most] < cells / 2):
-        most = ""
-    strange = {one: count for one, count in named.items() if factor(one, most) is None}
-    if strange:
-        if sum(strange.values()) <= (1 - MOST) * cells:
-            return next(iter(moneys), ""), most  # the others are odd cells
-        if all(is_known(one) for one in named):
-            raise Refusal(_mixed(said, named, "units"))
-        return None
-    return next(iter(moneys), ""), most
-
-
-def _mixed(said: tuple[str, str | int], found: dict[str, int], what: str) -> str:
-    shown = ", ".join(f"{one} ({count:,})" for one, count in list(found.items())[:5])
-    return f"{said[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert them" + (
-        f", or leave the column out with {option('drop', [said[1]])}." if said[1] else "."
-    )
 
 
 def unit_remarks(words: pa.ChunkedArray, form: NumberForm) -> tuple[str, ...]:

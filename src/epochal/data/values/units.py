@@ -6,7 +6,10 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["factor", "is_known", "is_money", "normal_money", "normal_unit"]
+from epochal.common.faces import option
+from epochal.errors import Refusal
+
+__all__ = ["column_units", "factor", "is_known", "is_money", "normal_money", "normal_unit"]
 
 _CODES = re.split(
     r" ",
@@ -142,3 +145,44 @@ def factor(unit: str, base: str) -> float | None:
     kind, size = _SIZES.get(unit, (-1, 1.0))
     other, whole = _SIZES.get(base, (-2, 1.0))
     return size / whole if kind == other else None
+
+
+def column_units(
+    moneys: dict[str, int], units: dict[str, int], cells: int, said: tuple[str, str | int], share: float
+) -> tuple[str, str] | None:
+    """The currency and the unit of a column; None where what stands beside its numbers is none.
+
+    Args:
+        moneys: how many cells name each currency; `units` likewise.
+        units: how many cells name each unit.
+        cells: how many cells there are.
+        said: the column as a sentence calls it, and as an option names it.
+        share: of the cells that are numbers, at least; the others are odd.
+
+    Raises:
+        Refusal: currencies are mixed, or units that do not convert.
+    """
+    moneys = {one: count for one, count in moneys.items() if one}
+    if len(moneys) > 1:
+        raise Refusal(_mixed(said, moneys, "currencies"))
+    named = {one: count for one, count in units.items() if one}
+    if not named:
+        return next(iter(moneys), ""), ""
+    most = max(named, key=lambda one: named[one])
+    if factor("", most) is not None or (not is_known(most) and named[most] < cells / 2):
+        most = ""
+    strange = {one: count for one, count in named.items() if factor(one, most) is None}
+    if strange:
+        if sum(strange.values()) <= (1 - share) * cells:
+            return next(iter(moneys), ""), most  # those are odd cells
+        if all(is_known(one) for one in named):
+            raise Refusal(_mixed(said, named, "units"))
+        return None
+    return next(iter(moneys), ""), most
+
+
+def _mixed(said: tuple[str, str | int], found: dict[str, int], what: str) -> str:
+    shown = ", ".join(f"{one} ({count:,})" for one, count in list(found.items())[:5])
+    return f"{said[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert them" + (
+        f", or leave the column out with {option('drop', [said[1]])}." if said[1] else "."
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from epochal.choose.words import said_time
+from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.common.notebook_view import code, facts, heading, items, said, table, view
 
@@ -35,7 +35,7 @@ def comparison_html(found: Comparison) -> str:
         code(f"fit(model, X, y, {_chosen(found)})") if found.recommended else "",
         items("Notes", found.notes),
         facts(
-            [("cost", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {said_time(cost.seconds)}")]
+            [("cost", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {duration(cost.seconds)}")]
         ),
     )
 

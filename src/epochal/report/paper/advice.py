@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from epochal.choose.reached import written
+from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.paper.curves import STYLES, Style, dress, name_axis
@@ -165,7 +166,7 @@ def _times(advice: Advice, ax: Axes, look: Style) -> None:
     _fit_log(ax, seconds, 1.5)
     _log_ticks(ax, _said_seconds)
     name_axis(ax, "time of an update on this machine (log scale)", look)
-    _remark(ax, f"ring: batch size {size:,.0f}, {_said_seconds(took)}", look)
+    _remark(ax, f"ring: batch size {size:,.0f}, {duration(took)}", look)
 
 
 def _epochs(advice: Advice, ax: Axes, look: Style) -> None:

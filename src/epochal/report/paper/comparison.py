@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from epochal.choose.reached import written, written_range
-from epochal.choose.words import said_time
+from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.paper.curves import STYLES, Style, dress, name_axis
@@ -202,7 +202,7 @@ def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
     if equal:
         ax.set_xticks(*size_ticks([row.batch_size for row in found.rows]))
     else:
-        ax.xaxis.set_major_formatter(formatter(lambda value, _: said_time(value)))
+        ax.xaxis.set_major_formatter(formatter(lambda value, _: duration(value)))
         if max(times) < 12 * min(times):
             ax.set_xticks(ticks(min(times) / 1.4, max(times) * 1.4))
     ax.minorticks_off()

@@ -1,10 +1,10 @@
-"""Short forms of losses, rates and durations."""
+"""Short forms of losses and rates."""
 
 from __future__ import annotations
 
 import math
 
-__all__ = ["duration", "figure", "thousands"]
+__all__ = ["figure", "thousands"]
 
 
 def figure(value: float) -> str:
@@ -26,17 +26,3 @@ def thousands(number: float) -> str:
     ('26k', '312')
     """
     return f"{number / 1000:,.0f}k" if number >= 10_000 else f"{number:,.0f}"
-
-
-def duration(seconds: float) -> str:
-    """A duration in words.
-
-    >>> duration(3.2), duration(75), duration(7300)
-    ('3 s', '1 min 15 s', '2 h 1 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from epochal.training.describe import describe_model
+from epochal.training.notes import notes_of
 
 if TYPE_CHECKING:
     from epochal.data import Dataset
@@ -76,7 +77,7 @@ def training_lines(prepared: Prepared) -> list[str]:
         seeds = f"1 repeat, seed {settings.seed}"
     else:
         seeds = f"{settings.repeats} repeats, seeds {settings.seed} to {settings.seed + settings.repeats - 1}"
-    lines = [f"{model}, {optimizer}{how}", seeds, *prepared.notes]
+    lines = [f"{model}, {optimizer}{how}", seeds, *notes_of(prepared)]
     if settings.stop is not None:
         lines.append(f"stops early: {prepared.rule.describe()}")
     return lines

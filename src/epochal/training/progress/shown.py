@@ -56,7 +56,11 @@ class Watcher:
         if isinstance(event, RunStarted | Progressed):
             self._display.show(self._status)
         elif isinstance(event, Resumed):
-            before = f"after {event.updates:,} updates" if event.updates else "from the beginning"
+            before = (
+                f"after {event.updates:,} updates"
+                if event.updates
+                else "from the beginning: there was no checkpoint yet"
+            )
             self._notes(f"resumed {before}", *event.notes)
         elif isinstance(event, Unsaved):
             self._notes(f"not saved: {event.reason}; the training goes on and tries again")

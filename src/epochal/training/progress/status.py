@@ -6,8 +6,9 @@ import time
 from collections import deque
 from typing import Protocol
 
+from epochal.common.durations import duration
 from epochal.training.events import Evaluated, Event, Progressed, RepeatEnded, RunStarted
-from epochal.training.progress.numbers import duration, figure, thousands
+from epochal.training.progress.numbers import figure, thousands
 
 __all__ = ["Status", "Stoppable"]
 
@@ -93,13 +94,13 @@ class Status:
                 parts.append((1, f"{rate:,.0f} updates/s" if long else f"{thousands(rate)}/s"))
                 left = self.progress.most_updates - made
                 if left > 0:
-                    parts.append((0, f"{'at most ' if long else ''}{duration(left / rate)} left"))
+                    parts.append((0, f"{'at most ' if long else ''}{duration(round(left / rate))} left"))
         return " · ".join(text for rank, text in parts if rank <= 3 - without)
 
     def last_line(self) -> str:
         """The final line: epoch, losses and duration."""
         parts = [self._epoch(True), *(text for _, text in self._losses(True))] if self._last else []
-        return " · ".join([*parts, duration(time.monotonic() - self._begin)])
+        return " · ".join([*parts, duration(round(time.monotonic() - self._begin))])
 
     @property
     def _shown(self) -> list[Evaluated]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from epochal.engine.state import Part
 
-__all__ = ["EMPTY", "Dealt", "slots"]
+__all__ = ["EMPTY", "ShardedBatch", "slots"]
 
 EMPTY = -1
 """A slot without a sample."""
@@ -55,7 +55,7 @@ def _width(size: int, devices: int) -> int:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Dealt:
+class ShardedBatch:
     """Samples sharded over devices."""
 
     part: Part

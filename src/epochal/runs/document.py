@@ -1,4 +1,4 @@
-"""Consistency checks between the files of a run folder.
+"""The content of run.json as declared types, and checks of the tables against it.
 
 Sizes and hashes guard against damage, not against a stranger's folder: each figure must have the type, and
 each table the length, that the program expects.
@@ -6,112 +6,126 @@ each table the length, that the program expects.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves import KINDS, Verdict
-from epochal.data.typed import Damaged, built, converted
-from epochal.runs.forecast import History
-from epochal.runs.record import BrokenUpdate, Outcome, Run, Scores
+from epochal.curves import KINDS, Summary, Verdict
+from epochal.data import Task
+from epochal.data.records import Damaged, Measured, built, converted
+from epochal.runs.checks import check_shape, predictions_file, reading
+from epochal.runs.contents import listed, read_run
+from epochal.runs.disk import Written
+from epochal.runs.forecast import ForecastScores, History
+from epochal.runs.outcome import Outcome, Scores
+from epochal.runs.record import Run
+from epochal.runs.threshold import Threshold
 
-__all__ = ["check_document", "check_run", "outcome_of", "verdict_of"]
-
-_NUMBERS = tuple[float | None, ...]
-_TOP: dict[str, Any] = {
-    "plan": dict[str, Any],
-    "task": dict[str, Any],
-    "settings": dict[str, Any],
-    "outcomes": tuple[dict[str, Any], ...],
-    "order_seeds": tuple[int, ...],
-    "verdict": dict[str, Any],
-    "scores": dict[str, Any],
-    "baseline": dict[str, _NUMBERS],
-    "data": dict[str, Any],
-    "conditions": dict[str, Any],
-    "interrupted": bool,
-    "failed": str,
-}
-_DATA: dict[str, Any] = {
-    "source": str,
-    "samples": int,
-    "target": str,
-    "notes": tuple[str, ...],
-    "fingerprint": str,
-    "sizes": dict[str, int],
-}
-_SETTINGS: dict[str, Any] = {
-    "model": dict[str, Any],
-    "batch_size": int,
-    "epochs": int,
-    "repeats": int,
-    "loss": str,
-    "monitor": str,
-    "seed": int,
-}
-_CONDITIONS: dict[str, Any] = {"date": str, "device": str}
-_PLAN: dict[str, Any] = {
-    "samples": int,
-    "batch_size": int,
-    "epochs": int,
-    "seed": int,
-    "order": str,
-    "remainder": str,
-}
-_INNER = {"data": _DATA, "settings": _SETTINGS, "conditions": _CONDITIONS, "plan": _PLAN}
+__all__ = ["Document", "KeptScores", "check_run", "read_document"]
 
 
-def check_document(document: Mapping[str, Any]) -> None:
-    """Refuse a document with ill-typed parts.
+@dataclass(frozen=True)
+class KeptScores:
+    """What the best parameters reach on a part; a table says what each sample is predicted to be."""
+
+    metrics: dict[str, Summary]
+    ensemble: dict[str, float | None]
+    corrected: bool
+    confusion: Any = None
+    confusion_at_threshold: Any = None
+    per_class: Any = None
+    """It follows from the counts, and is there for other readers."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """What run.json holds."""
+
+    format: int
+    plan: dict[str, Any]
+    task: Task
+    settings: dict[str, Any]
+    outcomes: tuple[Outcome, ...]
+    order_seeds: tuple[int, ...]
+    verdict: Verdict
+    scores: dict[str, KeptScores]
+    baseline: dict[str, tuple[Measured, ...]]
+    data: dict[str, Any]
+    conditions: dict[str, Any]
+    interrupted: bool
+    failed: str
+    encoder: dict[str, Any] | None
+    files: dict[str, Written]
+    threshold: Threshold | None = None
+    forecasts: dict[str, ForecastScores] | None = None
+    history: dict[str, Any] | None = None
+
+
+_INNER: dict[str, dict[str, Any]] = {
+    "data": {
+        "source": str,
+        "samples": int,
+        "target": str,
+        "notes": tuple[str, ...],
+        "fingerprint": str,
+        "sizes": dict[str, int],
+    },
+    "settings": {
+        "model": dict[str, Any],
+        "batch_size": int,
+        "epochs": int,
+        "repeats": int,
+        "loss": str,
+        "monitor": str,
+        "seed": int,
+    },
+    "conditions": {"date": str, "device": str},
+    "plan": {
+        "samples": int,
+        "batch_size": int,
+        "epochs": int,
+        "seed": int,
+        "order": str,
+        "remainder": str,
+    },
+}
+"""What is taken out of the parts that may hold more."""
+
+
+def read_document(path: Path) -> Document:
+    """What the run.json of a folder holds.
 
     Raises:
-        Damaged: names the part.
+        Refusal: no run folder, one whose training has not ended, damaged, or written by another version.
     """
-    _check("run.json", document, _TOP)
-    for name, kinds in (
-        ("data", _DATA),
-        ("settings", _SETTINGS),
-        ("conditions", _CONDITIONS),
-        ("plan", _PLAN),
-    ):
-        _check(name, document[name], kinds)
-    repeats = len(document["outcomes"])
-    if not repeats or len(document["order_seeds"]) != repeats:
-        raise Damaged(
-            f"it must have a seed for each repeat; got {len(document['order_seeds'])} for {repeats}"
-        )
-    for number, value in enumerate(document["outcomes"]):
-        if value.get("repeat") != number:
+    value = read_run(path)
+    listed(path, value)
+    with reading(path):
+        document = built(Document, value)
+        for part in document.scores:
+            predictions_file(path, part)
+        for part, kinds in _INNER.items():
+            for name, kind in kinds.items():
+                if name not in getattr(document, part):
+                    raise Damaged(f"{part} lacks {name}")
+                converted(kind, getattr(document, part)[name], f"{part}.{name}")
+        converted(dict[str, Any], document.settings.get("own_metrics", {}), "settings.own_metrics")
+        if document.verdict.kind not in KINDS:
+            raise Damaged("verdict.kind is none that there is")
+        repeats = len(document.outcomes)
+        if not repeats or len(document.order_seeds) != repeats:
+            raise Damaged(
+                f"it must have a seed for each repeat; got {len(document.order_seeds)} for {repeats}"
+            )
+        if [one.repeat for one in document.outcomes] != list(range(repeats)):
             raise Damaged("its repeats must be counted from 0")
-
-
-def _check(where: str, value: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
-    for name, kind in kinds.items():
-        if name not in value:
-            raise Damaged(f"{where} lacks {name}")
-        converted(kind, value[name], f"{where}.{name}")
-
-
-def verdict_of(value: Any) -> Verdict:
-    """The verdict from run.json."""
-    verdict = built(Verdict, value)
-    if verdict.kind not in KINDS:
-        raise Damaged("verdict.kind is none that there is")
-    return verdict
-
-
-def outcome_of(value: dict[str, Any]) -> Outcome:
-    """An outcome from run.json; JSON has no NaN."""
-    broken = value.get("broken")
-    numbers = {field.name for field in fields(Outcome) if field.type == "float"}
-    given = {name: np.nan for name in numbers if value.get(name) is None}
-    named = {name: one for name, one in value.items() if name != "broken" and name not in given}
-    if named.get("updates", 0) < 0 if isinstance(named.get("updates"), int) else False:
-        raise Damaged("outcome.updates must be at least 0")
-    return built(Outcome, named, broken=None if broken is None else built(BrokenUpdate, broken), **given)
+        if any(one.updates < 0 for one in document.outcomes):
+            raise Damaged("outcome.updates must be at least 0")
+    check_shape(path, document.data.get("shape"))
+    return document
 
 
 def check_run(run: Run) -> None:

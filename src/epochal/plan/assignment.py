@@ -18,12 +18,12 @@ import numpy.typing as npt
 
 from epochal.plan.remainder import Segments
 
-__all__ = ["Dealt", "apportioned", "deal", "whole"]
+__all__ = ["Assignment", "apportioned", "assign", "whole"]
 
 Int64s = npt.NDArray[np.int64]
 
 
-class Dealt(NamedTuple):
+class Assignment(NamedTuple):
     """The class at each place of an epoch, and which turn of the class it is; both (turns,)."""
 
     classes: Int64s
@@ -51,14 +51,14 @@ def apportioned(total: int, left: Int64s) -> Int64s:
     return shares
 
 
-def deal(totals: Int64s, segments: Segments) -> Dealt:
+def assign(totals: Int64s, segments: Segments) -> Assignment:
     """Assign classes, and their turns from 0, to the places of an epoch that is cut into these segments.
 
     Args:
         totals: turns of each class in an epoch.
         segments: (how many, of which size), together as many as `totals`.
 
-    >>> deal(np.array([4, 2]), ((2, 3),)).classes.reshape(2, 3).tolist()
+    >>> assign(np.array([4, 2]), ((2, 3),)).classes.reshape(2, 3).tolist()
     [[0, 0, 1], [0, 0, 1]]
     """
     left, done = totals.copy(), np.zeros_like(totals)
@@ -78,4 +78,4 @@ def deal(totals: Int64s, segments: Segments) -> Dealt:
         classes.append(np.concatenate([first, more], axis=1).reshape(-1))
         turns.append(np.concatenate([nth, over], axis=1).reshape(-1))
         left, done = left - quota, done + quota
-    return Dealt(np.concatenate(classes), np.concatenate(turns))
+    return Assignment(np.concatenate(classes), np.concatenate(turns))

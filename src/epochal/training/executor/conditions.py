@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["conditions", "differences"]
+from epochal.common.version import VERSION
+from epochal.training import describe
 
-PACKAGES = ("jax", "jaxlib", "numpy", "flax", "optax")
-"""Whose versions decide the figures, besides epochal's own."""
+__all__ = ["conditions", "differences"]
 
 
 def conditions() -> dict[str, str]:
     """What must be the same in all processes, so that a training gives the same figures in each."""
-    import jax
-
-    from epochal.common.version import VERSION
-
-    found = {"Python": ".".join(platform.python_version_tuple()[:2]), "epochal": VERSION}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "none"
-    device = jax.devices()[0]
-    found["device"] = device.platform if device.platform == "cpu" else device.device_kind
-    return found | {"code of epochal": _code()}
+    found = describe.conditions()
+    python, _, _ = found["python"].rpartition(".")
+    versions = {"Python": python, **found["versions"], "epochal": VERSION}
+    return {**versions, "device": found["device"], "code of epochal": _code()}
 
 
 @cache
 def _code() -> str:
     """Eight digits of the source: a version that is being worked on keeps its number."""
-    folder, found = Path(__file__).parents[1], hashlib.sha256()
+    folder, found = Path(__file__).parents[2], hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         found.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()[:8]

@@ -16,16 +16,16 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-__all__ = ["ALONE", "Team"]
+__all__ = ["ALONE", "DeviceMesh"]
 
 AXIS = "samples"
-"""The name of the mesh axis along which a batch is shared."""
+"""The name of the mesh axis along which a batch is sharded."""
 
 Tree = TypeVar("Tree")
 
 
 @dataclass(frozen=True)
-class Team:
+class DeviceMesh:
     """The mesh of devices that share each batch; empty for JAX's default device."""
 
     devices: tuple[jax.Device, ...] = ()
@@ -40,15 +40,15 @@ class Team:
         return Mesh(np.array(self.devices), (AXIS,))
 
     @property
-    def everywhere(self) -> NamedSharding | None:
+    def replicated(self) -> NamedSharding | None:
         """The sharding of replicated arrays; None if left to JAX."""
         return NamedSharding(self._mesh, PartitionSpec()) if self.devices else None
 
-    def share(self, batch: Tree) -> Tree:
+    def shard(self, batch: Tree) -> Tree:
         """Shard arrays (samples, ...) over the mesh, within a program."""
         return self._laid(batch, PartitionSpec(AXIS))
 
-    def gather(self, arrays: Tree) -> Tree:
+    def replicate(self, arrays: Tree) -> Tree:
         """Replicate arrays over the mesh, within a program."""
         return self._laid(arrays, PartitionSpec())
 
@@ -61,22 +61,22 @@ class Team:
     @property
     def local(self) -> bool:
         """Whether all devices are of this process; else processes must make the same calls."""
-        where = self.everywhere
+        where = self.replicated
         return where is None or where.is_fully_addressable
 
     @property
-    def own(self) -> list[int]:
+    def local_indices(self) -> list[int]:
         """The indices in the mesh of this process's devices."""
         here = jax.process_index()
         return [place for place, device in enumerate(self.devices) if device.process_index == here] or [0]
 
-    def dealt(self, arrays: Tree, axis: int) -> Tree:
+    def place(self, arrays: Tree, axis: int) -> Tree:
         """Arrays with one entry of `axis` on each of this process's devices."""
         if not self.devices:
             return self.put(arrays)
-        parts, own = PartitionSpec(*[None] * axis, AXIS), self.own
+        parts, own = PartitionSpec(*[None] * axis, AXIS), self.local_indices
 
-        def place(array: Any) -> jax.Array:
+        def assemble(array: Any) -> jax.Array:
             shape = (*array.shape[:axis], self.size, *array.shape[axis + 1 :])
             pieces = [
                 jax.device_put(array[(*[slice(None)] * axis, slice(row, row + 1))], self.devices[place])
@@ -84,12 +84,12 @@ class Team:
             ]
             return jax.make_array_from_single_device_arrays(shape, NamedSharding(self._mesh, parts), pieces)
 
-        placed: Tree = jax.tree.map(place, arrays)
+        placed: Tree = jax.tree.map(assemble, arrays)
         return placed
 
     def put(self, arrays: Tree) -> Tree:
         """Replicate arrays over the mesh, outside of a program."""
-        where = self.everywhere
+        where = self.replicated
         if where is not None and not self.local:
             # `jax.device_put` would compare them over all processes, and takes no keys.
             spread: Tree = jax.tree.map(lambda leaf: _spread(leaf, where), arrays)
@@ -101,7 +101,7 @@ class Team:
         """Shape, dtype and sharding of an array, to compile for."""
         placed = getattr(leaf, "sharding", None)
         ours = isinstance(placed, NamedSharding) and placed.mesh == self._mesh if self.devices else False
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placed if ours else self.everywhere)
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placed if ours else self.replicated)
 
 
 def _spread(leaf: Any, where: NamedSharding) -> jax.Array:
@@ -115,5 +115,5 @@ def _spread(leaf: Any, where: NamedSharding) -> jax.Array:
     return jax.make_array_from_callback(host.shape, where, lambda index: host[index])
 
 
-ALONE = Team()
+ALONE = DeviceMesh()
 """JAX's default device."""

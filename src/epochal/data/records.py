@@ -1,4 +1,4 @@
-"""Strict conversion of JSON values to dataclasses.
+"""Dataclasses as JSON: written plainly, read strictly.
 
 A file may be damaged or untrusted: a number where a name is expected would otherwise fail much later, far
 from its cause.
@@ -9,15 +9,22 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from epochal.common.printable import one_line
 from epochal.errors import Refusal
 
-__all__ = ["Damaged", "built", "converted"]
+__all__ = ["Damaged", "Measured", "Record", "built", "converted", "plain"]
 
 T = TypeVar("T")
 _WHOLE = 2**62
+
+Measured = Annotated[float, "null is NaN"]
+"""A field of numbers that need not be finite, which JSON can't hold."""
 
 
 class Damaged(Refusal):
@@ -26,6 +33,37 @@ class Damaged(Refusal):
     def __init__(self, what: str) -> None:
         super().__init__(f"what describes the data is damaged: {what}.")
         self.what = what
+
+
+class Record:
+    """A dataclass that JSON can hold."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: its kind, if it has one, and its fields; None for what is not finite."""
+        kind = getattr(type(self), "kind", None)
+        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return dict(plain({"kind": kind, **found} if isinstance(kind, str) else found))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON holds it: objects of dataclasses, lists, and None for what is not finite.
+
+    >>> plain({"a": (1.5, math.nan), "b": np.arange(2), 3: Damaged})["a"]
+    [1.5, None]
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Path):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain(value.to_dict()) if hasattr(value, "to_dict") else Record.to_dict(value)  # type: ignore[arg-type]
+    return value
 
 
 def built(kind: type[T], value: Any, **given: Any) -> T:
@@ -42,13 +80,15 @@ def built(kind: type[T], value: Any, **given: Any) -> T:
     Point(x=1.0, names=('a',))
     >>> built(Point, {"x": "1"})
     Traceback (most recent call last):
-    epochal.data.typed.Damaged: what describes the data is damaged: point.x must be a number; got '1'.
+    epochal.data.records.Damaged: what describes the data is damaged: point.x must be a number; got '1'.
     """
     word = kind.__name__.lower()
     if not isinstance(value, dict):
         raise Damaged(f"{word} must be an object; got {one_line(repr(value), 80)}")
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     own = {field.name: field for field in dataclasses.fields(kind) if field.init and field.name not in given}  # type: ignore[arg-type]
+    if "kind" not in own and isinstance(getattr(kind, "kind", None), str):
+        value = {name: one for name, one in value.items() if name != "kind"}
     for name in value:
         if name not in own:
             raise Damaged(f'{word} has no "{one_line(name, 80)}"')
@@ -69,6 +109,8 @@ def converted(hint: Any, value: Any, where: str) -> Any:
     if hint is Any:
         return value
     origin, inner = get_origin(hint), get_args(hint)
+    if hint == Measured:
+        return math.nan if value is None else converted(float, value, where)
     if origin in (Union, types.UnionType):
         if value is None and type(None) in inner:
             return None
@@ -89,6 +131,9 @@ def converted(hint: Any, value: Any, where: str) -> Any:
         return {
             name: converted(inner[1], one, f"{where}.{one_line(name, 40)}") for name, one in value.items()
         }
+    if dataclasses.is_dataclass(hint):
+        read = getattr(hint, "from_dict", None)
+        return built(hint, value) if read is None else read(value)  # type: ignore[arg-type]
     if hint is bool and isinstance(value, bool):
         return value
     if hint is str and isinstance(value, str):

@@ -1,0 +1,367 @@
+"""An executor on a Ray cluster.
+
+A pool of Ray actors, one a core or an accelerator of each node, each of which keeps the programs that it has
+compiled. This process alone knows which tasks are done: when an actor dies, its tasks go to others. Ray's own
+restarts are off, since an actor that is restarted waits for a free core while its tasks wait for it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+
+from epochal.errors import HostLost, Refusal
+from epochal.plan.summary import counted
+from epochal.training.executor.conditions import conditions, differences
+from epochal.training.executor.session import first_line, join
+from epochal.training.executor.task import Executor, Function, Shared, Stopped, Task
+
+__all__ = ["RayCluster"]
+
+START_SECONDS = 60.0
+"""How long the first worker may take."""
+
+ALONE_SECONDS = 60.0
+"""How long the cluster may be without any worker."""
+
+STOP_SECONDS = 5.0
+"""How long workers may take to return what they have when they are stopped."""
+
+LOOK_SECONDS = 2.0
+"""Between two looks at which nodes there are."""
+
+AHEAD = 2
+"""Tasks that a worker has at a time while there are many, so that it need not wait for the next one."""
+
+MOST_LOSSES = 5
+"""A task whose worker died so many times is not tried again: the task is the cause."""
+
+
+class Worker:
+    """The actor: a process that does the work of tasks, one after the other.
+
+    Args:
+        base: of one element, where the function's maker and its argument are in the object store; in a list,
+            since Ray would fetch a bare reference before it is known whether the versions are the same.
+    """
+
+    def __init__(self, base: list[Any]) -> None:
+        self._base, self._stopped = base, threading.Event()
+        self._function: Function | None = None
+
+    def about(self) -> dict[str, str]:
+        """Under which conditions it would train."""
+        return conditions()
+
+    def run(self, work: Any) -> Any:
+        """The result of a task."""
+        if self._function is None:
+            make, base = Shared(self._base[0]).value
+            self._function = make(base)
+        return None if self._stopped.is_set() else self._function(work, (), self._stopped.is_set)
+
+    def stop(self) -> None:
+        """End the task that runs, and begin no other."""
+        self._stopped.set()
+
+
+@dataclass(eq=False)
+class _Member:
+    """A worker as seen from here."""
+
+    actor: Any
+    node: str
+    address: str
+    ready: bool = False
+    tasks: list[Task] = field(default_factory=list)
+    programs: set[int] = field(default_factory=set)
+
+
+class RayCluster(Executor):
+    """Runs tasks on a Ray cluster.
+
+    Args:
+        address: of the cluster, such as "auto" or "10.0.0.1:6379".
+        make: makes the function that does the work of tasks, in each worker, of `base`.
+        base: what all tasks share; sent to each node once.
+        pack: the work of a task as it is sent; may call the second argument to share an object.
+        stopped: whether to end early.
+        remedy: how to go on if no worker is left, as a clause.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+        Refusal: no such cluster, no node that could train, or one with other versions.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        make: Callable[[Any], Function],
+        base: Any,
+        pack: Callable[[Any, Callable[[Any], Shared]], Any],
+        stopped: Stopped,
+        remedy: str,
+    ) -> None:
+        self._ray, self._leave = join(address)
+        self._address, self._pack, self._stopped, self._remedy = address, pack, stopped, remedy
+        self._here = conditions()
+        self._unit = "CPU" if jax.default_backend() == "cpu" else "GPU"
+        self._actor = self._ray.remote(concurrency_groups={"stop": 1})(Worker)
+        self._members: list[_Member] = []
+        self._starting: dict[Any, _Member] = {}
+        self._running: dict[Any, tuple[_Member, Task]] = {}
+        self._shared: dict[int, tuple[Any, Shared]] = {}
+        self._left_out: dict[str, str] = {}
+        self._dead: set[str] = set()
+        self._most = (0, 0)
+        self._losses: dict[Task, int] = {}
+        self._news: list[str] = []
+        self._looked = -LOOK_SECONDS
+        try:
+            self._base = [self.share((make, base)).ref]
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def share(self, value: Any) -> Shared:
+        """An object in the object store, the same for the same object.
+
+        Raises:
+            Refusal: it can't be sent.
+        """
+        if id(value) not in self._shared:
+            try:
+                # The value is kept, too: as long as it is, no other object has its id.
+                self._shared[id(value)] = value, Shared(self._ray.put(value))
+            except TypeError as error:
+                raise Refusal(
+                    f"what a cluster is to train must be sent to it, which can't be: {first_line(error)}. "
+                    "Train here, or define it in a module."
+                ) from error
+        return self._shared[id(value)][1]
+
+    @property
+    def where(self) -> str:
+        """How many workers there are, on how many nodes."""
+        return _workers(*self._size)
+
+    def news(self) -> str:
+        """What has happened since the last call; mostly empty."""
+        words, self._news = "; ".join(self._news), []
+        return words
+
+    def summary(self) -> str:
+        """On what the tasks were run, and what was lost."""
+        lost = f"; {counted(len(self._dead), 'node')} died on the way" if self._dead else ""
+        return f"a Ray cluster ({_workers(*self._most)}, {self._here['device']}{lost})"
+
+    def map_unordered(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Any]]:
+        """Yield each task with its result as it ends; those of a worker that dies go to another one.
+
+        Raises:
+            HostLost: no worker is left, or a task ended its worker again and again.
+        """
+        todo, running = deque(tasks), self._running
+        running.clear()
+        for member in self._members:
+            member.tasks.clear()
+        since = time.monotonic()
+        while todo or running:
+            if self._stopped():
+                yield from self._stop()
+                return
+            self._recruit(len(todo) + len(running))
+            if any(member.ready for member in self._members):
+                since = time.monotonic()
+            elif time.monotonic() - since > ALONE_SECONDS:
+                raise HostLost(f"no worker is left on the Ray cluster at {self._address}; {self._remedy}.")
+            for member, task in self._assigned(todo):
+                running[member.actor.run.remote(self._pack(task.work, self.share))] = member, task
+            for ref, answer in self._answers([*running, *self._starting]):
+                if ref in self._starting:
+                    self._met(self._starting.pop(ref), answer)
+                    continue
+                member, task = running.pop(ref)
+                if isinstance(answer, self._ray.exceptions.RayTaskError):
+                    raise answer.cause if isinstance(answer.cause, Exception) else answer
+                if isinstance(answer, BaseException):
+                    todo.appendleft(task)
+                    self._lost(member, task, answer)
+                else:
+                    member.tasks.remove(task)
+                    yield task, answer
+
+    def close(self) -> None:
+        """Let the workers go, and leave the cluster."""
+        for member in [*self._members]:
+            self._dismiss(member)
+        self._starting.clear()
+        self._leave()
+
+    def _begin(self) -> None:
+        """Start a worker on each node, and see that it would train as this process does."""
+        end = time.monotonic() + START_SECONDS
+        while not self._members or self._starting:
+            self._recruit(len(self._nodes()))
+            for ref, answer in self._answers([*self._starting]):
+                self._met(self._starting.pop(ref), answer)
+            if self._left_out:
+                node, why = next(iter(self._left_out.items()))
+                raise Refusal(
+                    f"all nodes of the Ray cluster must train as this machine does; {node} does not: {why}. "
+                    "Install the same versions there."
+                )
+            if time.monotonic() > end:
+                if self._most != (0, 0):
+                    return
+                what = f"a free {'core' if self._unit == 'CPU' else 'accelerator'} (Ray's {self._unit})"
+                raise Refusal(
+                    f"the Ray cluster at {self._address} must have {what}; no worker started within "
+                    f"{START_SECONDS:.0f} s. `ray status` says what takes them."
+                )
+
+    def _nodes(self) -> dict[str, tuple[str, int]]:
+        """Address and number of possible workers of each node that lives and trains as this machine does."""
+        return {
+            node["NodeID"]: (node["NodeManagerAddress"], int(node["Resources"][self._unit]))
+            for node in self._ray.nodes()
+            if node["Alive"]
+            and node["Resources"].get(self._unit, 0) >= 1
+            and node["NodeManagerAddress"] not in self._left_out
+        }
+
+    def _recruit(self, wanted: int) -> None:
+        """Start workers on the nodes there are, in turn, until there are as many as wanted or possible."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        if time.monotonic() - self._looked < LOOK_SECONDS and self._members:
+            return
+        self._looked = time.monotonic()
+        nodes = self._nodes()
+        have = {node: sum(one.node == node for one in self._members) for node in nodes}
+        while sum(have.values()) < wanted:
+            free = [node for node, (_, most) in nodes.items() if have[node] < most]
+            if not free:
+                return
+            node = min(free, key=lambda one: have[one])
+            have[node] += 1
+            actor = self._actor.options(
+                num_cpus=1,
+                num_gpus=1 if self._unit == "GPU" else 0,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+            ).remote(self._base)
+            self._members.append(_Member(actor, node, nodes[node][0]))
+            self._starting[actor.about.remote()] = self._members[-1]
+
+    def _met(self, member: _Member, answer: Any) -> None:
+        """Take what a new worker says about itself."""
+        why = ""
+        if not isinstance(answer, BaseException):
+            why = differences(self._here, answer)
+        elif self._alive(member):
+            why = f"epochal can't be run there ({_last_line(answer)})"
+        if why:
+            self._left_out[member.address] = why
+            self._news.append(f"node {member.address} is left out: {why}")
+        if why or isinstance(answer, BaseException):
+            self._dismiss(member)
+        else:
+            member.ready = True
+            self._most = max(self._most, self._size)
+
+    def _assigned(self, todo: deque[Task]) -> Iterator[tuple[_Member, Task]]:
+        """Give workers the next tasks: those whose programs they have compiled, else the first there are."""
+        for ahead in range(AHEAD):
+            for member in self._members:
+                if ahead and len(todo) < len(self._members):
+                    return
+                if not member.ready or len(member.tasks) != ahead:
+                    continue
+                neighbors = [one for one in self._members if one.node == member.node]
+                crowded = any(task.large for one in neighbors for task in one.tasks)
+                possible = [task for task in todo if not (task.large and crowded)]
+                known = (task for task in possible if task.program in member.programs)
+                task = next(known, next(iter(possible), None))
+                if task is not None:
+                    todo.remove(task)
+                    member.tasks.append(task)
+                    member.programs.add(task.program)
+                    yield member, task
+
+    def _answers(self, refs: list[Any]) -> list[tuple[Any, Any]]:
+        """The results that are there, or the errors in their place; waits a moment for the first."""
+        if not refs:
+            time.sleep(0.2)
+            return []
+        ready, _ = self._ray.wait(refs, timeout=0.2)
+        if ready:
+            ready, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
+        return [(ref, self._answer(ref)) for ref in ready]
+
+    def _answer(self, ref: Any) -> Any:
+        try:
+            return self._ray.get(ref)
+        except self._ray.exceptions.RayError as error:
+            return error
+
+    def _lost(self, member: _Member, task: Task, error: BaseException) -> None:
+        """Count the loss of a worker, with a task that it had."""
+        if task is member.tasks[0]:  # it ran; others waited
+            self._losses[task] = self._losses.get(task, 0) + 1
+            if self._losses[task] >= MOST_LOSSES:
+                raise HostLost(
+                    f"{task.name} ended its worker on the Ray cluster {MOST_LOSSES} times: "
+                    f"{_last_line(error)}. It may need more memory than a node has."
+                )
+        if member in self._members:
+            self._dismiss(member)
+            what = "a worker"
+            if not self._alive(member):
+                what = f"node {member.address}"
+                self._dead.add(member.node)
+            self._news.append(f"{what} was lost; the trainings that it had in hand will be done again")
+
+    def _stop(self) -> Iterator[tuple[Task, Any]]:
+        """Stop all workers, and take what they have."""
+        for member in self._members:
+            member.actor.stop.options(concurrency_group="stop").remote()
+        end = time.monotonic() + STOP_SECONDS
+        while self._running and time.monotonic() < end:
+            for ref, answer in self._answers([*self._running]):
+                _, task = self._running.pop(ref)
+                if answer is not None and not isinstance(answer, BaseException):
+                    yield task, answer
+
+    def _alive(self, member: _Member) -> bool:
+        return any(one["NodeID"] == member.node and one["Alive"] for one in self._ray.nodes())
+
+    def _dismiss(self, member: _Member) -> None:
+        """Let a worker go; what is only out of reach must not go on."""
+        self._members.remove(member)
+        try:
+            self._ray.kill(member.actor)
+        except Exception:
+            return  # it is gone, or the cluster is
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        """How many workers there are, and on how many nodes."""
+        ready = [one for one in self._members if one.ready]
+        return len(ready), len({one.node for one in ready})
+
+
+def _last_line(error: object) -> str:
+    """The last words of an error, which say what it is."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(error).__name__
+
+
+def _workers(workers: int, nodes: int) -> str:
+    return f"{counted(workers, 'worker')} on {counted(nodes, 'node')}"

@@ -1,0 +1,73 @@
+"""Joining a Ray cluster, and leaving it again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from epochal.errors import Refusal, require
+
+__all__ = ["first_line", "join"]
+
+
+def join(address: str) -> tuple[Any, Callable[[], None]]:
+    """The module `ray`, joined to the cluster at that address, and the function that leaves it.
+
+    A process that had joined one before stays in it.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+        Refusal: no such cluster.
+    """
+    ray = _ray()
+    if ray.is_initialized():
+        return ray, lambda: None
+    if not address or address == "local":
+        raise Refusal(
+            f'`ray` must be the address of a running cluster, such as "auto"; got "{address}". '
+            "`ray start --head` starts one."
+        )
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        _reach(address)
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
+    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        raise Refusal(
+            f'`ray` must be the address of a running cluster; "{address}" can\'t be joined: '
+            f"{first_line(error)}. `ray status` says where one is, `ray start --head` starts one."
+        ) from error
+    finally:
+        # Ray's own handler would print where it was and end the process at once.
+        with suppress(ValueError):  # only the main thread has signals
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    return ray, ray.shutdown
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error, or else its kind."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _ray() -> Any:
+    """Ray; unless somebody has imported it before, it does not print to standard output, which is ours."""
+    ours = not ("ray" in sys.modules or "RAY_DEDUP_LOGS_SKIP_REGEX" in os.environ)
+    if ours:
+        os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = ".*"  # read once, when it is imported
+    try:
+        return require("ray", extra="ray", purpose="training on a Ray cluster")
+    finally:
+        if ours:
+            del os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"]
+
+
+def _reach(address: str) -> None:
+    """Fail at once where nobody listens; Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()

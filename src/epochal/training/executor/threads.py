@@ -1,0 +1,84 @@
+"""An executor in threads of this process."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+
+from epochal.common.waiting import PATIENCE_SECONDS, ended
+from epochal.training.executor.task import Executor, Function, Stopped, Task
+
+__all__ = ["Threads"]
+
+
+class Threads(Executor):
+    """Runs tasks side by side in daemon threads, which don't hold up the process when it ends.
+
+    Args:
+        function: does the work of a task.
+        devices: those of each thread.
+        stopped: whether to begin no further tasks.
+
+    >>> squares = Threads(lambda work, devices, stopped: work * work, [()] * 2)
+    >>> sorted(result for _, result in squares.map_unordered([Task(3), Task(4), Task(5)]))
+    [9, 16, 25]
+    """
+
+    def __init__(
+        self, function: Function, devices: Sequence[tuple[jax.Device, ...]], stopped: Stopped = lambda: False
+    ) -> None:
+        self._function, self._devices, self._stopped = function, devices, stopped
+
+    def map_unordered(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Any]]:
+        """Yield each task with its result as it ends: small ones side by side, then large ones in turn."""
+        yield from self._map([task for task in tasks if not task.large], self._devices)
+        yield from self._map([task for task in tasks if task.large], self._devices[:1])
+
+    def _map(
+        self, tasks: Sequence[Task], devices: Sequence[tuple[jax.Device, ...]]
+    ) -> Iterator[tuple[Task, Any]]:
+        todo, found, left = deque(tasks), queue.SimpleQueue[Any](), threading.Event()
+
+        def stopped() -> bool:
+            return left.is_set() or self._stopped()
+
+        def run(own: tuple[jax.Device, ...]) -> None:
+            while not stopped():
+                try:
+                    task = todo.popleft()
+                except IndexError:
+                    break
+                try:
+                    result = self._function(task.work, own, stopped)
+                except BaseException as error:
+                    found.put(error)
+                    return
+                if result is not None:
+                    found.put((task, result))
+            found.put(None)
+
+        threads = [
+            threading.Thread(target=run, args=(own,), daemon=True)
+            for own, _ in zip(devices, tasks, strict=False)
+        ]
+        for thread in threads:
+            thread.start()
+        working = len(threads)
+        try:
+            while working:
+                news = found.get()
+                if isinstance(news, BaseException):
+                    raise news
+                if news is None:
+                    working -= 1
+                else:
+                    yield news
+        finally:
+            left.set()
+            if working:  # whoever was stopped before does not wait for a device that hangs
+                ended(threads, PATIENCE_SECONDS if self._stopped() else None)

@@ -1,0 +1,169 @@
+"""Law: what trainings say depends neither on where they are made nor on the order in which they come back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+import epochal as ep
+from epochal.choose import advise as advise_module
+from epochal.choose import adviser, timing
+from epochal.choose import compare as compare_module
+from epochal.choose.advise import advise
+from epochal.choose.bench import Bench
+from epochal.choose.compare import compare
+from epochal.choose.remote import packed, unpacked
+from epochal.choose.setting import Setting
+from epochal.choose.trial import Job
+from epochal.training.executor import Shared, Task, Threads
+from helpers import without_times
+
+NET = ep.MLP(4)
+
+
+class Elsewhere:
+    """Another bench on the same samples, whose trials come back in another order."""
+
+    where = "1 worker on 1 node"
+
+    def __init__(self, bench):
+        self.bench, self.random = Bench.on(bench.base), np.random.default_rng(3)
+        self.came = []
+
+    def map_unordered(self, tasks):
+        for place in self.random.permutation(len(tasks)):
+            self.came.append(place)
+            jobs = unpacked(packed(tasks[place].work, Here))
+            yield tasks[place], self.bench.train(jobs, (), lambda: False)
+
+    def news(self):
+        return ""
+
+    summary = news
+
+
+class Here(Shared):
+    """An object that is shared with this process."""
+
+    @property
+    def value(self):
+        return self.ref
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Where trainings go if an address is given; what came, in which order."""
+    gone = []
+    measured = timing.update_time
+    monkeypatch.setattr(timing, "update_time", lambda bench, setting, _=0.0: measured(bench, setting, 0.002))
+
+    @contextmanager
+    def training_on(address, bench):
+        if address is not None:
+            gone.append(Elsewhere(bench))
+            bench.executor = gone[-1]
+        yield
+
+    for module in (compare_module, advise_module):
+        monkeypatch.setattr(module, "training_on", training_on)
+    return gone
+
+
+def test_a_comparison_is_the_same_whatever_comes_back_first(elsewhere):
+    options = {"batch_size": 16, "optimizer": "sgd", "learning_rate": ["tune", 0.05, 1e-6]}
+    options |= {"epochs": 3, "repeats": 5}
+    here = compare(NET, "example:iris", **options)
+    there = compare(NET, "example:iris", ray="somewhere", **options)
+    assert without_times(here) == without_times(there)
+    assert elsewhere[0].came != sorted(elsewhere[0].came), "it came in another order"
+    for name, curves in here.curves.items():
+        for column, values in curves.columns.items():
+            np.testing.assert_array_equal(values, there.curves[name].columns[column])
+
+
+def test_an_advice_is_the_same_whatever_comes_back_first(elsewhere, monkeypatch):
+    """To the order in which floats will be added."""
+    monkeypatch.setattr(advise_module, "MORE_REPEATS", 0)
+    monkeypatch.setattr(advise_module, "PROMISED", 2)
+    rests_on, concluded = [], adviser.conclude
+    monkeypatch.setattr(adviser, "conclude", lambda found: (rests_on.append(found), concluded(found))[1])
+    options = {"goal": "updates", "batch_size": 16, "optimizer": "sgd", "repeats": 3, "epochs": 10}
+    here = advise(NET, "example:iris", **options)
+    there = advise(NET, "example:iris", ray="somewhere", **options)
+    assert without_times(here) == without_times(there)
+    assert elsewhere[0].came, "it was trained elsewhere"
+    mine, other = rests_on
+    for one, two in ((mine.search.found, other.search.found), (mine.pilot.trials, other.pilot.trials)):
+        assert [(point, list(repeats)) for point, repeats in one.items()] == [
+            (point, list(repeats)) for point, repeats in two.items()
+        ]
+    assert list(mine.confirmed.lengths.trials) == list(other.confirmed.lengths.trials)
+
+
+def test_models_that_are_shared_stay_one_object():
+    model = object()
+    jobs = [
+        Job(Setting(f"rate {rate}", model, {"learning_rate": rate, "optimizer": model}), 2, 30, 5)
+        for rate in (0.1, 0.2)
+    ]
+    sent = packed(jobs, Here)
+    assert [one.setting.changes["learning_rate"] for one in sent] == [0.1, 0.2], "plain values go along"
+    assert all(isinstance(one.setting.model, Shared) for one in sent)
+    for one, job in zip(unpacked(sent), jobs, strict=True):
+        assert one.key == job.key
+        assert one.setting.model is one.setting.changes["optimizer"] is model
+
+
+# Threads --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 3, 9])
+def test_each_task_is_done_once_and_large_ones_one_after_the_other(threads):
+    tasks = [Task(number, large=number % 3 == 0) for number in range(8)]
+    at_once, most = set(), []
+
+    def work(number, devices, stopped):
+        if number % 3 == 0:
+            at_once.add(number)
+            most.append(len(at_once))
+            at_once.remove(number)
+        return number * number
+
+    found = dict(Threads(work, [()] * threads).map_unordered(tasks))
+    assert {task.work: result for task, result in found.items()} == {n: n * n for n in range(8)}
+    assert max(most) == 1
+
+
+def test_an_error_in_one_thread_ends_the_others_and_comes_out():
+    begun = threading.Event()
+
+    def work(number, devices, stopped):
+        if number == 0:
+            begun.wait(10)
+            raise ValueError("zero")
+        begun.set()
+        while not stopped():
+            time.sleep(0.01)
+        return
+
+    with pytest.raises(ValueError, match="zero"):
+        list(Threads(work, [()] * 2).map_unordered([Task(0), Task(1), Task(2)]))
+
+
+def test_what_was_stopped_or_left_is_not_returned():
+    stop = threading.Event()
+
+    def work(number, devices, stopped):
+        if number == 2:
+            stop.set()
+        return None if stopped() else number
+
+    done = list(Threads(work, [()], stop.is_set).map_unordered([Task(number) for number in range(5)]))
+    assert [result for _, result in done] == [0, 1]
+    running = Threads(lambda number, devices, stopped: number, [()]).map_unordered([Task(0), Task(1)])
+    assert next(running)[1] == 0
+    running.close()
