@@ -310,7 +310,7 @@ REFUSALS = {
     "fractional batch size": ({"batch_size": 2.5}, "batch_size must be a whole number"),
     "epochs": ({"epochs": 0}, "epochs must be a whole number, at least 1; got 0."),
     "repeats": ({"repeats": 0}, "repeats must be a whole number, at least 1; got 0."),
-    "negative seed": ({"seed": -1}, "seed must be a whole number between 0 and 2^64 - repeats; got -1."),
+    "negative seed": ({"seed": -1}, "seed must be a whole number, at least 0; got -1."),
     "text seed": ({"seed": "abc"}, "seed must be "),
     "fractional seed": ({"seed": 1.5}, "seed must be "),
     "vary": ({"vary": ("inits",)}, 'unknown part of vary "inits"; did you mean "init"?'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -66,6 +67,11 @@ def _sizes(value: Any) -> Any:
     return value if isinstance(value, Mapping | BatchSchedule) else _SIZE.check(value)
 
 
+def _rate(value: Any) -> Any:
+    """A number; what else is given as a rate is refused where the optimizer is made, with what to use."""
+    return POSITIVE.check(value) if isinstance(value, str | bool | numbers.Real) else value
+
+
 def _parts(value: Any) -> tuple[str, ...]:
     found: tuple[str, ...] = NAMES.check(value)
     for part in found:
@@ -123,7 +129,7 @@ class Settings:
         "schedule_free_adam, ...) or an Optax object. Muon (Jordan et al. 2024) moves matrices, and Adam "
         "all else; of a schedule-free one (Defazio et al. 2024), the averaged parameters are evaluated.")
     learning_rate: float | None = option(
-        None, POSITIVE, "Learning rate. [the optimizer's usual one]", "RATE", short="l")
+        None, Kind(_rate, POSITIVE.read), "Learning rate. [the optimizer's usual one]", "RATE", short="l")
     optimizer_options: Mapping[str, float] = option(
         {}, NUMBERS, "Such as b1=0.95; may be repeated.", "NAME=X", flag="optimizer-option",
         about='further numbers of a named optimizer, such as {"weight_decay": 0.01}.')
