@@ -97,7 +97,7 @@ class Settings:
         "B", short="b",
         about='samples of one update, or "full" for all training samples; or sizes that change, as a '
         'mapping from the epoch at which each begins, such as {0: 32, 30: 128, 60: "full"}, or as a '
-        "`BatchSchedule`, which also counts in updates. 32 by default, or all samples if there are fewer.")
+        "BatchSchedule, which also counts in updates. 32 by default, or all samples if there are fewer.")
     micro_batch: int | Literal["auto"] | None = option(
         None, size("auto"),
         'Samples that go through the network at once, or "auto": what fits into memory.', "N",
@@ -137,7 +137,7 @@ class Settings:
         "constant", ANY, "constant, cosine, linear, exponential, inverse_sqrt or step.", "NAME",
         commands=("train", "compare"),
         about='how the learning rate moves: "constant", "cosine", "linear", "inverse_sqrt", or a '
-        '`Schedule`, such as Schedule("cosine", warmup=100) or Schedule("step", every=500).')
+        'Schedule, such as Schedule("cosine", warmup=100) or Schedule("step", every=500).')
     weight_decay: float | None = option(
         None, NOT_NEGATIVE, "Shrink parameters by this share times the rate. [the optimizer's usual one]",
         "X",
@@ -190,7 +190,7 @@ class Settings:
         about='which sample comes when: "shuffle" (a new random order in every epoch), "shuffle_once", '
         '"sequential", "stratified" (each batch holds the classes in proportion), "balanced" (every class '
         'equally often), "weighted" (drawn by the sample weights, which then do not weigh the loss), '
-        '"replacement", "groups" (the samples of a group together), or an `Order` such as `Blocks(12)` '
+        '"replacement", "groups" (the samples of a group together), or an Order such as `Blocks(12)` '
         "(consecutive samples together) or `Groups(values)`, with a value for each sample of the data.")
     stateful: bool = option(
         False, FLAG, "An LSTM or GRU carries its state from batch to batch of a series.", commands=TRAIN,
