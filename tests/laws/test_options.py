@@ -27,7 +27,7 @@ from epochal.plan import order_named
 from epochal.runs.place import RunFolder
 from epochal.settings import DECLARED, Settings
 from epochal.settings.kinds import whole
-from epochal.settings.option import documented, option, options_of
+from epochal.settings.option import declare, documented, options_of
 from epochal.training.differences import differences
 from epochal.training.json_values import declared
 from epochal.training.signatures import takes_options
@@ -115,7 +115,7 @@ def test_the_typed_keywords_are_those_that_are_declared():
 class More(Settings):
     """Settings with an option that a temporary declaration adds, and nothing else does."""
 
-    window_decay: int = option(3, whole(2), "Updates of an average.", "N", short="w")
+    window_decay: int = declare(3, whole(2), "Updates of an average.", "N", short="w")
 
 
 @pytest.fixture(scope="module")

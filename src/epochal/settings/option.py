@@ -11,7 +11,7 @@ from typing import Any
 from epochal.errors import Refusal
 from epochal.settings.kinds import ANY, Kind, Wrong
 
-__all__ = ["COMMANDS", "Option", "checked", "documented", "option", "options_of"]
+__all__ = ["COMMANDS", "Option", "checked", "declare", "documented", "options_of"]
 
 COMMANDS = ("train", "compare", "advise")
 """The commands that train."""
@@ -53,7 +53,7 @@ class Option:
         return f"{self.name}: {self.about or self.help[:1].lower() + self.help[1:]}"
 
 
-def option(default: Any, kind: Kind, help: str = "", metavar: str = "", **rest: Any) -> Any:
+def declare(default: Any, kind: Kind, help: str = "", metavar: str = "", **rest: Any) -> Any:
     """A field of a dataclass that declares an option of the field's name."""
     metadata = {"option": Option("", default, kind, help, metavar, **rest)}
     if isinstance(default, dict):
