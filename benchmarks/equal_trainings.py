@@ -85,7 +85,7 @@ def _of_split(
         "learning_rate": kind.learning_rate,
         "epochs": kind.epochs,
     }
-    bench = Bench(model, (inputs[rest], targets[rest]), Settings.of(options))
+    bench = Bench(model, (inputs[rest], targets[rest]), Settings(**options))
     prepared = bench.prepared(Setting("equal", model, {}))
     lane = Lane(
         spec=replace(prepared.spec, repeats=draws),

@@ -57,7 +57,7 @@ def gap(found: Any, wanted: Any) -> float:
 def prepared_for(model: Any = None, data: Any = (X, Y), **options: Any) -> Prepared:
     """A short training without rules that make small differences large."""
     usual = {"batch_size": 16, "epochs": 2, "optimizer": "sgd", "learning_rate": 0.1, "metrics": ()}
-    return prepare(ep.MLP() if model is None else model, data, Settings.of({**usual, **options}))
+    return prepare(ep.MLP() if model is None else model, data, Settings(**{**usual, **options}))
 
 
 # Gradients --------------------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def runs() -> Iterator[tuple[str, Any]]:
     """Repeats on groups of devices, from end to end."""
     options: dict[str, Any] = {"epochs": 3, "repeats": 2, "optimizer": "sgd", "metrics": ()}
     alone, shared = (ep.fit(ep.MLP(), (X, Y), devices=count, **options) for count in (1, 8))
-    lanes = prepare(ep.MLP(), (X, Y), Settings.of({**options, "devices": 8})).lanes
+    lanes = prepare(ep.MLP(), (X, Y), Settings(**{**options, "devices": 8})).lanes
     yield (
         "groups",
         {

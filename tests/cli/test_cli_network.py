@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from epochal.cli.network_options import model, told
+from epochal.cli.networks import model, told
 from epochal.data import load
 
 OPTIONS = ("network", "filters", "kernel", "pool", "dense", "units", "layers", "embedding", "text_by")
@@ -22,9 +22,9 @@ def images(*shape):
     ("data", "given", "wanted"),
     [
         (IRIS, {}, "MLP(hidden=(64, 64)"),
-        (IRIS, {"hidden": ""}, "MLP(hidden=()"),
+        (IRIS, {"hidden": ()}, "MLP(hidden=()"),
         (images(8, 8), {}, "CNN(filters=(32, 64), kernel=3"),
-        (images(8, 8, 3), {"filters": "4", "dense": "", "pool": 1}, "CNN(filters=(4,)"),
+        (images(8, 8, 3), {"filters": (4,), "dense": (), "pool": 1}, "CNN(filters=(4,)"),
         (images(3, 8), {}, "MLP("),
         (images(8, 8), {"network": "lstm", "units": 5, "layers": 2}, "LSTM(units=5, layers=2"),
         (images(8, 8), {"network": "gru"}, "GRU(units=64, layers=1"),

@@ -36,7 +36,7 @@ def samples() -> tuple[Any, Any]:
 def a_bench(folder: Path | None = None, control: Control | None = None) -> Bench:
     """A bench whose store is in a folder."""
     store = Store(folder, REQUEST)
-    options = Settings.of({"repeats": 3, "optimizer": "sgd"})
+    options = Settings(repeats=3, optimizer="sgd")
     return Bench(NET, samples(), options, store=store, control=control)
 
 

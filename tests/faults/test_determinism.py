@@ -72,7 +72,7 @@ def test_without_the_mode_and_elsewhere_nothing_is_asked(on_a_gpu, monkeypatch):
 
 
 def test_it_is_said_before_training(on_a_gpu, monkeypatch):
-    asked = Settings.of({"deterministic": True, "batch_size": 4})
+    asked = Settings(deterministic=True, batch_size=4)
     prepared = prepare(ep.MLP(2), DATA, asked)
     assert "deterministic: the same bits every time, by XLA's deterministic operations" in notes_of(prepared)
     monkeypatch.setattr(determinism, "jax", jax)
@@ -108,4 +108,4 @@ def test_the_pooling_of_the_networks_has_one(window):
 
 def test_what_is_no_flag_is_refused():
     with pytest.raises(ep.Refusal, match="deterministic must be True or False; got 1"):
-        Settings.of({"deterministic": 1})
+        Settings(deterministic=1)

@@ -107,7 +107,7 @@ def broken_run():
 
 def fragile_prepared(**changes):
     options = {**FRAGILE, "validation": (X[:10], NUMBERS[:10]), **changes}
-    return prepare(ep.MLP(4), (X, TARGETS), Settings.of(options))
+    return prepare(ep.MLP(4), (X, TARGETS), Settings(**options))
 
 
 def test_one_bad_sample_is_traced_to_its_update_and_row():
@@ -308,9 +308,9 @@ REFUSALS = {
         'Use "full" for one batch per epoch.',
     ),
     "fractional batch size": ({"batch_size": 2.5}, "batch_size must be a whole number"),
-    "epochs": ({"epochs": 0}, "epochs must be at least 1; got 0."),
+    "epochs": ({"epochs": 0}, "epochs must be a whole number, at least 1; got 0."),
     "repeats": ({"repeats": 0}, "repeats must be a whole number, at least 1; got 0."),
-    "negative seed": ({"seed": -1}, "seed must be a whole number between 0 and 2^64 - repeats; got -1."),
+    "negative seed": ({"seed": -1}, "seed must be a whole number, at least 0; got -1."),
     "text seed": ({"seed": "abc"}, "seed must be "),
     "fractional seed": ({"seed": 1.5}, "seed must be "),
     "vary": ({"vary": ("inits",)}, 'unknown part of vary "inits"; did you mean "init"?'),

@@ -334,7 +334,7 @@ register(Kind("schema", _encoders, _bad_encoder))
 def _request(folder: Path) -> dict[str, Any]:
     path = folder / "good.csv"
     path.write_text(TABLE, encoding="utf-8")
-    settings = Settings.of({"epochs": 3, "batch_size": 8, "stop": ep.Patience(3), "class_weight": "balanced"})
+    settings = Settings(epochs=3, batch_size=8, stop=ep.Patience(3), class_weight="balanced")
     asked: dict[str, Any] = json.loads(json.dumps(document(prepare(ep.MLP(4), str(path), settings))))
     return asked
 

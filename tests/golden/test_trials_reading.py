@@ -23,7 +23,7 @@ import scipy.sparse
 
 import epochal as ep
 from epochal.cli.face import in_flags
-from epochal.cli.options import column, columns
+from epochal.cli.kinds import column, columns
 from epochal.common.faces import option
 from epochal.data import Reading, encode_new, load
 from epochal.data.columns import reference

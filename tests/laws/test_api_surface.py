@@ -17,6 +17,7 @@ import epochal
 from epochal.plan import ORDERS, REMAINDERS
 from epochal.plan.walk import Even, Phased
 from epochal.settings import VARYING, Options, Settings
+from epochal.training.signatures import settings_of
 
 SOURCE = Path(epochal.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -171,7 +172,7 @@ def test_options_and_settings_have_the_same_names_in_the_same_order():
     documented = [name for name in fields if f"\n    {name}: " in described]
     assert documented == fields, "each is described"
     defaults = Settings()
-    assert defaults.vary == VARYING and Settings.of({}) == defaults
+    assert defaults.vary == VARYING and settings_of({}) == defaults
 
 
 def test_a_plan_is_made_without_jax():

@@ -178,7 +178,7 @@ def test_settings_come_back_as_they_were(options: dict[str, Any]) -> None:
     written = through_json(write_settings(given_))
     found, lacking = read_settings(written, {})
     assert lacking == {}
-    again = Settings.of(found)
+    again = Settings(**found)
     assert through_json(write_settings(again)) == written
     if not isinstance(given_.batch_size, dict):
         assert again == given_

@@ -58,7 +58,7 @@ CLASSES = np.where(RANDOM.random(200) < 0.2, "b", "a")
 
 
 def prepared(targets: Any, **options: Any) -> Prepared:
-    settings = Settings.of({"batch_size": 20, "repeats": 1, **options})
+    settings = Settings(**{"batch_size": 20, "repeats": 1, **options})
     return prepare(ep.MLP(2), as_dataset(joined(INPUTS, targets, None, task=None), None), settings)
 
 
@@ -100,7 +100,7 @@ def test_no_constant_of_a_fine_grid_has_a_smaller_own_loss(loss: Any) -> None:
 def test_no_constant_of_a_fine_grid_has_a_smaller_loss_by_name(loss: str, weighted: bool) -> None:
     """On the training samples, by their weights: noise must not beat the baseline of a skewed target."""
     weights = np.where(NUMBERS > 1.5, 10.0, 1.0) if weighted else None
-    settings = Settings.of({"batch_size": 20, "repeats": 1, "loss": loss})
+    settings = Settings(batch_size=20, repeats=1, loss=loss)
     data = as_dataset(joined(INPUTS, NUMBERS, weights, task=None), None)
     base = prepare(ep.MLP(2), data, settings)
     targets, given = base.labels(0, "train")

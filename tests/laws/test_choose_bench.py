@@ -41,7 +41,7 @@ UPDATES, EVERY = 45, 3
 
 def a_bench(repeats: int = 3, **options: Any) -> Bench:
     """A bench of that net, whose settings are evaluated on the validation samples only."""
-    return Bench(NET, samples(), Settings.of({"repeats": repeats, "epochs": 50, "seed": 3, **options}))
+    return Bench(NET, samples(), Settings(**{"repeats": repeats, "epochs": 50, "seed": 3, **options}))
 
 
 def setting(name: str = "", **changes: Any) -> Setting:

@@ -26,7 +26,7 @@ def a_bench() -> Bench:
     """A bench of 90 samples, of which 72 train."""
     random = np.random.default_rng(5)
     inputs = random.normal(size=(90, 2)).astype(np.float32)
-    return Bench(NET, (inputs, (inputs[:, 0] > 0).astype(int)), Settings.of({"repeats": 2}))
+    return Bench(NET, (inputs, (inputs[:, 0] > 0).astype(int)), Settings(repeats=2))
 
 
 def setting(name: str = "any", **changes: Any) -> Setting:

@@ -214,7 +214,7 @@ def lane_of(repeats, vary=("split", "init", "order")):
         "repeats": repeats,
         "vary": vary,
     }
-    prepared = prepare(ep.MLP(8), "example:iris", Settings.of(options))
+    prepared = prepare(ep.MLP(8), "example:iris", Settings(**options))
     return make_lane(prepared, range(repeats), fixed_budget=7), prepared
 
 

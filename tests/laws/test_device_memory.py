@@ -43,7 +43,7 @@ def with_devices(monkeypatch: pytest.MonkeyPatch, *limits: int | None) -> None:
 
 
 def asked(**options: Any) -> Prepared:
-    return prepare(ep.MLP(7), DATA, Settings.of({"optimizer": "adam", **options}))
+    return prepare(ep.MLP(7), DATA, Settings(**{"optimizer": "adam", **options}))
 
 
 def state() -> int:

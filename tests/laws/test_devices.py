@@ -111,5 +111,5 @@ def test_more_devices_than_there_are_are_refused() -> None:
     found = r"devices must be between 1 and (\d+) .*; got 9999\. devices=\1 takes all there are; XLA_FLAGS="
     with pytest.raises(ep.Refusal, match=found):
         ep.fit(ep.MLP(), "example:iris", devices=9999)
-    with pytest.raises(ep.Refusal, match=r"devices must be a whole number, at least 1, or None; got 0\."):
+    with pytest.raises(ep.Refusal, match=r"devices must be a whole number, at least 1; got 0\."):
         ep.fit(ep.MLP(), "example:iris", devices=0)

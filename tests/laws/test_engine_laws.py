@@ -32,7 +32,7 @@ LOSS = loss_for("log_loss", "binary")[1]
 
 
 def prepared_for(model, data=(X, Y), **options):
-    return prepare(model, data, Settings.of({"metrics": (), "seed": 3, **options}))
+    return prepare(model, data, Settings(**{"metrics": (), "seed": 3, **options}))
 
 
 def drive(lane):

@@ -47,7 +47,7 @@ PACES = {
 
 
 def prepared_for(pace, **options):
-    return prepare(ep.MLP(), (X, Y), Settings.of({**COMMON, **PACES[pace], **options}))
+    return prepare(ep.MLP(), (X, Y), Settings(**{**COMMON, **PACES[pace], **options}))
 
 
 def drive(lane):
@@ -193,7 +193,7 @@ def test_trainings_with_equal_plans_place_their_evaluations_once(monkeypatch):
 
 def test_a_setting_of_a_comparison_traces_no_functions_that_worked_before(monkeypatch):
     """Its outputs are looked at, since a model may take one batch size alone."""
-    base = prepare(ep.MLP(4), (X, Y), Settings.of(COMMON))
+    base = prepare(ep.MLP(4), (X, Y), Settings(**COMMON))
     heard, traced = [], shapes.traced
     monkeypatch.setattr(shapes, "traced", lambda what, *given: heard.append(what) or traced(what, *given))
     assert prepare(ep.MLP(4), None, replace(base.settings, batch_size=8), like=base)

@@ -50,7 +50,7 @@ def prepared_for(model=None, data=(X, Y), **options):
     return prepare(
         ep.MLP(4, activation="tanh") if model is None else model,
         data,
-        Settings.of({"metrics": (), "seed": 3, "validation": 0, **options}),
+        Settings(**{"metrics": (), "seed": 3, "validation": 0, **options}),
     )
 
 
@@ -280,8 +280,8 @@ def test_micro_batches_take_less_memory():
 
 @pytest.mark.parametrize("bad", [0, -1, 2.5, "half", True])
 def test_a_micro_batch_that_means_nothing_is_refused(bad):
-    with pytest.raises(ep.Refusal, match='micro_batch must be a whole number of samples, at least 1, "auto"'):
-        Settings.of({"micro_batch": bad})
+    with pytest.raises(ep.Refusal, match='micro_batch must be a whole number, at least 1, or "auto"'):
+        Settings(micro_batch=bad)
 
 
 def test_a_comparison_wants_a_number():

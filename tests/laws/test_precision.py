@@ -21,9 +21,9 @@ from epochal.engine.program import fresh
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
 from epochal.engine.update import packing, update
-from epochal.models import PRECISIONS, Variables, as_model, computing_in, loss_for
+from epochal.models import Variables, as_model, computing_in, loss_for
 from epochal.nn import lowering
-from epochal.settings import Settings
+from epochal.settings import PRECISIONS, Settings
 from epochal.training.loop import make_lane
 from epochal.training.prepare import prepare
 from epochal.training.program import program_digest
@@ -155,7 +155,7 @@ def test_an_lstm_remembers_what_rounding_would_keep_from_adding_up():
 def prepared_for(model, **options):
     data = (ROWS, LABELS)
     given = {"metrics": (), "seed": 3, "validation": 0, "precision": "bfloat16", "batch_size": 7}
-    return prepare(model, data, Settings.of({**given, **options}))
+    return prepare(model, data, Settings(**{**given, **options}))
 
 
 def test_the_optimizer_moves_float32_parameters():
@@ -224,15 +224,15 @@ def test_two_precisions_are_two_programs():
 
 def test_a_precision_that_is_unknown_is_refused():
     with pytest.raises(ep.Refusal, match='precision "bfloat61"; did you mean "bfloat16"'):
-        Settings.of({"precision": "bfloat61"})
+        Settings(precision="bfloat61")
     with pytest.raises(ep.Refusal, match="unknown precision"):
-        Settings.of({"precision": 16})
+        Settings(precision=16)
 
 
 def test_frozen_and_augmented_networks_compute_alike():
     images = (IMAGES[..., :1], LABELS)
     options = {"augment": "flip", "freeze": "convolutions", "precision": "bfloat16"}
-    prepared = prepare(ep.CNN(4, dense=()), images, Settings.of({"batch_size": 8, **options}))
+    prepared = prepare(ep.CNN(4, dense=()), images, Settings(**{"batch_size": 8, **options}))
     model = prepared.spec.model
     variables = jax.eval_shape(model.init, jax.random.key(0), images[0][0])
     assert {leaf.dtype.name for leaf in jax.tree.leaves(variables)} == {"float32"}

@@ -31,7 +31,7 @@ MANY = (X @ RANDOM.normal(size=(3, 2))).astype(np.float32)
 
 
 def prepared(data, model=None, **options):
-    return prepare(model or ep.MLP(4), data, Settings.of(options))
+    return prepare(model or ep.MLP(4), data, Settings(**options))
 
 
 def frame(rows=slice(None), **columns):
@@ -193,5 +193,5 @@ def test_whether_repeats_validate_on_the_same_samples_is_asked_in_one_place(opti
         monkeypatch.setattr(Prepared, "same_validation", value)
         run = ep.fit(ep.MLP(4), X, Y, progress=False, **options)
         ends.append(run.metrics["validation"]["loss"].ci95)
-        assert (_rules(Bench(ep.MLP(4), (X, Y), Settings.of(options))).samples > 0) == value
+        assert (_rules(Bench(ep.MLP(4), (X, Y), Settings(**options))).samples > 0) == value
     assert heard == [same, not same] and ends[0] != ends[1]

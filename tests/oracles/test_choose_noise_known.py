@@ -217,7 +217,7 @@ def test_digits_have_a_noise_scale_of_hundreds_late_in_training():
     options = {"batch_size": 32, "epochs": 4, "learning_rate": 0.1, "optimizer": "sgd"}
     rows = []
     for seed in range(2):
-        prepared = prepare(ep.MLP(32), "example:digits", Settings.of({**options, "seed": seed}))
+        prepared = prepare(ep.MLP(32), "example:digits", Settings(**{**options, "seed": seed}))
         lane = make_lane(prepared, range(1), fixed_budget=20)
         rows.append([])
         while not lane.done:

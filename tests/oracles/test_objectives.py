@@ -231,7 +231,7 @@ def _spec(**options):
     from epochal.settings import Settings
     from epochal.training.prepare import prepare
 
-    return prepare(MODEL, (X, CLASSES), Settings.of(PLAIN | options)).spec
+    return prepare(MODEL, (X, CLASSES), Settings(**PLAIN | options)).spec
 
 
 ALL = {

@@ -84,7 +84,7 @@ def _first_key(data, run):
     from epochal.settings import Settings
     from epochal.training.prepare import prepare
 
-    settings = Settings.of({**OPTIONS, "validation": 5})
+    settings = Settings(**{**OPTIONS, "validation": 5})
     return prepare(ep.LSTM(5), data, settings).source(range(1)).init_keys[0]
 
 
@@ -94,7 +94,7 @@ def test_where_a_call_ends_changes_no_bit_of_a_carried_state(run, data, budget):
     from epochal.training.loop import make_lane
     from epochal.training.prepare import prepare
 
-    prepared = prepare(ep.LSTM(5), data, Settings.of({**OPTIONS, "validation": 5}))
+    prepared = prepare(ep.LSTM(5), data, Settings(**{**OPTIONS, "validation": 5}))
     lane = make_lane(prepared, range(1), fixed_budget=budget)
     while not lane.done:
         lane.advance()

@@ -25,20 +25,16 @@ from epochal.data import joined, named_columns
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import BatchSchedule
 from epochal.runs.choices import keep_choice
-from epochal.settings import Options, Settings, plain_number
+from epochal.settings import ADVISED, Options
+from epochal.settings.kinds import plain_number
 from epochal.training.loop import Control
 from epochal.training.samples import as_dataset
-from epochal.training.signatures import takes_options
+from epochal.training.signatures import settings_of, takes_options
 
 __all__ = ["advise"]
 
 _OTHER_GOALS = {"accuracy": "quality", "loss": "quality", "speed": "time", "fast": "time", "data": "samples"}
 """Words that were meant for one of the goals."""
-
-EPOCHS = 1000
-"""The most epochs that are thought of unless a number is given; trainings end when nothing improves."""
-
-USUAL_REPEATS = 10
 
 SMALL, MORE_REPEATS = 20_000, 40
 """Samples up to which a training is cheap enough for so many further repeats."""
@@ -50,7 +46,7 @@ trainings with a chance of 95 %."""
 
 @takes_options(
     without=("stop", "updates_per_epoch"),
-    defaults={"batch_size": None, "epochs": EPOCHS, "repeats": USUAL_REPEATS},
+    defaults=ADVISED,
 )
 def advise(
     model: Any,
@@ -103,8 +99,7 @@ def advise(
         raise Refusal(did_you_mean("goal", meant, GOALS, given=str(goal)))
     y, target = split_target(y, target)
     given: dict[str, Any] = dict(options)
-    repeats, size = given.pop("repeats", USUAL_REPEATS), given.pop("batch_size", None)
-    epochs = given.pop("epochs", EPOCHS)
+    repeats, size, epochs = (given.pop(name, ADVISED[name]) for name in ("repeats", "batch_size", "epochs"))
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
         raise Refusal(f"`repeats` must be at least 3, to tell chance from difference; got {repeats!r}.")
     if isinstance(size, list | tuple | Mapping | BatchSchedule):
@@ -125,7 +120,7 @@ def advise(
     bench = Bench(
         model,
         dataset,
-        Settings.of({**given, "batch_size": "full", "repeats": most, "epochs": epochs}),
+        settings_of({**given, "batch_size": "full", "repeats": most, "epochs": epochs}),
         control=control,
     )
     if size is not None:

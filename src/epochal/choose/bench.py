@@ -34,7 +34,7 @@ from epochal.training.describe import describe_settings
 from epochal.training.executor import Executor, Stopped, Task, Threads
 from epochal.training.hosts import together
 from epochal.training.loop import Control, curves_of
-from epochal.training.prepare import prepare
+from epochal.training.prepare import chosen_optimizer, prepare
 from epochal.training.prepared import Prepared
 from epochal.training.program import program_digest
 from epochal.training.result import fitted_of
@@ -168,7 +168,7 @@ class Bench:
         """The same setting as one that was settled before, with another rate: nothing is checked again."""
         for other, found in self._known:
             if other.model is setting.model and _but_rate(other) == _but_rate(setting):
-                spec = replace(found.spec, optimizer=settings.chosen_optimizer())
+                spec = replace(found.spec, optimizer=chosen_optimizer(settings))
                 return replace(found, settings=settings, spec=spec)
         return None
 

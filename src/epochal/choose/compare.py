@@ -21,7 +21,7 @@ from epochal.choose.bench import Bench
 from epochal.choose.comparison import Comparison, Tuned
 from epochal.choose.fairness import At, Length, amount_of, lengths, parse_at, said_at
 from epochal.choose.goal import split_target
-from epochal.choose.grid import AXES, BATCH_SIZES, TUNE, Axis, Entry, axes_of, entries, said
+from epochal.choose.grid import AXES, TUNE, Axis, Entry, axes_of, entries, said
 from epochal.choose.judged import judge_trial
 from epochal.choose.memory import left_out
 from epochal.choose.progress import Step, Steps, Watch
@@ -41,25 +41,24 @@ from epochal.data import joined, named_columns
 from epochal.errors import Refusal
 from epochal.plan import Plan
 from epochal.runs.choices import keep_choice
-from epochal.settings import Settings
+from epochal.settings import COMPARED, Settings
 from epochal.stopping import budgets
 from epochal.training.loop import Control
 from epochal.training.program import program_digest
-from epochal.training.signatures import takes_options
+from epochal.training.signatures import settings_of, takes_options
 
 __all__ = ["compare"]
 
 LONG = 3600.0
 """Seconds that a comparison may take without being confirmed."""
 
-USUAL_REPEATS = 10
 ALGORITHM = 2
 """Of the search and the race: trainings of another one are not continued."""
 
 
 @takes_options(
     without=("evaluate_every", "evaluate_train", "updates_per_epoch"),
-    defaults={"batch_size": BATCH_SIZES, "learning_rate": TUNE, "repeats": USUAL_REPEATS},
+    defaults=COMPARED,
     several=AXES,
 )
 def compare(
@@ -167,12 +166,12 @@ def _settle(
     """Everything that needs no training, and all refusals."""
     axes = {**axes, "epochs": _epochs(axes["epochs"], at)}
     first = {name: axis.values[0][1] for name, axis in axes.items()}
-    repeats = Settings.of({"repeats": common.get("repeats", USUAL_REPEATS)}).repeats
+    repeats = Settings(repeats=common.get("repeats", COMPARED["repeats"])).repeats
     tuned = any(rate == TUNE for _, rate in axes["learning_rate"].values) and any(
         isinstance(optimizer, str) for _, optimizer in axes["optimizer"].values
     )
     shared = {name: first[name] for name in ("schedule", "order", "remainder", "epochs")}
-    base = Settings.of(
+    base = settings_of(
         {"monitor": None, **common, **shared}
         | {"batch_size": "full", "repeats": repeats + (REPEATS if tuned else 0)}
     )
@@ -201,7 +200,7 @@ def _epochs(axis: Axis, at: At) -> Axis:
         )
     if at.unit == "epochs" and at.amount is not None:
         wanted = int(at.amount)
-        if any(value not in (wanted, Settings().epochs) for _, value in axis.values):
+        if any(value not in (wanted, COMPARED["epochs"]) for _, value in axis.values):
             raise Refusal(
                 f'`at="{wanted}epochs"` and `epochs={axis.values[0][1]}` contradict each other; give one.'
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -20,17 +20,16 @@ from epochal.engine.optimizers import OPTIMIZERS
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import Order
 from epochal.plan.sizes import Full
-from epochal.settings import Settings, plain_number
+from epochal.settings import COMPARED, DECLARED, Settings
+from epochal.settings.kinds import plain_number
+from epochal.training.signatures import settings_of
 
-__all__ = ["AXES", "BATCH_SIZES", "TUNE", "Axis", "Entry", "axes_of", "entries", "said"]
+__all__ = ["AXES", "TUNE", "Axis", "Entry", "axes_of", "entries", "said"]
 
 AXES = ("model", "batch_size", "optimizer", "learning_rate", "schedule", "order", "remainder", "epochs")
 """What may vary between the settings of a comparison, in the order in which names are made of it."""
 
-BATCH_SIZES = (1, 8, 32, 128, "full")
-"""The batch sizes that are compared unless others are given."""
-
-TUNE = "tune"
+TUNE = COMPARED["learning_rate"]
 """The learning rate of a setting whose rate is searched."""
 
 
@@ -75,18 +74,18 @@ def axes_of(model: Any, options: Mapping[str, Any]) -> tuple[dict[str, Axis], di
     >>> [axis.name for axis in axes.values() if axis.varies], common
     (['batch_size'], {'seed': 3})
     """
-    known = [one.name for one in fields(Settings)]
     for name in options:
-        if name not in known:
-            Settings.of({name: options[name]})
-            raise Refusal(did_you_mean("option", name, known))
+        if name not in DECLARED:
+            settings_of({name: options[name]})
     if "evaluate_every" in options or "evaluate_train" in options:
         raise Refusal(
             "`evaluate_every` and `evaluate_train` are not for a comparison, which evaluates all settings "
             "alike; leave them out."
         )
     usual = Settings()
-    given = {"batch_size": list(BATCH_SIZES), "learning_rate": TUNE, **options, "model": model}
+    given = {**COMPARED, **options, "model": model}
+    if "repeats" not in options:
+        del given["repeats"]
     axes = {name: _axis(name, given.pop(name, getattr(usual, name, None))) for name in AXES}
     return axes, given
 

@@ -12,10 +12,13 @@ import click
 
 from epochal.cli import train
 from epochal.cli.again import copyable, given_words, same_command
-from epochal.cli.choice_folder import folder_for, interruptible, write_report
-from epochal.cli.choice_options import advise_options, advised, request
+from epochal.cli.arguments import advised
+from epochal.cli.choice_folder import folder_for, interruptible, request, write_report
 from epochal.cli.command import Command
-from epochal.cli.network_options import model
+from epochal.cli.data import load_data
+from epochal.cli.flags import ADVISE
+from epochal.cli.networks import model
+from epochal.cli.options import DATA, flags
 from epochal.cli.say import say, say_document, say_note
 from epochal.common.durations import duration
 from epochal.errors import Refusal
@@ -34,8 +37,8 @@ OWN = (*ADVISED, "repeats", "target_value", "out", "no_report", "as_json", "quie
 
 
 @click.command("advise", cls=Command)
-@click.argument("data")
-@advise_options
+@click.argument("data", type=DATA)
+@flags(ADVISE, "advise")
 @click.pass_context
 def command(
     ctx: click.Context, /, data: str, out: Path | None, as_json: bool, quiet: bool, **given: Any
@@ -56,7 +59,7 @@ def command(
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
     screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
-    dataset = train.load_data(data, given)
+    dataset = load_data(data, given)
     folder = folder_for("advise", train.folder_name(data), out, request(dataset, given))
     command_line = same_command(ctx, data)
     found = _advise(dataset, given, folder, screen, command_line)
@@ -92,7 +95,7 @@ def _advise(
     from epochal.choose.advise import advise
 
     with train.own_model(given["model"]):
-        network, options = model(given, dataset), advised(given, dataset)
+        network, options = model(given, dataset), advised(given)
         screen.data(dataset)
         with interruptible(folder, screen, command_line) as control:
             return advise(network, dataset, folder=folder, control=control, watch=screen.show, **options)

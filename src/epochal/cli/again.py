@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import click
-from click.core import ParameterSource
+
+from epochal.cli.command import GIVEN
 
 __all__ = ["copyable", "given_words", "same_command"]
 
@@ -15,7 +16,7 @@ __all__ = ["copyable", "given_words", "same_command"]
 def given_words(
     ctx: click.Context, without: Collection[str] = (), of: Collection[str] | None = None
 ) -> list[str]:
-    """The options that stood on the command line, with their values.
+    """The options that were given, on the command line or in a file, with their values.
 
     Args:
         ctx: of the command.
@@ -23,12 +24,11 @@ def given_words(
         of: parameters that are taken; all by default.
     """
     words = []
-    for one in ctx.command.params:
-        name = one.name or ""
-        given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    for name, value in ctx.meta[GIVEN].items():
+        one = next(one for one in ctx.command.params if one.name == name)
         taken = name not in without and (of is None or name in of)
-        if isinstance(one, click.Option) and given and taken:
-            words += _words(one, ctx.params[name])
+        if isinstance(one, click.Option) and taken:
+            words += _words(one, value)
     return words
 
 
@@ -41,9 +41,8 @@ def _words(option: click.Option, value: Any) -> list[str]:
     """An option and its value as they are written on a command line."""
     if option.is_flag:
         return [option.opts[0] if value else option.secondary_opts[0]]
-    if option.multiple:
-        return [word for one in value for word in (option.opts[0], str(one))]
-    return [option.opts[0], ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    values = value if isinstance(value, list | tuple) else [value]
+    return [word for one in values for word in (option.opts[0], one)]
 
 
 def copyable(words: Sequence[str], width: int) -> list[str]:

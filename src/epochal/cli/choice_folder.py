@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,17 +12,28 @@ import click
 from epochal.cli.files import check_folder, replacing
 from epochal.cli.interrupts import NOTHING_KEPT, status, stopping
 from epochal.cli.say import say
+from epochal.common.version import VERSION
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
     from epochal.cli.choice_screen import ChoiceScreen
+    from epochal.data import Dataset
     from epochal.training.loop import Control
 
-__all__ = ["folder_for", "interruptible", "write_report"]
+__all__ = ["folder_for", "interruptible", "request", "write_report"]
+
+_ASIDE = ("out", "no_report", "as_json", "quiet", "yes", "train", "all_data", "ray")
+"""Options that have no influence on which trainings are made."""
 
 TRIALS = "trials.jsonl"
 OTHERS = ("request.json", "request.json.partial", "timings.jsonl", "choice.json")
 """What a folder holds besides finished trainings: worth nothing without one."""
+
+
+def request(dataset: Dataset, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes two calls the same: the samples and all options that decide which trainings are made."""
+    asked = {name: value for name, value in given.items() if name not in _ASIDE}
+    return {"version": VERSION, "data": dataset.fingerprint, "options": asked}
 
 
 def folder_for(what: str, name: str, out: Path | None, request: Any) -> Path:

@@ -1,33 +1,31 @@
-"""The base of all commands: help in sections, negative numbers, one-sentence errors."""
+"""The base of all commands: help in sections, files of options, one-sentence errors."""
 
 from __future__ import annotations
 
 import re
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
+from epochal.cli.config import read_config, write_config
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["Command", "Option", "of_other_commands", "sentence", "under"]
+__all__ = ["GIVEN", "Command", "Flag", "of_other_commands", "sentence"]
 
 _NEGATIVE = re.compile(r"-\.?\d[\d_.,eE+-]*")
+GIVEN = "epochal.given"
+"""Where a context keeps the words that were given for each parameter, on the command line or in a file."""
 _WIDTH = 26
 """Columns for the names of options; a longer name has a line of its own."""
 
 
-class Option(click.Option):
+class Flag(click.Option):
     """An option that stands in a section of the help."""
 
     def __init__(self, *args: Any, section: str = "Options", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.section = section
-
-
-def under(section: str) -> Any:
-    """`click.option` for options of one section."""
-    return partial(click.option, cls=Option, section=section)
 
 
 class Command(click.Command):
@@ -39,8 +37,7 @@ class Command(click.Command):
         for one in self.get_params(ctx):
             record = one.get_help_record(ctx) if isinstance(one, click.Option) else None
             if record is not None:
-                text = record[1].replace("  [default: ", " [")
-                sections.setdefault(getattr(one, "section", "Options"), []).append((record[0], text))
+                sections.setdefault(getattr(one, "section", "Options"), []).append(record)
         names = [len(name) for records in sections.values() for name, _ in records]
         width = max((length for length in names if length <= _WIDTH), default=0)
         for title, records in sections.items():
@@ -65,7 +62,21 @@ class Command(click.Command):
             if _NEGATIVE.fullmatch(word) and before not in takes_value:
                 name = next((one.name for one in self.params if isinstance(one, click.Argument)), "a number")
                 raise Refusal(f"{name} must not be negative; got {word}.")
+        words = self.make_parser(ctx).parse_args(args=list(args))[0]
+        given = {name: value for name, value in words.items() if isinstance(value, str | bool | list)}
+        given.pop("save_config", None)
+        if "config" in given:
+            ctx.default_map = read_config(Path(str(given.pop("config"))), self.params)
+        ctx.meta[GIVEN] = {**(ctx.default_map or {}), **given}
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command, after what it was given is written to a file if that was asked for."""
+        path = ctx.params.pop("save_config", None)
+        ctx.params.pop("config", None)
+        if path is not None:
+            write_config(path, str(self.name), ctx.meta[GIVEN])
+        return super().invoke(ctx)
 
 
 _FLAG = re.compile(r"(?<![\w=-])--[a-z][a-z-]+")

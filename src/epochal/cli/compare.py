@@ -11,12 +11,15 @@ import click
 
 from epochal.cli import train
 from epochal.cli.again import copyable, given_words, same_command
-from epochal.cli.choice_folder import folder_for, interruptible, write_report
-from epochal.cli.choice_options import compare_options, compared, request
+from epochal.cli.arguments import compared
+from epochal.cli.choice_folder import folder_for, interruptible, request, write_report
 from epochal.cli.command import Command
-from epochal.cli.network_options import networks, variants
+from epochal.cli.data import load_data
+from epochal.cli.flags import COMPARE
+from epochal.cli.networks import networks, variants
+from epochal.cli.options import DATA, flags
 from epochal.cli.say import say, say_document
-from epochal.cli.train import folder_name, load_data, own_model
+from epochal.cli.train import folder_name, own_model
 from epochal.common.durations import duration
 
 if TYPE_CHECKING:
@@ -38,8 +41,8 @@ OWN = (*AXES, "repeats", "target_value", "margin", "out", "no_report", "as_json"
 
 
 @click.command("compare", cls=Command)
-@click.argument("data")
-@compare_options
+@click.argument("data", type=DATA)
+@flags(COMPARE, "compare")
 @click.pass_context
 def command(
     ctx: click.Context, /, data: str, out: Path | None, as_json: bool, quiet: bool, **given: Any
@@ -81,7 +84,7 @@ def _compare(
     from epochal.choose.compare import compare
 
     with own_model(given["model"]):
-        model, options = networks(given, dataset), compared(given, dataset)
+        model, options = networks(given, dataset), compared(given)
         screen.data(dataset)
         with interruptible(folder, screen, command_line) as control:
             return compare(model, dataset, folder=folder, control=control, watch=screen.show, **options)
@@ -103,7 +106,8 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
     named = dict(variants(ctx.params))
     own = named.get(row.axes.get("model", ""), next(iter(named.values())))
     for name in NETWORK:
-        words += [f"--{name}", own[name]] if own[name] is not None else []
+        value = ",".join(map(str, own[name])) if isinstance(own[name], tuple) else own[name]
+        words += [f"--{name}", value] if value is not None else []
     known = {one.name or "" for one in train.command.params}
     return words + given_words(ctx, without=OWN, of=known)
 

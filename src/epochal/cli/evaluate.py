@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from epochal.cli.command import Command
+from epochal.cli.data import reading_of
 from epochal.cli.files import check_new_file, replacing
-from epochal.cli.options import reading, reading_options
+from epochal.cli.flags import JSON, OF_RUN, QUIET, READING, SKIP_BAD
+from epochal.cli.kinds import PATH
+from epochal.cli.options import DATA, Text, flags
 from epochal.cli.say import say, say_document
+from epochal.settings.option import Option
 
 if TYPE_CHECKING:
     from epochal.runs import Evaluation
@@ -19,29 +24,25 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+_OPTIONS = (
+    Option(
+        "out",
+        None,
+        PATH,
+        "Also write it: all as .json, or the metrics as .csv or .parquet.",
+        "FILE",
+        "o",
+    ),
+    *OF_RUN,
+    *(SKIP_BAD, *READING, JSON),
+    replace(QUIET, help="Nothing but the main metric of the mean prediction."),
+)
+
+
 @click.command("evaluate", cls=Command)
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("data")
-@click.option(
-    "--out",
-    "-o",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Also write it: everything as .json, or the metrics as .csv or .parquet.",
-)
-@click.option("--force", is_flag=True, help="Write over a file that exists.")
-@click.option(
-    "--parameters", default="best", show_default=True, metavar="best|last", help="Which the run has kept."
-)
-@click.option(
-    "--model",
-    metavar="MODULE:FUNCTION",
-    help="The model of your own that the run was trained with: a run folder's own is never imported.",
-)
-@click.option("--skip-bad", is_flag=True, help="Leave out images that can't be read, and count them.")
-@reading("Options")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
-@click.option("--quiet", "-q", is_flag=True, help="Nothing but the main metric of the mean prediction.")
+@click.argument("run", type=Text(PATH))
+@click.argument("data", type=DATA)
+@flags({"Options": _OPTIONS})
 def command(
     run: Path,
     data: str,
@@ -74,7 +75,7 @@ def command(
         data,
         parameters=parameters,
         skip_bad=skip_bad,
-        reading=Reading(**reading_options(given)),
+        reading=Reading(**reading_of(given)),
     )
     document = found.to_dict()
     if out is not None:

@@ -6,9 +6,13 @@ import ast
 import re
 import shlex
 
+from epochal.settings import DECLARED
+
 __all__ = ["in_flags"]
 
-_NAMES = {"lags": "window", "by": "series", "id_columns": "id"}
+_NAMES = {"lags": "window", "by": "series", "id_columns": "id"} | {
+    one.name: one.flag for one in DECLARED.values() if one.flag
+}
 """Arguments whose flag has another name."""
 
 _OF_RANKS = {"by": "rank-by", "best": "rank-best", "most": "most-pairs"}

@@ -1,7 +1,7 @@
 """The entry point of the command line.
 
     epochal plan · train · resume · compare · advise · words · evaluate · predict · trace · report · runs
-    · verify · example
+    · verify · example · completion
 
 Each command has its own module, imported when it is called: `plan` answers without JAX.
 Exit status: 0 done, 1 failed, 2 refused, 130 interrupted, 143 terminated.
@@ -42,6 +42,7 @@ COMMANDS = {
     "runs": "List the runs in a folder.",
     "verify": "Say what in a run folder is damaged and what can still be used.",
     "example": "Write an example table as CSV, or list the examples.",
+    "completion": "Print what makes a shell complete commands and options.",
 }
 
 

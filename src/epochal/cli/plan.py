@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from epochal.cli.arguments import batch_size_of, order_of
 from epochal.cli.command import Command
-from epochal.cli.options import (
-    BatchSize,
-    Growth,
-    Whole,
-    batch_size_of,
-    column,
-    number_or_path,
-    order_of,
-    reading,
-    reading_options,
-)
+from epochal.cli.data import reading_of
+from epochal.cli.flags import BLOCK, GROW, JSON, READING, TARGET
+from epochal.cli.options import Text, but, flags
 from epochal.cli.say import say, say_document
 from epochal.errors import Refusal
 from epochal.plan import Plan
+from epochal.settings.kinds import whole
 
 __all__ = ["command"]
 
 
-class _Samples(Whole):
+class _Samples(Text):
     """A number of samples, or a file that has them."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -38,57 +33,23 @@ class _Samples(Whole):
         return super().convert(value, param, ctx)
 
 
+_OPTIONS = (
+    "batch_size",
+    but("epochs", "Passes through the samples.", default=1),
+    *("updates_per_epoch", GROW, "remainder"),
+    but("order", "shuffle, shuffle_once, sequential, replacement, blocks or tracks."),
+    BLOCK,
+    but("seed", "Seed of the random order."),
+    replace(TARGET, help=f"DATA: {TARGET.help}"),
+    but("validation", "DATA: held out, as train does.", metavar="SHARE"),
+    but("test", "DATA: held out for testing.", metavar="SHARE"),
+    *(*READING, JSON),
+)
+
+
 @click.command("plan", cls=Command)
-@click.argument("samples", metavar="SAMPLES|DATA", type=_Samples(1))
-@click.option(
-    "--batch-size",
-    "-b",
-    type=BatchSize(),
-    metavar="B",
-    help='Batch size, or "full". [32, or all samples if fewer]',
-)
-@click.option(
-    "--epochs",
-    "-e",
-    type=Whole(1),
-    default=1,
-    show_default=True,
-    metavar="E",
-    help="Passes through the samples.",
-)
-@click.option(
-    "--updates-per-epoch",
-    type=Whole(1),
-    metavar="U",
-    help="What an epoch is, instead of one pass through the samples; passes go on underneath.",
-)
-@click.option(
-    "--grow-batch",
-    type=Growth(),
-    metavar="E:B,...",
-    help='Other batch sizes after so many epochs, such as 30:128,60:full; or "5000 updates:128".',
-)
-@click.option(
-    "--remainder", default="keep", show_default=True, metavar="R", help="keep, drop, spread or carry."
-)
-@click.option(
-    "--order",
-    default="shuffle",
-    show_default=True,
-    metavar="O",
-    help="shuffle, shuffle_once, sequential, replacement, blocks or tracks.",
-)
-@click.option("--block-length", type=Whole(1), metavar="N", help="Consecutive samples of a block.")
-@click.option(
-    "--seed", type=Whole(0), default=0, show_default=True, metavar="S", help="Seed of the random order."
-)
-@click.option("--target", "-t", metavar="COLUMN", help="DATA: name or number, from 1. [the last column]")
-@click.option(
-    "--validation", default="0.2", show_default=True, metavar="SHARE", help="DATA: held out, as train does."
-)
-@click.option("--test", default="0", show_default=True, metavar="SHARE", help="DATA: held out for testing.")
-@reading("Options")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.argument("samples", metavar="SAMPLES|DATA", type=_Samples(whole(1)))
+@flags({"Options": _OPTIONS})
 def command(
     samples: int | str,
     batch_size: Any,
@@ -141,11 +102,11 @@ def _count(source: str, seed: int, given: dict[str, Any]) -> dict[str, Any]:
     from epochal.settings import Settings
     from epochal.training.samples import Gathered
 
-    shares = {name: number_or_path(given[name]) for name in ("validation", "test")}
+    shares = {name: given[name] for name in ("validation", "test")}
     for name, share in shares.items():
         if isinstance(share, str):
             raise Refusal(f'{name} must be a share or a number of samples here; got "{share}".')
-    dataset = load(source, target=column(given["target"]), **reading_options(given))
+    dataset = load(source, target=given["target"], **reading_of(given))
     parts = Gathered.of(dataset, Settings(repeats=1, seed=seed, **shares)).splits[0]
     return {
         "source": dataset.source,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from epochal.cli.command import Command
+from epochal.cli.data import reading_of
 from epochal.cli.files import check_new_file, replacing
-from epochal.cli.options import columns, reading, reading_options
+from epochal.cli.flags import JSON, OF_RUN, QUIET, READING, SKIP_BAD
+from epochal.cli.kinds import COLUMNS, PATH
+from epochal.cli.options import DATA, Text, flags
 from epochal.cli.say import say, say_data, say_document, say_note
 from epochal.errors import Refusal
+from epochal.settings.kinds import FLAG
+from epochal.settings.option import Option
 
 if TYPE_CHECKING:
     from epochal.runs import Prediction
@@ -20,40 +26,26 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+_OPTIONS = (
+    Option("out", None, PATH, "A .csv or .parquet file. [standard output]", "FILE", "o"),
+    *OF_RUN,
+    Option(
+        "guard_formulas",
+        False,
+        FLAG,
+        "CSV: put ' before cells that a spreadsheet would run: = + - @ tab; off, so that cells are as read.",
+    ),
+    Option("with_inputs", False, FLAG, "All columns of DATA beside the predictions, as it has them."),
+    Option("id_columns", (), COLUMNS, "Such columns beside them: names or numbers.", "COLUMNS", flag="id"),
+    *(SKIP_BAD, *READING, JSON),
+    replace(QUIET, help="No notes on standard error."),
+)
+
+
 @click.command("predict", cls=Command)
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("data")
-@click.option(
-    "--out",
-    "-o",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A .csv or .parquet file. [standard output]",
-)
-@click.option("--force", is_flag=True, help="Write over a file that exists.")
-@click.option(
-    "--parameters", default="best", show_default=True, metavar="best|last", help="Which the run has kept."
-)
-@click.option(
-    "--model",
-    metavar="MODULE:FUNCTION",
-    help="The model of your own that the run was trained with: a run folder's own is never imported.",
-)
-@click.option(
-    "--guard-formulas",
-    is_flag=True,
-    help="CSV: put ' before cells that a spreadsheet would run: = + - @ tab; off, so that cells are as read.",
-)
-@click.option(
-    "--with-inputs", is_flag=True, help="All columns of DATA beside the predictions, as it has them."
-)
-@click.option(
-    "--id", "id_columns", multiple=True, metavar="COLUMNS", help="Such columns beside them: names or numbers."
-)
-@click.option("--skip-bad", is_flag=True, help="Leave out images that can't be read, and count them.")
-@reading("Options")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output: rows and notes.")
-@click.option("--quiet", "-q", is_flag=True, help="No notes on standard error.")
+@click.argument("run", type=Text(PATH))
+@click.argument("data", type=DATA)
+@flags({"Options": _OPTIONS})
 def command(
     run: Path,
     data: str,
@@ -90,8 +82,8 @@ def command(
     from epochal.runs.prediction import Prediction
     from epochal.runs.ranking import rank
 
-    trained, told = load(run, model), Reading(**reading_options(given))
-    beside: dict[str, Any] = {"with_inputs": with_inputs, "id": columns(id_columns)}
+    trained, told = load(run, model), Reading(**reading_of(given))
+    beside: dict[str, Any] = {"with_inputs": with_inputs, "id": id_columns}
     prediction: Prediction | Ranking
     if isinstance(trained.model, Pairwise):
         prediction = rank(trained, data, parameters=parameters, reading=told, **beside)

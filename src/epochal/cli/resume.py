@@ -7,45 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from epochal.cli.command import Command, under
-from epochal.cli.hosts_options import hosts_options, join_others, ray_option
-from epochal.cli.options import Whole, decorate
+from epochal.cli.arguments import saving
+from epochal.cli.command import Command
+from epochal.cli.flags import HOSTS, JSON, KEPT, QUIET, RAY
+from epochal.cli.hosts import join_others
+from epochal.cli.kinds import PATH
+from epochal.cli.options import Sections, Text, but, flags
 from epochal.cli.reading import reading_progress
 from epochal.cli.running import exit_status, last_words, watched
-from epochal.cli.saving_options import saving, saving_options
 from epochal.cli.say import say, say_document
 from epochal.cli.train import own_model, result
+from epochal.settings.kinds import WORD
+from epochal.settings.option import Option
 
 if TYPE_CHECKING:
     from epochal.runs import Run
 
 __all__ = ["command"]
 
-_again = under("Training")
-_output = under("Output")
-
-_options = decorate(
-    _again(
-        "--epochs",
-        "-e",
-        type=Whole(1),
-        metavar="E",
-        help="Train further, as if E had been asked for at once.",
+_OPTIONS: Sections = {
+    "Training": (
+        but("epochs", "Train further, as if E had been asked for at once.", default=None),
+        Option("data", None, WORD, "Where the data is now, if it has been moved.", "DATA"),
+        Option("model", None, WORD, "The model, if it is one of your own.", "MODULE:FUNCTION"),
+        but("devices", "Devices that take part from now on. [as many as were asked for]"),
     ),
-    _again("--data", metavar="DATA", help="Where the data is now, if it has been moved."),
-    _again("--model", metavar="MODULE:FUNCTION", help="The model, if it is one of your own."),
-    _again(
-        "--devices",
-        type=Whole(1),
-        metavar="N",
-        help="Devices that take part from now on. [as many as were asked for]",
-    ),
-    saving_options,
-    ray_option,
-    hosts_options,
-    _output("--json", "as_json", is_flag=True, help="One JSON object on stdout, all else on stderr."),
-    _output("--quiet", "-q", is_flag=True, help="Nothing but the result."),
-)
+    "Checkpoints": KEPT,
+    "Machines": (RAY,),
+    "Several hosts": HOSTS,
+    "Output": (JSON, QUIET),
+}
 
 
 def _further(run: Run) -> str:
@@ -59,8 +50,8 @@ def _further(run: Run) -> str:
 
 
 @click.command("resume", cls=Command)
-@click.argument("run", type=click.Path(path_type=Path))
-@_options
+@click.argument("run", type=Text(PATH))
+@flags(_OPTIONS)
 @click.pass_context
 def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **given: Any) -> None:
     """Resume the interrupted training in the folder RUN, after a kill, a full disk or Ctrl-C.

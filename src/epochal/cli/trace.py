@@ -7,24 +7,31 @@ from pathlib import Path
 import click
 
 from epochal.cli.command import Command
-from epochal.cli.options import Whole
+from epochal.cli.flags import JSON
+from epochal.cli.kinds import PATH
+from epochal.cli.options import Text, flags
 from epochal.cli.say import say, say_document
 from epochal.errors import Refusal
+from epochal.settings.kinds import FLAG, whole
+from epochal.settings.option import Option
 
 __all__ = ["command"]
 
 
-@click.command("trace", cls=Command)
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--sample", type=Whole(1), metavar="ROW", help="A row of the data, from 1; a header is no row.")
-@click.option("--epoch", type=Whole(1), metavar="E", help="One epoch, from 1. [all]")
-@click.option("--update", type=Whole(1), metavar="U", help="An update, from 1.")
-@click.option(
-    "--repeat", type=Whole(1), default=1, show_default=True, metavar="R", help="Which repeat, from 1."
+_OPTIONS = (
+    Option("sample", None, whole(1), "A row of the data, from 1; a header is no row.", "ROW"),
+    Option("epoch", None, whole(1), "One epoch, from 1. [all]", "E"),
+    Option("update", None, whole(1), "An update, from 1.", "U"),
+    Option("repeat", 1, whole(1), "Which repeat, from 1.", "R"),
+    Option("audit", False, FLAG, "Count: classes of batches, uses of rows, what was left out."),
+    Option("epochs", None, whole(1), "For --audit: the first N epochs. [10]", "N"),
+    JSON,
 )
-@click.option("--audit", is_flag=True, help="Count: classes of batches, uses of rows, what was left out.")
-@click.option("--epochs", type=Whole(1), metavar="N", help="For --audit: the first N epochs. [10]")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+
+
+@click.command("trace", cls=Command)
+@click.argument("run", type=Text(PATH))
+@flags({"Options": _OPTIONS})
 def command(
     run: Path,
     sample: int | None,

@@ -11,34 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from epochal.cli.arguments import saving, trained
 from epochal.cli.command import Command
+from epochal.cli.data import load_data
 from epochal.cli.files import check_folder
-from epochal.cli.hosts_options import join_others, same_folder
-from epochal.cli.network_options import model, told
-from epochal.cli.options import column, columns, image_options, reading_options
-from epochal.cli.rank_options import pairs_asked
-from epochal.cli.reading import reading_progress
+from epochal.cli.flags import TRAIN
+from epochal.cli.hosts import join_others, same_folder
+from epochal.cli.networks import model
+from epochal.cli.options import DATA, flags
 from epochal.cli.running import exit_status, last_words, watched
-from epochal.cli.saving_options import saving
 from epochal.cli.say import say_document, say_note
-from epochal.cli.series_options import windows_of
-from epochal.cli.text_options import texts_of
-from epochal.cli.train_options import settings, train_options
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
     from epochal.cli.screen import Screen
-    from epochal.data import Dataset
     from epochal.runs import Run
     from epochal.training.loop import Control
     from epochal.training.train import Events
 
-__all__ = ["command", "folder_name", "load_data", "own_model", "result", "train_and_save"]
+__all__ = ["command", "folder_name", "own_model", "result", "train_and_save"]
 
 
 @click.command("train", cls=Command)
-@click.argument("data")
-@train_options
+@click.argument("data", type=DATA)
+@flags(TRAIN, "train")
 @click.pass_context
 def command(
     ctx: click.Context, /, data: str, out: Path | None, as_json: bool, quiet: bool, **given: Any
@@ -99,7 +95,7 @@ def _prepare(source: str, given: dict[str, Any], folder: Path, quiet: bool) -> t
             control=control,
             out=out,
             ray=given["ray"],
-            **settings(given, dataset),
+            **trained(given),
         )
 
 
@@ -114,51 +110,6 @@ def own_model(name: str | None) -> Iterator[None]:
             raise
         first = " ".join(str(error).partition("\n")[0].split()).rstrip(".")
         raise Refusal(f'model "{name}" failed: {type(error).__name__}: {first}.') from error
-
-
-def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Dataset:
-    """The samples, read as these options say."""
-    from epochal.data import load, rank_pairs, windows
-    from epochal.data.texts.texts import text
-
-    asked = {
-        "target": column(given["target"]),
-        **{name: columns(given[name]) for name in ("keep", "drop", "categorical", "numeric")},
-        **{name: given[name] for name in ("decimal", "date_format")},
-        **reading_options(given),
-    }
-    pairs = pairs_asked(given)
-    if pairs is not None:
-        return rank_pairs(source, **asked, **pairs)
-    read = texts_of(given)
-    if read is not None:
-        for name in ("keep", "drop", "categorical", "numeric", "decimal", "date_format"):
-            del asked[name]
-        if given["groups_table"] is not None:
-            raise Refusal("--groups-table is about images; name a column with --groups for texts.")
-        rest = {
-            "task": given["task"],
-            "sample_weight": column(given["sample_weight"]),
-            "groups": column(given["groups"]),
-            "groups_from": given["groups_from"],
-        }
-        return told(text(source, **rest, **asked, **read), given)
-    cut = windows_of(given)
-    if cut is not None:
-        return told(windows(source, **asked, **cut), given)
-    dataset = load(
-        source,
-        task=given["task"],
-        sample_weight=column(given["sample_weight"]),
-        groups=column(given["groups"]),
-        groups_from=given["groups_from"],
-        groups_table=given["groups_table"],
-        **image_options(given),
-        stream=given["stream"],
-        progress=reading_progress(quiet),
-        **asked,
-    )
-    return told(dataset, given)
 
 
 def result(run: Run, path: Path) -> dict[str, Any]:

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from epochal.cli.command import Command, under
+from epochal.cli.command import Command
 from epochal.cli.files import check_new_file, replacing
+from epochal.cli.flags import JSON, QUIET
 from epochal.cli.interrupts import stopping
-from epochal.cli.options import POSITIVE, BatchSize, Number, Whole, decorate
+from epochal.cli.kinds import PATH, TEXTS
+from epochal.cli.options import DATA, Sections, but, flags
 from epochal.cli.say import say, say_document
+from epochal.settings.kinds import FLAG, bounded, whole
+from epochal.settings.option import Option
 
 if TYPE_CHECKING:
     from epochal.applications.word_vectors import WordVectors
@@ -19,88 +23,40 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_text = under("Text")
-_training = under("Training")
-_output = under("Output")
-
-
-_options = decorate(
-    _text(
-        "--window",
-        type=Whole(1),
-        default=5,
-        show_default=True,
-        metavar="WORDS",
-        help="To a context, at most.",
+_OPTIONS: Sections = {
+    "Text": (
+        Option("window", 5, whole(1), "To a context, at most.", "WORDS"),
+        Option("min_count", None, whole(1), "Rarer words are left out. [5, or 1 in a small text]", "N"),
+        Option(
+            "subsample",
+            None,
+            bounded("a share between 0 and 1", lambda share: 0 <= share <= 1),
+            "Words with a larger one are thinned out; 0 for none. [0.001]",
+            "SHARE",
+        ),
+        Option("keep_case", False, FLAG, "Without lowercasing."),
     ),
-    _text(
-        "--min-count",
-        type=Whole(1),
-        metavar="N",
-        help="Rarer words are left out. [5, or 1 in a small text]",
+    "Training": (
+        Option("dimensions", 100, whole(1), "Of a vector.", "D", "d"),
+        Option("negatives", 5, whole(1), "Noise words for each pair.", "K"),
+        but("batch_size", 'Pairs of one update, or "full". [1024, or fewer in a small text]'),
+        but("epochs", "Passes through the pairs.", default=5),
+        but("optimizer", "As for train.", default="adagrad"),
+        *("learning_rate", but("order", "As for train."), "remainder"),
+        but("seed", "Of pairs, order and noise."),
     ),
-    _text(
-        "--subsample",
-        type=Number("a share between 0 and 1", lambda share: 0 <= share <= 1),
-        metavar="SHARE",
-        help="Words with a larger one are thinned out; 0 for none. [0.001]",
+    "Output": (
+        Option("out", Path("vectors.txt"), PATH, "Text as word2vec writes it, or .safetensors.", "FILE", "o"),
+        Option("force", False, FLAG, "Write over a file that exists."),
+        Option("nearest", (), TEXTS, "Show the words near it; may be repeated.", "WORD"),
+        *(JSON, QUIET),
     ),
-    _text("--keep-case", is_flag=True, help="Without lowercasing."),
-    _training(
-        "--dimensions", "-d", type=Whole(1), default=100, show_default=True, metavar="D", help="Of a vector."
-    ),
-    _training(
-        "--negatives",
-        type=Whole(1),
-        default=5,
-        show_default=True,
-        metavar="K",
-        help="Noise words for each pair.",
-    ),
-    _training(
-        "--batch-size",
-        "-b",
-        type=BatchSize(),
-        metavar="B",
-        help='Pairs of one update, or "full". [1024, or fewer in a small text]',
-    ),
-    _training(
-        "--epochs",
-        "-e",
-        type=Whole(1),
-        default=5,
-        show_default=True,
-        metavar="E",
-        help="Passes through the pairs.",
-    ),
-    _training("--optimizer", default="adagrad", show_default=True, metavar="NAME", help="As for train."),
-    _training("--learning-rate", "-l", type=POSITIVE, metavar="RATE", help="Learning rate. [the usual one]"),
-    _training("--order", default="shuffle", show_default=True, metavar="NAME", help="As for train."),
-    _training(
-        "--remainder", default="keep", show_default=True, metavar="NAME", help="keep, drop, spread or carry."
-    ),
-    _training(
-        "--seed", type=Whole(0), default=0, show_default=True, metavar="S", help="Of pairs, order and noise."
-    ),
-    _output(
-        "--out",
-        "-o",
-        type=click.Path(path_type=Path),
-        default="vectors.txt",
-        show_default=True,
-        metavar="FILE",
-        help="Text as word2vec writes it, or .safetensors.",
-    ),
-    _output("--force", is_flag=True, help="Write over a file that exists."),
-    _output("--nearest", multiple=True, metavar="WORD", help="Show the words near it; may be repeated."),
-    _output("--json", "as_json", is_flag=True, help="One JSON object on stdout, all else on stderr."),
-    _output("--quiet", "-q", is_flag=True, help="Nothing but the result."),
-)
+}
 
 
 @click.command("words", cls=Command)
-@click.argument("corpus")
-@_options
+@click.argument("corpus", type=DATA)
+@flags(_OPTIONS)
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -23,7 +23,7 @@ from epochal.data.standardize import (
 )
 from epochal.data.tables.rising import rising_note
 from epochal.data.tables.schema import Column, Encoder, LeftOut
-from epochal.data.tables.target import TASKS, class_words
+from epochal.data.tables.target import class_words
 from epochal.data.task import Task
 from epochal.data.texts.texts import TextEncoder
 from epochal.data.texts.vocabulary import Vocabulary, fit_vocabulary
@@ -32,7 +32,6 @@ from epochal.data.values.marks import MISSING
 __all__ = [
     "EXAMPLES",
     "MISSING",
-    "TASKS",
     "Clock",
     "Column",
     "Dataset",

@@ -21,16 +21,15 @@ from epochal.models.model import (
 )
 from epochal.models.own import OwnMetric, evaluated, metric, metrics_asked, metrics_of
 from epochal.models.pairwise import Pairwise
-from epochal.models.precision import PRECISIONS, Mixed, checked_precision, computing_in
+from epochal.models.precision import Mixed, computing_in
 from epochal.models.subsets import of_subsets, weighted_means
-from epochal.models.threshold import best_threshold, checked_threshold, confusion_at
+from epochal.models.threshold import best_threshold, confusion_at
 
 __all__ = [
     "ACTIVATIONS",
     "LOSSES",
     "METRICS",
     "MLP",
-    "PRECISIONS",
     "Embedded",
     "FlaxModel",
     "FunctionModel",
@@ -46,8 +45,6 @@ __all__ = [
     "best_threshold",
     "bounds_of",
     "check_model",
-    "checked_precision",
-    "checked_threshold",
     "computing_in",
     "confusion_at",
     "default_metrics",

@@ -8,7 +8,6 @@ optimizer, its state, sums over micro-batches and losses are unaffected.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,16 +15,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from epochal.errors import Refusal, did_you_mean
 from epochal.models.embedded import Embedded
 from epochal.models.frozen import names_of
 from epochal.models.model import Model, PyTree, Variables
 from epochal.models.pairwise import Pairwise
 
-__all__ = ["PRECISIONS", "Mixed", "checked_precision", "computing_in"]
-
-PRECISIONS: Mapping[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-"""Compute dtypes by name."""
+__all__ = ["Mixed", "computing_in"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Mixed:
     Args:
         model: the model. If it has `products`, patterns of parameter names, only those are rounded,
             and the rest is computed in float32, as in the built-in networks.
-        precision: a name in `PRECISIONS`.
+        precision: the name of a dtype.
 
     >>> from epochal.models.mlp import MLP
     >>> model = Mixed(MLP(2, outputs=1), "bfloat16")
@@ -81,7 +76,7 @@ class Mixed:
 
     def _rounded(self, values: jax.Array) -> jax.Array:
         """Round 32-bit floats; integers and shorter floats are unchanged."""
-        return values.astype(PRECISIONS[self.precision]) if values.dtype == jnp.float32 else values
+        return values.astype(self.precision) if values.dtype == jnp.float32 else values
 
 
 @functools.lru_cache(maxsize=64)
@@ -91,7 +86,6 @@ def computing_in(model: Model, precision: str) -> Model:
     A method `computing_in(dtype)` of the model returns what is wrapped: a Flax module sets the dtype of its
     layers, so that a layer after one with float32 outputs still computes in fewer bits.
     """
-    checked_precision(precision)
     if precision == "float32":
         return model
     if isinstance(model, Pairwise):
@@ -99,11 +93,4 @@ def computing_in(model: Model, precision: str) -> Model:
     if isinstance(model, Embedded):  # codes need more digits than fewer bits have
         return Embedded(computing_in(model.model, precision), model.sizes)
     own = getattr(model, "computing_in", None)
-    return Mixed(model if own is None else own(PRECISIONS[precision]), precision)
-
-
-def checked_precision(name: Any) -> str:
-    """The name of a precision, or a refusal."""
-    if not isinstance(name, str) or name not in PRECISIONS:
-        raise Refusal(did_you_mean("precision", str(name), PRECISIONS))
-    return name
+    return Mixed(model if own is None else own(jnp.dtype(precision)), precision)

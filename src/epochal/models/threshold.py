@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.errors import Refusal, did_you_mean
-
-__all__ = ["best_threshold", "checked_threshold", "confusion_at"]
+__all__ = ["best_threshold", "confusion_at"]
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -29,23 +27,6 @@ _RULES: dict[str, Callable[[Counts, Counts, int, int], Floats]] = {
     ).astype(np.float64),
 }
 """The quantity to maximize, from samples found and taken at each threshold; integer for exact ties."""
-
-
-def checked_threshold(threshold: Any) -> Any:
-    """A rule, a number in (0, 1), or None; others are refused.
-
-    >>> checked_threshold("f1"), checked_threshold(0.3), checked_threshold(None)
-    ('f1', 0.3, None)
-    """
-    if threshold is None or (isinstance(threshold, str) and threshold in _RULES):
-        return threshold
-    if isinstance(threshold, str):
-        raise Refusal(did_you_mean("threshold", threshold, _RULES) + " Or a number between 0 and 1.")
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 < threshold < 1:
-        raise Refusal(
-            f"`threshold` must lie between 0 and 1, or be one of {', '.join(_RULES)}; got {threshold!r}."
-        )
-    return float(threshold)
 
 
 def best_threshold(rule: str, probabilities: ArrayLike, positive: ArrayLike) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from epochal.data import Dataset, Task, class_words
 from epochal.errors import Refusal, did_you_mean
-from epochal.settings import plain_number
+from epochal.settings.kinds import plain_number
 
 __all__ = ["by_class", "weights_of_classes"]
 

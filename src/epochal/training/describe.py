@@ -13,6 +13,7 @@ from epochal.data import Dataset
 from epochal.engine.determinism import always_same
 from epochal.models import Variables
 from epochal.models.starts import Initial
+from epochal.settings import DECLARED
 from epochal.training.lanes import Lanes
 from epochal.training.notes import notes_of, weight_notes
 from epochal.training.prepared import Prepared
@@ -27,22 +28,17 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
     described = getattr(prepared.model, "to_dict", None)
     return {
         "model": described() if described else {"kind": type(prepared.model).__name__},
+        **{name: getattr(settings, name) for name in DECLARED},
         "batch_size": int(prepared.plan.batch_size),
         "batch_schedule": None
         if prepared.plan.batch_schedule is None
         else prepared.plan.batch_schedule.to_dict(),
-        "updates_per_epoch": prepared.plan.updates_per_epoch,
         "micro_batch": spec.micro_batch,
-        "epochs": prepared.plan.epochs,
         "optimizer": optimizer.name,
         "optimizer_options": dict(optimizer.options),
         "learning_rate": optimizer.learning_rate,
         "schedule": spec.schedule.describe(),
-        "weight_decay": settings.weight_decay,
-        "clip_norm": settings.clip_norm,
-        "gradient_noise": settings.gradient_noise,
         "loss": prepared.loss_name,
-        "label_smoothing": settings.label_smoothing,
         "metrics": [metric.name for metric in spec.metrics],
         "own_metrics": {
             metric.name: {True: "higher is better", False: "lower is better", None: ""}[
@@ -56,30 +52,19 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "order": prepared.order.name,
         "order_options": prepared.order.options,
         "order_by": _order_by(prepared),
-        "stateful": settings.stateful,
-        "remainder": prepared.plan.remainder,
-        "repeats": settings.repeats,
-        "devices": settings.devices,
-        "seed": settings.seed,
         "vary": list(settings.vary),
         "validation": _held_out(settings.validation, prepared.validation),
         "test": _held_out(settings.test, prepared.test),
-        "split": settings.split,
-        "gap": settings.gap,
         "class_weight": settings.class_weight
         if isinstance(settings.class_weight, str | None)
         else dict(settings.class_weight),
-        "threshold": settings.threshold,
         "standardize": getattr(prepared.scalings[0], "standardizes", False),
         "evaluate_every": f"{every} {unit}",
         "evaluate_train": "train" in spec.parts,
         "stream": prepared.fed,
-        "workers": settings.workers,
         "initial": _initial(settings.initial),
         "freeze": list(settings.freeze),
         "augment": [str(transform) for transform in settings.augment],
-        "precision": settings.precision,
-        "deterministic": settings.deterministic,
     }
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from epochal.settings import DECLARED
 from epochal.training.json_values import shown
 
 __all__ = ["differences"]
@@ -22,9 +23,9 @@ def differences(then: Any, now: Mapping[str, Any]) -> list[str]:
     if not isinstance(then, Mapping):
         return [f"what the run was: {shown(then)}"]
     changed = {
-        name: (then.get(name), now.get(name))
+        name: (then.get(name, _USUAL.get(name)), now.get(name))
         for name in dict.fromkeys([*now, *then])
-        if not _same(name, then.get(name), now.get(name))
+        if not _same(name, then.get(name, _USUAL.get(name)), now.get(name))
     }
     found: list[str] = []
     for name, (before, after) in changed.items():
@@ -38,6 +39,8 @@ def differences(then: Any, now: Mapping[str, Any]) -> list[str]:
     return found
 
 
+_USUAL = {name: one.default for name, one in DECLARED.items() if one.resume}
+"""What held before an option was declared."""
 _WRITTEN_BY = ("jax", "backend")
 """What a digest of a program also depends on."""
 _OF_SAMPLES = frozenset(("data", "validation", "test", "split", "gap", "seed"))

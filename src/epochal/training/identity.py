@@ -16,6 +16,7 @@ import numpy as np
 from epochal.data import Dataset
 from epochal.engine.rules import Never
 from epochal.plan.column import Column
+from epochal.settings import DECLARED
 from epochal.training.json_settings import CODECS, given_in_words, write_model, write_settings
 from epochal.training.json_values import Unsayable
 from epochal.training.prepared import Prepared
@@ -25,6 +26,10 @@ __all__ = ["FORMAT", "identity"]
 
 FORMAT = 1
 """The version of the state and its semantics; other versions are not resumed."""
+
+
+_WITHIN = ("batch_size", "updates_per_epoch", "order", "remainder", "task", "evaluate_train")
+"""What is compared as it was settled, within the plan, the data and the parts that are evaluated."""
 
 
 def identity(prepared: Prepared) -> dict[str, Any]:
@@ -38,6 +43,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
     every, unit = settings.evaluation
     return {
         "format": FORMAT,
+        **{name: written[name] for name, one in DECLARED.items() if one.resume and name not in _WITHIN},
         "data": _data(prepared.dataset) | {"streamed": prepared.fed},
         **{
             name: settings_of if part is None else _data(part)
@@ -46,11 +52,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
                 ("test", written["test"], prepared.test),
             )
         },
-        "split": settings.split,
-        "gap": settings.gap,
         "held_out": _digest(prepared.splits[0].validation, prepared.splits[0].test),
-        "seed": settings.seed,
-        "repeats": settings.repeats,
         "vary": sorted(settings.vary),
         "plan": {
             "samples": None if prepared.endless else plan.samples,
@@ -70,22 +72,14 @@ def identity(prepared: Prepared) -> dict[str, Any]:
         "learning_rate": spec.optimizer.learning_rate,
         "schedule": {name: getattr(spec.schedule, name) for name in spec.schedule.__dataclass_fields__},
         "weight_decay": spec.optimizer.weight_decay,
-        "clip_norm": spec.clip_norm,
-        "gradient_noise": spec.gradient_noise,
         "loss": prepared.loss_name,
-        "label_smoothing": spec.label_smoothing,
-        "class_weight": written["class_weight"],
         "metrics": [metric.name for metric in spec.metrics],
         "monitor": spec.monitor,
         "stop": rule,
         "evaluate_every": f"{every} {unit}",
         "evaluated": list(spec.parts),
         "standardize": getattr(prepared.scalings[0], "standardizes", False),
-        "augment": written["augment"],
-        "freeze": list(settings.freeze),
         "micro_batch": spec.micro_batch,
-        "stateful": settings.stateful,
-        "precision": settings.precision,
         "program": _digested(program_digest(prepared)) if foreign else None,
     }
 

@@ -9,15 +9,14 @@ from typing import Any
 from epochal.common.faces import option
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import MLP, Pairwise, without_embeddings
-from epochal.settings import Settings
+from epochal.settings import DECLARED, Settings
+from epochal.settings.kinds import Wrong
 from epochal.training.json_values import (
     WRONG,
     Codec,
     Unsayable,
+    declared,
     in_words,
-    optional,
-    plain,
-    several,
     shown,
     special,
 )
@@ -49,32 +48,8 @@ def given_in_words(value: Any) -> str | None:
 
 # Settings --------------------------------------------------------------------------------------------------
 
-_WHOLE, _NUMBER, _WORD = plain("a whole number", int), plain("a number", float), plain("a word", str)
-_FLAG, _WORDS = plain("true or false", bool), several("a list of words", _WORD)
-
-
-def _codecs() -> dict[str, Codec]:
-    found = {
-        **dict.fromkeys(("epochs", "repeats", "seed", "gap"), _WHOLE),
-        **dict.fromkeys(("updates_per_epoch", "workers", "devices"), optional(_WHOLE)),
-        "micro_batch": optional(plain("a whole number or auto", int, str)),
-        **dict.fromkeys(("learning_rate", "weight_decay", "clip_norm"), optional(_NUMBER)),
-        **dict.fromkeys(("label_smoothing", "gradient_noise"), _NUMBER),
-        **dict.fromkeys(("optimizer", "remainder", "precision"), _WORD),
-        **dict.fromkeys(("loss", "monitor", "task", "split"), optional(_WORD)),
-        "threshold": optional(plain("a number or a word", float, str)),
-        "evaluate_every": plain("a whole number or words", int, str),
-        **dict.fromkeys(("stateful", "deterministic"), _FLAG),
-        **dict.fromkeys(("standardize", "evaluate_train", "stream"), optional(_FLAG)),
-        **dict.fromkeys(("vary", "freeze"), _WORDS),
-        "metrics": optional(_WORDS),
-        **special(),
-    }
-    return {name: found[name] for name in Settings.__dataclass_fields__}
-
-
-CODECS = _codecs()
-"""The codec of each setting; the import fails if one is missing."""
+CODECS = {name: special().get(name) or declared(one) for name, one in DECLARED.items()}
+"""How each setting is written and read."""
 
 
 def write_settings(settings: Settings) -> dict[str, Any]:
@@ -106,6 +81,8 @@ def read_settings(written: Any, options: Mapping[str, Any]) -> tuple[dict[str, A
             continue
         try:
             found[name] = CODECS[name].read(value)
+        except Wrong as wrong:
+            raise damaged(f"settings.{name} {shown(wrong)}") from None
         except WRONG as error:
             why = f" ({shown(error).rstrip('.')})" if isinstance(error, Refusal) else ""
             raise damaged(f"settings.{name} must be {CODECS[name].what}; got {_json(value)}{why}") from None

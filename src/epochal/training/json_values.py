@@ -26,7 +26,8 @@ from epochal.models.augment import KINDS
 from epochal.models.starts import Initial
 from epochal.plan import BatchSchedule, Order
 from epochal.plan.named import ORDERS, order_named
-from epochal.settings import plain_number
+from epochal.settings.kinds import plain_number
+from epochal.settings.option import Option
 from epochal.stopping import (
     Budget,
     GeneralizationLoss,
@@ -39,7 +40,7 @@ from epochal.stopping import (
 )
 from epochal.stopping.rules import Joined
 
-__all__ = ["WRONG", "Codec", "Unsayable", "family", "in_words", "plain", "shown", "special"]
+__all__ = ["WRONG", "Codec", "Unsayable", "declared", "family", "in_words", "plain", "shown", "special"]
 
 WRONG = (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
 """Exceptions on reading an ill-typed value; `Refusal` is a ValueError."""
@@ -310,6 +311,29 @@ _WORD, _NUMBER = plain("a word", str), plain("a finite number", int, float)
 _SCHEDULE = family("a schedule", {"schedule": Schedule})
 
 
+def declared(one: Option) -> Codec:
+    """An option whose values JSON holds as they are, checked as it declares."""
+
+    def write(value: Any) -> Any:
+        if not _is_plain(value):
+            raise Unsayable
+        return list(value) if isinstance(value, tuple) else plain_number(value)
+
+    def read(value: Any) -> Any:
+        value = tuple(value) if isinstance(value, list) else value
+        if not _is_plain(value):
+            raise TypeError(one.name)
+        return None if value is None and one.default is None else one.kind.check(value)
+
+    return Codec("a plain value", write, read)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return len(value) <= MOST_VALUES and all(_is(one, str) for one in value)
+    return _is(plain_number(value), None | bool | float | str)
+
+
 def special() -> dict[str, Codec]:
     """The codecs of settings with special types."""
     return {
@@ -326,6 +350,7 @@ def special() -> dict[str, Codec]:
         "test": Codec("a share or a path", _write_held_out, _read_held_out),
         "class_weight": optional(Codec("weights by class", _write_weights, _read_weights)),
         "initial": optional(Codec("where parameters are", _write_initial, _read_initial)),
+        "metrics": optional(_NAMES),
         "augment": several("transforms of images", family("a transform of images", KINDS), 100),
     }
 

@@ -22,7 +22,9 @@ from epochal.data import (
 from epochal.data.encoder import code_sizes
 from epochal.data.streams.iterators import EndlessRows
 from epochal.engine.memory import state_bytes
+from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.rules import Never, Rule
+from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Layout, Spec
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import (
@@ -34,12 +36,13 @@ from epochal.models import (
     default_metrics,
     embedded,
     loss_for,
+    metrics_asked,
     metrics_of,
     seen_dtype,
     settled,
     shapes_of,
 )
-from epochal.models.augment import Augmented
+from epochal.models.augment import Augmented, transforms_of
 from epochal.models.frozen import Frozen, matching, names_of
 from epochal.models.pairwise import Pairwise
 from epochal.models.starts import Start, start_of
@@ -54,7 +57,24 @@ from epochal.training.prepared import Prepared
 from epochal.training.samples import Gathered, endless_plan
 from epochal.training.shapes import check_fit, traced, tried
 
-__all__ = ["prepare"]
+__all__ = ["chosen_optimizer", "prepare"]
+
+
+def chosen_optimizer(settings: Settings) -> Optimizer:
+    """The optimizer with its options."""
+    options = dict(settings.optimizer_options)
+    return optimizer_for(settings.optimizer, settings.learning_rate, options, settings.weight_decay)
+
+
+def _schedule(settings: Settings) -> Schedule:
+    """The schedule; an Optax object has its own."""
+    schedule = settings.schedule
+    if not isinstance(schedule, str | Schedule):
+        raise Refusal(f"`schedule` must be a name or a Schedule; got {schedule!r}.")
+    schedule = schedule if isinstance(schedule, Schedule) else Schedule(schedule)
+    if not isinstance(settings.optimizer, str) and schedule != Schedule():
+        raise Refusal("`schedule` has no effect on an Optax object, which has its own; leave it out.")
+    return schedule
 
 
 def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = None) -> Prepared:
@@ -73,6 +93,10 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
             'jax.config.update("jax_enable_x64", False).'
         )
     check_devices(settings.devices)
+    settings = replace(settings, augment=transforms_of(settings.augment))
+    if settings.metrics is not None:
+        settings = replace(settings, metrics=metrics_asked(settings.metrics))
+    schedule = _schedule(settings)
     state = functools.partial(_state, model, settings)
     samples = Gathered.of(data, settings, state, model) if like is None else Gathered.like(like, settings)
     dataset, task, splits, settings = samples.dataset, samples.task, samples.splits, samples.settings
@@ -135,8 +159,8 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         loss=loss,
         metrics=metrics,
         classes=len(task.classes),
-        optimizer=settings.chosen_optimizer(),
-        schedule=settings.chosen_schedule(),
+        optimizer=chosen_optimizer(settings),
+        schedule=schedule,
         rule=without_budgets(rule),
         monitor=monitor,
         layout=Layout.of(plan.passes),
@@ -240,7 +264,7 @@ def _state(model: Any, settings: Settings, dataset: Dataset) -> int:
     outputs = 1 if dataset.task is None else dataset.task.outputs
     chosen = tried("the model", lambda: _chosen(model, dataset, outputs, [dataset.inputs]))
     shapes = tried("the model", lambda: shapes_of(chosen, dataset.shape, dataset.dtype))
-    return state_bytes(shapes, settings.chosen_optimizer())
+    return state_bytes(shapes, chosen_optimizer(settings))
 
 
 def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -> Model:

@@ -137,7 +137,7 @@ def ask_again(
                 f'the {what} of the run must be where they were, "{shown(path)}"; nothing is there. '
                 f"Say where they are now: epochal.resume(folder, {name}=path)."
             )
-    settings = Settings.of(asked)
+    settings = Settings(**asked)
     chosen = model if model is not None else read_model(document["model"])
     samples = _read_data(document["data"], data, settings, progress)
     if isinstance(chosen, str):

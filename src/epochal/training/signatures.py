@@ -1,43 +1,68 @@
-"""Signatures and docstrings of functions with training options, generated from `Settings`."""
+"""Settings from keyword arguments, and the signatures and docstrings of functions that take them."""
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import re
 import sys
 import textwrap
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
-from epochal.settings import Settings
+from epochal.data import load
+from epochal.errors import Refusal, did_you_mean
+from epochal.settings import DECLARED, Settings
+from epochal.settings.option import Option, options_of
 
-__all__ = ["described_options", "takes_options"]
+__all__ = ["settings_of", "takes_options"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_ENTRY = re.compile(r"^ {4}(\w+): ")
 _STARRED = re.compile(r"^( *)\*\*options: .*(?:\n\1 +.*)*", re.MULTILINE)
 
+_ELSEWHERE = {
+    "patience": "stop=ep.Patience(20)",
+    "target": 'y="column", as in ep.fit(model, frame, "column")',
+    "hidden": "the model ep.MLP(64, 64)",
+    "sample_weight": "ep.fit(model, X, y, sample_weight=weights)",
+    "block_length": "order=ep.Blocks(12)",
+    "groups": 'order=ep.Groups(values), or ep.load_data(source, groups="column")',
+    "progress": "ep.fit(..., progress=False), since train yields events",
+    "max_seconds": "stop=ep.Budget(seconds=60)",
+    "max_updates": "stop=ep.Budget(updates=1000)",
+    "lr": "learning_rate",
+    "n_epochs": "epochs",
+    "max_iter": "epochs",
+    "random_state": "seed",
+    "verbose": "progress=False to be silent",
+    "validation_split": "validation=0.2",
+    "validation_data": "validation=(X_val, y_val)",
+    "early_stopping": "stop=ep.Patience(20)",
+    "hidden_layer_sizes": "the model ep.MLP(64, 64)",
+    "shuffle": 'order="shuffle", the default, or order="sequential"',
+    "callbacks": "ep.train(...), which yields events",
+}
+"""Options of the command line and of other libraries that are elsewhere, and where."""
 
-def described_options() -> dict[str, str]:
-    """The description of each option from the docstring of `Settings`, on one line.
 
-    >>> described_options()["seed"]
-    'of the first repeat.'
+def settings_of(options: Mapping[str, Any], beside: Iterable[str] = ()) -> Settings:
+    """The settings with these options; an unknown one is refused with the nearest name.
+
+    Args:
+        options: by name.
+        beside: further arguments of the function that was called, which may have been meant.
     """
-    text = inspect.cleandoc(Settings.__doc__ or "").partition("Args:\n")[2]
-    found: dict[str, list[str]] = {}
-    name = ""
-    for line in text.splitlines():
-        begins = _ENTRY.match(line)
-        if begins:
-            name = begins[1]
-            line = line[begins.end() :]
-        if name and line.strip():
-            found.setdefault(name, []).append(line.strip())
-    return {name: " ".join(lines) for name, lines in found.items()}
+    for name in options:
+        if name in _ELSEWHERE:
+            raise Refusal(f'unknown option "{name}"; use {_ELSEWHERE[name]}.')
+        if name not in DECLARED and name in inspect.signature(load).parameters:
+            raise Refusal(
+                f'option "{name}" is one of load_data: ep.fit(model, ep.load_data(source, {name}=...)).'
+            )
+        if name not in DECLARED:
+            raise Refusal(did_you_mean("option", name, [*beside, *DECLARED]))
+    return Settings(**options)
 
 
 def takes_options(
@@ -45,35 +70,34 @@ def takes_options(
     without: Collection[str] = (),
     defaults: Mapping[str, Any] | None = None,
     several: Collection[str] = (),
+    declaring: type = Settings,
 ) -> Callable[[Function], Function]:
     """Document the options of a function with `**options`: types, defaults and descriptions.
 
-    `inspect.signature`, completion and `help()` then show those of `Settings`; the function is not
-    wrapped.
+    `inspect.signature`, completion and `help()` show what is declared; the function itself is not wrapped.
 
     Args:
-        without: options that the function does not take.
-        defaults: defaults other than those of `Settings`.
-        several: options that also take lists, or mappings from labels to values.
+        without: options that the function refuses.
+        defaults: those that differ from the declared ones.
+        several: options that also take a list of values, or a mapping from labels to values.
+        declaring: what declares the options.
     """
 
     def complete(function: Function) -> Function:
         own = inspect.signature(function)
-        options = typing.get_type_hints(Settings)
+        types = typing.get_type_hints(declaring)
         plain = [
             one.replace(annotation=_resolved(one.annotation, function))
             for one in own.parameters.values()
             if one.kind is not inspect.Parameter.VAR_KEYWORD
         ]
+        taken = [one for one in options_of(declaring).values() if one.name not in without]
         shown = []
-        for one in dataclasses.fields(Settings):
-            if one.name in without:
-                continue
-            default = one.default_factory() if callable(one.default_factory) else one.default
-            kind = options[one.name]
-            if one.name in several:
-                kind = kind | list[Any] | Mapping[str, Any] if kind is not Any else Any
-            default = (defaults or {}).get(one.name, default)
+        for one in taken:
+            kind = types[one.name]
+            if one.name in several and kind is not Any:
+                kind = kind | list[Any] | Mapping[str, Any]
+            default = (defaults or {}).get(one.name, one.default)
             shown.append(
                 inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
             )
@@ -81,7 +105,7 @@ def takes_options(
             parameters=[*plain, *shown], return_annotation=_resolved(own.return_annotation, function)
         )
         if function.__doc__:
-            function.__doc__ = _completed(function.__doc__, [one.name for one in shown])
+            function.__doc__ = _completed(function.__doc__, taken)
         return function
 
     return complete
@@ -97,16 +121,14 @@ def _resolved(annotation: Any, function: Callable[..., Any]) -> Any:
         return annotation
 
 
-def _completed(doc: str, names: list[str]) -> str:
-    """A docstring with a line for each option after that of `**options`."""
-    lines = described_options()
+def _completed(doc: str, options: list[Option]) -> str:
+    """A docstring whose line about `**options` is followed by a line for each of them."""
 
     def entry(found: re.Match[str]) -> str:
-        indent = found[1]
-        said = " ".join(found[0].split()).removeprefix("**options: ")
-        told = [f"**options: {said}", *(f"{name}: {lines[name]}" for name in names)]
+        lines = [" ".join(found[0].split()), *(one.documentation for one in options)]
         return "\n".join(
-            textwrap.fill(one, 110, initial_indent=indent, subsequent_indent=indent + "    ") for one in told
+            textwrap.fill(one, 110, initial_indent=found[1], subsequent_indent=found[1] + "    ")
+            for one in lines
         )
 
     return _STARRED.sub(entry, doc, count=1)

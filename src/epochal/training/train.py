@@ -29,7 +29,7 @@ from epochal.models import check_model
 from epochal.runs import Run, refuse_existing
 from epochal.runs.home import Home
 from epochal.runs.place import RunFolder
-from epochal.settings import Options, Settings
+from epochal.settings import Options
 from epochal.training.agreement import INTERRUPTED, begun, same_micro_batch
 from epochal.training.checkpointer import Saver
 from epochal.training.events import (
@@ -54,7 +54,7 @@ from epochal.training.progress import Display, Watcher, display
 from epochal.training.repeats import cluster_for, train_repeats
 from epochal.training.request import document
 from epochal.training.result import LaneResult, conclude
-from epochal.training.signatures import takes_options
+from epochal.training.signatures import settings_of, takes_options
 from epochal.training.snapshot import Remembered, in_step
 
 __all__ = ["Control", "Events", "drained", "fit", "train"]
@@ -190,7 +190,7 @@ def train(
         if place is not None and together().leads:
             refuse_existing(place.path)
         check_model(model)
-        settings = Settings.of(options, ("sample_weight", "out", "ray", "progress"))
+        settings = settings_of(options, ("sample_weight", "out", "ray", "progress"))
         reading = {"task": settings.task, "stream": settings.stream, "workers": settings.workers}
         return micro_batched(prepare(model, joined(data, y, sample_weight, **reading), settings))
 

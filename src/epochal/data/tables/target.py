@@ -20,10 +20,10 @@ from epochal.data.task import Task
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
+from epochal.settings import TASKS
 
 __all__ = [
     "FEW_CLASSES",
-    "TASKS",
     "class_ids",
     "class_words",
     "recognize_task",
@@ -31,7 +31,6 @@ __all__ = [
     "target_numbers",
 ]
 
-TASKS = ("classification", "binary", "multiclass", "multilabel", "regression")
 FEW_CLASSES = 20
 """Integers with at most this many distinct values are classes."""
 _MISSING_SHARE = 0.05

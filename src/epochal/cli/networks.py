@@ -1,26 +1,23 @@
-"""Options of networks."""
+"""The network that a command line names, with its options."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from epochal.cli.command import under
-from epochal.cli.options import Number, Whole, decorate
+from epochal.cli.flags import NETWORKS
 from epochal.errors import Refusal, did_you_mean
 
 if TYPE_CHECKING:
     from epochal.data import Dataset
 
-__all__ = ["model", "network_options", "network_parts", "networks", "told", "variants"]
+__all__ = ["model", "networks", "told", "variants"]
 
-_model = under("Model")
-
-HIDDEN, ACTIVATION = "64,64", "relu"
-"""What holds for the MLP, and for all that have an activation, where nothing is said."""
+HIDDEN, FILTERS = (64, 64), (32, 64)
+"""Layers of the MLP, and convolutions of the CNN, where nothing is said."""
 
 OWNERS = {
     "hidden": ("mlp",),
@@ -37,38 +34,8 @@ OWNERS = {
 }
 """The networks that an option belongs to."""
 
-NETWORKS = ("mlp", "cnn", "lstm", "gru", "text")
 SMALLEST_IMAGE = 4
 """Pixels of a side that two poolings leave something of."""
-
-network_parts = decorate(
-    _model("--filters", metavar="LIST", help="cnn: filters of each convolution. [32,64]"),
-    _model("--kernel", type=Whole(1), metavar="K", help="cnn: the size of its windows. [3]"),
-    _model("--pool", type=Whole(1), metavar="P", help="cnn: max pooling after each, 1 for none. [2]"),
-    _model("--dense", metavar="LIST", help='cnn: units of its dense layers, "" for none. [128]'),
-    _model("--units", type=Whole(1), metavar="U", help="lstm, gru, text: size of the state. [64]"),
-    _model("--layers", type=Whole(1), metavar="L", help="lstm, gru: stacked layers. [1]"),
-    _model("--embedding", type=Whole(1), metavar="D", help="text: size of a token's embedding. [64]"),
-    _model("--text-by", metavar="NAME", help="text: how tokens are combined: mean, gru or lstm. [mean]"),
-    _model(
-        "--dropout",
-        type=Number("a share in [0, 1)", lambda share: 0 <= share < 1),
-        default=0.0,
-        metavar="SHARE",
-        help="Hidden units set to zero in an update.",
-    ),
-    _model("--batch-norm", is_flag=True, help="Normalize hidden layers over the batch."),
-    _model("--model", metavar="MODULE:FUNCTION", help="A model of your own: function(inputs, outputs)."),
-)
-"""What a network has besides its hidden layers, or a model that takes its place."""
-
-network_options = decorate(
-    _model("--network", metavar="NAME", help="mlp, cnn, lstm, gru or text. [by the samples' shape]"),
-    _model("--hidden", metavar="UNITS", help='mlp: units of its layers, "" for none. [64,64]'),
-    _model("--activation", metavar="NAME", help="mlp, cnn: activation function. [relu]"),
-    network_parts,
-)
-"""Which network it is, of what size, or a model that takes its place."""
 
 
 def _is_given(value: Any) -> bool:
@@ -89,14 +56,14 @@ def _by_shape(dataset: Dataset) -> str:
     return "cnn" if min(sides) >= SMALLEST_IMAGE else "mlp"
 
 
-def _network(given: dict[str, Any], dataset: Dataset) -> str:
+def _network(given: Mapping[str, Any], dataset: Dataset) -> str:
     name = given["network"]
     if name is not None and name not in NETWORKS:
         raise Refusal(did_you_mean("network", name, NETWORKS))
     return _by_shape(dataset) if name is None else str(name)
 
 
-def told(dataset: Dataset, given: dict[str, Any]) -> Dataset:
+def told(dataset: Dataset, given: Mapping[str, Any]) -> Dataset:
     """The data, with a note where its shape decides that the network is not the usual one of a table."""
     if given["network"] is not None or given["model"] is not None:
         return dataset
@@ -108,7 +75,7 @@ def told(dataset: Dataset, given: dict[str, Any]) -> Dataset:
     return replace(dataset, noticed=(*dataset.noticed, note))
 
 
-def model(given: dict[str, Any], dataset: Dataset) -> Any:
+def model(given: Mapping[str, Any], dataset: Dataset) -> Any:
     """The network that was asked for; for pairs of ranked rows, the scorer of one of them."""
     from epochal.data import PairEncoder
     from epochal.models import Pairwise
@@ -118,7 +85,7 @@ def model(given: dict[str, Any], dataset: Dataset) -> Any:
     return _chosen(given, dataset)
 
 
-def networks(given: dict[str, Any], dataset: Dataset) -> Any:
+def networks(given: Mapping[str, Any], dataset: Dataset) -> Any:
     """The network, or several of them by what makes them differ: lists of networks, layers and activations.
 
     Of several networks each takes the options that it has.
@@ -136,10 +103,10 @@ def networks(given: dict[str, Any], dataset: Dataset) -> Any:
     return found
 
 
-def variants(given: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def variants(given: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Each network of a comparison: what makes it differ, and the options as if it had been named alone."""
     named: Any = given["network"] or (None,)
-    varied: list[tuple[str, dict[str, Any]]] = []
+    varied: list[tuple[str, Mapping[str, Any]]] = []
     for name in named:
         one = given if len(named) == 1 else {**given, **_of_others(name, named)}
         hidden: Any = one["hidden"] or (None,)
@@ -163,16 +130,12 @@ def _of_others(name: str, named: tuple[str, ...]) -> dict[str, None]:
     }
 
 
-def _layers(units: str) -> str:
-    """A network in short.
-
-    >>> _layers("64, 64"), _layers("")
-    ('64-64 hidden', 'no hidden')
-    """
-    return f"{'-'.join(part.strip() for part in units.split(',') if part.strip()) or 'no'} hidden"
+def _layers(units: Sequence[int]) -> str:
+    """A network in short."""
+    return f"{'-'.join(map(str, units)) or 'no'} hidden"
 
 
-def _chosen(given: dict[str, Any], dataset: Dataset) -> Any:
+def _chosen(given: Mapping[str, Any], dataset: Dataset) -> Any:
     from epochal.data.encoder import code_sizes
     from epochal.models import embedded_shape
     from epochal.models.imported import NamedModel
@@ -191,7 +154,7 @@ def _chosen(given: dict[str, Any], dataset: Dataset) -> Any:
             raise Refusal(
                 f"{_flag(option)} belongs to --network {_either(owners)}; got the network {name}{chosen}."
             )
-    return _MAKERS[name](given, dataset)
+    return _built_in(name, given, dataset)
 
 
 def _flag(option: str) -> str:
@@ -202,62 +165,21 @@ def _either(names: tuple[str, ...]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _units(name: str, text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between them."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not all(part.isdecimal() and int(part) >= 1 for part in parts):
-        raise Refusal(f'`{name}` must be whole numbers, at least 1, such as 64,64; got "{text}".')
-    return tuple(int(part) for part in parts)
+def _built_in(name: str, given: Mapping[str, Any], dataset: Dataset) -> Any:
+    options = {
+        {"text_by": "kind"}.get(option, option): given[option]
+        for option, owners in OWNERS.items()
+        if name in owners and _is_given(given[option])
+    }
+    options["dropout"] = given["dropout"]
+    if name == "mlp":
+        from epochal.models import MLP
 
+        return MLP(*options.pop("hidden", HIDDEN), **options)
+    from epochal.nn import CNN, GRU, LSTM, TextClassifier
 
-def _given(given: dict[str, Any], **names: str) -> dict[str, Any]:
-    """The arguments that were given, by the names that the network has for them."""
-    return {argument: given[option] for argument, option in names.items() if _is_given(given[option])}
-
-
-def _mlp(given: dict[str, Any], dataset: Dataset) -> Any:
-    from epochal.models import MLP
-
-    hidden = _units("hidden", HIDDEN if given["hidden"] is None else given["hidden"])
-    activation = given["activation"] or ACTIVATION
-    return MLP(*hidden, activation=activation, dropout=given["dropout"], batch_norm=given["batch_norm"])
-
-
-def _cnn(given: dict[str, Any], dataset: Dataset) -> Any:
-    from epochal.nn import CNN
-
-    filters = _units("filters", "32,64" if given["filters"] is None else given["filters"])
-    rest = _given(given, kernel="kernel", pool="pool", activation="activation", batch_norm="batch_norm")
-    if given["dense"] is not None:
-        rest["dense"] = _units("dense", given["dense"])
-    # Windows of a series are slid over in time only.
-    axes = 1 if len(dataset.shape) == 2 and not _are_images(dataset) else 2
-    return CNN(*filters, dropout=given["dropout"], axes=axes, **rest)
-
-
-def _lstm(given: dict[str, Any], dataset: Dataset) -> Any:
-    from epochal.nn import LSTM
-
-    return LSTM(dropout=given["dropout"], **_given(given, units="units", layers="layers"))
-
-
-def _gru(given: dict[str, Any], dataset: Dataset) -> Any:
-    from epochal.nn import GRU
-
-    return GRU(dropout=given["dropout"], **_given(given, units="units", layers="layers"))
-
-
-def _text(given: dict[str, Any], dataset: Dataset) -> Any:
-    from epochal.nn import TextClassifier
-
-    rest = _given(given, units="units", embedding="embedding", kind="text_by")
-    return TextClassifier(dropout=given["dropout"], **rest)
-
-
-_MAKERS: dict[str, Callable[[dict[str, Any], Dataset], Any]] = {
-    "mlp": _mlp,
-    "cnn": _cnn,
-    "lstm": _lstm,
-    "gru": _gru,
-    "text": _text,
-}
+    if name == "cnn":
+        # Windows of a series are slid over in time only.
+        axes = 1 if len(dataset.shape) == 2 and not _are_images(dataset) else 2
+        return CNN(*options.pop("filters", FILTERS), axes=axes, **options)
+    return {"lstm": LSTM, "gru": GRU, "text": TextClassifier}[name](**options)

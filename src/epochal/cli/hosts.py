@@ -1,4 +1,4 @@
-"""Options of processes that train together, and which one prints."""
+"""Processes that train together, and which one prints."""
 
 from __future__ import annotations
 
@@ -7,32 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from epochal.cli.command import under
-from epochal.cli.options import decorate
 from epochal.errors import Refusal
 
-__all__ = ["hosts_options", "join_others", "ray_option", "same_folder"]
-
-_hosts = under("Several hosts")
+__all__ = ["join_others", "same_folder"]
 
 _NAMES = {"coordinator": "--coordinator", "process_id": "--process-id", "processes": "--processes"}
-
-hosts_options = decorate(
-    _hosts(
-        "--distributed",
-        is_flag=True,
-        help="Train together with all that Slurm, Open MPI, Kubernetes or a TPU pod has started.",
-    ),
-    _hosts("--coordinator", metavar="HOST:PORT", help="Or with those that know process 0 at this address;"),
-    _hosts("--process-id", type=int, metavar="I", help="which of them this one is, from 0,"),
-    _hosts("--processes", type=int, metavar="N", help="and how many they are."),
-)
-"""The options of `train` and `resume`."""
-
-ray_option = under("Machines")(
-    "--ray", metavar="ADDRESS", help="Train on the nodes of a Ray cluster: auto or HOST:PORT."
-)
-"""Where trainings go that need nothing of one another: repeats, or what is compared."""
 
 
 def join_others(given: dict[str, Any]) -> bool:

@@ -1,0 +1,145 @@
+"""Keyword arguments of `train`, `compare` and `advise` from command-line flags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from epochal.cli.flags import KEPT
+from epochal.errors import Refusal
+from epochal.settings import DECLARED
+
+if TYPE_CHECKING:
+    from epochal.plan import Order
+
+__all__ = ["advised", "batch_size_of", "compared", "order_of", "saving", "trained"]
+
+
+def trained(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of `epochal.train`."""
+    return {
+        **_declared(given),
+        "batch_size": batch_size_of(given["batch_size"], given["grow_batch"]),
+        "schedule": _schedule(given["schedule"], given),
+        "order": order_of(given["order"], given["block_length"]),
+        "stop": _rule(given),
+        "initial": _initial(given["initial"], given["fresh"]),
+    }
+
+
+def compared(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of `epochal.choose.compare.compare`."""
+    found = {
+        name: list(value) if name in _AXES else value
+        for name, value in _declared(given).items()
+        if value is not None or name not in _AXES
+    }
+    # A schedule that has no steps, or no end, takes no numbers of those that do.
+    found["schedule"] = [
+        _schedule(
+            name,
+            {
+                **given,
+                "step_every": given["step_every"] if name in ("step", "exponential") else None,
+                "schedule_floor": given["schedule_floor"] if name in ("cosine", "linear") else 0.0,
+            },
+        )
+        for name in given["schedule"]
+    ]
+    more = {name: given[name] for name in ("at", "margin", "yes", "ray")}
+    return {**found, **more, "target": given["target_value"]}
+
+
+_AXES = ("batch_size", "learning_rate", "optimizer", "epochs", "schedule", "order", "remainder")
+
+
+def advised(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of `epochal.choose.advise.advise`."""
+    own = ("batch_size", "learning_rate", "epochs", "repeats")
+    found = {name: one for name, one in _declared(given).items() if one is not None or name not in own}
+    return {**found, "goal": given["goal"], "ray": given["ray"], "target": given["target_value"]}
+
+
+def _declared(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in DECLARED if name in given}
+
+
+def order_of(name: str, block_length: int | None) -> Order:
+    """The order that is named, with the length of its blocks."""
+    from epochal.plan import order_named
+
+    if block_length is None:
+        return order_named(name)
+    if name == "blocks":
+        return order_named(name, {"length": block_length})
+    raise Refusal(f"--block-length belongs to --order blocks; got --order {name}.")
+
+
+def batch_size_of(first: Any, growth: tuple[str, dict[int, Any]] | None) -> Any:
+    """The batch size with which a plan begins, with those that follow, if any do."""
+    if growth is None:
+        return first
+    from epochal.plan import BatchSchedule
+
+    unit, sizes = growth
+    return BatchSchedule({0: 32 if first is None else first, **sizes}, unit)
+
+
+def _schedule(name: str, given: Mapping[str, Any]) -> Any:
+    from epochal.engine.schedules import Schedule
+
+    return Schedule(
+        name,
+        given["warmup"],
+        every=given["step_every"] or 0,
+        factor=given["step_factor"],
+        floor=given["schedule_floor"],
+    )
+
+
+def _initial(path: str | None, fresh: tuple[str, ...]) -> Any:
+    from epochal.models.starts import Initial
+
+    if path is not None:
+        return Initial(path, fresh)
+    if fresh:
+        raise Refusal("--fresh belongs to --initial; give that, too.")
+    return None
+
+
+def saving(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those fields of `RunFolder` that were given."""
+    fields = {one.name: given[one.name] for one in KEPT if given[one.name] is not None}
+    return {{"keep_checkpoints": "keep_every"}.get(name, name): value for name, value in fields.items()}
+
+
+def _rule(given: Mapping[str, Any]) -> Any:
+    from epochal.stopping import (
+        Budget,
+        GeneralizationLoss,
+        Patience,
+        Productivity,
+        RisingStrips,
+        Target,
+        any_of,
+    )
+
+    held_out = given["validation"] != 0
+    monitor = given["monitor"] or ("validation.loss" if held_out else "train.loss")
+    rules: list[Any] = []
+    if given["patience"] is not None:
+        rules.append(
+            Patience(given["patience"], given["min_change"] or 0.0, given["min_epochs"] or 0.0, monitor)
+        )
+    else:
+        for name in ("min_change", "min_epochs"):
+            if given[name] is not None:
+                raise Refusal(f"--{name.replace('_', '-')} belongs to --patience; give that, too.")
+    if given["target_value"] is not None:
+        rules.append(Target(given["target_value"], monitor))
+    for name, make in (("stop_gl", GeneralizationLoss), ("stop_pq", Productivity), ("stop_up", RisingStrips)):
+        if given[name] is not None:
+            rules.append(make(given[name]))
+    if given["max_seconds"] is not None or given["max_updates"] is not None:
+        rules.append(Budget(given["max_seconds"], given["max_updates"]))
+    return any_of(*rules) if rules else None

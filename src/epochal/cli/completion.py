@@ -1,0 +1,31 @@
+"""epochal completion: the completion script of a shell."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from epochal.cli.command import Command
+from epochal.cli.options import Text
+from epochal.cli.say import say_data
+from epochal.settings.kinds import choice
+
+__all__ = ["command"]
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command("completion", cls=Command)
+@click.argument("shell", type=Text(choice("shell", SHELLS)), metavar="bash|zsh|fish")
+def command(shell: str) -> None:
+    """Print what makes a shell complete the commands, the options and their values.
+
+    \b
+    eval "$(epochal completion bash)"     in ~/.bashrc
+    eval "$(epochal completion zsh)"      in ~/.zshrc
+    epochal completion fish | source      in ~/.config/fish/config.fish
+    """
+    found = get_completion_class(shell)
+    assert found is not None
+    made = found(command, {}, "epochal", "_EPOCHAL_COMPLETE")
+    say_data(f"{made.source_template % made.source_vars()}\n".encode())

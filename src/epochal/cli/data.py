@@ -1,0 +1,120 @@
+"""Data sets from command-line flags: tables, images, windows of a series, texts, rankings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from epochal.cli.flags import IMAGES, READING, TOKENS, WINDOWS
+from epochal.cli.networks import told
+from epochal.cli.reading import reading_progress
+from epochal.errors import Refusal
+
+if TYPE_CHECKING:
+    from epochal.data import Dataset
+
+__all__ = ["load_data", "reading_of"]
+
+_COLUMNS = ("keep", "drop", "categorical", "numeric")
+_GROUPS = ("groups", "groups_from", "groups_table")
+
+
+def load_data(source: str, given: Mapping[str, Any], quiet: bool = False) -> Dataset:
+    """The samples, read as these options say."""
+    from epochal.data import load, rank_pairs, windows
+    from epochal.data.texts.texts import text
+
+    reading = {"target": given["target"], **reading_of(given)}
+    columns = {name: given[name] for name in (*_COLUMNS, "decimal", "date_format")}
+    shared = {name: given[name] for name in ("task", "sample_weight", "groups", "groups_from")}
+    pairs, tokens, cut = _pairs_of(given), _texts_of(given), _windows_of(given)
+    if pairs is not None:
+        return rank_pairs(source, **reading, **columns, **pairs)
+    if tokens is not None:
+        return told(text(source, **reading, **shared, **tokens), given)
+    if cut is not None:
+        return told(windows(source, **reading, **columns, **cut), given)
+    images = {one.name: given[one.name] for one in IMAGES}
+    more = {"groups_table": given["groups_table"], "stream": given["stream"]}
+    found = load(source, **reading, **columns, **shared, **images, **more, progress=reading_progress(quiet))
+    return told(found, given)
+
+
+def reading_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """How the table in a file is read."""
+    return {one.name: given[one.name] for one in READING}
+
+
+def _given(given: Mapping[str, Any], name: str) -> bool:
+    return given.get(name) not in (None, False, ())
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _needs(given: Mapping[str, Any], names: Iterable[str], about: str) -> None:
+    """Refuse what another option makes sense of, which was not given."""
+    for name in names:
+        if _given(given, name):
+            raise Refusal(f"{_flag(name)} is about {about}, too.")
+
+
+def _not_with(given: Mapping[str, Any], flag: str, remedies: Mapping[str, str]) -> None:
+    for name, remedy in remedies.items():
+        if _given(given, name):
+            raise Refusal(f"{_flag(name)} does not go with {flag}: {remedy}; leave it out.")
+
+
+def _windows_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The keyword arguments of `windows` that no table has besides; None where no window is asked for."""
+    names = [one.name for one in WINDOWS]
+    if given["window"] is None:
+        _needs(given, names, "windows of a time series; give --window ROWS")
+        return None
+    if given["task"] != "regression":
+        _not_with(given, "--window", {"task": "windows forecast numbers"})
+    remedies = dict.fromkeys(_GROUPS, "--series tells them apart")
+    _not_with(given, "--window", {"sample_weight": "windows weigh the same", **remedies})
+    for one in IMAGES:
+        if given[one.name]:
+            raise Refusal(f"{_flag(one.name)} is about images; leave it out with --window.")
+    found = {name: given[name] for name in names if given[name] is not None and name != "series"}
+    return {**found, "lags": given["window"], "by": given["series"]}
+
+
+def _texts_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The keyword arguments of `text` that no table has besides; None where no text is asked for."""
+    names = [one.name for one in TOKENS]
+    if given["text"] is None:
+        _needs(given, names, "a column of texts; give --text COLUMN")
+        return None
+    for name in (*_COLUMNS, "window"):
+        if _given(given, name):
+            raise Refusal(f"--{name} does not go with --text, whose column is the only input; leave it out.")
+    if given["groups_table"] is not None:
+        raise Refusal("--groups-table is about images; name a column with --groups for texts.")
+    return {"text": given["text"], **{name: given[name] for name in names if given[name] is not None}}
+
+
+def _pairs_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The keyword arguments of `rank_pairs` that no table has besides; None where nothing is ranked."""
+    if given.get("rank_by") is None:
+        _needs(given, ("rank_best", "most_pairs"), "ranked rows; give --rank-by COLUMN")
+        return None
+    _not_with(
+        given,
+        "--rank-by",
+        {
+            "task": "pairs are ahead or behind",
+            "sample_weight": "each group weighs the same",
+            **dict.fromkeys(_GROUPS, "the ranked groups are kept whole"),
+            "window": "a sample is a pair of rows or a window",
+        },
+    )
+    return {
+        "by": given["rank_by"],
+        "best": given["rank_best"] or "lowest",
+        "most": given["most_pairs"],
+        "seed": given["seed"],
+    }

@@ -1,0 +1,87 @@
+"""The declaration of an option, from which its check, flag, help and documentation come."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from epochal.errors import Refusal
+from epochal.settings.kinds import ANY, Kind, Wrong
+
+__all__ = ["COMMANDS", "Option", "checked", "declare", "documented", "options_of"]
+
+COMMANDS = ("train", "compare", "advise")
+"""The commands that train."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is declared of an option, once.
+
+    Args:
+        name: in Python, in files of settings, and after two dashes.
+        default: what holds where it is not given.
+        kind: what its values are.
+        help: one line for the command line; "" for an option that has no flag.
+        metavar: what stands for a value there.
+        short: one letter for it, after one dash.
+        flag: its flag where that is not made of the name.
+        about: what Python's documentation says; `help` unless given.
+        section: of the help.
+        commands: those that have the flag.
+        resume: whether it must be the same for a training to go on.
+    """
+
+    name: str
+    default: Any = None
+    kind: Kind = ANY
+    help: str = ""
+    metavar: str = ""
+    short: str = ""
+    flag: str = ""
+    about: str = ""
+    section: str = "Training"
+    commands: Collection[str] = COMMANDS
+    resume: bool = True
+
+    @property
+    def documentation(self) -> str:
+        """A line of a docstring."""
+        return f"{self.name}: {self.about or self.help[:1].lower() + self.help[1:]}"
+
+
+def declare(default: Any, kind: Kind, help: str = "", metavar: str = "", **rest: Any) -> Any:
+    """A field of a dataclass that declares an option of the field's name."""
+    metadata = {"option": Option("", default, kind, help, metavar, **rest)}
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=dict, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def options_of(declaring: Any) -> dict[str, Option]:
+    """What a dataclass declares, by name."""
+    return {
+        one.name: dataclasses.replace(one.metadata["option"], name=one.name)
+        for one in dataclasses.fields(declaring)
+    }
+
+
+def checked(one: Option, value: Any) -> Any:
+    """The value as it is kept; None is fine where it is the default."""
+    if value is None and one.default is None:
+        return None
+    try:
+        return one.kind.check(value)
+    except Wrong as wrong:
+        raise Refusal(f"`{one.name}` {wrong}.") from None
+
+
+def documented(declaring: type) -> str:
+    """The lines of a docstring about the options that a dataclass declares."""
+    return "\n".join(
+        textwrap.fill(one.documentation, 110, initial_indent=" " * 8, subsequent_indent=" " * 12)
+        for one in options_of(declaring).values()
+    )
