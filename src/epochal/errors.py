@@ -24,18 +24,6 @@ from typing import Any
 from epochal.common.faces import spoken
 from epochal.common.printable import one_line
 
-__all__ = [
-    "DataFailed",
-    "HostLost",
-    "MissingExtra",
-    "Refusal",
-    "SaveFailed",
-    "did_you_mean",
-    "reason",
-    "require",
-    "several",
-]
-
 
 class _OneSentence(Exception):
     """An error whose message is complete: a notebook shows no traceback."""

@@ -94,14 +94,19 @@ def test_type_checkers_see_the_names_that_there_are():
     assert seen == epochal._HOMES
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_the_names_that_a_module_lists_are_there(path):
-    parts = path.relative_to(SOURCE).with_suffix("").parts
-    if parts[-1] == "__main__":
-        return
-    module = importlib.import_module(".".join(("epochal", *parts)).removesuffix(".__init__"))
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("__init__.py")), ids=name_of)
+def test_the_names_that_a_package_lists_are_there(path):
+    """In a module every name without an underscore is for others; only packages list theirs."""
+    module = importlib.import_module(".".join(("epochal", *path.relative_to(SOURCE).parts[:-1])))
     for name in getattr(module, "__all__", ()):
         assert hasattr(module, name), f"{name_of(path)} lists {name}"
+
+
+def test_no_module_lists_its_names_a_second_time():
+    lists = [
+        name_of(path) for path in MODULES if path.name != "__init__.py" and "__all__ =" in path.read_text()
+    ]
+    assert lists == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

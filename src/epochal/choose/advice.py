@@ -21,8 +21,6 @@ from epochal.data.records import plain
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["GOALS", "Advice", "Choice", "Defaults", "Price", "Tried"]
-
 GOALS = ("time", "samples", "updates", "quality")
 
 _NOT_KEPT = ("asked", "curves", "higher_is_better", "timing")

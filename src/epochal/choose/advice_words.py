@@ -10,8 +10,6 @@ from epochal.choose.search import rate_at
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 
-__all__ = ["answer", "remarks"]
-
 
 def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
     """The advice in a sentence or two, with what to expect and what the defaults give.

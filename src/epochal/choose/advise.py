@@ -31,8 +31,6 @@ from epochal.training.loop import Control
 from epochal.training.samples import as_dataset
 from epochal.training.signatures import settings_of, takes_options
 
-__all__ = ["advise"]
-
 _OTHER_GOALS = {"accuracy": "quality", "loss": "quality", "speed": "time", "fast": "time", "data": "samples"}
 """Words that were meant for one of the goals."""
 

@@ -26,8 +26,6 @@ from epochal.curves import Curves, Summary, summarize
 from epochal.models import bounds_of
 from epochal.training.describe import conditions, describe_data
 
-__all__ = ["Evidence", "conclude"]
-
 GRID_RATES = 9
 """Rates of the exhaustive grid that an advice is compared with: a factor of 256 in steps of 2."""
 

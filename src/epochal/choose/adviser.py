@@ -49,8 +49,6 @@ from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
 
-__all__ = ["Adviser"]
-
 PATIENCE_EPOCHS, PATIENCE_UPDATES = 20, 200
 """A training ends after so many epochs without improvement, and not before so many updates."""
 

@@ -7,8 +7,6 @@ from contextlib import suppress
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
-__all__ = ["possible_sizes", "usual_sizes"]
-
 MOST_BATCHES = 20_000
 """Most updates per epoch of a candidate batch size."""
 

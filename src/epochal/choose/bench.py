@@ -40,8 +40,6 @@ from epochal.training.program import program_digest
 from epochal.training.result import fitted_of
 from epochal.training.scoring import added_by_blocks
 
-__all__ = ["Bench"]
-
 TOGETHER = 64
 """Trainings that go through an accelerator in step."""
 

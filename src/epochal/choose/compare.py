@@ -47,8 +47,6 @@ from epochal.training.loop import Control
 from epochal.training.program import program_digest
 from epochal.training.signatures import settings_of, takes_options
 
-__all__ = ["compare"]
-
 LONG = 3600.0
 """Seconds that a comparison may take without being confirmed."""
 

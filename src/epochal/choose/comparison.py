@@ -21,8 +21,6 @@ from epochal.errors import Refusal, did_you_mean, require
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Comparison", "Cost", "Regime", "Row", "Tuned"]
-
 
 @dataclass(frozen=True)
 class Cost:

@@ -11,8 +11,6 @@ from epochal.common.durations import duration
 from epochal.common.faces import spoken
 from epochal.common.layout import aligned
 
-__all__ = ["behind", "cells_of", "lines_of", "mark_of", "marks_of", "text"]
-
 
 def cells_of(found: Comparison) -> list[tuple[str, ...]]:
     """A table of the settings: its head, and a row for each, the recommended one first."""

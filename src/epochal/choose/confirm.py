@@ -24,8 +24,6 @@ from epochal.training.prepare import USUAL_BATCH
 from epochal.training.prepared import Prepared
 from epochal.training.scoring import blocks_of_part
 
-__all__ = ["Confirmed", "Lengths", "confirm", "lengths_of", "usual_point"]
-
 MOST_TRIES = 4
 """Settings that are tried on the fresh seeds, where those before broke or ended worse than the baseline."""
 

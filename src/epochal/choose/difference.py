@@ -14,8 +14,6 @@ from typing import Any
 from epochal.choose.pairs import ALPHA, FEWEST, MOST_REPEATS, interval_of, repeats_needed
 from epochal.curves.statistics import Summary
 
-__all__ = ["MEANINGFUL", "PairedDifference", "confidence"]
-
 MEANINGFUL = 0.75
 """A better setting should win this share of the repeats (Bouthillier et al. 2021, section 4.1)."""
 

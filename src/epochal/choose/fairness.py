@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
-__all__ = ["At", "Length", "amount_of", "lengths", "parse_at", "said_at", "seen_after"]
-
 MOST_EVALUATIONS = 200
 """Of one training: beyond this they cost more than they tell."""
 

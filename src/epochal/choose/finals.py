@@ -20,8 +20,6 @@ from epochal.curves import Summary, summarize
 from epochal.curves.intervals import new_samples
 from epochal.curves.statistics import t_factor
 
-__all__ = ["Final", "Rules", "chosen", "epochs_of_others", "final_of", "steady", "widened"]
-
 Floats = NDArray[np.float64]
 
 

@@ -20,8 +20,6 @@ from epochal.choose.search import SCREEN, Point, Search, rate_shift
 from epochal.choose.trial import Job, Trial
 from epochal.common.metric_names import higher_is_better
 
-__all__ = ["finest", "levels_of", "sizes_beside"]
-
 FINALISTS = 4
 """Settings that race on fresh seeds."""
 

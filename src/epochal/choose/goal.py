@@ -22,20 +22,6 @@ from epochal.data import y_or_target
 from epochal.errors import Refusal
 from epochal.training.baselines import constant_figures
 
-__all__ = [
-    "NEGLIGIBLE",
-    "SHARE",
-    "Goal",
-    "baseline",
-    "best_epoch",
-    "negligible",
-    "price_of",
-    "reached_in",
-    "refuse_easy_target",
-    "split_target",
-    "targets",
-]
-
 SHARE, MOST_SHARE = 0.03, 0.1
 """How far from the best a value may be to count as reached: a share of the way to the constant prediction.
 

@@ -24,8 +24,6 @@ from epochal.settings import COMPARED, DECLARED, Settings
 from epochal.settings.kinds import plain_number
 from epochal.training.signatures import settings_of
 
-__all__ = ["AXES", "TUNE", "Axis", "Entry", "axes_of", "entries", "said"]
-
 AXES = ("model", "batch_size", "optimizer", "learning_rate", "schedule", "order", "remainder", "epochs")
 """What may vary between the settings of a comparison, in the order in which names are made of it."""
 

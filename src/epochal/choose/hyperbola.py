@@ -17,9 +17,6 @@ from epochal.choose.hyperbola_fit import Floats, Interval, Points, least, positi
 from epochal.choose.reached import resampled_ci95, written, written_range
 from epochal.errors import Refusal
 
-__all__ = ["Hyperbola", "bootstrap_hyperbola", "fastest_batch", "fit_hyperbola", "regret"]
-
-
 WIDEST = 100.0
 """How far apart the ends of an interval of the critical batch size may be, as a factor."""
 

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from epochal.curves.smoothing import ALPHA, t_quantile
 from epochal.errors import Refusal
 
-__all__ = ["Fits", "Floats", "Interval", "Points", "least", "positive", "profile", "sizes_told"]
-
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 

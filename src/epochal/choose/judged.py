@@ -16,8 +16,6 @@ from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Curves
 
-__all__ = ["Judged", "judge_trial", "reached_by", "unsteadiness"]
-
 SHORTEST = 6
 """Checkpoints in the second half of a curve that its unsteadiness needs."""
 

@@ -19,8 +19,6 @@ from epochal.choose.search import Point
 from epochal.choose.trial import Trial
 from epochal.curves import summarize
 
-__all__ = ["MARGIN", "Levels"]
-
 Floats = NDArray[np.float64]
 
 MARGIN = 0.01

@@ -14,8 +14,6 @@ from epochal.training.executor import Task, Threads
 if TYPE_CHECKING:
     from epochal.choose.bench import Bench
 
-__all__ = ["left_out", "too_large"]
-
 Key = TypeVar("Key")
 
 

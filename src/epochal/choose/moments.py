@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from epochal.errors import Refusal
 
-__all__ = ["BlockSums", "Moments", "NoiseScale", "Smoothing", "per_sample_moments", "two_batch_moments"]
-
 Floats = NDArray[np.float64]
 
 CLEAR = 2.0

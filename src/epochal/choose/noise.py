@@ -28,17 +28,6 @@ from epochal.engine.update import packing
 from epochal.errors import Refusal
 from epochal.models import Loss, Model, PyTree, Variables, seen, seen_dtype, shapes_of
 
-__all__ = [
-    "BLOCKS",
-    "NoiseOverTraining",
-    "block_sums",
-    "check_separable",
-    "during",
-    "measure",
-    "over_training",
-    "variables_of",
-]
-
 BLOCKS = 16
 """Blocks of the jackknife: enough for its error, and few enough that their sums are kept at once."""
 

@@ -26,14 +26,6 @@ from epochal.choose.pairs import (
 )
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = [
-    "against",
-    "best",
-    "comparisons_of",
-    "difference",
-    "indistinguishable",
-]
-
 
 def difference(
     a_values: ArrayLike,

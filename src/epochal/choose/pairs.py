@@ -12,24 +12,6 @@ from numpy.typing import NDArray
 from epochal.curves.statistics import Summary, summarize, t_factor
 from epochal.errors import Refusal
 
-__all__ = [
-    "ALPHA",
-    "FEWEST",
-    "MARGIN",
-    "MOST_REPEATS",
-    "Floats",
-    "Spread",
-    "improvement_of",
-    "interval_of",
-    "paired_test",
-    "probability_interval",
-    "repeats_needed",
-    "shared_spread",
-    "shared_test",
-    "summary_of",
-    "usual_margin",
-]
-
 Floats = NDArray[np.float64]
 
 ALPHA = 0.02

@@ -20,8 +20,6 @@ from epochal.choose.search import FURTHEST, SCREEN, Point, Search
 from epochal.choose.trial import Job, Trial
 from epochal.common.metric_names import higher_is_better
 
-__all__ = ["Pilot", "long_trainings", "noise_along", "pilot", "pilot_size", "steadiest"]
-
 Send = Callable[[str, Sequence[Job]], Iterable[Trial]]
 """Sends the jobs of a phase out and yields their trials."""
 

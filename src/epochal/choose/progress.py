@@ -18,8 +18,6 @@ from epochal.training.progress.status import Stoppable
 if TYPE_CHECKING:
     from epochal.data import Dataset
 
-__all__ = ["Pace", "Step", "Steps", "Watch"]
-
 RATE_SECONDS = 10.0
 """The time over which the rate of trainings is measured."""
 

@@ -17,8 +17,6 @@ from epochal.choose.difference import PairedDifference
 from epochal.choose.paired import against, best, comparisons_of
 from epochal.choose.pairs import ALPHA, FEWEST, usual_margin
 
-__all__ = ["Dropped", "Outcome", "race", "rounds", "shares", "survivors"]
-
 EARLY = 0.25
 """The share of the level that all looks before the last spend together."""
 

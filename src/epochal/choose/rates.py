@@ -22,8 +22,6 @@ from epochal.choose.setting import Setting
 from epochal.choose.trial import Job
 from epochal.engine.optimizers import OPTIMIZERS
 
-__all__ = ["MOST_TRAININGS", "REPEATS", "first_guess", "short", "tune"]
-
 REPEATS = 5
 """Repeats of the tuning, after those of the comparison."""
 

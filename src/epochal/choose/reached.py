@@ -11,18 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.errors import Refusal
 
-__all__ = [
-    "Effort",
-    "Reached",
-    "RelativeEffort",
-    "effort",
-    "first_reached",
-    "relative_effort",
-    "resampled_ci95",
-    "written",
-    "written_range",
-]
-
 Floats = NDArray[np.float64]
 
 RESAMPLES = 2000

@@ -18,8 +18,6 @@ from epochal.choose.pairs import FEWEST
 from epochal.choose.race import Outcome
 from epochal.choose.words import FASTER
 
-__all__ = ["lucky", "recommended"]
-
 LUCK = 2.0
 """The least distance of the best of many evaluations below their mean, in units of their scatter."""
 

@@ -15,8 +15,6 @@ from epochal.choose.trial import Job, Trial
 from epochal.training.executor import RayCluster, Shared, Stopped
 from epochal.training.prepared import Prepared
 
-__all__ = ["notes_of", "packed", "training_on", "unpacked"]
-
 REMEDY = (
     "what is finished is kept where there is a folder: the same call goes on from there, with the cluster or "
     "without"

@@ -34,8 +34,6 @@ from epochal.plan import Plan
 from epochal.stopping import Budget, any_of
 from epochal.training.describe import conditions, describe_data, describe_settings
 
-__all__ = ["SHARE", "Measured", "concluded"]
-
 SHARE = 0.1
 """How far from the best value one may be to have reached the target, as a share of the way back to a constant
 prediction. With less than a tenth most settings of a grid never get there, and little is learned of them."""

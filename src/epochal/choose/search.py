@@ -24,17 +24,6 @@ from epochal.choose.trial import Job, Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
 
-__all__ = [
-    "Found",
-    "Point",
-    "Search",
-    "evaluations_per_epoch",
-    "rate_at",
-    "rate_shift",
-    "refuse_far_target",
-    "step_of",
-]
-
 CAP = 4.0
 """How many times the least median price a training may cost."""
 

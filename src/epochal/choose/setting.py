@@ -9,8 +9,6 @@ from typing import Any
 
 from epochal.models import Model
 
-__all__ = ["Setting", "shown"]
-
 
 @dataclass(frozen=True, eq=False)
 class Setting:

@@ -20,8 +20,6 @@ from epochal.choose.trial import Trial
 from epochal.curves import Curves
 from epochal.errors import Refusal
 
-__all__ = ["Store", "damaged_lines", "digest"]
-
 
 def digest(request: Any) -> str:
     """Eight hexadecimal digits that tell requests apart.

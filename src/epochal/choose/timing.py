@@ -18,8 +18,6 @@ from epochal.choose.bench import Bench
 from epochal.choose.setting import Setting
 from epochal.choose.trial import Job
 
-__all__ = ["Timer", "TimingCurve", "UpdateTime", "measure"]
-
 FEW = 32
 """Updates of the first calls."""
 

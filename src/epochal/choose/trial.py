@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from epochal.choose.setting import Setting
 from epochal.curves import Curves
 
-__all__ = ["BROKEN", "Interrupted", "Job", "Trial"]
-
 BROKEN = "not finite"
 """The reason of a training whose loss or parameters were not finite any more."""
 

@@ -16,8 +16,6 @@ import numpy as np
 from epochal.common.metric_names import higher_is_better
 from epochal.engine.rules import Observation
 
-__all__ = ["Until"]
-
 
 class _State(NamedTuple):
     target: jax.Array

@@ -13,8 +13,6 @@ from epochal.runs.choices import CHOICE, ChoiceFolder
 from epochal.runs.sealed import read_sealed
 from epochal.runs.verify import Finding
 
-__all__ = ["VerifiedChoice", "verify_choice"]
-
 _LINES = ("trials.jsonl", "timings.jsonl")
 _KNOWN = ("request.json", "report.html", CHOICE, *_LINES)
 

@@ -11,9 +11,6 @@ from epochal.choose.comparison import Comparison, Row
 from epochal.choose.pairs import FEWEST
 from epochal.common.metric_names import label_of
 
-__all__ = ["FASTER", "answer", "at_best", "called", "ranged", "repeats_of", "too_few", "use"]
-
-
 FASTER = 2 / 3
 """A setting must take less than this share of the time to be called faster, and preferred for it.
 

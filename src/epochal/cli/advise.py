@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from epochal.data import Dataset
     from epochal.runs import Run
 
-__all__ = ["command"]
-
 ADVISED = ("batch_size", "learning_rate", "epochs")
 OWN = (*ADVISED, "repeats", "target_value", "out", "no_report", "as_json", "quiet")
 """Options of both commands that a training does not take over from the advice."""

@@ -10,8 +10,6 @@ import click
 
 from epochal.cli.command import GIVEN
 
-__all__ = ["copyable", "given_words", "same_command"]
-
 
 def given_words(
     ctx: click.Context, without: Collection[str] = (), of: Collection[str] | None = None

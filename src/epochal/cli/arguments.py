@@ -12,8 +12,6 @@ from epochal.settings import DECLARED
 if TYPE_CHECKING:
     from epochal.plan import Order
 
-__all__ = ["advised", "batch_size_of", "compared", "order_of", "saving", "trained"]
-
 
 def trained(given: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of `epochal.train`."""

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from epochal.data import Dataset
     from epochal.training.loop import Control
 
-__all__ = ["folder_for", "interruptible", "request", "write_report"]
-
 _ASIDE = ("out", "no_report", "as_json", "quiet", "yes", "train", "all_data", "ray")
 """Options that have no influence on which trainings are made."""
 

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from epochal.curves import Summary
     from epochal.data import Dataset
 
-__all__ = ["ChoiceScreen", "Column", "quality", "set_in_columns"]
-
 NAME_WIDTH = 30
 """A longer name of a setting goes on in the line below."""
 

@@ -10,8 +10,6 @@ from epochal.runs import Run
 from epochal.runs.evaluation_text import MOST_CLASSES, by_threshold, distinct, spread
 from epochal.runs.per_class import per_class
 
-__all__ = ["class_sections", "threshold_section"]
-
 _MOST_PAIRS = 8
 
 

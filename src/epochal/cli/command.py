@@ -11,8 +11,6 @@ import click
 from epochal.cli.config import read_config, write_config
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["GIVEN", "Command", "Flag", "of_other_commands", "sentence"]
-
 _NEGATIVE = re.compile(r"-\.?\d[\d_.,eE+-]*")
 GIVEN = "epochal.given"
 """Where a context keeps the words that were given for each parameter, on the command line or in a file."""

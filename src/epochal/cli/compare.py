@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from epochal.cli.choice_screen import ChoiceScreen
     from epochal.data import Dataset
 
-__all__ = ["command"]
-
 MOST_ROWS = 20
 """Settings on the screen; the report and --json have all of them."""
 

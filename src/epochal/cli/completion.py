@@ -10,8 +10,6 @@ from epochal.cli.options import Text
 from epochal.cli.say import say_data
 from epochal.settings.kinds import choice
 
-__all__ = ["command"]
-
 SHELLS = ("bash", "zsh", "fish")
 
 

@@ -16,8 +16,6 @@ from epochal.runs.evaluation_text import cells
 from epochal.runs.results_table import results_table
 from epochal.training.progress.terminal import section
 
-__all__ = ["conclude"]
-
 _MOST_REASONS = 6
 _MOST_STEPS = 12
 _OF_CLASSES = ("precision", "recall")

@@ -13,8 +13,6 @@ import click
 from epochal.common.version import VERSION
 from epochal.errors import Refusal, did_you_mean, reason
 
-__all__ = ["read_config", "write_config"]
-
 _NOT_KEPT = ("config", "save_config", "out", "as_json", "quiet", "help")
 """What belongs to one call."""
 

@@ -13,8 +13,6 @@ from epochal.errors import Refusal
 if TYPE_CHECKING:
     from epochal.data import Dataset
 
-__all__ = ["load_data", "reading_of"]
-
 _COLUMNS = ("keep", "drop", "categorical", "numeric")
 _GROUPS = ("groups", "groups_from", "groups_table")
 

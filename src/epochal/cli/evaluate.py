@@ -21,9 +21,6 @@ from epochal.settings.option import Option
 if TYPE_CHECKING:
     from epochal.runs import Evaluation
 
-__all__ = ["command"]
-
-
 _OPTIONS = (
     Option(
         "out",

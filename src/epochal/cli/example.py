@@ -10,8 +10,6 @@ from epochal.cli.command import Command
 from epochal.cli.interrupts import unwinding
 from epochal.cli.say import say
 
-__all__ = ["command"]
-
 
 @click.command("example", cls=Command)
 @click.argument("name", required=False)

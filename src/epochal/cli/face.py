@@ -8,8 +8,6 @@ import shlex
 
 from epochal.settings import DECLARED
 
-__all__ = ["in_flags"]
-
 _NAMES = {"lags": "window", "by": "series", "id_columns": "id"} | {
     one.name: one.flag for one in DECLARED.values() if one.flag
 }

@@ -11,8 +11,6 @@ from pathlib import Path
 from epochal.cli.interrupts import unwinding
 from epochal.errors import Refusal, reason
 
-__all__ = ["check_folder", "check_new_file", "reason", "replacing"]
-
 
 def check_new_file(path: Path, force: bool = False) -> None:
     """Refuse a file that can't be written, before the work for it is done."""

@@ -20,28 +20,6 @@ from epochal.settings.kinds import (
 )
 from epochal.settings.option import Option
 
-__all__ = [
-    "ADVISE",
-    "BLOCK",
-    "COMPARE",
-    "GROW",
-    "HOSTS",
-    "IMAGES",
-    "JSON",
-    "KEPT",
-    "NETWORKS",
-    "OF_RUN",
-    "QUIET",
-    "RAY",
-    "READING",
-    "SKIP_BAD",
-    "TARGET",
-    "TOKENS",
-    "TRAIN",
-    "WINDOWS",
-]
-
-
 # fmt: off
 
 # How samples are read ----------------------------------------------------------------------------------

@@ -9,8 +9,6 @@ from typing import Any
 
 from epochal.errors import Refusal
 
-__all__ = ["join_others", "same_folder"]
-
 _NAMES = {"coordinator": "--coordinator", "process_id": "--process-id", "processes": "--processes"}
 
 

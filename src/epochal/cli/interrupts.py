@@ -15,18 +15,6 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
-__all__ = [
-    "NOTHING_KEPT",
-    "Stoppable",
-    "heard",
-    "leave",
-    "leaving",
-    "status",
-    "stopping",
-    "told",
-    "unwinding",
-]
-
 NOTHING_KEPT = "interrupted before anything was kept; the same command starts again."
 INTERRUPTED = 128 + signal.SIGINT
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

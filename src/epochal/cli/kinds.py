@@ -10,21 +10,6 @@ from typing import Any
 
 from epochal.settings.kinds import ANY, Kind, Wrong, quoted
 
-__all__ = [
-    "COLUMN",
-    "COLUMNS",
-    "DELIMITER",
-    "GROWTH",
-    "MARKS",
-    "PATH",
-    "PIXELS",
-    "SIZES",
-    "TEXTS",
-    "UNITS",
-    "growth",
-    "listed",
-]
-
 
 def parts(value: str) -> list[str]:
     """The parts of a list with commas; a part in double quotes may hold commas itself.

@@ -26,8 +26,6 @@ from epochal.cli.say import say
 from epochal.common.faces import speak, speaking
 from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed, did_you_mean
 
-__all__ = ["app", "main", "run"]
-
 COMMANDS = {
     "plan": "Say which samples form each update, before anything is trained.",
     "train": "Train a network on a table, images, texts or a series.",

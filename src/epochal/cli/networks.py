@@ -14,8 +14,6 @@ from epochal.errors import Refusal, did_you_mean
 if TYPE_CHECKING:
     from epochal.data import Dataset
 
-__all__ = ["model", "networks", "told", "variants"]
-
 HIDDEN, FILTERS = (64, 64), (32, 64)
 """Layers of the MLP, and convolutions of the CNN, where nothing is said."""
 

@@ -16,8 +16,6 @@ from epochal.settings import DECLARED
 from epochal.settings.kinds import FLAG, Kind, Wrong
 from epochal.settings.option import Option
 
-__all__ = ["DATA", "Sections", "Text", "but", "flags", "value_of"]
-
 if TYPE_CHECKING:
     _Type = click.ParamType[Any]
 else:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-__all__ = ["ended_together", "tell_others"]
-
 
 def _hosts() -> Any:
     """The module, if anybody has joined others."""

@@ -18,8 +18,6 @@ from epochal.errors import Refusal
 from epochal.plan import Plan
 from epochal.settings.kinds import whole
 
-__all__ = ["command"]
-
 
 class _Samples(Text):
     """A number of samples, or a file that has them."""

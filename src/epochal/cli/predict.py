@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from epochal.runs import Prediction
     from epochal.runs.prediction import Ranking
 
-__all__ = ["command"]
-
-
 _OPTIONS = (
     Option("out", None, PATH, "A .csv or .parquet file. [standard output]", "FILE", "o"),
     *OF_RUN,

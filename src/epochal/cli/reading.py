@@ -6,8 +6,6 @@ import sys
 import time
 from collections.abc import Callable
 
-__all__ = ["reading_progress"]
-
 _QUIET_SECONDS, _PLAIN_SECONDS = 1.0, 5.0
 """Nothing is said before the first; in a pipe lines are so far apart."""
 

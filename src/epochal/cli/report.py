@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from epochal.cli.command import Command
-from epochal.cli.files import check_new_file, reason, replacing
+from epochal.cli.files import check_new_file, replacing
 from epochal.cli.interrupts import unwinding
 from epochal.cli.say import say
-from epochal.errors import Refusal
+from epochal.errors import Refusal, reason
 
 if TYPE_CHECKING:
     from epochal.runs.choices import ChoiceFolder
-
-__all__ = ["command"]
-
 
 PAGE = "report.html"
 

@@ -23,8 +23,6 @@ from epochal.settings.option import Option
 if TYPE_CHECKING:
     from epochal.runs import Run
 
-__all__ = ["command"]
-
 _OPTIONS: Sections = {
     "Training": (
         but("epochs", "Train further, as if E had been asked for at once.", default=None),

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from epochal.training.loop import Control
     from epochal.training.train import Events
 
-__all__ = ["exit_status", "last_words", "watched"]
-
 
 def watched(events: Events, control: Control, screen: Screen) -> Run:
     """Show a training to its end and say the result; the first signal ends it, the next one leaves.

@@ -18,8 +18,6 @@ from epochal.common.layout import aligned, folded
 if TYPE_CHECKING:
     from epochal.runs.listing import Entry
 
-__all__ = ["command", "lines_of"]
-
 _HEADER = ("run", "date", "data", "batch", "epochs", "repeats", "figure", "verdict")
 _RIGHT = ("batch", "epochs", "repeats")
 

@@ -19,9 +19,6 @@ import click
 from epochal.common.faces import spoken
 from epochal.common.printable import printable
 
-__all__ = ["say", "say_data", "say_document", "say_note"]
-
-
 _SENTENCES = {"notes", "training_notes", "verdict", "caution", "conclusion", "findings", "problem"}
 """What documents hold sentences under."""
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from epochal.cli.interrupts import Stoppable
     from epochal.training.prepared import Prepared
 
-__all__ = ["Screen"]
-
 
 class Screen:
     """Shows events; reads them only."""

@@ -15,9 +15,6 @@ from epochal.errors import Refusal
 from epochal.settings.kinds import FLAG, whole
 from epochal.settings.option import Option
 
-__all__ = ["command"]
-
-
 _OPTIONS = (
     Option("sample", None, whole(1), "A row of the data, from 1; a header is no row.", "ROW"),
     Option("epoch", None, whole(1), "One epoch, from 1. [all]", "E"),

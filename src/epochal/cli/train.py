@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from epochal.training.loop import Control
     from epochal.training.train import Events
 
-__all__ = ["command", "folder_name", "own_model", "result", "train_and_save"]
-
 
 @click.command("train", cls=Command)
 @click.argument("data", type=DATA)

@@ -9,8 +9,6 @@ import click
 from epochal.cli.command import Command
 from epochal.cli.say import say, say_document
 
-__all__ = ["command"]
-
 
 @click.command("verify", cls=Command)
 @click.argument("run", type=click.Path(path_type=Path))

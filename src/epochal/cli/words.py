@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from epochal.applications.word_vectors import WordVectors
     from epochal.cli.screen import Screen
 
-__all__ = ["command"]
-
 _OPTIONS: Sections = {
     "Text": (
         Option("window", 5, whole(1), "To a context, at most.", "WORDS"),

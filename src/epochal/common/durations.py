@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 
-__all__ = ["duration"]
-
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["call", "named", "of_new_data", "option", "parts", "speak", "speaking", "spoken"]
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 _CODE = re.compile(r"`([A-Za-z_]+(?:=[^`]+)?|(?:ep\.\w+|to_dict)\([^`]*\))`")

@@ -6,8 +6,6 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
-__all__ = ["aligned", "folded"]
-
 _COLUMN = re.compile(r"\s*\S.*?\s{2,}(?=\S)")
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["ENDLESS", "cores", "free_memory"]
-
 ENDLESS = 2**62
 """Unlimited: the system does not report its free memory."""
 

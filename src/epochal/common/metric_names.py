@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["declare", "direction_of", "higher_is_better", "label_of"]
-
 _LOWER_IS_BETTER = (
     *("loss", "mse", "rmse", "mae", "mape", "error", "deviance", "perplexity", "hinge", "huber", "pinball"),
     *("nll", "entropy", "distance", "divergence", "cost"),

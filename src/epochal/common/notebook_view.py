@@ -9,8 +9,6 @@ from html import escape
 from epochal.common.faces import parts, spoken
 from epochal.common.printable import one_line, printable
 
-__all__ = ["block", "chart", "code", "coded", "details", "facts", "heading", "items", "said", "table", "view"]
-
 _LINE = "1px solid rgba(128,128,128,.35)"
 _CELL = f"padding:.15em 1.2em .15em 0;border:0;border-bottom:{_LINE};background:none;vertical-align:top"
 _DIGITS = "font-variant-numeric:tabular-nums"

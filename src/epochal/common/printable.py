@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["one_line", "printable"]
-
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, delete, C1 (U+009B begins a sequence, too)
     "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # line and paragraph separators, reading direction

@@ -6,8 +6,6 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["register", "view"]
-
 _VIEWS: dict[str, str] = {}
 
 

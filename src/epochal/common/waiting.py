@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import TypeVar
 
-__all__ = ["PATIENCE_SECONDS", "ended", "interruptible"]
-
 PATIENCE_SECONDS = 2.0
 """How long a process interrupted twice waits for device calls, which usually take a tenth of a second."""
 

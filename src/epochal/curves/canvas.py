@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DIM", "Canvas", "Marks", "Painter", "no_paint", "paint"]
-
 Floats = NDArray[np.float64]
 Painter = Callable[[str, str], str]
 

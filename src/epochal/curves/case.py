@@ -15,22 +15,6 @@ from epochal.curves.record import Curves
 from epochal.curves.smoothing import ending, last_known, majority_mean, plain, tail
 from epochal.curves.statistics import digits, t_factor
 
-__all__ = [
-    "ABOVE_LEAST",
-    "COLLAPSE",
-    "EXPLAINED",
-    "FALL",
-    "FEWEST_EVALUATIONS",
-    "FEWEST_REPEATS",
-    "GAP",
-    "JUMP",
-    "LEARNED",
-    "LEVEL",
-    "RISE",
-    "Case",
-    "percent",
-]
-
 Floats = NDArray[np.float64]
 
 # Sizes below which a difference is negligible, however significant; each is arbitrary, and documented so.

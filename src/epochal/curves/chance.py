@@ -23,8 +23,6 @@ from epochal.curves.smoothing import (
     smoothed,
 )
 
-__all__ = ["Chance", "beats_chance"]
-
 Floats = NDArray[np.float64]
 
 

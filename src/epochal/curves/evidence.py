@@ -29,8 +29,6 @@ from epochal.curves.smoothing import (
 )
 from epochal.curves.statistics import t_factor
 
-__all__ = ["PROBABLE", "Difference", "repeats_needed", "risen"]
-
 Floats = NDArray[np.float64]
 
 PROBABLE = 0.6

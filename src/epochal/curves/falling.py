@@ -20,8 +20,6 @@ from epochal.curves.smoothing import (
     t_quantile,
 )
 
-__all__ = ["falling_to_the_end"]
-
 Floats = NDArray[np.float64]
 
 

@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.curves.statistics import Summary, summarize
 
-__all__ = ["BLOCKS", "influences", "new_samples", "optimism", "variance"]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

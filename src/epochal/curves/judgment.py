@@ -10,8 +10,6 @@ from epochal.common.metric_names import label_of
 from epochal.common.notebook_view import details, facts, heading, items, said, view
 from epochal.data.records import Record
 
-__all__ = ["GOOD", "KINDS", "Verdict", "epochs_in_words", "figure_label"]
-
 KINDS = (
     "overfitting",
     "probably overfitting",

@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.curves.statistics import Summary, summarize, t_factor
 
-__all__ = ["PrecisionRecall", "Steps", "precision_recall", "steps"]
-
 Floats = NDArray[np.float64]
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from epochal.curves.judgment import Verdict
 
-__all__ = ["AXES", "Band", "Best", "Curves"]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 XAxis = Literal["epochs", "updates", "samples", "seconds"]

@@ -26,16 +26,6 @@ from epochal.curves.judgment import Verdict, epochs_in_words
 from epochal.curves.smoothing import counted
 from epochal.curves.statistics import digits
 
-__all__ = [
-    "say_chance",
-    "say_level",
-    "say_overfitting",
-    "say_still_improving",
-    "say_too_short",
-    "say_underfitting",
-    "say_without_validation",
-]
-
 Floats = NDArray[np.float64]
 
 _COUNTS = (

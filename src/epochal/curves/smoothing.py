@@ -7,24 +7,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "ALPHA",
-    "carried",
-    "counted",
-    "ending",
-    "last_known",
-    "line",
-    "majority_mean",
-    "mean_over_repeats",
-    "noise_bound",
-    "normal_quantile",
-    "places",
-    "plain",
-    "smoothed",
-    "t_quantile",
-    "tail",
-]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

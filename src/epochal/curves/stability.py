@@ -8,8 +8,6 @@ from epochal.curves.case import ABOVE_LEAST, COLLAPSE, JUMP, Case
 from epochal.curves.judgment import Verdict, epochs_in_words
 from epochal.curves.smoothing import counted, plain
 
-__all__ = ["calmer", "say_end_above", "unstable"]
-
 
 def unstable(case: Case) -> Verdict | None:
     """Test for a non-finite loss, or jumps of the training loss, in most repeats or in some."""

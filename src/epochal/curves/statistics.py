@@ -12,8 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.data.records import Measured, Record, built
 
-__all__ = ["Summary", "digits", "summarize", "t_factor"]
-
 Floats = NDArray[np.float64]
 
 

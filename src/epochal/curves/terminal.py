@@ -13,8 +13,6 @@ from epochal.curves.canvas import DIM, Canvas, Marks, Painter, no_paint, paint
 from epochal.curves.record import AXES, Band, Curves
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["picture"]
-
 Floats = NDArray[np.float64]
 _Scale = Callable[[Floats], Floats]
 

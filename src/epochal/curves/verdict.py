@@ -27,8 +27,6 @@ from epochal.curves.sentences import (
 from epochal.curves.smoothing import counted, plain
 from epochal.curves.stability import say_end_above, unstable
 
-__all__ = ["judge"]
-
 Floats = NDArray[np.float64]
 
 

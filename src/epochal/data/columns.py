@@ -7,17 +7,6 @@ from collections.abc import Iterable, Sequence
 
 from epochal.errors import Refusal
 
-__all__ = [
-    "ColumnReference",
-    "called",
-    "default_name",
-    "plain_name",
-    "reference",
-    "resolve",
-    "resolve_all",
-    "unique_names",
-]
-
 ColumnReference = str | int
 """A column's name, or its number counted from 1."""
 

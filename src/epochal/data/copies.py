@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from epochal.data.row_hashes import row_hashes
 
-__all__ = ["Copies", "copies_of", "whole_groups"]
-
 _FEW = 8
 """Values of a sample compared first, which distinguish most."""
 _LEAST = 3

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from epochal.data.series.timeline import Timeline
 
 
-__all__ = ["Dataset", "fingerprint"]
-
-
 @dataclass(frozen=True)
 class Dataset:
     """Samples in memory or readable on demand, with their metadata.

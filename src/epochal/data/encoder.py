@@ -7,8 +7,6 @@ from typing import Any, ClassVar, Self
 
 from epochal.data.records import Record
 
-__all__ = ["SampleEncoder", "code_sizes"]
-
 
 class SampleEncoder(Record, ABC):
     """A record without statistics of the samples; its `Source` encodes new samples with it."""

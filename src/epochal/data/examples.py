@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["EXAMPLES", "example", "write_example"]
-
 _NUCLEUS = (
     "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points",
     "symmetry", "fractal dimension",

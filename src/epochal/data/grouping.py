@@ -22,8 +22,6 @@ from epochal.data.tables.frames import is_frame, table_of_frame
 from epochal.data.tables.pandas_columns import is_missing
 from epochal.errors import Refusal
 
-__all__ = ["SCATTERED", "by_pattern", "by_table", "grouped", "numbered", "subjects_note", "with_groups"]
-
 _SUBJECT = re.compile(r"([A-Za-z]{1,10}[-_ ]?\d+)(?=[-_. /])")
 """Looks like a person, device or place with several samples: s01 in s01_003.png."""
 _SHOWN = 3

@@ -16,8 +16,6 @@ from epochal.data.streams.items import is_items
 from epochal.data.tables.frames import is_frame
 from epochal.errors import Refusal
 
-__all__ = ["joined", "y_or_target"]
-
 
 def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) -> Any:
     """The `source` of `load` for the arguments of `fit(model, X, y)`.

@@ -13,8 +13,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["LABEL_TYPES", "label_type_of", "label_values"]
-
 _NUMBERS = tuple(np.dtype(code).name for code in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"))
 LABEL_TYPES = ("", "bool", *_NUMBERS)
 """NumPy type names; empty for text."""

@@ -14,8 +14,6 @@ from epochal.data.grouping import grouped
 from epochal.data.registry import read
 from epochal.data.source import Progress
 
-__all__ = ["load"]
-
 
 @named("ep.load_data")
 def load(

@@ -13,8 +13,6 @@ from epochal.data.columns import ColumnReference
 from epochal.data.files.container import is_stream
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["COLUMNS", "EXAMPLE", "FILE", "Recipe", "absolute", "fits"]
-
 EXAMPLE = "example:"
 _MOST = 10_000
 """Most columns, or missing-value marks, in an option."""

@@ -18,8 +18,6 @@ import numpy as np
 from epochal.common.printable import one_line
 from epochal.errors import Refusal
 
-__all__ = ["Damaged", "Measured", "Record", "built", "converted", "plain"]
-
 T = TypeVar("T")
 _WHOLE = 2**62
 

@@ -28,16 +28,6 @@ from epochal.data.task import Task
 from epochal.data.texts.texts import TEXTS
 from epochal.errors import Refusal
 
-__all__ = [
-    "SOURCES",
-    "encode_new",
-    "encoder_from_dict",
-    "read",
-    "read_again",
-    "recipe_from_dict",
-    "recognized",
-]
-
 SOURCES: tuple[Source, ...] = (
     IMAGES,
     HUGGING_FACE,

@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 
 from epochal.errors import DataFailed, Refusal
 
-__all__ = ["ArrayRows", "FileRows", "Rows", "Watch", "is_array", "kept_dtype", "runs", "sampled"]
-
 _WATCH_SECONDS = 1.0
 _QUICK_SECONDS = 2e-5
 """A faster read of a row came from memory, not from a disk."""

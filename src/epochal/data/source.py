@@ -12,8 +12,6 @@ from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.task import Task
 from epochal.errors import Refusal
 
-__all__ = ["Known", "Progress", "Source", "chosen", "refuse_columns"]
-
 Progress = Callable[[str, int, int], None]
 """A progress callback: (what, done, total)."""
 

@@ -18,8 +18,6 @@ from epochal.data.copies import Copies
 from epochal.errors import Refusal
 from epochal.plan.permutation import permute
 
-__all__ = ["SPLIT_STREAM", "Split", "part_size", "split", "split_groups"]
-
 SPLIT_STREAM = 2**63
 """The first of the permutation streams reserved for splits: 2^63 for all samples, then one per class."""
 

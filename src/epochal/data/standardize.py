@@ -12,15 +12,6 @@ from numpy.typing import NDArray
 from epochal.data.rows import Rows
 from epochal.errors import Refusal
 
-__all__ = [
-    "Scaling",
-    "TargetScaling",
-    "first_missing",
-    "fit_scaling",
-    "fit_target_scaling",
-    "refuse_missing_values",
-]
-
 _BLOCK_VALUES = 1 << 20
 
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from epochal.data.labels import LABEL_TYPES, label_values
 from epochal.data.records import Damaged, Record, built
 
-__all__ = ["Task"]
-
 TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
 
 

@@ -26,8 +26,6 @@ from epochal.engine.spec import Spec
 from epochal.engine.state import Limits, Part, Progress, Repeat, Seeds
 from epochal.models import Model, Variables, seen_dtype, shapes_of
 
-__all__ = ["cache_folder", "compiled", "compiled_call", "compiled_init", "given_init", "use_cache"]
-
 
 def cache_folder() -> Path | None:
     """The folder of JAX's persistent cache, or None if it is off."""

@@ -13,8 +13,6 @@ import jax
 
 from epochal.errors import Refusal
 
-__all__ = ["always_same", "compiled_from", "determinism_note", "options_for"]
-
 OPTIONS = {"xla_gpu_deterministic_ops": True}
 """Deterministic operations (or an error at compilation), and no race between kernels."""
 

@@ -14,8 +14,6 @@ from epochal.engine.feed import CHUNK_BYTES, Chunk, Feed, Reader, Span, ahead, s
 from epochal.engine.mesh import ALONE, DeviceMesh
 from epochal.plan import Plan
 
-__all__ = ["EndlessFeed"]
-
 NextSamples = Callable[[int], tuple[NDArray[Any], NDArray[Any]]]
 
 

@@ -16,8 +16,6 @@ from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING
 from epochal.engine.update import Packing
 from epochal.models import Model, Variables, seen
 
-__all__ = ["EVALUATION_ROWS", "decide", "figures_of_part", "forward", "halved", "judge"]
-
 EVALUATION_ROWS = 4096
 """Rows per forward pass, so that memory does not grow with the number of samples; a model that needs much
 of it per sample has fewer (`evaluation_rows`).

@@ -19,8 +19,6 @@ import jax
 from epochal.common.machine import cores
 from epochal.errors import Refusal
 
-__all__ = ["factorizations", "in_turn"]
-
 MENDED = (0, 11, 2)
 _CALL = re.compile(r"custom_call @lapack_\w+\(.*: \(tensor<([\dx]+)x[a-z]\w*>")
 _turn = threading.Lock()

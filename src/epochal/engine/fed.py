@@ -33,9 +33,6 @@ from epochal.errors import DataFailed
 from epochal.models import evaluated
 from epochal.plan import Plan
 
-__all__ = ["FedLane", "FedSource", "evaluate_in_blocks", "figures_of"]
-
-
 Samples = TypeVar("Samples")
 
 

@@ -21,8 +21,6 @@ from epochal.engine.state import Position, Repeat, Seeds
 from epochal.engine.update import packing, update
 from epochal.models import Variables
 
-__all__ = ["Leg", "deciding", "running", "scoring"]
-
 
 class Leg(NamedTuple):
     """Which updates of a chunk to make, int32 scalars."""

@@ -28,20 +28,6 @@ from epochal.engine.sharded import EMPTY, ShardedBatch, slots
 from epochal.engine.state import Part
 from epochal.plan import Plan
 
-__all__ = [
-    "AHEAD",
-    "CHUNK_BYTES",
-    "Block",
-    "Chunk",
-    "Feed",
-    "Reader",
-    "Span",
-    "ahead",
-    "blocks",
-    "sharded",
-    "spans",
-]
-
 CHUNK_BYTES = 16 << 20
 """Most bytes of a chunk's inputs, unless one batch needs more."""
 

@@ -20,8 +20,6 @@ from epochal.engine.spec import Spec
 from epochal.engine.state import Part
 from epochal.models import PyTree, Variables, seen
 
-__all__ = ["batch_of", "gradient", "pieces", "size_of", "take"]
-
 
 def take(part: Part, samples: jax.Array) -> Part:
     """The rows of a part, as the model sees them."""

@@ -18,8 +18,6 @@ from epochal.engine.state import RUNNING, Part, Repeat
 from epochal.engine.update import packing
 from epochal.models import Variables, evaluated
 
-__all__ = ["Restore", "filled", "measuring"]
-
 Restore = Callable[[str, NDArray[Any]], NDArray[Any]]
 """Converts targets or outputs of a part of one repeat to their own units: (part, values)."""
 

@@ -24,8 +24,6 @@ from epochal.engine.state import Kept, Limits, Part, Position, Progress, Repeat,
 from epochal.plan import Plan
 from epochal.plan.walk import Phase
 
-__all__ = ["CALL_SECONDS", "Evaluation", "Lane", "Source", "kept", "start_position"]
-
 CALL_SECONDS = 0.1
 
 

@@ -19,18 +19,6 @@ from epochal.models import Variables
 if TYPE_CHECKING:
     from epochal.engine.lane import Lane
 
-__all__ = [
-    "SHARE",
-    "besides",
-    "bytes_available",
-    "bytes_needed",
-    "bytes_said",
-    "device_memory",
-    "fits",
-    "largest",
-    "state_bytes",
-]
-
 SHARE = 0.9
 """The share of free memory to use at most."""
 

@@ -16,8 +16,6 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-__all__ = ["ALONE", "DeviceMesh"]
-
 AXIS = "samples"
 """The name of the mesh axis along which a batch is sharded."""
 

@@ -19,8 +19,6 @@ import optax.contrib
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["OPTIMIZERS", "Optimizer", "averaged", "optimizer_for"]
-
 
 @dataclass(frozen=True)
 class _Named:

@@ -20,8 +20,6 @@ from epochal.engine.state import RUNNING, Limits, Part, Position, Progress, Repe
 from epochal.engine.update import Packing, packing, update
 from epochal.models import PyTree, Variables
 
-__all__ = ["PLACES", "build", "fresh", "over_repeats"]
-
 PLACES = 1024
 """Most evaluations in one call."""
 

@@ -19,8 +19,6 @@ from epochal.engine.spec import Spec
 from epochal.engine.state import Part
 from epochal.models import Model, PyTree
 
-__all__ = ["RowModel", "moved_rows", "moves_rows"]
-
 
 @runtime_checkable
 class RowModel(Model, Protocol):

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 
-__all__ = ["Never", "Observation", "Rule"]
-
 
 class Observation(NamedTuple):
     """One evaluation of one repeat: the epoch (with its fraction) and the columns of the curve, scalars."""

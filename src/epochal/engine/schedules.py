@@ -15,8 +15,6 @@ import numpy as np
 
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["SCHEDULES", "Rates", "Schedule", "learning_rate"]
-
 SCHEDULES = ("constant", "cosine", "linear", "exponential", "inverse_sqrt", "step")
 
 

@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 
 from epochal.engine.state import Part
 
-__all__ = ["EMPTY", "ShardedBatch", "slots"]
-
 EMPTY = -1
 """A slot without a sample."""
 

@@ -17,8 +17,6 @@ from epochal.models import Loss, Metric, Model, smoothed
 from epochal.plan import Plan
 from epochal.plan.order import Order
 
-__all__ = ["PARTS", "Layout", "Spec"]
-
 PARTS = ("train", "validation")
 
 

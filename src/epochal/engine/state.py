@@ -11,21 +11,6 @@ from typing import Any, NamedTuple
 from epochal.engine.schedules import Rates
 from epochal.models import PyTree
 
-__all__ = [
-    "BROKEN_EVALUATION",
-    "BROKEN_UPDATE",
-    "RULE",
-    "RUNNING",
-    "Kept",
-    "Limits",
-    "Part",
-    "Position",
-    "Progress",
-    "Repeat",
-    "Rows",
-    "Seeds",
-]
-
 Array = Any
 """An array on the device, or a NumPy array on its way there."""
 

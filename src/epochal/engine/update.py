@@ -24,8 +24,6 @@ from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Repeat
 from epochal.models import PyTree
 
-__all__ = ["FLAT_LIMIT", "Packing", "packing", "update"]
-
 FLAT_LIMIT = 16_384
 """Most parameters that are kept as one vector: one loop instead of one per array (docs/log.md)."""
 

@@ -15,8 +15,6 @@ from epochal.errors import Refusal, did_you_mean
 from epochal.models.model import Model, PyTree, Variables
 from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, Shift, Transform
 
-__all__ = ["KINDS", "Augmented", "augmented", "transforms_of"]
-
 _STREAM = 0x7FFFFFF1
 """Separates the draws of augmentation from those of dropout, which fold small numbers into the key."""
 

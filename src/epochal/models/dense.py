@@ -11,8 +11,6 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-__all__ = ["FUSED_LIMIT", "dense"]
-
 FUSED_LIMIT = 2048
 """Most multiplications (batch * inputs * outputs) at which multiply-and-sum is faster on a CPU."""
 

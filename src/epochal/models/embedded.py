@@ -13,8 +13,6 @@ import jax.numpy as jnp
 from epochal.models.model import Model, PyTree, Variables
 from epochal.models.pairwise import Pairwise
 
-__all__ = ["Embedded", "embedded", "embedded_shape", "embedding_width", "without_embeddings"]
-
 
 def embedding_width(codes: int) -> int:
     """The size of an embedding: larger for more levels, at most 16; the rule is arbitrary.

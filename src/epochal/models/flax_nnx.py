@@ -12,8 +12,6 @@ import jax.numpy as jnp
 
 from epochal.models.model import PyTree, Variables
 
-__all__ = ["FlaxModel", "is_flax"]
-
 
 def is_flax(model: Any) -> bool:
     """Whether `model` is an NNX module, a module class, or a factory `rngs -> module`."""

@@ -18,8 +18,6 @@ import jax
 from epochal.errors import Refusal
 from epochal.models.model import Model, PyTree, Variables, shapes_of
 
-__all__ = ["Frozen", "FrozenState", "matching", "names_of", "whole"]
-
 
 class FrozenState(NamedTuple):
     """The state of a frozen model: the model's own, and the frozen parameters."""

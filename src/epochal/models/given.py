@@ -8,8 +8,6 @@ from epochal.errors import Refusal
 from epochal.models.flax_nnx import FlaxModel, is_flax
 from epochal.models.model import Model, functions
 
-__all__ = ["as_model", "check_model"]
-
 
 def check_model(model: Any) -> None:
     """Refuse what is no model, such as samples in its place, before any data is read."""

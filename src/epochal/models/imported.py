@@ -10,8 +10,6 @@ from typing import Any
 
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["import_model", "imported"]
-
 
 def imported(path: str) -> Any:
     """The function `package.module:function`; modules of the working folder are found, too."""

@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 from epochal.common.machine import free_memory
 from epochal.errors import Refusal, require
 
-__all__ = ["Stored", "opened_keras"]
-
 _MOST_NODES, _MOST_DEPTH, _MOST_BYTES, _MOST_UNFOLDED = 20_000, 24, 2**35, 1032
 """Limits for an untrusted file: links may form cycles, and a small archive may hold a large file."""
 

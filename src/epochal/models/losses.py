@@ -14,8 +14,6 @@ import jax.numpy as jnp
 
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["LOSSES", "Loss", "label_probabilities", "loss_for", "probabilities", "smoothed"]
-
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
 
 

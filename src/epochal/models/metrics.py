@@ -15,8 +15,6 @@ from epochal.common.metric_names import declare
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.losses import LOSSES, probabilities
 
-__all__ = ["METRICS", "RESERVED", "Metric", "bounds_of", "default_metrics", "hits_of", "metrics_for"]
-
 Array = Any
 OfCounts = Callable[[Array, Array, Array, Array, Any], Array]
 """(true positives, predicted and true counts (..., classes), samples, xp) -> (...)."""

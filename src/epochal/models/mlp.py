@@ -16,8 +16,6 @@ from epochal.errors import Refusal, did_you_mean
 from epochal.models.dense import dense
 from epochal.models.model import PyTree, Variables, refuse_ids
 
-__all__ = ["ACTIVATIONS", "MLP"]
-
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": jax.nn.relu,
     "tanh": jnp.tanh,

@@ -16,20 +16,6 @@ import numpy as np
 
 from epochal.errors import Refusal
 
-__all__ = [
-    "FunctionModel",
-    "Model",
-    "PyTree",
-    "Variables",
-    "functions",
-    "learned_dtype",
-    "refuse_ids",
-    "seen",
-    "seen_dtype",
-    "settled",
-    "shapes_of",
-]
-
 PyTree = Any
 
 

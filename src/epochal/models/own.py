@@ -20,8 +20,6 @@ from epochal.errors import Refusal, did_you_mean
 from epochal.models.losses import label_probabilities, probabilities
 from epochal.models.metrics import RESERVED, Metric, metrics_for
 
-__all__ = ["SCORER", "OwnMetric", "evaluated", "metric", "metrics_asked", "metrics_of"]
-
 SCORER = "sklearn:"
 """The prefix of scikit-learn scorers, as in "sklearn:roc_auc"."""
 _TRIED = 4096

@@ -11,8 +11,6 @@ from epochal.errors import Refusal
 from epochal.models.given import as_model
 from epochal.models.model import Model, PyTree, Variables
 
-__all__ = ["Pairwise"]
-
 
 @dataclass(frozen=True)
 class Pairwise:

@@ -20,8 +20,6 @@ from epochal.models.frozen import names_of
 from epochal.models.model import Model, PyTree, Variables
 from epochal.models.pairwise import Pairwise
 
-__all__ = ["Mixed", "computing_in"]
-
 
 @dataclass(frozen=True)
 class Mixed:

@@ -25,8 +25,6 @@ from epochal.models.frozen import matching, names_of
 from epochal.models.keras_file import Stored, opened_keras
 from epochal.models.model import Variables
 
-__all__ = ["Initial", "Start", "start_of"]
-
 
 @dataclass(frozen=True)
 class Initial:

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from epochal.models.losses import probabilities
 from epochal.models.metrics import Metric, hits_of
 
-__all__ = ["of_subsets", "one_by_one", "weighted_means"]
-
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["best_threshold", "confusion_at"]
-
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 

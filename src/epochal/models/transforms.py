@@ -16,8 +16,6 @@ import jax.numpy as jnp
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.model import PyTree
 
-__all__ = ["Brightness", "Contrast", "Crop", "Flip", "Rotate", "Shift", "Transform"]
-
 
 @runtime_checkable
 class Transform(Protocol):

@@ -9,8 +9,6 @@ from flax import nnx
 from epochal.models.dense import dense
 from epochal.nn.start import Glorot, Start, rows, started
 
-__all__ = ["Dense", "Embed", "masked_mean"]
-
 
 class Dense(nnx.Module):
     """`inputs @ kernel + bias`, lowered by size (`epochal.models.dense`).

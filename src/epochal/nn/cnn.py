@@ -18,8 +18,6 @@ from epochal.nn.network import Network, Shape, check_activation, check_share, ch
 from epochal.nn.pooling import max_pool
 from epochal.nn.start import Glorot, before
 
-__all__ = ["CNN"]
-
 ASCENDING = ("relu", "tanh", "sigmoid", "elu", "leaky_relu", "softplus", "identity")
 """Monotonic activations: the largest value stays the largest, so pooling may come first."""
 

@@ -27,8 +27,6 @@ from epochal.nn import lowering
 from epochal.nn.start import Start, he, started
 from epochal.nn.winograd import convolve_3x3, gradient_3x3
 
-__all__ = ["Conv", "convolve", "windows"]
-
 Padding = str | Sequence[tuple[int, int]]
 Pads = tuple[tuple[int, int], ...]
 Sizes = tuple[int, ...]

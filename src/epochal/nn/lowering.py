@@ -10,8 +10,6 @@ from typing import Literal
 
 import jax
 
-__all__ = ["Form", "form"]
-
 Form = Literal["slices", "vendor"]
 
 

@@ -18,8 +18,6 @@ from epochal.data.records import Record
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import ACTIVATIONS, FlaxModel, PyTree, Variables, refuse_ids
 
-__all__ = ["Network", "check_activation", "check_share", "check_whole"]
-
 Shape = tuple[int, ...]
 
 

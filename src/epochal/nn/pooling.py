@@ -18,8 +18,6 @@ from jax import lax
 
 from epochal.nn.convolution import Padding, Pads, Sizes, windows
 
-__all__ = ["max_pool"]
-
 
 def max_pool(
     inputs: jax.Array, window: Sequence[int], strides: Sequence[int] = (), padding: Padding = "VALID"

@@ -28,8 +28,6 @@ from jax import lax
 from epochal.errors import Refusal, did_you_mean
 from epochal.nn.start import Glorot, of_gates, started
 
-__all__ = ["CELLS", "Carry", "Recurrent", "gru", "lstm"]
-
 Carry = tuple[jax.Array, ...]
 Pair = tuple[jax.Array, jax.Array]
 

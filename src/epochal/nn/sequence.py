@@ -14,8 +14,6 @@ from epochal.nn.basic import Dense
 from epochal.nn.network import Network, Shape, check_share, check_whole
 from epochal.nn.recurrent import Carry, Recurrent
 
-__all__ = ["GRU", "LSTM", "SequenceModule"]
-
 
 @dataclass(frozen=True)
 class _Sequence(Network):

@@ -15,8 +15,6 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-__all__ = ["RECTIFIED", "Glorot", "Start", "before", "he", "of_gates", "rows", "started"]
-
 Start = Callable[[jax.Array], jax.Array]
 RECTIFIED = ("relu", "leaky_relu", "elu", "gelu", "silu")
 """Activations for which kernels get He's variance."""

@@ -12,8 +12,6 @@ from epochal.errors import Refusal
 from epochal.nn.network import Network, Shape, check_whole
 from epochal.nn.sequence import GRU, LSTM, SequenceModule
 
-__all__ = ["Stateful"]
-
 
 @dataclass(frozen=True)
 class Stateful(Network):

@@ -16,8 +16,6 @@ from epochal.nn.network import Network, Shape, check_share, check_whole
 from epochal.nn.recurrent import Recurrent
 from epochal.nn.start import he
 
-__all__ = ["TextClassifier"]
-
 KINDS = ("mean", "gru", "lstm")
 _BLOCK = 1 << 14
 """Samples per scanned block."""

@@ -20,8 +20,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-__all__ = ["convolve_3x3", "gradient_3x3"]
-
 Pads = tuple[tuple[int, int], ...]
 Grid = list[list[jax.Array]]
 Step = Callable[..., tuple[jax.Array, ...]]

@@ -18,8 +18,6 @@ import numpy.typing as npt
 
 from epochal.plan.remainder import Segments
 
-__all__ = ["Assignment", "apportioned", "assign", "whole"]
-
 Int64s = npt.NDArray[np.int64]
 
 

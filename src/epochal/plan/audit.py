@@ -14,8 +14,6 @@ from epochal.plan.batches import Batches
 from epochal.plan.column import identified
 from epochal.plan.summary import counted
 
-__all__ = ["USUAL_EPOCHS", "Audit", "ClassCounts", "audit"]
-
 USUAL_EPOCHS = 10
 _SHOWN = 12
 _SIZES_SHOWN = 4

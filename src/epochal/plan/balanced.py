@@ -18,8 +18,6 @@ from epochal.plan.order import NOTHING, Arrays, Int64s
 from epochal.plan.permutation import WhileLoop, python_while
 from epochal.plan.threefry import Array, Purpose
 
-__all__ = ["Balanced"]
-
 
 @dataclass(frozen=True)
 class Balanced(Classwise):

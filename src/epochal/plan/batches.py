@@ -16,9 +16,7 @@ from epochal.plan.named import order_named
 from epochal.plan.order import Order
 from epochal.plan.permutation import MOST_SAMPLES
 from epochal.plan.remainder import REMAINDERS, remainder_named
-from epochal.plan.sizes import BatchSchedule, Full, Scheduled, batch_size_of, bounded, whole
-
-__all__ = ["Batches", "Full", "Regime", "Turn"]
+from epochal.plan.sizes import BatchSchedule, Scheduled, batch_size_of, bounded, whole
 
 Regime = Literal["batch", "mini-batch", "stochastic"]
 

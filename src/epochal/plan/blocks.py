@@ -17,8 +17,6 @@ from epochal.plan.order import NOTHING, Int64s, Order
 from epochal.plan.permutation import WhileLoop, python_while
 from epochal.plan.threefry import Array
 
-__all__ = ["Blocks"]
-
 
 @dataclass(frozen=True)
 class Blocks(Order):

@@ -21,8 +21,6 @@ from epochal.plan.permutation import WhileLoop, python_while
 from epochal.plan.remainder import Segments
 from epochal.plan.threefry import Array, threefry2x32, words
 
-__all__ = ["Buckets"]
-
 _BATCHES = np.uint32(0x80000042)
 """Separates the stream that shuffles the batches from that of the samples."""
 

@@ -36,8 +36,6 @@ from epochal.plan.permutation import WhileLoop, python_while
 from epochal.plan.remainder import Segments
 from epochal.plan.threefry import Array, Purpose
 
-__all__ = ["CLASSES", "Classwise", "Stratified", "numbers_of"]
-
 _BATCHES, _SLOTS, CLASSES = 0, 2**10, 2**31
 """Member numbers in a family: a segment's batches, a batch's slots, a class's samples."""
 

@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from epochal.errors import Refusal
 
-__all__ = ["Column", "identified"]
-
 
 class Column:
     """A read-only array of per-sample values, hashed and compared by content.

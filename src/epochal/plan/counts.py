@@ -16,8 +16,6 @@ from epochal.plan.remainder import REMAINDERS, Segments
 from epochal.plan.sizes import BatchSchedule, Full, Scheduled, bounded
 from epochal.plan.walk import Phase, Walk, walk_of
 
-__all__ = ["Counts", "index_within"]
-
 
 @dataclass(frozen=True, init=False, repr=False)
 class Counts:

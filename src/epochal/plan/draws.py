@@ -24,8 +24,6 @@ from epochal.plan.order import NOTHING, Arrays, Int64s, Order
 from epochal.plan.permutation import WhileLoop, python_while
 from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32, words
 
-__all__ = ["MOST_DRAWN", "Replacement", "Weighted", "at_most", "turns_of"]
-
 MOST_DRAWN = 2**32
 """Up to so many samples a 64-bit draw has a bias of at most 2^-64 per sample."""
 

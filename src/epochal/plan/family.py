@@ -24,20 +24,6 @@ from epochal.plan.order import Arrays, Int64s
 from epochal.plan.permutation import WhileLoop, python_while
 from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32, words
 
-__all__ = [
-    "FEW_ROUNDS",
-    "ROUNDS",
-    "Family",
-    "RoundKeys",
-    "bits_of",
-    "laid",
-    "member_words",
-    "round_keys",
-    "rows",
-    "seed_keys",
-    "table",
-]
-
 ROUNDS, FEW_ROUNDS = 24, 8
 """For samples and batches; for the slots of a batch, whose order moves no gradient."""
 _PAIRS = 2

@@ -19,8 +19,6 @@ from epochal.plan.order import NOTHING, Arrays, Int64s, Order
 from epochal.plan.permutation import WhileLoop, python_while
 from epochal.plan.threefry import Array, Purpose
 
-__all__ = ["Groups"]
-
 
 @dataclass(frozen=True)
 class Groups(Order):

@@ -15,8 +15,6 @@ from epochal.plan.groups import Groups
 from epochal.plan.order import Order, Sequential, Shuffle, ShuffleOnce
 from epochal.plan.tracks import Tracks
 
-__all__ = ["ORDERS", "READY", "order_named"]
-
 ORDERS: dict[str, Order] = {
     order.name: order
     for order in (

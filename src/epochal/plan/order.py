@@ -26,8 +26,6 @@ from epochal.plan.permutation import WhileLoop, python_while
 from epochal.plan.remainder import Segments
 from epochal.plan.threefry import Array
 
-__all__ = ["NOTHING", "Arrays", "Int64s", "Order", "Sequential", "Shuffle", "ShuffleOnce"]
-
 Int64s = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]
 NOTHING: Mapping[str, Array] = MappingProxyType({})

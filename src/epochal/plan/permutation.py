@@ -30,24 +30,6 @@ import numpy.typing as npt
 from epochal.errors import Refusal
 from epochal.plan.threefry import Array, threefry2x32, words
 
-__all__ = [
-    "ALGORITHM",
-    "MOST_SAMPLES",
-    "Form",
-    "Keys",
-    "WhileLoop",
-    "derive_keys",
-    "feistel",
-    "feistel_inverse",
-    "form_of",
-    "inverse",
-    "inverse_words",
-    "permute",
-    "permute_words",
-    "python_while",
-    "table",
-]
-
 ALGORITHM = "epochal-feistel-1"
 MOST_SAMPLES = 2**62
 

@@ -7,10 +7,8 @@ from typing import Any
 import numpy.typing as npt
 
 from epochal.plan.audit import Audit, audit
-from epochal.plan.batches import Batches, Turn
+from epochal.plan.batches import Batches
 from epochal.plan.summary import document, html, summary
-
-__all__ = ["Plan", "Turn"]
 
 
 class Plan(Batches):

@@ -12,8 +12,6 @@ from typing import ClassVar
 
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["REMAINDERS", "Carry", "Drop", "Keep", "Remainder", "Segments", "Spread", "remainder_named"]
-
 Segments = tuple[tuple[int, int], ...]
 """Consecutive batches of equal size: (number of batches, samples in each)."""
 

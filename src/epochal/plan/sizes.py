@@ -11,8 +11,6 @@ import numpy as np
 
 from epochal.errors import Refusal
 
-__all__ = ["BatchSchedule", "Full", "Scheduled", "batch_size_of", "bounded", "whole"]
-
 Size = int | Literal["full"]
 _MOST_CHANGES = 1000
 

@@ -11,8 +11,6 @@ from epochal.common.notebook_view import table as html_table
 from epochal.plan.batches import Batches
 from epochal.plan.remainder import Segments
 
-__all__ = ["counted", "document", "html", "sizes", "summary"]
-
 _WIDTH = 80
 _MOST_PHASES = 12
 _REGIMES = {

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Purpose", "stream_key", "threefry2x32", "words"]
-
 # A NumPy or JAX array (traced or not); there is no common static type.
 Array = Any
 

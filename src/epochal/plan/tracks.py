@@ -16,8 +16,6 @@ from epochal.plan.permutation import WhileLoop, python_while
 from epochal.plan.remainder import Segments
 from epochal.plan.threefry import Array
 
-__all__ = ["Tracks"]
-
 
 @dataclass(frozen=True)
 class Tracks(Order):

@@ -15,8 +15,6 @@ from typing import NamedTuple
 from epochal.plan.remainder import Remainder, Segments
 from epochal.plan.sizes import BatchSchedule
 
-__all__ = ["Even", "Phase", "Phased", "Walk", "phases_of", "walk_of"]
-
 
 class Phase(NamedTuple):
     """Consecutive passes with the same batches; the last phase has no end."""

@@ -17,8 +17,6 @@ from epochal.report.page import write_whole
 from epochal.report.tables import Cell, Table
 from epochal.report.words import count, interval, number, percent, sentence
 
-__all__ = ["advice_page", "command", "write_advice"]
-
 _GOALS = {
     "time": ("time to the target", "least time until the network is as good as the best", "fastest"),
     "samples": (

@@ -18,8 +18,6 @@ from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves
 from epochal.report.numbers import lines_of, number, numbers
 
-__all__ = ["advice_figures", "by_size", "comparison_figures", "point_of", "standing"]
-
 _MOST_POINTS = 12_000  # of all lines of a figure
 _FEWEST_POINTS = 60  # of one line
 _CURVE_POINTS = 81

@@ -11,8 +11,6 @@ from epochal.common.durations import duration
 from epochal.report.page import render
 from epochal.report.words import conditions, count
 
-__all__ = ["STANDINGS", "choice_page", "meaning_of"]
-
 STANDINGS = {
     "best": ("◆", "recommended"),
     "tied": ("●", "no significant difference"),

@@ -20,8 +20,6 @@ from epochal.report.page import write_whole
 from epochal.report.tables import Cell, Table
 from epochal.report.words import count, interval, listed, number, percent, quality, spread
 
-__all__ = ["comparison_page", "write_comparison"]
-
 _REGIMES = {
     "batch": (
         "batch gradient descent",

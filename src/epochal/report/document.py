@@ -17,8 +17,6 @@ from epochal.runs import ClassFigures, Run, Threshold
 from epochal.runs.results_table import results_table
 from epochal.training.describe import describe_model
 
-__all__ = ["Confusion", "ReportDocument", "Residuals", "document_of"]
-
 
 @dataclass(frozen=True, eq=False)
 class Confusion:

@@ -24,8 +24,6 @@ from epochal.report.numbers import (
     tradeoffs_of,
 )
 
-__all__ = ["figure_data"]
-
 _MOST_POINTS = 1500  # along x; more are indistinguishable on a screen
 _MOST_STEPS = 400
 _MOST_LINES = 30

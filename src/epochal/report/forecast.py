@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from epochal.report.numbers import numbers
 from epochal.runs import ForecastScores, Run
 
-__all__ = ["Drawn", "DrawnPart", "Forecasts", "drawn", "forecasts_of"]
-
 Floats = NDArray[np.float64]
 
 _CODES = {"validation": 2, "test": 3}

@@ -11,20 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.curves import Curves, PrecisionRecall
 
-__all__ = [
-    "Line",
-    "Tradeoff",
-    "TradeoffLine",
-    "along_at",
-    "evenly",
-    "kind_of",
-    "lines_of",
-    "number",
-    "numbers",
-    "panels_of",
-    "tradeoffs_of",
-]
-
 Floats = NDArray[np.float64]
 
 MOST_CLASSES = 12

@@ -14,8 +14,6 @@ from markupsafe import Markup
 
 from epochal.report.words import FILTERS
 
-__all__ = ["render", "write_whole"]
-
 
 @cache
 def _environment() -> Environment:

@@ -17,8 +17,6 @@ from epochal.report.tables import Cell, Table
 from epochal.report.words import count, counted, named, plain
 from epochal.runs import ClassFigures, Run
 
-__all__ = ["run_page", "write_report"]
-
 _SIGNS = {
     "overfitting": ("↗", "warn"),
     "probably overfitting": ("↗", "warn"),

@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Cell", "Table"]
-
 
 @dataclass(frozen=True)
 class Cell:

@@ -14,22 +14,6 @@ from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 
-__all__ = [
-    "FILTERS",
-    "conditions",
-    "count",
-    "counted",
-    "interval",
-    "listed",
-    "named",
-    "number",
-    "percent",
-    "plain",
-    "quality",
-    "sentence",
-    "spread",
-]
-
 _NAMES = {
     "best_epoch": "best epoch",
     "stopped": "stopped because",

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from epochal.engine.evaluate import EVALUATION_ROWS
 
-__all__ = ["LEAST_ROWS", "block_rows", "blocks", "padded_call"]
-
 LEAST_ROWS = 16
 """Smallest padded block; larger ones are padded to a power of two."""
 

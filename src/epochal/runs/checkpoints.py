@@ -35,8 +35,6 @@ from epochal.runs.manifest import MANIFEST, NAME, Manifest
 from epochal.runs.sealed import parse, seal
 from epochal.runs.tensors import read_tensors, write_tensors
 
-__all__ = ["FOLDER", "Checkpoints", "Loaded", "Piece", "check", "find", "load", "newest"]
-
 FOLDER = "checkpoints"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 _LEFT = re.compile(r"(tmp|trash)-.*")

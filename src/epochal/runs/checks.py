@@ -24,21 +24,6 @@ from epochal.models import MLP, Model, Pairwise, as_model, shapes_of
 from epochal.runs import tensors as files
 from epochal.runs.tensors import Tensors
 
-__all__ = [
-    "WRONG",
-    "Tensors",
-    "check_dtype",
-    "check_shape",
-    "damaged",
-    "one_line",
-    "own_model",
-    "predictions_file",
-    "read_table",
-    "read_tensors",
-    "reading",
-    "rebuilt_model",
-]
-
 _SCORED = ("validation", "test")
 _DTYPES = ("float32", "float64", "uint8", "int32")
 _MOST = 2**31

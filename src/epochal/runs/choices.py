@@ -20,8 +20,6 @@ from epochal.errors import Refusal
 from epochal.runs import disk
 from epochal.runs.sealed import read_sealed, seal
 
-__all__ = ["CHOICE", "ChoiceFolder", "keep_choice", "read_choice", "refuse_choice"]
-
 CHOICE = "choice.json"
 TRIALS = "trials.jsonl"
 _REQUEST = "request.json"

@@ -11,8 +11,6 @@ from epochal.data.grouping import SCATTERED
 from epochal.data.tables.association import DETERMINES
 from epochal.runs.forecast import ForecastScores
 
-__all__ = ["concerns_of"]
-
 _MOST_NAMED = 5
 
 

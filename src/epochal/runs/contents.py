@@ -16,20 +16,6 @@ from epochal.runs.choices import refuse_choice
 from epochal.runs.disk import Written
 from epochal.runs.sealed import LIMIT, parse, unseal
 
-__all__ = [
-    "FORMAT",
-    "HISTORY",
-    "PAGE",
-    "PARAMETERS",
-    "REQUEST",
-    "RESULTS",
-    "RUN",
-    "check_files",
-    "check_start",
-    "listed",
-    "read_run",
-]
-
 FORMAT = 2
 RUN = "run.json"
 REQUEST = "request.json"

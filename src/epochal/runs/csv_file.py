@@ -14,8 +14,6 @@ from typing import IO, Any
 
 from epochal.errors import Refusal
 
-__all__ = ["PARQUET_SUFFIXES", "guarded", "unguarded", "write_csv", "write_table"]
-
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")

@@ -25,24 +25,6 @@ from numpy.typing import NDArray
 from epochal.data.records import Damaged, Record, built
 from epochal.errors import Refusal, reason
 
-__all__ = [
-    "Writer",
-    "Written",
-    "check",
-    "link",
-    "make",
-    "make_folder",
-    "measure",
-    "read",
-    "remove",
-    "remove_empty",
-    "rename",
-    "replace",
-    "sync",
-    "write",
-    "writing",
-]
-
 _CHUNK = 8 << 20
 _THREADED = 1 << 20
 """Bytes from which hashing in a thread pays off."""

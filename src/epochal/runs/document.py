@@ -24,8 +24,6 @@ from epochal.runs.outcome import Outcome, Scores
 from epochal.runs.record import Run
 from epochal.runs.threshold import Threshold
 
-__all__ = ["Document", "KeptScores", "check_run", "read_document"]
-
 
 @dataclass(frozen=True)
 class KeptScores:

@@ -24,8 +24,6 @@ from epochal.runs.per_class import decided, label_confusion, per_class
 from epochal.runs.predict import in_units, outputs_of, read_samples, with_target, without_target
 from epochal.runs.record import Run
 
-__all__ = ["calibrate", "evaluate"]
-
 _BINS = 10
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 Floats = NDArray[np.float64]

@@ -20,8 +20,6 @@ from epochal.runs.overlap import Overlap
 from epochal.runs.per_class import ClassFigures, Confused, most_confused
 from epochal.runs.threshold import Threshold
 
-__all__ = ["Bin", "Calibration", "Evaluation", "Residuals"]
-
 
 @dataclass(frozen=True)
 class Bin:

@@ -13,8 +13,6 @@ from epochal.curves import Summary
 from epochal.runs.evaluation import Calibration, Evaluation, Residuals
 from epochal.runs.threshold import Threshold
 
-__all__ = ["MOST_CLASSES", "by_threshold", "cells", "distinct", "heading", "sections", "spread", "text"]
-
 MOST_CLASSES = 12
 _MOST_PAIRS = 8
 _MOST_STEPS = 12

@@ -15,17 +15,6 @@ from epochal.curves.intervals import BLOCKS, influences, new_samples
 from epochal.data import Task
 from epochal.models import Metric, bounds_of, metrics_for, of_subsets, weighted_means
 
-__all__ = [
-    "Measured",
-    "blocks_of",
-    "ensemble_figures",
-    "few_samples",
-    "figures",
-    "logits_of",
-    "measured",
-    "summaries",
-]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

@@ -39,7 +39,6 @@ from epochal.models.metrics import RESERVED
 from epochal.plan import BatchSchedule, Plan, order_named
 from epochal.runs.checks import (
     WRONG,
-    Tensors,
     check_dtype,
     check_shape,
     damaged,
@@ -50,15 +49,13 @@ from epochal.runs.checks import (
     reading,
     rebuilt_model,
 )
-from epochal.runs.contents import FORMAT, HISTORY, check_files
+from epochal.runs.contents import HISTORY, check_files
 from epochal.runs.document import Document, check_run, read_document
 from epochal.runs.forecast import History
 from epochal.runs.outcome import Fitted
 from epochal.runs.record import Run
-from epochal.runs.saving import publish, refuse_existing, save
 from epochal.runs.scored import read_scores
-
-__all__ = ["FORMAT", "PARTS", "load", "load_record", "publish", "refuse_existing", "save"]
+from epochal.runs.tensors import Tensors
 
 PARTS = ("", "train", "validation", "test")
 """The numbers in split.parquet; 0 is no part."""

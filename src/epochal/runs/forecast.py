@@ -16,8 +16,6 @@ from epochal.data import Clock, Timeline
 from epochal.data.records import Record, built
 from epochal.runs.figures import blocks_of
 
-__all__ = ["ForecastScores", "History", "Naive", "Together", "score_forecasts"]
-
 Floats = NDArray[np.float64]
 
 

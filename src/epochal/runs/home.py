@@ -16,14 +16,11 @@ from epochal.errors import Refusal, reason
 from epochal.runs import disk
 from epochal.runs.checkpoints import Checkpoints
 from epochal.runs.contents import REQUEST, RUN
-from epochal.runs.folder import refuse_existing
 from epochal.runs.lock import locked
 from epochal.runs.place import RunFolder
 from epochal.runs.record import Run
-from epochal.runs.saving import publish
+from epochal.runs.saving import publish, refuse_existing
 from epochal.runs.sealed import read_sealed, seal
-
-__all__ = ["Home", "read_request"]
 
 
 class Home:

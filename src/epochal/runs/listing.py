@@ -16,8 +16,6 @@ from epochal.runs.choices import ChoiceFolder, read_choice
 from epochal.runs.contents import REQUEST, RUN
 from epochal.runs.document import Document, read_document
 
-__all__ = ["Entry", "listing"]
-
 _WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 
 

@@ -20,8 +20,6 @@ from epochal.errors import Refusal, reason
 from epochal.runs import disk
 from epochal.runs.sealed import parse
 
-__all__ = ["NAME", "WRITER", "locked"]
-
 NAME = "lock"
 WRITER = "writer.json"
 

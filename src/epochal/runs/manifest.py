@@ -12,8 +12,6 @@ from epochal.errors import Refusal
 from epochal.runs.disk import Written
 from epochal.runs.sealed import digest, read_sealed
 
-__all__ = ["MANIFEST", "NAME", "Manifest"]
-
 MANIFEST = "manifest.json"
 _FORMAT = 1
 _LARGEST = 16 << 20

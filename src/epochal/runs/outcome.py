@@ -12,8 +12,6 @@ from epochal.data import Scaling, TargetScaling, Vocabulary
 from epochal.data.records import Measured
 from epochal.models import Variables
 
-__all__ = ["BrokenUpdate", "Fitted", "Outcome", "Scores"]
-
 
 @dataclass(frozen=True)
 class BrokenUpdate:

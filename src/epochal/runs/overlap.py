@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from epochal.data import Dataset
 from epochal.data.row_hashes import row_hashes
 
-__all__ = ["MOST_HASHED", "Overlap", "hashes_of", "overlap_of"]
-
 MOST_HASHED = 1 << 22
 """Most rows whose hashes a run keeps: 32 MiB."""
 

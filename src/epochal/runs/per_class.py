@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from epochal.curves import Summary, summarize
 from epochal.data.records import Record
 
-__all__ = ["ClassFigures", "Confused", "decided", "label_confusion", "most_confused", "per_class"]
-
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 

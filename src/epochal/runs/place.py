@@ -9,8 +9,6 @@ from typing import Any, Literal
 
 from epochal.errors import Refusal
 
-__all__ = ["Rhythm", "RunFolder"]
-
 Unit = Literal["seconds", "updates", "epochs"]
 
 _UNITS: dict[str, tuple[Unit, int]] = {

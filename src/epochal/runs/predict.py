@@ -26,18 +26,6 @@ from epochal.runs.overlap import overlap_of
 from epochal.runs.prediction import Prediction
 from epochal.runs.record import Run
 
-__all__ = [
-    "compiled_forward",
-    "in_units",
-    "inputs_beside",
-    "outputs_of",
-    "pointed",
-    "predict",
-    "read_samples",
-    "with_target",
-    "without_target",
-]
-
 
 @functools.lru_cache(maxsize=32)
 def _compiled(model: Model, deterministic: bool) -> Any:

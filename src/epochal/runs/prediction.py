@@ -19,8 +19,6 @@ from epochal.errors import require
 from epochal.runs.csv_file import write_table
 from epochal.runs.overlap import Overlap
 
-__all__ = ["Prediction", "Ranking"]
-
 
 class _Rows(ABC):
     """Predictions for new samples, row by row."""

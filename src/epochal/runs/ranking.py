@@ -17,8 +17,6 @@ from epochal.runs.predict import compiled_forward, inputs_beside, pointed
 from epochal.runs.prediction import Ranking
 from epochal.runs.record import Run
 
-__all__ = ["rank"]
-
 
 def rank(
     run: Run,

@@ -12,8 +12,6 @@ from epochal.runs.evaluation_text import cells
 if TYPE_CHECKING:
     from epochal.runs.record import Run
 
-__all__ = ["results_table"]
-
 
 def results_table(run: Run, without: Sequence[str] = ()) -> list[tuple[str, ...]]:
     """Every metric at the best epoch, and that epoch; the first row holds the heads.

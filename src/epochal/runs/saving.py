@@ -29,8 +29,6 @@ from epochal.runs.scored import figures_of, predictions_table
 from epochal.runs.sealed import seal
 from epochal.runs.tensors import write_tensors
 
-__all__ = ["publish", "refuse_existing", "save"]
-
 _HIDDEN = ".result-"
 
 

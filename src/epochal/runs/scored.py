@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.runs.checks import WRONG, Tensors, damaged, predictions_file, read_table, reading
+from epochal.runs.checks import WRONG, damaged, predictions_file, read_table, reading
 from epochal.runs.document import KeptScores
 from epochal.runs.outcome import Scores
 from epochal.runs.per_class import ClassFigures
-
-__all__ = ["figures_of", "predictions_table", "read_scores"]
+from epochal.runs.tensors import Tensors
 
 
 def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[str, Any]:

@@ -15,8 +15,6 @@ from typing import Any
 from epochal.errors import Refusal
 from epochal.runs import disk
 
-__all__ = ["LIMIT", "canonical", "digest", "parse", "read_sealed", "seal", "unseal"]
-
 LIMIT = 256 << 20
 """Most bytes of a sealed document."""
 

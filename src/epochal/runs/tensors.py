@@ -23,8 +23,6 @@ from epochal.runs import disk
 from epochal.runs.disk import Written
 from epochal.runs.sealed import parse
 
-__all__ = ["Tensors", "read_tensors", "write_tensors"]
-
 Tensors = dict[str, NDArray[Any]]
 
 _DTYPES: dict[str, np.dtype[Any]] = {

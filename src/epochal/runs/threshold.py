@@ -21,8 +21,6 @@ from epochal.errors import Refusal
 from epochal.models import best_threshold, confusion_at
 from epochal.runs.outcome import Scores
 
-__all__ = ["Threshold", "decide"]
-
 
 @dataclass(frozen=True)
 class _Kept:

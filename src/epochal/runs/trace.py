@@ -18,8 +18,6 @@ from epochal.plan import Plan, Turn
 from epochal.plan.audit import USUAL_EPOCHS, Audit, audit
 from epochal.runs.record import Run
 
-__all__ = ["Formed", "Seen", "audited", "formed", "seen", "seen_throughout"]
-
 _TRAIN = 1
 _LEFT_OUT = "it was left out when the table was read"
 

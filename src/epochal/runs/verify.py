@@ -19,8 +19,6 @@ from epochal.runs.lock import WRITER
 from epochal.runs.manifest import MANIFEST, Manifest
 from epochal.runs.sealed import read_sealed
 
-__all__ = ["Finding", "Verified", "verify"]
-
 _PASSING = (".result-", f".{REQUEST}-")
 """Prefixes of temporary names."""
 

@@ -7,8 +7,6 @@ from typing import Any, Literal, TypedDict
 
 from epochal.plan import BatchSchedule
 
-__all__ = ["Options"]
-
 
 class Options(TypedDict, total=False):
     """The keyword arguments of `fit` and `train`; `Settings` describes each."""

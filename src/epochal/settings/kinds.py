@@ -14,35 +14,6 @@ from typing import Any
 
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = [
-    "ANY",
-    "FLAG",
-    "FUNCTION",
-    "HELD_OUT",
-    "NAMES",
-    "NOT_NEGATIVE",
-    "NUMBER",
-    "NUMBERS",
-    "POSITIVE",
-    "RHYTHM",
-    "SHARE",
-    "THRESHOLD",
-    "THRESHOLDS",
-    "WEIGHTS",
-    "WORD",
-    "Kind",
-    "Wrong",
-    "bounded",
-    "choice",
-    "names_in",
-    "number_or_path",
-    "plain_number",
-    "quoted",
-    "rhythm",
-    "size",
-    "whole",
-]
-
 
 class Wrong(ValueError):
     """What a value is not, such as "must be a whole number; got 0.5"; the name of the option goes before."""

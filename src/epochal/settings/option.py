@@ -11,8 +11,6 @@ from typing import Any
 from epochal.errors import Refusal
 from epochal.settings.kinds import ANY, Kind, Wrong
 
-__all__ = ["COMMANDS", "Option", "checked", "declare", "documented", "options_of"]
-
 COMMANDS = ("train", "compare", "advise")
 """The commands that train."""
 

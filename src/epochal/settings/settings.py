@@ -32,8 +32,6 @@ from epochal.settings.kinds import (
 )
 from epochal.settings.option import checked, declare, documented, options_of
 
-__all__ = ["ADVISED", "COMPARED", "DECLARED", "PRECISIONS", "SPLITS", "TASKS", "VARYING", "Settings"]
-
 TASKS = ("classification", "binary", "multiclass", "multilabel", "regression")
 """What can be learned."""
 

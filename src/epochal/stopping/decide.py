@@ -9,8 +9,6 @@ import jax.numpy as jnp
 from epochal.curves import Curves
 from epochal.engine.rules import Observation, Rule
 
-__all__ = ["Continue", "Stop", "decide"]
-
 
 @dataclass(frozen=True)
 class Continue:

@@ -22,18 +22,6 @@ from epochal.common.metric_names import higher_is_better
 from epochal.engine.rules import Never, Observation, Rule
 from epochal.errors import Refusal
 
-__all__ = [
-    "Budget",
-    "GeneralizationLoss",
-    "Patience",
-    "Productivity",
-    "RisingStrips",
-    "Target",
-    "all_of",
-    "any_of",
-    "waited",
-]
-
 
 def _positive(name: str, value: float, strict: bool = True) -> None:
     if not (value > 0 if strict else value >= 0):
@@ -327,25 +315,32 @@ class _Each(NamedTuple):
 
 @dataclass(frozen=True)
 class Joined:
+    """Rules of which any, or every one, must fire."""
+
     rules: tuple[Any, ...]
     every: bool = field(default=False)
 
     def init(self) -> _Each:
+        """The states of the rules."""
         return _Each(tuple(rule.init() for rule in self.rules), jnp.zeros(len(self.rules), bool))
 
     def step(self, state: _Each, seen: Observation) -> tuple[_Each, jax.Array]:
+        """The states after an observation, and whether training ends."""
         steps = [rule.step(own, seen) for rule, own in zip(self.rules, state.states, strict=True)]
         fired = jnp.stack([stop for _, stop in steps])
         return _Each(tuple(own for own, _ in steps), fired), fired.all() if self.every else fired.any()
 
     def reason(self, state: _Each) -> str:
+        """Which of the rules fired."""
         joined = zip(self.rules, state.states, state.fired, strict=True)
         return " and ".join(rule.reason(own) for rule, own, fired in joined if bool(fired))
 
     def describe(self) -> str:
+        """The rules in words."""
         return (", and " if self.every else ", or ").join(rule.describe() for rule in self.rules)
 
     def columns(self) -> tuple[str, ...]:
+        """The columns that the rules read."""
         return tuple(dict.fromkeys(column for rule in self.rules for column in rule.columns()))
 
 

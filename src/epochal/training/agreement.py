@@ -18,8 +18,6 @@ from epochal.training.hosts import together
 from epochal.training.identity import identity
 from epochal.training.prepared import Prepared
 
-__all__ = ["INTERRUPTED", "Call", "agreed_call", "begun", "same_micro_batch"]
-
 INTERRUPTED = "interrupted"
 """Why an interrupted lane ended."""
 

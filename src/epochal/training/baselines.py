@@ -19,8 +19,6 @@ from epochal.runs.figures import mean_loss
 from epochal.training.prepared import Prepared
 from epochal.training.scoring import evaluated_as
 
-__all__ = ["best_constant", "constant_figures", "constant_functions"]
-
 Floats = NDArray[np.float64]
 Rows = NDArray[Any] | slice
 Figure = Callable[[Any], float]

@@ -21,8 +21,6 @@ from epochal.runs.place import RunFolder
 from epochal.training.loop import Keeper
 from epochal.training.snapshot import Remembered, merged, piece_of
 
-__all__ = ["Saver"]
-
 SHARE = 0.02
 """The most of the time that saving may block training, with checkpoints by the clock."""
 

@@ -12,8 +12,6 @@ from epochal.data import Dataset, Task, class_words
 from epochal.errors import Refusal, did_you_mean
 from epochal.settings.kinds import plain_number
 
-__all__ = ["by_class", "weights_of_classes"]
-
 
 def weights_of_classes(
     class_weight: Any, dataset: Dataset, train: NDArray[np.int64]

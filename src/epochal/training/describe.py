@@ -18,8 +18,6 @@ from epochal.training.lanes import Lanes
 from epochal.training.notes import notes_of, weight_notes
 from epochal.training.prepared import Prepared
 
-__all__ = ["conditions", "describe_data", "describe_model", "describe_settings"]
-
 
 def describe_settings(prepared: Prepared) -> dict[str, Any]:
     """The effective settings as JSON."""

@@ -9,8 +9,6 @@ from typing import Any
 from epochal.settings import DECLARED
 from epochal.training.json_values import shown
 
-__all__ = ["differences"]
-
 
 def differences(then: Any, now: Mapping[str, Any]) -> list[str]:
     """The differences between two identities, one short clause each; none if the training can be resumed.

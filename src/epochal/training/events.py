@@ -15,20 +15,6 @@ if TYPE_CHECKING:
     from epochal.runs import Run
     from epochal.training.prepared import Prepared
 
-__all__ = [
-    "Checkpointed",
-    "Evaluated",
-    "Event",
-    "Noted",
-    "Progressed",
-    "RepeatEnded",
-    "Resumed",
-    "RunEnded",
-    "RunStarted",
-    "Unsaved",
-    "evaluations",
-]
-
 
 @dataclass(frozen=True)
 class RunStarted:

@@ -13,16 +13,6 @@ from epochal.data.tables.known_labels import UNKNOWN
 from epochal.errors import Refusal
 from epochal.settings import Settings
 
-__all__ = [
-    "class_notes",
-    "copies_among",
-    "copies_notes",
-    "labeled",
-    "undefined_notes",
-    "unknown_note",
-    "usual_share",
-]
-
 _TOO_GOOD = "have inputs that training samples have, too: figures may be too good."
 
 

@@ -22,8 +22,6 @@ from epochal.training.json_values import Unsayable
 from epochal.training.prepared import Prepared
 from epochal.training.program import program_digest, rule_digest, state_shapes
 
-__all__ = ["FORMAT", "identity"]
-
 FORMAT = 1
 """The version of the state and its semantics; other versions are not resumed."""
 

@@ -21,15 +21,6 @@ from epochal.training.json_values import (
     special,
 )
 
-__all__ = [
-    "damaged",
-    "given_in_words",
-    "read_model",
-    "read_settings",
-    "write_model",
-    "write_settings",
-]
-
 _MOST_LAYERS = 10_000
 _MOST_UNITS = 2**31
 

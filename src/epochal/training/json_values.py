@@ -40,8 +40,6 @@ from epochal.stopping import (
 )
 from epochal.stopping.rules import Joined
 
-__all__ = ["WRONG", "Codec", "Unsayable", "declared", "family", "in_words", "plain", "shown", "special"]
-
 WRONG = (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
 """Exceptions on reading an ill-typed value; `Refusal` is a ValueError."""
 

@@ -19,8 +19,6 @@ from epochal.errors import Refusal
 from epochal.models import Model, shapes_of
 from epochal.training.hosts import together
 
-__all__ = ["Lanes", "check_devices", "lanes_for", "parameters_of"]
-
 SMALL_UPDATE = 2**20
 """Most multiplications of an update (batch times parameters) for which one core is enough."""
 

@@ -26,8 +26,6 @@ from epochal.training.prepared import Prepared
 from epochal.training.result import LaneResult
 from epochal.training.snapshot import Remembered
 
-__all__ = ["Advanced", "Control", "Keeper", "curves_of", "make_lane", "micro_batched", "train_lane"]
-
 
 class Keeper:
     """The interface of savers of snapshots; this one saves nothing."""

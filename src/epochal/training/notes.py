@@ -12,8 +12,6 @@ from epochal.models.frozen import Frozen
 from epochal.training.class_weights import weights_of_classes
 from epochal.training.prepared import Prepared
 
-__all__ = ["notes_of", "weight_notes"]
-
 
 def weight_notes(prepared: Prepared) -> tuple[str, ...]:
     """The class weights of the first repeat, relative to their mean over the training samples."""

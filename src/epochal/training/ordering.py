@@ -12,8 +12,6 @@ from epochal.data import Dataset
 from epochal.errors import Refusal
 from epochal.plan import Blocks, Order, order_named
 
-__all__ = ["order_for", "stacked"]
-
 _LACKING = {
     "classes": "classes, and this is a {kind} task: use shuffle, or blocks or groups",
     "lengths": "texts, whose padding it saves: use shuffle",

@@ -57,8 +57,6 @@ from epochal.training.prepared import Prepared
 from epochal.training.samples import Gathered, endless_plan
 from epochal.training.shapes import check_fit, traced, tried
 
-__all__ = ["chosen_optimizer", "prepare"]
-
 
 def chosen_optimizer(settings: Settings) -> Optimizer:
     """The optimizer with its options."""

@@ -43,8 +43,6 @@ from epochal.training.class_weights import weights_of_classes
 from epochal.training.lanes import SMALL_UPDATE, Lanes, lanes_for, parameters_of
 from epochal.training.ordering import stacked
 
-__all__ = ["Prepared", "Samples"]
-
 _INIT, _NOISE = 1, 2
 """Purposes of random keys; the order and the split use the seed itself."""
 

@@ -23,8 +23,6 @@ from epochal.engine.update import packing, update
 from epochal.models import learned_dtype, seen_dtype, shapes_of
 from epochal.training.prepared import Prepared
 
-__all__ = ["program_digest", "rule_digest", "state_shapes"]
-
 
 def state_shapes(prepared: Prepared) -> dict[str, Any]:
     """The state of one repeat: numbers of arrays and values, and a digest of shapes."""

@@ -26,8 +26,6 @@ from epochal.training.prepared import Prepared
 from epochal.training.result import LaneResult
 from epochal.training.snapshot import Remembered
 
-__all__ = ["cluster_for", "train_repeats"]
-
 
 def train_repeats(
     prepared: Prepared,

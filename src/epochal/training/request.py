@@ -27,15 +27,6 @@ from epochal.training.json_settings import (
 from epochal.training.json_values import WRONG, shown
 from epochal.training.prepared import Prepared
 
-__all__ = [
-    "FORMAT",
-    "ask_again",
-    "changed_conditions",
-    "conditions_of",
-    "document",
-    "with_epochs",
-]
-
 FORMAT = 1
 """The version of the document; others are not read."""
 

@@ -31,8 +31,6 @@ from epochal.training.describe import conditions, describe_data, describe_settin
 from epochal.training.prepared import Prepared
 from epochal.training.scoring import effective_samples, forecasts_of, gains_of, scores_of
 
-__all__ = ["LaneResult", "conclude", "fitted_of"]
-
 
 class End(NamedTuple):
     """The last evaluation of a repeat."""

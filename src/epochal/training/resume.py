@@ -26,8 +26,6 @@ from epochal.training.request import ask_again, changed_conditions, conditions_o
 from epochal.training.snapshot import Remembered, read_pieces
 from epochal.training.train import Events, drained
 
-__all__ = ["resume", "resuming"]
-
 
 def resume(
     folder: str | Path,

@@ -52,8 +52,6 @@ from epochal.training.hosts import together
 from epochal.training.prepared import Prepared
 from epochal.training.standardize import standardized
 
-__all__ = ["SAMPLES", "Gathered", "as_dataset", "check_endless", "endless_plan", "placed", "settled_split"]
-
 
 def as_dataset(
     data: Any, task: str | None = None, stream: bool | None = None, workers: int | None = None

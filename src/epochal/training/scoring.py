@@ -36,16 +36,6 @@ from epochal.runs.overlap import hashes_of
 from epochal.runs.per_class import label_confusion
 from epochal.training.prepared import Prepared, Samples
 
-__all__ = [
-    "added_by_blocks",
-    "blocks_of_part",
-    "effective_samples",
-    "evaluated_as",
-    "forecasts_of",
-    "gains_of",
-    "scores_of",
-]
-
 _MOST_KEPT = 2**22
 """Most probabilities of several classes to keep for one part, over all repeats (32 MB)."""
 

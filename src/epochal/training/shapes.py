@@ -19,8 +19,6 @@ from epochal.models import (
 )
 from epochal.training.prepared import Prepared
 
-__all__ = ["check_fit", "traced", "tried"]
-
 
 def tried(what: str, call: Callable[[], Any]) -> Any:
     """`call()`; an error of a custom function becomes a refusal that names it."""

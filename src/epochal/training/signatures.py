@@ -15,8 +15,6 @@ from epochal.errors import Refusal, did_you_mean
 from epochal.settings import DECLARED, Settings
 from epochal.settings.option import Option, options_of
 
-__all__ = ["settings_of", "takes_options"]
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _STARRED = re.compile(r"^( *)\*\*options: .*(?:\n\1 +.*)*", re.MULTILINE)

@@ -24,8 +24,6 @@ from epochal.models.frozen import names_of
 from epochal.runs.checkpoints import Piece
 from epochal.training.prepared import Prepared
 
-__all__ = ["Remembered", "in_step", "merged", "piece_of", "read_pieces"]
-
 
 class Remembered(NamedTuple):
     """The state of vmapped repeats between two updates, with their curves."""

@@ -21,8 +21,6 @@ from epochal.models.starts import Initial
 from epochal.runs.contents import RUN, read_run
 from epochal.settings import Settings
 
-__all__ = ["Standardized", "standardized"]
-
 _LEAVE = "`standardize=False` takes them as they are."
 
 

@@ -57,8 +57,6 @@ from epochal.training.result import LaneResult, conclude
 from epochal.training.signatures import settings_of, takes_options
 from epochal.training.snapshot import Remembered, in_step
 
-__all__ = ["Control", "Events", "drained", "fit", "train"]
-
 
 @named("ep.fit")
 @takes_options()

@@ -17,8 +17,6 @@ from epochal.data.files.read import existing
 from epochal.data.values.scripts import without_blanks
 from epochal.errors import Refusal
 
-__all__ = ["Corpus", "number_of", "read_corpus"]
-
 _WORD = re.compile(r"\w+(?:['’\-]\w+)*")
 """Letters, digits and underscores, joined by an apostrophe or a hyphen within."""
 

@@ -17,8 +17,6 @@ from epochal.data.files.read import existing
 from epochal.errors import Refusal
 from epochal.runs.tensors import read_tensors, write_tensors
 
-__all__ = ["read_vectors", "write_vectors"]
-
 
 def write_vectors(path: Path, words: tuple[str, ...], vectors: NDArray[np.float32]) -> Path:
     """Write words and vectors, as safetensors if the name ends so, else as text."""

@@ -25,8 +25,6 @@ from epochal.training.events import Event
 from epochal.training.loop import Control
 from epochal.training.train import fit, train
 
-__all__ = ["Learning", "word_vectors"]
-
 _ADAGRAD = {"initial_accumulator_value": 0.0, "eps": 1e-20}
 """Makes only the ratio of a gradient to earlier ones count, whatever the batch size."""
 

@@ -16,8 +16,6 @@ from epochal.applications.word_vectors.corpus import Corpus
 from epochal.errors import Refusal
 from epochal.plan.threefry import threefry2x32, words
 
-__all__ = ["draws", "make_pairs", "thinned", "within_reach"]
-
 _MOST = 2**31 - 1
 _PURPOSE = 3
 _BLOCK = 1 << 20

@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 
 from epochal.models import PyTree, Variables
 
-__all__ = ["POWER", "SkipGram", "alias_table", "pair_loss"]
-
 POWER = 0.75
 """The power of word counts in the noise distribution (section 2.2)."""
 

@@ -16,8 +16,6 @@ from epochal.applications.word_vectors.files import read_vectors, write_vectors
 from epochal.errors import Refusal
 from epochal.runs import Run
 
-__all__ = ["WordVectors"]
-
 
 @dataclass(frozen=True, eq=False)
 class WordVectors:

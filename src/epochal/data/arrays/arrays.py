@@ -25,16 +25,6 @@ from epochal.data.task import Task
 from epochal.data.values.rounding import FEW_VALUES, LARGEST, kept_float
 from epochal.errors import Refusal
 
-__all__ = [
-    "INPUT_KEYS",
-    "TARGET_KEYS",
-    "arrays_of_file",
-    "dataset_of_arrays",
-    "inputs_of_array",
-    "read_npy",
-    "read_npz",
-]
-
 _BLOCK_VALUES = 1 << 20
 INPUT_KEYS = ("X", "x", "inputs", "data")
 TARGET_KEYS = ("y", "target", "targets", "labels")

@@ -10,8 +10,6 @@ from epochal.common.machine import free_memory
 from epochal.data.streams.large import MEMORY_SHARE
 from epochal.errors import Refusal
 
-__all__ = ["on_host", "parts_on_host"]
-
 
 def on_host(value: Any) -> Any:
     """A tensor detached and in host memory, or a sparse matrix made dense.

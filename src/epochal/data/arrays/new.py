@@ -26,8 +26,6 @@ from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
 from epochal.data.tables.new import frame_beside
 from epochal.errors import Refusal
 
-__all__ = ["new_arrays"]
-
 
 def new_arrays(source: Any, known: Known) -> Dataset:
     """New samples from arrays or their files, as `known.dtype` like the training samples."""

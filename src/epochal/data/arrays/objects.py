@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["of_objects"]
-
 
 def of_objects(array: NDArray[Any]) -> NDArray[Any]:
     """An array of objects as numbers or booleans, if all of them are; None is missing.

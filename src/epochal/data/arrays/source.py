@@ -20,8 +20,6 @@ from epochal.data.source import Progress, Source, refuse_columns
 from epochal.data.streams.large import rows_of_array, streams, streams_note
 from epochal.data.tables.frames import is_frame
 
-__all__ = ["ARRAYS"]
-
 
 def _is_arrays(source: Any) -> bool:
     """Whether it is a NumPy file, `(X, y)` or `(X, y, sample_weight)`."""

@@ -16,8 +16,6 @@ from epochal.data.tables.target import class_ids, recognize_task, target_numbers
 from epochal.data.task import Task
 from epochal.errors import Refusal
 
-__all__ = ["array_targets", "check_numbers", "label_names", "same_length"]
-
 
 def check_numbers(name: str, array: NDArray[Any]) -> None:
     """Refuse an array of anything but numbers and booleans."""

@@ -20,8 +20,6 @@ from epochal.data.files.content import Content
 from epochal.data.files.workbook import text_of_sheet
 from epochal.errors import Refusal
 
-__all__ = ["PACKING_ERRORS", "head_of", "is_stream", "kept_stream", "unpack"]
-
 PACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException)
 """Exceptions of damaged files during decompression."""
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-__all__ = ["Content"]
-
 
 @dataclass(frozen=True)
 class Content:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 
-__all__ = ["ASSUMED", "SURE", "guess", "marked", "wide"]
-
 ASSUMED = ("cp1252", "latin-1")
 """Fallbacks for bytes that are no UTF-8 and have no detected encoding: with and without 0x80 to 0x9f."""
 

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 
 from epochal.data.values.marks import MISSING, NUMBER_MARKS
 
-__all__ = ["is_number", "is_title", "is_total", "is_units", "looks_like_header", "marks_names"]
-
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d.*)?")
 _AMOUNT = re.compile(r"[^\w\s]{0,2}\s?[+-]?\d[\d.,' \u00a0]*\s?[^\d\s]{0,3}")

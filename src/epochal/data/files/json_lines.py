@@ -12,8 +12,6 @@ from epochal.data.files.container import PACKING_ERRORS, unreadable
 from epochal.data.files.content import Content
 from epochal.errors import Refusal
 
-__all__ = ["is_json", "read_json"]
-
 _SUFFIXES = (".json", ".jsonl", ".ndjson")
 
 

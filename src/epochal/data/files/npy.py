@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from epochal.common.machine import free_memory
 from epochal.errors import Refusal
 
-__all__ = ["ARRAY_SUFFIXES", "Archive", "Header", "npy_header", "open_npz", "read_array"]
-
 ARRAY_SUFFIXES = (".npy", ".npz")
 
 _BLOCK_BYTES = 1 << 22

@@ -17,8 +17,6 @@ from epochal.data.files.sniff import Dialect, sniff
 from epochal.data.files.tidy import MOST_TEXT, shrink_batches, tidy
 from epochal.errors import Refusal
 
-__all__ = ["existing", "is_parquet", "open_parquet", "parquet_in", "parquet_table", "read_table", "table_of"]
-
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from epochal.errors import Refusal
 
-__all__ = ["AS_FOUND", "Reading"]
-
 
 @dataclass(frozen=True)
 class Reading:

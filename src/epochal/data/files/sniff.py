@@ -18,8 +18,6 @@ from epochal.data.files.text_rows import Row, quote_mark, quotes_behind_blanks, 
 from epochal.data.values.decimal_mark import codes, decimal_mark
 from epochal.errors import Refusal
 
-__all__ = ["DELIMITERS", "Dialect", "sniff"]
-
 DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma", " ": "space"}
 COMMENTS = ("#", "%", "//")
 """Beginnings of comment lines, if these are no rows of the table."""

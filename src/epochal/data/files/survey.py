@@ -11,8 +11,6 @@ from epochal.data.files.content import Content
 from epochal.data.files.encodings import ASSUMED, guess, marked, wide
 from epochal.errors import Refusal
 
-__all__ = ["SAMPLE_BYTES", "Survey", "survey"]
-
 SAMPLE_BYTES = 1 << 18
 _TAIL_BYTES = 1 << 14
 _BLOCK_BYTES = 1 << 22

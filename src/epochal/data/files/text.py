@@ -26,8 +26,6 @@ from epochal.data.files.tidy import shrink_batches
 from epochal.data.values.marks import counted, marks_note, marks_of_numbers, settle_marks
 from epochal.errors import Refusal
 
-__all__ = ["read_text"]
-
 STREAM_BYTES = 1 << 25
 """Files above this are read in blocks, so that text and numbers are never in memory together."""
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from epochal.errors import Refusal
 
-__all__ = ["Row", "quotes_behind_blanks", "rows_of"]
-
 
 @dataclass(frozen=True)
 class Row:

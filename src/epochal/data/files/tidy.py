@@ -15,8 +15,6 @@ from epochal.data.values.marks import emptied
 from epochal.data.values.rounding import loses_differences
 from epochal.errors import Refusal, several
 
-__all__ = ["MOST_COLUMNS", "MOST_TEXT", "column_of", "shrink_batches", "tidy"]
-
 _INT32 = pa.scalar(-(2**31), pa.int64()), pa.scalar(2**31 - 1, pa.int64())
 
 

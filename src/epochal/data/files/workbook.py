@@ -11,8 +11,6 @@ from typing import Any
 from epochal.data.files.content import Content
 from epochal.errors import Refusal, did_you_mean, require
 
-__all__ = ["text_of_sheet"]
-
 
 def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
     """A sheet as comma-separated text, so that header, titles and totals are recognized in the same way.

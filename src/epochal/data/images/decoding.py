@@ -19,8 +19,6 @@ from epochal.data.images.pixels import Unreadable, believing_no_bombs, pixels
 from epochal.data.source import Progress
 from epochal.data.streams.workers import Workers
 
-__all__ = ["Decoding", "ImageFiles", "decoded_images", "digest_of", "in_threads"]
-
 _BLOCK = 256
 """Images per progress report."""
 

@@ -17,8 +17,6 @@ _VALIDATION = ("validation", "val", "valid", "dev")
 _TESTING = ("test", "testing", "holdout", "hold-out")
 """Names, in small letters, of folders that are parts of a data set."""
 
-__all__ = ["Listing", "classes_in", "holds_images", "images_in", "shown"]
-
 
 @dataclass(frozen=True)
 class Listing:

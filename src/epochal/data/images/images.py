@@ -25,8 +25,6 @@ from epochal.data.streams.large import streams_note
 from epochal.data.task import Task
 from epochal.errors import Refusal
 
-__all__ = ["IMAGES", "ImageEncoder", "is_image", "new_images", "read_folder"]
-
 _TARGET = "class"
 
 

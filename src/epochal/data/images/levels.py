@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DEEPEST", "Counts", "Levels"]
-
 DEEPEST = 65_535
 """The largest value of 16 bits."""
 _RARE = 0.001

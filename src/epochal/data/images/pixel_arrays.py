@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from epochal.errors import Refusal
 
-__all__ = ["as_kept", "channels_last", "channels_of", "described", "in_fractions"]
-
 _CHANNELS = (1, 3, 4)
 _NEAR = 1e-4
 """Tolerance for a byte divided by 255 in 32-bit floats, in units of a byte."""

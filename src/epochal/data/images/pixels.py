@@ -14,8 +14,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from epochal.data.images.levels import Counts, Levels
 
-__all__ = ["SUFFIXES", "Header", "Unreadable", "believing_no_bombs", "counts", "header", "pixels"]
-
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 """Suffixes of image files, in small letters."""
 

@@ -23,8 +23,6 @@ from epochal.data.streams.items import ItemRows
 from epochal.data.streams.large import streams
 from epochal.errors import Refusal
 
-__all__ = ["ImageOptions", "Images", "read_images"]
-
 _LARGEST_SUGGESTED = 128
 _NAMED = 3
 """Most bad images that are named."""

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from epochal.errors import Refusal
 from epochal.plan.permutation import permute
 
-__all__ = ["BEST", "PAIR_STREAM", "Pairing", "Pairs", "pairs_of"]
-
 BEST = ("lowest", "highest")
 """The best target: the lowest of ranks, or the highest of scores."""
 PAIR_STREAM = 2**62

@@ -32,8 +32,6 @@ from epochal.data.tables.table import TableOptions, dataset_of_table
 from epochal.data.task import Task
 from epochal.errors import Refusal
 
-__all__ = ["RANKINGS", "PairEncoder", "items_of", "new_pairs", "rank_pairs"]
-
 _TASK = Task("binary", ("behind", "ahead"))
 """Class of the first item of a pair."""
 

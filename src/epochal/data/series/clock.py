@@ -18,8 +18,6 @@ from epochal.data.tables.encode import to_dates, to_numbers
 from epochal.data.values.date_forms import OR
 from epochal.errors import Refusal
 
-__all__ = ["Clock", "Times", "as_utc", "in_order", "zone_named"]
-
 Times = NDArray[Any]
 """int64 seconds since 1970-01-01 for dates, float64 for numbers, int64 positions without a time column."""
 

@@ -19,8 +19,6 @@ from epochal.data.tables.encode import as_text, encode, plain_numbers
 from epochal.data.tables.target import target_numbers
 from epochal.errors import Refusal
 
-__all__ = ["cut"]
-
 _SEASONS = {("months", 1): 12, ("month ends", 1): 12, ("months", 3): 4, ("month ends", 3): 4}
 _SEASONS |= {("seconds", 86_400): 7, ("seconds", 3600): 24}
 """Rows of a season by the calendar: a year of months or quarters, a week of days, a day of hours."""

@@ -12,8 +12,6 @@ from epochal.data.series.steps import Step
 from epochal.data.tables.schema import Encoder
 from epochal.data.task import Task
 
-__all__ = ["FILLS", "RELATIVE", "WindowEncoder"]
-
 RELATIVE = ("difference", "ratio")
 """Ways to make a window relative to its last value."""
 FILLS = ("forward",)

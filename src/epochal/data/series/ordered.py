@@ -33,9 +33,6 @@ from epochal.data.values.number_forms import written_numbers
 from epochal.data.values.odd_cells import quoted
 from epochal.errors import Refusal
 
-__all__ = ["SeriesColumns", "series_columns", "series_table"]
-
-
 _EVEN = 0.8
 """The share of rows one step apart that makes numbers a time, if no name does."""
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from epochal.data.series.clock import Clock, Times
 
-__all__ = ["Step", "skipped_hours", "usual_step"]
-
 Unit = Literal["months", "month ends", "seconds", "units"]
 
 _TOLERANCE = 1.5

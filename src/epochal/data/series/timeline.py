@@ -15,8 +15,6 @@ from epochal.data.series.steps import Step, skipped_hours
 from epochal.data.split import Split, part_size
 from epochal.errors import Refusal
 
-__all__ = ["Timeline", "chronological", "gap_notes", "time_notes"]
-
 _ROWS = Clock()
 
 

@@ -23,8 +23,6 @@ from epochal.data.tables.new import read_new
 from epochal.data.tables.schema import Column
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["SERIES", "new_windows", "windows"]
-
 
 @named("ep.windows")
 def windows(

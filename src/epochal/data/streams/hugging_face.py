@@ -23,8 +23,6 @@ from epochal.data.streams.items import dataset_of_items
 from epochal.data.tables.table import TableOptions
 from epochal.errors import DataFailed, Refusal
 
-__all__ = ["HUGGING_FACE", "HuggingRows", "dataset_of_hugging", "is_hugging"]
-
 _LABELS = (*TARGET_KEYS, "label")
 
 

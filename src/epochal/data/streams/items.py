@@ -24,8 +24,6 @@ from epochal.data.source import Progress, Source, refuse_columns
 from epochal.data.streams.workers import Workers, can_be_sent
 from epochal.errors import DataFailed, Refusal
 
-__all__ = ["ITEMS", "ItemRows", "dataset_of_items", "is_items", "pair_of"]
-
 _SLOW_SECONDS = 2e-4
 """Seconds per sample from which worker processes pay off."""
 

@@ -24,8 +24,6 @@ from epochal.data.tables.target import class_words
 from epochal.data.task import Task
 from epochal.errors import DataFailed, Refusal
 
-__all__ = ["ITERATORS", "EndlessRows", "dataset_of_iterator", "is_iterator"]
-
 HEAD = 1024
 """Most samples read before training."""
 

@@ -13,8 +13,6 @@ from epochal.common.machine import free_memory
 from epochal.data.rows import ArrayRows, FileRows, Rows
 from epochal.data.values.rounding import FEW_VALUES, kept_float
 
-__all__ = ["MEMORY_SHARE", "rows_of_array", "streams", "streams_note"]
-
 MEMORY_SHARE = 0.25
 """Data above this share of the free memory is streamed, since training in memory needs it twice."""
 

@@ -23,8 +23,6 @@ from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import weights_of
 from epochal.errors import Refusal
 
-__all__ = ["new_rows_of_parquet"]
-
 
 def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
     """The samples of Parquet files; their inputs are in a temporary file.

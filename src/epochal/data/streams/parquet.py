@@ -41,8 +41,6 @@ from epochal.data.tables.target_text import plain_target
 from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.errors import DataFailed, Refusal
 
-__all__ = ["batches_of", "check_space", "columns_of", "converted", "files_of", "is_large", "whole_column"]
-
 _FORMAT = 2
 _BLOCK_ROWS = 1 << 15
 _SEEN_ROWS = 100_000

@@ -24,8 +24,6 @@ from typing import Any, Generic, Self, TypeVar
 
 from epochal.errors import DataFailed, Refusal
 
-__all__ = ["WorkFailed", "Workers", "can_be_sent"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from epochal.data.tables.encode import as_text
 
-__all__ = ["DETERMINES", "Goal", "goal_of"]
-
 DETERMINES = " determines the target: "
 """Part of the note on a column that leaks the target."""
 

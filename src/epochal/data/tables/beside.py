@@ -19,8 +19,6 @@ from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
 from epochal.errors import Refusal
 
-__all__ = ["columns_beside"]
-
 _COMMA_NUMBER = r"^[+-]?((0|[1-9]\d{0,2}([. \xa0]\d{3})+|[1-9]\d*)(,\d+)?|,\d+)([eE][+-]?\d+)?$"
 
 

@@ -20,18 +20,6 @@ from epochal.data.values.rounding import LARGEST, loses_differences
 from epochal.data.values.spellings import spelling_key
 from epochal.errors import Refusal
 
-__all__ = [
-    "as_text",
-    "column_numbers",
-    "date_parts",
-    "encode",
-    "encoded_dtype",
-    "plain_numbers",
-    "to_dates",
-    "to_numbers",
-    "without_marks",
-]
-
 _ROWS = 1 << 14
 _SHOWN = 3
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")

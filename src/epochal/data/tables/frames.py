@@ -21,8 +21,6 @@ from epochal.data.tables.pandas_columns import (
 )
 from epochal.errors import Refusal, several
 
-__all__ = ["ROLES", "column_beside", "is_frame", "is_pair", "table_of_frame"]
-
 ROLES = ("target", "sample_weight")
 """The roles of the second and third element beside a data frame."""
 

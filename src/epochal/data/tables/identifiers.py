@@ -12,8 +12,6 @@ from epochal.data.columns import called
 from epochal.data.tables.association import Goal
 from epochal.data.values.scripts import writing_of
 
-__all__ = ["IDENTIFIER_NAME", "no_input", "rows_counted", "usual_target"]
-
 _ROWS = 50
 _SHARE = 0.9
 _SENTENCE = 8

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from epochal.data.tables.encode import as_text
 from epochal.data.task import Task
 
-__all__ = ["UNKNOWN", "known_ids", "spellings"]
-
 UNKNOWN = -1
 """The class id of a label unseen in training."""
 _NO, _YES = ("0", "false", "no", "f", "n"), ("1", "true", "yes", "t", "y")

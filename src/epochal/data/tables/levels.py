@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from epochal.data.rows import Rows
 from epochal.data.standardize import Scaling, fit_scaling
 
-__all__ = ["LevelScaling", "fit_levels"]
-
 FEWEST = 2
 """Fewest training samples of a level with its own embedding; arbitrary."""
 _BLOCK = 1 << 14

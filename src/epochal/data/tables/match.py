@@ -11,8 +11,6 @@ from epochal.data.tables.frames import ROLES
 from epochal.data.tables.schema import Column, Encoder
 from epochal.errors import Refusal
 
-__all__ = ["match_columns", "refuse_other_table"]
-
 
 def match_columns(
     encoder: Encoder, names: Sequence[str], beside: frozenset[str] = frozenset()

@@ -14,8 +14,6 @@ from epochal.data.files.reading import Reading
 from epochal.data.recipe import EXAMPLE
 from epochal.data.tables.frames import is_frame, table_of_frame
 
-__all__ = ["NamedTable", "named_table"]
-
 
 class NamedTable(NamedTuple):
     """A table, its name in sentences, and notes on how it was read."""

@@ -34,8 +34,6 @@ from epochal.data.tables.target import target_numbers
 from epochal.data.tables.target_text import plain_target
 from epochal.errors import Refusal
 
-__all__ = ["NewTable", "frame_beside", "new_rows", "newly_missing", "read_new", "targets_of_new"]
-
 Encoded = Callable[[pa.Table, Encoder, Sequence[int]], tuple[NDArray[Any], Sequence[str]]]
 
 

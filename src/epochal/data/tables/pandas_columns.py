@@ -12,16 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-__all__ = [
-    "Unconvertible",
-    "arrow_of_series",
-    "as_series",
-    "columns_of_pandas",
-    "index_of_pandas",
-    "is_missing",
-    "is_pandas",
-]
-
 _WORDS = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 
 

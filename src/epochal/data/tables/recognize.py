@@ -22,8 +22,6 @@ from epochal.data.values.odd_cells import known_marks, quoted, refuse_odd
 from epochal.data.values.spellings import one_spelling
 from epochal.errors import Refusal
 
-__all__ = ["MOST_LEVELS", "Hints", "recognize", "stray_marks"]
-
 MOST_LEVELS = 1000
 """A target has at most this many classes."""
 

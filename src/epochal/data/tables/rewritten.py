@@ -17,8 +17,6 @@ from epochal.data.values.opposites import OPPOSITES
 from epochal.data.values.units import factor
 from epochal.errors import Refusal
 
-__all__ = ["as_in_training"]
-
 
 def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> tuple[pa.Table, list[str]]:
     """The table with text in other formats than in training read as numbers and dates, and notes.

@@ -11,8 +11,6 @@ from epochal.data.columns import called
 from epochal.data.tables.encode import to_dates, without_marks
 from epochal.data.tables.schema import Column
 
-__all__ = ["rising_column", "rising_note"]
-
 _FEWEST = 20
 """Fewest rows for the note."""
 

@@ -13,8 +13,6 @@ from epochal.data.encoder import SampleEncoder
 from epochal.data.records import Damaged, built
 from epochal.data.task import Task
 
-__all__ = ["DATE_PARTS", "MISSING_LEVEL", "ONE_HOT_LEVELS", "Column", "Encoder", "LeftOut"]
-
 Kind = Literal["numeric", "boolean", "category", "date"]
 
 MISSING_LEVEL = "(missing)"

@@ -26,8 +26,6 @@ from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
 from epochal.errors import Refusal
 
-__all__ = ["TABLES"]
-
 
 def _is_table(source: Any) -> bool:
     """Whether it is a path that no other source recognizes, or a data frame."""

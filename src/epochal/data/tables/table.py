@@ -29,17 +29,6 @@ from epochal.data.values.date_forms import check_format, written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.errors import Refusal, several
 
-__all__ = [
-    "TableOptions",
-    "dataset_of_table",
-    "groups_of",
-    "input_columns",
-    "release_memory",
-    "targets_of",
-    "weights_of",
-    "with_targets",
-]
-
 
 @dataclass(frozen=True)
 class TableOptions:

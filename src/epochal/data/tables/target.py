@@ -22,15 +22,6 @@ from epochal.data.values.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
 from epochal.settings import TASKS
 
-__all__ = [
-    "FEW_CLASSES",
-    "class_ids",
-    "class_words",
-    "recognize_task",
-    "refuse_missing",
-    "target_numbers",
-]
-
 FEW_CLASSES = 20
 """Integers with at most this many distinct values are classes."""
 _MISSING_SHARE = 0.05

@@ -10,8 +10,6 @@ from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.data.values.number_forms import as_numbers
 from epochal.data.values.spellings import one_spelling
 
-__all__ = ["plain_target", "with_plain_target"]
-
 
 def plain_target(
     column: pa.ChunkedArray, said: str, task: str | None, decimal: str | None = None, hint: str = ""

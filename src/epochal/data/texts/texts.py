@@ -35,8 +35,6 @@ from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, rea
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
 
-__all__ = ["TEXTS", "TextEncoder", "new_texts", "text"]
-
 _SHARE = 99
 """The percentile of the lengths that is the default maximum length."""
 _LONGEST = 2**16

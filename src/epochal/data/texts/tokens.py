@@ -18,8 +18,6 @@ from epochal.data.texts.vocabulary import PADDING, UNKNOWN
 from epochal.data.values.scripts import SINGLE, writing_of
 from epochal.errors import Refusal, did_you_mean, require
 
-__all__ = ["TOKENIZERS", "encode_texts", "learn_tokenizer", "padded", "read_tokenizer"]
-
 TOKENIZERS = ("words", "bpe")
 _SPECIAL = ["[PAD]", "[UNK]"]
 _BLOCK = 4096

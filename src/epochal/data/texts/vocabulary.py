@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from epochal.data.rows import Rows
 
-__all__ = ["PADDING", "UNKNOWN", "Vocabulary", "fit_vocabulary"]
-
 PADDING, UNKNOWN = 0, 1
 """The ids of padding, and of unknown tokens."""
 

@@ -7,8 +7,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["CLOCK_TIME", "amounts_of", "hours_of", "joint_unit"]
-
 _CLOCK = r"(?P<hour>[0-9]{1,3}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9](?:[.,][0-9]+)?))?"
 CLOCK_TIME = (
     r"^(?P<minus>-)?(?:(?P<day>[0-9]+) days?,? (?P<plus>\+)?)?"

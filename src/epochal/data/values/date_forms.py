@@ -19,8 +19,6 @@ from epochal.data.values.date_words import ZONE, is_afternoon, is_weekday, month
 from epochal.data.values.odd_cells import Odd, are_marks, odd_cells
 from epochal.errors import Refusal
 
-__all__ = ["OR", "WrittenDates", "check_format", "compact_form", "parse_dates", "written_dates"]
-
 MOST = 0.9
 """A text column with this share of dates is a date column, with odd cells."""
 _SEEN = 100

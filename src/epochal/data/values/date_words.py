@@ -5,8 +5,6 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["ZONE", "is_afternoon", "is_weekday", "month_number", "seconds_ahead"]
-
 _MONTHS = """
 january february march april may june july august september october november december
 januar februar märz april mai juni juli august september oktober november dezember

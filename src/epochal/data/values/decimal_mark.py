@@ -11,8 +11,6 @@ import pyarrow.compute as pc
 from epochal.data.values.number_forms import written_numbers
 from epochal.errors import Refusal
 
-__all__ = ["codes", "decimal_mark", "mark_of_columns"]
-
 _ROWS = 2000
 
 _CELLS, _FEWEST = 100_000, 50

@@ -11,8 +11,6 @@ import pyarrow.compute as pc
 
 from epochal.data.columns import called
 
-__all__ = ["MISSING", "NUMBER_MARKS", "counted", "emptied", "marks_note", "marks_of_numbers", "settle_marks"]
-
 MISSING = (
     *("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "-NaN", "-nan", "NaT", "NULL", "null", "<NA>"),
     *("#N/A", "#N/A N/A", "#NA", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN", "\\N"),

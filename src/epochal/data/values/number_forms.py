@@ -17,8 +17,6 @@ from epochal.data.values.opposites import OPPOSITES, opposites_in, with_signs
 from epochal.data.values.units import column_units, factor, is_money, normal_money, normal_unit
 from epochal.errors import Refusal
 
-__all__ = ["NumberForm", "Written", "as_numbers", "say", "unit_remarks", "written_numbers"]
-
 MOST = 0.9
 """A text column with this share of numbers is numeric, with odd cells."""
 

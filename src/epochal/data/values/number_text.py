@@ -6,8 +6,6 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-__all__ = ["in_one_way"]
-
 _DASHES = "[\u2010-\u2015\u2212\ufe63\uff0d]"
 _DIGITS = [
     "".join(chr(first + digit) for digit in range(10)) for first in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50)

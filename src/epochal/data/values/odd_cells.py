@@ -14,8 +14,6 @@ import pyarrow.compute as pc
 from epochal.common.faces import option
 from epochal.data.values.marks import MISSING, NUMBER_MARKS
 
-__all__ = ["Odd", "are_marks", "counted", "known_marks", "odd_cells", "quoted", "refuse_odd"]
-
 MARK_SHARE = 0.2
 """The largest share of a word without digits that is taken as missing."""
 

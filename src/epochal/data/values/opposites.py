@@ -6,8 +6,6 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-__all__ = ["OPPOSITES", "opposites_in", "with_signs"]
-
 OPPOSITES = {"N, S negative": ("N", "S"), "E, W negative": ("E", "W"), "CR, DR negative": ("CR", "DR")}
 """Pairs of words by description; the second one makes a number negative."""
 

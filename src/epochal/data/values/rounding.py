@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FEW_VALUES", "LARGEST", "kept_float", "loses_differences", "number_word"]
-
 LARGEST = float(np.finfo(np.float32).max)
 """The largest number a network can take."""
 

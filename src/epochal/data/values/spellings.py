@@ -10,8 +10,6 @@ import pyarrow.compute as pc
 
 from epochal.data.values.odd_cells import counted
 
-__all__ = ["one_spelling", "spelling_key"]
-
 
 def spelling_key(words: Any) -> Any:
     """A key of equal spellings: small letters, single blanks, composed accents.

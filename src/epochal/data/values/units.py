@@ -9,8 +9,6 @@ from functools import lru_cache
 from epochal.common.faces import option
 from epochal.errors import Refusal
 
-__all__ = ["column_units", "factor", "is_known", "is_money", "normal_money", "normal_unit"]
-
 _CODES = re.split(
     r" ",
     "USD EUR GBP JPY CNY RMB INR CHF SEK NOK DKK ISK PLN CZK HUF RON BGN RUB UAH TRY ILS ZAR BRL MXN ARS CLP "

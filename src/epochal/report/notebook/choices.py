@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from epochal.choose.advice import Advice, Choice
     from epochal.choose.comparison import Comparison
 
-__all__ = ["advice_html", "comparison_html"]
-
 MOST_ROWS = 20
 
 

@@ -9,8 +9,6 @@ from epochal.common.notebook_view import facts, heading, items, view
 if TYPE_CHECKING:
     from epochal.data.dataset import Dataset
 
-__all__ = ["dataset_html"]
-
 MOST_NAMES = 30
 
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from epochal.runs.prediction import Prediction
     from epochal.runs.record import Run
 
-__all__ = ["evaluation_html", "prediction_html", "run_html"]
-
 MOST_ROWS = 10
 MOST_COLUMNS = 12
 

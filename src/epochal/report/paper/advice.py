@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from epochal.choose.advice import Advice, Tried
 
-__all__ = ["plot"]
-
 DOTTED: Any = (0, (2, 2))
 
 

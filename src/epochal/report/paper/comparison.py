@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
     from epochal.choose.comparison import Comparison
 
-__all__ = ["INKS", "plot"]
-
 INKS = {
     "light": ("#0b5fa5", "#c2501a", "#00795c", "#8a4fb0", "#a87700", "#3c8fd0", "#b0306a", "#4d5664"),
     "dark": ("#69aaf5", "#ff9557", "#3fc79a", "#c29df5", "#e6bd4b", "#9fd3ff", "#f589b5", "#b8c0cc"),

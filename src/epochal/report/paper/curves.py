@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from epochal.curves.judgment import Verdict
 
-__all__ = ["main_metric", "plot"]
-
 
 def main_metric(curves: Curves) -> str | None:
     """The metric to show below the losses: the first one of validation, or else of training.

@@ -14,8 +14,6 @@ from epochal.report.paper.parts import blank, dress, saved, style_of
 if TYPE_CHECKING:
     from epochal.runs.record import Run
 
-__all__ = ["plot_forecast"]
-
 
 def plot_forecast(
     run: Run, path: str | Path | None, step: int, series: str | None, style: str = "auto"

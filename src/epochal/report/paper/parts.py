@@ -18,26 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "STYLES",
-    "Style",
-    "axes_of",
-    "beside",
-    "blank",
-    "draw_line",
-    "dress",
-    "formatter",
-    "label_ends",
-    "log_ticks",
-    "name_axis",
-    "plain",
-    "remark",
-    "saved",
-    "scatter_labels",
-    "size_ticks",
-    "style_of",
-]
-
 
 @dataclass(frozen=True)
 class Style:

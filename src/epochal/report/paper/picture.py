@@ -6,8 +6,6 @@ import io
 
 from matplotlib.figure import Figure
 
-__all__ = ["Picture"]
-
 
 class Picture(Figure):
     """A figure that IPython shows without `%matplotlib inline`, which registers a display of its own."""

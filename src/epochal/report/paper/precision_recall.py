@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_precision_recall"]
-
 
 def plot_precision_recall(
     parts: Mapping[str, Sequence[PrecisionRecall]],

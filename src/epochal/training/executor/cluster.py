@@ -22,8 +22,6 @@ from epochal.training.executor.conditions import conditions, differences
 from epochal.training.executor.session import first_line, join
 from epochal.training.executor.task import Executor, Function, Shared, Stopped, Task
 
-__all__ = ["RayCluster"]
-
 START_SECONDS = 60.0
 """How long the first worker may take."""
 

@@ -10,8 +10,6 @@ from pathlib import Path
 from epochal.common.version import VERSION
 from epochal.training import describe
 
-__all__ = ["conditions", "differences"]
-
 
 def conditions() -> dict[str, str]:
     """What must be the same in all processes, so that a training gives the same figures in each."""

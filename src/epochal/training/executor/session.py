@@ -12,8 +12,6 @@ from typing import Any
 
 from epochal.errors import Refusal, require
 
-__all__ = ["first_line", "join"]
-
 
 def join(address: str) -> tuple[Any, Callable[[], None]]:
     """The module `ray`, joined to the cluster at that address, and the function that leaves it.

@@ -9,8 +9,6 @@ from typing import Any, TypeAlias
 
 import jax
 
-__all__ = ["Executor", "Function", "Shared", "Stopped", "Task"]
-
 Stopped: TypeAlias = "Callable[[], bool]"
 """Whether to end early."""
 

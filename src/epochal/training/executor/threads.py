@@ -13,8 +13,6 @@ import jax
 from epochal.common.waiting import PATIENCE_SECONDS, ended
 from epochal.training.executor.task import Executor, Function, Stopped, Task
 
-__all__ = ["Threads"]
-
 
 class Threads(Executor):
     """Runs tasks side by side in daemon threads, which don't hold up the process when it ends.

@@ -22,8 +22,6 @@ from epochal.training.hosts.launch import Place, place_of
 from epochal.training.hosts.together import ALONE, Together, together, use
 from epochal.training.hosts.watch import Watch, end_process
 
-__all__ = ["SILENCE", "join", "part"]
-
 SILENCE = 30.0
 """Seconds without a heartbeat after which a machine counts as lost, by default."""
 

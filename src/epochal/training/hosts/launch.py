@@ -10,8 +10,6 @@ from typing import Any
 
 from epochal.errors import Refusal
 
-__all__ = ["Place", "place_of"]
-
 
 @dataclass(frozen=True)
 class Place:

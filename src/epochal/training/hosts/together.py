@@ -18,8 +18,6 @@ from typing import Any, TypeVar, cast
 from epochal.errors import HostLost, Refusal
 from epochal.training.hosts.watch import Watch
 
-__all__ = ["ALONE", "Together", "together"]
-
 CAUSE_SECONDS = 2.0
 """How long to wait, after an error, for a death as its cause."""
 

@@ -20,8 +20,6 @@ from epochal.errors import HostLost, Refusal
 from epochal.training.hosts import watcher
 from epochal.training.hosts.launch import Place
 
-__all__ = ["Watch", "end_process"]
-
 PORT_SECONDS = 10.0
 """How long to wait for the port of a training that has just ended."""
 

@@ -13,8 +13,6 @@ from epochal.common.printable import printable
 if TYPE_CHECKING:
     from epochal.training.progress.display import Line
 
-__all__ = ["Notebook", "in_notebook"]
-
 UPDATE_SECONDS = 0.1
 """Time between two updates of the display."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["figure", "thousands"]
-
 
 def figure(value: float) -> str:
     """A number in three digits, so that its width is constant; very small and large ones in two.

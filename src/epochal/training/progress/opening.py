@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from epochal.data import Dataset
     from epochal.training.prepared import Prepared
 
-__all__ = ["data_lines", "dataset_lines", "plan_lines", "training_lines"]
-
 _MOST_COLUMNS = 12
 _PARTS = {"train": "training", "validation": "validation", "test": "test"}
 

@@ -16,8 +16,6 @@ from epochal.training.progress.status import Status
 if TYPE_CHECKING:
     from epochal.training.loop import Control
 
-__all__ = ["Watcher", "display"]
-
 
 def display(progress: bool | None) -> Display | None:
     """The display for a training: a notebook, stderr if it is a terminal, or none.

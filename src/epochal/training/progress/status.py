@@ -10,8 +10,6 @@ from epochal.common.durations import duration
 from epochal.training.events import Evaluated, Event, Progressed, RepeatEnded, RunStarted
 from epochal.training.progress.numbers import figure, thousands
 
-__all__ = ["Status", "Stoppable"]
-
 RATE_SECONDS = 5.0
 """The window of the rate of updates, in seconds."""
 

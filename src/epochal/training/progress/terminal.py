@@ -21,8 +21,6 @@ from epochal.common.printable import printable
 if TYPE_CHECKING:
     from epochal.training.progress.display import Line
 
-__all__ = ["PLAIN_SECONDS", "Terminal", "live", "plain_console", "section"]
-
 PLAIN_SECONDS = 2.0
 """Seconds between two lines in a pipe."""
 
