@@ -35,7 +35,7 @@ def concerns_of(
     """
     leaks = [note for note in notes if DETERMINES in note or SCATTERED in note]
     found = [f"Leakage suspected: {note}" for note in leaks]
-    for part, scores in list(forecasts.items())[-1:]:  # test, where there is one
+    for part, scores in list(forecasts.items())[-1:]:  # test if there is one
         found += filter(None, [scores.concern(part)])
     for part, counts in list(confusion.items())[-1:]:
         found += _never_predicted(part, counts, classes, weighted)

@@ -181,7 +181,7 @@ class Evaluation:
         return dict(plain({**found, "repeats": self.repeats, "notes": self.notes}))
 
     def summary(self, width: int = 100) -> str:
-        """All of it as text of at most so many columns."""
+        """As text of at most this width."""
         return str(view("evaluation_text")(self, width))
 
     def __str__(self) -> str:

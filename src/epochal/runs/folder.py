@@ -113,7 +113,7 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
     split, curves = read_table(path, "split.parquet"), read_table(path, "metrics.parquet")
     history = None if document.history is None else read_table(path, HISTORY)
     for name, said in document.settings.get("own_metrics", {}).items():
-        # Curves of the run are read that way, unless this process knows the name otherwise.
+        # Curves of the run use this direction, unless this process has declared another.
         if said and name not in RESERVED:
             declare(name, str(said).startswith("higher"))
     with reading(path, *WRONG, ArrowException):

@@ -196,7 +196,7 @@ class _Drive:
 def curves_of(
     plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[Evaluation]
 ) -> Curves:
-    """Evaluations of a lane as rows of the curves: compact, since there may be millions of them."""
+    """Evaluations of a lane as compact rows, since there may be millions."""
     if not any(one.running.any() for one in evaluations):
         return Curves.empty(names)
     at, place = np.nonzero([one.running for one in evaluations])

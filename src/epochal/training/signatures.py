@@ -120,7 +120,7 @@ def _resolved(annotation: Any, function: Callable[..., Any]) -> Any:
 
 
 def _completed(doc: str, options: list[Option]) -> str:
-    """A docstring whose line about `**options` is followed by a line for each of them."""
+    """A docstring with a line for each option after that of `**options`."""
 
     def entry(found: re.Match[str]) -> str:
         lines = [" ".join(found[0].split()), *(one.documentation for one in options)]

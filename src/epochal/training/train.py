@@ -322,7 +322,7 @@ class Events(Iterator[Event]):
             repeats = tuple(range(one, one + 1) for one in range(prepared.settings.repeats))
         lanes = [lane for group in repeats for lane in in_step(self._known, group)]
         known = {lane.start: one for lane, one in lanes if one is not None}
-        self._known = {}  # a lane that has gone on needs it no more, and it may be large
+        self._known = {}  # a resumed lane no longer needs it, and it may be large
         keeper = Keeper()
         if self._home is not None:
             keeper = self._saver = Saver(
