@@ -39,9 +39,8 @@ def identity(prepared: Prepared) -> dict[str, Any]:
     foreign = bool(own) or not _is_said(model)
     rule = _rule(prepared)
     every, unit = settings.evaluation
-    return {
+    found = {
         "format": FORMAT,
-        **{name: written[name] for name, one in DECLARED.items() if one.resume and name not in _WITHIN},
         "data": _data(prepared.dataset) | {"streamed": prepared.fed},
         **{
             name: settings_of if part is None else _data(part)
@@ -80,6 +79,8 @@ def identity(prepared: Prepared) -> dict[str, Any]:
         "micro_batch": spec.micro_batch,
         "program": _digested(program_digest(prepared)) if foreign else None,
     }
+    same = [name for name, one in DECLARED.items() if one.resume and name not in (*_WITHIN, *found)]
+    return found | {name: written[name] for name in same}
 
 
 def _is_said(model: Any) -> bool:
