@@ -529,3 +529,14 @@ def test_marks_of_missing_values_in_a_frame_are_those_of_a_file(tmp_path):
     lacking = dict(zip(whole.features, np.isnan(new.inputs).sum(axis=0), strict=True))
     assert lacking["price"] == 5
     assert sum(count == 2 for count in lacking.values()) > 0, lacking
+
+
+@pytest.mark.parametrize(("encoding", "word"), [("cp1252", "âge"), ("cp1257", "amžius")])
+def test_single_bytes_that_several_encodings_know_are_read_in_the_usual_one(tmp_path, encoding, word):
+    """Few French words are as likely in the Baltic encoding; Lithuanian ones are not in the western one."""
+    words = ["hospitalisé", "Médecine", "Néphrologie", "créatinine", "facturé"]
+    if encoding == "cp1257":
+        words = ["gydytojas čia", "ligoninė", "sąskaita", "širdis", "žmogus", "Vilnių", "įmonė"]
+    rows = [f"{20 + at % 60};{words[at % len(words)]};{at % 2}" for at in range(80)]
+    (tmp_path / "t.csv").write_text("\n".join([f"{word};place;y", *rows]) + "\n", encoding=encoding)
+    assert load(tmp_path / "t.csv").features[0] == word

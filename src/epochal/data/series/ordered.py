@@ -179,10 +179,14 @@ def series_columns(
 def _filled(column: pa.ChunkedArray, found: Column, names: Sequence[str]) -> list[str]:
     if not column.null_count:
         return []
+    instead = (
+        "a missing level is no level"
+        if found.kind == "category"
+        else "numbers are filled with the median of the training windows, and an indicator says where"
+    )
     return [
-        f"{called(names, found.index)} misses {column.null_count:,} values: numbers are filled with the "
-        'median of the training windows, and an indicator says where; `fill="forward"` carries '
-        "the last one on."
+        f"{called(names, found.index)} misses {column.null_count:,} values: {instead}; "
+        '`fill="forward"` carries the last one on.'
     ]
 
 
