@@ -172,7 +172,7 @@ def test_the_rate_is_tuned_on_other_repeats_and_bracketed_or_said():
         assert row.learning_rate == row.tuned.rate in rates
         assert row.tuned.rate <= least and row.tuned.rate in whole
         assert ({rates[0], rates[-1]} & {row.tuned.rate, least} != set()) == bool(row.tuned.edge)
-        assert any(row.name in note for note in found.notes) == bool(row.tuned.edge)
+        assert any(note.startswith(f"{row.name}: ") for note in found.notes) == bool(row.tuned.edge)
         assert set(found.curves[row.name].repeats) == {0, 1, 2}
 
 
@@ -457,3 +457,11 @@ def test_tuned_rates_are_short_so_that_a_printed_command_repeats_what_was_tried(
         for rate, _, _ in row.tuned.tried:
             assert float(f"{rate:.3g}") == rate, rate
         assert row.options["learning_rate"] == row.tuned.rate and len(repr(row.tuned.rate)) <= 9
+
+
+def test_settings_that_had_not_ended_are_named():
+    grid = {"batch_size": [4, 96], "learning_rate": 0.001, "repeats": 3}
+    found = compare(MODEL, "example:iris", epochs=3, **grid)
+    assert any(note.startswith("batch 96 was still improving at its last epoch") for note in found.notes)
+    ended = compare(MODEL, "example:iris", epochs=60, **{**grid, "learning_rate": 0.05})
+    assert not any(note.startswith("batch 4 was still improving") for note in ended.notes)

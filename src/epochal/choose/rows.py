@@ -12,6 +12,7 @@ import numpy as np
 
 from epochal.choose.bench import Bench
 from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
+from epochal.choose.confirm import LATE
 from epochal.choose.fairness import Length, seen_after
 from epochal.choose.goal import baseline, targets
 from epochal.choose.grid import Entry
@@ -295,6 +296,11 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
         f"{row.name}: the loss was not finite in {row.broken} of {repeats_of(row.repeats)}."
         for row in rows
         if row.broken
+    ]
+    notes += [
+        f"{row.name} was still improving at its last epoch: it may do better with more."
+        for row in rows
+        if row.dropped is None and not row.broken and row.best_epoch.mean >= LATE * row.epochs
     ]
     notes += _lucky(rows, found.outcome.best, found.outcome.tied)
     if found.tuned and any(row.effort is not None and row.effort.reached for row in rows):

@@ -312,20 +312,23 @@ def _room(case: Case, rise: Difference, fall: Difference) -> str:
     elif fall.sure and fall.size > 0:
         verb = "rose" if case.flipped else "fell"
         said = f"it {verb} by {_fallen(case, fall)} over the last {fall.epoch:,.3g} epochs, which is small; "
-    if not math.isfinite(rise.most):
-        first = f"a {up} of any size"
-    else:
-        first = f"a {up} of up to {case.in_words(abs(max(rise.most, 0.0)), rise.level)}"
+    room = []
     if rise.swings > rise.limit:
-        first = f"swings of {case.in_words(rise.swings, rise.level)}, and {first}"
+        room.append(f"swings of {case.in_words(rise.swings, rise.level)}")
+    if not math.isfinite(rise.most):
+        room.append(f"a {up} of any size")
+    elif rise.most > 0:
+        room.append(f"a {up} of up to {case.in_words(rise.most, rise.level)}")
+    pace = "in twice the epochs at this pace"
     if not math.isfinite(fall.most):
-        second = f"a {down} of any size"
-    elif case.flipped or fall.level <= 0:
-        second = f"a {down} of up to {digits(abs(max(fall.most, 0.0)))} in twice the epochs at this pace"
-    else:
-        share = _lower(case, min(max(fall.most / fall.level, 0.0), 1.0))
-        second = f"a {down} of up to {share} in twice the epochs at this pace"
-    return f"{said}{some} {leave} room for {first}, and for {second}"
+        room.append(f"a {down} of any size")
+    elif fall.most > 0 and (case.flipped or fall.level <= 0):
+        room.append(f"a {down} of up to {digits(fall.most)} {pace}")
+    elif fall.most > 0:
+        room.append(f"a {down} of up to {_lower(case, min(fall.most / fall.level, 1.0))} {pace}")
+    if not room:
+        return f"{said}{some} {leave} no room for a further {up} or {down}"
+    return f"{said}{some} {leave} room for {', and for '.join(room)}"
 
 
 def _tell(case: Case, rise: Difference, fall: Difference, stopped: bool) -> str:
