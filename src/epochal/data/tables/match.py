@@ -102,6 +102,8 @@ def _refuse_lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence
     hint = (
         f' Is "{near[0]}" the first of them? Rename it.'
         if near
+        else f" Add {them}: a series is predicted from all the columns that it was trained on."
+        if encoder.task is None
         else f" Add {them}, or train anew without {them}, with {drop}."
     )
     raise Refusal(
