@@ -50,6 +50,8 @@ def identity(prepared: Prepared) -> dict[str, Any]:
             )
         },
         "held_out": _digest(prepared.splits[0].validation, prepared.splits[0].test),
+        "seed": settings.seed,
+        "repeats": settings.repeats,
         "vary": sorted(settings.vary),
         "plan": {
             "samples": None if prepared.endless else plan.samples,
