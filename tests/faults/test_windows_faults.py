@@ -150,7 +150,7 @@ def test_what_was_no_series_has_no_forecasts_to_draw():
 
 def test_new_rows_are_held_to_the_same():
     run = ep.fit(ep.MLP(2), ep.windows(table()), epochs=1, batch_size=8)
-    with pytest.raises(ep.Refusal, match='it lacks "month". Add it: a series is predicted from all'):
+    with pytest.raises(ep.Refusal, match=r'it lacks "month"\. Add it: a series is predicted from all'):
         run.predict(pa.table({"sold": SOLD}))
     with pytest.raises(ep.Refusal, match="must have at least 12 rows for a window of 12; got 5"):
         run.predict(table().slice(0, 5))
