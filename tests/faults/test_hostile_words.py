@@ -15,13 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
+import epochal as ep
 import epochal.cli
 from epochal.common.printable import one_line, printable
 from epochal.errors import DataFailed, MissingExtra, Refusal
 from epochal.runs.contents import FORMAT
 from epochal.runs.csv_file import guarded, unguarded, write_csv, write_table
 from epochal.training.progress.terminal import plain_console
-from helpers import write_json
+from helpers import read_json, write_json
 
 STEERING = "\x1b[2J\x1b]0;title\x07\x9b31m\u202eabc\u2066\r\x08\x00\x7f"
 
@@ -102,11 +103,9 @@ def test_a_listing_of_hostile_runs_is_a_listing(tmp_path, capsys):
     """Names, values and types that no run writes, links and loops: each is a line."""
     from epochal.cli.main import main
 
-    good = {
-        "interrupted": False, "conditions": {"date": "2026"},
-        "data": {"source": f"table {STEERING}.csv"}, "scores": {},
-        "settings": {"batch_size": 8, "epochs": 2, "repeats": 1}, "verdict": {"kind": "not judged"},
-    }  # fmt: skip
+    ep.fit(ep.MLP(2), "example:iris", epochs=2, batch_size=8, progress=False).save(tmp_path / ".kept")
+    good = read_json(tmp_path / ".kept" / "run.json")
+    good["data"]["source"] = f"table {STEERING}.csv"
     wrong = [
         [], 3, None, {"conditions": 3}, {**good, "conditions": {"date": 5}}, {**good, "scores": []},
         {**good, "settings": {"batch_size": "8", "epochs": 10**400, "repeats": None}},

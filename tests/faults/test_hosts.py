@@ -145,7 +145,7 @@ def test_nothing_detected_is_refused_with_the_remedy(monkeypatch):
         if name.startswith(("SLURM_", "OMPI_", "PMI", "JAX_COORD", "KUBERNETES_", "TPU_")):
             monkeypatch.delenv(name)
     names = {"coordinator": "--coordinator", "process_id": "--process-id", "processes": "--processes"}
-    with pytest.raises(Refusal, match=r"no Slurm, Open MPI.*give coordinator, process_id and processes"):
+    with pytest.raises(Refusal, match=r"no Slurm, Open MPI.*give --coordinator, --process-id and"):
         place_of(None, None, None, names)
 
 

@@ -144,7 +144,7 @@ def test_what_can_carry_no_state_is_refused(data, change, said):
 
 
 def test_windows_that_overlap_and_networks_without_a_state_are_refused(data):
-    with pytest.raises(ep.Refusal, match="cut them with stride = lags"):
+    with pytest.raises(ep.Refusal, match="cut them with a stride as long as the window"):
         ep.fit(ep.LSTM(5), ep.windows(np.arange(50.0), lags=4), batch_size=4, stateful=True)
     with pytest.raises(ep.Refusal, match=r"stateful needs a network that has a state, .* got MLP"):
         ep.fit(ep.MLP(5), data, batch_size=4, stateful=True)
