@@ -154,7 +154,7 @@ def test_adding_an_option_is_one_place(command, tmp_path):
     with pytest.raises(ValueError, match="at least 2"):
         codec.read(True)
 
-    assert "\n        window_decay: updates of an average." in documented(More)
+    assert "\n    window_decay: updates of an average." in documented(More)
 
     @takes_options(declaring=More)
     def function(model, **options):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -46,7 +47,7 @@ def is_database(source: Any) -> bool:
 
 
 def rows_of(path: str | Path) -> pa.Table:
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         found = database.execute("SELECT * FROM samples")
         names = [name for name, *_ in found.description]
         return pa.table(dict(zip(names, zip(*found, strict=True), strict=True)))
@@ -82,9 +83,10 @@ def path(tmp_path: Path) -> Path:
     random = np.random.default_rng(3)
     numbers = random.normal(size=(60, 2))
     rows = [(x, y, "yes" if x > y else "no") for x, y in numbers.tolist()]
-    with sqlite3.connect(tmp_path / "samples.db") as database:
+    with closing(sqlite3.connect(tmp_path / "samples.db")) as database:
         database.execute("CREATE TABLE samples (width REAL, height REAL, kind TEXT)")
         database.executemany("INSERT INTO samples VALUES (?, ?, ?)", rows)
+        database.commit()
     return tmp_path / "samples.db"
 
 

@@ -80,6 +80,6 @@ def checked(one: Option, value: Any) -> Any:
 def documented(declaring: type) -> str:
     """The lines of a docstring about the options that a dataclass declares."""
     return "\n".join(
-        textwrap.fill(one.documentation, 110, initial_indent=" " * 8, subsequent_indent=" " * 12)
+        textwrap.fill(one.documentation, 106, initial_indent=" " * 4, subsequent_indent=" " * 8)
         for one in options_of(declaring).values()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -285,4 +286,4 @@ class Settings:
 DECLARED = options_of(Settings)
 """Each option of a training, by name."""
 
-Settings.__doc__ = f"{(Settings.__doc__ or '').rstrip()}\n{documented(Settings)}\n"
+Settings.__doc__ = f"{inspect.cleandoc(Settings.__doc__ or '')}\n{documented(Settings)}\n"
