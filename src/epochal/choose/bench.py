@@ -117,7 +117,7 @@ class Bench:
         self.trained = 0
         """Updates made for this bench, here or elsewhere."""
         self.baselines: dict[int, float] = {}
-        """What a constant prediction reaches in the judged column, by repeat, as far as it was looked up."""
+        """The baseline in the judged column, by repeat, as far as it was looked up."""
         self._prepared: dict[str, Prepared] = {}
         self._known: list[tuple[Setting, Prepared]] = []
         self._sources: OrderedDict[int, Source] = OrderedDict()

@@ -128,7 +128,7 @@ class Comparison:
     tied        the settings that are not detectably worse than the best, itself included: practically the
                 same, or without a significant difference.
     margin      the smallest difference of the judged column that matters.
-    unbeaten    what a constant prediction reaches, if no setting is shown to be better than that; else None.
+    unbeaten    the baseline, if no setting is shown to be better than that; else None.
     target      the value of the judged column that counts as reached, or None; `target_words` how it was set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
     critical    95 % interval of its critical batch size, (low, high); None without a fit.

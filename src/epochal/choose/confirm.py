@@ -65,7 +65,7 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Headline:
-    """A column in the target's units, its bounds, and what a constant prediction reaches in it."""
+    """A column in the target's units, its bounds, and its baseline."""
 
     column: str
     bounds: tuple[float, float]
@@ -104,7 +104,7 @@ class Confirmed:
 
     @property
     def baseline(self) -> float:
-        """What a constant prediction reaches in the shown column, the mean over the seeds."""
+        """The baseline in the shown column, the mean over the seeds."""
         judged = float(self.final.baseline.mean())
         return judged if self.headline is None else self.headline.baseline
 

@@ -77,7 +77,7 @@ class Final:
     trials    by repeat.
     values    the judged column after that many epochs, by repeat in that order; NaN where training broke.
     figures   the other columns there.
-    baseline  what a constant prediction reaches in the judged column, by repeat; NaN where not known.
+    baseline  what always predicting the same reaches in the judged column, by repeat; NaN if not known.
     rules     how they are judged.
     kept      whether the values are those of weights that would be kept, at a best epoch.
     further   seeds that were only looked at for failures: how many, how many broke, how many ended worse than
@@ -152,7 +152,7 @@ class Final:
 
     @property
     def baseline_known(self) -> bool:
-        """Whether it is known what a constant prediction reaches."""
+        """Whether the baseline is known."""
         return bool(np.isfinite(self.baseline).all())
 
     def added(self, column: str = "") -> list[Floats]:

@@ -23,7 +23,7 @@ from epochal.errors import Refusal
 from epochal.training.baselines import constant_figures
 
 SHARE, MOST_SHARE = 0.03, 0.1
-"""How far from the best a value may be to count as reached: a share of the way to the constant prediction.
+"""How far from the best a value may be to count as reached: a share of the way to the baseline.
 
 The least and the most; between them the luck of a single training decides (`share_of`).
 """
@@ -79,7 +79,7 @@ def price_of(goal: Goal, seconds: Callable[[int], float]) -> Callable[[int], flo
 
 
 def baseline(bench: Bench, repeat: int) -> float:
-    """What the constant prediction reaches in the judged column; NaN where that is not known."""
+    """The baseline in the judged column; NaN where it is not known."""
     part, _, name = bench.monitor.partition(".")
     if part != "validation":
         return math.nan
@@ -128,7 +128,7 @@ def share_of(best: NDArray[np.float64], constant: NDArray[np.float64]) -> float:
 
     Args:
         best: the best values of several settings on several repeats, shape (settings, repeats).
-        constant: what the constant prediction reaches, shape (repeats,).
+        constant: the baseline, shape (repeats,).
 
     Returns:
         The share of the distance from best to constant, between `SHARE` and `MOST_SHARE`.
@@ -155,7 +155,7 @@ def targets(
 
     Args:
         best: the best value that a tuned training reached, by repeat.
-        constant: what the constant prediction reaches; where it is not known or no worse, a share of the
+        constant: the baseline; where it is not known or no worse, a share of the
             best value itself takes the place of the distance.
         share: of the distance from best to constant.
         higher_is_better: the direction of the values.

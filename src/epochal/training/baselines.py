@@ -1,4 +1,4 @@
-"""Baselines: the best constant predictions."""
+"""Baselines: what always predicting the same reaches."""
 
 from __future__ import annotations
 
