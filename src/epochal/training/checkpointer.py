@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from epochal.common.faces import call
-from epochal.engine.fed import FedLane
-from epochal.engine.lane import Lane
+from epochal.engine.lane import AnyLane
 from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
 from epochal.runs.checkpoints import Checkpoints, Piece, find
@@ -67,13 +66,13 @@ class Saver(Keeper):
         self._thread = threading.Thread(target=self._write_all, daemon=True, name="epochal-save")
         self._thread.start()
 
-    def begin(self, lane: Lane | FedLane, repeats: range) -> None:
+    def begin(self, lane: AnyLane, repeats: range) -> None:
         """A lane begins or resumes."""
         with self._condition:
             self._before[repeats.start] = (lane.update, time.monotonic())
             self._running.add(repeats.start)
 
-    def most(self, lane: Lane | FedLane, repeats: range) -> int | None:
+    def most(self, lane: AnyLane, repeats: range) -> int | None:
         """Most updates until the next snapshot; None if by the clock."""
         count, unit = int(self._rhythm.count), self._rhythm.unit
         if unit == "seconds":
@@ -87,7 +86,7 @@ class Saver(Keeper):
         following = min((epoch // count + 1) * count, lane.plan.epochs)
         return max(1, lane.plan.first_update(following) - lane.update) if following > epoch else 1
 
-    def due(self, lane: Lane | FedLane, repeats: range) -> bool:
+    def due(self, lane: AnyLane, repeats: range) -> bool:
         """Whether a snapshot is due."""
         update, at = self._before[repeats.start]
         if lane.update == update:
@@ -102,7 +101,7 @@ class Saver(Keeper):
         position = lane.progress.position
         return int(position.index) == 0 and int(position.epoch) % count == 0
 
-    def hand_over(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
+    def hand_over(self, lane: AnyLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
         """Save a snapshot in the background."""
         begin = time.monotonic()
         one = remembered()
@@ -121,7 +120,7 @@ class Saver(Keeper):
             self._pause = max(self._rhythm.count, (now - begin) / SHARE)
         self._before[repeats.start] = (lane.update, now)
 
-    def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
+    def end(self, lane: AnyLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
         """A lane has ended; its snapshot stays in all further checkpoints."""
         one = remembered()
         with self._condition:

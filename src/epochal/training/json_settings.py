@@ -11,15 +11,7 @@ from epochal.errors import Refusal, did_you_mean
 from epochal.models import MLP, Pairwise, without_embeddings
 from epochal.settings import DECLARED, Settings
 from epochal.settings.kinds import Wrong
-from epochal.training.json_values import (
-    WRONG,
-    Codec,
-    Unsayable,
-    declared,
-    in_words,
-    shown,
-    special,
-)
+from epochal.training.json_values import WRONG, Codec, Unsayable, declared, in_words, shown, special
 
 _MOST_LAYERS = 10_000
 _MOST_UNITS = 2**31

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves
 from epochal.engine.fed import FedLane
-from epochal.engine.lane import Evaluation, Lane, Source
+from epochal.engine.lane import AnyLane, Evaluation, Lane, Source
 from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said, largest
 from epochal.engine.state import Kept
 from epochal.errors import DataFailed, Refusal
@@ -32,21 +32,21 @@ class Keeper:
 
     keeps = False
 
-    def begin(self, lane: Lane | FedLane, repeats: range) -> None:
+    def begin(self, lane: AnyLane, repeats: range) -> None:
         """A lane begins or resumes."""
 
-    def most(self, lane: Lane | FedLane, repeats: range) -> int | None:
+    def most(self, lane: AnyLane, repeats: range) -> int | None:
         """Most updates until the next snapshot; None for any number."""
         return None
 
-    def due(self, lane: Lane | FedLane, repeats: range) -> bool:
+    def due(self, lane: AnyLane, repeats: range) -> bool:
         """Whether a snapshot is due."""
         return False
 
-    def hand_over(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
+    def hand_over(self, lane: AnyLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
         """Take a snapshot of a running lane."""
 
-    def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
+    def end(self, lane: AnyLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
         """Take the last snapshot of a lane."""
 
     def take(self, one: Remembered) -> None:
@@ -129,7 +129,7 @@ class _Drive:
     control: Control
     asked: Callable[[], bool]
     repeats: range
-    lane: Lane | FedLane
+    lane: AnyLane
     report: Callable[[Advanced], object]
     keeper: Keeper
     curves: list[Curves]
@@ -282,7 +282,7 @@ def make_lane(
     source: Source | None = None,
     devices: tuple[jax.Device, ...] = (),
     kept: Kept | None = None,
-) -> Lane | FedLane:
+) -> AnyLane:
     """A lane for some repeats, compiled; `source` holds its samples, if any does.
 
     It is at its first update, or where it was `kept`.

@@ -15,10 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.metric_names import declare
-from epochal.data import (
-    Dataset,
-    Task,
-)
+from epochal.data import Dataset, Task
 from epochal.data.encoder import code_sizes
 from epochal.data.streams.iterators import EndlessRows
 from epochal.engine.memory import state_bytes

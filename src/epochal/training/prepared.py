@@ -12,15 +12,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data import (
-    Dataset,
-    Scaling,
-    Split,
-    TargetScaling,
-    Task,
-    Timeline,
-    Vocabulary,
-)
+from epochal.data import Dataset, Scaling, Split, TargetScaling, Task, Timeline, Vocabulary
 from epochal.data.rows import ArrayRows
 from epochal.data.streams.iterators import EndlessRows
 from epochal.engine.fed import FedSource

@@ -15,8 +15,7 @@ import jax
 from epochal.common.faces import call
 from epochal.common.metric_names import declare
 from epochal.curves import Curves
-from epochal.engine.fed import FedLane
-from epochal.engine.lane import Lane
+from epochal.engine.lane import AnyLane
 from epochal.errors import Refusal
 from epochal.training.events import Noted
 from epochal.training.executor import RayCluster, Task, Threads
@@ -156,6 +155,6 @@ class _Last(Keeper):
     keeps = True
     remembered: Remembered | None = None
 
-    def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
+    def end(self, lane: AnyLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
         """Keep it."""
         self.remembered = remembered()

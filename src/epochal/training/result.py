@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from epochal.curves import Curves, judge
 from epochal.data import Split
 from epochal.engine.fed import FedLane
-from epochal.engine.lane import Lane
+from epochal.engine.lane import AnyLane
 from epochal.engine.optimizers import averaged
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
@@ -58,12 +58,11 @@ class LaneResult:
     """Number of samples, for a source without length."""
 
     @classmethod
-    def of(cls, lane: Lane | FedLane, repeats: range, reason: str, failed: str = "") -> LaneResult:
+    def of(cls, lane: AnyLane, repeats: range, reason: str, failed: str = "") -> LaneResult:
         """Fetch the state of a lane."""
         state = jax.tree.map(np.asarray, lane.progress.repeats)
-        epochs = lane.update / lane.per_epoch if lane.per_epoch else lane.plan.epochs_after(lane.update)
         samples = lane.samples if isinstance(lane, FedLane) and lane.source.take is not None else None
-        return cls(repeats, state, lane.update, epochs, lane.seconds, reason, lane.spec, failed, samples)
+        return cls(repeats, state, lane.update, lane.epochs, lane.seconds, reason, lane.spec, failed, samples)
 
     def of_repeat(self, row: int) -> Repeat:
         """The state of one repeat."""

@@ -148,11 +148,7 @@ def resuming(
         if cluster is not None:
             cluster.close()
         raise
-    notes = (
-        *notes,
-        *passed_over,
-        *changed_conditions(request["conditions"], conditions_of(prepared)),
-    )
+    notes = (*notes, *passed_over, *changed_conditions(request["conditions"], conditions_of(prepared)))
     resumed = Resumed(sum(one.updates for one in known.values()), notes)
     return Events(prepared, control, home, known, resumed, cluster)
 

@@ -225,11 +225,7 @@ class Gathered:
 
     @classmethod
     def of(
-        cls,
-        data: Any,
-        settings: Settings,
-        state: Callable[[Dataset], int] = lambda _: 0,
-        model: Any = None,
+        cls, data: Any, settings: Settings, state: Callable[[Dataset], int] = lambda _: 0, model: Any = None
     ) -> Gathered:
         """Load, split and scale the data; `state` gives the bytes of one repeat's state."""
         if not isinstance(data, Dataset) and recognized(data).endless:
@@ -317,14 +313,7 @@ class Gathered:
         if told:
             dataset = replace(dataset, noticed=(*dataset.noticed, *told))
         return cls(
-            dataset,
-            task,
-            validation,
-            test,
-            tuple(splits),
-            tuple(scalings),
-            tuple(target_scalings),
-            settings,
+            dataset, task, validation, test, tuple(splits), tuple(scalings), tuple(target_scalings), settings
         )
 
 

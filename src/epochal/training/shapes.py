@@ -7,16 +7,10 @@ from typing import Any
 
 import jax
 
-from epochal.data import (
-    Task,
-)
+from epochal.data import Task
 from epochal.engine.spec import Spec
 from epochal.errors import Refusal
-from epochal.models import (
-    Variables,
-    learned_dtype,
-    seen_dtype,
-)
+from epochal.models import Variables, learned_dtype, seen_dtype
 from epochal.training.prepared import Prepared
 
 
