@@ -50,8 +50,8 @@ from epochal.stopping import without_budgets
 from epochal.training.class_weights import by_class
 from epochal.training.lanes import check_devices
 from epochal.training.ordering import order_for
-from epochal.training.prepared import Prepared
-from epochal.training.samples import Gathered, endless_plan
+from epochal.training.prepared import Gathered, Prepared
+from epochal.training.samples import endless_plan, gathered, samples_like
 from epochal.training.shapes import check_fit, traced, tried
 
 
@@ -93,9 +93,9 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         settings = replace(settings, metrics=metrics_asked(settings.metrics))
     schedule = _schedule(settings)
     state = functools.partial(_state, model, settings)
-    samples = Gathered.of(data, settings, state, model) if like is None else Gathered.like(like, settings)
-    dataset, task, splits, settings = samples.dataset, samples.task, samples.splits, samples.settings
-    settings = replace(settings, class_weight=by_class(settings.class_weight, task))
+    samples = gathered(data, settings, state, model) if like is None else samples_like(like, settings)
+    dataset, task, splits = samples.dataset, samples.task, samples.splits
+    settings = replace(samples.settings, class_weight=by_class(samples.settings.class_weight, task))
     if settings.stateful:
         settings = _stateful(settings, samples)
     endless = isinstance(dataset.inputs, EndlessRows)
@@ -104,10 +104,10 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     if settings.batch_size is None:
         settings, remarks = _usual_batch(settings, order, None if endless else splits[0].train)
     assert settings.batch_size is not None
-    plan = (
-        endless_plan(settings)
-        if endless
-        else Plan(
+    if endless:
+        plan = endless_plan(settings)
+    else:
+        plan = Plan(
             len(splits[0].train),
             settings.batch_size,
             settings.epochs,
@@ -116,13 +116,16 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
             remainder=settings.remainder,
             updates_per_epoch=settings.updates_per_epoch,
         )
-    )
     _check_length(plan)
     has_validation = samples.validation is not None or len(splits[0].validation) > 0
     _check_threshold(settings.threshold, task, has_validation)
-    parts_given = [part.inputs for part in (dataset, samples.validation, samples.test) if part is not None]
-    asked_model = _carrying(model, plan) if settings.stateful else model
-    chosen_model = tried("the model", lambda: _chosen(asked_model, dataset, task.outputs, parts_given))
+    inputs = [part.inputs for part in (dataset, samples.validation, samples.test) if part is not None]
+    network = model
+    if settings.stateful:
+        from epochal.nn import Stateful  # late: Flax is slow to import
+
+        network = Stateful(model, plan.batch_size)  # with a state for each slot of a batch
+    chosen_model = tried("the model", lambda: _chosen(network, dataset, task.outputs, inputs))
     loss_name, loss = loss_for(settings.loss, task.kind)
     metrics = _own_metrics(settings, samples) if settings.metrics is not None else default_metrics(task.kind)
     if settings.label_smoothing and (callable(settings.loss) or task.is_regression):
@@ -140,8 +143,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     if monitor == "train.running_loss":
         raise Refusal(
             "`monitor` can't be train.running_loss, whose value is older than the parameters that would "
-            "be kept "
-            "for it; use train.loss, the loss at fixed parameters (`evaluate_train=True`)."
+            "be kept for it; use train.loss, the loss at fixed parameters (`evaluate_train=True`)."
         )
     rule = settings.stop if settings.stop is not None else Never()
     if isinstance(rule, type) or not isinstance(rule, Rule):
@@ -149,6 +151,9 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     rows = samples.validation.samples if samples.validation is not None else len(splits[0].validation)
     halves = _halves(settings, monitor, metrics, rows)
     trained, start = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
+    micro_batch = settings.micro_batch  # an automatic one is chosen later
+    if not isinstance(micro_batch, int) or micro_batch >= plan.batch_sizes[0]:
+        micro_batch = None
     spec = Spec(
         model=trained,
         loss=loss,
@@ -162,7 +167,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         repeats=1,
         parts=parts,
         evaluate_unit=settings.evaluation[1] if plan.updates_per_epoch is None else "updates",
-        micro_batch=_micro_batch(settings.micro_batch, plan),
+        micro_batch=micro_batch,
         carries=settings.stateful,
         deterministic=settings.deterministic,
         label_smoothing=settings.label_smoothing,
@@ -172,8 +177,8 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     )
     undirected = {metric.name for metric in metrics if metric.greater_is_better is None}
     for column in (monitor, *rule.columns()):
-        if column.partition(".")[2] in undirected:
-            name = column.partition(".")[2]
+        name = column.partition(".")[2]
+        if name in undirected:
             raise Refusal(
                 f"whether a higher {name} is better must be said where it decides: metrics=[epochal.metric("
                 f'function, "{name}", greater_is_better=False)], or True.'
@@ -182,10 +187,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
             lacking = "" if has_validation else " There are no validation samples (validation=0)."
             raise Refusal(did_you_mean("column", column, spec.columns) + lacking)
     prepared = Prepared(
-        settings=settings,
-        dataset=dataset,
-        validation=samples.validation,
-        test=samples.test,
+        **vars(samples) | {"settings": settings},
         plan=plan,
         order=order,
         model=chosen_model,
@@ -193,9 +195,6 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         start=start,
         loss_name=loss_name,
         spec=spec,
-        splits=splits,
-        scalings=samples.scalings,
-        target_scalings=samples.target_scalings,
         remarks=remarks,
     )
     _check_orders(prepared)
@@ -239,7 +238,6 @@ def _usual_batch(
 def _own_metrics(settings: Settings, samples: Gathered) -> tuple[Metric, ...]:
     """The requested metrics; directions of custom ones are declared."""
     dataset = samples.dataset
-    assert samples.task is not None
     assert dataset.targets is not None
     scaled = samples.target_scalings[0] is not None or dataset.timeline is not None
     found = metrics_of(settings.metrics or (), samples.task, dataset.targets, scaled)
@@ -267,13 +265,6 @@ def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -
     tokens = getattr(dataset.encoder, "vocabulary_size", None)
     found = settled(as_model(model, outputs), inputs, tokens)
     return embedded(found, code_sizes(dataset.encoder))
-
-
-def _carrying(model: Any, plan: Plan) -> Any:
-    """The network with a state for each slot of a batch."""
-    from epochal.nn import Stateful  # late: Flax is slow to import
-
-    return Stateful(model, plan.batch_size)
 
 
 def _stateful(settings: Settings, samples: Gathered) -> Settings:
@@ -306,17 +297,10 @@ def _check_length(plan: Plan) -> None:
     """Check that counters of the compiled program fit into 31 bits."""
     if plan.epochs >= 2**31:
         raise Refusal(f"`epochs` must be less than 2^31 in a training; got {plan.epochs}.")
-    if plan.updates_per_epoch is None:
-        return
-    if plan.updates >= 2**31:
+    if plan.updates_per_epoch is not None and plan.updates >= 2**31:
         raise Refusal(
             f"updates_per_epoch times epochs must be less than 2^31 in a training; got {plan.updates}."
         )
-
-
-def _micro_batch(asked: Any, plan: Plan) -> int | None:
-    """The micro-batch if smaller than the largest batch; an automatic one is chosen later."""
-    return asked if isinstance(asked, int) and asked < plan.batch_sizes[0] else None
 
 
 def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
@@ -388,9 +372,7 @@ def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bo
         frozen = matching(settings.freeze, names, "freeze")
         if len(frozen) == len(names):
             raise Refusal("`freeze` must leave parameters to be trained; it names all of them.")
-        part = Frozen(model, frozen)
-        model, start = (
-            part,
-            start._replace(variables=None if start.variables is None else part.parted(start.variables)),
-        )
+        model = part = Frozen(model, frozen)
+        if start.variables is not None:
+            start = start._replace(variables=part.parted(start.variables))
     return model, start

@@ -17,7 +17,7 @@ from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.engine.fed import evaluate_in_blocks
 from epochal.engine.feed import AHEAD, Reader
-from epochal.engine.state import Repeat
+from epochal.engine.state import Part, Repeat
 from epochal.models import (
     Loss,
     Metric,
@@ -34,7 +34,7 @@ from epochal.runs import Fitted, ForecastScores, Scores, score_forecasts
 from epochal.runs.figures import Measured, blocks_of, ensemble_figures, measured, summaries
 from epochal.runs.overlap import hashes_of
 from epochal.runs.per_class import label_confusion
-from epochal.training.prepared import Prepared, Samples
+from epochal.training.prepared import Prepared
 
 _MOST_KEPT = 2**22
 """Most probabilities of several classes to keep for one part, over all repeats (32 MB)."""
@@ -51,7 +51,7 @@ def _scoring(model: Model, loss: Loss, deterministic: bool) -> Any:
     return jax.jit(score, compiler_options=options_for(deterministic))
 
 
-def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tuple[Any, Any]:
+def _outputs(prepared: Prepared, learned: Fitted, part: Part | Reader) -> tuple[Any, Any]:
     """The outputs and losses of the best parameters for all samples of a part."""
     model = computing_in(prepared.model, prepared.settings.precision)
     scoring = _scoring(model, prepared.spec.loss, prepared.settings.deterministic)
@@ -59,9 +59,8 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tup
     def score(inputs: Any, targets: Any) -> Any:
         return interruptible(lambda: jax.block_until_ready(scoring(learned.best, inputs, targets)))
 
-    if isinstance(part, Samples):
-        outputs, losses = score(part.inputs, part.targets)
-        return outputs, losses
+    if isinstance(part, Part):
+        return score(part.inputs, part.targets)
     with ThreadPoolExecutor(AHEAD) as executor:
         return evaluate_in_blocks(part, part.part, lambda read: score(read.inputs, read.targets), executor)
 
