@@ -68,8 +68,6 @@ def _threads() -> int:
 
 @dataclass(frozen=True)
 class _InTurn:
-    """A program that waits for others before it begins."""
-
     program: Any
 
     def __call__(self, *arguments: Any) -> Any:
@@ -77,5 +75,4 @@ class _InTurn:
             return jax.block_until_ready(self.program(*arguments))
 
     def memory_analysis(self) -> Any:
-        """As the program's own."""
         return self.program.memory_analysis()

@@ -169,7 +169,6 @@ class FedLane(AnyLane):
         return made
 
     def _run_dry(self) -> None:
-        """End at an exhausted iterator."""
         per = self.per_epoch
         assert per is not None
         if not self.update:
@@ -184,7 +183,6 @@ class FedLane(AnyLane):
         self.last_update = self.update
 
     def _position(self, counted: int, broken: bool) -> Position:
-        """The position after this many more samples."""
         unit = self.spec.evaluate_unit
         position = start_position(self.plan, self.update, self.every, unit, due=False)
         if unit == "updates":
@@ -230,7 +228,6 @@ class FedLane(AnyLane):
 
 
 def _skip(take: NextSamples, samples: int) -> None:
-    """Skip samples that were trained on before."""
     while samples:
         taken = len(take(min(samples, 4096))[0])
         if not taken:

@@ -317,5 +317,4 @@ class Feed:
 
 
 def _cut(values: NDArray[Any], batches: int) -> NDArray[Any]:
-    """The values with a leading axis of batches."""
     return values.reshape(batches, -1, *values.shape[1:])

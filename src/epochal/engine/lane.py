@@ -161,12 +161,12 @@ class AnyLane:
         return compiled(make, self.spec, self.sample, arguments, *options, donate=donate)
 
     def _adapt(self, made: int, seconds: float) -> None:
-        """Adapt the budget to the time that the last updates took."""
         if self.fixed_budget is None:
             wanted = int(made * CALL_SECONDS / max(seconds, 1e-6))
             self.budget = max(1, min(wanted, self.budget * 8, 2**30))
 
 
+@dataclass
 class Lane(AnyLane):
     """Vmapped repeats with samples in memory.
 

@@ -156,7 +156,6 @@ def _noisy(spec: Spec, found: PyTree, packed: Packing, key: jax.Array, count: ja
 
 
 def _unweighted(part: Part | ShardedBatch) -> Part | ShardedBatch:
-    """The samples without their weights."""
     if isinstance(part, ShardedBatch):
         return replace(part, part=part.part._replace(weights=None))
     return part._replace(weights=None)

@@ -98,7 +98,6 @@ def _until(prepared: Prepared) -> dict[str, Any]:
 
 
 def _check_same(first: Mapping[str, Any], other: Mapping[str, Any], index: int) -> None:
-    """Refuse differences to the training of process 0."""
     differing = differences(first["identity"], other["identity"])
     differing += [
         f"{name}: {value} then, {other['until'].get(name)} now"

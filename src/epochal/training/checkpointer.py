@@ -196,7 +196,6 @@ class Saver(Keeper):
         self._told(updates, time.monotonic() - begin)
 
     def _as_pieces(self, latest: Mapping[int, Remembered]) -> list[Piece]:
-        """A piece for each lane, the same object while the lane has not advanced."""
         for start, one in latest.items():
             if start not in self._pieces or self._pieces[start][0] is not one:
                 self._pieces[start] = (one, piece_of(one))

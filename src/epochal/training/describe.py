@@ -67,7 +67,6 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
 
 
 def _initial(given: Any) -> Any:
-    """The origin of the initial parameters as JSON."""
     if given is None or isinstance(given, Variables):
         return "drawn" if given is None else "given"
     if not isinstance(given, Initial):

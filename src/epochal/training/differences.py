@@ -111,7 +111,6 @@ def _differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _each(name: str, then: Any, now: Any) -> list[str]:
-    """Differences of the members, by name."""
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
         return _plainly(name, then, now)
     if then.get("kind") != now.get("kind"):

@@ -123,8 +123,6 @@ def train_lane(
 
 @dataclass(eq=False)
 class _Drive:
-    """The loop of one lane."""
-
     prepared: Prepared
     control: Control
     asked: Callable[[], bool]
@@ -135,7 +133,6 @@ class _Drive:
     curves: list[Curves]
 
     def to_its_end(self) -> LaneResult:
-        """Make the remaining updates and evaluate."""
         lane, keeper, repeats, reason, failed = self.lane, self.keeper, self.repeats, "", ""
         keeper.begin(lane, repeats)
         while not lane.done:
@@ -187,7 +184,6 @@ class _Drive:
         self.report(Advanced(self.repeats, rows, lane.update, lane.last_update, lane.seconds))
 
     def _remembered(self) -> Remembered:
-        """The snapshot of the lane."""
         curves = Curves.concatenate(self.curves)
         self.curves = [curves]
         return Remembered(self.repeats, self.lane.keep(), curves)

@@ -62,7 +62,6 @@ def chosen_optimizer(settings: Settings) -> Optimizer:
 
 
 def _schedule(settings: Settings) -> Schedule:
-    """The schedule; an Optax object has its own."""
     schedule = settings.schedule
     if not isinstance(schedule, str | Schedule):
         raise Refusal(f"`schedule` must be a name or a Schedule; got {schedule!r}.")
@@ -253,7 +252,6 @@ def _own_metrics(settings: Settings, samples: Gathered) -> tuple[Metric, ...]:
 
 
 def _state(model: Any, settings: Settings, dataset: Dataset) -> int:
-    """Bytes of one repeat's state."""
     outputs = 1 if dataset.task is None else dataset.task.outputs
     chosen = tried("the model", lambda: _chosen(model, dataset, outputs, [dataset.inputs]))
     shapes = tried("the model", lambda: shapes_of(chosen, dataset.shape, dataset.dtype))
@@ -294,7 +292,6 @@ def _stateful(settings: Settings, samples: Gathered) -> Settings:
 
 
 def _check_length(plan: Plan) -> None:
-    """Check that counters of the compiled program fit into 31 bits."""
     if plan.epochs >= 2**31:
         raise Refusal(f"`epochs` must be less than 2^31 in a training; got {plan.epochs}.")
     if plan.updates_per_epoch is not None and plan.updates >= 2**31:

@@ -120,8 +120,6 @@ def cluster_for(
 
 
 class _Returned(NamedTuple):
-    """What a worker returns for a lane."""
-
     advanced: Advanced
     """All that it reported, as one."""
     remembered: Remembered | None
@@ -150,11 +148,8 @@ def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
 
 
 class _Last(Keeper):
-    """Keeps what a lane remembers at its end."""
-
     keeps = True
     remembered: Remembered | None = None
 
     def end(self, lane: AnyLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
-        """Keep it."""
         self.remembered = remembered()

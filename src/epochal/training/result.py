@@ -218,7 +218,6 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
 
 
 def _unscaled(prepared: Prepared) -> bool:
-    """Whether numeric inputs are not scaled."""
     floating = bool(np.issubdtype(prepared.dataset.dtype, np.floating))
     return prepared.settings.standardize is False and floating
 

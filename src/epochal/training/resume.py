@@ -161,7 +161,6 @@ def _request(path: Path) -> dict[str, Any]:
 
 
 def _check(path: Path, then: Any, now: Mapping[str, Any]) -> None:
-    """Refuse to resume another training."""
     differing = differences(then, now)
     if differing:
         raise Refusal(f'the training in "{path}" can\'t go on: {"; ".join(differing)}.')

@@ -272,7 +272,6 @@ def gathered(
 
 
 def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
-    """The data set with the groups of its order, if a split must keep them whole."""
     values = settings.order.values if isinstance(settings.order, Groups) else None
     if values is None or dataset.groups is not None or len(values) != dataset.samples:
         return dataset  # an order of another length is refused later

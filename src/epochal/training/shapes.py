@@ -64,12 +64,10 @@ def check_fit(prepared: Prepared, like: Prepared | None = None) -> None:
 
 
 def _functions(spec: Spec) -> tuple[Any, ...]:
-    """What is traced."""
     return spec.model, spec.loss, spec.optimizer.given, spec.layout.order.trims
 
 
 def _check_cut(spec: Spec, variables: Variables, batch: Any, outputs: Any, key: Any) -> None:
-    """Check that the model takes trimmed samples."""
     try:
         found = jax.eval_shape(lambda v, x, k: spec.model.apply(v, x, k, True)[0], variables, batch, key)
         wrong = "" if found.shape == outputs.shape else f"gives the shape {found.shape} there"

@@ -121,7 +121,6 @@ def _named(state: Repeat) -> Iterator[tuple[str, Any]]:
 
 
 def _shapes(prepared: Prepared) -> Repeat:
-    """The shapes and dtypes of a repeat's state."""
     spec, dataset = replace(prepared.spec, repeats=1), prepared.dataset
     variables = shapes_of(spec.model, dataset.shape, dataset.dtype)
 

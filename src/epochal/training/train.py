@@ -259,7 +259,6 @@ class Events(Iterator[Event]):
         return self._waiting.popleft()
 
     def _conclude(self) -> RunEnded:
-        """The run from finished lanes, in its folder if it has one."""
         unsaved = ""
         try:
             if self._saver is not None:
@@ -342,7 +341,6 @@ class Events(Iterator[Event]):
         thread.start()
 
     def _take(self, news: Any) -> None:
-        """Turn messages of lanes into events."""
         if isinstance(news, BaseException):
             self.close()
             raise news

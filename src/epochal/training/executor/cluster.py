@@ -350,7 +350,6 @@ class RayCluster(Executor):
 
     @property
     def _size(self) -> tuple[int, int]:
-        """How many workers there are, and on how many nodes."""
         ready = [one for one in self._members if one.ready]
         return len(ready), len({one.node for one in ready})
 

@@ -122,7 +122,6 @@ def _delay_abort() -> None:
 
 
 def _check_alike(wishes: Sequence[Mapping[str, Any]]) -> None:
-    """Check that all processes have the same versions and number of processes."""
     for index, other in enumerate(wishes):
         for name, value in wishes[0].items():
             if other[name] != value:

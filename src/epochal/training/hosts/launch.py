@@ -83,7 +83,6 @@ def _whole(value: Any, name: str) -> int:
 
 
 def _detected(names: str) -> Place:
-    """The place detected by JAX from the launcher."""
     # JAX joins at once where it detects; that it says what it would join is no public function of it.
     other_mpi = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"} & os.environ.keys()
     method = (
