@@ -24,7 +24,7 @@ from epochal.training.agreement import INTERRUPTED, Call, agreed_call
 from epochal.training.hosts import together
 from epochal.training.prepared import Prepared
 from epochal.training.result import LaneResult
-from epochal.training.snapshot import Remembered
+from epochal.training.snapshot import Snapshot
 
 
 class Keeper:
@@ -35,7 +35,7 @@ class Keeper:
     def begin(self, lane: AnyLane, repeats: range) -> None:
         """A lane begins or resumes."""
 
-    def most(self, lane: AnyLane, repeats: range) -> int | None:
+    def most(self, lane: AnyLane) -> int | None:
         """Most updates until the next snapshot; None for any number."""
         return None
 
@@ -43,24 +43,18 @@ class Keeper:
         """Whether a snapshot is due."""
         return False
 
-    def hand_over(self, lane: AnyLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
+    def hand_over(self, lane: AnyLane, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
         """Take a snapshot of a running lane."""
 
-    def end(self, lane: AnyLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
+    def end(self, lane: AnyLane, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
         """Take the last snapshot of a lane."""
 
-    def take(self, one: Remembered) -> None:
+    def take(self, one: Snapshot) -> None:
         """Take the last snapshot of a lane that was trained elsewhere."""
 
 
 class Advanced(NamedTuple):
-    """What a lane reports after a call.
-
-    rows     its new evaluations.
-    updates  how many each of its repeats has made.
-    most     how many each makes at most.
-    seconds  their training time.
-    """
+    """What a lane reports after a call: new evaluations, and updates so far and at most of each repeat."""
 
     repeats: range
     rows: Curves
@@ -94,7 +88,7 @@ def train_lane(
     report: Callable[[Advanced], object],
     keeper: Keeper,
     repeats: range,
-    known: Remembered | None,
+    known: Snapshot | None,
     devices: tuple[jax.Device, ...],
     stopped: Callable[[], bool],
 ) -> LaneResult | None:
@@ -150,13 +144,13 @@ class _Drive:
                 reason = failed = error.sentence.rstrip(".")
                 break
             if keeper.due(lane, repeats) and not lane.done:
-                keeper.hand_over(lane, repeats, self._remembered)
+                keeper.hand_over(lane, repeats, self._snapshot)
         reason = reason or lane.ended
         if not reason and lane.update >= lane.last_update < self.prepared.plan.updates:
             reason = f"the budget of {lane.last_update:,} updates is spent"
         # Kept is the place before the last evaluation, which a longer training would not make there.
         if lane.update:
-            keeper.end(lane, repeats, self._remembered)
+            keeper.end(lane, repeats, self._snapshot)
         try:
             self._tell(lane.finish())
         except DataFailed:
@@ -172,7 +166,7 @@ class _Drive:
             reason = INTERRUPTED
         elif seconds is not None and lane.seconds >= seconds:
             reason = f"the budget of {seconds:g} seconds is spent"
-        most = self.keeper.most(lane, self.repeats)
+        most = self.keeper.most(lane)
         budget = lane.budget if most is None else min(lane.budget, most)
         return Call(budget, reason, self.control.signal)
 
@@ -183,10 +177,10 @@ class _Drive:
             self.curves.append(rows)
         self.report(Advanced(self.repeats, rows, lane.update, lane.last_update, lane.seconds))
 
-    def _remembered(self) -> Remembered:
+    def _snapshot(self) -> Snapshot:
         curves = Curves.concatenate(self.curves)
         self.curves = [curves]
-        return Remembered(self.repeats, self.lane.keep(), curves)
+        return Snapshot(self.repeats, self.lane.keep(), curves)
 
 
 def curves_of(

@@ -1,6 +1,6 @@
 """The repeats of a training, in threads of this machine or on a Ray cluster.
 
-To a cluster each repeat goes as a task of its own, with what is remembered of it, and comes back at its end.
+To a cluster each repeat goes as a task of its own, with its snapshot, and comes back at its end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from epochal.training.hosts import together
 from epochal.training.loop import Advanced, Control, Keeper, train_lane
 from epochal.training.prepared import Prepared
 from epochal.training.result import LaneResult
-from epochal.training.snapshot import Remembered
+from epochal.training.snapshot import Snapshot
 
 
 def train_repeats(
@@ -32,13 +32,13 @@ def train_repeats(
     tell: Callable[[Any], object],
     keeper: Keeper,
     lanes: Sequence[range],
-    known: dict[int, Remembered],
+    known: dict[int, Snapshot],
     cluster: RayCluster | None,
 ) -> None:
     """Train lanes of repeats, on this machine or a cluster; runs in a thread of its own.
 
     `tell` is called with what lanes report (`Advanced`), their results (`LaneResult`) and `Noted` events, and
-    at the end with None or an error. `known` is what is remembered of lanes by their first repeats; emptied.
+    at the end with None or an error. `known` has the snapshots of lanes by their first repeats; emptied.
     """
     large = cluster is not None and not prepared.small and jax.default_backend() == "cpu"
     tasks = [Task(repeats, f"repeat {repeats.start + 1}", large=large) for repeats in lanes]
@@ -58,8 +58,8 @@ def train_repeats(
         if cluster is not None:
             for task, back in cluster.map_unordered(tasks):
                 tasks.remove(task)
-                if back.remembered is not None:
-                    keeper.take(back.remembered)
+                if back.snapshot is not None:
+                    keeper.take(back.snapshot)
                 tell(back.advanced)
                 tell(replace(back.result, spec=prepared.spec))  # with the model that is here
                 words = cluster.news()
@@ -78,11 +78,11 @@ def cluster_for(
     address: str | None,
     folder: str | Path | None,
     control: Control,
-    known: Mapping[int, Remembered] | None = None,
+    known: Mapping[int, Snapshot] | None = None,
 ) -> RayCluster | None:
     """The Ray cluster at that address, ready to train repeats; None if there is no address.
 
-    `folder` is the run folder, if there is one; `known` is what is remembered of repeats.
+    `folder` is the run folder, if there is one; `known` has the snapshots of repeats.
 
     Raises:
         Refusal: a training that can't go there, no such cluster, or one with other versions.
@@ -122,7 +122,7 @@ def cluster_for(
 class _Returned(NamedTuple):
     advanced: Advanced
     """All that it reported, as one."""
-    remembered: Remembered | None
+    snapshot: Snapshot | None
     """Nothing if it has made no update."""
     result: LaneResult
 
@@ -134,7 +134,7 @@ def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
             declare(metric.name, metric.greater_is_better)
 
     def trained(
-        work: tuple[range, Remembered | None], devices: tuple[jax.Device, ...], stopped: Callable[[], bool]
+        work: tuple[range, Snapshot | None], devices: tuple[jax.Device, ...], stopped: Callable[[], bool]
     ) -> _Returned | None:
         repeats, known = work
         reports, last = list[Advanced](), _Last()
@@ -142,14 +142,14 @@ def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
         if result is None:
             return None
         rows = Curves.concatenate([one.rows for one in reports])
-        return _Returned(reports[-1]._replace(rows=rows), last.remembered, result)
+        return _Returned(reports[-1]._replace(rows=rows), last.snapshot, result)
 
     return trained
 
 
 class _Last(Keeper):
     keeps = True
-    remembered: Remembered | None = None
+    snapshot: Snapshot | None = None
 
-    def end(self, lane: AnyLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
-        self.remembered = remembered()
+    def end(self, lane: AnyLane, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
+        self.snapshot = snapshot()

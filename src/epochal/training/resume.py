@@ -23,7 +23,7 @@ from epochal.training.prepared import Prepared
 from epochal.training.progress import display
 from epochal.training.repeats import cluster_for
 from epochal.training.request import ask_again, changed_conditions, conditions_of, with_epochs
-from epochal.training.snapshot import Remembered, read_pieces
+from epochal.training.snapshot import Snapshot, read_pieces
 from epochal.training.train import Events, drained
 
 
@@ -111,7 +111,7 @@ def resuming(
         )
         return request, longer, tuple(notes), micro_batched(prepare(chosen, samples, settings))
 
-    def learned() -> tuple[int, dict[int, Remembered], tuple[str, ...]]:
+    def learned() -> tuple[int, dict[int, Snapshot], tuple[str, ...]]:
         _check(path, request["identity"], identity(prepared))
         if home is None:
             kept, passed_over = newest(path)

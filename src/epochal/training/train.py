@@ -55,7 +55,7 @@ from epochal.training.repeats import cluster_for, train_repeats
 from epochal.training.request import document
 from epochal.training.result import LaneResult, conclude
 from epochal.training.signatures import settings_of, takes_options
-from epochal.training.snapshot import Remembered, in_step
+from epochal.training.snapshot import Snapshot, in_step
 
 
 @named("ep.fit")
@@ -221,7 +221,7 @@ class Events(Iterator[Event]):
         prepared: Prepared,
         control: Control,
         home: Home | None = None,
-        known: Mapping[int, Remembered] | None = None,
+        known: Mapping[int, Snapshot] | None = None,
         resumed: Resumed | None = None,
         cluster: RayCluster | None = None,
     ) -> None:
