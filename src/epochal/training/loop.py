@@ -100,7 +100,7 @@ def train_lane(
     def asked() -> bool:
         return control.stopped or stopped()
 
-    try:
+    with together().telling():
         if together().decide("a lane", asked(), any) and repeats.start > 0 and known is None:
             return None
         kept, curves = (None, []) if known is None else (known.kept, [known.curves])
@@ -108,11 +108,6 @@ def train_lane(
         del kept, known  # may be large, and the lane has its own copy
         with closing(lane):
             return _Drive(prepared, control, asked, repeats, lane, report, keeper, curves).to_its_end()
-    except BaseException as error:
-        cause = together().cause(error)
-        if cause is error:
-            raise
-        raise cause from error
 
 
 @dataclass(eq=False)

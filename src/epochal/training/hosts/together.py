@@ -72,7 +72,7 @@ class Together:
         if self._watch is None:
             return rule([wish])
         self._decisions += 1
-        with self._telling():
+        with self.telling(Refusal):
             return cast(Decision, self._lead(what, wish, rule) if self.leads else self._follow(what, wish))
 
     def _follow(self, what: str, wish: Any, sent: Callable[[], None] = lambda: None) -> Any:
@@ -118,7 +118,7 @@ class Together:
         found: list[Decision] = []
         refused = ""
         try:
-            with self._telling():
+            with self.telling(Refusal):
                 found.append(work())
         except Refusal as refusal:
             refused = refusal.sentence
@@ -157,23 +157,17 @@ class Together:
         except HostLost as lost:
             lost.__cause__ = error
             return lost
-        self.fail(
-            ": ".join(
-                filter(None, (type(error).__name__, str(getattr(error, "sentence", error)).rstrip(".")))
-            )
-            + "."
-        )
+        words = str(getattr(error, "sentence", error)).rstrip(".")
+        self.fail(f"{': '.join(filter(None, (type(error).__name__, words)))}.")
         return error
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """A context that reports errors to the others, except refusals, which are joint."""
+    def telling(self, *joint: type[BaseException]) -> Iterator[None]:
+        """A context that reports errors to the others, except `joint` ones, which all processes raise."""
         try:
             yield
-        except Refusal:
-            raise
         except BaseException as error:
-            cause = self.cause(error)
+            cause = error if isinstance(error, joint) else self.cause(error)
             if cause is error:
                 raise
             raise cause from error
@@ -189,7 +183,7 @@ class Together:
         if self._watch is None:
             return
         self._decisions += 1
-        with self._telling():
+        with self.telling(Refusal):
             if self.leads:
                 self._lead("the end", None, len)
             else:
