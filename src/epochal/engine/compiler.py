@@ -84,8 +84,7 @@ def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample
     """
     if given is None:
         seen = (sample.shape, np.dtype(seen_dtype(sample.dtype)))
-        repeats: Repeat = compiled(_drawing, spec, sample, (keys,), *seen)(keys)
-        return repeats
+        return compiled(_drawing, spec, sample, (keys,), *seen)(keys)
 
     def none(leaf: Any) -> bool:
         return leaf is None

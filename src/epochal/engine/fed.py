@@ -23,10 +23,10 @@ from epochal.engine.evaluate import EVALUATION_ROWS, halved
 from epochal.engine.fed_program import Leg, running, scoring
 from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks, sharded
 from epochal.engine.hosted import Restore
-from epochal.engine.lane import CALL_SECONDS, AnyLane, Evaluation, start_position
+from epochal.engine.lane import CALL_SECONDS, AnyLane, Evaluation
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
-from epochal.engine.state import Position, Progress, Repeat, Seeds
+from epochal.engine.state import Progress, Repeat, Seeds
 from epochal.errors import DataFailed
 from epochal.models import evaluated
 from epochal.plan import Plan
@@ -98,7 +98,6 @@ class FedLane(AnyLane):
 
     def close(self) -> None:
         """Stop reading."""
-        self._feed.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def advance(self, most: int | None = None) -> list[Evaluation]:
@@ -165,7 +164,10 @@ class FedLane(AnyLane):
             self._chunk = None
         self.update += made
         self.samples += made * span.size
-        self.progress = Progress(self._position(made * span.size, broken >= 0), repeats)
+        position = self._position(int(self.progress.position.seen) + made * span.size)
+        if broken >= 0:
+            position = position._replace(due=np.bool_(True))
+        self.progress = Progress(position, repeats)
         return made
 
     def _run_dry(self) -> None:
@@ -181,17 +183,6 @@ class FedLane(AnyLane):
             f"{self.update / per:g} epochs of {per:,} updates"
         )
         self.last_update = self.update
-
-    def _position(self, counted: int, broken: bool) -> Position:
-        unit = self.spec.evaluate_unit
-        position = start_position(self.plan, self.update, self.every, unit, due=False)
-        if unit == "updates":
-            due = self.update % self.every == 0
-        else:
-            due = int(position.index) == 0 and int(position.epoch) % self.every == 0
-        due = due or broken
-        high, low = divmod(int(self.progress.position.seen) + counted, 2**32)
-        return position._replace(due=np.bool_(due), counted=np.uint32(low), counted_high=np.uint32(high))
 
     def _evaluate(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Evaluate the parts in blocks and apply `decide`: (row of values, was it running)."""

@@ -244,12 +244,6 @@ class Feed:
         with self._lock:
             self._free.append(chunk.memory)
 
-    def close(self) -> None:
-        """Stop reading."""
-        close: Any = getattr(self._chunks, "close", None)
-        if close is not None:
-            close()
-
     def _read(self, span: Span) -> Chunk:
         reader, weights, begin = self._reader, self._reader.weights, time.perf_counter()
         samples = self._plan.batches(span.epoch, span.batch, span.batches)

@@ -55,22 +55,6 @@ class Source(NamedTuple):
     """Per repeat, for metrics on the host."""
 
 
-def start_position(plan: Plan, update: int, every: int, unit: str, due: bool) -> Position:
-    """The position after this many updates, from the plan alone."""
-    epoch, index = plan.locate(update) if update < plan.updates else (plan.epochs, 0)
-    done = update if unit == "updates" else epoch
-    return Position(
-        epoch=np.int32(epoch),
-        index=np.int32(index),
-        start=np.int32(plan.start(epoch) if epoch < plan.epochs else 0),
-        until=np.int32(every - done % every),
-        update=np.int32(min(update, 2**31 - 1)),
-        due=np.bool_(due),
-        counted=np.uint32(0),
-        counted_high=np.uint32(0),
-    )
-
-
 @dataclass
 class AnyLane:
     """Repeats that are trained together: `advance` until `done`, then `finish`."""
@@ -103,13 +87,31 @@ class AnyLane:
         self.budget = self.fixed_budget or (64 if spec.mesh.local else 1)
         if self.kept is None:
             self.update, self.seconds, self.samples = 0, 0.0, 0
-            position = start_position(self.plan, 0, self.every, spec.evaluate_unit, due=True)
+            position = self._position()
             repeats = initial_repeats(spec, self.initial, self.source.init_keys, sample)
         else:
             (position, repeats), self.update, self.seconds, self.samples = self.kept
             repeats = spec.mesh.put(repeats)
             self.kept = None
         self.progress = Progress(position, repeats)
+
+    def _position(self, counted: int = 0) -> Position:
+        """The place in the plan after the updates made, `counted` samples after the last evaluation."""
+        plan, update, every = self.plan, self.update, self.every
+        epoch, index = plan.locate(update) if update < plan.updates else (plan.epochs, 0)
+        by_updates = self.spec.evaluate_unit == "updates"
+        until = every - (update if by_updates else epoch) % every
+        high, low = divmod(counted, 2**32)
+        return Position(
+            epoch=np.int32(epoch),
+            index=np.int32(index),
+            start=np.int32(plan.start(epoch) if epoch < plan.epochs else 0),
+            until=np.int32(until),
+            update=np.int32(min(update, 2**31 - 1)),
+            due=np.bool_(until == every and (by_updates or index == 0)),
+            counted=np.uint32(low),
+            counted_high=np.uint32(high),
+        )
 
     @property
     def done(self) -> bool:

@@ -142,8 +142,7 @@ def build(
                 first: int = first,
             ) -> Repeat:
                 samples = lax.dynamic_slice_in_dim(order, begin + (index - first) * size, size, axis=1)
-                moved: Repeat = update_all(repeat, seeds, train, samples, position, index)
-                return moved
+                return update_all(repeat, seeds, train, samples, position, index)
 
             low, high = position.index, stop
             if not layout.carry:

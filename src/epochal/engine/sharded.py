@@ -75,8 +75,7 @@ class ShardedBatch:
             own = lax.dynamic_slice_in_dim(leaf, number * _width(most, devices), width, axis=1)
             return own.reshape(devices * width, *leaf.shape[2:])[:size]
 
-        found: Part = jax.tree.map(of, self.part)
-        return found
+        return jax.tree.map(of, self.part)
 
     def whole(self) -> Part:
         """All samples, which were sharded as one piece."""

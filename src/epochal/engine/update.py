@@ -134,8 +134,7 @@ def _clipped(spec: Spec, found: PyTree) -> PyTree:
     """The gradient, clipped to the norm limit (Pascanu et al. 2013)."""
     if spec.clip_norm is None:
         return found
-    clipped: PyTree = optax.clip_by_global_norm(spec.clip_norm).update(found, optax.EmptyState())[0]
-    return clipped
+    return optax.clip_by_global_norm(spec.clip_norm).update(found, optax.EmptyState())[0]
 
 
 def _noisy(spec: Spec, found: PyTree, packed: Packing, key: jax.Array, count: jax.Array) -> PyTree:

@@ -84,8 +84,7 @@ def write_model(model: Any) -> dict[str, Any]:
     if type(model) is Pairwise:
         return {"kind": "pairwise", "of": write_model(model.model)}
     if isinstance(model, NamedModel) or type(model) is MLP or _is_network(model):
-        described: dict[str, Any] = model.to_dict()
-        return described
+        return model.to_dict()
     return {"given": in_words(model)}
 
 

@@ -173,19 +173,16 @@ class Prepared(Gathered):
         order = self.order.take(self.splits[repeat].train)
         return self.plan.with_(seed=self.seed(repeat, "order"), order=order)
 
-    def ordering(self, repeats: Sequence[int], plan: Plan | None = None) -> dict[str, NDArray[Any]]:
+    def ordering(self, repeats: Sequence[int]) -> dict[str, NDArray[Any]]:
         """The per-sample arrays of the order, with a leading axis of repeats.
 
-        All repeats have arrays of one shape, so that one program serves them all. `plan` is another one for
-        the same samples.
+        All repeats have arrays of one shape, so that one program serves them all.
         """
         if self.order.values is None:
             return {}
 
         def arrays(repeat: int) -> Arrays:
-            own = self.plan_of(repeat)
-            own = own if plan is None else plan.with_(order=own.order)
-            return own.order.arrays
+            return self.plan_of(repeat).order.arrays
 
         every = [arrays(repeat) for repeat in ([repeats[0]] if self.shared else range(self.settings.repeats))]
         largest = {
@@ -272,8 +269,7 @@ class Prepared(Gathered):
         mean = raw(self.dataset, chosen.train).mean()
         if not mean > 0:
             raise Refusal("the weights of the training samples must not all be 0.")
-        weights: NDArray[np.float32] = (raw(dataset, index) / mean).astype(np.float32)
-        return weights
+        return (raw(dataset, index) / mean).astype(np.float32)
 
     def source(self, repeats: range, devices: tuple[jax.Device, ...] = ()) -> Source:
         """The samples, seeds and rates of a lane, on each of its devices."""
@@ -306,10 +302,7 @@ class Prepared(Gathered):
     def rows_of(self, repeat: int, epoch: int, index: int) -> NDArray[np.int64]:
         """The source rows of a batch, counted from 1."""
         numbers = self.plan_of(repeat).batch(epoch, index)
-        if self.endless:
-            return numbers + 1
-        rows: NDArray[np.int64] = self.dataset.rows[self.splits[repeat].train[numbers]]
-        return rows
+        return numbers + 1 if self.endless else self.dataset.rows[self.splits[repeat].train[numbers]]
 
     def reader(self, repeat: int, name: str) -> Reader:
         """The samples of a part in one repeat, to be read on demand."""

@@ -66,8 +66,7 @@ class LaneResult:
 
     def of_repeat(self, row: int) -> Repeat:
         """The state of one repeat."""
-        one: Repeat = jax.tree.map(lambda leaf: leaf[row], self.state)
-        return one
+        return jax.tree.map(lambda leaf: leaf[row], self.state)
 
     def outcomes(self, prepared: Prepared, ends: dict[int, End] | None = None) -> list[Outcome]:
         """The outcome of each repeat of the lane; `ends` has the last evaluations."""

@@ -118,8 +118,7 @@ def _named(state: Repeat) -> Iterator[tuple[str, Any]]:
 def _shapes(prepared: Prepared) -> Repeat:
     spec, dataset = replace(prepared.spec, repeats=1), prepared.dataset
     variables = shapes_of(spec.model, dataset.shape, dataset.dtype)
-    state: Repeat = jax.eval_shape(lambda given: fresh(spec, given), variables)
-    return state
+    return jax.eval_shape(lambda given: fresh(spec, given), variables)
 
 
 def _one(
