@@ -112,10 +112,8 @@ class FedLane(AnyLane):
         while True:
             if bool(self.progress.position.due):
                 row, active = self._evaluate()
-                position = self.progress.position
-                at = (self.update, int(position.epoch), int(position.index), self.seconds + elapsed())
                 samples = None if self.source.take is None else self.samples
-                evaluations.append(Evaluation(*at, active, row, samples))
+                evaluations.append(Evaluation(self.update, self.seconds + elapsed(), active, row, samples))
             late = self.fixed_budget is None and self.spec.mesh.local and elapsed() >= CALL_SECONDS
             if late or left <= 0 or self.update >= self.last_update or self.stopped:
                 break

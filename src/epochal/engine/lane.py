@@ -32,9 +32,6 @@ class Evaluation(NamedTuple):
     """One evaluation of the running repeats of a lane."""
 
     update: int
-    epoch: int
-    batch: int
-    """Batches of the epoch that are done."""
     seconds: float
     """Training time of the lane so far, without compilation."""
     running: NDArray[np.bool_]
@@ -234,9 +231,7 @@ class Lane(AnyLane):
         figures = filled(spec, figures, outputs, targets, source.restore, status)
         values, active = self._decide(figures, np.zeros((spec.repeats, 2), np.float32))
         self.seconds += time.perf_counter() - begin
-        position = self.progress.position
-        at = (self.update, int(position.epoch), int(position.index), self.seconds)
-        return [Evaluation(*at, active, values)]
+        return [Evaluation(self.update, self.seconds, active, values)]
 
     def _made(self, budget: int) -> list[Evaluation]:
         """Run one call of up to `budget` updates and return its evaluations."""
@@ -253,14 +248,12 @@ class Lane(AnyLane):
         done = self.update - before
         if done and budget == self.budget:
             self._adapt(budget, took)
-        count = int(rows.count)
         evaluations = []
-        epochs, indices = np.asarray(rows.epoch)[:count], np.asarray(rows.index)[:count]
-        running, values = np.asarray(rows.running)[:count], np.asarray(rows.values)[:count]
-        for epoch, index, active, figures in zip(epochs, indices, running, values, strict=True):
+        filled_rows = [np.asarray(column)[: int(rows.count)] for column in rows[1:]]
+        for epoch, index, active, figures in zip(*filled_rows, strict=True):
             update = self._update_at(int(epoch), int(index))
             seconds = self.seconds + took * ((update - before) / done if done else 1.0)
-            evaluations.append(Evaluation(update, int(epoch), int(index), seconds, active, figures))
+            evaluations.append(Evaluation(update, seconds, active, figures))
         self.seconds += took
         return evaluations
 
