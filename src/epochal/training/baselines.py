@@ -122,19 +122,14 @@ def best_constant(prepared: Prepared, repeat: int, starts: Sequence[Floats]) -> 
 
 
 @functools.lru_cache(maxsize=16)
-def _mean_loss(loss: Loss) -> Callable[..., jax.Array]:
-    """The compiled function (constant, targets, weights) -> the weighted mean loss of the constant output."""
+def _mean_loss_and_slope(loss: Loss) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    """The compiled (constant, targets, weights) -> (weighted mean loss of the constant output, gradient)."""
 
     def mean(constant: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.Array:
         outputs = jnp.broadcast_to(constant, (targets.shape[0], *constant.shape))
         return (loss(outputs, targets) * weights).sum() / weights.sum()
 
-    return jax.jit(mean)
-
-
-@functools.lru_cache(maxsize=16)
-def _mean_loss_and_slope(loss: Loss) -> Callable[..., tuple[jax.Array, jax.Array]]:
-    return jax.jit(jax.value_and_grad(_mean_loss(loss)))
+    return jax.jit(jax.value_and_grad(mean))
 
 
 def _ones(targets: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[np.float32]:
