@@ -186,10 +186,8 @@ def curves_of(
         return Curves.empty(names)
     at, place = np.nonzero([one.running for one in evaluations])
     updates = tuple(one.update for one in evaluations)
-    if evaluations[0].samples is None:
-        samples = _turns_after(plan, updates)
-    else:
-        samples = np.array([one.samples for one in evaluations])
+    known = evaluations[0].samples is not None
+    samples = np.array([one.samples for one in evaluations]) if known else _turns_after(plan, updates)
     values = np.array([one.values for one in evaluations])[at, place].astype(np.float64)
     return Curves(
         np.array(repeats)[place],
@@ -273,17 +271,20 @@ def make_lane(
     It is at its first update, or where it was `kept`.
     """
     limits = [one.updates for one in prepared.budgets if one.updates is not None]
-    common: dict[str, Any] = {
-        "spec": replace(prepared.spec, repeats=len(repeats)),
-        "plan": prepared.plan.passes,
-        "per_epoch": prepared.plan.updates_per_epoch,
-        "every": prepared.every,
-        "last_update": min([prepared.plan.updates, *limits]),
-        "initial": prepared.start.variables,
-        "fixed_budget": fixed_budget,
-        "devices": devices,
-        "kept": kept,
-    }
-    if prepared.fed:
-        return FedLane(source=prepared.fed_source(repeats[0], devices), **common)
-    return Lane(source=prepared.source(repeats, devices) if source is None else source, **common)
+    kind: Any = FedLane if prepared.fed else Lane
+    if source is None:
+        source = (
+            prepared.fed_source(repeats[0], devices) if prepared.fed else prepared.source(repeats, devices)
+        )
+    return kind(
+        replace(prepared.spec, repeats=len(repeats)),
+        prepared.plan.passes,
+        source,
+        prepared.every,
+        last_update=min([prepared.plan.updates, *limits]),
+        initial=prepared.start.variables,
+        fixed_budget=fixed_budget,
+        per_epoch=prepared.plan.updates_per_epoch,
+        devices=devices,
+        kept=kept,
+    )

@@ -104,9 +104,9 @@ def _check_outputs(spec: Spec, task: Task, variables: Variables, batch: Any, key
 
 def _check_optimizer(spec: Spec, params: Any) -> None:
     """Check that an Optax object needs gradients and parameters only."""
-    if spec.optimizer.given is None:
-        return
     optimizer = spec.optimizer.given
+    if optimizer is None:
+        return
     state = traced("the optimizer's init", optimizer.init, params)
     try:
         jax.eval_shape(optimizer.update, params, state, params)

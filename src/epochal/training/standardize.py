@@ -86,10 +86,8 @@ def _inputs(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool, tup
         return False, (
             "the model makes whole numbers of its inputs, so they are taken as they are, not standardized.",
         )
-    if len(dataset.shape) == 1:
-        each = "each column"
-    else:
-        each = "each channel" if len(dataset.continuous) > 1 else "all values together"
+    each = "each channel" if len(dataset.continuous) > 1 else "all values together"
+    each = "each column" if len(dataset.shape) == 1 else each
     return True, (
         f"the inputs are standardized, {each} to mean 0 and variance 1 over the training samples; {_LEAVE}",
     )
@@ -154,8 +152,7 @@ def _blurred(dataset: Dataset, inputs: bool, targets: bool) -> tuple[str, ...]:
     if not names:
         return ()
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
-    lose = "lose" if len(names) > 1 else "loses"
     return (
-        f"without standardizing, {shown} {lose} digits that tell values apart (float32 has 7): leave "
+        f"without standardizing, {shown} {'lose' if len(names) > 1 else 'loses'} digits that tell values apart (float32 has 7): leave "
         "out `standardize=False`.",
     )

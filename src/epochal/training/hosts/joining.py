@@ -145,8 +145,7 @@ def part() -> None:
 
 def _farewell() -> None:
     """At exit: JAX does not report a death, and others may wait for this process."""
-    others = together()
-    failed = getattr(sys, "last_value", None)
+    others, failed = together(), getattr(sys, "last_value", None)
     if others.alone:
         return
     if failed is not None:

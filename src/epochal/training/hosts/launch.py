@@ -57,10 +57,9 @@ def place_of(
     epochal.errors.Refusal: coordinator, process_id and processes belong together; process_id is missing.
     """
     given = {"coordinator": coordinator, "process_id": process_id, "processes": processes}
-    names = {name: (names or {}).get(name, name) for name in given}
-    first, second, third = names.values()
-    missing = [names[name] for name, value in given.items() if value is None]
-    if len(missing) == len(given):
+    first, second, third = shown = [(names or {}).get(name, name) for name in given]
+    missing = [name for name, value in zip(shown, given.values(), strict=True) if value is None]
+    if len(missing) == 3:
         return _detected(f"{first}, {second} and {third}")
     if missing:
         lacking = " and ".join(missing) + (" is" if len(missing) == 1 else " are")
@@ -84,16 +83,15 @@ def _whole(value: Any, name: str) -> int:
 
 def _detected(names: str) -> Place:
     # JAX joins at once where it detects; that it says what it would join is no public function of it.
-    other_mpi = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"} & os.environ.keys()
-    method = (
-        "mpi4py" if other_mpi and not {"OMPI_MCA_orte_hnp_uri", "SLURM_JOB_ID"} & os.environ.keys() else None
-    )
+    mpi = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"} & os.environ.keys()
+    known = {"OMPI_MCA_orte_hnp_uri", "SLURM_JOB_ID"} & os.environ.keys()
+    method = "mpi4py" if mpi and not known else None
     try:
         from jax._src.clusters import ClusterEnv
 
         detect: Any = ClusterEnv.auto_detect_unset_distributed_params
-        found = detect(os.environ.get("JAX_COORDINATOR_ADDRESS"), None, None, None, method, 300)
-        coordinator, count, index, devices = found
+        address = os.environ.get("JAX_COORDINATOR_ADDRESS")
+        coordinator, count, index, devices = detect(address, None, None, None, method, 300)
     except Exception as error:
         why = str(error).rstrip(".")
         raise Refusal(

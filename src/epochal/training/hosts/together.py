@@ -115,8 +115,7 @@ class Together:
         """Run `work` in every process and return its result; all refuse if one refuses."""
         if self._watch is None:
             return work()
-        found: list[Decision] = []
-        refused = ""
+        found, refused = list[Decision](), ""
         try:
             with self.telling(Refusal):
                 found.append(work())
@@ -200,9 +199,9 @@ def _refuse(sentences: Sequence[str]) -> None:
     """Raise the refusal of any process, naming it unless all have the same one."""
     refusing = [index for index, sentence in enumerate(sentences) if sentence]
     if refusing:
-        first, count = refusing[0], len(sentences)
-        alike = len(set(sentences)) == 1
-        raise Refusal(("" if alike else f"process {first} of {count} refuses: ") + sentences[first])
+        first = refusing[0]
+        who = "" if len(set(sentences)) == 1 else f"process {first} of {len(sentences)} refuses: "
+        raise Refusal(who + sentences[first])
 
 
 ALONE = Together()
