@@ -271,20 +271,17 @@ def make_lane(
     It is at its first update, or where it was `kept`.
     """
     limits = [one.updates for one in prepared.budgets if one.updates is not None]
-    kind: Any = FedLane if prepared.fed else Lane
-    if source is None:
-        source = (
-            prepared.fed_source(repeats[0], devices) if prepared.fed else prepared.source(repeats, devices)
-        )
-    return kind(
-        replace(prepared.spec, repeats=len(repeats)),
-        prepared.plan.passes,
-        source,
-        prepared.every,
-        last_update=min([prepared.plan.updates, *limits]),
-        initial=prepared.start.variables,
-        fixed_budget=fixed_budget,
-        per_epoch=prepared.plan.updates_per_epoch,
-        devices=devices,
-        kept=kept,
-    )
+    common: dict[str, Any] = {
+        "spec": replace(prepared.spec, repeats=len(repeats)),
+        "plan": prepared.plan.passes,
+        "per_epoch": prepared.plan.updates_per_epoch,
+        "every": prepared.every,
+        "last_update": min([prepared.plan.updates, *limits]),
+        "initial": prepared.start.variables,
+        "fixed_budget": fixed_budget,
+        "devices": devices,
+        "kept": kept,
+    }
+    if prepared.fed:
+        return FedLane(source=prepared.fed_source(repeats[0], devices), **common)
+    return Lane(source=prepared.source(repeats, devices) if source is None else source, **common)

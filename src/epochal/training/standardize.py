@@ -152,7 +152,8 @@ def _blurred(dataset: Dataset, inputs: bool, targets: bool) -> tuple[str, ...]:
     if not names:
         return ()
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+    lose = "lose" if len(names) > 1 else "loses"
     return (
-        f"without standardizing, {shown} {'lose' if len(names) > 1 else 'loses'} digits that tell values apart (float32 has 7): leave "
+        f"without standardizing, {shown} {lose} digits that tell values apart (float32 has 7): leave "
         "out `standardize=False`.",
     )
