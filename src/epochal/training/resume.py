@@ -142,10 +142,10 @@ def resuming(
                 home.ask(longer)
 
         begun(prepared, begin, path, updates)
-        held.pop_all()
-    notes = (*notes, *passed_over, *changed_conditions(request["conditions"], conditions_of(prepared)))
-    resumed = Resumed(sum(one.updates for one in known.values()), notes)
-    return Events(prepared, control, home, known, resumed, cluster)
+        held = held.pop_all()
+    conditions = changed_conditions(request["conditions"], conditions_of(prepared))
+    resumed = Resumed(sum(one.updates for one in known.values()), (*notes, *passed_over, *conditions))
+    return Events(prepared, control, held, home, cluster, known, resumed)
 
 
 def _check(path: Path, then: Any, now: Mapping[str, Any]) -> None:

@@ -14,8 +14,8 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -199,14 +199,15 @@ def train(
 
     folder = None if place is None else Path(place.path)
     control = control or Control()
-    cluster = cluster_for(prepared, ray, folder, control)
-    try:
-        home = begun(prepared, begin, folder)
-    except BaseException:
+    with ExitStack() as held:
+        cluster = cluster_for(prepared, ray, folder, control)
         if cluster is not None:
-            cluster.close()
-        raise
-    return Events(prepared, control, home, cluster=cluster)
+            held.callback(cluster.close)
+        home = begun(prepared, begin, folder)
+        if home is not None:
+            held.callback(home.close)
+        held = held.pop_all()
+    return Events(prepared, control, held, home, cluster)
 
 
 class Events(Iterator[Event]):
@@ -220,26 +221,27 @@ class Events(Iterator[Event]):
         self,
         prepared: Prepared,
         control: Control,
+        held: ExitStack,
         home: Home | None = None,
+        cluster: RayCluster | None = None,
         known: Mapping[int, Snapshot] | None = None,
         resumed: Resumed | None = None,
-        cluster: RayCluster | None = None,
     ) -> None:
-        self._prepared, self._control, self._home = prepared, control, home
-        self._cluster = cluster
+        self._prepared, self._control, self._home, self._cluster = prepared, control, home, cluster
         self._known = dict(known or {})
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._waiting: deque[Event] = deque([RunStarted(prepared)])
         if resumed is not None:
             self._waiting.append(resumed)
-        self._started = self._trained = False
+        self._started = self._trained = self._ended = False
         self._results: list[LaneResult] = []
         self._curves: list[Curves] = [one.curves for one in self._known.values()]
         self._done: dict[int, int] = {repeat: one.updates for repeat, one in self._known.items()}
         self._begin = 0.0
-        self._ended = False
         self._saver: Saver | None = None
-        self._end = weakref.finalize(self, _stop, control, (), None, home, cluster)
+        self._held = held
+        # What the threads have learned is saved, if the training has a folder.
+        self._end = weakref.finalize(self, held.close)
 
     def __iter__(self) -> Iterator[Event]:
         return self
@@ -333,10 +335,12 @@ class Events(Iterator[Event]):
                     Unsaved(updates, what) if isinstance(what, str) else Checkpointed(updates, what)
                 ),
             )
+            self._held.enter_context(suppress(SaveFailed))
+            self._held.callback(self._saver.close)
         job = (prepared, control, tell, keeper, [lane for lane, _ in lanes], known, cluster)
         thread = threading.Thread(target=train_repeats, args=job, daemon=True)
-        self._end.detach()
-        self._end = weakref.finalize(self, _stop, control, [thread], self._saver, self._home, cluster)
+        self._held.callback(ended, [thread])
+        self._held.callback(control.stop)
         self._started = True
         thread.start()
 
@@ -362,22 +366,3 @@ class Events(Iterator[Event]):
         self._done |= dict.fromkeys(news.repeats, news.updates)
         clock, most = time.perf_counter() - self._begin, news.most * self._prepared.settings.repeats
         self._waiting.append(Progressed(sum(self._done.values()), most, clock, news.seconds))
-
-
-def _stop(
-    control: Control,
-    threads: Sequence[threading.Thread],
-    saver: Saver | None,
-    home: Home | None,
-    cluster: RayCluster | None,
-) -> None:
-    """Stop the threads; what they have learned is kept, if the training has a folder."""
-    control.stop()
-    ended(threads)
-    if saver is not None:
-        with suppress(SaveFailed):
-            saver.close()
-    if home is not None:
-        home.close()
-    if cluster is not None:
-        cluster.close()
