@@ -112,11 +112,9 @@ def block(title: str, lines: Sequence[str]) -> str:
 
 
 def chart(lines: Sequence[tuple[str, Sequence[float], Sequence[float]]], x_name: str) -> str:
-    """A small chart in the text color: the first line is solid, the others dashed.
+    """A small chart in the text color of lines (name, x, y): the first is solid, the others dashed.
 
-    Args:
-        lines: (name, x, y) of each; non-finite values are left out.
-        x_name: the unit of x.
+    Non-finite values are left out; `x_name` is the unit of x.
     """
     drawn = [
         (name, [(a, b) for a, b in zip(xs, ys, strict=True) if math.isfinite(a) and math.isfinite(b)])
@@ -137,9 +135,7 @@ def chart(lines: Sequence[tuple[str, Sequence[float], Sequence[float]]], x_name:
             f"{10 + 380 * (a - left) / wide:.1f},{112 - 100 * (b - low) / high:.1f}" for a, b in thinned
         )
         style, dash = styles[min(number, 2)]
-        paths.append(
-            f'<polyline points="{at}" fill="none" stroke="currentColor" stroke-width="1.5"{dash}/>'
-        )
+        paths.append(f'<polyline points="{at}" fill="none" stroke="currentColor" stroke-width="1.5"{dash}/>')
         names.append(f"{style}: {name}")
     axis = f"{x_name} {left:,.4g} to {left + wide:,.4g}; from {low:.3g} to {low + high:.3g}"
     return (

@@ -76,11 +76,7 @@ def _drawing(spec: Spec, shapes: Variables, shape: tuple[int, ...], dtype: np.dt
 def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample: Sample) -> Repeat:
     """Initial repeats: drawn by key, or from given variables, of which those that are None are drawn.
 
-    Args:
-        spec: for that many repeats.
-        given: variables of the spec's model.
-        keys: (repeats,), from which they are drawn.
-        sample: shape and dtype of one sample's stored inputs.
+    `keys` are (repeats,), `sample` is shape and dtype of one sample's stored inputs.
     """
     if given is None:
         seen = (sample.shape, np.dtype(seen_dtype(sample.dtype)))
@@ -129,15 +125,8 @@ def compiled(
 ) -> Any:
     """The compiled function `make(spec, shapes, *options)` for arguments shaped like these.
 
-    Different programs may be compiled in parallel.
-
-    Args:
-        make: a module-level function, which identifies the program.
-        spec: what is compiled in.
-        sample: shape and dtype of one sample's stored inputs.
-        arguments: of the function.
-        options: of `make`.
-        donate: indices of the donated arguments.
+    Different programs may be compiled in parallel. `make` is a module-level function, which identifies the
+    program, `sample` is shape and dtype of one sample's stored inputs, `donate` are indices of arguments.
     """
     _use_cache()
     spec = _compiled_in(spec)

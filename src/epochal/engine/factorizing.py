@@ -27,11 +27,6 @@ _turn = threading.Lock()
 def in_turn(lowered: Any, program: Any, devices: int) -> Any:
     """The compiled program, never run in parallel with others whose factorizations could deadlock.
 
-    Args:
-        lowered: the lowered program.
-        program: the compiled program.
-        devices: that run it in parallel.
-
     Raises:
         Refusal: its own factorizations could wait for each other.
     """

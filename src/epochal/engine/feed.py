@@ -188,17 +188,9 @@ class Chunk(NamedTuple):
 
 
 class Feed:
-    """The chunks of a plan from an update on, read ahead of their use.
+    """The chunks of a plan from `update` up to `last`, read ahead of their use in threads.
 
-    Args:
-        plan: which samples form which batch.
-        reader: the training samples.
-        executor: the threads that read.
-        update: the first update.
-        last: the update after the last one.
-        chunk_bytes: most bytes of a chunk's inputs.
-        mesh: the devices that share each batch.
-        micro_batch: the most samples that go through the model at once.
+    A chunk's inputs have at most `chunk_bytes`, or are those of one batch.
     """
 
     def __init__(

@@ -46,15 +46,9 @@ def filled(
     restore: Sequence[Restore],
     status: NDArray[np.int32],
 ) -> NDArray[np.float32]:
-    """Fill in the host's metrics in the values (repeats, columns but the first) of running repeats.
+    """Fill in the host's metrics in the figures and outputs of running repeats, as `measuring` gives them.
 
-    Args:
-        spec: what is compiled in.
-        figures: as `measuring` gives them.
-        outputs: of each part, (repeats, n, ...).
-        targets: of each part, for each repeat.
-        restore: for each repeat.
-        status: of each repeat.
+    `targets` are of each part for each repeat; `restore` and `status` of each repeat.
     """
     figures = np.array(figures)
     for row in map(int, np.flatnonzero(status == RUNNING)):

@@ -55,11 +55,7 @@ def device_memory() -> int | None:
 
 
 def state_bytes(variables: Variables, optimizer: Optimizer) -> int:
-    """Bytes of the state of one repeat and of its gradient.
-
-    Args:
-        variables: of the model, or their shapes.
-        optimizer: their optimizer.
+    """Bytes of the state of one repeat and of its gradient, from variables or their shapes.
 
     >>> import jax.numpy as jnp
     >>> state_bytes(Variables(jnp.zeros(100), ()), Optimizer("adam", elementwise=True, learning_rate=0.1))

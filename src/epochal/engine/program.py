@@ -69,10 +69,7 @@ def build(
 ) -> Callable[[Progress, Seeds, tuple[Part, ...], Limits], tuple[Progress, Rows]]:
     """The function of one call: (progress, seeds, parts, limits) -> (progress, rows).
 
-    Args:
-        spec: what is compiled in.
-        shapes: the shapes of the model's variables (`template`).
-        shared: whether all repeats share the samples, so that parts have no axis of repeats.
+    `shared` is whether all repeats share the samples, so that parts have no axis of repeats.
     """
     layout, repeats = spec.layout, spec.repeats
     packed: Packing = packing(spec, shapes.params)

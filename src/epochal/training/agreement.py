@@ -61,14 +61,7 @@ def begun(
 ) -> Found | None:
     """Check that all processes train the same, then run `begin` in process 0; None in others.
 
-    Args:
-        prepared: the training.
-        begin: runs in process 0 only.
-        folder: the run folder, if there is one.
-        updates: of the checkpoint to resume from.
-
-    Raises:
-        Refusal: they do not, or process 0 refuses.
+    `updates` is of the checkpoint to resume from. All refuse if they differ, or if process 0 refuses.
     """
     others, found = together(), list[Found]()
     if others.alone:

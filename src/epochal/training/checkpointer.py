@@ -31,14 +31,10 @@ SMALL_BYTES = 4 << 20
 
 
 class Saver(Keeper):
-    """The checkpoints of one training, while it runs.
+    """The checkpoints of one training, while it runs, as often as `place` says.
 
-    Args:
-        checkpoints: the folder of checkpoints.
-        place: how often, and what to do on failure.
-        spec: of the training.
-        known: snapshots of repeats from which the training was resumed.
-        report: called with (updates, seconds), or with the reason of a failure.
+    `known` are the snapshots from which it was resumed; `report` is called with (updates, seconds), or with
+    the reason of a failure.
     """
 
     keeps = True
@@ -48,8 +44,8 @@ class Saver(Keeper):
         checkpoints: Checkpoints,
         place: RunFolder,
         spec: Spec,
-        known: Iterable[Snapshot] = (),
-        report: Callable[[int, float | str], object] = lambda updates, what: None,
+        known: Iterable[Snapshot],
+        report: Callable[[int, float | str], object],
     ) -> None:
         self._checkpoints, self._place, self._rhythm = checkpoints, place, place.rhythm
         self._monitor, self._sign, self._report = spec.monitor, spec.sign, report

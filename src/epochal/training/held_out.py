@@ -26,14 +26,9 @@ def copies_among(dataset: Dataset, held_out: float) -> Copies | None:
 def copies_notes(
     copies: Copies | None, chosen: Split, together: bool, dataset: Dataset, others: Sequence[Dataset | None]
 ) -> list[str]:
-    """Notes on duplicates, and on those between training and separate data.
+    """Notes on duplicates of the split samples, and on those in separate validation and test data (`others`).
 
-    Args:
-        copies: of the split samples.
-        chosen: the split.
-        together: whether the split keeps them together, unlike a chronological one.
-        dataset: the split samples.
-        others: separate validation and test data.
+    `together` is whether the split keeps duplicates together, unlike a chronological one.
     """
     notes, inputs = [], dataset.inputs
     if copies is not None and together:

@@ -80,14 +80,10 @@ def check_devices(asked: int | None) -> None:
 
 
 def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone: bool) -> Lanes:
-    """Distribute repeats over lanes and devices.
+    """Distribute repeats over lanes and devices (`asked`, or chosen).
 
-    Args:
-        repeats: of the training.
-        asked: number of devices, or None to choose.
-        largest: the largest batch or micro-batch.
-        small: whether one core is enough for an update.
-        alone: whether repeats can't be vmapped: each is fed its own samples, or memory is too small.
+    `largest` is the largest batch or micro-batch; `small` whether one core is enough for an update; `alone`
+    whether repeats can't be vmapped: each is fed its own samples, or memory is too small.
     """
     devices = jax.local_devices()
     host = devices[0].platform == "cpu"

@@ -38,12 +38,7 @@ _FILES = {"validation": "validation data", "test": "test data", "initial": "firs
 def document(prepared: Prepared) -> dict[str, Any]:
     """The request of a training as JSON, from which `ask_again` rebuilds the arguments of `prepare`.
 
-    Args:
-        prepared: the training, with its micro-batch chosen.
-
-    Returns:
-        model, data and settings, each as given or {"given": words}; `identity`; and the
-        conditions: versions, device.
+    Model, data and settings are as given or {"given": words}; its micro-batch has been chosen.
     """
     settings = prepared.settings
     if settings.micro_batch == "auto":
@@ -194,11 +189,7 @@ def changed_conditions(then: Any, now: Mapping[str, Any]) -> list[str]:
 
     It is the same training, but figures may differ in their last bits with another version of
     JAX or another device. A streamed file is compared by some of its samples, so a change
-    is reported.
-
-    Args:
-        then: `document["conditions"]` of the first part.
-        now: `conditions_of` the resumed training.
+    is reported. `then` is of the document, `now` of the resumed training (`conditions_of`).
     """
     before: Mapping[str, Any] = then if isinstance(then, Mapping) else {}
     versions = before.get("versions")

@@ -83,16 +83,8 @@ def resuming(
 ) -> Events | Run:
     """The events of a resumed training, as in `train`; or its record, if it has ended.
 
-    Args:
-        folder: as in `resume`.
-        model: as in `resume`.
-        data: as in `resume`.
-        epochs: as in `resume`.
-        ray: as in `resume`.
-        control: stops it.
-        saving: fields of `RunFolder` to change.
-        progress: called with (what, done, total) during slow reading.
-        **given: as in `resume`.
+    Takes the arguments of `resume`; `control` stops it, `saving` has fields of `RunFolder` to change, and
+    `progress` is called with (what, done, total) during slow reading.
     """
     others, path, control = together(), Path(folder), control or Control()
     refuse_choice(path)

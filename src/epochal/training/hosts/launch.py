@@ -39,13 +39,7 @@ def place_of(
     processes: int | None,
     names: Mapping[str, str] | None = None,
 ) -> Place:
-    """The place of this process, as given or as detected by JAX.
-
-    Args:
-        coordinator: HOST:PORT of process 0.
-        process_id: 0 to `processes` - 1.
-        processes: number of processes.
-        names: names of the three arguments in messages.
+    """The place of this process, as given or as detected by JAX; the arguments are those of `join`.
 
     Raises:
         Refusal: incomplete or out of bounds, or not detected.

@@ -32,13 +32,9 @@ Decision = TypeVar("Decision")
 
 
 class Together:
-    """The processes that train together, seen from one of them.
+    """The processes that train together, seen from the one of rank `index`.
 
-    Args:
-        index: rank of this process.
-        count: number of processes.
-        watch: detects a death, with several processes.
-        store: JAX's key-value store (`DistributedRuntimeClient`).
+    With several, `watch` detects a death, and `store` is JAX's key-value store (`DistributedRuntimeClient`).
     """
 
     def __init__(self, index: int = 0, count: int = 1, watch: Watch | None = None, store: Any = None) -> None:

@@ -28,12 +28,7 @@ GRACE_SECONDS = 5.0
 
 
 class Watch:
-    """A started watcher that has joined those of all other processes.
-
-    Args:
-        place: of this process.
-        silence: seconds without a heartbeat after which a machine counts as lost.
-        patience: seconds to wait for all to join.
+    """A started watcher that has joined those of all other processes; `silence` and `patience` as in `join`.
 
     Raises:
         Refusal: they do not join, or this process does not match.
