@@ -64,7 +64,6 @@ class Saver(Keeper):
         self._thread.start()
 
     def begin(self, lane: AnyLane, repeats: range) -> None:
-        """A lane begins or resumes."""
         with self._condition:
             self._running.add(repeats.start)
         self._mark(lane, repeats)
@@ -76,7 +75,6 @@ class Saver(Keeper):
         self._marks[repeats.start] = (lane.update, following, time.monotonic())
 
     def most(self, lane: AnyLane) -> int | None:
-        """Most updates until the next snapshot; None if there is none, or by the clock."""
         count, unit = int(self._rhythm.count), self._rhythm.unit
         if unit == "seconds":
             return None
@@ -89,7 +87,6 @@ class Saver(Keeper):
         return plan.first_update(following) - lane.update if following <= plan.epochs else None
 
     def due(self, lane: AnyLane, repeats: range) -> bool:
-        """Whether a snapshot is due."""
         update, following, at = self._marks[repeats.start]
         if self._timed:
             return lane.update != update and time.monotonic() - at >= self._pause
@@ -113,7 +110,6 @@ class Saver(Keeper):
         self._mark(lane, repeats)
 
     def end(self, lane: AnyLane, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
-        """A lane has ended; its snapshot stays in all further checkpoints."""
         one = snapshot()
         with self._condition:
             self._latest[repeats.start] = one

@@ -26,6 +26,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
     every, unit = settings.evaluation
     described = getattr(prepared.model, "to_dict", None)
     schedule = prepared.plan.batch_schedule
+    own_values = getattr(settings.order, "values", None) is not None
     better = {True: "higher is better", False: "lower is better", None: ""}
     return {
         "model": described() if described else {"kind": type(prepared.model).__name__},
@@ -44,7 +45,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "stop": prepared.rule.describe(),
         "order": prepared.order.name,
         "order_options": prepared.order.options,
-        "order_by": _order_by(prepared),
+        "order_by": "given" if own_values else prepared.order.needs or None,
         "vary": list(settings.vary),
         "validation": _held_out(settings.validation, prepared.validation),
         "test": _held_out(settings.test, prepared.test),
@@ -68,12 +69,6 @@ def _initial(given: Any) -> Any:
         return {"path": str(given)}
     named = {"fresh": list(given.fresh), "rename": dict(given.rename), "repeat": given.repeat}
     return {"path": str(given.path)} | {name: value for name, value in named.items() if value}
-
-
-def _order_by(prepared: Prepared) -> str | None:
-    """What the order depends on: "classes", "weights" or "groups" of the data, or "given" values."""
-    given = getattr(prepared.settings.order, "values", None) is not None
-    return "given" if given else prepared.order.needs or None
 
 
 def _held_out(share: Any, own: Dataset | None) -> Any:

@@ -91,7 +91,10 @@ def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone:
     singly = tuple(range(repeat, repeat + 1) for repeat in range(repeats))
     if not together().alone:
         # One lane at a time on all devices, since every process has the state of every repeat.
-        team = tuple(device for own in _by_process() for device in own[:wanted])
+        by_process: dict[int, list[jax.Device]] = {}
+        for device in jax.devices():
+            by_process.setdefault(device.process_index, []).append(device)
+        team = tuple(device for _, own in sorted(by_process.items()) for device in own[:wanted])
         return Lanes(singly if host or alone else (range(repeats),), (team,), len(devices))
     if wanted == 1:
         # On a CPU, small programs run in parallel, one per core, and a large one alone,
@@ -105,14 +108,6 @@ def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone:
     bounds = [repeats * group // groups for group in range(groups + 1)]
     in_step = tuple(range(begin, end) for begin, end in pairwise(bounds))
     return Lanes(singly if host or alone else in_step, teams, len(devices))
-
-
-def _by_process() -> list[list[jax.Device]]:
-    """The devices of all processes that train together."""
-    found: dict[int, list[jax.Device]] = {}
-    for device in jax.devices():
-        found.setdefault(device.process_index, []).append(device)
-    return [found[index] for index in sorted(found)]
 
 
 def groups_of(repeats: int, devices: int) -> tuple[int, int]:

@@ -36,7 +36,7 @@ class Keeper:
         """A lane begins or resumes."""
 
     def most(self, lane: AnyLane) -> int | None:
-        """Most updates until the next snapshot; None for any number."""
+        """Most updates until the next snapshot; None if there is none, or by the clock."""
         return None
 
     def due(self, lane: AnyLane, repeats: range) -> bool:
@@ -186,12 +186,13 @@ def curves_of(
         return Curves.empty(names)
     at, place = np.nonzero([one.running for one in evaluations])
     updates = tuple(one.update for one in evaluations)
-    known = evaluations[0].samples is not None
-    samples = np.array([one.samples for one in evaluations]) if known else _turns_after(plan, updates)
+    epochs, samples = _after(plan, updates)
+    if evaluations[0].samples is not None:
+        samples = np.array([one.samples for one in evaluations])
     values = np.array([one.values for one in evaluations])[at, place].astype(np.float64)
     return Curves(
         np.array(repeats)[place],
-        _epochs_after(plan, updates)[at],
+        epochs[at],
         np.array(updates)[at],
         samples[at],
         np.array([one.seconds for one in evaluations])[at],
@@ -200,14 +201,10 @@ def curves_of(
 
 
 @functools.lru_cache(maxsize=64)
-def _epochs_after(plan: Plan, updates: tuple[int, ...]) -> NDArray[np.float64]:
-    """Kept, since the trainings of a comparison are evaluated after the same updates."""
-    return np.array([plan.epochs_after(update) for update in updates])
-
-
-@functools.lru_cache(maxsize=64)
-def _turns_after(plan: Plan, updates: tuple[int, ...]) -> NDArray[np.int64]:
-    return np.array([plan.samples_after(update) for update in updates])
+def _after(plan: Plan, updates: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Epochs and samples; cached, since trainings of a comparison are evaluated after the same updates."""
+    epochs = np.array([plan.epochs_after(update) for update in updates])
+    return epochs, np.array([plan.samples_after(update) for update in updates])
 
 
 def micro_batched(prepared: Prepared) -> Prepared:

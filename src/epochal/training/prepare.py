@@ -5,7 +5,6 @@ What can be refused is refused here: splits, plan, program, and the samples of e
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -91,7 +90,14 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     if settings.metrics is not None:
         settings = replace(settings, metrics=metrics_asked(settings.metrics))
     schedule = _schedule(settings)
-    state = functools.partial(_state, model, settings)
+
+    def state(dataset: Dataset) -> int:
+        """Bytes of one repeat's state."""
+        outputs = 1 if dataset.task is None else dataset.task.outputs
+        chosen = tried("the model", lambda: _chosen(model, dataset, outputs, [dataset.inputs]))
+        shapes = tried("the model", lambda: shapes_of(chosen, dataset.shape, dataset.dtype))
+        return state_bytes(shapes, chosen_optimizer(settings))
+
     samples = gathered(data, settings, state, model) if like is None else samples_like(like, settings)
     dataset, task, splits = samples.dataset, samples.task, samples.splits
     settings = replace(samples.settings, class_weight=by_class(samples.settings.class_weight, task))
@@ -115,7 +121,12 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
             remainder=settings.remainder,
             updates_per_epoch=settings.updates_per_epoch,
         )
-    _check_length(plan)
+    if plan.epochs >= 2**31:
+        raise Refusal(f"`epochs` must be less than 2^31 in a training; got {plan.epochs}.")
+    if plan.updates_per_epoch is not None and plan.updates >= 2**31:
+        raise Refusal(
+            f"updates_per_epoch times epochs must be less than 2^31 in a training; got {plan.updates}."
+        )
     has_validation = samples.validation is not None or len(splits[0].validation) > 0
     _check_threshold(settings.threshold, task, has_validation)
     inputs = [part.inputs for part in (dataset, samples.validation, samples.test) if part is not None]
@@ -148,7 +159,9 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     if isinstance(rule, type) or not isinstance(rule, Rule):
         raise Refusal(f"stop must be a rule such as ep.Patience(20), or None for all epochs; got {rule!r}.")
     rows = samples.validation.samples if samples.validation is not None else len(splits[0].validation)
-    halves = _halves(settings, monitor, metrics, rows)
+    halves = ""  # how to halve the validation samples: neighbors in time or of a group stay together
+    if monitor.startswith("validation.") and rows >= FEWEST_HALVED and not any(one.host for one in metrics):
+        halves = "mixed" if settings.split == "random" else "ordered"
     trained, start = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
     micro_batch = settings.micro_batch  # an automatic one is chosen later
     if not isinstance(micro_batch, int) or micro_batch >= plan.batch_sizes[0]:
@@ -206,13 +219,6 @@ FEWEST_HALVED = 10
 """Fewest validation samples to estimate the optimism of the epoch's choice on halves."""
 
 
-def _halves(settings: Settings, monitor: str, metrics: Sequence[Metric], rows: int) -> str:
-    """How to halve the validation samples: neighbors in time or of a group stay together."""
-    if not monitor.startswith("validation.") or rows < FEWEST_HALVED or any(one.host for one in metrics):
-        return ""
-    return "mixed" if settings.split == "random" else "ordered"
-
-
 USUAL_BATCH = 32
 """The default batch size."""
 
@@ -251,13 +257,6 @@ def _own_metrics(settings: Settings, samples: Gathered) -> tuple[Metric, ...]:
     return found
 
 
-def _state(model: Any, settings: Settings, dataset: Dataset) -> int:
-    outputs = 1 if dataset.task is None else dataset.task.outputs
-    chosen = tried("the model", lambda: _chosen(model, dataset, outputs, [dataset.inputs]))
-    shapes = tried("the model", lambda: shapes_of(chosen, dataset.shape, dataset.dtype))
-    return state_bytes(shapes, chosen_optimizer(settings))
-
-
 def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -> Model:
     """The model for these samples, with outputs, vocabulary and embeddings."""
     tokens = getattr(dataset.encoder, "vocabulary_size", None)
@@ -289,15 +288,6 @@ def _stateful(settings: Settings, samples: Gathered) -> Settings:
             + (", and let windows cross the gaps in time (`across_gaps=True`)." if gaps else ".")
         )
     return replace(settings, order="tracks", remainder="drop")
-
-
-def _check_length(plan: Plan) -> None:
-    if plan.epochs >= 2**31:
-        raise Refusal(f"`epochs` must be less than 2^31 in a training; got {plan.epochs}.")
-    if plan.updates_per_epoch is not None and plan.updates >= 2**31:
-        raise Refusal(
-            f"updates_per_epoch times epochs must be less than 2^31 in a training; got {plan.updates}."
-        )
 
 
 def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:

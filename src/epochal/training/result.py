@@ -154,6 +154,15 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         for name, one in scores.items()
         if one.confusion is not None and prepared.task.is_classification
     }
+    # How many repeats were ended by a rule on the validation loss, and what ended most before the last epoch.
+    by_rule = sum(
+        waited(result.spec.rule, result.of_repeat(row).rule)
+        for result in results
+        for row, status in enumerate(result.state.status)
+        if status == RULE
+    )
+    early = [one.stopped for one in found if one.epochs < float(prepared.plan.epochs)]
+    ended_by = early[0] if early and 2 * len(early) >= len(found) else ""
     weighted = prepared.settings.class_weight is not None
     floating = bool(np.issubdtype(prepared.dataset.dtype, np.floating))
     unscaled = prepared.settings.standardize is False and floating
@@ -164,10 +173,10 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         training_samples=data["sizes"]["train"],
         monitor="validation.loss",
         chosen_by=prepared.spec.monitor,
-        stopped_early=2 * sum(_waited(result) for result in results) >= len(repeats),
+        stopped_early=2 * by_rule >= len(repeats),
         settings=settings
         | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {})
-        | {"unscaled": unscaled, "ended_by": _ended_by(prepared, found)},
+        | {"unscaled": unscaled, "ended_by": ended_by},
         same_samples=prepared.same_validation,
         effective_samples=effective_samples(prepared, repeats)
         if "validation" in prepared.spec.parts
@@ -208,18 +217,6 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         interrupted=interrupted,
         failed=failed,
     )
-
-
-def _waited(result: LaneResult) -> int:
-    """How many repeats of a lane were ended by a rule on the validation loss."""
-    ended = np.flatnonzero(np.asarray(result.state.status) == RULE)
-    return sum(waited(result.spec.rule, result.of_repeat(int(row)).rule) for row in ended)
-
-
-def _ended_by(prepared: Prepared, outcomes: Sequence[Outcome]) -> str:
-    """What ended most repeats before the planned epochs, in words, or empty."""
-    early = [one.stopped for one in outcomes if one.epochs < float(prepared.plan.epochs)]
-    return early[0] if 2 * len(early) >= len(outcomes) and early else ""
 
 
 def _parts(chosen: Split, samples: int) -> NDArray[np.uint8]:

@@ -270,7 +270,10 @@ class Events(Iterator[Event]):
         while not self._queue.empty():
             self._take(self._queue.get())  # the last checkpoints
         curves = Curves.concatenate(self._curves)
-        run = conclude(self._prepared, self._results, curves, self._cut_short())
+        started = sum(len(result.repeats) for result in self._results)
+        stopped = any(result.reason == INTERRUPTED for result in self._results)  # or none, at the last moment
+        interrupted = stopped or started < self._prepared.settings.repeats
+        run = conclude(self._prepared, self._results, curves, interrupted)
         self._prepared.close()
         if self._cluster is not None:
             run = replace(run, conditions=run.conditions | {"trained_on": self._cluster.summary()})
@@ -282,12 +285,6 @@ class Events(Iterator[Event]):
                 unsaved = unsaved or error.sentence
             self._home.close()
         return RunEnded(run, unsaved)
-
-    def _cut_short(self) -> bool:
-        """Whether a repeat was stopped early; at the last moment, none may have been."""
-        begun = sum(len(result.repeats) for result in self._results)
-        stopped = any(result.reason == INTERRUPTED for result in self._results)
-        return stopped or begun < self._prepared.settings.repeats
 
     def close(self) -> None:
         """End the training now."""
