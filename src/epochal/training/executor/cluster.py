@@ -18,8 +18,7 @@ import jax
 
 from epochal.errors import HostLost, Refusal
 from epochal.plan.summary import counted
-from epochal.training.executor.conditions import conditions, differences
-from epochal.training.executor.session import first_line, join
+from epochal.training.executor.session import conditions, differences, first_line, join
 from epochal.training.executor.task import Executor, Function, Shared, Stopped, Task
 
 START_SECONDS = 60.0
