@@ -70,8 +70,7 @@ class Lanes:
 
 def check_devices(asked: int | None) -> None:
     """Refuse more devices than there are."""
-    present = jax.local_device_count() if asked is not None else 0
-    if asked is not None and asked > present:
+    if asked is not None and asked > (present := jax.local_device_count()):
         what = f"the devices that JAX finds here: {jax.local_devices()[0].device_kind}"
         remedy = f"`devices={present}` takes all there are"
         if jax.default_backend() == "cpu":

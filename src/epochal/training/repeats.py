@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
@@ -56,14 +56,13 @@ def train_repeats(
 
     try:
         if cluster is not None:
-            for task, back in cluster.map_unordered(tasks):
+            for task, (advanced, snapshot, result) in cluster.map_unordered(tasks):
                 tasks.remove(task)
-                if back.snapshot is not None:
-                    keeper.take(back.snapshot)
-                tell(back.advanced)
-                tell(replace(back.result, spec=prepared.spec))  # with the model that is here
-                words = cluster.news()
-                if words:
+                if snapshot is not None:
+                    keeper.take(snapshot)
+                tell(advanced)
+                tell(replace(result, spec=prepared.spec))  # with the model that is here
+                if words := cluster.news():
                     tell(Noted(words))
         # What was stopped on a cluster has its end here, as it would have had without.
         for _, result in Threads(trained, prepared.lanes.teams).map_unordered(tasks):
@@ -89,19 +88,17 @@ def cluster_for(
     """
     if address is None:
         return None
-    others = together()
-    if not others.alone:
+    if not together().alone:
         raise Refusal(
-            f"`ray` is for a training of one process, which sends its repeats; {others.count} train together "
-            "here. Leave one of both out."
+            f"`ray` is for a training of one process, which sends its repeats; {together().count} train "
+            "together here. Leave one of both out."
         )
     if prepared.fed:
         raise Refusal(
             "repeats that go to a Ray cluster need the data in memory, to be sent along; got "
             f"{prepared.dataset.source}, which is streamed: give some of its rows, or `stream=False`."
         )
-    devices = prepared.settings.devices
-    if (devices or 1) > 1:
+    if (devices := prepared.settings.devices or 1) > 1:
         raise Refusal(
             f"`devices` must be 1 where repeats go to a Ray cluster, each on one device; got {devices}."
         )
@@ -119,12 +116,8 @@ def cluster_for(
     )
 
 
-class _Returned(NamedTuple):
-    advanced: Advanced
-    """All that it reported, as one."""
-    snapshot: Snapshot | None
-    """Nothing if it has made no update."""
-    result: LaneResult
+_Returned = tuple[Advanced, Snapshot | None, LaneResult]
+"""All that a lane reported, as one; its snapshot, if it has made an update; its result."""
 
 
 def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
@@ -142,7 +135,7 @@ def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
         if result is None:
             return None
         rows = Curves.concatenate([one.rows for one in reports])
-        return _Returned(reports[-1]._replace(rows=rows), last.snapshot, result)
+        return reports[-1]._replace(rows=rows), last.snapshot, result
 
     return trained
 

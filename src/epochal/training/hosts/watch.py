@@ -62,15 +62,8 @@ class Watch:
         if place.index == 0:
             _check_port(place)
         self._who = f"process {place.index} of {place.count}"
-        task = {
-            "index": place.index,
-            "count": place.count,
-            "host": place.host,
-            "port": place.port,
-            "silence": silence,
-            "patience": patience,
-            "name": f"{self._who} (host {socket.gethostname()}, pid {os.getpid()})",
-        }
+        name = f"{self._who} (host {socket.gethostname()}, pid {os.getpid()})"
+        task = (place.index, place.count, name, place.host, place.port, silence, patience)
         self.process = subprocess.Popen(
             [sys.executable, "-P", watcher.__file__, json.dumps(task)],
             stdin=subprocess.PIPE,
