@@ -113,17 +113,8 @@ def fit(
     'regression'
     """
     control, shown = Control(), display(progress)
-    events = train(
-        model,
-        data,
-        y,
-        target=target,
-        sample_weight=sample_weight,
-        control=control,
-        out=out,
-        ray=ray,
-        **options,
-    )
+    y = y_or_target(y, target)
+    events = train(model, data, y, sample_weight=sample_weight, control=control, out=out, ray=ray, **options)
     return drained(events, control, shown)
 
 
