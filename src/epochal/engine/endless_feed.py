@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, takewhile
 from typing import Any
 
 import numpy as np
@@ -39,14 +40,7 @@ class EndlessFeed(Feed):
         super().__init__(plan, reader, executor, 0, 0, chunk_bytes, mesh, micro_batch)
         self._take = take
         wanted = ahead(executor, self._gather, spans(plan, update, last, self._together), 1)
-        self._chunks = self._until_dry(wanted)
-
-    @staticmethod
-    def _until_dry(wanted: Iterator[list[Chunk]]) -> Iterator[Chunk]:
-        for chunks in wanted:
-            if not chunks:
-                return
-            yield from chunks
+        self._chunks = chain.from_iterable(takewhile(bool, wanted))
 
     def _gather(self, span: Span) -> list[Chunk]:
         """The batches of a span for which there are samples; none once the iterator is exhausted."""

@@ -85,7 +85,6 @@ def _halves(spec: Spec, part: Part, outputs: jax.Array, units: jax.Array) -> jax
 def _figures(
     spec: Spec, outputs: jax.Array, losses: jax.Array, part: Part, units: jax.Array
 ) -> list[jax.Array]:
-    """The loss and the metrics, given the outputs."""
     weights = jnp.ones_like(losses) if part.weights is None else part.weights
     mean = (losses * weights).sum() / weights.sum()
     figures = [mean]

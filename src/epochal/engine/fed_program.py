@@ -43,7 +43,9 @@ def running(spec: Spec, shapes: Variables) -> Any:
 
     def run(repeat: Repeat, seeds: Seeds, chunk: ShardedBatch, leg: Leg) -> Repeat:
         def body(number: jax.Array, repeat: Repeat) -> Repeat:
-            batch: ShardedBatch = jax.tree.map(lambda leaf: _at(leaf, number), chunk)
+            batch: ShardedBatch = jax.tree.map(
+                lambda leaf: lax.dynamic_index_in_dim(leaf, number, keepdims=False), chunk
+            )
             index, count = leg.index + number, leg.update + number
             return step(repeat, batch, seeds.noise, leg.epoch, index, seeds.rates, count)
 
@@ -52,10 +54,6 @@ def running(spec: Spec, shapes: Variables) -> Any:
         return repeat._replace(broken_epoch=jnp.where(broke, leg.epoch, repeat.broken_epoch))
 
     return over_repeats(1, run, (0, 0, None, None))
-
-
-def _at(leaf: jax.Array, number: jax.Array) -> jax.Array:
-    return lax.dynamic_index_in_dim(leaf, number, keepdims=False)
 
 
 def scoring(spec: Spec, shapes: Variables) -> Any:

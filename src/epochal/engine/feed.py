@@ -188,17 +188,9 @@ class Chunk(NamedTuple):
 
 
 class Feed:
-    """The chunks of a plan from an update on, read ahead of their use.
+    """The chunks of a plan from `update` up to `last`, read ahead of their use in threads.
 
-    Args:
-        plan: which samples form which batch.
-        reader: the training samples.
-        executor: the threads that read.
-        update: the first update.
-        last: the update after the last one.
-        chunk_bytes: most bytes of a chunk's inputs.
-        mesh: the devices that share each batch.
-        micro_batch: the most samples that go through the model at once.
+    A chunk's inputs have at most `chunk_bytes`, or are those of one batch.
     """
 
     def __init__(
@@ -243,12 +235,6 @@ class Feed:
         """Reuse the memory of a chunk whose updates are done."""
         with self._lock:
             self._free.append(chunk.memory)
-
-    def close(self) -> None:
-        """Stop reading."""
-        close: Any = getattr(self._chunks, "close", None)
-        if close is not None:
-            close()
 
     def _read(self, span: Span) -> Chunk:
         reader, weights, begin = self._reader, self._reader.weights, time.perf_counter()
@@ -317,5 +303,4 @@ class Feed:
 
 
 def _cut(values: NDArray[Any], batches: int) -> NDArray[Any]:
-    """The values with a leading axis of batches."""
     return values.reshape(batches, -1, *values.shape[1:])

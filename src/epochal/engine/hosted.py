@@ -22,24 +22,12 @@ Restore = Callable[[str, NDArray[Any]], NDArray[Any]]
 """Converts targets or outputs of a part of one repeat to their own units: (part, values)."""
 
 
-def measuring(shared: bool) -> Callable[[Spec, Variables], Any]:
-    """Makes the function (repeats, parts, units) -> (figures, outputs) of all repeats.
+def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
+    """The function (repeats, parts, units) -> (figures, outputs) of all repeats.
 
     Figures (repeats, columns but the first) have NaN for the metrics of the host, which need the outputs of
-    each part, (repeats, n, ...).
+    each part, (repeats, n, ...). `shared` is whether all repeats share the samples.
     """
-    return _shared if shared else _apart
-
-
-def _shared(spec: Spec, shapes: Variables) -> Any:
-    return _measuring(spec, shapes, None)
-
-
-def _apart(spec: Spec, shapes: Variables) -> Any:
-    return _measuring(spec, shapes, 0)
-
-
-def _measuring(spec: Spec, shapes: Variables, axis: int | None) -> Any:
     packed = packing(spec, shapes.params)
 
     def measure(repeat: Repeat, parts: tuple[Part, ...], units: jax.Array) -> Any:
@@ -47,7 +35,7 @@ def _measuring(spec: Spec, shapes: Variables, axis: int | None) -> Any:
         found = [figures_of_part(spec, variables, part, units) for part in parts]
         return jnp.stack([figure for figures, _ in found for figure in figures]), [one for _, one in found]
 
-    return over_repeats(spec.repeats, measure, (0, axis, 0))
+    return over_repeats(spec.repeats, measure, (0, None if shared else 0, 0))
 
 
 def filled(
@@ -58,15 +46,9 @@ def filled(
     restore: Sequence[Restore],
     status: NDArray[np.int32],
 ) -> NDArray[np.float32]:
-    """Fill in the host's metrics in the values (repeats, columns but the first) of running repeats.
+    """Fill in the host's metrics in the figures and outputs of running repeats, as `measuring` gives them.
 
-    Args:
-        spec: what is compiled in.
-        figures: as `measuring` gives them.
-        outputs: of each part, (repeats, n, ...).
-        targets: of each part, for each repeat.
-        restore: for each repeat.
-        status: of each repeat.
+    `targets` are of each part for each repeat; `restore` and `status` of each repeat.
     """
     figures = np.array(figures)
     for row in map(int, np.flatnonzero(status == RUNNING)):

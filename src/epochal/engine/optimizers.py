@@ -141,21 +141,16 @@ def optimizer_for(
             "changes, or an Optax object built with it."
         )
     if isinstance(optimizer, optax.GradientTransformation):
-        if learning_rate is not None:
-            raise Refusal(
-                f"`learning_rate={learning_rate:g}` has no effect on an Optax object, which has its own; "
-                "leave it out, or name the optimizer."
-            )
-        if options:
-            raise Refusal(
-                f"optimizer_options ({', '.join(options)}) have no effect on an Optax object, which has its "
-                "own; leave them out, or name the optimizer."
-            )
-        if weight_decay is not None:
-            raise Refusal(
-                f"`weight_decay={weight_decay:g}` has no effect on an Optax object, which has its own; leave "
-                "it out, or name the optimizer."
-            )
+        for what, it, given in (
+            (f"`learning_rate={learning_rate or 0:g}` has", "it", learning_rate is not None),
+            (f"optimizer_options ({', '.join(options or ())}) have", "them", options),
+            (f"`weight_decay={weight_decay or 0:g}` has", "it", weight_decay is not None),
+        ):
+            if given:
+                raise Refusal(
+                    f"{what} no effect on an Optax object, which has its own; leave {it} out, or name the "
+                    "optimizer."
+                )
         return Optimizer("optax", given=optimizer)
     if not isinstance(optimizer, str):
         raise Refusal(f"`optimizer` must be a name or an Optax object; got {type(optimizer).__name__}.")

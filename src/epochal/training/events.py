@@ -108,9 +108,7 @@ Event = (
 
 def evaluations(rows: Curves) -> Iterator[Evaluated]:
     """The evaluations that rows of curves are."""
-    names = list(rows.columns)
-    figures = zip(*(column.tolist() for column in rows.columns.values()), strict=True)
     coordinates = (rows.repeat, rows.epoch, rows.update, rows.samples, rows.seconds)
-    at = zip(*(column.tolist() for column in coordinates), strict=True)
-    for (repeat, epoch, update, samples, seconds), found in zip(at, figures, strict=True):
-        yield Evaluated(repeat, epoch, update, samples, seconds, dict(zip(names, found, strict=True)))
+    columns = [column.tolist() for column in (*coordinates, *rows.columns.values())]
+    for row in zip(*columns, strict=True):
+        yield Evaluated(*row[:5], dict(zip(rows.columns, row[5:], strict=True)))

@@ -70,8 +70,7 @@ class Lanes:
 
 def check_devices(asked: int | None) -> None:
     """Refuse more devices than there are."""
-    present = jax.local_device_count() if asked is not None else 0
-    if asked is not None and asked > present:
+    if asked is not None and asked > (present := jax.local_device_count()):
         what = f"the devices that JAX finds here: {jax.local_devices()[0].device_kind}"
         remedy = f"`devices={present}` takes all there are"
         if jax.default_backend() == "cpu":
@@ -80,14 +79,10 @@ def check_devices(asked: int | None) -> None:
 
 
 def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone: bool) -> Lanes:
-    """Distribute repeats over lanes and devices.
+    """Distribute repeats over lanes and devices (`asked`, or chosen).
 
-    Args:
-        repeats: of the training.
-        asked: number of devices, or None to choose.
-        largest: the largest batch or micro-batch.
-        small: whether one core is enough for an update.
-        alone: whether repeats can't be vmapped: each is fed its own samples, or memory is too small.
+    `largest` is the largest batch or micro-batch; `small` whether one core is enough for an update; `alone`
+    whether repeats can't be vmapped: each is fed its own samples, or memory is too small.
     """
     devices = jax.local_devices()
     host = devices[0].platform == "cpu"
@@ -95,7 +90,10 @@ def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone:
     singly = tuple(range(repeat, repeat + 1) for repeat in range(repeats))
     if not together().alone:
         # One lane at a time on all devices, since every process has the state of every repeat.
-        team = tuple(device for own in _by_process() for device in own[:wanted])
+        by_process: dict[int, list[jax.Device]] = {}
+        for device in jax.devices():
+            by_process.setdefault(device.process_index, []).append(device)
+        team = tuple(device for _, own in sorted(by_process.items()) for device in own[:wanted])
         return Lanes(singly if host or alone else (range(repeats),), (team,), len(devices))
     if wanted == 1:
         # On a CPU, small programs run in parallel, one per core, and a large one alone,
@@ -109,14 +107,6 @@ def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone:
     bounds = [repeats * group // groups for group in range(groups + 1)]
     in_step = tuple(range(begin, end) for begin, end in pairwise(bounds))
     return Lanes(singly if host or alone else in_step, teams, len(devices))
-
-
-def _by_process() -> list[list[jax.Device]]:
-    """The devices of all processes that train together."""
-    found: dict[int, list[jax.Device]] = {}
-    for device in jax.devices():
-        found.setdefault(device.process_index, []).append(device)
-    return [found[index] for index in sorted(found)]
 
 
 def groups_of(repeats: int, devices: int) -> tuple[int, int]:

@@ -7,16 +7,10 @@ from typing import Any
 
 import jax
 
-from epochal.data import (
-    Task,
-)
+from epochal.data import Task
 from epochal.engine.spec import Spec
 from epochal.errors import Refusal
-from epochal.models import (
-    Variables,
-    learned_dtype,
-    seen_dtype,
-)
+from epochal.models import Variables, learned_dtype, seen_dtype
 from epochal.training.prepared import Prepared
 
 
@@ -70,12 +64,10 @@ def check_fit(prepared: Prepared, like: Prepared | None = None) -> None:
 
 
 def _functions(spec: Spec) -> tuple[Any, ...]:
-    """What is traced."""
     return spec.model, spec.loss, spec.optimizer.given, spec.layout.order.trims
 
 
 def _check_cut(spec: Spec, variables: Variables, batch: Any, outputs: Any, key: Any) -> None:
-    """Check that the model takes trimmed samples."""
     try:
         found = jax.eval_shape(lambda v, x, k: spec.model.apply(v, x, k, True)[0], variables, batch, key)
         wrong = "" if found.shape == outputs.shape else f"gives the shape {found.shape} there"
@@ -112,9 +104,9 @@ def _check_outputs(spec: Spec, task: Task, variables: Variables, batch: Any, key
 
 def _check_optimizer(spec: Spec, params: Any) -> None:
     """Check that an Optax object needs gradients and parameters only."""
-    if spec.optimizer.given is None:
-        return
     optimizer = spec.optimizer.given
+    if optimizer is None:
+        return
     state = traced("the optimizer's init", optimizer.init, params)
     try:
         jax.eval_shape(optimizer.update, params, state, params)

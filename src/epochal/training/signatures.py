@@ -47,9 +47,7 @@ _ELSEWHERE = {
 def settings_of(options: Mapping[str, Any], beside: Iterable[str] = ()) -> Settings:
     """The settings with these options; an unknown one is refused with the nearest name.
 
-    Args:
-        options: by name.
-        beside: further arguments of the function that was called, which may have been meant.
+    `beside` are further arguments of the function that was called, which may have been meant.
     """
     for name in options:
         if name in _ELSEWHERE:

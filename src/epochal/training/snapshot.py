@@ -19,13 +19,13 @@ from epochal.curves import Curves
 from epochal.engine.program import fresh
 from epochal.engine.state import Kept, Position, Progress, Repeat
 from epochal.errors import Refusal
-from epochal.models import Variables, shapes_of
+from epochal.models import shapes_of
 from epochal.models.frozen import names_of
 from epochal.runs.checkpoints import Piece
 from epochal.training.prepared import Prepared
 
 
-class Remembered(NamedTuple):
+class Snapshot(NamedTuple):
     """The state of vmapped repeats between two updates, with their curves."""
 
     repeats: range
@@ -42,7 +42,7 @@ class Remembered(NamedTuple):
 _COLUMNS = {"update": np.int64, "samples": np.int64, "epoch": np.float64, "seconds": np.float64}
 
 
-def piece_of(one: Remembered) -> Piece:
+def piece_of(one: Snapshot) -> Piece:
     """The snapshot of one lane, as in a checkpoint."""
     tensors: dict[str, NDArray[Any]] = {}
     for row, repeat in enumerate(one.repeats):
@@ -68,68 +68,57 @@ def merged(pieces: Sequence[Piece]) -> Piece:
     return Piece("repeats", tensors, {"lanes": [lane for piece in pieces for lane in piece.about["lanes"]]})
 
 
-def read_pieces(prepared: Prepared, pieces: Sequence[Piece]) -> dict[int, Remembered]:
+def read_pieces(prepared: Prepared, pieces: Sequence[Piece]) -> dict[int, Snapshot]:
     """The snapshot of each repeat, checked against the training.
 
     Raises:
         Refusal: a state that is not that of this model and optimizer.
     """
-    found = {}
     shapes = _shapes(prepared)
-    for piece in pieces:
-        for lane in piece.about["lanes"]:
-            for repeat in range(*lane["repeats"]):
-                found[repeat] = _one(prepared, piece.tensors, lane, repeat, shapes)
-    return found
+    return {
+        repeat: _one(prepared, piece.tensors, lane, repeat, shapes)
+        for piece in pieces
+        for lane in piece.about["lanes"]
+        for repeat in range(*lane["repeats"])
+    }
 
 
-def in_step(remembered: Mapping[int, Remembered], repeats: range) -> list[tuple[range, Remembered | None]]:
+def in_step(snapshots: Mapping[int, Snapshot], repeats: range) -> list[tuple[range, Snapshot | None]]:
     """Lanes for vmapped repeats, split where their positions differ."""
 
     def place(repeat: int) -> Any:
-        one = remembered.get(repeat)
-        if one is None:
-            return None
-        return one.kept.update, tuple(value.item() for value in one.kept.progress.position)
+        one = snapshots.get(repeat)
+        return one and (one.kept.update, tuple(value.item() for value in one.kept.progress.position))
 
     lanes = []
     for _, same in itertools.groupby(repeats, key=place):
         numbers = list(same)
         part = range(numbers[0], numbers[-1] + 1)
-        lanes.append((part, _joined(part, remembered) if numbers[0] in remembered else None))
+        lanes.append((part, _joined(part, snapshots) if numbers[0] in snapshots else None))
     return lanes
 
 
-def _joined(repeats: range, remembered: Mapping[int, Remembered]) -> Remembered:
-    ones = [remembered[repeat] for repeat in repeats]
-    states = [one.kept.progress.repeats for one in ones]
-    state: Repeat = states[0]
-    if len(states) > 1:
-        state = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
+def _joined(repeats: range, snapshots: Mapping[int, Snapshot]) -> Snapshot:
+    ones = [snapshots[repeat] for repeat in repeats]
     first = ones[0].kept
-    kept = Kept(
-        Progress(first.progress.position, state),
-        first.update,
-        max(one.kept.seconds for one in ones),
-        first.samples,
+    state = first.progress.repeats
+    if len(ones) > 1:
+        states = [one.kept.progress.repeats for one in ones]
+        state = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
+    kept = first._replace(
+        progress=Progress(first.progress.position, state), seconds=max(one.kept.seconds for one in ones)
     )
-    return Remembered(repeats, kept, Curves.concatenate([one.curves for one in ones]))
+    return Snapshot(repeats, kept, Curves.concatenate([one.curves for one in ones]))
 
 
 def _named(state: Repeat) -> Iterator[tuple[str, Any]]:
-    yield from zip(names_of(state), jax.tree.leaves(state), strict=True)
+    return zip(names_of(state), jax.tree.leaves(state), strict=True)
 
 
 def _shapes(prepared: Prepared) -> Repeat:
-    """The shapes and dtypes of a repeat's state."""
     spec, dataset = replace(prepared.spec, repeats=1), prepared.dataset
     variables = shapes_of(spec.model, dataset.shape, dataset.dtype)
-
-    def begun(given: Variables) -> Repeat:
-        return fresh(spec, given)
-
-    state: Repeat = jax.eval_shape(begun, variables)
-    return state
+    return jax.eval_shape(lambda given: fresh(spec, given), variables)
 
 
 def _one(
@@ -138,7 +127,7 @@ def _one(
     lane: Mapping[str, Any],
     repeat: int,
     shapes: Repeat,
-) -> Remembered:
+) -> Snapshot:
     leaves = []
     for name, wanted in _named(shapes):
         leaf = tensors.get(f"{repeat}/state/{name}")
@@ -159,4 +148,4 @@ def _one(
         name: np.asarray(tensors[f"{repeat}/curves/{name}"], kind) for name, kind in _COLUMNS.items()
     }
     number = np.full(len(rows["update"]), repeat, np.int32)
-    return Remembered(range(repeat, repeat + 1), kept, Curves(number, columns=columns, **rows))
+    return Snapshot(range(repeat, repeat + 1), kept, Curves(number, columns=columns, **rows))

@@ -86,10 +86,8 @@ def _inputs(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool, tup
         return False, (
             "the model makes whole numbers of its inputs, so they are taken as they are, not standardized.",
         )
-    if len(dataset.shape) == 1:
-        each = "each column"
-    else:
-        each = "each channel" if len(dataset.continuous) > 1 else "all values together"
+    each = "each channel" if len(dataset.continuous) > 1 else "all values together"
+    each = "each column" if len(dataset.shape) == 1 else each
     return True, (
         f"the inputs are standardized, {each} to mean 0 and variance 1 over the training samples; {_LEAVE}",
     )

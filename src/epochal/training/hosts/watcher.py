@@ -118,4 +118,4 @@ def main(index: int, count: int, name: str, host: str, port: int, silence: int, 
 
 
 if __name__ == "__main__":
-    main(**json.loads(sys.argv[1]))
+    main(*json.loads(sys.argv[1]))

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def display(progress: bool | None) -> Display | None:
     """The display for a training: a notebook, stderr if it is a terminal, or none.
 
-    Args:
-        progress: True always shows it (as plain lines if stderr is no terminal), False never.
+    True always shows it (as plain lines if stderr is no terminal), False never.
     """
     if not (progress is None or isinstance(progress, bool)):
         raise Refusal(f"progress must be True, False or None; got {progress!r}.")
