@@ -35,9 +35,8 @@ from epochal.data.tables.association import goal_of
 from epochal.data.tables.encode import encode, encoded_dtype
 from epochal.data.tables.identifiers import usual_target
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import TableOptions, input_columns, targets_of, weights_of
-from epochal.data.tables.target import recognize_task, refuse_missing
-from epochal.data.tables.target_text import plain_target
+from epochal.data.tables.table import TableOptions, input_columns, weights_of
+from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of
 from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.errors import DataFailed, Refusal
 

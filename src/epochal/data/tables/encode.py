@@ -37,10 +37,10 @@ def encode(
     Raises:
         Refusal: an infinite value, one beyond float32, or of another kind; with its row.
     """
-    passed, _, indicators = encoder.layout
+    passed, one_hot, indicators, codes = encoder.layout
     dtype = encoded_dtype(table, encoder, positions) if dtype is None else np.dtype(dtype)
     out = np.empty((table.num_rows, len(encoder.features)), dtype)
-    direct = encoder.plain and len(passed) == len(encoder.raw_names)
+    direct = len(passed) == len(encoder.raw_names)
     unseen: dict[int, Counter[str]] = {}
     start = 0
     chosen = table.select(list(positions))
@@ -56,15 +56,17 @@ def encode(
             if found:
                 unseen.setdefault(number, Counter()).update(found)
             at += width
-        if encoder.plain:
-            if not direct:
-                block[:, : len(passed)] = raw[:, passed]
-            for slot, (position, _) in enumerate(indicators):
-                block[:, len(passed) + slot] = np.isnan(raw[:, position])
-            for slot, (position, _) in enumerate(encoder.codes, start=len(passed) + len(indicators)):
-                block[:, slot] = raw[:, position]
-        else:
-            block[:] = encoder.transformer.transform(raw)
+        if not direct:
+            block[:, : len(passed)] = raw[:, passed]
+        slot = len(passed)
+        for position, column in one_hot:
+            levels = np.arange(len(column.all_levels))
+            block[:, slot : slot + len(levels)] = raw[:, position, None] == levels
+            slot += len(levels)
+        for position, _ in indicators:
+            block[:, slot] = np.isnan(raw[:, position])
+            slot += 1
+        block[:, slot:] = raw[:, [position for position, _ in codes]]
         start += rows
     notes = [
         f"{called(encoder.names, encoder.columns[number].index)} has {_unseen(words)}: treated as unknown."

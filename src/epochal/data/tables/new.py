@@ -25,13 +25,11 @@ from epochal.data.files.sniff import sniff
 from epochal.data.files.tidy import column_of
 from epochal.data.tables.encode import encode, plain_numbers, without_marks
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
-from epochal.data.tables.known_labels import known_ids
 from epochal.data.tables.match import match_columns, refuse_other_table
 from epochal.data.tables.rewritten import as_in_training
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.tables.table import release_memory, weights_of
-from epochal.data.tables.target import target_numbers
-from epochal.data.tables.target_text import plain_target
+from epochal.data.tables.target import known_ids, plain_target, target_numbers
 from epochal.errors import Refusal
 
 Encoded = Callable[[pa.Table, Encoder, Sequence[int]], tuple[NDArray[Any], Sequence[str]]]

@@ -168,8 +168,8 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
 def _numbers(column: pa.ChunkedArray, named: _Named, found: Any) -> tuple[Column, str]:
     marks = tuple(one.word for one in found.odd)
     missing = bool(column.null_count or marks)
-    made = named.column("numeric", missing, text=True, written=found.form.written, marks=marks)
-    return made, f"{named.said} {say(found, column)}; {named.option('categorical')} takes the text as it is."
+    made = named.column("numeric", missing, text=True, written=tuple(found.form), marks=marks)
+    return made, f"{named.said} {say(found)}; {named.option('categorical')} takes the text as it is."
 
 
 def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:

@@ -68,7 +68,7 @@ def _numbers(
     size = _fits(found.form, form)
     if size is None:
         return None
-    how = say(found, cells)
+    how = say(found)
     if column.written and found.form != form:
         how = f"is written in another way than in training: it {how}"
     if form.unit and found.form.unit != form.unit:

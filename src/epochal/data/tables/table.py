@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +21,13 @@ from epochal.data.tables.identifiers import usual_target
 from epochal.data.tables.recognize import Hints, recognize
 from epochal.data.tables.rising import rising_column
 from epochal.data.tables.schema import Column, Encoder, LeftOut
-from epochal.data.tables.target import class_ids, recognize_task, refuse_missing, target_numbers
-from epochal.data.tables.target_text import with_plain_target
-from epochal.data.task import Task
+from epochal.data.tables.target import (
+    recognize_task,
+    refuse_missing,
+    target_numbers,
+    targets_of,
+    with_plain_target,
+)
 from epochal.data.values.date_forms import check_format, written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.errors import Refusal, several
@@ -345,11 +348,6 @@ def _refuse_contradictions(names: Sequence[str], target: int, **chosen: frozense
             raise Refusal(
                 f"{called(names, min(both))} is in both {first} and {second}; name it in one of them."
             )
-
-
-def targets_of(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[Any]:
-    """Class ids, or the numbers of a regression, of a column without missing values."""
-    return class_ids(column, task, said) if task.is_classification else target_numbers(column, said)
 
 
 def weights_of(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:

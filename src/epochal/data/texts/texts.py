@@ -29,8 +29,7 @@ from epochal.data.tables.named import named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import groups_of, weights_of, with_targets
-from epochal.data.tables.target import class_ids, recognize_task, target_numbers
-from epochal.data.tables.target_text import with_plain_target
+from epochal.data.tables.target import recognize_task, targets_of, with_plain_target
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
@@ -166,11 +165,7 @@ def text(
     left = [*read, *left]
     found, note = recognize_task(table.column(goal), called(names, goal), task)
     column = table.column(goal)
-    targets: NDArray[Any] = (
-        class_ids(column, found, called(names, goal))
-        if found.is_classification
-        else target_numbers(column, called(names, goal))
-    )
+    targets = targets_of(column, found, called(names, goal))
     weights = None if weight is None else weights_of(table.column(weight), called(names, weight))
     texts = _texts_of(table.column(at), called(names, at))
     if not any(map(str.strip, texts)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,10 +12,9 @@ import pyarrow.compute as pc
 from epochal.common.faces import option
 from epochal.data.values.clock_times import amounts_of, joint_unit
 from epochal.data.values.number_text import in_one_way
-from epochal.data.values.odd_cells import Odd, are_marks, counted, odd_cells, quoted, refuse_odd
+from epochal.data.values.odd_cells import Odd, are_marks, counted, odd_cells, quoted
 from epochal.data.values.opposites import OPPOSITES, opposites_in, with_signs
 from epochal.data.values.units import column_units, factor, is_money, normal_money, normal_unit
-from epochal.errors import Refusal
 
 MOST = 0.9
 """A text column with this share of numbers is numeric, with odd cells."""
@@ -35,9 +34,8 @@ _AFTER = (
 )
 
 
-@dataclass(frozen=True)
-class NumberForm:
-    """The number format of a column: marks, currency and unit.
+class NumberForm(NamedTuple):
+    """The number format of a column: marks, currency and unit, as in a schema's column.
 
     >>> NumberForm(",", ".", "", "kg").read(pa.array(["1.234,5 kg", "500 g", "x"])).to_pylist()
     [1234.5, 0.5, None]
@@ -47,11 +45,6 @@ class NumberForm:
     group: str = ""
     money: str = ""
     unit: str = ""
-
-    @property
-    def written(self) -> tuple[str, str, str, str]:
-        """Its parts, as in a schema's column."""
-        return self.decimal, self.group, self.money, self.unit
 
     @property
     def joint(self) -> bool:
@@ -69,7 +62,7 @@ class NumberForm:
         A cell without a currency or unit counts as one with it; other units of the same kind are converted.
         """
         if self.unit in OPPOSITES:
-            return replace(self, unit="").read(with_signs(words, self.unit))
+            return self._replace(unit="").read(with_signs(words, self.unit))
         return amounts_of(words, self.unit) if self.joint else self._numbers(_parts(words))
 
     def _numbers(self, parts: Any) -> Any:
@@ -121,10 +114,25 @@ class Written:
     """Remarks on cells with another unit than most, or none."""
 
 
-def as_numbers(
+def say(found: Written) -> str:
+    """How a column was read as numbers, without a period."""
+    parts = ["holds numbers"]
+    if found.example:
+        value = found.form.read(pa.array([found.example]))[0].as_py()
+        how = f"; {found.form}" if str(found.form) else ""
+        parts[0] += f' ("{found.example}" is {value:.15g}{how})'
+    if found.doubt:
+        parts[0] += f", which is ambiguous: {option('decimal', found.doubt)} reads the other way"
+    parts += found.remarks
+    if found.odd:
+        parts.append(f"{quoted(found.odd)} {'is' if len(found.odd) == 1 else 'are'} read as missing")
+    return "; ".join(parts)
+
+
+def written_numbers(
     column: pa.ChunkedArray, said: str, reference: str | int = "", decimal: str | None = None, hint: str = ""
-) -> tuple[pa.ChunkedArray, str, tuple[str, ...]] | None:
-    """A text column as float64, a note, and its format; None if it is not numeric.
+) -> Written | None:
+    """The numbers of a text column; None if fewer than `MOST` of its cells are numeric.
 
     Args:
         column: the cells, without blanks around them.
@@ -135,53 +143,11 @@ def as_numbers(
             cells; empty if unknown.
 
     Raises:
-        Refusal: non-numbers among mostly numbers, or mixed units that do not convert.
-
-    >>> values, note, written = as_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
-    >>> values.to_pylist()
-    [1200.0, 35.5, None]
-    >>> print(note.replace("; ", ";" + chr(10)))
-    price holds numbers ("$1,200" is 1200;
-    thousands separated by commas, in $);
-    "unknown" (row 3) is read as missing.
-    >>> written
-    ('.', ',', '$', '')
-    """
-    found = written_numbers(column, said, reference, decimal, hint)
-    if found is None:
-        return None
-    problem = refuse_odd(found.odd, column, said, reference, "numbers")
-    if problem:
-        raise Refusal(problem)
-    return found.values, f"{said} {say(found, column)}.", found.form.written
-
-
-def say(found: Written, column: pa.ChunkedArray) -> str:
-    """How a column was read as numbers, without a period."""
-    parts = ["holds numbers"]
-    if found.example:
-        how = f"; {found.form}" if str(found.form) else ""
-        parts[0] += f' ("{found.example}" is {_shown(found)}{how})'
-    if found.doubt:
-        parts[0] += f", which is ambiguous: {option('decimal', found.doubt)} reads the other way"
-    parts += found.remarks
-    if found.odd:
-        parts.append(f"{quoted(found.odd)} {'is' if len(found.odd) == 1 else 'are'} read as missing")
-    return "; ".join(parts)
-
-
-def _shown(found: Written) -> str:
-    value = found.form.read(pa.array([found.example]))[0].as_py()
-    return f"{value:.15g}"
-
-
-def written_numbers(
-    column: pa.ChunkedArray, said: str, reference: str | int = "", decimal: str | None = None, hint: str = ""
-) -> Written | None:
-    """The numbers of a text column, if most of its cells are numeric; see `as_numbers`.
-
-    Raises:
         Refusal: mixed units or currencies that do not convert.
+
+    >>> found = written_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
+    >>> found.values.to_pylist(), tuple(found.form)
+    ([1200.0, 35.5, None], ('.', ',', '$', ''))
     """
     if not pa.types.is_string(column.type):
         return None
@@ -190,14 +156,15 @@ def written_numbers(
         return None
     first = filled.slice(0, 1000)
     if unit := joint_unit(first):
-        return _joint(column, filled, unit)
+        form = NumberForm(group=":", unit=unit)
+        return _written(column, form.read(column.combine_chunks()), form)
     if unit := opposites_in(first):
         signed = written_numbers(with_signs(column, unit), said, reference, decimal, hint)
         if signed is None or signed.form.unit:
             return None
-        form = replace(signed.form, unit=unit)
+        form = signed.form._replace(unit=unit)
         return replace(signed, form=form, example=_example(column, signed.values, form))
-    if not _mostly(filled.slice(0, 1000), 0.5):
+    if 2 * (pc.sum(pc.is_valid(_parts(first)[3])).as_py() or 0) < len(first):
         return None
     parts = _parts(column.combine_chunks())
     money, unit, _, body, _ = parts
@@ -215,28 +182,18 @@ def written_numbers(
     form = NumberForm(mark, group, *named)
     if form.plain and pc.any(pc.match_substring_regex(pc.drop_null(body), "^0[0-9]+$")).as_py():
         return None  # codes such as 007
-    values = pa.chunked_array([form._numbers(parts)], pa.float64())
-    odd = odd_cells(column, values)
-    if len(filled) - sum(one.count for one in odd) < MOST * len(filled) and not are_marks(odd, len(filled)):
-        return None
-    example = _example(column, values, form)
     marked = group in (".", ",") or pc.any(pc.match_substring(pc.drop_null(body), mark)).as_py()
     proves = mark if marked and not doubt else ""
-    return Written(values, form, odd, example, doubt, proves, _remarks(units, form))
+    return _written(column, form._numbers(parts), form, doubt, proves, _remarks(units, form))
 
 
-def _joint(column: pa.ChunkedArray, filled: pa.ChunkedArray, unit: str) -> Written | None:
-    form = NumberForm(group=":", unit=unit)
-    values = pa.chunked_array([form.read(column.combine_chunks())], pa.float64())
+def _written(column: pa.ChunkedArray, numbers: pa.Array, form: NumberForm, *more: Any) -> Written | None:
+    """A column with its numbers, unless too many cells are none."""
+    values, filled = pa.chunked_array([numbers], pa.float64()), len(column) - column.null_count
     odd = odd_cells(column, values)
-    if sum(one.count for one in odd) > (1 - MOST) * len(filled) and not are_marks(odd, len(filled)):
+    if filled - sum(one.count for one in odd) < MOST * filled and not are_marks(odd, filled):
         return None
-    return Written(values, form, odd, _example(column, values, form))
-
-
-def _mostly(words: Any, share: float) -> bool:
-    numbers = pc.sum(pc.is_valid(_parts(words)[3])).as_py() or 0
-    return bool(numbers >= share * len(words))
+    return Written(values, form, odd, _example(column, values, form), *more)
 
 
 def _parts(words: Any) -> tuple[Any, Any, Any, Any, Any]:
@@ -266,17 +223,13 @@ def _named(before: Any, after: Any) -> tuple[Any, Any, Any]:
 
     The text after the number may be either, or both.
     """
-    pairs = pc.binary_join_element_wise(before, after, "\x1f").dictionary_encode()
-    chunks = pairs.chunks if isinstance(pairs, pa.ChunkedArray) else [pairs]
-    found: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
-    for chunk in chunks:
-        split = [_split(pair) for pair in chunk.dictionary.to_pylist()]
-        for place, kind in enumerate((pa.string(), pa.string(), pa.bool_())):
-            found[place].append(pa.array([one[place] for one in split], kind).take(chunk.indices))
-    if not isinstance(pairs, pa.ChunkedArray):
-        return found[0][0], found[1][0], found[2][0]
-    kinds = (pa.string(), pa.string(), pa.bool_())
-    money, unit, known = (pa.chunked_array(*one) for one in zip(found, kinds, strict=True))
+    pairs = pc.binary_join_element_wise(before, after, "\x1f")
+    pairs = (pairs.combine_chunks() if isinstance(pairs, pa.ChunkedArray) else pairs).dictionary_encode()
+    split = [_split(pair) for pair in pairs.dictionary.to_pylist()]
+    money, unit, known = (
+        pa.array([one[place] for one in split], kind).take(pairs.indices)
+        for place, kind in enumerate((pa.string(), pa.string(), pa.bool_()))
+    )
     return money, unit, known
 
 
@@ -313,9 +266,7 @@ def _marks(body: Any, decimal: str | None, hint: str) -> tuple[str, str, str] | 
     candidates = [(one, group) for one in (".", ",") for group in ("", *used) if group != one]
     if decimal is not None:
         candidates = [pair for pair in candidates if pair[0] == decimal]
-    fits = {}
-    for one, group in candidates:
-        fits[one, group] = int(pc.sum(pc.is_valid(_plain(body, "", one, group))).as_py() or 0)
+    fits = {pair: len(body) - _plain(body, "", *pair).null_count for pair in candidates}
     best = max(fits.values(), default=0)
     if best < MOST / 2 * len(body):
         return None
@@ -363,24 +314,17 @@ def unit_remarks(words: pa.ChunkedArray, form: NumberForm) -> tuple[str, ...]:
 
 
 def _remarks(units: dict[str, int], form: NumberForm) -> tuple[str, ...]:
-    """Remarks on other units, and on cells without one."""
     if not form.unit:
         return ()
-    other = [
-        f"{one} ({count:,})"
-        for one, count in units.items()
-        if one not in ("", form.unit) and factor(one, form.unit)
-    ]
-    said = (
-        [f"{', '.join(other)} {'is' if len(other) == 1 else 'are'} converted to {form.unit}"] if other else []
-    )
-    if units.get(""):
-        one = units[""] == 1
-        said.append(
-            f"{units['']:,} {'value' if one else 'values'} without a unit {'is' if one else 'are'} taken as "
-            f"{form.unit}"
-        )
-    return tuple(said)
+    others = [one for one in units if one not in ("", form.unit) and factor(one, form.unit)]
+    remarks = []
+    if others:
+        shown = ", ".join(f"{one} ({units[one]:,})" for one in others)
+        remarks.append(f"{shown} {'is' if len(others) == 1 else 'are'} converted to {form.unit}")
+    if bare := units.get(""):
+        values = "1 value without a unit is" if bare == 1 else f"{bare:,} values without a unit are"
+        remarks.append(f"{values} taken as {form.unit}")
+    return tuple(remarks)
 
 
 def _example(column: pa.ChunkedArray, values: pa.ChunkedArray, form: NumberForm) -> str:
