@@ -18,13 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pc_csv
 
+from epochal.common.printable import shortlist
 from epochal.data.files.container import PACKING_ERRORS
 from epochal.data.files.content import Content
 from epochal.data.files.reading import Reading
 from epochal.data.files.sniff import DELIMITERS, Dialect
 from epochal.data.files.tidy import shrink_batches
 from epochal.data.values.marks import counted, marks_note, marks_of_numbers, settle_marks
-from epochal.errors import Refusal
+from epochal.errors import Refusal, first_line
 
 STREAM_BYTES = 1 << 25
 """Files above this are read in blocks, so that text and numbers are never in memory together."""
@@ -68,7 +69,7 @@ class _Reader:
         else:
             with tempfile.NamedTemporaryFile() as out:
                 if self.cleaned:
-                    lines = _kept(self.content, self.dialect, self.sifted, self.repeated)
+                    lines = _cleaned_lines(self.content, self.dialect, self.sifted, self.repeated)
                     out.writelines(line.encode() for line in lines)
                 else:
                     with self.content.open() as file:
@@ -98,58 +99,63 @@ class _Reader:
             ),
         }
 
-    def table(self, small: bool) -> pa.Table:
+    @contextmanager
+    def opened(self, only: Collection[str] = ()) -> Iterator[Any]:
+        """A reader of blocks."""
+        with self.source() as source, pc_csv.open_csv(source, **self.options(only)) as reader:
+            yield reader
+
+    def table(self) -> pa.Table:
         """The table; if rows have another number of fields, retried without comments and blank lines."""
         try:
-            return self._read(small)
+            return self._read()
         except pa.ArrowInvalid as error:
             if self.sifted or "CSV parse error" not in str(error):
                 raise
             self.sifted = self.cleaned = True
-            return self._read(small)
+            return self._read()
 
-    def _read(self, small: bool) -> pa.Table:
-        if small:
+    def _read(self) -> pa.Table:
+        if self.content.size < STREAM_BYTES and self.content.plain is not None:
             with self.source() as source:
                 return pc_csv.read_csv(source, **self.options())
         try:
-            return self.stream()
+            return self._stream()
         except pa.ArrowInvalid as error:
             if "conversion error" not in str(error):
                 raise
-            self.fit_types()
-            return self.stream()
+            self._fit_types()
+            return self._stream()
 
-    def stream(self) -> pa.Table:
-        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
-            return shrink_batches(reader.schema, _batches(reader))
+    def _stream(self) -> pa.Table:
+        with self.opened() as reader:
+            return shrink_batches(reader.schema, reader)
 
-    def fit_types(self) -> None:
+    def _fit_types(self) -> None:
         """Widen the types of columns that the first block read as numbers to fit all cells."""
-        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
-            guessed = {field.name: field.type for field in reader.schema}
-        self.types.update({name: pa.string() for name in guessed})
-        marks = pa.array(sorted(self.marks), pa.string())
-        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
-            for batch in _batches(reader):
-                for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                    column = pc.utf8_trim_whitespace(column)
-                    column = column.filter(pc.invert(pc.is_in(column, value_set=marks)))
-                    while not _fits(column, guessed[name]):
-                        guessed[name] = _wider(guessed[name])
+        with self.opened() as reader:
+            guessed = dict(zip(reader.schema.names, reader.schema.types, strict=True))
+        self.types.update(dict.fromkeys(guessed, pa.string()))
+        for name, column in self._cells():
+            column = column.filter(pc.invert(pc.is_in(column, value_set=pa.array(sorted(self.marks)))))
+            while not _fits(column, guessed[name]):
+                guessed[name] = _wider(guessed[name])
         self.types = guessed
+
+    def _cells(self, only: Collection[str] = ()) -> Iterator[tuple[str, pa.Array]]:
+        """Columns of text of each block, with their names."""
+        with self.opened(only) as reader:
+            for batch in reader:
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    yield name, pc.utf8_trim_whitespace(column)
 
     def marks_in(self, names: Collection[str]) -> dict[str, dict[str, int]]:
         """Counts of each missing-value mark in these columns, whose cells have lost their text."""
         found: dict[str, dict[str, int]] = {}
-        if not names:
-            return found
-        with self.source() as source, pc_csv.open_csv(source, **self.options(names)) as reader:
-            for batch in _batches(reader):
-                for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                    for mark, count in counted(pc.utf8_trim_whitespace(column), self.marks - {""}).items():
-                        counts = found.setdefault(name, {})
-                        counts[mark] = counts.get(mark, 0) + count
+        for name, column in self._cells(names) if names else ():
+            for mark, count in counted(column, self.marks - {""}).items():
+                counts = found.setdefault(name, {})
+                counts[mark] = counts.get(mark, 0) + count
         return found
 
 
@@ -173,35 +179,31 @@ def read_text(
         Refusal: rows with another number of fields, with their lines.
     """
     reader = _Reader(content, dialect, marks_of_numbers(reading.missing), text)
+    types = dict(reader.types)
     try:
-        table = reader.table(content.size < STREAM_BYTES and content.plain is not None)
+        table = reader.table()
         copies = _headers_in(table, dialect)
         if copies:
             reader.cleaned = reader.repeated = True
-            reader.types = {name: pa.string() for name in text if name in dialect.names}
-            table = reader.table(content.size < STREAM_BYTES and content.plain is not None)
-        table, counts, said = settle_marks(table, reading.missing, levels)
-        numbers = [
-            field.name
-            for field, column in zip(table.schema, table.columns, strict=True)
-            if column.null_count and not pa.types.is_string(field.type)
-        ]
-        counts |= reader.marks_in(numbers)
+            reader.types = types
+            table = reader.table()
+        table, counts, notes = settle_marks(table, reading.missing, levels)
+        columns = zip(table.schema, table.columns, strict=True)
+        counts |= reader.marks_in(
+            [field.name for field, one in columns if one.null_count and not pa.types.is_string(field.type)]
+        )
     except Refusal:
         raise
     except (*PACKING_ERRORS, UnicodeError, RuntimeError) as error:
         found = _ragged(content, dialect)
         if found is not None:
             raise found from error
-        first = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise Refusal(f"{content.name} can't be read as a table: {first}.") from error
+        raise Refusal(f"{content.name} can't be read as a table: {first_line(error)}.") from error
     if copies:
         times = "once" if copies == 1 else f"{copies:,} times"
-        said = (
-            f"the header is there {times} more below the first row, as in files put together: left out.",
-            *said,
-        )
-    said = (*marks_note(table.column_names, counts), *said)
+        more = f"the header is there {times} more below the first row, as in files put together: left out."
+        notes = (more, *notes)
+    notes = (*marks_note(table.column_names, counts), *notes)
     empty = [
         index
         for index in sorted(dialect.unnamed)
@@ -210,14 +212,14 @@ def read_text(
         and (dialect.header or index == table.num_columns - 1)
     ]
     if empty and len(empty) < table.num_columns:
-        which = ", ".join(f"{index + 1}" for index in empty[:5]) + (", …" if len(empty) > 5 else "")
+        which = shortlist([index + 1 for index in empty], quote="")
+        columns_have = f"columns {which} have" if len(empty) > 1 else f"column {which} has"
         table = table.drop_columns([table.column_names[index] for index in empty])
-        columns = "columns {} have" if len(empty) > 1 else "column {} has"
-        said = (
-            f"{columns.format(which)} neither a name nor a value (a delimiter ends each line): left out.",
-            *said,
+        notes = (
+            f"{columns_have} neither a name nor a value (a delimiter ends each line): left out.",
+            *notes,
         )
-    return table.replace_schema_metadata({"marks": json.dumps(counts)}), (*dialect.notes, *said)
+    return table.replace_schema_metadata({"marks": json.dumps(counts)}), (*dialect.notes, *notes)
 
 
 def _headers_in(table: pa.Table, dialect: Dialect) -> int:
@@ -249,10 +251,6 @@ def _parsed(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
     return csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=blanks, quotechar=dialect.quote)
 
 
-def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
-    yield from reader
-
-
 def _fits(column: pa.Array, kind: pa.DataType) -> bool:
     if pa.types.is_string(kind):
         return True
@@ -275,21 +273,17 @@ def _wider(kind: pa.DataType) -> pa.DataType:
     return pa.float64() if pa.types.is_integer(kind) else pa.string()
 
 
-def _lines(content: Content, dialect: Dialect) -> io.TextIOWrapper:
-    return io.TextIOWrapper(content.open(), encoding=dialect.encoding, errors="replace", newline="")
-
-
 def _table_lines(content: Content, dialect: Dialect) -> Iterator[str]:
     """The lines from the header to the end of the table."""
-    held: deque[str] = deque()
-    with _lines(content, dialect) as lines:
+    delayed: deque[str] = deque()
+    with io.TextIOWrapper(content.open(), dialect.encoding, errors="replace", newline="") as lines:
         for line in itertools.islice(lines, dialect.start, None):
-            held.append(line)
-            if len(held) > dialect.tail:
-                yield held.popleft()
+            delayed.append(line)
+            if len(delayed) > dialect.tail:
+                yield delayed.popleft()
 
 
-def _kept(content: Content, dialect: Dialect, sifted: bool, repeated: bool) -> Iterator[str]:
+def _cleaned_lines(content: Content, dialect: Dialect, sifted: bool, repeated: bool) -> Iterator[str]:
     """The lines of the table without comments, and with one space between fields.
 
     `sifted` also skips blank lines, and comments recognized by their number of fields; `repeated` skips
@@ -326,19 +320,19 @@ def _plain_lines(lines: Iterable[str], dialect: Dialect, repeated: bool) -> Iter
 
 def _rows(content: Content, dialect: Dialect) -> Iterator[tuple[str, int, int]]:
     """Each row, its number of fields (0 for non-rows), and its first line, from 1."""
-    expected, space, held = len(dialect.names), dialect.delimiter == " ", list[str]()
+    expected, space, consumed = len(dialect.names), dialect.delimiter == " ", list[str]()
 
     def lines() -> Iterator[str]:
         for line in _table_lines(content, dialect):
-            held.append(line)
+            consumed.append(line)
             yield line
 
     start = dialect.start + 1
     reader: Any = _parsed(lines(), dialect)
     try:
         for row in reader:
-            raw = "".join(held)
-            held.clear()
+            raw = "".join(consumed)
+            consumed.clear()
             fields = sum(map(bool, row)) if space else len(row)
             marked = bool(dialect.comment) and raw.lstrip().startswith(dialect.comment)
             yield raw, 0 if fields != expected and (marked or not raw.strip()) else fields, start
@@ -351,20 +345,14 @@ def _ragged(content: Content, dialect: Dialect) -> Refusal | None:
     """The refusal of lines with another number of fields, if there are any."""
     expected = len(dialect.names)
     wrong = [(start, fields) for _, fields, start in _rows(content, dialect) if fields not in (0, expected)]
-    found, count = wrong[:_MOST_RAGGED], len(wrong)
-    if not found:
+    if not wrong:
         return None
-    given = DELIMITERS.get(dialect.delimiter, dialect.delimiter)
-    remedy = f"or give the delimiter (it was taken to be a {given}) with `delimiter=MARK`."
-    if count == 1:
-        ((line, got),) = found
-        return Refusal(
-            f"line {line:,} of {content.name} must have {expected:,} fields like the others; got {got:,}. "
-            f"Correct the line, {remedy}"
-        )
-    each = ", ".join(f"{line:,} ({got:,})" for line, got in found)
-    more = f" and {count - len(found):,} more" if count > len(found) else ""
-    return Refusal(
-        f"{count:,} lines of {content.name} must have {expected:,} fields like the others; got, in line "
-        f"{each}{more}. Correct the lines, {remedy}"
-    )
+    mark = DELIMITERS.get(dialect.delimiter, dialect.delimiter)
+    remedy = f"or give the delimiter (it was taken to be a {mark}) with `delimiter=MARK`."
+    like = f"of {content.name} must have {expected:,} fields like the others; got"
+    if len(wrong) == 1:
+        ((line, fields),) = wrong
+        return Refusal(f"line {line:,} {like} {fields:,}. Correct the line, {remedy}")
+    each = ", ".join(f"{line:,} ({fields:,})" for line, fields in wrong[:_MOST_RAGGED])
+    more = f" and {len(wrong) - _MOST_RAGGED:,} more" if len(wrong) > _MOST_RAGGED else ""
+    return Refusal(f"{len(wrong):,} lines {like}, in line {each}{more}. Correct the lines, {remedy}")

@@ -119,8 +119,8 @@ def rank_pairs(
     if isinstance(source, (tuple, list)) and len(source) == 2 and not is_frame(source[0]):
         items, groups = _of_arrays(source[0], source[1], by)
         return _dataset(None, pairing, items, groups)
-    table, name, notes = _table(source, reading)
-    names = tuple(table.column_names)
+    read = _table(source, reading)
+    table, names = read.table, tuple(read.table.column_names)
     at = resolve(by, names, "ep.rank_pairs(..., by=...)")
     chosen = len(names) - 1 if target is None else resolve(target, names, "target")
     if at == chosen:
@@ -136,7 +136,7 @@ def rank_pairs(
         date_format=date_format,
     )
     named = list(names) != [default_name(index) for index in range(len(names))]
-    items = dataset_of_table(table, options, name, notes, header=named)
+    items = dataset_of_table(table, options, read.name, read.notes, header=named)
     groups = _groups_of(table.column(at))[0][items.rows - 1]
     assert isinstance(items.encoder, Encoder)
     roles = (called(names, at), f"target {called(names, chosen)}")

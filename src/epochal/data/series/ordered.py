@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.faces import option
-from epochal.data.columns import ColumnReference, called, default_name, reference, resolve, resolve_all
+from epochal.data.columns import ColumnReference, called, reference, resolve, resolve_all
 from epochal.data.files.npy import ARRAY_SUFFIXES, read_array
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
-from epochal.data.files.tidy import column_of
+from epochal.data.files.tidy import table_of_array
 from epochal.data.series.clock import Clock, zone_named
 from epochal.data.series.steps import usual_step
 from epochal.data.tables.encode import to_dates, to_numbers
@@ -64,7 +64,7 @@ def series_table(
         source, target = source
     found = named_table(source, reading, time=True)
     if found is not None:
-        return *found, target
+        return found.table, found.name, found.notes, target
     if isinstance(source, (tuple, list)) and len(source) == 2 and np.ndim(source[0]) > 0:
         raise Refusal("windows make their own targets; give the ordered numbers alone, without targets.")
     return _of_numbers(source), "array", (), target
@@ -79,8 +79,7 @@ def _of_numbers(source: Any) -> pa.Table:
             "an ordered table must be a file, a data frame, or numbers (rows,) or (rows, columns); "
             f"got {array.dtype} of the shape {array.shape}."
         )
-    columns = [column_of(column) for column in array.T]
-    return pa.Table.from_arrays(columns, names=[default_name(index) for index in range(len(columns))])
+    return table_of_array(array)
 
 
 def series_columns(

@@ -12,9 +12,10 @@ import numpy as np
 
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
+from epochal.data.files.read import parquet_in
 from epochal.data.rows import FileRows, sampled
 from epochal.data.source import Known
-from epochal.data.streams.parquet import batches_of, check_space, columns_of, files_of, whole_column
+from epochal.data.streams.parquet import batches_of, check_space, columns_of, whole_column
 from epochal.data.tables.encode import encode
 from epochal.data.tables.match import match_columns
 from epochal.data.tables.new import newly_missing, targets_of_new
@@ -30,7 +31,7 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
     Raises:
         Refusal: as `new_rows`, or no space for the file.
     """
-    files = files_of(path)
+    files = parquet_in(path)
     names = columns_of(files)
     positions, target_at, weight_at, said = match_columns(encoder, names)
     dtype = np.dtype(np.float32 if known.dtype is None else known.dtype)

@@ -38,7 +38,7 @@ from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, input_columns, weights_of
 from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of
 from epochal.data.values.decimal_mark import mark_of_columns
-from epochal.errors import DataFailed, Refusal
+from epochal.errors import DataFailed, Refusal, first_line
 
 _FORMAT = 2
 _BLOCK_ROWS = 1 << 15
@@ -52,7 +52,7 @@ def is_large(path: Path, stream: bool | None) -> bool:
     """Whether Parquet files are converted and streamed: as requested, or if they would fill the memory."""
     if stream is not None:
         return stream
-    cells = sum(one.metadata.num_rows * one.metadata.num_columns for one in _opened(files_of(path)))
+    cells = sum(one.metadata.num_rows * one.metadata.num_columns for one in _opened(parquet_in(path)))
     return streams(4 * cells, None)
 
 
@@ -65,7 +65,7 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
     Raises:
         Refusal: files with different columns, values that can't be used, or no space for the rows.
     """
-    files = files_of(path)
+    files = parquet_in(path)
     how = hashlib.sha256(json.dumps([_FORMAT, asdict(options)]).encode()).hexdigest()[:8]
     what = _state(path, files)
     for home in _homes(path):
@@ -100,18 +100,12 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
     return _open(home / f"{how}-{what}", path, files)
 
 
-def files_of(path: Path) -> list[Path]:
-    """The Parquet files of a path: itself, or those in a folder."""
-    return parquet_in(path) if path.is_dir() else [path]
-
-
 def _opened(files: Sequence[Path]) -> Iterator[Any]:
     for file in files:
         try:
             yield open_parquet(file)
         except (pa.ArrowException, OSError, UnicodeError) as error:
-            said = str(error).splitlines()[0].rstrip(".")
-            raise Refusal(f"{file.name} can't be read as Parquet: {said}.") from error
+            raise Refusal(f"{file.name} can't be read as Parquet: {first_line(error)}.") from error
 
 
 def batches_of(files: Sequence[Path], names: Sequence[str]) -> Iterator[pa.Table]:

@@ -284,7 +284,7 @@ def _table_of(
             "texts must be a path, a data frame, or a pair of sequences (texts, labels); "
             f"got {type(source).__name__}."
         )
-    table, name, notes = found
+    table, name, notes = found.table, found.name, found.notes
     names = table.column_names
     at = _text_column(text, names)
     if len(names) < 2:
