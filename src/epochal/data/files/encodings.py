@@ -85,17 +85,12 @@ def guess(sample: bytes, sure: float = SURE) -> str | None:
 
     words = sorted({word for word in re.split(rb"[\s,;|]+", sample) if not word.isascii()})
     found = [one for one in chardet.detect_all(b"\n".join(words)) if one["encoding"] is not None]
-    least = max([sure, *(_NEAR * one["confidence"] for one in found)])
     most = max((one["confidence"] for one in found), default=0.0)
     for one in sorted(found, key=lambda one: one["encoding"] != _USUAL or one["confidence"] < _TIED * most):
         encoding = _TRUSTED.get(one["encoding"].lower())
-        if encoding is not None and one["confidence"] >= least:
-            wide = encoding in _SEVERAL_BYTES
-            return None if wide and _characters(words, encoding) < 2 else encoding
+        if encoding is not None and one["confidence"] >= max(sure, _NEAR * most):
+            # A single character of several bytes may be the degree sign of °C.
+            text = b"\n".join(words).decode(encoding, errors="ignore")
+            characters = {character for character in text if not character.isascii()}
+            return None if encoding in _SEVERAL_BYTES and len(characters) < 2 else encoding
     return None
-
-
-def _characters(words: list[bytes], encoding: str) -> int:
-    """Number of distinct non-ASCII characters: a single one may be the degree sign of °C."""
-    text = b"\n".join(words).decode(encoding, errors="ignore")
-    return len({character for character in text if not character.isascii()})

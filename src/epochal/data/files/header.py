@@ -41,11 +41,8 @@ def looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bo
     body = body[:_MOST_ROWS]
     columns = [[row[at] for row in body if at < len(row)] for at in range(len(first))]
     kinds = [(_kind(cell), _most(column)) for cell, column in zip(first, columns, strict=True)]
-    if any(cell == "mark" for cell, _ in kinds):
-        return False
-    if any(cell == below and cell in ("date", "amount") for cell, below in kinds):
-        return False
-    if any(cell == "number" and below == "amount" for cell, below in kinds):
+    values = {("date", "date"), ("amount", "amount"), ("number", "amount")}
+    if any(cell == "mark" or (cell, below) in values for cell, below in kinds):
         return False
     support = sum(below in ("number", "date", "amount") and cell == "text" for cell, below in kinds)
     support += sum(below == "number" and cell == "date" for cell, below in kinds)
@@ -95,23 +92,21 @@ def _are_labels(at: Sequence[int], first: Sequence[str], body: Sequence[Sequence
     below = [[row[index] for index in at] for row in body if len(row) > max(at)]
     numeric = [[_value(cell) for cell in row] for row in below if all(map(is_number, row))]
     count, most = len(values), outside * 2 >= len(values)
-    even = count > 1 and _even(values) and _rarely(_even, numeric)
-    rising = count > 1 and _rising(values) and _rarely(_rising, numeric)
+    even, rising = (
+        count > 1 and holds(values) and sum(map(holds, numeric)) <= 0.2 * len(numeric)
+        for holds in (_even, _rising)
+    )
     years = whole and all(1500 <= value <= 2200 for value in values)
     if named:
-        return (
-            (whole and (most or (even and (years or count > 2))))
-            or (count > 2 and even)
-            or (count > 3 and rising)
-        )
+        return (whole and (most or (even and years))) or (count > 2 and even) or (count > 3 and rising)
     if not whole or len(body) < 3:
         return False
-    saved = values == list(range(count)) or values == list(range(1, count + 1))
-    if saved and even and (count > 3 or not first[0]):
-        return True
-    if count > 2 and even and most:
-        return True
-    return years and outside == count and (count == 1 or rising)
+    saved = values in (list(range(count)), list(range(1, count + 1)))
+    return (
+        (saved and even and (count > 3 or not first[0]))
+        or (count > 2 and even and most)
+        or (years and outside == count and (count == 1 or rising))
+    )
 
 
 def _value(cell: str) -> float:
@@ -120,10 +115,11 @@ def _value(cell: str) -> float:
 
 def _unlike(cell: str, column: Sequence[str]) -> bool:
     """Whether a number is out of the range of those below, or whole above fractions."""
-    values = [_value(other) for other in column if is_number(other)]
-    if not values:
+    numbers = list(filter(is_number, column))
+    if not numbers:
         return False
-    fractions = sum(not _WHOLE.fullmatch(other.lstrip("+-")) for other in column if is_number(other))
+    values = list(map(_value, numbers))
+    fractions = sum(not _WHOLE.fullmatch(number.lstrip("+-")) for number in numbers)
     return not min(values) <= _value(cell) <= max(values) or fractions > len(values) / 2
 
 
@@ -135,11 +131,6 @@ def _even(values: Sequence[float]) -> bool:
 def _rising(values: Sequence[float]) -> bool:
     pairs = list(itertools.pairwise(values))
     return all(before < after for before, after in pairs) or all(before > after for before, after in pairs)
-
-
-def _rarely(holds: object, rows: Sequence[Sequence[float]]) -> bool:
-    assert callable(holds)
-    return sum(bool(holds(row)) for row in rows) <= 0.2 * len(rows)
 
 
 def marks_names(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
@@ -163,9 +154,11 @@ def is_units(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     if len(body) < 2 or any(map(is_number, row)):
         return False
     body = body[:_MOST_ROWS]
-    columns = [_most([other[at] for other in body if at < len(other)]) for at in range(len(row))]
-    above = [cell for cell, kind in zip(row, columns, strict=True) if kind in ("number", "amount")]
-    beside = [cell for cell, kind in zip(row, columns, strict=True) if kind not in ("number", "amount")]
+    above: list[str] = []
+    beside: list[str] = []
+    for at, cell in enumerate(row):
+        numeric = _most([other[at] for other in body if at < len(other)]) in ("number", "amount")
+        (above if numeric else beside).append(cell)
     units = [cell for cell in above if cell and cell not in _MARKS]
     if not units or any(len(cell) > 16 for cell in above):
         return False
@@ -181,9 +174,7 @@ def is_title(row: Sequence[str], fields: int) -> bool:
     >>> is_title(["Sales 2024"], 4), is_title(["1"], 4), is_title(["a", "b", "c"], 4)
     (True, False, False)
     """
-    cells = [cell for cell in row if cell]
-    most = max(1, fields // 2)
-    return bool(cells) and len(cells) <= most and any(c.isalpha() for cell in cells for c in cell)
+    return sum(map(bool, row)) <= max(1, fields // 2) and any(c.isalpha() for cell in row for c in cell)
 
 
 def is_total(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:

@@ -49,40 +49,39 @@ def survey(content: Content, encoding: str | None = None) -> Survey:
         raise unreadable(content.name, error) from error
 
 
-def _surveyed(content: Content, told: str | None) -> Survey:
+def _surveyed(content: Content, given: str | None) -> Survey:
     with content.open() as file:
         sample = file.read(SAMPLE_BYTES + 1)
     whole, sample = len(sample) <= SAMPLE_BYTES, sample[:SAMPLE_BYTES]
-    known = told or marked(sample) or wide(sample)
+    known = given or marked(sample) or wide(sample)
     narrow = not (known or "").replace("_", "-").lower().startswith(_WIDE)
     utf8, windows, quoted, words, tail = _pass(content, narrow, known)
-    notes: list[str] = []
-    sure = True
+    hint = "`encoding=...` changes that"
     if known is None and not utf8:
-        known = guess(bytes(words))
-        if known is not None and _wrong(content, known) is not None:
-            known = None
-        sure = known is not None
-        known = known or ASSUMED[0 if windows else 1]
+        known = _valid(content, guess(bytes(words)))
+        if known is None:
+            known, hint = (
+                ASSUMED[0 if windows else 1],
+                "if that looks wrong, name another with `encoding=NAME`",
+            )
         if known == "cp1252" and _wrong(content, known) is not None:  # letters of DOS?
-            known = guess(bytes(words), sure=0.0)
-            known = known if known is not None and _wrong(content, known) is None else "cp850"
-    elif told is not None and (at := _wrong(content, told)) is not None:
+            known = _valid(content, guess(bytes(words), sure=0.0)) or "cp850"
+    elif given is not None and (at := _wrong(content, given)) is not None:
         raise Refusal(
-            f"{content.name} is not written in {told}: the bytes at position {at:,} are no character of it. "
+            f"{content.name} is not written in {given}: the bytes at position {at:,} are no character of it. "
             "Leave the encoding out to have it recognized, or name another."
         )
     final = "utf-8" if known in (None, "utf-8-sig") else known
-    if final != "utf-8" and told is None:
-        unsure = (
-            "`encoding=...` changes that"
-            if sure
-            else "if that looks wrong, name another with `encoding=NAME`"
-        )
-        notes.append(f"{content.name} is not UTF-8: read as {final}; {unsure}.")
+    recognized = final != "utf-8" and given is None
+    notes = (f"{content.name} is not UTF-8: read as {final}; {hint}.",) if recognized else ()
     head = sample.decode(final, errors="ignore").lstrip("\ufeff")
     rest = head if whole else "" if not narrow else tail.decode(final, errors="replace")
-    return Survey(final, quoted or not narrow, head, rest, whole, tuple(notes))
+    return Survey(final, quoted or not narrow, head, rest, whole, notes)
+
+
+def _valid(content: Content, encoding: str | None) -> str | None:
+    """The encoding, if all bytes are valid in it."""
+    return encoding if encoding is not None and _wrong(content, encoding) is None else None
 
 
 def _pass(content: Content, narrow: bool, known: str | None) -> tuple[bool, bool, bool, bytearray, bytes]:

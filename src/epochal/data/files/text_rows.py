@@ -75,9 +75,8 @@ def rows_of(
             if not row or (len(row) == 1 and not row[0].strip()):
                 continue
             cells = [cell.strip() for cell in row]
-            if delimiter == " ":
-                while cells and not cells[-1]:
-                    cells.pop()
+            while delimiter == " " and cells and not cells[-1]:
+                cells.pop()
             rows.append(Row(cells, begin + before, start + before, lines[begin]))
             if len(rows) >= most:
                 break

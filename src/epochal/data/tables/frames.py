@@ -53,23 +53,20 @@ def table_of_frame(
     Raises:
         Refusal: inconvertible columns, all in one sentence.
     """
-    notes: list[str] = []
     if type(frame).__name__ == "LazyFrame" and hasattr(frame, "collect"):
-        frame = frame.collect()
-        notes.append("the lazy data frame was collected.")
+        return tidy(_arrow_table(frame.collect()), drop=drop), ("the lazy data frame was collected.",)
     if not is_pandas(frame):
-        return tidy(_arrow_table(frame), drop=drop), tuple(notes)
-    names, series = columns_of_pandas(frame)
-    beside = list(index_of_pandas(frame, index, time))
-    names += [name for name, _ in beside]
-    series += [values for _, values in beside]
-    names = unique_names(names)
+        return tidy(_arrow_table(frame), drop=drop), ()
+    levels = list(index_of_pandas(frame, index, time))
+    named = [*columns_of_pandas(frame), *levels]
+    names = unique_names(name for name, _ in named)
     unused = set(drop(names))
     columns: list[pa.Array] = []
+    notes: list[str] = []
     problems: list[str] = []
-    for at, one in enumerate(series):
+    for at, (_, one) in enumerate(named):
         try:
-            column, said = (pa.nulls(len(frame)), "") if at in unused else arrow_of_series(one)
+            column, note = (pa.nulls(len(frame)), "") if at in unused else arrow_of_series(one)
         except Unconvertible as error:
             problems.append(
                 f"{called(names, at)} must hold numbers, booleans, dates or text; got {error}. Leave it out "
@@ -77,14 +74,14 @@ def table_of_frame(
             )
             continue
         columns.append(column)
-        if said:
-            notes.append(f"{called(names, at)} {said}")
+        notes += [f"{called(names, at)} {note}"] if note else []
     if problems:
         raise several(problems)
-    if not beside and any(name is not None for name in frame.index.names) and not time:
-        which = ", ".join(f'"{name}"' for name in frame.index.names if name is not None)
+    left_out = [f'"{name}"' for name in frame.index.names if name is not None]
+    if left_out and not levels and not time:
         notes.append(
-            f"the index ({which}) of the data frame is no input; reset_index() makes a column of it."
+            f"the index ({', '.join(left_out)}) of the data frame is no input; reset_index() makes a column "
+            "of it."
         )
     return tidy(pa.Table.from_arrays(columns, names=names), drop=drop), tuple(notes)
 
@@ -131,10 +128,10 @@ def column_beside(table: pa.Table, role: str, values: Any) -> tuple[str, pa.Chun
         given = getattr(values, "to_numpy", lambda: values)()
     if getattr(given, "ndim", 1) == 2 and given.shape[1] == 1:
         given = given[:, 0]
-    several = getattr(given, "ndim", 1) == 2
-    named = isinstance(values, list | tuple) and 1 < len(values) < table.num_rows
-    if several or (named and all(isinstance(one, str) and one in table.column_names for one in values)):
-        got = f"the shape {given.shape}" if several else ", ".join(values)
+    matrix, names = getattr(given, "ndim", 1) == 2, table.column_names
+    few = isinstance(values, list | tuple) and 1 < len(values) < table.num_rows
+    if matrix or (few and all(isinstance(one, str) and one in names for one in values)):
+        got = f"the shape {given.shape}" if matrix else ", ".join(values)
         raise Refusal(
             f"{role} of several columns, labels or numbers, goes with an array of inputs and not with a data "
             f"frame; got {got}. Give arrays, with categories encoded: "

@@ -33,15 +33,14 @@ def as_series(values: Any) -> Any:
     return pandas.Series(values)
 
 
-def columns_of_pandas(frame: Any) -> tuple[list[str], list[Any]]:
-    """The names of the columns, with those of several levels joined, and the columns."""
+def columns_of_pandas(frame: Any) -> Iterator[tuple[str, Any]]:
+    """The columns with their names, those of several levels joined."""
     if frame.ndim == 1:
-        return [str(frame.name) if frame.name is not None else "value"], [frame]
-    names = [
-        " ".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name)
-        for name in frame.columns
-    ]
-    return names, [frame.iloc[:, index] for index in range(frame.shape[1])]
+        yield str(frame.name) if frame.name is not None else "value", frame
+        return
+    for index, name in enumerate(frame.columns):
+        several = isinstance(name, tuple)
+        yield " ".join(filter(None, map(str, name))) if several else str(name), frame.iloc[:, index]
 
 
 def index_of_pandas(frame: Any, wanted: Collection[str], time: bool) -> Iterator[tuple[str, Any]]:
@@ -50,8 +49,7 @@ def index_of_pandas(frame: Any, wanted: Collection[str], time: bool) -> Iterator
         values = frame.index.get_level_values(level)
         dated = hasattr(values, "to_timestamp") or values.dtype.kind == "M"
         if (name is not None and str(name) in wanted) or (time and dated):
-            called = str(name) if name is not None else "time"
-            yield called, values.to_series(index=frame.index)
+            yield "time" if name is None else str(name), values.to_series(index=frame.index)
 
 
 def arrow_of_series(series: Any) -> tuple[pa.Array, str]:
@@ -66,21 +64,17 @@ def arrow_of_series(series: Any) -> tuple[pa.Array, str]:
     elif kind == "PeriodDtype":
         series = series.dt.to_timestamp()
     elif kind == "IntervalDtype" or (kind == "CategoricalDtype" and _odd(series.cat.categories)):
-        words = [
-            None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)
-        ]
-        return pa.array(words, pa.string()), ""
+        cells = zip(series, series.isna(), strict=True)
+        return pa.array([None if missing else str(value) for value, missing in cells], pa.string()), ""
     if series.dtype.kind == "c":
         raise Unconvertible("complex numbers")
     try:
         column = pa.Array.from_pandas(series)
-        if pa.types.is_nested(column.type):
-            raise Unconvertible(str(column.type))
-        return column, ""
-    except Unconvertible:
-        raise
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return _of_objects(series.tolist())
+    if pa.types.is_nested(column.type):
+        raise Unconvertible(str(column.type))
+    return column, ""
 
 
 def _odd(categories: Any) -> bool:
@@ -100,14 +94,8 @@ def _of_objects(values: Sequence[Any]) -> tuple[pa.Array, str]:
         plain = isinstance(value, (str, bytes, numbers.Real, decimal.Decimal, *_WORDS))
         if value is not None and not (plain or type(value).__name__ in ("Interval", "Period")):
             raise Unconvertible(f"values of type {type(value).__name__} (first in row {row:,})")
-    words = [
-        value.decode("utf-8", "replace")
-        if isinstance(value, bytes)
-        else None
-        if value is None
-        else str(value)
-        for value in there
-    ]
+    texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in there]
+    words = [None if text is None else str(text) for text in texts]
     kinds = list(dict.fromkeys(type(value).__name__ for value in known))
     return pa.array(words, pa.string()), f"holds values of several types ({', '.join(kinds)}): read as text."
 

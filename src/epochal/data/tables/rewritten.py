@@ -28,17 +28,15 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
     decimal = (table.schema.metadata or {}).get(b"decimal", b"").decode()
     mark = mark_of_columns(table)
     for position, column in zip(positions, encoder.columns, strict=True):
-        cells = table.column(position)
-        said = called(encoder.names, column.index)
-        found = None
-        if column.kind == "numeric" and column.written and not pa.types.is_string(cells.type):
-            unit = NumberForm(*column.written).unit
-            if unit and unit not in OPPOSITES and not pa.types.is_null(cells.type):
-                notes.append(f"{said}: numbers without a unit are taken as {unit}.")
+        cells, said, found = table.column(position), called(encoder.names, column.index), None
+        if column.kind == "date":
+            found = _dates(cells, column, said)
         elif column.kind == "numeric" and pa.types.is_string(cells.type):
             found = _numbers(cells, column, said, mark, decimal)
-        elif column.kind == "date":
-            found = _dates(cells, column, said)
+        elif column.kind == "numeric" and not pa.types.is_null(cells.type):
+            unit = NumberForm(*column.written).unit
+            if unit and unit not in OPPOSITES:
+                notes.append(f"{said}: numbers without a unit are taken as {unit}.")
         if found is not None:
             values, note = found
             table = table.set_column(position, table.column_names[position], values)
@@ -49,7 +47,7 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
 def _numbers(
     cells: pa.ChunkedArray, column: Column, said: str, mark: str, decimal: str
 ) -> tuple[pa.ChunkedArray, str] | None:
-    form = NumberForm(*column.written) if column.written else NumberForm()
+    form = NumberForm(*column.written)
     values = pa.chunked_array([form.read(cells.combine_chunks())], pa.float64())
     odd = _odd(cells, values, column)
     units = "; ".join(unit_remarks(cells, form))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from epochal.data.columns import ColumnReference, resolve_all
+from epochal.data.columns import ColumnReference, default_name, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, is_parquet
 from epochal.data.files.reading import Reading
@@ -67,10 +67,10 @@ def _of_path(
             return converted(path, options, progress)
     read = named_table(source, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
     assert read is not None
-    named = read.table.column_names != [f"column {index + 1}" for index in range(read.table.num_columns)]
-    held, name, notes = [read.table], read.name, read.notes
-    del read
-    found = dataset_of_table(held.pop(), options, name, notes, header=named)
+    named = read.table.column_names != [default_name(index) for index in range(read.table.num_columns)]
+    tables, name, notes = [read.table], read.name, read.notes
+    del read  # so that the table can be freed once it is encoded
+    found = dataset_of_table(tables.pop(), options, name, notes, header=named)
     assert isinstance(found.encoder, Encoder)
     return replace(found, encoder=replace(found.encoder, missing=reading.marks))
 
@@ -78,21 +78,19 @@ def _of_path(
 def _of_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
     """`(frame, "target")` or `(frame, y)`, optionally with sample weights."""
     table, notes = _frame_table(source[0], options)
-    chosen: dict[str, Any] = {}
+    roles: dict[str, Any] = {}
     beside: list[str] = []
     for role, values in zip(ROLES, source[1:], strict=False):
-        if values is None and role == "sample_weight":
-            continue
         if isinstance(values, (str, int)):
-            chosen[role] = values
-            continue
-        name, column = column_beside(table, role, values)
-        while name in table.column_names:
-            name = f"{name}_"
-        table = table.append_column(name, column)
-        chosen[role] = name
-        beside.append(name)
-    return dataset_of_table(table, replace(options, **chosen), "data frame", notes, beside=beside)
+            roles[role] = values
+        elif values is not None or role == "target":
+            name, column = column_beside(table, role, values)
+            while name in table.column_names:
+                name = f"{name}_"
+            table = table.append_column(name, column)
+            roles[role] = name
+            beside.append(name)
+    return dataset_of_table(table, replace(options, **roles), "data frame", notes, beside=beside)
 
 
 def _of_frame(frame: Any, options: TableOptions) -> Dataset:
@@ -104,9 +102,7 @@ def _of_frame(frame: Any, options: TableOptions) -> Dataset:
 
 def _frame_table(frame: Any, options: TableOptions) -> tuple[pa.Table, tuple[str, ...]]:
     """The table of a frame, with the index levels that have a role."""
-    roles = {
-        str(one) for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)
-    }
+    roles = {one for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)}
     return table_of_frame(frame, lambda names: resolve_all(options.drop, names, "drop"), index=roles)
 
 
