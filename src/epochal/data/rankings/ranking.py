@@ -24,8 +24,7 @@ from epochal.data.rankings.pairs import Pairing, Pairs, pairs_of
 from epochal.data.recipe import COLUMNS, FILE, Recipe
 from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Source
-from epochal.data.tables.frames import is_frame
-from epochal.data.tables.named import NamedTable, named_table
+from epochal.data.tables.frames import NamedTable, is_frame, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table

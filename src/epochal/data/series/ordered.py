@@ -22,8 +22,7 @@ from epochal.data.files.tidy import table_of_array
 from epochal.data.series.clock import Clock, zone_named
 from epochal.data.series.steps import usual_step
 from epochal.data.tables.encode import to_dates, to_numbers
-from epochal.data.tables.frames import is_pair
-from epochal.data.tables.named import named_table
+from epochal.data.tables.frames import is_pair, named_table
 from epochal.data.tables.recognize import Hints, recognize
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import TableOptions, hints_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,15 @@ def columns_beside(
     Raises:
         Refusal: it has no such columns, or is no table.
     """
+
+    def unwanted(names: Sequence[str]) -> Collection[int]:  # those may have any content
+        return set(range(len(names))) - resolve_all(wanted, names, "id") if wanted else ()
+
     frame = source[0] if isinstance(source, tuple) and source else source
     if isinstance(frame, (str, Path)):
         table = _of_file(frame, samples, reading)
     elif is_frame(frame) or is_pair(source):
-        table = table_of_frame(frame, lambda names: _others(names, wanted))[0]
+        table = table_of_frame(frame, unwanted)[0]
     else:
         table = _of_array(np.asarray(frame))
     if table is None or samples not in (None, table.num_rows):
@@ -59,12 +63,6 @@ def columns_beside(
     names = table.column_names
     chosen = [names[resolve(one, names, "id")] for one in wanted] if wanted else names
     return table.select(list(dict.fromkeys(chosen)))
-
-
-def _others(names: Sequence[str], wanted: Sequence[ColumnReference]) -> list[int]:
-    """The columns that are not wanted, with any content."""
-    chosen = resolve_all(wanted, names, "id") if wanted else range(len(names))
-    return [index for index in range(len(names)) if index not in chosen]
 
 
 def _of_file(source: str | Path, samples: int | None, reading: Reading) -> pa.Table | None:

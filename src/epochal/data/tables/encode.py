@@ -85,11 +85,9 @@ def encoded_dtype(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -
         found = table.column(position)
         if column.kind != "numeric" or pa.types.is_float32(found.type):
             continue
-        name, start, chunks = called(encoder.names, column.index), 0, []
-        for chunk in found.chunks:
-            chunks.append(to_numbers(plain_numbers(chunk, column, name, start), name, start))
-            start += len(chunk)
-        if chunks and loses_differences(np.concatenate(chunks)[:, None])[0]:
+        name = called(encoder.names, column.index)
+        values = to_numbers(plain_numbers(found.combine_chunks(), column, name), name)
+        if loses_differences(values[:, None])[0]:
             return np.dtype(np.float64)
     return np.dtype(np.float32)
 

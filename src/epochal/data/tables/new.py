@@ -23,10 +23,10 @@ from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.files.sniff import sniff
 from epochal.data.files.tidy import table_of_array
 from epochal.data.recipe import EXAMPLE
+from epochal.data.rows import FileRows, sampled
 from epochal.data.tables.encode import encode, plain_numbers, without_marks
-from epochal.data.tables.frames import ROLES, column_beside, is_pair, table_of_frame
+from epochal.data.tables.frames import ROLES, NamedTable, column_beside, is_pair, named_table, table_of_frame
 from epochal.data.tables.match import match_columns, refuse_other_table
-from epochal.data.tables.named import NamedTable, named_table
 from epochal.data.tables.rewritten import as_in_training
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.tables.table import release_memory, weights_of
@@ -50,15 +50,29 @@ def new_rows(read: NamedTable, encoder: Encoder, encoded: Encoded = encode, part
         target = table.column(target_at)
     if weight is None and weight_at is not None:
         weight = table.column(weight_at)
-    rows, targets, weights = table.num_rows, None, None
+    del table, read
+    release_memory()
+    return dataset_of_new(encoder, name, inputs, target, weight, notes, [*unseen, *lacking], partial)
+
+
+def dataset_of_new(
+    encoder: Encoder,
+    name: str,
+    inputs: NDArray[Any] | FileRows,
+    target: pa.ChunkedArray | None,
+    weight: pa.ChunkedArray | None,
+    notes: Sequence[str],
+    of_cells: Sequence[str],
+    partial: bool,
+) -> Dataset:
+    """Encoded new samples with their targets and weights, and notes on tables and cells."""
+    targets, weights, of_targets = None, None, list[str]()
     if target is not None:
-        targets, target_notes = targets_of_new(encoder, target, partial)
-        notes += target_notes
+        targets, of_targets = targets_of_new(encoder, target, partial)
     if weight is not None and targets is not None:
         known_as = "sample_weight" if encoder.weight is None else called(encoder.names, encoder.weight)
         weights = weights_of(weight, known_as)
-    del table, target, weight, read
-    release_memory()
+    seen = inputs if isinstance(inputs, np.ndarray) else sampled(inputs)
     return Dataset(
         inputs=inputs,
         targets=targets,
@@ -68,10 +82,10 @@ def new_rows(read: NamedTable, encoder: Encoder, encoded: Encoded = encode, part
         encoder=encoder,
         target_name=encoder.target_name if targets is not None else "",
         source=name,
-        noticed=(*notes, *unseen, *lacking),
-        rows=np.arange(1, rows + 1, dtype=np.int64),
+        noticed=(*notes, *of_targets, *of_cells),
+        rows=np.arange(1, len(inputs) + 1, dtype=np.int64),
         sample_weight=weights,
-        fingerprint=fingerprint((*encoder.features, encoder.target_name), inputs, targets, weights),
+        fingerprint=fingerprint((*encoder.features, encoder.target_name), seen, targets, weights),
     )
 
 

@@ -19,7 +19,7 @@ from epochal.data.tables.schema import DATE_PARTS, ONE_HOT_LEVELS, Column, LeftO
 from epochal.data.values.date_forms import compact_form, written_dates
 from epochal.data.values.marks import emptied
 from epochal.data.values.number_forms import Written, say, written_numbers
-from epochal.data.values.odd_cells import known_marks, quoted, refuse_odd
+from epochal.data.values.odd_cells import known_marks, read_as_missing, refuse_odd
 from epochal.data.values.spellings import one_spelling
 from epochal.errors import Refusal
 
@@ -113,10 +113,7 @@ def _as_asked_numeric(column: pa.ChunkedArray, named: _Named, hints: Hints) -> t
     found = written_numbers(column, named.said, named.reference, hints.decimal, hints.decimal_mark)
     if found is not None and not refuse_odd(found.odd, column, named.said, named.reference, "numbers"):
         return _numbers(column, named, found)
-    start = 0
-    for chunk in column.chunks:
-        to_numbers(chunk, named.said, start)
-        start += len(chunk)
+    to_numbers(column.combine_chunks(), named.said)  # refuses other text
     return named.column("numeric", bool(column.null_count), text=pa.types.is_string(column.type)), ""
 
 
@@ -140,8 +137,7 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
         found, note = _date(emptied(column, marks), named, dates.form, dates.remark)
         if isinstance(found, Column):
             found = replace(found, marks=marks)
-        was = "is" if len(marks) == 1 else "are"
-        return found, f"{note.removesuffix('.')}; {quoted(dates.odd)} {was} read as missing."
+        return found, f"{note.removesuffix('.')}; {read_as_missing(dates.odd)}."
     numbers = written_numbers(column, named.said, named.reference, hints.decimal, hints.decimal_mark)
     if numbers is None:
         return None

@@ -12,9 +12,8 @@ from epochal.data.tables.schema import Column, Encoder
 from epochal.data.values.date_forms import compact_form, parse_dates, written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.data.values.number_forms import NumberForm, say, unit_remarks, written_numbers
-from epochal.data.values.odd_cells import Odd, known_marks, odd_cells, quoted
-from epochal.data.values.opposites import OPPOSITES
-from epochal.data.values.units import factor
+from epochal.data.values.odd_cells import Odd, known_marks, odd_cells, read_as_missing
+from epochal.data.values.units import OPPOSITES, factor
 from epochal.errors import Refusal
 
 
@@ -54,7 +53,7 @@ def _numbers(
     if not odd:
         return (values, f"{said}: {units}.") if units else None
     if known_marks(odd):
-        return values, f"{said}: {'; '.join(one for one in (units, _are_missing(odd)) if one)}."
+        return values, f"{said}: {'; '.join(one for one in (units, read_as_missing(odd)) if one)}."
     try:
         found = written_numbers(cells, said, hint=mark)
     except Refusal:  # it mixes units; encoding reports the first cell that does not fit
@@ -88,10 +87,6 @@ def _fits(new: NumberForm, trained: NumberForm) -> float | None:
     return 1.0 if not new.unit else factor(new.unit, trained.unit)
 
 
-def _are_missing(odd: Sequence[Odd]) -> str:
-    return f"{quoted(odd)} {'is' if len(odd) == 1 else 'are'} read as missing"
-
-
 def _dates(cells: pa.ChunkedArray, column: Column, said: str) -> tuple[pa.ChunkedArray, str] | None:
     if pa.types.is_integer(cells.type):
         form = compact_form(cells)
@@ -105,10 +100,10 @@ def _dates(cells: pa.ChunkedArray, column: Column, said: str) -> tuple[pa.Chunke
     if not odd:
         return None
     if known_marks(odd):
-        return parse_dates(cells, column.format), f"{said}: {_are_missing(odd)}."
+        return parse_dates(cells, column.format), f"{said}: {read_as_missing(odd)}."
     found = written_dates(cells)
     if found is None or found.doubt or not known_marks(_odd(cells, found.values, column)):
         return None
-    missing = f"; {_are_missing(found.odd)}" if found.odd else ""
+    missing = f"; {read_as_missing(found.odd)}" if found.odd else ""
     how = found.form or "YYYY-MM-DD"
     return found.values, f"{said} is written in another way than in training: as {how}{missing}."

@@ -19,8 +19,7 @@ from epochal.data.source import Known, Progress, Source, chosen
 from epochal.data.streams.new_parquet import new_rows_of_parquet
 from epochal.data.streams.parquet import converted, is_large
 from epochal.data.tables.encode import encode
-from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
-from epochal.data.tables.named import named_table
+from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, named_table, table_of_frame
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table

@@ -21,7 +21,7 @@ from epochal.data.task import Task
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.data.values.number_forms import say, written_numbers
-from epochal.data.values.odd_cells import refuse_odd
+from epochal.data.values.odd_cells import counted, refuse_odd
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.data.values.spellings import one_spelling
 from epochal.errors import Refusal, did_you_mean
@@ -107,12 +107,12 @@ def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tupl
             f"{said} is the target and must hold numbers or classes; got dates. Name another column."
         )
     marks, count, first = stray_marks(column)
-    if marks and (task == "regression" or pc.count_distinct(column).as_py() > FEW_CLASSES):
+    distinct = pc.count_distinct(column).as_py()
+    if marks and (task == "regression" or distinct > FEW_CLASSES):
         raise Refusal(
             f'{said} is the target and holds numbers, but for "{marks[0]}" ({count:,} of {rows:,} values, '
             f"first in row {first:,}); pass {option('missing', list(marks))} to read that as missing."
         )
-    distinct = pc.count_distinct(column).as_py()
     if text and task is None and distinct > FEW_CLASSES and written_dates(column) is not None:
         raise Refusal(
             f"{said} is the target and must hold numbers or classes; got dates ({distinct:,} different "
@@ -126,14 +126,14 @@ def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tupl
         )
     if task == "regression":
         return Task("regression"), f"target {said}: regression, as asked."
-    if task is None and not text and not pa.types.is_boolean(kind) and not _few_whole(column, distinct):
+    named = text or pa.types.is_boolean(kind)
+    if task is None and not named and not _few_whole(column, distinct):
         least, most = pc.min_max(column).as_py().values()
         shown = " to ".join(number_word(float(bound), float(most) - float(least)) for bound in (least, most))
-        note = (
+        return Task("regression"), (
             f"target {said}: {distinct:,} different numbers from {shown}: regression; "
             '`task="classification"` makes classes of them.'
         )
-        return Task("regression"), note
     words = as_text(column)
     classes = tuple(sorted(pc.unique(words).to_pylist(), key=natural))
     if len(classes) > MOST_LEVELS or (len(classes) > rows / 2 and rows > 4):
@@ -147,13 +147,12 @@ def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tupl
             f'{said} must have 2 classes for `task="binary"`; got {len(classes)}: use "multiclass".'
         )
     binary = len(classes) == 2 and task != "multiclass"
-    counts = {item["values"].as_py(): item["counts"].as_py() for item in pc.value_counts(words)}
+    counts = counted(words)
     shown = shortlist([f"{name}: {counts[name]:,}" for name in classes], 10, quote="")
-    plain = text or pa.types.is_boolean(kind)
-    other = "." if plain else '; `task="regression"` takes the numbers as they are.'
+    other = "." if named else '; `task="regression"` takes the numbers as they are.'
     found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))
-    kinds = "binary" if binary else "multi-class"
-    return found, f"target {said}: {len(classes)} classes ({shown}), {kinds} classification{other}"
+    what = f"{'binary' if binary else 'multi-class'} classification"
+    return found, f"target {said}: {len(classes)} classes ({shown}), {what}{other}"
 
 
 def _few_whole(column: pa.ChunkedArray, distinct: int) -> bool:
@@ -170,11 +169,10 @@ def class_words(value: Any) -> tuple[str, ...]:
     """
     if isinstance(value, str):
         return (value,)
-    words = []
-    if isinstance(value, (numbers.Real, np.bool_)):
-        words.append(str(as_text(pa.array([value]))[0].as_py()))
-    words.append(str(value))
-    if isinstance(value, (numbers.Real, np.bool_)) and value in (0, 1):
+    if not isinstance(value, (numbers.Real, np.bool_)):
+        return (str(value),)
+    words = [as_text(pa.array([value]))[0].as_py(), str(value)]
+    if value in (0, 1):
         words += ["1" if value else "0", "true" if value else "false"]
     return tuple(dict.fromkeys(words))
 
@@ -210,8 +208,8 @@ def known_ids(column: pa.ChunkedArray, task: Task, said: str) -> tuple[NDArray[n
     """
     words = as_text(column)
     found = pc.index_in(words, value_set=pa.array(task.classes, pa.string()))
-    others = pc.value_counts(words.filter(pc.is_null(found)))
-    counts = dict(zip(others.field("values").to_pylist(), others.field("counts").to_pylist(), strict=True))
+    others = pc.value_counts(words.filter(pc.is_null(found))).to_pylist()
+    counts = {one["values"]: one["counts"] for one in others}
     same = spellings(tuple(counts), task.classes)
     notes = []
     if same:
@@ -275,12 +273,7 @@ def target_numbers(column: pa.ChunkedArray, said: str) -> NDArray[np.float64]:
     Raises:
         Refusal: text, or a number that is not finite or exceeds float32, with its row.
     """
-    parts: list[NDArray[Any]] = []
-    start = 0
-    for chunk in column.chunks:
-        parts.append(to_numbers(chunk, said, start))
-        start += len(chunk)
-    values = np.concatenate(parts).astype(np.float64)
+    values = to_numbers(column.combine_chunks(), said).astype(np.float64)
     wrong = ~(np.abs(values) <= LARGEST)
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -305,10 +298,10 @@ def refuse_missing(
     """
     if count <= _MISSING_SHARE * rows or (named and not marks and count < rows):
         return
-    shown = ", ".join(f'"{mark}"' for mark in marks)
-    what = f" ({shown} {'is' if len(marks) == 1 else 'are'} read as missing)" if marks else ""
-    mean = "it means" if len(marks) == 1 else "they mean"
+    what = ""
     if marks:
+        are, mean = ("is", "it means") if len(marks) == 1 else ("are", "they mean")
+        what = f" ({shortlist(marks, len(marks))} {are} read as missing)"
         how = f"If {mean} a class, pass `missing=[]`; if not, name another column with `target=COLUMN`, or "
         how += "remove those rows."
     elif count == rows:

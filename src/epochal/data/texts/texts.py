@@ -24,8 +24,7 @@ from epochal.data.grouping import with_groups
 from epochal.data.recipe import FILE, Recipe
 from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Source
-from epochal.data.tables.frames import is_frame, is_pair
-from epochal.data.tables.named import named_table
+from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import groups_of, weights_of, with_targets

@@ -28,14 +28,6 @@ _JOINT = {
 """Units that are combined in one amount, the largest first, by the unit in which they are read."""
 
 
-def _pattern(unit: str) -> str:
-    parts = [
-        rf"(?:(?P<part{at}>[0-9]+(?:[.,][0-9]+)?)\s?(?:{words})[\s,]*)?"
-        for at, (words, _) in enumerate(_JOINT[unit])
-    ]
-    return rf"(?i)^(?P<minus>-)?{''.join(parts)}$"
-
-
 def joint_unit(words: Any) -> str:
     """The unit of texts that are mostly amounts in several units, or clock times; else empty.
 
@@ -65,7 +57,11 @@ def amounts_of(words: Any, unit: str) -> Any:
 def _joint(words: Any, unit: str) -> Any:
     bare = r"(?i)^(-?[0-9]+\s?h)\s?([0-9]{1,2})$" if unit == "h" else r"^(-?[0-9]+\s?['’′])\s?([0-9]{1,2})$"
     words = pc.replace_substring_regex(words, bare, rf"\1 \2{'m' if unit == 'h' else 'in'}")
-    parts = pc.extract_regex(words, _pattern(unit))
+    each = "".join(
+        rf"(?:(?P<part{at}>[0-9]+(?:[.,][0-9]+)?)\s?(?:{names})[\s,]*)?"
+        for at, (names, _) in enumerate(_JOINT[unit])
+    )
+    parts = pc.extract_regex(words, rf"(?i)^(?P<minus>-)?{each}$")
     whole: Any = pa.scalar(0.0)
     some = pc.match_substring_regex(words, "[0-9]")
     for at, (_, size) in enumerate(_JOINT[unit]):

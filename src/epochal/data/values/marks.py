@@ -52,35 +52,30 @@ def settle_marks(
     """
     always = set(MISSING if missing is None else missing) | {""}
     known = set(marks_of_numbers(missing))
-    arrays: list[pa.ChunkedArray] = []
+    arrays = list(table.columns)
     counts: dict[str, dict[str, int]] = {}
     notes: list[str] = []
     names = table.column_names
     for index, column in enumerate(table.columns):
         if not pa.types.is_string(column.type):
-            arrays.append(column)
             continue
-        column = pc.utf8_trim_whitespace(column)
+        arrays[index] = column = pc.utf8_trim_whitespace(column)
         there = counted(column, known)
-        if not there:
-            arrays.append(column)
-            continue
-        marks = always & set(there)
+        marks = set(there) & always
         if set(there) - always and _mostly_digits(column, known):
             marks = set(there)
         marks -= set((levels or {}).get(names[index], ())) - {""}
         if missing is None and "NA" in marks and levels is None and _among_codes(column):
             marks.discard("NA")
+            times = "once" if there["NA"] == 1 else f"{there['NA']:,} times"
             notes.append(
-                f'{called(names, index)} has "NA" among codes of two letters ({_times(there["NA"])}): kept '
+                f'{called(names, index)} has "NA" among codes of two letters ({times}): kept '
                 'as a value; `missing=["NA"]` reads it as missing.'
             )
         if marks:
-            column = emptied(column, marks)
-            found = {mark: there[mark] for mark in there if mark in marks and mark}
-            if found:
-                counts[names[index]] = found
-        arrays.append(column)
+            arrays[index] = emptied(column, marks)
+        if found := {mark: count for mark, count in there.items() if mark in marks - {""}}:
+            counts[names[index]] = found
     return pa.Table.from_arrays(arrays, names=names), counts, tuple(notes)
 
 
@@ -119,21 +114,16 @@ def marks_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
             columns.setdefault(mark, []).append((index, count))
     if not columns:
         return ()
-    said = ", ".join(f'"{mark}" ({_where(names, found)})' for mark, found in columns.items())
-    return (f"read as missing: {said}; `missing=...` replaces the marks.",)
+    shown = ", ".join(f'"{mark}" ({_where(names, found)})' for mark, found in columns.items())
+    return (f"read as missing: {shown}; `missing=...` replaces the marks.",)
 
 
-def _where(names: Sequence[str], found: Sequence[tuple[int, int]], most: int = 3) -> str:
-    said = ", ".join(f"{count:,} in {called(names, index)}" for index, count in found[:most])
-    if len(found) <= most:
-        return said
-    more = len(found) - most
-    total = sum(count for _, count in found)
-    return f"{said} and more in {more:,} other column{'s' if more > 1 else ''}; {total:,} in all"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
+def _where(names: Sequence[str], found: Sequence[tuple[int, int]]) -> str:
+    shown = ", ".join(f"{count:,} in {called(names, index)}" for index, count in found[:3])
+    if len(found) <= 3:
+        return shown
+    more, total = len(found) - 3, sum(count for _, count in found)
+    return f"{shown} and more in {more:,} other column{'s' if more > 1 else ''}; {total:,} in all"
 
 
 def _others(column: pa.ChunkedArray, known: Collection[str]) -> list[str]:
@@ -144,9 +134,8 @@ def _others(column: pa.ChunkedArray, known: Collection[str]) -> list[str]:
 
 def _mostly_digits(column: pa.ChunkedArray, known: Collection[str]) -> bool:
     others = _others(column, known)
-    return bool(others) and sum(any(c.isdigit() for c in one) for one in others) >= _DIGITS_SHARE * len(
-        others
-    )
+    digits = sum(any(map(str.isdigit, one)) for one in others)
+    return bool(others) and digits >= _DIGITS_SHARE * len(others)
 
 
 def _among_codes(column: pa.ChunkedArray) -> bool:

@@ -11,10 +11,17 @@ import pyarrow.compute as pc
 
 from epochal.common.faces import option
 from epochal.data.values.clock_times import amounts_of, joint_unit
-from epochal.data.values.number_text import in_one_way
-from epochal.data.values.odd_cells import Odd, are_marks, counted, odd_cells, quoted
-from epochal.data.values.opposites import OPPOSITES, opposites_in, with_signs
-from epochal.data.values.units import column_units, factor, is_money, normal_money, normal_unit
+from epochal.data.values.odd_cells import Odd, are_marks, counted, odd_cells, read_as_missing
+from epochal.data.values.units import (
+    OPPOSITES,
+    column_units,
+    factor,
+    is_money,
+    normal_money,
+    normal_unit,
+    opposites_in,
+    with_signs,
+)
 
 MOST = 0.9
 """A text column with this share of numbers is numeric, with odd cells."""
@@ -32,6 +39,11 @@ _AFTER = (
     r"^[.,]--?$|^[.,]?\s*(?P<unit>[^0-9\s+()=<>,;:!?#&@|~.-](?:[^0-9+()=<>,;:!?#&@|~-]*[^0-9\s+()=<>,;:!?#&@|~-])?"
     r"[23]?)?\s*(?P<close>\))?(?P<minus>-)?$"
 )
+_DASHES = "[\u2010-\u2015\u2212\ufe63\uff0d]"
+_DIGITS = [
+    "".join(chr(first + digit) for digit in range(10)) for first in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50)
+]
+"""Arabic, Persian, Devanagari, Bengali and Thai digits."""
 
 
 class NumberForm(NamedTuple):
@@ -69,7 +81,7 @@ class NumberForm(NamedTuple):
         money, unit, negative, body, power = parts
         number = pc.cast(_plain(body, power, self.decimal, self.group), pa.float64())
         kinds = pc.unique(pc.drop_null(unit)).to_pylist()
-        factors = [self._factor(one) for one in kinds]
+        factors = [factor(one, self.unit) or (None if one else 1.0) for one in kinds]
         scale = pc.take(
             pa.array([*factors, 1.0], pa.float64()),
             pc.fill_null(pc.index_in(unit, value_set=pa.array(kinds, pa.string())), len(kinds)),
@@ -82,20 +94,14 @@ class NumberForm(NamedTuple):
             number = pc.if_else(pc.fill_null(fits, False), number, pa.scalar(None, pa.float64()))
         return number
 
-    def _factor(self, unit: str) -> float | None:
-        if not unit and not (self.unit and factor("", self.unit) is not None):
-            return 1.0
-        return factor(unit, self.unit)
-
     def __str__(self) -> str:
         if self.joint:
             return {"h": "in hours", "ft": "in feet", "lb": "in pounds"}[self.unit]
         marks = {" ": "blanks", ",": "commas", ".": "dots", "'": "apostrophes", "_": "underscores"}
-        said = [f"thousands separated by {marks[self.group]}"] if self.group else []
-        said += ["a comma as the decimal mark"] if self.decimal == "," else []
-        named = " ".join(part for part in (self.money, self.unit) if part)
-        said += [f"in {named}"] if named else []
-        return ", ".join(said)
+        group = f"thousands separated by {marks[self.group]}" if self.group else ""
+        comma = "a comma as the decimal mark" if self.decimal == "," else ""
+        unit = " ".join(filter(None, ("in", self.money, self.unit))) if self.money or self.unit else ""
+        return ", ".join(filter(None, (group, comma, unit)))
 
 
 @dataclass(frozen=True)
@@ -124,8 +130,7 @@ def say(found: Written) -> str:
     if found.doubt:
         parts[0] += f", which is ambiguous: {option('decimal', found.doubt)} reads the other way"
     parts += found.remarks
-    if found.odd:
-        parts.append(f"{quoted(found.odd)} {'is' if len(found.odd) == 1 else 'are'} read as missing")
+    parts += [read_as_missing(found.odd)] if found.odd else []
     return "; ".join(parts)
 
 
@@ -196,9 +201,30 @@ def _written(column: pa.ChunkedArray, numbers: pa.Array, form: NumberForm, *more
     return Written(values, form, odd, _example(column, values, form), *more)
 
 
+def _in_one_way(words: Any) -> Any:
+    """Text with one kind of digits, minus, apostrophe and blank, and without signs of an estimate.
+
+    >>> _in_one_way(pa.array(["−1’200", "~5", "٣٫٥"])).to_pylist()
+    ["-1'200", '5', '3.5']
+    """
+    plain_ascii = pc.all(pc.string_is_ascii(words)).as_py() is not False
+    if plain_ascii and not pc.any(pc.match_substring_regex(words, r"\s\s|^[\s~]|\s$|[\t\n`]")).as_py():
+        return words
+    plain = pc.utf8_normalize(words, form="NFKC")
+    if not plain_ascii and pc.any(pc.match_substring_regex(plain, f"[{''.join(_DIGITS)}]")).as_py():
+        for digit, others in enumerate(zip(*_DIGITS, strict=True)):
+            plain = pc.replace_substring_regex(plain, f"[{''.join(others)}]", str(digit))
+        for mark, instead in (("\u066b", "."), ("\u066c", ","), ("\u066a", "%")):
+            plain = pc.replace_substring(plain, mark, instead)
+    marks = ((_DASHES, "-"), ("[\u2018\u2019\u00b4`]", "'"), (r"\s+", " "), (r"^\s*[~≈∼]\s*", ""))
+    for pattern, instead in marks:
+        plain = pc.replace_substring_regex(plain, pattern, instead)
+    return pc.utf8_trim_whitespace(plain)
+
+
 def _parts(words: Any) -> tuple[Any, Any, Any, Any, Any]:
     """Currency, unit, sign, digits with marks, and power of ten; missing for non-numbers."""
-    cell = pc.extract_regex(in_one_way(words), _CELL)
+    cell = pc.extract_regex(_in_one_way(words), _CELL)
     before = pc.extract_regex(pc.struct_field(cell, "before"), _BEFORE)
     after = pc.extract_regex(pc.struct_field(cell, "after"), _AFTER)
     good = pc.and_(pc.is_valid(before), pc.is_valid(after))

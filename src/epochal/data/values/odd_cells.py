@@ -43,13 +43,10 @@ def odd_cells(column: Any, values: Any) -> tuple[Odd, ...]:
     odd = pc.and_(pc.is_null(values), pc.is_valid(column))
     if not pc.any(odd).as_py():
         return ()
-    words = column.filter(odd)
-    rows = pc.indices_nonzero(odd)
+    words, rows = column.filter(odd), pc.indices_nonzero(odd)
     found = counted(words)
-    first = {word: pc.index(words, word).as_py() for word in list(found)[:20]}
-    return tuple(
-        Odd(word, n, rows[first[word]].as_py() + 1 if word in first else 0) for word, n in found.items()
-    )
+    first = {word: rows[pc.index(words, word).as_py()].as_py() + 1 for word in list(found)[:20]}
+    return tuple(Odd(word, count, first.get(word, 0)) for word, count in found.items())
 
 
 def known_marks(odd: Sequence[Odd]) -> bool:
@@ -62,14 +59,11 @@ def are_marks(odd: Sequence[Odd], cells: int) -> bool:
 
     Several other words may have distinct meanings, such as low and high.
     """
-    if known_marks(odd):
-        return sum(one.count for one in odd) <= cells / 2
     others = [one for one in odd if not known_marks([one])]
-    return (
-        len(others) == 1
-        and not re.search(r"\d", others[0].word)
-        and sum(one.count for one in odd) <= MARK_SHARE * cells
-    )
+    count = sum(one.count for one in odd)
+    if not others:
+        return count <= cells / 2
+    return len(others) == 1 and not re.search(r"\d", others[0].word) and count <= MARK_SHARE * cells
 
 
 def refuse_odd(
@@ -94,16 +88,20 @@ def quoted(odd: Sequence[Odd], most: int = 5) -> str:
     >>> quoted([Odd("unknown", 2, 7), Odd("1O", 1, 9)])
     '"unknown" (2 values, first in row 7), "1O" (row 9)'
     """
-    shown = [
-        f'"{one.word}" '
-        + (f"({one.count:,} values, first in row {one.row:,})" if one.count > 1 else f"(row {one.row:,})")
-        for one in odd[:most]
-    ]
+    shown = []
+    for one in odd[:most]:
+        values = f"{one.count:,} values, first in " if one.count > 1 else ""
+        shown.append(f'"{one.word}" ({values}row {one.row:,})')
     more = f" and {len(odd) - most:,} more kinds" if len(odd) > most else ""
     return ", ".join(shown) + more
 
 
+def read_as_missing(odd: Sequence[Odd]) -> str:
+    """That these cells are read as missing, without a period."""
+    return f"{quoted(odd)} {'is' if len(odd) == 1 else 'are'} read as missing"
+
+
 def counted(words: Any) -> dict[str, int]:
     """Counts of words, the most frequent first."""
-    found = pc.value_counts(words.drop_null())
-    return dict(Counter({one["values"].as_py(): one["counts"].as_py() for one in found}).most_common())
+    found = pc.value_counts(words.drop_null()).to_pylist()
+    return dict(Counter({one["values"]: one["counts"] for one in found}).most_common())

@@ -1,9 +1,12 @@
-"""Units and currencies of numbers, and conversion factors between units of one kind."""
+"""Units, currencies and words for a sign beside numbers, and conversion factors between units of one kind."""
 
 from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
+from typing import Any
+
+import pyarrow.compute as pc
 
 from epochal.common.faces import option
 from epochal.errors import Refusal
@@ -49,6 +52,10 @@ _SIZES = {
     for size, units in family.items()
     for unit in units.split(",")
 }
+OPPOSITES = {"N, S negative": ("N", "S"), "E, W negative": ("E", "W"), "CR, DR negative": ("CR", "DR")}
+"""Pairs of words by description; the second one makes a number negative."""
+
+_BEFORE = r"^([^A-Za-z]*[0-9])\s?°?\s?"
 
 
 @lru_cache(maxsize=4096)
@@ -140,3 +147,30 @@ def _mixed(said: tuple[str, str | int], found: dict[str, int], what: str) -> str
     shown = ", ".join(f"{one} ({count:,})" for one, count in list(found.items())[:5])
     leave = f", or leave the column out with {option('drop', [said[1]])}." if said[1] else "."
     return f"{said[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert them{leave}"
+
+
+def opposites_in(words: Any) -> str:
+    """The pair of words after the numbers of almost all texts, if both occur; else empty.
+
+    >>> import pyarrow as pa
+    >>> opposites_in(pa.array(["48.9° N", "12.5 S"])), opposites_in(pa.array(["60 W", "100 W"]))
+    ('N, S negative', '')
+    """
+    for unit, (plus, minus) in OPPOSITES.items():
+        found = [pc.match_substring_regex(words, f"{_BEFORE}{word}$") for word in (plus, minus)]
+        counts = [pc.sum(one).as_py() or 0 for one in found]
+        if min(counts) and sum(counts) >= 0.9 * len(words):
+            return unit
+    return ""
+
+
+def with_signs(words: Any, unit: str) -> Any:
+    """The texts with a sign in place of the words of a pair.
+
+    >>> import pyarrow as pa
+    >>> with_signs(pa.array(["48.9° N", "12.5 S", "3"]), "N, S negative").to_pylist()
+    ['48.9', '-12.5', '3']
+    """
+    plus, minus = OPPOSITES[unit]
+    words = pc.replace_substring_regex(words, f"{_BEFORE}{plus}$", r"\1")
+    return pc.replace_substring_regex(words, f"{_BEFORE}{minus}$", r"-\1")
