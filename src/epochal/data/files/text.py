@@ -7,7 +7,6 @@ import io
 import itertools
 import json
 import re
-import shutil
 import tempfile
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -45,13 +44,8 @@ class _Reader:
         self.types: dict[str, pa.DataType] = {name: pa.string() for name in text if name in dialect.names}
         self.sifted = self.repeated = False
         """Whether to skip non-rows, and repeated headers, among the rows."""
-        self.cleaned = (
-            dialect.delimiter == " "
-            or dialect.spaced
-            or dialect.quote != '"'
-            or bool(dialect.tail)
-            or bool(dialect.comment and dialect.given)
-        )
+        self.cleaned = dialect.delimiter == " " or dialect.spaced or dialect.quote != '"' or dialect.given
+        self.cleaned = self.cleaned or dialect.tail > 0
 
     @contextmanager
     def source(self) -> Iterator[Any]:
@@ -60,44 +54,35 @@ class _Reader:
         Its threads may hold the input beyond the call, and a Python object would abort a process
         that exits then: so a path is used unless the copy is large.
         """
-        plain, small = self.content.plain, self.content.size < STREAM_BYTES
-        if not self.cleaned and plain is not None:
-            yield str(plain)
-        elif not self.cleaned and not small:
-            with self.content.open() as file:
+        if not self.cleaned and self.content.plain is not None:
+            yield str(self.content.plain)
+            return
+        with self.content.open() as file, tempfile.NamedTemporaryFile() as out:
+            if not self.cleaned and self.content.size >= STREAM_BYTES:
                 yield file
-        else:
-            with tempfile.NamedTemporaryFile() as out:
-                if self.cleaned:
-                    lines = _cleaned_lines(self.content, self.dialect, self.sifted, self.repeated)
-                    out.writelines(line.encode() for line in lines)
-                else:
-                    with self.content.open() as file:
-                        shutil.copyfileobj(file, out)
-                out.flush()
-                yield out.name
+                return
+            lines = _cleaned_lines(self.content, self.dialect, self.sifted, self.repeated)
+            out.writelines(map(str.encode, lines) if self.cleaned else file)
+            out.flush()
+            yield out.name
 
     def options(self, only: Collection[str] = ()) -> dict[str, Any]:
         dialect = self.dialect
-        marks = sorted(self.marks | {f" {mark}" for mark in self.marks})
-        return {
-            "read_options": pc_csv.ReadOptions(
-                column_names=list(dialect.names),
-                skip_rows=0 if self.cleaned else dialect.start,
-                encoding="utf-8" if self.cleaned else dialect.encoding,
-                block_size=_BLOCK_BYTES,
-            ),
-            "parse_options": pc_csv.ParseOptions(
-                delimiter=dialect.delimiter, newlines_in_values=dialect.quoted
-            ),
-            "convert_options": pc_csv.ConvertOptions(
-                null_values=marks,
-                strings_can_be_null=False,
-                column_types=dict.fromkeys(only, pa.string()) if only else self.types,
-                decimal_point=dialect.decimal,
-                include_columns=list(only) or None,
-            ),
-        }
+        read = pc_csv.ReadOptions(
+            column_names=list(dialect.names),
+            skip_rows=0 if self.cleaned else dialect.start,
+            encoding="utf-8" if self.cleaned else dialect.encoding,
+            block_size=_BLOCK_BYTES,
+        )
+        parse = pc_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=dialect.quoted)
+        convert = pc_csv.ConvertOptions(
+            null_values=sorted(self.marks | {f" {mark}" for mark in self.marks}),
+            strings_can_be_null=False,
+            column_types=dict.fromkeys(only, pa.string()) if only else self.types,
+            decimal_point=dialect.decimal,
+            include_columns=list(only) or None,
+        )
+        return {"read_options": read, "parse_options": parse, "convert_options": convert}
 
     @contextmanager
     def opened(self, only: Collection[str] = ()) -> Iterator[Any]:
@@ -224,22 +209,14 @@ def read_text(
 
 def _headers_in(table: pa.Table, dialect: Dialect) -> int:
     """Number of rows that repeat the header."""
-    if not dialect.first:
+    cells = _cells(dialect.first, dialect) if dialect.first else []
+    if len(cells) != table.num_columns:
         return 0
-    cells = _cells(dialect.first, dialect)
-    texts = [
-        (column, cell)
-        for column, cell in zip(table.columns, cells, strict=False)
-        if pa.types.is_string(column.type) and cell
-    ]
-    if len(cells) != table.num_columns or not texts:
-        return 0
-    same = pc.equal(pc.utf8_trim_whitespace(texts[0][0]), texts[0][1])
-    for column, cell in texts[1:]:
-        if not pc.any(same).as_py():
-            return 0
-        same = pc.and_(same, pc.equal(pc.utf8_trim_whitespace(column), cell))
-    return int(pc.sum(same).as_py() or 0)
+    same: Any = pa.scalar(True)
+    for column, cell in zip(table.columns, cells, strict=True):
+        if pa.types.is_string(column.type) and cell and pc.any(same).as_py():
+            same = pc.and_(same, pc.equal(pc.utf8_trim_whitespace(column), cell))
+    return 0 if isinstance(same, pa.Scalar) else int(pc.sum(same).as_py() or 0)
 
 
 def _cells(line: str, dialect: Dialect) -> list[str]:
@@ -252,14 +229,12 @@ def _parsed(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
 
 
 def _fits(column: pa.Array, kind: pa.DataType) -> bool:
-    if pa.types.is_string(kind):
-        return True
     if pa.types.is_null(kind):
         return len(column) == 0
+    if pa.types.is_boolean(kind):
+        words = pa.array(["true", "false", "True", "False", "TRUE", "FALSE", "0", "1"])
+        return pc.all(pc.is_in(column, value_set=words)).as_py() is not False
     try:
-        if pa.types.is_boolean(kind):
-            words = pa.array(["true", "false", "True", "False", "TRUE", "FALSE", "0", "1"])
-            return bool(pc.all(pc.is_in(column, value_set=words)).as_py() is not False)
         column.cast(kind)
     except pa.ArrowException:
         return False
@@ -297,13 +272,10 @@ def _cleaned_lines(content: Content, dialect: Dialect, sifted: bool, repeated: b
     if not dialect.spaced and dialect.quote == '"':
         yield from lines
         return
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=dialect.delimiter, lineterminator="\n")
     for row in _parsed(lines, dialect):
-        writer.writerow(row)
+        out = io.StringIO(newline="")
+        csv.writer(out, delimiter=dialect.delimiter, lineterminator="\n").writerow(row)
         yield out.getvalue()
-        out.seek(0)
-        out.truncate()
 
 
 def _plain_lines(lines: Iterable[str], dialect: Dialect, repeated: bool) -> Iterator[str]:

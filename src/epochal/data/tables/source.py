@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from epochal.data.columns import ColumnReference, default_name, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, is_parquet
@@ -26,11 +24,6 @@ from epochal.data.tables.table import TableOptions, dataset_of_table
 from epochal.errors import Refusal
 
 
-def _is_table(source: Any) -> bool:
-    """Whether it is a path that no other source recognizes, or a data frame."""
-    return isinstance(source, str | Path) or is_frame(source) or is_pair(source)
-
-
 def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
     options, reading = chosen(TableOptions, arguments), chosen(Reading, arguments)
     if options.groups_from is not None and options.groups is None:
@@ -40,7 +33,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) 
         )
     if isinstance(source, str | Path):
         return _of_path(source, options, reading, arguments.get("stream"), progress)
-    return _of_pair(source, options) if is_pair(source) else _of_frame(source, options)
+    return _of_frame(source, options)
 
 
 def _encode_new(encoder: Encoder, source: Any, known: Known) -> Dataset:
@@ -49,8 +42,8 @@ def _encode_new(encoder: Encoder, source: Any, known: Known) -> Dataset:
         path = existing(source)
         if is_parquet(path) and is_large(path, known.stream):
             return new_rows_of_parquet(path, encoder, known)
-    as_kept_in_training = functools.partial(encode, dtype=known.dtype)
-    return new_rows(read_new(encoder, source, known.reading), encoder, as_kept_in_training, known.partial)
+    as_in_training = functools.partial(encode, dtype=known.dtype)
+    return new_rows(read_new(encoder, source, known.reading), encoder, as_in_training, known.partial)
 
 
 def _of_path(
@@ -74,12 +67,17 @@ def _of_path(
     return replace(found, encoder=replace(found.encoder, missing=reading.marks))
 
 
-def _of_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
-    """`(frame, "target")` or `(frame, y)`, optionally with sample weights."""
-    table, notes = _frame_table(source[0], options)
+def _of_frame(source: Any, options: TableOptions) -> Dataset:
+    """A frame with its target among the columns, or `(frame, "target")` or `(frame, y)`, and sample weights.
+
+    The target is by default the last column, without the index levels that have a role.
+    """
+    frame, *given = source if is_pair(source) else (source,)
+    named = {one for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)}
+    table, notes = table_of_frame(frame, lambda names: resolve_all(options.drop, names, "drop"), index=named)
     roles: dict[str, Any] = {}
     beside: list[str] = []
-    for role, values in zip(ROLES, source[1:], strict=False):
+    for role, values in zip(ROLES, given, strict=False):
         if isinstance(values, (str, int)):
             roles[role] = values
         elif values is not None or role == "target":
@@ -89,24 +87,13 @@ def _of_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
             table = table.append_column(name, column)
             roles[role] = name
             beside.append(name)
-    return dataset_of_table(table, replace(options, **roles), "data frame", notes, beside=beside)
-
-
-def _of_frame(frame: Any, options: TableOptions) -> Dataset:
-    """A frame with its target among the columns, by default the last one (without the index)."""
-    table, notes = _frame_table(frame, options)
     among = frame.shape[1] if getattr(frame, "ndim", 0) == 2 and frame.shape[1] else None
-    return dataset_of_table(table, options, "data frame", notes, among=among)
-
-
-def _frame_table(frame: Any, options: TableOptions) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table of a frame, with the index levels that have a role."""
-    roles = {one for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)}
-    return table_of_frame(frame, lambda names: resolve_all(options.drop, names, "drop"), index=roles)
+    options = replace(options, **roles)
+    return dataset_of_table(table, options, "data frame", notes, beside=beside, among=among)
 
 
 TABLES = Source(
-    recognizes=_is_table,
+    recognizes=lambda source: isinstance(source, str | Path) or is_frame(source) or is_pair(source),
     load=_load,
     options={
         **dict.fromkeys(("target", "sample_weight", "groups"), ColumnReference),
