@@ -16,8 +16,7 @@ from epochal.data.rows import FileRows
 from epochal.data.source import Known
 from epochal.data.streams.parquet import batches_of, check_space, columns_of, whole_column
 from epochal.data.tables.encode import encode
-from epochal.data.tables.match import match_columns
-from epochal.data.tables.new import dataset_of_new, newly_missing
+from epochal.data.tables.new import dataset_of_new, match_columns, newly_missing
 from epochal.data.tables.rewritten import as_in_training
 from epochal.data.tables.schema import Encoder
 from epochal.errors import Refusal

@@ -105,8 +105,8 @@ def check_format(form: str) -> str:
     """
     for one in form.split(OR):
         _pattern(one)
-    if not all(re.search("%[YyG]", _expanded(one)) for one in form.split(OR)):
-        raise Refusal(f'`date_format` must have a year, %Y or %y; got "{form}".')
+        if not re.search("%[YyG]", _expanded(one)):
+            raise Refusal(f'`date_format` must have a year, %Y or %y; got "{form}".')
     return form
 
 
@@ -120,25 +120,23 @@ def _expanded(form: str) -> str:
 @lru_cache(maxsize=512)
 def _pattern(form: str) -> str:
     """A regular expression with a group for each part of a form."""
-    rest, found, before = _expanded(form), "", False
-    while rest:
-        if rest[0] == "%" and len(rest) > 1 and rest[1] != "%":
-            part = rest[1]
-            if part not in _PARTS or f"(?P<{part}>" in found:
-                raise Refusal(
-                    f"`date_format` must be made of {', '.join(f'%{one}' for one in _PARTS)}, each once, as "
-                    f'in "%d.%m.%Y"; got "{form}".'
-                )
-            inner, tight = _PARTS[part], before or rest[2:3] == "%"
-            if tight and inner.startswith("[0-9]{1,2}"):
-                inner = "[0-9]{2}"
-            gap = r"\s?" if part in "pz" else ""
-            found += f"{gap}(?P<{part}>{inner})"
-            rest, before = rest[2:], True
-            continue
-        literal = "%" if rest.startswith("%%") else rest[0]
-        found += r"\s+" if literal.isspace() else ("[Tt]" if literal == "T" else re.escape(literal))
-        rest, before = rest[2 if rest.startswith("%%") else 1 :], False
+    pieces = re.findall(r"%%|%[^%]|.", _expanded(form), re.DOTALL)
+    found, before = "", False
+    for piece, following in zip(pieces, [*pieces[1:], ""], strict=True):
+        literal = "%" if piece == "%%" else piece
+        part = literal[1:]
+        if not part:
+            found += r"\s+" if literal.isspace() else "[Tt]" if literal == "T" else re.escape(literal)
+        elif part not in _PARTS or f"(?P<{part}>" in found:
+            raise Refusal(
+                f"`date_format` must be made of {', '.join(f'%{one}' for one in _PARTS)}, each once, as "
+                f'in "%d.%m.%Y"; got "{form}".'
+            )
+        else:
+            tight = before or following.startswith("%")
+            inner = re.sub(r"^\[0-9\]\{1,2\}.*", "[0-9]{2}", _PARTS[part]) if tight else _PARTS[part]
+            found += rf"\s?(?P<{part}>{inner})" if part in "pz" else f"(?P<{part}>{inner})"
+        before = bool(part)
     return f"^{found}$"
 
 

@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from epochal.common.faces import option
-from epochal.data.values.clock_times import amounts_of, joint_unit
 from epochal.data.values.odd_cells import Odd, are_marks, counted, odd_cells, read_as_missing
 from epochal.data.values.units import (
     OPPOSITES,
+    amounts_of,
     column_units,
     factor,
     is_money,
+    joint_unit,
     normal_money,
     normal_unit,
     opposites_in,
