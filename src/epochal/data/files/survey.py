@@ -123,7 +123,7 @@ def _valid(content: Content, encoding: str | None) -> str | None:
 def _pass(content: Content, narrow: bool, known: str | None) -> tuple[bool, bool, bool, bytearray, bytes]:
     """One pass: UTF-8, bytes of cp1252, quotes; the non-ASCII lines; and the last bytes."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    utf8, windows, quoted, position = True, False, False, 0
+    utf8, windows, quoted, position = known is None, False, False, 0
     words, tail = bytearray(), b""
     with content.open() as file:
         while block := file.read(_BLOCK_BYTES):
@@ -135,11 +135,7 @@ def _pass(content: Content, narrow: bool, known: str | None) -> tuple[bool, bool
                 )
             quoted = quoted or b'"' in block
             if not block.isascii() or decoder.getstate()[0]:
-                if utf8 and known is None:
-                    try:
-                        decoder.decode(block)
-                    except UnicodeDecodeError:
-                        utf8 = False
+                utf8 = utf8 and _decodes(decoder, block)
                 if len(words) < _WORD_BYTES:
                     words += b"\n".join(line for line in block.split(b"\n") if not line.isascii())
                 windows = windows or re.search(rb"[\x80-\x9f]", block) is not None
@@ -150,14 +146,18 @@ def _pass(content: Content, narrow: bool, known: str | None) -> tuple[bool, bool
                     f"{content.name} unfolds to more than {_UNFOLDED_TIMES} times its size, beyond "
                     f"{_UNFOLDED_BYTES:,} bytes. If that is what it should hold, unpack it first."
                 )
-    if utf8 and known is None:
-        try:
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            utf8 = False
+    utf8 = utf8 and _decodes(decoder, b"", final=True)
     if position > len(tail) and b"\n" in tail:
         tail = tail[tail.index(b"\n") + 1 :]
     return utf8, windows, quoted, words[:_WORD_BYTES], tail
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False) -> bool:
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _wrong(content: Content, encoding: str) -> int | None:

@@ -25,14 +25,10 @@ def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
         book = calamine.CalamineWorkbook.from_path(str(path))
         names = list(book.sheet_names)
         rows: list[list[Any]] = []
-        if sheet is not None:
-            chosen = _chosen(sheet, names)
+        for chosen in names if sheet is None else [_chosen(sheet, names)]:
             rows = book.get_sheet_by_name(chosen).to_python()
-        else:
-            for chosen in names:
-                rows = book.get_sheet_by_name(chosen).to_python()
-                if rows:
-                    break
+            if rows:
+                break
     except Refusal:
         raise
     except Exception as error:  # an exception class per format
@@ -69,7 +65,7 @@ def _cell(value: Any) -> str:
     ('3', '2024-05-01', 'true')
     """
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return str(value).lower()
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
     if isinstance(value, datetime.datetime):

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
-from epochal.data.columns import ColumnReference, called, reference, resolve
+from epochal.data.columns import ColumnReference, called, reference
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
@@ -33,9 +33,8 @@ from epochal.data.source import Progress
 from epochal.data.streams.large import streams, streams_note
 from epochal.data.tables.association import goal_of
 from epochal.data.tables.encode import encode, encoded_dtype
-from epochal.data.tables.identifiers import usual_target
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import TableOptions, input_columns, weights_of
+from epochal.data.tables.table import TableOptions, input_columns, roles_of, weights_of
 from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of
 from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.errors import DataFailed, Refusal, first_line
@@ -163,14 +162,9 @@ def _convert(
 ) -> None:
     """Write rows, targets and metadata of the files into a folder."""
     names = columns_of(files)
-    instead = ""
-    if options.target is None:
-        target, instead = usual_target(names, lambda at: whole_column(files, names[at]))
-    else:
-        target = resolve(options.target, names, "target")
-    weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
-    if weight == target:
-        raise Refusal(f"`sample_weight` must be another column than the target; got {called(names, target)}.")
+    target, weight, instead = roles_of(
+        options, names, lambda at: whole_column(files, names[at]), lambda at: called(names, at)
+    )
     column = whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
@@ -179,7 +173,7 @@ def _convert(
     column, read, written = plain_target(column, *how)
     named = options.target is not None
     present, notes = _present(column, called(names, target), reference(names, target), named)
-    notes += [one for one in (instead, read) if one]
+    notes += [*instead, *([read] if read else [])]
     column = column.filter(pa.array(present)) if not present.all() else column
     task, note = recognize_task(column, called(names, target), options.task)
     there = seen.filter(pc.is_valid(seen.column(target)))

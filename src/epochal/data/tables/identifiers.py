@@ -52,7 +52,7 @@ def no_input(
     if not text and not _counts(filled):
         return "", ""
     distinct = pc.count_distinct(filled).as_py()
-    share = f"{distinct:,} of {len(filled):,} values differ"
+    share, few = f"{distinct:,} of {len(filled):,} values differ", distinct < len(filled) / 2
     named = IDENTIFIER_NAME.fullmatch(name) is not None or (
         re.fullmatch(r"column \d+", name) is not None and not text and rows_counted(column, (0, 1))
     )
@@ -64,11 +64,10 @@ def no_input(
             if length > 40 or blanks >= 3 or (length >= _SENTENCE and writing_of(some).unspaced):
                 return "free text", f"looks like free text ({share})"
             return "identifier", f"looks like an identifier ({share})"
-        if named and distinct >= len(filled) / 2:
-            return "identifier", f"looks like an identifier by its name ({share})"
-        return "", ""
+        by_name = named and not few
+        return ("identifier", f"looks like an identifier by its name ({share})") if by_name else ("", "")
     counted = rows_counted(column)
-    if not counted and (not named or distinct < len(filled) / 2):
+    if not counted and (not named or few):
         return "", ""
     if counted and not named and not _ENTRY.fullmatch(name):
         return "", f"counts the rows ({pc.min(filled).as_py():,} to {pc.max(filled).as_py():,})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,15 +88,8 @@ def dataset_of_table(
             f"{source} must have at least 2 columns, inputs and a target; got {len(names)}."
             f"{'' if source == 'data frame' else remedy}"
         )
-    remarks = list(notes)
-    if options.target is None:
-        target, instead = usual_target(names[:among], table.column)
-        remarks += [instead] if instead else []
-    else:
-        target = resolve(options.target, names, "target")
-    weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
-    if weight == target:
-        raise Refusal(f"`sample_weight` must be another column than the target; got {known_as(target)}.")
+    target, weight, instead = roles_of(options, names, table.column, known_as, among)
+    remarks = [*notes, *instead]
     text = pa.types.is_string(table.column(target).type)
     table, read, written = with_plain_target(table, target, known_as(target), options.task, options.decimal)
     table, rows, left = with_targets(table, target, known_as(target), named=options.target is not None)
@@ -153,6 +146,26 @@ def dataset_of_table(
         groups=groups,
         follows=follows,
     )
+
+
+def roles_of(
+    options: TableOptions,
+    names: Sequence[str],
+    column: Callable[[int], pa.ChunkedArray],
+    known_as: Callable[[int], str],
+    among: int | None = None,
+) -> tuple[int, int | None, list[str]]:
+    """The target, the weights of the samples, and a note on a target that is not the last column."""
+    notes = []
+    if options.target is None:
+        target, note = usual_target(names[:among], column)
+        notes = [note] if note else []
+    else:
+        target = resolve(options.target, names, "target")
+    weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
+    if weight == target:
+        raise Refusal(f"`sample_weight` must be another column than the target; got {known_as(target)}.")
+    return target, weight, notes
 
 
 def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) -> NDArray[np.int64]:

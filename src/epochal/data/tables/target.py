@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import option
 from epochal.common.printable import shortlist
-from epochal.data.columns import ColumnReference
+from epochal.data.columns import ColumnReference, plain_name
 from epochal.data.labels import label_type_of
 from epochal.data.tables.encode import as_text, to_numbers
 from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
@@ -182,7 +182,7 @@ def targets_of(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[Any]:
     return class_ids(column, task, said) if task.is_classification else target_numbers(column, said)
 
 
-def class_ids(column: pa.ChunkedArray, task: Task, said: str, start: int = 0) -> NDArray[np.int32]:
+def class_ids(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[np.int32]:
     """Class ids `(n,)` of a column without missing values.
 
     Raises:
@@ -195,10 +195,9 @@ def class_ids(column: pa.ChunkedArray, task: Task, said: str, start: int = 0) ->
         known = ", ".join(task.classes[:10])
         raise Refusal(
             f"{said} must be one of the {len(task.classes)} classes of the training table ({known}); "
-            f'got "{words[row]}" in row {start + row + 1:,}.'
+            f'got "{words[row]}" in row {row + 1:,}.'
         )
-    ids: NDArray[np.int32] = np.asarray(found.to_numpy()).astype(np.int32)
-    return ids
+    return np.asarray(found.to_numpy().astype(np.int32))
 
 
 def known_ids(column: pa.ChunkedArray, task: Task, said: str) -> tuple[NDArray[np.int32], list[str]]:
@@ -247,18 +246,17 @@ def spellings(words: tuple[str, ...], classes: tuple[str, ...]) -> dict[str, str
 
 def _by(spelled: Callable[[str], str], classes: tuple[str, ...]) -> dict[str, str]:
     """The class of each spelling, without ambiguous ones."""
-    each = [spelled(name) for name in classes]
+    each = list(map(spelled, classes))
     return {word: name for word, name in zip(each, classes, strict=True) if each.count(word) == 1}
 
 
 def _plain_word(word: str) -> str:
     """A label without differences of case, blanks or number format."""
-    bare = " ".join(word.split()).casefold()
+    bare = plain_name(word)
     try:
-        number = float(bare)
+        return str(as_text(pa.array([float(bare)]))[0].as_py())
     except ValueError:
         return bare
-    return str(as_text(pa.array([number]))[0].as_py())
 
 
 def _truth(word: str) -> str:
@@ -298,19 +296,16 @@ def refuse_missing(
     """
     if count <= _MISSING_SHARE * rows or (named and not marks and count < rows):
         return
-    what = ""
+    what, how = "", "Name another column with `target=COLUMN`."
     if marks:
         are, mean = ("is", "it means") if len(marks) == 1 else ("are", "they mean")
         what = f" ({shortlist(marks, len(marks))} {are} read as missing)"
         how = f"If {mean} a class, pass `missing=[]`; if not, name another column with `target=COLUMN`, or "
         how += "remove those rows."
-    elif count == rows:
-        how = "Name another column with `target=COLUMN`."
-    else:
-        how = (
-            "It was taken for the target unnamed, and with so many gaps it may be none: "
-            f"{option('target', target)} says that it is, and leaves those rows out; or name another column."
-        )
+    elif count < rows:
+        how = "It was taken for the target unnamed, and with so many gaps it may be none: "
+        how += f"{option('target', target)} says that it is, and leaves those rows out; or name another "
+        how += "column."
     raise Refusal(
         f"{said} and may miss at most {_MISSING_SHARE:.0%} of its values; got {count:,} missing of "
         f"{rows:,}{what}, first in row {first:,}. {how}"

@@ -82,17 +82,17 @@ def refuse_odd(
     )
 
 
-def quoted(odd: Sequence[Odd], most: int = 5) -> str:
+def quoted(odd: Sequence[Odd]) -> str:
     """Odd cells with their counts and rows.
 
     >>> quoted([Odd("unknown", 2, 7), Odd("1O", 1, 9)])
     '"unknown" (2 values, first in row 7), "1O" (row 9)'
     """
     shown = []
-    for one in odd[:most]:
+    for one in odd[:5]:
         values = f"{one.count:,} values, first in " if one.count > 1 else ""
         shown.append(f'"{one.word}" ({values}row {one.row:,})')
-    more = f" and {len(odd) - most:,} more kinds" if len(odd) > most else ""
+    more = f" and {len(odd) - 5:,} more kinds" if len(odd) > 5 else ""
     return ", ".join(shown) + more
 
 
