@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import option
 from epochal.data.arrays.objects import of_objects
-from epochal.data.tables.pandas_columns import is_missing
+from epochal.data.tables.frames import is_missing
 from epochal.data.tables.target import class_ids, known_ids, recognize_task, target_numbers, targets_of
 from epochal.data.task import Task
 from epochal.errors import Refusal

@@ -19,7 +19,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from epochal.common.printable import shortlist
-from epochal.data.files.content import Content
+from epochal.data.files.reading import Content
 from epochal.data.files.workbook import text_of_sheet
 from epochal.errors import Refusal
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.json as pa_json
 
 from epochal.data.files.container import PACKING_ERRORS, unreadable
-from epochal.data.files.content import Content
+from epochal.data.files.reading import Content
 from epochal.errors import Refusal, first_line
 
 _SUFFIXES = (".json", ".jsonl", ".ndjson")

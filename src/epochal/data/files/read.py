@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from epochal.data.files.container import head_of, is_stream, kept_stream, unpack
-from epochal.data.files.content import Content
 from epochal.data.files.json_lines import is_json, read_json
 from epochal.data.files.reading import AS_FOUND, Reading
-from epochal.data.files.sniff import Dialect, sniff
+from epochal.data.files.sniff import sniff
+from epochal.data.files.text import read_text
 from epochal.data.files.tidy import MOST_TEXT, shrink_batches, tidy
 from epochal.errors import Refusal, first_line
 
@@ -75,23 +75,7 @@ def read_table(
         table, notes = read_json(content)
         return tidy(table, drop=drop), notes
     dialect = sniff(content, reading)
-    return table_of(content, dialect, reading, text(dialect.names))
-
-
-def table_of(
-    content: Content,
-    dialect: Dialect,
-    reading: Reading,
-    text: Collection[str] = (),
-    levels: Mapping[str, Collection[str]] | None = None,
-) -> tuple[pa.Table, tuple[str, ...]]:
-    """The tidy table of a text with a known dialect; `text` and `levels` as in `read_text`."""
-    from epochal.data.files.text import read_text
-
-    unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
-    table, notes = read_text(content, dialect, reading, {*text, *unclear}, levels)
-    metadata = {**(table.schema.metadata or {}), "decimal": dialect.decimal}
-    return tidy(table).replace_schema_metadata(metadata), notes
+    return read_text(content, dialect, reading, text(dialect.names))
 
 
 def parquet_table(

@@ -10,11 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from epochal.data.columns import default_name, unique_names
-from epochal.data.files.content import Content
-from epochal.data.files.header import is_number, is_title, is_total, is_units, looks_like_header, marks_names
-from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.files.header import (
+    Row,
+    is_number,
+    is_title,
+    is_total,
+    is_units,
+    looks_like_header,
+    marks_names,
+    quote_mark,
+    quotes_behind_blanks,
+    rows_of,
+)
+from epochal.data.files.reading import AS_FOUND, Content, Reading
 from epochal.data.files.survey import SAMPLE_BYTES, survey
-from epochal.data.files.text_rows import Row, quote_mark, quotes_behind_blanks, rows_of
 from epochal.data.values.decimal_mark import codes, decimal_mark
 from epochal.errors import Refusal
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from epochal.data.files.container import PACKING_ERRORS, unreadable
-from epochal.data.files.content import Content
+from epochal.data.files.reading import Content
 from epochal.errors import Refusal
 
 SAMPLE_BYTES = 1 << 18

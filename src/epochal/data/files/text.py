@@ -19,10 +19,9 @@ import pyarrow.csv as pc_csv
 
 from epochal.common.printable import shortlist
 from epochal.data.files.container import PACKING_ERRORS
-from epochal.data.files.content import Content
-from epochal.data.files.reading import Reading
+from epochal.data.files.reading import Content, Reading
 from epochal.data.files.sniff import DELIMITERS, Dialect
-from epochal.data.files.tidy import shrink_batches
+from epochal.data.files.tidy import shrink_batches, tidy
 from epochal.data.values.marks import counted, marks_note, marks_of_numbers, settle_marks
 from epochal.errors import Refusal, first_line
 
@@ -151,19 +150,20 @@ def read_text(
     text: Collection[str] = (),
     levels: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table in a text, and notes on what was recognized.
+    """The tidy table in a text, and notes on what was recognized.
 
     Args:
         content: the text.
         dialect: its format.
         reading: the options.
-        text: names of columns to read as text.
+        text: names of columns to read as text, besides those whose numbers are ambiguous.
         levels: training values of these columns, which are never missing-value marks.
 
     Raises:
         Refusal: rows with another number of fields, with their lines.
     """
-    reader = _Reader(content, dialect, marks_of_numbers(reading.missing), text)
+    unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
+    reader = _Reader(content, dialect, marks_of_numbers(reading.missing), [*text, *unclear])
     types = dict(reader.types)
     try:
         table = reader.table()
@@ -204,7 +204,8 @@ def read_text(
             f"{columns_have} neither a name nor a value (a delimiter ends each line): left out.",
             *notes,
         )
-    return table.replace_schema_metadata({"marks": json.dumps(counts)}), (*dialect.notes, *notes)
+    metadata = {"marks": json.dumps(counts), "decimal": dialect.decimal}
+    return tidy(table).replace_schema_metadata(metadata), (*dialect.notes, *notes)
 
 
 def _headers_in(table: pa.Table, dialect: Dialect) -> int:

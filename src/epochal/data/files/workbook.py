@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from epochal.common.printable import shortlist
-from epochal.data.files.content import Content
+from epochal.data.files.reading import Content
 from epochal.errors import Refusal, did_you_mean, first_line, require
 
 

@@ -21,9 +21,10 @@ from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.container import unpack
 from epochal.data.files.json_lines import is_json
 from epochal.data.files.npy import ARRAY_SUFFIXES
-from epochal.data.files.read import existing, is_parquet, parquet_table, read_table, table_of
+from epochal.data.files.read import existing, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.files.sniff import sniff
+from epochal.data.files.text import read_text
 from epochal.data.files.tidy import table_of_array
 from epochal.data.recipe import EXAMPLE
 from epochal.data.rows import FileRows, sampled
@@ -155,7 +156,7 @@ def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table
     levels = {dialect.names[at]: column.levels for at, column in columns if column.text}
     if target is not None and encoder.target_text:
         levels[dialect.names[target]] = encoder.task.classes if encoder.task is not None else ()
-    return table_of(content, dialect, reading, levels, levels)
+    return read_text(content, dialect, reading, levels, levels)
 
 
 def _unused(encoder: Encoder) -> Callable[[Sequence[str]], Collection[int]]:
