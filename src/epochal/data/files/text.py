@@ -22,7 +22,7 @@ from epochal.data.files.container import PACKING_ERRORS
 from epochal.data.files.reading import Content, Reading
 from epochal.data.files.sniff import DELIMITERS, Dialect
 from epochal.data.files.tidy import shrink_batches, tidy
-from epochal.data.values.marks import counted, marks_note, marks_of_numbers, settle_marks
+from epochal.data.values.marks import mark_counts, marks_note, marks_of_numbers, settle_marks
 from epochal.errors import Refusal, first_line
 
 STREAM_BYTES = 1 << 25
@@ -137,7 +137,7 @@ class _Reader:
         """Counts of each missing-value mark in these columns, whose cells have lost their text."""
         found: dict[str, dict[str, int]] = {}
         for name, column in self._cells(names) if names else ():
-            for mark, count in counted(column, self.marks - {""}).items():
+            for mark, count in mark_counts(column, self.marks - {""}).items():
                 counts = found.setdefault(name, {})
                 counts[mark] = counts.get(mark, 0) + count
         return found

@@ -17,9 +17,8 @@ from epochal.data.tables.encode import as_text, date_parts, to_dates, to_numbers
 from epochal.data.tables.identifiers import no_input
 from epochal.data.tables.schema import DATE_PARTS, ONE_HOT_LEVELS, Column, LeftOut
 from epochal.data.values.date_forms import compact_form, written_dates
-from epochal.data.values.marks import emptied
+from epochal.data.values.marks import are_marks, emptied, known_marks, read_as_missing, refuse_odd
 from epochal.data.values.number_forms import Written, say, written_numbers
-from epochal.data.values.odd_cells import known_marks, read_as_missing, refuse_odd
 from epochal.data.values.spellings import one_spelling
 from epochal.errors import Refusal
 
@@ -111,7 +110,7 @@ def _as_asked_numeric(column: pa.ChunkedArray, named: _Named, hints: Hints) -> t
     if pa.types.is_boolean(column.type):
         return named.column("boolean", bool(column.null_count)), ""
     found = written_numbers(column, named.said, named.reference, hints.decimal, hints.decimal_mark)
-    if found is not None and not refuse_odd(found.odd, column, named.said, named.reference, "numbers"):
+    if found is not None and are_marks(found.odd, len(column) - column.null_count):
         return _numbers(column, named, found)
     to_numbers(column.combine_chunks(), named.said)  # refuses other text
     return named.column("numeric", bool(column.null_count), text=pa.types.is_string(column.type)), ""
@@ -129,8 +128,7 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
     if dates is None and hints.date_format is not None:
         dates = written_dates(column, None, hints.day_first)
     if dates is not None:
-        if problem := refuse_odd(dates.odd, column, named.said, named.reference, "dates"):
-            raise Refusal(problem)
+        refuse_odd(dates.odd, column, named.said, named.reference, "dates")
         marks = tuple(one.word for one in dates.odd)
         if not marks:
             return _date(column, named, dates.form, dates.remark)
@@ -143,8 +141,7 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
         return None
     if not known_marks(numbers.odd) and pc.count_distinct(column).as_py() <= _FEW_LEVELS:
         return None
-    if problem := refuse_odd(numbers.odd, column, named.said, named.reference, "numbers"):
-        raise Refusal(problem)
+    refuse_odd(numbers.odd, column, named.said, named.reference, "numbers")
     return _numbers(column, named, numbers)
 
 

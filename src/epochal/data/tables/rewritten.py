@@ -11,8 +11,8 @@ from epochal.data.columns import called
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.values.date_forms import compact_form, parse_dates, written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
+from epochal.data.values.marks import Odd, known_marks, odd_cells, read_as_missing
 from epochal.data.values.number_forms import NumberForm, say, unit_remarks, written_numbers
-from epochal.data.values.odd_cells import Odd, known_marks, odd_cells, read_as_missing
 from epochal.data.values.units import OPPOSITES, factor
 from epochal.errors import Refusal
 

@@ -20,8 +20,8 @@ from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
 from epochal.data.task import Task
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
+from epochal.data.values.marks import counted, refuse_odd
 from epochal.data.values.number_forms import say, written_numbers
-from epochal.data.values.odd_cells import counted, refuse_odd
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.data.values.spellings import one_spelling
 from epochal.errors import Refusal, did_you_mean
@@ -63,8 +63,7 @@ def plain_target(
     if task == "regression" or (task is None and pc.count_distinct(column).as_py() > FEW_CLASSES):
         found = written_numbers(column, said, "", decimal, hint)
         if found is not None:
-            if problem := refuse_odd(found.odd, column, said, "", "numbers"):
-                raise Refusal(problem)
+            refuse_odd(found.odd, column, said, "", "numbers")
             return found.values, f"{said} {say(found)}.", tuple(found.form)
     if task == "regression":
         return column, "", ()

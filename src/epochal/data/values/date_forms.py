@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import option
 from epochal.data.values.date_words import ZONE, is_afternoon, is_weekday, month_number, seconds_ahead
-from epochal.data.values.odd_cells import Odd, are_marks, odd_cells
+from epochal.data.values.marks import Odd, are_marks, odd_cells
 from epochal.errors import Refusal
 
 MOST = 0.9

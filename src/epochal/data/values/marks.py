@@ -1,15 +1,19 @@
-"""Cells of a text table that mean a missing value."""
+"""Cells of a text column that mean a missing value, or differ from the rest."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from epochal.common.faces import option
 from epochal.data.columns import called
+from epochal.errors import Refusal
 
 MISSING = (
     *("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "-NaN", "-nan", "NaT", "NULL", "null", "<NA>"),
@@ -30,6 +34,20 @@ _DIGITS_SHARE = 0.8
 _CODE = re.compile(r"[A-Z]{2}")
 _CODES = 3
 """Other two-letter codes that make "NA" a value."""
+
+MARK_SHARE = 0.2
+"""The largest share of a word without digits that is taken as missing."""
+
+_LACKING = frozenset(
+    [
+        *(mark.lower().replace(" ", "_") for mark in (*MISSING, *NUMBER_MARKS)),
+        *("unknown", "missing", "nil", "tbd", "tba", "pending", "unspecified", "unavailable", "undefined"),
+        *("void", "blank", "empty", "no_data", "not_available", "not_applicable", "n.a.", "n.a", "unbekannt"),
+        *("keine", "fehlt", "k.a.", "k.a", "inconnu", "desconocido", "sconosciuto", "onbekend"),
+        *("...", "??", "*", "x", "#"),
+        *("0000-00-00", "0000-00-00_00:00:00", "00.00.0000", "00/00/0000"),
+    ]
+)
 
 
 def marks_of_numbers(missing: Collection[str] | None) -> tuple[str, ...]:
@@ -60,7 +78,7 @@ def settle_marks(
         if not pa.types.is_string(column.type):
             continue
         arrays[index] = column = pc.utf8_trim_whitespace(column)
-        there = counted(column, known)
+        there = mark_counts(column, known)
         marks = set(there) & always
         if set(there) - always and _mostly_digits(column, known):
             marks = set(there)
@@ -89,17 +107,16 @@ def emptied(words: Any, marks: Collection[str]) -> Any:
     return pc.if_else(found, pa.scalar(None, pa.string()), words)
 
 
-def counted(column: pa.ChunkedArray | pa.Array, marks: Collection[str]) -> dict[str, int]:
+def mark_counts(column: pa.ChunkedArray | pa.Array, marks: Collection[str]) -> dict[str, int]:
     """Counts of the marks that occur in a column of stripped texts.
 
-    >>> counted(pa.array(["NA", "a", "NA"]), ["NA", "-"])
+    >>> mark_counts(pa.array(["NA", "a", "NA"]), ["NA", "-"])
     {'NA': 2}
     """
     is_mark = pc.fill_null(pc.is_in(column, value_set=pa.array(sorted(marks), pa.string())), False)
     if not pc.any(is_mark).as_py():
         return {}
-    found = pc.value_counts(column.filter(is_mark)).to_pylist()
-    return {one["values"]: one["counts"] for one in found}
+    return _value_counts(column.filter(is_mark))
 
 
 def marks_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
@@ -141,3 +158,84 @@ def _mostly_digits(column: pa.ChunkedArray, known: Collection[str]) -> bool:
 def _among_codes(column: pa.ChunkedArray) -> bool:
     others = _others(column, MISSING)
     return len(others) >= _CODES and sum(bool(_CODE.fullmatch(one)) for one in others) >= 0.9 * len(others)
+
+
+@dataclass(frozen=True)
+class Odd:
+    """Cells of one spelling that do not fit the column; `row` is the first, from 1."""
+
+    word: str
+    count: int
+    row: int
+
+
+def odd_cells(column: Any, values: Any) -> tuple[Odd, ...]:
+    """The filled cells without a value, the most frequent first."""
+    odd = pc.and_(pc.is_null(values), pc.is_valid(column))
+    if not pc.any(odd).as_py():
+        return ()
+    words, rows = column.filter(odd), pc.indices_nonzero(odd)
+    found = counted(words)
+    first = {word: rows[pc.index(words, word).as_py()].as_py() + 1 for word in list(found)[:20]}
+    return tuple(Odd(word, count, first.get(word, 0)) for word, count in found.items())
+
+
+def known_marks(odd: Sequence[Odd]) -> bool:
+    """Whether all of them are known missing-value words."""
+    return all(one.word.lower().replace(" ", "_") in _LACKING for one in odd)
+
+
+def are_marks(odd: Sequence[Odd], cells: int) -> bool:
+    """Whether odd cells stand for missing values: known words for it, and at most one other without digits.
+
+    Several other words may have distinct meanings, such as low and high.
+    """
+    others = [one for one in odd if not known_marks([one])]
+    count = sum(one.count for one in odd)
+    if not others:
+        return count <= cells / 2
+    return len(others) == 1 and not re.search(r"\d", others[0].word) and count <= MARK_SHARE * cells
+
+
+def refuse_odd(
+    odd: Sequence[Odd], column: pa.ChunkedArray, said: str, reference: str | int, what: str
+) -> None:
+    """Refuse odd cells of a column that can't be read as missing."""
+    filled = len(column) - column.null_count
+    if are_marks(odd, filled):
+        return
+    count = sum(one.count for one in odd)
+    words = [one.word for one in odd[:5]] + ["…"] * (len(odd) > 5)
+    text = f", or {option('categorical', [reference])}" if reference else ""
+    raise Refusal(
+        f"{said} holds {what}, but for {count:,} of {filled:,} cells: {quoted(odd)}; correct them, pass "
+        f"{option('missing', words)} to read them as missing{text}."
+    )
+
+
+def quoted(odd: Sequence[Odd]) -> str:
+    """Odd cells with their counts and rows.
+
+    >>> quoted([Odd("unknown", 2, 7), Odd("1O", 1, 9)])
+    '"unknown" (2 values, first in row 7), "1O" (row 9)'
+    """
+    shown = []
+    for one in odd[:5]:
+        values = f"{one.count:,} values, first in " if one.count > 1 else ""
+        shown.append(f'"{one.word}" ({values}row {one.row:,})')
+    more = f" and {len(odd) - 5:,} more kinds" if len(odd) > 5 else ""
+    return ", ".join(shown) + more
+
+
+def read_as_missing(odd: Sequence[Odd]) -> str:
+    """That these cells are read as missing, without a period."""
+    return f"{quoted(odd)} {'is' if len(odd) == 1 else 'are'} read as missing"
+
+
+def counted(words: Any) -> dict[str, int]:
+    """Counts of words, the most frequent first."""
+    return dict(Counter(_value_counts(words.drop_null())).most_common())
+
+
+def _value_counts(words: Any) -> dict[str, int]:
+    return {one["values"]: one["counts"] for one in pc.value_counts(words).to_pylist()}

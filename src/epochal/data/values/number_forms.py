@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from epochal.common.faces import option
-from epochal.data.values.odd_cells import Odd, are_marks, counted, odd_cells, read_as_missing
+from epochal.data.values.marks import Odd, are_marks, counted, odd_cells, read_as_missing
 from epochal.data.values.units import (
     OPPOSITES,
     amounts_of,
@@ -321,11 +321,10 @@ def _by_the_column(body: Any, mark: str, hint: str) -> tuple[str, str, str]:
         return other, mark, ""
     if hint:
         return (mark, "", "") if hint == mark else (other, mark, "")
+    whole = some(r"^[0-9]{1,3}$")
     if mark == ",":
-        return other, mark, "" if some(r"^[0-9]{1,3}$") else mark
-    if some(r"^[0-9]{1,3}$"):
-        return other, mark, mark
-    return mark, "", other
+        return other, mark, "" if whole else mark
+    return (other, mark, mark) if whole else (mark, "", other)
 
 
 def unit_remarks(words: pa.ChunkedArray, form: NumberForm) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from epochal.data.values.odd_cells import counted
+from epochal.data.values.marks import counted
 
 
 def spelling_key(words: Any) -> Any:
