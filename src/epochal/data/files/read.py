@@ -59,8 +59,7 @@ def read_table(
 
     Args:
         path: the file, "-" for standard input, or a pipe.
-        reading: the reading options. Without a header, columns are named "column 1",
-            "column 2" and so on.
+        reading: the reading options. Without a header, columns are named "column 1", "column 2" and so on.
         text: selects columns to read as text.
         drop: selects unused columns, which need not be convertible.
 

@@ -180,9 +180,7 @@ def read_text(
     except Refusal:
         raise
     except (*PACKING_ERRORS, UnicodeError, RuntimeError) as error:
-        found = _ragged(content, dialect)
-        if found is not None:
-            raise found from error
+        _refuse_ragged(content, dialect)
         raise Refusal(f"{content.name} can't be read as a table: {first_line(error)}.") from error
     if copies:
         times = "once" if copies == 1 else f"{copies:,} times"
@@ -314,18 +312,18 @@ def _rows(content: Content, dialect: Dialect) -> Iterator[tuple[str, int, int]]:
         raise Refusal(f"line {start:,} of {content.name}: {error}.") from error
 
 
-def _ragged(content: Content, dialect: Dialect) -> Refusal | None:
-    """The refusal of lines with another number of fields, if there are any."""
+def _refuse_ragged(content: Content, dialect: Dialect) -> None:
+    """Refuse lines with another number of fields, if there are any."""
     expected = len(dialect.names)
     wrong = [(start, fields) for _, fields, start in _rows(content, dialect) if fields not in (0, expected)]
     if not wrong:
-        return None
+        return
     mark = DELIMITERS.get(dialect.delimiter, dialect.delimiter)
     remedy = f"or give the delimiter (it was taken to be a {mark}) with `delimiter=MARK`."
     like = f"of {content.name} must have {expected:,} fields like the others; got"
     if len(wrong) == 1:
         ((line, fields),) = wrong
-        return Refusal(f"line {line:,} {like} {fields:,}. Correct the line, {remedy}")
+        raise Refusal(f"line {line:,} {like} {fields:,}. Correct the line, {remedy}")
     each = ", ".join(f"{line:,} ({fields:,})" for line, fields in wrong[:_MOST_RAGGED])
     more = f" and {len(wrong) - _MOST_RAGGED:,} more" if len(wrong) > _MOST_RAGGED else ""
-    return Refusal(f"{len(wrong):,} lines {like}, in line {each}{more}. Correct the lines, {remedy}")
+    raise Refusal(f"{len(wrong):,} lines {like}, in line {each}{more}. Correct the lines, {remedy}")

@@ -20,8 +20,7 @@ from epochal.errors import Refusal
 def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> tuple[pa.Table, list[str]]:
     """The table with text in other formats than in training read as numbers and dates, and notes.
 
-    Columns in the training format are unchanged, as are ambiguous ones: encoding them reports
-    what is wrong.
+    Columns in the training format are unchanged, as are ambiguous ones: encoding them reports what is wrong.
     """
     notes: list[str] = []
     decimal = (table.schema.metadata or {}).get(b"decimal", b"").decode()

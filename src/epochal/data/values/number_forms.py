@@ -145,8 +145,7 @@ def written_numbers(
         said: the column in a sentence.
         reference: the column in an option; empty if no option takes it.
         decimal: the given decimal mark, "." or ",".
-        hint: the decimal mark of the file or other columns, which resolves ambiguous
-            cells; empty if unknown.
+        hint: the decimal mark of the file or other columns, which resolves ambiguous cells; empty if unknown.
 
     Raises:
         Refusal: mixed units or currencies that do not convert.
