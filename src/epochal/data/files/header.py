@@ -231,12 +231,10 @@ def is_units(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     """
     if len(body) < 2 or any(map(is_number, row)):
         return False
-    body = body[:_MOST_ROWS]
-    above: list[str] = []
-    beside: list[str] = []
-    for at, cell in enumerate(row):
-        numeric = _most([other[at] for other in body if at < len(other)]) in ("number", "amount")
-        (above if numeric else beside).append(cell)
+    columns = [_most([other[at] for other in body[:_MOST_ROWS] if at < len(other)]) for at in range(len(row))]
+    numeric = [kind in ("number", "amount") for kind in columns]
+    above = list(itertools.compress(row, numeric))
+    beside = [cell for cell, is_above in zip(row, numeric, strict=True) if not is_above]
     units = [cell for cell in above if cell and cell not in _MARKS]
     if not units or any(len(cell) > 16 for cell in above):
         return False

@@ -59,10 +59,10 @@ def table_of_frame(
     """
     if type(frame).__name__ == "LazyFrame" and hasattr(frame, "collect"):
         return tidy(_arrow_table(frame.collect()), drop=drop), ("the lazy data frame was collected.",)
-    if not is_pandas(frame):
+    if not _is_pandas(frame):
         return tidy(_arrow_table(frame), drop=drop), ()
-    levels = list(index_of_pandas(frame, index, time))
-    named = [*columns_of_pandas(frame), *levels]
+    levels = list(_levels_of_pandas(frame, index, time))
+    named = [*_columns_of_pandas(frame), *levels]
     names = unique_names(name for name, _ in named)
     unused = set(drop(names))
     columns: list[pa.Array] = []
@@ -70,8 +70,8 @@ def table_of_frame(
     problems: list[str] = []
     for at, (_, one) in enumerate(named):
         try:
-            column, note = (pa.nulls(len(frame)), "") if at in unused else arrow_of_series(one)
-        except Unconvertible as error:
+            column, note = (pa.nulls(len(frame)), "") if at in unused else _arrow_of_series(one)
+        except _Unconvertible as error:
             problems.append(
                 f"{called(names, at)} must hold numbers, booleans, dates or text; got {error}. Leave it out "
                 f"with {option('drop', [names[at]])}."
@@ -120,12 +120,14 @@ def column_beside(table: pa.Table, role: str, values: Any) -> tuple[str, pa.Chun
     >>> column_beside(pa.table({"a": [1, 2]}), "target", ["no", "yes"])[0]
     'target'
     """
-    values = as_series(values)
-    if is_pandas(values) and values.ndim == 1:
+    pandas = sys.modules.get("pandas")
+    if pandas and isinstance(values, (pandas.Index, pandas.api.extensions.ExtensionArray)):
+        values = pandas.Series(values)
+    if _is_pandas(values) and values.ndim == 1:
+        values = values.set_axis(range(len(values)))
         try:
-            values = values.set_axis(range(len(values)))
-            given = arrow_of_series(values)[0]
-        except Unconvertible as error:
+            given = _arrow_of_series(values)[0]
+        except _Unconvertible as error:
             raise Refusal(f"{role} must hold numbers, booleans or text; got {error}.") from error
     else:
         values = on_host(values)
@@ -201,35 +203,26 @@ def named_table(
     return NamedTable(table, path.name, notes)
 
 
-class Unconvertible(ValueError):
+class _Unconvertible(ValueError):
     """A description of content that can't be a column of a table."""
 
 
-def is_pandas(value: object) -> bool:
-    """Whether it is a pandas data frame or series; does not import pandas."""
+def _is_pandas(value: object) -> bool:
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series))
 
 
-def as_series(values: Any) -> Any:
-    """A pandas index or array, such as categories, as a series; others unchanged."""
-    pandas = sys.modules.get("pandas")
-    if pandas is None or not isinstance(values, (pandas.Index, pandas.api.extensions.ExtensionArray)):
-        return values
-    return pandas.Series(values)
-
-
-def columns_of_pandas(frame: Any) -> Iterator[tuple[str, Any]]:
+def _columns_of_pandas(frame: Any) -> Iterator[tuple[str, Any]]:
     """The columns with their names, those of several levels joined."""
     if frame.ndim == 1:
         yield str(frame.name) if frame.name is not None else "value", frame
         return
     for index, name in enumerate(frame.columns):
-        several = isinstance(name, tuple)
-        yield " ".join(filter(None, map(str, name))) if several else str(name), frame.iloc[:, index]
+        joined = " ".join(filter(None, map(str, name))) if isinstance(name, tuple) else str(name)
+        yield joined, frame.iloc[:, index]
 
 
-def index_of_pandas(frame: Any, wanted: Collection[str], time: bool) -> Iterator[tuple[str, Any]]:
+def _levels_of_pandas(frame: Any, wanted: Collection[str], time: bool) -> Iterator[tuple[str, Any]]:
     """The index levels requested by name, or that hold times if `time`."""
     for level, name in enumerate(frame.index.names):
         values = frame.index.get_level_values(level)
@@ -238,12 +231,8 @@ def index_of_pandas(frame: Any, wanted: Collection[str], time: bool) -> Iterator
             yield "time" if name is None else str(name), values.to_series(index=frame.index)
 
 
-def arrow_of_series(series: Any) -> tuple[pa.Array, str]:
-    """A pandas column as an Arrow array, and a note.
-
-    Raises:
-        Unconvertible: it holds lists, records or objects.
-    """
+def _arrow_of_series(series: Any) -> tuple[pa.Array, str]:
+    """A pandas column as an Arrow array, and a note."""
     kind = type(series.dtype).__name__
     if kind == "SparseDtype":
         series = series.sparse.to_dense()
@@ -253,18 +242,17 @@ def arrow_of_series(series: Any) -> tuple[pa.Array, str]:
         cells = zip(series, series.isna(), strict=True)
         return pa.array([None if missing else str(value) for value, missing in cells], pa.string()), ""
     if series.dtype.kind == "c":
-        raise Unconvertible("complex numbers")
+        raise _Unconvertible("complex numbers")
     try:
         column = pa.Array.from_pandas(series)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return _of_objects(series.tolist())
     if pa.types.is_nested(column.type):
-        raise Unconvertible(str(column.type))
+        raise _Unconvertible(str(column.type))
     return column, ""
 
 
 def _odd(categories: Any) -> bool:
-    """Whether categories are neither numbers, words nor dates."""
     return type(categories.dtype).__name__ in ("IntervalDtype", "PeriodDtype") or (
         categories.dtype.kind == "O" and not all(isinstance(one, str) for one in categories)
     )
@@ -279,7 +267,7 @@ def _of_objects(values: Sequence[Any]) -> tuple[pa.Array, str]:
     for row, value in enumerate(there, start=1):
         plain = isinstance(value, (str, bytes, numbers.Real, decimal.Decimal, *_WORDS))
         if value is not None and not (plain or type(value).__name__ in ("Interval", "Period")):
-            raise Unconvertible(f"values of type {type(value).__name__} (first in row {row:,})")
+            raise _Unconvertible(f"values of type {type(value).__name__} (first in row {row:,})")
     texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in there]
     words = [None if text is None else str(text) for text in texts]
     kinds = list(dict.fromkeys(type(value).__name__ for value in known))

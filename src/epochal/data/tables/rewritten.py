@@ -59,10 +59,8 @@ def _numbers(
         return None
     if found is None or not known_marks(_odd(cells, found.values, column)):
         return None
-    if found.doubt and found.form.decimal != (mark or decimal):
-        return None
     size = _fits(found.form, form)
-    if size is None:
+    if size is None or (found.doubt and found.form.decimal != (mark or decimal)):
         return None
     how = say(found)
     if column.written and found.form != form:
@@ -95,14 +93,14 @@ def _dates(cells: pa.ChunkedArray, column: Column, said: str) -> tuple[pa.Chunke
         return dates, f"{said} is written in another way than in training: as {form}."
     if not pa.types.is_string(cells.type):
         return None
-    odd = _odd(cells, parse_dates(cells, column.format), column)
+    dates = parse_dates(cells, column.format)
+    odd = _odd(cells, dates, column)
     if not odd:
         return None
     if known_marks(odd):
-        return parse_dates(cells, column.format), f"{said}: {read_as_missing(odd)}."
+        return dates, f"{said}: {read_as_missing(odd)}."
     found = written_dates(cells)
     if found is None or found.doubt or not known_marks(_odd(cells, found.values, column)):
         return None
-    missing = f"; {read_as_missing(found.odd)}" if found.odd else ""
-    how = found.form or "YYYY-MM-DD"
-    return found.values, f"{said} is written in another way than in training: as {how}{missing}."
+    how = "; ".join([found.form or "YYYY-MM-DD", *([read_as_missing(found.odd)] if found.odd else [])])
+    return found.values, f"{said} is written in another way than in training: as {how}."

@@ -20,7 +20,7 @@ from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
 from epochal.data.task import Task
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
-from epochal.data.values.marks import counted, refuse_odd
+from epochal.data.values.marks import counted, refuse_odd, value_counts
 from epochal.data.values.number_forms import say, written_numbers
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.data.values.spellings import one_spelling
@@ -206,8 +206,7 @@ def known_ids(column: pa.ChunkedArray, task: Task, said: str) -> tuple[NDArray[n
     """
     words = as_text(column)
     found = pc.index_in(words, value_set=pa.array(task.classes, pa.string()))
-    others = pc.value_counts(words.filter(pc.is_null(found))).to_pylist()
-    counts = {one["values"]: one["counts"] for one in others}
+    counts = value_counts(words.filter(pc.is_null(found)))
     same = spellings(tuple(counts), task.classes)
     notes = []
     if same:

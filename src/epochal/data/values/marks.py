@@ -116,7 +116,7 @@ def mark_counts(column: pa.ChunkedArray | pa.Array, marks: Collection[str]) -> d
     is_mark = pc.fill_null(pc.is_in(column, value_set=pa.array(sorted(marks), pa.string())), False)
     if not pc.any(is_mark).as_py():
         return {}
-    return _value_counts(column.filter(is_mark))
+    return value_counts(column.filter(is_mark))
 
 
 def marks_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
@@ -234,8 +234,9 @@ def read_as_missing(odd: Sequence[Odd]) -> str:
 
 def counted(words: Any) -> dict[str, int]:
     """Counts of words, the most frequent first."""
-    return dict(Counter(_value_counts(words.drop_null())).most_common())
+    return dict(Counter(value_counts(words.drop_null())).most_common())
 
 
-def _value_counts(words: Any) -> dict[str, int]:
+def value_counts(words: Any) -> dict[str, int]:
+    """Counts of words, in the order of first appearance."""
     return {one["values"]: one["counts"] for one in pc.value_counts(words).to_pylist()}
