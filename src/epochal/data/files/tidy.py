@@ -77,10 +77,7 @@ def table_of_array(values: NDArray[Any]) -> pa.Table:
     return pa.Table.from_arrays(columns, names=list(map(default_name, range(len(columns)))))
 
 
-def tidy(
-    table: pa.Table,
-    drop: Callable[[Sequence[str]], Collection[int]] = lambda names: (),
-) -> pa.Table:
+def tidy(table: pa.Table, drop: Callable[[Sequence[str]], Collection[int]] = lambda names: ()) -> pa.Table:
     """The table with only booleans, integers, floats, timestamps, dates and stripped text.
 
     Dictionaries become text, decimals floats, times of day hours, durations seconds, times with a zone local

@@ -25,10 +25,7 @@ _COMMA_NUMBER = r"^[+-]?((0|[1-9]\d{0,2}([. \xa0]\d{3})+|[1-9]\d*)(,\d+)?|,\d+)(
 
 
 def columns_beside(
-    source: Any,
-    samples: int | None,
-    wanted: Sequence[ColumnReference] = (),
-    reading: Reading = AS_FOUND,
+    source: Any, samples: int | None, wanted: Sequence[ColumnReference] = (), reading: Reading = AS_FOUND
 ) -> pa.Table:
     """Columns of a source with their original text: 007 stays 007.
 
