@@ -91,17 +91,18 @@ def sharded(reader: Reader, mesh: DeviceMesh, samples: NDArray[np.int64]) -> Sha
     """These samples without weights, sharded over the mesh; only the shards of this process are read."""
     own = slots(((1, len(samples)),), mesh.size)[mesh.local_indices]
     taken = own != EMPTY
-
-    def filled(values: NDArray[Any]) -> NDArray[Any]:
-        if taken.all():
-            return values.reshape(*own.shape, *values.shape[1:])
-        out = np.zeros((*own.shape, *values.shape[1:]), values.dtype)
-        out[taken] = values
-        return out
-
     mine = samples[own[taken]]
-    part = Part(filled(reader.inputs(mine)), filled(reader.targets[mine]), None)
-    return ShardedBatch(mesh.place(part, axis=0), len(samples))
+    inputs, targets = (_filled(values, taken)[0] for values in (reader.inputs(mine), reader.targets[mine]))
+    return ShardedBatch(mesh.place(Part(inputs, targets, None), axis=0), len(samples))
+
+
+def _filled(values: NDArray[Any], taken: NDArray[np.bool_], batches: int = 1, room: int = 1) -> NDArray[Any]:
+    """Values of consecutive batches in the slots that are taken, (room, *slots, ...)."""
+    if taken.all() and room == batches:
+        return values.reshape(room, *taken.shape, *values.shape[1:])
+    out = np.zeros((room, *taken.shape, *values.shape[1:]), values.dtype)
+    out[:batches, taken] = values.reshape(batches, -1, *values.shape[1:])
+    return out
 
 
 class Span(NamedTuple):
@@ -276,16 +277,11 @@ class Feed:
         if taken.all():
             inputs_of(turns, inputs.reshape(-1, *shape[3:])[: len(turns)])
         else:
-            inputs[: span.batches, taken] = _cut(inputs_of(turns, None), span.batches)
-
-        def filled(values: NDArray[Any]) -> NDArray[Any]:
-            out = np.zeros((room, *own.shape, *values.shape[1:]), values.dtype)
-            out[: span.batches, taken] = _cut(values, span.batches)
-            return out
-
-        weights = None if weights_of is None else filled(weights_of(turns))
-        part = self._mesh.place(Part(inputs, filled(targets_of(turns)), weights), axis=1)
-        return Chunk(span, part, memory)
+            read = inputs_of(turns, None)
+            inputs[: span.batches, taken] = read.reshape(span.batches, -1, *read.shape[1:])
+        weights = None if weights_of is None else _filled(weights_of(turns), taken, span.batches, room)
+        targets = _filled(targets_of(turns), taken, span.batches, room)
+        return Chunk(span, self._mesh.place(Part(inputs, targets, weights), axis=1), memory)
 
     def _memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         """A buffer for the inputs of a chunk, reused if possible, and the array in it.
@@ -300,7 +296,3 @@ class Feed:
             memory = np.zeros(needed + 64, np.uint8)
         begin = -memory.ctypes.data % 64
         return memory, memory[begin : begin + needed].view(dtype).reshape(shape)
-
-
-def _cut(values: NDArray[Any], batches: int) -> NDArray[Any]:
-    return values.reshape(batches, -1, *values.shape[1:])

@@ -167,11 +167,9 @@ _CLAUSES: dict[str, Callable[[str, Any, Any], list[str]]] = {
 def _text(value: Any) -> str:
     if value is None:
         return "none"
-    if isinstance(value, str):
-        return shown(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     try:
-        return shown(json.dumps(value, ensure_ascii=False))
+        return shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError):
         return shown(value)

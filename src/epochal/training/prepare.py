@@ -144,9 +144,8 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     evaluate_train = settings.evaluate_train
     if evaluate_train is None:
         evaluate_train = isinstance(dataset.inputs, np.ndarray) or not has_validation
-    parts = tuple(
-        name for name, wanted in (("train", evaluate_train), ("validation", has_validation)) if wanted
-    )
+    wanted = {"train": evaluate_train, "validation": has_validation}
+    parts = tuple(name for name, one in wanted.items() if one)
     if not parts:
         raise Refusal("nothing would be evaluated: give validation samples or keep `evaluate_train=True`.")
     monitor = settings.monitor or ("validation.loss" if has_validation else "train.loss")
@@ -217,7 +216,6 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
 
 FEWEST_HALVED = 10
 """Fewest validation samples to estimate the optimism of the epoch's choice on halves."""
-
 
 USUAL_BATCH = 32
 """The default batch size."""

@@ -50,14 +50,10 @@ def piece_of(one: Snapshot) -> Piece:
         own = one.curves.of(repeat)
         tensors |= {f"{repeat}/curves/{name}": getattr(own, name) for name in _COLUMNS}
         tensors |= {f"{repeat}/curves/columns/{name}": column for name, column in own.columns.items()}
-    position = {name: value.item() for name, value in one.kept.progress.position._asdict().items()}
-    lane = {
-        "repeats": [one.repeats.start, one.repeats.stop],
-        "update": one.kept.update,
-        "seconds": one.kept.seconds,
-        "samples": one.kept.samples,
-        "position": position,
-    }
+    progress, update, seconds, samples = one.kept
+    position = {name: value.item() for name, value in progress.position._asdict().items()}
+    lane = {"repeats": [one.repeats.start, one.repeats.stop], "update": update, "seconds": seconds}
+    lane |= {"samples": samples, "position": position}
     last = f"-{one.repeats.stop - 1}" if len(one.repeats) > 1 else ""
     return Piece(f"repeats-{one.repeats.start}{last}", tensors, {"lanes": [lane]})
 
