@@ -86,14 +86,12 @@ def _figures(
     spec: Spec, outputs: jax.Array, losses: jax.Array, part: Part, units: jax.Array
 ) -> list[jax.Array]:
     weights = jnp.ones_like(losses) if part.weights is None else part.weights
-    mean = (losses * weights).sum() / weights.sum()
-    figures = [mean]
+    figures = [(losses * weights).sum() / weights.sum()]
     for metric in spec.metrics:
         if metric.host:
             figures.append(jnp.float32(jnp.nan))
             continue
-        targets = part.targets
-        scored = outputs
+        scored, targets = outputs, part.targets
         if metric.in_target_units:
             scale = units if targets.ndim > 1 else units[0]
             scored, targets = outputs.reshape(targets.shape) * scale, targets * scale
@@ -112,8 +110,7 @@ def judge(
 ) -> tuple[Repeat, jax.Array, jax.Array]:
     """Evaluate one repeat: (repeat with best parameters and status, values, was it running)."""
     variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
-    figures: list[jax.Array] = []
-    halves = None
+    figures, halves = list[jax.Array](), None
     for name, part in zip(spec.parts, parts, strict=True):
         found, outputs = figures_of_part(spec, variables, part, units)
         figures += found

@@ -194,11 +194,10 @@ class FedLane(AnyLane):
             restore = self.source.restore
             own = None if restore is None else functools.partial(restore, name)
             units = np.asarray(self.source.seeds.units)[0]
-            figures += figures_of(spec, reader, outputs, losses, units, own)
+            of = functools.partial(figures_of, spec, reader, outputs, losses, units, own)
+            figures += of()
             if name == "validation" and spec.halves:
-                rows = halved(len(reader), spec.halves)
-                each = [figures_of(spec, reader, outputs, losses, units, own, half) for half in rows]
-                halves[:] = [one[spec.decisive] for one in each]
+                halves[:] = [of(half)[spec.decisive] for half in halved(len(reader), spec.halves)]
         return self._decide(np.asarray(figures, np.float32)[None], halves[None])
 
     def _score(self, samples: ShardedBatch) -> Any:
