@@ -144,11 +144,11 @@ def decide(
     better = running & ~broken & finite & (value < repeat.best_value)
     rule, wants_to_stop = spec.rule.step(repeat.rule, Observation(epoch, columns))
 
-    kept = repeat.halves
+    best_halves = repeat.halves
     if spec.halves and halves is not None:
-        values, best = spec.sign * halves, spec.sign * kept.diagonal()
+        values, best = spec.sign * halves, spec.sign * best_halves.diagonal()
         chosen = running & ~broken & finite & jnp.isfinite(values) & ~(values >= best)  # NaN before the first
-        kept = jnp.where(chosen[:, None], halves, kept)
+        best_halves = jnp.where(chosen[:, None], halves, best_halves)
 
     status = jnp.where(wants_to_stop, RULE, RUNNING)
     status = jnp.where(finite, status, BROKEN_EVALUATION)
@@ -163,7 +163,7 @@ def decide(
         best_value=jnp.where(better, value, repeat.best_value),
         best_epoch=jnp.where(better, position.epoch, repeat.best_epoch),
         best_index=jnp.where(better, position.index, repeat.best_index),
-        halves=kept,
+        halves=best_halves,
         rule=choose(running, rule, repeat.rule),
         running_loss=jnp.zeros_like(repeat.running_loss),
         running_rest=jnp.zeros_like(repeat.running_rest),

@@ -77,8 +77,8 @@ def _plainly(name: str, then: Any, now: Any) -> list[str]:
 def _data(name: str, then: Any, now: Any) -> list[str]:
     of = "" if name == "data" else f"{name} "
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
-        held = ["data of its own" if isinstance(one, Mapping) else _text(one) for one in (then, now)]
-        return [f"{name}: {held[0]} then, {held[1]} now"]
+        sides = ["data of its own" if isinstance(one, Mapping) else _text(one) for one in (then, now)]
+        return [f"{name}: {sides[0]} then, {sides[1]} now"]
     found: list[str] = []
     if then.get("samples") != now.get("samples"):
         found += _plainly(f"{of}samples", then.get("samples"), now.get("samples"))

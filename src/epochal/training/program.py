@@ -27,11 +27,11 @@ from epochal.training.prepared import Prepared
 def state_shapes(prepared: Prepared) -> dict[str, Any]:
     """The state of one repeat: numbers of arrays and values, and a digest of shapes."""
     leaves = jax.tree_util.tree_leaves_with_path(state_of(prepared))
-    said = [f"{jax.tree_util.keystr(path)} {leaf.shape} {leaf.dtype}" for path, leaf in leaves]
+    lines = [f"{jax.tree_util.keystr(path)} {leaf.shape} {leaf.dtype}" for path, leaf in leaves]
     return {
         "arrays": len(leaves),
         "numbers": sum(leaf.size for _, leaf in leaves),
-        "shapes": hashlib.sha256("\n".join(said).encode()).hexdigest()[:16],
+        "shapes": hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16],
     }
 
 

@@ -90,8 +90,8 @@ def ask_again(
 
     >>> from epochal.models import MLP
     >>> from epochal.training.prepare import prepare
-    >>> asked = document(prepare(MLP(8), "example:iris", Settings(epochs=5)))
-    >>> model, data, settings = ask_again(asked)
+    >>> request = document(prepare(MLP(8), "example:iris", Settings(epochs=5)))
+    >>> model, data, settings = ask_again(request)
     >>> model.hidden, data.samples, settings.epochs
     ((8,), 150, 5)
     """

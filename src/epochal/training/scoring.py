@@ -122,12 +122,12 @@ def scores_of(
     task, spec = prepared.task, prepared.spec
     wanted, own_metrics = metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
     blocks, found = blocks_of_part(prepared, name), list[Measured]()
-    held = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
+    rows = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
     confusion, labels, shares, true, predicted = [], [], [], [], []
     total: Any = 0.0
     columns = slice(1, 2) if task.kind == "binary" else slice(None)
     values = len(fitted) * prepared.part_size(name) * len(task.classes)
-    kept = task.kind == "binary" or values <= _MOST_KEPT
+    keep = task.kind == "binary" or values <= _MOST_KEPT
     for repeat, learned in fitted.items():
         part = prepared.reader(repeat, name) if prepared.fed else prepared.part(repeat, name)
         outputs, losses = _outputs(prepared, learned, part)
@@ -145,7 +145,7 @@ def scores_of(
         else:
             each = label_probabilities(scores, np)
             confusion.append(label_confusion(targets > 0, scores > 0))
-        if kept and not task.is_regression:
+        if keep and not task.is_regression:
             labels.append(targets.astype(np.int64))
             shares.append(each[:, columns])
         total = total + each
@@ -161,11 +161,11 @@ def scores_of(
     overlap = 0.0
     if name == "validation" and not prepared.same_validation:
         overlap = prepared.part_size(name) / prepared.part_size("train")
-    units = len(np.unique(_units(prepared, name)[held]))
-    summed = summaries(found, units, len(np.unique(blocks[held])), prepared.loss_name, gains, overlap)
+    units = len(np.unique(_units(prepared, name)[rows]))
+    summed = summaries(found, units, len(np.unique(blocks[rows])), prepared.loss_name, gains, overlap)
     allowed = bool(gains) and len(fitted) > 1
     if not task.is_regression:
-        own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
+        own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if keep else {}
         return Scores(summed, np.stack(confusion), ensemble=ensemble, corrected=allowed, **own)
     numbers = np.concatenate(true), np.concatenate(predicted)
     return Scores(summed, None, *numbers, ensemble=ensemble, corrected=allowed)
