@@ -18,10 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
-from epochal.engine.endless_feed import EndlessFeed, NextSamples
 from epochal.engine.evaluate import EVALUATION_ROWS, halved
 from epochal.engine.fed_program import Leg, running, scoring
-from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks, sharded
+from epochal.engine.feed import (
+    AHEAD,
+    CHUNK_BYTES,
+    Block,
+    Chunk,
+    Feed,
+    NextSamples,
+    Reader,
+    ahead,
+    blocks,
+    sharded,
+)
 from epochal.engine.hosted import Restore
 from epochal.engine.lane import CALL_SECONDS, AnyLane, Evaluation
 from epochal.engine.sharded import ShardedBatch
@@ -88,12 +98,10 @@ class FedLane(AnyLane):
         self._executor = ThreadPoolExecutor(AHEAD, thread_name_prefix="epochal-feed")
         self._failure: DataFailed | None = None
         plan, take = self.source.plan, self.source.take
-        cut = (self.chunk_bytes, self.spec.mesh, self.spec.micro_batch)
-        if take is None:
-            self._feed = Feed(plan, train, self._executor, self.update, self.last_update, *cut)
-        else:
+        if take is not None:
             _skip(take, self.samples)
-            self._feed = EndlessFeed(plan, train, take, self._executor, self.update, self.last_update, *cut)
+        cut = (self.chunk_bytes, self.spec.mesh, self.spec.micro_batch)
+        self._feed = Feed(plan, train, self._executor, self.update, self.last_update, *cut, take)
         self._chunk: Chunk | None = None
 
     def close(self) -> None:

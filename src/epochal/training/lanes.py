@@ -75,7 +75,7 @@ def check_devices(count: int | None) -> None:
         remedy = f"`devices={present}` takes all there are"
         if jax.default_backend() == "cpu":
             remedy += f"; XLA_FLAGS=--xla_force_host_platform_device_count={count} parts a CPU into as many"
-        raise Refusal(f"`devices` must be between 1 and {present} ({what}); got {requested}. {remedy}.")
+        raise Refusal(f"`devices` must be between 1 and {present} ({what}); got {count}. {remedy}.")
 
 
 def lanes_for(repeats: int, requested: int | None, largest: int, small: bool, alone: bool) -> Lanes:
