@@ -32,8 +32,7 @@ from epochal.engine.feed import (
     blocks,
     sharded,
 )
-from epochal.engine.hosted import Restore
-from epochal.engine.lane import CALL_SECONDS, AnyLane, Evaluation
+from epochal.engine.lane import CALL_SECONDS, AnyLane, Evaluation, Restore
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
 from epochal.engine.state import Progress, Repeat, Seeds
