@@ -216,8 +216,8 @@ class Lane(AnyLane):
             self.enter(self.phase + 1)
         budget = self.budget if most is None else min(self.budget, most)
         if self.spec.hosted:
-            evaluated = self._evaluate()
-            return evaluated if self.done else [*evaluated, *self._made(budget), *self._evaluate()]
+            before = self._evaluate()
+            return before if self.done else [*before, *self._made(budget), *self._evaluate()]
         return self._made(budget)
 
     def _evaluate(self) -> list[Evaluation]:

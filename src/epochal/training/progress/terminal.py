@@ -16,7 +16,7 @@ from rich.text import Text
 from epochal.common.faces import spoken
 from epochal.common.layout import folded
 from epochal.common.printable import printable
-from epochal.training.progress.display import Display, Line
+from epochal.training.progress.status import Display, Line
 
 PLAIN_SECONDS = 2.0
 """Seconds between two lines in a pipe."""
