@@ -6,7 +6,7 @@ What can be refused is refused here: splits, plan, program, and the samples of e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import jax
@@ -50,7 +50,7 @@ from epochal.training.class_weights import by_class
 from epochal.training.lanes import check_devices
 from epochal.training.ordering import order_for
 from epochal.training.prepared import Gathered, Prepared
-from epochal.training.samples import endless_plan, gathered, samples_like
+from epochal.training.samples import endless_plan, gathered
 from epochal.training.shapes import check_fit, traced, tried
 
 
@@ -77,8 +77,9 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         model: what `fit` takes.
         data: what `fit` takes.
         settings: of the training.
-        like: a training on the same data whose samples, splits and scalings are reused;
-            the settings that determine them (`SAMPLES`) must be the same.
+        like: a training on the same data whose samples, splits and scalings are reused: the settings that
+            determine them (held-out parts, split, repeats, seed, vary, standardize, class_weight) must be the
+            same.
     """
     if jax.dtypes.canonicalize_dtype(np.int64) == np.int64:
         raise Refusal(
@@ -98,9 +99,10 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         shapes = tried("the model", lambda: shapes_of(chosen, dataset.shape, dataset.dtype))
         return state_bytes(shapes, chosen_optimizer(settings))
 
-    samples = gathered(data, settings, state, model) if like is None else samples_like(like, settings)
+    samples: Gathered = gathered(data, settings, state, model) if like is None else like
+    settings = samples.settings if like is None else settings
     dataset, task, splits = samples.dataset, samples.task, samples.splits
-    settings = replace(samples.settings, class_weight=by_class(samples.settings.class_weight, task))
+    settings = replace(settings, class_weight=by_class(settings.class_weight, task))
     if settings.stateful:
         settings = _stateful(settings, samples)
     endless = isinstance(dataset.inputs, EndlessRows)
@@ -198,7 +200,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
             lacking = "" if has_validation else " There are no validation samples (validation=0)."
             raise Refusal(did_you_mean("column", column, spec.columns) + lacking)
     prepared = Prepared(
-        **vars(samples) | {"settings": settings},
+        **{one.name: getattr(samples, one.name) for one in fields(Gathered)} | {"settings": settings},
         plan=plan,
         order=order,
         model=chosen_model,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ from epochal.training.held_out import (
     usual_share,
 )
 from epochal.training.hosts import together
-from epochal.training.prepared import Gathered, Prepared
+from epochal.training.prepared import Gathered
 from epochal.training.standardize import standardized
 
 
@@ -171,30 +171,6 @@ def _news(**others: Dataset | None) -> list[str]:
         for note in other.noticed
         if "not seen in training" in note or "training had none" in note
     ]
-
-
-SAMPLES = (
-    *("task", "validation", "test", "split", "gap"),
-    *("repeats", "seed", "vary", "standardize", "class_weight"),
-)
-"""The settings that determine the samples of each repeat, their scaling and weights."""
-
-
-_PLAIN = (int, float, str, tuple, dict, type(None))
-
-
-def samples_like(other: Prepared, settings: Settings) -> Gathered:
-    """The samples of another training."""
-    pairs = {name: (getattr(settings, name), getattr(other.settings, name)) for name in SAMPLES}
-    # Data frames and arrays, given as validation data, are compared by identity.
-    differing = [
-        name
-        for name, (mine, its) in pairs.items()
-        if mine is not its and not (isinstance(mine, _PLAIN) and mine == its)
-    ]
-    assert not differing, differing
-    same = {one.name: getattr(other, one.name) for one in fields(Gathered)}
-    return Gathered(**same | {"settings": settings})
 
 
 def gathered(
