@@ -1,8 +1,4 @@
-"""`Lane`: one or several repeats in one compiled program, advanced call by call.
-
-Each call does as many updates as fit in about a tenth of a second, so that the host can report progress, save
-and handle an interrupt.
-"""
+"""`Lane`: one or several repeats in one compiled program, advanced call by call."""
 
 from __future__ import annotations
 
@@ -31,6 +27,7 @@ from epochal.plan import Plan
 from epochal.plan.walk import Phase
 
 CALL_SECONDS = 0.1
+"""How long a call takes about, so that the host can report progress, save and handle an interrupt."""
 
 Restore = Callable[[str, NDArray[Any]], NDArray[Any]]
 """Converts targets or outputs of a part of one repeat to their own units: (part, values)."""

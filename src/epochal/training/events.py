@@ -1,7 +1,4 @@
-"""The events of a training.
-
-`train` yields them in order of time; observers read them and change nothing.
-"""
+"""The events of a training, in order of time; observers read them and change nothing."""
 
 from __future__ import annotations
 

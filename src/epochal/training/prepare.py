@@ -1,7 +1,4 @@
-"""Preparation of a training: everything settled and checked before the first update.
-
-What can be refused is refused here: splits, plan, program, and the samples of each repeat.
-"""
+"""Preparation of a training: everything is settled, and refused if need be, before the first update."""
 
 from __future__ import annotations
 

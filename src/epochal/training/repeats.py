@@ -1,7 +1,4 @@
-"""The repeats of a training, in threads of this machine or on a Ray cluster.
-
-To a cluster each repeat goes as a task of its own, with its snapshot, and comes back at its end.
-"""
+"""The repeats of a training, in threads of this machine, or each as a task on a Ray cluster."""
 
 from __future__ import annotations
 
