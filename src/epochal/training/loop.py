@@ -46,7 +46,7 @@ class Keeper:
     def hand_over(self, lane: AnyLane, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
         """Take a snapshot of a running lane."""
 
-    def end(self, lane: AnyLane, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
+    def end(self, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
         """Take the last snapshot of a lane."""
 
     def take(self, one: Snapshot) -> None:
@@ -145,7 +145,7 @@ class _Drive:
             reason = f"the budget of {lane.last_update:,} updates is spent"
         # Kept is the place before the last evaluation, which a longer training would not make there.
         if lane.update:
-            keeper.end(lane, repeats, self._snapshot)
+            keeper.end(repeats, self._snapshot)
         try:
             self._tell(lane.finish())
         except DataFailed:
