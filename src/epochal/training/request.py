@@ -76,9 +76,9 @@ def ask_again(
 ) -> tuple[Any, Any, Settings]:
     """Rebuild the arguments of `prepare`: model, data and settings.
 
-    The document may be damaged or untrusted: nothing is imported. `model`, `data` and `options` replace what it
-    says: "module:function" names a model, a path is a moved file. `progress` is called with (what, done, total)
-    during slow reading.
+    The document may be damaged or untrusted: nothing is imported. `model`, `data` and `options` replace what
+    it says: "module:function" names a model, a path is a moved file. `progress` is called with (what, done,
+    total) during slow reading.
 
     Raises:
         Refusal: the document is damaged, the data is gone, or something it can't hold is not given.
