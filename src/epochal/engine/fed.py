@@ -18,12 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
-from epochal.engine.endless_feed import EndlessFeed, NextSamples
+from epochal.engine import feed
 from epochal.engine.evaluate import EVALUATION_ROWS, halved
 from epochal.engine.fed_program import Leg, running, scoring
-from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks, sharded
-from epochal.engine.hosted import Restore
-from epochal.engine.lane import CALL_SECONDS, AnyLane, Evaluation
+from epochal.engine.lane import CALL_SECONDS, AnyLane, Evaluation, Restore
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
 from epochal.engine.state import Progress, Repeat, Seeds
@@ -39,18 +37,18 @@ class FedSource(NamedTuple):
 
     plan: Plan
     """Of passes (`Plan.passes`), with the seed of its repeat's order."""
-    readers: dict[str, Reader]
+    readers: dict[str, feed.Reader]
     """The parts by name: "train", and "validation" if there is one."""
     seeds: Seeds
     init_keys: jax.Array
-    take: NextSamples | None = None
+    take: feed.NextSamples | None = None
     """The next samples of a source without length."""
     restore: Restore | None = None
     """The units of targets and outputs, for metrics on the host."""
 
 
 def evaluate_in_blocks(
-    reader: Reader,
+    reader: feed.Reader,
     read: Callable[[NDArray[np.int64]], Samples],
     score: Callable[[Samples], Any],
     executor: ThreadPoolExecutor,
@@ -61,12 +59,12 @@ def evaluate_in_blocks(
     back into the one before, so that one program serves all; repeated samples are left out.
     """
 
-    def read_block(block: Block) -> Samples:
+    def read_block(block: feed.Block) -> Samples:
         return read(np.arange(block.start, block.stop, dtype=np.int64))
 
     outputs, losses = [], []
-    sizes = list(blocks(len(reader), reader.sample_bytes, EVALUATION_ROWS))
-    for block, part in zip(sizes, ahead(executor, read_block, iter(sizes), AHEAD), strict=True):
+    sizes = list(feed.blocks(len(reader), reader.sample_bytes, EVALUATION_ROWS))
+    for block, part in zip(sizes, feed.ahead(executor, read_block, iter(sizes), feed.AHEAD), strict=True):
         found = score(part)
         outputs.append(np.asarray(found[0], np.float32)[block.again :])
         losses.append(np.asarray(found[1], np.float64)[block.again :])
@@ -78,23 +76,21 @@ class FedLane(AnyLane):
     """One fed repeat."""
 
     source: FedSource
-    chunk_bytes: int = CHUNK_BYTES
+    chunk_bytes: int = feed.CHUNK_BYTES
 
     def __post_init__(self) -> None:
         train = self.source.readers["train"]
         self.spec = replace(self.spec, layout=self.spec.layout.fed)
         self._begin(jax.ShapeDtypeStruct(train.rows.shape[1:], train.dtype))
         self._compiling = 0.0
-        self._executor = ThreadPoolExecutor(AHEAD, thread_name_prefix="epochal-feed")
+        self._executor = ThreadPoolExecutor(feed.AHEAD, thread_name_prefix="epochal-feed")
         self._failure: DataFailed | None = None
         plan, take = self.source.plan, self.source.take
-        cut = (self.chunk_bytes, self.spec.mesh, self.spec.micro_batch)
-        if take is None:
-            self._feed = Feed(plan, train, self._executor, self.update, self.last_update, *cut)
-        else:
+        if take is not None:
             _skip(take, self.samples)
-            self._feed = EndlessFeed(plan, train, take, self._executor, self.update, self.last_update, *cut)
-        self._chunk: Chunk | None = None
+        cut = (self.chunk_bytes, self.spec.mesh, self.spec.micro_batch)
+        self._feed = feed.Feed(plan, train, self._executor, self.update, self.last_update, *cut, take)
+        self._chunk: feed.Chunk | None = None
 
     def close(self) -> None:
         """Stop reading."""
@@ -189,16 +185,15 @@ class FedLane(AnyLane):
         halves = np.zeros(2, np.float32)
         for name in spec.parts:
             reader = self.source.readers[name]
-            read = functools.partial(sharded, reader, spec.mesh)
+            read = functools.partial(feed.sharded, reader, spec.mesh)
             outputs, losses = evaluate_in_blocks(reader, read, self._score, self._executor)
             restore = self.source.restore
             own = None if restore is None else functools.partial(restore, name)
             units = np.asarray(self.source.seeds.units)[0]
-            figures += figures_of(spec, reader, outputs, losses, units, own)
+            of = functools.partial(figures_of, spec, reader, outputs, losses, units, own)
+            figures += of()
             if name == "validation" and spec.halves:
-                rows = halved(len(reader), spec.halves)
-                each = [figures_of(spec, reader, outputs, losses, units, own, half) for half in rows]
-                halves[:] = [one[spec.decisive] for one in each]
+                halves[:] = [of(half)[spec.decisive] for half in halved(len(reader), spec.halves)]
         return self._decide(np.asarray(figures, np.float32)[None], halves[None])
 
     def _score(self, samples: ShardedBatch) -> Any:
@@ -216,7 +211,7 @@ class FedLane(AnyLane):
         return program
 
 
-def _skip(take: NextSamples, samples: int) -> None:
+def _skip(take: feed.NextSamples, samples: int) -> None:
     while samples:
         taken = len(take(min(samples, 4096))[0])
         if not taken:
@@ -228,7 +223,7 @@ def _skip(take: NextSamples, samples: int) -> None:
 
 def figures_of(
     spec: Spec,
-    reader: Reader,
+    reader: feed.Reader,
     outputs: NDArray[np.float32],
     losses: NDArray[np.float64],
     units: NDArray[np.float32],

@@ -1,8 +1,4 @@
-"""Compiled programs of a fed training.
-
-The same `update` as in memory, scanned over the batches of a chunk; the evaluation of a block; and the
-decision that follows an evaluation.
-"""
+"""Compiled programs of a fed training: updates of a chunk, evaluation of a block, the decision after it."""
 
 from __future__ import annotations
 

@@ -1,31 +1,36 @@
-"""`Lane`: one or several repeats in one compiled program, advanced call by call.
-
-Each call does as many updates as fit in about a tenth of a second, so that the host can report progress, save
-and handle an interrupt.
-"""
+"""`Lane`: one or several repeats in one compiled program, advanced call by call."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
 from epochal.engine.compiler import compiled, initial_repeats
+from epochal.engine.evaluate import figures_of_part
 from epochal.engine.fed_program import deciding
-from epochal.engine.hosted import Restore, filled, measuring
 from epochal.engine.mesh import DeviceMesh
-from epochal.engine.program import build
+from epochal.engine.optimizers import averaged
+from epochal.engine.program import build, over_repeats
 from epochal.engine.spec import PARTS, Layout, Spec
-from epochal.engine.state import RUNNING, Kept, Limits, Part, Position, Progress, Seeds
+from epochal.engine.state import RUNNING, Kept, Limits, Part, Position, Progress, Repeat, Seeds
+from epochal.engine.update import packing
+from epochal.models import Variables, evaluated
 from epochal.plan import Plan
 from epochal.plan.walk import Phase
 
 CALL_SECONDS = 0.1
+"""How long a call takes about, so that the host can report progress, save and handle an interrupt."""
+
+Restore = Callable[[str, NDArray[Any]], NDArray[Any]]
+"""Converts targets or outputs of a part of one repeat to their own units: (part, values)."""
 
 
 class Evaluation(NamedTuple):
@@ -208,8 +213,8 @@ class Lane(AnyLane):
             self.enter(self.phase + 1)
         budget = self.budget if most is None else min(self.budget, most)
         if self.spec.hosted:
-            evaluated = self._evaluate()
-            return evaluated if self.done else [*evaluated, *self._made(budget), *self._evaluate()]
+            before = self._evaluate()
+            return before if self.done else [*before, *self._made(budget), *self._evaluate()]
         return self._made(budget)
 
     def _evaluate(self) -> list[Evaluation]:
@@ -261,3 +266,45 @@ class Lane(AnyLane):
         if epoch >= self.plan.epochs:
             return self.plan.updates
         return self.plan.first_update(epoch) + index
+
+
+def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
+    """The function (repeats, parts, units) -> (figures, outputs) of all repeats.
+
+    Figures (repeats, columns but the first) have NaN for the metrics of the host, which need the outputs of
+    each part, (repeats, n, ...). `shared` is whether all repeats share the samples.
+    """
+    packed = packing(spec, shapes.params)
+
+    def measure(repeat: Repeat, parts: tuple[Part, ...], units: jax.Array) -> Any:
+        variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
+        found = [figures_of_part(spec, variables, part, units) for part in parts]
+        return jnp.stack([figure for figures, _ in found for figure in figures]), [one for _, one in found]
+
+    return over_repeats(spec.repeats, measure, (0, None if shared else 0, 0))
+
+
+def filled(
+    spec: Spec,
+    figures: NDArray[np.float32],
+    outputs: Sequence[NDArray[Any]],
+    targets: Mapping[str, Sequence[NDArray[Any]]],
+    restore: Sequence[Restore],
+    status: NDArray[np.int32],
+) -> NDArray[np.float32]:
+    """Fill in the host's metrics in the figures and outputs of running repeats, as `measuring` gives them.
+
+    `targets` are of each part for each repeat; `restore` and `status` of each repeat.
+    """
+    figures = np.array(figures)
+    for row in map(int, np.flatnonzero(status == RUNNING)):
+        for number, name in enumerate(spec.parts):
+            first = number * (len(spec.metrics) + 1) + 1
+            true = restore[row](name, targets[name][row])
+            predicted = np.asarray(outputs[number][row], np.float64)
+            if true.dtype.kind == "f" and predicted.size == true.size:
+                predicted = restore[row](name, predicted.reshape(true.shape))
+            for place, metric in enumerate(spec.metrics, start=first):
+                if metric.host:
+                    figures[row, place] = evaluated(metric, predicted, true, spec.classes)
+    return figures

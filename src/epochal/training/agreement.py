@@ -1,7 +1,4 @@
-"""Agreement between processes that train together: same training, same calls.
-
-Every process makes the same calls of the same programs; otherwise all would wait forever.
-"""
+"""Agreement between processes that train together: same training, same calls, or all would wait forever."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Saver(Keeper):
         self._running: set[int] = set()
         self._handed: set[int] = set()
         self._condition = threading.Condition()
-        self._waiting = self._writing = self._ended = False
+        self._waiting = self._ended = False
         self._error: SaveFailed | None = None
         self._taken = time.monotonic()
         self._timed = self._rhythm.unit == "seconds"
@@ -109,7 +109,7 @@ class Saver(Keeper):
             self._pause = max(self._rhythm.count, (time.monotonic() - begin) / SHARE)
         self._mark(lane, repeats)
 
-    def end(self, lane: AnyLane, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
+    def end(self, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
         one = snapshot()
         with self._condition:
             self._latest[repeats.start] = one

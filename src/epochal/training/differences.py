@@ -77,8 +77,8 @@ def _plainly(name: str, then: Any, now: Any) -> list[str]:
 def _data(name: str, then: Any, now: Any) -> list[str]:
     of = "" if name == "data" else f"{name} "
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
-        held = ["data of its own" if isinstance(one, Mapping) else _text(one) for one in (then, now)]
-        return [f"{name}: {held[0]} then, {held[1]} now"]
+        sides = ["data of its own" if isinstance(one, Mapping) else _text(one) for one in (then, now)]
+        return [f"{name}: {sides[0]} then, {sides[1]} now"]
     found: list[str] = []
     if then.get("samples") != now.get("samples"):
         found += _plainly(f"{of}samples", then.get("samples"), now.get("samples"))
@@ -167,11 +167,9 @@ _CLAUSES: dict[str, Callable[[str, Any, Any], list[str]]] = {
 def _text(value: Any) -> str:
     if value is None:
         return "none"
-    if isinstance(value, str):
-        return shown(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     try:
-        return shown(json.dumps(value, ensure_ascii=False))
+        return shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError):
         return shown(value)

@@ -34,9 +34,9 @@ def copies_notes(
     if copies is not None and together:
         notes.append(copies.note)
     elif copies is not None:
-        held = np.concatenate([chosen.validation, chosen.test])
-        seen = int(np.isin(copies.of[held], copies.of[chosen.train]).sum())
-        notes += [f"{seen:,} of the {len(held):,} held-out samples {_TOO_GOOD}"] if seen else []
+        rows = np.concatenate([chosen.validation, chosen.test])
+        seen = int(np.isin(copies.of[rows], copies.of[chosen.train]).sum())
+        notes += [f"{seen:,} of the {len(rows):,} held-out samples {_TOO_GOOD}"] if seen else []
     for name, other in zip(("validation", "test"), others, strict=True):
         if other is None or not (isinstance(inputs, np.ndarray) and isinstance(other.inputs, np.ndarray)):
             continue

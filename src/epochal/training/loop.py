@@ -46,7 +46,7 @@ class Keeper:
     def hand_over(self, lane: AnyLane, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
         """Take a snapshot of a running lane."""
 
-    def end(self, lane: AnyLane, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
+    def end(self, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
         """Take the last snapshot of a lane."""
 
     def take(self, one: Snapshot) -> None:
@@ -97,24 +97,24 @@ def train_lane(
     `report` is called after each call of the program; `known` is the snapshot of its repeats, if any.
     """
 
-    def asked() -> bool:
+    def stopping() -> bool:
         return control.stopped or stopped()
 
     with together().telling():
-        if together().decide("a lane", asked(), any) and repeats.start > 0 and known is None:
+        if together().decide("a lane", stopping(), any) and repeats.start > 0 and known is None:
             return None
         kept, curves = (None, []) if known is None else (known.kept, [known.curves])
         lane = make_lane(prepared, repeats, devices=devices, kept=kept)
         del kept, known  # may be large, and the lane has its own copy
         with closing(lane):
-            return _Drive(prepared, control, asked, repeats, lane, report, keeper, curves).to_its_end()
+            return _Drive(prepared, control, stopping, repeats, lane, report, keeper, curves).to_its_end()
 
 
 @dataclass(eq=False)
 class _Drive:
     prepared: Prepared
     control: Control
-    asked: Callable[[], bool]
+    stopping: Callable[[], bool]
     repeats: range
     lane: AnyLane
     report: Callable[[Advanced], object]
@@ -145,7 +145,7 @@ class _Drive:
             reason = f"the budget of {lane.last_update:,} updates is spent"
         # Kept is the place before the last evaluation, which a longer training would not make there.
         if lane.update:
-            keeper.end(lane, repeats, self._snapshot)
+            keeper.end(repeats, self._snapshot)
         try:
             self._tell(lane.finish())
         except DataFailed:
@@ -157,7 +157,7 @@ class _Drive:
         """The next call that this process wants, or why none."""
         lane, reason = self.lane, ""
         seconds = min((one.seconds for one in self.prepared.budgets if one.seconds is not None), default=None)
-        if self.asked():
+        if self.stopping():
             reason = INTERRUPTED
         elif seconds is not None and lane.seconds >= seconds:
             reason = f"the budget of {seconds:g} seconds is spent"

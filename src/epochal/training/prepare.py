@@ -1,18 +1,16 @@
-"""Preparation of a training: everything settled and checked before the first update.
-
-What can be refused is refused here: splits, plan, program, and the samples of each repeat.
-"""
+"""Preparation of a training: everything is settled, and refused if need be, before the first update."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal import models
 from epochal.common.metric_names import declare
 from epochal.data import Dataset, Task
 from epochal.data.encoder import code_sizes
@@ -23,21 +21,6 @@ from epochal.engine.rules import Never, Rule
 from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Layout, Spec
 from epochal.errors import Refusal, did_you_mean
-from epochal.models import (
-    Metric,
-    Model,
-    Variables,
-    as_model,
-    computing_in,
-    default_metrics,
-    embedded,
-    loss_for,
-    metrics_asked,
-    metrics_of,
-    seen_dtype,
-    settled,
-    shapes_of,
-)
 from epochal.models.augment import Augmented, transforms_of
 from epochal.models.frozen import Frozen, matching, names_of
 from epochal.models.pairwise import Pairwise
@@ -50,7 +33,7 @@ from epochal.training.class_weights import by_class
 from epochal.training.lanes import check_devices
 from epochal.training.ordering import order_for
 from epochal.training.prepared import Gathered, Prepared
-from epochal.training.samples import endless_plan, gathered, samples_like
+from epochal.training.samples import endless_plan, gathered
 from epochal.training.shapes import check_fit, traced, tried
 
 
@@ -77,8 +60,9 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         model: what `fit` takes.
         data: what `fit` takes.
         settings: of the training.
-        like: a training on the same data whose samples, splits and scalings are reused;
-            the settings that determine them (`SAMPLES`) must be the same.
+        like: a training on the same data whose samples, splits and scalings are reused: the settings that
+            determine them (held-out parts, split, repeats, seed, vary, standardize, class_weight) must be the
+            same.
     """
     if jax.dtypes.canonicalize_dtype(np.int64) == np.int64:
         raise Refusal(
@@ -88,19 +72,20 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     check_devices(settings.devices)
     settings = replace(settings, augment=transforms_of(settings.augment))
     if settings.metrics is not None:
-        settings = replace(settings, metrics=metrics_asked(settings.metrics))
+        settings = replace(settings, metrics=models.metrics_asked(settings.metrics))
     schedule = _schedule(settings)
 
     def state(dataset: Dataset) -> int:
         """Bytes of one repeat's state."""
         outputs = 1 if dataset.task is None else dataset.task.outputs
         chosen = tried("the model", lambda: _chosen(model, dataset, outputs, [dataset.inputs]))
-        shapes = tried("the model", lambda: shapes_of(chosen, dataset.shape, dataset.dtype))
+        shapes = tried("the model", lambda: models.shapes_of(chosen, dataset.shape, dataset.dtype))
         return state_bytes(shapes, chosen_optimizer(settings))
 
-    samples = gathered(data, settings, state, model) if like is None else samples_like(like, settings)
+    samples: Gathered = gathered(data, settings, state, model) if like is None else like
+    settings = samples.settings if like is None else settings
     dataset, task, splits = samples.dataset, samples.task, samples.splits
-    settings = replace(samples.settings, class_weight=by_class(samples.settings.class_weight, task))
+    settings = replace(settings, class_weight=by_class(settings.class_weight, task))
     if settings.stateful:
         settings = _stateful(settings, samples)
     endless = isinstance(dataset.inputs, EndlessRows)
@@ -136,17 +121,18 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
 
         network = Stateful(model, plan.batch_size)  # with a state for each slot of a batch
     chosen_model = tried("the model", lambda: _chosen(network, dataset, task.outputs, inputs))
-    loss_name, loss = loss_for(settings.loss, task.kind)
-    metrics = _own_metrics(settings, samples) if settings.metrics is not None else default_metrics(task.kind)
+    loss_name, loss = models.loss_for(settings.loss, task.kind)
+    metrics = (
+        _own_metrics(settings, samples) if settings.metrics is not None else models.default_metrics(task.kind)
+    )
     if settings.label_smoothing and (callable(settings.loss) or task.is_regression):
         what = "a loss of your own" if callable(settings.loss) else f'the loss "{loss_name}"'
         raise Refusal(f"`label_smoothing` belongs to log_loss; got {settings.label_smoothing:g} for {what}.")
     evaluate_train = settings.evaluate_train
     if evaluate_train is None:
         evaluate_train = isinstance(dataset.inputs, np.ndarray) or not has_validation
-    parts = tuple(
-        name for name, wanted in (("train", evaluate_train), ("validation", has_validation)) if wanted
-    )
+    wanted = {"train": evaluate_train, "validation": has_validation}
+    parts = tuple(name for name, one in wanted.items() if one)
     if not parts:
         raise Refusal("nothing would be evaluated: give validation samples or keep `evaluate_train=True`.")
     monitor = settings.monitor or ("validation.loss" if has_validation else "train.loss")
@@ -199,7 +185,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
             lacking = "" if has_validation else " There are no validation samples (validation=0)."
             raise Refusal(did_you_mean("column", column, spec.columns) + lacking)
     prepared = Prepared(
-        **vars(samples) | {"settings": settings},
+        **{one.name: getattr(samples, one.name) for one in fields(Gathered)} | {"settings": settings},
         plan=plan,
         order=order,
         model=chosen_model,
@@ -217,7 +203,6 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
 
 FEWEST_HALVED = 10
 """Fewest validation samples to estimate the optimism of the epoch's choice on halves."""
-
 
 USUAL_BATCH = 32
 """The default batch size."""
@@ -240,12 +225,12 @@ def _usual_batch(
     return replace(settings, batch_size=size), (note,) if size < USUAL_BATCH else ()
 
 
-def _own_metrics(settings: Settings, samples: Gathered) -> tuple[Metric, ...]:
+def _own_metrics(settings: Settings, samples: Gathered) -> tuple[models.Metric, ...]:
     """The requested metrics; directions of custom ones are declared."""
     dataset = samples.dataset
     assert dataset.targets is not None
     scaled = samples.target_scalings[0] is not None or dataset.timeline is not None
-    found = metrics_of(settings.metrics or (), samples.task, dataset.targets, scaled)
+    found = models.metrics_of(settings.metrics or (), samples.task, dataset.targets, scaled)
     for metric in found:
         better = metric.greater_is_better
         if metric.own and better is not None and not declare(metric.name, better):
@@ -257,11 +242,11 @@ def _own_metrics(settings: Settings, samples: Gathered) -> tuple[Metric, ...]:
     return found
 
 
-def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -> Model:
+def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -> models.Model:
     """The model for these samples, with outputs, vocabulary and embeddings."""
     tokens = getattr(dataset.encoder, "vocabulary_size", None)
-    found = settled(as_model(model, outputs), inputs, tokens)
-    return embedded(found, code_sizes(dataset.encoder))
+    found = models.settled(models.as_model(model, outputs), inputs, tokens)
+    return models.embedded(found, code_sizes(dataset.encoder))
 
 
 def _stateful(settings: Settings, samples: Gathered) -> Settings:
@@ -335,14 +320,18 @@ def _check_weights(prepared: Prepared) -> None:
                 )
 
 
-def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bool) -> tuple[Model, Start]:
+def _varied(
+    plain: models.Model, settings: Settings, dataset: Dataset, standardized: bool
+) -> tuple[models.Model, Start]:
     """The model in training (precision, augmentation, frozen parameters), and its initial parameters."""
-    sample = jax.ShapeDtypeStruct(dataset.shape, seen_dtype(np.float32 if standardized else dataset.dtype))
+    sample = jax.ShapeDtypeStruct(
+        dataset.shape, models.seen_dtype(np.float32 if standardized else dataset.dtype)
+    )
     shapes = traced("the model's init", plain.init, jax.eval_shape(lambda: jax.random.key(0)), sample)
-    if not isinstance(shapes, Variables):
+    if not isinstance(shapes, models.Variables):
         raise Refusal(f"the model's init must return Variables; got {type(shapes).__name__}.")
     check_start(settings.initial)
-    start, model = start_of(settings.initial, shapes), computing_in(plain, settings.precision)
+    start, model = start_of(settings.initial, shapes), models.computing_in(plain, settings.precision)
     if settings.augment:
         windows = "" if dataset.timeline is None else "windows of a series"
         other = "pairs" if isinstance(plain, Pairwise) else windows

@@ -1,7 +1,4 @@
-"""The repeats of a training, in threads of this machine or on a Ray cluster.
-
-To a cluster each repeat goes as a task of its own, with its snapshot, and comes back at its end.
-"""
+"""The repeats of a training, in threads of this machine, or each as a task on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +12,6 @@ import jax
 from epochal.common.faces import call
 from epochal.common.metric_names import declare
 from epochal.curves import Curves
-from epochal.engine.lane import AnyLane
 from epochal.errors import Refusal
 from epochal.training.events import Noted
 from epochal.training.executor import RayCluster, Task, Threads
@@ -144,5 +140,5 @@ class _Last(Keeper):
     keeps = True
     snapshot: Snapshot | None = None
 
-    def end(self, lane: AnyLane, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
+    def end(self, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
         self.snapshot = snapshot()

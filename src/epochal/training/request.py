@@ -76,22 +76,17 @@ def ask_again(
 ) -> tuple[Any, Any, Settings]:
     """Rebuild the arguments of `prepare`: model, data and settings.
 
-    Args:
-        document: from `document`. It may be damaged or untrusted: nothing is imported.
-        model: replaces the model; "module:function" for one that is named.
-        data: replaces the data: a path is a moved file, anything else is
-            what `fit` takes.
-        options: replace settings.
-        progress: called with (what, done, total) during slow reading.
+    The document may be damaged or untrusted: nothing is imported. `model`, `data` and `options` replace what
+    it says: "module:function" names a model, a path is a moved file. `progress` is called with (what, done,
+    total) during slow reading.
 
     Raises:
-        Refusal: the document is damaged, the data is gone, or something it can't hold is not
-            given.
+        Refusal: the document is damaged, the data is gone, or something it can't hold is not given.
 
     >>> from epochal.models import MLP
     >>> from epochal.training.prepare import prepare
-    >>> asked = document(prepare(MLP(8), "example:iris", Settings(epochs=5)))
-    >>> model, data, settings = ask_again(asked)
+    >>> request = document(prepare(MLP(8), "example:iris", Settings(epochs=5)))
+    >>> model, data, settings = ask_again(request)
     >>> model.hidden, data.samples, settings.epochs
     ((8,), 150, 5)
     """
@@ -123,7 +118,7 @@ def ask_again(
             )
     settings = Settings(**values)
     chosen = model if model is not None else read_model(document["model"])
-    samples = _read_data(document["data"], data, settings, progress)
+    samples = _read_data(document["data"], data, progress)
     if isinstance(chosen, str):
         from epochal.models.imported import NamedModel
 
@@ -134,9 +129,7 @@ def ask_again(
     return chosen, samples, settings
 
 
-def _read_data(
-    written: Any, given: Any, settings: Settings, progress: Callable[[str, int, int], None] | None
-) -> Any:
+def _read_data(written: Any, given: Any, progress: Callable[[str, int, int], None] | None) -> Any:
     if not isinstance(given, str | Path | None) or given_in_words(written) is not None:
         return given
     try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any
 
 import jax
 import numpy as np
@@ -30,14 +31,6 @@ from epochal.training.baselines import constant_figures
 from epochal.training.describe import conditions, describe_data, describe_settings
 from epochal.training.prepared import Prepared
 from epochal.training.scoring import effective_samples, forecasts_of, gains_of, scores_of
-
-
-class End(NamedTuple):
-    """The last evaluation of a repeat."""
-
-    epoch: float
-    update: int
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +61,22 @@ class LaneResult:
         """The state of one repeat."""
         return jax.tree.map(lambda leaf: leaf[row], self.state)
 
-    def outcomes(self, prepared: Prepared, ends: dict[int, End] | None = None) -> list[Outcome]:
-        """The outcome of each repeat of the lane; `ends` has the last evaluations."""
+    def outcomes(
+        self, prepared: Prepared, ends: Mapping[int, tuple[float, int, float]] = MappingProxyType({})
+    ) -> list[Outcome]:
+        """The outcome of each repeat of the lane; `ends` has epochs, updates, seconds of last evaluations."""
+        now = (self.epoch, self.update, self.seconds)
         return [
-            self._outcome(prepared, row, repeat, (ends or {}).get(repeat))
+            self._outcome(prepared, row, repeat, *ends.get(repeat, now))
             for row, repeat in enumerate(self.repeats)
         ]
 
-    def _outcome(self, prepared: Prepared, row: int, repeat: int, end: End | None) -> Outcome:
+    def _outcome(
+        self, prepared: Prepared, row: int, repeat: int, epochs: float, updates: int, seconds: float
+    ) -> Outcome:
         one, plan = self.of_repeat(row), prepared.plan_of(repeat)
         passes = plan.passes
         status, broken = int(one.status), None
-        epochs, updates = (end.epoch, end.update) if end is not None else (self.epoch, self.update)
         if status == RULE:
             stopped = self.spec.rule.reason(one.rule)
         elif status == BROKEN_UPDATE:
@@ -103,7 +100,7 @@ class LaneResult:
             stopped=stopped,
             epochs=epochs,
             updates=updates,
-            seconds=self.seconds if end is None else end.seconds,
+            seconds=seconds,
             best_epoch=plan.epochs_after(best_update),
             best_update=best_update,
             broken=broken,
@@ -123,7 +120,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     for number, repeat in enumerate(repeats):
         own = curves.of(number)
         if len(own):
-            ends[repeat] = End(float(own.epoch[-1]), int(own.update[-1]), float(own.seconds[-1]))
+            ends[repeat] = float(own.epoch[-1]), int(own.update[-1]), float(own.seconds[-1])
     found = [outcome for result in results for outcome in result.outcomes(prepared, ends)]
     outcomes = tuple(replace(outcome, repeat=number) for number, outcome in enumerate(found))
     fitted = tuple(

@@ -114,9 +114,9 @@ def resuming(
         _check(kept.path, kept.identity, request["identity"])
         return kept.updates, read_pieces(prepared, kept.pieces), tuple(passed_over)
 
-    with ExitStack() as held:
+    with ExitStack() as resources:
         if home is not None:
-            held.callback(home.close)
+            resources.callback(home.close)
         found = others.each("what goes on", read)
         if isinstance(found, Run):
             return found
@@ -127,17 +127,17 @@ def resuming(
             longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # its present path
         cluster = cluster_for(prepared, ray, path, control, known)
         if cluster is not None:
-            held.callback(cluster.close)
+            resources.callback(cluster.close)
 
         def begin() -> None:
             if home is not None and (longer != request or saving):
                 home.ask(longer)
 
         begun(prepared, begin, path, updates)
-        held = held.pop_all()
+        resources = resources.pop_all()
     conditions = changed_conditions(request["conditions"], conditions_of(prepared))
     resumed = Resumed(sum(one.updates for one in known.values()), (*notes, *passed_over, *conditions))
-    return Events(prepared, control, held, home, cluster, known, resumed)
+    return Events(prepared, control, resources, home, cluster, known, resumed)
 
 
 def _check(path: Path, then: Any, now: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,17 +38,9 @@ from epochal.errors import MissingExtra, Refusal
 from epochal.plan import BatchSchedule, Groups, Plan
 from epochal.plan.sizes import bounded
 from epochal.settings import Settings
-from epochal.training.held_out import (
-    class_notes,
-    copies_among,
-    copies_notes,
-    labeled,
-    undefined_notes,
-    unknown_note,
-    usual_share,
-)
+from epochal.training import held_out
 from epochal.training.hosts import together
-from epochal.training.prepared import Gathered, Prepared
+from epochal.training.prepared import Gathered
 from epochal.training.standardize import standardized
 
 
@@ -155,7 +147,7 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
         raise
     except Refusal as error:
         raise Refusal(f"{name}: {error.sentence}") from error
-    if name == "validation" and (note := unknown_note(other)):
+    if name == "validation" and (note := held_out.unknown_note(other)):
         raise Refusal(f"{name}: {note.partition(': they')[0]}. Correct the labels, or leave those rows out.")
     if other.targets is None:
         raise Refusal(f'the {name} data has no target column "{dataset.target_name}".')
@@ -171,30 +163,6 @@ def _news(**others: Dataset | None) -> list[str]:
         for note in other.noticed
         if "not seen in training" in note or "training had none" in note
     ]
-
-
-SAMPLES = (
-    *("task", "validation", "test", "split", "gap"),
-    *("repeats", "seed", "vary", "standardize", "class_weight"),
-)
-"""The settings that determine the samples of each repeat, their scaling and weights."""
-
-
-_PLAIN = (int, float, str, tuple, dict, type(None))
-
-
-def samples_like(other: Prepared, settings: Settings) -> Gathered:
-    """The samples of another training."""
-    pairs = {name: (getattr(settings, name), getattr(other.settings, name)) for name in SAMPLES}
-    # Data frames and arrays, given as validation data, are compared by identity.
-    differing = [
-        name
-        for name, (mine, its) in pairs.items()
-        if mine is not its and not (isinstance(mine, _PLAIN) and mine == its)
-    ]
-    assert not differing, differing
-    same = {one.name: getattr(other, one.name) for one in fields(Gathered)}
-    return Gathered(**same | {"settings": settings})
 
 
 def gathered(
@@ -217,10 +185,10 @@ def gathered(
         dataset = replace(dataset, noticed=(*dataset.noticed, *scaled.notes))
     share, validation = _other(settings.validation, dataset, "validation", finite=not scaled.inputs)
     test_share, test = _other(settings.test, dataset, "test", finite=not scaled.inputs)
-    unlabeled = "" if test is None else unknown_note(test)
-    test = None if test is None else labeled(test)
-    share, few = usual_share(share, test_share, settings, dataset)
-    copies = copies_among(dataset, share or test_share)
+    unlabeled = "" if test is None else held_out.unknown_note(test)
+    test = None if test is None else held_out.labeled(test)
+    share, few = held_out.usual_share(share, test_share, settings, dataset)
+    copies = held_out.copies_among(dataset, share or test_share)
     groups, together = dataset.groups, settings.split != "chronological"
     if groups is not None and copies is not None and settings.split == "groups":
         merged = whole_groups(groups, copies)
@@ -260,9 +228,9 @@ def gathered(
     notes = (
         *few,
         *((f"test: {unlabeled}",) if unlabeled else ()),
-        *undefined_notes(dataset, splits),
-        *copies_notes(copies, splits[0], together, dataset, (validation, test)),
-        *class_notes(dataset, splits),
+        *held_out.undefined_notes(dataset, splits),
+        *held_out.copies_notes(copies, splits[0], together, dataset, (validation, test)),
+        *held_out.class_notes(dataset, splits),
         *time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap),
         *rising_note(dataset.follows, settings.split, settings.validation, settings.test),
         *_news(validation=validation, test=test),

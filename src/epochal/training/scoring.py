@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal import models
 from epochal.common.waiting import interruptible
 from epochal.curves.intervals import influences, optimism
 from epochal.engine.determinism import options_for
@@ -18,17 +19,6 @@ from epochal.engine.evaluate import forward
 from epochal.engine.fed import evaluate_in_blocks
 from epochal.engine.feed import AHEAD, Reader
 from epochal.engine.state import Part, Repeat
-from epochal.models import (
-    Loss,
-    Metric,
-    Model,
-    Variables,
-    computing_in,
-    evaluated,
-    label_probabilities,
-    metrics_for,
-    probabilities,
-)
 from epochal.models.subsets import one_by_one
 from epochal.runs import Fitted, ForecastScores, Scores, score_forecasts
 from epochal.runs.figures import Measured, blocks_of, ensemble_figures, measured, summaries
@@ -41,10 +31,12 @@ _MOST_KEPT = 2**22
 
 
 @functools.lru_cache(maxsize=16)
-def _scoring(model: Model, loss: Loss, deterministic: bool) -> Any:
+def _scoring(model: models.Model, loss: models.Loss, deterministic: bool) -> Any:
     """The compiled function (variables, inputs, targets) -> (outputs, losses)."""
 
-    def score(variables: Variables, inputs: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def score(
+        variables: models.Variables, inputs: jax.Array, targets: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
         outputs = forward(model, variables, inputs)
         return outputs, loss(outputs, targets)
 
@@ -53,7 +45,7 @@ def _scoring(model: Model, loss: Loss, deterministic: bool) -> Any:
 
 def _outputs(prepared: Prepared, learned: Fitted, part: Part | Reader) -> tuple[Any, Any]:
     """The outputs and losses of the best parameters for all samples of a part."""
-    model = computing_in(prepared.model, prepared.settings.precision)
+    model = models.computing_in(prepared.model, prepared.settings.precision)
     scoring = _scoring(model, prepared.spec.loss, prepared.settings.deterministic)
 
     def score(inputs: Any, targets: Any) -> Any:
@@ -120,14 +112,14 @@ def scores_of(
 ) -> Scores:
     """Scores of the best parameters of each repeat on a part."""
     task, spec = prepared.task, prepared.spec
-    wanted, own_metrics = metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
+    wanted, own_metrics = models.metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
     blocks, found = blocks_of_part(prepared, name), list[Measured]()
-    held = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
+    rows = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
     confusion, labels, shares, true, predicted = [], [], [], [], []
     total: Any = 0.0
     columns = slice(1, 2) if task.kind == "binary" else slice(None)
     values = len(fitted) * prepared.part_size(name) * len(task.classes)
-    kept = task.kind == "binary" or values <= _MOST_KEPT
+    keep = task.kind == "binary" or values <= _MOST_KEPT
     for repeat, learned in fitted.items():
         part = prepared.reader(repeat, name) if prepared.fed else prepared.part(repeat, name)
         outputs, losses = _outputs(prepared, learned, part)
@@ -138,21 +130,21 @@ def scores_of(
             true.append(targets)
             predicted.append(scores)
         elif task.is_classification:
-            each = probabilities(scores, np)
+            each = models.probabilities(scores, np)
             pairs = np.zeros((len(task.classes),) * 2, np.int64)
             np.add.at(pairs, (targets, each.argmax(axis=1)), 1)
             confusion.append(pairs)
         else:
-            each = label_probabilities(scores, np)
+            each = models.label_probabilities(scores, np)
             confusion.append(label_confusion(targets > 0, scores > 0))
-        if kept and not task.is_regression:
+        if keep and not task.is_regression:
             labels.append(targets.astype(np.int64))
             shares.append(each[:, columns])
         total = total + each
         block = blocks[prepared.numbers(repeat, name)]
         one = measured(wanted, scores, targets, task, block, (np.asarray(losses, np.float64), part.weights))
         for metric in own_metrics:
-            one.values[metric.name] = evaluated(metric, scores, targets, spec.classes)
+            one.values[metric.name] = models.evaluated(metric, scores, targets, spec.classes)
         found.append(one)
     ensemble = {}
     if name == "test" and len(fitted) > 1:  # all repeats share the test samples: a sum is enough
@@ -161,18 +153,18 @@ def scores_of(
     overlap = 0.0
     if name == "validation" and not prepared.same_validation:
         overlap = prepared.part_size(name) / prepared.part_size("train")
-    units = len(np.unique(_units(prepared, name)[held]))
-    summed = summaries(found, units, len(np.unique(blocks[held])), prepared.loss_name, gains, overlap)
+    units = len(np.unique(_units(prepared, name)[rows]))
+    summed = summaries(found, units, len(np.unique(blocks[rows])), prepared.loss_name, gains, overlap)
     allowed = bool(gains) and len(fitted) > 1
     if not task.is_regression:
-        own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
+        own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if keep else {}
         return Scores(summed, np.stack(confusion), ensemble=ensemble, corrected=allowed, **own)
     numbers = np.concatenate(true), np.concatenate(predicted)
     return Scores(summed, None, *numbers, ensemble=ensemble, corrected=allowed)
 
 
 def evaluated_as(
-    prepared: Prepared, repeat: int, name: str, values: NDArray[Any], metric: Metric
+    prepared: Prepared, repeat: int, name: str, values: NDArray[Any], metric: models.Metric
 ) -> NDArray[Any]:
     """Targets or outputs of a part in the units of a metric in evaluations.
 
@@ -206,8 +198,8 @@ def added_by_blocks(
             added |= measured([metric], ours, true, prepared.task, block).added
             continue
 
-        def of(rows: Any, metric: Metric = metric, ours: Any = ours, true: Any = true) -> float:
-            return evaluated(metric, ours[rows], true[rows], prepared.spec.classes)
+        def of(rows: Any, metric: models.Metric = metric, ours: Any = ours, true: Any = true) -> float:
+            return models.evaluated(metric, ours[rows], true[rows], prepared.spec.classes)
 
         added[metric.name] = influences(one_by_one(of), block)
     forecasts = np.empty((0, 0))

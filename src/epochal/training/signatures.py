@@ -93,10 +93,8 @@ def takes_options(
             kind = types[one.name]
             if one.name in several and kind is not Any:
                 kind = kind | list[Any] | Mapping[str, Any]
-            default = (defaults or {}).get(one.name, one.default)
-            shown.append(
-                inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-            )
+            about = {"default": (defaults or {}).get(one.name, one.default), "annotation": kind}
+            shown.append(inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, **about))
         function.__signature__ = own.replace(  # type: ignore[attr-defined]
             parameters=[*plain, *shown], return_annotation=_resolved(own.return_annotation, function)
         )

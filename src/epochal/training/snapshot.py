@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -16,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves
-from epochal.engine.program import fresh
 from epochal.engine.state import Kept, Position, Progress, Repeat
 from epochal.errors import Refusal
-from epochal.models import shapes_of
 from epochal.models.frozen import names_of
 from epochal.runs.checkpoints import Piece
 from epochal.training.prepared import Prepared
+from epochal.training.program import state_of
 
 
 class Snapshot(NamedTuple):
@@ -50,14 +48,10 @@ def piece_of(one: Snapshot) -> Piece:
         own = one.curves.of(repeat)
         tensors |= {f"{repeat}/curves/{name}": getattr(own, name) for name in _COLUMNS}
         tensors |= {f"{repeat}/curves/columns/{name}": column for name, column in own.columns.items()}
-    position = {name: value.item() for name, value in one.kept.progress.position._asdict().items()}
-    lane = {
-        "repeats": [one.repeats.start, one.repeats.stop],
-        "update": one.kept.update,
-        "seconds": one.kept.seconds,
-        "samples": one.kept.samples,
-        "position": position,
-    }
+    progress, update, seconds, samples = one.kept
+    position = {name: value.item() for name, value in progress.position._asdict().items()}
+    lane = {"repeats": [one.repeats.start, one.repeats.stop], "update": update, "seconds": seconds}
+    lane |= {"samples": samples, "position": position}
     last = f"-{one.repeats.stop - 1}" if len(one.repeats) > 1 else ""
     return Piece(f"repeats-{one.repeats.start}{last}", tensors, {"lanes": [lane]})
 
@@ -74,7 +68,7 @@ def read_pieces(prepared: Prepared, pieces: Sequence[Piece]) -> dict[int, Snapsh
     Raises:
         Refusal: a state that is not that of this model and optimizer.
     """
-    shapes = _shapes(prepared)
+    shapes: Repeat = state_of(prepared)
     return {
         repeat: _one(prepared, piece.tensors, lane, repeat, shapes)
         for piece in pieces
@@ -113,12 +107,6 @@ def _joined(repeats: range, snapshots: Mapping[int, Snapshot]) -> Snapshot:
 
 def _named(state: Repeat) -> Iterator[tuple[str, Any]]:
     return zip(names_of(state), jax.tree.leaves(state), strict=True)
-
-
-def _shapes(prepared: Prepared) -> Repeat:
-    spec, dataset = replace(prepared.spec, repeats=1), prepared.dataset
-    variables = shapes_of(spec.model, dataset.shape, dataset.dtype)
-    return jax.eval_shape(lambda given: fresh(spec, given), variables)
 
 
 def _one(

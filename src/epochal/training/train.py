@@ -190,15 +190,15 @@ def train(
 
     folder = None if place is None else Path(place.path)
     control = control or Control()
-    with ExitStack() as held:
+    with ExitStack() as resources:
         cluster = cluster_for(prepared, ray, folder, control)
         if cluster is not None:
-            held.callback(cluster.close)
+            resources.callback(cluster.close)
         home = begun(prepared, begin, folder)
         if home is not None:
-            held.callback(home.close)
-        held = held.pop_all()
-    return Events(prepared, control, held, home, cluster)
+            resources.callback(home.close)
+        resources = resources.pop_all()
+    return Events(prepared, control, resources, home, cluster)
 
 
 class Events(Iterator[Event]):
@@ -212,7 +212,7 @@ class Events(Iterator[Event]):
         self,
         prepared: Prepared,
         control: Control,
-        held: ExitStack,
+        resources: ExitStack,
         home: Home | None = None,
         cluster: RayCluster | None = None,
         known: Mapping[int, Snapshot] | None = None,
@@ -230,9 +230,9 @@ class Events(Iterator[Event]):
         self._done: dict[int, int] = {repeat: one.updates for repeat, one in self._known.items()}
         self._begin = 0.0
         self._saver: Saver | None = None
-        self._held = held
+        self._resources = resources
         # What the threads have learned is saved, if the training has a folder.
-        self._end = weakref.finalize(self, held.close)
+        self._end = weakref.finalize(self, resources.close)
 
     def __iter__(self) -> Iterator[Event]:
         return self
@@ -323,12 +323,12 @@ class Events(Iterator[Event]):
                     Unsaved(updates, what) if isinstance(what, str) else Checkpointed(updates, what)
                 ),
             )
-            self._held.enter_context(suppress(SaveFailed))
-            self._held.callback(self._saver.close)
+            self._resources.enter_context(suppress(SaveFailed))
+            self._resources.callback(self._saver.close)
         job = (prepared, control, tell, keeper, [lane for lane, _ in lanes], known, cluster)
         thread = threading.Thread(target=train_repeats, args=job, daemon=True)
-        self._held.callback(ended, [thread])
-        self._held.callback(control.stop)
+        self._resources.callback(ended, [thread])
+        self._resources.callback(control.stop)
         self._started = True
         thread.start()
 

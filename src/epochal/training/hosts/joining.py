@@ -1,10 +1,4 @@
-"""Joining and leaving a group of processes that train together.
-
-    ep.join("10.0.0.1:1234", process_id=0, processes=4)     # in each process, before anything else of JAX
-
-Afterwards `jax.devices()` are those of all processes, and `fit`, `train` and `resume` share each batch among
-them.
-"""
+"""Joining and leaving a group of processes that train together."""
 
 from __future__ import annotations
 
@@ -40,7 +34,8 @@ def join(
 ) -> None:
     """Join a group of processes, on this machine or others, that train together.
 
-    Each calls it before anything that touches a device, and then runs the same code on the same data.
+    Each calls it before anything that touches a device, and then runs the same code on the same data:
+    afterwards `jax.devices()` are those of all, and `fit`, `train` and `resume` share each batch among them.
     Without arguments it joins what Slurm, Open MPI, Kubernetes or a TPU pod has started, as JAX
     detects it. Process 0 alone writes files. When a process dies, the others raise `HostLost` at once, or are
     ended with its sentence if they wait for it inside of a collective operation.

@@ -58,7 +58,7 @@ class Watch:
 
     def __init__(self, place: Place, silence: int, patience: int) -> None:
         self.lost, self.remedy, self.silence = "", "", silence
-        self._place, self._news, self._told, self._closed = place, threading.Condition(), False, False
+        self._place, self._news, self._reported, self._closed = place, threading.Condition(), False, False
         if place.index == 0:
             _check_port(place)
         self._who = f"process {place.index} of {place.count}"
@@ -84,12 +84,12 @@ class Watch:
         with self._news:
             self._news.wait_for(lambda: bool(self.lost), seconds)
             if self.lost:
-                self._told = True
+                self._reported = True
                 raise HostLost(self.lost)
 
     def fail(self, sentence: str) -> None:
         """Report the failure of this process to the others."""
-        self._told = True
+        self._reported = True
         self.lose(f"{self._who} failed: {sentence}")
 
     def lose(self, sentence: str) -> None:
@@ -141,7 +141,7 @@ class Watch:
     def _end(self) -> None:
         """End the process if the training does not, since it waits for a lost one."""
         time.sleep(GRACE_SECONDS)
-        if not self._told and not self._closed:
+        if not self._reported and not self._closed:
             end_process(self.lost)
 
 

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from epochal.common.printable import printable
-from epochal.training.progress.display import Display, Line
+from epochal.training.progress.status import Display, Line
 
 UPDATE_SECONDS = 0.1
 """Time between two updates of the display."""

@@ -1,11 +1,12 @@
-"""The progress line, folded from events: epoch, losses, rate, time left."""
+"""The interface of displays, and the progress line that they show, folded from events."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from epochal.common.durations import duration
 from epochal.training.events import Evaluated, Event, Progressed, RepeatEnded, RunStarted
@@ -23,6 +24,33 @@ _SHOWN = (
     ("validation.r2", "R²", "R²", 3),
 )
 """Column, name, short name, and the order in which they are dropped from a short line."""
+
+
+class Line(Protocol):
+    """The progress of something."""
+
+    @property
+    def share(self) -> float | None:
+        """The share done, in [0, 1]; None if unknown."""
+
+    def fitted(self, room: int) -> str:
+        """A line of at most `room` characters."""
+
+
+class Display(Protocol):
+    """The interface of displays."""
+
+    def opening(self, sections: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """Show titled lines before the first update."""
+
+    def show(self, line: Line) -> None:
+        """Show the progress; called about ten times a second."""
+
+    def note(self, words: str) -> None:
+        """Show a permanent line."""
+
+    def close(self, last: str = "") -> None:
+        """Stop; `last` stays visible."""
 
 
 def figure(value: float) -> str:

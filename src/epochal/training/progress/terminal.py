@@ -16,7 +16,7 @@ from rich.text import Text
 from epochal.common.faces import spoken
 from epochal.common.layout import folded
 from epochal.common.printable import printable
-from epochal.training.progress.display import Display, Line
+from epochal.training.progress.status import Display, Line
 
 PLAIN_SECONDS = 2.0
 """Seconds between two lines in a pipe."""
@@ -74,7 +74,7 @@ class Terminal(Display):
         self.width = min(100, self.console.width)
         self._live: Live | None = None
         self._line: Line | None = None
-        self._said = 0.0
+        self._printed = 0.0
 
     def opening(self, sections: Sequence[tuple[str, Sequence[str]]]) -> None:
         for number, (title, lines) in enumerate(sections):
@@ -86,8 +86,8 @@ class Terminal(Display):
             self._live = live(self.console, self._render)
             self._live.start()
         now = time.monotonic()
-        if self._live is None and line.share is not None and now - self._said >= PLAIN_SECONDS:
-            self._said = now
+        if self._live is None and line.share is not None and now - self._printed >= PLAIN_SECONDS:
+            self._printed = now
             self.console.print(Text("  " + line.fitted(self.width - 2)), soft_wrap=True)
 
     def note(self, words: str) -> None:
