@@ -76,6 +76,11 @@ def test_samples_in_the_place_of_the_model_are_refused_as_that() -> None:
     for model in (FRAME, FRAME.to_numpy(), "mlp", [[1.0, 2.0]]):
         with pytest.raises(ep.Refusal, match=r"model must be .*It comes first"):
             ep.fit(model, FRAME["t"], progress=False)
+    for train in (ep.fit, ep.compare, ep.advise):
+        with pytest.raises(ep.Refusal, match=r"got DataFrame.*ep\.fit\(ep\.MLP"):
+            train(FRAME, target="t")
+        with pytest.raises(ep.Refusal, match="data is missing"):
+            train(ep.MLP(4))
 
 
 @pytest.mark.parametrize(

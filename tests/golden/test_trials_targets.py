@@ -368,3 +368,41 @@ def test_a_class_that_is_missing_among_words_is_named(missing):
     words = np.array(["a", "b", missing, "a"] * 5, object)
     with pytest.raises(ep.Refusal, match=r"known for each sample; got \S+ in row 3 \(5 of 20"):
         ep.load_data((np.ones((20, 2)), words))
+
+
+def boats(path: Path) -> pd.DataFrame:
+    """Prices as text, two of them a word that stands for none."""
+    random = np.random.default_rng(0)
+    length = random.uniform(5, 20, 80).round(1)
+    price = [f"£{4000 * size + random.normal(0, 500):,.0f}" for size in length]
+    price[7] = price[30] = "POA"
+    table = pd.DataFrame({"length": length, "berths": random.integers(1, 6, 80), "price": price})
+    table.to_csv(path / "boats.csv", index=False)
+    table.to_parquet(path / "boats.parquet", index=False)
+    return table
+
+
+@pytest.mark.parametrize(("name", "stream"), [("boats.csv", ()), ("boats.parquet", ("--stream",))])
+def test_words_in_place_of_a_target_are_missing_in_new_files_too(tmp_path, capsys, name, stream):
+    boats(tmp_path)
+    assert main(["train", name, *stream, "--target", "price", "--epochs", "2", "--out", "run"]) == 0
+    assert '"POA" (2 values, first in row 8) is read as missing' in " ".join(capsys.readouterr().out.split())
+    run = ep.load("run")
+    assert run.evaluate("boats.csv").rows == 78
+    few = pd.DataFrame({"length": [7.0, 8.0], "berths": [2, 2], "price": ["POA", "£30,000"]})
+    assert len(run.predict(few).values) == 2, "half of a small file"
+
+
+def test_classes_are_offered_only_where_they_are_few_enough(tmp_path):
+    boats(tmp_path)
+    assert "classification" not in "".join(ep.load_data("boats.csv", target="price").noticed)
+    few = pd.DataFrame({"x": np.arange(90.0), "price": np.arange(90) % 30 + 0.5})
+    assert '`task="classification"` makes classes' in "".join(ep.load_data(few, target="price").noticed)
+
+
+def test_a_page_that_is_written_again_is_the_same(tmp_path, capsys):
+    boats(tmp_path)
+    assert main(["train", "boats.csv", "--epochs", "2", "--repeats", "2", "--out", "run"]) == 0
+    before = Path("run/report.html").read_bytes()
+    assert main(["report", "run"]) == 0 and Path("run/report.html").read_bytes() == before
+    assert main(["verify", "run"]) == 0 and "is not the page" not in capsys.readouterr().out

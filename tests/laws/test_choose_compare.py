@@ -465,3 +465,19 @@ def test_settings_that_had_not_ended_are_named():
     assert any(note.startswith("batch 96 was still improving at its last epoch") for note in found.notes)
     ended = compare(MODEL, "example:iris", epochs=60, **{**grid, "learning_rate": 0.05})
     assert not any(note.startswith("batch 4 was still improving") for note in ended.notes)
+
+
+@pytest.mark.parametrize("fixed", [True, False], ids=["the same validation rows", "random splits"])
+def test_noise_that_is_judged_by_accuracy_beats_no_baseline(fixed: bool) -> None:
+    """The best of 20 evaluations of 25 rows is above a half by luck, if nothing allows for it."""
+    beaten = 0
+    for seed in range(8):
+        random = np.random.default_rng(seed)
+        rows, coin = random.normal(size=(125, 5)), (random.random(125) < 0.5).astype(int)
+        found = ep.compare(
+            ep.MLP(8), rows[:100], coin[:100], batch_size=[16, 64], learning_rate=0.01, epochs=20, repeats=6,
+            validation=(rows[100:], coin[100:]) if fixed else 0.2, metrics=["accuracy"],
+            monitor="validation.accuracy", progress=False,
+        )  # fmt: skip
+        beaten += found.unbeaten is None
+    assert beaten <= 1

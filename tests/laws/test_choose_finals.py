@@ -253,3 +253,11 @@ def test_the_defaults_keep_their_epochs_where_the_best_are_among_the_last(best: 
     trials = {repeat: trial(repeat, losses) for repeat in range(3)}
     found = final_of(Point(32, 0), 5, trials, dict.fromkeys(range(3), 1.0), LOSS, kept=True)
     assert (found.epochs, found.trained) == (advised, 5)
+
+
+def test_a_whole_training_is_not_shortened() -> None:
+    """A schedule that was planned for three epochs is another one in two."""
+    trials = {k: trial(k, [1, 0.5, 0.3 + 0.01 * k, 0.4]) for k in range(3)}
+    given = (Point(32, 0), 3, trials, dict.fromkeys(range(3), 1.0), LOSS)
+    short, whole = final_of(*given, kept=True), final_of(*given, kept=True, whole=True)
+    assert (short.epochs, whole.epochs) == (2, 3) and (short.values == whole.values).all()

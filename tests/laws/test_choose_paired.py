@@ -311,3 +311,8 @@ def test_refusals() -> None:
         best({})
     with pytest.raises(Refusal, match="the difference finite and not 0"):
         repeats_needed(1.0, 0.0)
+
+
+def test_values_that_are_all_equal_show_nothing() -> None:
+    found = compare([1.0, 1.0, 1.0], [1.0, 1.0, 1.0])
+    assert not found.equivalent and not found.detectable and "practically" not in str(found)

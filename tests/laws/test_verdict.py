@@ -268,3 +268,47 @@ def test_the_first_descent_of_a_short_curve_is_no_improvement_at_its_end() -> No
     fall = 0.4 + 0.5 * np.exp(-epochs)
     rows = np.tile(fall, (6, 1)) + rng.normal(0, 0.002, (6, 10))
     assert judged(made(rows, rows + 0.01)).kind != "still improving"
+
+
+def level(repeats: int, points: int, sd: float, rho: float, seed: int) -> Curves:
+    """Curves that are level from a third of their epochs on, scatter, and fall in training."""
+    rng, t = np.random.default_rng(seed), np.arange(float(points))
+    falls = np.exp(-t / (0.06 * points))
+    training = (
+        (0.3 + 0.35 * falls) * (1 - 0.1 * t / points) * (1 + noise(rng, (repeats, points), sd / 3, rho))
+    )
+    return made(training, (0.4 + 0.25 * falls) * (1 + noise(rng, (repeats, points), sd, rho)))
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 3, 5])
+@pytest.mark.parametrize(("points", "rho"), [(31, 0.0), (101, 0.8)])
+def test_an_end_that_is_high_by_scatter_is_seldom_probable_over_learning(
+    repeats: int, points: int, rho: float
+) -> None:
+    """One-sided 80 %: at most a fifth by the binomial at 0.1 %; the last value over the least gave a half."""
+    found = [judged(level(repeats, points, 0.1, rho, seed)).kind for seed in range(100)]
+    assert found.count("probably overfitting") + found.count("overfitting") <= 33
+    assert found.count("probably unstable") <= 10
+
+
+@pytest.mark.parametrize("repeats", [5, 10])
+def test_one_high_value_at_the_end_of_one_repeat_is_no_probable_over_learning(repeats: int) -> None:
+    found = []
+    for seed in range(30):
+        curves = level(repeats, 60, 0.01, 0.0, seed)
+        curves.columns["validation.loss"][59] *= 1 + 0.3 * repeats
+        found.append(judged(curves).kind)
+    assert found.count("probably overfitting") + found.count("good fit") <= 3, found
+
+
+@pytest.mark.parametrize("repeats", [5, 10])
+def test_a_sure_rise_without_a_falling_training_loss_is_no_good_fit(repeats: int) -> None:
+    """Both losses jump near the end, and are on their way back."""
+    for seed in range(10):
+        curves = level(repeats, 100, 0.01, 0.0, seed)
+        for name in ("train.loss", "validation.loss"):
+            rows = curves.columns[name].reshape(repeats, 100)
+            rows[:, 90:] *= 1 + 0.4 * np.exp(-np.arange(10) / 8)
+        verdict = judged(curves)
+        assert verdict.kind not in ("good fit", "leveled off"), verdict
+        assert "which is small" not in verdict.sentence

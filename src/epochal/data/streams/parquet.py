@@ -170,15 +170,16 @@ def _convert(
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
     seen = _some_rows(files, names)
     how = (called(names, target), options.task, options.decimal, mark_of_columns(seen))
-    column, read, written = plain_target(column, *how)
+    read = plain_target(column, *how)
+    column = read.column
     named = options.target is not None
     present, notes = _present(column, called(names, target), reference(names, target), named)
-    notes += [*instead, *([read] if read else [])]
+    notes += [*instead, *filter(None, [read.note])]
     column = column.filter(pa.array(present)) if not present.all() else column
     task, note = recognize_task(column, called(names, target), options.task)
-    there = seen.filter(pc.is_valid(seen.column(target)))
-    seen_target = plain_target(there.column(target), *how)[0]
-    some = targets_of(seen_target, task, called(names, target))
+    seen_target = plain_target(seen.column(target), *how).column
+    there = seen.filter(pc.is_valid(seen_target))
+    some = targets_of(seen_target.drop_null(), task, called(names, target))
     goal = goal_of(some, len(task.classes), len(names))
     columns, left_out, said = input_columns(there, options, target, weight, names, filling="mean", goal=goal)
     encoder = Encoder(
@@ -190,7 +191,8 @@ def _convert(
         target_text=pa.types.is_string(column.type),
         weight=weight,
         task=task,
-        target_written=written,
+        target_written=read.written,
+        target_marks=read.marks,
     )
     shape = (int(present.sum()), len(encoder.features))
     kept = encoded_dtype(seen, encoder, [column.index for column in columns])

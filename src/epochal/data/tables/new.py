@@ -34,6 +34,7 @@ from epochal.data.tables.rewritten import as_in_training
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.tables.table import release_memory, weights_of
 from epochal.data.tables.target import UNKNOWN, known_ids, plain_target, target_numbers
+from epochal.data.values.marks import emptied
 from epochal.errors import Refusal
 
 Encoded = Callable[[pa.Table, Encoder, Sequence[int]], tuple[NDArray[Any], Sequence[str]]]
@@ -212,6 +213,8 @@ def targets_of_new(
 ) -> tuple[NDArray[Any] | None, list[str]]:
     """The targets of new rows with notes; None if some are missing, or -1 and NaN there if `partial`."""
     said = called(encoder.names, encoder.target or 0)
+    if encoder.target_marks and pa.types.is_string(column.type):
+        column = emptied(column, encoder.target_marks)
     if partial and 0 < column.null_count < len(column):
         known, notes = targets_of_new(encoder, column.drop_null())
         if known is None:
@@ -234,7 +237,7 @@ def targets_of_new(
     if encoder.target_written and pa.types.is_string(column.type):
         form = Column(encoder.target_name, encoder.target or 0, "numeric", written=encoder.target_written)
         column = pa.chunked_array([plain_numbers(column.combine_chunks(), form, said)])
-    return target_numbers(plain_target(column, said, "regression")[0], said), []
+    return target_numbers(plain_target(column, said, "regression").column, said), []
 
 
 def match_columns(

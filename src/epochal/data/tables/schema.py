@@ -105,6 +105,8 @@ class Encoder(SampleEncoder):
     """The missing-value marks of a text table, if given for training."""
     target_written: tuple[str, ...] = ()
     """The number format of a text target, as in `Column.written`."""
+    target_marks: tuple[str, ...] = ()
+    """Words in it that mean a missing value, as in `Column.marks`."""
 
     @property
     def target_name(self) -> str:

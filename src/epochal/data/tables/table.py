@@ -91,10 +91,10 @@ def dataset_of_table(
     target, weight, instead = roles_of(options, names, table.column, known_as, among)
     remarks = [*notes, *instead]
     text = pa.types.is_string(table.column(target).type)
-    table, read, written = with_plain_target(table, target, known_as(target), options.task, options.decimal)
+    table, read = with_plain_target(table, target, known_as(target), options.task, options.decimal)
     table, rows, left = with_targets(table, target, known_as(target), named=options.target is not None)
     task, note = recognize_task(table.column(target), known_as(target), options.task)
-    remarks += [*read, *left, note]
+    remarks += [*filter(None, [read.note]), *left, note]
     groups = None
     if options.groups is not None:
         at = resolve(options.groups, names, "groups")
@@ -116,7 +116,8 @@ def dataset_of_table(
         target_text=text,
         weight=weight,
         task=task,
-        target_written=written,
+        target_written=read.written,
+        target_marks=read.marks,
     )
     sample_weight = None
     if weight is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -36,49 +36,61 @@ UNKNOWN = -1
 _NO, _YES = ("0", "false", "no", "f", "n"), ("1", "true", "yes", "t", "y")
 
 
+class PlainTarget(NamedTuple):
+    """A target as numbers or classes, and how it was read.
+
+    `note` is empty if nothing changed; `written` is the number format and `marks` the words that were read as
+    missing, as in `Column`, empty without numbers.
+    """
+
+    column: pa.ChunkedArray
+    note: str = ""
+    written: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+
+
 def plain_target(
     column: pa.ChunkedArray, said: str, task: str | None, decimal: str | None = None, hint: str = ""
-) -> tuple[pa.ChunkedArray, str, tuple[str, ...]]:
+) -> PlainTarget:
     """A text target as numbers if it has many, otherwise with one spelling per class.
 
-    Also a note, empty if nothing changed, and the number format, empty without numbers
-    (`Column.written`). Few distinct numbers are classes, named as written. Other columns are
-    unchanged. `hint` is the decimal mark of the table.
+    Few distinct numbers are classes, named as written. Other columns are unchanged. `hint` is the decimal
+    mark of the table.
 
     Raises:
         Refusal: most cells are numbers, and the others neither are nor mean a missing value.
 
-    >>> column, note, written = plain_target(pa.chunked_array([["$1,200", "unknown"]]), "price", "regression")
-    >>> print(column.to_pylist(), note.replace("; ", ";" + chr(10)), written, sep=chr(10))
+    >>> found = plain_target(pa.chunked_array([["$1,200", "unknown"]]), "price", "regression")
+    >>> print(found.column.to_pylist(), found.note.replace("; ", ";" + chr(10)), sep=chr(10))
     [1200.0, None]
     price holds numbers ("$1,200" is 1200;
     thousands separated by commas, in $);
     "unknown" (row 2) is read as missing.
-    ('.', ',', '$', '')
-    >>> plain_target(pa.chunked_array([["Yes", "yes", "YES", "No", "Yes"]]), "ill", None)[1]
+    >>> found.written, found.marks
+    (('.', ',', '$', ''), ('unknown',))
+    >>> plain_target(pa.chunked_array([["Yes", "yes", "YES", "No", "Yes"]]), "ill", None).note
     'ill: "Yes", "yes" and "YES" are one: "Yes".'
     """
     if not pa.types.is_string(column.type):
-        return column, "", ()
+        return PlainTarget(column)
     if task == "regression" or (task is None and pc.count_distinct(column).as_py() > FEW_CLASSES):
         found = written_numbers(column, said, "", decimal, hint)
         if found is not None:
             refuse_odd(found.odd, column, said, "", "numbers")
-            return found.values, f"{said} {say(found)}.", tuple(found.form)
+            marks = tuple(one.word for one in found.odd)
+            return PlainTarget(found.values, f"{said} {say(found)}.", tuple(found.form), marks)
     if task == "regression":
-        return column, "", ()
+        return PlainTarget(column)
     merged, which = one_spelling(column)
-    return merged, f"{said}: {which}." if which else "", ()
+    return PlainTarget(merged, f"{said}: {which}." if which else "")
 
 
 def with_plain_target(
     table: pa.Table, target: int, said: str, task: str | None, decimal: str | None = None
-) -> tuple[pa.Table, list[str], tuple[str, ...]]:
-    """The table with its target from `plain_target`, the note, and the number format."""
-    hint = mark_of_columns(table)
-    column, note, written = plain_target(table.column(target), said, task, decimal, hint)
-    table = table.set_column(target, table.column_names[target], column)
-    return table, [note] if note else [], written
+) -> tuple[pa.Table, PlainTarget]:
+    """The table with its target as `plain_target` reads it."""
+    found = plain_target(table.column(target), said, task, decimal, mark_of_columns(table))
+    return table.set_column(target, table.column_names[target], found.column), found
 
 
 def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tuple[Task, str]:
@@ -129,13 +141,13 @@ def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tupl
     if task is None and not named and not _few_whole(column, distinct):
         least, most = pc.min_max(column).as_py().values()
         shown = " to ".join(number_word(float(bound), float(most) - float(least)) for bound in (least, most))
+        otherwise = '; `task="classification"` makes classes of them.' if _few_enough(distinct, rows) else "."
         return Task("regression"), (
-            f"target {said}: {distinct:,} different numbers from {shown}: regression; "
-            '`task="classification"` makes classes of them.'
+            f"target {said}: {distinct:,} different numbers from {shown}: regression{otherwise}"
         )
     words = as_text(column)
     classes = tuple(sorted(pc.unique(words).to_pylist(), key=natural))
-    if len(classes) > MOST_LEVELS or (len(classes) > rows / 2 and rows > 4):
+    if not _few_enough(len(classes), rows):
         raise Refusal(
             f"{said} is the target and must have at most {min(MOST_LEVELS, rows // 2):,} classes for "
             f"{rows:,} samples; got {len(classes):,}. Name another column with `target=COLUMN`"
@@ -152,6 +164,10 @@ def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tupl
     found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))
     what = f"{'binary' if binary else 'multi-class'} classification"
     return found, f"target {said}: {len(classes)} classes ({shown}), {what}{other}"
+
+
+def _few_enough(classes: int, rows: int) -> bool:
+    return classes <= MOST_LEVELS and (classes <= rows / 2 or rows <= 4)
 
 
 def _few_whole(column: pa.ChunkedArray, distinct: int) -> bool:

@@ -154,14 +154,14 @@ def text(
     weight = None if sample_weight is None else resolve(sample_weight, names, "sample_weight")
     if weight in (at, goal):
         raise Refusal(f"`sample_weight` must be a column of its own; got {called(names, weight or 0)}.")
-    table, read, written = with_plain_target(table, goal, called(names, goal), task)
+    table, read = with_plain_target(table, goal, called(names, goal), task)
     by = resolve(groups, names, "groups") if isinstance(groups, str | int) else None
     if by in (at, goal, weight) and by is not None:
         raise Refusal(f"`groups` must be a column of its own; got {called(names, by)}.")
     if groups_from is not None and by is None:
         raise Refusal("`groups_from` finds groups in a column; name it: `groups=COLUMN`.")
     table, rows, left = with_targets(table, goal, called(names, goal), named=target is not None)
-    left = [*read, *left]
+    left = [*filter(None, [read.note]), *left]
     found, note = recognize_task(table.column(goal), called(names, goal), task)
     column = table.column(goal)
     targets = targets_of(column, found, called(names, goal))
@@ -194,7 +194,8 @@ def text(
             weight=weight,
             task=found,
             missing=reading.marks,
-            target_written=written,
+            target_written=read.written,
+            target_marks=read.marks,
         ),
         tokenizer=learned.to_str(),
         vocabulary_size=learned.get_vocab_size(),
