@@ -20,10 +20,9 @@ from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
 from epochal.data.task import Task
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
-from epochal.data.values.marks import counted, refuse_odd, value_counts
+from epochal.data.values.marks import counted, one_spelling, refuse_odd, value_counts
 from epochal.data.values.number_forms import say, written_numbers
 from epochal.data.values.rounding import LARGEST, number_word
-from epochal.data.values.spellings import one_spelling
 from epochal.errors import Refusal, did_you_mean
 from epochal.settings import TASKS
 
@@ -48,13 +47,9 @@ def plain_target(
     Raises:
         Refusal: most cells are numbers, and the others neither are nor mean a missing value.
 
-    >>> column, note, written = plain_target(pa.chunked_array([["$1,200", "unknown"]]), "price", "regression")
-    >>> print(column.to_pylist(), note.replace("; ", ";" + chr(10)), written, sep=chr(10))
-    [1200.0, None]
-    price holds numbers ("$1,200" is 1200;
-    thousands separated by commas, in $);
-    "unknown" (row 2) is read as missing.
-    ('.', ',', '$', '')
+    >>> column, note, written = plain_target(pa.chunked_array([["$1,200", "$35.50"]]), "price", "regression")
+    >>> column.to_pylist(), note
+    ([1200.0, 35.5], 'price holds numbers ("$1,200" is 1200; thousands separated by commas, in $).')
     >>> plain_target(pa.chunked_array([["Yes", "yes", "YES", "No", "Yes"]]), "ill", None)[1]
     'ill: "Yes", "yes" and "YES" are one: "Yes".'
     """
