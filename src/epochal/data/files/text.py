@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import re
+import shutil
 import tempfile
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -60,8 +61,11 @@ class _Reader:
             if not self.cleaned and self.content.size >= STREAM_BYTES:
                 yield file
                 return
-            lines = _cleaned_lines(self.content, self.dialect, self.sifted, self.repeated)
-            out.writelines(map(str.encode, lines) if self.cleaned else file)
+            if self.cleaned:
+                lines = _cleaned_lines(self.content, self.dialect, self.sifted, self.repeated)
+                out.writelines(map(str.encode, lines))
+            else:
+                shutil.copyfileobj(file, out)
             out.flush()
             yield out.name
 

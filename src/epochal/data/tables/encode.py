@@ -15,10 +15,9 @@ from epochal.common.printable import shortlist
 from epochal.data.columns import called
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.values.date_forms import parse_dates
-from epochal.data.values.marks import emptied, marks_of_numbers
+from epochal.data.values.marks import emptied, marks_of_numbers, spelling_key
 from epochal.data.values.number_forms import NumberForm
 from epochal.data.values.rounding import LARGEST, loses_differences
-from epochal.data.values.spellings import spelling_key
 from epochal.errors import Refusal
 
 _ROWS = 1 << 14

@@ -17,9 +17,15 @@ from epochal.data.tables.encode import as_text, date_parts, to_dates, to_numbers
 from epochal.data.tables.identifiers import no_input
 from epochal.data.tables.schema import DATE_PARTS, ONE_HOT_LEVELS, Column, LeftOut
 from epochal.data.values.date_forms import compact_form, written_dates
-from epochal.data.values.marks import are_marks, emptied, known_marks, read_as_missing, refuse_odd
+from epochal.data.values.marks import (
+    are_marks,
+    emptied,
+    known_marks,
+    one_spelling,
+    read_as_missing,
+    refuse_odd,
+)
 from epochal.data.values.number_forms import Written, say, written_numbers
-from epochal.data.values.spellings import one_spelling
 from epochal.errors import Refusal
 
 MOST_LEVELS = 1000

@@ -20,10 +20,9 @@ from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
 from epochal.data.task import Task
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
-from epochal.data.values.marks import counted, refuse_odd, value_counts
+from epochal.data.values.marks import counted, one_spelling, refuse_odd, value_counts
 from epochal.data.values.number_forms import say, written_numbers
 from epochal.data.values.rounding import LARGEST, number_word
-from epochal.data.values.spellings import one_spelling
 from epochal.errors import Refusal, did_you_mean
 from epochal.settings import TASKS
 
