@@ -404,14 +404,11 @@ def test_the_best_parameters_are_those_of_the_best_evaluation():
 
 def test_updates_are_numbered_as_the_plan_numbers_them():
     for name, budget in itertools.product(FOLDS, (None, 7)):
-        _, rows, prepared, _ = folded(name, budget)
-        for row in rows:
-            epoch, batch = (
-                (prepared.plan.epochs, 0)
-                if row.update == prepared.plan.updates
-                else prepared.plan.locate(row.update)
-            )
-            assert row[1:3] == (epoch, batch)
+        progress, rows, prepared, lane = folded(name, budget)
+        at_end = lane.update == prepared.plan.updates
+        place = (prepared.plan.epochs, 0) if at_end else prepared.plan.locate(lane.update)
+        assert (int(progress.position.epoch), int(progress.position.index)) == place
+        assert int(progress.position.update) == lane.update == rows[-1].update
 
 
 def test_the_running_loss_of_very_many_updates_does_not_drift():

@@ -92,7 +92,7 @@ def test_repeats_with_other_splits_share_a_program(monkeypatch):
     """Another seed splits otherwise, so that all arrays of the order differ, and nothing is compiled."""
     for name in ORDERS:
         trained(name)
-    monkeypatch.setattr(compiler, "_call", lambda *_: pytest.fail("compiled again"))
+    monkeypatch.setattr(compiler, "compiled_from", lambda *_: pytest.fail("compiled again"))
     order, data = ORDERS["stratified"]
     options = {"batch_size": 8, "epochs": 5, "optimizer": "sgd", "learning_rate": 0.1, "metrics": ()}
     options |= {"evaluate_train": False, "standardize": False}
