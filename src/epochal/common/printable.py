@@ -7,6 +7,7 @@ overwrite earlier output, or reverse the reading direction.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, delete, C1 (U+009B begins a sequence, too)
@@ -24,6 +25,15 @@ def printable(text: str) -> str:
     'a?[2Jb?\n'
     """
     return _STEERING.sub("?", text)
+
+
+def listed(words: Sequence[str], most: int = 5) -> str:
+    """The first words, with "…" for any others.
+
+    >>> listed(["a", "b", "c"]), listed(["a", "b", "c"], most=2)
+    ('a, b, c', 'a, b, …')
+    """
+    return ", ".join([*words[:most], "…"] if len(words) > most else words)
 
 
 def one_line(value: object, most: int = _MOST) -> str:

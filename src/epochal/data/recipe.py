@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
 
+import numpy as np
+
 from epochal.common.printable import one_line
 from epochal.data.columns import ColumnReference
 from epochal.data.files.container import is_stream
+from epochal.data.records import plain
 from epochal.errors import Refusal, did_you_mean
 
 EXAMPLE = "example:"
@@ -88,17 +91,12 @@ class Recipe:
             options: of the call, or all arguments, `source` included.
         """
         where = absolute(source)
-        given = {name: value for name, value in options.items() if name != "source" and value is not None}
-        said = {name: _plain(value) for name, value in given.items()}
-        if where is None or not all(
-            name in known and fits(value, known[name]) for name, value in said.items()
-        ):
+        given = {
+            name: _plain(value) for name, value in options.items() if name != "source" and value is not None
+        }
+        if where is None or not all(name in known and fits(one, known[name]) for name, one in given.items()):
             return None
-        return cls(reader, where, said)
-
-    def with_option(self, name: str, value: Any) -> Recipe:
-        """The recipe with one more option."""
-        return replace(self, options={**self.options, name: value})
+        return cls(reader, where, given)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -149,10 +147,7 @@ def absolute(source: Any) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """Sets and tuples as sorted lists; NumPy numbers as Python's."""
+    """As JSON holds it, with sets of names sorted."""
     if isinstance(value, set | frozenset):
-        return sorted(value) if all(isinstance(one, str) for one in value) else list(value)
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    whole = getattr(value, "item", None)
-    return whole() if callable(whole) and getattr(value, "ndim", None) == 0 else value
+        value = sorted(value) if all(isinstance(one, str) for one in value) else list(value)
+    return value if isinstance(value, np.ndarray) else plain(value)

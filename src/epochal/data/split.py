@@ -85,31 +85,20 @@ def split(
     if copies is not None:
         return _split_copies(copies, held, seed, strata)
     parts: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
-    everyone = np.arange(samples, dtype=np.int64)
     shares = None
     if strata is not None:
         ids, group, counts = np.unique(np.asarray(strata), return_inverse=True, return_counts=True)
         shares = _stratify(held, counts, counts)
     if shares is None:
-        _deal(everyone, held, seed, SPLIT_STREAM, parts)
+        _deal(np.arange(samples, dtype=np.int64), held, seed, SPLIT_STREAM, parts)
     else:
         members = np.split(np.argsort(group, kind="stable"), np.cumsum(counts)[:-1])
         for value, samples_of, share in zip(ids, members, shares, strict=True):
             _deal(samples_of.astype(np.int64), share, seed, SPLIT_STREAM + 1 + int(value), parts)
-    return _joined(parts)
+    return Split(*(np.sort(np.concatenate(part)) for part in parts))
 
 
-def _joined(parts: tuple[list[NDArray[np.int64]], ...]) -> Split:
-    train, validated, tested = (np.sort(np.concatenate(part)) for part in parts)
-    return Split(train, validated, tested)
-
-
-def _split_copies(
-    copies: Copies,
-    held: tuple[int, int],
-    seed: int,
-    strata: NDArray[Any] | None,
-) -> Split:
+def _split_copies(copies: Copies, held: tuple[int, int], seed: int, strata: NDArray[Any] | None) -> Split:
     """A split of whole sets of duplicates, in proportion for each class and size."""
     sizes = np.bincount(copies.of, minlength=copies.distinct)
     chosen: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
@@ -191,10 +180,10 @@ def split_groups(
     ([0, 1, 2, 3], [4, 5])
     """
     ids, own = np.unique(groups, return_inverse=True)
-    parts_asked = 1 + sum(part != 0 for part in (validation, test))
-    if len(ids) < parts_asked:
+    parts = 1 + sum(part != 0 for part in (validation, test))
+    if len(ids) < parts:
         raise Refusal(
-            f"a split that keeps groups whole must have at least {parts_asked} groups, one for each part; "
+            f"a split that keeps groups whole must have at least {parts} groups, one for each part; "
             f"got {len(ids)}. Hold fewer parts out."
         )
     try:
@@ -203,12 +192,9 @@ def split_groups(
         raise Refusal(
             f"the split keeps groups whole, and here a sample is a group: {error.sentence}"
         ) from error
-    parts = []
-    for part in (chosen.train, chosen.validation, chosen.test):
-        within = np.zeros(len(ids), bool)
-        within[part] = True
-        parts.append(np.flatnonzero(within[own]))
-    return Split(*parts)
+    return Split(
+        *(np.flatnonzero(np.isin(own, part)) for part in (chosen.train, chosen.validation, chosen.test))
+    )
 
 
 def part_size(name: str, part: float | int, samples: int) -> int:

@@ -106,7 +106,7 @@ def pairs_of(
     if not counts.sum():
         raise Refusal(
             f"a ranking must have a group with two items of different {names[0]}; got none among "
-            f"{len(targets):,} items in {len(first):,} {_groups(len(first), names[1])}."
+            f"{len(targets):,} items in {len(first):,} {groups_word(len(first), names[1])}."
         )
     kept = counts if most is None else np.minimum(counts, most)
     begins, before = np.cumsum(kept) - kept, np.cumsum(counts) - counts
@@ -127,7 +127,7 @@ def pairs_of(
 
 def _notes(unknown: int, sizes: Int64s, counts: Int64s, names: Sequence[str]) -> list[str]:
     rank, group = names
-    notes = []
+    notes: list[str] = []
     if unknown:
         notes.append(
             f"{unknown:,} {'item has' if unknown == 1 else 'items have'} no {rank} or no {group}: left out."
@@ -135,7 +135,7 @@ def _notes(unknown: int, sizes: Int64s, counts: Int64s, names: Sequence[str]) ->
     single = int((sizes == 1).sum())
     if single:
         makes = "makes" if single == 1 else "make"
-        notes.append(f"{single:,} {_groups(single, group)} of one item {makes} no pair.")
+        notes.append(f"{single:,} {groups_word(single, group)} of one item {makes} no pair.")
     ties = int((sizes * (sizes - 1) // 2).sum() - counts.sum())
     if ties:
         are = "pair of equal {} is" if ties == 1 else "pairs of equal {} are"
@@ -143,7 +143,7 @@ def _notes(unknown: int, sizes: Int64s, counts: Int64s, names: Sequence[str]) ->
     return notes
 
 
-def _groups(count: int, name: str) -> str:
-    """A count of groups, without the column name, whose plural is unknown."""
+def groups_word(count: int, name: str) -> str:
+    """The word for so many groups; the plural of their column's name is not known."""
     of = "" if name == "group" else f' of "{name}"'
     return f"group{of}" if count == 1 else f"groups{of}"

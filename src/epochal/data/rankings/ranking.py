@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import named
 from epochal.data.arrays.arrays import inputs_of_array
-from epochal.data.columns import ColumnReference, called, default_name, resolve
+from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
-from epochal.data.rankings.pairs import Pairing, Pairs, pairs_of
+from epochal.data.rankings.pairs import Pairing, groups_word, pairs_of
 from epochal.data.recipe import COLUMNS, FILE, Recipe
 from epochal.data.records import Damaged, built
-from epochal.data.source import Known, Source
+from epochal.data.source import Known, Source, chosen
 from epochal.data.tables.frames import is_frame
-from epochal.data.tables.named import NamedTable, named_table
+from epochal.data.tables.named import named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
@@ -114,35 +114,35 @@ def rank_pairs(
     ('1 group of one item makes no pair.', '3 pairs of 1 group, each as two opposite samples.')
     """
     arguments = locals().copy()
-    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
+    reading = chosen(Reading, arguments)
     pairing = Pairing(best, most, per_group, seed)
     if isinstance(source, (tuple, list)) and len(source) == 2 and not is_frame(source[0]):
         items, groups = _of_arrays(source[0], source[1], by)
         return _dataset(None, pairing, items, groups)
-    table, name, notes = _table(source, reading)
+    if isinstance(source, str | Path) and Path(source).suffix.lower() in ARRAY_SUFFIXES:
+        name = existing(source).name
+        raise Refusal(f"pairs are made of a table; {name} has no named columns: give (inputs, ranks).")
+    read = named_table(source, reading)
+    if read is None:
+        raise Refusal(
+            f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
+        )
+    table, name, notes = read
     names = tuple(table.column_names)
     at = resolve(by, names, "ep.rank_pairs(..., by=...)")
-    chosen = len(names) - 1 if target is None else resolve(target, names, "target")
-    if at == chosen:
+    goal = len(names) - 1 if target is None else resolve(target, names, "target")
+    if at == goal:
         raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")
-    options = TableOptions(
-        chosen + 1,
-        "regression",
-        tuple(keep),
-        (*drop, at + 1),
-        tuple(categorical),
-        tuple(numeric),
-        decimal=decimal,
-        date_format=date_format,
+    options = replace(
+        chosen(TableOptions, arguments), target=goal + 1, task="regression", drop=(*drop, at + 1)
     )
-    named = list(names) != [default_name(index) for index in range(len(names))]
-    items = dataset_of_table(table, options, name, notes, header=named)
+    items = dataset_of_table(table, options, name, notes, header=has_header(names))
     groups = _groups_of(table.column(at))[0][items.rows - 1]
     assert isinstance(items.encoder, Encoder)
-    roles = (called(names, at), f"target {called(names, chosen)}")
-    said = tuple(note for note in items.noticed if not note.startswith(roles))
+    roles = (called(names, at), f"target {called(names, goal)}")
+    others = tuple(note for note in items.noticed if not note.startswith(roles))
     encoder = PairEncoder(replace(items.encoder, missing=reading.marks), names[at], pairing)
-    found = _dataset(encoder, pairing, replace(items, noticed=said), groups)
+    found = _dataset(encoder, pairing, replace(items, noticed=others), groups)
     return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, arguments))
 
 
@@ -153,11 +153,10 @@ def items_of(
     read = read_new(encoder.table, source, reading)
     found = new_rows(replace(read, notes=()), encoder.table)
     notes = tuple(note for note in found.noticed if f'"{encoder.by}"' not in note)
-    found = replace(found, source=read.name, noticed=(*read.notes, *notes))
+    found = replace(found, noticed=(*read.notes, *notes))
     if encoder.by not in read.table.column_names:
         return found, None, []
-    groups, names = _groups_of(read.table.column(encoder.by))
-    return found, groups, names
+    return found, *_groups_of(read.table.column(encoder.by))
 
 
 def new_pairs(encoder: PairEncoder, source: Any, known: Known) -> Dataset:
@@ -175,7 +174,6 @@ def new_pairs(encoder: PairEncoder, source: Any, known: Known) -> Dataset:
 def _dataset(
     encoder: PairEncoder | None, pairing: Pairing, items: Dataset, groups: NDArray[np.int64]
 ) -> Dataset:
-    """Pairs of items as a dataset."""
     by = "group" if encoder is None else encoder.by
     assert items.targets is not None
     targets = items.targets.astype(np.float64)
@@ -183,30 +181,25 @@ def _dataset(
     both = np.stack([found.ahead, found.behind], axis=1)
     index = np.stack([both, both[:, ::-1]], axis=1).reshape(-1, 2)
     weights = np.repeat(found.weights, 2).astype(np.float32) if pairing.per_group else None
-    inputs = items.inputs[index]
     labels = np.tile(np.array([1, 0], np.int32), len(found.ahead))
+    pairs = "pair" if len(found.ahead) == 1 else "pairs"
+    best = f'the {pairing.best} "{items.target_name}" is ahead (`ep.rank_pairs(..., best=...)`)'
+    note = (
+        f"{len(found.ahead):,} {pairs} of {found.groups:,} {groups_word(found.groups, by)}, each as two "
+        f"opposite samples{f'; {best}' if items.target_name else ''}."
+    )
     return replace(
         items,
-        inputs=inputs,
+        inputs=items.inputs[index],
         targets=labels,
         task=_TASK,
         features=(),
         encoder=encoder,
-        noticed=(*items.noticed, *found.notes, _said(found, by, items.target_name, pairing.best)),
+        noticed=(*items.noticed, *found.notes, note),
         rows=items.rows[index[:, 0]],
         sample_weight=weights,
         groups=np.repeat(np.unique(found.group, return_inverse=True)[1], 2),
         fingerprint=fingerprint((by, items.fingerprint), index, labels, weights),
-    )
-
-
-def _said(found: Pairs, by: str, target: str, best: str) -> str:
-    groups = "group" if found.groups == 1 else "groups"
-    pairs = "pair" if len(found.ahead) == 1 else "pairs"
-    ahead = f'; the {best} "{target}" is ahead (`ep.rank_pairs(..., best=...)`)' if target else ""
-    of = "" if by == "group" else f' of "{by}"'
-    return (
-        f"{len(found.ahead):,} {pairs} of {found.groups:,} {groups}{of}, each as two opposite samples{ahead}."
     )
 
 
@@ -216,11 +209,9 @@ def _of_arrays(inputs: Any, targets: Any, by: Any) -> tuple[Dataset, NDArray[np.
         ranks = np.asarray(targets, np.float64)
     except (TypeError, ValueError) as error:
         raise Refusal(f"ranks must be numbers; got {np.asarray(targets).dtype}.") from error
-    for name, given in (("ranks", ranks), ("by", np.asarray(by, object))):
-        if given.shape != (len(values),):
-            raise Refusal(
-                f"{name} must have one value for each of the {len(values):,} items; got {given.shape}."
-            )
+    for name, shape in (("ranks", ranks.shape), ("by", np.shape(np.asarray(by, object)))):
+        if shape != (len(values),):
+            raise Refusal(f"{name} must have one value for each of the {len(values):,} items; got {shape}.")
     if np.isinf(ranks).any():
         raise Refusal("ranks must be finite, or NaN where there is none; got an infinite one.")
     groups, _ = _groups_of(pa.chunked_array([pa.array(np.asarray(by), from_pandas=True)]))
@@ -247,18 +238,6 @@ def _groups_of(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
     coded = pc.dictionary_encode(column.combine_chunks())
     numbers = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
     return numbers, [str(name) for name in coded.dictionary.to_pylist()]
-
-
-def _table(source: Any, reading: Reading) -> NamedTable:
-    if isinstance(source, str | Path) and Path(source).suffix.lower() in ARRAY_SUFFIXES:
-        name = existing(source).name
-        raise Refusal(f"pairs are made of a table; {name} has no named columns: give (inputs, ranks).")
-    found = named_table(source, reading)
-    if found is None:
-        raise Refusal(
-            f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
-        )
-    return found
 
 
 RANKINGS = Source(

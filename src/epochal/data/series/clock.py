@@ -56,8 +56,7 @@ class Clock:
             )
         if self.kind == "date":
             dates = to_dates(column.combine_chunks(), self.form, said, utc=True)
-            seconds: Times = np.asarray(dates.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
-            return seconds
+            return np.asarray(dates.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
         numbers: Times = np.asarray(to_numbers(column.combine_chunks(), said), np.float64)
         if not np.isfinite(numbers).all():
             row = int(np.argmin(np.isfinite(numbers)))

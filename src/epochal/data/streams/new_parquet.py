@@ -32,7 +32,7 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
     """
     files = files_of(path)
     names = columns_of(files)
-    positions, target_at, weight_at, said = match_columns(encoder, names)
+    positions, target_at, weight_at, matched = match_columns(encoder, names)
     dtype = np.dtype(np.float32 if known.dtype is None else known.dtype)
     folder = Path(tempfile.mkdtemp(prefix="epochal-"))
     try:
@@ -43,11 +43,10 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
     weakref.finalize(rows, shutil.rmtree, folder, ignore_errors=True)
     targets, weight = None, None
     if target_at is not None:
-        targets, note = targets_of_new(encoder, whole_column(files, names[target_at]), known.partial)
-        said += note
+        targets, more = targets_of_new(encoder, whole_column(files, names[target_at]), known.partial)
+        matched += more
     if weight_at is not None and targets is not None:
         weight = weights_of(whole_column(files, names[weight_at]), called(names, weight_at))
-    name = encoder.target_name if targets is not None else ""
     return Dataset(
         inputs=rows,
         targets=targets,
@@ -55,9 +54,9 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
         features=encoder.features,
         continuous=encoder.continuous,
         encoder=encoder,
-        target_name=name,
+        target_name="" if targets is None else encoder.target_name,
         source=path.name,
-        noticed=(*said, *notes),
+        noticed=(*matched, *notes),
         rows=np.arange(1, len(rows) + 1, dtype=np.int64),
         sample_weight=weight,
         fingerprint=fingerprint((*encoder.features, encoder.target_name), sampled(rows), targets, weight),
@@ -67,22 +66,21 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
 def _encoded(
     files: Sequence[Path], names: Sequence[str], encoder: Encoder, folder: Path, dtype: np.dtype[np.float64]
 ) -> tuple[FileRows, list[str]]:
-    """The inputs in a file of a folder, with notes."""
     width, done = len(encoder.features), 0
     positions = range(len(names))
-    said: dict[str, None] = {}
+    notes: dict[str, None] = {}
     with (folder / "inputs").open("wb") as out:
         for table in batches_of(files, names):
             check_space(folder, dtype.itemsize * width * table.num_rows)
             table, otherwise = as_in_training(table.select(list(names)), encoder, positions)
             values, unseen = encode(table, encoder, positions, done, dtype)
             lacking = newly_missing(table, encoder, positions)
-            said |= dict.fromkeys((*otherwise, *map(_without_count, (*unseen, *lacking))))
+            notes |= dict.fromkeys((*otherwise, *map(_without_count, (*unseen, *lacking))))
             out.write(values.data)
             done += len(values)
     if not done:
         raise Refusal(f"{files[0].name} must have at least 1 row to predict; got 0.")
-    return FileRows(folder / "inputs", (done, width), dtype, 0, kept=dtype), list(said)
+    return FileRows(folder / "inputs", (done, width), dtype, 0, kept=dtype), list(notes)
 
 
 def _without_count(note: str) -> str:
@@ -94,9 +92,6 @@ def _without_count(note: str) -> str:
     '"b" has values not seen in training: treated as unknown.'
     """
     column, _, rest = note.partition(" has ")
-    what = (
-        "missing values, training had none"
-        if rest.split(" ")[1] == "missing"
-        else "values not seen in training"
-    )
+    missing = rest.split(" ")[1] == "missing"
+    what = "missing values, training had none" if missing else "values not seen in training"
     return f"{column} has {what}: {rest.rpartition(': ')[2]}"

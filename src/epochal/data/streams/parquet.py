@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
-from epochal.data.columns import ColumnReference, called, reference, resolve
+from epochal.data.columns import called, reference, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
@@ -68,14 +68,13 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
     """
     files = files_of(path)
     how = hashlib.sha256(json.dumps([_FORMAT, asdict(options)]).encode()).hexdigest()[:8]
-    what = _state(path, files)
+    name = f"{how}-{_state(path, files)}"
     for home in _homes(path):
-        place = home / f"{how}-{what}"
-        if (place / "dataset.json").is_file():
+        if (home / name / "dataset.json").is_file():
             try:
-                return _open(place, path, files)
+                return _open(home / name, path, files)
             except _DAMAGED:
-                shutil.rmtree(place, ignore_errors=True)  # will be converted again
+                shutil.rmtree(home / name, ignore_errors=True)  # will be converted again
     home = _writable(_homes(path))
     old = [one for one in home.glob(f"{how}-*") if one.is_dir()]
     temporary = home / f".{uuid.uuid4().hex}"
@@ -87,18 +86,18 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
         for one in old:
             shutil.rmtree(one, ignore_errors=True)
         try:
-            os.rename(temporary, home / f"{how}-{what}")
+            os.rename(temporary, home / name)
         except OSError:
-            if not (home / f"{how}-{what}" / "dataset.json").is_file():  # another process was first
+            if not (home / name / "dataset.json").is_file():  # another process was first
                 raise
     except DataFailed as error:
         raise Refusal(f"{path.name} changed while it was converted: {error.sentence}") from error
     except (OSError, pa.ArrowException) as error:
-        said = str(getattr(error, "strerror", None) or error).rstrip(".")
-        raise Refusal(f"{path.name} can't be converted: {said}.") from error
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
+        raise Refusal(f"{path.name} can't be converted: {reason}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return _open(home / f"{how}-{what}", path, files)
+    return _open(home / name, path, files)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -111,8 +110,8 @@ def _opened(files: Sequence[Path]) -> Iterator[Any]:
         try:
             yield open_parquet(file)
         except (pa.ArrowException, OSError, UnicodeError) as error:
-            said = str(error).splitlines()[0].rstrip(".")
-            raise Refusal(f"{file.name} can't be read as Parquet: {said}.") from error
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise Refusal(f"{file.name} can't be read as Parquet: {reason}.") from error
 
 
 def batches_of(files: Sequence[Path], names: Sequence[str]) -> Iterator[pa.Table]:
@@ -126,15 +125,11 @@ def _state(path: Path, files: Sequence[Path]) -> str:
     """The state of the files: names, sizes, modification times, schemas, and row groups."""
     digest = hashlib.sha256()
     for file, opened in zip(files, _opened(files), strict=True):
-        found, about = file.stat(), opened.metadata
-        groups = [
-            (about.row_group(i).num_rows, about.row_group(i).total_byte_size)
-            for i in range(about.num_row_groups)
-        ]
+        found, groups = file.stat(), map(opened.metadata.row_group, range(opened.metadata.num_row_groups))
+        sizes = [(group.num_rows, group.total_byte_size) for group in groups]
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
-        digest.update(
-            repr((name, found.st_size, found.st_mtime_ns, str(opened.schema_arrow), groups)).encode()
-        )
+        state = (name, found.st_size, found.st_mtime_ns, str(opened.schema_arrow), sizes)
+        digest.update(repr(state).encode())
     return digest.hexdigest()[:16]
 
 
@@ -168,32 +163,36 @@ def _convert(
     changed: bool,
     progress: Progress | None,
 ) -> None:
-    """Write rows, targets and metadata of the files into a folder."""
     names = columns_of(files)
     instead = ""
     if options.target is None:
         target, instead = usual_target(names, lambda at: whole_column(files, names[at]))
     else:
         target = resolve(options.target, names, "target")
+    name = called(names, target)
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
     if weight == target:
-        raise Refusal(f"`sample_weight` must be another column than the target; got {called(names, target)}.")
+        raise Refusal(f"`sample_weight` must be another column than the target; got {name}.")
     column = whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
     seen = _some_rows(files, names)
-    how = (called(names, target), options.task, options.decimal, mark_of_columns(seen))
+    how = (name, options.task, options.decimal, mark_of_columns(seen))
     column, read, written = plain_target(column, *how)
-    named = options.target is not None
-    present, notes = _present(column, called(names, target), reference(names, target), named)
+    present = np.asarray(pc.is_valid(column).to_numpy())
+    lacking, first = int((~present).sum()), int(np.argmin(present)) + 1
+    notes = []
+    if lacking:
+        named, target_is = options.target is not None, f"{name} is the target"
+        refuse_missing(target_is, lacking, len(present), first, reference(names, target), named)
+        notes = [f"{target_is}; {lacking:,} rows have none (first in row {first:,}): left out."]
+        column = column.filter(pa.array(present))
     notes += [one for one in (instead, read) if one]
-    column = column.filter(pa.array(present)) if not present.all() else column
-    task, note = recognize_task(column, called(names, target), options.task)
+    task, note = recognize_task(column, name, options.task)
     there = seen.filter(pc.is_valid(seen.column(target)))
-    seen_target = plain_target(there.column(target), *how)[0]
-    some = targets_of(seen_target, task, called(names, target))
+    some = targets_of(plain_target(there.column(target), *how)[0], task, name)
     goal = goal_of(some, len(task.classes), len(names))
-    columns, left_out, said = input_columns(there, options, target, weight, names, filling="mean", goal=goal)
+    columns, left_out, more = input_columns(there, options, target, weight, names, filling="mean", goal=goal)
     encoder = Encoder(
         names=names,
         header=True,
@@ -210,40 +209,40 @@ def _convert(
     check_space(place, kept.itemsize * shape[0] * shape[1])
     if shape[0] < 2:
         raise Refusal(f"{path.name} must have at least 2 rows with a target to train on; got {shape[0]}.")
-    unseen = _write_rows(files, names, encoder, present, place / "inputs.npy", shape, kept, progress)
-    name = called(names, target)
-    targets = targets_of(column, task, name)
-    np.save(place / "targets.npy", targets)
+    unseen = _write_rows(files, names, encoder, present, place / "inputs.npy", kept, progress)
+    np.save(place / "targets.npy", targets_of(column, task, name))
     np.save(place / "rows.npy", np.flatnonzero(present).astype(np.int64) + 1)
     if weight is not None:
         weights = whole_column(files, names[weight]).filter(pa.array(present))
         np.save(place / "weights.npy", weights_of(weights, called(names, weight)))
-        said.append(f"{called(names, weight)} weighs the samples.")
+        more.append(f"{called(names, weight)} weighs the samples.")
     if len(present) > seen.num_rows:
-        said.append(f"columns were recognized by {seen.num_rows:,} of {len(present):,} rows, spread evenly.")
+        more.append(f"columns were recognized by {seen.num_rows:,} of {len(present):,} rows, spread evenly.")
     if changed:
-        said.append(f"{path.name} has changed since it was converted: it was converted anew.")
+        more.append(f"{path.name} has changed since it was converted: it was converted anew.")
     document = {
         "format": _FORMAT,
         "encoder": encoder.to_dict(),
-        "notes": [*notes, note, *said, *unseen],
+        "notes": [*notes, note, *more, *unseen],
         "shape": list(shape),
     }
     (place / "dataset.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 
 
 def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
-    """The dataset of a conversion."""
     document = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
     encoder = Encoder.from_dict(document["encoder"])
-    held = npy_header(place / "inputs.npy")
+    header = npy_header(place / "inputs.npy")
     small = ("targets", "rows", *(["weights"] if encoder.weight is not None else []))
     targets, numbers, *rest = (read_array(place / f"{one}.npy") for one in small)
     weights = rest[0] if rest else None
-    shape, lengths = (len(numbers), len(encoder.features)), {len(numbers), len(targets), *map(len, rest)}
-    if held.shape != shape or held.dtype not in (np.float32, np.float64) or held.fortran or len(lengths) > 1:
+    lengths = {len(numbers), len(targets), *map(len, rest)}
+    fits = header.shape == (len(numbers), len(encoder.features)) and not header.fortran
+    if not fits or header.dtype not in (np.float32, np.float64) or len(lengths) > 1:
         raise ValueError("the files of the conversion do not fit one another")
-    rows = FileRows(place / "inputs.npy", shape, held.dtype, held.offset, made_of=files, kept=held.dtype)
+    rows = FileRows(
+        place / "inputs.npy", header.shape, header.dtype, header.offset, made_of=files, kept=header.dtype
+    )
     name = encoder.target_name
     return Dataset(
         inputs=rows,
@@ -263,12 +262,9 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
 
 def columns_of(files: Sequence[Path]) -> tuple[str, ...]:
     """The columns, required to be the same in all files."""
-    first: Any = None
-    for file, opened in zip(files, _opened(files), strict=True):
-        schema = opened.schema_arrow.remove_metadata()
-        if first is None:
-            first = schema
-        elif schema != first:
+    first, *others = (opened.schema_arrow.remove_metadata() for opened in _opened(files))
+    for file, schema in zip(files[1:], others, strict=True):
+        if schema != first:
             differing = next((a.name for a, b in zip(first, schema, strict=False) if a != b), "their number")
             raise Refusal(
                 f"{file.name} must have the columns of {files[0].name}, of the same types; "
@@ -289,19 +285,6 @@ def whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
     return tidy(pa.concat_tables(tables, promote_options="permissive")).column(0)
 
 
-def _present(
-    column: pa.ChunkedArray, said: str, target: ColumnReference, named: bool
-) -> tuple[NDArray[np.bool_], list[str]]:
-    """The rows with a target, and a note if some have none."""
-    present: NDArray[np.bool_] = np.asarray(pc.is_valid(column).to_numpy())
-    count = int((~present).sum())
-    if not count:
-        return present, []
-    first = int(np.argmin(present)) + 1
-    refuse_missing(f"{said} is the target", count, len(present), first, target, named)
-    return present, [f"{said} is the target; {count:,} rows have none (first in row {first:,}): left out."]
-
-
 def _some_rows(files: Sequence[Path], names: Sequence[str]) -> pa.Table:
     """The first rows of row groups spread over all files."""
     groups = [
@@ -316,7 +299,7 @@ def _some_rows(files: Sequence[Path], names: Sequence[str]) -> pa.Table:
     each = -(-_SEEN_ROWS // len(chosen))
     tables = []
     for number, group in chosen:
-        opened = next(_opened([files[number]]))
+        (opened,) = _opened([files[number]])
         batches, left = [], each
         for batch in opened.iter_batches(batch_size=_BLOCK_ROWS, row_groups=[group], columns=list(names)):
             batches.append(batch.slice(0, left))
@@ -333,17 +316,16 @@ def _write_rows(
     encoder: Encoder,
     present: NDArray[np.bool_],
     path: Path,
-    shape: tuple[int, int],
     kept: np.dtype[Any],
     progress: Progress | None,
 ) -> list[str]:
     """Encode all rows with a target, block by block; notes on unrecognized categories."""
     unseen: dict[str, None] = {}
     done = 0
+    stored = kept.newbyteorder("<")
+    shape = (int(present.sum()), len(encoder.features))
     with path.open("wb") as out:
-        stored = kept.newbyteorder("<")
-        header = {"descr": stored.str, "fortran_order": False, "shape": shape}
-        write_array_header_1_0(out, header)
+        write_array_header_1_0(out, {"descr": stored.str, "fortran_order": False, "shape": shape})
         at = [column.index for column in encoder.columns]
         for table in batches_of(files, names):
             values, notes = encode(table, encoder, at, done, kept)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from epochal.data.columns import ColumnReference, resolve_all
+from epochal.data.columns import ColumnReference, has_header, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, is_parquet
 from epochal.data.files.reading import Reading
@@ -67,7 +67,7 @@ def _of_path(
             return converted(path, options, progress)
     read = named_table(source, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
     assert read is not None
-    named = read.table.column_names != [f"column {index + 1}" for index in range(read.table.num_columns)]
+    named = has_header(read.table.column_names)
     held, name, notes = [read.table], read.name, read.notes
     del read
     found = dataset_of_table(held.pop(), options, name, notes, header=named)

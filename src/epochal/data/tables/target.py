@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import option
 from epochal.data.columns import ColumnReference
-from epochal.data.labels import label_type_of
 from epochal.data.tables.encode import as_text, to_numbers
 from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
-from epochal.data.task import Task
+from epochal.data.task import Task, label_type_of
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
