@@ -40,7 +40,7 @@ def dataset_of_arrays(
     features: tuple[str, ...] | None = None,
     least: int = 2,
     owned: bool = False,
-    said: tuple[str, ...] = (),
+    remarks: tuple[str, ...] = (),
     dtype: Any = None,
 ) -> Dataset:
     """A dataset of arrays; no column is left out.
@@ -59,7 +59,7 @@ def dataset_of_arrays(
         features: names of the columns of 2-d inputs; numbered from 1 by default.
         least: the fewest samples.
         owned: whether `inputs` was made for this dataset, so that it is writeable.
-        said: further notes.
+        remarks: further notes.
         dtype: the dtype of the training inputs, if these are new samples.
 
     Raises:
@@ -102,7 +102,7 @@ def dataset_of_arrays(
         encoder=None,
         target_name=target_name if labels is not None else "",
         source=source,
-        noticed=(*notes, *said),
+        noticed=(*notes, *remarks),
         rows=np.arange(1, len(values) + 1, dtype=np.int64),
         sample_weight=weights,
         fingerprint=fingerprint((*names, target_name), some, labels, weights),
@@ -123,22 +123,22 @@ def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2, dtype: A
     Raises:
         Refusal: fewer than `least` samples, fewer than two dimensions, no numbers, or infinite values.
     """
-    given = of_objects(np.asarray(array))
-    check_numbers("inputs", given)
-    if given.ndim < 2:
+    array = of_objects(np.asarray(array))
+    check_numbers("inputs", array)
+    if array.ndim < 2:
         raise Refusal(
-            f"inputs must have at least 2 dimensions, (samples, features); got {given.shape}. "
+            f"inputs must have at least 2 dimensions, (samples, features); got {array.shape}. "
             "Use X[:, None] for one feature."
         )
-    _enough(given.shape, least)
-    image = given.dtype == np.uint8 and given.ndim > 2
+    _enough(array.shape, least)
+    image = array.dtype == np.uint8 and array.ndim > 2
     stored: np.dtype[Any] = np.dtype(np.uint8 if image else np.float32)
     with np.errstate(over="ignore"):
         if not image and dtype is None:
-            stored = kept_float(given)
+            stored = kept_float(array)
         elif not image and np.dtype(dtype) == np.float64:
             stored = np.dtype(np.float64)
-        values = np.ascontiguousarray(given, dtype=stored)
+        values = np.ascontiguousarray(array, dtype=stored)
     step = max(1, _BLOCK_VALUES // (values.size // len(values)))
     for start in range(0, 0 if image else len(values), step):
         infinite = np.abs(values[start : start + step]) > LARGEST
@@ -147,11 +147,11 @@ def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2, dtype: A
             at = (start + row, *place)
             where = f"row {at[0] + 1:,}, column {at[1] + 1:,}"
             raise Refusal(
-                f"inputs must be finite numbers up to 3.4e38 (float32); got {given[at]} in "
-                f"{where if given.ndim == 2 else f'sample {at[0] + 1:,} at {at[1:]}'}. "
+                f"inputs must be finite numbers up to 3.4e38 (float32); got {array[at]} in "
+                f"{where if array.ndim == 2 else f'sample {at[0] + 1:,} at {at[1:]}'}. "
                 "Correct the value, or use NaN to mark it as missing."
             )
-    if np.shares_memory(values, given) and not owned:
+    if np.shares_memory(values, array) and not owned:
         values = values.view()
         values.flags.writeable = False
     return values
@@ -197,7 +197,7 @@ def read_npy(
         target_name=columns[at],
         features=columns[:at] + columns[at + 1 :],
         owned=True,
-        said=note,
+        remarks=note,
     )
 
 

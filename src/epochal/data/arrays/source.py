@@ -66,7 +66,7 @@ def _of_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> 
     rows = rows_of_array(inputs)
     where = rows.path.name if isinstance(rows, FileRows) else "the array"
     notes = (*moved, streams_note(rows, where))
-    return dataset_of_arrays(rows, *source[1:], task=task, source=where, said=notes)
+    return dataset_of_arrays(rows, *source[1:], task=task, source=where, remarks=notes)
 
 
 def new_arrays(source: Any, known: Known) -> Dataset:

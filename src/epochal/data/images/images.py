@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,6 +138,7 @@ def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:
 def _dataset(
     read: Images, encoder: ImageEncoder, labels: NDArray[np.int32] | None, source: str, notes: Sequence[str]
 ) -> Dataset:
+    digest = hashlib.sha256(b"".join(read.marks)).hexdigest()
     return Dataset(
         inputs=read.inputs,
         targets=labels,
@@ -149,7 +151,7 @@ def _dataset(
         noticed=tuple(notes),
         rows=np.arange(1, len(read.inputs) + 1, dtype=np.int64),
         sample_weight=None,
-        fingerprint=fingerprint((*read.listing.names, *encoder.task.classes, read.digest), labels),
+        fingerprint=fingerprint((*read.listing.names, *encoder.task.classes, digest), labels),
         names=read.listing.names,
     )
 

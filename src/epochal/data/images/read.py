@@ -88,7 +88,6 @@ class Images:
     listing: Listing
     inputs: Any
     """Bytes (n, height, width, channels), or `Rows` of them."""
-    digest: str
     notes: tuple[str, ...]
     levels: Levels | None
     marks: tuple[bytes, ...]
@@ -157,48 +156,46 @@ def read_images(
         headers = dict(bad.without(enumerate(found)))
     size = options.resize or _one_size(listing, headers, wanted)
     channels, note = _channels(headers, options.color)
-    notes = (note,) if note else ()
+    notes = [note]
     deep = [listing.files[index] for index in headers if headers[index].deep]
     if deep:
         levels, note = _levels(deep, levels, progress)
-        notes += (note,) if note else ()
+        notes.append(note)
     shape = (*size, channels)
     streamed = streams(len(headers) * math.prod(shape), stream)
     decode = Decoding(channels, options.resize, size, levels, keep=not streamed)
     decoded = decoded_images(decode, [listing.files[index] for index in headers], progress)
     values = np.empty((0 if streamed else len(headers), *shape), np.uint8)
-    marks: list[bytes] = []
-    kept: list[int] = []
+    marks: dict[int, bytes] = {}
     for index, image in bad.without(zip(headers, decoded, strict=True)):
         if not streamed:
-            values[len(kept)] = image
-        marks.append(image if streamed else digest_of(image))
-        kept.append(index)
-    sizes = {(headers[index].height, headers[index].width) for index in kept}
+            values[len(marks)] = image
+        marks[index] = image if streamed else digest_of(image)
+    sizes = {(headers[index].height, headers[index].width) for index in marks}
     if options.resize is not None and sizes != {size}:
         own = _by(*sizes) if len(sizes) == 1 else f"{len(sizes):,} sizes"
-        notes += (f"images of {own} are resized to {_by(size)}.",)
-    if any(headers[index].transparent for index in kept):
-        notes += ("transparent pixels lie over white.",)
-    several = sum(headers[index].several for index in kept)
+        notes.append(f"images of {own} are resized to {_by(size)}.")
+    if any(headers[index].transparent for index in marks):
+        notes.append("transparent pixels lie over white.")
+    several = sum(headers[index].several for index in marks)
     if several:
         what = "1 image has" if several == 1 else f"{several:,} images have"
-        notes += (f"{what} several frames or pages: the first is read.",)
+        notes.append(f"{what} several frames or pages: the first is read.")
     rest = Listing(
-        tuple(listing.files[index] for index in kept),
-        tuple(listing.names[index] for index in kept),
-        None if listing.labels is None else tuple(listing.labels[index] for index in kept),
+        tuple(listing.files[index] for index in marks),
+        tuple(listing.names[index] for index in marks),
+        None if listing.labels is None else tuple(listing.labels[index] for index in marks),
     )
-    inputs: Any = values[: len(kept)]
+    inputs: Any = values[: len(marks)]
     if channels == 3 and options.color is None and len(inputs) and (inputs == inputs[..., :1]).all():
-        notes += (
-            "all images are gray, though in files of colors; `color=False` reads 1 channel in place of 3.",
+        notes.append(
+            "all images are gray, though in files of colors; `color=False` reads 1 channel in place of 3."
         )
     if streamed:
         items = ImageFiles(rest.files, rest.names, replace(decode, keep=True))
         inputs = ItemRows(items, shape, np.dtype(np.uint8), cores())
-    digest = hashlib.sha256(b"".join(marks)).hexdigest()
-    return Images(rest, inputs, digest, (*notes, *bad.notes, *listing.notes), levels, tuple(marks))
+    noticed = tuple(note for note in (*notes, *bad.notes, *listing.notes) if note)
+    return Images(rest, inputs, noticed, levels, tuple(marks.values()))
 
 
 def _levels(files: Sequence[Path], known: Levels | None, progress: Progress | None) -> tuple[Levels, str]:
@@ -221,7 +218,6 @@ def _levels(files: Sequence[Path], known: Levels | None, progress: Progress | No
 def _one_size(
     listing: Listing, headers: dict[int, Header], wanted: tuple[int, int] | None
 ) -> tuple[int, int]:
-    """The common height and width, required unless images are resized."""
     sizes = {index: (one.height, one.width) for index, one in headers.items()}
     first = next(iter(sizes))
     size = wanted or sizes[first]

@@ -104,10 +104,10 @@ def _groups(
     if encoder.by is None:
         return [np.arange(table.num_rows, dtype=np.int64)], [""]
     column = as_text(table.column(at[encoder.by])).combine_chunks()
-    said = called(encoder.table.names, encoder.by)
+    known_as = called(encoder.table.names, encoder.by)
     if column.null_count:
         row = int(np.argmin(column.is_valid().to_numpy(zero_copy_only=False))) + 1
-        raise Refusal(f"{said} tells the series apart and may miss no value; got none in row {row:,}.")
+        raise Refusal(f"{known_as} tells the series apart and may miss no value; got none in row {row:,}.")
     coded = column.dictionary_encode()
     codes = coded.indices.to_numpy()
     order = np.argsort(codes, kind="stable").astype(np.int64)
@@ -134,10 +134,10 @@ def _values(
     Raises:
         Refusal: a missing or non-numeric value, with its row.
     """
-    said = called(encoder.table.names, encoder.target)
-    column = plain_numbers(column, encoder.table.columns[0], said)
+    known_as = called(encoder.table.names, encoder.target)
+    column = plain_numbers(column, encoder.table.columns[0], known_as)
     missing = np.asarray(column.is_null().to_numpy())
-    target_numbers(column.drop_null(), said)
+    target_numbers(column.drop_null(), known_as)
     numbers = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
     found = []
     for own in members:
@@ -145,13 +145,13 @@ def _values(
         if lost.any() and encoder.fill is None:
             row = int(own[np.argmax(lost)]) + 1
             raise Refusal(
-                f"{said} is forecast from its own past and may miss no value; got {int(missing.sum()):,} "
+                f"{known_as} is forecast from its own past and may miss no value; got {int(missing.sum()):,} "
                 f"missing, first in row {row:,}. "
                 '`fill="forward"` carries the last value onward; or remove what comes before.'
             )
         if len(own) and lost[0]:
             raise Refusal(
-                f"{said} must begin with a value, which filling forward carries onward; got none in row "
+                f"{known_as} must begin with a value, which filling forward carries onward; got none in row "
                 f"{int(own[0]) + 1:,}. Remove the rows before the first value."
             )
         found.append(numbers[own][_carried(lost)])

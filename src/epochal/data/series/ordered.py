@@ -314,12 +314,12 @@ def _clock(
     column: pa.ChunkedArray, names: Sequence[str], index: int, date_format: str | None
 ) -> tuple[Clock, str]:
     """The clock of a time column, and a note on how it was read."""
-    name, said = names[index], called(names, index)
+    name, known_as = names[index], called(names, index)
     if pa.types.is_temporal(column.type):
         return Clock("date", name, hours=_has_hours(column, "", name)), ""
     if compact := compact_form(column):
         hours = _has_hours(column, compact, name)
-        return Clock("date", name, compact, hours=hours), f"{said} is the time, written as {compact}."
+        return Clock("date", name, compact, hours=hours), f"{known_as} is the time, written as {compact}."
     if _numbers(column):
         return Clock("number", name), ""
     found = written_dates(column, date_format) if pa.types.is_string(column.type) else None
@@ -329,17 +329,17 @@ def _clock(
         form = option("date_format", date_format)
         how = f" as {form} says" if date_format else ", such as 2020-12-31, or numbers"
         raise Refusal(
-            f"{said} is the time and must hold dates{how}; "
+            f"{known_as} is the time and must hold dates{how}; "
             f"got {shown}. Name another column with `time=COLUMN`, or drop it: "
             f"{option('drop', [reference(names, index)])}."
         )
     if found.odd:
         raise Refusal(
-            f"{said} is the time and must hold dates in all rows; got {quoted(found.odd)}. Correct them, or "
-            "remove those rows."
+            f"{known_as} is the time and must hold dates in all rows; got {quoted(found.odd)}. Correct them, "
+            "or remove those rows."
         )
     remark = found.remark.replace(", the local time as written", ", counted in UTC")
-    note = f"{said} is the time, written as {found.form}{remark}." if remark else ""
+    note = f"{known_as} is the time, written as {found.form}{remark}." if remark else ""
     return Clock("date", name, found.form, _has_hours(column, found.form, name)), note
 
 

@@ -130,7 +130,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) 
         source=name,
         target_name=target,
         features=tuple(inputs) if len(shape) == 1 and len(inputs) == shape[0] else None,
-        said=(f'{name}: inputs {", ".join(inputs)}, target "{target}".',),
+        remarks=(f'{name}: inputs {", ".join(inputs)}, target "{target}".',),
         owned=stream is False,
     )
 

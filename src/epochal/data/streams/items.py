@@ -138,17 +138,29 @@ class ItemRows(Rows):
                 out[start : start + size] = values
         return out
 
-    def targets(self, progress: Progress | None = None) -> list[NDArray[Any]]:
-        """The targets of all samples, each read once."""
+    def targets(self, progress: Progress | None = None) -> NDArray[Any]:
+        """The targets of all samples, each read once.
+
+        Raises:
+            Refusal: a sample that can't be read, or targets whose shapes differ.
+        """
         count = len(self)
         size = max(1, min(256, -(-count // (4 * max(1, self._workers.count)))))
         pieces = [(True, range(start, min(start + size, count))) for start in range(0, count, size)]
         targets: list[NDArray[Any]] = []
-        for some in self._workers.map(pieces):
-            targets += some
-            if progress is not None:
-                progress("reading targets", len(targets), count)
-        return targets
+        try:
+            for some in self._workers.map(pieces):
+                targets += some
+                if progress is not None:
+                    progress("reading targets", len(targets), count)
+        except DataFailed as error:
+            self.close()
+            raise Refusal(error.sentence) from error
+        due = targets[0].shape
+        for sample, one in enumerate(targets, 1):
+            if one.shape != due:
+                raise Refusal(f"the target of sample {sample:,} must have the shape {due}; got {one.shape}.")
+        return np.stack(targets)
 
     def close(self) -> None:
         """See `Rows`."""
@@ -200,13 +212,13 @@ def dataset_of_items(
     targets = _known_targets(items, count)
     rows = ItemRows(items, first.shape, kept_dtype(first.dtype, first.ndim + 1), chosen)
     if targets is None:
-        targets = _read_targets(rows, progress)
+        targets = rows.targets(progress)
         notes += (f"the targets of all {count:,} samples were read once; an attribute targets saves that.",)
     inputs: Any = rows
     if stream is False:
         inputs, notes = rows[:], ()
         rows.close()
-    return dataset_of_arrays(inputs, targets, task=task, source=name, said=notes, owned=True)
+    return dataset_of_arrays(inputs, targets, task=task, source=name, remarks=notes, owned=True)
 
 
 def _workers(items: Any, workers: int | None, name: str) -> tuple[int, tuple[str, ...]]:
@@ -243,19 +255,6 @@ def _known_targets(items: Any, count: int) -> NDArray[Any] | None:
         if values.ndim and np.array_equal(values[0], checked[0]) and np.array_equal(values[-1], checked[1]):
             return values
     return None
-
-
-def _read_targets(rows: ItemRows, progress: Progress | None) -> NDArray[Any]:
-    try:
-        targets = rows.targets(progress)
-    except DataFailed as error:
-        rows.close()
-        raise Refusal(error.sentence) from error
-    due = targets[0].shape
-    for sample, one in enumerate(targets):
-        if one.shape != due:
-            raise Refusal(f"the target of sample {sample + 1:,} must have the shape {due}; got {one.shape}.")
-    return np.stack(targets)
 
 
 def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:

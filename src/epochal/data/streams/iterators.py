@@ -155,7 +155,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) 
         task=task,
         source=name,
         features=tuple(map(default_name, range(inputs.shape[1]))) if inputs.ndim == 2 else None,
-        said=(
+        remarks=(
             f"{name} has no length: its first {len(head):,} samples told what they are, and all are trained "
             "on as they come.",
         ),

@@ -251,8 +251,8 @@ def new_texts(encoder: TextEncoder, source: Any, known: Known) -> Dataset:
     read = read_new(encoder.table, source, known.reading)
 
     def encoded(table: pa.Table, _: Encoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
-        said = called(table.column_names, positions[0])
-        return encoder.encode(_texts_of(table.column(positions[0]), said))
+        known_as = called(table.column_names, positions[0])
+        return encoder.encode(_texts_of(table.column(positions[0]), known_as))
 
     found = new_rows(read, encoder.table, encoded)
     return replace(found, encoder=encoder, features=(), continuous=np.zeros(1, bool))
@@ -312,18 +312,18 @@ def _text_column(text: ColumnReference | None, names: Sequence[str]) -> int:
     return resolve(text, names, "text")
 
 
-def _texts_of(column: pa.ChunkedArray, said: str) -> list[str]:
+def _texts_of(column: pa.ChunkedArray, known_as: str) -> list[str]:
     """The texts of a column, empty if missing; numbers and dates are refused."""
     kind = column.type
     if not pa.types.is_string(kind):
         got = "truth values" if pa.types.is_boolean(kind) else "numbers"
         got = "dates" if pa.types.is_temporal(kind) else got
-        raise Refusal(f"{said} must hold texts; got {got}. Name another with `text=COLUMN`.")
+        raise Refusal(f"{known_as} must hold texts; got {got}. Name another with `text=COLUMN`.")
     with suppress(pa.ArrowInvalid):
         if column.null_count < len(column):
             pc.cast(column, pa.float64(), safe=False)
             raise Refusal(
-                f"{said} must hold texts; all its values are numbers. Name another with `text=COLUMN`."
+                f"{known_as} must hold texts; all its values are numbers. Name another with `text=COLUMN`."
             )
     return pc.fill_null(column, "").to_pylist()
 
