@@ -147,7 +147,7 @@ def test_a_size_that_is_rare_at_last_is_read_together_before() -> None:
 
 
 def test_rows_of_a_file_are_those_of_the_array(tmp_path: Path, mapped: np.ndarray) -> None:
-    from epochal.data.streams.large import rows_of_array
+    from epochal.data.rows import rows_of_array
 
     some = np.array([7, 8, 9, 3, 210, 3, 0])
     part = mapped[2:]

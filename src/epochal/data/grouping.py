@@ -52,12 +52,7 @@ def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
 
 
 def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], origin: str) -> Dataset:
-    """The data set with a group for each sample, which a split keeps whole.
-
-    Args:
-        dataset: the samples.
-        values: the group of each, a name or a number.
-        origin: of the groups, for a note.
+    """The data set with a group for each sample, a name or a number, which a split keeps whole.
 
     Raises:
         Refusal: a wrong number, a missing value, or a single group.

@@ -82,13 +82,9 @@ class Recipe:
     def of(
         cls, reader: str, known: Mapping[str, Any], source: Any, options: Mapping[str, Any]
     ) -> Recipe | None:
-        """The recipe of a call; None for sources that JSON can't hold, such as arrays.
+        """The recipe of a call; None for sources and options that JSON can't hold, such as arrays.
 
-        Args:
-            reader: its name.
-            known: its options, each with its type.
-            source: of the call.
-            options: of the call, or all arguments, `source` included.
+        `known` has the types of the reader's options; `options` may have `source`, too.
         """
         where = absolute(source)
         given = {
@@ -105,10 +101,6 @@ class Recipe:
     @classmethod
     def from_dict(cls, value: Any, readers: Mapping[str, Mapping[str, Any]]) -> Recipe:
         """The inverse of `to_dict`, which accepts only known options, since a file may be untrusted.
-
-        Args:
-            value: the JSON value.
-            readers: the readers with their options.
 
         Raises:
             Refusal: another reader, an unknown option, or a value of another type.

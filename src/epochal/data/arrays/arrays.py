@@ -16,8 +16,7 @@ from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import npy_header, open_npz, read_array
 from epochal.data.images.pixel_arrays import channels_last, channels_of, described
-from epochal.data.rows import FileRows, Rows, sampled
-from epochal.data.streams.large import streams, streams_note
+from epochal.data.rows import FileRows, Rows, sampled, streams, streams_note
 from epochal.data.tables.table import weights_of
 from epochal.data.task import Task
 from epochal.data.values.rounding import FEW_VALUES, LARGEST, kept_float

@@ -25,9 +25,8 @@ from epochal.data.files.npy import ARRAY_SUFFIXES, npy_header
 from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import Reading
 from epochal.data.images.pixel_arrays import as_kept, channels_last
-from epochal.data.rows import FileRows
+from epochal.data.rows import FileRows, rows_of_array, streams, streams_note
 from epochal.data.source import Known, Progress, Source, refuse_columns
-from epochal.data.streams.large import rows_of_array, streams, streams_note
 from epochal.data.tables.encode import to_numbers
 from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
 from epochal.data.tables.new import frame_beside

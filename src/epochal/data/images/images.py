@@ -21,8 +21,8 @@ from epochal.data.images.folder import Listing, classes_in, holds_images, images
 from epochal.data.images.pixels import SUFFIXES, Levels
 from epochal.data.images.read import ImageOptions, Images, read_images
 from epochal.data.records import Damaged, built
+from epochal.data.rows import streams_note
 from epochal.data.source import Known, Progress, Source, chosen, refuse_columns
-from epochal.data.streams.large import streams_note
 from epochal.data.task import Task
 from epochal.errors import Refusal
 

@@ -28,9 +28,9 @@ from epochal.data.images.pixels import (
     header,
     pixels,
 )
+from epochal.data.rows import streams
 from epochal.data.source import Progress
 from epochal.data.streams.items import ItemRows
-from epochal.data.streams.large import streams
 from epochal.data.streams.workers import Workers
 from epochal.errors import Refusal
 

@@ -88,11 +88,7 @@ def in_order(
 ) -> tuple[list[NDArray[np.int64]], str]:
     """Indices that sort each series by time, and a note if they were not sorted.
 
-    Args:
-        clock: the kind of time.
-        times: by series, in the order of the table.
-        rows: their rows in the table, from 1.
-        known_as: the column in a sentence.
+    `times` and `rows`, their rows in the table from 1, are by series, in the order of the table.
 
     Raises:
         Refusal: two rows of a series at the same time.

@@ -113,14 +113,7 @@ def _unread(sample: int, why: str) -> DataFailed:
 
 
 class ItemRows(Rows):
-    """The inputs of an object's samples.
-
-    Args:
-        items: the object.
-        shape: of one sample's inputs.
-        dtype: of the inputs.
-        workers: processes that read them; 0 reads in this one.
-    """
+    """The inputs of an object's samples, of one shape; `workers` processes read them, or this one if 0."""
 
     def __init__(self, items: Any, shape: tuple[int, ...], dtype: np.dtype[Any], workers: int) -> None:
         self.shape, self.dtype = (len(items), *shape), dtype

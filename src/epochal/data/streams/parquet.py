@@ -13,6 +13,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,8 @@ from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
 from epochal.data.files.tidy import shrink_batches, tidy
-from epochal.data.rows import FileRows, Watch, sampled
+from epochal.data.rows import FileRows, Watch, sampled, streams, streams_note
 from epochal.data.source import Progress
-from epochal.data.streams.large import streams, streams_note
 from epochal.data.tables.association import goal_of
 from epochal.data.tables.encode import encode, encoded_dtype
 from epochal.data.tables.identifiers import usual_target
@@ -143,12 +143,10 @@ def _homes(path: Path) -> tuple[Path, Path]:
 
 def _writable(homes: Sequence[Path]) -> Path:
     for home in homes:
-        try:
+        with suppress(OSError):
             home.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(home, os.W_OK):
-            return home
+            if os.access(home, os.W_OK):
+                return home
     raise Refusal(
         f"rows can be written neither to {homes[0].parent} nor to {homes[1]}; set XDG_CACHE_HOME to a folder "
         "with space."
@@ -288,23 +286,22 @@ def whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
 def _some_rows(files: Sequence[Path], names: Sequence[str]) -> pa.Table:
     """The first rows of row groups spread over all files."""
     groups = [
-        (number, group)
-        for number, opened in enumerate(_opened(files))
+        (file, group)
+        for file, opened in zip(files, _opened(files), strict=True)
         for group in range(opened.metadata.num_row_groups)
         if opened.metadata.row_group(group).num_rows
     ]
     if not groups:
         raise Refusal(f"{files[0].name} must have at least 2 rows to train on; got 0.")
     chosen = [groups[at] for at in np.unique(np.linspace(0, len(groups) - 1, _SEEN_GROUPS).astype(int))]
-    each = -(-_SEEN_ROWS // len(chosen))
+    most = -(-_SEEN_ROWS // len(chosen))
     tables = []
-    for number, group in chosen:
-        (opened,) = _opened([files[number]])
-        batches, left = [], each
+    for file, group in chosen:
+        (opened,) = _opened([file])
+        batches: list[pa.RecordBatch] = []
         for batch in opened.iter_batches(batch_size=_BLOCK_ROWS, row_groups=[group], columns=list(names)):
-            batches.append(batch.slice(0, left))
-            left -= len(batches[-1])
-            if left <= 0:
+            batches.append(batch.slice(0, most - sum(map(len, batches))))
+            if sum(map(len, batches)) >= most:
                 break
         tables.append(shrink_batches(batches[0].schema, batches))
     return tidy(pa.concat_tables(tables, promote_options="permissive"))
@@ -321,12 +318,11 @@ def _write_rows(
 ) -> list[str]:
     """Encode all rows with a target, block by block; notes on unrecognized categories."""
     unseen: dict[str, None] = {}
-    done = 0
-    stored = kept.newbyteorder("<")
+    done, stored = 0, kept.newbyteorder("<")
     shape = (int(present.sum()), len(encoder.features))
+    at = [column.index for column in encoder.columns]
     with path.open("wb") as out:
         write_array_header_1_0(out, {"descr": stored.str, "fortran_order": False, "shape": shape})
-        at = [column.index for column in encoder.columns]
         for table in batches_of(files, names):
             values, notes = encode(table, encoder, at, done, kept)
             chosen = present[done : done + len(values)]
