@@ -74,12 +74,9 @@ def _collisions(inputs: NDArray[Any]) -> NDArray[np.float64]:
     flat = flat[:: max(1, len(flat) // 20_000)]
     # More columns only lower the probability, so some of them are enough.
     chosen = np.unique(np.linspace(0, flat.shape[1] - 1, 64).astype(int))
-    found = np.empty(len(chosen))
-    for place, column in enumerate(chosen):
-        counts = np.unique(flat[:, column], return_counts=True)[1].astype(np.float64)
-        equal, pairs = (counts * (counts - 1)).sum() / 2, len(flat) * (len(flat) - 1.0) / 2
-        found[place] = (equal + 1) / (pairs + 1)
-    return found
+    pairs = len(flat) * (len(flat) - 1.0) / 2
+    counts = (np.unique(flat[:, column], return_counts=True)[1].astype(np.float64) for column in chosen)
+    return np.array([((each * (each - 1)).sum() / 2 + 1) / (pairs + 1) for each in counts])
 
 
 def whole_groups(groups: NDArray[np.int64], copies: Copies) -> NDArray[np.int64] | None:

@@ -29,20 +29,15 @@ def fits(value: Any, kind: Any) -> bool:
     >>> fits([8, 8], tuple[int, int]), fits(["a", 2], list[ColumnReference]), fits(True, int)
     (True, True, False)
     """
-    if kind is bool:
-        return isinstance(value, bool)
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if kind is str:
-        return isinstance(value, str) and len(value) <= _LONGEST and "\0" not in value
     origin, inner = get_origin(kind), get_args(kind)
     if origin is UnionType:
         return any(fits(value, one) for one in inner)
+    if origin is None:
+        return type(value) is kind and (kind is not str or (len(value) <= _LONGEST and "\0" not in value))
     if not isinstance(value, list | tuple) or len(value) > _MOST:
         return False
-    if origin is tuple:
-        return len(value) == len(inner) and all(map(fits, value, inner))
-    return all(fits(one, inner[0]) for one in value)
+    kinds = inner if origin is tuple else inner * len(value)
+    return len(value) == len(kinds) and all(map(fits, value, kinds))
 
 
 FILE: Mapping[str, Any] = {

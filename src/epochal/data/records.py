@@ -1,8 +1,4 @@
-"""Dataclasses as JSON: written plainly, read strictly.
-
-A file may be damaged or untrusted: a number where a name is expected would otherwise fail much later, far
-from its cause.
-"""
+"""Dataclasses as JSON: written plainly, read strictly, since a file may be damaged or untrusted."""
 
 from __future__ import annotations
 

@@ -61,13 +61,9 @@ def recognized(source: Any, reader: str = "load") -> Source:
 
 
 def read(reader: str, source: Any, arguments: Mapping[str, Any], progress: Progress | None = None) -> Dataset:
-    """Load a source, with a recipe to reload it if possible.
+    """Load a source by a reader of `SOURCES`, with a recipe to reload it if possible.
 
-    Args:
-        reader: "load", or another reader of `SOURCES`.
-        source: the source; a `Dataset` is returned unchanged.
-        arguments: its further arguments; None and () count as not given.
-        progress: called with the progress.
+    A `Dataset` is returned unchanged. Arguments that are None or () count as not given.
 
     Raises:
         Refusal: anything that cannot work, in one sentence.

@@ -39,10 +39,9 @@ class Split:
     test: NDArray[np.int64]
 
     def __str__(self) -> str:
-        parts = [f"{len(self.train):,} training"]
-        parts += [f"{len(self.validation):,} validation"] if len(self.validation) else []
-        parts += [f"{len(self.test):,} test"] if len(self.test) else []
-        return ", ".join(parts) + " samples"
+        held_out = {"validation": self.validation, "test": self.test}
+        parts = [f", {len(part):,} {name}" for name, part in held_out.items() if len(part)]
+        return f"{len(self.train):,} training{''.join(parts)} samples"
 
 
 def split(

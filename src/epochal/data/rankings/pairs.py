@@ -76,7 +76,7 @@ def pairs_of(
         targets: (n,) ranks or scores; NaN where there is none.
         groups: (n,) whole numbers from 0; -1 where there is none.
         pairing: the options.
-        names: names of targets and groups in messages.
+        names: of targets and groups in sentences.
 
     Raises:
         Refusal: no pair is left.

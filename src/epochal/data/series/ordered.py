@@ -316,10 +316,9 @@ def _clock(
     """The clock of a time column, and a note on how it was read."""
     name, known_as = names[index], called(names, index)
     if pa.types.is_temporal(column.type):
-        return Clock("date", name, hours=_has_hours(column, "", name)), ""
+        return _dates(column, name, ""), ""
     if compact := compact_form(column):
-        hours = _has_hours(column, compact, name)
-        return Clock("date", name, compact, hours=hours), f"{known_as} is the time, written as {compact}."
+        return _dates(column, name, compact), f"{known_as} is the time, written as {compact}."
     if _numbers(column):
         return Clock("number", name), ""
     found = written_dates(column, date_format) if pa.types.is_string(column.type) else None
@@ -340,9 +339,9 @@ def _clock(
         )
     remark = found.remark.replace(", the local time as written", ", counted in UTC")
     note = f"{known_as} is the time, written as {found.form}{remark}." if remark else ""
-    return Clock("date", name, found.form, _has_hours(column, found.form, name)), note
+    return _dates(column, name, found.form), note
 
 
-def _has_hours(column: pa.ChunkedArray, form: str, name: str) -> bool:
+def _dates(column: pa.ChunkedArray, name: str, form: str) -> Clock:
     seconds = to_dates(column.combine_chunks(), form, name).cast(pa.int64()).drop_null().to_numpy()
-    return bool((seconds % 86_400).any())
+    return Clock("date", name, form, hours=bool((seconds % 86_400).any()))

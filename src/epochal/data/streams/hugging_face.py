@@ -1,8 +1,4 @@
-"""Data sets of Hugging Face.
-
-Recognized by their interface: `datasets` is not imported. Rows lie in memory-mapped Arrow files, so any of
-them can be read at any time.
-"""
+"""Data sets of Hugging Face, recognized by their interface: `datasets` is not imported."""
 
 from __future__ import annotations
 

@@ -168,17 +168,11 @@ def dataset_of_items(
     progress: Progress | None = None,
     stream: bool | None = None,
 ) -> Dataset:
-    """A dataset of an object's samples, read on demand.
+    """A dataset of an object's samples, read on demand, or at once if `stream` is False.
 
     All targets are needed in advance (for the split and the classes): those that the object
-    has as `targets`, `labels` or `y`, or are read once, sample by sample.
-
-    Args:
-        items: gives `(inputs, target)` or a mapping by `items[i]`, for `i` from 0 to `len(items) - 1`.
-        task: as in `load`.
-        workers: processes that read; by default as many as there are cores if reading is slow.
-        progress: called with (what, done, total) while targets are read.
-        stream: False reads all of it into memory.
+    has as `targets`, `labels` or `y`, or are read once, sample by sample. `workers` are by default as many as
+    there are cores if reading is slow.
 
     Raises:
         Refusal: samples without inputs and target, a sample that raises, or shapes that differ.

@@ -1,8 +1,4 @@
-"""Samples of an iterator without length that can be read once.
-
-Its first samples determine shapes and task, and are the first to be trained on. An item is a sample `(inputs,
-target)`, or a batch of them where both have a first axis of the same length; batches are cut anew.
-"""
+"""Samples of an iterator without length that can be read once."""
 
 from __future__ import annotations
 
@@ -99,7 +95,10 @@ class EndlessRows(Rows):
 
 
 def _samples(source: Any) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """The samples of an iterator, all with the first one's shapes."""
+    """The samples of an iterator, all with the first one's shapes.
+
+    An item is a sample `(inputs, target)`, or a batch of them where both have a first axis of one length.
+    """
     items, count, shapes = iter(source), 0, None
     while True:
         try:
@@ -128,7 +127,7 @@ def _samples(source: Any) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
 
 
 def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
-    """The dataset of an iterator: its first samples, and `EndlessRows` for the rest.
+    """The first samples, which determine shapes and task, with `EndlessRows` for the rest.
 
     The classes of separate validation data, `(X, y)`, are known, too.
     """

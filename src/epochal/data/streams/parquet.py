@@ -1,9 +1,4 @@
-"""Random access to the rows of Parquet files.
-
-They are converted once, block by block, to rows of numbers in a file beside them (in the user's cache folder
-if theirs is read-only). The state of the files and the reading options are kept with it: while both are
-unchanged, the next training begins at once.
-"""
+"""Random access to the rows of Parquet files, converted once to rows of numbers in a file."""
 
 from __future__ import annotations
 
@@ -60,8 +55,8 @@ def is_large(path: Path, stream: bool | None) -> bool:
 def converted(path: Path, options: TableOptions, progress: Progress | None = None) -> Dataset:
     """The dataset of a Parquet file, or a folder of them, whose rows can be read in any order.
 
-    Columns are recognized by some rows of all files, the target by all its values. An existing
-    conversion is reused unless a file has changed.
+    Columns are recognized by some rows of all files, the target by all its values. The conversion lies beside
+    the files, or in the user's cache folder if theirs is read-only, and is reused unless a file has changed.
 
     Raises:
         Refusal: files with different columns, values that can't be used, or no space for the rows.

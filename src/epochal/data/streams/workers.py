@@ -1,8 +1,5 @@
 """Worker processes that apply one function to items, in order.
 
-    with Workers(decode, count=2) as workers:
-        for image in workers.map(paths): ...
-
 Processes are spawned (a process with threads, as JAX's is, must not be forked) and the function is sent to
 each once; it may be defined in a script or a notebook, which needs no `if __name__ == "__main__"`.
 """

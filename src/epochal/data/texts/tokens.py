@@ -1,8 +1,4 @@
-"""Tokenizers, texts as rows of token ids, and the vocabulary of the training samples.
-
-Tokenizers are those of the library `tokenizers`; they learn from the texts alone, and nothing is downloaded.
-Id 0 is padding, id 1 stands for tokens outside the vocabulary.
-"""
+"""Tokenizers of the library `tokenizers`, texts as rows of token ids, and vocabularies of samples."""
 
 from __future__ import annotations
 
