@@ -137,16 +137,15 @@ class FileRows(Rows):
         """See `Rows`."""
         out = self._out(samples, out)
         self._watch.check()
-        if self._stored == self.dtype and self._without is None:
-            self._read(samples, out, self._stride)
-            return out
         at = self._without
-        last = at == self._values - 1
-        values = np.empty((len(samples), self._values - last), self._stored)
-        self._read(samples, values, values.shape[1] * self._stored.itemsize)
+        if self._stored == self.dtype and at is None:
+            self._read(samples, out)
+            return out
+        values = np.empty((len(samples), self._values), self._stored)
+        self._read(samples, values)
         with np.errstate(over="ignore"):
-            if at is None or last:
-                out.reshape(len(samples), -1)[...] = values
+            if at is None:
+                out.reshape(values.shape)[...] = values
             else:
                 out[:, :at], out[:, at:] = values[:, :at], values[:, at + 1 :]
         return out
@@ -164,7 +163,7 @@ class FileRows(Rows):
         for start in range(0, self.shape[0], step):
             some = np.arange(start, min(start + step, self.shape[0]), dtype=np.int64)
             values = block[: len(some)]
-            self._read(some, values, self._stride)
+            self._read(some, values)
             here = slice(start, start + len(some))
             column[here] = values[:, at]
             if others is not None:
@@ -172,26 +171,24 @@ class FileRows(Rows):
                     others[here, :at], others[here, at:] = values[:, :at], values[:, at + 1 :]
         return column
 
-    def _read(self, samples: NDArray[np.int64], into: NDArray[Any], length: int) -> None:
-        """Read the first `length` bytes of each row, with one call for consecutive ones."""
-        places = into.reshape(-1).view(np.uint8)
+    def _read(self, samples: NDArray[np.int64], into: NDArray[Any]) -> None:
+        """Read rows, with one call for consecutive ones."""
+        places = into.reshape(len(samples), self._values).view(np.uint8)
         at: NDArray[np.int64] = self._offset + samples * self._stride
-        whole = length == self._stride and len(samples) > 1 and bool((np.diff(samples) == 1).any())
+        breaks = np.flatnonzero(np.diff(samples) != 1) + 1
         # Reads from the page cache are so short that threads would spend more time waiting for the GIL than
         # reading, so one thread is faster. Reads from a disk wait, and run in parallel.
         with self._lock if self._quick else nullcontext():
             begin = time.perf_counter()
             try:
-                if whole or not hasattr(os, "preadv"):
-                    breaks = np.flatnonzero(np.diff(samples) != 1) + 1 if whole else np.arange(1, len(at))
+                if len(breaks) < len(samples) - 1 or not hasattr(os, "preadv"):
                     for first, end in pairwise([0, *breaks.tolist(), len(at)]):
-                        self._fill(places[first * length : end * length].data, int(at[first]))
+                        self._fill(places[first:end].reshape(-1).data, int(at[first]))
                 else:  # a Python loop would double the time
-                    rows = places.reshape(len(samples), length)
-                    read = map(os.preadv, repeat(self._file), zip(rows, strict=True), at.tolist())
+                    read = map(os.preadv, repeat(self._file), zip(places, strict=True), at.tolist())
                     for row, count in enumerate(read):
-                        if count != length:
-                            self._fill(rows[row].data, int(at[row]))
+                        if count != self._stride:
+                            self._fill(places[row].data, int(at[row]))
             except OSError as error:
                 raise DataFailed(f"{self.path.name} can't be read: {error.strerror or error}.") from error
             self._quick = time.perf_counter() - begin < _QUICK_SECONDS * len(samples)
