@@ -7,7 +7,7 @@ overwrite earlier output, or reverse the reading direction.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, delete, C1 (U+009B begins a sequence, too)
@@ -27,15 +27,6 @@ def printable(text: str) -> str:
     return _STEERING.sub("?", text)
 
 
-def listed(words: Sequence[str], most: int = 5) -> str:
-    """The first words, with "…" for any others.
-
-    >>> listed(["a", "b", "c"]), listed(["a", "b", "c"], most=2)
-    ('a, b, c', 'a, b, …')
-    """
-    return ", ".join([*words[:most], "…"] if len(words) > most else words)
-
-
 def one_line(value: object, most: int = _MOST) -> str:
     r"""A value as one line of text without control characters, shortened in the middle if long.
 
@@ -44,3 +35,13 @@ def one_line(value: object, most: int = _MOST) -> str:
     """
     text = printable(re.sub(r"\s*[\r\n]\s*", " ", str(value)).replace("\t", " "))
     return text if len(text) <= most else f"{text[: most - most // 2]} … {text[-(most // 2) :]}"
+
+
+def shortlist(words: Iterable[object], most: int = 5, quote: str = '"') -> str:
+    """The first words between quotes, and an ellipsis where there are more.
+
+    >>> print(shortlist(["no", "yes"]), shortlist(range(9), most=2, quote=""))
+    "no", "yes" 0, 1, …
+    """
+    shown = [f"{quote}{word}{quote}" for word in words]
+    return ", ".join([*shown[:most], *["…"] * (len(shown) > most)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from epochal.common.printable import listed
+from epochal.common.printable import shortlist
 from epochal.errors import Refusal
 
 ColumnReference = str | int
@@ -96,7 +96,7 @@ def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
             lower = {name.lower(): name for name in names}
             near = [lower[match] for match in difflib.get_close_matches(text.lower(), lower, n=1, cutoff=0.5)]
         more = f" ({len(names) - 8:,} more)" if len(names) > 8 else ""
-        hint = f'Did you mean "{near[0]}"?' if near else f"They are: {listed(names, 8)}{more}."
+        hint = f'Did you mean "{near[0]}"?' if near else f"They are: {shortlist(names, 8, quote='')}{more}."
         raise Refusal(f'{bound}; got "{text}". {hint}') from None
     if not 1 <= number <= len(names):
         raise Refusal(f"`{role}` must be a column's name or its number from 1 to {len(names):,}; got {text}.")

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from epochal.common.faces import option
-from epochal.common.printable import listed
+from epochal.common.printable import shortlist
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import AS_FOUND
@@ -118,7 +118,7 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
     if lost:
         raise Refusal(
             f'`groups_from` must match every name; "{pattern}" matches {len(names) - len(lost):,} of '
-            f"{len(names):,}, and not {listed(lost, 3)}."
+            f"{len(names):,}, and not {shortlist(lost, 3, quote='')}."
         )
     return [str(match[1 if expression.groups else 0]) for match in found if match is not None]
 
@@ -140,7 +140,7 @@ def by_table(names: Sequence[str], source: Any) -> list[Any]:
     if lost:
         raise Refusal(
             f"{table_name} must have a row for each of the {len(names):,} samples; it lacks {len(lost):,}: "
-            f"{listed(lost, 3)}."
+            f"{shortlist(lost, 3, quote='')}."
         )
     return [known[keys[name]] for name in names]
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from epochal.common.faces import option
-from epochal.common.printable import listed
+from epochal.common.printable import shortlist
 from epochal.data.tables.known_labels import known_ids
 from epochal.data.tables.pandas_columns import is_missing
 from epochal.data.tables.target import class_ids, recognize_task, target_numbers
@@ -108,7 +108,7 @@ def _label_matrix(targets: NDArray[Any], name: str) -> tuple[NDArray[Any], Task,
     rows, width = targets.shape
     task = Task("multilabel", tuple(f"{name} {k + 1}" for k in range(width)), width)
     counts = targets.sum(axis=0).astype(int)
-    shown = listed([f"{count:,}" for count in counts], 10)
+    shown = shortlist((f"{count:,}" for count in counts), 10, quote="")
     least, most = int(targets.sum(axis=1).min()), int(targets.sum(axis=1).max())
     ones = f"{most if least == most else f'{least} to {most}'} one{'s' * (most != 1)}"
     notes = [
@@ -118,7 +118,7 @@ def _label_matrix(targets: NDArray[Any], name: str) -> tuple[NDArray[Any], Task,
     ]
     constant = np.flatnonzero((counts == 0) | (counts == rows))
     if len(constant):
-        which = listed([str(k + 1) for k in constant], 10)
+        which = shortlist((k + 1 for k in constant), 10, quote="")
         what = f"column {which} is" if len(constant) == 1 else f"columns {which} are"
         notes.append(f"target {what} the same in all samples: there is nothing to learn there.")
     return np.ascontiguousarray(targets, dtype=np.float32), task, notes

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from epochal.common.faces import option
-from epochal.common.printable import listed
+from epochal.common.printable import shortlist
 from epochal.data.images.pixels import SUFFIXES
 from epochal.data.tables.recognize import natural
 from epochal.errors import Refusal
@@ -209,7 +209,7 @@ def _refuse_repeated(folder: Path, names: Sequence[str]) -> None:
 
 def _quoted(names: Sequence[str]) -> str:
     quoted = [f'"{shown(name)}"' for name in names]
-    return " and ".join(quoted) if len(names) == 2 else listed(quoted, 3)
+    return " and ".join(quoted) if len(names) == 2 else shortlist(quoted, 3, quote="")
 
 
 def _outside(folder: Path, files: Sequence[Path]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.printable import listed
+from epochal.common.printable import shortlist
 from epochal.data.arrays.source import new_arrays
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
@@ -49,7 +49,9 @@ def _load(source: str | Path, arguments: Mapping[str, Any], progress: Progress |
     encoder = ImageEncoder(
         shape, options.resize is not None, options.skip_bad, Task(kind, classes), read.levels
     )
-    each = listed([f"{name}: {count:,}" for name, count in zip(classes, counts, strict=True)], 10)
+    each = shortlist(
+        (f"{name}: {count:,}" for name, count in zip(classes, counts, strict=True)), 10, quote=""
+    )
     sizes = f"{len(classes)} classes, a folder each ({each})."
     stays = () if isinstance(read.inputs, np.ndarray) else (streams_note(read.inputs, "their files"),)
     notes = (sizes, *read.notes, *stays, *_repeated(read, labels, classes))

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.common.printable import listed
+from epochal.common.printable import shortlist
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.series.clock import Times, as_utc, in_order
@@ -218,7 +218,9 @@ def _short(
     if not short:
         return []
     which = "1 series is" if len(short) == 1 else f"{len(short):,} series are"
-    return [f"{which} shorter than the {needed:,} rows of a window and left out: {listed(short)}."]
+    return [
+        f"{which} shorter than the {needed:,} rows of a window and left out: {shortlist(short, quote='')}."
+    ]
 
 
 def _begins(encoder: WindowEncoder, parts: list[tuple[int, int]]) -> NDArray[np.int64]:
@@ -315,7 +317,7 @@ def _notes(encoder: WindowEncoder, line: Timeline) -> list[str]:
             f"{called(names, encoder.by)} tells {len(line.names):,} series apart; no window crosses."
         )
     ahead = "the next value" if encoder.horizon == 1 else f"the next {encoder.horizon:,} values"
-    further = listed(encoder.table.features[1:], 3)
+    further = shortlist(encoder.table.features[1:], 3, quote="")
     notes.append(
         f"target {called(names, encoder.target)}: {ahead} forecast from the {encoder.lags:,} rows before"
         + (f", with {further}" if further else "")
