@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -24,12 +24,14 @@ _LONGEST = 4096
 
 
 def fits(value: Any, kind: Any) -> bool:
-    """Whether a JSON value has a type: bool, int, str, a union, a list, or a tuple.
+    """Whether a JSON value has a type: bool, int, str, a union, a sequence, or a tuple.
 
     >>> fits([8, 8], tuple[int, int]), fits(["a", 2], list[ColumnReference]), fits(True, int)
     (True, True, False)
     """
     origin, inner = get_origin(kind), get_args(kind)
+    if value is None:
+        return False
     if origin is UnionType:
         return any(fits(value, one) for one in inner)
     if origin is None:
@@ -38,6 +40,12 @@ def fits(value: Any, kind: Any) -> bool:
         return False
     kinds = inner if origin is tuple else inner * len(value)
     return len(value) == len(kinds) and all(map(fits, value, kinds))
+
+
+def options_of(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """The options of a reader with their types, as its signature has them."""
+    hints = get_type_hints(function)
+    return {name: hint for name, hint in hints.items() if name not in ("source", "return")}
 
 
 FILE: Mapping[str, Any] = {

@@ -20,7 +20,7 @@ from epochal.data.encoder import SampleEncoder
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
-from epochal.data.recipe import COLUMNS, FILE, Recipe
+from epochal.data.recipe import Recipe, options_of
 from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Source, chosen
 from epochal.data.tables.frames import is_frame
@@ -380,14 +380,7 @@ def groups_word(count: int, name: str) -> str:
 RANKINGS = Source(
     recognizes=lambda source: True,
     load=lambda source, arguments, progress: rank_pairs(source, **arguments),
-    options={
-        **dict.fromkeys(("by", "target"), ColumnReference),
-        "best": str,
-        **dict.fromkeys(("most", "seed"), int),
-        "per_group": bool,
-        **COLUMNS,
-        **FILE,
-    },
+    options={**options_of(rank_pairs), "by": ColumnReference},
     reader="rank_pairs",
     encoder=PairEncoder,
     encode_new=new_pairs,

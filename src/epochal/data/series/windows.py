@@ -12,7 +12,7 @@ from epochal.common.faces import named
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.files.reading import Reading
-from epochal.data.recipe import COLUMNS, FILE, Recipe
+from epochal.data.recipe import Recipe, options_of
 from epochal.data.series.cut import cut
 from epochal.data.series.encoder import FILLS, RELATIVE, WindowEncoder
 from epochal.data.series.ordered import series_columns, series_table
@@ -158,15 +158,7 @@ def _whole(name: str, value: Any, least: int = 1) -> int:
 SERIES = Source(
     recognizes=lambda source: True,
     load=lambda source, arguments, progress: windows(source, **arguments),
-    options={
-        **dict.fromkeys(("target", "time", "by"), ColumnReference),
-        **dict.fromkeys(("lags", "horizon", "stride", "period"), int),
-        "inputs": list[ColumnReference],
-        **dict.fromkeys(("relative", "fill", "time_zone"), str),
-        "across_gaps": bool,
-        **COLUMNS,
-        **FILE,
-    },
+    options=options_of(windows),
     reader="windows",
     encoder=WindowEncoder,
     encode_new=new_windows,

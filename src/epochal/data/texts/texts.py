@@ -21,7 +21,7 @@ from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
-from epochal.data.recipe import FILE, Recipe
+from epochal.data.recipe import Recipe, options_of
 from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Source, chosen
 from epochal.data.tables.frames import is_frame, is_pair
@@ -347,13 +347,7 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
 TEXTS = Source(
     recognizes=lambda source: True,
     load=lambda source, arguments, progress: text(source, **arguments),
-    options={
-        **dict.fromkeys(("text", "target", "groups", "sample_weight"), ColumnReference),
-        **dict.fromkeys(("tokenizer", "task", "groups_from"), str),
-        **dict.fromkeys(("vocabulary", "max_length"), int),
-        "lowercase": bool,
-        **FILE,
-    },
+    options={**options_of(text), "groups": ColumnReference},
     reader="text",
     encoder=TextEncoder,
     encode_new=new_texts,
