@@ -93,6 +93,15 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).rstrip(".").lower()
 
 
+def first_line(error: Exception) -> str:
+    """The first line of a library's error, without its period; the kind of error if it says nothing.
+
+    >>> first_line(ValueError("no number.\\nDetails")), first_line(KeyError())
+    ('no number', 'KeyError')
+    """
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+
+
 class HostLost(_OneSentence, RuntimeError):
     """A process of the group is lost or has failed: which, and the remedy."""
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from epochal.data import Dataset, Split, Timeline, chronological
 from epochal.data.copies import Copies, copies_of, row_hashes
-from epochal.data.tables.known_labels import UNKNOWN
+from epochal.data.tables.target import UNKNOWN
 from epochal.errors import Refusal
 from epochal.settings import Settings
 

@@ -23,8 +23,7 @@ from epochal.data.files.reading import Reading
 from epochal.data.recipe import Recipe, options_of
 from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Source, chosen
-from epochal.data.tables.frames import is_frame
-from epochal.data.tables.named import named_table
+from epochal.data.tables.frames import is_frame, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
@@ -158,8 +157,7 @@ def rank_pairs(
         raise Refusal(
             f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
         )
-    table, name, notes = read
-    names = tuple(table.column_names)
+    table, names = read.table, tuple(read.table.column_names)
     at = resolve(by, names, "ep.rank_pairs(..., by=...)")
     goal = len(names) - 1 if target is None else resolve(target, names, "target")
     if at == goal:
@@ -167,7 +165,7 @@ def rank_pairs(
     options = replace(
         chosen(TableOptions, arguments), target=goal + 1, task="regression", drop=(*drop, at + 1)
     )
-    items = dataset_of_table(table, options, name, notes, header=has_header(names))
+    items = dataset_of_table(table, options, read.name, read.notes, header=has_header(names))
     groups = _groups_of(table.column(at))[0][items.rows - 1]
     assert isinstance(items.encoder, Encoder)
     roles = (called(names, at), f"target {called(names, goal)}")

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
-from epochal.data.columns import called, reference, resolve
+from epochal.data.columns import called, reference
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
@@ -28,13 +28,11 @@ from epochal.data.rows import FileRows, Watch, sampled, streams, streams_note
 from epochal.data.source import Progress
 from epochal.data.tables.association import goal_of
 from epochal.data.tables.encode import encode, encoded_dtype
-from epochal.data.tables.identifiers import usual_target
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import TableOptions, input_columns, targets_of, weights_of
-from epochal.data.tables.target import recognize_task, refuse_missing
-from epochal.data.tables.target_text import plain_target
+from epochal.data.tables.table import TableOptions, input_columns, roles_of, weights_of
+from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of
 from epochal.data.values.decimal_mark import mark_of_columns
-from epochal.errors import DataFailed, Refusal
+from epochal.errors import DataFailed, Refusal, first_line
 
 _FORMAT = 2
 _BLOCK_ROWS = 1 << 15
@@ -48,7 +46,7 @@ def is_large(path: Path, stream: bool | None) -> bool:
     """Whether Parquet files are converted and streamed: as requested, or if they would fill the memory."""
     if stream is not None:
         return stream
-    cells = sum(one.metadata.num_rows * one.metadata.num_columns for one in _opened(files_of(path)))
+    cells = sum(one.metadata.num_rows * one.metadata.num_columns for one in _opened(parquet_in(path)))
     return streams(4 * cells, None)
 
 
@@ -61,7 +59,7 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
     Raises:
         Refusal: files with different columns, values that can't be used, or no space for the rows.
     """
-    files = files_of(path)
+    files = parquet_in(path)
     how = hashlib.sha256(json.dumps([_FORMAT, asdict(options)]).encode()).hexdigest()[:8]
     name = f"{how}-{_state(path, files)}"
     for home in _homes(path):
@@ -95,18 +93,12 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
     return _open(home / name, path, files)
 
 
-def files_of(path: Path) -> list[Path]:
-    """The Parquet files of a path: itself, or those in a folder."""
-    return parquet_in(path) if path.is_dir() else [path]
-
-
 def _opened(files: Sequence[Path]) -> Iterator[Any]:
     for file in files:
         try:
             yield open_parquet(file)
         except (pa.ArrowException, OSError, UnicodeError) as error:
-            reason = str(error).splitlines()[0].rstrip(".")
-            raise Refusal(f"{file.name} can't be read as Parquet: {reason}.") from error
+            raise Refusal(f"{file.name} can't be read as Parquet: {first_line(error)}.") from error
 
 
 def batches_of(files: Sequence[Path], names: Sequence[str]) -> Iterator[pa.Table]:
@@ -157,15 +149,10 @@ def _convert(
     progress: Progress | None,
 ) -> None:
     names = columns_of(files)
-    instead = ""
-    if options.target is None:
-        target, instead = usual_target(names, lambda at: whole_column(files, names[at]))
-    else:
-        target = resolve(options.target, names, "target")
+    target, weight, instead = roles_of(
+        options, names, lambda at: whole_column(files, names[at]), lambda at: called(names, at)
+    )
     name = called(names, target)
-    weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
-    if weight == target:
-        raise Refusal(f"`sample_weight` must be another column than the target; got {name}.")
     column = whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
@@ -180,7 +167,7 @@ def _convert(
         refuse_missing(target_is, lacking, len(present), first, reference(names, target), named)
         notes = [f"{target_is}; {lacking:,} rows have none (first in row {first:,}): left out."]
         column = column.filter(pa.array(present))
-    notes += [one for one in (instead, read) if one]
+    notes += [*instead, *([read] if read else [])]
     task, note = recognize_task(column, name, options.task)
     there = seen.filter(pc.is_valid(seen.column(target)))
     some = targets_of(plain_target(there.column(target), *how)[0], task, name)
