@@ -12,13 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.data.arrays.arrays import (
-    arrays_of_file,
-    dataset_of_arrays,
-    inputs_of_array,
-    read_npy,
-    read_npz,
-)
+from epochal.data.arrays.arrays import arrays_of_file, dataset_of_arrays, inputs_of_array, read_npy, read_npz
 from epochal.data.columns import ColumnReference, called
 from epochal.data.dataset import Dataset
 from epochal.data.files.npy import ARRAY_SUFFIXES, npy_header

@@ -291,10 +291,7 @@ class Pairs:
 
 
 def pairs_of(
-    targets: NDArray[np.float64],
-    groups: Int64s,
-    pairing: Pairing,
-    names: Sequence[str] = ("rank", "group"),
+    targets: NDArray[np.float64], groups: Int64s, pairing: Pairing, names: Sequence[str] = ("rank", "group")
 ) -> Pairs:
     """All pairs of items of a group with different targets, or a random subset.
 

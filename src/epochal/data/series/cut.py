@@ -27,12 +27,7 @@ _SEASONS |= {("seconds", 86_400): 7, ("seconds", 3600): 24}
 
 
 def cut(
-    encoder: WindowEncoder,
-    table: pa.Table,
-    at: dict[int, int],
-    source: str,
-    notes: Sequence[str],
-    least: int,
+    encoder: WindowEncoder, table: pa.Table, at: dict[int, int], source: str, notes: Sequence[str], least: int
 ) -> Dataset:
     """Cut a table into windows; column i of the training table is at `at[i]`.
 

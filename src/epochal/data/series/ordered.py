@@ -37,9 +37,7 @@ _EVEN = 0.8
 
 
 def series_table(
-    source: Any,
-    target: ColumnReference | None,
-    reading: Reading,
+    source: Any, target: ColumnReference | None, reading: Reading
 ) -> tuple[pa.Table, str, tuple[str, ...], ColumnReference | None]:
     """The table of a source, its name, notes on how it was read, and the target given beside it."""
     suffix = Path(source).suffix.lower() if isinstance(source, str | Path) else ""

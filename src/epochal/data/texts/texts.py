@@ -267,10 +267,7 @@ def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:
 
 
 def _table_of(
-    source: Any,
-    text: ColumnReference | None,
-    target: ColumnReference | None,
-    reading: Reading,
+    source: Any, text: ColumnReference | None, target: ColumnReference | None, reading: Reading
 ) -> tuple[pa.Table, str, tuple[str, ...], int, int]:
     """The table, its name, notes, and the indices of the text and target columns."""
     if isinstance(source, tuple) and len(source) == 2 and _are_texts(source[0]):
