@@ -16,7 +16,7 @@ from PIL import Image
 import epochal as ep
 from epochal.data import rows as data_rows
 from epochal.data.rows import FileRows, Rows
-from epochal.data.streams import new_parquet
+from epochal.data.streams import parquet
 from epochal.data.streams.items import ItemRows
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
@@ -144,7 +144,7 @@ def test_parquet_is_read_block_by_block_where_training_streamed(
     asked = in_blocks(run, monkeypatch)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    monkeypatch.setattr(new_parquet.tempfile, "mkdtemp", lambda prefix: str(temporary))
+    monkeypatch.setattr(parquet.tempfile, "mkdtemp", lambda prefix: str(temporary))
     found = run.predict(tmp_path / "new.parquet")
     assert [size for size in asked if size in (32, 26)] == [32, 32, 26]
     np.testing.assert_allclose(found.values, whole.values, rtol=1e-5, atol=2e-6)

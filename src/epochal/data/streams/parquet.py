@@ -1,4 +1,4 @@
-"""Random access to the rows of Parquet files, converted once to rows of numbers in a file."""
+"""Rows of Parquet files larger than memory, converted block by block to rows of numbers in a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import uuid
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -25,9 +27,11 @@ from epochal.data.files.npy import npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
 from epochal.data.files.tidy import shrink_batches, tidy
 from epochal.data.rows import FileRows, Watch, sampled, streams, streams_note
-from epochal.data.source import Progress
+from epochal.data.source import Known, Progress
 from epochal.data.tables.association import goal_of
 from epochal.data.tables.encode import encode, encoded_dtype
+from epochal.data.tables.new import dataset_of_new, match_columns, newly_missing
+from epochal.data.tables.rewritten import as_in_training
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, input_columns, roles_of, weights_of
 from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of
@@ -101,7 +105,7 @@ def _opened(files: Sequence[Path]) -> Iterator[Any]:
             raise Refusal(f"{file.name} can't be read as Parquet: {first_line(error)}.") from error
 
 
-def batches_of(files: Sequence[Path], names: Sequence[str]) -> Iterator[pa.Table]:
+def _batches_of(files: Sequence[Path], names: Sequence[str]) -> Iterator[pa.Table]:
     """Columns of all rows, in tidy tables of one encoding block each."""
     for opened in _opened(files):
         for batch in opened.iter_batches(batch_size=_BLOCK_ROWS, columns=list(names)):
@@ -148,12 +152,12 @@ def _convert(
     changed: bool,
     progress: Progress | None,
 ) -> None:
-    names = columns_of(files)
+    names = _columns_of(files)
     target, weight, instead = roles_of(
-        options, names, lambda at: whole_column(files, names[at]), lambda at: called(names, at)
+        options, names, lambda at: _whole_column(files, names[at]), lambda at: called(names, at)
     )
     name = called(names, target)
-    column = whole_column(files, names[target])
+    column = _whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
     seen = _some_rows(files, names)
@@ -186,14 +190,14 @@ def _convert(
     )
     shape = (int(present.sum()), len(encoder.features))
     kept = encoded_dtype(seen, encoder, [column.index for column in columns])
-    check_space(place, kept.itemsize * shape[0] * shape[1])
+    _check_space(place, kept.itemsize * shape[0] * shape[1])
     if shape[0] < 2:
         raise Refusal(f"{path.name} must have at least 2 rows with a target to train on; got {shape[0]}.")
     unseen = _write_rows(files, names, encoder, present, place / "inputs.npy", kept, progress)
     np.save(place / "targets.npy", targets_of(column, task, name))
     np.save(place / "rows.npy", np.flatnonzero(present).astype(np.int64) + 1)
     if weight is not None:
-        weights = whole_column(files, names[weight]).filter(pa.array(present))
+        weights = _whole_column(files, names[weight]).filter(pa.array(present))
         np.save(place / "weights.npy", weights_of(weights, called(names, weight)))
         more.append(f"{called(names, weight)} weighs the samples.")
     if len(present) > seen.num_rows:
@@ -240,7 +244,7 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
     )
 
 
-def columns_of(files: Sequence[Path]) -> tuple[str, ...]:
+def _columns_of(files: Sequence[Path]) -> tuple[str, ...]:
     """The columns, required to be the same in all files."""
     first, *others = (opened.schema_arrow.remove_metadata() for opened in _opened(files))
     for file, schema in zip(files[1:], others, strict=True):
@@ -259,7 +263,7 @@ def columns_of(files: Sequence[Path]) -> tuple[str, ...]:
     return names
 
 
-def whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
+def _whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
     """One column of all rows."""
     tables = [opened.read(columns=[name]).replace_schema_metadata(None) for opened in _opened(files)]
     return tidy(pa.concat_tables(tables, promote_options="permissive")).column(0)
@@ -305,7 +309,7 @@ def _write_rows(
     at = [column.index for column in encoder.columns]
     with path.open("wb") as out:
         write_array_header_1_0(out, {"descr": stored.str, "fortran_order": False, "shape": shape})
-        for table in batches_of(files, names):
+        for table in _batches_of(files, names):
             values, notes = encode(table, encoder, at, done, kept)
             chosen = present[done : done + len(values)]
             out.write((values if chosen.all() else values[chosen]).astype(stored, copy=False).data)
@@ -321,7 +325,7 @@ def _write_rows(
     ]
 
 
-def check_space(place: Path, needed: int) -> None:
+def _check_space(place: Path, needed: int) -> None:
     """Refuse to write more bytes than are free."""
     free = shutil.disk_usage(place).free
     if needed > free:
@@ -329,3 +333,60 @@ def check_space(place: Path, needed: int) -> None:
             f"the rows need {needed / 1e9:,.1f} GB in {place.parent}, where {free / 1e9:,.1f} GB are free. "
             "Make space, or set XDG_CACHE_HOME and make the folder of the files read-only."
         )
+
+
+def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
+    """The samples of Parquet files; their inputs are in a temporary file.
+
+    Raises:
+        Refusal: as `new_rows`, or no space for the file.
+    """
+    files = parquet_in(path)
+    names = _columns_of(files)
+    positions, target_at, weight_at, matched = match_columns(encoder, names)
+    dtype = np.dtype(np.float32 if known.dtype is None else known.dtype)
+    folder = Path(tempfile.mkdtemp(prefix="epochal-"))
+    try:
+        rows, notes = _encoded(files, [names[at] for at in positions], encoder, folder, dtype)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(rows, shutil.rmtree, folder, ignore_errors=True)
+    target, weight = (
+        None if at is None else _whole_column(files, names[at]) for at in (target_at, weight_at)
+    )
+    return dataset_of_new(encoder, path.name, rows, target, weight, matched, notes, known.partial)
+
+
+def _encoded(
+    files: Sequence[Path], names: Sequence[str], encoder: Encoder, folder: Path, dtype: np.dtype[np.float64]
+) -> tuple[FileRows, list[str]]:
+    width, done = len(encoder.features), 0
+    positions = range(len(names))
+    notes: dict[str, None] = {}
+    with (folder / "inputs").open("wb") as out:
+        for table in _batches_of(files, names):
+            _check_space(folder, dtype.itemsize * width * table.num_rows)
+            table, otherwise = as_in_training(table.select(list(names)), encoder, positions)
+            values, unseen = encode(table, encoder, positions, done, dtype)
+            lacking = newly_missing(table, encoder, positions)
+            notes |= dict.fromkeys((*otherwise, *map(_without_count, (*unseen, *lacking))))
+            out.write(values.data)
+            done += len(values)
+    if not done:
+        raise Refusal(f"{files[0].name} must have at least 1 row to predict; got 0.")
+    return FileRows(folder / "inputs", (done, width), dtype, 0, kept=dtype), list(notes)
+
+
+def _without_count(note: str) -> str:
+    """A note on cells of one block, reworded for several blocks.
+
+    >>> _without_count('"a" has 1 missing value (row 3), training had none: treated as unknown.')
+    '"a" has missing values, training had none: treated as unknown.'
+    >>> _without_count('"b" has 2 values not seen in training ("x", "y") in 9 rows: treated as unknown.')
+    '"b" has values not seen in training: treated as unknown.'
+    """
+    column, _, rest = note.partition(" has ")
+    missing = rest.split(" ")[1] == "missing"
+    what = "missing values, training had none" if missing else "values not seen in training"
+    return f"{column} has {what}: {rest.rpartition(': ')[2]}"

@@ -14,8 +14,7 @@ from epochal.data.files.read import existing, is_parquet
 from epochal.data.files.reading import Reading
 from epochal.data.recipe import COLUMNS, EXAMPLE, FILE
 from epochal.data.source import Known, Progress, Source, chosen
-from epochal.data.streams.new_parquet import new_rows_of_parquet
-from epochal.data.streams.parquet import converted, is_large
+from epochal.data.streams.parquet import converted, is_large, new_rows_of_parquet
 from epochal.data.tables.encode import encode
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, named_table, table_of_frame
 from epochal.data.tables.new import new_rows, read_new
