@@ -45,7 +45,7 @@ def _load(source: str | Path, arguments: Mapping[str, Any], progress: Progress |
     if not counts.all():
         name = classes[int(np.argmin(counts))]
         raise Refusal(f'the class "{name}" must have at least 1 image that can be read; all are bad.')
-    shape = tuple(read.inputs.shape[1:])
+    shape: Any = read.inputs.shape[1:]
     encoder = ImageEncoder(
         shape, options.resize is not None, options.skip_bad, Task(kind, classes), read.levels
     )

@@ -99,7 +99,8 @@ def _samples(source: Any) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
 
     An item is a sample `(inputs, target)`, or a batch of them where both have a first axis of one length.
     """
-    items, count, shapes = iter(source), 0, None
+    items, count = iter(source), 0
+    shapes: tuple[tuple[int, ...], tuple[int, ...]] | None = None
     while True:
         try:
             item = next(items)

@@ -165,7 +165,7 @@ def _convert(
     column, read, written = plain_target(column, *how)
     present = np.asarray(pc.is_valid(column).to_numpy())
     lacking, first = int((~present).sum()), int(np.argmin(present)) + 1
-    notes = []
+    notes: list[str] = []
     if lacking:
         named, target_is = options.target is not None, f"{name} is the target"
         refuse_missing(target_is, lacking, len(present), first, reference(names, target), named)
