@@ -185,8 +185,9 @@ class FileRows(Rows):
                     for first, end in pairwise([0, *breaks.tolist(), len(at)]):
                         self._fill(places[first:end].reshape(-1).data, int(at[first]))
                 else:  # a Python loop would double the time
-                    read = map(os.preadv, repeat(self._file), zip(places, strict=True), at.tolist())
-                    for row, count in enumerate(read):
+                    for row, count in enumerate(
+                        map(os.preadv, repeat(self._file), zip(places, strict=True), at.tolist())
+                    ):
                         if count != self._stride:
                             self._fill(places[row].data, int(at[row]))
             except OSError as error:

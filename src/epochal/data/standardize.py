@@ -33,8 +33,11 @@ class Scaling:
 
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
     """The dtype after scaling."""
-    standardizes: ClassVar[bool] = True
-    """Whether numbers are centered and scaled."""
+
+    @property
+    def standardizes(self) -> bool:
+        """Whether numbers are centered and scaled."""
+        return True
 
     def apply(
         self, inputs: NDArray[Any] | Rows, out: NDArray[np.float32] | None = None
