@@ -173,7 +173,7 @@ class FileRows(Rows):
 
     def _read(self, samples: NDArray[np.int64], into: NDArray[Any]) -> None:
         """Read rows, with one call for consecutive ones."""
-        places = into.reshape(len(samples), self._values).view(np.uint8)
+        places: NDArray[np.uint8] = into.reshape(len(samples), self._values).view(np.uint8)
         at: NDArray[np.int64] = self._offset + samples * self._stride
         breaks = np.flatnonzero(np.diff(samples) != 1) + 1
         # Reads from the page cache are so short that threads would spend more time waiting for the GIL than
@@ -185,9 +185,8 @@ class FileRows(Rows):
                     for first, end in pairwise([0, *breaks.tolist(), len(at)]):
                         self._fill(places[first:end].reshape(-1).data, int(at[first]))
                 else:  # a Python loop would double the time
-                    for row, count in enumerate(
-                        map(os.preadv, repeat(self._file), zip(places, strict=True), at.tolist())
-                    ):
+                    read = map(os.preadv, repeat(self._file), zip(places, strict=True), at.tolist())
+                    for row, count in enumerate(read):
                         if count != self._stride:
                             self._fill(places[row].data, int(at[row]))
             except OSError as error:
