@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 import epochal as ep
+from epochal.data import rows as data_rows
 from epochal.data.rows import FileRows, Rows
-from epochal.data.streams import large, new_parquet
+from epochal.data.streams import parquet
 from epochal.data.streams.items import ItemRows
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
@@ -143,7 +144,7 @@ def test_parquet_is_read_block_by_block_where_training_streamed(
     asked = in_blocks(run, monkeypatch)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    monkeypatch.setattr(new_parquet.tempfile, "mkdtemp", lambda prefix: str(temporary))
+    monkeypatch.setattr(parquet.tempfile, "mkdtemp", lambda prefix: str(temporary))
     found = run.predict(tmp_path / "new.parquet")
     assert [size for size in asked if size in (32, 26)] == [32, 32, 26]
     np.testing.assert_allclose(found.values, whole.values, rtol=1e-5, atol=2e-6)
@@ -168,7 +169,7 @@ def test_images_that_do_not_fit_are_read_block_by_block(
         Image.fromarray(pixels).save(folder / f"{number:02}.png")
     run = ep.fit(ep.MLP(8), ep.load_data(tmp_path / "images"), **SHORT)
     whole = run.predict(tmp_path / "images")
-    monkeypatch.setattr(large, "free_memory", lambda: 100)
+    monkeypatch.setattr(data_rows, "free_memory", lambda: 100)
     assert isinstance(read_samples(run, tmp_path / "images").inputs, ItemRows)
     asked = in_blocks(run, monkeypatch)
     np.testing.assert_allclose(run.predict(tmp_path / "images").values, whole.values, rtol=1e-5, atol=2e-6)

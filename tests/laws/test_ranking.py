@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 import epochal as ep
-from epochal.data.rankings.pairs import Pairing, pairs_of
+from epochal.data.rankings.ranking import Pairing, pairs_of
 from epochal.data.split import split_groups
 from epochal.errors import Refusal
 from epochal.runs.trace import seen

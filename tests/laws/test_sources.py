@@ -139,7 +139,7 @@ def test_without_its_source_a_run_says_what_it_lacks(
 
 
 def test_each_kind_and_each_reader_is_found_once() -> None:
-    kinds = [source.kind for source in registry.SOURCES if source.kind]
+    kinds = [source.encoder.kind for source in registry.SOURCES if source.encoder is not None]
     assert len(set(kinds)) == len(kinds)
     named = [source for source in registry.SOURCES if source.reader != "load"]
     assert len({source.reader for source in named}) == len(named)

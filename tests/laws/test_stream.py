@@ -146,7 +146,7 @@ def test_a_size_that_is_rare_at_last_is_read_together_before() -> None:
 
 
 def test_rows_of_a_file_are_those_of_the_array(tmp_path: Path, mapped: np.ndarray) -> None:
-    from epochal.data.streams.large import rows_of_array
+    from epochal.data.rows import rows_of_array
 
     some = np.array([7, 8, 9, 3, 210, 3, 0])
     part = mapped[2:]
@@ -163,7 +163,7 @@ def test_rows_of_a_file_are_those_of_the_array(tmp_path: Path, mapped: np.ndarra
         table = FileRows(tmp_path / "y.npy", X.shape, np.dtype("<i2"), 128, without=target)
         wanted = (X * 9).astype("<i2")
         np.testing.assert_array_equal(table.take(some), np.delete(wanted, target, axis=1)[some])
-        np.testing.assert_array_equal(table.column(target), wanted[:, target])
+        np.testing.assert_array_equal(table.column(), wanted[:, target])
 
 
 def test_a_scaling_of_one_pass_is_that_of_two() -> None:

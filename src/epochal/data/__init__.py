@@ -1,42 +1,29 @@
 """Data sets: tables, arrays, images, series, texts, rankings and streams; splits and scaling."""
 
 from epochal.data.dataset import Dataset
-from epochal.data.encoder import SampleEncoder, code_sizes
+from epochal.data.encoder import SampleEncoder
 from epochal.data.examples import EXAMPLES, example, write_example
 from epochal.data.files.read import read_table
 from epochal.data.files.reading import Reading
 from epochal.data.joined import joined, named_columns, y_or_target
-from epochal.data.load import load
 from epochal.data.rankings.ranking import PairEncoder, rank_pairs
-from epochal.data.registry import encode_new, encoder_from_dict
+from epochal.data.registry import encode_new, encoder_from_dict, load
 from epochal.data.series.clock import Clock
-from epochal.data.series.encoder import WindowEncoder
 from epochal.data.series.timeline import Timeline, chronological, time_notes
 from epochal.data.series.windows import windows
 from epochal.data.split import Split, split, split_groups
-from epochal.data.standardize import (
-    Scaling,
-    TargetScaling,
-    first_missing,
-    fit_scaling,
-    fit_target_scaling,
-)
+from epochal.data.standardize import Scaling, TargetScaling, first_missing, fit_scaling, fit_target_scaling
 from epochal.data.tables.rising import rising_note
-from epochal.data.tables.schema import Column, Encoder, LeftOut
+from epochal.data.tables.schema import Encoder
 from epochal.data.tables.target import class_words
 from epochal.data.task import Task
-from epochal.data.texts.texts import TextEncoder
-from epochal.data.texts.vocabulary import Vocabulary, fit_vocabulary
-from epochal.data.values.marks import MISSING
+from epochal.data.texts.tokens import Vocabulary, fit_vocabulary
 
 __all__ = [
     "EXAMPLES",
-    "MISSING",
     "Clock",
-    "Column",
     "Dataset",
     "Encoder",
-    "LeftOut",
     "PairEncoder",
     "Reading",
     "SampleEncoder",
@@ -44,13 +31,10 @@ __all__ = [
     "Split",
     "TargetScaling",
     "Task",
-    "TextEncoder",
     "Timeline",
     "Vocabulary",
-    "WindowEncoder",
     "chronological",
     "class_words",
-    "code_sizes",
     "encode_new",
     "encoder_from_dict",
     "example",

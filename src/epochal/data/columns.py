@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from epochal.common.printable import shortlist
 from epochal.errors import Refusal
 
 ColumnReference = str | int
@@ -18,6 +19,11 @@ def default_name(index: int) -> str:
     'column 1'
     """
     return f"column {index + 1}"
+
+
+def has_header(names: Sequence[str]) -> bool:
+    """Whether a column has a name of its own."""
+    return any(name != default_name(index) for index, name in enumerate(names))
 
 
 def unique_names(names: Iterable[object]) -> list[str]:
@@ -89,7 +95,8 @@ def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
         if not near:
             lower = {name.lower(): name for name in names}
             near = [lower[match] for match in difflib.get_close_matches(text.lower(), lower, n=1, cutoff=0.5)]
-        hint = f'Did you mean "{near[0]}"?' if near else f"They are: {_listed(names)}."
+        more = f" ({len(names) - 8:,} more)" if len(names) > 8 else ""
+        hint = f'Did you mean "{near[0]}"?' if near else f"They are: {shortlist(names, 8, quote='')}{more}."
         raise Refusal(f'{bound}; got "{text}". {hint}') from None
     if not 1 <= number <= len(names):
         raise Refusal(f"`{role}` must be a column's name or its number from 1 to {len(names):,}; got {text}.")
@@ -99,8 +106,3 @@ def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
 def resolve_all(references: Iterable[ColumnReference], names: Sequence[str], role: str) -> frozenset[int]:
     """The positions of several references."""
     return frozenset(resolve(reference, names, role) for reference in references)
-
-
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown}, … ({len(names) - most:,} more)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from epochal.data.records import Record
 
@@ -20,10 +20,8 @@ class SampleEncoder(Record, ABC):
     are_images: ClassVar[bool] = False
     """Whether the axes of a sample are those of an image."""
 
-    @property
-    def standardize(self) -> bool:
-        """Whether inputs (and regression targets) of this kind are standardized by default."""
-        return True
+    standardize: ClassVar[bool] = True
+    """Whether inputs (and regression targets) of this kind are standardized by default."""
 
     @property
     def code_sizes(self) -> tuple[int, ...]:
@@ -34,14 +32,6 @@ class SampleEncoder(Record, ABC):
     def sizes(self) -> dict[str, int]:
         """Number of inputs of each column with several, by name."""
         return {}
-
-    def looking_ahead(self) -> Self:
-        """The encoder for samples whose targets lie in the future."""
-        return self
-
-    def skipping_bad(self) -> Self:
-        """The encoder that leaves out unreadable images."""
-        return self
 
     @staticmethod
     @abstractmethod

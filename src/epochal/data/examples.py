@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,22 +64,20 @@ def write_example(name: str, path: str | Path) -> None:
         raise Refusal(f"{path} exists already; name another file with `out=PATH`.")
     if not file.parent.is_dir():
         raise Refusal(f"{path} can't be written: there is no folder {file.parent}.")
-    partial = file.with_name(file.name + ".partial")
+    temporary = file.with_name(file.name + ".partial")
     try:
-        pc_csv.write_csv(table, partial, pc_csv.WriteOptions(quoting_style="needed"))
-        partial.replace(file)
+        pc_csv.write_csv(table, temporary, pc_csv.WriteOptions(quoting_style="needed"))
+        temporary.replace(file)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise Refusal(f"{path} can't be written: {error.strerror or error}.") from error
 
 
 def _bundled(file: str, skip: int = 0, delimiter: str = ",") -> NDArray[np.float64]:
     spec = importlib.util.find_spec("sklearn")
-    if spec is None or spec.origin is None:
-        raise Refusal('this example needs scikit-learn: pip install "scikit-learn".')
-    path = Path(spec.origin).parent / "datasets" / "data" / file
+    assert spec is not None and spec.origin is not None
     table = pc_csv.read_csv(
-        str(path),
+        Path(spec.origin).parent / "datasets" / "data" / file,
         read_options=pc_csv.ReadOptions(autogenerate_column_names=True, skip_rows=skip),
         parse_options=pc_csv.ParseOptions(delimiter=delimiter),
     )
@@ -95,13 +94,10 @@ def _table(names: tuple[str, ...], inputs: NDArray[np.float64], name: str, targe
 
 def _classes(
     file: str, names: tuple[str, ...], target: str, classes: tuple[str, ...], skip: int = 1
-) -> Callable[[], pa.Table]:
-    def build() -> pa.Table:
-        data = _bundled(file, skip)
-        words = pa.array([classes[int(value)] for value in data[:, -1]])
-        return _table(names, data[:, :-1], target, words)
-
-    return build
+) -> pa.Table:
+    data = _bundled(file, skip)
+    words = pa.array([classes[int(value)] for value in data[:, -1]])
+    return _table(names, data[:, :-1], target, words)
 
 
 def _diabetes() -> pa.Table:
@@ -135,30 +131,28 @@ def _moons() -> pa.Table:
 def _spirals() -> pa.Table:
     random = np.random.RandomState(3)
     turn = np.sqrt(np.linspace(0.02, 1, 400))
-    parts = []
-    for start in (0.0, np.pi):
-        angle = start + turn * 3 * np.pi
-        parts.append(np.column_stack([turn * np.cos(angle), turn * np.sin(angle)]))
+    angles = [start + turn * 3 * np.pi for start in (0.0, np.pi)]
+    parts = [np.column_stack([turn * np.cos(angle), turn * np.sin(angle)]) for angle in angles]
     inputs = np.concatenate(parts) + random.normal(0, 0.03, (800, 2))
     return _points(inputs, np.repeat(np.arange(2), 400), ("left", "right"))
 
 
 EXAMPLES: dict[str, tuple[Callable[[], pa.Table], str]] = {
     "breast-cancer": (
-        _classes("breast_cancer.csv", _BREAST_CANCER, "diagnosis", ("malignant", "benign")),
+        partial(_classes, "breast_cancer.csv", _BREAST_CANCER, "diagnosis", ("malignant", "benign")),
         "569 tumors of the breast, from scikit-learn (UCI, Wisconsin)",
     ),
     "digits": (
-        _classes("digits.csv.gz", _DIGITS, "digit", tuple("0123456789"), skip=0),
+        partial(_classes, "digits.csv.gz", _DIGITS, "digit", tuple("0123456789"), skip=0),
         "1,797 handwritten digits of 8 by 8 pixels, from scikit-learn (UCI)",
     ),
     "diabetes": (_diabetes, "442 patients, progression after a year, from scikit-learn (Efron et al. 2004)"),
     "iris": (
-        _classes("iris.csv", _IRIS, "species", ("setosa", "versicolor", "virginica")),
+        partial(_classes, "iris.csv", _IRIS, "species", ("setosa", "versicolor", "virginica")),
         "150 flowers, from scikit-learn (Fisher 1936)",
     ),
     "wine": (
-        _classes("wine_data.csv", _WINE, "cultivar", ("class_0", "class_1", "class_2")),
+        partial(_classes, "wine_data.csv", _WINE, "cultivar", ("class_0", "class_1", "class_2")),
         "178 wines, from scikit-learn (UCI)",
     ),
     "blobs": (_blobs, "600 points around three centers, generated"),

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from epochal.common.faces import option
+from epochal.common.printable import shortlist
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import AS_FOUND
@@ -23,7 +24,6 @@ from epochal.errors import Refusal
 
 _SUBJECT = re.compile(r"([A-Za-z]{1,10}[-_ ]?\d+)(?=[-_. /])")
 """Looks like a person, device or place with several samples: s01 in s01_003.png."""
-_SHOWN = 3
 SCATTERED = "a random split puts on both sides"
 """Part of the note for groups with both training and held-out samples."""
 
@@ -45,17 +45,13 @@ def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
         )
     recipe, where = dataset.recipe, absolute(table)
     if recipe is not None:
-        recipe = None if where is None else recipe.with_option("groups_table", where)
+        options = {**recipe.options, "groups_table": where}
+        recipe = None if where is None else replace(recipe, options=options)
     return replace(with_groups(dataset, by_table(dataset.names, table), "told by a table"), recipe=recipe)
 
 
-def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], said: str) -> Dataset:
-    """The data set with a group for each sample, which a split keeps whole.
-
-    Args:
-        dataset: the samples.
-        values: the group of each, a name or a number.
-        said: the origin of the groups, for a note.
+def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], origin: str) -> Dataset:
+    """The data set with a group for each sample, a name or a number, which a split keeps whole.
 
     Raises:
         Refusal: a wrong number, a missing value, or a single group.
@@ -65,11 +61,12 @@ def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], said: st
             f"`groups` must be one for each of the {dataset.samples:,} samples; got {len(values):,}."
         )
     ids = numbered(values)
-    count = int(ids.max()) + 1
-    if count < 2:
-        raise Refusal(f"`groups` must be at least 2; got 1 ({said}).")
-    largest = int(np.bincount(ids).max())
-    note = f"{count:,} groups, {said}, the largest of {largest:,} samples: a split keeps each whole."
+    sizes = np.bincount(ids)
+    if len(sizes) < 2:
+        raise Refusal(f"`groups` must be at least 2; got 1 ({origin}).")
+    note = (
+        f"{len(sizes):,} groups, {origin}, the largest of {sizes.max():,} samples: a split keeps each whole."
+    )
     return replace(dataset, groups=ids, noticed=(*dataset.noticed, note))
 
 
@@ -118,10 +115,9 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
         found = [expression.search(name) for name in names]
     lost = [name for name, match in zip(names, found, strict=True) if match is None]
     if lost:
-        shown = ", ".join(lost[:_SHOWN]) + (", …" if len(lost) > _SHOWN else "")
         raise Refusal(
             f'`groups_from` must match every name; "{pattern}" matches {len(names) - len(lost):,} of '
-            f"{len(names):,}, and not {shown}."
+            f"{len(names):,}, and not {shortlist(lost, 3, quote='')}."
         )
     return [str(match[1 if expression.groups else 0]) for match in found if match is not None]
 
@@ -134,49 +130,43 @@ def by_table(names: Sequence[str], source: Any) -> list[Any]:
     Raises:
         Refusal: no such table, a repeated name, or a sample without one.
     """
-    known, said = _pairs(source)
-    short = Counter(Path(name).name for name in names)
-    found, lost = [], []
-    for name in names:
-        last = Path(name).name
-        key = name if name in known else last if short[last] == 1 else None
-        if key is None or key not in known:
-            lost.append(name)
-        else:
-            found.append(known[key])
+    table_name = existing(source).name if isinstance(source, str | Path) else "groups_table"
+    known = _groups_by_name(source, table_name)
+    short = {name: Path(name).name for name in names}
+    counts = Counter(short.values())
+    keys = {name: name if name in known or counts[last] > 1 else last for name, last in short.items()}
+    lost = [name for name, key in keys.items() if key not in known]
     if lost:
-        shown = ", ".join(lost[:_SHOWN]) + (", …" if len(lost) > _SHOWN else "")
         raise Refusal(
-            f"{said} must have a row for each of the {len(names):,} samples; it lacks {len(lost):,}: {shown}."
+            f"{table_name} must have a row for each of the {len(names):,} samples; it lacks {len(lost):,}: "
+            f"{shortlist(lost, 3, quote='')}."
         )
-    return found
+    return [known[keys[name]] for name in names]
 
 
-def _pairs(source: Any) -> tuple[dict[str, Any], str]:
-    """Names with their groups, and the table's name."""
+def _groups_by_name(source: Any, table_name: str) -> dict[str, Any]:
     if isinstance(source, Mapping):
-        return {str(name): group for name, group in source.items()}, "groups_table"
+        return {str(name): group for name, group in source.items()}
     if is_frame(source):
-        table, said = table_of_frame(source)[0], "groups_table"
+        table = table_of_frame(source)[0]
     elif isinstance(source, (str, Path)):
-        path = existing(source)
-        table, said = read_table(path, AS_FOUND)[0], path.name
+        table = read_table(existing(source), AS_FOUND)[0]
     else:
         raise Refusal(
             f"`groups_table` must be a path, a data frame or a mapping; got {type(source).__name__}."
         )
     if table.num_columns < 2:
-        raise Refusal(f"{said} must have 2 columns, names and groups; got {table.num_columns}.")
-    name, group = (
-        table.column_names.index(word) if word in table.column_names else place
+        raise Refusal(f"{table_name} must have 2 columns, names and groups; got {table.num_columns}.")
+    keys, groups = (
+        table.column(table.column_names.index(word) if word in table.column_names else place)
         for place, word in enumerate(("file", "group"))
     )
-    keys = table.column(name).cast(pa.string()).to_pylist()
-    known = dict(zip(keys, table.column(group).to_pylist(), strict=True))
+    keys = keys.cast(pa.string()).to_pylist()
+    known = dict(zip(keys, groups.to_pylist(), strict=True))
     if len(known) < len(keys):
         twice = next(key for key, times in Counter(keys).items() if times > 1)
-        raise Refusal(f"{said} must have each name once; got {twice} more often.")
-    return known, said
+        raise Refusal(f"{table_name} must have each name once; got {twice} more often.")
+    return known
 
 
 def subjects_note(names: Sequence[str]) -> tuple[str, ...]:

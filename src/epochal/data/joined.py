@@ -10,7 +10,7 @@ import numpy as np
 
 from epochal.data.arrays.host import on_host
 from epochal.data.dataset import Dataset
-from epochal.data.load import load
+from epochal.data.registry import load
 from epochal.data.streams.hugging_face import is_hugging
 from epochal.data.streams.items import is_items
 from epochal.data.tables.frames import is_frame
@@ -36,22 +36,36 @@ def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) 
     epochal.errors.Refusal: y is missing: X has 4 samples and no targets; give X and y, one target a sample.
     """
     data, y, sample_weight = on_host(data), on_host(y), on_host(sample_weight)
-    beside = {"y": y, "sample_weight": sample_weight}
-    given = {name: value for name, value in beside.items() if value is not None}
+    separate = {"y": y, "sample_weight": sample_weight}
+    given = {name: value for name, value in separate.items() if value is not None}
     if not given:
-        return _complete(data)
+        alone = isinstance(data, list) and len(data) > 3 and not is_items(data)
+        if isinstance(data, np.ndarray) or alone or (hasattr(data, "__array__") and not is_frame(data)):
+            raise _no_targets(_array("X", data))
+        return data
+    first = next(iter(given))
     if isinstance(data, Dataset):
-        raise Refusal(
-            f"{next(iter(given))} must be left out where X is a Dataset, which holds its targets and weights."
-        )
+        raise Refusal(f"{first} must be left out where X is a Dataset, which holds its targets and weights.")
     if isinstance(data, (str, Path)) or is_hugging(data):
-        return _named(data, given, reading)
+        source = "a file" if isinstance(data, (str, Path)) else "a data set"
+        for name, value in given.items():
+            if isinstance(value, bool) or not isinstance(value, (str, int)):
+                raise Refusal(
+                    f"{name} must be the name of a column where X is {source}; got {type(value).__name__}."
+                )
+        return load(data, target=y, sample_weight=sample_weight, **reading)
     if is_frame(data):
-        return _beside_frame(data, given, reading)
-    if _is_pair(data):
+        if y is not None:
+            return (data, *given.values())
+        if isinstance(sample_weight, (str, int)):
+            return load(data, sample_weight=sample_weight, **reading)
         raise Refusal(
-            f"X is a tuple (X, y) already, and {next(iter(given))} is given besides; give X and y as two "
-            "arguments."
+            "y is missing: sample_weight beside a data frame needs y, the targets or the name of their "
+            "column."
+        )
+    if isinstance(data, tuple) and data and (hasattr(data[0], "__array__") or is_frame(data[0])):
+        raise Refusal(
+            f"X is a tuple (X, y) already, and {first} is given besides; give X and y as two arguments."
         )
     if isinstance(data, Mapping):
         raise Refusal(
@@ -59,12 +73,10 @@ def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) 
         )
     if not isinstance(data, (list, tuple)) and not hasattr(data, "__array__"):
         found = "gives its targets itself" if is_items(data) or hasattr(data, "__iter__") else "is no data"
-        raise Refusal(
-            f"{next(iter(given))} must be left out where X is of type {type(data).__name__}, which {found}."
-        )
+        raise Refusal(f"{first} must be left out where X is of type {type(data).__name__}, which {found}.")
     inputs = _array("X", data)
     if y is None:
-        raise Refusal(f"y is missing: {_counted(inputs)} and no targets; give X and y, one target a sample.")
+        raise _no_targets(inputs)
     for name, value in given.items():
         if isinstance(value, (str, int)) or not hasattr(value, "__len__"):
             raise Refusal(
@@ -96,47 +108,8 @@ def named_columns(y: Any, sample_weight: Any) -> dict[str, Any]:
     >>> named_columns("price", [1.0, 2.0])
     {'target': 'price'}
     """
-    return {
-        name: value
-        for name, value in (("target", y), ("sample_weight", sample_weight))
-        if isinstance(value, str)
-    }
-
-
-def _complete(data: Any) -> Any:
-    """Data with its targets; arrays of inputs alone are refused."""
-    alone = isinstance(data, list) and len(data) > 3 and not is_items(data)
-    if isinstance(data, np.ndarray) or alone or (hasattr(data, "__array__") and not is_frame(data)):
-        inputs = _array("X", data)
-        raise Refusal(f"y is missing: {_counted(inputs)} and no targets; give X and y, one target a sample.")
-    return data
-
-
-def _is_pair(data: Any) -> bool:
-    """Whether a tuple holds inputs and targets rather than rows: its parts are arrays or frames."""
-    return isinstance(data, tuple) and any(hasattr(part, "__array__") or is_frame(part) for part in data[:1])
-
-
-def _named(data: Any, given: dict[str, Any], reading: dict[str, Any]) -> Dataset:
-    """A file, for which `y` can only name a column."""
-    for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, (str, int)):
-            source = "a file" if isinstance(data, (str, Path)) else "a data set"
-            raise Refusal(
-                f"{name} must be the name of a column where X is {source}; got {type(value).__name__}."
-            )
-    return load(data, target=given.get("y"), sample_weight=given.get("sample_weight"), **reading)
-
-
-def _beside_frame(data: Any, given: dict[str, Any], reading: dict[str, Any]) -> Any:
-    if "y" in given:
-        return (data, *given.values())
-    weight = given["sample_weight"]
-    if isinstance(weight, (str, int)):
-        return load(data, sample_weight=weight, **reading)
-    raise Refusal(
-        "y is missing: sample_weight beside a data frame needs y, the targets or the name of their column."
-    )
+    columns = {"target": y, "sample_weight": sample_weight}
+    return {name: value for name, value in columns.items() if isinstance(value, str)}
 
 
 def _array(name: str, values: Any) -> Any:
@@ -151,6 +124,9 @@ def _array(name: str, values: Any) -> Any:
         ) from error
 
 
-def _counted(inputs: Any) -> str:
+def _no_targets(inputs: Any) -> Refusal:
     samples = len(inputs) if np.ndim(inputs) else 1
-    return f"X has {samples:,} sample{'' if samples == 1 else 's'}"
+    return Refusal(
+        f"y is missing: X has {samples:,} sample{'' if samples == 1 else 's'} and no targets; give X and y, "
+        "one target a sample."
+    )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from epochal.common.printable import one_line
 from epochal.data.columns import ColumnReference
 from epochal.data.files.container import is_stream
+from epochal.data.records import plain
 from epochal.errors import Refusal, did_you_mean
 
 EXAMPLE = "example:"
@@ -21,25 +24,28 @@ _LONGEST = 4096
 
 
 def fits(value: Any, kind: Any) -> bool:
-    """Whether a JSON value has a type: bool, int, str, a union, a list, or a tuple.
+    """Whether a JSON value has a type: bool, int, str, a union, a sequence, or a tuple.
 
     >>> fits([8, 8], tuple[int, int]), fits(["a", 2], list[ColumnReference]), fits(True, int)
     (True, True, False)
     """
-    if kind is bool:
-        return isinstance(value, bool)
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if kind is str:
-        return isinstance(value, str) and len(value) <= _LONGEST and "\0" not in value
     origin, inner = get_origin(kind), get_args(kind)
+    if value is None:
+        return False
     if origin is UnionType:
         return any(fits(value, one) for one in inner)
+    if origin is None:
+        return type(value) is kind and (kind is not str or (len(value) <= _LONGEST and "\0" not in value))
     if not isinstance(value, list | tuple) or len(value) > _MOST:
         return False
-    if origin is tuple:
-        return len(value) == len(inner) and all(map(fits, value, inner))
-    return all(fits(one, inner[0]) for one in value)
+    kinds = inner if origin is tuple else inner * len(value)
+    return len(value) == len(kinds) and all(map(fits, value, kinds))
+
+
+def options_of(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """The options of a reader with their types, as its signature has them."""
+    hints = get_type_hints(function)
+    return {name: hint for name, hint in hints.items() if name not in ("source", "return")}
 
 
 FILE: Mapping[str, Any] = {
@@ -79,26 +85,17 @@ class Recipe:
     def of(
         cls, reader: str, known: Mapping[str, Any], source: Any, options: Mapping[str, Any]
     ) -> Recipe | None:
-        """The recipe of a call; None for sources that JSON can't hold, such as arrays.
+        """The recipe of a call; None for sources and options that JSON can't hold, such as arrays.
 
-        Args:
-            reader: its name.
-            known: its options, each with its type.
-            source: of the call.
-            options: of the call, or all arguments, `source` included.
+        `known` has the types of the reader's options; `options` may have `source`, too.
         """
         where = absolute(source)
-        given = {name: value for name, value in options.items() if name != "source" and value is not None}
-        said = {name: _plain(value) for name, value in given.items()}
-        if where is None or not all(
-            name in known and fits(value, known[name]) for name, value in said.items()
-        ):
+        given = {
+            name: _plain(value) for name, value in options.items() if name != "source" and value is not None
+        }
+        if where is None or not all(name in known and fits(one, known[name]) for name, one in given.items()):
             return None
-        return cls(reader, where, said)
-
-    def with_option(self, name: str, value: Any) -> Recipe:
-        """The recipe with one more option."""
-        return replace(self, options={**self.options, name: value})
+        return cls(reader, where, given)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -107,10 +104,6 @@ class Recipe:
     @classmethod
     def from_dict(cls, value: Any, readers: Mapping[str, Mapping[str, Any]]) -> Recipe:
         """The inverse of `to_dict`, which accepts only known options, since a file may be untrusted.
-
-        Args:
-            value: the JSON value.
-            readers: the readers with their options.
 
         Raises:
             Refusal: another reader, an unknown option, or a value of another type.
@@ -149,10 +142,7 @@ def absolute(source: Any) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """Sets and tuples as sorted lists; NumPy numbers as Python's."""
+    """As JSON holds it, with sets of names sorted."""
     if isinstance(value, set | frozenset):
-        return sorted(value) if all(isinstance(one, str) for one in value) else list(value)
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    whole = getattr(value, "item", None)
-    return whole() if callable(whole) and getattr(value, "ndim", None) == 0 else value
+        value = sorted(value) if all(isinstance(one, str) for one in value) else list(value)
+    return value if isinstance(value, np.ndarray) else plain(value)

@@ -1,8 +1,4 @@
-"""Dataclasses as JSON: written plainly, read strictly.
-
-A file may be damaged or untrusted: a number where a name is expected would otherwise fail much later, far
-from its cause.
-"""
+"""Dataclasses as JSON: written plainly, read strictly, since a file may be damaged or untrusted."""
 
 from __future__ import annotations
 
@@ -19,7 +15,6 @@ from epochal.common.printable import one_line
 from epochal.errors import Refusal
 
 T = TypeVar("T")
-_WHOLE = 2**62
 
 Measured = Annotated[float, "null is NaN"]
 """A field of numbers that need not be finite, which JSON can't hold."""
@@ -115,37 +110,28 @@ def converted(hint: Any, value: Any, where: str) -> Any:
         (rest,) = (one for one in inner if one is not type(None))
         return converted(rest, value, where)
     if origin is Literal:
-        if isinstance(value, str) and value in inner:
-            return value
-        raise _wrong(where, f"one of {', '.join(inner)}", value)
+        due, fits = f"one of {', '.join(inner)}", isinstance(value, str) and value in inner
+    elif origin is tuple:
+        due, fits = "a list", isinstance(value, list) and (inner[-1] is Ellipsis or len(value) == len(inner))
+    elif origin is dict:
+        due, fits = "an object", isinstance(value, dict)
+    elif dataclasses.is_dataclass(hint):
+        read = getattr(hint, "from_dict", None)
+        return built(hint, value) if read is None else read(value)  # type: ignore[arg-type]
+    else:
+        due, fits = _WORDS[hint], type(value) in ((int, float) if hint is float else (hint,))
+        fits = fits and (hint not in _MOST or abs(value) <= _MOST[hint])
+    if not fits:
+        raise Damaged(f"{where} must be {due}; got {one_line(repr(value), 80)}")
     if origin is tuple:
-        if not isinstance(value, list) or (inner[-1] is not Ellipsis and len(value) != len(inner)):
-            raise _wrong(where, "a list", value)
         kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
         return tuple(converted(one, item, where) for one, item in zip(kinds, value, strict=True))
     if origin is dict:
-        if not isinstance(value, dict):
-            raise _wrong(where, "an object", value)
         return {
             name: converted(inner[1], one, f"{where}.{one_line(name, 40)}") for name, one in value.items()
         }
-    if dataclasses.is_dataclass(hint):
-        read = getattr(hint, "from_dict", None)
-        return built(hint, value) if read is None else read(value)  # type: ignore[arg-type]
-    if hint is bool and isinstance(value, bool):
-        return value
-    if hint is str and isinstance(value, str):
-        return value
-    if hint is int and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _WHOLE:
-        return value
-    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300
-    if hint is float and number and math.isfinite(value):
-        return float(value)
-    raise _wrong(where, _WORDS[hint], value)
+    return float(value) if hint is float else value
 
 
 _WORDS = {bool: "true or false", str: "text", int: "a whole number", float: "a number"}
-
-
-def _wrong(where: str, due: str, value: Any) -> Refusal:
-    return Damaged(f"{where} must be {due}; got {one_line(repr(value), 80)}")
+_MOST = {int: 2**62, float: 1e300}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from epochal.common.faces import named
 from epochal.data.arrays.host import parts_on_host
 from epochal.data.arrays.source import ARRAYS
+from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.encoder import SampleEncoder
 from epochal.data.files.reading import AS_FOUND, Reading
@@ -58,13 +61,9 @@ def recognized(source: Any, reader: str = "load") -> Source:
 
 
 def read(reader: str, source: Any, arguments: Mapping[str, Any], progress: Progress | None = None) -> Dataset:
-    """Load a source, with a recipe to reload it if possible.
+    """Load a source by a reader of `SOURCES`, with a recipe to reload it if possible.
 
-    Args:
-        reader: "load", or another reader of `SOURCES`.
-        source: the source; a `Dataset` is returned unchanged.
-        arguments: its further arguments; None and () count as not given.
-        progress: called with the progress.
+    A `Dataset` is returned unchanged. Arguments that are None or () count as not given.
 
     Raises:
         Refusal: anything that cannot work, in one sentence.
@@ -83,19 +82,94 @@ def read(reader: str, source: Any, arguments: Mapping[str, Any], progress: Progr
         given["stream"] = True
     elif "stream" in found.options:
         given["stream"] = False  # a machine with another memory must make the same choice
-    said = {name: value for name, value in given.items() if name in found.options}
-    return replace(dataset, recipe=Recipe.of(reader, found.options, source, said))
+    options = {name: value for name, value in given.items() if name in found.options}
+    return replace(dataset, recipe=Recipe.of(reader, found.options, source, options))
 
 
 _OF_IMAGES = ("resize", "color", "skip_bad")
 
 
-def _readers() -> dict[str, dict[str, Any]]:
-    """The options of each reader, from all its sources."""
-    found: dict[str, dict[str, Any]] = {}
-    for source in SOURCES:
-        found.setdefault(source.reader, {}).update(source.options)
-    return found
+@named("ep.load_data")
+def load(
+    source: Any,
+    *,
+    target: ColumnReference | None = None,
+    task: str | None = None,
+    keep: Sequence[ColumnReference] = (),
+    drop: Sequence[ColumnReference] = (),
+    categorical: Sequence[ColumnReference] = (),
+    numeric: Sequence[ColumnReference] = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
+    missing: Collection[str] | None = None,
+    encoding: str | None = None,
+    skip_rows: int | None = None,
+    comment: str | None = None,
+    sheet: str | int | None = None,
+    sample_weight: ColumnReference | None = None,
+    groups: ColumnReference | Sequence[Any] | NDArray[Any] | None = None,
+    groups_from: str | None = None,
+    groups_table: Any = None,
+    resize: tuple[int, int] | None = None,
+    color: bool | None = None,
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+    stream: bool | None = None,
+    workers: int | None = None,
+) -> Dataset:
+    """Load a dataset; its `notes` list everything that was recognized.
+
+    Args:
+        source: a path to a CSV, TSV, JSON-lines, Excel, OpenDocument, Parquet, `.npy` or `.npz` file, packed
+            (gzip, bz2, xz, zstd, zip) or not, "-" for standard input, to a folder of Parquet files, or to one
+            with one sub-folder of images for each class; "example:NAME"; `(X, y)` or
+            `(X, y, sample_weight)`; a frame, `(frame, "target")`, `(frame, y)` or
+            `(frame, y, sample_weight)`; an object whose `[i]` gives `(inputs, target)` or a mapping of them,
+            such as a PyTorch Dataset; a Hugging Face data set; a Dataset (as it is).
+        target: the target column, by name or by number from 1; the last one by default.
+        task: "classification", "binary", "multiclass", "multilabel" (columns of 0 and 1) or "regression";
+            recognized by default.
+        keep: columns never to leave out.
+        drop: columns to leave out.
+        categorical: columns to read as categories.
+        numeric: columns to read as numbers.
+        decimal: the decimal mark of numbers, "." or ","; recognized by default.
+        date_format: how dates are written, as `strptime` takes it, such as "%d/%m/%Y"; recognized by default.
+        header: whether a text table's first row holds names; recognized by default.
+        delimiter: the separator of a text table's fields; recognized by default.
+        missing: the cells of a text table that mean a missing value, instead of the default ones (NA, ?, …).
+        encoding: the encoding of a text table, such as "cp1251"; recognized by default.
+        skip_rows: lines to skip at the beginning of a text table; titles are recognized by default.
+        comment: the beginning of lines to skip in a text table.
+        sheet: the sheet of a workbook, by name or number from 1; the first one with values by default.
+        sample_weight: the column of sample weights.
+        groups: the column of group names: no input, but order "groups"
+            and splits keep groups together. Or the group of each sample, in an array.
+        groups_from: a regular expression for the group in each file name: its first
+            group, such as `s([0-9]+)_`. With `groups`, applied to that column.
+        groups_table: a table (a path, a frame or a mapping) of file names and their groups.
+        resize: the height and width to which images are resized; their own by default.
+        color: whether images are read as RGB (True) or gray (False); recognized by default.
+        skip_bad: whether to leave out and count unreadable images instead of refusing.
+        progress: called with (what, done, total) during slow reading.
+        stream: whether to stream inputs batch by batch in training instead of loading them; by default those
+            that need more than a quarter of the free memory, or that are no arrays.
+        workers: processes that read an object's samples; by default as many as cores if that is slow.
+
+    Raises:
+        Refusal: anything that cannot work, in one sentence.
+
+    >>> load("example:iris").task.classes
+    ('setosa', 'versicolor', 'virginica')
+    """
+    arguments = locals().copy()
+    for name in ("source", "progress", "groups_table"):
+        arguments.pop(name)
+    if groups_table is None and isinstance(groups, str | int | None):
+        return read("load", source, arguments, progress)
+    return grouped(read("load", source, {**arguments, "groups": None}, progress), groups_table, groups)
 
 
 def recipe_from_dict(value: Any) -> Recipe:
@@ -104,7 +178,10 @@ def recipe_from_dict(value: Any) -> Recipe:
     Raises:
         Refusal: unknown reader or option, or a value of another type.
     """
-    return Recipe.from_dict(value, _readers())
+    readers: dict[str, dict[str, Any]] = {}
+    for source in SOURCES:
+        readers.setdefault(source.reader, {}).update(source.options)
+    return Recipe.from_dict(value, readers)
 
 
 def read_again(recipe: Recipe, source: Any = None, progress: Progress | None = None) -> Dataset:
@@ -151,7 +228,9 @@ def encode_new(
         Refusal: a column is missing or holds another kind of value (with its row); or no rows.
     """
     known = Known(task, shape, target_name, dtype, reading, partial, stream)
-    encode = (ARRAYS if encoder is None else _of_kind(encoder.kind)).encode_new
+    kind = type(encoder)
+    source_of = ARRAYS if encoder is None else next(one for one in SOURCES if one.encoder is kind)
+    encode = source_of.encode_new
     assert encode is not None
     found = encode(encoder, parts_on_host(source), known)
     if finite and isinstance(found.inputs, np.ndarray):
@@ -162,11 +241,7 @@ def encode_new(
 def encoder_from_dict(value: Any) -> SampleEncoder:
     """The inverse of an encoder's `to_dict`; imports nothing."""
     kind = value.get("kind") if isinstance(value, dict) else None
-    known = {one.kind: one.encoder for one in SOURCES if one.encoder is not None}
+    known = {one.encoder.kind: one.encoder for one in SOURCES if one.encoder is not None}
     if not isinstance(kind, str) or kind not in known:
         raise Refusal(f"the kind of data must be one of {', '.join(known)}; got {kind!r}.")
     return known[kind].from_dict(value)
-
-
-def _of_kind(kind: str) -> Source:
-    return next(one for one in SOURCES if one.kind == kind)

@@ -6,6 +6,7 @@ has, and reading by index. Reading is thread-safe and depends on the indices alo
 
 from __future__ import annotations
 
+import mmap
 import os
 import threading
 import time
@@ -13,15 +14,19 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import nullcontext
-from itertools import repeat
+from itertools import pairwise, repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.errors import DataFailed, Refusal
+from epochal.common.machine import free_memory
+from epochal.data.values.rounding import FEW_VALUES, kept_float
+from epochal.errors import DataFailed
 
+MEMORY_SHARE = 0.25
+"""Data above this share of the free memory is streamed, since training in memory needs it twice."""
 _WATCH_SECONDS = 1.0
 _QUICK_SECONDS = 2e-5
 """A faster read of a row came from memory, not from a disk."""
@@ -104,9 +109,6 @@ class FileRows(Rows):
         without: the column to leave out (the target), for rows of one dimension.
         made_of: source files, which must not change either.
         kept: the dtype after reading.
-
-    Raises:
-        Refusal: the file is shorter than that.
     """
 
     def __init__(
@@ -120,18 +122,11 @@ class FileRows(Rows):
         kept: Any = None,
     ) -> None:
         self._stored, self._offset, self._without = dtype, offset, without
-        self._row = shape[1:]
         self._values = int(np.prod(shape[1:], dtype=np.int64))
         self._stride = self._values * dtype.itemsize
         self.shape = shape if without is None else (shape[0], shape[1] - 1)
         self.dtype = kept_dtype(dtype, len(shape)) if kept is None else np.dtype(kept)
         self.path = path
-        held = path.stat().st_size - offset
-        if held < shape[0] * self._stride:
-            raise Refusal(
-                f"{path.name} must hold {shape[0]:,} rows as its header says; it ends in row "
-                f"{max(held, 0) // self._stride + 1:,}. Copy it again."
-            )
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
         self._lock = threading.Lock()
@@ -142,57 +137,61 @@ class FileRows(Rows):
         """See `Rows`."""
         out = self._out(samples, out)
         self._watch.check()
-        if self._stored == self.dtype and self._without is None:
-            self._read(samples, out, self._stride)
-            return out
-        last = self._without == self._values - 1
-        kept = self._values - 1 if last else self._values
-        read = np.empty((len(samples), kept), self._stored)
-        self._read(samples, read, kept * self._stored.itemsize)
         at = self._without
+        if self._stored == self.dtype and at is None:
+            self._read(samples, out)
+            return out
+        values = np.empty((len(samples), self._values), self._stored)
+        self._read(samples, values)
         with np.errstate(over="ignore"):
-            if at is None or last:
-                out.reshape(len(samples), -1)[...] = read
+            if at is None:
+                out.reshape(values.shape)[...] = values
             else:
-                out[:, :at], out[:, at:] = read[:, :at], read[:, at + 1 :]
+                out[:, :at], out[:, at:] = values[:, :at], values[:, at + 1 :]
         return out
 
-    def column(self, number: int) -> NDArray[Any]:
-        """One column of all rows as stored; reads the whole file once, in blocks."""
-        found = np.empty(self.shape[0], self._stored)
+    def column(self, others: NDArray[Any] | None = None) -> NDArray[Any]:
+        """The column `without`, of all rows, as stored; the other columns go to an array, if given.
+
+        Reads the whole file once, in blocks.
+        """
+        at = self._without
+        assert at is not None
+        column = np.empty(self.shape[0], self._stored)
         step = max(1, (1 << 22) // self._stride)
         block = np.empty((step, self._values), self._stored)
         for start in range(0, self.shape[0], step):
             some = np.arange(start, min(start + step, self.shape[0]), dtype=np.int64)
-            self._read(some, block[: len(some)], self._stride)
-            found[some] = block[: len(some), number]
-        return found
+            values = block[: len(some)]
+            self._read(some, values)
+            here = slice(start, start + len(some))
+            column[here] = values[:, at]
+            if others is not None:
+                with np.errstate(over="ignore"):
+                    others[here, :at], others[here, at:] = values[:, :at], values[:, at + 1 :]
+        return column
 
-    def _read(self, samples: NDArray[np.int64], into: NDArray[Any], length: int) -> None:
-        """Read the first `length` bytes of each row, with one call for consecutive ones."""
-        places = into.reshape(-1).view(np.uint8)
-        at = self._offset + samples * self._stride
-        whole = length == self._stride and len(samples) > 1 and bool((np.diff(samples) == 1).any())
+    def _read(self, samples: NDArray[np.int64], into: NDArray[Any]) -> None:
+        """Read rows, with one call for consecutive ones."""
+        places: NDArray[np.uint8] = into.reshape(len(samples), self._values).view(np.uint8)
+        at: NDArray[np.int64] = self._offset + samples * self._stride
+        breaks = np.flatnonzero(np.diff(samples) != 1) + 1
         # Reads from the page cache are so short that threads would spend more time waiting for the GIL than
         # reading, so one thread is faster. Reads from a disk wait, and run in parallel.
         with self._lock if self._quick else nullcontext():
             begin = time.perf_counter()
             try:
-                if whole or not hasattr(os, "preadv"):
-                    for first, end, _ in runs(samples) if whole else runs(samples * 2):
-                        self._fill(places[first * length : end * length].data, int(at[first]))
-                else:
-                    self._fill_each(places.reshape(len(samples), length), at)
+                if len(breaks) < len(samples) - 1 or not hasattr(os, "preadv"):
+                    for first, end in pairwise([0, *breaks.tolist(), len(at)]):
+                        self._fill(places[first:end].reshape(-1).data, int(at[first]))
+                else:  # a Python loop would double the time
+                    read = map(os.preadv, repeat(self._file), zip(places, strict=True), at.tolist())
+                    for row, count in enumerate(read):
+                        if count != self._stride:
+                            self._fill(places[row].data, int(at[row]))
             except OSError as error:
                 raise DataFailed(f"{self.path.name} can't be read: {error.strerror or error}.") from error
             self._quick = time.perf_counter() - begin < _QUICK_SECONDS * len(samples)
-
-    def _fill_each(self, places: NDArray[np.uint8], at: NDArray[np.int64]) -> None:
-        """Read each row; a Python loop would double the time."""
-        wanted = places.shape[1]
-        for row, got in enumerate(map(os.preadv, repeat(self._file), zip(places, strict=True), at.tolist())):
-            if got != wanted:
-                self._fill(places[row].data, int(at[row]))
 
     def _fill(self, place: memoryview, at: int) -> None:
         """Read from an offset; a read may be short, after a signal or beyond 2 GB."""
@@ -252,18 +251,39 @@ def kept_dtype(dtype: np.dtype[Any], dimensions: int) -> np.dtype[Any]:
     return np.dtype(np.uint8 if dtype == np.uint8 and dimensions > 2 else np.float32)
 
 
-def runs(samples: NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """Neighbors among consecutive samples, as (begin, end, first sample).
-
-    >>> runs(np.array([7, 8, 9, 3, 4, 1]))
-    [(0, 3, 7), (3, 5, 3), (5, 6, 1)]
-    """
-    breaks = np.flatnonzero(np.diff(samples) != 1) + 1
-    begins = np.concatenate([[0], breaks]).tolist()
-    ends = np.concatenate([breaks, [len(samples)]]).tolist()
-    return list(zip(begins, ends, samples[begins].tolist(), strict=True))
-
-
 def sampled(rows: Rows, most: int = 64) -> NDArray[Any]:
     """A few evenly spaced samples, for the fingerprint of large data."""
     return rows.take(np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)))
+
+
+def streams(size: int, stream: bool | None) -> bool:
+    """Whether to stream inputs of this many bytes: as requested, or if they are large.
+
+    >>> streams(10, None), streams(10, True), streams(1 << 60, False)
+    (False, True, False)
+    """
+    return size > MEMORY_SHARE * free_memory() if stream is None else stream
+
+
+def rows_of_array(array: NDArray[Any]) -> Rows:
+    """The samples of an array; those of a memory map are read from its file."""
+    mapped: Any = array
+    plain = isinstance(array, np.memmap) and array.flags.c_contiguous and array.dtype.kind in "buif"
+    image = array.dtype == np.uint8 and array.ndim > 2
+    kept = array.dtype if image else kept_float(np.asarray(array), FEW_VALUES)
+    if not plain or mapped.filename is None or mapped.mode == "c":
+        return ArrayRows(np.asarray(array), kept)
+    # A view has the offset of the whole map: what counts is where it begins in the map.
+    within = mapped.__array_interface__["data"][0] - np.frombuffer(mapped._mmap, np.uint8).ctypes.data
+    begin = mapped.offset - mapped.offset % mmap.ALLOCATIONGRANULARITY
+    return FileRows(Path(mapped.filename), array.shape, array.dtype, begin + within, kept=kept)
+
+
+def streams_note(rows: Rows, where: str) -> str:
+    """A note on streamed inputs."""
+    size = rows.sample_bytes * len(rows)
+    unit, scale = ("GB", 1e9) if size >= 1e9 else ("MB", 1e6) if size >= 1e6 else ("kB", 1e3)
+    return (
+        f"the inputs ({size / scale:,.1f} {unit}) stay in {where} and are read batch by batch; "
+        "`stream=False` takes them into memory."
+    )

@@ -65,11 +65,6 @@ class Source:
     encode_new: Callable[[Any, Any, Known], Dataset] | None = None
     endless: bool = False
 
-    @property
-    def kind(self) -> str:
-        """The kind of its encoder, which identifies the source."""
-        return "" if self.encoder is None else self.encoder.kind
-
 
 def chosen(kind: type[T], arguments: Mapping[str, Any], **given: Any) -> T:
     """A dataclass of options from those of its fields that were given."""

@@ -39,10 +39,9 @@ class Split:
     test: NDArray[np.int64]
 
     def __str__(self) -> str:
-        parts = [f"{len(self.train):,} training"]
-        parts += [f"{len(self.validation):,} validation"] if len(self.validation) else []
-        parts += [f"{len(self.test):,} test"] if len(self.test) else []
-        return ", ".join(parts) + " samples"
+        held_out = {"validation": self.validation, "test": self.test}
+        parts = [f", {len(part):,} {name}" for name, part in held_out.items() if len(part)]
+        return f"{len(self.train):,} training{''.join(parts)} samples"
 
 
 def split(
@@ -76,40 +75,29 @@ def split(
     >>> [split(10, validation=0.2, test=0.2, seed=seed).test.tolist() for seed in (0, 1)]
     [[0, 9], [0, 9]]
     """
-    held = part_size("validation", validation, samples), part_size("test", test, samples)
-    if sum(held) >= samples:
+    held_out = part_size("validation", validation, samples), part_size("test", test, samples)
+    if sum(held_out) >= samples:
         raise Refusal(
             f"`validation` and `test` must leave at least 1 of the {samples:,} samples to train on; "
-            f"got {held[0]:,} and {held[1]:,}. Use smaller fractions."
+            f"got {held_out[0]:,} and {held_out[1]:,}. Use smaller fractions."
         )
     if copies is not None:
-        return _split_copies(copies, held, seed, strata)
+        return _split_copies(copies, held_out, seed, strata)
     parts: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
-    everyone = np.arange(samples, dtype=np.int64)
     shares = None
     if strata is not None:
         ids, group, counts = np.unique(np.asarray(strata), return_inverse=True, return_counts=True)
-        shares = _stratify(held, counts, counts)
+        shares = _stratify(held_out, counts, counts)
     if shares is None:
-        _deal(everyone, held, seed, SPLIT_STREAM, parts)
+        _deal(np.arange(samples, dtype=np.int64), held_out, seed, SPLIT_STREAM, parts)
     else:
         members = np.split(np.argsort(group, kind="stable"), np.cumsum(counts)[:-1])
         for value, samples_of, share in zip(ids, members, shares, strict=True):
             _deal(samples_of.astype(np.int64), share, seed, SPLIT_STREAM + 1 + int(value), parts)
-    return _joined(parts)
+    return Split(*(np.sort(np.concatenate(part)) for part in parts))
 
 
-def _joined(parts: tuple[list[NDArray[np.int64]], ...]) -> Split:
-    train, validated, tested = (np.sort(np.concatenate(part)) for part in parts)
-    return Split(train, validated, tested)
-
-
-def _split_copies(
-    copies: Copies,
-    held: tuple[int, int],
-    seed: int,
-    strata: NDArray[Any] | None,
-) -> Split:
+def _split_copies(copies: Copies, held_out: tuple[int, int], seed: int, strata: NDArray[Any] | None) -> Split:
     """A split of whole sets of duplicates, in proportion for each class and size."""
     sizes = np.bincount(copies.of, minlength=copies.distinct)
     chosen: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
@@ -119,7 +107,7 @@ def _split_copies(
         kinds = _most_frequent(copies.of, np.asarray(strata, np.int64), copies.distinct)
         counts = np.bincount(kinds, weights=sizes).astype(np.int64)
         there = np.flatnonzero(counts)
-        found = _stratify(held, counts[there], np.bincount(kinds)[there])
+        found = _stratify(held_out, counts[there], np.bincount(kinds)[there])
         shares = None if found is None else dict(zip(there.tolist(), found, strict=True))
         kinds = kinds if shares is not None else np.zeros_like(kinds)
     rest = np.zeros(2, np.int64)
@@ -128,7 +116,7 @@ def _split_copies(
         own = np.flatnonzero(kinds == kind).astype(np.int64)
         lengths, amounts = np.unique(sizes[own], return_counts=True)
         # What whole sets of a class leave of its share goes to the next class.
-        rest += held if shares is None else shares[kind]
+        rest += held_out if shares is None else shares[kind]
         for length, share in zip(lengths.tolist(), _whole_sets(rest, lengths, amounts), strict=True):
             rest -= length * np.array(share)
             _deal(own[sizes[own] == length], share, seed, first + ((length - 1) << 32), chosen)
@@ -150,15 +138,15 @@ def _most_frequent(of: NDArray[np.int64], ids: NDArray[np.int64], sets: int) -> 
 
 
 def _whole_sets(
-    held: NDArray[np.int64], lengths: NDArray[np.int64], amounts: NDArray[np.int64]
+    held_out: NDArray[np.int64], lengths: NDArray[np.int64], amounts: NDArray[np.int64]
 ) -> list[tuple[int, int]]:
-    """The number of sets of each length for validation and test, close to `held` samples.
+    """The number of sets of each length for validation and test, with about `held_out` samples.
 
     No more samples than that, unless the smallest set has more; and at least one set is left to train.
     """
     total = int((lengths * amounts).sum())
     free, taken = amounts.copy(), []
-    for size in np.maximum(held, 0).tolist():
+    for size in np.maximum(held_out, 0).tolist():
         share = np.minimum(size * amounts // total, free)
         left = size - int((share * lengths).sum())
         for most in (1, None):
@@ -191,10 +179,10 @@ def split_groups(
     ([0, 1, 2, 3], [4, 5])
     """
     ids, own = np.unique(groups, return_inverse=True)
-    parts_asked = 1 + sum(part != 0 for part in (validation, test))
-    if len(ids) < parts_asked:
+    parts = 1 + sum(part != 0 for part in (validation, test))
+    if len(ids) < parts:
         raise Refusal(
-            f"a split that keeps groups whole must have at least {parts_asked} groups, one for each part; "
+            f"a split that keeps groups whole must have at least {parts} groups, one for each part; "
             f"got {len(ids)}. Hold fewer parts out."
         )
     try:
@@ -203,12 +191,9 @@ def split_groups(
         raise Refusal(
             f"the split keeps groups whole, and here a sample is a group: {error.sentence}"
         ) from error
-    parts = []
-    for part in (chosen.train, chosen.validation, chosen.test):
-        within = np.zeros(len(ids), bool)
-        within[part] = True
-        parts.append(np.flatnonzero(within[own]))
-    return Split(*parts)
+    return Split(
+        *(np.flatnonzero(np.isin(own, part)) for part in (chosen.train, chosen.validation, chosen.test))
+    )
 
 
 def part_size(name: str, part: float | int, samples: int) -> int:
@@ -234,27 +219,27 @@ def part_size(name: str, part: float | int, samples: int) -> int:
 
 
 def _stratify(
-    held: tuple[int, int], counts: NDArray[np.int64], sets: NDArray[np.int64]
+    held_out: tuple[int, int], counts: NDArray[np.int64], sets: NDArray[np.int64]
 ) -> list[tuple[int, int]] | None:
     """The number of samples of each class for validation and test, given the totals.
 
     A class with fewer `sets` of samples than there are parts stays in training. None if that holds for all.
     """
-    parts = 1 + sum(size > 0 for size in held)
+    parts = 1 + sum(size > 0 for size in held_out)
     left = len(counts)
-    if int(counts.sum()) - sum(held) < left:
+    if int(counts.sum()) - sum(held_out) < left:
         raise Refusal(
             f"training must keep at least {left} samples, one of each class; "
-            f"got {int(counts.sum()) - sum(held)}. Use smaller fractions."
+            f"got {int(counts.sum()) - sum(held_out)}. Use smaller fractions."
         )
     enough = sets >= parts
     if not enough.any():
         return None
     own = counts[enough]
-    later = 1 + (held[1] > 0)
+    later = 1 + (held_out[1] > 0)
     shares = np.zeros((2, left), np.int64)
-    shares[0, enough] = _apportion(held[0], own, own - later)
-    shares[1, enough] = _apportion(held[1], own, own - shares[0, enough] - 1)
+    shares[0, enough] = _apportion(held_out[0], own, own - later)
+    shares[1, enough] = _apportion(held_out[1], own, own - shares[0, enough] - 1)
     return [(int(first), int(second)) for first, second in shares.T]
 
 
@@ -280,14 +265,14 @@ def _apportion(total: int, weights: NDArray[np.int64], most: NDArray[np.int64]) 
 
 def _deal(
     samples: NDArray[np.int64],
-    held: tuple[int, int],
+    held_out: tuple[int, int],
     seed: int,
     stream: int,
     parts: tuple[list[NDArray[np.int64]], ...],
 ) -> None:
     """Assign samples to test, whatever the seed, then to validation, and the rest to training."""
     for part, key, first in ((2, TEST_SEED, stream + TEST_STREAMS), (1, seed, stream)):
-        count = held[part - 1]
+        count = held_out[part - 1]
         picked = permute(key, first, len(samples), np.arange(count)) if count else np.zeros(0, np.int64)
         parts[part].append(samples[picked])
         samples = np.delete(samples, picked)

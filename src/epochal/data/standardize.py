@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,8 @@ class Scaling:
     center: NDArray[Any]
     scale: NDArray[Any]
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype after scaling."""
-        return np.dtype(np.float32)
+    dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
+    """The dtype after scaling."""
 
     @property
     def standardizes(self) -> bool:
@@ -76,13 +74,11 @@ class TargetScaling:
 
     def apply(self, targets: NDArray[Any]) -> NDArray[np.float32]:
         """The scaled targets, float32."""
-        scaled: NDArray[np.float32] = ((targets - self.center) * self.scale).astype(np.float32)
-        return scaled
+        return ((targets - self.center) * self.scale).astype(np.float32)
 
     def restore(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Predictions in the units of the targets: the inverse of `apply`."""
-        restored: NDArray[Any] = outputs / self.scale + self.center
-        return restored
+        return outputs / self.scale + self.center
 
 
 def fit_scaling(
@@ -130,26 +126,33 @@ def fit_scaling(
     impute = mean.copy()
     for column in np.flatnonzero((holes > 0) & (count > 0)):
         impute[column] = np.nanmedian(inputs[train] if flat else inputs[train, ..., column])
-    kept = _kept(inputs)
-    impute = impute.astype(kept).astype(np.float64)
+    impute = impute.astype(_stored(inputs)).astype(np.float64)
     center = (total + holes * impute) / rows
     squares = np.zeros(width)
     for block in _train_blocks(inputs, train, width):
         filled = np.where(np.isnan(block), impute, block) if holes.any() else block
         squares += np.square(filled - center).sum(axis=0)
-    deviation = np.sqrt(squares / rows)
-    varies = most > least
-    scale = np.divide(1.0, deviation, out=np.zeros(width), where=varies & (deviation > 1e-38))
     flags = np.ones(1, bool) if flat else continuous
-    center = np.where(flags, center, 0.0)
-    scale = np.where(flags, scale, varies.astype(float))
     fill = np.where(holes > 0, impute, _medians(inputs, train, np.where(flags, center, mean), flat))
-    return Scaling(fill.astype(kept), center.astype(kept), scale.astype(kept))
+    return _scaling(inputs, fill, center, squares / rows, flags, most > least)
 
 
-def _kept(inputs: NDArray[Any] | Rows) -> Any:
-    """The dtype of a scaling of these inputs."""
+def _stored(inputs: NDArray[Any] | Rows) -> Any:
     return np.float64 if inputs.dtype == np.float64 else np.float32
+
+
+def _scaling(
+    inputs: NDArray[Any] | Rows,
+    fill: NDArray[np.float64],
+    center: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    continuous: NDArray[np.bool_],
+    varies: NDArray[np.bool_],
+) -> Scaling:
+    deviation = np.sqrt(variance)
+    scale = np.divide(1.0, deviation, out=np.zeros(len(deviation)), where=varies & (deviation > 1e-38))
+    columns = fill, np.where(continuous, center, 0.0), np.where(continuous, scale, varies.astype(float))
+    return Scaling(*(column.astype(_stored(inputs)) for column in columns))
 
 
 _MEDIAN_ROWS = 10_000
@@ -188,13 +191,7 @@ def _fit_once(inputs: Rows, continuous: NDArray[np.bool_], train: NDArray[np.int
         count += here
         np.minimum(least, np.where(seen, block, np.inf).min(axis=0), out=least)
         np.maximum(most, np.where(seen, block, -np.inf).max(axis=0), out=most)
-    deviation = np.sqrt(squares / (count + holes))
-    varies = most > least
-    scale = np.divide(1.0, deviation, out=np.zeros(width), where=varies & (deviation > 1e-38))
-    center = np.where(continuous, mean, 0.0)
-    scale = np.where(continuous, scale, varies.astype(float))
-    kept = _kept(inputs)
-    return Scaling(mean.astype(kept), center.astype(kept), scale.astype(kept))
+    return _scaling(inputs, mean, mean, squares / (count + holes), continuous, most > least)
 
 
 def fit_target_scaling(targets: NDArray[Any], train: NDArray[np.int64]) -> TargetScaling:
@@ -244,5 +241,4 @@ def _train_blocks(
     for rows in _blocks(inputs):
         chosen = train[rows]
         if len(chosen):
-            block = inputs[chosen].astype(np.float64)
-            yield block.reshape(-1, width)
+            yield inputs[chosen].astype(np.float64).reshape(-1, width)

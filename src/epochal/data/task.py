@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.data.labels import LABEL_TYPES, label_values
 from epochal.data.records import Damaged, Record, built
 
 TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
+_NUMBERS = tuple(np.dtype(code).name for code in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"))
+LABEL_TYPES = ("", "bool", *_NUMBERS)
+"""NumPy type names; empty for text."""
+_BOOLEANS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
@@ -68,11 +74,9 @@ class Task(Record):
         task = built(Task, value)
         names, least = task.classes, 0 if task.kind == "regression" else 2
         most = {"regression": 2**31, "multilabel": len(names)}.get(task.kind, 1)
-        if (
-            not (most if task.is_multilabel else 1) <= task.targets <= most
-            or not least <= len(names) <= {"regression": 0, "binary": 2}.get(task.kind, len(names))
-            or len(set(names)) < len(names)
-        ):
+        classes = {"regression": 0, "binary": 2}.get(task.kind, len(names))
+        targets = (most if task.is_multilabel else 1) <= task.targets <= most
+        if not targets or not least <= len(names) <= classes or len(set(names)) < len(names):
             raise Damaged(f"{task.kind} has {len(names):,} classes and {task.targets:,} targets")
         if task.label_type not in LABEL_TYPES:
             raise Damaged("task.label_type is none that there is")
@@ -81,3 +85,37 @@ class Task(Record):
         except ValueError as error:
             raise Damaged(f"its classes are not all of the type {task.label_type}") from error
         return task
+
+
+def label_type_of(kind: pa.DataType) -> str:
+    """The label type of a target column of this Arrow type.
+
+    >>> label_type_of(pa.int64()), label_type_of(pa.bool_()), label_type_of(pa.string())
+    ('int64', 'bool', '')
+    """
+    if pa.types.is_boolean(kind):
+        return "bool"
+    name = np.dtype(kind.to_pandas_dtype()).name if pa.types.is_primitive(kind) else ""
+    return name if name in _NUMBERS else ""
+
+
+def label_values(names: Sequence[str], label_type: str) -> NDArray[Any]:
+    """The label values of class names, `(classes,)`; objects of type `str` for text.
+
+    Raises:
+        ValueError: a name is no value of that type.
+
+    >>> label_values(("1", "2"), "int64"), label_values(("no", "yes"), "")
+    (array([1, 2]), array(['no', 'yes'], dtype=object))
+    """
+    if label_type == "":
+        return np.array(names, dtype=object)
+    if label_type == "bool":
+        if not set(names) <= set(_BOOLEANS):
+            raise ValueError(f"no booleans: {', '.join(names)}")
+        return np.array([_BOOLEANS[name] for name in names], dtype=bool)
+    kind = np.dtype(label_type)
+    try:
+        return np.array([int(name) if kind.kind in "iu" else float(name) for name in names], dtype=kind)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error

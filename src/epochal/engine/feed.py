@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from epochal.data.rows import Rows
 from epochal.data.standardize import Scaling
-from epochal.data.texts.vocabulary import Vocabulary
+from epochal.data.texts.tokens import Vocabulary
 from epochal.engine.gradient import pieces
 from epochal.engine.mesh import ALONE, DeviceMesh
 from epochal.engine.sharded import EMPTY, ShardedBatch, slots

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from epochal.common.waiting import interruptible
 from epochal.data import Dataset, encode_new
 from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.images.images import ImageEncoder
+from epochal.data.series.encoder import WindowEncoder
 from epochal.data.standardize import refuse_missing_values
 from epochal.data.tables.beside import columns_beside
 from epochal.engine.determinism import options_for
@@ -149,12 +152,12 @@ def read_samples(
         reading: file options; the rest is recognized.
     """
     encoder = run.encoder
-    if ahead and encoder is not None:
+    if ahead and isinstance(encoder, WindowEncoder):
         encoder = encoder.looking_ahead()
     if skip_bad:
-        if encoder is None or not encoder.are_images:
+        if not isinstance(encoder, ImageEncoder):
             raise Refusal("`skip_bad` is about images; the run was trained on other data. Leave it out.")
-        encoder = encoder.skipping_bad()
+        encoder = replace(encoder, skip_bad=True)
     return encode_new(
         encoder,
         data,

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from epochal.data import Dataset, Split, Timeline, chronological
-from epochal.data.copies import Copies, copies_of
-from epochal.data.row_hashes import row_hashes
+from epochal.data.copies import Copies, copies_of, row_hashes
 from epochal.data.tables.target import UNKNOWN
 from epochal.errors import Refusal
 from epochal.settings import Settings

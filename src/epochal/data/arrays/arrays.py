@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.data.arrays.objects import of_objects
-from epochal.data.arrays.targets import array_targets, check_numbers, label_names, same_length
+from epochal.data.arrays.targets import array_targets, check_numbers, label_names, of_objects, same_length
 from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.files.npy import Archive, npy_header, open_npz, read_array
+from epochal.data.files.npy import npy_header, open_npz, read_array
 from epochal.data.images.pixel_arrays import channels_last, channels_of, described
-from epochal.data.rows import FileRows, Rows, sampled
-from epochal.data.streams.large import streams, streams_note
+from epochal.data.rows import FileRows, Rows, sampled, streams, streams_note
 from epochal.data.tables.table import weights_of
 from epochal.data.task import Task
 from epochal.data.values.rounding import FEW_VALUES, LARGEST, kept_float
@@ -42,7 +39,7 @@ def dataset_of_arrays(
     features: tuple[str, ...] | None = None,
     least: int = 2,
     owned: bool = False,
-    said: tuple[str, ...] = (),
+    remarks: tuple[str, ...] = (),
     dtype: Any = None,
 ) -> Dataset:
     """A dataset of arrays; no column is left out.
@@ -61,53 +58,53 @@ def dataset_of_arrays(
         features: names of the columns of 2-d inputs; numbered from 1 by default.
         least: the fewest samples.
         owned: whether `inputs` was made for this dataset, so that it is writeable.
-        said: further notes.
+        remarks: further notes.
         dtype: the dtype of the training inputs, if these are new samples.
 
     Raises:
         Refusal: different lengths, values that are not numbers, infinite values, missing targets.
     """
-    large = isinstance(inputs, Rows)
     moved: tuple[str, ...] = ()
-    if large:
+    if isinstance(inputs, Rows):
         _enough(inputs.shape, least)
         values: Any = inputs
+        some = sampled(inputs)
     else:
         inputs, moved = channels_last(np.asarray(inputs))
-        values = inputs_of_array(inputs, owned=owned or bool(moved), least=least, dtype=dtype)
+        values = some = inputs_of_array(inputs, owned=owned or bool(moved), least=least, dtype=dtype)
     notes: list[str] = []
-    labels, found = None, None
+    labels, found, weights = None, None, None
     if targets is not None:
         labels, found, notes = array_targets(np.asarray(targets), len(values), task, target_name)
         if found.is_multilabel and not isinstance(task, Task):
             found = replace(found, classes=label_names(targets) or found.classes)
-    weights = None
     if sample_weight is not None:
-        given = np.asarray(sample_weight)
-        same_length("sample_weight", given, len(values))
-        if given.ndim != 1 or given.dtype.kind not in "buif":
-            raise Refusal(f"`sample_weight` must be one number per sample; got {given.dtype} {given.shape}.")
-        weights = weights_of(
-            pa.chunked_array([pa.array(given.astype(np.float64), from_pandas=True)]), "sample_weight"
-        )
+        numbers = np.asarray(sample_weight)
+        same_length("sample_weight", numbers, len(values))
+        if numbers.ndim != 1 or numbers.dtype.kind not in "buif":
+            raise Refusal(
+                f"`sample_weight` must be one number per sample; got {numbers.dtype} {numbers.shape}."
+            )
+        column = pa.array(numbers.astype(np.float64), from_pandas=True)
+        weights = weights_of(pa.chunked_array([column]), "sample_weight")
     width = values.shape[1] if values.ndim == 2 else 0
     names = tuple(map(default_name, range(width))) if features is None else features
-    notes += (*moved, *described(sampled(values) if large else values))
-    if not large and values.ndim == 2 and np.isnan(values[: 1 << 16]).any():
+    notes += (*moved, *described(some))
+    if values is some and values.ndim == 2 and np.isnan(values[: 1 << 16]).any():
         notes.append("the inputs have missing values: filled with the median of the training samples.")
     return Dataset(
         inputs=values,
         targets=labels,
         task=found,
         features=names,
-        continuous=np.ones(width or channels_of(sampled(values) if large else values), bool),
+        continuous=np.ones(width or channels_of(some), bool),
         encoder=None,
         target_name=target_name if labels is not None else "",
         source=source,
-        noticed=(*notes, *said),
+        noticed=(*notes, *remarks),
         rows=np.arange(1, len(values) + 1, dtype=np.int64),
         sample_weight=weights,
-        fingerprint=fingerprint((*names, target_name), sampled(values) if large else values, labels, weights),
+        fingerprint=fingerprint((*names, target_name), some, labels, weights),
     )
 
 
@@ -125,45 +122,38 @@ def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2, dtype: A
     Raises:
         Refusal: fewer than `least` samples, fewer than two dimensions, no numbers, or infinite values.
     """
-    given = of_objects(np.asarray(array))
-    check_numbers("inputs", given)
-    if given.ndim < 2:
+    array = of_objects(np.asarray(array))
+    check_numbers("inputs", array)
+    if array.ndim < 2:
         raise Refusal(
-            f"inputs must have at least 2 dimensions, (samples, features); got {given.shape}. "
+            f"inputs must have at least 2 dimensions, (samples, features); got {array.shape}. "
             "Use X[:, None] for one feature."
         )
-    _enough(given.shape, least)
+    _enough(array.shape, least)
+    image = array.dtype == np.uint8 and array.ndim > 2
+    stored: np.dtype[Any] = np.dtype(np.uint8 if image else np.float32)
     with np.errstate(over="ignore"):
-        image = given.dtype == np.uint8 and given.ndim > 2
-        kept: np.dtype[Any]
-        if image:
-            kept = np.dtype(np.uint8)
-        elif dtype is None:
-            kept = kept_float(given)
-        else:
-            kept = np.dtype(np.float64 if np.dtype(dtype) == np.float64 else np.float32)
-        values = np.ascontiguousarray(given, dtype=kept)
+        if not image and dtype is None:
+            stored = kept_float(array)
+        elif not image and np.dtype(dtype) == np.float64:
+            stored = np.dtype(np.float64)
+        values = np.ascontiguousarray(array, dtype=stored)
     step = max(1, _BLOCK_VALUES // (values.size // len(values)))
     for start in range(0, 0 if image else len(values), step):
-        wrong = np.abs(values[start : start + step]) > LARGEST
-        if wrong.any():
-            _refuse_infinite(given, start, wrong)
-    if np.shares_memory(values, given) and not owned:
+        infinite = np.abs(values[start : start + step]) > LARGEST
+        if infinite.any():
+            row, *place = map(int, np.argwhere(infinite)[0])
+            at = (start + row, *place)
+            where = f"row {at[0] + 1:,}, column {at[1] + 1:,}"
+            raise Refusal(
+                f"inputs must be finite numbers up to 3.4e38 (float32); got {array[at]} in "
+                f"{where if array.ndim == 2 else f'sample {at[0] + 1:,} at {at[1:]}'}. "
+                "Correct the value, or use NaN to mark it as missing."
+            )
+    if np.shares_memory(values, array) and not owned:
         values = values.view()
         values.flags.writeable = False
     return values
-
-
-def _refuse_infinite(given: NDArray[Any], start: int, wrong: NDArray[np.bool_]) -> None:
-    place = np.argwhere(wrong)[0]
-    at = (start + int(place[0]), *(int(i) for i in place[1:]))
-    where = (
-        f"row {at[0] + 1:,}, column {at[1] + 1:,}" if given.ndim == 2 else f"sample {at[0] + 1:,} at {at[1:]}"
-    )
-    raise Refusal(
-        f"inputs must be finite numbers up to 3.4e38 (float32); got {given[at]} in {where}. "
-        "Correct the value, or use NaN to mark it as missing."
-    )
 
 
 def read_npy(
@@ -175,87 +165,39 @@ def read_npy(
     large, or `stream` says so, the inputs stay in it.
     """
     shape, dtype, fortran, offset = npy_header(path)
-    if fortran or dtype.kind not in "buif" or len(shape) != 2:
-        return _split_columns(read_array(path), target, task, path.name)
-    at = _target_of(shape, target, path.name)
-    keep = [index for index in range(shape[1]) if index != at]
-    first_look = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
-    kept = kept_float(sampled(first_look, max(64, FEW_VALUES // shape[1])))
-    if streams(shape[0] * (shape[1] - 1) * kept.itemsize, stream):
-        streamed = FileRows(path, shape, dtype, offset, without=at, kept=kept)
-        return dataset_of_arrays(
-            streamed,
-            streamed.column(at),
-            task=task,
-            source=path.name,
-            target_name=default_name(at),
-            features=tuple(map(default_name, keep)),
-            said=(streams_note(streamed, path.name),),
+    by_rows = not fortran and dtype.kind in "buif" and len(shape) == 2
+    array = np.empty((0, 0)) if by_rows else read_array(path)
+    check_numbers(path.name, array)
+    if len(shape) != 2 or shape[1] < 2 or shape[0] < 2:
+        raise Refusal(
+            f"{path.name} must have at least 2 rows and 2 columns, one of them the target; got the shape "
+            f"{shape}. Use an .npz file with X and y for other shapes."
         )
-    inputs = np.empty((shape[0], shape[1] - 1), kept)
-    targets = np.empty(shape[0], dtype)
-    with np.errstate(over="ignore"):
-        start = 0
-        for block in _read_blocks(path, shape, dtype, offset):
-            here = slice(start, start + len(block))
-            targets[here] = block[:, at]
-            inputs[here, :at] = block[:, :at]
-            inputs[here, at:] = block[:, at + 1 :]
-            start += len(block)
+    columns = tuple(map(default_name, range(shape[1])))
+    at = shape[1] - 1 if target is None else resolve(target, columns, "target")
+    inputs: Any
+    note: tuple[str, ...] = ()
+    if by_rows:
+        rows = inputs = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
+        rows.dtype = kept_float(sampled(rows, max(64, FEW_VALUES // shape[1])))
+        if streams(rows.sample_bytes * len(rows), stream):
+            note = (streams_note(rows, path.name),)
+            targets = rows.column()
+        else:
+            inputs = np.empty(rows.shape, rows.dtype)
+            targets = rows.column(inputs)
+    else:
+        inputs, targets = np.delete(array, at, axis=1), array[:, at]
     return dataset_of_arrays(
         inputs,
         targets,
         task=task,
         source=path.name,
-        target_name=default_name(at),
-        features=tuple(map(default_name, keep)),
+        target_name=columns[at],
+        features=columns[:at] + columns[at + 1 :],
         owned=True,
+        remarks=note,
     )
-
-
-def _split_columns(
-    array: NDArray[Any], target: ColumnReference | None, task: str | None, name: str
-) -> Dataset:
-    check_numbers(name, array)
-    at = _target_of(array.shape, target, name)
-    return dataset_of_arrays(
-        np.delete(array, at, axis=1),
-        array[:, at],
-        task=task,
-        source=name,
-        target_name=default_name(at),
-        features=tuple(default_name(index) for index in range(array.shape[1]) if index != at),
-        owned=True,
-    )
-
-
-def _target_of(shape: tuple[int, ...], target: ColumnReference | None, name: str) -> int:
-    if len(shape) != 2 or shape[1] < 2 or shape[0] < 2:
-        raise Refusal(
-            f"{name} must have at least 2 rows and 2 columns, one of them the target; got the shape {shape}. "
-            "Use an .npz file with X and y for other shapes."
-        )
-    names = [default_name(index) for index in range(shape[1])]
-    return shape[1] - 1 if target is None else resolve(target, names, "target")
-
-
-def _read_blocks(
-    path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int
-) -> Iterator[NDArray[Any]]:
-    """Blocks of rows, by plain reads, since touched pages of a memory map count as memory."""
-    rows = max(1, _BLOCK_VALUES // shape[1])
-    with path.open("rb") as file:
-        file.seek(offset)
-        for start in range(0, shape[0], rows):
-            count = min(rows, shape[0] - start)
-            block = np.fromfile(file, dtype, count * shape[1])
-            if block.size < count * shape[1]:
-                last = start + block.size // shape[1] + 1
-                raise Refusal(
-                    f"{path.name} must hold {shape[0]:,} rows as its header says; it ends in row {last:,}. "
-                    "Copy it again."
-                )
-            yield block.reshape(count, shape[1])
 
 
 def read_npz(path: Path, task: str | None) -> Dataset:
@@ -263,24 +205,11 @@ def read_npz(path: Path, task: str | None) -> Dataset:
     if not zipfile.is_zipfile(path):
         npy_header(path)  # refuses other formats by name
         raise Refusal(f"{path.name} must be an archive of arrays; got a single one. Call it .npy.")
-    with open_npz(path) as file:
-        inputs = _member(file, INPUT_KEYS, path, "inputs")
-        targets = _member(file, TARGET_KEYS, path, "targets")
-        weights = next((file[key] for key in WEIGHT_KEYS if key in file), None)
-    return dataset_of_arrays(inputs, targets, weights, task=task, source=path.name, owned=True)
+    return dataset_of_arrays(*arrays_of_file(path, labeled=True), task=task, source=path.name, owned=True)
 
 
-def _member(file: Archive, keys: tuple[str, ...], path: Path, role: str) -> NDArray[Any]:
-    for key in keys:
-        if key in file:
-            return file[key]
-    raise Refusal(
-        f"{path.name} must have the {role} as {' or '.join(keys)}; got {', '.join(file.names) or 'nothing'}."
-    )
-
-
-def arrays_of_file(path: Path) -> tuple[Any, Any, Any]:
-    """Inputs, and targets and sample weights if the file has them."""
+def arrays_of_file(path: Path, labeled: bool = False) -> tuple[Any, Any, Any]:
+    """Inputs, and targets and sample weights if the file has them; targets are required if `labeled`."""
     if path.suffix.lower() == ".npy":
         return read_array(path), None, None
     with open_npz(path) as file:
@@ -288,8 +217,8 @@ def arrays_of_file(path: Path) -> tuple[Any, Any, Any]:
             next((file[key] for key in keys if key in file), None)
             for keys in (INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS)
         )
-        if inputs is None:
-            raise Refusal(
-                f"{path.name} must have the inputs as {' or '.join(INPUT_KEYS)}; got {', '.join(file.names)}."
-            )
+    for role, keys, array in (("inputs", INPUT_KEYS, inputs), ("targets", TARGET_KEYS, targets)):
+        if array is None and (labeled or role == "inputs"):
+            found = ", ".join(file.names) or "nothing"
+            raise Refusal(f"{path.name} must have the {role} as {' or '.join(keys)}; got {found}.")
     return inputs, targets, weights

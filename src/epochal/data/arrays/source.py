@@ -1,24 +1,30 @@
-"""Arrays as a source of samples, in memory or in `.npy` and `.npz` files."""
+"""Arrays as a source of samples: in memory, or in `.npy` and `.npz` files."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
-from epochal.data.arrays.arrays import dataset_of_arrays, read_npy, read_npz
-from epochal.data.arrays.new import new_arrays
-from epochal.data.columns import ColumnReference
+from epochal.data.arrays.arrays import arrays_of_file, dataset_of_arrays, inputs_of_array, read_npy, read_npz
+from epochal.data.columns import ColumnReference, called
 from epochal.data.dataset import Dataset
-from epochal.data.files.npy import ARRAY_SUFFIXES
-from epochal.data.files.read import existing
-from epochal.data.images.pixel_arrays import channels_last
-from epochal.data.rows import FileRows
-from epochal.data.source import Progress, Source, refuse_columns
-from epochal.data.streams.large import rows_of_array, streams, streams_note
-from epochal.data.tables.frames import is_frame
+from epochal.data.files.npy import ARRAY_SUFFIXES, npy_header
+from epochal.data.files.read import existing, read_table
+from epochal.data.files.reading import Reading
+from epochal.data.images.pixel_arrays import as_kept, channels_last
+from epochal.data.rows import FileRows, rows_of_array, streams, streams_note
+from epochal.data.source import Known, Progress, Source, refuse_columns
+from epochal.data.tables.encode import to_numbers
+from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
+from epochal.data.tables.new import frame_beside
+from epochal.errors import Refusal
 
 
 def _is_arrays(source: Any) -> bool:
@@ -44,16 +50,98 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) 
 def _of_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> Dataset:
     """`(X, y)` or `(X, y, sample_weight)`; a large or memory-mapped X may be streamed."""
     inputs = source[0]
-    if not isinstance(inputs, np.ndarray) or inputs.ndim < 2 or inputs.dtype.kind not in "buif":
-        return dataset_of_arrays(*source, task=task)
-    values = 1 if inputs.dtype == np.uint8 and inputs.ndim > 2 else 4
-    if not streams(inputs.size * values, stream):
+    numbers = isinstance(inputs, np.ndarray) and inputs.ndim > 1 and inputs.dtype.kind in "buif"
+    if not numbers or not streams(
+        inputs.size * (1 if inputs.dtype == np.uint8 and inputs.ndim > 2 else 4), stream
+    ):
         return dataset_of_arrays(*source, task=task)
     inputs, moved = channels_last(inputs)
     rows = rows_of_array(inputs)
     where = rows.path.name if isinstance(rows, FileRows) else "the array"
-    said = (*moved, streams_note(rows, where))
-    return dataset_of_arrays(rows, *source[1:], task=task, source=where, said=said)
+    notes = (*moved, streams_note(rows, where))
+    return dataset_of_arrays(rows, *source[1:], task=task, source=where, remarks=notes)
+
+
+def new_arrays(source: Any, known: Known) -> Dataset:
+    """New samples from arrays or their files, as `known.dtype` like the training samples."""
+    if (streamed := _rows_of_file(source, known)) is not None:
+        return streamed
+    task, shape, dtype = known.task, known.shape, known.dtype
+    name, inputs, targets, weights = _parts(source, known.reading)
+    notes: tuple[str, ...] = ()
+    if shape is not None and dtype is not None:
+        inputs, notes = as_kept(np.asarray(inputs), shape, np.dtype(dtype))
+    inputs, at = np.asarray(inputs), _column_of(known.target_name)
+    if targets is None and at is not None and shape is not None and inputs.shape[1:] == (shape[0] + 1,):
+        inputs, targets = np.delete(inputs, at, axis=1), inputs[:, at]
+    values = inputs_of_array(inputs, least=1, dtype=dtype)
+    if shape is not None and values.shape[1:] != tuple(shape):
+        raise Refusal(f"new samples must have the shape {tuple(shape)} each; got {values.shape[1:]}.")
+    made = dataset_of_arrays(
+        values,
+        None if task is None else targets,
+        weights,
+        task=task,
+        source=name,
+        target_name=known.target_name or "target",
+        least=1,
+        dtype=dtype,
+    )
+    return replace(made, noticed=(*notes, *made.noticed))
+
+
+def _rows_of_file(source: Any, known: Known) -> Dataset | None:
+    """The rows of an `.npy` file that stay in it; None if it is small or must be read as a whole."""
+    if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".npy" or known.stream is False:
+        return None
+    path, shape = existing(source), known.shape
+    header, at = npy_header(path), _column_of(known.target_name)
+    if shape is None or header.fortran or header.dtype.kind not in "buif" or not header.shape[0]:
+        return None
+    kept = np.dtype(np.float32 if known.dtype is None else known.dtype)
+    without = at if at is not None and header.shape[1:] == (shape[0] + 1,) else None
+    if (without is None and header.shape[1:] != shape) or (kept == np.uint8) != (header.dtype == np.uint8):
+        return None
+    rows = FileRows(path, header.shape, header.dtype, header.offset, without=without, kept=kept)
+    if not streams(len(rows) * rows.sample_bytes, known.stream):
+        return None
+    targets = None if without is None or known.task is None else rows.column()
+    name = known.target_name or "target"
+    return dataset_of_arrays(rows, targets, task=known.task, source=path.name, target_name=name, least=1)
+
+
+def _parts(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
+    if isinstance(source, (str, Path)):
+        path = existing(source)
+        if path.suffix.lower() in ARRAY_SUFFIXES:
+            return path.name, *arrays_of_file(path)
+        return path.name, _matrix(read_table(path, reading)[0]), None, None
+    if is_frame(source):
+        return "data frame", _matrix(table_of_frame(source)[0]), None, None
+    if is_pair(source):
+        read = frame_beside(None, source)
+        target, weight = (
+            None if column is None else np.asarray(column.to_numpy()) for column in (read.target, read.weight)
+        )
+        return "data frame", _matrix(read.table), target, weight
+    if isinstance(source, tuple) and len(source) in (2, 3):
+        return "arrays", *source, *[None] * (3 - len(source))
+    return "array", source, None, None
+
+
+def _column_of(target_name: str) -> int | None:
+    """The index of a numbered target column; None for a target that was no column."""
+    found = re.fullmatch(r"column (\d+)", target_name)
+    return None if found is None else int(found[1]) - 1
+
+
+def _matrix(table: pa.Table) -> NDArray[Any]:
+    names = table.column_names
+    columns = [
+        np.concatenate([to_numbers(chunk, called(names, index)) for chunk in column.chunks])
+        for index, column in enumerate(table.columns)
+    ]
+    return np.column_stack(columns)
 
 
 ARRAYS = Source(

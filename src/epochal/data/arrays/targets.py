@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,30 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from epochal.common.faces import option
-from epochal.data.arrays.objects import of_objects
+from epochal.common.printable import shortlist
 from epochal.data.tables.frames import is_missing
 from epochal.data.tables.target import class_ids, known_ids, recognize_task, target_numbers, targets_of
 from epochal.data.task import Task
 from epochal.errors import Refusal
+
+
+def of_objects(array: NDArray[Any]) -> NDArray[Any]:
+    """An array of objects as numbers or booleans, if all of them are; None is missing.
+
+    Others are returned unchanged.
+
+    >>> of_objects(np.array([1, None, 2.5], object)).tolist(), of_objects(np.array([True], object)).dtype
+    ([1.0, nan, 2.5], dtype('bool'))
+    """
+    if array.dtype.kind != "O":
+        return array
+    kinds = {type(value) for value in array.flat}
+    if kinds <= {bool, np.bool_}:
+        return array.astype(bool)
+    if not all(kind is type(None) or issubclass(kind, (numbers.Real, np.bool_)) for kind in kinds):
+        return array
+    whole = all(issubclass(kind, numbers.Integral) for kind in kinds)
+    return array.astype(np.int64 if whole else np.float64)
 
 
 def check_numbers(name: str, array: NDArray[Any]) -> None:
@@ -50,31 +70,29 @@ def array_targets(
     if flags and task not in ("multilabel", "regression") and _one_hot(targets):
         column = _column(targets.argmax(axis=1))
         found, note = recognize_task(column, f'"{name}"', task or "classification")
-        said = f"each row of the {targets.shape[1]} target columns has exactly one 1: columns are classes"
-        return (
-            class_ids(column, found, name),
-            found,
-            [f'{said}; `task="multilabel"` makes labels of them.', note],
+        one_hot = (
+            f"each row of the {targets.shape[1]} target columns has exactly one 1: columns are classes; "
+            '`task="multilabel"` makes labels of them.'
         )
+        return class_ids(column, found, name), found, [one_hot, note]
     if flags and task in (None, "classification", "multilabel"):
         return _label_matrix(targets, name)
     if task not in (None, "regression"):
-        needed = "0 and 1 in each column" if task == "multilabel" else "one class label per sample"
-        odd = "rows of several or no ones" if flags else _odd(targets)
-        use = "multilabel" if flags else "regression"
+        due = "0 and 1 in each column" if task == "multilabel" else "one class label per sample"
+        got, use, what = "rows of several or no ones", "multilabel", "labels"
+        if not flags:
+            got, use, what = _odd(targets), "regression", "several numbers"
         raise Refusal(
-            f"targets must be {needed} for the task {task}; got {odd} in "
-            f"{targets.shape[1]:,} columns. Use {option('task', use)} for "
-            f"{'labels' if flags else 'several numbers'}."
+            f"targets must be {due} for the task {task}; got {got} in {targets.shape[1]:,} columns. "
+            f"Use {option('task', use)} for {what}."
         )
-    many = np.ascontiguousarray(targets, dtype=np.float64)
     other = ' `task="multilabel"` makes labels of them.' if flags else ""
-    said = f"{targets.shape[1]} targets: regression, one number each.{other}"
-    return many, Task("regression", targets=targets.shape[1]), [said]
+    note = f"{targets.shape[1]} targets: regression, one number each.{other}"
+    task = Task("regression", targets=targets.shape[1])
+    return np.ascontiguousarray(targets, dtype=np.float64), task, [note]
 
 
 def _one_hot(targets: NDArray[Any]) -> bool:
-    """Whether each row of 0 and 1 has exactly one 1."""
     return bool((targets.sum(axis=1) == 1).all())
 
 
@@ -88,15 +106,17 @@ def _label_matrix(targets: NDArray[Any], name: str) -> tuple[NDArray[Any], Task,
     rows, width = targets.shape
     task = Task("multilabel", tuple(f"{name} {k + 1}" for k in range(width)), width)
     counts = targets.sum(axis=0).astype(int)
-    shown = ", ".join(f"{counts[k]:,}" for k in range(min(width, 10))) + (", …" if width > 10 else "")
+    shown = shortlist((f"{count:,}" for count in counts), 10, quote="")
+    least, most = int(targets.sum(axis=1).min()), int(targets.sum(axis=1).max())
+    ones = f"{most if least == most else f'{least} to {most}'} one{'s' * (most != 1)}"
     notes = [
-        f"{width} target columns of 0 and 1, rows with {_several(targets)}: labels (multilabel), log loss "
+        f"{width} target columns of 0 and 1, rows with {ones}: labels (multilabel), log loss "
         f"of each label, ones: {shown} of {rows:,}; samples are held out at random, not stratified. "
         '`task="regression"` takes the numbers as they are.'
     ]
     constant = np.flatnonzero((counts == 0) | (counts == rows))
     if len(constant):
-        which = ", ".join(str(k + 1) for k in constant[:10]) + (", …" if len(constant) > 10 else "")
+        which = shortlist((k + 1 for k in constant), 10, quote="")
         what = f"column {which} is" if len(constant) == 1 else f"columns {which} are"
         notes.append(f"target {what} the same in all samples: there is nothing to learn there.")
     return np.ascontiguousarray(targets, dtype=np.float32), task, notes
@@ -108,15 +128,7 @@ def label_names(targets: Any) -> tuple[str, ...]:
     return names if len(set(names)) == len(names) else ()
 
 
-def _several(targets: NDArray[Any]) -> str:
-    """A sentence on the ones per row of a label matrix."""
-    ones = targets.sum(axis=1).astype(int)
-    most = "one" if ones.max() == 1 else "ones"
-    return f"{ones.max()} {most}" if ones.min() == ones.max() else f"{ones.min()} to {ones.max()} {most}"
-
-
 def _known_targets(targets: NDArray[Any], task: Task, name: str) -> tuple[NDArray[Any], list[str]]:
-    """The targets of new samples for a known task, with notes."""
     if task.is_classification and targets.ndim == 2 and targets.dtype.kind in "buif" and _one_hot(targets):
         targets = targets.argmax(axis=1)
     wanted = targets.shape[:1] if task.targets == 1 else (len(targets), task.targets)
@@ -130,9 +142,9 @@ def _known_targets(targets: NDArray[Any], task: Task, name: str) -> tuple[NDArra
     if targets.ndim == 2:
         return np.ascontiguousarray(targets, dtype=np.float32 if task.is_multilabel else np.float64), []
     column = _column(targets)
-    return (
-        known_ids(column, task, f'"{name}"') if task.is_classification else (target_numbers(column, name), [])
-    )
+    if task.is_classification:
+        return known_ids(column, task, f'"{name}"')
+    return target_numbers(column, name), []
 
 
 def _column(targets: NDArray[Any]) -> pa.ChunkedArray:
@@ -160,13 +172,12 @@ def _plain_targets(targets: NDArray[Any], samples: int) -> NDArray[Any]:
     if targets.dtype.kind not in "UT":
         check_numbers("targets", targets)
     if targets.dtype.kind == "f":
-        finite = np.isfinite(targets)
-        if not finite.all():
-            row = int(np.argwhere(~finite)[0][0])
-            count = int((~finite).sum())
+        infinite = np.argwhere(~np.isfinite(targets))
+        if len(infinite):
+            row = int(infinite[0][0])
             raise Refusal(
-                f"targets must be finite; got {targets[row]} in row {row + 1:,} ({count:,} of {samples:,} "
-                "values). Leave those samples out."
+                f"targets must be finite; got {targets[row]} in row {row + 1:,} ({len(infinite):,} of "
+                f"{samples:,} values). Leave those samples out."
             )
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]

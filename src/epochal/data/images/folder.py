@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from epochal.common.faces import option
+from epochal.common.printable import shortlist
 from epochal.data.images.pixels import SUFFIXES
 from epochal.data.tables.recognize import natural
 from epochal.errors import Refusal
@@ -56,26 +57,23 @@ def classes_in(folder: Path) -> tuple[Listing, tuple[str, ...]]:
             f'all images of "{folder}" must lie in a sub-folder, which is their class; got {len(loose):,} '
             f'beside them, "{shown(loose[0].name)}" first. Move or remove them.'
         )
-    names = tuple(sorted((one.name for one in folders), key=natural))
+    names = sorted((one.name for one in folders), key=natural)
     _refuse_repeated(folder, names)
-    found: list[Path] = []
-    labels: list[str] = []
-    deeper = empty = 0
+    listing = _listing(folder, [], folders, others)
+    found = set(listing.labels or ())
     for name in names:
-        files, within, vain, beside = _below(folder / name)
-        if not files:
-            _refuse_empty(folder, name)
-        deeper, empty, others = deeper + within, empty + vain, others + beside
-        found += files
-        labels += [shown(name)] * len(files)
+        if shown(name) not in found:
+            raise Refusal(
+                f'the class "{shown(name)}" must have at least 1 image; its folder in "{folder}" has none. '
+                "Add images, or remove the folder."
+            )
     if len(names) < 2:
+        deeper = any(file.parent != folder / names[0] for file in listing.files)
         raise Refusal(
             f'the folder "{folder}" must have at least 2 sub-folders, one for each class; '
             f'got 1, "{shown(names[0])}".' + (f' Give "{folder / names[0]}".' if deeper else "")
         )
-    called = tuple(shown(file.relative_to(folder).as_posix()) for file in found)
-    notes = (*_deeper(deeper), *_ignored(others, empty), *_outside(folder, found))
-    return Listing(tuple(found), called, tuple(labels), notes), tuple(map(shown, names))
+    return listing, tuple(map(shown, names))
 
 
 def images_in(folder: Path, classes: Sequence[str]) -> Listing:
@@ -85,26 +83,40 @@ def images_in(folder: Path, classes: Sequence[str]) -> Listing:
         Refusal: there is no image.
     """
     loose, folders, others = _entries(folder)
-    found, notes, deeper, empty = list(loose), [], 0, 0
-    labels: list[str] = []
-    for one in sorted(folders, key=lambda path: natural(path.name)):
-        files, within, vain, beside = _below(one)
-        found += files
-        labels += [shown(one.name)] * len(files)
-        deeper, empty, others = deeper + within, empty + vain, others + beside
-    if not found:
+    listing = _listing(folder, loose, folders, others)
+    if not listing.files:
         raise Refusal(f'the folder "{folder}" must have at least 1 image to predict; got 0.')
-    unknown = sorted(set(labels) - set(classes))
-    known = bool(labels) and not loose and not unknown
-    if labels and unknown:
-        notes.append(f'"{unknown[0]}" is no class of the training images: the true classes are not known.')
-    called = tuple(shown(file.relative_to(folder).as_posix()) for file in found)
-    return Listing(
-        tuple(found),
-        called,
-        tuple(labels) if known else None,
-        (*notes, *_deeper(deeper), *_ignored(others, empty), *_outside(folder, found)),
-    )
+    labels = set(listing.labels or ())
+    unknown = sorted(labels - set(classes))
+    notes = [
+        f'"{name}" is no class of the training images: the true classes are not known.' for name in unknown
+    ]
+    known = labels and not loose and not unknown
+    return replace(listing, labels=listing.labels if known else None, notes=(*notes[:1], *listing.notes))
+
+
+def _listing(folder: Path, loose: Sequence[Path], folders: Sequence[Path], others: int) -> Listing:
+    """The loose images, and those below each folder, which is their label; `others` were ignored."""
+    found, labels = list(loose), list[str]()
+    deeper = empty = 0
+    for one in sorted(folders, key=lambda path: natural(path.name)):
+        for here, files, beside in _walk(one):
+            found += files
+            labels += [shown(one.name)] * len(files)
+            others += beside
+            if here != one:
+                deeper += len(files)
+                empty += not files and not any(path.is_dir() for path in here.iterdir())
+    notes = []
+    if deeper:
+        which = "1 image lies" if deeper == 1 else f"{deeper:,} images lie"
+        notes.append(f"{which} in folders within the class folders, of their class.")
+    ignored = [f"{others:,} hidden or other file{'s' * (others > 1)}"] if others else []
+    ignored += [f"{empty:,} folder{'s' * (empty > 1)} within class folders"] if empty else []
+    if ignored:
+        notes.append(f"{' and '.join(ignored)} ignored.")
+    names = tuple(shown(file.relative_to(folder).as_posix()) for file in found)
+    return Listing(tuple(found), names, tuple(labels), (*notes, *_outside(folder, found)))
 
 
 def shown(name: str) -> str:
@@ -154,33 +166,19 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[Path], int]]:
         waiting += reversed(folders)
 
 
-def _below(folder: Path) -> tuple[list[Path], int, int, int]:
-    """The images of a class folder; numbers of nested images, folders without images, and other files."""
-    found: list[Path] = []
-    deeper = empty = beside = 0
-    for here, files, others in _walk(folder):
-        found += files
-        beside += others
-        if here != folder:
-            deeper += len(files)
-            empty += not files and not any(path.is_dir() for path in here.iterdir())
-    return found, deeper, empty, beside
-
-
 def _refuse_parts(folder: Path, folders: Sequence[Path]) -> None:
     """Refuse folders named like parts of a data set (one for training among them) as classes."""
     parts = {one.name.lower(): one for one in folders if any(files for _, files, _ in _walk(one))}
     training = next((parts[name] for name in _TRAINING if name in parts), None)
     if training is None or not set(parts) <= {*_TRAINING, *_VALIDATION, *_TESTING}:
         return
-    held = "".join(
+    named = "".join(
         f" {option(part, str(parts[name]))}"
         for part, words in (("validation", _VALIDATION), ("test", _TESTING))
         for name in words
         if name in parts
     )
-    also = f" with{held}" if held else ", and other parts with `validation=PATH` and `test=PATH`"
-    named = _listed([one.name for one in parts.values()])
+    also = f" with{named}" if named else ", and other parts with `validation=PATH` and `test=PATH`"
     are = "is a part" if len(parts) == 1 else "are parts"
     remedy = f'"{shown(training.name)}" holds folders of images. Give "{training}"{also}'
     if not any(files for one in _entries(training)[1] for _, files, _ in _walk(one)):
@@ -188,8 +186,8 @@ def _refuse_parts(folder: Path, folders: Sequence[Path]) -> None:
             f'"{shown(training.name)}" has no folder for each class. Put the images of each class into one'
         )
     raise Refusal(
-        f'the sub-folders of "{folder}" must be classes, and hold the images themselves; {named} {are} of a '
-        f"data set, and {remedy}."
+        f'the sub-folders of "{folder}" must be classes, and hold the images themselves; '
+        f"{_quoted([one.name for one in parts.values()])} {are} of a data set, and {remedy}."
     )
 
 
@@ -203,36 +201,15 @@ def _refuse_repeated(folder: Path, names: Sequence[str]) -> None:
         within.append({one.name for one in folders})
     if len(within) > 1 and all(one == within[0] for one in within):
         raise Refusal(
-            f'the sub-folders of "{folder}" must be classes; got {_listed(names)}, each of which holds '
-            f"{_listed(sorted(within[0], key=natural))}. Put these above, as the classes, and "
+            f'the sub-folders of "{folder}" must be classes; got {_quoted(names)}, each of which holds '
+            f"{_quoted(sorted(within[0], key=natural))}. Put these above, as the classes, and "
             "tell the others apart as groups (`groups_from`)."
         )
 
 
-def _listed(names: Sequence[str], most: int = 3) -> str:
-    quoted = [f'"{shown(name)}"' for name in names[:most]]
-    return (
-        " and ".join(quoted) if len(names) == 2 else ", ".join(quoted) + (", …" if len(names) > most else "")
-    )
-
-
-def _refuse_empty(folder: Path, name: str) -> None:
-    """The refusal of a class without images."""
-    raise Refusal(
-        f'the class "{shown(name)}" must have at least 1 image; its folder in "{folder}" has none. '
-        "Add images, or remove the folder."
-    )
-
-
-def _deeper(count: int) -> tuple[str, ...]:
-    which = "1 image lies" if count == 1 else f"{count:,} images lie"
-    return (f"{which} in folders within the class folders, of their class.",) if count else ()
-
-
-def _ignored(others: int, nested: int) -> tuple[str, ...]:
-    parts = [f"{others:,} hidden or other file{'s' * (others > 1)}"] if others else []
-    parts += [f"{nested:,} folder{'s' * (nested > 1)} within class folders"] if nested else []
-    return (f"{' and '.join(parts)} ignored.",) if parts else ()
+def _quoted(names: Sequence[str]) -> str:
+    quoted = [f'"{shown(name)}"' for name in names]
+    return " and ".join(quoted) if len(names) == 2 else shortlist(quoted, 3, quote="")
 
 
 def _outside(folder: Path, files: Sequence[Path]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,68 +11,55 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.arrays.new import new_arrays
+from epochal.common.printable import shortlist
+from epochal.data.arrays.source import new_arrays
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.grouping import by_pattern, subjects_note, with_groups
 from epochal.data.images.folder import Listing, classes_in, holds_images, images_in, shown
-from epochal.data.images.levels import Levels
-from epochal.data.images.pixels import SUFFIXES
+from epochal.data.images.pixels import SUFFIXES, Levels
 from epochal.data.images.read import ImageOptions, Images, read_images
 from epochal.data.records import Damaged, built
+from epochal.data.rows import streams_note
 from epochal.data.source import Known, Progress, Source, chosen, refuse_columns
-from epochal.data.streams.large import streams_note
 from epochal.data.task import Task
 from epochal.errors import Refusal
 
 _TARGET = "class"
 
 
-def is_image(path: Path) -> bool:
-    """Whether a file name is that of an image."""
-    return path.suffix.lower() in SUFFIXES
-
-
-def read_folder(
-    folder: Path,
-    options: ImageOptions,
-    task: str | None = None,
-    progress: Progress | None = None,
-    stream: bool | None = None,
-    groups_from: str | None = None,
-) -> Dataset:
-    """The images of a folder with one subfolder per class, as bytes (n, height, width, channels).
-
-    `groups_from` extracts groups from names, see `grouping.by_pattern`.
-
-    Raises:
-        Refusal: no classes, an image that can't be read, or sizes that differ.
-    """
+def _load(source: str | Path, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    """The images of a folder with one subfolder per class, as bytes (n, height, width, channels)."""
+    refuse_columns(arguments, f'"{source}", a folder of images,')
+    options = chosen(ImageOptions, arguments)
+    task, stream, groups_from = map(arguments.get, ("task", "stream", "groups_from"))
+    folder = Path(source).expanduser()
     listing, classes = classes_in(folder)
     kind: Any = "binary" if len(classes) == 2 and task != "multiclass" else "multiclass"
     if task not in (None, "classification", kind):
         raise Refusal(f'`task` must be "{kind}" for {len(classes)} folders, each a class; got "{task}".')
-    known = Task(kind, classes)
     read = read_images(listing, options, progress, stream=stream)
     labels = read.labels(classes)
     counts = np.bincount(labels, minlength=len(classes))
     if not counts.all():
         name = classes[int(np.argmin(counts))]
         raise Refusal(f'the class "{name}" must have at least 1 image that can be read; all are bad.')
-    height, width, channels = read.inputs.shape[1:]
+    shape: Any = read.inputs.shape[1:]
     encoder = ImageEncoder(
-        (height, width, channels), options.resize is not None, options.skip_bad, known, read.levels
+        shape, options.resize is not None, options.skip_bad, Task(kind, classes), read.levels
     )
-    each = ", ".join(f"{name}: {count:,}" for name, count in list(zip(classes, counts, strict=True))[:10])
-    said = f"{len(classes)} classes, a folder each ({each}{', …' if len(classes) > 10 else ''})."
+    each = shortlist(
+        (f"{name}: {count:,}" for name, count in zip(classes, counts, strict=True)), 10, quote=""
+    )
+    sizes = f"{len(classes)} classes, a folder each ({each})."
     stays = () if isinstance(read.inputs, np.ndarray) else (streams_note(read.inputs, "their files"),)
-    notes = (said, *read.notes, *stays, *_repeated(read, labels, classes))
-    found = _dataset(read, encoder, labels, f"{folder.name or folder}", notes)
+    notes = (sizes, *read.notes, *stays, *_repeated(read, labels, classes))
+    dataset = _dataset(read, encoder, labels, f"{folder.name or folder}", notes)
     if groups_from is not None:
         values = by_pattern(read.listing.names, groups_from)
-        return with_groups(found, values, f"as {groups_from} finds them in file names")
-    return replace(found, noticed=(*found.noticed, *subjects_note(read.listing.names)))
+        return with_groups(dataset, values, f"as {groups_from} finds them in file names")
+    return replace(dataset, noticed=(*dataset.noticed, *subjects_note(read.listing.names)))
 
 
 def _repeated(read: Images, labels: NDArray[np.int32], classes: Sequence[str]) -> tuple[str, ...]:
@@ -82,18 +70,15 @@ def _repeated(read: Images, labels: NDArray[np.int32], classes: Sequence[str]) -
     same = [own for own in members.values() if len(own) > 1]
     if not same:
         return ()
-    torn = next((own for own in same if len(set(labels[own])) > 1), None)
-    one, other = (torn or same[0])[:2]
-    if torn is not None:
-        other = next(index for index in torn if labels[index] != labels[one])
+    one, *others = next((own for own in same if len(set(labels[own])) > 1), same[0])
+    other = next((index for index in others if labels[index] != labels[one]), others[0])
+    differ = labels[one] != labels[other]
     names = read.listing.names
     extra = sum(len(own) - 1 for own in same)
-    what = (
-        "1 image has the same pixels as another"
-        if extra == 1
-        else f"{extra:,} images have the same pixels as others"
-    )
-    of = f", of the classes {classes[labels[one]]} and {classes[labels[other]]}" if torn is not None else ""
+    what = "1 image has the same pixels as another"
+    if extra > 1:
+        what = f"{extra:,} images have the same pixels as others"
+    of = f", of the classes {classes[labels[one]]} and {classes[labels[other]]}" if differ else ""
     return (f"{what} ({names[one]} and {names[other]}{of}).",)
 
 
@@ -113,14 +98,8 @@ class ImageEncoder(SampleEncoder):
     levels: Levels | None = None
     """The black and white levels of images with more than 8 bits; None without any in training."""
 
-    @property
-    def standardize(self) -> bool:
-        """Pixels are scaled to 0 to 1, and not standardized by default."""
-        return False
-
-    def skipping_bad(self) -> ImageEncoder:
-        """See `SampleEncoder`."""
-        return replace(self, skip_bad=True)
+    standardize: ClassVar[bool] = False
+    """Pixels are scaled to 0 to 1 instead."""
 
     @staticmethod
     def from_dict(value: Any) -> ImageEncoder:
@@ -143,15 +122,14 @@ def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:
     path = Path(source).expanduser()
     if path.is_dir():
         listing = images_in(path, encoder.task.classes)
-    elif is_image(path):
+    elif path.suffix.lower() in SUFFIXES:
         listing = Listing((path,), (shown(path.name),), None)
     elif path.suffix.lower() in ARRAY_SUFFIXES:
         return replace(new_arrays(path, arrays), encoder=encoder)
     else:
         raise Refusal(f"new images must be a folder, an image file or an array; got {path.name}.")
-    height, width, channels = encoder.shape
-    size = (height, width)
-    options = ImageOptions(size if encoder.resized else None, channels == 3, encoder.skip_bad)
+    size = encoder.shape[:2]
+    options = ImageOptions(size if encoder.resized else None, encoder.shape[2] == 3, encoder.skip_bad)
     wanted = None if encoder.resized else size
     stream = False if known.stream is False else None  # worker processes do not pay off for a few images
     read = read_images(listing, options, None, wanted=wanted, stream=stream, levels=encoder.levels)
@@ -162,6 +140,7 @@ def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:
 def _dataset(
     read: Images, encoder: ImageEncoder, labels: NDArray[np.int32] | None, source: str, notes: Sequence[str]
 ) -> Dataset:
+    digest = hashlib.sha256(b"".join(read.marks)).hexdigest()
     return Dataset(
         inputs=read.inputs,
         targets=labels,
@@ -174,16 +153,9 @@ def _dataset(
         noticed=tuple(notes),
         rows=np.arange(1, len(read.inputs) + 1, dtype=np.int64),
         sample_weight=None,
-        fingerprint=fingerprint((*read.listing.names, *encoder.task.classes, read.digest), labels),
+        fingerprint=fingerprint((*read.listing.names, *encoder.task.classes, digest), labels),
         names=read.listing.names,
     )
-
-
-def _load(source: str | Path, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
-    refuse_columns(arguments, f'"{source}", a folder of images,')
-    task, stream, groups_from = map(arguments.get, ("task", "stream", "groups_from"))
-    folder = Path(source).expanduser()
-    return read_folder(folder, chosen(ImageOptions, arguments), task, progress, stream, groups_from)
 
 
 IMAGES = Source(

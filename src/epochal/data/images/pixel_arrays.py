@@ -40,9 +40,7 @@ def described(values: NDArray[Any]) -> tuple[str, ...]:
     """Notes on inputs that are, or look like, images."""
     if values.dtype == np.uint8:
         return ("the inputs are bytes: the model sees 0 to 255 as 0 to 1.",)
-    if values.ndim != 4 or values.dtype.kind != "f":
-        return ()
-    if not _channels_first(values.shape):
+    if values.dtype.kind != "f" or not _channels_first(values.shape):
         return ()
     return (f"the inputs {values.shape[1:]} look like images with channels first; layers expect them last.",)
 
@@ -64,7 +62,7 @@ def in_fractions(inputs: Any) -> bool:
     """
     if inputs.ndim < 3:
         return False
-    values = inputs if isinstance(inputs, np.ndarray) else inputs[: min(64, len(inputs))]
+    values = inputs if isinstance(inputs, np.ndarray) else inputs[:64]
     least, most = _bounds(values)
     return _image_like(values) and least >= 0 and most <= 1
 
@@ -118,22 +116,20 @@ def as_kept(
 
 
 def _bytes(array: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Numbers converted to bytes exactly."""
     if array.size == 0:
         return array.astype(np.uint8), ()
-    least, most = array.min(), array.max()
-    if array.dtype.kind != "b" and least >= 0 and most <= 255 and (array.dtype.kind in "ui" or most > 1):
+    least, most, kind = array.min(), array.max(), array.dtype.kind
+    if kind != "b" and least >= 0 and most <= 255 and (kind in "ui" or most > 1):
         whole = np.rint(array)
         if (whole == array).all():
             return whole.astype(np.uint8), ()
-    elif array.dtype.kind == "f" and least >= 0 and most <= 1:
+    elif kind == "f" and least >= 0 and most <= 1:
         scaled = array.astype(np.float64) * 255
         whole = np.rint(scaled)
         if np.abs(whole - scaled).max() <= _NEAR:
-            note = (
-                "numbers from 0 to 1 are taken as bytes divided by 255, as the network was trained on bytes."
+            return whole.astype(np.uint8), (
+                "numbers from 0 to 1 are taken as bytes divided by 255, as the network was trained on bytes.",
             )
-            return whole.astype(np.uint8), (note,)
     raise Refusal(
         "new samples must be bytes (uint8, 0 to 255) as the training samples were, or numbers that are bytes "
         f"or bytes divided by 255; got {array.dtype} from {least:g} to {most:g}. Convert them to uint8."

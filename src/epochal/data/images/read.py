@@ -1,12 +1,15 @@
-"""Reading all images of a listing to one size and number of channels."""
+"""Reading images to one size and number of channels, in threads or worker processes."""
 
 from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,18 +17,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.machine import cores
-from epochal.data.images.decoding import Decoding, ImageFiles, decoded_images, digest_of, in_threads
 from epochal.data.images.folder import Listing
-from epochal.data.images.levels import Counts, Levels
-from epochal.data.images.pixels import Header, Unreadable, believing_no_bombs, counts, header
+from epochal.data.images.pixels import (
+    Counts,
+    Header,
+    Levels,
+    Unreadable,
+    believing_no_bombs,
+    counts,
+    header,
+    pixels,
+)
+from epochal.data.rows import streams
 from epochal.data.source import Progress
 from epochal.data.streams.items import ItemRows
-from epochal.data.streams.large import streams
+from epochal.data.streams.workers import Workers
 from epochal.errors import Refusal
 
 _LARGEST_SUGGESTED = 128
 _NAMED = 3
 """Most bad images that are named."""
+
+_BLOCK = 256
+"""Images per progress report."""
+
+_PROBED, _LONG_SECONDS = 32, 10.0
+"""Images to time, and the total seconds from which worker processes pay off."""
 
 _T = TypeVar("_T")
 
@@ -71,7 +88,6 @@ class Images:
     listing: Listing
     inputs: Any
     """Bytes (n, height, width, channels), or `Rows` of them."""
-    digest: str
     notes: tuple[str, ...]
     levels: Levels | None
     marks: tuple[bytes, ...]
@@ -84,43 +100,42 @@ class Images:
         return np.array([at[name] for name in self.listing.labels], np.int32)
 
 
-class _Bad:
-    """Unreadable images: the first is refused, or all are left out and counted."""
+@dataclass
+class _Unreadable:
+    """Why images can't be read, by index: the first is refused, or all are left out and counted."""
 
-    def __init__(self, names: Sequence[str], skip: bool) -> None:
-        self._names, self._skip = names, skip
-        self.reasons: dict[int, str] = {}
+    names: Sequence[str]
+    skip: bool
+    reasons: dict[int, str] = field(default_factory=dict)
 
     def without(self, items: Iterable[tuple[int, _T | str]]) -> Iterator[tuple[int, _T]]:
-        """The items without errors, which are reported or refused."""
+        """The items that could be read."""
         for index, found in items:
             if not isinstance(found, str):
                 yield index, found
                 continue
-            if not self._skip:
+            if not self.skip:
                 raise Refusal(
-                    f"every image must be one that can be read; {self._names[index]} can't: {found}. "
+                    f"every image must be one that can be read; {self.names[index]} can't: {found}. "
                     "Repair or remove it, or leave such images out with `skip_bad=True`."
                 )
             self.reasons[index] = found
-        if len(self.reasons) == len(self._names):
+        if len(self.reasons) == len(self.names):
             first = min(self.reasons)
             raise Refusal(
-                f"at least 1 image must be one that can be read; got {len(self._names):,} that can't, "
-                f"the first of them {self._names[first]}: {self.reasons[first]}."
+                f"at least 1 image must be one that can be read; got {len(self.names):,} that can't, "
+                f"the first of them {self.names[first]}: {self.reasons[first]}."
             )
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes: how many were left out, and the first of them with reasons."""
         if not self.reasons:
             return ()
-        first = sorted(self.reasons)[:_NAMED]
-        named = "; ".join(f"{self._names[index]}: {self.reasons[index]}" for index in first)
-        more = "; …" if len(self.reasons) > _NAMED else ""
-        count, of = len(self.reasons), len(self._names)
+        count, of = len(self.reasons), len(self.names)
+        named = [f"{self.names[index]}: {self.reasons[index]}" for index in sorted(self.reasons)[:_NAMED]]
+        shown = "; ".join([*named, "…"] if count > _NAMED else named)
         verb = "is" if count == 1 else "are"
-        return (f"{count:,} of {of:,} images can't be read and {verb} left out ({named}{more}).",)
+        return (f"{count:,} of {of:,} images can't be read and {verb} left out ({shown}).",)
 
 
 def read_images(
@@ -135,132 +150,200 @@ def read_images(
 
     Headers are checked first, so that errors are found early.
     """
-    bad = _Bad(listing.names, options.skip_bad)
+    bad = _Unreadable(listing.names, options.skip_bad)
     with believing_no_bombs():
-        told = in_threads(_header_or_reason, listing.files, "images looked at", progress)
-        headers = dict(bad.without(enumerate(told)))
+        found = in_threads(partial(readable, header), listing.files, "images looked at", progress)
+        headers = dict(bad.without(enumerate(found)))
     size = options.resize or _one_size(listing, headers, wanted)
-    channels, notes = _channels(headers, options.color)
-    deep = [index for index in headers if headers[index].deep]
+    channels, note = _channels(headers, options.color)
+    notes = [note]
+    deep = [listing.files[index] for index in headers if headers[index].deep]
     if deep:
-        levels, more = _levels([listing.files[index] for index in deep], levels, progress)
-        notes += more
+        levels, note = _levels(deep, levels, progress)
+        notes.append(note)
     shape = (*size, channels)
     streamed = streams(len(headers) * math.prod(shape), stream)
     decode = Decoding(channels, options.resize, size, levels, keep=not streamed)
     decoded = decoded_images(decode, [listing.files[index] for index in headers], progress)
     values = np.empty((0 if streamed else len(headers), *shape), np.uint8)
-    marks: list[bytes] = []
-    kept: list[int] = []
+    marks: dict[int, bytes] = {}
     for index, image in bad.without(zip(headers, decoded, strict=True)):
         if not streamed:
-            values[len(kept)] = image
-        marks.append(image if streamed else digest_of(image))
-        kept.append(index)
-    sizes = {(headers[index].height, headers[index].width) for index in kept}
+            values[len(marks)] = image
+        marks[index] = image if streamed else digest_of(image)
+    sizes = {(headers[index].height, headers[index].width) for index in marks}
     if options.resize is not None and sizes != {size}:
-        notes += (f"images of {_many(sizes)} are resized to {size[0]}×{size[1]}.",)
-    if any(headers[index].transparent for index in kept):
-        notes += ("transparent pixels lie over white.",)
-    several = sum(headers[index].several for index in kept)
+        own = _by(*sizes) if len(sizes) == 1 else f"{len(sizes):,} sizes"
+        notes.append(f"images of {own} are resized to {_by(size)}.")
+    if any(headers[index].transparent for index in marks):
+        notes.append("transparent pixels lie over white.")
+    several = sum(headers[index].several for index in marks)
     if several:
         what = "1 image has" if several == 1 else f"{several:,} images have"
-        notes += (f"{what} several frames or pages: the first is read.",)
+        notes.append(f"{what} several frames or pages: the first is read.")
     rest = Listing(
-        tuple(listing.files[index] for index in kept),
-        tuple(listing.names[index] for index in kept),
-        None if listing.labels is None else tuple(listing.labels[index] for index in kept),
+        tuple(listing.files[index] for index in marks),
+        tuple(listing.names[index] for index in marks),
+        None if listing.labels is None else tuple(listing.labels[index] for index in marks),
     )
-    inputs: Any = values[: len(kept)]
+    inputs: Any = values[: len(marks)]
     if channels == 3 and options.color is None and len(inputs) and (inputs == inputs[..., :1]).all():
-        notes += (
-            "all images are gray, though in files of colors; `color=False` reads 1 channel in place of 3.",
+        notes.append(
+            "all images are gray, though in files of colors; `color=False` reads 1 channel in place of 3."
         )
     if streamed:
         items = ImageFiles(rest.files, rest.names, replace(decode, keep=True))
         inputs = ItemRows(items, shape, np.dtype(np.uint8), cores())
-    digest = hashlib.sha256(b"".join(marks)).hexdigest()
-    return Images(rest, inputs, digest, (*notes, *bad.notes, *listing.notes), levels, tuple(marks))
+    noticed = tuple(note for note in (*notes, *bad.notes, *listing.notes) if note)
+    return Images(rest, inputs, noticed, levels, tuple(marks.values()))
 
 
-def _levels(
-    files: Sequence[Path], known: Levels | None, progress: Progress | None
-) -> tuple[Levels, tuple[str, ...]]:
+def _levels(files: Sequence[Path], known: Levels | None, progress: Progress | None) -> tuple[Levels, str]:
     """Black and white levels of images with more than 8 bits, known or measured, with a note."""
     with believing_no_bombs():
-        total = Counts.sum(in_threads(_counts_or_none, files, "images measured", progress))
+        found = in_threads(partial(readable, counts), files, "images measured", progress)
+        # An unreadable image is reported when it is decoded.
+        total = Counts.sum(one for one in found if not isinstance(one, str))
     if known is None:
         levels = total.levels()
-        return levels, (total.note(levels),)
+        return levels, total.note(levels)
     if known.black <= total.least and total.most <= known.white:
-        return known, ()
+        return known, ""
     return known, (
         f"new images have values from {total.least:g} to {total.most:g}; those outside {known.black:g} to "
-        f"{known.white:g}, the range of the training images, are cut.",
+        f"{known.white:g}, the range of the training images, are cut."
     )
-
-
-def _counts_or_none(path: Path) -> Counts:
-    """The values of an image; empty if unreadable, which is reported when it is decoded."""
-    try:
-        return counts(path)
-    except Unreadable:
-        return Counts()
-
-
-def _header_or_reason(path: Path) -> Header | str:
-    try:
-        return header(path)
-    except Unreadable as reason:
-        return str(reason)
 
 
 def _one_size(
     listing: Listing, headers: dict[int, Header], wanted: tuple[int, int] | None
 ) -> tuple[int, int]:
-    """The common height and width, required unless images are resized."""
     sizes = {index: (one.height, one.width) for index, one in headers.items()}
-    first = next(iter(sizes)) if wanted is None else None
-    size = wanted if first is None else sizes[first]
-    assert size is not None
+    first = next(iter(sizes))
+    size = wanted or sizes[first]
     other = next((index for index in sizes if sizes[index] != size), None)
     if other is None:
         return size
-    got = f"{listing.names[other]} has {_said(sizes[other])}"
-    if first is None:
+    got = f"{listing.names[other]} has {_by(sizes[other])}"
+    if wanted is not None:
         raise Refusal(
-            f"new images must have {_said(size)} as the training images had; {got}. Resize it, or train with "
+            f"new images must have {_by(size)} as the training images had; {got}. Resize it, or train with "
             f"`resize={size}`, which new images then are brought to as well."
         )
     common = Counter(sizes.values()).most_common(1)[0][0]
     share = min(1.0, _LARGEST_SUGGESTED / max(common))
     suggested = tuple(max(1, round(side * share)) for side in common)
     raise Refusal(
-        f"images must have one size; {listing.names[first]} has {_said(size)} and {got} (height × width; "
+        f"images must have one size; {listing.names[first]} has {_by(size)} and {got} (height × width; "
         f"{len(set(sizes.values())):,} sizes). Bring all to one with "
         f"`resize={suggested}`."
     )
 
 
-def _said(size: tuple[int, int]) -> str:
+def _by(size: tuple[int, int]) -> str:
     return f"{size[0]}×{size[1]}"
 
 
-def _many(sizes: set[tuple[int, int]]) -> str:
-    return _said(next(iter(sizes))) if len(sizes) == 1 else f"{len(sizes):,} sizes"
-
-
-def _channels(headers: dict[int, Header], color: bool | None) -> tuple[int, tuple[str, ...]]:
+def _channels(headers: dict[int, Header], color: bool | None) -> tuple[int, str]:
     """1 for gray or 3 for RGB, with a note on the reason."""
     gray = sum(one.gray for one in headers.values())
     rest = len(headers) - gray
     if color is not None:
-        turned = gray if color else rest
-        kind = "RGB" if color else "gray"
-        return (3 if color else 1), (f"{turned:,} of {len(headers):,} images are made {kind}.",) * (
-            turned > 0
-        )
+        turned, kind = (gray, "RGB") if color else (rest, "gray")
+        note = f"{turned:,} of {len(headers):,} images are made {kind}." if turned else ""
+        return (3 if color else 1), note
     if rest == 0:
-        return 1, ("all images are gray: 1 channel; `color=True` reads them as RGB.",)
+        return 1, "all images are gray: 1 channel; `color=True` reads them as RGB."
     which = "all images have" if gray == 0 else f"{rest:,} of {len(headers):,} images have"
-    return 3, (f"{which} colors: 3 channels (RGB); `color=False` reads gray.",)
+    return 3, f"{which} colors: 3 channels (RGB); `color=False` reads gray."
+
+
+def readable(read: Callable[..., _T], path: Path, *arguments: Any) -> _T | str:
+    """What a function reads of an image, or why it is unreadable."""
+    try:
+        return read(path, *arguments)
+    except Unreadable as reason:
+        return str(reason)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Reads one image, in this process or another."""
+
+    channels: int
+    resize: tuple[int, int] | None
+    size: tuple[int, int]
+    levels: Levels | None = None
+    """The black and white levels of images with more than 8 bits."""
+    keep: bool = True
+    """Whether to keep the pixels, or only their digest."""
+
+    def __call__(self, path: Path) -> NDArray[np.uint8] | bytes | str:
+        """The pixels (height, width, channels); 32 bytes of digest; or a reason in words."""
+        found = readable(pixels, path, self.channels, self.resize, self.levels)
+        if isinstance(found, str):
+            return found
+        if found.shape[:2] != self.size:
+            return f"it has {found.shape[0]}×{found.shape[1]} pixels, and claimed other ones"
+        return found if self.keep else digest_of(found)
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Images by index, as `ItemRows` takes samples."""
+
+    files: tuple[Path, ...]
+    names: tuple[str, ...]
+    decode: Decoding
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        found = self.decode(self.files[index])
+        if isinstance(found, str):
+            raise Unreadable(f"{self.names[index]}: {found}")
+        return found, 0
+
+
+def decoded_images(decode: Decoding, files: Sequence[Path], progress: Progress | None) -> Iterator[Any]:
+    """`decode` of each file, in order: in threads, or in processes for large jobs.
+
+    Pillow holds the GIL for part of the work; a decoder crash in a worker becomes an error message.
+    """
+    what = "images read"
+    begin = time.perf_counter()
+    with believing_no_bombs():
+        first = list(in_threads(decode, files[:_PROBED], what, None))
+        yield from first
+        rest, count = files[_PROBED:], cores()
+        each = (time.perf_counter() - begin) / max(1, len(first))
+        if each * len(rest) < _LONG_SECONDS or count == 1:
+            yield from in_threads(decode, rest, what, progress, len(first))
+            return
+    with Workers(decode, count) as workers:
+        for done, found in enumerate(workers.map(rest, together=8), len(first) + 1):
+            yield found
+            if progress is not None and (done % _BLOCK == 0 or done == len(files)):
+                progress(what, done, len(files))
+
+
+def in_threads(
+    call: Callable[[Path], _T], files: Sequence[Path], what: str, progress: Progress | None, before: int = 0
+) -> Iterator[_T]:
+    """`call` of each file, in order.
+
+    No thread outlives a block: an abandoned generator may be collected by one
+    of its own threads, which can't wait for itself.
+    """
+    for start in range(0, len(files), _BLOCK):
+        with ThreadPoolExecutor(cores()) as pool:
+            found = list(pool.map(call, files[start : start + _BLOCK]))
+        yield from found
+        if progress is not None:
+            progress(what, before + min(start + _BLOCK, len(files)), before + len(files))
+
+
+def digest_of(image: NDArray[np.uint8]) -> bytes:
+    """A digest of an image, 32 bytes."""
+    return hashlib.sha256(np.ascontiguousarray(image).data).digest()

@@ -1,4 +1,4 @@
-"""The data set of a ranked table: its samples are pairs of rows."""
+"""The data set of a ranked table: its samples are pairs of items."""
 
 from __future__ import annotations
 
@@ -14,25 +14,56 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import named
 from epochal.data.arrays.arrays import inputs_of_array
-from epochal.data.columns import ColumnReference, called, default_name, resolve
+from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
-from epochal.data.rankings.pairs import Pairing, Pairs, pairs_of
-from epochal.data.recipe import COLUMNS, FILE, Recipe
+from epochal.data.recipe import Recipe, options_of
 from epochal.data.records import Damaged, built
-from epochal.data.source import Known, Source
-from epochal.data.tables.frames import NamedTable, is_frame, named_table
+from epochal.data.source import Known, Source, chosen
+from epochal.data.tables.frames import is_frame, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
 from epochal.data.task import Task
 from epochal.errors import Refusal
+from epochal.plan.permutation import permute
+
+BEST = ("lowest", "highest")
+"""The best target: the lowest of ranks, or the highest of scores."""
+PAIR_STREAM = 2**62
+"""The first permutation stream for the pairs of large groups, one per group, after those of epochs."""
+
+Int64s = NDArray[np.int64]
 
 _TASK = Task("binary", ("behind", "ahead"))
 """Class of the first item of a pair."""
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Options for making pairs.
+
+    Args:
+        best: "lowest" or "highest": the target that is ahead.
+        most: pairs of one group, at most; None for all. Which ones depends on seed and number of the group.
+        per_group: whether every group has the same total weight.
+        seed: of the random pairs.
+    """
+
+    best: str = "lowest"
+    most: int | None = None
+    per_group: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        best, most = self.best, self.most
+        if best not in BEST:
+            raise Refusal(f'best must be "lowest" (ranks) or "highest" (scores); got {best!r}.')
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+            raise Refusal(f"most must be a whole number of pairs of a group, at least 1; got {most!r}.")
 
 
 @dataclass(frozen=True)
@@ -113,35 +144,34 @@ def rank_pairs(
     ('1 group of one item makes no pair.', '3 pairs of 1 group, each as two opposite samples.')
     """
     arguments = locals().copy()
-    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
+    reading = chosen(Reading, arguments)
     pairing = Pairing(best, most, per_group, seed)
     if isinstance(source, (tuple, list)) and len(source) == 2 and not is_frame(source[0]):
         items, groups = _of_arrays(source[0], source[1], by)
         return _dataset(None, pairing, items, groups)
-    read = _table(source, reading)
+    if isinstance(source, str | Path) and Path(source).suffix.lower() in ARRAY_SUFFIXES:
+        name = existing(source).name
+        raise Refusal(f"pairs are made of a table; {name} has no named columns: give (inputs, ranks).")
+    read = named_table(source, reading)
+    if read is None:
+        raise Refusal(
+            f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
+        )
     table, names = read.table, tuple(read.table.column_names)
     at = resolve(by, names, "ep.rank_pairs(..., by=...)")
-    chosen = len(names) - 1 if target is None else resolve(target, names, "target")
-    if at == chosen:
+    goal = len(names) - 1 if target is None else resolve(target, names, "target")
+    if at == goal:
         raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")
-    options = TableOptions(
-        chosen + 1,
-        "regression",
-        tuple(keep),
-        (*drop, at + 1),
-        tuple(categorical),
-        tuple(numeric),
-        decimal=decimal,
-        date_format=date_format,
+    options = replace(
+        chosen(TableOptions, arguments), target=goal + 1, task="regression", drop=(*drop, at + 1)
     )
-    named = list(names) != [default_name(index) for index in range(len(names))]
-    items = dataset_of_table(table, options, read.name, read.notes, header=named)
+    items = dataset_of_table(table, options, read.name, read.notes, header=has_header(names))
     groups = _groups_of(table.column(at))[0][items.rows - 1]
     assert isinstance(items.encoder, Encoder)
-    roles = (called(names, at), f"target {called(names, chosen)}")
-    said = tuple(note for note in items.noticed if not note.startswith(roles))
+    roles = (called(names, at), f"target {called(names, goal)}")
+    others = tuple(note for note in items.noticed if not note.startswith(roles))
     encoder = PairEncoder(replace(items.encoder, missing=reading.marks), names[at], pairing)
-    found = _dataset(encoder, pairing, replace(items, noticed=said), groups)
+    found = _dataset(encoder, pairing, replace(items, noticed=others), groups)
     return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, arguments))
 
 
@@ -152,11 +182,10 @@ def items_of(
     read = read_new(encoder.table, source, reading)
     found = new_rows(replace(read, notes=()), encoder.table)
     notes = tuple(note for note in found.noticed if f'"{encoder.by}"' not in note)
-    found = replace(found, source=read.name, noticed=(*read.notes, *notes))
+    found = replace(found, noticed=(*read.notes, *notes))
     if encoder.by not in read.table.column_names:
         return found, None, []
-    groups, names = _groups_of(read.table.column(encoder.by))
-    return found, groups, names
+    return found, *_groups_of(read.table.column(encoder.by))
 
 
 def new_pairs(encoder: PairEncoder, source: Any, known: Known) -> Dataset:
@@ -174,7 +203,6 @@ def new_pairs(encoder: PairEncoder, source: Any, known: Known) -> Dataset:
 def _dataset(
     encoder: PairEncoder | None, pairing: Pairing, items: Dataset, groups: NDArray[np.int64]
 ) -> Dataset:
-    """Pairs of items as a dataset."""
     by = "group" if encoder is None else encoder.by
     assert items.targets is not None
     targets = items.targets.astype(np.float64)
@@ -182,30 +210,25 @@ def _dataset(
     both = np.stack([found.ahead, found.behind], axis=1)
     index = np.stack([both, both[:, ::-1]], axis=1).reshape(-1, 2)
     weights = np.repeat(found.weights, 2).astype(np.float32) if pairing.per_group else None
-    inputs = items.inputs[index]
     labels = np.tile(np.array([1, 0], np.int32), len(found.ahead))
+    pairs = "pair" if len(found.ahead) == 1 else "pairs"
+    best = f'the {pairing.best} "{items.target_name}" is ahead (`ep.rank_pairs(..., best=...)`)'
+    note = (
+        f"{len(found.ahead):,} {pairs} of {found.groups:,} {groups_word(found.groups, by)}, each as two "
+        f"opposite samples{f'; {best}' if items.target_name else ''}."
+    )
     return replace(
         items,
-        inputs=inputs,
+        inputs=items.inputs[index],
         targets=labels,
         task=_TASK,
         features=(),
         encoder=encoder,
-        noticed=(*items.noticed, *found.notes, _said(found, by, items.target_name, pairing.best)),
+        noticed=(*items.noticed, *found.notes, note),
         rows=items.rows[index[:, 0]],
         sample_weight=weights,
         groups=np.repeat(np.unique(found.group, return_inverse=True)[1], 2),
         fingerprint=fingerprint((by, items.fingerprint), index, labels, weights),
-    )
-
-
-def _said(found: Pairs, by: str, target: str, best: str) -> str:
-    groups = "group" if found.groups == 1 else "groups"
-    pairs = "pair" if len(found.ahead) == 1 else "pairs"
-    ahead = f'; the {best} "{target}" is ahead (`ep.rank_pairs(..., best=...)`)' if target else ""
-    of = "" if by == "group" else f' of "{by}"'
-    return (
-        f"{len(found.ahead):,} {pairs} of {found.groups:,} {groups}{of}, each as two opposite samples{ahead}."
     )
 
 
@@ -215,11 +238,9 @@ def _of_arrays(inputs: Any, targets: Any, by: Any) -> tuple[Dataset, NDArray[np.
         ranks = np.asarray(targets, np.float64)
     except (TypeError, ValueError) as error:
         raise Refusal(f"ranks must be numbers; got {np.asarray(targets).dtype}.") from error
-    for name, given in (("ranks", ranks), ("by", np.asarray(by, object))):
-        if given.shape != (len(values),):
-            raise Refusal(
-                f"{name} must have one value for each of the {len(values):,} items; got {given.shape}."
-            )
+    for name, shape in (("ranks", ranks.shape), ("by", np.shape(np.asarray(by, object)))):
+        if shape != (len(values),):
+            raise Refusal(f"{name} must have one value for each of the {len(values):,} items; got {shape}.")
     if np.isinf(ranks).any():
         raise Refusal("ranks must be finite, or NaN where there is none; got an infinite one.")
     groups, _ = _groups_of(pa.chunked_array([pa.array(np.asarray(by), from_pandas=True)]))
@@ -248,29 +269,113 @@ def _groups_of(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
     return numbers, [str(name) for name in coded.dictionary.to_pylist()]
 
 
-def _table(source: Any, reading: Reading) -> NamedTable:
-    if isinstance(source, str | Path) and Path(source).suffix.lower() in ARRAY_SUFFIXES:
-        name = existing(source).name
-        raise Refusal(f"pairs are made of a table; {name} has no named columns: give (inputs, ranks).")
-    found = named_table(source, reading)
-    if found is None:
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs of items of one group with different targets.
+
+    Args:
+        ahead: (pairs,) the item with the better target.
+        behind: (pairs,) the other.
+        group: (pairs,) the group of both.
+        weights: (pairs,) 1 / the number of pairs of its group.
+        groups: number of groups with pairs.
+        notes: what was left out, a sentence each.
+    """
+
+    ahead: Int64s
+    behind: Int64s
+    group: Int64s
+    weights: NDArray[np.float64]
+    groups: int
+    notes: tuple[str, ...]
+
+
+def pairs_of(
+    targets: NDArray[np.float64], groups: Int64s, pairing: Pairing, names: Sequence[str] = ("rank", "group")
+) -> Pairs:
+    """All pairs of items of a group with different targets, or a random subset.
+
+    Args:
+        targets: (n,) ranks or scores; NaN where there is none.
+        groups: (n,) whole numbers from 0; -1 where there is none.
+        pairing: the options.
+        names: of targets and groups in sentences.
+
+    Raises:
+        Refusal: no pair is left.
+
+    >>> found = pairs_of(np.array([1.0, 2, 2, 1, 5]), np.array([0, 0, 0, 1, 1]), Pairing())
+    >>> list(zip(found.ahead.tolist(), found.behind.tolist()))
+    [(0, 1), (0, 2), (3, 4)]
+    >>> found.weights.tolist(), found.notes
+    ([0.5, 0.5, 1.0], ('1 pair of equal rank is left out.',))
+    """
+    most = pairing.most
+    known = np.flatnonzero(np.isfinite(targets) & (groups >= 0))
+    worth = targets[known] if pairing.best == "lowest" else -targets[known]
+    order = np.lexsort((worth, groups[known]))
+    items, group, worth = known[order], groups[known][order], worth[order]
+    at = np.arange(len(items))
+    opens = np.append(True, group[1:] != group[:-1])[: len(items)]
+    begin = np.maximum.accumulate(np.where(opens, at, 0))
+    differs = opens | np.append(True, worth[1:] != worth[:-1])[: len(items)]
+    # The number of items ahead of each: pairs of all groups are numbered consecutively.
+    better = np.maximum.accumulate(np.where(differs, at, 0)) - begin
+    ends = np.cumsum(better)
+    first = np.flatnonzero(opens)
+    sizes = np.diff(np.append(first, len(items)))
+    counts = np.add.reduceat(better, first) if len(first) else np.zeros(0, np.int64)
+    notes = _notes(len(targets) - len(known), sizes, counts, names)
+    if not counts.sum():
         raise Refusal(
-            f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
+            f"a ranking must have a group with two items of different {names[0]}; got none among "
+            f"{len(targets):,} items in {len(first):,} {groups_word(len(first), names[1])}."
         )
-    return found
+    kept = counts if most is None else np.minimum(counts, most)
+    begins, before = np.cumsum(kept) - kept, np.cumsum(counts) - counts
+    numbers = np.arange(int(kept.sum())) + np.repeat(before - begins, kept)
+    for large in np.flatnonzero(kept < counts):
+        total, taken = int(counts[large]), int(kept[large])
+        drawn = permute(pairing.seed, PAIR_STREAM + int(group[first[large]]), total, np.arange(taken))
+        numbers[begins[large] : begins[large] + taken] = before[large] + np.sort(drawn)
+    second = np.searchsorted(ends, numbers, side="right")
+    ahead = begin[second] + numbers - (ends[second] - better[second])
+    if (kept < counts).any():
+        notes.append(
+            f"{int(kept.sum()):,} of {int(counts.sum()):,} pairs are drawn, at most {most:,} of one group."
+        )
+    weights = np.repeat(1 / np.maximum(kept, 1), kept)
+    return Pairs(items[ahead], items[second], group[second], weights, int((counts > 0).sum()), tuple(notes))
+
+
+def _notes(unknown: int, sizes: Int64s, counts: Int64s, names: Sequence[str]) -> list[str]:
+    rank, group = names
+    notes: list[str] = []
+    if unknown:
+        notes.append(
+            f"{unknown:,} {'item has' if unknown == 1 else 'items have'} no {rank} or no {group}: left out."
+        )
+    single = int((sizes == 1).sum())
+    if single:
+        makes = "makes" if single == 1 else "make"
+        notes.append(f"{single:,} {groups_word(single, group)} of one item {makes} no pair.")
+    ties = int((sizes * (sizes - 1) // 2).sum() - counts.sum())
+    if ties:
+        are = "pair of equal {} is" if ties == 1 else "pairs of equal {} are"
+        notes.append(f"{ties:,} {are.format(rank)} left out.")
+    return notes
+
+
+def groups_word(count: int, name: str) -> str:
+    """The word for so many groups; the plural of their column's name is not known."""
+    of = "" if name == "group" else f' of "{name}"'
+    return f"group{of}" if count == 1 else f"groups{of}"
 
 
 RANKINGS = Source(
     recognizes=lambda source: True,
     load=lambda source, arguments, progress: rank_pairs(source, **arguments),
-    options={
-        **dict.fromkeys(("by", "target"), ColumnReference),
-        "best": str,
-        **dict.fromkeys(("most", "seed"), int),
-        "per_group": bool,
-        **COLUMNS,
-        **FILE,
-    },
+    options={**options_of(rank_pairs), "by": ColumnReference},
     reader="rank_pairs",
     encoder=PairEncoder,
     encode_new=new_pairs,

@@ -42,7 +42,7 @@ class Clock:
     hours: bool = False
     zone: str = ""
 
-    def read(self, column: pa.ChunkedArray, said: str) -> Times:
+    def read(self, column: pa.ChunkedArray, known_as: str) -> Times:
         """The time of each row.
 
         Raises:
@@ -51,17 +51,18 @@ class Clock:
         if column.null_count:
             row = pc.index(pc.is_null(column), True).as_py() + 1
             raise Refusal(
-                f"{said} is the time and may miss no value; got none in row {row:,}. "
+                f"{known_as} is the time and may miss no value; got none in row {row:,}. "
                 "Fill it in, or remove that row."
             )
         if self.kind == "date":
-            dates = to_dates(column.combine_chunks(), self.form, said, utc=True)
-            seconds: Times = np.asarray(dates.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
-            return seconds
-        numbers: Times = np.asarray(to_numbers(column.combine_chunks(), said), np.float64)
+            dates = to_dates(column.combine_chunks(), self.form, known_as, utc=True)
+            return np.asarray(dates.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+        numbers: Times = np.asarray(to_numbers(column.combine_chunks(), known_as), np.float64)
         if not np.isfinite(numbers).all():
             row = int(np.argmin(np.isfinite(numbers)))
-            raise Refusal(f"{said} is the time and must be finite; got {numbers[row]:g} in row {row + 1:,}.")
+            raise Refusal(
+                f"{known_as} is the time and must be finite; got {numbers[row]:g} in row {row + 1:,}."
+            )
         return numbers
 
     def say(self, time: Any) -> str:
@@ -83,15 +84,11 @@ class Clock:
 
 
 def in_order(
-    clock: Clock, times: Sequence[Times], rows: Sequence[NDArray[np.int64]], said: str
+    clock: Clock, times: Sequence[Times], rows: Sequence[NDArray[np.int64]], known_as: str
 ) -> tuple[list[NDArray[np.int64]], str]:
     """Indices that sort each series by time, and a note if they were not sorted.
 
-    Args:
-        clock: the kind of time.
-        times: by series, in the order of the table.
-        rows: their rows in the table, from 1.
-        said: the column in a sentence.
+    `times` and `rows`, their rows in the table from 1, are by series, in the order of the table.
 
     Raises:
         Refusal: two rows of a series at the same time.
@@ -102,23 +99,23 @@ def in_order(
     for own, numbers, order in zip(times, rows, orders, strict=True):
         same = np.flatnonzero(np.diff(own[order]) == 0)
         if len(same):
-            raise _twice(clock, own[order], numbers[order], same, said)
+            raise _twice(clock, own[order], numbers[order], same, known_as)
     steps = [np.diff(own) for own in times]
     if all((one > 0).all() for one in steps):
         return orders, ""
     if all((one < 0).all() for one in steps):
-        return orders, f"{said} falls from row to row: sorted, the oldest row first."
+        return orders, f"{known_as} falls from row to row: sorted, the oldest row first."
     series = next(number for number, one in enumerate(steps) if (one < 0).any())
     at = int(np.argmax(steps[series] < 0))
     first, second = (clock.say(times[series][place]) for place in (at, at + 1))
     return orders, (
-        f"{said} does not rise from row to row ({second} in row {int(rows[series][at + 1]):,} comes after "
-        f"{first}): sorted by it."
+        f"{known_as} does not rise from row to row ({second} in row {int(rows[series][at + 1]):,} comes "
+        f"after {first}): sorted by it."
     )
 
 
 def _twice(
-    clock: Clock, times: Times, rows: NDArray[np.int64], same: NDArray[np.int64], said: str
+    clock: Clock, times: Times, rows: NDArray[np.int64], same: NDArray[np.int64], known_as: str
 ) -> Refusal:
     """The refusal of rows at the same time; `times` are sorted, `same` the first of each pair."""
     at = int(same[0])
@@ -126,14 +123,14 @@ def _twice(
     if clock.hours and not clock.zone and set_back(times[same]):
         hour = np.datetime64(int(times[at]), "s").item().strftime("%Y-%m-%d %H:%M")
         return Refusal(
-            f"{said} has the hour from {hour} twice (rows {first:,} and {second:,}), as local time has it "
-            "when clocks are set back. Write the times in UTC, or name their time zone: "
+            f"{known_as} has the hour from {hour} twice (rows {first:,} and {second:,}), as local time has "
+            "it when clocks are set back. Write the times in UTC, or name their time zone: "
             '`time_zone="Europe/Berlin"`, for example.'
         )
     exact = clock.kind == "date" and not clock.form and clock.hours
     to, finer = (", to the second", _FINER) if exact else ("", "")
     return Refusal(
-        f"{said} must have each time once{to}; got {clock.say(times[at])} in row {first:,} and "
+        f"{known_as} must have each time once{to}; got {clock.say(times[at])} in row {first:,} and "
         f"in row {second:,}. Name the column that tells several series apart with `by=COLUMN`, or "
         f"remove one of the rows.{finer}"
     )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import compress, pairwise
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from epochal.common.printable import shortlist
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.series.clock import Times, as_utc, in_order
 from epochal.data.series.encoder import WindowEncoder
-from epochal.data.series.steps import Step, usual_step
+from epochal.data.series.steps import usual_step
 from epochal.data.series.timeline import Timeline, gap_notes
 from epochal.data.tables.encode import as_text, encode, plain_numbers
 from epochal.data.tables.target import target_numbers
@@ -25,26 +27,19 @@ _SEASONS |= {("seconds", 86_400): 7, ("seconds", 3600): 24}
 
 
 def cut(
-    encoder: WindowEncoder,
-    table: pa.Table,
-    at: dict[int, int],
-    source: str,
-    notes: Sequence[str],
-    least: int,
+    encoder: WindowEncoder, table: pa.Table, at: dict[int, int], source: str, notes: Sequence[str], least: int
 ) -> Dataset:
     """Cut a table into windows; column i of the training table is at `at[i]`.
 
     Raises:
         Refusal: repeated times, missing values, or fewer than `least` windows.
     """
-    names = encoder.table.names
     members, labels = _groups(encoder, table, at)
     times = _times(encoder, table, at, members)
-    said = "the rows" if encoder.time is None else called(names, encoder.time)
-    orders, unsorted = in_order(encoder.clock, times, [own + 1 for own in members], said)
+    name = "the rows" if encoder.time is None else called(encoder.table.names, encoder.time)
+    orders, unsorted = in_order(encoder.clock, times, [own + 1 for own in members], name)
     members = [own[order] for own, order in zip(members, orders, strict=True)]
     times = [own[order] for own, order in zip(times, orders, strict=True)]
-    rows = [own + 1 for own in members]
     values = _values(encoder, table.column(at[encoder.target]), members)
     features, unseen = encode(table, encoder.table, [at[column.index] for column in encoder.table.columns])
     if least > 1:
@@ -52,17 +47,16 @@ def cut(
     step = encoder.step
     parts = [_stretches(encoder, own) for own in times]
     begins = [_begins(encoder, own) for own in parts]
-    kept = [len(begin) > 0 for begin in begins]
-    told = [*notes, *([unsorted] if unsorted else []), *unseen]
-    told += _short(encoder, members, labels, parts, kept, source, new=least == 1)
-    chosen = [number for number, long in enumerate(kept) if long]
-    members, labels = [members[number] for number in chosen], [labels[number] for number in chosen]
-    times, rows = [times[number] for number in chosen], [rows[number] for number in chosen]
-    values, begins = [values[number] for number in chosen], [begins[number] for number in chosen]
+    long = [len(begin) > 0 for begin in begins]
+    noticed = [*notes, *([unsorted] if unsorted else []), *unseen]
+    noticed += _short(encoder, members, labels, parts, long, source, new=least == 1)
+    labels, members = list(compress(labels, long)), list(compress(members, long))
+    times, values = list(compress(times, long)), list(compress(values, long))
+    begins = list(compress(begins, long))
     if encoder.period < 0:
         season = 0 if step is None else step.rows_of_season or _SEASONS.get((step.unit, int(step.size)), 0)
         encoder = replace(encoder, period=season if season <= encoder.lags else 0)
-    line = _timeline(encoder, labels, times, rows, values, begins)
+    line = _timeline(encoder, labels, times, [own + 1 for own in members], values, begins)
     inputs = np.concatenate(
         [
             _inputs(encoder, features[own], series, begin)
@@ -74,13 +68,13 @@ def cut(
             f"{source} must give at least {least} windows of {encoder.lags + encoder.horizon} rows; "
             f"got {len(inputs)}. Use fewer lags or a shorter horizon."
         )
-    _relative_inputs(encoder, line, inputs)
-    targets = _targets(encoder, line)
-    first = line.begin + encoder.lags
-    numbers = np.concatenate([_beyond(own, encoder.horizon) for own in rows])
-    offsets = np.cumsum([0, *(len(own) + encoder.horizon for own in rows)])[line.series]
+    targets = None if encoder.ahead else _targets(encoder, line, begins)
+    beyond = np.zeros(encoder.horizon, np.int64)
+    first = [
+        np.append(own, beyond)[begin + encoder.lags] for own, begin in zip(line.rows, begins, strict=True)
+    ]
     if least > 1:
-        told += _told(encoder, line, step)
+        noticed += _notes(encoder, line)
     return Dataset(
         inputs=inputs,
         targets=targets,
@@ -90,11 +84,11 @@ def cut(
         encoder=replace(encoder, ahead=False),
         target_name=encoder.target_name,
         source=source,
-        noticed=tuple(told),
-        rows=numbers[offsets + first],
+        noticed=tuple(noticed),
+        rows=np.concatenate(first),
         sample_weight=None,
         fingerprint=fingerprint((*encoder.table.features, encoder.target_name), inputs, targets, line.level),
-        timeline=replace(line, step=step),
+        timeline=line,
     )
 
 
@@ -105,10 +99,10 @@ def _groups(
     if encoder.by is None:
         return [np.arange(table.num_rows, dtype=np.int64)], [""]
     column = as_text(table.column(at[encoder.by])).combine_chunks()
-    said = called(encoder.table.names, encoder.by)
+    known_as = called(encoder.table.names, encoder.by)
     if column.null_count:
         row = int(np.argmin(column.is_valid().to_numpy(zero_copy_only=False))) + 1
-        raise Refusal(f"{said} tells the series apart and may miss no value; got none in row {row:,}.")
+        raise Refusal(f"{known_as} tells the series apart and may miss no value; got none in row {row:,}.")
     coded = column.dictionary_encode()
     codes = coded.indices.to_numpy()
     order = np.argsort(codes, kind="stable").astype(np.int64)
@@ -135,10 +129,10 @@ def _values(
     Raises:
         Refusal: a missing or non-numeric value, with its row.
     """
-    said = called(encoder.table.names, encoder.target)
-    column = plain_numbers(column, encoder.table.columns[0], said)
+    known_as = called(encoder.table.names, encoder.target)
+    column = plain_numbers(column, encoder.table.columns[0], known_as)
     missing = np.asarray(column.is_null().to_numpy())
-    target_numbers(column.drop_null(), said)
+    target_numbers(column.drop_null(), known_as)
     numbers = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
     found = []
     for own in members:
@@ -146,13 +140,13 @@ def _values(
         if lost.any() and encoder.fill is None:
             row = int(own[np.argmax(lost)]) + 1
             raise Refusal(
-                f"{said} is forecast from its own past and may miss no value; got {int(missing.sum()):,} "
+                f"{known_as} is forecast from its own past and may miss no value; got {int(missing.sum()):,} "
                 f"missing, first in row {row:,}. "
                 '`fill="forward"` carries the last value onward; or remove what comes before.'
             )
         if len(own) and lost[0]:
             raise Refusal(
-                f"{said} must begin with a value, which filling forward carries onward; got none in row "
+                f"{known_as} must begin with a value, which filling forward carries onward; got none in row "
                 f"{int(own[0]) + 1:,}. Remove the rows before the first value."
             )
         found.append(numbers[own][_carried(lost)])
@@ -170,11 +164,20 @@ def _stretches(encoder: WindowEncoder, times: Times) -> list[tuple[int, int]]:
     """Start and end of the stretches of a series between gaps."""
     if encoder.step is None or encoder.across_gaps or len(times) < 2:
         return [(0, len(times))]
-    cuts = np.flatnonzero(encoder.step.gaps(times)) + 1
-    return [
-        (int(begin), int(end))
-        for begin, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(times)], strict=True)
-    ]
+    cuts = np.flatnonzero(encoder.step.cuts(times)[0]) + 1
+    return list(pairwise([0, *cuts.tolist(), len(times)]))
+
+
+_REMEDIES = {
+    (True, True): "Give more rows, or train anew with a shorter window (`lags`) or with `across_gaps=True`.",
+    (True, False): "Use a shorter window (`lags`), or let windows cross gaps: `across_gaps=True`.",
+    (
+        False,
+        True,
+    ): "Give more rows, those before them included, or train anew with a shorter window (`lags`).",
+    (False, False): "Use a shorter window (`lags`) or more rows.",
+}
+"""What to do where no window fits, by whether gaps are the reason and whether the rows are new."""
 
 
 def _short(
@@ -182,7 +185,7 @@ def _short(
     members: list[NDArray[np.int64]],
     labels: list[str],
     parts: list[list[tuple[int, int]]],
-    kept: list[bool],
+    long: list[bool],
     source: str,
     new: bool,
 ) -> list[str]:
@@ -191,40 +194,28 @@ def _short(
     `new`: the window length is fixed by the network.
     """
     needed = encoder.lags + (0 if encoder.ahead else encoder.horizon)
-    if not any(kept):
-        longest = max(len(own) for own in members)
+    if not any(long):
+        most = max(len(own) for own in members)
+        gaps = most >= needed
+        if gaps:
+            most = max(end - begin for own in parts for begin, end in own)
         of = source if encoder.by is None else f"a series of {source}"
-        ahead = "" if encoder.ahead else f" and {encoder.horizon} to forecast"
-        if longest >= needed:
-            between = max(end - begin for own in parts for begin, end in own)
-            how = (
-                "Give more rows, or train anew with a shorter window (`lags`) or with `across_gaps=True`."
-                if new
-                else "Use a shorter window (`lags`), or let windows cross gaps: `across_gaps=True`."
-            )
-            raise Refusal(
-                f"{of} must have at least {needed:,} rows without a gap in time for a window of "
-                f"{encoder.lags:,}{ahead}; got {between:,}. {how}"
-            )
-        how = (
-            "Give more rows, those before them included, or train anew with a shorter window (`lags`)."
-            if new
-            else "Use a shorter window (`lags`) or more rows."
-        )
         raise Refusal(
-            f"{of} must have at least {needed:,} rows for a window of {encoder.lags:,}{ahead}; got "
-            f"{longest:,}. {how}"
+            f"{of} must have at least {needed:,} rows{' without a gap in time' if gaps else ''} for a window "
+            f"of {encoder.lags:,}{'' if encoder.ahead else f' and {encoder.horizon} to forecast'}; got "
+            f"{most:,}. {_REMEDIES[gaps, new]}"
         )
     short = [
         f'"{label}" ({len(own)})' if label else f"({len(own)})"
-        for own, label, long in zip(members, labels, kept, strict=True)
-        if not long
+        for own, label, enough in zip(members, labels, long, strict=True)
+        if not enough
     ]
     if not short:
         return []
-    shown = ", ".join(short[:5]) + (", …" if len(short) > 5 else "")
     which = "1 series is" if len(short) == 1 else f"{len(short):,} series are"
-    return [f"{which} shorter than the {needed:,} rows of a window and left out: {shown}."]
+    return [
+        f"{which} shorter than the {needed:,} rows of a window and left out: {shortlist(short, quote='')}."
+    ]
 
 
 def _begins(encoder: WindowEncoder, parts: list[tuple[int, int]]) -> NDArray[np.int64]:
@@ -251,15 +242,14 @@ def _timeline(
 ) -> Timeline:
     anchors = [series[begin + encoder.lags - 1] for series, begin in zip(values, begins, strict=True)]
     last = np.concatenate(anchors)
-    if encoder.relative == "ratio":
-        for of_series, own, begin in zip(anchors, rows, begins, strict=True):
-            if (of_series <= 0).any():
-                at = int(np.argmax(of_series <= 0))
-                raise Refusal(
-                    f"{called(encoder.table.names, encoder.target)} must be above 0 to be seen as a ratio; "
-                    f"got {of_series[at]:g} in row {own[begin[at] + encoder.lags - 1]:,}. Use "
-                    '`relative="difference"`.'
-                )
+    if encoder.relative == "ratio" and (last <= 0).any():
+        number = next(number for number, anchor in enumerate(anchors) if (anchor <= 0).any())
+        at = int(np.argmax(anchors[number] <= 0))
+        raise Refusal(
+            f"{called(encoder.table.names, encoder.target)} must be above 0 to be seen as a ratio; got "
+            f"{anchors[number][at]:g} in row {rows[number][begins[number][at] + encoder.lags - 1]:,}. Use "
+            '`relative="difference"`.'
+        )
     return Timeline(
         names=tuple(labels),
         times=tuple(times),
@@ -273,6 +263,7 @@ def _timeline(
         unit=last if encoder.relative == "ratio" else np.ones(len(last)),
         period=encoder.period,
         clock=encoder.clock,
+        step=encoder.step,
         by="" if encoder.by is None else encoder.table.names[encoder.by],
     )
 
@@ -289,57 +280,40 @@ def _inputs(
         for column in range(1, features.shape[1]):
             features[:, column] = features[_carried(np.isnan(features[:, column])), column]
     view = np.lib.stride_tricks.sliding_window_view(features, encoder.lags, axis=0)
-    cut: NDArray[np.float32] = np.ascontiguousarray(view[begins].transpose(0, 2, 1))
-    return cut
+    inputs: NDArray[np.float32] = np.ascontiguousarray(view[begins].transpose(0, 2, 1))
+    if encoder.relative is not None:  # to the last value of each window, in float64
+        exact = series[begins[:, None] + np.arange(encoder.lags)]
+        inputs[:, :, 0] = (exact - exact[:, -1:]) / (exact[:, -1:] if encoder.relative == "ratio" else 1.0)
+    return inputs
 
 
-def _relative_inputs(encoder: WindowEncoder, line: Timeline, inputs: NDArray[np.float32]) -> None:
-    """Make the forecast column relative to the last value of each window, in float64."""
-    if encoder.relative is None:
-        return
-    back = np.arange(encoder.lags)
-    for number, series in enumerate(line.values):
-        own = line.series == number
-        exact = series[line.begin[own][:, None] + back]
-        inputs[own, :, 0] = (exact - line.level[own][:, None]) / line.unit[own][:, None]
-
-
-def _targets(encoder: WindowEncoder, line: Timeline) -> NDArray[np.float64] | None:
-    """The targets; None if some lie beyond the end."""
-    if encoder.ahead:
-        return None
-    ahead = np.arange(encoder.horizon)
-    exact = np.empty((len(line.begin), encoder.horizon))
-    for number, series in enumerate(line.values):
-        own = line.series == number
-        exact[own] = series[(line.begin[own] + encoder.lags)[:, None] + ahead]
-    targets: NDArray[np.float64] = (exact - line.level[:, None]) / line.unit[:, None]
+def _targets(encoder: WindowEncoder, line: Timeline, begins: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+    ahead = encoder.lags + np.arange(encoder.horizon)
+    exact = [series[begin[:, None] + ahead] for series, begin in zip(line.values, begins, strict=True)]
+    targets = (np.concatenate(exact) - line.level[:, None]) / line.unit[:, None]
     return targets[:, 0] if encoder.horizon == 1 else targets
 
 
-def _beyond(rows: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
-    """The rows of a series, and 0 beyond its end."""
-    return np.append(rows, np.zeros(horizon, np.int64))
-
-
-def _told(encoder: WindowEncoder, line: Timeline, step: Step | None) -> list[str]:
-    """Notes on the windows."""
+def _notes(encoder: WindowEncoder, line: Timeline) -> list[str]:
+    step = line.step
     names = encoder.table.names
-    told = []
+    notes = []
     if encoder.time is not None:
         clock, first, last = encoder.clock, min(t[0] for t in line.times), max(t[-1] for t in line.times)
         even = step is not None and all((step.distances(times) == step.size).all() for times in line.times)
         every = "" if step is None else f", {step} apart" if even else f", usually {step} apart"
-        told.append(
+        notes.append(
             f"{called(names, encoder.time)} is the time, {clock.say(first)} to {clock.say(last)}{every}; "
             "`time=COLUMN` names another column."
         )
-        told += gap_notes(line, step, encoder.across_gaps)
+        notes += gap_notes(line, encoder.across_gaps)
     if encoder.by is not None:
-        told.append(f"{called(names, encoder.by)} tells {len(line.names):,} series apart; no window crosses.")
+        notes.append(
+            f"{called(names, encoder.by)} tells {len(line.names):,} series apart; no window crosses."
+        )
     ahead = "the next value" if encoder.horizon == 1 else f"the next {encoder.horizon:,} values"
-    further = ", ".join(encoder.table.features[1:4]) + (", …" if len(encoder.table.features) > 4 else "")
-    told.append(
+    further = shortlist(encoder.table.features[1:], 3, quote="")
+    notes.append(
         f"target {called(names, encoder.target)}: {ahead} forecast from the {encoder.lags:,} rows before"
         + (f", with {further}" if further else "")
         + f": {len(line.begin):,} windows"
@@ -347,9 +321,9 @@ def _told(encoder: WindowEncoder, line: Timeline, step: Step | None) -> list[str
     )
     if encoder.relative is not None:
         how = "differences from" if encoder.relative == "difference" else "shares of"
-        told.append(f"the target is seen and predicted in {how} the last value of its window.")
+        notes.append(f"the target is seen and predicted in {how} the last value of its window.")
     if encoder.period:
-        told.append(
+        notes.append(
             f"a season of {encoder.period} rows is assumed for the naive forecast; `period=...` sets it."
         )
-    return told
+    return notes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.faces import option
-from epochal.data.columns import ColumnReference, called, reference, resolve, resolve_all
+from epochal.data.columns import ColumnReference, called, has_header, reference, resolve, resolve_all
 from epochal.data.files.npy import ARRAY_SUFFIXES, read_array
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
@@ -36,21 +36,8 @@ _EVEN = 0.8
 """The share of rows one step apart that makes numbers a time, if no name does."""
 
 
-@dataclass(frozen=True)
-class SeriesColumns:
-    """The columns of an ordered table: in `encoder` the forecast one first, then the other inputs."""
-
-    encoder: Encoder
-    clock: Clock
-    time: int | None
-    by: int | None
-    notes: tuple[str, ...]
-
-
 def series_table(
-    source: Any,
-    target: ColumnReference | None,
-    reading: Reading,
+    source: Any, target: ColumnReference | None, reading: Reading
 ) -> tuple[pa.Table, str, tuple[str, ...], ColumnReference | None]:
     """The table of a source, its name, notes on how it was read, and the target given beside it."""
     suffix = Path(source).suffix.lower() if isinstance(source, str | Path) else ""
@@ -83,87 +70,86 @@ def _of_numbers(source: Any) -> pa.Table:
 
 def series_columns(
     table: pa.Table,
+    options: TableOptions,
     *,
-    target: ColumnReference | None,
     time: ColumnReference | None,
     time_zone: str | None,
     by: ColumnReference | None,
     inputs: Sequence[ColumnReference] | None,
-    keep: Sequence[ColumnReference],
-    drop: Sequence[ColumnReference],
-    categorical: Sequence[ColumnReference],
-    numeric: Sequence[ColumnReference],
-    named: bool,
-    decimal: str | None = None,
-    date_format: str | None = None,
-) -> SeriesColumns:
-    """Determine the role of each column.
+) -> tuple[Encoder, Clock, int | None, int | None, list[str]]:
+    """The encoder of a row, the forecast column first; the clock; the columns of time and series; and notes.
 
     Raises:
         Refusal: an unknown column, one column in two roles, or a non-numeric target.
     """
     names = tuple(table.column_names)
-    dropped = resolve_all(drop, names, "drop")
+    dropped = resolve_all(options.drop, names, "drop")
     series = None if by is None else resolve(by, names, "by")
     when = None if time is None else resolve(time, names, "time")
-    chosen = _target(table, target, {series, when} | dropped)
+    chosen = _target(table, options.target, {series, when} | dropped)
     for role, index in (("series", series), ("time", when), ("drop", next(iter(dropped & {chosen}), None))):
         if index == chosen:
             raise Refusal(f"{role} must be another column than the target; got {called(names, chosen)}.")
     if series is not None and series == when:
         raise Refusal(f"series and time must be two columns; got {called(names, series)} for both.")
     if when is None:
-        when = _time(table, {chosen, series} | dropped, series, date_format)
-    clock, doubt = (Clock(), "") if when is None else _clock(table.column(when), names, when, date_format)
+        when = _time(table, {chosen, series} | dropped, series, options.date_format)
+    clock, note = (
+        (Clock(), "") if when is None else _clock(table.column(when), names, when, options.date_format)
+    )
     if time_zone is not None:
         clock = _in_zone(clock, time_zone, table, when)
-    given = {
-        "keep": resolve_all(keep, names, "keep"),
-        "categorical": resolve_all(categorical, names, "categorical"),
-        "numeric": resolve_all(numeric, names, "numeric"),
-    }
-    wanted = None if inputs is None else resolve_all(inputs, names, "inputs")
-    columns = [
-        _target_column(
-            table.column(chosen), names, chosen, Hints(decimal, decimal_mark=mark_of_columns(table))
-        )
-    ]
+    keep = resolve_all(options.keep, names, "keep")
+    categorical = resolve_all(options.categorical, names, "categorical")
+    numeric = resolve_all(options.numeric, names, "numeric")
+    wanted = frozenset(range(len(names))) if inputs is None else resolve_all(inputs, names, "inputs")
+    listed = keep | categorical | numeric | (frozenset() if inputs is None else wanted)
+    columns = [_target_column(table, chosen, options.decimal)]
     left_out: list[LeftOut] = []
-    notes: list[str] = [doubt] if doubt else []
+    notes = [note]
     if when is None:
-        _refuse_unread_time(table, {chosen, series} | dropped | given["categorical"] | given["keep"], wanted)
-    hints = replace(
-        hints_of(table, TableOptions(date_format=date_format), {chosen, series, when}), decimal=decimal
-    )
+        aside = {chosen, series} | dropped | categorical | keep
+        _refuse_unread_time(table, aside if inputs is None else aside | wanted)
+    hints = hints_of(table, options, {chosen, series, when})
     for index, name in enumerate(names):
-        listed = any(index in each for each in given.values()) or (wanted is not None and index in wanted)
         if index in (chosen, series):
             continue
-        if index in dropped or (wanted is not None and not listed) or (index == when and not listed):
+        if index in dropped or index not in wanted | listed or (index == when and index not in listed):
             left_out.append(LeftOut(name, index, "the time" if index == when else "not asked for"))
             continue
+        column = table.column(index)
+        counts = _counts_evenly(column)
         found, note = recognize(
             names,
-            table.column(index),
+            column,
             index,
-            keep=index in given["keep"] or (listed and index not in given["categorical"] | given["numeric"]),
-            categorical=index in given["categorical"],
-            numeric=index in given["numeric"] or _measured(table.column(index)),
+            keep=index in keep or index in listed - categorical - numeric,
+            categorical=index in categorical,
+            numeric=index in numeric or (_numbers(column) and column.null_count < len(column) and not counts),
             hints=hints,
         )
-        if not listed and _counts_evenly(table.column(index)):
+        if counts and index not in listed:
             kept = option("keep", [reference(names, index)])
             note = f"{called(names, index)} only counts the rows: left out; {kept} keeps it."
             found = LeftOut(name, index, "counts the rows")
-        notes += [note] if note else []
+        notes.append(note)
         if isinstance(found, LeftOut):
             left_out.append(found)
-        else:
-            columns.append(found)
-            notes += _filled(table.column(index), found, names)
+            continue
+        columns.append(found)
+        if column.null_count:
+            instead = (
+                "a missing level is no level"
+                if found.kind == "category"
+                else "numbers are filled with the median of the training windows, and an indicator says where"
+            )
+            notes.append(
+                f"{called(names, index)} misses {column.null_count:,} values: {instead}; "
+                '`fill="forward"` carries the last one on.'
+            )
     encoder = Encoder(
         names=names,
-        header=named,
+        header=has_header(names),
         columns=tuple(columns),
         left_out=tuple(left_out),
         target=None,
@@ -171,26 +157,7 @@ def series_columns(
         weight=None,
         task=None,
     )
-    return SeriesColumns(encoder, clock, when, series, tuple(notes))
-
-
-def _filled(column: pa.ChunkedArray, found: Column, names: Sequence[str]) -> list[str]:
-    if not column.null_count:
-        return []
-    instead = (
-        "a missing level is no level"
-        if found.kind == "category"
-        else "numbers are filled with the median of the training windows, and an indicator says where"
-    )
-    return [
-        f"{called(names, found.index)} misses {column.null_count:,} values: {instead}; "
-        '`fill="forward"` carries the last one on.'
-    ]
-
-
-def _measured(column: pa.ChunkedArray) -> bool:
-    """Whether a column holds numbers other than a row count."""
-    return _numbers(column) and column.null_count < len(column) and not _counts_evenly(column)
+    return encoder, clock, when, series, [note for note in notes if note]
 
 
 def _counts_evenly(column: pa.ChunkedArray) -> bool:
@@ -202,13 +169,11 @@ def _counts_evenly(column: pa.ChunkedArray) -> bool:
     return bool(len(steps)) and bool((steps == steps[0]).all()) and steps[0] != 0
 
 
-def _refuse_unread_time(
-    table: pa.Table, aside: Collection[int | None], wanted: frozenset[int] | None
-) -> None:
+def _refuse_unread_time(table: pa.Table, aside: Collection[int | None]) -> None:
     """Refuse to ignore a text column that is nearly unique and may be the time."""
     names = table.column_names
     for index, column in enumerate(table.columns):
-        if index in aside or not pa.types.is_string(column.type) or (wanted is not None and index in wanted):
+        if index in aside or not pa.types.is_string(column.type):
             continue
         filled = column.drop_null()
         if len(filled) < 2 or written_numbers(column, called(names, index)) is not None:
@@ -253,19 +218,13 @@ def _target(table: pa.Table, target: ColumnReference | None, taken: Collection[i
     )
 
 
-def _target_column(column: pa.ChunkedArray, names: Sequence[str], index: int, hints: Hints) -> Column:
+def _target_column(table: pa.Table, index: int, decimal: str | None) -> Column:
     """The forecast column; text is read as numbers."""
+    names, column = table.column_names, table.column(index)
     if _numbers(column):
         return Column(names[index], index, "numeric")
-    found = recognize(
-        names,
-        column,
-        index,
-        keep=True,
-        categorical=False,
-        numeric=True,
-        hints=hints,
-    )[0]
+    hints = Hints(decimal, decimal_mark=mark_of_columns(table))
+    found, _ = recognize(names, column, index, keep=True, categorical=False, numeric=True, hints=hints)
     assert isinstance(found, Column)
     return replace(found, missing=False)
 
@@ -306,14 +265,13 @@ def _tells_time(values: NDArray[np.float64], codes: NDArray[np.int32] | None, *,
     >>> _tells_time(days, None, named=False), _tells_time(days**2, None, named=False)
     (True, False)
     """
-    order = np.arange(len(values)) if codes is None else np.argsort(codes, kind="stable")
-    inside = np.ones(len(values) - 1, bool) if codes is None else np.diff(codes[order]) == 0
-    steps = np.diff(values[order])[inside]
+    series = np.zeros(len(values), np.int32) if codes is None else codes
+    order = np.argsort(series, kind="stable")
+    steps = np.diff(values[order])[np.diff(series[order]) == 0]
     falls = bool(len(steps)) and bool((steps < 0).all())
-    if named and len(steps) and not falls and (steps <= 0).any():
-        order = np.lexsort((values,) if codes is None else (values, codes))
-        inside = np.ones(len(values) - 1, bool) if codes is None else np.diff(codes[order]) == 0
-        steps = np.diff(values[order])[inside]
+    if named and not falls and (steps <= 0).any():
+        order = np.lexsort((values, series))
+        steps = np.diff(values[order])[np.diff(series[order]) == 0]
     steps = np.round(-steps if falls else steps, 9)
     if len(steps) < 2 or (steps <= 0).any():
         return False
@@ -325,11 +283,6 @@ def _tells_time(values: NDArray[np.float64], codes: NDArray[np.int32] | None, *,
 
 
 def _in_zone(clock: Clock, zone: str, table: pa.Table, when: int | None) -> Clock:
-    """The clock with this time zone.
-
-    Raises:
-        Refusal: unknown zone, or no local times with hours.
-    """
     zone_named(zone)
     if when is None or clock.kind != "date" or not clock.hours:
         raise Refusal(
@@ -349,38 +302,34 @@ def _clock(
     column: pa.ChunkedArray, names: Sequence[str], index: int, date_format: str | None
 ) -> tuple[Clock, str]:
     """The clock of a time column, and a note on how it was read."""
-    name, said = names[index], called(names, index)
+    name, known_as = names[index], called(names, index)
     if pa.types.is_temporal(column.type):
-        return Clock("date", name, hours=_has_hours(column, "", name)), ""
+        return _dates(column, name, ""), ""
     if compact := compact_form(column):
-        hours = _has_hours(column, compact, name)
-        return Clock("date", name, compact, hours=hours), f"{said} is the time, written as {compact}."
+        return _dates(column, name, compact), f"{known_as} is the time, written as {compact}."
     if _numbers(column):
         return Clock("number", name), ""
     found = written_dates(column, date_format) if pa.types.is_string(column.type) else None
     if found is None:
-        first = pc.drop_null(column)
+        first = column.drop_null()
         shown = f'"{first[0].as_py()}"' if len(first) else "no value"
-        how = (
-            f" as {option('date_format', date_format)} says"
-            if date_format
-            else ", such as 2020-12-31, or numbers"
-        )
+        form = option("date_format", date_format)
+        how = f" as {form} says" if date_format else ", such as 2020-12-31, or numbers"
         raise Refusal(
-            f"{said} is the time and must hold dates{how}; "
+            f"{known_as} is the time and must hold dates{how}; "
             f"got {shown}. Name another column with `time=COLUMN`, or drop it: "
             f"{option('drop', [reference(names, index)])}."
         )
     if found.odd:
         raise Refusal(
-            f"{said} is the time and must hold dates in all rows; got {quoted(found.odd)}. Correct them, or "
-            "remove those rows."
+            f"{known_as} is the time and must hold dates in all rows; got {quoted(found.odd)}. Correct them, "
+            "or remove those rows."
         )
     remark = found.remark.replace(", the local time as written", ", counted in UTC")
-    note = f"{said} is the time, written as {found.form}{remark}." if remark else ""
-    return Clock("date", name, found.form, _has_hours(column, found.form, name)), note
+    note = f"{known_as} is the time, written as {found.form}{remark}." if remark else ""
+    return _dates(column, name, found.form), note
 
 
-def _has_hours(column: pa.ChunkedArray, form: str, name: str) -> bool:
+def _dates(column: pa.ChunkedArray, name: str, form: str) -> Clock:
     seconds = to_dates(column.combine_chunks(), form, name).cast(pa.int64()).drop_null().to_numpy()
-    return bool((seconds % 86_400).any())
+    return Clock("date", name, form, hours=bool((seconds % 86_400).any()))

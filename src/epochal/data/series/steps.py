@@ -66,15 +66,12 @@ class Step:
     @property
     def sound(self) -> bool:
         """Whether it is valid; a file may hold anything."""
+        if self.size <= 0 or (self.in_months and not 1 <= self.size <= 12_000):
+            return False
         turn = self.cycle in (_DAY, _WEEK) and self.size >= 60 and self.cycle % self.size == 0
         inside = all(0 <= one < self.cycle / self.size for one in self.slots)
         rising = list(self.slots) == sorted(set(self.slots))
-        whole = self.unit in ("seconds", "units") or 1 <= self.size <= 12_000
-        return (
-            self.size > 0
-            and whole
-            and (not self.cycle or (turn and inside and rising and len(self.slots) > 0))
-        )
+        return not self.cycle or (turn and inside and rising and len(self.slots) > 0)
 
     def after(self, time: float, steps: int) -> float:
         """The time this many steps later."""
@@ -89,58 +86,45 @@ class Step:
         begin = (int(cycle[0]) + turns) * self.cycle + _FIRST_MONDAY
         return int(begin + slots[number] * self.size + self.offset)
 
-    def gaps(self, times: Times) -> NDArray[np.bool_]:
-        """`(n - 1,)`: whether no window may hold both of two neighboring rows.
-
-        Rows are missing between them, or the interval changes for good. Rows that are absent
-        regularly (weekends, nights, single holidays) are not missing; nor is the hour skipped in
-        spring.
-
-        >>> Step("units", 1.0).gaps(np.array([0.0, 1.0, 2.0, 4.0, 5.0])).tolist()
-        [False, False, True, False]
-        """
-        return self._cuts(times)[0]
-
-    def changes(self, times: Times) -> NDArray[np.bool_]:
-        """`(n - 1,)`: which of the `gaps` are only changes of the interval.
-
-        >>> times = np.append(np.arange(20.0), 20 + 0.5 * np.arange(20))
-        >>> int(np.flatnonzero(Step("units", 1.0).changes(times))[0])
-        20
-        """
-        return self._cuts(times)[1]
-
     def at_end(self, times: Times) -> Step:
         """The step of the last rows, if their interval differs."""
-        apart = self.distances(times)
-        changes = np.flatnonzero(self.changes(times))
-        own = apart[changes[-1] :] if len(changes) else apart[:0]
+        changes = np.flatnonzero(self.cuts(times)[1])
+        own = self.distances(times)[changes[-1] if len(changes) else len(times) :]
         return self if len(own) < _STRETCH or self.cycle else replace(self, size=float(np.median(own)))
 
-    def _cuts(self, times: Times) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Ends of windows: at gaps or changes of the interval; and which are such changes."""
+    def cuts(self, times: Times) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """`(n - 1,)`: whether no window may hold both of two neighboring rows; and why.
+
+        Rows are missing between them, or the interval changes for good, as the second array says. Rows that
+        are absent regularly (weekends, nights, single holidays) are not missing; nor is the hour skipped in
+        spring.
+
+        >>> Step("units", 1.0).cuts(np.array([0.0, 1.0, 2.0, 4.0, 5.0]))[0].tolist()
+        [False, False, True, False]
+        >>> times = np.append(np.arange(20.0), 20 + 0.5 * np.arange(20))
+        >>> int(np.flatnonzero(Step("units", 1.0).cuts(times)[1])[0])
+        20
+        """
         apart = self.distances(times)
         far = apart > _TOLERANCE * self.size
         near = apart * _TOLERANCE < self.size
         if self.unit == "seconds":
             far &= ~self.absent(times) & ~skipped_hours(self, times)
-        found: NDArray[np.bool_] = far.copy()
-        changes = np.zeros(len(far), bool)
-        for begin, end in _stretches(far | near):
+        cuts, changes = far.copy(), np.zeros(len(far), bool)
+        edges = np.flatnonzero(np.diff((far | near).astype(np.int8), prepend=0, append=0))
+        for begin, end in edges.reshape(-1, 2).tolist():
             own = apart[begin:end]
             pace = np.median(own)
             even = (own <= _TOLERANCE * pace) & (own * _TOLERANCE >= pace)
             if end - begin >= _STRETCH and even.mean() > 0.5:
-                found[begin:end] = own > _TOLERANCE * pace
+                cuts[begin:end] = own > _TOLERANCE * pace
                 for at in {begin, end} - {0, len(apart)}:
-                    found[at] = changes[at] = True
-        return found, changes
+                    cuts[at] = changes[at] = True
+        return cuts, changes
 
     def distances(self, times: Times) -> NDArray[np.float64]:
         """Distances of neighboring rows, in the unit of `size`."""
-        if self.in_months:
-            times = _months(times)
-        return np.diff(times).astype(np.float64)
+        return np.diff(_months(times) if self.in_months else times).astype(np.float64)
 
     def _place(self, times: Times) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The slot of each time in its cycle, and the number of the cycle."""
@@ -160,8 +144,7 @@ class Step:
         begins = ends + 1 - self._of_days()
         today = slot * int(self.size) // _DAY
         holiday = (at >= ends[today])[:-1] & (at <= begins[today])[1:] & (np.diff(times) <= _CLOSED)
-        found: NDArray[np.bool_] = apart & (following | holiday)
-        return found
+        return np.asarray(apart & (following | holiday))
 
     def __str__(self) -> str:
         if self.in_months:
@@ -188,7 +171,7 @@ def usual_step(clock: Clock, times: Sequence[Times]) -> Step | None:
 
     >>> month = np.array(["2020-01-01", "2020-02-01", "2020-03-01", "2020-05-01"], "datetime64[s]")
     >>> step = usual_step(Clock("date"), [month.astype(np.int64)])
-    >>> str(step), step.gaps(month.astype(np.int64)).tolist()
+    >>> str(step), step.cuts(month.astype(np.int64))[0].tolist()
     ('1 month', [False, False, True])
     """
     if clock.kind == "row":
@@ -250,19 +233,11 @@ def skipped_hours(step: Step, times: Times) -> NDArray[np.bool_]:
     sunday = (days + 3) % 7 == 6
     early = moments % _DAY <= 4 * 3600
     extra = np.diff(times) - step.size
-    found: NDArray[np.bool_] = (np.abs(extra - 3600) < step.size / 2) & spring & sunday & early
-    return found
-
-
-def _stretches(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Start and end of each run of marks."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], marked, [False])).astype(np.int8)))
-    return [(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
+    return np.asarray((np.abs(extra - 3600) < step.size / 2) & spring & sunday & early)
 
 
 def _months(times: Times) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = times.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
-    return found
+    return np.asarray(times.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64))
 
 
 def _monthly(times: Sequence[Times]) -> Unit | None:
@@ -290,12 +265,13 @@ def _months_later(time: float, months: int, from_end: bool) -> int:
     """The time in a later month at the same distance from its start (or end)."""
     moment = np.datetime64(int(time), "s")
     month = moment.astype("datetime64[M]")
-    later = month + np.timedelta64(months, "M")
-    begin, end = (one.astype("datetime64[s]") for one in (later, later + np.timedelta64(1, "M")))
+    begin, end, later, later_end = (
+        (month + np.timedelta64(count, "M")).astype("datetime64[s]") for count in (0, 1, months, months + 1)
+    )
     if from_end:
-        found = max(begin, end - ((month + np.timedelta64(1, "M")).astype("datetime64[s]") - moment))
+        found = max(later, later_end - (end - moment))
     else:
-        found = begin + (moment - month.astype("datetime64[s]"))
-        while found >= end:
+        found = later + (moment - begin)
+        while found >= later_end:
             found -= np.timedelta64(_DAY, "s")
     return int(found.astype(np.int64))

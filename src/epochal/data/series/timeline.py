@@ -61,12 +61,9 @@ class Timeline:
     @classmethod
     def of_rows(cls, rows: NDArray[np.int64]) -> Timeline:
         """One sample per row, in order."""
-        count = len(rows)
-        order = np.arange(count, dtype=np.int64)
-        zeros = np.zeros(count)
-        return cls(
-            ("",), (order,), (rows,), (), np.zeros(count, np.int64), order, 1, 1, zeros, np.ones(count)
-        )
+        order = np.arange(len(rows), dtype=np.int64)
+        level, unit = np.zeros(len(rows)), np.ones(len(rows))
+        return cls(("",), (order,), (rows,), (), np.zeros_like(order), order, 1, 1, level, unit)
 
     @property
     def last(self) -> NDArray[np.int64]:
@@ -126,8 +123,7 @@ class Timeline:
         level, unit = self.level[samples], self.unit[samples]
         if values.ndim > 1:
             level, unit = level[:, None], unit[:, None]
-        restored: NDArray[np.float64] = level + unit * values.astype(np.float64)
-        return restored
+        return np.asarray(level + unit * values.astype(np.float64))
 
     def naive(self, samples: NDArray[np.int64], period: int = 0) -> NDArray[np.float64]:
         """The naive forecast `(n, horizon)`: the last value, or that of one season ago.
@@ -135,7 +131,7 @@ class Timeline:
         The value `period` rows before each target; for targets further ahead, by whole periods.
         """
         ahead = np.arange(self.horizon)
-        back = np.zeros(self.horizon, np.int64) if not period else period - 1 - ahead % period
+        back = period - 1 - ahead % period if period else np.zeros(self.horizon, np.int64)
         found = np.empty((len(samples), self.horizon))
         for number, values in enumerate(self.values):
             own = self.series[samples] == number
@@ -185,18 +181,12 @@ def chronological(
             raise _nothing_left(timeline, sizes, gap)
         cut = left[len(left) - size]
         parts[name] = np.flatnonzero(free & (timeline.starts >= cut))
-        free &= timeline.last + gap < _position(timeline, cut)
+        first = np.array([np.searchsorted(clock, cut) for clock in timeline._clocks])
+        free &= timeline.last + gap < first[timeline.series]
     train = np.flatnonzero(free)
     if not len(train):
         raise _nothing_left(timeline, sizes, gap)
     return Split(train, parts["validation"], parts["test"])
-
-
-def _position(timeline: Timeline, cut: Any) -> NDArray[np.int64]:
-    """For each sample, the first row of its series at or after a time."""
-    first = np.array([np.searchsorted(clock, cut) for clock in timeline._clocks], np.int64)
-    found: NDArray[np.int64] = first[timeline.series]
-    return found
 
 
 def _nothing_left(timeline: Timeline, sizes: dict[str, int], gap: int) -> Refusal:
@@ -213,21 +203,18 @@ def time_notes(
     timeline: Timeline | None, samples: int, chosen: Split, kind: str | None, gap: int
 ) -> tuple[str, ...]:
     """Notes on the split of ordered data; none for unordered samples."""
-    held = [
-        (name, part) for name, part in (("validate", chosen.validation), ("test", chosen.test)) if len(part)
-    ]
-    if not held:
+    parts = {"validate": chosen.validation, "test": chosen.test}
+    held_out = {name: part for name, part in parts.items() if len(part)}
+    if not held_out or (kind != "chronological" and timeline is None):
         return ()
     if kind != "chronological":
-        if timeline is None:
-            return ()
         return (
             "a random split of windows holds out rows that training windows have seen, so that figures are "
             'too good; `split="chronological"` does not.',
         )
     line = timeline or Timeline.of_rows(np.arange(1, samples + 1))
     cuts = []
-    for name, part in held:
+    for name, part in held_out.items():
         first = part[np.argmin(line.starts[part])]
         time = line.times[line.series[first]][line.begin[first]]
         cuts.append(f"those that begin at {line.clock.say(time)} or later {name}")
@@ -239,9 +226,9 @@ def time_notes(
     return (f"split in the order of time, the same in all repeats: {', '.join(cuts)}{crossing}.",)
 
 
-def gap_notes(line: Timeline, step: Step | None, across_gaps: bool) -> list[str]:
+def gap_notes(line: Timeline, across_gaps: bool) -> list[str]:
     """Notes on the rows of windows that are not one step apart."""
-    if step is None:
+    if (step := line.step) is None:
         apart = np.concatenate([np.diff(times) for times in line.times])
         if len(apart) < 2:
             return []
@@ -253,9 +240,9 @@ def gap_notes(line: Timeline, step: Step | None, across_gaps: bool) -> list[str]
             f"the rows have no usual distance in time ({low} to {high}, median {usual}): windows count rows, "
             "whatever lies between."
         ]
-    cuts, changes = ([cut(times) for times in line.times] for cut in (step.gaps, step.changes))
-    gaps = [cut & ~change for cut, change in zip(cuts, changes, strict=True)]
-    told = []
+    cuts, changes = zip(*map(step.cuts, line.times), strict=True)
+    gaps = tuple(cut & ~change for cut, change in zip(cuts, changes, strict=True))
+    notes = []
     for found, (one, many, rest), remark in (
         (gaps, ("gap", "gaps", "in time"), "no window crosses {}; `across_gaps=True` lets them"),
         (changes, ("change", "changes", "of the distance between rows"), "no window has both distances"),
@@ -267,19 +254,19 @@ def gap_notes(line: Timeline, step: Step | None, across_gaps: bool) -> list[str]
         at, times = int(np.argmax(found[series])), line.times[series]
         what, first = (f"1 {one}", "") if count == 1 else (f"{count:,} {many}", "first ")
         crossing = "windows count rows, whatever lies between" if across_gaps else remark
-        told.append(
+        notes.append(
             f"{what} {rest}, {first}between {line.clock.say(times[at])} and "
             f"{line.clock.say(times[at + 1])} (row {line.rows[series][at + 1]:,}): "
             f"{crossing.format('it' if count == 1 else 'them')}."
         )
     absent = sum(int(step.absent(times).sum()) for times in line.times)
     if absent:
-        told.append(
+        notes.append(
             f"rows come at certain days or hours of the week only: the {absent:,} breaks between, with "
             "holidays of up to 5 days, are read as closed times, not as gaps."
         )
     skipped = sum(int(skipped_hours(step, times).sum()) for times in line.times)
     if skipped and not line.clock.zone:
         hours = "1 missing hour" if skipped == 1 else f"{skipped:,} missing hours"
-        told.append(f"{hours} on a Sunday in spring: read as clocks set forward, not as a gap.")
-    return told
+        notes.append(f"{hours} on a Sunday in spring: read as clocks set forward, not as a gap.")
+    return notes

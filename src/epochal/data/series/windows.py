@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,14 +12,16 @@ from epochal.common.faces import named
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.files.reading import Reading
-from epochal.data.recipe import COLUMNS, FILE, Recipe
+from epochal.data.recipe import Recipe, options_of
 from epochal.data.series.cut import cut
 from epochal.data.series.encoder import FILLS, RELATIVE, WindowEncoder
 from epochal.data.series.ordered import series_columns, series_table
-from epochal.data.source import Known, Source
+from epochal.data.source import Known, Source, chosen
 from epochal.data.tables.new import match_columns, read_new
 from epochal.data.tables.schema import Column
+from epochal.data.tables.table import TableOptions
 from epochal.errors import Refusal, did_you_mean
+from epochal.plan.sizes import whole
 
 
 @named("ep.windows")
@@ -95,7 +96,7 @@ def windows(
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]], [3.0, 4.0, 5.0])
     """
     arguments = locals().copy()
-    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
+    reading = chosen(Reading, arguments)
     lags, horizon, stride = (
         _whole(name, value) for name, value in (("lags", lags), ("horizon", horizon), ("stride", stride))
     )
@@ -108,36 +109,25 @@ def windows(
             f"got {period:,}. Use longer windows, or 0 for none."
         )
     table, name, notes, target = series_table(source, target, reading)
-    found = series_columns(
-        table,
-        target=target,
-        time=time,
-        time_zone=time_zone,
-        by=by,
-        inputs=inputs,
-        keep=keep,
-        drop=drop,
-        categorical=categorical,
-        numeric=numeric,
-        decimal=decimal,
-        date_format=date_format,
-        named=table.column_names != [f"column {index + 1}" for index in range(table.num_columns)],
+    options = replace(chosen(TableOptions, arguments), target=target)
+    columns, clock, time_column, series, more = series_columns(
+        table, options, time=time, time_zone=time_zone, by=by, inputs=inputs
     )
     encoder = WindowEncoder(
-        table=replace(found.encoder, missing=reading.marks),
+        table=replace(columns, missing=reading.marks),
         lags=lags,
         horizon=horizon,
         stride=stride,
         relative=relative,
         fill=fill,
         period=-1 if period is None else period,
-        clock=found.clock,
-        time=found.time,
-        by=found.by,
+        clock=clock,
+        time=time_column,
+        by=series,
         across_gaps=across_gaps,
     )
     own = {index: index for index in range(table.num_columns)}
-    dataset = cut(encoder, table, own, name, (*notes, *found.notes), least=2)
+    dataset = cut(encoder, table, own, name, (*notes, *more), least=2)
     return replace(dataset, recipe=Recipe.of("windows", SERIES.options, source, arguments))
 
 
@@ -158,11 +148,8 @@ def new_windows(encoder: WindowEncoder, source: Any, known: Known) -> Dataset:
 
 
 def _whole(name: str, value: Any, least: int = 1) -> int:
-    try:
-        number = -1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = -1
-    if number < least:
+    number = whole(value)
+    if number is None or number < least:
         raise Refusal(f"`{name}` must be a whole number of rows, at least {least}; got {value!r}.")
     return number
 
@@ -170,15 +157,7 @@ def _whole(name: str, value: Any, least: int = 1) -> int:
 SERIES = Source(
     recognizes=lambda source: True,
     load=lambda source, arguments, progress: windows(source, **arguments),
-    options={
-        **dict.fromkeys(("target", "time", "by"), ColumnReference),
-        **dict.fromkeys(("lags", "horizon", "stride", "period"), int),
-        "inputs": list[ColumnReference],
-        **dict.fromkeys(("relative", "fill", "time_zone"), str),
-        "across_gaps": bool,
-        **COLUMNS,
-        **FILE,
-    },
+    options=options_of(windows),
     reader="windows",
     encoder=WindowEncoder,
     encode_new=new_windows,

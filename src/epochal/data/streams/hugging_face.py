@@ -1,12 +1,9 @@
-"""Data sets of Hugging Face.
-
-Recognized by their interface: `datasets` is not imported. Rows lie in memory-mapped Arrow files, so any of
-them can be read at any time.
-"""
+"""Data sets of Hugging Face, recognized by their interface: `datasets` is not imported."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,16 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.data.arrays.arrays import TARGET_KEYS, dataset_of_arrays
+from epochal.data.arrays.arrays import dataset_of_arrays
 from epochal.data.columns import called, resolve, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.rows import Rows, kept_dtype
 from epochal.data.source import Progress, Source, chosen
-from epochal.data.streams.items import dataset_of_items
+from epochal.data.streams.items import LABEL_KEYS, dataset_of_items
 from epochal.data.tables.table import TableOptions
 from epochal.errors import DataFailed, Refusal
 
-_LABELS = (*TARGET_KEYS, "label")
+_NESTED = pa.ListType | pa.LargeListType | pa.FixedSizeListType | pa.ExtensionType
 
 
 def is_hugging(source: Any) -> bool:
@@ -47,12 +44,13 @@ class HuggingRows(Rows):
         if not len(samples):
             return out
         found = self._source[samples.tolist()]
+        arrays = isinstance(self._source.features.arrow_schema.field(self._columns[0]).type, _NESTED)
         try:
-            if self._scalars:
+            if arrays:
+                out[...] = _values(found.column(0), self.shape[1:]).reshape(out.shape)
+            else:
                 for place, name in enumerate(self._columns):
                     out[:, place] = _values(found.column(name), ())
-            else:
-                out[...] = _values(found.column(0), self.shape[1:]).reshape(out.shape)
         except ValueError as error:
             raise DataFailed(
                 f"the {called(self._source.column_names, 0)} of each sample must have the shape "
@@ -61,40 +59,19 @@ class HuggingRows(Rows):
             ) from error
         return out
 
-    @property
-    def _scalars(self) -> bool:
-        """Whether each column has scalars."""
-        return not _nested(self._source.features.arrow_schema.field(self._columns[0]).type)
-
-
-def _nested(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_list(kind)
-        or pa.types.is_large_list(kind)
-        or pa.types.is_fixed_size_list(kind)
-        or isinstance(kind, pa.ExtensionType)
-    )
-
-
-def _leaf(kind: pa.DataType) -> np.dtype[Any]:
-    """The dtype of the numbers in a column of arrays."""
-    while _nested(kind):
-        kind = kind.storage_type if isinstance(kind, pa.ExtensionType) else kind.value_type
-    return np.dtype(kind.to_pandas_dtype())
-
 
 def _values(column: pa.ChunkedArray, shape: Sequence[int]) -> NDArray[Any]:
     """The numbers of a column, flattened; NaN if missing.
 
-    Raises: ValueError: a value of another shape. The total count alone is not enough: a longer one may make
-        up for a
-            shorter one.
+    Raises:
+        ValueError: a value of another shape. The total count alone is not enough: a longer one may make up
+            for a shorter one.
     """
     sizes = iter(shape)
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)
-    while _nested(array.type):
+    while isinstance(array.type, _NESTED):
         if isinstance(array.type, pa.ExtensionType):
             array = array.storage
             continue
@@ -104,42 +81,40 @@ def _values(column: pa.ChunkedArray, shape: Sequence[int]) -> NDArray[Any]:
         array = array.flatten()
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.uint8())
-    values: NDArray[Any] = np.asarray(array.to_numpy(zero_copy_only=False))
-    return values
+    return np.asarray(array.to_numpy(zero_copy_only=False))
 
 
-def dataset_of_hugging(
-    source: Any,
-    options: TableOptions,
-    *,
-    workers: int | None = None,
-    progress: Progress | None = None,
-    stream: bool | None = None,
-) -> Dataset:
-    """A dataset of a Hugging Face data set.
+def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    """The dataset of a Hugging Face data set.
 
-    The target is the column that `options` names, or one called label, labels, target, targets or y, or the
-    last one. The inputs are the other columns: numbers, or one column of arrays. Images are decoded by
-    `datasets` itself, in worker processes.
-
-    Raises:
-        Refusal: non-numeric columns, or no column besides the target.
+    The target is the named column, or one called label, labels, target, targets or y, or the last one. The
+    inputs are the other columns: numbers, or one column of arrays. Images are decoded by `datasets` itself,
+    in worker processes.
     """
+    options, stream = chosen(TableOptions, arguments), arguments.get("stream")
     names, name = list(source.column_names), "Hugging Face data set"
     if options.target is not None:
         target = names[resolve(options.target, names, "target")]
     else:
-        target = next((label for label in _LABELS if label in names), names[-1])
+        target = next((label for label in LABEL_KEYS if label in names), names[-1])
     dropped = {names[at] for at in resolve_all(options.drop, names, "drop")}
     inputs = [one for one in names if one != target and one not in dropped]
     if len(source) < 2:
         raise Refusal(f"the {name} must have at least 2 rows to train on; got {len(source)}.")
     if not inputs:
         raise Refusal(f"the {name} must have inputs besides its target {target}; got {', '.join(names)}.")
-    labels = _labels(source, target)
+    labels = np.asarray(source.select_columns([target]).with_format("arrow")[:].column(0).to_numpy())
+    classes = getattr(source.features[target], "names", None)
+    if classes is not None and labels.dtype.kind in "iu":
+        labels = np.asarray(classes)[labels]
     if len(inputs) == 1 and type(source.features[inputs[0]]).__name__ == "Image":
-        pairs = _Pairs(source.with_format(None), inputs[0], target, labels)
-        return dataset_of_items(pairs, task=options.task, workers=workers, progress=progress, stream=stream)
+        return dataset_of_items(
+            _Pairs(source.with_format(None), inputs[0], labels),
+            task=options.task,
+            workers=arguments.get("workers"),
+            progress=progress,
+            stream=stream,
+        )
     shape, kind = _shape(source, inputs, name)
     rows: Any = HuggingRows(source, inputs, shape, kept_dtype(kind, len(shape) + 1))
     if stream is False:
@@ -151,21 +126,12 @@ def dataset_of_hugging(
         source=name,
         target_name=target,
         features=tuple(inputs) if len(shape) == 1 and len(inputs) == shape[0] else None,
-        said=(f'{name}: inputs {", ".join(inputs)}, target "{target}".',),
+        remarks=(f'{name}: inputs {", ".join(inputs)}, target "{target}".',),
         owned=stream is False,
     )
 
 
-def _labels(source: Any, target: str) -> NDArray[Any]:
-    """All targets; classes by name if the data set has names."""
-    column = source.select_columns([target]).with_format("arrow")[:].column(0)
-    known = getattr(source.features[target], "names", None)
-    values = np.asarray(column.to_numpy())
-    return np.asarray(known)[values] if known is not None and values.dtype.kind in "iu" else values
-
-
 def _shape(source: Any, inputs: Sequence[str], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """The shape and dtype of sample 0's inputs."""
     first = source.select_columns(list(inputs)).with_format("numpy")[0]
     arrays = {column: np.asarray(first[column]) for column in inputs}
     for column, array in arrays.items():
@@ -175,8 +141,10 @@ def _shape(source: Any, inputs: Sequence[str], name: str) -> tuple[tuple[int, ..
                 "`ep.load_data(..., drop=COLUMN)`, or make a data frame of it."
             )
     if len(arrays) == 1:
-        array = arrays[inputs[0]]
-        return (array.shape or (1,)), _leaf(source.features.arrow_schema.field(inputs[0]).type)
+        kind = source.features.arrow_schema.field(inputs[0]).type
+        while isinstance(kind, _NESTED):
+            kind = kind.storage_type if isinstance(kind, pa.ExtensionType) else kind.value_type
+        return (arrays[inputs[0]].shape or (1,)), np.dtype(kind.to_pandas_dtype())
     wide = [column for column, array in arrays.items() if array.ndim]
     if wide:
         raise Refusal(
@@ -186,33 +154,20 @@ def _shape(source: Any, inputs: Sequence[str], name: str) -> tuple[tuple[int, ..
     return (len(arrays),), np.dtype(np.float32)
 
 
+@dataclass(frozen=True)
 class _Pairs:
-    """A data set as (inputs, target), for samples that `datasets` decodes one by one."""
+    """Images that `datasets` decodes one by one, with their targets."""
 
-    def __init__(self, source: Any, inputs: str, target: str, labels: NDArray[Any]) -> None:
-        self._source, self._inputs, self._target = source, inputs, target
-        self._known = getattr(source.features[target], "names", None)
-        self.targets = labels
+    source: Any
+    column: str
+    targets: NDArray[Any]
 
     def __len__(self) -> int:
-        return len(self._source)
+        return len(self.targets)
 
     def __getitem__(self, number: int) -> tuple[NDArray[Any], Any]:
-        sample = self._source[number]
-        image = np.asarray(sample[self._inputs])
-        target = sample[self._target]
-        return (image if image.ndim > 2 else image[..., None]), (
-            target if self._known is None else self._known[target]
-        )
+        image = np.asarray(self.source[number][self.column])
+        return (image if image.ndim > 2 else image[..., None]), self.targets[number]
 
 
-HUGGING_FACE = Source(
-    recognizes=is_hugging,
-    load=lambda source, arguments, progress: dataset_of_hugging(
-        source,
-        chosen(TableOptions, arguments),
-        workers=arguments.get("workers"),
-        progress=progress,
-        stream=arguments.get("stream"),
-    ),
-)
+HUGGING_FACE = Source(recognizes=is_hugging, load=_load)

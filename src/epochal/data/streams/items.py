@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +21,13 @@ from epochal.data.arrays.arrays import INPUT_KEYS, TARGET_KEYS, dataset_of_array
 from epochal.data.dataset import Dataset
 from epochal.data.rows import Rows, kept_dtype
 from epochal.data.source import Progress, Source, refuse_columns
-from epochal.data.streams.workers import Workers, can_be_sent
+from epochal.data.streams.workers import Workers, can_be_sent, description
 from epochal.errors import DataFailed, Refusal
 
 _SLOW_SECONDS = 2e-4
 """Seconds per sample from which worker processes pay off."""
 
+LABEL_KEYS = (*TARGET_KEYS, "label")
 _PROBED = 8
 _TARGETS = ("targets", "labels", "y")
 """Conventional attributes with the targets of all samples."""
@@ -49,7 +50,7 @@ def pair_of(sample: Any) -> tuple[Any, Any]:
     """
     if isinstance(sample, Mapping):
         names = list(sample)
-        target = next((name for name in (*TARGET_KEYS, "label") if name in sample), None)
+        target = next((name for name in LABEL_KEYS if name in sample), None)
         inputs = next((name for name in INPUT_KEYS if name in sample), None)
         if target is not None and inputs is None and len(names) == 2:
             inputs = next(name for name in names if name != target)
@@ -66,23 +67,6 @@ def pair_of(sample: Any) -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True)
-class _Bad:
-    """A sample that could not be read."""
-
-    sample: int
-    why: str
-    details: str = ""
-
-    def failed(self) -> DataFailed:
-        error = DataFailed(
-            f"sample {self.sample + 1:,} (items[{self.sample}]) could not be read: {self.why}."
-        )
-        if self.details:
-            error.add_note(f"In the process that read it:\n{self.details}")
-        return error
-
-
-@dataclass(frozen=True)
 class _Reading:
     """Reads samples of the object; sent to worker processes."""
 
@@ -91,7 +75,11 @@ class _Reading:
     dtype: np.dtype[Any]
 
     def __call__(self, request: tuple[bool, Sequence[int]]) -> Any:
-        """The targets (if the flag is set) or inputs of some samples, or the first failure."""
+        """The targets (if the flag is set) or inputs of some samples.
+
+        Raises:
+            DataFailed: the first sample that can't be read.
+        """
         only_targets, samples = request
         inputs = np.empty((0 if only_targets else len(samples), *self.shape), self.dtype)
         targets = []
@@ -106,13 +94,12 @@ class _Reading:
                 given, target = pair_of(self.items[sample] if found is None else found[place])
                 values = np.asarray(given)
             except (Exception, SystemExit) as error:  # it must not end our process
-                said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
-                return _Bad(sample, said, traceback.format_exc())
+                raise _unread(sample, description(error)) from error
             if values.shape != self.shape:
-                wanted = f"{self.shape}, as those of sample 1 have"
-                return _Bad(sample, f"its inputs must have the shape {wanted}; got {values.shape}")
+                due = f"the shape {self.shape}, as those of sample 1 have"
+                raise _unread(sample, f"its inputs must have {due}; got {values.shape}")
             if values.dtype.kind not in "buif":
-                return _Bad(sample, f"its inputs must be numbers; got {values.dtype}")
+                raise _unread(sample, f"its inputs must be numbers; got {values.dtype}")
             if only_targets:
                 targets.append(np.asarray(target))
             else:
@@ -121,57 +108,52 @@ class _Reading:
         return targets if only_targets else inputs
 
 
-class ItemRows(Rows):
-    """The inputs of an object's samples.
+def _unread(sample: int, why: str) -> DataFailed:
+    return DataFailed(f"sample {sample + 1:,} (items[{sample}]) could not be read: {why}.")
 
-    Args:
-        items: the object.
-        shape: of one sample's inputs.
-        dtype: of the inputs.
-        workers: processes that read them; 0 reads in this one.
-    """
+
+class ItemRows(Rows):
+    """The inputs of an object's samples, of one shape; `workers` processes read them, or this one if 0."""
 
     def __init__(self, items: Any, shape: tuple[int, ...], dtype: np.dtype[Any], workers: int) -> None:
         self.shape, self.dtype = (len(items), *shape), dtype
-        self._reading = _Reading(items, shape, dtype)
-        self._workers = Workers(self._reading, workers)
+        self._workers = Workers(_Reading(items, shape, dtype), workers)
         self._lock = threading.Lock()
 
     def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
         """See `Rows`."""
         out = self._out(samples, out)
-        count = self._workers.count
-        if not count:
-            with self._lock:
-                self._put(out, self._reading((False, samples.tolist())))
-            return out
-        size = max(1, -(-len(samples) // (2 * count)))
+        size = max(1, -(-len(samples) // (2 * self._workers.count or 1)))
         starts = range(0, len(samples), size)
         pieces = [(False, samples[start : start + size].tolist()) for start in starts]
-        futures = [self._workers.submit([piece]) for piece in pieces]
-        for start, piece, future in zip(starts, pieces, futures, strict=True):
-            self._put(out[start : start + len(piece[1])], self._workers.resolve(future, [piece])[0])
+        with nullcontext() if self._workers.count else self._lock:
+            for start, values in zip(starts, self._workers.map(pieces), strict=True):
+                out[start : start + size] = values
         return out
 
-    def targets(self, progress: Progress | None = None) -> list[NDArray[Any]]:
-        """The targets of all samples, each read once."""
+    def targets(self, progress: Progress | None = None) -> NDArray[Any]:
+        """The targets of all samples, each read once.
+
+        Raises:
+            Refusal: a sample that can't be read, or targets whose shapes differ.
+        """
         count = len(self)
         size = max(1, min(256, -(-count // (4 * max(1, self._workers.count)))))
         pieces = [(True, range(start, min(start + size, count))) for start in range(0, count, size)]
         targets: list[NDArray[Any]] = []
-        for found in self._workers.map(pieces):
-            if isinstance(found, _Bad):
-                raise found.failed()
-            targets += found
-            if progress is not None:
-                progress("reading targets", len(targets), count)
-        return targets
-
-    @staticmethod
-    def _put(place: NDArray[Any], found: Any) -> None:
-        if isinstance(found, _Bad):
-            raise found.failed()
-        place[...] = found
+        try:
+            for some in self._workers.map(pieces):
+                targets += some
+                if progress is not None:
+                    progress("reading targets", len(targets), count)
+        except DataFailed as error:
+            self.close()
+            raise Refusal(error.sentence) from error
+        due = targets[0].shape
+        for sample, one in enumerate(targets, 1):
+            if one.shape != due:
+                raise Refusal(f"the target of sample {sample:,} must have the shape {due}; got {one.shape}.")
+        return np.stack(targets)
 
     def close(self) -> None:
         """See `Rows`."""
@@ -186,17 +168,11 @@ def dataset_of_items(
     progress: Progress | None = None,
     stream: bool | None = None,
 ) -> Dataset:
-    """A dataset of an object's samples, read on demand.
+    """A dataset of an object's samples, read on demand, or at once if `stream` is False.
 
     All targets are needed in advance (for the split and the classes): those that the object
-    has as `targets`, `labels` or `y`, or are read once, sample by sample.
-
-    Args:
-        items: gives `(inputs, target)` or a mapping by `items[i]`, for `i` from 0 to `len(items) - 1`.
-        task: as in `load`.
-        workers: processes that read; by default as many as there are cores if reading is slow.
-        progress: called with (what, done, total) while targets are read.
-        stream: False reads all of it into memory.
+    has as `targets`, `labels` or `y`, or are read once, sample by sample. `workers` are by default as many as
+    there are cores if reading is slow.
 
     Raises:
         Refusal: samples without inputs and target, a sample that raises, or shapes that differ.
@@ -208,46 +184,36 @@ def dataset_of_items(
     name, count = type(items).__name__, len(items)
     if count < 2:
         raise Refusal(f"{name} must have at least 2 samples; got {count}.")
-    first = _probe(items)
-    shape, dtype = first.shape, kept_dtype(first.dtype, first.ndim + 1)
-    chosen, said = _workers(items, workers, name)
-    targets = _known_targets(items, count)
-    rows: Any = ItemRows(items, shape, dtype, chosen)
-    if targets is None:
-        targets = _read_targets(rows, progress)
-        said += (f"the targets of all {count:,} samples were read once; an attribute targets saves that.",)
-    if stream is False:
-        rows, held = rows[:], rows
-        held.close()
-    return dataset_of_arrays(
-        rows, targets, task=task, source=name, said=said if stream is not False else (), owned=True
-    )
-
-
-def _probe(items: Any) -> NDArray[Any]:
-    """The inputs of sample 0."""
     try:
-        given, _ = pair_of(items[0])
+        first = np.asarray(pair_of(items[0])[0])
     except Refusal:
         raise
     except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
-        raise Refusal(f"sample 1 (items[0]) could not be read: {said}.") from error
-    values = np.asarray(given)
-    if values.dtype.kind not in "buif" or values.ndim < 1 or 0 in values.shape:
+        raise Refusal(f"sample 1 (items[0]) could not be read: {description(error)}.") from error
+    if first.dtype.kind not in "buif" or first.ndim < 1 or 0 in first.shape:
         raise Refusal(
             "the inputs of a sample must be an array of numbers of at least one dimension; got "
-            f"{values.dtype} of the shape {values.shape} in sample 1."
+            f"{first.dtype} of the shape {first.shape} in sample 1."
         )
-    return values
+    chosen, notes = _workers(items, workers, name)
+    targets = _known_targets(items, count)
+    rows = ItemRows(items, first.shape, kept_dtype(first.dtype, first.ndim + 1), chosen)
+    if targets is None:
+        targets = rows.targets(progress)
+        notes += (f"the targets of all {count:,} samples were read once; an attribute targets saves that.",)
+    inputs: Any = rows
+    if stream is False:
+        inputs, notes = rows[:], ()
+        rows.close()
+    return dataset_of_arrays(inputs, targets, task=task, source=name, remarks=notes, owned=True)
 
 
 def _workers(items: Any, workers: int | None, name: str) -> tuple[int, tuple[str, ...]]:
     """The number of worker processes, with a note."""
     if workers == 0:
         return 0, (f"{name}: samples are read in this process.",)
-    begin, probed = time.perf_counter(), min(_PROBED, len(items))
     if workers is None:
+        begin, probed = time.perf_counter(), min(_PROBED, len(items))
         try:
             for sample in range(probed):
                 items[sample]
@@ -255,8 +221,7 @@ def _workers(items: Any, workers: int | None, name: str) -> tuple[int, tuple[str
             probed = 1  # reported with its index when it is read
         if (time.perf_counter() - begin) / probed < _SLOW_SECONDS:
             return 0, (f"{name}: samples are read in this process, which is quick; workers=N uses others.",)
-    why = can_be_sent(items)
-    if why:
+    if why := can_be_sent(items):
         return 0, (f"{name} can't be sent to worker processes ({why}): samples are read in this one.",)
     count = cores() if workers is None else workers
     processes = "1 worker process" if count == 1 else f"{count} worker processes"
@@ -266,10 +231,10 @@ def _workers(items: Any, workers: int | None, name: str) -> tuple[int, tuple[str
 def _known_targets(items: Any, count: int) -> NDArray[Any] | None:
     """The object's targets of all samples, if they agree with those of its first and last ones."""
     for name in _TARGETS:
-        held = getattr(items, name, None)
-        if held is None or callable(held) or not hasattr(held, "__len__") or len(held) != count:
+        targets = getattr(items, name, None)
+        if targets is None or callable(targets) or not hasattr(targets, "__len__") or len(targets) != count:
             continue
-        values = np.asarray(held)
+        values = np.asarray(targets)
         try:
             checked = [np.asarray(pair_of(items[sample])[1]) for sample in (0, count - 1)]
         except Exception:
@@ -277,21 +242,6 @@ def _known_targets(items: Any, count: int) -> NDArray[Any] | None:
         if values.ndim and np.array_equal(values[0], checked[0]) and np.array_equal(values[-1], checked[1]):
             return values
     return None
-
-
-def _read_targets(rows: ItemRows, progress: Progress | None) -> NDArray[Any]:
-    try:
-        targets = rows.targets(progress)
-    except DataFailed as error:
-        rows.close()
-        raise Refusal(error.sentence) from error
-    for sample, one in enumerate(targets):
-        if one.shape != targets[0].shape:
-            wanted = targets[0].shape
-            raise Refusal(
-                f"the target of sample {sample + 1:,} must have the shape {wanted}; got {one.shape}."
-            )
-    return np.stack(targets)
 
 
 def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:

@@ -1,9 +1,4 @@
-"""Random access to the rows of Parquet files.
-
-They are converted once, block by block, to rows of numbers in a file beside them (in the user's cache folder
-if theirs is read-only). The state of the files and the reading options are kept with it: while both are
-unchanged, the next training begins at once.
-"""
+"""Rows of Parquet files larger than memory, converted block by block to rows of numbers in a file."""
 
 from __future__ import annotations
 
@@ -11,8 +6,11 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import uuid
+import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,16 +21,17 @@ import pyarrow.compute as pc
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
-from epochal.data.columns import ColumnReference, called, reference
+from epochal.data.columns import called, reference
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
 from epochal.data.files.tidy import shrink_batches, tidy
-from epochal.data.rows import FileRows, Watch, sampled
-from epochal.data.source import Progress
-from epochal.data.streams.large import streams, streams_note
+from epochal.data.rows import FileRows, Watch, sampled, streams, streams_note
+from epochal.data.source import Known, Progress
 from epochal.data.tables.association import goal_of
 from epochal.data.tables.encode import encode, encoded_dtype
+from epochal.data.tables.new import dataset_of_new, match_columns, newly_missing
+from epochal.data.tables.rewritten import as_in_training
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, input_columns, roles_of, weights_of
 from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of
@@ -58,22 +57,21 @@ def is_large(path: Path, stream: bool | None) -> bool:
 def converted(path: Path, options: TableOptions, progress: Progress | None = None) -> Dataset:
     """The dataset of a Parquet file, or a folder of them, whose rows can be read in any order.
 
-    Columns are recognized by some rows of all files, the target by all its values. An existing
-    conversion is reused unless a file has changed.
+    Columns are recognized by some rows of all files, the target by all its values. The conversion lies beside
+    the files, or in the user's cache folder if theirs is read-only, and is reused unless a file has changed.
 
     Raises:
         Refusal: files with different columns, values that can't be used, or no space for the rows.
     """
     files = parquet_in(path)
     how = hashlib.sha256(json.dumps([_FORMAT, asdict(options)]).encode()).hexdigest()[:8]
-    what = _state(path, files)
+    name = f"{how}-{_state(path, files)}"
     for home in _homes(path):
-        place = home / f"{how}-{what}"
-        if (place / "dataset.json").is_file():
+        if (home / name / "dataset.json").is_file():
             try:
-                return _open(place, path, files)
+                return _open(home / name, path, files)
             except _DAMAGED:
-                shutil.rmtree(place, ignore_errors=True)  # will be converted again
+                shutil.rmtree(home / name, ignore_errors=True)  # will be converted again
     home = _writable(_homes(path))
     old = [one for one in home.glob(f"{how}-*") if one.is_dir()]
     temporary = home / f".{uuid.uuid4().hex}"
@@ -85,18 +83,18 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
         for one in old:
             shutil.rmtree(one, ignore_errors=True)
         try:
-            os.rename(temporary, home / f"{how}-{what}")
+            os.rename(temporary, home / name)
         except OSError:
-            if not (home / f"{how}-{what}" / "dataset.json").is_file():  # another process was first
+            if not (home / name / "dataset.json").is_file():  # another process was first
                 raise
     except DataFailed as error:
         raise Refusal(f"{path.name} changed while it was converted: {error.sentence}") from error
     except (OSError, pa.ArrowException) as error:
-        said = str(getattr(error, "strerror", None) or error).rstrip(".")
-        raise Refusal(f"{path.name} can't be converted: {said}.") from error
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
+        raise Refusal(f"{path.name} can't be converted: {reason}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return _open(home / f"{how}-{what}", path, files)
+    return _open(home / name, path, files)
 
 
 def _opened(files: Sequence[Path]) -> Iterator[Any]:
@@ -107,7 +105,7 @@ def _opened(files: Sequence[Path]) -> Iterator[Any]:
             raise Refusal(f"{file.name} can't be read as Parquet: {first_line(error)}.") from error
 
 
-def batches_of(files: Sequence[Path], names: Sequence[str]) -> Iterator[pa.Table]:
+def _batches_of(files: Sequence[Path], names: Sequence[str]) -> Iterator[pa.Table]:
     """Columns of all rows, in tidy tables of one encoding block each."""
     for opened in _opened(files):
         for batch in opened.iter_batches(batch_size=_BLOCK_ROWS, columns=list(names)):
@@ -118,15 +116,11 @@ def _state(path: Path, files: Sequence[Path]) -> str:
     """The state of the files: names, sizes, modification times, schemas, and row groups."""
     digest = hashlib.sha256()
     for file, opened in zip(files, _opened(files), strict=True):
-        found, about = file.stat(), opened.metadata
-        groups = [
-            (about.row_group(i).num_rows, about.row_group(i).total_byte_size)
-            for i in range(about.num_row_groups)
-        ]
+        found, groups = file.stat(), map(opened.metadata.row_group, range(opened.metadata.num_row_groups))
+        sizes = [(group.num_rows, group.total_byte_size) for group in groups]
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
-        digest.update(
-            repr((name, found.st_size, found.st_mtime_ns, str(opened.schema_arrow), groups)).encode()
-        )
+        state = (name, found.st_size, found.st_mtime_ns, str(opened.schema_arrow), sizes)
+        digest.update(repr(state).encode())
     return digest.hexdigest()[:16]
 
 
@@ -140,12 +134,10 @@ def _homes(path: Path) -> tuple[Path, Path]:
 
 def _writable(homes: Sequence[Path]) -> Path:
     for home in homes:
-        try:
+        with suppress(OSError):
             home.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(home, os.W_OK):
-            return home
+            if os.access(home, os.W_OK):
+                return home
     raise Refusal(
         f"rows can be written neither to {homes[0].parent} nor to {homes[1]}; set XDG_CACHE_HOME to a folder "
         "with space."
@@ -160,28 +152,33 @@ def _convert(
     changed: bool,
     progress: Progress | None,
 ) -> None:
-    """Write rows, targets and metadata of the files into a folder."""
-    names = columns_of(files)
+    names = _columns_of(files)
     target, weight, instead = roles_of(
-        options, names, lambda at: whole_column(files, names[at]), lambda at: called(names, at)
+        options, names, lambda at: _whole_column(files, names[at]), lambda at: called(names, at)
     )
-    column = whole_column(files, names[target])
+    name = called(names, target)
+    column = _whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
     seen = _some_rows(files, names)
-    how = (called(names, target), options.task, options.decimal, mark_of_columns(seen))
+    how = (name, options.task, options.decimal, mark_of_columns(seen))
     read = plain_target(column, *how)
     column = read.column
-    named = options.target is not None
-    present, notes = _present(column, called(names, target), reference(names, target), named)
+    present = np.asarray(pc.is_valid(column).to_numpy())
+    lacking, first = int((~present).sum()), int(np.argmin(present)) + 1
+    notes: list[str] = []
+    if lacking:
+        named, target_is = options.target is not None, f"{name} is the target"
+        refuse_missing(target_is, lacking, len(present), first, reference(names, target), named)
+        notes = [f"{target_is}; {lacking:,} rows have none (first in row {first:,}): left out."]
+        column = column.filter(pa.array(present))
     notes += [*instead, *filter(None, [read.note])]
-    column = column.filter(pa.array(present)) if not present.all() else column
-    task, note = recognize_task(column, called(names, target), options.task)
+    task, note = recognize_task(column, name, options.task)
     seen_target = plain_target(seen.column(target), *how).column
     there = seen.filter(pc.is_valid(seen_target))
-    some = targets_of(seen_target.drop_null(), task, called(names, target))
+    some = targets_of(seen_target.drop_null(), task, name)
     goal = goal_of(some, len(task.classes), len(names))
-    columns, left_out, said = input_columns(there, options, target, weight, names, filling="mean", goal=goal)
+    columns, left_out, more = input_columns(there, options, target, weight, names, filling="mean", goal=goal)
     encoder = Encoder(
         names=names,
         header=True,
@@ -196,43 +193,43 @@ def _convert(
     )
     shape = (int(present.sum()), len(encoder.features))
     kept = encoded_dtype(seen, encoder, [column.index for column in columns])
-    check_space(place, kept.itemsize * shape[0] * shape[1])
+    _check_space(place, kept.itemsize * shape[0] * shape[1])
     if shape[0] < 2:
         raise Refusal(f"{path.name} must have at least 2 rows with a target to train on; got {shape[0]}.")
-    unseen = _write_rows(files, names, encoder, present, place / "inputs.npy", shape, kept, progress)
-    name = called(names, target)
-    targets = targets_of(column, task, name)
-    np.save(place / "targets.npy", targets)
+    unseen = _write_rows(files, names, encoder, present, place / "inputs.npy", kept, progress)
+    np.save(place / "targets.npy", targets_of(column, task, name))
     np.save(place / "rows.npy", np.flatnonzero(present).astype(np.int64) + 1)
     if weight is not None:
-        weights = whole_column(files, names[weight]).filter(pa.array(present))
+        weights = _whole_column(files, names[weight]).filter(pa.array(present))
         np.save(place / "weights.npy", weights_of(weights, called(names, weight)))
-        said.append(f"{called(names, weight)} weighs the samples.")
+        more.append(f"{called(names, weight)} weighs the samples.")
     if len(present) > seen.num_rows:
-        said.append(f"columns were recognized by {seen.num_rows:,} of {len(present):,} rows, spread evenly.")
+        more.append(f"columns were recognized by {seen.num_rows:,} of {len(present):,} rows, spread evenly.")
     if changed:
-        said.append(f"{path.name} has changed since it was converted: it was converted anew.")
+        more.append(f"{path.name} has changed since it was converted: it was converted anew.")
     document = {
         "format": _FORMAT,
         "encoder": encoder.to_dict(),
-        "notes": [*notes, note, *said, *unseen],
+        "notes": [*notes, note, *more, *unseen],
         "shape": list(shape),
     }
     (place / "dataset.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 
 
 def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
-    """The dataset of a conversion."""
     document = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
     encoder = Encoder.from_dict(document["encoder"])
-    held = npy_header(place / "inputs.npy")
+    header = npy_header(place / "inputs.npy")
     small = ("targets", "rows", *(["weights"] if encoder.weight is not None else []))
     targets, numbers, *rest = (read_array(place / f"{one}.npy") for one in small)
     weights = rest[0] if rest else None
-    shape, lengths = (len(numbers), len(encoder.features)), {len(numbers), len(targets), *map(len, rest)}
-    if held.shape != shape or held.dtype not in (np.float32, np.float64) or held.fortran or len(lengths) > 1:
+    lengths = {len(numbers), len(targets), *map(len, rest)}
+    fits = header.shape == (len(numbers), len(encoder.features)) and not header.fortran
+    if not fits or header.dtype not in (np.float32, np.float64) or len(lengths) > 1:
         raise ValueError("the files of the conversion do not fit one another")
-    rows = FileRows(place / "inputs.npy", shape, held.dtype, held.offset, made_of=files, kept=held.dtype)
+    rows = FileRows(
+        place / "inputs.npy", header.shape, header.dtype, header.offset, made_of=files, kept=header.dtype
+    )
     name = encoder.target_name
     return Dataset(
         inputs=rows,
@@ -250,14 +247,11 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
     )
 
 
-def columns_of(files: Sequence[Path]) -> tuple[str, ...]:
+def _columns_of(files: Sequence[Path]) -> tuple[str, ...]:
     """The columns, required to be the same in all files."""
-    first: Any = None
-    for file, opened in zip(files, _opened(files), strict=True):
-        schema = opened.schema_arrow.remove_metadata()
-        if first is None:
-            first = schema
-        elif schema != first:
+    first, *others = (opened.schema_arrow.remove_metadata() for opened in _opened(files))
+    for file, schema in zip(files[1:], others, strict=True):
+        if schema != first:
             differing = next((a.name for a, b in zip(first, schema, strict=False) if a != b), "their number")
             raise Refusal(
                 f"{file.name} must have the columns of {files[0].name}, of the same types; "
@@ -272,45 +266,31 @@ def columns_of(files: Sequence[Path]) -> tuple[str, ...]:
     return names
 
 
-def whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
+def _whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
     """One column of all rows."""
     tables = [opened.read(columns=[name]).replace_schema_metadata(None) for opened in _opened(files)]
     return tidy(pa.concat_tables(tables, promote_options="permissive")).column(0)
 
 
-def _present(
-    column: pa.ChunkedArray, said: str, target: ColumnReference, named: bool
-) -> tuple[NDArray[np.bool_], list[str]]:
-    """The rows with a target, and a note if some have none."""
-    present: NDArray[np.bool_] = np.asarray(pc.is_valid(column).to_numpy())
-    count = int((~present).sum())
-    if not count:
-        return present, []
-    first = int(np.argmin(present)) + 1
-    refuse_missing(f"{said} is the target", count, len(present), first, target, named)
-    return present, [f"{said} is the target; {count:,} rows have none (first in row {first:,}): left out."]
-
-
 def _some_rows(files: Sequence[Path], names: Sequence[str]) -> pa.Table:
     """The first rows of row groups spread over all files."""
     groups = [
-        (number, group)
-        for number, opened in enumerate(_opened(files))
+        (file, group)
+        for file, opened in zip(files, _opened(files), strict=True)
         for group in range(opened.metadata.num_row_groups)
         if opened.metadata.row_group(group).num_rows
     ]
     if not groups:
         raise Refusal(f"{files[0].name} must have at least 2 rows to train on; got 0.")
     chosen = [groups[at] for at in np.unique(np.linspace(0, len(groups) - 1, _SEEN_GROUPS).astype(int))]
-    each = -(-_SEEN_ROWS // len(chosen))
+    most = -(-_SEEN_ROWS // len(chosen))
     tables = []
-    for number, group in chosen:
-        opened = next(_opened([files[number]]))
-        batches, left = [], each
+    for file, group in chosen:
+        (opened,) = _opened([file])
+        batches: list[pa.RecordBatch] = []
         for batch in opened.iter_batches(batch_size=_BLOCK_ROWS, row_groups=[group], columns=list(names)):
-            batches.append(batch.slice(0, left))
-            left -= len(batches[-1])
-            if left <= 0:
+            batches.append(batch.slice(0, most - sum(map(len, batches))))
+            if sum(map(len, batches)) >= most:
                 break
         tables.append(shrink_batches(batches[0].schema, batches))
     return tidy(pa.concat_tables(tables, promote_options="permissive"))
@@ -322,19 +302,17 @@ def _write_rows(
     encoder: Encoder,
     present: NDArray[np.bool_],
     path: Path,
-    shape: tuple[int, int],
     kept: np.dtype[Any],
     progress: Progress | None,
 ) -> list[str]:
     """Encode all rows with a target, block by block; notes on unrecognized categories."""
     unseen: dict[str, None] = {}
-    done = 0
+    done, stored = 0, kept.newbyteorder("<")
+    shape = (int(present.sum()), len(encoder.features))
+    at = [column.index for column in encoder.columns]
     with path.open("wb") as out:
-        stored = kept.newbyteorder("<")
-        header = {"descr": stored.str, "fortran_order": False, "shape": shape}
-        write_array_header_1_0(out, header)
-        at = [column.index for column in encoder.columns]
-        for table in batches_of(files, names):
+        write_array_header_1_0(out, {"descr": stored.str, "fortran_order": False, "shape": shape})
+        for table in _batches_of(files, names):
             values, notes = encode(table, encoder, at, done, kept)
             chosen = present[done : done + len(values)]
             out.write((values if chosen.all() else values[chosen]).astype(stored, copy=False).data)
@@ -350,7 +328,7 @@ def _write_rows(
     ]
 
 
-def check_space(place: Path, needed: int) -> None:
+def _check_space(place: Path, needed: int) -> None:
     """Refuse to write more bytes than are free."""
     free = shutil.disk_usage(place).free
     if needed > free:
@@ -358,3 +336,60 @@ def check_space(place: Path, needed: int) -> None:
             f"the rows need {needed / 1e9:,.1f} GB in {place.parent}, where {free / 1e9:,.1f} GB are free. "
             "Make space, or set XDG_CACHE_HOME and make the folder of the files read-only."
         )
+
+
+def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
+    """The samples of Parquet files; their inputs are in a temporary file.
+
+    Raises:
+        Refusal: as `new_rows`, or no space for the file.
+    """
+    files = parquet_in(path)
+    names = _columns_of(files)
+    positions, target_at, weight_at, matched = match_columns(encoder, names)
+    dtype = np.dtype(np.float32 if known.dtype is None else known.dtype)
+    folder = Path(tempfile.mkdtemp(prefix="epochal-"))
+    try:
+        rows, notes = _encoded(files, [names[at] for at in positions], encoder, folder, dtype)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(rows, shutil.rmtree, folder, ignore_errors=True)
+    target, weight = (
+        None if at is None else _whole_column(files, names[at]) for at in (target_at, weight_at)
+    )
+    return dataset_of_new(encoder, path.name, rows, target, weight, matched, notes, known.partial)
+
+
+def _encoded(
+    files: Sequence[Path], names: Sequence[str], encoder: Encoder, folder: Path, dtype: np.dtype[np.float64]
+) -> tuple[FileRows, list[str]]:
+    width, done = len(encoder.features), 0
+    positions = range(len(names))
+    notes: dict[str, None] = {}
+    with (folder / "inputs").open("wb") as out:
+        for table in _batches_of(files, names):
+            _check_space(folder, dtype.itemsize * width * table.num_rows)
+            table, otherwise = as_in_training(table.select(list(names)), encoder, positions)
+            values, unseen = encode(table, encoder, positions, done, dtype)
+            lacking = newly_missing(table, encoder, positions)
+            notes |= dict.fromkeys((*otherwise, *map(_without_count, (*unseen, *lacking))))
+            out.write(values.data)
+            done += len(values)
+    if not done:
+        raise Refusal(f"{files[0].name} must have at least 1 row to predict; got 0.")
+    return FileRows(folder / "inputs", (done, width), dtype, 0, kept=dtype), list(notes)
+
+
+def _without_count(note: str) -> str:
+    """A note on cells of one block, reworded for several blocks.
+
+    >>> _without_count('"a" has 1 missing value (row 3), training had none: treated as unknown.')
+    '"a" has missing values, training had none: treated as unknown.'
+    >>> _without_count('"b" has 2 values not seen in training ("x", "y") in 9 rows: treated as unknown.')
+    '"b" has values not seen in training: treated as unknown.'
+    """
+    column, _, rest = note.partition(" has ")
+    missing = rest.split(" ")[1] == "missing"
+    what = "missing values, training had none" if missing else "values not seen in training"
+    return f"{column} has {what}: {rest.rpartition(': ')[2]}"

@@ -1,8 +1,5 @@
 """Worker processes that apply one function to items, in order.
 
-    with Workers(decode, count=2) as workers:
-        for image in workers.map(paths): ...
-
 Processes are spawned (a process with threads, as JAX's is, must not be forked) and the function is sent to
 each once; it may be defined in a script or a notebook, which needs no `if __name__ == "__main__"`.
 """
@@ -19,21 +16,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from epochal.common.printable import one_line
 from epochal.errors import DataFailed, Refusal
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-class WorkFailed(DataFailed):
-    """The function raised for an item: `index` counts the items of the call, `error` describes it."""
-
-    def __init__(self, index: int, item: Any, error: str, details: str = "") -> None:
-        super().__init__(f"item {index:,} ({_short(item)}) could not be read: {error}.")
-        self.index, self.item, self.error, self.details = index, item, error, details
 
 
 @dataclass(frozen=True)
@@ -43,6 +32,8 @@ class _Failure:
     place: int
     error: str
     details: str
+    sentence: str = ""
+    """That of a `DataFailed`, which needs no other."""
 
 
 class Workers(Generic[Item, Result]):
@@ -74,8 +65,7 @@ class Workers(Generic[Item, Result]):
                 raise Refusal(f"the work can't be sent to worker processes ({sent}); use workers=0.")
             self._sent = sent
 
-    def submit(self, items: Sequence[Item]) -> Future[list[Result]]:
-        """Apply the function to items in one worker; `resolve` takes the future."""
+    def _submit(self, items: Sequence[Item]) -> Future[list[Result]]:
         if not self.count:
             done: Future[Any] = Future()
             done.set_result(_apply(self._function, items))
@@ -110,46 +100,36 @@ class Workers(Generic[Item, Result]):
             if self._executor is executor:
                 self._executor = None
 
-    def resolve(self, future: Future[list[Result]], items: Sequence[Item], first: int = 0) -> list[Result]:
-        """The results of `submit`, waiting for them; `first` is the index of the first item.
-
-        Raises:
-            WorkFailed: the function raised, with the item's number.
-            DataFailed: a worker process has died.
-        """
-        from concurrent.futures.process import BrokenProcessPool
-
-        try:
-            found = future.result()
-        except BrokenProcessPool as error:
-            raise _dead(error) from error
-        if found and isinstance(found[-1], _Failure):
-            failure = found[-1]
-            item = items[failure.place]
-            raise WorkFailed(first + failure.place, item, failure.error, failure.details)
-        return found
-
     def map(self, items: Iterable[Item], *, together: int = 1) -> Iterator[Result]:
         """The function of each item, in order, with a bounded number of items in progress.
 
         Args:
             items: read on demand.
             together: items per task.
+
+        Raises:
+            DataFailed: the function raised, with the item's number; or a worker process has died.
         """
         waiting: deque[tuple[int, list[Item], Future[list[Result]]]] = deque()
         source, number = iter(items), 0
         try:
             while True:
-                while len(waiting) <= 2 * self.count:
-                    some = list(islice(source, together))
-                    if not some:
-                        break
-                    waiting.append((number, some, self.submit(some)))
+                while len(waiting) <= 2 * self.count and (some := list(islice(source, together))):
+                    waiting.append((number, some, self._submit(some)))
                     number += len(some)
                 if not waiting:
                     return
                 first, some, future = waiting.popleft()
-                yield from self.resolve(future, some, first)
+                if _broken(future):
+                    raise _dead(future.exception()) from future.exception()
+                results = future.result()
+                if isinstance(failure := results[-1], _Failure):
+                    item = one_line(" ".join(str(some[failure.place]).split()), 80)
+                    what = f"item {first + failure.place:,} ({item})"
+                    error = DataFailed(failure.sentence or f"{what} could not be read: {failure.error}.")
+                    error.add_note(f"In the process that read it:\n{failure.details}")
+                    raise error
+                yield from results
         finally:
             for _, _, future in waiting:
                 future.cancel()
@@ -164,12 +144,7 @@ class Workers(Generic[Item, Result]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -190,7 +165,7 @@ def _pickled(function: Any) -> bytes | str:
     try:
         return bytes(cloudpickle.dumps(function))
     except Exception as error:
-        return _describe(error)
+        return description(error)
 
 
 def _broken(future: Future[Any]) -> bool:
@@ -199,7 +174,7 @@ def _broken(future: Future[Any]) -> bool:
     return not future.cancelled() and isinstance(future.exception(), BrokenProcessPool)
 
 
-def _dead(error: BaseException) -> DataFailed:
+def _dead(error: BaseException | None) -> DataFailed:
     codes = str(error).partition("exit codes of the workers are ")[2].partition("\n")[0].strip("{} .")
     how = f" ({codes})" if codes else ""
     return DataFailed(
@@ -208,13 +183,9 @@ def _dead(error: BaseException) -> DataFailed:
     )
 
 
-def _describe(error: BaseException) -> str:
+def description(error: BaseException) -> str:
+    """The type and message of an error, as part of a sentence."""
     return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
-
-
-def _short(item: Any) -> str:
-    text = " ".join(str(item).split())
-    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 # In the worker ---------------------------------------------------------------------------------------------
@@ -242,7 +213,7 @@ def _work(items: Sequence[Any]) -> list[Any]:
         try:
             _state["function"] = cloudpickle.loads(_state["sent"])
         except Exception as error:
-            return [_Failure(0, f"it can't be built in a worker process: {_describe(error)}", "")]
+            return [_Failure(0, f"it can't be built in a worker process: {description(error)}", "")]
     return _apply(_state["function"], items)
 
 
@@ -253,6 +224,7 @@ def _apply(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         try:
             results.append(function(item))
         except Exception as error:
-            results.append(_Failure(place, _describe(error), traceback.format_exc()))
+            sentence = error.sentence if isinstance(error, DataFailed) else ""
+            results.append(_Failure(place, description(error), traceback.format_exc(), sentence))
             break
     return results

@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from epochal.data.columns import ColumnReference, default_name, resolve_all
+from epochal.data.columns import ColumnReference, has_header, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, is_parquet
 from epochal.data.files.reading import Reading
 from epochal.data.recipe import COLUMNS, EXAMPLE, FILE
 from epochal.data.source import Known, Progress, Source, chosen
-from epochal.data.streams.new_parquet import new_rows_of_parquet
-from epochal.data.streams.parquet import converted, is_large
+from epochal.data.streams.parquet import converted, is_large, new_rows_of_parquet
 from epochal.data.tables.encode import encode
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, named_table, table_of_frame
 from epochal.data.tables.new import new_rows, read_new
@@ -59,7 +58,7 @@ def _of_path(
             return converted(path, options, progress)
     read = named_table(source, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
     assert read is not None
-    named = read.table.column_names != [default_name(index) for index in range(read.table.num_columns)]
+    named = has_header(read.table.column_names)
     tables, name, notes = [read.table], read.name, read.notes
     del read  # so that the table can be freed once it is encoded
     found = dataset_of_table(tables.pop(), options, name, notes, header=named)

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from epochal.common.faces import option
 from epochal.common.printable import shortlist
 from epochal.data.columns import ColumnReference, plain_name
-from epochal.data.labels import label_type_of
 from epochal.data.tables.encode import as_text, to_numbers
 from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
-from epochal.data.task import Task
+from epochal.data.task import Task, label_type_of
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.data.values.marks import counted, one_spelling, refuse_odd, value_counts

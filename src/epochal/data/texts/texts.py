@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import operator
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,14 +16,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.faces import named
-from epochal.data.columns import ColumnReference, called, default_name, resolve
+from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
-from epochal.data.recipe import FILE, Recipe
+from epochal.data.recipe import Recipe, options_of
 from epochal.data.records import Damaged, built
-from epochal.data.source import Known, Source
+from epochal.data.source import Known, Source, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Column, Encoder, LeftOut
@@ -32,6 +32,7 @@ from epochal.data.tables.target import recognize_task, targets_of, with_plain_ta
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
+from epochal.plan.sizes import whole
 
 _SHARE = 99
 """The percentile of the lengths that is the default maximum length."""
@@ -56,10 +57,8 @@ class TextEncoder(SampleEncoder):
     vocabulary_size: int
     length: int
 
-    @property
-    def standardize(self) -> bool:
-        """Tokens are no quantities."""
-        return False
+    standardize: ClassVar[bool] = False
+    """Tokens are no quantities."""
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -144,7 +143,7 @@ def text(
     ([[4, 2], [3, 2]], 5)
     """
     arguments = locals().copy()
-    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
+    reading = chosen(Reading, arguments)
     vocabulary = _whole("vocabulary", vocabulary, 3, 2**30)
     longest = None if max_length is None else _whole("max_length", max_length, 1, _LONGEST)
     table, name, notes, at, goal = _table_of(source, text, target, reading)
@@ -154,23 +153,22 @@ def text(
     weight = None if sample_weight is None else resolve(sample_weight, names, "sample_weight")
     if weight in (at, goal):
         raise Refusal(f"`sample_weight` must be a column of its own; got {called(names, weight or 0)}.")
-    table, read = with_plain_target(table, goal, called(names, goal), task)
+    goal_name, text_name = called(names, goal), called(names, at)
+    table, read = with_plain_target(table, goal, goal_name, task)
     by = resolve(groups, names, "groups") if isinstance(groups, str | int) else None
     if by in (at, goal, weight) and by is not None:
         raise Refusal(f"`groups` must be a column of its own; got {called(names, by)}.")
     if groups_from is not None and by is None:
         raise Refusal("`groups_from` finds groups in a column; name it: `groups=COLUMN`.")
-    table, rows, left = with_targets(table, goal, called(names, goal), named=target is not None)
-    left = [*filter(None, [read.note]), *left]
-    found, note = recognize_task(table.column(goal), called(names, goal), task)
+    table, rows, left = with_targets(table, goal, goal_name, named=target is not None)
     column = table.column(goal)
-    targets = targets_of(column, found, called(names, goal))
+    found, note = recognize_task(column, goal_name, task)
+    targets = targets_of(column, found, goal_name)
     weights = None if weight is None else weights_of(table.column(weight), called(names, weight))
-    texts = _texts_of(table.column(at), called(names, at))
+    texts = _texts_of(table.column(at), text_name)
     if not any(map(str.strip, texts)):
         raise Refusal(
-            f"{called(names, at)} must hold texts; all {len(texts):,} are empty. "
-            "Name another with `text=COLUMN`."
+            f"{text_name} must hold texts; all {len(texts):,} are empty. Name another with `text=COLUMN`."
         )
     writing = writing_of(texts)
     tokenizer = writing.tokenizer if tokenizer is None else tokenizer
@@ -186,7 +184,7 @@ def text(
     encoder = TextEncoder(
         table=Encoder(
             names=names,
-            header=names != tuple(map(default_name, range(len(names)))),
+            header=has_header(names),
             columns=(Column(names[at], at, "category", text=True),),
             left_out=others,
             target=goal,
@@ -202,17 +200,19 @@ def text(
         length=longest,
     )
     inputs = padded(ids, lengths, longest)
-    said = [
+    noticed = [
         *notes,
+        *filter(None, [read.note]),
         *left,
         note,
-        f"texts in {called(names, at)}: {encoder.vocabulary_size:,} tokens ({tokenizer}), learned from all "
+        f"texts in {text_name}: {encoder.vocabulary_size:,} tokens ({tokenizer}), learned from all "
         "texts given, without targets; those that no training text has are unknown to a repeat.",
         *([unspaced] if (unspaced := writing.note(tokenizer)) else []),
         *_length_notes(lengths, longest),
     ]
     if others:
-        said.append(f"{len(others):,} other column{'s are' if len(others) > 1 else ' is'} no input (`text`).")
+        are = "s are" if len(others) > 1 else " is"
+        noticed.append(f"{len(others):,} other column{are} no input (`text`).")
     dataset = Dataset(
         inputs=inputs,
         targets=targets,
@@ -222,7 +222,7 @@ def text(
         encoder=encoder,
         target_name=names[goal],
         source=name,
-        noticed=tuple(said),
+        noticed=tuple(noticed),
         rows=rows,
         sample_weight=weights,
         fingerprint=fingerprint((names[at], names[goal]), inputs, targets, weights),
@@ -250,8 +250,8 @@ def new_texts(encoder: TextEncoder, source: Any, known: Known) -> Dataset:
     read = read_new(encoder.table, source, known.reading)
 
     def encoded(table: pa.Table, _: Encoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
-        said = called(table.column_names, positions[0])
-        return encoder.encode(_texts_of(table.column(positions[0]), said))
+        known_as = called(table.column_names, positions[0])
+        return encoder.encode(_texts_of(table.column(positions[0]), known_as))
 
     found = new_rows(read, encoder.table, encoded)
     return replace(found, encoder=encoder, features=(), continuous=np.zeros(1, bool))
@@ -268,10 +268,7 @@ def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:
 
 
 def _table_of(
-    source: Any,
-    text: ColumnReference | None,
-    target: ColumnReference | None,
-    reading: Reading,
+    source: Any, text: ColumnReference | None, target: ColumnReference | None, reading: Reading
 ) -> tuple[pa.Table, str, tuple[str, ...], int, int]:
     """The table, its name, notes, and the indices of the text and target columns."""
     if isinstance(source, tuple) and len(source) == 2 and _are_texts(source[0]):
@@ -297,7 +294,6 @@ def _table_of(
 
 
 def _pair(texts: Sequence[str], labels: Any, text: str, target: str) -> pa.Table:
-    """Texts and labels as a table with these columns."""
     if len(texts) != len(labels):
         raise Refusal(f"labels must be one for each of the {len(texts):,} texts; got {len(labels):,}.")
     values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
@@ -312,28 +308,20 @@ def _text_column(text: ColumnReference | None, names: Sequence[str]) -> int:
     return resolve(text, names, "text")
 
 
-def _texts_of(column: pa.ChunkedArray, said: str) -> list[str]:
+def _texts_of(column: pa.ChunkedArray, known_as: str) -> list[str]:
     """The texts of a column, empty if missing; numbers and dates are refused."""
     kind = column.type
     if not pa.types.is_string(kind):
-        got = (
-            "dates"
-            if pa.types.is_temporal(kind)
-            else "truth values"
-            if pa.types.is_boolean(kind)
-            else "numbers"
-        )
-        raise Refusal(f"{said} must hold texts; got {got}. Name another with `text=COLUMN`.")
-    try:
+        got = "truth values" if pa.types.is_boolean(kind) else "numbers"
+        got = "dates" if pa.types.is_temporal(kind) else got
+        raise Refusal(f"{known_as} must hold texts; got {got}. Name another with `text=COLUMN`.")
+    with suppress(pa.ArrowInvalid):
         if column.null_count < len(column):
             pc.cast(column, pa.float64(), safe=False)
             raise Refusal(
-                f"{said} must hold texts; all its values are numbers. Name another with `text=COLUMN`."
+                f"{known_as} must hold texts; all its values are numbers. Name another with `text=COLUMN`."
             )
-    except pa.ArrowInvalid:
-        pass
-    texts: list[str] = pc.fill_null(column, "").to_pylist()
-    return texts
+    return pc.fill_null(column, "").to_pylist()
 
 
 def _are_texts(source: Any) -> bool:
@@ -344,11 +332,8 @@ def _are_texts(source: Any) -> bool:
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:
-    try:
-        number = -1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = -1
-    if not least <= number <= most:
+    number = whole(value)
+    if number is None or not least <= number <= most:
         raise Refusal(
             f"`{name}` must be a whole number of tokens between {least} and {most:,}; got {value!r}."
         )
@@ -358,13 +343,7 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
 TEXTS = Source(
     recognizes=lambda source: True,
     load=lambda source, arguments, progress: text(source, **arguments),
-    options={
-        **dict.fromkeys(("text", "target", "groups", "sample_weight"), ColumnReference),
-        **dict.fromkeys(("tokenizer", "task", "groups_from"), str),
-        **dict.fromkeys(("vocabulary", "max_length"), int),
-        "lowercase": bool,
-        **FILE,
-    },
+    options={**options_of(text), "groups": ColumnReference},
     reader="text",
     encoder=TextEncoder,
     encode_new=new_texts,

@@ -1,23 +1,22 @@
-"""Tokenizers, and texts as rows of token ids.
-
-Tokenizers are those of the library `tokenizers`; they learn from the texts alone, and nothing is downloaded.
-Id 0 is padding, id 1 stands for tokens outside the vocabulary.
-"""
+"""Tokenizers of the library `tokenizers`, texts as rows of token ids, and vocabularies of samples."""
 
 from __future__ import annotations
 
 import json
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.texts.vocabulary import PADDING, UNKNOWN
+from epochal.data.rows import Rows
 from epochal.data.values.scripts import SINGLE, writing_of
 from epochal.errors import Refusal, did_you_mean, require
 
+PADDING, UNKNOWN = 0, 1
+"""The ids of padding, and of unknown tokens."""
 TOKENIZERS = ("words", "bpe")
 _SPECIAL = ["[PAD]", "[UNK]"]
 _BLOCK = 4096
@@ -42,11 +41,7 @@ def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase:
         raise Refusal(did_you_mean("tokenizer", str(kind), TOKENIZERS))
     models, trainers = library.models, library.trainers
     writing = writing_of(texts)
-    options: dict[str, Any] = {
-        "vocab_size": vocabulary,
-        "special_tokens": _SPECIAL,
-        "show_progress": False,
-    }
+    options = {"vocab_size": vocabulary, "special_tokens": _SPECIAL, "show_progress": False}
     if kind == "words":
         model, trainer = models.WordLevel(unk_token=_SPECIAL[1]), trainers.WordLevelTrainer(**options)
     else:
@@ -85,11 +80,9 @@ def read_tokenizer(value: Any) -> Any:
     _check(value)
     try:
         tokenizer = library.Tokenizer.from_str(json.dumps(value))
-    except (
-        BaseException
-    ) as error:  # the library raises nothing more specific, and its panics are no Exception
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # its panics are no Exception
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise Refusal(f"the tokenizer of the run is damaged: {reason}.") from error
     found = [tokenizer.token_to_id(token) for token in _SPECIAL]
@@ -128,14 +121,12 @@ def _check(value: Any) -> None:
 
 def encode_texts(tokenizer: Any, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """The concatenated ids of all texts, and the length of each."""
-    ids, lengths = array("i"), np.empty(len(texts), np.int64)
-    at = 0
+    ids, lengths = array("i"), array("q")
     for block in _blocks(texts):
         for found in tokenizer.encode_batch_fast(block, add_special_tokens=False):
             ids.extend(found.ids)
-            lengths[at] = len(found.ids)
-            at += 1
-    return np.asarray(ids, np.int32), lengths
+            lengths.append(len(found.ids))
+    return np.asarray(ids, np.int32), np.asarray(lengths, np.int64)
 
 
 def padded(ids: NDArray[np.int32], lengths: NDArray[np.int64], length: int) -> NDArray[np.int32]:
@@ -155,3 +146,41 @@ def padded(ids: NDArray[np.int32], lengths: NDArray[np.int64], length: int) -> N
 def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:
     for start in range(0, len(texts), _BLOCK):
         yield list(texts[start : start + _BLOCK])
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Maps tokens that no training sample has to unknown.
+
+    `known` is bool `(tokens,)`.
+
+    >>> Vocabulary(np.array([True, True, True, False])).apply(np.array([[2, 3, 0]], np.int32)).tolist()
+    [[2, 1, 0]]
+    """
+
+    known: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.known.ndim != 1 or self.known.dtype != np.bool_ or len(self.known) <= UNKNOWN:
+            raise ValueError(f"a vocabulary must be booleans (tokens,); got {self.known.dtype}")
+
+    dtype: ClassVar[np.dtype[Any]] = np.dtype(np.int32)
+    """The dtype of the result."""
+
+    def apply(self, inputs: NDArray[Any] | Rows, out: NDArray[Any] | None = None) -> NDArray[np.int32]:
+        """The ids with unknown ones replaced; written to `out` (which may be `inputs`) if given."""
+        ids: NDArray[np.int32] = inputs[:] if not isinstance(inputs, np.ndarray) else inputs
+        seen: NDArray[np.int32] = np.where(self.known[ids], ids, np.int32(UNKNOWN))
+        if out is None:
+            return seen
+        out[...] = seen
+        return out
+
+
+def fit_vocabulary(inputs: NDArray[np.int32] | Rows, tokens: int, train: NDArray[np.int64]) -> Vocabulary:
+    """The tokens that occur in the training samples, of `tokens` ids."""
+    known = np.zeros(tokens, bool)
+    known[[PADDING, UNKNOWN]] = True
+    for start in range(0, len(train), 1 << 14):
+        known[inputs[train[start : start + (1 << 14)]]] = True
+    return Vocabulary(known)
