@@ -1,19 +1,20 @@
 """Models as pure functions, losses and metrics."""
 
+from epochal.models.built_in import ACTIVATIONS, BuiltIn
 from epochal.models.embedded import Embedded, embedded, embedded_shape, without_embeddings
 from epochal.models.flax_nnx import FlaxModel
 from epochal.models.given import as_model, check_model
 from epochal.models.losses import LOSSES, Loss, label_probabilities, loss_for, probabilities, smoothed
 from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, metrics_for
-from epochal.models.mlp import ACTIVATIONS, MLP
+from epochal.models.mlp import MLP
 from epochal.models.model import (
     FunctionModel,
     Model,
     PyTree,
     Variables,
+    described,
     functions,
     learned_dtype,
-    refuse_ids,
     seen,
     seen_dtype,
     settled,
@@ -30,6 +31,7 @@ __all__ = [
     "LOSSES",
     "METRICS",
     "MLP",
+    "BuiltIn",
     "Embedded",
     "FlaxModel",
     "FunctionModel",
@@ -48,6 +50,7 @@ __all__ = [
     "computing_in",
     "confusion_at",
     "default_metrics",
+    "described",
     "embedded",
     "embedded_shape",
     "evaluated",
@@ -61,7 +64,6 @@ __all__ = [
     "metrics_of",
     "of_subsets",
     "probabilities",
-    "refuse_ids",
     "seen",
     "seen_dtype",
     "settled",

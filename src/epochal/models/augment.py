@@ -6,13 +6,13 @@ The random key is that of the update, so augmentation does not depend on where a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import jax
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.models.model import Model, PyTree, Variables
+from epochal.models.model import Model, PyTree, Variables, Wrapper
 from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, Shift, Transform
 
 _STREAM = 0x7FFFFFF1
@@ -50,18 +50,14 @@ def _named(word: str) -> Transform:
     name, *amounts = word.split(":")
     if name not in KINDS:
         raise Refusal(did_you_mean("transform", name, KINDS))
-    if name == "flip":
-        values: list[Any] = amounts
-        most, least = 1, 0
-    else:
-        most, least = (2 if name in ("shift", "crop", "rotate") else 1), 1
-        try:
-            values = [float(amount) for amount in amounts]
-        except ValueError:
-            values = []
-    if not least <= len(values) <= most:
+    kind, least = KINDS[name], 0 if name == "flip" else 1
+    try:
+        values = amounts if name == "flip" else [float(amount) for amount in amounts]
+    except ValueError:
+        values = []
+    if not least <= len(values) <= len(fields(kind)):
         raise Refusal(f'a transform is a name and its amount, such as {name}:{_USUAL[name]}; got "{word}".')
-    made: Transform = KINDS[name](*values)
+    made: Transform = kind(*values)
     return made
 
 
@@ -69,7 +65,7 @@ _USUAL = {"flip": "vertical", "shift": 2, "crop": 4, "rotate": 15, "brightness":
 
 
 @dataclass(frozen=True)
-class Augmented:
+class Augmented(Wrapper):
     """A model whose images are augmented in training.
 
     Args:
@@ -79,16 +75,6 @@ class Augmented:
 
     model: Model
     transforms: tuple[Transform, ...]
-
-    def __getattr__(self, name: str) -> Any:
-        """Other attributes of the model, such as `evaluation_rows`."""
-        if name.startswith("_") or name == "model":
-            raise AttributeError(name)
-        return getattr(self.model, name)
-
-    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
-        """The variables of the model."""
-        return self.model.init(key, sample)
 
     def apply(
         self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool

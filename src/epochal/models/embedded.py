@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from epochal.models.model import Model, PyTree, Variables
+from epochal.models.model import Model, PyTree, Variables, Wrapper, described
 from epochal.models.pairwise import Pairwise
 
 
@@ -24,7 +24,7 @@ def embedding_width(codes: int) -> int:
 
 
 @dataclass(frozen=True)
-class Embedded:
+class Embedded(Wrapper):
     """A model of numbers and embeddings; each of the last `len(sizes)` inputs is a code below its size.
 
     Embeddings are initialized normal with variance 1 / width, code 0 (an unknown level) as zero.
@@ -43,17 +43,9 @@ class Embedded:
     model: Model
     sizes: tuple[int, ...]
 
-    def __getattr__(self, name: str) -> Any:
-        """Other attributes of the model, such as `evaluation_rows`."""
-        if name.startswith("_") or name == "model":
-            raise AttributeError(name)
-        return getattr(self.model, name)
-
     def to_dict(self) -> dict[str, Any]:
         """The settings of the inner model as JSON; the data determines the columns of codes."""
-        described = getattr(self.model, "to_dict", None)
-        found: dict[str, Any] = described() if described else {"kind": type(self.model).__name__}
-        return found
+        return described(self.model)
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """Draw the embeddings, and the variables of the model."""

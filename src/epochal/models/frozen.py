@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 
 from epochal.errors import Refusal
-from epochal.models.model import Model, PyTree, Variables, shapes_of
+from epochal.models.model import Model, PyTree, Variables, Wrapper, shapes_of
 
 
 class FrozenState(NamedTuple):
@@ -27,7 +27,7 @@ class FrozenState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Frozen:
+class Frozen(Wrapper):
     """A model with frozen parameters.
 
     Args:
@@ -37,12 +37,6 @@ class Frozen:
 
     model: Model
     names: frozenset[str]
-
-    def __getattr__(self, name: str) -> Any:
-        """Other attributes of the model, such as `evaluation_rows`."""
-        if name.startswith("_") or name == "model":
-            raise AttributeError(name)
-        return getattr(self.model, name)
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """The model's variables, split into trained and frozen."""

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from epochal.data.records import Record
-from epochal.errors import Refusal, did_you_mean
+from epochal.errors import Refusal
+from epochal.models.built_in import ACTIVATIONS, RECTIFIED, BuiltIn, check_activation, check_share
 from epochal.models.dense import dense
-from epochal.models.model import PyTree, Variables, refuse_ids
-
-ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
-    "relu": jax.nn.relu,
-    "tanh": jnp.tanh,
-    "sigmoid": jax.nn.sigmoid,
-    "gelu": jax.nn.gelu,
-    "silu": jax.nn.silu,
-    "elu": jax.nn.elu,
-    "leaky_relu": jax.nn.leaky_relu,
-    "softplus": jax.nn.softplus,
-    "identity": lambda x: x,
-}
+from epochal.models.model import PyTree, Variables
 
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-5
 
 
 @dataclass(frozen=True, init=False)
-class MLP(Record):
+class MLP(BuiltIn):
     """A multi-layer perceptron: dense layers with an activation between them.
 
     Args:
@@ -55,9 +42,7 @@ class MLP(Record):
     """
 
     kind: ClassVar[str] = "mlp"
-    """The name in run folders and on the command line."""
-    products: ClassVar[tuple[str, ...]] = ("*/kernel",)
-    """The parameters that mixed precision rounds."""
+    positional: ClassVar[str] = "hidden"
     hidden: tuple[int, ...]
     activation: str
     dropout: float
@@ -75,36 +60,12 @@ class MLP(Record):
         for units in hidden:
             if isinstance(units, bool) or not isinstance(units, int) or units < 1:
                 raise Refusal(f"hidden layers must have at least 1 unit each, whole numbers; got {units!r}.")
-        if activation not in ACTIVATIONS:
-            raise Refusal(did_you_mean("activation", activation, ACTIVATIONS))
-        if not 0 <= dropout < 1:
-            raise Refusal(f"`dropout` must be at least 0 and less than 1; got {dropout}.")
         set_ = object.__setattr__
         set_(self, "hidden", tuple(hidden))
-        set_(self, "activation", activation)
-        set_(self, "dropout", float(dropout))
+        set_(self, "activation", check_activation(activation))
+        set_(self, "dropout", check_share("dropout", dropout))
         set_(self, "batch_norm", bool(batch_norm))
         set_(self, "outputs", outputs)
-
-    def with_outputs(self, outputs: int) -> MLP:
-        """The network with this number of outputs; one that is already set is kept."""
-        return MLP(
-            *self.hidden,
-            activation=self.activation,
-            dropout=self.dropout,
-            batch_norm=self.batch_norm,
-            outputs=self.outputs or outputs,
-        )
-
-    @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> MLP:
-        """The inverse of `to_dict`."""
-        rest = {name: value for name, value in settings.items() if name not in ("kind", "hidden")}
-        return cls(*settings["hidden"], **rest)
-
-    def refuse_inputs(self, inputs: Any) -> None:
-        """Refuse token ids, whose sizes mean nothing."""
-        refuse_ids(self, inputs)
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """Draw kernels, set biases to zero."""
@@ -112,11 +73,10 @@ class MLP(Record):
         shapes = list(pairwise(sizes))
         # One draw for all kernels: compiling a random generator costs more than the rest of this function.
         drawn = jax.random.normal(key, (sum(prod(shape) for shape in shapes),))
-        rectified = self.activation in ("relu", "leaky_relu", "elu", "gelu", "silu")
         params, state, begin = [], [], 0
         for index, (fan_in, fan_out) in enumerate(shapes):
             hidden = index < len(self.hidden)
-            variance = 2 / fan_in if hidden and rectified else 2 / (fan_in + fan_out)
+            variance = 2 / fan_in if hidden and self.activation in RECTIFIED else 2 / (fan_in + fan_out)
             kernel = drawn[begin : begin + fan_in * fan_out].reshape(fan_in, fan_out) * variance**0.5
             begin += fan_in * fan_out
             layer = {"kernel": kernel, "bias": jnp.zeros(fan_out)}

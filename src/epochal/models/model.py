@@ -14,8 +14,6 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import numpy as np
 
-from epochal.errors import Refusal
-
 PyTree = Any
 
 
@@ -43,6 +41,26 @@ class Model(Hashable, Protocol):
         so that the same update always draws the same noise.
         """
         ...
+
+
+class Wrapper:
+    """A model around another one; what it does not define is the other's, such as `evaluation_rows`."""
+
+    model: Model
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "model":
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
+    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
+        """The variables of the model."""
+        return self.model.init(key, sample)
+
+
+def described(model: Any) -> dict[str, Any]:
+    """The settings of a model as JSON, or its kind alone if it has none."""
+    return dict(model.to_dict()) if hasattr(model, "to_dict") else {"kind": type(model).__name__}
 
 
 @dataclass(frozen=True)
@@ -102,14 +120,6 @@ def seen(inputs: jax.Array) -> jax.Array:
     [0.0, 0.20000000298023224, 1.0]
     """
     return inputs.astype(np.float32) * np.float32(1 / 255) if inputs.dtype == np.uint8 else inputs
-
-
-def refuse_ids(network: object, inputs: Any) -> None:
-    """Refuse token ids for a network that takes its inputs as quantities."""
-    if inputs.dtype == np.int32:
-        raise Refusal(
-            f"{type(network).__name__} needs numbers; got token ids (int32). Use `ep.TextClassifier()`."
-        )
 
 
 def settled(model: Model, inputs: Sequence[Any], vocabulary: int | None = None) -> Model:

@@ -9,7 +9,7 @@ import jax
 
 from epochal.errors import Refusal
 from epochal.models.given import as_model
-from epochal.models.model import Model, PyTree, Variables
+from epochal.models.model import Model, PyTree, Variables, described
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,7 @@ class Pairwise:
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON."""
-        described = getattr(self.model, "to_dict", None)
-        return {
-            "kind": "pairwise",
-            "of": described() if described else {"kind": type(self.model).__name__},
-        }
+        return {"kind": "pairwise", "of": described(self.model)}
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """Draw the variables of the scorer."""

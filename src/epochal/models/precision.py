@@ -10,19 +10,18 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from epochal.models.embedded import Embedded
 from epochal.models.frozen import names_of
-from epochal.models.model import Model, PyTree, Variables
+from epochal.models.model import Model, PyTree, Variables, Wrapper
 from epochal.models.pairwise import Pairwise
 
 
 @dataclass(frozen=True)
-class Mixed:
+class Mixed(Wrapper):
     """A model with mixed precision: its compute dtype differs from that of its parameters.
 
     Inputs that are quantities and parameters are rounded, outputs are float32 again. State from
@@ -45,16 +44,6 @@ class Mixed:
 
     model: Model
     precision: str
-
-    def __getattr__(self, name: str) -> Any:
-        """Other attributes of the model, such as `evaluation_rows`."""
-        if name.startswith("_") or name == "model":
-            raise AttributeError(name)
-        return getattr(self.model, name)
-
-    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
-        """The variables of the model."""
-        return self.model.init(key, sample)
 
     def apply(
         self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool

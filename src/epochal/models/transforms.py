@@ -7,7 +7,7 @@ does it to one image. Pixel coordinates are (row, column), from 0 at the top lef
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Protocol, runtime_checkable
 
 import jax
@@ -32,6 +32,9 @@ class Transform(Protocol):
     def check(self, height: int, width: int) -> None:
         """Refuse images of a size that can't be transformed."""
         ...
+
+
+_AXES = {"horizontal": (False, True), "vertical": (True, False), "both": (True, True)}
 
 
 @dataclass(frozen=True)
@@ -68,11 +71,55 @@ class Flip:
         return "flip" if self.axis == "horizontal" else f"flip:{self.axis}"
 
 
-_AXES = {"horizontal": (False, True), "vertical": (True, False), "both": (True, True)}
+class _Amount:
+    """Transforms by a number uniform in [-amount, amount], the first field; a second one is `fill`."""
+
+    name: ClassVar[str]
+    most: ClassVar[float] = math.inf
+    draws: ClassVar[tuple[int, ...]] = ()
+    """The shape of the numbers of an image."""
+    moves_out: ClassVar[bool] = False
+    """Whether a large amount could move the whole image out."""
+    fill: float = 0.0
+
+    @property
+    def _amount(self) -> tuple[str, float]:
+        """What the amount is called, and its value."""
+        field = fields(self)[0].name  # type: ignore[arg-type]
+        return f"{field} of {self.name}", getattr(self, field)
+
+    def __post_init__(self) -> None:
+        what, value = self._amount
+        if not _is_finite(value) or not 0 <= value <= self.most:
+            bound = "at least 0" if self.most == math.inf else f"between 0 and {self.most:g}"
+            raise Refusal(f"the {what} must be a number {bound}; got {value!r}.")
+        if not _is_finite(self.fill):
+            raise Refusal(f"the fill of {self.name} must be a finite number; got {self.fill!r}.")
+
+    def draw(self, key: jax.Array, count: int) -> jax.Array:
+        """The numbers of each image, (count, ...)."""
+        _, most = self._amount
+        return jax.random.uniform(key, (count, *self.draws), minval=-most, maxval=most)
+
+    def check(self, height: int, width: int) -> None:
+        """Refuse an amount that could move the whole image out."""
+        what, value = self._amount
+        if self.moves_out and value >= min(height, width):
+            raise Refusal(
+                f"the {what} must be less than the {min(height, width)} pixels of the images' shorter side; "
+                f"got {value:g}."
+            )
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self._amount[1]:g}" + (f":{self.fill:g}" if self.fill else "")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
-class Crop:
+class Crop(_Amount):
     """Pad an image by `padding` pixels on each side and crop it to its size at a random place.
 
     Each of the (2 * padding + 1)^2 places is equally likely; the pixels added are `fill` (black is 0).
@@ -85,13 +132,13 @@ class Crop:
     padding: int
     fill: float = 0.0
     name: ClassVar[str] = "crop"
+    moves_out: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        number = isinstance(self.padding, int | float) and not isinstance(self.padding, bool)
-        if not number or not float(self.padding).is_integer() or self.padding < 0:
+        if not _is_finite(self.padding) or not float(self.padding).is_integer() or self.padding < 0:
             raise Refusal(f"the padding of crop must be a whole number, at least 0; got {self.padding!r}.")
         object.__setattr__(self, "padding", int(self.padding))
-        _finite("crop", self.fill)
+        super().__post_init__()
 
     def draw(self, key: jax.Array, count: int) -> jax.Array:
         """Row and column of each crop in the padded image, (count, 2); `padding` is the original place."""
@@ -103,16 +150,9 @@ class Crop:
         padded = jnp.pad(image, padding, constant_values=self.fill)
         return jax.lax.dynamic_slice(padded, (drawn[0], drawn[1], 0), image.shape)
 
-    def check(self, height: int, width: int) -> None:
-        """Refuse a padding that could crop the whole image out."""
-        _within("padding of crop", self.padding, height, width)
-
-    def __str__(self) -> str:
-        return f"crop:{self.padding:g}{_filled(self.fill)}"
-
 
 @dataclass(frozen=True)
-class Shift:
+class Shift(_Amount):
     """Move an image by up to `pixels` up or down and left or right, in fractions of a pixel.
 
     Both distances are uniform in [-pixels, pixels]. Pixels are interpolated bilinearly; what lies outside of
@@ -122,17 +162,11 @@ class Shift:
     pixels: float
     fill: float = 0.0
     name: ClassVar[str] = "shift"
-
-    def __post_init__(self) -> None:
-        _amount("pixels of shift", self.pixels, math.inf)
-        _finite("shift", self.fill)
-
-    def draw(self, key: jax.Array, count: int) -> jax.Array:
-        """The distances, (count, 2): down and to the right."""
-        return jax.random.uniform(key, (count, 2), minval=-self.pixels, maxval=self.pixels)
+    draws: ClassVar[tuple[int, ...]] = (2,)
+    moves_out: ClassVar[bool] = True
 
     def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
-        """The image, moved: a slice of the padded image, blended with those below and to the right."""
+        """The image, moved down and to the right: a slice of the padded image, blended with its neighbors."""
         margin = math.ceil(self.pixels) + 1
         padded = jnp.pad(image, ((margin, margin), (margin, margin), (0, 0)), constant_values=self.fill)
         height, width, channels = image.shape
@@ -143,16 +177,9 @@ class Shift:
         part = part[:, :-1] * (1 - right) + part[:, 1:] * right
         return part[:-1] * (1 - down) + part[1:] * down
 
-    def check(self, height: int, width: int) -> None:
-        """Refuse a distance that could move the whole image out."""
-        _within("pixels of shift", self.pixels, height, width)
-
-    def __str__(self) -> str:
-        return f"shift:{self.pixels:g}{_filled(self.fill)}"
-
 
 @dataclass(frozen=True)
-class Rotate:
+class Rotate(_Amount):
     """Rotate an image around its center by an angle uniform in [-degrees, degrees], counterclockwise.
 
     Pixels are interpolated bilinearly; what lies outside of the image is `fill` (black is 0), and blends with
@@ -162,14 +189,7 @@ class Rotate:
     degrees: float
     fill: float = 0.0
     name: ClassVar[str] = "rotate"
-
-    def __post_init__(self) -> None:
-        _amount("degrees of rotate", self.degrees, 180)
-        _finite("rotate", self.fill)
-
-    def draw(self, key: jax.Array, count: int) -> jax.Array:
-        """The angle of each in degrees, (count,)."""
-        return jax.random.uniform(key, (count,), minval=-self.degrees, maxval=self.degrees)
+    most: ClassVar[float] = 180
 
     def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
         """The image, rotated."""
@@ -182,16 +202,10 @@ class Rotate:
         columns = cosine * right - sine * down + middle[1]
         return _interpolated(image, rows, columns, self.fill)
 
-    def check(self, height: int, width: int) -> None:
-        """Any size can be rotated."""
-
-    def __str__(self) -> str:
-        return f"rotate:{self.degrees:g}{_filled(self.fill)}"
-
 
 @dataclass(frozen=True)
-class Brightness:
-    """Add a number uniform in [-amount, amount] to all pixels of an imagein the model's range from 0 to 1.
+class Brightness(_Amount):
+    """Add a number uniform in [-amount, amount] to all pixels of an image in the model's range from 0 to 1.
 
     Values are not clipped.
     """
@@ -199,26 +213,13 @@ class Brightness:
     amount: float
     name: ClassVar[str] = "brightness"
 
-    def __post_init__(self) -> None:
-        _amount("amount of brightness", self.amount, math.inf)
-
-    def draw(self, key: jax.Array, count: int) -> jax.Array:
-        """The amount for each, (count,)."""
-        return jax.random.uniform(key, (count,), minval=-self.amount, maxval=self.amount)
-
     def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
         """The image, brighter or darker."""
         return image + drawn
 
-    def check(self, height: int, width: int) -> None:
-        """Any size works."""
-
-    def __str__(self) -> str:
-        return f"brightness:{self.amount:g}"
-
 
 @dataclass(frozen=True)
-class Contrast:
+class Contrast(_Amount):
     """Multiply an image's deviation from its mean by a number uniform in [1 - amount, 1 + amount].
 
     >>> import jax.numpy as jnp
@@ -228,23 +229,11 @@ class Contrast:
 
     amount: float
     name: ClassVar[str] = "contrast"
-
-    def __post_init__(self) -> None:
-        _amount("amount of contrast", self.amount, 1)
-
-    def draw(self, key: jax.Array, count: int) -> jax.Array:
-        """The factor of each minus 1, (count,)."""
-        return jax.random.uniform(key, (count,), minval=-self.amount, maxval=self.amount)
+    most: ClassVar[float] = 1
 
     def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
         """The image with the deviation from its mean scaled."""
         return image + drawn * (image - image.mean())
-
-    def check(self, height: int, width: int) -> None:
-        """Any size works."""
-
-    def __str__(self) -> str:
-        return f"contrast:{self.amount:g}"
 
 
 def _interpolated(image: jax.Array, rows: jax.Array, columns: jax.Array, fill: float) -> jax.Array:
@@ -265,31 +254,3 @@ def _interpolated(image: jax.Array, rows: jax.Array, columns: jax.Array, fill: f
     above = pixel(top, left) * (1 - right) + pixel(top, left + 1) * right
     below = pixel(top + 1, left) * (1 - right) + pixel(top + 1, left + 1) * right
     return above * (1 - down) + below * down
-
-
-def _amount(what: str, value: float, most: float) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 <= value <= most
-        or value == math.inf
-    ):
-        bound = "at least 0" if most == math.inf else f"between 0 and {most:g}"
-        raise Refusal(f"the {what} must be a number {bound}; got {value!r}.")
-
-
-def _finite(name: str, fill: float) -> None:
-    if isinstance(fill, bool) or not isinstance(fill, int | float) or not math.isfinite(fill):
-        raise Refusal(f"the fill of {name} must be a finite number; got {fill!r}.")
-
-
-def _within(what: str, value: float, height: int, width: int) -> None:
-    if value >= min(height, width):
-        raise Refusal(
-            f"the {what} must be less than the {min(height, width)} pixels of the images' shorter side; "
-            f"got {value:g}."
-        )
-
-
-def _filled(fill: float) -> str:
-    return f":{fill:g}" if fill else ""

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import jax
 from flax import nnx
 
 from epochal.errors import Refusal
 from epochal.models import ACTIVATIONS, seen
+from epochal.models.built_in import check_activation, check_share, check_whole
 from epochal.nn.basic import Dense
 from epochal.nn.convolution import Conv, windows
-from epochal.nn.network import Network, Shape, check_activation, check_share, check_whole
+from epochal.nn.network import Network, Shape
 from epochal.nn.pooling import max_pool
 from epochal.nn.start import Glorot, before
 
@@ -53,6 +54,7 @@ class CNN(Network):
     """
 
     kind: ClassVar[str] = "cnn"
+    positional: ClassVar[str] = "filters"
     evaluation_rows: ClassVar[int] = 256
     filters: tuple[int, ...]
     kernel: int
@@ -100,12 +102,6 @@ class CNN(Network):
         set_(self, "batch_norm", bool(batch_norm))
         set_(self, "axes", axes)
         set_(self, "outputs", None if outputs is None else check_whole("outputs", outputs))
-
-    @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        rest = {name: value for name, value in settings.items() if name not in ("kind", "filters")}
-        return cls(*settings["filters"], **rest)
 
     def sizes(self, shape: Shape) -> list[Shape]:
         """(*axes, channels) of a sample and after each convolution with its pooling."""

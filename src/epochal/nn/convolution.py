@@ -7,15 +7,18 @@ The gradients are products, too: that of the kernel is patchesᵀ @ gradient, th
 columns of gradient @ kernelᵀ back where their slices came from. Patches are made again for it, so that
 nothing but the inputs is kept between the two passes. Images of one channel need no patches, and windows of
 3 x 3 over many channels have a way with fewer multiplications (`epochal.nn.winograd`).
+
+Accelerators take the vendor's kernels. On a CPU, XLA's convolution inside a compiled loop is naive and
+single-threaded, and this form is faster (docs/log.md).
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +26,6 @@ from flax import nnx
 from jax import lax
 
 from epochal.errors import Refusal
-from epochal.nn import lowering
 from epochal.nn.start import Start, he, started
 from epochal.nn.winograd import convolve_3x3, gradient_3x3
 
@@ -38,6 +40,11 @@ LEAST_CHANNELS = 8
 """Fewest channels at which Winograd's filtering saves more than its transforms cost."""
 
 _AXES = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC")}
+
+
+def form() -> Literal["slices", "vendor"]:
+    """The form that is fast on the default device."""
+    return "slices" if jax.default_backend() == "cpu" else "vendor"
 
 
 def windows(sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: Padding) -> Pads:
@@ -86,25 +93,46 @@ def convolve(
     steps = tuple(strides) or (1,) * len(window)
     pads = windows(inputs.shape[1:-1], window, steps, padding)
     inputs = inputs.astype(kernel.dtype)
-    if lowering.form() == "slices":
+    if form() == "slices":
         return _sliced(inputs, kernel, steps, pads)
     return lax.conv_general_dilated(inputs, kernel, steps, pads, dimension_numbers=_AXES[len(window)])
 
 
-def _slices(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> Iterator[jax.Array]:
+def slices(
+    inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads, fill: float = 0
+) -> Iterator[jax.Array]:
     """The inputs at each position of the window, (batch, *outputs, channels)."""
-    padded = jnp.pad(inputs, ((0, 0), *pads, (0, 0)))
-    batch, *sizes, channels = padded.shape
+    if any(map(any, pads)):
+        inputs = jnp.pad(inputs, ((0, 0), *pads, (0, 0)), constant_values=fill)
+    batch, *sizes, channels = inputs.shape
     outputs = [(size - width) // step + 1 for size, width, step in zip(sizes, window, strides, strict=True)]
     for offset in itertools.product(*map(range, window)):
         ends = [low + (out - 1) * step + 1 for low, out, step in zip(offset, outputs, strides, strict=True)]
-        yield lax.slice(padded, (0, *offset, 0), (batch, *ends, channels), (1, *strides, 1))
+        yield lax.slice(inputs, (0, *offset, 0), (batch, *ends, channels), (1, *strides, 1))
+
+
+def spread(
+    gradients: Iterable[jax.Array], shape: Sizes, window: Sizes, strides: Sizes, pads: Pads
+) -> jax.Array:
+    """The gradient of inputs of that shape from those of their `slices`, added up in float32."""
+    total = jnp.zeros(shape, jnp.float32)
+    for gradient, offset in zip(gradients, itertools.product(*map(range, window)), strict=True):
+        # Spread by the strides, shifted, cut to the inputs.
+        edges = [(0, 0, 0)]
+        for at, step, (low, _), size, out in zip(
+            offset, strides, pads, shape[1:-1], gradient.shape[1:-1], strict=True
+        ):
+            before = at - low
+            edges.append((before, size - before - ((out - 1) * step + 1), step - 1))
+        edges.append((0, 0, 0))
+        total += lax.pad(gradient, jnp.zeros((), gradient.dtype), edges)
+    return total
 
 
 def _patches(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> jax.Array:
     """(batch, *outputs, window * channels): the window of inputs of each output, as a row."""
-    slices = list(_slices(inputs, window, strides, pads))
-    return jnp.concatenate(slices, axis=-1) if len(slices) > 1 else slices[0]
+    parts = list(slices(inputs, window, strides, pads))
+    return jnp.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
 
 
 def _way(kernel: jax.Array, strides: Sizes) -> str:
@@ -133,9 +161,8 @@ def _forward(inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads) -
         outputs, residuals = convolve_3x3(inputs, kernel, pads)
         return outputs, (inputs, kernel, residuals)
     if way == "taps":
-        slices = _slices(inputs, window, strides, pads)
-        taps = kernel.reshape(-1, kernel.shape[-1])
-        outputs = sum((one * tap for one, tap in zip(slices, taps, strict=True)), jnp.zeros(()))
+        parts, taps = slices(inputs, window, strides, pads), kernel.reshape(-1, kernel.shape[-1])
+        outputs = sum((one * tap for one, tap in zip(parts, taps, strict=True)), jnp.zeros(()))
         # The barrier keeps each pooling window from recomputing its outputs.
         return lax.optimization_barrier(outputs), (inputs, kernel, None)
     patches = _patches(inputs, window, strides, pads)
@@ -151,25 +178,15 @@ def _backward(strides: Sizes, pads: Pads, residuals: Any, gradient: jax.Array) -
         return gradient_3x3(transformed, gradient, inputs.shape, pads)
     rows = gradient.reshape(-1, filters)
     if way == "taps":
-        columns_of = jnp.stack(list(_slices(inputs, window, strides, pads))).reshape(prod(window), -1)
+        columns_of = jnp.stack(list(slices(inputs, window, strides, pads))).reshape(prod(window), -1)
         of_kernel = (columns_of @ rows).reshape(kernel.shape)
     else:
         patches = _patches(inputs, window, strides, pads)
         of_kernel = (patches.reshape(len(rows), -1).T @ rows).reshape(kernel.shape)
 
     columns = (rows @ kernel.reshape(-1, filters).T).reshape(*gradient.shape[:-1], prod(window), channels)
-    of_inputs = jnp.zeros(inputs.shape, jnp.float32)
-    for number, offset in enumerate(itertools.product(*map(range, window))):
-        # Return the slice's gradient: spread by the strides, shifted, cut to the inputs.
-        edges = [(0, 0, 0)]
-        for at, step, (low, _), size, out in zip(
-            offset, strides, pads, inputs.shape[1:-1], gradient.shape[1:-1], strict=True
-        ):
-            before = at - low
-            edges.append((before, size - before - ((out - 1) * step + 1), step - 1))
-        edges.append((0, 0, 0))
-        of_inputs += lax.pad(columns[..., number, :], jnp.zeros((), columns.dtype), edges)
-    return of_inputs.astype(inputs.dtype), of_kernel
+    parts = (columns[..., number, :] for number in range(prod(window)))
+    return spread(parts, inputs.shape, window, strides, pads).astype(inputs.dtype), of_kernel
 
 
 _sliced.defvjp(_forward, _backward)

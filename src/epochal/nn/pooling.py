@@ -8,15 +8,13 @@ device: XLA's own gradient is slow on a CPU, and has no deterministic form on a 
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Sequence
 from math import prod
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
-from epochal.nn.convolution import Padding, Pads, Sizes, windows
+from epochal.nn.convolution import Padding, Pads, Sizes, slices, spread, windows
 
 
 def max_pool(
@@ -38,54 +36,33 @@ def max_pool(
     return _largest(inputs, inputs.shape[1:-1], sizes, steps, pads)
 
 
-def _found(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> tuple[jax.Array, jax.Array]:
+def _forward(
+    inputs: jax.Array, sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads
+) -> tuple[jax.Array, jax.Array]:
     """The largest values, and the slice index of each."""
-    if any(pad != (0, 0) for pad in pads):
-        inputs = jnp.pad(inputs, ((0, 0), *pads, (0, 0)), constant_values=-jnp.inf)
-    batch, *sizes, channels = inputs.shape
-    outputs = [(size - width) // step + 1 for size, width, step in zip(sizes, window, strides, strict=True)]
-    kept_as = jnp.int8 if prod(window) < 128 else jnp.int32
-    most, where = None, None
-    for number, offset in enumerate(itertools.product(*map(range, window))):
-        ends = [low + (out - 1) * step + 1 for low, out, step in zip(offset, outputs, strides, strict=True)]
-        one = lax.slice(inputs, (0, *offset, 0), (batch, *ends, channels), (1, *strides, 1))
-        if most is None or where is None:
-            most, where = one, jnp.zeros(one.shape, kept_as)
-            continue
+    dtype = jnp.int8 if prod(window) < 128 else jnp.int32
+    most, *others = slices(inputs, window, strides, pads, fill=-jnp.inf)
+    where = jnp.zeros(most.shape, dtype)
+    for number, one in enumerate(others, start=1):
         larger = one > most
-        most, where = jnp.where(larger, one, most), jnp.where(larger, kept_as(number), where)
-    assert most is not None and where is not None
+        most, where = jnp.where(larger, one, most), jnp.where(larger, dtype(number), where)
     return most, where
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
 def _largest(inputs: jax.Array, sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads) -> jax.Array:
-    return _found(inputs, window, strides, pads)[0]
-
-
-def _forward(
-    inputs: jax.Array, sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads
-) -> tuple[jax.Array, jax.Array]:
-    return _found(inputs, window, strides, pads)
+    return _forward(inputs, sizes, window, strides, pads)[0]
 
 
 def _backward(
     sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads, where: jax.Array, gradient: jax.Array
 ) -> tuple[jax.Array]:
-    offsets = list(itertools.product(*map(range, window)))
     if window == strides and all(pad == (0, 0) for pad in pads):
         return (_tiled(sizes, window, where, gradient),)
-    of_inputs = jnp.zeros((gradient.shape[0], *sizes, gradient.shape[-1]), jnp.float32)
-    for number, offset in enumerate(offsets):
-        edges = [(0, 0, 0)]
-        for at, step, (low, _), size, out in zip(
-            offset, strides, pads, sizes, gradient.shape[1:-1], strict=True
-        ):
-            edges.append((at - low, size - (at - low) - ((out - 1) * step + 1), step - 1))
-        edges.append((0, 0, 0))
-        zero = jnp.zeros((), gradient.dtype)
-        of_inputs += lax.pad(jnp.where(where == number, gradient, zero), zero, edges)
-    return (of_inputs.astype(gradient.dtype),)
+    zero = jnp.zeros((), gradient.dtype)
+    parts = (jnp.where(where == number, gradient, zero) for number in range(prod(window)))
+    shape = (len(gradient), *sizes, gradient.shape[-1])
+    return (spread(parts, shape, window, strides, pads).astype(gradient.dtype),)
 
 
 def _tiled(sizes: Sizes, window: Sizes, where: jax.Array, gradient: jax.Array) -> jax.Array:

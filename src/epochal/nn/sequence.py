@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import jax
 from flax import nnx
 
 from epochal.errors import Refusal
+from epochal.models.built_in import check_share, check_whole
 from epochal.nn.basic import Dense
-from epochal.nn.network import Network, Shape, check_share, check_whole
+from epochal.nn.network import Network, Shape
 from epochal.nn.recurrent import Carry, Recurrent
 
 
@@ -30,11 +31,6 @@ class _Sequence(Network):
         object.__setattr__(self, "dropout", check_share("dropout", self.dropout))
         if self.outputs is not None:
             check_whole("outputs", self.outputs)
-
-    @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        return cls(**{name: value for name, value in settings.items() if name != "kind"})
 
     def features(self, shape: Shape) -> int:
         """The features of one time step."""

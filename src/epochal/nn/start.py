@@ -15,18 +15,14 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from epochal.models.built_in import RECTIFIED
+
 Start = Callable[[jax.Array], jax.Array]
-RECTIFIED = ("relu", "leaky_relu", "elu", "gelu", "silu")
-"""Activations for which kernels get He's variance."""
 
 
 def started(rngs: nnx.Rngs, shape: Sequence[int], start: Start) -> nnx.Param[jax.Array]:
     """A parameter of that shape."""
     return nnx.Param(start(jax.random.normal(rngs.params(), tuple(shape))), start=start)
-
-
-def _fan_in(normal: jax.Array) -> int:
-    return prod(normal.shape[:-1])
 
 
 def he(normal: jax.Array) -> jax.Array:
@@ -35,7 +31,7 @@ def he(normal: jax.Array) -> jax.Array:
     >>> float(he(jnp.ones((8, 5)))[0, 0])
     0.5
     """
-    return normal * (2 / _fan_in(normal)) ** 0.5
+    return normal * (2 / prod(normal.shape[:-1])) ** 0.5
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import jax
 from flax import nnx
 
 from epochal.errors import Refusal
-from epochal.nn.network import Network, Shape, check_whole
+from epochal.models.built_in import check_whole
+from epochal.nn.network import Network, Shape
 from epochal.nn.sequence import GRU, LSTM, SequenceModule
 
 

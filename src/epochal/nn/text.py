@@ -11,8 +11,9 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from epochal.errors import Refusal, did_you_mean
+from epochal.models.built_in import check_share, check_whole
 from epochal.nn.basic import Dense, Embed, masked_mean
-from epochal.nn.network import Network, Shape, check_share, check_whole
+from epochal.nn.network import Network, Shape
 from epochal.nn.recurrent import Recurrent
 from epochal.nn.start import he
 
@@ -80,8 +81,8 @@ class TextClassifier(Network):
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
         """The inverse of `to_dict`."""
-        rest = {name: value for name, value in settings.items() if name not in ("kind", "reading")}
-        return cls(kind=settings["reading"], **rest)
+        options = {name: value for name, value in settings.items() if name not in ("kind", "reading")}
+        return cls(kind=settings["reading"], **options)
 
     def for_inputs(self, inputs: Any, vocabulary: int | None = None) -> Self:
         """The network with a vocabulary, if it has none: as given, or as the ids need."""
