@@ -302,7 +302,6 @@ def falls_back(kept):
     assert_right(found)
     (sentence,) = passed_over
     assert sentence.startswith("checkpoint 30 is passed over: ") and sentence.endswith("."), sentence
-    assert found.passed_over == passed_over
     with pytest.raises(Refusal):
         check(kept / "30")
     return sentence

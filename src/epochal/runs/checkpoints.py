@@ -37,7 +37,6 @@ from epochal.runs.tensors import read_tensors, write_tensors
 
 FOLDER = "checkpoints"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
-_LEFT = re.compile(r"(tmp|trash)-.*")
 _ABOUT = "about"
 
 
@@ -61,8 +60,6 @@ class Loaded:
     updates: int
     identity: dict[str, Any]
     pieces: tuple[Piece, ...]
-    passed_over: tuple[str, ...]
-    """A sentence for each newer, damaged checkpoint."""
 
 
 class Checkpoints:
@@ -94,7 +91,8 @@ class Checkpoints:
             )
         try:
             disk.make_folder(self._place)
-            self._sweep()
+            for left in [*self._place.glob("tmp-*"), *self._place.glob("trash-*")]:  # of a dead writer
+                disk.remove(left)
         except OSError as error:
             raise Refusal(f'the run folder "{folder}" can\'t be written: {reason(error)}.') from error
         for path in find(folder):
@@ -129,7 +127,9 @@ class Checkpoints:
         Raises:
             SaveFailed: it can't be written; earlier checkpoints are intact.
         """
-        _check_names(pieces)
+        names = [piece.name for piece in pieces]
+        if len(set(names)) < len(names) or not all(map(NAME.fullmatch, names)):
+            raise ValueError(f"pieces must have names of their own, of a-z, 0-9 and hyphens; got {names}")
         path = self._place / str(updates)
         try:
             self._sound.pop(updates, None)
@@ -195,20 +195,19 @@ class Checkpoints:
                 disk.check(source, copies.written)
                 if disk.link(source, file):
                     return copies.written
-        about = json.dumps(piece.about, allow_nan=False)
-        return write_tensors(file, piece.tensors, {_ABOUT: about})
+        return write_tensors(file, piece.tensors, {_ABOUT: json.dumps(piece.about, allow_nan=False)})
 
     def _retain(self, saved: int) -> None:
         """Keep the last two and the best valid ones, and every so many-th; remove the rest."""
-        kept = {saved}
+        stay = {saved}
         for updates in sorted(self._manifests, reverse=True):
-            if len(kept) < 2 and self._verifies(updates):
-                kept.add(updates)
+            if len(stay) < 2 and self._verifies(updates):
+                stay.add(updates)
         valued = [(one.value, updates) for updates, one in self._manifests.items() if one.value is not None]
-        kept |= {next((updates for _, updates in sorted(valued) if self._verifies(updates)), saved)}
+        stay |= {next((updates for _, updates in sorted(valued) if self._verifies(updates)), saved)}
         if self._keep_every is not None:
-            kept |= {u for u, one in self._manifests.items() if one.number % self._keep_every == 0}
-        self._discard([path for path in find(self.folder) if int(path.name) not in kept])
+            stay |= {u for u, one in self._manifests.items() if one.number % self._keep_every == 0}
+        self._discard([path for path in find(self.folder) if int(path.name) not in stay])
 
     def _verifies(self, updates: int) -> bool:
         """Whether a checkpoint is valid, as far as checked by this writer."""
@@ -233,13 +232,6 @@ class Checkpoints:
         for one in trash:
             disk.remove(one)
 
-    def _sweep(self) -> None:
-        """Remove leftovers of a dead writer."""
-        with os.scandir(self._place) as entries:
-            left = [self._place / entry.name for entry in entries if _LEFT.fullmatch(entry.name)]
-        for one in left:
-            disk.remove(one)
-
 
 @dataclass(frozen=True)
 class _Copies:
@@ -254,12 +246,6 @@ class _Copies:
     def after(cls, before: _Copies | None, piece: Piece, written: Written, path: Path) -> _Copies:
         same = before is not None and before.of() is piece and before.written == written
         return cls(weakref.ref(piece), written, path, before.last if before is not None and same else None)
-
-
-def _check_names(pieces: Sequence[Piece]) -> None:
-    names = [piece.name for piece in pieces]
-    if len(set(names)) < len(names) or not all(map(NAME.fullmatch, names)):
-        raise ValueError(f"pieces must have names of their own, of a-z, 0-9 and hyphens; got {names}")
 
 
 # Reading, which needs no lock -------------------------------------------------------------------------------
@@ -293,8 +279,18 @@ def load(path: Path) -> tuple[Manifest, tuple[Piece, ...]]:
     Raises:
         Refusal: it is damaged.
     """
-    manifest = Manifest.read(path)
-    return manifest, tuple(_piece(path, name, written) for name, written in manifest.files.items())
+    manifest, pieces = Manifest.read(path), []
+    for name, written in manifest.files.items():
+        file = _file(path, name)
+        tensors, metadata = read_tensors(file, written)
+        try:
+            about = parse(metadata[_ABOUT])
+            if not isinstance(about, dict):
+                raise ValueError("what is about it must be an object")
+        except (LookupError, ValueError) as error:
+            raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error}).') from error
+        pieces.append(Piece(name, tensors, about))
+    return manifest, tuple(pieces)
 
 
 def newest(folder: Path) -> tuple[Loaded | None, tuple[str, ...]]:
@@ -306,22 +302,9 @@ def newest(folder: Path) -> tuple[Loaded | None, tuple[str, ...]]:
         except Refusal as refusal:
             passed_over.append(f"checkpoint {path.name} is passed over: {refusal.sentence}")
             continue
-        said = tuple(passed_over)
-        return Loaded(path, manifest.updates, manifest.identity, pieces, said), said
+        return Loaded(path, manifest.updates, manifest.identity, pieces), tuple(passed_over)
     return None, tuple(passed_over)
 
 
 def _file(path: Path, name: str) -> Path:
     return path / f"{name}.safetensors"
-
-
-def _piece(path: Path, name: str, written: Written) -> Piece:
-    file = _file(path, name)
-    tensors, metadata = read_tensors(file, written)
-    try:
-        about = parse(metadata[_ABOUT])
-        if not isinstance(about, dict):
-            raise ValueError("what is about it must be an object")
-    except (LookupError, ValueError) as error:
-        raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error}).') from error
-    return Piece(name, tensors, about)

@@ -12,6 +12,7 @@ import io
 import os
 import stat
 import sys
+import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -101,22 +102,16 @@ class Writer(io.RawIOBase):
             chunk = view[start : start + _CHUNK]
             self._hash.update(chunk)
             try:
-                self._put(chunk)
+                left = chunk
+                while left:
+                    left = left[os.write(self._descriptor, left) :]
             finally:
                 self._hash.wait()  # the caller may reuse the buffer
-            self._set_off(self._size + start, len(chunk))
+            if len(chunk) == _CHUNK and _DONTNEED is not None:  # starts to write, so that a sync is short
+                with suppress(OSError):
+                    os.posix_fadvise(self._descriptor, self._size + start, _CHUNK, _DONTNEED)
         self._size += len(view)
         return len(view)
-
-    def _set_off(self, start: int, count: int) -> None:
-        """Start writeback of large chunks, so that the final sync is short."""
-        if count == _CHUNK and _DONTNEED is not None:
-            with suppress(OSError):
-                os.posix_fadvise(self._descriptor, start, count, _DONTNEED)
-
-    def _put(self, chunk: memoryview) -> None:
-        while chunk:
-            chunk = chunk[os.write(self._descriptor, chunk) :]
 
     def finish(self, keep: bool = True) -> None:
         """Sync, if the file is kept, and close it."""
@@ -193,6 +188,28 @@ def make_folder(path: Path) -> list[Path]:
     return missing
 
 
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which then gets its name durably; after an error nothing is left, new parents neither."""
+    made = path.parent / f".{path.name}-{uuid.uuid4().hex[:8]}"
+    above = [one for one in path.parents if not one.exists()]
+    try:
+        make_folder(path.parent)
+        make(made)
+        yield made
+        sync(made)
+        rename(made, path)
+        made = path
+        sync(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            remove(made)
+        with suppress(OSError):
+            for one in above:
+                remove_empty(one)
+        raise
+
+
 def rename(source: Path, target: Path) -> None:
     """Rename a file or folder; the new name must be free."""
     if os.path.lexists(target):
@@ -265,54 +282,45 @@ def read(path: Path, expected: Written | None = None, limit: int | None = None) 
         Refusal: it can't be read, is no file, or not what was expected.
     """
     hashing = _Hash()
-    try:
-        with _opened(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if limit is not None and size > limit:
-                raise Refusal(f'"{path}" must have at most {limit:,} bytes; got {size:,}.')
-            if expected is not None and size != expected.size:
-                raise _resized(path, expected.size, size)
-            content = np.empty(size, np.uint8)
-            view, count = content.data, 0
-            while count < size and (got := file.readinto(view[count : count + _THREADED])):
-                if expected is not None:
-                    hashing.update(view[count : count + got])
-                count += got
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    found = Written(count, hashing.end())
-    if expected is not None and count != size:
-        raise _resized(path, size, count)
-    if expected is not None and found != expected:
-        raise _changed(path)
+    with _readable(path), _opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if limit is not None and size > limit:
+            raise Refusal(f'"{path}" must have at most {limit:,} bytes; got {size:,}.')
+        if expected is not None:
+            _compare(path, expected, size)
+        content = np.empty(size, np.uint8)
+        view, count = content.data, 0
+        while count < size and (got := file.readinto(view[count : count + _THREADED])):
+            if expected is not None:
+                hashing.update(view[count : count + got])
+            count += got
+    found = hashing.end()
+    if expected is not None:
+        _compare(path, expected, count, found)
     return content[:count]
 
 
 def check(path: Path, expected: Written) -> None:
     """Refuse a file with another size or SHA-256, in constant memory."""
-    try:
-        size = path.stat().st_size
-        if size != expected.size:
-            raise _resized(path, expected.size, size)
+    with _readable(path):
+        _compare(path, expected, path.stat().st_size)
         found = measure(path)
+    _compare(path, expected, found.size, found.sha256)
+
+
+def _compare(path: Path, expected: Written, size: int, sha256: str | None = None) -> None:
+    if size != expected.size:
+        raise Refusal(f'"{path}" is damaged: it must have {expected.size:,} bytes; it has {size:,}.')
+    if sha256 not in (None, expected.sha256):
+        raise Refusal(f'"{path}" is damaged: its content is not what was written (SHA-256).')
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise _unreadable(path, error) from error
-    if found.size != expected.size:
-        raise _resized(path, expected.size, found.size)
-    if found != expected:
-        raise _changed(path)
-
-
-def _unreadable(path: Path, error: OSError) -> Refusal:
-    return Refusal(f'"{path}" can\'t be read: {reason(error)}.')
-
-
-def _resized(path: Path, wanted: int, got: int) -> Refusal:
-    return Refusal(f'"{path}" is damaged: it must have {wanted:,} bytes; it has {got:,}.')
-
-
-def _changed(path: Path) -> Refusal:
-    return Refusal(f'"{path}" is damaged: its content is not what was written (SHA-256).')
+        raise Refusal(f'"{path}" can\'t be read: {reason(error)}.') from error
 
 
 @contextmanager

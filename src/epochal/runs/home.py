@@ -8,13 +8,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from epochal.errors import Refusal, reason
 from epochal.runs import disk
-from epochal.runs.checkpoints import Checkpoints
+from epochal.runs.checkpoints import FOLDER, Checkpoints
 from epochal.runs.contents import REQUEST, RUN
 from epochal.runs.lock import locked
 from epochal.runs.place import RunFolder
@@ -26,10 +26,12 @@ from epochal.runs.sealed import read_sealed, seal
 class Home:
     """The folder of a training, locked by this process until `close`."""
 
-    def __init__(self, place: RunFolder, held: ExitStack, made: list[Path]) -> None:
+    checkpoints: Checkpoints
+    """Set by `checkpoints_of`."""
+
+    def __init__(self, place: RunFolder, lock: ExitStack, made: list[Path]) -> None:
         self.place, self.path = place, Path(place.path)
-        self._held, self._made = held, made
-        self._checkpoints: Checkpoints | None = None
+        self._lock, self._made = lock, made
 
     @classmethod
     def begin(cls, place: RunFolder, request: Mapping[str, Any], identity: Mapping[str, Any]) -> Home:
@@ -39,22 +41,15 @@ class Home:
             Refusal: it exists, or can't be written.
         """
         path = refuse_existing(place.path)
-        made: list[Path] = []
-        temporary = path.parent / f".{path.name}-{uuid.uuid4().hex[:8]}"
-        held = ExitStack()
+        made = [one for one in (path, *path.parents) if not one.exists()]
         try:
-            made += disk.make_folder(path.parent)
-            made += disk.make_folder(temporary)
-            disk.write(temporary / REQUEST, [seal({**request, "saving": saving_of(place)}).encode()])
-            disk.sync(temporary)
-            disk.rename(temporary, path)
-            disk.sync(path.parent)
-            held.enter_context(locked(path))
+            with disk.new_folder(path) as temporary:
+                disk.write(temporary / REQUEST, [_sealed(request, place)])
         except OSError as error:
-            with suppress(OSError):
-                disk.remove(temporary)
-            raise Refusal(f'the run folder "{path}" can\'t be written: {reason(error)}.') from error
-        home = cls(place, held, [path, *(one for one in made if one != temporary)])
+            raise _unwritable(path, error) from error
+        lock = ExitStack()
+        lock.enter_context(locked(path))
+        home = cls(place, lock, made)
         home.checkpoints_of(identity)
         return home
 
@@ -78,32 +73,26 @@ class Home:
             raise Refusal(
                 f'"{path / REQUEST}" is damaged: "saving" has other names than it should.'
             ) from error
-        held = ExitStack()
-        held.enter_context(locked(path))
-        return cls(place, held, []), request
+        lock = ExitStack()
+        lock.enter_context(locked(path))
+        return cls(place, lock, []), request
 
     def checkpoints_of(self, identity: Mapping[str, Any]) -> Checkpoints:
         """The checkpoints of this training."""
-        self._checkpoints = Checkpoints(self.path, identity, self.place.keep_every)
-        return self._checkpoints
-
-    @property
-    def checkpoints(self) -> Checkpoints:
-        """The checkpoints."""
-        assert self._checkpoints is not None
-        return self._checkpoints
+        self.checkpoints = Checkpoints(self.path, identity, self.place.keep_every)
+        return self.checkpoints
 
     def ask(self, request: Mapping[str, Any]) -> None:
         """Update the request, such as with more epochs."""
         new = self.path / f".{REQUEST}-{uuid.uuid4().hex[:8]}"
         try:
-            disk.write(new, [seal({**request, "saving": saving_of(self.place)}).encode()])
+            disk.write(new, [_sealed(request, self.place)])
             disk.replace(new, self.path / REQUEST)
             disk.sync(self.path)
         except OSError as error:
             with suppress(OSError):
                 disk.remove(new)
-            raise Refusal(f'the run folder "{self.path}" can\'t be written: {reason(error)}.') from error
+            raise _unwritable(self.path, error) from error
 
     def publish(self, run: Run) -> Run:
         """Write the results.
@@ -116,26 +105,26 @@ class Home:
 
     def close(self) -> None:
         """Unlock the folder; removed if it was made here and has no results."""
-        kept = self.path / "checkpoints"
-        worth = (self.path / RUN).exists() or (kept.is_dir() and any(kept.iterdir()))
-        if self._made and not worth:
+        checkpoints = self.path / FOLDER
+        saved = (self.path / RUN).exists() or (checkpoints.is_dir() and any(checkpoints.iterdir()))
+        if self._made and not saved:
             gone, *above = self._made
             with suppress(OSError):
                 disk.remove(gone)
                 for folder in above:
                     disk.remove_empty(folder)
         self._made = []
-        self._held.close()
+        self._lock.close()
 
 
-def saving_of(place: RunFolder) -> dict[str, Any]:
-    """The saving options as JSON."""
-    return {
-        "checkpoint_every": place.checkpoint_every,
-        "keep_every": place.keep_every,
-        "report": place.report,
-        "if_unsaved": place.if_unsaved,
-    }
+def _sealed(request: Mapping[str, Any], place: RunFolder) -> bytes:
+    """The request with the options of saving."""
+    options = {field.name: getattr(place, field.name) for field in fields(place) if field.name != "path"}
+    return seal({**request, "saving": options}).encode()
+
+
+def _unwritable(path: Path, error: OSError) -> Refusal:
+    return Refusal(f'the run folder "{path}" can\'t be written: {reason(error)}.')
 
 
 def read_request(path: Path) -> dict[str, Any]:

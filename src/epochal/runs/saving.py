@@ -49,35 +49,13 @@ def save(run: Run, folder: str | Path, report: bool = False) -> Path:
         Refusal: the folder exists, or can't be written; then nothing is left of it.
     """
     path = refuse_existing(folder)
-    parent = path.parent
-    above = [one for one in (parent, *parent.parents) if not one.exists()]
-    temporary = parent / f".{path.name}-{uuid.uuid4().hex[:8]}"
-    mine = [temporary]
     try:
-        disk.make_folder(parent)
-        disk.make(temporary)
-        _write(run, temporary, report)
-        disk.sync(temporary)
-        disk.rename(temporary, path)
-        mine = [path]
-        disk.sync(parent)
-    except BaseException as error:
-        _clear(mine, above)
-        if not isinstance(error, OSError):
-            raise
+        with disk.new_folder(path) as temporary:
+            _write(run, temporary, report)
+    except OSError as error:
         why = reason(error)
         raise Refusal(f'the run folder "{path}" can\'t be written: {why}; nothing was written.') from error
     return path
-
-
-def _clear(mine: list[Path], above: list[Path]) -> None:
-    """Remove the half-written folder, and new parents if empty."""
-    with suppress(OSError):
-        for folder in mine:
-            disk.remove(folder)
-    with suppress(OSError):
-        for folder in above:
-            disk.remove_empty(folder)
 
 
 def publish(run: Run, folder: str | Path, report: bool = False) -> Path:
