@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from epochal.choose.store import damaged_lines
-from epochal.errors import Refusal
 from epochal.runs.choices import CHOICE, ChoiceFolder
 from epochal.runs.sealed import read_sealed
-from epochal.runs.verify import Finding
+from epochal.runs.verify import Finding, checked, damage, foreign
 
 _LINES = ("trials.jsonl", "timings.jsonl")
 _KNOWN = ("request.json", "report.html", CHOICE, *_LINES)
@@ -33,13 +32,12 @@ class VerifiedChoice:
     @property
     def conclusion(self) -> str:
         """The damage and its consequences, in a few sentences."""
-        damaged = [finding.name for finding in self.findings if finding.problem]
-        said = [f"damaged: {', '.join(damaged)}." if damaged else "sound: every file is as it was written."]
+        sentences = [damage(self.findings)]
         if self.choice.result is None:
-            said.append(f"The {self.choice.kind} {self.choice.way_on}.")
-        elif damaged:
-            said.append(f"{self.choice.again} makes what is damaged again.")
-        return " ".join(said)
+            sentences.append(f"The {self.choice.kind} {self.choice.way_on}.")
+        elif not self.sound:
+            sentences.append(f"{self.choice.again} makes what is damaged again.")
+        return " ".join(sentences)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -65,19 +63,9 @@ def verify_choice(choice: ChoiceFolder) -> VerifiedChoice:
             problem = f"{wrong:,} of {lines:,} lines are not as they were written" if wrong else ""
             findings.append(Finding(name, problem))
     if (path / CHOICE).is_file():
-        try:
-            read_sealed(path / CHOICE)
-            findings.append(Finding(CHOICE))
-        except Refusal as refusal:
-            findings.append(
-                Finding(CHOICE, refusal.sentence.partition(" is damaged: ")[2] or refusal.sentence)
-            )
-    notes = tuple(
-        f"{one.name} is not epochal's, and is never read."
-        for one in sorted(path.iterdir())
-        if one.name not in _KNOWN and not one.name.endswith(".partial")
-    )
-    return VerifiedChoice(choice, tuple(findings), notes)
+        findings.append(checked(CHOICE, read_sealed, path / CHOICE))
+    known = {*_KNOWN, *(one.name for one in path.glob("*.partial"))}
+    return VerifiedChoice(choice, tuple(findings), tuple(foreign(path, known, path)))
 
 
 def _is_json(path: Path) -> bool:

@@ -24,7 +24,7 @@ from epochal.models.own import OwnMetric, evaluated, metric, metrics_asked, metr
 from epochal.models.pairwise import Pairwise
 from epochal.models.precision import Mixed, computing_in
 from epochal.models.subsets import of_subsets, weighted_means
-from epochal.models.threshold import best_threshold, confusion_at
+from epochal.models.threshold import best_threshold
 
 __all__ = [
     "ACTIVATIONS",
@@ -48,7 +48,6 @@ __all__ = [
     "bounds_of",
     "check_model",
     "computing_in",
-    "confusion_at",
     "default_metrics",
     "described",
     "embedded",

@@ -7,7 +7,6 @@ class, or with class weights or a balanced order, another threshold often serves
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,15 +57,3 @@ def best_threshold(rule: str, probabilities: ArrayLike, positive: ArrayLike) -> 
         return 0.5
     best = possible & (worth == worth[possible].max())
     return float(middle[best][np.argmin(np.abs(middle[best] - 0.5))])
-
-
-def confusion_at(threshold: float, probabilities: ArrayLike, true: NDArray[Any]) -> Counts:
-    """(true, predicted) counts of two classes; samples above the threshold get the second.
-
-    >>> confusion_at(0.3, [0.2, 0.4, 0.9], np.array([0, 0, 1]))
-    array([[1, 1],
-           [0, 1]])
-    """
-    counts = np.zeros((2, 2), np.int64)
-    np.add.at(counts, (true, (np.asarray(probabilities) > threshold).astype(np.int64)), 1)
-    return counts

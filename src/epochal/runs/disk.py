@@ -190,7 +190,7 @@ def make_folder(path: Path) -> list[Path]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which then gets its name durably; after an error nothing is left, new parents neither."""
+    """A folder to fill, which then gets its name; after an error nothing is left, new parents neither."""
     made = path.parent / f".{path.name}-{uuid.uuid4().hex[:8]}"
     above = [one for one in path.parents if not one.exists()]
     try:

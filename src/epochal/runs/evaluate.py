@@ -18,10 +18,17 @@ from epochal.models import METRICS, metrics_for
 from epochal.models.losses import LOSSES, loss_for
 from epochal.runs.evaluation import Bin, Calibration, Evaluation, Residuals
 from epochal.runs.figures import blocks_of, ensemble_figures, logits_of, measured, summaries
-from epochal.runs.forecast import ForecastScores, score_forecasts
+from epochal.runs.forecast import score_forecasts
 from epochal.runs.overlap import hashes_of, overlap_of
-from epochal.runs.per_class import decided, label_confusion, per_class
-from epochal.runs.predict import in_units, outputs_of, read_samples, with_target, without_target
+from epochal.runs.per_class import confusion, decided, label_confusion, per_class
+from epochal.runs.predict import (
+    check_parameters,
+    in_units,
+    outputs_of,
+    read_samples,
+    with_target,
+    without_target,
+)
 from epochal.runs.record import Run
 
 _BINS = 10
@@ -39,8 +46,7 @@ def evaluate(
     reading: Reading = AS_FOUND,
 ) -> Evaluation:
     """See `Run.evaluate`; `reading` has the file options."""
-    if parameters not in ("best", "last"):
-        raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
+    check_parameters(parameters)
     if targets is not None:
         data = (data, targets)
     dataset = read_samples(run, data, skip_bad, partial=True, reading=reading)
@@ -49,7 +55,6 @@ def evaluate(
     if own := ", ".join(run.settings.get("own_metrics", {})):
         notes.append(f"your own metrics ({own}) are not evaluated here: a run does not hold them.")
     outputs = outputs_of(run, dataset, parameters)
-    each = [in_units(run, fitted, found, dataset) for fitted, found in zip(run.fitted, outputs, strict=True)]
     evaluation = Evaluation(
         task=run.task,
         target=run.data["target"],
@@ -64,7 +69,7 @@ def evaluate(
     )
     losses = _losses(run, outputs, dataset)
     of = _of_numbers if run.task.is_regression else _of_shares
-    return of(run, evaluation, np.stack(each), dataset, losses)
+    return of(run, evaluation, in_units(run, outputs, dataset), dataset, losses)
 
 
 def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
@@ -99,10 +104,9 @@ def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[Float
     _, loss = loss_for(run.settings["loss"], run.task.kind)
     found = []
     for fitted, values in zip(run.fitted, outputs, strict=True):
-        targets = np.asarray(dataset.targets)
-        if fitted.target_scaling is not None:
-            targets = fitted.target_scaling.apply(targets)
-        found.append(np.asarray(loss(jnp.asarray(values), jnp.asarray(targets)), np.float64))
+        scaling, targets = fitted.target_scaling, np.asarray(dataset.targets)
+        scaled = targets if scaling is None else scaling.apply(targets)
+        found.append(np.asarray(loss(jnp.asarray(values), jnp.asarray(scaled)), np.float64))
     return found
 
 
@@ -135,9 +139,9 @@ def _of_shares(
     else:
         cuts = [None] * len(each) if run.threshold is None else run.threshold.per_repeat.per_repeat
         pairs = zip(each, cuts, strict=True)
-        counts = np.stack([_counts(_decided(one, cut), targets, len(names)) for one, cut in pairs])
+        counts = np.stack([confusion(targets, _decided(one, cut), len(names)) for one, cut in pairs])
         cut = None if run.threshold is None else run.threshold.value
-        together = _counts(_decided(mean, cut), targets, len(names))
+        together = confusion(targets, _decided(mean, cut), len(names))
         calibration = calibrate(each, targets, names)
         if cut is not None:
             at = {name: summarize(values, interval=False) for name, values in decided(counts).items()}
@@ -158,12 +162,6 @@ def _of_shares(
 
 def _decided(shares: Floats, threshold: float | None) -> NDArray[np.int64]:
     return shares.argmax(axis=1) if threshold is None else (shares[:, 1] > threshold).astype(np.int64)
-
-
-def _counts(predicted: NDArray[np.int64], true: NDArray[Any], classes: int) -> NDArray[np.int64]:
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (true, predicted), 1)
-    return counts
 
 
 def calibrate(each: Floats, targets: NDArray[Any], classes: Sequence[str]) -> Calibration:
@@ -218,12 +216,11 @@ def _of_numbers(
         ensemble["loss"] = float("nan")
     width = targets.shape[1]
     names = [run.data["target"] + (f" {k + 1}" if width > 1 else "") for k in range(width)]
-    forecasts: ForecastScores | None = None
+    forecasts = None
     if line is not None:
         names = [f"{k + 1} ahead" for k in range(width)]
-        index = np.arange(len(targets))
-        true = np.broadcast_to(targets, each.shape)
-        forecasts = score_forecasts(true, each, line, [index] * len(each), ensemble=True)
+        windows = [np.arange(len(targets))] * len(each)
+        forecasts = score_forecasts(np.broadcast_to(targets, each.shape), each, line, windows, ensemble=True)
     return replace(
         found,
         metrics=_over_repeats(run, list(each), targets, dataset, losses),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from epochal.curves import Summary
 from epochal.curves.intervals import influences, new_samples
 from epochal.data import Clock, Timeline
-from epochal.data.records import Record, built
+from epochal.data.records import Record, built, plain
 from epochal.runs.figures import blocks_of
 
 Floats = NDArray[np.float64]
@@ -51,15 +51,13 @@ class Naive(Record):
         if gain.ci95 is None:
             word = "lower" if gain.mean >= 0 else "higher"
             return f"{against} of {self.name}, {100 * abs(gain.mean):.0f} % {word} (1 repeat: no interval)"
-        low, high = gain.ci95
-        aside = f"{gain.repeats} repeats; {against}"
-        if low > 0:
-            return f"beats {self.name} by {_share(gain.mean, low, high, aside)}"
-        if high < 0:
-            return f"is worse than {self.name} by {_share(-gain.mean, -high, -low, aside)}"
-        word, ends = ("lower", (low, high)) if gain.mean >= 0 else ("higher", (-high, -low))
-        share = _share(abs(gain.mean), *ends, f"{gain.repeats} repeats").replace(" (", ", ", 1)
-        return f"no detectable difference from {self.name}: {against} ({word} by {share}"
+        verdict, share = _judged(gain.mean, gain.ci95)
+        if verdict in ("lower", "higher"):
+            return (
+                f"no detectable difference from {self.name}: {against} ({verdict} by "
+                f"{share.replace(' (', ', ', 1)}, {gain.repeats} repeats)"
+            )
+        return f"{verdict} {self.name} by {share}, {gain.repeats} repeats; {against})"
 
 
 @dataclass(frozen=True)
@@ -120,21 +118,24 @@ class Together:
                 f"{who} has an RMSE {100 * abs(self.gain):.0f} % {word} than {naive.name} (too few windows "
                 f"for an interval; {against})"
             )
-        low, high = self.ci95
-        if low > 0:
-            return f"{who} beats {naive.name} by {_share(self.gain, low, high, against)}"
-        if high < 0:
-            return f"{who} is worse than {naive.name} by {_share(-self.gain, -high, -low, against)}"
-        word, ends = ("lower", (low, high)) if self.gain >= 0 else ("higher", (-high, -low))
-        share = _share(abs(self.gain), *ends, against)
-        return f"no detectable difference from {naive.name}: {who} is {word} by {share}"
+        verdict, share = _judged(self.gain, self.ci95)
+        if verdict in ("lower", "higher"):
+            return f"no detectable difference from {naive.name}: {who} is {verdict} by {share}, {against})"
+        return f"{who} {verdict} {naive.name} by {share}, {against})"
 
 
-def _share(mean: float, low: float, high: float, aside: str) -> str:
-    """A share with its interval, in percent, with the digits that the interval justifies."""
+def _judged(gain: float, ci95: tuple[float, float]) -> tuple[str, str]:
+    """What a gain shows, and its size in percent with the interval, whose parenthesis is left open."""
+    low, high = ci95
+    if low > 0 or high < 0:
+        verdict = "beats" if low > 0 else "is worse than"
+    else:
+        verdict = "lower" if gain >= 0 else "higher"
+    if verdict in ("is worse than", "higher"):
+        gain, low, high = -gain, -high, -low
     digits = 1 if 100 * (high - low) < 2 else 0
-    by, *ends = (f"{100 * value:.{digits}f}".replace("-", "−") for value in (mean, low, high))
-    return f"{by} % (95 % interval {' to '.join(ends)}, {aside})"
+    by, *ends = (f"{100 * value:.{digits}f}".replace("-", "−") for value in (gain, low, high))
+    return verdict, f"{by} % (95 % interval {' to '.join(ends)}"
 
 
 @dataclass(frozen=True)
@@ -271,15 +272,6 @@ def _squares(true: Floats, predicted: Floats) -> Floats:
     return np.concatenate([squares.mean(axis=2, keepdims=True), squares], axis=2)
 
 
-@dataclass(frozen=True)
-class HistoryHead(Record):
-    """What of a history is no column."""
-
-    names: tuple[str, ...]
-    by: str
-    clock: Clock
-
-
 @dataclass(frozen=True, eq=False)
 class History:
     """The forecast column by row and series, for plots of forecasts.
@@ -323,18 +315,19 @@ class History:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """The metadata as JSON."""
-        return HistoryHead(self.names, self.by, self.clock).to_dict()
+        """What is no column, as JSON."""
+        return dict(plain({"names": self.names, "by": self.by, "clock": self.clock}))
 
     def to_arrow(self) -> Any:
         """The columns as a table."""
         import pyarrow as pa
 
-        return pa.table({name: pa.array(getattr(self, name)) for name in ("series", "row", "time", "value")})
+        return pa.table({name: pa.array(getattr(self, name)) for name in _COLUMNS})
 
     @staticmethod
     def from_arrow(value: Mapping[str, Any], table: Any) -> History:
         """The inverse of `to_dict` and `to_arrow`."""
-        columns = {name: table.column(name).to_numpy() for name in ("series", "row", "time", "value")}
-        kept = built(HistoryHead, value)
-        return History(kept.names, kept.by, kept.clock, **columns)
+        return built(History, value, **{name: table.column(name).to_numpy() for name in _COLUMNS})
+
+
+_COLUMNS = ("series", "row", "time", "value")

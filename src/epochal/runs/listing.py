@@ -10,7 +10,7 @@ from typing import Any
 from epochal.common.metric_names import label_of
 from epochal.common.printable import one_line
 from epochal.curves import Summary
-from epochal.data.records import Record
+from epochal.data.records import Record, converted
 from epochal.errors import Refusal
 from epochal.runs.choices import ChoiceFolder, read_choice
 from epochal.runs.contents import REQUEST, RUN
@@ -69,10 +69,9 @@ def _entry(path: Path) -> Entry | None:
         except _WRONG as error:
             problem = f"can't be read: {type(error).__name__}"
             return Entry(run=str(path), kind=choice.kind, problem=problem)
-    if not (path / RUN).is_file() and not (path / REQUEST).is_file():
-        return None
     if not (path / RUN).is_file():
-        return Entry(run=str(path), problem=f"has not ended: epochal resume {path}")
+        unfinished = Entry(run=str(path), problem=f"has not ended: epochal resume {path}")
+        return unfinished if (path / REQUEST).is_file() else None
     try:
         return _described(path, read_document(path))
     except Refusal:
@@ -80,21 +79,18 @@ def _entry(path: Path) -> Entry | None:
 
 
 def _described(path: Path, document: Document) -> Entry:
-    settings, figure = document.settings, ""
-    for part in ("test", "validation"):
-        metrics = document.scores[part].metrics if part in document.scores else {}
-        name = next((name for name in ("accuracy", "r2", "loss") if name in metrics), None)
-        if name:
-            figure = _figure(f"{part}.{name}", metrics[name])
-            break
+    figures = [
+        _figure(f"{part}.{name}", document.scores[part].metrics[name])
+        for part in ("test", "validation")
+        for name in ("accuracy", "r2", "loss")
+        if part in document.scores and name in document.scores[part].metrics
+    ]
     return Entry(
         run=str(path),
-        date=_words(document.conditions["date"]),
-        source=_words(document.data["source"]),
-        batch_size=_count(settings["batch_size"]),
-        epochs=_count(settings["epochs"]),
-        repeats=_count(settings["repeats"]),
-        figure=figure,
+        date=one_line(document.conditions["date"], 200),
+        source=one_line(document.data["source"], 200),
+        **{name: document.settings[name] for name in ("batch_size", "epochs", "repeats")},
+        figure=figures[0] if figures else "",
         verdict=document.verdict.kind + (" (interrupted)" if document.interrupted else ""),
     )
 
@@ -107,10 +103,10 @@ def _chosen(choice: ChoiceFolder) -> Entry:
     common: dict[str, Any] = {
         "run": run,
         "kind": choice.kind,
-        "date": _words(found["conditions"]["date"]),
-        "source": _words(found["data"]["source"]),
+        "date": one_line(converted(str, found["conditions"]["date"], "date"), 200),
+        "source": one_line(converted(str, found["data"]["source"], "source"), 200),
     }
-    column = _words(found["column"])
+    column = one_line(converted(str, found["column"], "column"), 200)
     if choice.kind == "advice":
         tried = {(one["batch_size"], one["learning_rate"]) for one in found["tried"]}
         if found["recommended"] is False:  # what came nearest is no advice
@@ -127,9 +123,9 @@ def _chosen(choice: ChoiceFolder) -> Entry:
     rows = found["rows"]
     return Entry(
         **common,
-        batch_size=_count(rows[0]["batch_size"]),
+        batch_size=converted(int, rows[0]["batch_size"], "batch_size"),
         epochs=math.ceil(rows[0]["epochs"]),
-        repeats=_count(rows[0]["repeats"]),
+        repeats=converted(int, rows[0]["repeats"], "repeats"),
         figure=_figure(column, Summary.from_dict(rows[0]["quality"])),
         verdict=f"best of {len(rows):,}",
         settings=len(rows),
@@ -139,15 +135,3 @@ def _chosen(choice: ChoiceFolder) -> Entry:
 def _figure(name: str, summary: Summary) -> str:
     spread = "" if summary.sd is None else f" ± {summary.sd:.{summary.decimals}f}"
     return f"{label_of(name)} {summary.mean:.{summary.decimals}f}{spread}"
-
-
-def _words(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return one_line(value, most=200)
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or not 0 <= value <= 2**62:
-        raise TypeError
-    return value

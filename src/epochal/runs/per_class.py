@@ -84,6 +84,17 @@ def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassFigur
     }
 
 
+def confusion(true: NDArray[Any], predicted: NDArray[Any], classes: int) -> Counts:
+    """Counts (true, predicted) of class ids.
+
+    >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
+    [[1, 1], [0, 1]]
+    """
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (true, predicted), 1)
+    return counts
+
+
 def label_confusion(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Counts:
     """Counts (labels, 2, 2) of true and predicted absence and presence of each label.
 

@@ -41,6 +41,12 @@ def compiled_forward(run: Run, model: Model) -> Any:
     return _compiled(computing_in(model, run.precision), deterministic)
 
 
+def check_parameters(parameters: str) -> None:
+    """Refuse other parameters than the best and the last ones."""
+    if parameters not in ("best", "last"):
+        raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
+
+
 def inputs_beside(
     data: Any,
     samples: int | None,
@@ -116,17 +122,26 @@ def _parts(run: Run, dataset: Dataset) -> list[NDArray[np.int64]]:
     return [everything] if line is None else line.stretches(everything)
 
 
-def in_units(run: Run, fitted: Fitted, outputs: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64]:
-    """Outputs of one repeat as probabilities (n, classes), or as numbers (n, targets) in their units."""
+def in_units(run: Run, outputs: Sequence[NDArray[Any]], dataset: Dataset) -> NDArray[np.float64]:
+    """Outputs of each repeat as probabilities (repeats, n, classes), or numbers (repeats, n, targets)."""
+
+    def restored(fitted: Fitted, own: NDArray[np.float64]) -> NDArray[np.float64]:
+        numbers, line = own.reshape(len(own), -1), dataset.timeline
+        if fitted.target_scaling is not None:
+            numbers = fitted.target_scaling.restore(numbers)
+        return numbers if line is None else line.restored(numbers, np.arange(len(numbers)))
+
     if run.task.is_classification:
-        return probabilities(outputs, np)
+        return np.stack([probabilities(own, np) for own in outputs])
     if run.task.is_multilabel:
-        return label_probabilities(outputs, np)
-    numbers = outputs.reshape(len(outputs), -1)
-    if fitted.target_scaling is not None:
-        numbers = fitted.target_scaling.restore(numbers)
-    line = dataset.timeline
-    return numbers if line is None else line.restored(numbers, np.arange(len(numbers)))
+        return np.stack([label_probabilities(own, np) for own in outputs])
+    return np.stack([restored(*pair) for pair in zip(run.fitted, outputs, strict=True)])
+
+
+def spread_of(per_repeat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The standard deviation over repeats, the first axis; NaN with one repeat."""
+    several = len(per_repeat) > 1
+    return per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
 
 
 def read_samples(
@@ -194,54 +209,44 @@ def predict(
     id: Any = (),
 ) -> Prediction:
     """See `Run.predict`; `reading` has the file options."""
-    if parameters not in ("best", "last"):
-        raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
+    check_parameters(parameters)
     dataset = read_samples(run, data, skip_bad, ahead=True, partial=True, reading=reading)
-    each = [
-        in_units(run, fitted, outputs, dataset)
-        for fitted, outputs in zip(run.fitted, outputs_of(run, dataset, parameters), strict=True)
-    ]
+    per_repeat = in_units(run, outputs_of(run, dataset, parameters), dataset)
     scales = [np.atleast_1d(one.target_scaling.scale) for one in run.fitted if one.target_scaling is not None]
-    per_repeat = np.stack(each)
-    several = len(each) > 1
-    spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
     line = dataset.timeline
     places = {} if line is None else line.places()
     beside = inputs_beside(
         data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
     )
-    notes, threshold = (
-        (*dataset.noticed, *pointed(beside)),
-        None if run.threshold is None else run.threshold.value,
-    )
+    notes = [*dataset.noticed, *pointed(beside)]
     if getattr(run.model, "carries", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
-        notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
+        notes.append(f"the state is zero before the first row{again}, and carried from window to window.")
     labeled = dataset.targets is not None and line is None
-    said = any("count in no figure" in note for note in dataset.noticed)  # unknown labels
-    if labeled and not said and not (known := with_target(run, dataset)).all() and known.any():
-        notes = (*notes, f"{without_target(run, known)}: they count in no figure.")
+    unknown_labels = any("count in no figure" in note for note in dataset.noticed)
+    if labeled and not unknown_labels and not (known := with_target(run, dataset)).all() and known.any():
+        notes.append(f"{without_target(run, known)}: they count in no figure.")
     overlap = overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits) if labeled else None
     if overlap is not None and overlap.trained != 0 and overlap.sentence:
-        notes = (*notes, overlap.sentence)
+        notes.append(overlap.sentence)
     if places and None in places["row"]:
-        notes = (*notes, _beyond(places))
+        notes.append(_beyond(places))
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"
         aside = " (it was chosen at the best epoch, not for these weights)" if chosen else ""
-        notes = (*notes, f"predicted {run.threshold}{aside}")
+        notes.append(f"predicted {run.threshold}{aside}")
     return Prediction(
         task=run.task,
         values=per_repeat.mean(axis=0),
-        spread=spread,
+        spread=spread_of(per_repeat),
         per_repeat=per_repeat,
-        noticed=notes,
+        noticed=tuple(notes),
         target=run.data["target"],
         names=dataset.names,
         truth=dataset.targets,
         overlap=overlap,
         places=places,
-        threshold=threshold,
+        threshold=None if run.threshold is None else run.threshold.value,
         units=None if not scales else np.mean([1 / scale for scale in scales], axis=0),
         inputs=beside,
         index=_index_of(data, dataset.samples),

@@ -13,7 +13,7 @@ from epochal.data.rankings.ranking import items_of
 from epochal.errors import Refusal
 from epochal.models import Pairwise
 from epochal.runs.blocks import block_rows, blocks, padded_call
-from epochal.runs.predict import compiled_forward, inputs_beside, pointed
+from epochal.runs.predict import check_parameters, compiled_forward, inputs_beside, pointed, spread_of
 from epochal.runs.prediction import Ranking
 from epochal.runs.record import Run
 
@@ -29,8 +29,7 @@ def rank(
     id: Any = (),
 ) -> Ranking:
     """See `Run.rank`; `reading` has the file options."""
-    if parameters not in ("best", "last"):
-        raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
+    check_parameters(parameters)
     if not isinstance(run.model, Pairwise):
         raise Refusal(
             "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64, 64)) on ep.rank_pairs(...)."
@@ -49,22 +48,17 @@ def rank(
             raise Refusal(
                 f"by must have one value for each of the {items.samples:,} items; got {groups.shape}."
             )
-    call = compiled_forward(run, run.model.model)
+    call, most = compiled_forward(run, run.model.model), block_rows(run.model.model, items.sample_bytes)
     scores = []
-    most = block_rows(run.model.model, items.sample_bytes)
     for fitted in run.fitted:
         inputs = items.inputs if fitted.scaling is None else fitted.scaling.apply(items.inputs)
-        variables = getattr(fitted, parameters)
-        found = [
-            padded_call(call, variables, inputs[block], most)
-            for block in blocks(np.arange(items.samples), most)
-        ]
+        each = blocks(np.arange(items.samples), most)
+        found = [padded_call(call, getattr(fitted, parameters), inputs[block], most) for block in each]
         scores.append(np.concatenate(found).reshape(-1))
     own = np.zeros(items.samples, np.int64) if groups is None else groups
     sizes = np.maximum(np.bincount(own + 1), 1)
     per_repeat = np.stack([each - (np.bincount(own + 1, weights=each) / sizes)[own + 1] for each in scores])
-    mean = per_repeat.mean(axis=0)
-    spread = per_repeat.std(axis=0, ddof=1) if len(scores) > 1 else np.full(len(mean), np.nan)
+    mean, spread = per_repeat.mean(axis=0), spread_of(per_repeat)
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
     name = run.encoder.by if isinstance(run.encoder, PairEncoder) else "group"
     notes = tuple(note for note in items.noticed if not note.endswith("the targets are not used."))

@@ -16,20 +16,11 @@ from typing import Any
 import numpy as np
 
 from epochal.curves import Summary, summarize
-from epochal.data.records import built
+from epochal.data.records import built, converted
 from epochal.errors import Refusal
-from epochal.models import best_threshold, confusion_at
+from epochal.models import best_threshold
 from epochal.runs.outcome import Scores
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """A threshold as JSON holds it."""
-
-    rule: str
-    positive: str
-    value: float
-    per_repeat: tuple[float, ...]
+from epochal.runs.per_class import confusion
 
 
 @dataclass(frozen=True)
@@ -63,13 +54,14 @@ class Threshold:
     @staticmethod
     def from_dict(value: Any) -> Threshold:
         """The inverse of `to_dict`."""
-        kept = built(_Kept, value)
-        values = kept.per_repeat
+        found = converted(dict[str, Any], value, "threshold")
+        values = converted(tuple[float, ...], found.pop("per_repeat", None), "threshold.per_repeat")
+        found.pop("value", None)  # the mean of the others
         if not values or not all(0 < one < 1 for one in values):
             raise Refusal(
                 "`threshold` must be between 0 and 1 in each repeat. Save the run again with epochal."
             )
-        return Threshold(kept.rule, kept.positive, summarize(values, interval=False))
+        return built(Threshold, found, per_repeat=summarize(values, interval=False))
 
     def __str__(self) -> str:
         if self.rule == "given":
@@ -108,8 +100,8 @@ def decide(
     done = {}
     for part, one in scores.items():
         assert one.labels is not None and one.probabilities is not None
-        each = zip(values, one.probabilities[..., 0], one.labels, strict=True)
-        done[part] = replace(one, confusion_at_threshold=np.stack([confusion_at(*these) for these in each]))
-    return Threshold(
-        rule if isinstance(rule, str) else "given", positive, summarize(values, interval=False)
-    ), done
+        above = one.probabilities[..., 0] > np.reshape(values, (-1, 1))
+        counts = [confusion(*pair, 2) for pair in zip(one.labels, above.astype(np.int64), strict=True)]
+        done[part] = replace(one, confusion_at_threshold=np.stack(counts))
+    name = rule if isinstance(rule, str) else "given"
+    return Threshold(name, positive, summarize(values, interval=False)), done

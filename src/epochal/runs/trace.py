@@ -30,12 +30,15 @@ class Seen:
     row: int
     epoch: int
     turns: tuple[Turn, ...]
-    size: int
-    """The size of the batch of its first use."""
     sizes: tuple[int, ...] = ()
     """The sizes of the batches of each use."""
     name: str = ""
     """The row's name, if it has one."""
+
+    @property
+    def size(self) -> int:
+        """The size of the batch of its first use; 0 without any."""
+        return self.sizes[0] if self.sizes else 0
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, everything counted from 1."""
@@ -141,7 +144,7 @@ def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn 
     sizes = tuple(len(plan.batch(turn.epoch, turn.batch)) for turn in turns)
     name = run.names[found[0]] if run.names else ""
     missed = found_turns[0] if found_turns and not turns else None
-    return Seen(repeat, row, epoch, turns, sizes[0] if sizes else 0, sizes, name), missed
+    return Seen(repeat, row, epoch, turns, sizes, name), missed
 
 
 def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
@@ -151,7 +154,7 @@ def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
         raise Refusal(f"row must be between 1 and {came} (the samples that were trained on); got {row}.")
     turns = plan.find(row - 1, epoch)
     sizes = tuple(len(formed(run, turn.update, repeat).rows) for turn in turns)
-    return Seen(repeat, row, epoch, turns, sizes[0] if sizes else 0, sizes)
+    return Seen(repeat, row, epoch, turns, sizes)
 
 
 def formed(run: Run, update: int, repeat: int = 0) -> Formed:
@@ -166,12 +169,9 @@ def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     if not len(run.rows):
         came = plan.batch(epoch, batch) + 1
         return Formed(repeat, update, epoch, batch, tuple(came[came <= run.data["samples"]].tolist()))
-    train = np.flatnonzero(run.splits[repeat] == _TRAIN)
-    samples = train[plan.batch(epoch, batch)]
-    rows = tuple(int(number) for number in run.rows[samples])
-    return Formed(
-        repeat, update, epoch, batch, rows, tuple(run.names[k] for k in samples) if run.names else ()
-    )
+    samples = np.flatnonzero(run.splits[repeat] == _TRAIN)[plan.batch(epoch, batch)]
+    names = tuple(run.names[k] for k in samples) if run.names else ()
+    return Formed(repeat, update, epoch, batch, tuple(run.rows[samples].tolist()), names)
 
 
 def audited(run: Run, repeat: int = 0, epochs: int | None = None) -> Audit:

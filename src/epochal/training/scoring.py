@@ -33,7 +33,7 @@ from epochal.models.subsets import one_by_one
 from epochal.runs import Fitted, ForecastScores, Scores, score_forecasts
 from epochal.runs.figures import Measured, blocks_of, ensemble_figures, measured, summaries
 from epochal.runs.overlap import hashes_of
-from epochal.runs.per_class import label_confusion
+from epochal.runs.per_class import confusion, label_confusion
 from epochal.training.prepared import Prepared, Samples
 
 _MOST_KEPT = 2**22
@@ -125,7 +125,7 @@ def scores_of(
     wanted, own_metrics = metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
     blocks, found = blocks_of_part(prepared, name), list[Measured]()
     held = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
-    confusion, labels, shares, true, predicted = [], [], [], [], []
+    counts, labels, shares, true, predicted = [], [], [], [], []
     # All repeats share the test samples, so a sum is enough instead of all predictions.
     together, total = name == "test" and len(fitted) > 1, np.zeros(())
     ensemble: dict[str, float] = {}
@@ -139,14 +139,12 @@ def scores_of(
         if task.is_classification:
             each = probabilities(scores, np)
             total = total + each
-            pairs = np.zeros((len(task.classes),) * 2, np.int64)
-            np.add.at(pairs, (targets, each.argmax(axis=1)), 1)
-            confusion.append(pairs)
+            counts.append(confusion(targets, each.argmax(axis=1), len(task.classes)))
             if kept:
                 labels.append(targets.astype(np.int64))
                 shares.append(each[:, columns])
         elif task.is_multilabel:
-            confusion.append(label_confusion(targets > 0, scores > 0))
+            counts.append(label_confusion(targets > 0, scores > 0))
             each = label_probabilities(scores, np)
             total = total + each
             if kept:
@@ -175,7 +173,7 @@ def scores_of(
     allowed = bool(gains) and len(fitted) > 1
     if not task.is_regression:
         own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
-        return Scores(summed, np.stack(confusion), ensemble=ensemble, corrected=allowed, **own)
+        return Scores(summed, np.stack(counts), ensemble=ensemble, corrected=allowed, **own)
     numbers = np.concatenate(true), np.concatenate(predicted)
     return Scores(summed, None, *numbers, ensemble=ensemble, corrected=allowed)
 
