@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from epochal.errors import Refusal, did_you_mean
+from epochal.models.given import as_model
 
 
-def imported(path: str) -> Any:
+def _imported(path: str) -> Any:
     """The function `package.module:function`; modules of the working folder are found, too."""
     module_name, separator, name = path.partition(":")
     if not separator or not module_name or not name:
@@ -27,27 +28,10 @@ def imported(path: str) -> Any:
     if not hasattr(module, name):
         known = [other for other in dir(module) if not other.startswith("_")]
         raise Refusal(did_you_mean(f"function in {module_name}", name, known))
-    return getattr(module, name)
-
-
-def import_model(path: str, shape: Sequence[int], outputs: int) -> Any:
-    """Call the named function with (inputs, outputs) and return its model.
-
-    `inputs` is the number of input columns, or the shape of one sample if it has more than one axis. The
-    function may return anything that `fit` takes as a model.
-    """
-    from epochal.models import as_model
-
-    inputs = shape[0] if len(shape) == 1 else tuple(shape)
-    make = imported(path)
+    make = getattr(module, name)
     if not callable(make):
         raise Refusal(f'model "{path}" must be a function (inputs, outputs); got {type(make).__name__}.')
-    try:
-        made = make(inputs, outputs)
-    except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise Refusal(f'model "{path}" failed when called with ({inputs}, {outputs}): {what}.') from error
-    return as_model(made, outputs)
+    return make
 
 
 class NamedModel:
@@ -70,8 +54,17 @@ class NamedModel:
 
     @classmethod
     def of(cls, path: str, shape: Sequence[int], outputs: int) -> NamedModel:
-        """The model of a path for this shape of samples and number of outputs."""
-        return cls(path, import_model(path, shape, outputs))
+        """The model of a path, which is called with (inputs, outputs) and returns what `fit` takes.
+
+        `inputs` is the number of input columns, or the shape of one sample if it has more than one axis.
+        """
+        make, inputs = _imported(path), shape[0] if len(shape) == 1 else tuple(shape)
+        try:
+            made = make(inputs, outputs)
+        except Exception as error:
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            raise Refusal(f'model "{path}" failed when called with ({inputs}, {outputs}): {what}.') from error
+        return cls(path, as_model(made, outputs))
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON."""

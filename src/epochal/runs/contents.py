@@ -70,26 +70,20 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
     files = document.get("files")
     if not isinstance(files, dict):
         raise damaged(folder, f"{RUN} lists no files")
-    for name in files:
-        if name not in RESULTS:
-            raise damaged(folder, f'{RUN} lists "{one_line(name)}", which is no file of a run')
-    for name in (*_TABLES, *PARAMETERS):
-        if name not in files:
-            raise damaged(folder, f"{RUN} does not list {name}")
+    if unknown := [name for name in files if name not in RESULTS]:
+        raise damaged(folder, f'{RUN} lists "{one_line(unknown[0])}", which is no file of a run')
+    if lacking := [name for name in (*_TABLES, *PARAMETERS) if name not in files]:
+        raise damaged(folder, f"{RUN} does not list {lacking[0]}")
     with reading(folder):
         return {name: Written.from_dict(value) for name, value in files.items()}
 
 
 def check_start(initial: Any) -> None:
-    """Refuse initial parameters from a run folder that were changed since.
-
-    Args:
-        initial: of `fit`; other files are checked elsewhere.
-    """
-    given = initial.path if isinstance(initial, Initial) else initial
-    if not isinstance(given, str | Path):
+    """Refuse initial parameters from a run folder that were changed since."""
+    initial = initial.path if isinstance(initial, Initial) else initial
+    if not isinstance(initial, str | Path):
         return
-    path = Path(given).expanduser()
+    path = Path(initial).expanduser()
     file = path / PARAMETERS[0] if path.is_dir() else path
     if not file.is_file() or not (file.parent / RUN).is_file():
         return
@@ -104,13 +98,9 @@ def check_start(initial: Any) -> None:
 
 
 def check_files(folder: Path, files: Mapping[str, Written], parameters: bool) -> None:
-    """Refuse a folder with missing, changed or additional files.
+    """Refuse a folder with missing, changed or additional files; those with parameters only if they are read.
 
-    Args:
-        folder: the run folder.
-        files: those listed in run.json.
-        parameters: whether to check files with parameters, too. The page is never checked: it can be
-            rewritten.
+    The page is not checked: it can be rewritten.
     """
     for name, written in files.items():
         if name == PAGE or (name in PARAMETERS and not parameters):

@@ -26,11 +26,11 @@ from epochal.runs.threshold import Threshold
 
 
 @dataclass(frozen=True)
-class KeptScores:
+class WrittenScores:
     """What the best parameters reach on a part; a table says what each sample is predicted to be."""
 
     metrics: dict[str, Summary]
-    ensemble: dict[str, float | None]
+    ensemble: dict[str, Measured]
     corrected: bool
     confusion: Any = None
     confusion_at_threshold: Any = None
@@ -49,7 +49,7 @@ class Document:
     outcomes: tuple[Outcome, ...]
     order_seeds: tuple[int, ...]
     verdict: Verdict
-    scores: dict[str, KeptScores]
+    scores: dict[str, WrittenScores]
     baseline: dict[str, tuple[Measured, ...]]
     data: dict[str, Any]
     conditions: dict[str, Any]
@@ -62,33 +62,13 @@ class Document:
     history: dict[str, Any] | None = None
 
 
+_WHOLE: dict[str, Any] = dict.fromkeys(("batch_size", "epochs", "seed"), int)
 _INNER: dict[str, dict[str, Any]] = {
-    "data": {
-        "source": str,
-        "samples": int,
-        "target": str,
-        "notes": tuple[str, ...],
-        "fingerprint": str,
-        "sizes": dict[str, int],
-    },
-    "settings": {
-        "model": dict[str, Any],
-        "batch_size": int,
-        "epochs": int,
-        "repeats": int,
-        "loss": str,
-        "monitor": str,
-        "seed": int,
-    },
+    "data": dict[str, Any].fromkeys(("source", "target", "fingerprint"), str)
+    | {"samples": int, "notes": tuple[str, ...], "sizes": dict[str, int]},
+    "settings": _WHOLE | {"model": dict[str, Any], "repeats": int, "loss": str, "monitor": str},
     "conditions": {"date": str, "device": str},
-    "plan": {
-        "samples": int,
-        "batch_size": int,
-        "epochs": int,
-        "seed": int,
-        "order": str,
-        "remainder": str,
-    },
+    "plan": _WHOLE | {"samples": int, "order": str, "remainder": str},
 }
 """What is taken out of the parts that may hold more."""
 
@@ -157,32 +137,25 @@ def _numbers(table: str, name: str, column: Any, kinds: str) -> None:
 
 
 def _check_scores(part: str, scores: Scores, run: Run) -> None:
-    classes = len(run.task.classes)
-    due: tuple[int, ...] = (run.repeats, classes, classes)
-    if run.task.is_multilabel:
-        due = (run.repeats, classes, 2, 2)
+    classes, labels = len(run.task.classes), run.task.is_multilabel
+    shape = (run.repeats, classes, 2, 2) if labels else (run.repeats, classes, classes)
     for counts in (scores.confusion, scores.confusion_at_threshold):
-        fits = counts is None or counts.shape == due or run.task.is_regression
-        if counts is not None and (not fits or counts.min(initial=0) < 0):
+        if counts is None:
+            continue
+        if (counts.shape != shape and not run.task.is_regression) or counts.min(initial=0) < 0:
             raise Damaged(f"the counts of the {part} samples are not those of its classes and repeats")
-    for summary in scores.metrics.values():
-        if len(summary.per_repeat) != run.repeats:
-            raise Damaged(f"the figures of the {part} samples are not those of its repeats")
+    if any(len(summary.per_repeat) != run.repeats for summary in scores.metrics.values()):
+        raise Damaged(f"the figures of the {part} samples are not those of its repeats")
     file = f"predictions-{part}.parquet"
     for name in ("true", "predicted", "labels", "probabilities"):
         values: NDArray[Any] | None = getattr(scores, name)
         if values is not None and values.dtype.kind not in "fiu":
             raise Damaged(f"{name} in {file} must be numbers")
-    if (scores.true is None) != (scores.predicted is None) or (
-        scores.true is not None
-        and scores.predicted is not None
-        and scores.true.shape != scores.predicted.shape
-    ):
+    if np.shape(scores.true) != np.shape(scores.predicted):
         raise Damaged(f"{file} must have as many true as predicted values")
     if scores.labels is not None and scores.probabilities is not None:
         width = 1 if run.task.kind == "binary" else classes
-        most = 2 if run.task.is_multilabel else classes
-        if scores.probabilities.shape[2] != width or not _within(scores.labels, most):
+        if scores.probabilities.shape[2] != width or not _within(scores.labels, 2 if labels else classes):
             raise Damaged(f"{file} has other classes than the run")
 
 

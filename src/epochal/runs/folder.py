@@ -73,37 +73,33 @@ def load(folder: str | Path, model: Any = None) -> Run:
     Raises:
         Refusal: no such folder, not a run, damaged, written by a later version, or an unknown model.
     """
-    return _with_parameters(Path(folder), model)
-
-
-def load_record(folder: str | Path) -> Run:
-    """Read a run folder without parameters and model, for anything except predictions."""
-    return _record(Path(folder), read_document(Path(folder)), parameters=False)
-
-
-def _with_parameters(path: Path, model: Any) -> Run:
+    path = Path(folder)
     document = read_document(path)
     record = _record(path, document, parameters=True)
     shape, dtype = check_shape(path, document.data["shape"]), check_dtype(path, document.data.get("dtype"))
     tensors = {which: read_tensors(path, which) for which in ("best", "last", "scaling")}
     sizes = code_sizes(record.encoder)
     inner = embedded_shape(shape, sizes)
-    own = tensors["best"]
-    if sizes:  # by the names that arrays have in a model without embeddings
-        own = {name.replace("/params/model/", "/params/", 1): found for name, found in own.items()}
     if model is None:
+        own = tensors["best"]
+        if sizes:  # by the names that arrays have in a model without embeddings
+            own = {name.replace("/params/model/", "/params/", 1): found for name, found in own.items()}
         chosen = rebuilt_model(path, record.settings["model"], inner, record.task, own)
     else:
         paired = record.settings["model"].get("kind") == "pairwise" and not isinstance(model, Pairwise)
         chosen = own_model(model, inner[1:] if paired else inner, dtype, record.task)
         chosen = Pairwise(chosen) if paired else chosen
     chosen = embedded(chosen, sizes)
-    shapes = shapes_of(chosen, shape, dtype)
-    fitted = _fitted(path, shapes, tensors, record.repeats)
+    fitted = _fitted(path, shapes_of(chosen, shape, dtype), tensors, record.repeats)
     for one in fitted:
         if sizes and (not isinstance(one.scaling, LevelScaling) or tuple(one.scaling.sizes) != sizes):
             raise damaged(path, "scaling.safetensors must know the levels of the categories in run.json")
     return replace(record, model=chosen, fitted=fitted)
+
+
+def load_record(folder: str | Path) -> Run:
+    """Read a run folder without parameters and model, for anything except predictions."""
+    return _record(Path(folder), read_document(Path(folder)), parameters=False)
 
 
 def _record(path: Path, document: Document, parameters: bool) -> Run:
@@ -112,10 +108,10 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
     check_files(path, document.files, parameters)
     split, curves = read_table(path, "split.parquet"), read_table(path, "metrics.parquet")
     history = None if document.history is None else read_table(path, HISTORY)
-    for name, said in document.settings.get("own_metrics", {}).items():
+    for name, direction in document.settings.get("own_metrics", {}).items():
         # Curves of the run use this direction, unless this process has declared another.
-        if said and name not in RESERVED:
-            declare(name, str(said).startswith("higher"))
+        if direction and name not in RESERVED:
+            declare(name, str(direction).startswith("higher"))
     with reading(path, *WRONG, ArrowException):
         columns = {name: split.column(name) for name in split.column_names}
         splits = tuple(columns[f"repeat {k}"].to_numpy() for k in range(len(document.outcomes)))
@@ -131,23 +127,14 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
         if "hash" in columns:
             found["hashes"] = columns["hash"].to_numpy()
     run = Run(
+        **{name: getattr(document, name) for name in _SAME},
         plan=plan,
-        task=document.task,
         model=None,
-        settings=document.settings,
-        outcomes=document.outcomes,
         fitted=(),
-        verdict=document.verdict,
-        scores={part: read_scores(path, part, kept) for part, kept in document.scores.items()},
-        data=document.data,
+        scores={part: read_scores(path, part, written) for part, written in document.scores.items()},
         encoder=encoder,
-        conditions=document.conditions,
         baseline={part: list(values) for part, values in document.baseline.items()},
-        threshold=document.threshold,
         forecasts=document.forecasts or {},
-        interrupted=document.interrupted,
-        failed=document.failed,
-        order_seeds=document.order_seeds,
         splits=splits,
         order_values=values,
         folder=path,
@@ -156,6 +143,13 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
     with reading(path):
         check_run(run)
     return run
+
+
+_SAME = (
+    *("task", "settings", "outcomes", "verdict", "data", "conditions"),
+    *("threshold", "interrupted", "failed", "order_seeds"),
+)
+"""What a run has as run.json holds it."""
 
 
 def _plan(value: dict[str, Any], values: NDArray[Any] | None) -> Plan:
@@ -203,12 +197,8 @@ def _fitted(path: Path, shapes: Variables, found: dict[str, Tensors], repeats: i
         return one
 
     def scaling(kind: str, repeat: int, kinds: dict[str, Any]) -> Any:
-        prefix = f"{repeat}/{kind}/"
-        own = {
-            name.removeprefix(prefix): value
-            for name, value in found["scaling"].items()
-            if name.startswith(prefix)
-        }
+        prefix, arrays = f"{repeat}/{kind}/", found["scaling"]
+        own = {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)}
         make = next(kind for name, kind in kinds.items() if name in own or not name)
         with reading(path, TypeError):
             return make(**own) if own else None

@@ -106,15 +106,9 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
     import pyarrow as pa
 
     files: dict[str, Written] = {}
-    for which in ("best", "last"):
-        tensors: dict[str, NDArray[Any]] = {}
-        for repeat, fitted in enumerate(run.fitted):
-            tree = getattr(fitted, which)
-            named = zip(names_of(tree), jax.tree.leaves(tree), strict=True)
-            tensors |= {f"{repeat}/{name}": np.asarray(value) for name, value in named}
-        name = f"{which}.safetensors"
-        files[name] = write_tensors(folder / name, tensors)
-    files["scaling.safetensors"] = write_tensors(folder / "scaling.safetensors", _scalings(run))
+    tensors = {which: _parameters(run, which) for which in ("best", "last")} | {"scaling": _scalings(run)}
+    for name, arrays in tensors.items():
+        files[f"{name}.safetensors"] = write_tensors(folder / f"{name}.safetensors", arrays)
     files["metrics.parquet"] = _write_table(run.curves.to_arrow(), folder / "metrics.parquet", "snappy")
     columns: dict[str, Any] = {"row": pa.array(run.rows)}
     if run.names:
@@ -151,34 +145,31 @@ def _document(run: Run, files: Mapping[str, Written]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "plan": run.plan.to_dict(),
-        "task": run.task,
-        "settings": run.settings,
-        "outcomes": run.outcomes,
-        "order_seeds": run.order_seeds,
-        "verdict": run.verdict,
+        **{name: getattr(run, name) for name in ("task", "settings", "outcomes", "order_seeds", "verdict")},
         "scores": {
             part: figures_of(scores, run.per_class.get(part, {})) for part, scores in run.scores.items()
         },
-        "baseline": run.baseline,
-        "threshold": run.threshold,
-        "forecasts": run.forecasts,
+        **{name: getattr(run, name) for name in ("baseline", "threshold", "forecasts")},
         "history": run.observed,
-        "data": run.data,
-        "encoder": run.encoder,
-        "conditions": run.conditions,
-        "interrupted": run.interrupted,
-        "failed": run.failed,
+        **{name: getattr(run, name) for name in ("data", "encoder", "conditions", "interrupted", "failed")},
         "files": files,
     }
 
 
+def _parameters(run: Run, which: str) -> dict[str, NDArray[Any]]:
+    trees = [getattr(fitted, which) for fitted in run.fitted]
+    return {
+        f"{repeat}/{name}": np.asarray(value)
+        for repeat, tree in enumerate(trees)
+        for name, value in zip(names_of(tree), jax.tree.leaves(tree), strict=True)
+    }
+
+
 def _scalings(run: Run) -> dict[str, NDArray[Any]]:
-    tensors: dict[str, NDArray[Any]] = {}
-    for repeat, fitted in enumerate(run.fitted):
-        for kind in ("scaling", "target_scaling"):
-            scaling = getattr(fitted, kind)
-            if scaling is not None:
-                tensors |= {
-                    f"{repeat}/{kind}/{name}": np.asarray(value) for name, value in vars(scaling).items()
-                }
-    return tensors
+    return {
+        f"{repeat}/{kind}/{name}": np.asarray(value)
+        for repeat, fitted in enumerate(run.fitted)
+        for kind in ("scaling", "target_scaling")
+        if getattr(fitted, kind) is not None
+        for name, value in vars(getattr(fitted, kind)).items()
+    }

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.runs.checks import WRONG, damaged, predictions_file, read_table, reading
-from epochal.runs.document import KeptScores
+from epochal.runs.document import WrittenScores
 from epochal.runs.outcome import Scores
 from epochal.runs.per_class import ClassFigures
 from epochal.runs.tensors import Tensors
@@ -42,14 +42,14 @@ def predictions_table(scores: Scores, part: str) -> Any:
     return pa.table(columns) if columns else None
 
 
-def read_scores(path: Path, part: str, kept: KeptScores) -> Scores:
-    """The scores of a part; `value` is from `figures_of`."""
-    found: dict[str, Any] = {
-        name: None if getattr(kept, name) is None else _counts(path, part, getattr(kept, name))
-        for name in ("confusion", "confusion_at_threshold")
-    }
+def read_scores(path: Path, part: str, written: WrittenScores) -> Scores:
+    """The scores of a part, as run.json and its table hold them."""
     from pyarrow.lib import ArrowException
 
+    counts = {name: getattr(written, name) for name in ("confusion", "confusion_at_threshold")}
+    found: dict[str, Any] = {
+        name: None if value is None else _counts(path, part, value) for name, value in counts.items()
+    }
     file = predictions_file(path, part)
     if file.exists():
         table = read_table(path, file.name)
@@ -58,8 +58,7 @@ def read_scores(path: Path, part: str, kept: KeptScores) -> Scores:
                 found |= _probabilities(path, table, part, len(found["confusion"]))
             else:
                 found |= {name: _uncolumns(table, f"{part} {name}") for name in ("true", "predicted")}
-    ensemble = {name: float("nan") if x is None else x for name, x in kept.ensemble.items()}
-    return Scores(kept.metrics, ensemble=ensemble, corrected=kept.corrected, **found)
+    return Scores(written.metrics, ensemble=written.ensemble, corrected=written.corrected, **found)
 
 
 def _counts(path: Path, part: str, value: Any) -> NDArray[np.int64]:
