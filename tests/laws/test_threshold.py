@@ -10,10 +10,9 @@ from sklearn import metrics as oracle
 
 import epochal as ep
 from epochal.errors import Refusal
-from epochal.models import best_threshold
 from epochal.runs import load, load_record
 from epochal.runs.per_class import confusion
-from epochal.runs.threshold import decide
+from epochal.runs.threshold import best_threshold, decide
 
 
 def worth(rule, true, taken):

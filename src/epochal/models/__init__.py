@@ -24,7 +24,6 @@ from epochal.models.own import OwnMetric, evaluated, metric, metrics_asked, metr
 from epochal.models.pairwise import Pairwise
 from epochal.models.precision import Mixed, computing_in
 from epochal.models.subsets import of_subsets, weighted_means
-from epochal.models.threshold import best_threshold
 
 __all__ = [
     "ACTIVATIONS",
@@ -44,7 +43,6 @@ __all__ = [
     "PyTree",
     "Variables",
     "as_model",
-    "best_threshold",
     "bounds_of",
     "check_model",
     "computing_in",

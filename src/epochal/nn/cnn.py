@@ -132,11 +132,6 @@ class CNN(Network):
             )
         return shape
 
-    @property
-    def depth(self) -> int:
-        """Number of layers."""
-        return len(self.filters) + len(self.dense) + 1
-
     def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
         """The module for samples of that shape."""
         return _Module(self, shape, rngs)

@@ -30,9 +30,10 @@ class Network(BuiltIn, ABC):
         """The module for samples of that shape; impossible shapes are refused."""
 
     @property
-    @abstractmethod
     def depth(self) -> int:
-        """Number of layers with parameters."""
+        """Number of layers that the settings ask for, the last one included."""
+        lists = [value for value in vars(self).values() if isinstance(value, tuple)]
+        return sum(map(len, lists)) + int(getattr(self, "layers", 0)) + 1
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """Draw the parameters, all kernels at once."""

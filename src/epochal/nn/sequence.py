@@ -41,11 +41,6 @@ class _Sequence(Network):
             )
         return shape[1] if len(shape) == 2 else 1
 
-    @property
-    def depth(self) -> int:
-        """Number of layers."""
-        return self.layers + 1
-
     def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
         """The module for samples of that shape."""
         return SequenceModule(self, self.features(shape), rngs)

@@ -100,21 +100,13 @@ class TextClassifier(Network):
                 f"{largest:,}. Use TextClassifier(vocabulary={largest + 1})."
             )
 
-    def _checked(self, shape: Shape) -> int:
+    def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
+        """The module for samples of that shape."""
         if len(shape) != 1:
             raise Refusal(f"a TextClassifier needs samples of shape (length,), token ids; got {shape}.")
         if self.vocabulary is None:
             raise Refusal("`vocabulary` must be given where it can't be counted; got None.")
-        return self.vocabulary
-
-    @property
-    def depth(self) -> int:
-        """Number of layers."""
-        return 3
-
-    def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
-        """The module for samples of that shape."""
-        return _Module(self, self._checked(shape), rngs)
+        return _Module(self, self.vocabulary, rngs)
 
 
 def _largest(inputs: Any) -> int:

@@ -22,22 +22,80 @@ import uuid
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from epochal.data.records import Damaged, Record, built
 from epochal.errors import Refusal, SaveFailed, reason
 from epochal.runs import disk
 from epochal.runs.disk import Written
-from epochal.runs.manifest import MANIFEST, NAME, Manifest
-from epochal.runs.sealed import parse, seal
+from epochal.runs.sealed import digest, parse, read_sealed, seal
 from epochal.runs.tensors import read_tensors, write_tensors
 
 FOLDER = "checkpoints"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 _ABOUT = "about"
+MANIFEST = "manifest.json"
+_FORMAT = 1
+_LARGEST = 16 << 20
+NAME = re.compile(r"[a-z0-9-]{1,100}")
+
+
+@dataclass(frozen=True)
+class Manifest(Record):
+    """The manifest of a checkpoint."""
+
+    updates: int
+    number: int
+    """Its number among the checkpoints of the run, from 1."""
+    value: float | None
+    """The monitored value, if any; lower is better."""
+    identity: dict[str, Any]
+    files: dict[str, Written] = field(default_factory=dict)
+    """By piece, in order."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"format": _FORMAT, "identity_sha256": digest(self.identity), **super().to_dict()}
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """The manifest of the checkpoint in the folder `path`.
+
+        Raises:
+            Refusal: there is none, it is damaged, or another version wrote it.
+        """
+        file = path / MANIFEST
+        document = read_sealed(file, _LARGEST)
+        if document.get("format") != _FORMAT:
+            raise Refusal(
+                f'"{file}" must have format {_FORMAT}, which this version of epochal reads; '
+                f"got {str(document.get('format'))[:20]}."
+            )
+        try:
+            manifest = cls._of(document)
+        except Damaged as error:
+            raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error.what}).') from error
+        if path.name != str(manifest.updates):
+            raise Refusal(
+                f'"{file}" is damaged: it is of {manifest.updates:,} updates, and its folder is not.'
+            )
+        return manifest
+
+    @classmethod
+    def _of(cls, document: dict[str, Any]) -> Manifest:
+        sealed = {name: document.pop(name, None) for name in ("format", "identity_sha256")}
+        found = built(cls, document)
+        if found.updates < 0 or found.number < 0:
+            raise Damaged("updates and number must be at least 0")
+        if not all(NAME.fullmatch(name) for name in found.files):
+            raise Damaged("a piece must have a name of a to z, 0 to 9 and hyphens")
+        if digest(found.identity) != sealed["identity_sha256"]:
+            raise Damaged("identity must have its SHA-256")
+        return found
 
 
 @dataclass(frozen=True)
@@ -94,7 +152,7 @@ class Checkpoints:
             for left in [*self._place.glob("tmp-*"), *self._place.glob("trash-*")]:  # of a dead writer
                 disk.remove(left)
         except OSError as error:
-            raise Refusal(f'the run folder "{folder}" can\'t be written: {reason(error)}.') from error
+            raise disk.unwritable(folder, error) from error
         for path in find(folder):
             with suppress(Refusal):
                 self._manifests[int(path.name)] = Manifest.read(path)

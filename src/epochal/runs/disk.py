@@ -188,6 +188,12 @@ def make_folder(path: Path) -> list[Path]:
     return missing
 
 
+def unwritable(folder: Path, error: Exception, more: str = "") -> Refusal:
+    """The refusal of a run folder that can't be written."""
+    why = reason(error) if isinstance(error, OSError) else str(error)
+    return Refusal(f'the run folder "{folder}" can\'t be written: {why}{more}.')
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which then gets its name; after an error nothing is left, new parents neither."""

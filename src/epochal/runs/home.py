@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from epochal.errors import Refusal, reason
+from epochal.errors import Refusal
 from epochal.runs import disk
 from epochal.runs.checkpoints import FOLDER, Checkpoints
 from epochal.runs.contents import REQUEST, RUN
@@ -46,7 +46,7 @@ class Home:
             with disk.new_folder(path) as temporary:
                 disk.write(temporary / REQUEST, [_sealed(request, place)])
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise disk.unwritable(path, error) from error
         lock = ExitStack()
         lock.enter_context(locked(path))
         home = cls(place, lock, made)
@@ -92,7 +92,7 @@ class Home:
         except OSError as error:
             with suppress(OSError):
                 disk.remove(new)
-            raise _unwritable(self.path, error) from error
+            raise disk.unwritable(self.path, error) from error
 
     def publish(self, run: Run) -> Run:
         """Write the results.
@@ -121,10 +121,6 @@ def _sealed(request: Mapping[str, Any], place: RunFolder) -> bytes:
     """The request with the options of saving."""
     options = {field.name: getattr(place, field.name) for field in fields(place) if field.name != "path"}
     return seal({**request, "saving": options}).encode()
-
-
-def _unwritable(path: Path, error: OSError) -> Refusal:
-    return Refusal(f'the run folder "{path}" can\'t be written: {reason(error)}.')
 
 
 def read_request(path: Path) -> dict[str, Any]:

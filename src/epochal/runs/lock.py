@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from epochal.errors import Refusal, reason
+from epochal.errors import Refusal
 from epochal.runs import disk
 from epochal.runs.sealed import parse
 
@@ -48,24 +48,19 @@ def locked(folder: Path) -> Iterator[str]:
     except filelock.Timeout as error:
         raise _taken(folder) from error
     except (OSError, NotImplementedError) as error:
-        raise _unwritable(folder, error) from error
+        raise disk.unwritable(folder, error) from error
     try:
         try:
             with suppress(FileNotFoundError):
                 disk.remove(folder / WRITER)
             disk.write(folder / WRITER, [json.dumps(about).encode()])
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise disk.unwritable(folder, error) from error
         yield writer
     finally:
         with suppress(OSError):
             disk.remove(folder / WRITER)
         lock.release()
-
-
-def _unwritable(folder: Path, error: Exception) -> Refusal:
-    why = reason(error) if isinstance(error, OSError) else str(error)
-    return Refusal(f'the run folder "{folder}" can\'t be written: {why}.')
 
 
 def _taken(folder: Path) -> Refusal:

@@ -12,8 +12,16 @@ from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.rankings.ranking import items_of
 from epochal.errors import Refusal
 from epochal.models import Pairwise
-from epochal.runs.blocks import block_rows, blocks, padded_call
-from epochal.runs.predict import check_parameters, compiled_forward, inputs_beside, pointed, spread_of
+from epochal.runs.predict import (
+    block_rows,
+    blocks,
+    check_parameters,
+    compiled_forward,
+    inputs_beside,
+    padded_call,
+    pointed,
+    spread_of,
+)
 from epochal.runs.prediction import Ranking
 from epochal.runs.record import Run
 

@@ -53,8 +53,7 @@ def save(run: Run, folder: str | Path, report: bool = False) -> Path:
         with disk.new_folder(path) as temporary:
             _write(run, temporary, report)
     except OSError as error:
-        why = reason(error)
-        raise Refusal(f'the run folder "{path}" can\'t be written: {why}; nothing was written.') from error
+        raise disk.unwritable(path, error, "; nothing was written") from error
     return path
 
 
