@@ -133,8 +133,6 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], keep_every: int | None = None) -> None:
-        if keep_every is not None and keep_every < 1:
-            raise Refusal(f"keep_every must be at least 1; got {keep_every}.")
         self.folder = folder
         self._place = folder / FOLDER
         self._identity: dict[str, Any] = json.loads(json.dumps(identity, allow_nan=False))

@@ -21,7 +21,6 @@ from epochal.data import Task
 from epochal.data.records import Damaged
 from epochal.errors import Refusal
 from epochal.models import MLP, Model, Pairwise, as_model, shapes_of
-from epochal.runs import tensors as files
 from epochal.runs.tensors import Tensors
 
 _SCORED = ("validation", "test")
@@ -62,29 +61,16 @@ def one_line(value: object) -> str:
     return (text if len(text) <= 300 else f"{text[:300]}...").rstrip(".")
 
 
-def _there(path: Path, name: str) -> Path:
-    """A regular file of the folder; devices and pipes are refused."""
-    if not (path / name).is_file():
-        raise FileNotFoundError(name)
-    return path / name
-
-
 def read_table(path: Path, name: str) -> Any:
     """A table, if not larger in memory than any run's: a short file may expand to many rows."""
     import pyarrow.parquet as pq
     from pyarrow.lib import ArrowException
 
-    with reading(path, OSError, ArrowException), pq.ParquetFile(_there(path, name)) as file:
+    with reading(path, OSError, ArrowException), pq.ParquetFile(path / name) as file:
         values = file.metadata.num_rows * file.metadata.num_columns
         if values > _MOST:
             raise damaged(path, f"{name} must hold at most 2^31 values; got {values:,}")
         return file.read()
-
-
-def read_tensors(path: Path, name: str) -> Tensors:
-    """Arrays by name; not more than the file holds."""
-    with reading(path, OSError):
-        return files.read_tensors(_there(path, f"{name}.safetensors"))[0]
 
 
 def check_shape(path: Path, shape: object) -> tuple[int, ...]:

@@ -47,7 +47,7 @@ def read_run(folder: Path) -> dict[str, Any]:
                 f"is kept. {call('ep.resume', str(folder))} begins it again."
             )
         raise Refusal(f'"{folder}" is not a run folder: it has no {RUN}. `epochal runs` lists the runs here.')
-    text = disk.read(file, limit=LIMIT).tobytes()
+    text = disk.read(file, limit=LIMIT)
     try:
         document = parse(text)
         format_ = document["format"]

@@ -20,9 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from epochal.data.records import Damaged, Record, built
 from epochal.errors import Refusal, reason
 
@@ -276,7 +273,7 @@ def measure(path: Path) -> Written:
     return Written(count, hashing.end())
 
 
-def read(path: Path, expected: Written | None = None, limit: int | None = None) -> NDArray[np.uint8]:
+def read(path: Path, expected: Written | None = None, limit: int | None = None) -> bytes:
     """All bytes of a file.
 
     Args:
@@ -294,8 +291,7 @@ def read(path: Path, expected: Written | None = None, limit: int | None = None) 
             raise Refusal(f'"{path}" must have at most {limit:,} bytes; got {size:,}.')
         if expected is not None:
             _compare(path, expected, size)
-        content = np.empty(size, np.uint8)
-        view, count = content.data, 0
+        view, count = memoryview(bytearray(size)), 0
         while count < size and (got := file.readinto(view[count : count + _THREADED])):
             if expected is not None:
                 hashing.update(view[count : count + got])
@@ -303,7 +299,7 @@ def read(path: Path, expected: Written | None = None, limit: int | None = None) 
     found = hashing.end()
     if expected is not None:
         _compare(path, expected, count, found)
-    return content[:count]
+    return bytes(view[:count])
 
 
 def check(path: Path, expected: Written) -> None:

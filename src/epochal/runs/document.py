@@ -151,7 +151,7 @@ def _check_scores(part: str, scores: Scores, run: Run) -> None:
         values: NDArray[Any] | None = getattr(scores, name)
         if values is not None and values.dtype.kind not in "fiu":
             raise Damaged(f"{name} in {file} must be numbers")
-    if np.shape(scores.true) != np.shape(scores.predicted):
+    if getattr(scores.true, "shape", None) != getattr(scores.predicted, "shape", None):
         raise Damaged(f"{file} must have as many true as predicted values")
     if scores.labels is not None and scores.probabilities is not None:
         width = 1 if run.task.kind == "binary" else classes

@@ -20,7 +20,7 @@ from epochal.runs.evaluation import Bin, Calibration, Evaluation, Residuals
 from epochal.runs.figures import blocks_of, ensemble_figures, logits_of, measured, summaries
 from epochal.runs.forecast import score_forecasts
 from epochal.runs.overlap import hashes_of, overlap_of
-from epochal.runs.per_class import confusion, decided, label_confusion, per_class
+from epochal.runs.per_class import confusion, decided, decisions, label_confusion, per_class
 from epochal.runs.predict import (
     check_parameters,
     in_units,
@@ -139,9 +139,9 @@ def _of_shares(
     else:
         cuts = [None] * len(each) if run.threshold is None else run.threshold.per_repeat.per_repeat
         pairs = zip(each, cuts, strict=True)
-        counts = np.stack([confusion(targets, _decided(one, cut), len(names)) for one, cut in pairs])
+        counts = np.stack([confusion(targets, decisions(one, cut), len(names)) for one, cut in pairs])
         cut = None if run.threshold is None else run.threshold.value
-        together = confusion(targets, _decided(mean, cut), len(names))
+        together = confusion(targets, decisions(mean, cut), len(names))
         calibration = calibrate(each, targets, names)
         if cut is not None:
             at = {name: summarize(values, interval=False) for name, values in decided(counts).items()}
@@ -160,10 +160,6 @@ def _of_shares(
     )
 
 
-def _decided(shares: Floats, threshold: float | None) -> NDArray[np.int64]:
-    return shares.argmax(axis=1) if threshold is None else (shares[:, 1] > threshold).astype(np.int64)
-
-
 def calibrate(each: Floats, targets: NDArray[Any], classes: Sequence[str]) -> Calibration:
     """The reliability of probabilities `(repeats, n, classes)` against class ids `(n,)`; see `Calibration`.
 
@@ -179,9 +175,9 @@ def calibrate(each: Floats, targets: NDArray[Any], classes: Sequence[str]) -> Ca
         return shares.max(axis=1), shares.argmax(axis=1) == targets
 
     bins = _binned(*pairs(each.mean(axis=0)))
-    of = (
-        f'the probability of "{classes[1]}"' if len(classes) == 2 else "the confidence in the predicted class"
-    )
+    of = "the confidence in the predicted class"
+    if len(classes) == 2:
+        of = f'the probability of "{classes[1]}"'
     errors = summarize([_error(_binned(*pairs(shares))) for shares in each], interval=False)
     return Calibration(of, bins, _error(bins), errors)
 
@@ -232,7 +228,6 @@ def _of_numbers(
 
 def _residuals(name: str, predicted: Floats, true: Floats) -> Residuals:
     error = predicted - true
-    values = np.quantile(error, _QUANTILES)
     figures = {one: float(METRICS[one].function(predicted, true, 0, np)) for one in ("rmse", "mae", "r2")}
-    quantiles = dict(zip(_QUANTILES, map(float, values), strict=True))
+    quantiles = dict(zip(_QUANTILES, np.quantile(error, _QUANTILES).tolist(), strict=True))
     return Residuals(name, quantiles, float(error[np.abs(error).argmax()]), **figures)

@@ -95,29 +95,22 @@ def summaries(
             it is known; that of others follows from it.
         overlap: the ratio of held-out to training samples if these differ between repeats (`new_samples`).
     """
-    known, summed = dict(gains or {}), dict[str, Summary]()
+    gains = gains or {}
+    known, summed = dict(gains), dict[str, Summary]()
     added = {name: np.stack([one.added[name] for one in found]) for name in found[0].added}
     values = {name: np.array([one.values[name] for one in found]) for name in found[0].values}
     for name in added:
-        known.setdefault(name, _carried(name, added, gains or {}))
-    if "r2" in added and "r2" not in (gains or {}):
+        known.setdefault(name, _carried(name, added, gains))
+    if "r2" in added and "r2" not in gains:
         with np.errstate(all="ignore"):  # 1 - R² is proportional to the square of the RMSE
             known["r2"] = -2 * (1 - values["r2"]) * known["rmse"] / values["rmse"]
+    options = {"samples": samples, "blocks": blocks, "overlap": overlap}
     for name, column in values.items():
-        bounds = bounds_of(name, loss)
-        summed[name] = (
-            new_samples(
-                column,
-                added[name],
-                samples=samples,
-                blocks=blocks,
-                gained=known[name],
-                overlap=overlap,
-                bounds=bounds,
-            )
-            if name in added
-            else summarize(column, interval=False)
-        )
+        if name in added:
+            bounds = bounds_of(name, loss)
+            summed[name] = new_samples(column, added[name], gained=known[name], bounds=bounds, **options)
+        else:
+            summed[name] = summarize(column, interval=False)
     return summed
 
 
@@ -134,11 +127,8 @@ def _carried(name: str, added: Mapping[str, Floats], gains: Mapping[str, Floats]
 
 def figures(outputs: Floats, targets: NDArray[Any], task: Task) -> dict[str, float]:
     """All metrics of the task, from logits or numbers in the target's units."""
-    classes = len(task.classes)
-    return {
-        metric.name: float(metric.function(outputs, targets, classes, np))
-        for metric in metrics_for(task.kind)
-    }
+    metrics, classes = metrics_for(task.kind), len(task.classes)
+    return {metric.name: float(metric.function(outputs, targets, classes, np)) for metric in metrics}
 
 
 FEW = 0.04
@@ -203,8 +193,9 @@ def ensemble_figures(
     found = figures(logits_of(mean, task), targets, task)
     if not loss:
         return found
-    right = (
-        np.where(targets > 0, mean, 1 - mean) if task.is_multilabel else mean[np.arange(len(mean)), targets]
-    )
+    if task.is_multilabel:
+        right = np.where(targets > 0, mean, 1 - mean)
+    else:
+        right = mean[np.arange(len(mean)), targets]
     each = np.log(np.maximum(right, 1e-300)).reshape(len(mean), -1).mean(axis=1)
     return {"loss": float(-np.average(each, weights=weights)), **found}

@@ -45,17 +45,16 @@ from epochal.runs.checks import (
     one_line,
     own_model,
     read_table,
-    read_tensors,
     reading,
     rebuilt_model,
 )
-from epochal.runs.contents import HISTORY, check_files
+from epochal.runs.contents import HISTORY, PARAMETERS, check_files
 from epochal.runs.document import Document, check_run, read_document
 from epochal.runs.forecast import History
 from epochal.runs.outcome import Fitted
 from epochal.runs.record import Run
 from epochal.runs.scored import read_scores
-from epochal.runs.tensors import Tensors
+from epochal.runs.tensors import Tensors, read_tensors
 
 PARTS = ("", "train", "validation", "test")
 """The numbers in split.parquet; 0 is no part."""
@@ -77,7 +76,7 @@ def load(folder: str | Path, model: Any = None) -> Run:
     document = read_document(path)
     record = _record(path, document, parameters=True)
     shape, dtype = check_shape(path, document.data["shape"]), check_dtype(path, document.data.get("dtype"))
-    tensors = {which: read_tensors(path, which) for which in ("best", "last", "scaling")}
+    tensors = {name.partition(".")[0]: read_tensors(path / name)[0] for name in PARAMETERS}
     sizes = code_sizes(record.encoder)
     inner = embedded_shape(shape, sizes)
     if model is None:

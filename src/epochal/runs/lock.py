@@ -66,7 +66,7 @@ def locked(folder: Path) -> Iterator[str]:
 def _taken(folder: Path) -> Refusal:
     about: dict[str, object] = {}
     with suppress(Refusal, ValueError, TypeError):
-        about = dict(parse(disk.read(folder / WRITER, limit=4096).tobytes()))
+        about = dict(parse(disk.read(folder / WRITER, limit=4096)))
     pid, host, since = (
         "".join(c if c.isprintable() else "?" for c in str(about.get(name, "unknown")))[:80]
         for name in ("pid", "host", "since")

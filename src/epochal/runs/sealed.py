@@ -111,4 +111,4 @@ def read_sealed(path: Path, limit: int = LIMIT) -> dict[str, Any]:
     Raises:
         Refusal: it is not there, too large, or damaged.
     """
-    return unseal(disk.read(path, limit=limit).tobytes(), path)
+    return unseal(disk.read(path, limit=limit), path)

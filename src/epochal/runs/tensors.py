@@ -118,7 +118,7 @@ def read_tensors(path: Path, expected: Written | None = None) -> tuple[Tensors, 
     """
     from safetensors import SafetensorError, deserialize
 
-    content = disk.read(path, expected).tobytes()
+    content = disk.read(path, expected)
     try:
         tensors = {
             name: np.frombuffer(one["data"], _DTYPES[one["dtype"]]).reshape(one["shape"])

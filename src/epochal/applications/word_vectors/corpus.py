@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,22 +41,13 @@ class Corpus:
     source: str
     notes: tuple[str, ...]
 
-    def number(self, word: object) -> int:
-        """See `number_of`."""
-        return number_of(word, self.words)
 
-
-def number_of(word: object, words: Sequence[str], numbers: Mapping[str, int] | None = None) -> int:
-    """The id of a word.
-
-    Raises:
-        Refusal: an unknown word; the nearest one is suggested.
-    """
-    if isinstance(word, str) and (word in words if numbers is None else word in numbers):
-        return words.index(word) if numbers is None else numbers[word]
-    near = difflib.get_close_matches(str(word), words, n=1, cutoff=0.6)
-    hint = f' Did you mean "{near[0]}"?' if near else ""
-    raise Refusal(f'"{word}" is not one of the {len(words):,} words with a vector.{hint}')
+def check_word(word: object, words: Collection[str]) -> None:
+    """Refuse an unknown word; the nearest one is suggested."""
+    if not isinstance(word, str) or word not in words:
+        near = difflib.get_close_matches(str(word), words, n=1, cutoff=0.6)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        raise Refusal(f'"{word}" is not one of the {len(words):,} words with a vector.{hint}')
 
 
 MIN_COUNT = 5
@@ -107,12 +98,11 @@ def read_corpus(source: Any, min_count: int | None = None, lowercase: bool = Tru
 def _without_rare_words(
     words: list[str], tokens: NDArray[np.int32], lengths: NDArray[np.int64], requested: int | None, name: str
 ) -> Corpus:
-    """The corpus without rare words."""
     counts = np.bincount(tokens, minlength=len(words))
     order = np.argsort(-counts, kind="stable")
-    min_count, lowered = MIN_COUNT if requested is None else requested, False
-    if requested is None and (counts >= min_count).sum() < 2:
-        min_count, lowered = 1, True
+    lowered = requested is None and (counts >= MIN_COUNT).sum() < 2
+    usual = 1 if lowered else MIN_COUNT
+    min_count = usual if requested is None else requested
     order = order[counts[order] >= min_count]
     if len(order) < 2:
         if len(words) == 1:

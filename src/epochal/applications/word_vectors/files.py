@@ -71,7 +71,10 @@ def _read_text(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
                     continue
                 if len(fields) != size + 1:
                     raise ValueError(f"a word and {size:,} numbers are due, it has {len(fields):,} fields")
-                rows.append(_finite([float(field) for field in fields[1:]]))
+                with np.errstate(over="ignore"):
+                    rows.append(np.array([float(field) for field in fields[1:]], np.float32))
+                if not np.isfinite(rows[-1]).all():
+                    raise ValueError("its numbers must be finite")
             except ValueError as error:
                 what = "not in UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
                 raise Refusal(f"{path.name} can't be read as word vectors: line {at:,}: {what}.") from error
@@ -79,11 +82,3 @@ def _read_text(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     if len(words) != count or not words:
         raise Refusal(f"{path.name} must hold {count:,} words as its first line says; it has {len(words):,}.")
     return tuple(words), np.stack(rows)
-
-
-def _finite(numbers: list[float]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):
-        vector = np.array(numbers, np.float32)
-    if not np.isfinite(vector).all():
-        raise ValueError("its numbers must be finite")
-    return vector

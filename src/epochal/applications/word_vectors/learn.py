@@ -7,7 +7,6 @@ any other training, and the same engine makes the updates.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,9 +20,7 @@ from epochal.data import Dataset, Task
 from epochal.data.dataset import fingerprint
 from epochal.errors import Refusal
 from epochal.runs import Run
-from epochal.training.events import Event
-from epochal.training.loop import Control
-from epochal.training.train import fit, train
+from epochal.training.train import fit
 
 _ADAGRAD = {"initial_accumulator_value": 0.0, "eps": 1e-20}
 """Makes only the ratio of a gradient to earlier ones count, whatever the batch size."""
@@ -129,19 +126,19 @@ class Learning:
         batch_size: int | Literal["full"] | None = None,
     ) -> Learning:
         """Read the text and make its pairs, with the arguments of `word_vectors`."""
-        bounds = {"dimensions": 2**15, "window": 2**15, "negatives": 2**10, "min_count": 2**31}
-        given = {"dimensions": dimensions, "window": window, "negatives": negatives, "min_count": min_count}
-        for name, most in bounds.items():
-            if given[name] is not None or name != "min_count":
-                _whole(name, given[name], 1, most)
-        _whole("seed", seed, 0, 2**64 - 1)
+        _check_whole("dimensions", dimensions, 1, 2**15)
+        _check_whole("window", window, 1, 2**15)
+        _check_whole("negatives", negatives, 1, 2**10)
+        if min_count is not None:
+            _check_whole("min_count", min_count, 1, 2**31)
+        _check_whole("seed", seed, 0, 2**64 - 1)
         share = SUBSAMPLE if subsample is None else subsample
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
             raise Refusal(f"`subsample` must be a share between 0 (keep all words) and 1; got {subsample!r}.")
         text = read_corpus(corpus, min_count, lowercase)
         pairs = make_pairs(text, window, share, seed)
-        kept = len(pairs) < 2 and subsample is None
-        if kept:
+        all_kept = len(pairs) < 2 and subsample is None
+        if all_kept:
             share, pairs = 0.0, make_pairs(text, window, 0.0, seed)
         if len(pairs) < 2:
             remedy = " Use a larger subsample, or 0 to keep all words." if share else ""
@@ -151,20 +148,19 @@ class Learning:
             )
         classes = ("context", *(f"noise {number + 1}" for number in range(negatives)))
         notes = [*text.notes, f"{len(pairs):,} pairs (word, context) within {window} words: the samples."]
-        if kept:
+        if all_kept:
             notes.insert(-1, "no word is thinned out, which would leave fewer than 2 pairs (`subsample`).")
         if share and (shares := text.counts / text.counts.sum()).max() > share:
+            frequent = int((shares > share).sum())
             notes.insert(
-                -1,
-                f"{int((shares > share).sum()):,} frequent words are thinned out "
-                f"(shares above {share:g}; `subsample`).",
+                -1, f"{frequent:,} frequent words are thinned out (shares above {share:g}; `subsample`)."
             )
         if batch_size is None:
-            batch_size = _usual_batch(len(pairs))
-            if batch_size < BATCH_SIZE:
-                notes.append(
-                    f"batch size {batch_size:,}, so that an epoch has several updates (`batch_size`)."
-                )
+            batch_size = BATCH_SIZE
+            if len(pairs) < BATCH_SIZE:  # the largest power of two within an eighth of the pairs
+                batch_size = 1 << (max(1, len(pairs) // 8).bit_length() - 1)
+                note = f"batch size {batch_size:,}, so that an epoch has several updates (`batch_size`)."
+                notes.append(note)
         dataset = Dataset(
             inputs=pairs,
             targets=np.zeros(len(pairs), np.int32),
@@ -183,13 +179,12 @@ class Learning:
 
     def options(self, *, optimizer: Any, learning_rate: float | None, **pace: Any) -> Any:
         """The settings of the training, as `fit` takes them."""
-        usual = optimizer == "adagrad" if isinstance(optimizer, str) else False
         return {
             "batch_size": self.batch_size,
             **pace,
             "optimizer": optimizer,
             "learning_rate": learning_rate,
-            "optimizer_options": _ADAGRAD if usual else {},
+            "optimizer_options": _ADAGRAD if isinstance(optimizer, str) and optimizer == "adagrad" else {},
             "loss": pair_loss,
             "metrics": (),
             "validation": 0,
@@ -197,25 +192,12 @@ class Learning:
             "initial": self.model.start(self.seed % 2**32, self.corpus.counts),
         }
 
-    def events(self, control: Control, options: Any) -> Iterator[Event]:
-        """The events of the training."""
-        return train(self.model, self.dataset, control=control, **options)
-
     def vectors(self, run: Run) -> WordVectors:
         """The final vectors."""
         return WordVectors(self.corpus.words, np.asarray(run.fitted[0].last.params["words"]), run)
 
 
-def _usual_batch(pairs: int) -> int:
-    """The default batch size: 1024, or the largest power of two within an eighth of fewer pairs.
-
-    >>> _usual_batch(5000), _usual_batch(942), _usual_batch(5)
-    (1024, 64, 1)
-    """
-    return BATCH_SIZE if pairs >= BATCH_SIZE else 1 << (max(1, pairs // 8).bit_length() - 1)
-
-
-def _whole(name: str, value: Any, least: int, most: int) -> None:
+def _check_whole(name: str, value: Any, least: int, most: int) -> None:
     try:
         whole = None if isinstance(value, bool) else operator.index(value)
     except TypeError:

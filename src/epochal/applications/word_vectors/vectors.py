@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.applications.word_vectors.corpus import number_of
+from epochal.applications.word_vectors.corpus import check_word
 from epochal.applications.word_vectors.files import read_vectors, write_vectors
 from epochal.errors import Refusal
 from epochal.runs import Run
@@ -110,7 +110,8 @@ class WordVectors:
         return [(self.words[at], float(scores[at])) for at in best]
 
     def _number(self, word: Any) -> int:
-        return number_of(word, self.words, self._numbers)
+        check_word(word, self._numbers)
+        return self._numbers[word]
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
