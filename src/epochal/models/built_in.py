@@ -38,6 +38,12 @@ class BuiltIn(Record):
     """The parameters that mixed precision rounds: not embeddings, whose row gradients add up in float32."""
     outputs: int | None
 
+    @property
+    def depth(self) -> int:
+        """Number of layers that the settings ask for, the last one included."""
+        lists = [value for value in vars(self).values() if isinstance(value, tuple)]
+        return sum(map(len, lists)) + int(getattr(self, "layers", 0)) + 1
+
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
         """The inverse of `to_dict`."""

@@ -58,13 +58,10 @@ class Frozen(Wrapper):
         'frozen: 6 of 11 parameters (0/kernel)'
         """
         shapes = shapes_of(self.model, sample, dtype).params
-        sizes = {
-            name: leaf.size for name, leaf in zip(names_of(shapes), jax.tree.leaves(shapes), strict=True)
-        }
-        names = sorted(self.names)
-        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-        still = sum(sizes[name] for name in names)
-        return f"frozen: {still:,} of {sum(sizes.values()):,} parameters ({shown})"
+        sizes = {_name(path): leaf.size for path, leaf in jax.tree_util.tree_leaves_with_path(shapes)}
+        frozen = sum(sizes[name] for name in self.names)
+        shown = first_of(sorted(self.names), 6)
+        return f"frozen: {frozen:,} of {sum(sizes.values()):,} parameters ({shown})"
 
     def parted(self, variables: Variables) -> Variables:
         """Split the model's variables; None marks a parameter that is in the other part."""
@@ -117,12 +114,17 @@ def matching(patterns: Sequence[str], names: Sequence[str], what: str) -> frozen
             layers = sorted({"/".join(name.split("/")[:-1]) or name for name in names})
             near = difflib.get_close_matches(pattern.rstrip("*"), [*layers, *names], n=1, cutoff=0.5)
             hint = f'; did you mean "{near[0]}"?' if near else "."
-            shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
             raise Refusal(
-                f'{what} must match a parameter; "{pattern}" matches none{hint} There are: {shown}.'
+                f'{what} must match a parameter; "{pattern}" matches none{hint} There are: '
+                f"{first_of(names, 12)}."
             )
         found |= own
     return frozenset(found)
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """The first names in a sentence, and the number of others."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _name(path: Any) -> str:

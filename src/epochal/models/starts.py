@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import option
 from epochal.errors import Refusal
-from epochal.models.frozen import matching, names_of
+from epochal.models.frozen import first_of, matching, names_of
 from epochal.models.keras_file import Stored, opened_keras
 from epochal.models.model import Variables
 
@@ -283,8 +283,7 @@ def _notes(
         notes.append(f"drawn anew: {', '.join(fresh)}")
     rest = [name for name in stored if name not in pairs.values()]
     if rest:
-        shown = ", ".join(rest[:6]) + (f" and {len(rest) - 6} more" if len(rest) > 6 else "")
-        notes.append(f"of {source} not used: {shown}")
+        notes.append(f"of {source} not used: {first_of(rest, 6)}")
     return tuple(notes)
 
 

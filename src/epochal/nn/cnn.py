@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 from flax import nnx
@@ -112,10 +112,11 @@ class CNN(Network):
                 axes = _slid(axes, self.kernel, self.stride, self.padding)
                 axes = _slid(axes, self.pool, self.pool, "valid")
             except Refusal as error:
+                why = error.sentence[:1].lower() + error.sentence[1:]
                 raise Refusal(
                     f"samples of shape {shape} are too small for {len(self.filters)} convolutions with "
                     f"kernel={self.kernel}, stride={self.stride}, pool={self.pool}: at convolution "
-                    f"{layer + 1}, {_lower(error)}"
+                    f"{layer + 1}, {why}"
                 ) from None
             found.append((*axes, filters))
         return found
@@ -137,14 +138,9 @@ class CNN(Network):
         return _Module(self, shape, rngs)
 
 
-def _lower(error: Refusal) -> str:
-    return error.sentence[:1].lower() + error.sentence[1:]
-
-
 def _slid(sizes: list[int], window: int, stride: int, padding: str) -> list[int]:
     """The output sizes of a sliding window."""
-    axes = range(len(sizes))
-    pads = windows(sizes, [window for _ in axes], [stride for _ in axes], padding)
+    pads = windows(sizes, [window] * len(sizes), [stride] * len(sizes), padding)
     return [(size + sum(pad) - window) // stride + 1 for size, pad in zip(sizes, pads, strict=True)]
 
 
@@ -153,17 +149,10 @@ class _Module(nnx.Module):
         sizes, settings = network.sizes(shape), network
         self.settings, self.sample = settings, sizes[0]
         start = before(settings.activation)
+        window, strides = (settings.kernel,) * settings.axes, (settings.stride,) * settings.axes
+        options: dict[str, Any] = {"strides": strides, "padding": settings.padding.upper(), "start": start}
         self.convolutions = nnx.List(
-            Conv(
-                channels,
-                filters,
-                (settings.kernel,) * settings.axes,
-                strides=(settings.stride,) * settings.axes,
-                padding=settings.padding.upper(),
-                start=start,
-                rngs=rngs,
-            )
-            for channels, filters in pairwise(size[-1] for size in sizes)
+            Conv(*channels, window, **options, rngs=rngs) for channels in pairwise(size[-1] for size in sizes)
         )
         if settings.batch_norm:
             self.norms = nnx.List(nnx.BatchNorm(size[-1], momentum=0.9, rngs=rngs) for size in sizes[1:])

@@ -29,12 +29,6 @@ class Network(BuiltIn, ABC):
     def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
         """The module for samples of that shape; impossible shapes are refused."""
 
-    @property
-    def depth(self) -> int:
-        """Number of layers that the settings ask for, the last one included."""
-        lists = [value for value in vars(self).values() if isinstance(value, tuple)]
-        return sum(map(len, lists)) + int(getattr(self, "layers", 0)) + 1
-
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """Draw the parameters, all kernels at once."""
         return _adapted(self, tuple(sample.shape)).init(key, sample)

@@ -20,7 +20,7 @@ from epochal.common.faces import option
 from epochal.data import Task
 from epochal.data.records import Damaged
 from epochal.errors import Refusal
-from epochal.models import MLP, Model, Pairwise, as_model, shapes_of
+from epochal.models import MLP, BuiltIn, Model, Pairwise, as_model, shapes_of
 from epochal.runs.tensors import Tensors
 
 _SCORED = ("validation", "test")
@@ -115,35 +115,40 @@ def own_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Ta
         ) from error
 
 
+def network_class(kind: object) -> type[BuiltIn] | None:
+    """The class of a built-in network by its kind; None for other models."""
+    if kind not in ("cnn", "lstm", "gru", "text", "stateful"):
+        return MLP if kind == "mlp" else None
+    from epochal.nn import NETWORKS  # late: Flax is slow to import
+
+    return NETWORKS[str(kind)]
+
+
 def rebuilt_model(
     path: Path, settings: dict[str, Any], shape: tuple[int, ...], task: Task, tensors: Tensors
 ) -> Model:
     """The built-in model of the settings; a custom one has to be given."""
     kind = settings.get("kind")
-    if kind == "mlp":
+    network = network_class(kind)
+    if network is not None:
         with reading(path, *WRONG):
-            model = MLP.from_dict(settings).with_outputs(task.outputs)
+            model = network.from_dict(settings).with_outputs(task.outputs)
         # Before tracing: the layers must match the file, however many the settings claim.
-        sizes = (math.prod(shape), *model.hidden, model.outputs)
-        for layer, size in enumerate(pairwise(sizes)):
-            kernel = tensors.get(f"0/params/{layer}/kernel")
-            if kernel is None or kernel.shape != size:
-                found = "none" if kernel is None else kernel.shape
-                raise damaged(
-                    path,
-                    f"layer {layer} must be {one_line(size)} as the settings say; the file has {found}",
-                )
-        return model
-    if kind in ("cnn", "lstm", "gru", "text", "stateful"):
-        from epochal.nn import NETWORKS
-
-        with reading(path, *WRONG):
-            network = NETWORKS[kind].from_dict(settings).with_outputs(task.outputs)
-        if network.depth > len(tensors):
+        if model.depth > len(tensors):
             raise damaged(
-                path, f"the settings have {network.depth:,} layers; the file has {len(tensors):,} arrays"
+                path, f"the settings have {model.depth:,} layers; the file has {len(tensors):,} arrays"
             )
-        return network
+        if isinstance(model, MLP):
+            sizes = (math.prod(shape), *model.hidden, model.outputs)
+            for layer, size in enumerate(pairwise(sizes)):
+                kernel = tensors.get(f"0/params/{layer}/kernel")
+                if kernel is None or kernel.shape != size:
+                    found = "none" if kernel is None else kernel.shape
+                    raise damaged(
+                        path,
+                        f"layer {layer} must be {one_line(size)} as the settings say; the file has {found}",
+                    )
+        return model
     if kind == "pairwise" and isinstance(settings.get("of"), dict) and len(shape) > 1:
         return Pairwise(rebuilt_model(path, settings["of"], shape[1:], task, tensors))
     if kind == "import":

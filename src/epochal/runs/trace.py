@@ -19,7 +19,6 @@ from epochal.plan.audit import USUAL_EPOCHS, Audit, audit
 from epochal.runs.record import Run
 
 _TRAIN = 1
-_LEFT_OUT = "it was left out when the table was read"
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,9 @@ class Seen:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, everything counted from 1."""
-        return {
-            "repeat": self.repeat + 1,
-            "row": self.row,
-            "epoch": self.epoch + 1,
-            "turns": [{name: value + 1 for name, value in asdict(turn).items()} for turn in self.turns],
-            "size": self.size,
-            "sizes": list(self.sizes),
-            "name": self.name,
-        }
+        turns = [{name: value + 1 for name, value in asdict(turn).items()} for turn in self.turns]
+        place = {"repeat": self.repeat + 1, "row": self.row, "epoch": self.epoch + 1}
+        return {**place, "turns": turns, "size": self.size, "sizes": list(self.sizes), "name": self.name}
 
 
 @dataclass(frozen=True)
@@ -67,14 +60,8 @@ class Formed:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, everything counted from 1."""
-        return {
-            "repeat": self.repeat + 1,
-            "update": self.update + 1,
-            "epoch": self.epoch + 1,
-            "batch": self.batch + 1,
-            "rows": list(self.rows),
-            "names": list(self.names),
-        }
+        place = {name: getattr(self, name) + 1 for name in ("repeat", "update", "epoch", "batch")}
+        return {**place, "rows": list(self.rows), "names": list(self.names)}
 
 
 def _plan(run: Run, repeat: int) -> Plan:
@@ -126,25 +113,25 @@ def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn 
     found = np.flatnonzero(run.rows == row)
     if len(found) == 0:
         last = int(run.rows.max())
-        left = "no window has its first target there" if run.observed is not None else _LEFT_OUT
-        raise Refusal(f"no sample is row {row}: {left if 1 <= row <= last else f'rows are 1 to {last}'}.")
+        why = f"rows are 1 to {last}"
+        if 1 <= row <= last:
+            why = "it was left out when the table was read"
+            if run.observed is not None:
+                why = "no window has its first target there"
+        raise Refusal(f"no sample is row {row}: {why}.")
     parts = run.splits[repeat][found]
     if _TRAIN not in parts:
-        part = int(parts[0])
-        name = {2: "a validation sample", 3: "a test sample"}.get(part, "in no part")
+        name = {2: "a validation sample", 3: "a test sample"}.get(int(parts[0]), "in no part")
         raise Refusal(f"row {row} is {name} in repeat {repeat + 1}, so no update saw it.")
     train = np.flatnonzero(run.splits[repeat] == _TRAIN)
     # The row of a ranked item is that of a sample for each pair in which it is first.
     samples = np.searchsorted(train, found[parts == _TRAIN])
-    found_turns = sorted(
-        (turn for sample in samples for turn in plan.find(int(sample), epoch)),
-        key=lambda turn: (turn.update, turn.slot),
-    )
-    turns = tuple(turn for turn in found_turns if turn.update < _begun(run, repeat))
+    planned = [turn for sample in samples for turn in plan.find(int(sample), epoch)]
+    planned.sort(key=lambda turn: (turn.update, turn.slot))
+    turns = tuple(turn for turn in planned if turn.update < _begun(run, repeat))
     sizes = tuple(len(plan.batch(turn.epoch, turn.batch)) for turn in turns)
     name = run.names[found[0]] if run.names else ""
-    missed = found_turns[0] if found_turns and not turns else None
-    return Seen(repeat, row, epoch, turns, sizes, name), missed
+    return Seen(repeat, row, epoch, turns, sizes, name), planned[0] if planned and not turns else None
 
 
 def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:

@@ -8,7 +8,8 @@ from typing import Any
 
 from epochal.common.faces import option
 from epochal.errors import Refusal, did_you_mean
-from epochal.models import MLP, Pairwise, without_embeddings
+from epochal.models import Pairwise, without_embeddings
+from epochal.runs.checks import network_class
 from epochal.settings import DECLARED, Settings
 from epochal.settings.kinds import Wrong
 from epochal.training.json_values import (
@@ -98,20 +99,10 @@ def write_model(model: Any) -> dict[str, Any]:
     model = without_embeddings(model)
     if type(model) is Pairwise:
         return {"kind": "pairwise", "of": write_model(model.model)}
-    if isinstance(model, NamedModel) or _is_built_in(model):
+    if isinstance(model, NamedModel) or type(model) is network_class(getattr(model, "kind", None)):
         described: dict[str, Any] = model.to_dict()
         return described
     return {"given": in_words(model)}
-
-
-def _is_built_in(model: Any) -> bool:
-    if isinstance(model, MLP):
-        return type(model) is MLP
-    if not hasattr(model, "to_dict"):
-        return False
-    from epochal.nn import NETWORKS  # late: Flax is slow to import
-
-    return type(model) in NETWORKS.values()
 
 
 def read_model(written: Any) -> Any:
@@ -144,12 +135,10 @@ def read_model(written: Any) -> Any:
 
 
 def _read_network(kind: Any, written: Mapping[str, Any]) -> Any:
-    if kind == "mlp":
-        found: Any = MLP.from_dict(dict(written))
-    else:
-        from epochal.nn import NETWORKS
-
-        found = NETWORKS[kind].from_dict(dict(written))
+    network = network_class(kind)
+    if network is None:
+        raise TypeError(kind)
+    found = network.from_dict(dict(written))
     # The settings must be complete: no other names, no values of another type.
     if json.dumps(found.to_dict(), sort_keys=True) != json.dumps(dict(written), sort_keys=True):
         raise TypeError(kind)
