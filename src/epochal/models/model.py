@@ -96,19 +96,10 @@ def functions(
 
 
 def seen_dtype(dtype: Any) -> Any:
-    """The dtype in which a model gets samples stored as `dtype`: float32, but int32 for tokens.
+    """The dtype in which a model gets samples, and a loss targets: float32, but int32 for tokens and ids.
 
     >>> seen_dtype(np.uint8).__name__, seen_dtype(np.int32).__name__
     ('float32', 'int32')
-    """
-    return np.int32 if np.dtype(dtype) == np.int32 else np.float32
-
-
-def learned_dtype(dtype: Any) -> Any:
-    """The dtype in which a loss gets targets stored as `dtype`: float32 for numbers, ids unchanged.
-
-    >>> learned_dtype(np.int32).__name__, learned_dtype(np.float64).__name__
-    ('int32', 'float32')
     """
     return np.int32 if np.dtype(dtype) == np.int32 else np.float32
 

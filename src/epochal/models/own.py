@@ -41,8 +41,8 @@ def metric(
 ) -> OwnMetric:
     """A custom metric for `fit(..., metrics=["accuracy", metric(function)])`.
 
-    Args: function: (outputs, targets) -> a number, over all samples of a part. Outputs are those of the
-        network:
+    Args:
+        function: (outputs, targets) -> a number, over all samples of a part. Outputs are the network's:
             logits (n,) for two classes, (n, classes) or (n, labels) for more, and numbers in the
             shape and units of the targets for regression; a function that needs (n, 1) gets that.
             A jax.numpy function is compiled into the training; any other is called with NumPy arrays
@@ -103,9 +103,8 @@ def metrics_asked(value: Any) -> tuple[str | OwnMetric, ...]:
         else:
             found.append(metric(one))
     names = [one if isinstance(one, str) else one.name for one in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise Refusal(f'`metrics` must differ in their names; got "{name}" twice.')
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise Refusal(f'`metrics` must differ in their names; got "{twice[0]}" twice.')
     return tuple(found)
 
 

@@ -172,26 +172,18 @@ _SCALINGS = {"sizes": LevelScaling, "known": Vocabulary, "": Scaling}
 
 def _fitted(path: Path, shapes: Variables, found: dict[str, Tensors], repeats: int) -> tuple[Fitted, ...]:
     shaped, structure = jax.tree.flatten(shapes)
-    names = names_of(shapes)
+    names, misfit = names_of(shapes), "the model does not fit the run:"
     for name in sorted(found["best"]):
         if name.startswith("0/") and name[2:] not in names:
-            raise Refusal(
-                f"the model does not fit the run: it has no {one_line(name[2:])}, which the run has."
-            )
+            raise Refusal(f"{misfit} it has no {one_line(name[2:])}, which the run has.")
 
     def variables(which: str, repeat: int) -> Variables:
-        leaves = []
-        for name, shape_ in zip(names, shaped, strict=True):
-            leaf = found[which].get(f"{repeat}/{name}")
+        leaves = [found[which].get(f"{repeat}/{name}") for name in names]
+        for name, leaf, wanted in zip(names, leaves, shaped, strict=True):
             if leaf is None:
-                raise Refusal(
-                    f"the model does not fit the run: it has {name}, which {which}.safetensors has not."
-                )
-            if leaf.shape != shape_.shape:
-                raise Refusal(
-                    f"the model does not fit the run: {name} must be {leaf.shape}; got {shape_.shape}."
-                )
-            leaves.append(leaf)
+                raise Refusal(f"{misfit} it has {name}, which {which}.safetensors has not.")
+            if leaf.shape != wanted.shape:
+                raise Refusal(f"{misfit} {name} must be {leaf.shape}; got {wanted.shape}.")
         one: Variables = jax.tree_util.tree_unflatten(structure, leaves)
         return one
 
@@ -204,8 +196,7 @@ def _fitted(path: Path, shapes: Variables, found: dict[str, Tensors], repeats: i
 
     return tuple(
         Fitted(
-            variables("best", repeat),
-            variables("last", repeat),
+            *(variables(which, repeat) for which in ("best", "last")),
             scaling("scaling", repeat, _SCALINGS),
             scaling("target_scaling", repeat, {"": TargetScaling}),
         )

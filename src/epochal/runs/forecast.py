@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -181,12 +182,6 @@ class ForecastScores(Record):
         return built(ForecastScores, value)
 
 
-def rivals(line: Timeline) -> list[tuple[str, int]]:
-    """The naive forecasts of a series: names, and rows of lag."""
-    seasonal = [(f"the value {line.period} rows before", line.period)] if line.period else []
-    return [("the last value", 0), *seasonal]
-
-
 def score_forecasts(
     true: Floats,
     predicted: Floats,
@@ -210,54 +205,43 @@ def score_forecasts(
     """
     windows = np.unique(np.concatenate(list(samples)))
     block = blocks_of(windows, ordered=True)
-    held = len(np.unique(block))
+    sizes = {"samples": len(windows), "blocks": len(np.unique(block))}
     places = [block[np.searchsorted(windows, index)] for index in samples]
     errors = _squares(true, predicted)
 
     def summed(
-        figure: Callable[..., Floats], *squares: Floats, least: float, most: float, gained: Any = 0.0
+        figure: Callable[..., Floats], *squares: Floats, bounds: tuple[float, float], gained: Any = 0.0
     ) -> tuple[Summary, tuple[Summary, ...]]:
         """The metric of all steps, and of each, from squared errors (repeats, windows, 1 + steps)."""
-        whole, added = [], []
-        for number, place in enumerate(places):
-            own = [one[number] for one in squares]
 
-            def figures(kept: NDArray[np.bool_], own: list[Floats] = own) -> Floats:
-                return figure(*(np.sqrt(kept @ one / kept.sum(axis=1, keepdims=True)) for one in own))
+        def of_windows(own: list[Floats], chosen: NDArray[np.bool_]) -> Floats:
+            return figure(*(np.sqrt(chosen @ one / chosen.sum(axis=1, keepdims=True)) for one in own))
 
-            whole.append(figures(np.ones((1, len(place)), bool))[0])
-            added.append(influences(figures, place))
+        figures = [functools.partial(of_windows, [one[k] for one in squares]) for k in range(len(places))]
+        whole = [one(np.ones((1, len(place)), bool))[0] for one, place in zip(figures, places, strict=True)]
+        added = [influences(one, place) for one, place in zip(figures, places, strict=True)]
+        columns = map(np.transpose, (whole, added, np.broadcast_to(gained, np.shape(whole))))
         first, *steps = (
-            new_samples(
-                column, blocks.T, samples=len(windows), blocks=held, gained=gain, bounds=(least, most)
-            )
-            for column, blocks, gain in zip(
-                np.transpose(whole),
-                np.transpose(added),
-                np.transpose(np.broadcast_to(gained, np.shape(whole))),
-                strict=True,
-            )
+            new_samples(column, blocks.T, gained=gain, bounds=bounds, **sizes)
+            for column, blocks, gain in zip(*columns, strict=True)
         )
         return first, tuple(steps)
 
     share = np.broadcast_to(np.asarray(flattered, np.float64), len(places))[:, None]
     ours = np.sqrt(errors.mean(axis=1))
     naive = []
-    for name, period in rivals(line):
+    seasonal = {f"the value {line.period} rows before": line.period} if line.period else {}
+    for name, period in {"the last value": 0, **seasonal}.items():
         values = np.stack([line.naive(index, period) for index in samples])
         guesses = _squares(true, values)
         theirs = np.sqrt(guesses.mean(axis=1))
         with np.errstate(all="ignore"):
             gained = np.where(theirs > 0, share * ours / theirs, 0.0)
-        naive.append(
-            Naive(
-                name,
-                *summed(lambda one: one, guesses, least=0.0, most=math.inf),
-                *summed(_gain, errors, guesses, least=-math.inf, most=1.0, gained=gained),
-                Together.of(true[0], predicted.mean(axis=0), values[0]) if ensemble else None,
-            )
-        )
-    found = summed(lambda one: one, errors, least=0.0, most=math.inf, gained=-share * ours)
+        scores = summed(lambda one: one, guesses, bounds=(0.0, math.inf))
+        gains = summed(_gain, errors, guesses, bounds=(-math.inf, 1.0), gained=gained)
+        together = Together.of(true[0], predicted.mean(axis=0), values[0]) if ensemble else None
+        naive.append(Naive(name, *scores, *gains, together))
+    found = summed(lambda one: one, errors, bounds=(0.0, math.inf), gained=-share * ours)
     return ForecastScores(true.shape[1], *found, tuple(naive))
 
 

@@ -111,25 +111,17 @@ def _chosen(choice: ChoiceFolder) -> Entry:
         tried = {(one["batch_size"], one["learning_rate"]) for one in found["tried"]}
         if found["recommended"] is False:  # what came nearest is no advice
             return Entry(**common, verdict="no recommendation", settings=len(tried))
-        return Entry(
-            **common,
-            batch_size=round(found["batch_size"]["value"]),
-            epochs=math.ceil(found["epochs"]["value"]),
-            repeats=len(found["quality"]["per_repeat"]),
-            figure=_figure(column, Summary.from_dict(found["quality"])),
-            verdict="advice",
-            settings=len(tried),
-        )
-    rows = found["rows"]
-    return Entry(
-        **common,
-        batch_size=converted(int, rows[0]["batch_size"], "batch_size"),
-        epochs=math.ceil(rows[0]["epochs"]),
-        repeats=converted(int, rows[0]["repeats"], "repeats"),
-        figure=_figure(column, Summary.from_dict(rows[0]["quality"])),
-        verdict=f"best of {len(rows):,}",
-        settings=len(rows),
-    )
+        size, epochs = round(found["batch_size"]["value"]), found["epochs"]["value"]
+        best, verdict, settings = found, "advice", len(tried)
+        repeats = len(found["quality"]["per_repeat"])
+    else:
+        best = found["rows"][0]
+        size, epochs = converted(int, best["batch_size"], "batch_size"), best["epochs"]
+        repeats = converted(int, best["repeats"], "repeats")
+        verdict, settings = f"best of {len(found['rows']):,}", len(found["rows"])
+    common |= {"batch_size": size, "epochs": math.ceil(epochs), "repeats": repeats}
+    figure = _figure(column, Summary.from_dict(best["quality"]))
+    return Entry(**common, figure=figure, verdict=verdict, settings=settings)
 
 
 def _figure(name: str, summary: Summary) -> str:

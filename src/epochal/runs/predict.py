@@ -106,12 +106,12 @@ def inputs_beside(
     """
     import pyarrow as pa
 
-    wanted = [names] if isinstance(names, str | int) else list(names)
-    if not (with_inputs or wanted):
+    names = [names] if isinstance(names, str | int) else list(names)
+    if not (with_inputs or names):
         return None
-    table = columns_beside(data, samples, () if with_inputs else wanted, reading)
-    if with_inputs and wanted:
-        first = columns_beside(data, samples, wanted, reading).column_names
+    table = columns_beside(data, samples, () if with_inputs else names, reading)
+    if with_inputs and names:
+        first = columns_beside(data, samples, names, reading).column_names
         table = table.select([*first, *(name for name in table.column_names if name not in first)])
     if rows is None:
         return table
@@ -297,9 +297,8 @@ def _beyond(places: Mapping[str, Sequence[Any]]) -> str:
     count = sum(row is None for row in places["row"])
     which = "1 forecast is" if count == 1 else f"{count:,} forecasts are"
     where = "the last line of the table" if count == 1 and places["row"][-1] is None else "those"
-    return (
-        f'{which} of what comes after the end of the data: {where}, with an empty cell in the column "row".'
-    )
+    end = f'{where}, with an empty cell in the column "row".'
+    return f"{which} of what comes after the end of the data: {end}"
 
 
 def _index_of(data: Any, samples: int) -> Any:

@@ -43,9 +43,10 @@ def rank(
             "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64, 64)) on ep.rank_pairs(...)."
         )
     groups: NDArray[np.int64] | None = None
-    names: list[str] = []
+    names, column = list[str](), "group"
     if isinstance(run.encoder, PairEncoder):
         items, groups, names = items_of(run.encoder, data, reading)
+        column = run.encoder.by
     else:
         shape = tuple(run.data["shape"])[1:]
         items = encode_new(None, data, task=run.task, shape=shape, dtype=run.data["dtype"])
@@ -68,12 +69,10 @@ def rank(
     per_repeat = np.stack([each - (np.bincount(own + 1, weights=each) / sizes)[own + 1] for each in scores])
     mean, spread = per_repeat.mean(axis=0), spread_of(per_repeat)
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
-    name = run.encoder.by if isinstance(run.encoder, PairEncoder) else "group"
-    notes = tuple(note for note in items.noticed if not note.endswith("the targets are not used."))
+    notes = [note for note in items.noticed if not note.endswith("the targets are not used.")]
     beside = inputs_beside(data, items.samples, with_inputs, id, None, reading)
-    return Ranking(
-        mean, spread, per_repeat, _places(mean, own), named, name, (*notes, *pointed(beside)), beside
-    )
+    notes += pointed(beside)
+    return Ranking(mean, spread, per_repeat, _places(mean, own), named, column, tuple(notes), beside)
 
 
 def _places(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
