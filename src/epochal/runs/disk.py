@@ -74,81 +74,34 @@ class _Hash:
         return self._digest.hexdigest()
 
 
-class Writer(io.RawIOBase):
-    """A new file, written sequentially and hashed on the way."""
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o666)
-        self._hash = _Hash()
-        self._size = 0
-        self.written = Written(0, "")
-        """Size and hash, known when finished."""
-
-    def writable(self) -> bool:
-        """It is for writing only."""
-        return True
-
-    def tell(self) -> int:
-        """Bytes written up to here."""
-        return self._size
-
-    def write(self, data: Any) -> int:
-        """Write all bytes, retrying partial writes."""
-        view = memoryview(data).cast("B")
-        for start in range(0, len(view), _CHUNK):
-            chunk = view[start : start + _CHUNK]
-            self._hash.update(chunk)
-            try:
-                left = chunk
-                while left:
-                    left = left[os.write(self._descriptor, left) :]
-            finally:
-                self._hash.wait()  # the caller may reuse the buffer
-            if len(chunk) == _CHUNK and _DONTNEED is not None:  # starts to write, so that a sync is short
-                with suppress(OSError):
-                    os.posix_fadvise(self._descriptor, self._size + start, _CHUNK, _DONTNEED)
-        self._size += len(view)
-        return len(view)
-
-    def finish(self, keep: bool = True) -> None:
-        """Sync, if the file is kept, and close it."""
-        self.written = Written(self._size, self._hash.end())
-        descriptor, self._descriptor = self._descriptor, -1
-        try:
-            if keep:
-                _flush(descriptor)
-        finally:
-            os.close(descriptor)
-            super().close()
-
-    def close(self) -> None:
-        """Ignored: libraries close their files; `finish` closes this one."""
-
-
 _PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _DONTNEED = getattr(os, "POSIX_FADV_DONTNEED", None)
 """Linux takes it as a hint to write dirty pages."""
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[Writer]:
-    """A new file, synced and closed at the end; its name lasts once its folder is synced."""
-    writer = Writer(path)
+def write(path: Path, pieces: Iterable[Any]) -> Written:
+    """Write a new file from buffers, synced and hashed; its name lasts once its folder is synced."""
+    hashing, size = _Hash(), 0
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o666)
     try:
-        yield writer
+        for piece in pieces:
+            view = memoryview(piece).cast("B")
+            for start in range(0, len(view), _CHUNK):
+                left = chunk = view[start : start + _CHUNK]
+                hashing.update(chunk)
+                while left:
+                    left = left[os.write(descriptor, left) :]
+                if len(chunk) == _CHUNK and _DONTNEED is not None:  # so that the sync is short
+                    with suppress(OSError):
+                        os.posix_fadvise(descriptor, size, _CHUNK, _DONTNEED)
+                size += len(chunk)
+        _flush(descriptor)
     except BaseException:
         with suppress(OSError):
-            writer.finish(keep=False)
+            os.close(descriptor)
         raise
-    writer.finish()
-
-
-def write(path: Path, pieces: Iterable[Any]) -> Written:
-    """Write a new file from buffers."""
-    with writing(path) as writer:
-        for piece in pieces:
-            writer.write(piece)
-    return writer.written
+    os.close(descriptor)
+    return Written(size, hashing.end())
 
 
 def _flush(descriptor: int) -> None:

@@ -133,11 +133,12 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
 
 
 def _write_table(table: Any, path: Path, compression: str = "zstd") -> Written:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with disk.writing(path) as writer:
-        pq.write_table(table, writer, compression=compression)
-    return writer.written
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table, buffer, compression=compression)
+    return disk.write(path, [buffer.getvalue()])
 
 
 def _document(run: Run, files: Mapping[str, Written]) -> dict[str, Any]:
