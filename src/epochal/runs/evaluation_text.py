@@ -61,8 +61,7 @@ def _metrics(found: Evaluation) -> Section:
         metric, _, rest = name.partition(" ")
         label = f"{label_of(metric)} {rest}".rstrip()
         if several:
-            ensemble = summary.written(together) if math.isfinite(together) else ""
-            rows.append((label, *cells(summary), ensemble))
+            rows.append((label, *cells(summary), value_of(together, summary)))
         else:
             rows.append((label, summary.written(summary.mean)))
     if several:
@@ -81,6 +80,11 @@ def cells(summary: Summary) -> tuple[str, str]:
     left_out = len(summary.per_repeat) - summary.repeats
     aside = f" ({left_out} not finite, left out)" if left_out else ""
     return f"{summary.written(summary.mean)} ± {summary.written(summary.sd)}", f"{ends}{aside}"
+
+
+def value_of(value: float, like: Summary) -> str:
+    """A value with the digits of a summary; empty if it is not finite."""
+    return like.written(value) if math.isfinite(value) else ""
 
 
 def _classes(found: Evaluation) -> list[Section]:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from epochal.common.printable import one_line
 from epochal.errors import Refusal
 from epochal.runs import disk
 from epochal.runs.sealed import parse
@@ -67,10 +68,7 @@ def _taken(folder: Path) -> Refusal:
     about: dict[str, object] = {}
     with suppress(Refusal, ValueError, TypeError):
         about = dict(parse(disk.read(folder / WRITER, limit=4096)))
-    pid, host, since = (
-        "".join(c if c.isprintable() else "?" for c in str(about.get(name, "unknown")))[:80]
-        for name in ("pid", "host", "since")
-    )
+    pid, host, since = (one_line(about.get(name, "unknown"), 80) for name in ("pid", "host", "since"))
     return Refusal(
         f'the run folder "{folder}" is in use: process {pid} on {host} has been writing to it since {since}. '
         "Wait until it has ended, or stop it."

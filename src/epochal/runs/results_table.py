@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from epochal.common.metric_names import label_of
-from epochal.runs.evaluation_text import cells
+from epochal.runs.evaluation_text import cells, value_of
 
 if TYPE_CHECKING:
     from epochal.runs.record import Run
@@ -26,15 +26,14 @@ def results_table(run: Run, without: Sequence[str] = ()) -> list[tuple[str, ...]
     several, together = run.repeats > 1, bool(run.ensemble)
     head = ("", "mean ± sd", "95 % interval") if several else ("", "value")
     rows = [(*head, "ensemble") if together else head]
-    for part, metrics in run.metrics.items():
-        for name, summary in metrics.items():
-            if name in without:
-                continue
-            row = cells(summary) if several else (summary.written(summary.mean),)
-            if together:
-                value = run.ensemble.get(part, {}).get(name, math.nan)
-                row = (*row, summary.written(value) if math.isfinite(value) else "")
-            rows.append((f"{part} {label_of(name)}", *row))
+    shown = [(part, *one) for part, metrics in run.metrics.items() for one in metrics.items()]
+    for part, name, summary in shown:
+        if name in without:
+            continue
+        row = cells(summary) if several else (summary.written(summary.mean),)
+        if together:
+            row = (*row, value_of(run.ensemble.get(part, {}).get(name, math.nan), summary))
+        rows.append((f"{part} {label_of(name)}", *row))
     best = sorted(run.best_epoch.per_repeat)
     if best:
         middle = f"{best[(len(best) - 1) // 2]:.4g}"

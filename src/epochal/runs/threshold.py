@@ -69,15 +69,14 @@ class Threshold:
     def __str__(self) -> str:
         if self.rule == "given":
             return f'"{self.positive}" above a probability of {self.value:g}, as given'
-        words = self.rule.replace("_", " ").replace("f1", "F1").replace("youden", "Youden's index")
+        rule = self.rule.replace("_", " ").replace("f1", "F1").replace("youden", "Youden's index")
+        above = f'"{self.positive}" above a probability of {self.value:.3g}'
         spread, values = self.per_repeat.sd, self.per_repeat.per_repeat
         if spread is None:
-            return (
-                f'"{self.positive}" above a probability of {self.value:.3g}, the best {words} on validation'
-            )
+            return f"{above}, the best {rule} on validation"
         return (
-            f'"{self.positive}" above a probability of {self.value:.3g}, the mean of the best {words} on the '
-            f"validation samples of each repeat: sd {spread:.2g}, from {min(values):.3g} to {max(values):.3g}"
+            f"{above}, the mean of the best {rule} on the validation samples of each repeat: "
+            f"sd {spread:.2g}, from {min(values):.3g} to {max(values):.3g}"
         )
 
 
@@ -142,9 +141,8 @@ def decide(
         pairs = zip(held_out.probabilities[..., 0], held_out.labels, strict=True)
         values = [best_threshold(rule, shares, labels == 1) for shares, labels in pairs]
     else:
-        values = [rule] * max(
-            (len(one.labels) for one in scores.values() if one.labels is not None), default=1
-        )
+        repeats = [len(one.labels) for one in scores.values() if one.labels is not None]
+        values = [rule] * max(repeats, default=1)
     done = {}
     for part, one in scores.items():
         assert one.labels is not None and one.probabilities is not None
