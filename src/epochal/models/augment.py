@@ -66,12 +66,7 @@ _USUAL = {"flip": "vertical", "shift": 2, "crop": 4, "rotate": 15, "brightness":
 
 @dataclass(frozen=True)
 class Augmented(Wrapper):
-    """A model whose images are augmented in training.
-
-    Args:
-        model: the model.
-        transforms: applied in order to each image, with independent draws.
-    """
+    """A model whose images are augmented in training, by transforms in order with draws of their own."""
 
     model: Model
     transforms: tuple[Transform, ...]

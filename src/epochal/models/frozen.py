@@ -28,15 +28,11 @@ class FrozenState(NamedTuple):
 
 @dataclass(frozen=True)
 class Frozen(Wrapper):
-    """A model with frozen parameters.
-
-    Args:
-        model: the model.
-        names: names of the frozen parameters, as in `names_of`.
-    """
+    """A model with frozen parameters."""
 
     model: Model
     names: frozenset[str]
+    """The frozen parameters, as in `names_of`."""
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """The model's variables, split into trained and frozen."""

@@ -111,17 +111,9 @@ def metrics_asked(value: Any) -> tuple[str | OwnMetric, ...]:
 def metrics_of(
     requested: Sequence[str | OwnMetric], task: Task, targets: NDArray[Any], in_units: bool
 ) -> tuple[Metric, ...]:
-    """The metrics for the engine, with custom ones checked on the targets.
+    """The metrics for the engine, with custom ones checked on the targets, which are in their own units.
 
-    Args:
-        requested: the result of `metrics_asked`.
-        task: of the data.
-        targets: of all samples of the data, in their own units.
-        in_units: whether the engine's numbers have other units, so that custom metrics are evaluated on
-            the host.
-
-    Raises:
-        Refusal: an unknown name, or a function that does not give a number.
+    If the engine's numbers have other units (`in_units`), custom metrics are evaluated on the host.
     """
     found: list[Metric] = []
     for one in requested:

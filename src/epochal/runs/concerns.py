@@ -23,12 +23,8 @@ def concerns_of(
 ) -> tuple[str, ...]:
     """Warnings, the most important first.
 
-    Args:
-        notes: notes on the data.
-        forecasts: by part, of windows of a series.
-        confusion: by part, (repeats, true, predicted) counts of classes.
-        classes: their names.
-        weighted: whether classes have weights.
+    Forecasts and confusion, (repeats, true, predicted) counts of classes, are by part; `weighted` tells
+    whether classes have weights.
 
     >>> concerns_of((), {}, {"validation": np.array([[[9, 0], [3, 0]]])}, ("no", "yes"), weighted=True)
     ('"yes" is never predicted, though 3 of 12 validation samples are of it.',)

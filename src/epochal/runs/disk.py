@@ -227,16 +227,7 @@ def measure(path: Path) -> Written:
 
 
 def read(path: Path, expected: Written | None = None, limit: int | None = None) -> bytes:
-    """All bytes of a file.
-
-    Args:
-        path: the file.
-        expected: the expected size, checked before allocation, and hash.
-        limit: most bytes.
-
-    Raises:
-        Refusal: it can't be read, is no file, or not what was expected.
-    """
+    """All bytes of a file; its expected size and the limit are checked before memory is taken."""
     hashing = _Hash()
     with _readable(path), _opened(path) as file:
         size = os.fstat(file.fileno()).st_size

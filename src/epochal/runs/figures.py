@@ -52,15 +52,9 @@ def measured(
     block: Ints,
     losses: tuple[Floats, NDArray[Any] | None] | None = None,
 ) -> Measured:
-    """Built-in metrics of samples, and the mean of their losses, if given.
+    """Built-in metrics of samples in blocks (n,), and the mean of their losses, if given with their weights.
 
-    Args:
-        metrics: built-in ones.
-        scores: (n, ...) logits, or numbers in the target's units.
-        targets: (n, ...).
-        task: of the samples.
-        block: (n,) of each sample.
-        losses: of each sample, and their weights.
+    Scores (n, ...) are logits, or numbers in the target's units.
     """
     classes, values, functions = len(task.classes), dict[str, float](), dict[str, Any]()
     if losses is not None:

@@ -35,11 +35,7 @@ class Home:
 
     @classmethod
     def begin(cls, place: RunFolder, request: Mapping[str, Any], identity: Mapping[str, Any]) -> Home:
-        """Make a new folder, whole or not at all, and lock it.
-
-        Raises:
-            Refusal: it exists, or can't be written.
-        """
+        """Make a new folder, whole or not at all, and lock it."""
         path = refuse_existing(place.path)
         made = [one for one in (path, *path.parents) if not one.exists()]
         try:
@@ -55,15 +51,7 @@ class Home:
 
     @classmethod
     def again(cls, path: str | Path, **changes: Any) -> tuple[Home, dict[str, Any]]:
-        """Lock an existing folder; also returns its request.
-
-        Args:
-            path: the folder.
-            **changes: fields of `RunFolder` to change.
-
-        Raises:
-            Refusal: no such folder, one without a request, a damaged one, or one locked by another process.
-        """
+        """Lock an existing folder, with other fields of `RunFolder` if given; also returns its request."""
         path = Path(path)
         request = read_request(path)
         saving = request.pop("saving", {})

@@ -69,14 +69,7 @@ def hashes_of(dataset: Dataset) -> NDArray[np.uint64]:
 def overlap_of(
     dataset: Dataset, fingerprint: str, hashes: NDArray[np.uint64], splits: Sequence[NDArray[np.uint8]]
 ) -> Overlap:
-    """Which of the samples a run was trained on.
-
-    Args:
-        dataset: the samples that are asked about.
-        fingerprint: of the data of the run.
-        hashes: of each of its samples, or none.
-        splits: for each repeat the part of each sample: 1 for training.
-    """
+    """Which of the samples a run was trained on, by the fingerprint of its data and the hashes of samples."""
     noun = "rows" if dataset.timeline is None else "windows"
     found = Overlap(dataset.samples, None, 0, dataset.fingerprint == fingerprint, len(splits), noun)
     own = hashes_of(dataset) if len(hashes) else hashes

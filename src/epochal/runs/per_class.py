@@ -101,13 +101,9 @@ def confusion(true: NDArray[Any], predicted: NDArray[Any], classes: int) -> Coun
 
 
 def label_confusion(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Counts:
-    """Counts (labels, 2, 2) of true and predicted absence and presence of each label.
+    """Counts (labels, 2, 2) of true and predicted (n, labels) absence and presence of each label.
 
     scikit-learn's `multilabel_confusion_matrix`.
-
-    Args:
-        true: (n, labels).
-        predicted: (n, labels).
 
     >>> label_confusion(np.array([[True], [False]]), np.array([[True], [True]])).tolist()
     [[[0, 1], [0, 1]]]

@@ -94,15 +94,10 @@ def inputs_beside(
     rows: Sequence[int | None] | None,
     reading: Reading,
 ) -> Any:
-    """Columns of the data to show beside predictions; None if none are requested.
+    """Columns of the data to show beside predictions: all, or those `names`; None if none are requested.
 
-    Args:
-        data: the new data.
-        samples: number of rows; None if known from the data.
-        with_inputs: whether to show all columns.
-        names: columns to show.
-        rows: of forecasts, the row of each, from 1; None beyond the end of the table.
-        reading: file options.
+    `samples` is the number of rows if the data does not tell; `rows` are those of forecasts, from 1, None
+    beyond the end of the table.
     """
     import pyarrow as pa
 
@@ -194,13 +189,8 @@ def read_samples(
 ) -> Dataset:
     """Encode new samples as those of the run.
 
-    Args:
-        run: the run.
-        data: a file, a data frame, or arrays.
-        skip_bad: whether to leave out unreadable images.
-        ahead: whether to include windows with unknown targets.
-        partial: whether targets may be missing in some rows of a table, as -1 or NaN.
-        reading: file options; the rest is recognized.
+    `ahead` includes windows with unknown targets; if `partial`, some targets of a table may be missing, as -1
+    or NaN.
     """
     encoder = run.encoder
     if ahead and encoder is not None:

@@ -17,11 +17,7 @@ def results_table(run: Run, without: Sequence[str] = ()) -> list[tuple[str, ...]
     """Every metric at the best epoch, and that epoch; the first row holds the heads.
 
     With several repeats a row is the name, mean ± sd and the interval, and, if known, the value
-    of the ensemble; with one repeat, the name and the value.
-
-    Args:
-        run: a run.
-        without: metrics shown elsewhere.
+    of the ensemble; with one repeat, the name and the value. Metrics shown elsewhere are left out.
     """
     several, together = run.repeats > 1, bool(run.ensemble)
     head = ("", "mean ± sd", "95 % interval") if several else ("", "value")

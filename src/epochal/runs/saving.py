@@ -43,11 +43,7 @@ def refuse_existing(folder: str | Path) -> Path:
 
 
 def save(run: Run, folder: str | Path, report: bool = False) -> Path:
-    """Write a run folder, whole or not at all; with `report` the page, too.
-
-    Raises:
-        Refusal: the folder exists, or can't be written; then nothing is left of it.
-    """
+    """Write a run folder, whole or not at all; with `report` the page, too."""
     path = refuse_existing(folder)
     try:
         with disk.new_folder(path) as temporary:

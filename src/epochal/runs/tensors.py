@@ -95,15 +95,7 @@ def write_tensors(
 
 
 def read_tensors(path: Path, expected: Written | None = None) -> tuple[Tensors, dict[str, str]]:
-    """Read arrays and metadata.
-
-    Args:
-        path: a safetensors file.
-        expected: the expected size, checked before allocation, and SHA-256.
-
-    Raises:
-        Refusal: no such file, not of that size or content, or not of the format.
-    """
+    """The arrays and metadata of a safetensors file; one that is not as expected is refused."""
     from safetensors import SafetensorError, deserialize
 
     content = disk.read(path, expected)

@@ -128,13 +128,7 @@ def best_threshold(rule: str, probabilities: ArrayLike, positive: ArrayLike) -> 
 def decide(
     rule: str | float, scores: Mapping[str, Scores], positive: str
 ) -> tuple[Threshold, dict[str, Scores]]:
-    """The threshold of a run, and the scores of its parts with it.
-
-    Args:
-        rule: the metric to maximize on "validation", or the threshold.
-        scores: by part, with the probabilities of two classes.
-        positive: the name of the second class.
-    """
+    """The threshold of a run, and the scores of its parts with it; `rule` is a metric, or the threshold."""
     if isinstance(rule, str):
         held_out = scores["validation"]
         assert held_out.labels is not None and held_out.probabilities is not None

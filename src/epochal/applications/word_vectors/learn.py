@@ -6,7 +6,6 @@ any other training, and the same engine makes the updates.
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +18,7 @@ from epochal.applications.word_vectors.vectors import WordVectors
 from epochal.data import Dataset, Task
 from epochal.data.dataset import fingerprint
 from epochal.errors import Refusal
+from epochal.plan.sizes import whole
 from epochal.runs import Run
 from epochal.training.train import fit
 
@@ -198,9 +198,6 @@ class Learning:
 
 
 def _check_whole(name: str, value: Any, least: int, most: int) -> None:
-    try:
-        whole = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        whole = None
-    if whole is None or not least <= whole <= most:
+    number = whole(value)
+    if number is None or not least <= number <= most:
         raise Refusal(f"`{name}` must be a whole number between {least} and {most:,}; got {value!r}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from epochal.applications.word_vectors.corpus import check_word
 from epochal.applications.word_vectors.files import read_vectors, write_vectors
 from epochal.errors import Refusal
+from epochal.plan.sizes import whole
 from epochal.runs import Run
 
 
@@ -96,10 +96,7 @@ class WordVectors:
         return WordVectors(*read_vectors(path))
 
     def _best(self, scores: NDArray[np.float32], without: list[int], k: int) -> list[tuple[str, float]]:
-        try:
-            count = 0 if isinstance(k, bool) else operator.index(k)
-        except TypeError:
-            count = 0
+        count = whole(k) or 0
         if count < 1:
             raise Refusal(f"k must be a whole number, at least 1; got {k!r}.")
         scores = scores.copy()
