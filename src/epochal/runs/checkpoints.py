@@ -75,8 +75,15 @@ class Manifest(Record):
                 f'"{file}" must have format {_FORMAT}, which this version of epochal reads; '
                 f"got {str(document.get('format'))[:20]}."
             )
+        sealed = {name: document.pop(name, None) for name in ("format", "identity_sha256")}
         try:
-            manifest = cls._of(document)
+            manifest = built(cls, document)
+            if manifest.updates < 0 or manifest.number < 0:
+                raise Damaged("updates and number must be at least 0")
+            if not all(NAME.fullmatch(name) for name in manifest.files):
+                raise Damaged("a piece must have a name of a to z, 0 to 9 and hyphens")
+            if digest(manifest.identity) != sealed["identity_sha256"]:
+                raise Damaged("identity must have its SHA-256")
         except Damaged as error:
             raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error.what}).') from error
         if path.name != str(manifest.updates):
@@ -84,18 +91,6 @@ class Manifest(Record):
                 f'"{file}" is damaged: it is of {manifest.updates:,} updates, and its folder is not.'
             )
         return manifest
-
-    @classmethod
-    def _of(cls, document: dict[str, Any]) -> Manifest:
-        sealed = {name: document.pop(name, None) for name in ("format", "identity_sha256")}
-        found = built(cls, document)
-        if found.updates < 0 or found.number < 0:
-            raise Damaged("updates and number must be at least 0")
-        if not all(NAME.fullmatch(name) for name in found.files):
-            raise Damaged("a piece must have a name of a to z, 0 to 9 and hyphens")
-        if digest(found.identity) != sealed["identity_sha256"]:
-            raise Damaged("identity must have its SHA-256")
-        return found
 
 
 @dataclass(frozen=True)
@@ -218,10 +213,12 @@ class Checkpoints:
                 f"The disk may be failing; {self.left}."
             ) from refusal
         self._manifests[updates], self._sound[updates] = manifest, True
-        self._copies = {
-            piece.name: _Copies.after(self._copies.get(piece.name), piece, files[piece.name], path)
-            for piece in pieces
-        }
+        before, self._copies = self._copies, {}
+        for piece in pieces:
+            old, written = before.get(piece.name), files[piece.name]
+            same = old is not None and old.of() is piece and old.written == written
+            earlier = old.last if old is not None and same else None
+            self._copies[piece.name] = _Copies(weakref.ref(piece), written, path, earlier)
 
     def _write(self, path: Path, pieces: Sequence[Piece], manifest: Manifest) -> dict[str, Written]:
         """Write a new folder and rename it; `manifest` is complete except for the files."""
@@ -297,11 +294,6 @@ class _Copies:
     written: Written
     last: Path
     earlier: Path | None = None
-
-    @classmethod
-    def after(cls, before: _Copies | None, piece: Piece, written: Written, path: Path) -> _Copies:
-        same = before is not None and before.of() is piece and before.written == written
-        return cls(weakref.ref(piece), written, path, before.last if before is not None and same else None)
 
 
 # Reading, which needs no lock -------------------------------------------------------------------------------

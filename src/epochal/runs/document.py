@@ -113,9 +113,10 @@ def check_run(run: Run) -> None:
         Damaged: names the table.
     """
     curves = run.curves
-    for name in ("repeat", "update", "samples"):
-        _numbers("metrics.parquet", name, getattr(curves, name), "iu")
-    for name, column in {"epoch": curves.epoch, "seconds": curves.seconds, **curves.columns}.items():
+    for name in ("repeat", "update", "samples", "epoch", "seconds"):
+        kinds = "f" if name in ("epoch", "seconds") else "iu"
+        _numbers("metrics.parquet", name, getattr(curves, name), kinds)
+    for name, column in curves.columns.items():
         _numbers("metrics.parquet", name, column, "f")
     if len(curves) and not 0 <= int(curves.repeat.min()) <= int(curves.repeat.max()) < run.repeats:
         raise Damaged("metrics.parquet has repeats that the run has not")

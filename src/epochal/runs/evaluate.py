@@ -55,21 +55,18 @@ def evaluate(
     if own := ", ".join(run.settings.get("own_metrics", {})):
         notes.append(f"your own metrics ({own}) are not evaluated here: a run does not hold them.")
     outputs = outputs_of(run, dataset, parameters)
-    evaluation = Evaluation(
+    of = _of_numbers if run.task.is_regression else _of_shares
+    return Evaluation(
         task=run.task,
         target=run.data["target"],
         source=dataset.source,
         rows=dataset.samples,
-        metrics={},
-        ensemble={},
         overlap=overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits),
         parameters=parameters,
         threshold=run.threshold,
         noticed=(*dataset.noticed, *notes, *run.remarks),
+        **of(run, in_units(run, outputs, dataset), dataset, _losses(run, outputs, dataset)),
     )
-    losses = _losses(run, outputs, dataset)
-    of = _of_numbers if run.task.is_regression else _of_shares
-    return of(run, evaluation, in_units(run, outputs, dataset), dataset, losses)
 
 
 def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
@@ -124,9 +121,7 @@ def _over_repeats(
     return summaries(found, len(np.unique(units)), len(np.unique(block)), run.settings["loss"])
 
 
-def _of_shares(
-    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
-) -> Evaluation:
+def _of_shares(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Floats]) -> dict[str, Any]:
     """Metrics, confusion, class table and calibration from probabilities `(repeats, n, classes)`."""
     targets, names, mean = np.asarray(dataset.targets), run.task.classes, each.mean(axis=0)
     at, ensemble_at = {}, {}
@@ -147,17 +142,16 @@ def _of_shares(
             at = {name: summarize(values, interval=False) for name, values in decided(counts).items()}
             ensemble_at = {name: float(values[0]) for name, values in decided(together[None]).items()}
     logits = [logits_of(shares, run.task) for shares in each]
-    return replace(
-        found,
-        metrics=_over_repeats(run, logits, targets, dataset, losses),
-        ensemble=ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses)),
-        at_threshold=at,
-        ensemble_at_threshold=ensemble_at,
-        confusion=counts,
-        ensemble_confusion=together,
-        per_class=per_class(counts, names),
-        calibration=calibration,
-    )
+    return {
+        "metrics": _over_repeats(run, logits, targets, dataset, losses),
+        "ensemble": ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses)),
+        "at_threshold": at,
+        "ensemble_at_threshold": ensemble_at,
+        "confusion": counts,
+        "ensemble_confusion": together,
+        "per_class": per_class(counts, names),
+        "calibration": calibration,
+    }
 
 
 def calibrate(each: Floats, targets: NDArray[Any], classes: Sequence[str]) -> Calibration:
@@ -198,9 +192,7 @@ def _error(bins: Sequence[Bin]) -> float:
     return sum(one.samples * abs(one.observed - one.predicted) for one in bins if one.samples) / samples
 
 
-def _of_numbers(
-    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
-) -> Evaluation:
+def _of_numbers(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Floats]) -> dict[str, Any]:
     """Metrics and residuals from numbers `(repeats, n, targets)` in the target's units."""
     line, targets = dataset.timeline, np.asarray(dataset.targets, np.float64)
     targets = targets.reshape(len(targets), -1)
@@ -217,13 +209,12 @@ def _of_numbers(
         names = [f"{k + 1} ahead" for k in range(width)]
         windows = [np.arange(len(targets))] * len(each)
         forecasts = score_forecasts(np.broadcast_to(targets, each.shape), each, line, windows, ensemble=True)
-    return replace(
-        found,
-        metrics=_over_repeats(run, list(each), targets, dataset, losses),
-        ensemble=ensemble,
-        residuals=tuple(_residuals(name, mean[:, k], targets[:, k]) for k, name in enumerate(names)),
-        forecasts=forecasts,
-    )
+    return {
+        "metrics": _over_repeats(run, list(each), targets, dataset, losses),
+        "ensemble": ensemble,
+        "residuals": tuple(_residuals(name, mean[:, k], targets[:, k]) for k, name in enumerate(names)),
+        "forecasts": forecasts,
+    }
 
 
 def _residuals(name: str, predicted: Floats, true: Floats) -> Residuals:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from epochal.common.faces import of_new_data
 from epochal.common.views import view
 from epochal.data import Task
+from epochal.data.records import plain
 from epochal.errors import require
 from epochal.runs.csv_file import write_table
 from epochal.runs.overlap import Overlap
@@ -40,6 +41,10 @@ class _Rows(ABC):
     @abstractmethod
     def to_arrow(self) -> Any:
         """A table with one row a sample."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Rows (as in `to_arrow`) and notes as JSON; None for what is not finite."""
+        return {"rows": plain(self.to_arrow().to_pylist()), "notes": list(self.notes)}
 
     def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
         """Write CSV, or Parquet if the name ends so.
@@ -212,11 +217,7 @@ class Prediction(_Rows):
     def to_dict(self) -> dict[str, Any]:
         """Rows (as in `to_arrow`) and notes as JSON."""
         known = {} if self.accuracy is None else {"accuracy": self.accuracy}
-        rows = [
-            {name: None if value != value else value for name, value in row.items()}
-            for row in self.to_arrow().to_pylist()
-        ]
-        return {"rows": rows, "notes": list(self.notes), **known}
+        return {**super().to_dict(), **known}
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,10 +262,6 @@ class Ranking(_Rows):
         if len(self.per_repeat) > 1:
             columns["sd of score"] = np.round(self.spread, 6)
         return _table(rows, self.inputs, columns)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Rows (as in `to_arrow`) and notes as JSON."""
-        return {"rows": self.to_arrow().to_pylist(), "notes": list(self.notes)}
 
 
 def _table(rows: Mapping[str, Any], inputs: Any, columns: Mapping[str, Any]) -> Any:

@@ -68,7 +68,18 @@ def publish(run: Run, folder: str | Path, report: bool = False) -> Path:
         for left in path.glob(f"{_HIDDEN}*"):
             disk.remove(left)
         disk.make(hidden)
-        _place(hidden, path, _write(run, hidden, report))
+        files = _write(run, hidden, report)
+        if (path / RUN).exists():  # it is there again when all others are
+            disk.remove(path / RUN)
+            disk.sync(path)
+        for name in RESULTS:
+            if name in files:
+                disk.replace(hidden / name, path / name)
+            elif (path / name).exists():
+                disk.remove(path / name)
+        disk.sync(path)
+        disk.rename(hidden / RUN, path / RUN)
+        disk.sync(path)
         disk.remove(hidden)
     except BaseException as error:
         with suppress(OSError):
@@ -79,21 +90,6 @@ def publish(run: Run, folder: str | Path, report: bool = False) -> Path:
             f'the results can\'t be written to "{path}": {reason(error)}; its checkpoints are kept.'
         ) from error
     return path
-
-
-def _place(hidden: Path, path: Path, files: Mapping[str, Written]) -> None:
-    """Rename the files into place while there is no run.json, and run.json when all others are there."""
-    if (path / RUN).exists():
-        disk.remove(path / RUN)
-        disk.sync(path)
-    for name in RESULTS:
-        if name in files:
-            disk.replace(hidden / name, path / name)
-        elif (path / name).exists():
-            disk.remove(path / name)
-    disk.sync(path)
-    disk.rename(hidden / RUN, path / RUN)
-    disk.sync(path)
 
 
 def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:

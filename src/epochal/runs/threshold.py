@@ -47,12 +47,8 @@ class Threshold:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return {
-            "rule": self.rule,
-            "positive": self.positive,
-            "value": self.value,
-            "per_repeat": list(self.per_repeat.per_repeat),
-        }
+        named = {"rule": self.rule, "positive": self.positive}
+        return {**named, "value": self.value, "per_repeat": list(self.per_repeat.per_repeat)}
 
     @staticmethod
     def from_dict(value: Any) -> Threshold:
