@@ -44,7 +44,7 @@ class FlaxModel:
     def __init__(self, module: Any, computing_in: Any = None) -> None:
         from flax import nnx
 
-        self._given = module
+        self._module = module
         self._factory: Callable[..., Any] | None = None if isinstance(module, nnx.Module) else module
         self.name = getattr(module, "__name__", type(module).__name__)
         if self._factory is None:
@@ -76,7 +76,7 @@ class FlaxModel:
 
     def computing_in(self, dtype: Any) -> FlaxModel:
         """The model with this dtype in layers that have none set."""
-        return FlaxModel(self._given, dtype)
+        return FlaxModel(self._module, dtype)
 
     @staticmethod
     def _variables(module: Any) -> tuple[PyTree, PyTree]:

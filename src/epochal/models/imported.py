@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.models.given import as_model
+from epochal.models.convert import as_model
 
 
 def _imported(path: str) -> Any:

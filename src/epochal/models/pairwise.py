@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from epochal.errors import Refusal
-from epochal.models.given import as_model
+from epochal.models.convert import as_model
 from epochal.models.model import Model, PyTree, Variables, described
 
 

@@ -56,10 +56,10 @@ class Mixed(Wrapper):
             self._rounded(leaf) if any(fnmatchcase(name, pattern) for pattern in patterns) else leaf
             for name, leaf in zip(names_of(params), leaves, strict=True)
         ]
-        held = Variables(jax.tree.unflatten(tree, rounded), state)
-        outputs, after = self.model.apply(held, self._rounded(inputs), key, training)
-        kept = jax.tree.map(lambda new, old: new.astype(old.dtype), after, state)
-        return outputs.astype(jnp.float32), kept
+        variables = Variables(jax.tree.unflatten(tree, rounded), state)
+        outputs, after = self.model.apply(variables, self._rounded(inputs), key, training)
+        after = jax.tree.map(lambda new, old: new.astype(old.dtype), after, state)
+        return outputs.astype(jnp.float32), after
 
     def _rounded(self, values: jax.Array) -> jax.Array:
         """Round 32-bit floats; integers and shorter floats are unchanged."""

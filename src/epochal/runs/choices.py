@@ -61,8 +61,8 @@ class ChoiceFolder:
     @property
     def way_on(self) -> str:
         """How to resume it, if it has not ended: a sentence without its subject."""
-        kept = "1 training is kept" if self.trainings == 1 else f"{self.trainings:,} trainings are kept"
-        return f"has not ended ({kept}); {self.again} goes on with it"
+        count = "1 training is kept" if self.trainings == 1 else f"{self.trainings:,} trainings are kept"
+        return f"has not ended ({count}); {self.again} goes on with it"
 
     @property
     def again(self) -> str:
@@ -146,9 +146,7 @@ def _kind(path: Path) -> str | None:
         request = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(request, dict):
-        return None
-    kind = request.get("kind") or request.get("what")
+    kind = request.get("kind") or request.get("what") if isinstance(request, dict) else None
     return kind if isinstance(kind, str) and kind in _KINDS else None
 
 

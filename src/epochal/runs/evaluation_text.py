@@ -152,10 +152,8 @@ def _confusion(found: Evaluation, width: int) -> Section:
     at = by_threshold(found.threshold)
     names = list(distinct(found.task.classes).values())
     if len(names) <= MOST_CLASSES:
-        rows = [
-            ("true \\ predicted", *names),
-            *((name, *(f"{count:,}" for count in row)) for name, row in zip(names, counts, strict=True)),
-        ]
+        rows = [("true \\ predicted", *names)]
+        rows += [(name, *(f"{count:,}" for count in row)) for name, row in zip(names, counts, strict=True)]
         lines = aligned(rows, right=range(1, len(names) + 1))
         if max(map(len, lines)) <= width:
             return f"Confusion matrix{who}{at}", lines
@@ -209,9 +207,9 @@ def _steps(found: Evaluation) -> Section:
     if len(scores.rmse_by_step) > 1:
         rows = [("rows ahead", "RMSE", *(naive.name for naive in scores.naive))]
         for step, rmse in enumerate(scores.rmse_by_step[:_MOST_STEPS]):
-            cell = cells(rmse)[0] if rmse.sd is not None else rmse.written(rmse.mean)
-            naive = (one.rmse_by_step[step] for one in scores.naive)
-            rows.append((str(step + 1), cell, *(one.written(one.mean) for one in naive)))
+            own = cells(rmse)[0] if rmse.sd is not None else rmse.written(rmse.mean)
+            naive = [one.rmse_by_step[step] for one in scores.naive]
+            rows.append((str(step + 1), own, *(one.written(one.mean) for one in naive)))
         lines += aligned(rows) + _hidden(len(scores.rmse_by_step) - _MOST_STEPS)
     return "Against forecasts that need no training, on the same windows", lines
 

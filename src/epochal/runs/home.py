@@ -96,10 +96,9 @@ class Home:
         checkpoints = self.path / FOLDER
         saved = (self.path / RUN).exists() or (checkpoints.is_dir() and any(checkpoints.iterdir()))
         if self._made and not saved:
-            gone, *above = self._made
             with suppress(OSError):
-                disk.remove(gone)
-                for folder in above:
+                disk.remove(self._made[0])
+                for folder in self._made[1:]:
                     disk.remove_empty(folder)
         self._made = []
         self._lock.close()

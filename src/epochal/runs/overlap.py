@@ -53,8 +53,8 @@ class Overlap:
         else:
             count += " were used in training" if self.trained > 1 else " was used in training"
         some = self.same_data and self.by_all < self.rows
-        held = f": its held-out {self.noun} are in the report of the run" if some else ""
-        same = f" This is the data that the run was trained on{held}." if self.same_data else ""
+        held_out = f": its held-out {self.noun} are in the report of the run" if some else ""
+        same = f" This is the data that the run was trained on{held_out}." if self.same_data else ""
         return f"{count}, {better}.{same}"
 
 

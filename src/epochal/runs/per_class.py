@@ -70,16 +70,9 @@ def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassFigur
     else:
         hits = np.diagonal(confusion, axis1=1, axis2=2)
         true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
-    figures = {
-        "precision": _share(hits, predicted),
-        "recall": _share(hits, true),
-        "f1": _share(2 * hits, true + predicted),
-    }
+    figures = _share(hits, predicted), _share(hits, true), _share(2 * hits, true + predicted), true
     return {
-        name: ClassFigures(
-            **{figure: summarize(values[:, k], interval=False) for figure, values in figures.items()},
-            support=summarize(true[:, k], interval=False),
-        )
+        name: ClassFigures(*(summarize(values[:, k], interval=False) for values in figures))
         for k, name in enumerate(classes)
     }
 
@@ -147,13 +140,17 @@ def most_confused(confusion: Counts, classes: Sequence[str], most: int = 10) -> 
     mean = confusion.mean(axis=0)
     total = mean.sum(axis=1)
     np.fill_diagonal(mean, 0)
-    found = []
-    for flat in np.argsort(-mean, axis=None, kind="stable")[:most]:
-        i, j = divmod(int(flat), len(classes))
-        if mean[i, j] > 0:
-            count = summarize(confusion[:, i, j], interval=False)
-            found.append(Confused(classes[i], classes[j], count, float(mean[i, j] / total[i])))
-    return found
+    places = [divmod(int(flat), len(classes)) for flat in np.argsort(-mean, axis=None, kind="stable")[:most]]
+    return [
+        Confused(
+            classes[i],
+            classes[j],
+            summarize(confusion[:, i, j], interval=False),
+            float(mean[i, j] / total[i]),
+        )
+        for i, j in places
+        if mean[i, j] > 0
+    ]
 
 
 def _share(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
