@@ -78,8 +78,6 @@ class Manifest(Record):
         sealed = {name: document.pop(name, None) for name in ("format", "identity_sha256")}
         try:
             manifest = built(cls, document)
-            if manifest.updates < 0 or manifest.number < 0:
-                raise Damaged("updates and number must be at least 0")
             if not all(NAME.fullmatch(name) for name in manifest.files):
                 raise Damaged("a piece must have a name of a to z, 0 to 9 and hyphens")
             if digest(manifest.identity) != sealed["identity_sha256"]:

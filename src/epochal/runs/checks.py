@@ -24,7 +24,6 @@ from epochal.models import MLP, BuiltIn, Model, Pairwise, as_model, shapes_of
 from epochal.runs.tensors import Tensors
 
 _SCORED = ("validation", "test")
-_DTYPES = ("float32", "float64", "uint8", "int32")
 _MOST = 2**31
 """Most values of a sample, target or table, so that a header can't demand any amount of memory."""
 
@@ -73,27 +72,14 @@ def read_table(path: Path, name: str) -> Any:
         return file.read()
 
 
-def check_shape(path: Path, shape: object) -> tuple[int, ...]:
-    """The shape of a sample, from run.json."""
-    if (
-        not isinstance(shape, list)
-        or not 1 <= len(shape) <= 32
-        or not all(type(one) is int and 1 <= one <= _MOST for one in shape)
-        or math.prod(shape) > _MOST
-    ):
-        raise damaged(
-            path,
+def check_shape(shape: Any) -> None:
+    """Refuse what is no shape of a sample, from run.json."""
+    whole = isinstance(shape, list) and all(type(one) is int and 1 <= one <= _MOST for one in shape)
+    if not whole or not 1 <= len(shape) <= 32 or math.prod(shape) > _MOST:
+        raise Damaged(
             "data.shape must be 1 to 32 whole numbers, at least 1 each and at most 2^31 multiplied; "
-            f"got {one_line(shape)}",
+            f"got {one_line(shape)}"
         )
-    return tuple(shape)
-
-
-def check_dtype(path: Path, name: object) -> np.dtype[Any]:
-    """The stored dtype of samples, from run.json."""
-    if name not in _DTYPES:
-        raise damaged(path, f"data.dtype must be one of {', '.join(_DTYPES)}; got {one_line(name)}")
-    return np.dtype(str(name))
 
 
 def own_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Task) -> Model:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from epochal.common.faces import call
+from epochal.data.records import built
 from epochal.errors import Refusal
 from epochal.models.starts import Initial
 from epochal.runs import disk
@@ -75,7 +76,7 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
     if lacking := [name for name in (*_TABLES, *PARAMETERS) if name not in files]:
         raise damaged(folder, f"{RUN} does not list {lacking[0]}")
     with reading(folder):
-        return {name: Written.from_dict(value) for name, value in files.items()}
+        return {name: built(Written, value) for name, value in files.items()}
 
 
 def check_start(initial: Any) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from epochal.data.records import Damaged, Record, built
+from epochal.data.records import Record
 from epochal.errors import Refusal, reason
 
 _CHUNK = 8 << 20
@@ -34,14 +34,6 @@ class Written(Record):
 
     size: int
     sha256: str
-
-    @classmethod
-    def from_dict(cls, value: Any) -> Written:
-        """The inverse of `to_dict`."""
-        found = built(cls, value)
-        if found.size < 0:
-            raise Damaged(f"a file must have at least 0 bytes; got {found.size}")
-        return found
 
 
 class _Hash:

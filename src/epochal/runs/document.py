@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,8 @@ class Document:
 _WHOLE: dict[str, Any] = dict.fromkeys(("batch_size", "epochs", "seed"), int)
 _INNER: dict[str, dict[str, Any]] = {
     "data": dict[str, Any].fromkeys(("source", "target", "fingerprint"), str)
-    | {"samples": int, "notes": tuple[str, ...], "sizes": dict[str, int]},
+    | {"samples": int, "notes": tuple[str, ...], "sizes": dict[str, int]}
+    | {"dtype": Literal["float32", "float64", "uint8", "int32"]},
     "settings": _WHOLE | {"model": dict[str, Any], "repeats": int, "loss": str, "monitor": str},
     "conditions": {"date": str, "device": str},
     "plan": _WHOLE | {"samples": int, "order": str, "remainder": str},
@@ -98,11 +99,10 @@ def read_document(path: Path) -> Document:
             raise Damaged(
                 f"it must have a seed for each repeat; got {len(document.order_seeds)} for {repeats}"
             )
-        if [one.repeat for one in document.outcomes] != list(range(repeats)):
-            raise Damaged("its repeats must be counted from 0")
-        if any(one.updates < 0 for one in document.outcomes):
-            raise Damaged("outcome.updates must be at least 0")
-    check_shape(path, document.data.get("shape"))
+        counted = [one.repeat for one in document.outcomes] == list(range(repeats))
+        if not counted or any(one.updates < 0 for one in document.outcomes):
+            raise Damaged("its repeats and their updates must be counted from 0")
+        check_shape(document.data.get("shape"))
     return document
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.metric_names import declare
@@ -39,8 +40,6 @@ from epochal.models.metrics import RESERVED
 from epochal.plan import BatchSchedule, Plan, order_named
 from epochal.runs.checks import (
     WRONG,
-    check_dtype,
-    check_shape,
     damaged,
     one_line,
     own_model,
@@ -75,7 +74,7 @@ def load(folder: str | Path, model: Any = None) -> Run:
     path = Path(folder)
     document = read_document(path)
     record = _record(path, document, parameters=True)
-    shape, dtype = check_shape(path, document.data["shape"]), check_dtype(path, document.data.get("dtype"))
+    shape, dtype = tuple(document.data["shape"]), np.dtype(document.data["dtype"])
     tensors = {name.partition(".")[0]: read_tensors(path / name)[0] for name in PARAMETERS}
     sizes = code_sizes(record.encoder)
     inner = embedded_shape(shape, sizes)
