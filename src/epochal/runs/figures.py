@@ -98,7 +98,7 @@ def summaries(
     if "r2" in added and "r2" not in gains:
         with np.errstate(all="ignore"):  # 1 - R² is proportional to the square of the RMSE
             known["r2"] = -2 * (1 - values["r2"]) * known["rmse"] / values["rmse"]
-    options = {"samples": samples, "blocks": blocks, "overlap": overlap}
+    options: dict[str, Any] = {"samples": samples, "blocks": blocks, "overlap": overlap}
     for name, column in values.items():
         if name in added:
             bounds = bounds_of(name, loss)

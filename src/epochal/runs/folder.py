@@ -38,15 +38,7 @@ from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes
 from epochal.models.frozen import names_of
 from epochal.models.metrics import RESERVED
 from epochal.plan import BatchSchedule, Plan, order_named
-from epochal.runs.checks import (
-    WRONG,
-    damaged,
-    one_line,
-    own_model,
-    read_table,
-    reading,
-    rebuilt_model,
-)
+from epochal.runs.checks import WRONG, damaged, one_line, own_model, read_table, reading, rebuilt_model
 from epochal.runs.contents import HISTORY, PARAMETERS, check_files
 from epochal.runs.document import Document, check_run, read_document
 from epochal.runs.forecast import History

@@ -92,11 +92,7 @@ def word_vectors(
         seed=seed,
     )
     chosen = learning.options(
-        epochs=epochs,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        order=order,
-        remainder=remainder,
+        epochs=epochs, optimizer=optimizer, learning_rate=learning_rate, order=order, remainder=remainder
     )
     return learning.vectors(fit(learning.model, learning.dataset, **chosen))
 
