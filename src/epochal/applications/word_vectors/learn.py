@@ -11,8 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from epochal.applications.word_vectors.corpus import Corpus, read_corpus
-from epochal.applications.word_vectors.pairs import make_pairs
+from epochal.applications.word_vectors.corpus import Corpus, make_pairs, read_corpus
 from epochal.applications.word_vectors.skipgram import SkipGram, pair_loss
 from epochal.applications.word_vectors.vectors import WordVectors
 from epochal.data import Dataset, Task
