@@ -55,12 +55,12 @@ _HOMES = {
     "Variables": "epochal.models",
     "functions": "epochal.models",
     "Initial": "epochal.models.starts",
-    "Shift": "epochal.models.transforms",
-    "Rotate": "epochal.models.transforms",
-    "Flip": "epochal.models.transforms",
-    "Crop": "epochal.models.transforms",
-    "Contrast": "epochal.models.transforms",
-    "Brightness": "epochal.models.transforms",
+    "Shift": "epochal.models.augment",
+    "Rotate": "epochal.models.augment",
+    "Flip": "epochal.models.augment",
+    "Crop": "epochal.models.augment",
+    "Contrast": "epochal.models.augment",
+    "Brightness": "epochal.models.augment",
     "Schedule": "epochal.engine.schedules",
     "Settings": "epochal.settings",
     "Curves": "epochal.curves",
@@ -130,8 +130,8 @@ if TYPE_CHECKING:
     from epochal.engine.schedules import Schedule
     from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed
     from epochal.models import MLP, Model, Pairwise, Variables, functions, metric
+    from epochal.models.augment import Brightness, Contrast, Crop, Flip, Rotate, Shift
     from epochal.models.starts import Initial
-    from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, Shift
     from epochal.nn import CNN, GRU, LSTM, TextClassifier
     from epochal.plan import (
         Balanced,

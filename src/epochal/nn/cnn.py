@@ -14,9 +14,8 @@ from epochal.errors import Refusal
 from epochal.models import ACTIVATIONS, seen
 from epochal.models.built_in import check_activation, check_share, check_whole
 from epochal.nn.basic import Dense
-from epochal.nn.convolution import Conv, windows
+from epochal.nn.convolution import Conv, max_pool, windows
 from epochal.nn.network import Network, Shape
-from epochal.nn.pooling import max_pool
 from epochal.nn.start import Glorot, before
 
 ASCENDING = ("relu", "tanh", "sigmoid", "elu", "leaky_relu", "softplus", "identity")

@@ -1,11 +1,13 @@
-"""The content of run.json as declared types, and checks of the tables against it.
+"""The content of run.json as declared types, its scores with their tables, and checks of the tables.
 
 Sizes and hashes guard against damage, not against a stranger's folder: each figure must have the type, and
-each table the length, that the program expects.
+each table the length, that the program expects. Figures and counts of the scores are in run.json; the target
+and prediction of each sample in predictions-{part}.parquet.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,12 +18,14 @@ from numpy.typing import NDArray
 from epochal.curves import KINDS, Summary, Verdict
 from epochal.data import Task
 from epochal.data.records import Damaged, Measured, built, converted
-from epochal.runs.checks import check_shape, predictions_file, reading
+from epochal.runs.checks import WRONG, check_shape, damaged, predictions_file, read_table, reading
 from epochal.runs.contents import listed, read_run
 from epochal.runs.disk import Written
 from epochal.runs.forecast import ForecastScores, History
 from epochal.runs.outcome import Outcome, Scores
+from epochal.runs.per_class import ClassFigures
 from epochal.runs.record import Run
+from epochal.runs.tensors import Tensors
 from epochal.runs.threshold import Threshold
 
 
@@ -171,3 +175,84 @@ def _check_history(history: History, run: Run) -> None:
         raise Damaged("history.parquet has series that the run has not")
     if len(run.rows) and not np.isin(run.rows, history.row).all():
         raise Damaged("history.parquet lacks rows of the run")
+
+
+# Scores -----------------------------------------------------------------------------------------------------
+
+
+def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[str, Any]:
+    """The scores for run.json; `per_class` is redundant, for other readers."""
+    names = ("metrics", "ensemble", "corrected", "confusion", "confusion_at_threshold")
+    return {name: getattr(scores, name) for name in names} | {"per_class": per_class}
+
+
+def predictions_table(scores: Scores, part: str) -> Any:
+    """The table of a part, repeat by repeat; None if there is nothing to keep."""
+    import pyarrow as pa
+
+    columns: Tensors = {}
+    if scores.labels is not None and scores.probabilities is not None:
+        repeats, samples, width = scores.probabilities.shape
+        columns["repeat"] = np.repeat(np.arange(repeats, dtype=np.int32), samples)
+        classes = scores.labels.astype(np.int32)
+        columns |= _columns(f"{part} class", classes.reshape(repeats * samples, *classes.shape[2:]))
+        columns |= _columns(f"{part} probability", scores.probabilities.reshape(-1, width))
+    for name in ("true", "predicted"):
+        if getattr(scores, name) is not None:
+            columns |= _columns(f"{part} {name}", np.asarray(getattr(scores, name)))
+    return pa.table(columns) if columns else None
+
+
+def read_scores(path: Path, part: str, written: WrittenScores) -> Scores:
+    """The scores of a part, as run.json and its table hold them."""
+    from pyarrow.lib import ArrowException
+
+    counts = {name: getattr(written, name) for name in ("confusion", "confusion_at_threshold")}
+    found: dict[str, Any] = {
+        name: None if value is None else _counts(path, part, value) for name, value in counts.items()
+    }
+    file = predictions_file(path, part)
+    if file.exists():
+        table = read_table(path, file.name)
+        with reading(path, *WRONG, ArrowException):
+            if "repeat" in table.column_names:
+                found |= _probabilities(path, table, part, len(found["confusion"]))
+            else:
+                found |= {name: _uncolumns(table, f"{part} {name}") for name in ("true", "predicted")}
+    return Scores(written.metrics, ensemble=written.ensemble, corrected=written.corrected, **found)
+
+
+def _counts(path: Path, part: str, value: Any) -> NDArray[np.int64]:
+    with reading(path, *WRONG):
+        counts = np.asarray(value)
+        if counts.dtype.kind == "i":
+            return counts
+    raise damaged(path, f"the counts of the {part} samples must be whole numbers")
+
+
+def _probabilities(path: Path, table: Any, part: str, repeats: int) -> dict[str, NDArray[Any]]:
+    """Classes and probabilities, by repeat."""
+    labels, shares = _uncolumns(table, f"{part} class"), _uncolumns(table, f"{part} probability")
+    if labels is None or shares is None or table.num_rows % repeats:
+        raise damaged(path, f"the probabilities of the {part} samples are not those of {repeats} repeats")
+    return {
+        "labels": labels.reshape(repeats, -1, *labels.shape[1:]).astype(np.int64),
+        "probabilities": shares.reshape(repeats, -1, shares.shape[1]),
+    }
+
+
+def _columns(name: str, values: NDArray[Any]) -> Tensors:
+    """(n,) as one column, (n, m) as m of them, numbered from 1."""
+    if values.ndim == 1:
+        return {name: values}
+    return {f"{name} {k + 1}": column for k, column in enumerate(values.T)}
+
+
+def _uncolumns(table: Any, name: str) -> NDArray[Any] | None:
+    """The inverse of `_columns`."""
+    if name in table.column_names:
+        flat: NDArray[Any] = table.column(name).to_numpy()
+        return flat
+    count = sum(column.startswith(f"{name} ") for column in table.column_names)
+    columns = [table.column(f"{name} {k + 1}").to_numpy() for k in range(count)]
+    return np.stack(columns, axis=1) if columns else None

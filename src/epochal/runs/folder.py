@@ -40,11 +40,10 @@ from epochal.models.metrics import RESERVED
 from epochal.plan import BatchSchedule, Plan, order_named
 from epochal.runs.checks import WRONG, damaged, one_line, own_model, read_table, reading, rebuilt_model
 from epochal.runs.contents import HISTORY, PARAMETERS, check_files
-from epochal.runs.document import Document, check_run, read_document
+from epochal.runs.document import Document, check_run, read_document, read_scores
 from epochal.runs.forecast import History
 from epochal.runs.outcome import Fitted
 from epochal.runs.record import Run
-from epochal.runs.scored import read_scores
 from epochal.runs.tensors import Tensors, read_tensors
 
 PARTS = ("", "train", "validation", "test")

@@ -24,8 +24,8 @@ from epochal.runs import disk
 from epochal.runs.checks import predictions_file
 from epochal.runs.contents import FORMAT, HISTORY, PAGE, RESULTS, RUN
 from epochal.runs.disk import Written
+from epochal.runs.document import figures_of, predictions_table
 from epochal.runs.record import Run
-from epochal.runs.scored import figures_of, predictions_table
 from epochal.runs.sealed import seal
 from epochal.runs.tensors import write_tensors
 
