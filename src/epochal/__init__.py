@@ -93,7 +93,7 @@ _HOMES = {
     "Resumed": "epochal.training.events",
     "Noted": "epochal.training.events",
     "Unsaved": "epochal.training.events",
-    "RunFolder": "epochal.runs.place",
+    "RunFolder": "epochal.runs.home",
     "Control": "epochal.training.loop",
     "fit": "epochal.training.train",
     "train": "epochal.training.train",
@@ -147,7 +147,7 @@ if TYPE_CHECKING:
         Weighted,
     )
     from epochal.runs import Evaluation, Prediction, Run, load
-    from epochal.runs.place import RunFolder
+    from epochal.runs.home import RunFolder
     from epochal.settings import Settings
     from epochal.stopping import (
         Budget,

@@ -11,7 +11,7 @@ import pytest
 
 from epochal.errors import Refusal
 from epochal.runs.checkpoints import Checkpoints, Piece, find, newest
-from epochal.runs.place import RunFolder
+from epochal.runs.home import RunFolder
 from helpers import assert_same_bits
 
 IDENTITY = {"seed": 1, "samples": 53, "fingerprint": "ab"}

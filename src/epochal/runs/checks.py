@@ -84,7 +84,7 @@ def check_shape(shape: Any) -> None:
 
 def own_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Task) -> Model:
     """The caller's model, checked for such samples; an error here is not the folder's."""
-    from epochal.models.imported import NamedModel
+    from epochal.models.convert import NamedModel
 
     try:
         if isinstance(model, str):

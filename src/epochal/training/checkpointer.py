@@ -17,7 +17,7 @@ from epochal.engine.lane import Lane
 from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
 from epochal.runs.checkpoints import Checkpoints, Piece, find
-from epochal.runs.place import RunFolder
+from epochal.runs.home import RunFolder
 from epochal.training.loop import Keeper
 from epochal.training.snapshot import Remembered, merged, piece_of
 

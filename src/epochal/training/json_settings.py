@@ -94,7 +94,7 @@ def _json(value: Any) -> str:
 
 def write_model(model: Any) -> dict[str, Any]:
     """A built-in network as its settings, one of a module by its name, others as {"given": words}."""
-    from epochal.models.imported import NamedModel
+    from epochal.models.convert import NamedModel
 
     model = without_embeddings(model)
     if type(model) is Pairwise:

@@ -132,7 +132,7 @@ def ask_again(
     chosen = model if model is not None else read_model(document["model"])
     samples = _read_data(document["data"], data, settings, progress)
     if isinstance(chosen, str):
-        from epochal.models.imported import NamedModel
+        from epochal.models.convert import NamedModel
 
         samples = samples if isinstance(samples, Dataset) else load(samples, task=settings.task)
         if samples.task is None:
