@@ -21,6 +21,7 @@ from epochal.data import Task
 from epochal.data.records import Damaged
 from epochal.errors import Refusal
 from epochal.models import MLP, BuiltIn, Model, Pairwise, as_model, shapes_of
+from epochal.models.convert import NamedModel
 from epochal.runs.tensors import Tensors
 
 _SCORED = ("validation", "test")
@@ -84,8 +85,6 @@ def check_shape(shape: Any) -> None:
 
 def own_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Task) -> Model:
     """The caller's model, checked for such samples; an error here is not the folder's."""
-    from epochal.models.convert import NamedModel
-
     try:
         if isinstance(model, str):
             chosen: Model = NamedModel.of(model, shape, task.outputs)

@@ -9,6 +9,7 @@ from typing import Any
 from epochal.common.faces import option
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import Pairwise, without_embeddings
+from epochal.models.convert import NamedModel
 from epochal.runs.checks import network_class
 from epochal.settings import DECLARED, Settings
 from epochal.settings.kinds import Wrong
@@ -94,8 +95,6 @@ def _json(value: Any) -> str:
 
 def write_model(model: Any) -> dict[str, Any]:
     """A built-in network as its settings, one of a module by its name, others as {"given": words}."""
-    from epochal.models.convert import NamedModel
-
     model = without_embeddings(model)
     if type(model) is Pairwise:
         return {"kind": "pairwise", "of": write_model(model.model)}

@@ -12,6 +12,7 @@ from epochal.data.recipe import EXAMPLE
 from epochal.data.registry import read_again, recipe_from_dict
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal
+from epochal.models.convert import NamedModel
 from epochal.settings import Settings
 from epochal.training.describe import conditions
 from epochal.training.differences import differences
@@ -132,8 +133,6 @@ def ask_again(
     chosen = model if model is not None else read_model(document["model"])
     samples = _read_data(document["data"], data, settings, progress)
     if isinstance(chosen, str):
-        from epochal.models.convert import NamedModel
-
         samples = samples if isinstance(samples, Dataset) else load(samples, task=settings.task)
         if samples.task is None:
             raise Refusal("the training data has no target; name the target column.")
