@@ -110,7 +110,7 @@ register(
         "evaluate": "epochal.runs.evaluate:evaluate",
         "evaluation_text": "epochal.runs.evaluation_text:text",
         "predict": "epochal.runs.predict:predict",
-        "rank": "epochal.runs.ranking:rank",
+        "rank": "epochal.runs.predict:rank",
         "save": "epochal.runs.saving:save",
         **VIEWS,
     }

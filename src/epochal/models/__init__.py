@@ -2,7 +2,6 @@
 
 from epochal.models.built_in import ACTIVATIONS, BuiltIn
 from epochal.models.convert import as_model, check_model
-from epochal.models.embedded import Embedded, embedded, embedded_shape, without_embeddings
 from epochal.models.flax_nnx import FlaxModel
 from epochal.models.losses import LOSSES, Loss, label_probabilities, loss_for, probabilities, smoothed
 from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, metrics_for
@@ -20,9 +19,16 @@ from epochal.models.model import (
     shapes_of,
 )
 from epochal.models.own import OwnMetric, evaluated, metric, metrics_asked, metrics_of
-from epochal.models.pairwise import Pairwise
-from epochal.models.precision import Mixed, computing_in
 from epochal.models.subsets import of_subsets, weighted_means
+from epochal.models.wrappers import (
+    Embedded,
+    Mixed,
+    Pairwise,
+    computing_in,
+    embedded,
+    embedded_shape,
+    without_embeddings,
+)
 
 __all__ = [
     "ACTIVATIONS",

@@ -16,7 +16,8 @@ import jax
 import jax.numpy as jnp
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.models.model import Model, PyTree, Variables, Wrapper
+from epochal.models.model import Model, PyTree, Variables
+from epochal.models.wrappers import Wrapper
 
 
 @runtime_checkable

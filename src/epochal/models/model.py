@@ -43,21 +43,6 @@ class Model(Hashable, Protocol):
         ...
 
 
-class Wrapper:
-    """A model around another one; what it does not define is the other's, such as `evaluation_rows`."""
-
-    model: Model
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name == "model":
-            raise AttributeError(name)
-        return getattr(self.model, name)
-
-    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
-        """The variables of the model."""
-        return self.model.init(key, sample)
-
-
 def described(model: Any) -> dict[str, Any]:
     """The settings of a model as JSON, or its kind alone if it has none."""
     return dict(model.to_dict()) if hasattr(model, "to_dict") else {"kind": type(model).__name__}

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import option
 from epochal.errors import Refusal
-from epochal.models.frozen import first_of, matching, names_of
 from epochal.models.keras_file import Stored, opened_keras
 from epochal.models.model import Variables
+from epochal.models.wrappers import first_of, matching, names_of
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""An evaluation as text for a terminal."""
+"""Evaluations and results of runs as tables of text."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from epochal.common.faces import spoken
 from epochal.common.layout import aligned, folded
@@ -13,6 +14,9 @@ from epochal.curves import Summary
 from epochal.runs.evaluation import Calibration, Evaluation, Residuals
 from epochal.runs.per_class import ClassFigures, Confused
 from epochal.runs.threshold import Threshold
+
+if TYPE_CHECKING:
+    from epochal.runs.record import Run
 
 MOST_CLASSES = 12
 MOST_PAIRS = 8
@@ -67,6 +71,31 @@ def _metrics(found: Evaluation) -> Section:
     if several:
         return f"Metrics over {found.repeats} repeats, and of their mean prediction (ensemble)", aligned(rows)
     return "Metrics (1 repeat: no interval)", aligned(rows[1:])
+
+
+def results_table(run: Run, without: Sequence[str] = ()) -> list[tuple[str, ...]]:
+    """Every metric at the best epoch, and that epoch; the first row holds the heads.
+
+    With several repeats a row is the name, mean ± sd and the interval, and, if known, the value
+    of the ensemble; with one repeat, the name and the value. Metrics shown elsewhere are left out.
+    """
+    several, together = run.repeats > 1, bool(run.ensemble)
+    head = ("", "mean ± sd", "95 % interval") if several else ("", "value")
+    rows = [(*head, "ensemble") if together else head]
+    shown = [(part, *one) for part, metrics in run.metrics.items() for one in metrics.items()]
+    for part, name, summary in shown:
+        if name in without:
+            continue
+        row = cells(summary) if several else (summary.written(summary.mean),)
+        if together:
+            row = (*row, value_of(run.ensemble.get(part, {}).get(name, math.nan), summary))
+        rows.append((f"{part} {label_of(name)}", *row))
+    best = sorted(run.best_epoch.per_repeat)
+    if best:
+        middle = f"{best[(len(best) - 1) // 2]:.4g}"
+        ends = (f"{middle} (median)", f"{best[0]:.4g}–{best[-1]:.4g} (all repeats)") if several else (middle,)
+        rows.append(("best epoch", *ends, *([""] * together)))
+    return rows
 
 
 def cells(summary: Summary) -> tuple[str, str]:

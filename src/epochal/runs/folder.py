@@ -35,8 +35,8 @@ from epochal.data.encoder import code_sizes
 from epochal.data.tables.levels import LevelScaling
 from epochal.errors import Refusal
 from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes_of
-from epochal.models.frozen import names_of
 from epochal.models.metrics import RESERVED
+from epochal.models.wrappers import names_of
 from epochal.plan import BatchSchedule, Plan, order_named
 from epochal.runs.checks import WRONG, damaged, one_line, own_model, read_table, reading, rebuilt_model
 from epochal.runs.contents import HISTORY, PARAMETERS, check_files

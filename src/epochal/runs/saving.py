@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from epochal.data.records import plain
 from epochal.errors import Refusal, SaveFailed, reason
-from epochal.models.frozen import names_of
+from epochal.models.wrappers import names_of
 from epochal.runs import disk
 from epochal.runs.checks import predictions_file
 from epochal.runs.contents import FORMAT, HISTORY, PAGE, RESULTS, RUN

@@ -43,9 +43,8 @@ from epochal.models import (
     shapes_of,
 )
 from epochal.models.augment import Augmented, transforms_of
-from epochal.models.frozen import Frozen, matching, names_of
-from epochal.models.pairwise import Pairwise
 from epochal.models.starts import Start, start_of
+from epochal.models.wrappers import Frozen, Pairwise, matching, names_of
 from epochal.plan import BatchSchedule, Order, Plan
 from epochal.runs.contents import check_start
 from epochal.settings import Settings

@@ -20,7 +20,7 @@ from epochal.engine.program import fresh
 from epochal.engine.state import Kept, Position, Progress, Repeat
 from epochal.errors import Refusal
 from epochal.models import Variables, shapes_of
-from epochal.models.frozen import names_of
+from epochal.models.wrappers import names_of
 from epochal.runs.checkpoints import Piece
 from epochal.training.prepared import Prepared
 
