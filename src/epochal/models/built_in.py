@@ -1,4 +1,11 @@
-"""What the built-in networks have in common: settings that are checked, kept and read."""
+"""What the built-in networks have in common: settings that are checked, kept and read, and the dense layer.
+
+The dense layer is lowered by size inside a compiled loop. On a CPU, XLA pays a fixed price for each library
+call. A product of a thousand multiplications costs less as multiply-and-sum, which fuses with its
+surroundings; a larger one belongs to the vendor's matrix product, the more so as XLA splits larger loops
+over threads. The limit was measured (docs/log.md). Accelerators, and kernels of fewer bits, always take the
+product.
+"""
 
 from __future__ import annotations
 
@@ -82,3 +89,19 @@ def check_activation(name: Any) -> str:
     if not isinstance(name, str) or name not in ACTIVATIONS:
         raise Refusal(did_you_mean("activation", str(name), ACTIVATIONS))
     return name
+
+
+FUSED_LIMIT = 2048
+"""Most multiplications (batch * inputs * outputs) at which multiply-and-sum is faster on a CPU."""
+
+
+def dense(inputs: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+    """`inputs @ kernel + bias` for shapes (batch, i), (i, o), (o,), lowered by size.
+
+    Computed in the dtype of the kernel.
+    """
+    batch, features = inputs.shape
+    small = batch * features * kernel.shape[1] <= FUSED_LIMIT and kernel.dtype == jnp.float32
+    if jax.default_backend() == "cpu" and small:
+        return (inputs[:, :, None] * kernel[None]).sum(axis=1) + bias
+    return inputs.astype(kernel.dtype) @ kernel + bias

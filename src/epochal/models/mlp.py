@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from epochal.errors import Refusal
-from epochal.models.built_in import ACTIVATIONS, RECTIFIED, BuiltIn, check_activation, check_share
-from epochal.models.dense import dense
+from epochal.models.built_in import ACTIVATIONS, RECTIFIED, BuiltIn, check_activation, check_share, dense
 from epochal.models.model import PyTree, Variables
 
 BATCH_NORM_MOMENTUM = 0.9

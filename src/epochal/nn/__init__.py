@@ -9,8 +9,7 @@ from epochal.nn.cnn import CNN
 from epochal.nn.convolution import Conv, convolve, max_pool
 from epochal.nn.network import Network
 from epochal.nn.recurrent import Recurrent, gru, lstm
-from epochal.nn.sequence import GRU, LSTM
-from epochal.nn.stateful import Stateful
+from epochal.nn.sequence import GRU, LSTM, Stateful
 from epochal.nn.text import TextClassifier
 
 NETWORKS: dict[str, type[Network]] = {

@@ -13,10 +13,9 @@ from flax import nnx
 from epochal.errors import Refusal
 from epochal.models import ACTIVATIONS, seen
 from epochal.models.built_in import check_activation, check_share, check_whole
-from epochal.nn.basic import Dense
+from epochal.nn.basic import Dense, Glorot, before
 from epochal.nn.convolution import Conv, max_pool, windows
 from epochal.nn.network import Network, Shape
-from epochal.nn.start import Glorot, before
 
 ASCENDING = ("relu", "tanh", "sigmoid", "elu", "leaky_relu", "softplus", "identity")
 """Monotonic activations: the largest value stays the largest, so pooling may come first."""

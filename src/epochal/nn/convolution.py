@@ -30,7 +30,7 @@ from flax import nnx
 from jax import lax
 
 from epochal.errors import Refusal
-from epochal.nn.start import Start, he, started
+from epochal.nn.basic import Start, he, started
 from epochal.nn.winograd import convolve_3x3, gradient_3x3
 
 Padding = str | Sequence[tuple[int, int]]

@@ -26,7 +26,7 @@ from flax import nnx
 from jax import lax
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.nn.start import Glorot, of_gates, started
+from epochal.nn.basic import Glorot, of_gates, started
 
 Carry = tuple[jax.Array, ...]
 Pair = tuple[jax.Array, jax.Array]

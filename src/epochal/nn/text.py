@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.built_in import check_share, check_whole
-from epochal.nn.basic import Dense, Embed, masked_mean
+from epochal.nn.basic import Dense, Embed, he, masked_mean
 from epochal.nn.network import Network, Shape
 from epochal.nn.recurrent import Recurrent
-from epochal.nn.start import he
 
 KINDS = ("mean", "gru", "lstm")
 _BLOCK = 1 << 14

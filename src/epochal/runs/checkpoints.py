@@ -114,7 +114,7 @@ class Loaded:
 
 
 class Checkpoints:
-    """Writes the checkpoints of one run folder; for its single writer, who holds the lock (`lock.locked`).
+    """Writes the checkpoints of one run folder; for its single writer, who holds the lock (`home.locked`).
 
     Args:
         folder: the run folder, which must exist. Leftovers of a dead writer are removed.

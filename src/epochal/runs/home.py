@@ -1,26 +1,33 @@
 """The folder of a running training, and the settings of what is saved there, and how often.
 
-It is created whole, with the request, before the first update, and then belongs to one process at a time.
+It is created whole, with the request, before the first update, and then belongs to one process at a time: the
+operating system holds the lock on the file `lock`, and ends it with the process, however that ends. Who holds
+it is written beside it, to be shown to a second writer.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import socket
 import uuid
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from epochal.common.printable import one_line
 from epochal.errors import Refusal
 from epochal.runs import disk
 from epochal.runs.checkpoints import FOLDER, Checkpoints
 from epochal.runs.contents import REQUEST, RUN
-from epochal.runs.lock import locked
 from epochal.runs.record import Run
 from epochal.runs.saving import publish, refuse_existing
-from epochal.runs.sealed import read_sealed, seal
+from epochal.runs.sealed import parse, read_sealed, seal
 
 Unit = Literal["seconds", "updates", "epochs"]
 
@@ -98,6 +105,60 @@ class RunFolder:
     def rhythm(self) -> Rhythm:
         """The interval between checkpoints."""
         return Rhythm.of(self.checkpoint_every)
+
+
+LOCK = "lock"
+WRITER = "writer.json"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[str]:
+    """A context in which no other process writes to the folder; yields the writer's UUID.
+
+    Raises:
+        Refusal: another process writes to it, named with its number, host and time; or the folder can't be
+            written.
+    """
+    import filelock  # late: it takes longer to import than to lock
+
+    lock, writer = filelock.FileLock(folder / LOCK, timeout=0, is_singleton=False), uuid.uuid4().hex
+    about = {
+        "run": writer,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    try:
+        with warnings.catch_warnings():  # a file system without locks gets a marker, which needs no word
+            warnings.simplefilter("ignore", UserWarning)
+            lock.acquire()
+    except filelock.Timeout as error:
+        raise _taken(folder) from error
+    except (OSError, NotImplementedError) as error:
+        raise disk.unwritable(folder, error) from error
+    try:
+        try:
+            with suppress(FileNotFoundError):
+                disk.remove(folder / WRITER)
+            disk.write(folder / WRITER, [json.dumps(about).encode()])
+        except OSError as error:
+            raise disk.unwritable(folder, error) from error
+        yield writer
+    finally:
+        with suppress(OSError):
+            disk.remove(folder / WRITER)
+        lock.release()
+
+
+def _taken(folder: Path) -> Refusal:
+    about: dict[str, object] = {}
+    with suppress(Refusal, ValueError, TypeError):
+        about = dict(parse(disk.read(folder / WRITER, limit=4096)))
+    pid, host, since = (one_line(about.get(name, "unknown"), 80) for name in ("pid", "host", "since"))
+    return Refusal(
+        f'the run folder "{folder}" is in use: process {pid} on {host} has been writing to it since {since}. '
+        "Wait until it has ended, or stop it."
+    )
 
 
 class Home:
