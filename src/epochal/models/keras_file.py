@@ -50,11 +50,7 @@ _ROLES: dict[str, tuple[str, ...]] = {
 
 @contextmanager
 def opened_keras(path: Path) -> Iterator[dict[str, Stored]]:
-    """The arrays of a Keras file by layer and role, such as "head/kernel"; readable within the context.
-
-    Raises:
-        Refusal: it is no Keras file; or MissingExtra: h5py is not installed.
-    """
+    """The arrays of a Keras file by layer and role, such as "head/kernel"; readable within the context."""
     h5py = require("h5py", extra="keras-files", purpose=f"reading {path.name}")
     with ExitStack() as opened:
         found: dict[str, Stored] = {}

@@ -62,8 +62,6 @@ def accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
 
 
 def _counted(name: str, figure: OfCounts, tasks: tuple[str, ...], least: float = 0.0) -> Metric:
-    """A metric from a function of counts."""
-
     def function(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
         predicted, true = hits_of(outputs, targets, classes, xp)
         hits = (predicted & true).sum(axis=0)

@@ -175,7 +175,6 @@ class _Scored:
 
 
 def _plain(labels: NDArray[Any]) -> NDArray[Any]:
-    """Labels for scikit-learn: text as text."""
     return labels.astype(str) if labels.dtype == object else labels
 
 
@@ -248,7 +247,6 @@ def _jitted(function: Callable[..., Any]) -> Any:
 
 
 def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], in_units: bool) -> Metric:
-    """A custom metric for the engine: compiled, or on the host."""
     options: dict[str, Any] = {"bounds": (-math.inf, math.inf), "own": True, "host": True}
     options["greater_is_better"] = own.greater_is_better
     scorer = _is_scorer(own.function)

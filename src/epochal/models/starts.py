@@ -58,11 +58,7 @@ class Start(NamedTuple):
 
 
 def start_of(initial: Any, shapes: Variables) -> Start:
-    """The `initial` argument of `fit` as variables of a model with these shapes.
-
-    Raises:
-        Refusal: they do not fit the model, or the file can't be read.
-    """
+    """The `initial` argument of `fit` as variables of a model with these shapes."""
     if initial is None:
         return Start()
     if isinstance(initial, Variables):
@@ -80,7 +76,6 @@ def start_of(initial: Any, shapes: Variables) -> Start:
 
 
 def _check(initial: Variables, wanted: Variables) -> None:
-    """Check that the variables have the model's structure and shapes."""
     found, shapes = str(jax.tree.structure(initial)), str(jax.tree.structure(wanted))
     if found != shapes:
         raise Refusal(f"`initial` must be built as the variables of the model are, {shapes}; got {found}.")

@@ -257,8 +257,7 @@ def names_of(tree: PyTree) -> list[str]:
 def matching(patterns: Sequence[str], names: Sequence[str], what: str) -> frozenset[str]:
     """The names that match patterns such as "conv*", in whole or as the beginning of a path.
 
-    Raises:
-        Refusal: a pattern matches nothing.
+    A pattern without a match is refused.
 
     >>> sorted(matching(["0"], ["0/bias", "0/kernel", "1/bias"], "freeze"))
     ['0/bias', '0/kernel']

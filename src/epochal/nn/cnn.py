@@ -137,7 +137,6 @@ class CNN(Network):
 
 
 def _slid(sizes: list[int], window: int, stride: int, padding: str) -> list[int]:
-    """The output sizes of a sliding window."""
     pads = windows(sizes, [window] * len(sizes), [stride] * len(sizes), padding)
     return [(size + sum(pad) - window) // stride + 1 for size, pad in zip(sizes, pads, strict=True)]
 

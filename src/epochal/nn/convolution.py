@@ -52,10 +52,7 @@ def form() -> Literal["slices", "vendor"]:
 
 
 def windows(sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: Padding) -> Pads:
-    """The padding before and after each axis, for "SAME", "VALID" or pairs of numbers.
-
-    Raises:
-        Refusal: a window that is larger than the padded axis.
+    """The padding of each axis, for "SAME", "VALID" or pairs of numbers; a window must fit into what is padded.
 
     >>> windows((28, 28), (3, 3), (1, 1), "SAME")
     ((1, 1), (1, 1))
@@ -262,7 +259,6 @@ def max_pool(
 def _pool_forward(
     inputs: jax.Array, sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads
 ) -> tuple[jax.Array, jax.Array]:
-    """The largest values, and the slice index of each."""
     dtype = jnp.int8 if prod(window) < 128 else jnp.int32
     most, *others = slices(inputs, window, strides, pads, fill=-jnp.inf)
     where = jnp.zeros(most.shape, dtype)

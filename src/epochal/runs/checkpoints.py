@@ -63,11 +63,7 @@ class Manifest(Record):
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
-        """The manifest of the checkpoint in the folder `path`.
-
-        Raises:
-            Refusal: there is none, it is damaged, or another version wrote it.
-        """
+        """The manifest of the checkpoint in the folder `path`."""
         file = path / MANIFEST
         document = read_sealed(file, _LARGEST)
         if document.get("format") != _FORMAT:
@@ -120,9 +116,6 @@ class Checkpoints:
         folder: the run folder, which must exist. Leftovers of a dead writer are removed.
         identity: JSON that identifies the training; checkpoints of others are not used.
         keep_every: also keep every so many-th checkpoint, besides the last two and the best.
-
-    Raises:
-        Refusal: the folder can't be written.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], keep_every: int | None = None) -> None:
@@ -197,7 +190,6 @@ class Checkpoints:
         return "earlier checkpoints are kept" if find(self.folder) else "there is no earlier checkpoint"
 
     def _commit(self, path: Path, pieces: Sequence[Piece], value: float | None) -> None:
-        """Write, rename and verify."""
         number = 1 + max((one.number for one in self._manifests.values()), default=0)
         finite = None if value is None or not math.isfinite(value) else float(value)
         updates = int(path.name)
@@ -308,11 +300,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def check(path: Path) -> Manifest:
-    """Verify a checkpoint, holding none of its arrays in memory.
-
-    Raises:
-        Refusal: a damaged checkpoint.
-    """
+    """Refuse a damaged checkpoint, holding none of its arrays in memory."""
     manifest = Manifest.read(path)
     for name, written in manifest.files.items():
         disk.check(_file(path, name), written)
@@ -320,11 +308,7 @@ def check(path: Path) -> Manifest:
 
 
 def load(path: Path) -> tuple[Manifest, tuple[Piece, ...]]:
-    """Read and verify a checkpoint.
-
-    Raises:
-        Refusal: it is damaged.
-    """
+    """Read a checkpoint, or refuse a damaged one."""
     manifest, pieces = Manifest.read(path), []
     for name, written in manifest.files.items():
         file = _file(path, name)

@@ -31,11 +31,7 @@ RESULTS = (*_TABLES, *PARAMETERS, *_OPTIONAL, PAGE)
 
 
 def read_run(folder: Path) -> dict[str, Any]:
-    """The content of run.json.
-
-    Raises:
-        Refusal: no run folder, one whose training has not ended, damaged, or written by another version.
-    """
+    """The content of run.json, if the training has ended and this version of epochal reads it."""
     file = folder / RUN
     if not file.is_file():
         refuse_choice(folder)
@@ -63,11 +59,7 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
-    """The files that run.json lists, by name.
-
-    Raises:
-        Refusal: an unknown name, or a missing required file.
-    """
+    """The files that run.json lists, by name: all that are required, and no others than a run has."""
     files = document.get("files")
     if not isinstance(files, dict):
         raise damaged(folder, f"{RUN} lists no files")

@@ -79,11 +79,7 @@ _INNER: dict[str, dict[str, Any]] = {
 
 
 def read_document(path: Path) -> Document:
-    """What the run.json of a folder holds.
-
-    Raises:
-        Refusal: no run folder, one whose training has not ended, damaged, or written by another version.
-    """
+    """What the run.json of a folder holds."""
     value = read_run(path)
     listed(path, value)
     with reading(path):
@@ -111,11 +107,7 @@ def read_document(path: Path) -> Document:
 
 
 def check_run(run: Run) -> None:
-    """Refuse tables with other lengths, types or repeats than the run's.
-
-    Raises:
-        Damaged: names the table.
-    """
+    """Refuse tables with other lengths, types or repeats than the run's."""
     curves = run.curves
     for name in ("repeat", "update", "samples", "epoch", "seconds"):
         kinds = "f" if name in ("epoch", "seconds") else "iu"
@@ -231,7 +223,6 @@ def _counts(path: Path, part: str, value: Any) -> NDArray[np.int64]:
 
 
 def _probabilities(path: Path, table: Any, part: str, repeats: int) -> dict[str, NDArray[Any]]:
-    """Classes and probabilities, by repeat."""
     labels, shares = _uncolumns(table, f"{part} class"), _uncolumns(table, f"{part} probability")
     if labels is None or shares is None or table.num_rows % repeats:
         raise damaged(path, f"the probabilities of the {part} samples are not those of {repeats} repeats")

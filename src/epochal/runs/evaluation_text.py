@@ -127,7 +127,6 @@ def _classes(found: Evaluation) -> list[Section]:
 
 
 def _hidden(count: int) -> list[str]:
-    """A line on the rows that a table does not show."""
     return [f"and {count} more, in {spoken('`to_dict()`')}"] if count > 0 else []
 
 

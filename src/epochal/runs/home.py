@@ -115,9 +115,7 @@ WRITER = "writer.json"
 def locked(folder: Path) -> Iterator[str]:
     """A context in which no other process writes to the folder; yields the writer's UUID.
 
-    Raises:
-        Refusal: another process writes to it, named with its number, host and time; or the folder can't be
-            written.
+    A second writer is refused, with number, host and time of the first.
     """
     import filelock  # late: it takes longer to import than to lock
 
@@ -221,11 +219,7 @@ class Home:
             raise disk.unwritable(self.path, error) from error
 
     def publish(self, run: Run) -> Run:
-        """Write the results.
-
-        Raises:
-            SaveFailed: they can't be written; the checkpoints are intact.
-        """
+        """Write the results."""
         publish(run, self.path, report=self.place.report)
         return replace(run, folder=self.path)
 
@@ -243,7 +237,6 @@ class Home:
 
 
 def _sealed(request: Mapping[str, Any], place: RunFolder) -> bytes:
-    """The request with the options of saving."""
     options = {field.name: getattr(place, field.name) for field in fields(place) if field.name != "path"}
     return seal({**request, "saving": options}).encode()
 

@@ -284,7 +284,6 @@ def predict(
 
 
 def _beyond(places: Mapping[str, Sequence[Any]]) -> str:
-    """A note on forecasts beyond the end of the data."""
     count = sum(row is None for row in places["row"])
     which = "1 forecast is" if count == 1 else f"{count:,} forecasts are"
     where = "the last line of the table" if count == 1 and places["row"][-1] is None else "those"

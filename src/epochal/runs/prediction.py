@@ -265,7 +265,6 @@ class Ranking(_Rows):
 
 
 def _table(rows: Mapping[str, Any], inputs: Any, columns: Mapping[str, Any]) -> Any:
-    """An Arrow table of rows, input columns (if any) and predictions."""
     import pyarrow as pa
 
     own = {*rows, *columns}

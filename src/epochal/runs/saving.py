@@ -57,10 +57,7 @@ def publish(run: Run, folder: str | Path, report: bool = False) -> Path:
     """Put the files of a run that has ended into its folder, which exists; with `report` the page, too.
 
     Earlier results are replaced. If this is interrupted, by a kill or a full disk, the
-    folder has no run.json, or still the earlier one with all its files.
-
-    Raises:
-        SaveFailed: the folder can't be written; its checkpoints are intact.
+    folder has no run.json, or still the earlier one with all its files; its checkpoints are intact.
     """
     path = Path(folder)
     hidden = path / f"{_HIDDEN}{uuid.uuid4().hex}"

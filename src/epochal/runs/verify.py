@@ -95,11 +95,7 @@ class Verified:
 
 
 def verify(folder: str | Path) -> Verified:
-    """Read and hash every file of a run folder; nothing is changed.
-
-    Raises:
-        Refusal: no run folder.
-    """
+    """Read and hash every file of a run folder; nothing is changed."""
     path = Path(folder)
     saved = checkpoints.find(path)
     finished, requested = (path / RUN).exists(), (path / REQUEST).exists()

@@ -142,11 +142,7 @@ def write_vectors(path: Path, words: tuple[str, ...], vectors: NDArray[np.float3
 
 
 def read_vectors(source: str | Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """Words and vectors of a file.
-
-    Raises:
-        Refusal: no such file, or not word vectors (with the line).
-    """
+    """Words and vectors of a file."""
     path = existing(source)
     if path.is_dir():
         raise Refusal(f"{source} is a folder; give a file of word vectors.")
