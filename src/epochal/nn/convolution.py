@@ -52,7 +52,7 @@ def form() -> Literal["slices", "vendor"]:
 
 
 def windows(sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: Padding) -> Pads:
-    """The padding of each axis, for "SAME", "VALID" or pairs of numbers; a window must fit into the padded axis.
+    """The padding of each axis, for "SAME", "VALID" or pairs of numbers; too large a window is refused.
 
     >>> windows((28, 28), (3, 3), (1, 1), "SAME")
     ((1, 1), (1, 1))
