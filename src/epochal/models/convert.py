@@ -1,16 +1,132 @@
-"""The `model` argument of `fit` as a `Model`, and models named as `package.module:function`."""
+"""The `model` argument of `fit` as a `Model`: Flax NNX modules, functions, and `package.module:function`."""
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+
 from epochal.errors import Refusal, did_you_mean
-from epochal.models.flax_nnx import FlaxModel, is_flax
-from epochal.models.model import Model, functions
+from epochal.models.model import Model, PyTree, Variables, functions
+
+
+def is_flax(model: Any) -> bool:
+    """Whether `model` is an NNX module, a module class, or a factory `rngs -> module`."""
+    if "flax.nnx" not in sys.modules:
+        return False
+    from flax import nnx
+
+    if isinstance(model, nnx.Module) or (inspect.isclass(model) and issubclass(model, nnx.Module)):
+        return True
+    if not callable(model):
+        return False
+    try:
+        return "rngs" in inspect.signature(model).parameters
+    except ValueError:  # a built-in has no signature
+        return False
+
+
+class FlaxModel:
+    """A Flax NNX module as a `Model`.
+
+    A factory (`rngs -> module`, a module class included) draws its own parameters for each repeat. An
+    instance starts every repeat from its own parameters, and is not modified. Streams of
+    random numbers are keyed by (seed, epoch, update), not by the module's counters.
+
+    Two models of the same factory are equal, so that they share compiled programs, as long as the factory
+    makes the same module (a closure may have changed what it makes). A model of an instance is equal to
+    itself only: its parameters are part of it.
+    """
+
+    def __init__(self, module: Any, computing_in: Any = None) -> None:
+        from flax import nnx
+
+        self._module = module
+        self._factory: Callable[..., Any] | None = None if isinstance(module, nnx.Module) else module
+        self.name = getattr(module, "__name__", type(module).__name__)
+        if self._factory is None:
+            self._initial = Variables(*self._variables(module))
+            module = nnx.clone(module)
+        else:
+            factory = self._factory
+            module = nnx.eval_shape(lambda: factory(rngs=nnx.Rngs(0)))
+        if computing_in is not None:
+            _set_dtype(module, computing_in)
+        self._graphs = {}
+        for training in (True, False):
+            module.train() if training else module.eval()
+            self._graphs[training], *parts = nnx.split(module, nnx.Param, nnx.RngState, ...)
+        self._params, self._streams, self._state = (jax.eval_shape(lambda part=part: part) for part in parts)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, FlaxModel) or self._factory is None or self._factory is not other._factory:
+            return False
+        try:
+            return bool(self._graphs == other._graphs)
+        except (TypeError, ValueError):  # an attribute that can't be compared, such as an array
+            return False
+
+    def __hash__(self) -> int:
+        return id(self) if self._factory is None else id(self._factory)
+
+    def computing_in(self, dtype: Any) -> FlaxModel:
+        """The model with this dtype in layers that have none set."""
+        return FlaxModel(self._module, dtype)
+
+    @staticmethod
+    def _variables(module: Any) -> tuple[PyTree, PyTree]:
+        from flax import nnx
+
+        _, params, _, state = nnx.split(module, nnx.Param, nnx.RngState, ...)
+        return nnx.to_pure_dict(params), nnx.to_pure_dict(state)
+
+    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
+        """Build the module, or use the instance's parameters."""
+        from flax import nnx
+
+        if self._factory is None:
+            return self._initial
+        return Variables(*self._variables(self._factory(rngs=nnx.Rngs(key))))
+
+    def apply(
+        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
+    ) -> tuple[jax.Array, PyTree]:
+        """Call the module on a batch, in training or evaluation mode."""
+        from flax import nnx
+
+        leaves, tree = jax.tree.flatten(self._streams)
+        drawn = [
+            jax.random.fold_in(key, index)
+            if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+            else jnp.zeros(leaf.shape, leaf.dtype)
+            for index, leaf in enumerate(leaves)
+        ]
+        parts = [jax.tree.map(lambda leaf: leaf, part) for part in (self._params, self._state)]
+        for part, values in zip(parts, variables, strict=True):
+            nnx.replace_by_pure_dict(part, values)
+        module = nnx.merge(self._graphs[training], parts[0], jax.tree.unflatten(tree, drawn), parts[1])
+        outputs = module(inputs)
+        return outputs, self._variables(module)[1]
+
+
+def _set_dtype(module: Any, dtype: Any) -> None:
+    """Set the dtype in which layers compute.
+
+    Not for batch normalization, whose running moments would be rounded; it computes in float32.
+    """
+    from flax import nnx
+
+    for _, layer in nnx.iter_modules(module):
+        if not isinstance(layer, nnx.BatchNorm) and hasattr(layer, "param_dtype"):
+            layer.dtype = dtype if getattr(layer, "dtype", dtype) is None else layer.dtype
 
 
 def check_model(model: Any) -> None:

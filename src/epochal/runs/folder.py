@@ -1,17 +1,4 @@
-"""Reading a run folder.
-
-    run.json                   settings, seeds, plan, task, schema of the table, figures, verdict, conditions
-    metrics.parquet            the curves, one row a repeat and evaluation
-    best.safetensors           the best parameters of every repeat; last.safetensors: those it ended with
-    scaling.safetensors        what the inputs (and regression targets) are scaled with, by repeat; of texts,
-                               which tokens are known
-    split.parquet              which row was for training, validation or test, by repeat; its name; a hash of
-                               its inputs and target, by which it is found in other data;
-                               what the order knows of it (its class, weight or group), where it looks at that
-    predictions-{part}.parquet of the samples of a part (validation, test): true and predicted targets, or
-                               class ids and probabilities by repeat; several columns numbered from 1
-    history.parquet            windows of a series: the forecast column, with the time of each row
-    report.html                the page, if one was written
+"""Reading a run folder, whose files docs/architecture.md lists.
 
 Nothing in it can execute code, and reading it imports nothing that it names: a folder may be a stranger's.
 What it says is checked before memory is taken for it. run.json is sealed and has the size and SHA-256 of

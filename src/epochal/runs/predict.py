@@ -69,10 +69,7 @@ def padded_call(
 
 @functools.lru_cache(maxsize=32)
 def _compiled(model: Model, deterministic: bool) -> Any:
-    return jax.jit(
-        lambda variables, inputs: forward(model, variables, inputs),
-        compiler_options=options_for(deterministic),
-    )
+    return jax.jit(functools.partial(forward, model), compiler_options=options_for(deterministic))
 
 
 def compiled_forward(run: Run, model: Model) -> Any:
