@@ -35,15 +35,11 @@ class Stored(NamedTuple):
 
 _KERNEL, _NORM = ("kernel", "bias"), ("scale", "shift", "mean", "variance")
 _ROLES: dict[str, tuple[str, ...]] = {
-    "dense": _KERNEL,
-    "conv1d": _KERNEL,
-    "conv2d": _KERNEL,
-    "conv3d": _KERNEL,
+    **dict.fromkeys(("dense", "conv1d", "conv2d", "conv3d"), _KERNEL),
+    **dict.fromkeys(("lstm", "gru"), ("kernel", "recurrent", "bias")),
     "embedding": ("table",),
     "batch_normalization": _NORM,
     "layer_normalization": _NORM[:2],
-    "lstm": ("kernel", "recurrent", "bias"),
-    "gru": ("kernel", "recurrent", "bias"),
 }
 """The roles of a layer's numbered variables, by class of the layer."""
 

@@ -79,10 +79,10 @@ def summaries(
     gains: Mapping[str, Floats] | None = None,
     overlap: float = 0.0,
 ) -> dict[str, Summary]:
-    """Each metric over the repeats, with an interval for new samples.
+    """Each metric over the repeats, with an interval for new samples; none without influences.
 
     Args:
-        found: of each repeat; a metric without influences, such as a custom one, gets no interval.
+        found: of each repeat.
         samples: number of distinct held-out samples, in `blocks` blocks (`new_samples`).
         loss: the name of the loss.
         gains: the optimism of each repeat due to choosing the epoch on the same samples, for metrics where
@@ -135,10 +135,7 @@ Of normal errors 12 % make it, of Laplace's 7 %, of lognormal ones 2 %: these in
 def few_samples(true: Floats, predicted: Floats, repeats: int) -> tuple[int, int] | None:
     """How many samples make half of the squared error, and of how many, where they are at most `FEW` of them.
 
-    Args:
-        true: (repeats * samples, ...) targets, those of one repeat after another's.
-        predicted: likewise.
-        repeats: how many; the median over them counts.
+    Both are (repeats * samples, ...), repeat after repeat, of which the median counts.
 
     >>> errors = np.r_[np.ones(99), 20.0]
     >>> few_samples(np.zeros(100), errors, 1), few_samples(np.zeros(100), np.ones(100), 1)

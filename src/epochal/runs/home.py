@@ -120,12 +120,8 @@ def locked(folder: Path) -> Iterator[str]:
     import filelock  # late: it takes longer to import than to lock
 
     lock, writer = filelock.FileLock(folder / LOCK, timeout=0, is_singleton=False), uuid.uuid4().hex
-    about = {
-        "run": writer,
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    about = {"run": writer, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
     try:
         with warnings.catch_warnings():  # a file system without locks gets a marker, which needs no word
             warnings.simplefilter("ignore", UserWarning)
