@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,20 +34,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verified:
-    """The result of a verification."""
+    """The result of a verification, of a run folder or of one with a comparison or an advice."""
 
     folder: Path
     finished: bool
-    """Whether the training has ended: run.json exists."""
+    """Whether its result exists."""
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     """Harmless oddities, a sentence each."""
-    record: bool
-    """Whether curves, figures and report are usable."""
-    parameters: bool
-    """Whether the run can predict."""
-    checkpoint: int | None
-    """The updates of the checkpoint from which `epochal resume` would continue, or None."""
+    advice: tuple[str, ...]
+    """What can be used, and how to go on, a sentence each."""
+    details: dict[str, Any]
+    """What else JSON has."""
 
     @property
     def sound(self) -> bool:
@@ -56,29 +54,10 @@ class Verified:
 
     @property
     def conclusion(self) -> str:
-        """What is damaged and what can still be used, in a few sentences."""
-        sentences = [damage(self.findings)]
-        if self.finished and not self.sound:
-            if self.parameters:
-                sentences.append("The results can be used: predictions, curves and report.")
-            elif self.record:
-                sentences.append(
-                    "Of the results, curves, figures and report can be used; predictions can't be made."
-                )
-            else:
-                sentences.append("The results can't be used.")
-        if not self.finished or not (self.sound or self.parameters):
-            sentences.append(self._way_on)
-        return " ".join(sentences)
-
-    @property
-    def _way_on(self) -> str:
-        again = f"; remove {RUN} first, and the results are written again" if self.finished else ""
-        if self.checkpoint is not None:
-            return f"{call('ep.resume', str(self.folder))} goes on from update {self.checkpoint:,}{again}."
-        if not any(finding.name == REQUEST and not finding.problem for finding in self.findings):
-            return f"It can't be resumed: there is no sound {REQUEST}."
-        return f"{call('ep.resume', str(self.folder))} begins anew: there is no sound checkpoint{again}."
+        """What is damaged and what can still be done, in a few sentences."""
+        names = [finding.name for finding in self.findings if finding.problem]
+        damage = f"damaged: {', '.join(names)}." if names else "sound: every file is as it was written."
+        return " ".join([damage, *self.advice])
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -88,8 +67,7 @@ class Verified:
             "sound": self.sound,
             "findings": [finding.to_dict() for finding in self.findings],
             "notes": list(self.notes),
-            "usable": {"record": self.record, "parameters": self.parameters},
-            "resumes_from_update": self.checkpoint,
+            **self.details,
             "conclusion": self.conclusion,
         }
 
@@ -108,25 +86,37 @@ def verify(folder: str | Path) -> Verified:
     sound_request = bool(findings) and not findings[0].problem
     results, notes = _results(path) if finished else ([], [])
     findings += results
-    good: int | None = None
+    newest: int | None = None
     for one in saved:
         found = checked(f"{checkpoints.FOLDER}/{one.name}", checkpoints.check, one)
         if found.problem and not one.exists():
             continue  # removed in the meantime by a running training
         findings.append(found)
-        if good is None and not found.problem:
-            good = int(one.name)
+        if newest is None and not found.problem and sound_request:
+            newest = int(one.name)
     problems = {found.name for found in results if found.problem}
     record = finished and problems <= set(PARAMETERS)
-    return Verified(
-        path,
-        finished,
-        tuple(findings),
-        (*notes, *_odd(path)),
-        record=record,
-        parameters=record and not problems,
-        checkpoint=good if sound_request else None,
-    )
+    parameters, damaged = record and not problems, any(found.problem for found in findings)
+    advice = []
+    if finished and damaged:
+        usable = "The results can't be used."
+        if parameters:
+            usable = "The results can be used: predictions, curves and report."
+        elif record:
+            usable = "Of the results, curves, figures and report can be used; predictions can't be made."
+        advice.append(usable)
+    if not finished or (damaged and not parameters):
+        again = f"; remove {RUN} first, and the results are written again" if finished else ""
+        resume = call("ep.resume", str(path))
+        if newest is not None:
+            advice.append(f"{resume} goes on from update {newest:,}{again}.")
+        elif sound_request:
+            advice.append(f"{resume} begins anew: there is no sound checkpoint{again}.")
+        else:
+            advice.append(f"It can't be resumed: there is no sound {REQUEST}.")
+    usable_parts = {"record": record, "parameters": parameters}
+    details = {"usable": usable_parts, "resumes_from_update": newest}
+    return Verified(path, finished, tuple(findings), (*notes, *_odd(path)), tuple(advice), details)
 
 
 def checked(name: str, check: Callable[..., object], *arguments: Any) -> Finding:
@@ -136,12 +126,6 @@ def checked(name: str, check: Callable[..., object], *arguments: Any) -> Finding
     except Refusal as refusal:
         return Finding(name, refusal.sentence.partition(" is damaged: ")[2] or refusal.sentence)
     return Finding(name)
-
-
-def damage(findings: Sequence[Finding]) -> str:
-    """What is damaged, in a sentence."""
-    names = [finding.name for finding in findings if finding.problem]
-    return f"damaged: {', '.join(names)}." if names else "sound: every file is as it was written."
 
 
 def foreign(folder: Path, known: Collection[str], above: Path) -> list[str]:
