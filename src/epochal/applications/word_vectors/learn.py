@@ -142,20 +142,21 @@ class Learning:
                 f"got {len(pairs)}.{remedy}"
             )
         classes = ("context", *(f"noise {number + 1}" for number in range(negatives)))
-        notes = [*text.notes, f"{len(pairs):,} pairs (word, context) within {window} words: the samples."]
+        notes = list(text.notes)
         if all_kept:
-            notes.insert(-1, "no word is thinned out, which would leave fewer than 2 pairs (`subsample`).")
-        if share and (shares := text.counts / text.counts.sum()).max() > share:
-            frequent = int((shares > share).sum())
-            notes.insert(
-                -1, f"{frequent:,} frequent words are thinned out (shares above {share:g}; `subsample`)."
+            notes.append("no word is thinned out, which would leave fewer than 2 pairs (`subsample`).")
+        if share and (frequent := int((text.counts / text.counts.sum() > share).sum())):
+            notes.append(
+                f"{frequent:,} frequent words are thinned out (shares above {share:g}; `subsample`)."
             )
+        notes.append(f"{len(pairs):,} pairs (word, context) within {window} words: the samples.")
         if batch_size is None:
             batch_size = BATCH_SIZE
             if len(pairs) < BATCH_SIZE:  # the largest power of two within an eighth of the pairs
                 batch_size = 1 << (max(1, len(pairs) // 8).bit_length() - 1)
-                note = f"batch size {batch_size:,}, so that an epoch has several updates (`batch_size`)."
-                notes.append(note)
+                notes.append(
+                    f"batch size {batch_size:,}, so that an epoch has several updates (`batch_size`)."
+                )
         dataset = Dataset(
             inputs=pairs,
             targets=np.zeros(len(pairs), np.int32),
