@@ -276,7 +276,8 @@ def transforms_of(value: Any) -> tuple[Transform, ...]:
     """
     if value is None:
         return ()
-    parts = value.split(",") if isinstance(value, str) else [value] if isinstance(value, Transform) else value
+    parts = [value] if isinstance(value, Transform) else value
+    parts = value.split(",") if isinstance(value, str) else parts
     if not isinstance(parts, Sequence):
         raise Refusal(f"`augment` must be transforms such as Flip() or Shift(2), or words; got {value!r}.")
     found: list[Transform] = []

@@ -12,11 +12,10 @@ from epochal.common.printable import one_line
 from epochal.curves import Summary
 from epochal.data.records import Record, converted
 from epochal.errors import Refusal
+from epochal.runs.checks import WRONG
 from epochal.runs.choices import ChoiceFolder, read_choice
 from epochal.runs.contents import REQUEST, RUN
 from epochal.runs.document import Document, read_document
-
-_WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def _entry(path: Path) -> Entry | None:
     if choice is not None:
         try:
             return _chosen(choice)
-        except _WRONG as error:
+        except (OSError, *WRONG) as error:
             problem = f"can't be read: {type(error).__name__}"
             return Entry(run=str(path), kind=choice.kind, problem=problem)
     if not (path / RUN).is_file():
