@@ -1,10 +1,9 @@
 """Models as pure functions, losses and metrics."""
 
-from epochal.models.built_in import ACTIVATIONS, BuiltIn
+from epochal.models.built_in import ACTIVATIONS, MLP, BuiltIn
 from epochal.models.convert import FlaxModel, as_model, check_model
 from epochal.models.losses import LOSSES, Loss, label_probabilities, loss_for, probabilities, smoothed
 from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, metrics_for
-from epochal.models.mlp import MLP
 from epochal.models.model import (
     FunctionModel,
     Model,

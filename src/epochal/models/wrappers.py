@@ -209,7 +209,7 @@ class Frozen(Wrapper):
         """The number of frozen parameters, in words.
 
         >>> import numpy as np
-        >>> from epochal.models.mlp import MLP
+        >>> from epochal.models.built_in import MLP
         >>> Frozen(MLP(2, outputs=1), frozenset({"0/kernel"})).describe((3,), np.float32)
         'frozen: 6 of 11 parameters (0/kernel)'
         """
@@ -298,7 +298,7 @@ class Mixed(Wrapper):
             and the rest is computed in float32, as in the built-in networks.
         precision: the name of a dtype.
 
-    >>> from epochal.models.mlp import MLP
+    >>> from epochal.models.built_in import MLP
     >>> model = Mixed(MLP(2, outputs=1), "bfloat16")
     >>> variables = model.init(jax.random.key(0), jnp.zeros(3))
     >>> variables.params[0]["kernel"].dtype.name
