@@ -163,7 +163,7 @@ class Stateful(Network):
     def from_dict(cls, settings: dict[str, Any]) -> Self:
         """The inverse of `to_dict`."""
         inner = settings["network"]
-        kinds = {"lstm": LSTM, "gru": GRU}
+        kinds: dict[str, type[LSTM] | type[GRU]] = {"lstm": LSTM, "gru": GRU}
         return cls(kinds[inner["kind"]].from_dict(inner), settings["batch"])
 
     def with_outputs(self, outputs: int) -> Self:

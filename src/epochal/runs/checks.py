@@ -117,7 +117,7 @@ def rebuilt_model(
     network = network_class(kind)
     if network is not None:
         with reading(path, *WRONG):
-            model = network.from_dict(settings).with_outputs(task.outputs)
+            model: Any = network.from_dict(settings).with_outputs(task.outputs)
         # Before tracing: the layers must match the file, however many the settings claim.
         if model.depth > len(tensors):
             raise damaged(

@@ -173,7 +173,8 @@ def _fitted(path: Path, shapes: Variables, found: dict[str, Tensors], repeats: i
 
     return tuple(
         Fitted(
-            *(variables(which, repeat) for which in ("best", "last")),
+            variables("best", repeat),
+            variables("last", repeat),
             scaling("scaling", repeat, _SCALINGS),
             scaling("target_scaling", repeat, {"": TargetScaling}),
         )

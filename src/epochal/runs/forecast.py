@@ -220,10 +220,14 @@ def score_forecasts(
         figures = [functools.partial(of_windows, [one[k] for one in squares]) for k in range(len(places))]
         whole = [one(np.ones((1, len(place)), bool))[0] for one, place in zip(figures, places, strict=True)]
         added = [influences(one, place) for one, place in zip(figures, places, strict=True)]
-        columns = map(np.transpose, (whole, added, np.broadcast_to(gained, np.shape(whole))))
+        columns: list[Floats] = [
+            np.asarray(whole),
+            np.asarray(added),
+            np.broadcast_to(gained, np.shape(whole)),
+        ]
         first, *steps = (
             new_samples(column, blocks.T, gained=gain, bounds=bounds, **sizes)
-            for column, blocks, gain in zip(*columns, strict=True)
+            for column, blocks, gain in zip(*map(np.transpose, columns), strict=True)
         )
         return first, tuple(steps)
 
