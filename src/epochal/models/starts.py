@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import option
 from epochal.errors import Refusal
+from epochal.models.built_in import check_whole
 from epochal.models.keras_file import Stored, opened_keras
 from epochal.models.model import Variables
 from epochal.models.wrappers import first_of, matching, names_of
@@ -46,8 +47,7 @@ class Initial:
     def __post_init__(self) -> None:
         fresh = (self.fresh,) if isinstance(self.fresh, str) else tuple(self.fresh)
         object.__setattr__(self, "fresh", fresh)
-        if isinstance(self.repeat, bool) or not isinstance(self.repeat, int) or self.repeat < 0:
-            raise Refusal(f"`repeat` must be a whole number, at least 0; got {self.repeat!r}.")
+        check_whole("repeat", self.repeat, 0)
 
 
 class Start(NamedTuple):
