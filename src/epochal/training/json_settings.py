@@ -13,15 +13,7 @@ from epochal.models.convert import NamedModel
 from epochal.runs.checks import network_class
 from epochal.settings import DECLARED, Settings
 from epochal.settings.kinds import Wrong
-from epochal.training.json_values import (
-    WRONG,
-    Codec,
-    Unsayable,
-    declared,
-    in_words,
-    shown,
-    special,
-)
+from epochal.training.json_values import WRONG, Unsayable, codec_of, in_words, shown
 
 _MOST_LAYERS = 10_000
 _MOST_UNITS = 2**31
@@ -39,22 +31,20 @@ def given_in_words(value: Any) -> str | None:
     return None
 
 
-# Settings --------------------------------------------------------------------------------------------------
-
-CODECS = {name: special().get(name) or declared(one) for name, one in DECLARED.items()}
+CODECS = {name: codec_of(one) for name, one in DECLARED.items()}
 """How each setting is written and read."""
 
 
 def write_settings(settings: Settings) -> dict[str, Any]:
     """The settings as JSON; other values become {"given": words}."""
-    return {name: _written(codec, getattr(settings, name)) for name, codec in CODECS.items()}
-
-
-def _written(codec: Codec, value: Any) -> Any:
-    try:
-        return codec.write(value)
-    except Unsayable:
-        return {"given": in_words(value)}
+    found = {}
+    for name, codec in CODECS.items():
+        value = getattr(settings, name)
+        try:
+            found[name] = codec.write(value)
+        except Unsayable:
+            found[name] = {"given": in_words(value)}
+    return found
 
 
 def read_settings(written: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -66,10 +56,9 @@ def read_settings(written: Any, options: Mapping[str, Any]) -> tuple[dict[str, A
     for name, value in written.items():
         if name not in CODECS:
             raise damaged(did_you_mean("setting", shown(name), CODECS).rstrip("."))
-        words = given_in_words(value)
         if name in options:
             continue
-        if words is not None:
+        if (words := given_in_words(value)) is not None:
             lacking[name] = words
             continue
         try:
@@ -83,14 +72,10 @@ def read_settings(written: Any, options: Mapping[str, Any]) -> tuple[dict[str, A
 
 
 def _json(value: Any) -> str:
-    """A short JSON text of a value."""
     try:
         return shown(json.dumps(value))
     except WRONG:
         return "what is no JSON"
-
-
-# Models ----------------------------------------------------------------------------------------------------
 
 
 def write_model(model: Any) -> dict[str, Any]:
@@ -99,8 +84,7 @@ def write_model(model: Any) -> dict[str, Any]:
     if type(model) is Pairwise:
         return {"kind": "pairwise", "of": write_model(model.model)}
     if isinstance(model, NamedModel) or type(model) is network_class(getattr(model, "kind", None)):
-        described: dict[str, Any] = model.to_dict()
-        return described
+        return model.to_dict()
     return {"given": in_words(model)}
 
 
@@ -115,11 +99,10 @@ def read_model(written: Any) -> Any:
     try:
         kind = written["kind"]
         if kind == "pairwise":
-            if set(written) != {"kind", "of"} or (
-                isinstance(written["of"], Mapping) and written["of"].get("kind") == "pairwise"
-            ):
-                raise TypeError("of")
-            return Pairwise(read_model(written["of"]))
+            inner = written["of"]
+            if set(written) != {"kind", "of"} or (isinstance(inner, Mapping) and inner.get("kind") == kind):
+                raise TypeError
+            return Pairwise(read_model(inner))
         if kind == "import":
             path = shown(written["path"])
             raise Refusal(
@@ -140,24 +123,26 @@ def _read_network(kind: Any, written: Mapping[str, Any]) -> Any:
     found = network.from_dict(dict(written))
     # The settings must be complete: no other names, no values of another type.
     if json.dumps(found.to_dict(), sort_keys=True) != json.dumps(dict(written), sort_keys=True):
-        raise TypeError(kind)
-    inner = written.get("network", written)
-    outputs = inner.get("outputs")
-    whole = outputs is None or (isinstance(outputs, int) and not isinstance(outputs, bool))
-    if not whole or not all(0 < size <= _MOST_UNITS for size in _sizes(written)):
-        raise TypeError(kind)
+        raise TypeError
+    outputs = written.get("network", written).get("outputs")
+    if not (outputs is None or _is_whole(outputs)):
+        raise TypeError
+    if not all(0 < size <= _MOST_UNITS for size in _sizes(written)):
+        raise TypeError
     return found
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _sizes(written: Any) -> list[int]:
     """All integers of a network: units, filters, layers; at most as many as any network has."""
-    if isinstance(written, Mapping):
-        found = [size for one in written.values() for size in _sizes(one)]
-    elif isinstance(written, list):
-        found = [size for one in written for size in _sizes(one)]
+    inner = written.values() if isinstance(written, Mapping) else written
+    if isinstance(written, Mapping | list):
+        found = [size for one in inner for size in _sizes(one)]
     else:
-        whole = isinstance(written, int) and not isinstance(written, bool)
-        found = [written] if whole else []
+        found = [written] if _is_whole(written) else []
     if len(found) > _MOST_LAYERS:
-        raise TypeError("layers")
+        raise TypeError
     return found
