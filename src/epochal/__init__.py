@@ -30,7 +30,7 @@ _NAMES = {
     "epochal.data.texts.texts": "text",
     "epochal.models": "functions metric MLP Model Pairwise Variables",
     "epochal.models.starts": "Initial",
-    "epochal.models.transforms": "Brightness Contrast Crop Flip Rotate Shift",
+    "epochal.models.augment": "Brightness Contrast Crop Flip Rotate Shift",
     "epochal.nn": "CNN GRU LSTM TextClassifier",
     "epochal.engine.schedules": "Schedule",
     "epochal.curves": "Curves Summary Verdict",
@@ -42,7 +42,7 @@ _NAMES = {
     "epochal.training.resume": "resume",
     "epochal.training.train": "fit train",
     "epochal.runs": "Evaluation load Prediction Run",
-    "epochal.runs.place": "RunFolder",
+    "epochal.runs.home": "RunFolder",
     "epochal.choose.advice": "Advice",
     "epochal.choose.advise": "advise",
     "epochal.choose.compare": "compare",
@@ -63,7 +63,7 @@ register(
         "evaluate": "epochal.runs.evaluate:evaluate",
         "evaluation_text": "epochal.runs.evaluation_text:text",
         "predict": "epochal.runs.predict:predict",
-        "rank": "epochal.runs.ranking:rank",
+        "rank": "epochal.runs.predict:rank",
         "save": "epochal.runs.saving:save",
         **VIEWS,
     }
@@ -83,8 +83,8 @@ if TYPE_CHECKING:
     from epochal.engine.schedules import Schedule
     from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed
     from epochal.models import MLP, Model, Pairwise, Variables, functions, metric
+    from epochal.models.augment import Brightness, Contrast, Crop, Flip, Rotate, Shift
     from epochal.models.starts import Initial
-    from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, Shift
     from epochal.nn import CNN, GRU, LSTM, TextClassifier
     from epochal.plan import (
         Balanced,
@@ -100,7 +100,7 @@ if TYPE_CHECKING:
         Weighted,
     )
     from epochal.runs import Evaluation, Prediction, Run, load
-    from epochal.runs.place import RunFolder
+    from epochal.runs.home import RunFolder
     from epochal.settings import Settings
     from epochal.stopping import (
         Budget,

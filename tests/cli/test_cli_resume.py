@@ -15,7 +15,7 @@ import epochal as ep
 from conftest import SMALL
 from epochal.cli.running import last_words
 from epochal.models import as_model
-from epochal.models.imported import NamedModel
+from epochal.models.convert import NamedModel
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from disks import CUTS, Death, Disk
 from epochal.errors import Refusal, SaveFailed
 from epochal.runs import disk
 from epochal.runs.checkpoints import Checkpoints, Piece, check, find, newest
-from epochal.runs.lock import locked
+from epochal.runs.home import locked
 from helpers import read_json, write_json
 
 IDENTITY = {"seed": 1}
@@ -302,7 +302,6 @@ def falls_back(kept):
     assert_right(found)
     (sentence,) = passed_over
     assert sentence.startswith("checkpoint 30 is passed over: ") and sentence.endswith("."), sentence
-    assert found.passed_over == passed_over
     with pytest.raises(Refusal):
         check(kept / "30")
     return sentence

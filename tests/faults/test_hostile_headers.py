@@ -323,7 +323,7 @@ def test_nothing_outside_of_a_run_folder_is_removed(tmp_path):
 
 
 def test_a_lock_that_is_a_link_is_not_written_through(tmp_path):
-    from epochal.runs.lock import locked
+    from epochal.runs.home import locked
 
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / "run").mkdir()

@@ -17,7 +17,7 @@ from safetensors.numpy import save, save_file
 
 import epochal as ep
 from epochal.applications.word_vectors import WordVectors
-from epochal.applications.word_vectors.files import write_vectors
+from epochal.applications.word_vectors.vectors import write_vectors
 from epochal.choose.store import Store
 from epochal.choose.trial import Trial
 from epochal.curves import Curves

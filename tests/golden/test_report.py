@@ -20,7 +20,7 @@ from epochal.report.document import Confusion, ReportDocument, Residuals
 from epochal.report.figures import figure_data
 from epochal.report.page import write_whole
 from epochal.report.run_page import run_page as page
-from epochal.runs.results_table import results_table
+from epochal.runs.evaluation_text import results_table
 
 EVIL = "<script>alert(1)</script>"
 

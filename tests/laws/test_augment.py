@@ -14,8 +14,17 @@ from tests.helpers import assert_same_bits
 
 import epochal as ep
 from epochal.models import Variables
-from epochal.models.augment import Augmented, augmented, transforms_of
-from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, Shift
+from epochal.models.augment import (
+    Augmented,
+    Brightness,
+    Contrast,
+    Crop,
+    Flip,
+    Rotate,
+    Shift,
+    augmented,
+    transforms_of,
+)
 from epochal.settings import Settings
 from epochal.training.loop import make_lane
 from epochal.training.prepare import prepare

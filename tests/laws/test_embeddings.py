@@ -9,7 +9,7 @@ import pytest
 import epochal as ep
 from epochal.data.tables.levels import fit_levels
 from epochal.models import MLP, Embedded, computing_in, embedded, embedded_shape
-from epochal.models.pairwise import Pairwise
+from epochal.models.wrappers import Pairwise
 
 DRAWS = np.random.default_rng(0)
 CITY = np.array([f"c{k}" for k in DRAWS.integers(0, 80, 400)], object)

@@ -31,7 +31,7 @@ EXCEPTIONS = {
     ("errors.py", "import_module"): "optional packages, named by epochal itself",
     ("__init__.py", "import_module"): "the package's own names",
     ("cli/main.py", "import_module"): "the commands, named by epochal itself",
-    ("models/imported.py", "import_module"): "a model that the caller names, never one that a file names",
+    ("models/convert.py", "import_module"): "a model that the caller names, never one that a file names",
 }
 
 

@@ -24,7 +24,7 @@ from epochal.data.texts.texts import text
 from epochal.engine.schedules import Schedule
 from epochal.models import MLP
 from epochal.plan import order_named
-from epochal.runs.place import RunFolder
+from epochal.runs.home import RunFolder
 from epochal.settings import DECLARED, Settings
 from epochal.settings.kinds import whole
 from epochal.settings.option import declare, documented, options_of

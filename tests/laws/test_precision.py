@@ -22,7 +22,7 @@ from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
 from epochal.engine.update import packing, update
 from epochal.models import Variables, as_model, computing_in, loss_for
-from epochal.nn import lowering
+from epochal.nn import convolution
 from epochal.settings import PRECISIONS, Settings
 from epochal.training.loop import make_lane
 from epochal.training.prepare import prepare
@@ -102,7 +102,7 @@ def drawn(name, network=None):
     ("name", "form"), [*((name, "slices") for name in (*NETWORKS, "own")), ("cnn", "vendor")]
 )
 def test_products_are_bfloat16_and_what_is_added_up_or_kept_is_float32(name, form, monkeypatch):
-    monkeypatch.setattr(lowering, "form", lambda: form)
+    monkeypatch.setattr(convolution, "form", lambda: form)
     model, variables, inputs = drawn(name)
     slope = slope_of(computing_in(model, "bfloat16"))
     equations = list(every(jax.make_jaxpr(slope)(*variables, inputs, LABELS).jaxpr))

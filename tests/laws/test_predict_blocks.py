@@ -21,8 +21,7 @@ from epochal.data.streams.items import ItemRows
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
 from epochal.runs import predict as predicting
-from epochal.runs.blocks import block_rows, padded_call
-from epochal.runs.predict import read_samples
+from epochal.runs.predict import block_rows, padded_call, read_samples
 
 RANDOM = np.random.default_rng(8)
 X = RANDOM.normal(size=(90, 3)).astype(np.float32)

@@ -10,9 +10,9 @@ from sklearn import metrics as oracle
 
 import epochal as ep
 from epochal.errors import Refusal
-from epochal.models import best_threshold, confusion_at
 from epochal.runs import load, load_record
-from epochal.runs.threshold import decide
+from epochal.runs.per_class import confusion
+from epochal.runs.threshold import best_threshold, decide
 
 
 def worth(rule, true, taken):
@@ -49,7 +49,9 @@ def test_of_equally_good_thresholds_the_one_nearest_to_one_half_is_taken():
 def test_the_counts_are_those_of_scikit_learn():
     random = np.random.default_rng(0)
     shares, true = random.uniform(size=50), random.integers(0, 2, 50)
-    assert (confusion_at(0.3, shares, true) == oracle.confusion_matrix(true, shares > 0.3)).all()
+    assert (
+        confusion(true, (shares > 0.3).astype(int), 2) == oracle.confusion_matrix(true, shares > 0.3)
+    ).all()
 
 
 def test_test_samples_have_no_say_and_each_repeat_uses_its_own(binary_run):

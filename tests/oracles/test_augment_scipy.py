@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, Shift
+from epochal.models.augment import Brightness, Contrast, Crop, Flip, Rotate, Shift
 
 FILL = 0.25
 IMAGE = np.random.default_rng(5).random((9, 12, 3)).astype(np.float32)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from epochal.models import ACTIVATIONS, MLP
-from epochal.models.dense import FUSED_LIMIT, dense
+from epochal.models.built_in import FUSED_LIMIT, dense
 
 RANDOM = np.random.default_rng(2)
 X, W, B = (RANDOM.normal(size=shape).astype(np.float32) for shape in ((7, 5), (5, 3), (3,)))
 
 
 def lowered(monkeypatch, limit):
-    monkeypatch.setattr("epochal.models.dense.FUSED_LIMIT", limit)
+    monkeypatch.setattr("epochal.models.built_in.FUSED_LIMIT", limit)
     return lambda x, w, b: dense(x, w, b)
 
 

@@ -14,7 +14,7 @@ from flax import nnx
 import epochal as ep
 from epochal.engine import compiler
 from epochal.models import FlaxModel, as_model
-from epochal.models.imported import NamedModel
+from epochal.models.convert import NamedModel
 from helpers import assert_close, batches
 
 RANDOM = np.random.default_rng(3)

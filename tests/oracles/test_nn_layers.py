@@ -15,7 +15,7 @@ from flax import nnx
 from jax import lax
 
 from epochal import nn
-from epochal.nn import lowering
+from epochal.nn import convolution
 from helpers import need
 
 RANDOM = np.random.default_rng(4)
@@ -137,7 +137,7 @@ def every_form(ours, flax, cases, arguments, forms=("slices", "vendor")):
         found = {"flax": all_of(flax)}
         for form in forms:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(lowering, "form", lambda form=form: form)
+                patch.setattr(convolution, "form", lambda form=form: form)
                 found[form] = all_of(ours)
         return found
 

@@ -16,9 +16,8 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.applications.word_vectors.corpus import read_corpus
+from epochal.applications.word_vectors.corpus import draws, make_pairs, read_corpus, thinned, within_reach
 from epochal.applications.word_vectors.learn import Learning
-from epochal.applications.word_vectors.pairs import draws, make_pairs, thinned, within_reach
 from epochal.applications.word_vectors.skipgram import SkipGram, alias_table, pair_loss
 from epochal.engine.update import FLAT_LIMIT
 from helpers import assert_close, batches

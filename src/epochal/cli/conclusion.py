@@ -12,8 +12,7 @@ from epochal.cli.classes import class_sections, threshold_section
 from epochal.common.layout import aligned
 from epochal.curves import picture
 from epochal.runs import Run
-from epochal.runs.evaluation_text import cells
-from epochal.runs.results_table import results_table
+from epochal.runs.evaluation_text import cells, results_table
 from epochal.training.progress.terminal import section
 
 _MOST_REASONS = 6

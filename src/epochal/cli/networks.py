@@ -136,7 +136,7 @@ def _layers(units: Sequence[int]) -> str:
 def _chosen(given: Mapping[str, Any], dataset: Dataset) -> Any:
     from epochal.data.encoder import code_sizes
     from epochal.models import embedded_shape
-    from epochal.models.imported import NamedModel
+    from epochal.models.convert import NamedModel
 
     if given["model"] is not None:
         for option in ("network", *OWNERS):

@@ -75,9 +75,8 @@ def command(
     from epochal.data import Reading
     from epochal.models import Pairwise
     from epochal.runs import load
-    from epochal.runs.predict import predict
+    from epochal.runs.predict import predict, rank
     from epochal.runs.prediction import Prediction
-    from epochal.runs.ranking import rank
 
     trained, told = load(run, model), Reading(**reading_of(given))
     beside: dict[str, Any] = {"with_inputs": with_inputs, "id": id_columns}

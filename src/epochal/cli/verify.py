@@ -19,12 +19,12 @@ def command(ctx: click.Context, run: Path, as_json: bool) -> None:
 
     RUN may be the folder of a comparison or an advice, too.
     """
-    from epochal.choose.verify import VerifiedChoice, verify_choice
+    from epochal.choose.verify import verify_choice
     from epochal.runs.choices import read_choice
-    from epochal.runs.verify import Verified, verify
+    from epochal.runs.verify import verify
 
     choice = read_choice(run)
-    found: Verified | VerifiedChoice = verify(run) if choice is None else verify_choice(choice)
+    found = verify(run) if choice is None else verify_choice(choice)
     if as_json:
         say_document(found.to_dict())
     else:

@@ -99,17 +99,19 @@ def command(
 
 
 def _learn(corpus: str, asked: tuple[str, ...], given: dict[str, Any], screen: Screen) -> WordVectors:
+    from epochal.applications.word_vectors.corpus import check_word
     from epochal.applications.word_vectors.learn import Learning
     from epochal.training.events import RunEnded
     from epochal.training.loop import Control
+    from epochal.training.train import train
 
     text = ("dimensions", "window", "negatives", "min_count", "subsample", "batch_size", "seed")
     learning = Learning.of(corpus, lowercase=not given["keep_case"], **{name: given[name] for name in text})
     for word in asked:
-        learning.corpus.number(word)
+        check_word(word, learning.corpus.words)
     taken = ("epochs", "optimizer", "learning_rate", "order", "remainder")
-    control = Control()
-    events = learning.events(control, learning.options(**{name: given[name] for name in taken}))
+    options, control = learning.options(**{name: given[name] for name in taken}), Control()
+    events = train(learning.model, learning.dataset, control=control, **options)
     with stopping(control, screen.anything_learned), screen.watching(control):
         for event in events:
             screen.show(event)

@@ -59,7 +59,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def built(kind: type[T], value: Any, **given: Any) -> T:
+def built(kind: type[T], value: Any, /, **given: Any) -> T:
     """A dataclass instance from a JSON object; `given` fields were read otherwise.
 
     Raises:

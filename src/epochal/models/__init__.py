@@ -1,35 +1,39 @@
 """Models as pure functions, losses and metrics."""
 
-from epochal.models.embedded import Embedded, embedded, embedded_shape, without_embeddings
-from epochal.models.flax_nnx import FlaxModel
-from epochal.models.given import as_model, check_model
+from epochal.models.built_in import ACTIVATIONS, MLP, BuiltIn
+from epochal.models.convert import FlaxModel, as_model, check_model
 from epochal.models.losses import LOSSES, Loss, label_probabilities, loss_for, probabilities, smoothed
 from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, metrics_for
-from epochal.models.mlp import ACTIVATIONS, MLP
 from epochal.models.model import (
     FunctionModel,
     Model,
     PyTree,
     Variables,
+    described,
     functions,
-    learned_dtype,
-    refuse_ids,
     seen,
     seen_dtype,
     settled,
     shapes_of,
 )
 from epochal.models.own import OwnMetric, evaluated, metric, metrics_asked, metrics_of
-from epochal.models.pairwise import Pairwise
-from epochal.models.precision import Mixed, computing_in
 from epochal.models.subsets import of_subsets, weighted_means
-from epochal.models.threshold import best_threshold, confusion_at
+from epochal.models.wrappers import (
+    Embedded,
+    Mixed,
+    Pairwise,
+    computing_in,
+    embedded,
+    embedded_shape,
+    without_embeddings,
+)
 
 __all__ = [
     "ACTIVATIONS",
     "LOSSES",
     "METRICS",
     "MLP",
+    "BuiltIn",
     "Embedded",
     "FlaxModel",
     "FunctionModel",
@@ -42,18 +46,16 @@ __all__ = [
     "PyTree",
     "Variables",
     "as_model",
-    "best_threshold",
     "bounds_of",
     "check_model",
     "computing_in",
-    "confusion_at",
     "default_metrics",
+    "described",
     "embedded",
     "embedded_shape",
     "evaluated",
     "functions",
     "label_probabilities",
-    "learned_dtype",
     "loss_for",
     "metric",
     "metrics_asked",
@@ -61,7 +63,6 @@ __all__ = [
     "metrics_of",
     "of_subsets",
     "probabilities",
-    "refuse_ids",
     "seen",
     "seen_dtype",
     "settled",

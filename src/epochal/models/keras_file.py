@@ -35,33 +35,24 @@ class Stored(NamedTuple):
 
 _KERNEL, _NORM = ("kernel", "bias"), ("scale", "shift", "mean", "variance")
 _ROLES: dict[str, tuple[str, ...]] = {
-    "dense": _KERNEL,
-    "conv1d": _KERNEL,
-    "conv2d": _KERNEL,
-    "conv3d": _KERNEL,
+    **dict.fromkeys(("dense", "conv1d", "conv2d", "conv3d"), _KERNEL),
+    **dict.fromkeys(("lstm", "gru"), ("kernel", "recurrent", "bias")),
     "embedding": ("table",),
     "batch_normalization": _NORM,
     "layer_normalization": _NORM[:2],
-    "lstm": ("kernel", "recurrent", "bias"),
-    "gru": ("kernel", "recurrent", "bias"),
 }
 """The roles of a layer's numbered variables, by class of the layer."""
 
 
 @contextmanager
 def opened_keras(path: Path) -> Iterator[dict[str, Stored]]:
-    """The arrays of a Keras file by layer and role, such as "head/kernel"; readable within the context.
-
-    Raises:
-        Refusal: it is no Keras file; or MissingExtra: h5py is not installed.
-    """
+    """The arrays of a Keras file by layer and role, such as "head/kernel"; readable within the context."""
     h5py = require("h5py", extra="keras-files", purpose=f"reading {path.name}")
     with ExitStack() as opened:
+        found: dict[str, Stored] = {}
         with _refusing(path):
             content = _weights_of(path) if zipfile.is_zipfile(path) else path
-            file = opened.enter_context(h5py.File(content, "r"))
-            found: dict[str, Stored] = {}
-            for way, variables in _layers(h5py, file):
+            for way, variables in _layers(h5py, opened.enter_context(h5py.File(content, "r"))):
                 found |= _named(path, way, variables)
         if not found:
             raise Refusal(f'"{path}" has no variables of layers as Keras 3 writes them.')
@@ -112,9 +103,8 @@ def _layers(h5py: Any, file: Any) -> Iterator[tuple[str, list[Any]]]:
                 if way or key != "optimizer":
                     yield from walk(node, (*way, key))
             elif way:
-                arrays = [
-                    node[number] for number in sorted(node, key=_natural) if _is_array(h5py, node, number)
-                ]
+                numbers = sorted(node, key=_natural)
+                arrays = [node[number] for number in numbers if _is_array(h5py, node, number)]
                 if arrays:
                     yield _called(way, node), arrays
 
@@ -169,13 +159,12 @@ def _gru(name: str, found: dict[str, Stored]) -> dict[str, Stored]:
         inputs, recurrent = bias.read()
         return turned(np.concatenate([(inputs + recurrent)[: 2 * units], inputs[2 * units :]]))
 
+    def kernel(role: str) -> Stored:
+        stored = found[f"{name}/{role}"]
+        return stored._replace(read=lambda: turned(stored.read()))
+
     return {
-        f"{name}/kernel": found[f"{name}/kernel"]._replace(
-            read=lambda: turned(found[f"{name}/kernel"].read())
-        ),
-        f"{name}/recurrent": found[f"{name}/recurrent"]._replace(
-            read=lambda: turned(found[f"{name}/recurrent"].read())
-        ),
+        **{f"{name}/{role}": kernel(role) for role in ("kernel", "recurrent")},
         f"{name}/bias": Stored((3 * units,), outer),
         f"{name}/inner_bias": Stored((units,), lambda: bias.read()[1, 2 * units :]),
     }

@@ -48,12 +48,6 @@ def _classes_of(outputs: Array, xp: Any) -> Array:
     return logits.argmax(axis=1).astype(xp.int32)
 
 
-def _counts(outputs: Array, targets: Array, classes: int, xp: Any) -> tuple[Array, Array, Array]:
-    """True positives, predicted and true counts of each class or label."""
-    predicted, true = hits_of(outputs, targets, classes, xp)
-    return (predicted & true).sum(axis=0), predicted.sum(axis=0), true.sum(axis=0)
-
-
 def hits_of(outputs: Array, targets: Array, classes: int, xp: Any) -> tuple[Array, Array]:
     """Predicted and true classes or labels of each sample, both (n, classes)."""
     if targets.ndim > 1:
@@ -67,13 +61,13 @@ def accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
     return (_classes_of(outputs, xp) == targets).sum() / targets.shape[0]
 
 
-def _counted(figure: OfCounts) -> Callable[[Array, Array, int, Any], Array]:
-    """A metric from a function of counts."""
-
+def _counted(name: str, figure: OfCounts, tasks: tuple[str, ...], least: float = 0.0) -> Metric:
     def function(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-        return figure(*_counts(outputs, targets, classes, xp), targets.shape[0], xp)
+        predicted, true = hits_of(outputs, targets, classes, xp)
+        hits = (predicted & true).sum(axis=0)
+        return figure(hits, predicted.sum(axis=0), true.sum(axis=0), targets.shape[0], xp)
 
-    return function
+    return Metric(name, function, tasks, bounds=(least, 1.0), of_counts=figure)
 
 
 def _accuracy(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
@@ -168,11 +162,15 @@ def _against_the_rest(area: Callable[[Array, Array, Any], Array]) -> Callable[..
             return area(scores, targets == 1, xp)
         shares = probabilities(outputs, xp)
         areas = xp.stack([area(shares[:, k], targets == k, xp) for k in range(classes)])
-        known = ~xp.isnan(areas)
-        mean = xp.where(known, areas, 0.0).sum() / xp.maximum(known.sum(), 1)
-        return xp.where(known.any(), mean, xp.nan)
+        return _mean_of(areas, ~xp.isnan(areas), xp)
 
     return figure
+
+
+def _mean_of(values: Array, known: Array, xp: Any) -> Array:
+    """The mean of known values; NaN without any."""
+    mean = xp.where(known, values, 0.0).sum() / xp.maximum(known.sum(), 1)
+    return xp.where(known.any(), mean, xp.nan)
 
 
 def rmse(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
@@ -219,39 +217,32 @@ def _of_each_label(area: Callable[[Array, Array, Any], Array]) -> Callable[..., 
     def figure(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
         scores, true = outputs.reshape(targets.shape), targets > 0
         found = xp.stack([area(scores[:, k], true[:, k], xp) for k in range(targets.shape[1])])
-        known = true.any(axis=0) & ~true.all(axis=0)
-        mean = xp.where(known, found, 0.0).sum() / xp.maximum(known.sum(), 1)
-        return xp.where(known.any(), mean, xp.nan)
+        return _mean_of(found, true.any(axis=0) & ~true.all(axis=0), xp)
 
     return figure
 
 
-_CLASSIFICATION = ("binary", "multiclass")
-_LABELS = ("multilabel",)
+_CLASSES, _LABELS, _NUMBERS = ("binary", "multiclass"), ("multilabel",), ("regression",)
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", accuracy, _CLASSIFICATION, of_counts=_accuracy),
-        Metric(
-            "balanced_accuracy", _counted(_balanced_accuracy), _CLASSIFICATION, of_counts=_balanced_accuracy
-        ),
-        Metric("roc_auc", _against_the_rest(_area), _CLASSIFICATION),
-        Metric("average_precision", _against_the_rest(_average_precision), _CLASSIFICATION),
-        Metric("f1", _counted(_f1), _CLASSIFICATION, of_counts=_f1),
-        Metric("precision", _counted(_precision), _CLASSIFICATION, of_counts=_precision),
-        Metric("recall", _counted(_recall), _CLASSIFICATION, of_counts=_recall),
-        Metric("mcc", _counted(_mcc), _CLASSIFICATION, bounds=(-1.0, 1.0), of_counts=_mcc),
+        Metric("accuracy", accuracy, _CLASSES, of_counts=_accuracy),
+        _counted("balanced_accuracy", _balanced_accuracy, _CLASSES),
+        Metric("roc_auc", _against_the_rest(_area), _CLASSES),
+        Metric("average_precision", _against_the_rest(_average_precision), _CLASSES),
+        _counted("f1", _f1, _CLASSES),
+        _counted("precision", _precision, _CLASSES),
+        _counted("recall", _recall, _CLASSES),
+        _counted("mcc", _mcc, _CLASSES, least=-1.0),
         Metric("label_accuracy", label_accuracy, _LABELS),
         Metric("exact_match", exact_match, _LABELS),
-        Metric("f1_micro", _counted(_f1_micro), _LABELS, of_counts=_f1_micro),
-        Metric("f1_macro", _counted(_f1_macro), _LABELS, of_counts=_f1_macro),
+        _counted("f1_micro", _f1_micro, _LABELS),
+        _counted("f1_macro", _f1_macro, _LABELS),
         Metric("roc_auc_macro", _of_each_label(_area), _LABELS),
         Metric("average_precision_macro", _of_each_label(_average_precision), _LABELS),
-        Metric("r2", r2, ("regression",), bounds=(-inf, 1.0)),
-        Metric(
-            "rmse", rmse, ("regression",), bounds=(0.0, inf), in_target_units=True, greater_is_better=False
-        ),
-        Metric("mae", mae, ("regression",), bounds=(0.0, inf), in_target_units=True, greater_is_better=False),
+        Metric("r2", r2, _NUMBERS, (-inf, 1.0)),
+        Metric("rmse", rmse, _NUMBERS, (0.0, inf), in_target_units=True, greater_is_better=False),
+        Metric("mae", mae, _NUMBERS, (0.0, inf), in_target_units=True, greater_is_better=False),
     )
 }
 
@@ -264,10 +255,8 @@ RESERVED = frozenset((*METRICS, "loss", "running_loss"))
 
 def default_metrics(kind: str) -> tuple[Metric, ...]:
     """The default metrics of a kind of task; the first is the main one."""
-    shown = {"multilabel": ("label_accuracy", "f1_macro"), "regression": ("r2", "rmse")}.get(
-        kind, ("accuracy",)
-    )
-    return tuple(METRICS[name] for name in shown)
+    names = {"multilabel": ("label_accuracy", "f1_macro"), "regression": ("r2", "rmse")}
+    return tuple(METRICS[name] for name in names.get(kind, ("accuracy",)))
 
 
 def metrics_for(kind: str, names: tuple[str, ...] | None = None) -> tuple[Metric, ...]:

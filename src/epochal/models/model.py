@@ -14,8 +14,6 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import numpy as np
 
-from epochal.errors import Refusal
-
 PyTree = Any
 
 
@@ -43,6 +41,11 @@ class Model(Hashable, Protocol):
         so that the same update always draws the same noise.
         """
         ...
+
+
+def described(model: Any) -> dict[str, Any]:
+    """The settings of a model as JSON, or its kind alone if it has none."""
+    return dict(model.to_dict()) if hasattr(model, "to_dict") else {"kind": type(model).__name__}
 
 
 @dataclass(frozen=True)
@@ -78,19 +81,10 @@ def functions(
 
 
 def seen_dtype(dtype: Any) -> Any:
-    """The dtype in which a model gets samples stored as `dtype`: float32, but int32 for tokens.
+    """The dtype in which a model gets samples, and a loss targets: float32, but int32 for tokens and ids.
 
     >>> seen_dtype(np.uint8).__name__, seen_dtype(np.int32).__name__
     ('float32', 'int32')
-    """
-    return np.int32 if np.dtype(dtype) == np.int32 else np.float32
-
-
-def learned_dtype(dtype: Any) -> Any:
-    """The dtype in which a loss gets targets stored as `dtype`: float32 for numbers, ids unchanged.
-
-    >>> learned_dtype(np.int32).__name__, learned_dtype(np.float64).__name__
-    ('int32', 'float32')
     """
     return np.int32 if np.dtype(dtype) == np.int32 else np.float32
 
@@ -102,14 +96,6 @@ def seen(inputs: jax.Array) -> jax.Array:
     [0.0, 0.20000000298023224, 1.0]
     """
     return inputs.astype(np.float32) * np.float32(1 / 255) if inputs.dtype == np.uint8 else inputs
-
-
-def refuse_ids(network: object, inputs: Any) -> None:
-    """Refuse token ids for a network that takes its inputs as quantities."""
-    if inputs.dtype == np.int32:
-        raise Refusal(
-            f"{type(network).__name__} needs numbers; got token ids (int32). Use `ep.TextClassifier()`."
-        )
 
 
 def settled(model: Model, inputs: Sequence[Any], vocabulary: int | None = None) -> Model:

@@ -35,19 +35,14 @@ class OwnMetric:
     greater_is_better: bool | None = None
     """None if neither the caller nor the name tells."""
 
-    @property
-    def is_scorer(self) -> bool:
-        """Whether it is a scikit-learn scorer, which needs an estimator."""
-        return _is_scorer(self.function)
-
 
 def metric(
     function: Callable[..., Any], name: str | None = None, *, greater_is_better: bool | None = None
 ) -> OwnMetric:
     """A custom metric for `fit(..., metrics=["accuracy", metric(function)])`.
 
-    Args: function: (outputs, targets) -> a number, over all samples of a part. Outputs are those of the
-        network:
+    Args:
+        function: (outputs, targets) -> a number, over all samples of a part. Outputs are the network's:
             logits (n,) for two classes, (n, classes) or (n, labels) for more, and numbers in the
             shape and units of the targets for regression; a function that needs (n, 1) gets that.
             A jax.numpy function is compiled into the training; any other is called with NumPy arrays
@@ -66,14 +61,15 @@ def metric(
     """
     if not callable(function):
         raise Refusal(f"a metric must be a function (outputs, targets) or a scorer; got {function!r}.")
-    if _is_sklearn(function) and not _is_scorer(function):
+    scorer = _is_scorer(function)
+    if str(getattr(function, "__module__", "")).startswith("sklearn.metrics") and not scorer:
         called = getattr(function, "__name__", "it")
         raise Refusal(
             f"{called} of scikit-learn takes (y_true, y_pred), not outputs: make a scorer of it, "
             f"make_scorer({called}), or name one, such as {SCORER}roc_auc."
         )
     if name is None:
-        name = _scorer_name(function) if _is_scorer(function) else getattr(function, "__name__", "")
+        name = _scorer_name(function) if scorer else getattr(function, "__name__", "")
         if not name.isidentifier():
             raise Refusal('a metric without a name of its own needs one: metrics=[("name", function)].')
     if not isinstance(name, str) or not name.strip() or name != name.strip() or "." in name:
@@ -81,7 +77,7 @@ def metric(
     if name in RESERVED:
         raise Refusal(f'"{name}" is a metric of epochal\'s own; give yours another name: ("my_{name}", ...).')
     if greater_is_better is None:
-        direction = True if _is_scorer(function) else getattr(function, "greater_is_better", None)
+        direction = True if scorer else getattr(function, "greater_is_better", None)
         greater_is_better = direction_of(name) if direction is None else bool(direction)
     return OwnMetric(name, function, greater_is_better)
 
@@ -107,26 +103,17 @@ def metrics_asked(value: Any) -> tuple[str | OwnMetric, ...]:
         else:
             found.append(metric(one))
     names = [one if isinstance(one, str) else one.name for one in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise Refusal(f'`metrics` must differ in their names; got "{name}" twice.')
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise Refusal(f'`metrics` must differ in their names; got "{twice[0]}" twice.')
     return tuple(found)
 
 
 def metrics_of(
     requested: Sequence[str | OwnMetric], task: Task, targets: NDArray[Any], in_units: bool
 ) -> tuple[Metric, ...]:
-    """The metrics for the engine, with custom ones checked on the targets.
+    """The metrics for the engine, with custom ones checked on the targets, which are in their own units.
 
-    Args:
-        requested: the result of `metrics_asked`.
-        task: of the data.
-        targets: of all samples of the data, in their own units.
-        in_units: whether the engine's numbers have other units, so that custom metrics are evaluated on
-            the host.
-
-    Raises:
-        Refusal: an unknown name, or a function that does not give a number.
+    If the engine's numbers have other units (`in_units`), custom metrics are evaluated on the host.
     """
     found: list[Metric] = []
     for one in requested:
@@ -188,7 +175,6 @@ class _Scored:
 
 
 def _plain(labels: NDArray[Any]) -> NDArray[Any]:
-    """Labels for scikit-learn: text as text."""
     return labels.astype(str) if labels.dtype == object else labels
 
 
@@ -235,10 +221,6 @@ def _estimators() -> tuple[Any, Any]:
     return Classifier, Regressor
 
 
-def _is_sklearn(function: Any) -> bool:
-    return str(getattr(function, "__module__", "")).startswith("sklearn.metrics")
-
-
 def _is_scorer(function: Any) -> bool:
     return any(one.__module__ == "sklearn.metrics._scorer" for one in type(function).__mro__)
 
@@ -265,28 +247,24 @@ def _jitted(function: Callable[..., Any]) -> Any:
 
 
 def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], in_units: bool) -> Metric:
-    """A custom metric for the engine: compiled, or on the host."""
-    made = Metric(
-        own.name,
-        _Scored(own.function, task),
-        (task.kind,),
-        bounds=(-math.inf, math.inf),
-        own=True,
-        host=True,
-        greater_is_better=own.greater_is_better,
+    options: dict[str, Any] = {"bounds": (-math.inf, math.inf), "own": True, "host": True}
+    options["greater_is_better"] = own.greater_is_better
+    scorer = _is_scorer(own.function)
+    functions = (
+        [_Scored(own.function, task)]
+        if scorer
+        else [_Called(own.function, column) for column in (False, True)]
     )
     few = targets[np.unique(np.linspace(0, len(targets) - 1, _TRIED).astype(np.int64))]
     noise = np.random.default_rng(0).normal(size=(len(few), task.outputs))
     outputs = noise * few.std() + few.mean() if task.is_regression else noise
-    forms = [replace(made, function=_Called(own.function, column)) for column in (False, True)]
     failed: Exception | None = None
-    for form in [made] if own.is_scorer else forms:
-        if not own.is_scorer:
-            compiled = _compiled(form, outputs, few, in_units)
-            if compiled is not None:
-                return compiled
+    for function in functions:
+        form = Metric(own.name, function, (task.kind,), **options)
+        if isinstance(function, _Called) and _is_traceable(function, outputs, few):
+            return replace(form, host=in_units, function=replace(function, traced=True))
         try:
-            value = form.function(outputs, few, len(task.classes), np)
+            value = function(outputs, few, len(task.classes), np)
         except Exception as error:
             failed = failed or error
             continue
@@ -297,19 +275,16 @@ def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], in_units: bool) ->
             )
         return form
     message = " ".join(f"{type(failed).__name__}: {failed}".split())[:200].rstrip(".: ")
-    wanted = "a scorer" if own.is_scorer else "a function (outputs, targets) that gives one number"
+    wanted = "a scorer" if scorer else "a function (outputs, targets) that gives one number"
     raise Refusal(f"the metric {own.name} must be {wanted}; it raised {message}.") from failed
 
 
-def _compiled(form: Metric, outputs: NDArray[Any], targets: NDArray[Any], in_units: bool) -> Metric | None:
-    """The metric compiled, or for the host if units differ there; None if JAX can't trace it."""
+def _is_traceable(function: _Called, outputs: NDArray[Any], targets: NDArray[Any]) -> bool:
+    """Whether JAX can trace a function, and it gives a number."""
     of_engine = np.int32 if targets.dtype.kind in "iu" else np.float32
     shapes = jax.ShapeDtypeStruct(outputs.shape, np.float32), jax.ShapeDtypeStruct(targets.shape, of_engine)
     try:
-        value = jax.eval_shape(lambda outputs, targets: form.function(outputs, targets, 0, jnp), *shapes)
+        value = jax.eval_shape(lambda outputs, targets: function(outputs, targets, 0, jnp), *shapes)
     except Exception:
-        return None
-    if getattr(value, "shape", None) != ():
-        return None
-    assert isinstance(form.function, _Called)
-    return replace(form, host=in_units, function=replace(form.function, traced=True))
+        return False
+    return getattr(value, "shape", None) == ()

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import option
 from epochal.errors import Refusal
-from epochal.models.frozen import matching, names_of
+from epochal.models.built_in import check_whole
 from epochal.models.keras_file import Stored, opened_keras
 from epochal.models.model import Variables
+from epochal.models.wrappers import first_of, matching, names_of
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,7 @@ class Initial:
     def __post_init__(self) -> None:
         fresh = (self.fresh,) if isinstance(self.fresh, str) else tuple(self.fresh)
         object.__setattr__(self, "fresh", fresh)
-        if isinstance(self.repeat, bool) or not isinstance(self.repeat, int) or self.repeat < 0:
-            raise Refusal(f"`repeat` must be a whole number, at least 0; got {self.repeat!r}.")
+        check_whole("repeat", self.repeat, 0)
 
 
 class Start(NamedTuple):
@@ -58,11 +58,7 @@ class Start(NamedTuple):
 
 
 def start_of(initial: Any, shapes: Variables) -> Start:
-    """The `initial` argument of `fit` as variables of a model with these shapes.
-
-    Raises:
-        Refusal: they do not fit the model, or the file can't be read.
-    """
+    """The `initial` argument of `fit` as variables of a model with these shapes."""
     if initial is None:
         return Start()
     if isinstance(initial, Variables):
@@ -75,19 +71,16 @@ def start_of(initial: Any, shapes: Variables) -> Start:
             "`initial` must be Variables(params, state), a path or Initial(path, ...); "
             f"got {type(initial).__name__}."
         )
-    with _opened(initial) as (said, stored):
-        return _taken(initial, said, _renamed(stored, initial.rename), shapes)
+    with _opened(initial) as (source, stored):
+        return _taken(initial, source, _renamed(stored, initial.rename), shapes)
 
 
 def _check(initial: Variables, wanted: Variables) -> None:
-    """Check that the variables have the model's structure and shapes."""
     found, shapes = str(jax.tree.structure(initial)), str(jax.tree.structure(wanted))
     if found != shapes:
         raise Refusal(f"`initial` must be built as the variables of the model are, {shapes}; got {found}.")
-    for (path, leaf), shape in zip(
-        jax.tree_util.tree_leaves_with_path(initial), jax.tree.leaves(wanted), strict=True
-    ):
-        name = jax.tree_util.keystr(path, simple=True, separator="/")
+    leaves = jax.tree.leaves(initial), jax.tree.leaves(wanted)
+    for name, leaf, shape in zip(names_of(initial), *leaves, strict=True):
         if np.shape(leaf) != shape.shape:
             raise Refusal(f"`initial` must have {name} of shape {shape.shape}; got {np.shape(leaf)}.")
         if jax.eval_shape(jax.numpy.asarray, leaf).dtype != shape.dtype:
@@ -117,7 +110,7 @@ def _opened(initial: Initial) -> Iterator[tuple[str, dict[str, Stored]]]:
         with safe_open(path, framework="numpy") as file:
             names = list(file.keys())
             repeats = {name.partition("/")[0] for name in names if re.match(r"\d+/(params|state)/", name)}
-            said, before = path.name, ""
+            source, before = path.name, ""
             if repeats:
                 if str(initial.repeat) not in repeats:
                     raise Refusal(
@@ -125,16 +118,12 @@ def _opened(initial: Initial) -> Iterator[tuple[str, dict[str, Stored]]]:
                         f"got {initial.repeat}."
                     )
                 before = f"{initial.repeat}/"
-                said = f"{path.parent.name or path.parent} (repeat {initial.repeat + 1})"
+                source = f"{path.parent.name or path.parent} (repeat {initial.repeat + 1})"
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+            stored = {name: Stored(shapes[name], partial(file.get_tensor, name)) for name in names}
             yield (
-                said,
-                {
-                    name.removeprefix(before): Stored(
-                        tuple(file.get_slice(name).get_shape()), partial(file.get_tensor, name)
-                    )
-                    for name in names
-                    if name.startswith(before)
-                },
+                source,
+                {name.removeprefix(before): stored[name] for name in names if name.startswith(before)},
             )
     except (OSError, SafetensorError) as error:
         raise Refusal(f'"{path}" can\'t be read as safetensors: {error}.') from error
@@ -164,55 +153,57 @@ def _renamed(stored: dict[str, Stored], rename: Mapping[str, str]) -> dict[str, 
     return found
 
 
-def _taken(initial: Initial, said: str, stored: dict[str, Stored], shapes: Variables) -> Start:
-    names, leaves = names_of(shapes), jax.tree.leaves(shapes)
-    wanted = {_bare(name): tuple(leaf.shape) for name, leaf in zip(names, leaves, strict=True)}
+def _taken(initial: Initial, source: str, stored: dict[str, Stored], shapes: Variables) -> Start:
+    leaves = dict(zip(map(_bare, names_of(shapes)), jax.tree.leaves(shapes), strict=True))
+    wanted = {name: tuple(leaf.shape) for name, leaf in leaves.items()}
     fresh = matching(initial.fresh, list(wanted), "fresh")
     needed = {name: shape for name, shape in wanted.items() if name not in fresh}
     if not needed:
-        raise Refusal(f"`fresh` must leave parameters that are taken from {said}; it names all of them.")
+        raise Refusal(f"`fresh` must leave parameters that are taken from {source}; it names all of them.")
     found = [name in stored for name in needed]
     # Default Keras names such as "dense" or "conv2d" may match by accident.
     by_name = all(found) if _of_keras(Path(initial.path)) else any(found)
-    pairs = {name: name for name in needed if name in stored} if by_name else _by_shape(needed, stored, said)
+    pairs = (
+        {name: name for name in needed if name in stored} if by_name else _by_shape(needed, stored, source)
+    )
     for name, shape in needed.items():
         layer = name.rpartition("/")[0] or name
         remedy = f"Draw it anew with {option('fresh', [layer], of='ep.Initial')}"
         if name not in pairs:
             there = ", ".join(list(stored)[:8]) + (", …" if len(stored) > 8 else "")
-            raise Refusal(f"{said} must have {name} {shape}; it has {there}. {remedy}, or rename it.")
+            raise Refusal(f"{source} must have {name} {shape}; it has {there}. {remedy}, or rename it.")
         if stored[pairs[name]].shape != shape:
             raise Refusal(
-                f"{said} must have {name} of shape {shape}; it is {stored[pairs[name]].shape}. {remedy}."
+                f"{source} must have {name} of shape {shape}; it is {stored[pairs[name]].shape}. {remedy}."
             )
-    values = {name: _read(said, pairs[name], stored, leaf) for name, leaf in _leaves(shapes) if name in pairs}
+    values = {
+        name: _read(source, pairs[name], stored, leaf) for name, leaf in leaves.items() if name in pairs
+    }
     variables: Variables = jax.tree_util.tree_map_with_path(
         lambda path, _: values.get(_bare(jax.tree_util.keystr(path, simple=True, separator="/"))), shapes
     )
-    return Start(variables, _notes(said, by_name, pairs, stored, sorted(fresh)))
+    return Start(variables, _notes(source, by_name, pairs, stored, sorted(fresh)))
 
 
-def _leaves(shapes: Variables) -> Iterator[tuple[str, Any]]:
-    return zip(map(_bare, names_of(shapes)), jax.tree.leaves(shapes), strict=True)
-
-
-def _read(said: str, name: str, stored: dict[str, Stored], leaf: Any) -> NDArray[Any]:
+def _read(source: str, name: str, stored: dict[str, Stored], leaf: Any) -> NDArray[Any]:
     array = np.asarray(stored[name].read())
     if array.dtype.kind not in "fiub" and str(array.dtype) != "bfloat16":
-        raise Refusal(f"{said} must hold numbers; {name} is {array.dtype}.")
+        raise Refusal(f"{source} must hold numbers; {name} is {array.dtype}.")
     found = np.ascontiguousarray(array, dtype=leaf.dtype)
     if not np.isfinite(found).all():
-        raise Refusal(f"{said} must hold finite numbers; {name} has others. Take another file.")
+        raise Refusal(f"{source} must hold finite numbers; {name} has others. Take another file.")
     return found
 
 
-def _by_shape(needed: Mapping[str, tuple[int, ...]], stored: dict[str, Stored], said: str) -> dict[str, str]:
+def _by_shape(
+    needed: Mapping[str, tuple[int, ...]], stored: dict[str, Stored], source: str
+) -> dict[str, str]:
     """The counterpart of each array, layer by layer, if there is exactly one way."""
     for name, one in stored.items():
         if name.endswith("weight") and len(one.shape) > 1:
             raise Refusal(
-                f'{said} seems to be of PyTorch ("{name}"), whose kernels have their axes in another order. '
-                "Save them transposed, with the names of this model."
+                f'{source} seems to be of PyTorch ("{name}"), whose kernels have their axes in another '
+                "order. Save them transposed, with the names of this model."
             )
     ours = _by_signature(needed)
     theirs = _by_signature({name: one.shape for name, one in stored.items()})
@@ -223,7 +214,7 @@ def _by_shape(needed: Mapping[str, tuple[int, ...]], stored: dict[str, Stored], 
         if others and (len(others) != len(layers) or not together):
             raise Refusal(
                 f"`initial` must be of one meaning; {', '.join(layer.way for layer in layers)} could each be "
-                f"any of {', '.join(layer.way for layer in others)} in {said}, with the same shapes. Say "
+                f"any of {', '.join(layer.way for layer in others)} in {source}, with the same shapes. Say "
                 "which with Initial(path, rename={...})."
             )
         for layer, other in zip(layers, others, strict=False):
@@ -275,20 +266,19 @@ def _numbered(way: str) -> list[Any]:
 
 
 def _notes(
-    said: str, by_name: bool, pairs: Mapping[str, str], stored: dict[str, Stored], fresh: Sequence[str]
+    source: str, by_name: bool, pairs: Mapping[str, str], stored: dict[str, Stored], fresh: Sequence[str]
 ) -> tuple[str, ...]:
     if by_name:
-        notes = [f"starts from {said}: {len(pairs)} arrays, by their names"]
+        notes = [f"starts from {source}: {len(pairs)} arrays, by their names"]
     else:
         layers = {name.rpartition("/")[0]: other.rpartition("/")[0] for name, other in pairs.items()}
         each = ", ".join(f"{other} → {name}" for name, other in layers.items())
-        notes = [f"starts from {said}: {len(pairs)} arrays, by the shapes of their layers ({each})"]
+        notes = [f"starts from {source}: {len(pairs)} arrays, by the shapes of their layers ({each})"]
     if fresh:
         notes.append(f"drawn anew: {', '.join(fresh)}")
     rest = [name for name in stored if name not in pairs.values()]
     if rest:
-        shown = ", ".join(rest[:6]) + (f" and {len(rest) - 6} more" if len(rest) > 6 else "")
-        notes.append(f"of {said} not used: {shown}")
+        notes.append(f"of {source} not used: {first_of(rest, 6)}")
     return tuple(notes)
 
 

@@ -6,12 +6,10 @@ accelerators. Importing this imports Flax.
 
 from epochal.nn.basic import Dense, Embed, masked_mean
 from epochal.nn.cnn import CNN
-from epochal.nn.convolution import Conv, convolve
+from epochal.nn.convolution import Conv, convolve, max_pool
 from epochal.nn.network import Network
-from epochal.nn.pooling import max_pool
 from epochal.nn.recurrent import Recurrent, gru, lstm
-from epochal.nn.sequence import GRU, LSTM
-from epochal.nn.stateful import Stateful
+from epochal.nn.sequence import GRU, LSTM, Stateful
 from epochal.nn.text import TextClassifier
 
 NETWORKS: dict[str, type[Network]] = {

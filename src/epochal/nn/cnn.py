@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import jax
 from flax import nnx
 
 from epochal.errors import Refusal
 from epochal.models import ACTIVATIONS, seen
-from epochal.nn.basic import Dense
-from epochal.nn.convolution import Conv, windows
-from epochal.nn.network import Network, Shape, check_activation, check_share, check_whole
-from epochal.nn.pooling import max_pool
-from epochal.nn.start import Glorot, before
+from epochal.models.built_in import check_activation, check_share, check_whole
+from epochal.nn.basic import Dense, Glorot, before
+from epochal.nn.convolution import Conv, max_pool, windows
+from epochal.nn.network import Network, Shape
 
 ASCENDING = ("relu", "tanh", "sigmoid", "elu", "leaky_relu", "softplus", "identity")
 """Monotonic activations: the largest value stays the largest, so pooling may come first."""
@@ -53,6 +52,7 @@ class CNN(Network):
     """
 
     kind: ClassVar[str] = "cnn"
+    positional: ClassVar[str] = "filters"
     evaluation_rows: ClassVar[int] = 256
     filters: tuple[int, ...]
     kernel: int
@@ -101,12 +101,6 @@ class CNN(Network):
         set_(self, "axes", axes)
         set_(self, "outputs", None if outputs is None else check_whole("outputs", outputs))
 
-    @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        rest = {name: value for name, value in settings.items() if name not in ("kind", "filters")}
-        return cls(*settings["filters"], **rest)
-
     def sizes(self, shape: Shape) -> list[Shape]:
         """(*axes, channels) of a sample and after each convolution with its pooling."""
         found = [self._with_channels(shape)]
@@ -116,10 +110,11 @@ class CNN(Network):
                 axes = _slid(axes, self.kernel, self.stride, self.padding)
                 axes = _slid(axes, self.pool, self.pool, "valid")
             except Refusal as error:
+                why = error.sentence[:1].lower() + error.sentence[1:]
                 raise Refusal(
                     f"samples of shape {shape} are too small for {len(self.filters)} convolutions with "
                     f"kernel={self.kernel}, stride={self.stride}, pool={self.pool}: at convolution "
-                    f"{layer + 1}, {_lower(error)}"
+                    f"{layer + 1}, {why}"
                 ) from None
             found.append((*axes, filters))
         return found
@@ -136,24 +131,13 @@ class CNN(Network):
             )
         return shape
 
-    @property
-    def depth(self) -> int:
-        """Number of layers."""
-        return len(self.filters) + len(self.dense) + 1
-
     def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
         """The module for samples of that shape."""
         return _Module(self, shape, rngs)
 
 
-def _lower(error: Refusal) -> str:
-    return error.sentence[:1].lower() + error.sentence[1:]
-
-
 def _slid(sizes: list[int], window: int, stride: int, padding: str) -> list[int]:
-    """The output sizes of a sliding window."""
-    axes = range(len(sizes))
-    pads = windows(sizes, [window for _ in axes], [stride for _ in axes], padding)
+    pads = windows(sizes, [window] * len(sizes), [stride] * len(sizes), padding)
     return [(size + sum(pad) - window) // stride + 1 for size, pad in zip(sizes, pads, strict=True)]
 
 
@@ -162,17 +146,10 @@ class _Module(nnx.Module):
         sizes, settings = network.sizes(shape), network
         self.settings, self.sample = settings, sizes[0]
         start = before(settings.activation)
+        window, strides = (settings.kernel,) * settings.axes, (settings.stride,) * settings.axes
+        options: dict[str, Any] = {"strides": strides, "padding": settings.padding.upper(), "start": start}
         self.convolutions = nnx.List(
-            Conv(
-                channels,
-                filters,
-                (settings.kernel,) * settings.axes,
-                strides=(settings.stride,) * settings.axes,
-                padding=settings.padding.upper(),
-                start=start,
-                rngs=rngs,
-            )
-            for channels, filters in pairwise(size[-1] for size in sizes)
+            Conv(*channels, window, **options, rngs=rngs) for channels in pairwise(size[-1] for size in sizes)
         )
         if settings.batch_norm:
             self.norms = nnx.List(nnx.BatchNorm(size[-1], momentum=0.9, rngs=rngs) for size in sizes[1:])

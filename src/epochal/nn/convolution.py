@@ -1,4 +1,4 @@
-"""Convolution as shifted slices and one matrix product.
+"""Convolution as shifted slices and one matrix product, and max pooling over them.
 
     patches[b, y, x] = the kernel's window of inputs at (y, x), as one row
     outputs          = patches @ kernel
@@ -7,15 +7,22 @@ The gradients are products, too: that of the kernel is patchesᵀ @ gradient, th
 columns of gradient @ kernelᵀ back where their slices came from. Patches are made again for it, so that
 nothing but the inputs is kept between the two passes. Images of one channel need no patches, and windows of
 3 x 3 over many channels have a way with fewer multiplications (`epochal.nn.winograd`).
+
+Accelerators take the vendor's kernels. On a CPU, XLA's convolution inside a compiled loop is naive and
+single-threaded, and this form is faster (docs/log.md).
+
+The maximum of a pooling is taken over shifted slices, too, and the index of the winning slice is kept: the
+gradient goes back to that slice, the first one among equals, as in PyTorch and XLA. The inputs need not be
+kept. Used on every device: XLA's own gradient is slow on a CPU, and has no deterministic form on a GPU.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -23,8 +30,7 @@ from flax import nnx
 from jax import lax
 
 from epochal.errors import Refusal
-from epochal.nn import lowering
-from epochal.nn.start import Start, he, started
+from epochal.nn.basic import Start, he, started
 from epochal.nn.winograd import convolve_3x3, gradient_3x3
 
 Padding = str | Sequence[tuple[int, int]]
@@ -40,11 +46,13 @@ LEAST_CHANNELS = 8
 _AXES = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC")}
 
 
-def windows(sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: Padding) -> Pads:
-    """The padding before and after each axis, for "SAME", "VALID" or pairs of numbers.
+def form() -> Literal["slices", "vendor"]:
+    """The form that is fast on the default device."""
+    return "slices" if jax.default_backend() == "cpu" else "vendor"
 
-    Raises:
-        Refusal: a window that is larger than the padded axis.
+
+def windows(sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: Padding) -> Pads:
+    """The padding of each axis, for "SAME", "VALID" or pairs of numbers; too large a window is refused.
 
     >>> windows((28, 28), (3, 3), (1, 1), "SAME")
     ((1, 1), (1, 1))
@@ -86,25 +94,46 @@ def convolve(
     steps = tuple(strides) or (1,) * len(window)
     pads = windows(inputs.shape[1:-1], window, steps, padding)
     inputs = inputs.astype(kernel.dtype)
-    if lowering.form() == "slices":
+    if form() == "slices":
         return _sliced(inputs, kernel, steps, pads)
     return lax.conv_general_dilated(inputs, kernel, steps, pads, dimension_numbers=_AXES[len(window)])
 
 
-def _slices(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> Iterator[jax.Array]:
+def slices(
+    inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads, fill: float = 0
+) -> Iterator[jax.Array]:
     """The inputs at each position of the window, (batch, *outputs, channels)."""
-    padded = jnp.pad(inputs, ((0, 0), *pads, (0, 0)))
-    batch, *sizes, channels = padded.shape
+    if any(map(any, pads)):
+        inputs = jnp.pad(inputs, ((0, 0), *pads, (0, 0)), constant_values=fill)
+    batch, *sizes, channels = inputs.shape
     outputs = [(size - width) // step + 1 for size, width, step in zip(sizes, window, strides, strict=True)]
     for offset in itertools.product(*map(range, window)):
         ends = [low + (out - 1) * step + 1 for low, out, step in zip(offset, outputs, strides, strict=True)]
-        yield lax.slice(padded, (0, *offset, 0), (batch, *ends, channels), (1, *strides, 1))
+        yield lax.slice(inputs, (0, *offset, 0), (batch, *ends, channels), (1, *strides, 1))
+
+
+def spread(
+    gradients: Iterable[jax.Array], shape: Sizes, window: Sizes, strides: Sizes, pads: Pads
+) -> jax.Array:
+    """The gradient of inputs of that shape from those of their `slices`, added up in float32."""
+    total = jnp.zeros(shape, jnp.float32)
+    for gradient, offset in zip(gradients, itertools.product(*map(range, window)), strict=True):
+        # Spread by the strides, shifted, cut to the inputs.
+        edges = [(0, 0, 0)]
+        for at, step, (low, _), size, out in zip(
+            offset, strides, pads, shape[1:-1], gradient.shape[1:-1], strict=True
+        ):
+            before = at - low
+            edges.append((before, size - before - ((out - 1) * step + 1), step - 1))
+        edges.append((0, 0, 0))
+        total += lax.pad(gradient, jnp.zeros((), gradient.dtype), edges)
+    return total
 
 
 def _patches(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> jax.Array:
     """(batch, *outputs, window * channels): the window of inputs of each output, as a row."""
-    slices = list(_slices(inputs, window, strides, pads))
-    return jnp.concatenate(slices, axis=-1) if len(slices) > 1 else slices[0]
+    parts = list(slices(inputs, window, strides, pads))
+    return jnp.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
 
 
 def _way(kernel: jax.Array, strides: Sizes) -> str:
@@ -133,9 +162,8 @@ def _forward(inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads) -
         outputs, residuals = convolve_3x3(inputs, kernel, pads)
         return outputs, (inputs, kernel, residuals)
     if way == "taps":
-        slices = _slices(inputs, window, strides, pads)
-        taps = kernel.reshape(-1, kernel.shape[-1])
-        outputs = sum((one * tap for one, tap in zip(slices, taps, strict=True)), jnp.zeros(()))
+        parts, taps = slices(inputs, window, strides, pads), kernel.reshape(-1, kernel.shape[-1])
+        outputs = sum((one * tap for one, tap in zip(parts, taps, strict=True)), jnp.zeros(()))
         # The barrier keeps each pooling window from recomputing its outputs.
         return lax.optimization_barrier(outputs), (inputs, kernel, None)
     patches = _patches(inputs, window, strides, pads)
@@ -151,25 +179,15 @@ def _backward(strides: Sizes, pads: Pads, residuals: Any, gradient: jax.Array) -
         return gradient_3x3(transformed, gradient, inputs.shape, pads)
     rows = gradient.reshape(-1, filters)
     if way == "taps":
-        columns_of = jnp.stack(list(_slices(inputs, window, strides, pads))).reshape(prod(window), -1)
+        columns_of = jnp.stack(list(slices(inputs, window, strides, pads))).reshape(prod(window), -1)
         of_kernel = (columns_of @ rows).reshape(kernel.shape)
     else:
         patches = _patches(inputs, window, strides, pads)
         of_kernel = (patches.reshape(len(rows), -1).T @ rows).reshape(kernel.shape)
 
     columns = (rows @ kernel.reshape(-1, filters).T).reshape(*gradient.shape[:-1], prod(window), channels)
-    of_inputs = jnp.zeros(inputs.shape, jnp.float32)
-    for number, offset in enumerate(itertools.product(*map(range, window))):
-        # Return the slice's gradient: spread by the strides, shifted, cut to the inputs.
-        edges = [(0, 0, 0)]
-        for at, step, (low, _), size, out in zip(
-            offset, strides, pads, inputs.shape[1:-1], gradient.shape[1:-1], strict=True
-        ):
-            before = at - low
-            edges.append((before, size - before - ((out - 1) * step + 1), step - 1))
-        edges.append((0, 0, 0))
-        of_inputs += lax.pad(columns[..., number, :], jnp.zeros((), columns.dtype), edges)
-    return of_inputs.astype(inputs.dtype), of_kernel
+    parts = (columns[..., number, :] for number in range(prod(window)))
+    return spread(parts, inputs.shape, window, strides, pads).astype(inputs.dtype), of_kernel
 
 
 _sliced.defvjp(_forward, _backward)
@@ -214,3 +232,68 @@ class Conv(nnx.Module):
         """Map (batch, ..., channels) to (batch, ..., filters)."""
         outputs = convolve(inputs, self.kernel[...], self.strides, self.padding)
         return outputs if self.bias is None else outputs + self.bias[...]
+
+
+# Pooling ----------------------------------------------------------------------------------------------------
+
+
+def max_pool(
+    inputs: jax.Array, window: Sequence[int], strides: Sequence[int] = (), padding: Padding = "VALID"
+) -> jax.Array:
+    """Max pooling.
+
+    Args:
+        inputs: (batch, ..., channels), with the axes of the window between.
+        window: the size along each axis.
+        strides: steps along each axis; the window's size by default.
+        padding: "VALID" (a rest at the end is dropped), "SAME", or pairs (low, high).
+
+    >>> max_pool(jnp.arange(16.0).reshape(1, 4, 4, 1), (2, 2))[0, :, :, 0].tolist()
+    [[5.0, 7.0], [13.0, 15.0]]
+    """
+    sizes, steps = tuple(window), tuple(strides) or tuple(window)
+    pads = windows(inputs.shape[1:-1], sizes, steps, padding)
+    return _largest(inputs, inputs.shape[1:-1], sizes, steps, pads)
+
+
+def _pool_forward(
+    inputs: jax.Array, sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads
+) -> tuple[jax.Array, jax.Array]:
+    dtype = jnp.int8 if prod(window) < 128 else jnp.int32
+    most, *others = slices(inputs, window, strides, pads, fill=-jnp.inf)
+    where = jnp.zeros(most.shape, dtype)
+    for number, one in enumerate(others, start=1):
+        larger = one > most
+        most, where = jnp.where(larger, one, most), jnp.where(larger, dtype(number), where)
+    return most, where
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
+def _largest(inputs: jax.Array, sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads) -> jax.Array:
+    return _pool_forward(inputs, sizes, window, strides, pads)[0]
+
+
+def _pool_backward(
+    sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads, where: jax.Array, gradient: jax.Array
+) -> tuple[jax.Array]:
+    if window == strides and all(pad == (0, 0) for pad in pads):
+        return (_tiled(sizes, window, where, gradient),)
+    zero = jnp.zeros((), gradient.dtype)
+    parts = (jnp.where(where == number, gradient, zero) for number in range(prod(window)))
+    shape = (len(gradient), *sizes, gradient.shape[-1])
+    return (spread(parts, shape, window, strides, pads).astype(gradient.dtype),)
+
+
+def _tiled(sizes: Sizes, window: Sizes, where: jax.Array, gradient: jax.Array) -> jax.Array:
+    """The gradient of windows that do not overlap: each input belongs to at most one."""
+    axes = tuple(range(2, 2 + 2 * len(window), 2))
+    numbers = jnp.arange(prod(window), dtype=where.dtype).reshape([n for w in window for n in (1, w)] + [1])
+    mine = jnp.expand_dims(where, axes) == numbers
+    spread = jnp.where(mine, jnp.expand_dims(gradient, axes), jnp.zeros((), gradient.dtype))
+    covered = [out * width for out, width in zip(gradient.shape[1:-1], window, strict=True)]
+    whole = spread.reshape(len(gradient), *covered, -1)
+    rest = [(0, size - done) for size, done in zip(sizes, covered, strict=True)]
+    return jnp.pad(whole, ((0, 0), *rest, (0, 0))) if any(high for _, high in rest) else whole
+
+
+_largest.defvjp(_pool_forward, _pool_backward)

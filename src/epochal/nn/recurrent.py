@@ -26,7 +26,7 @@ from flax import nnx
 from jax import lax
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.nn.start import Glorot, of_gates, started
+from epochal.nn.basic import Glorot, of_gates, started
 
 Carry = tuple[jax.Array, ...]
 Pair = tuple[jax.Array, jax.Array]
@@ -58,16 +58,10 @@ def _product(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
     return inputs @ kernel
 
 
-def _product_forward(inputs: jax.Array, kernel: jax.Array) -> tuple[jax.Array, Pair]:
-    return inputs @ kernel, (inputs, kernel)
-
-
-def _product_backward(residuals: Pair, gradients: jax.Array) -> Pair:
-    inputs, kernel = residuals
-    return gradients @ kernel.T, _of_product(inputs, gradients)
-
-
-_product.defvjp(_product_forward, _product_backward)
+_product.defvjp(
+    lambda inputs, kernel: (inputs @ kernel, (inputs, kernel)),
+    lambda residuals, gradients: (gradients @ residuals[1].T, _of_product(residuals[0], gradients)),
+)
 
 
 @jax.custom_vjp
@@ -89,13 +83,12 @@ def lstm(
     Returns:
         The states (T, B, U) and the last cell state (B, U).
     """
-    states, last, _ = _lstm_steps(projected, kernel, h, c, mask)
-    return states, last
+    return _lstm_forward(projected, kernel, h, c, mask)[0]
 
 
-def _lstm_steps(
-    projected: jax.Array, kernel: jax.Array, h: jax.Array, c: jax.Array, mask: jax.Array | None
-) -> tuple[jax.Array, jax.Array, Any]:
+def _lstm_forward(
+    projected: jax.Array, kernel: jax.Array, h: jax.Array, c: jax.Array, mask: jax.Array | None = None
+) -> tuple[Pair, Any]:
     def step(carry: Pair, x: Any) -> tuple[Pair, Any]:
         h, c = carry
         gates, on = x
@@ -107,14 +100,7 @@ def _lstm_steps(
 
     start = h.astype(kernel.dtype), _wide(c)
     (_, last), (states, memories, gates) = lax.scan(step, start, (projected, mask))
-    return states, last, (states, memories, gates, kernel, h, c, mask)
-
-
-def _lstm_forward(
-    projected: jax.Array, kernel: jax.Array, h: jax.Array, c: jax.Array, mask: jax.Array | None = None
-) -> tuple[Pair, Any]:
-    states, last, residuals = _lstm_steps(projected, kernel, h, c, mask)
-    return (states, last), residuals
+    return (states, last), (states, memories, gates, kernel, h, c, mask)
 
 
 def _lstm_backward(residuals: Any, gradients: Pair) -> Any:
@@ -171,11 +157,11 @@ def gru(
     Returns:
         The states (T, B, U).
     """
-    return _gru_steps(projected, kernel, bias, h, mask)[0]
+    return _gru_forward(projected, kernel, bias, h, mask)[0]
 
 
-def _gru_steps(
-    projected: jax.Array, kernel: jax.Array, bias: jax.Array, h: jax.Array, mask: jax.Array | None
+def _gru_forward(
+    projected: jax.Array, kernel: jax.Array, bias: jax.Array, h: jax.Array, mask: jax.Array | None = None
 ) -> tuple[jax.Array, Any]:
     units = h.shape[-1]
 
@@ -191,12 +177,6 @@ def _gru_steps(
 
     _, (states, gates) = lax.scan(step, _wide(h), (projected, mask))
     return states, (states, gates, kernel, bias, h, mask)
-
-
-def _gru_forward(
-    projected: jax.Array, kernel: jax.Array, bias: jax.Array, h: jax.Array, mask: jax.Array | None = None
-) -> tuple[jax.Array, Any]:
-    return _gru_steps(projected, kernel, bias, h, mask)
 
 
 def _gru_backward(residuals: Any, of_states: jax.Array) -> Any:

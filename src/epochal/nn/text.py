@@ -11,10 +11,10 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.nn.basic import Dense, Embed, masked_mean
-from epochal.nn.network import Network, Shape, check_share, check_whole
+from epochal.models.built_in import check_share, check_whole
+from epochal.nn.basic import Dense, Embed, he, masked_mean
+from epochal.nn.network import Network, Shape
 from epochal.nn.recurrent import Recurrent
-from epochal.nn.start import he
 
 KINDS = ("mean", "gru", "lstm")
 _BLOCK = 1 << 14
@@ -80,8 +80,8 @@ class TextClassifier(Network):
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
         """The inverse of `to_dict`."""
-        rest = {name: value for name, value in settings.items() if name not in ("kind", "reading")}
-        return cls(kind=settings["reading"], **rest)
+        options = {name: value for name, value in settings.items() if name not in ("kind", "reading")}
+        return cls(kind=settings["reading"], **options)
 
     def for_inputs(self, inputs: Any, vocabulary: int | None = None) -> Self:
         """The network with a vocabulary, if it has none: as given, or as the ids need."""
@@ -99,21 +99,13 @@ class TextClassifier(Network):
                 f"{largest:,}. Use TextClassifier(vocabulary={largest + 1})."
             )
 
-    def _checked(self, shape: Shape) -> int:
+    def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
+        """The module for samples of that shape."""
         if len(shape) != 1:
             raise Refusal(f"a TextClassifier needs samples of shape (length,), token ids; got {shape}.")
         if self.vocabulary is None:
             raise Refusal("`vocabulary` must be given where it can't be counted; got None.")
-        return self.vocabulary
-
-    @property
-    def depth(self) -> int:
-        """Number of layers."""
-        return 3
-
-    def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
-        """The module for samples of that shape."""
-        return _Module(self, self._checked(shape), rngs)
+        return _Module(self, self.vocabulary, rngs)
 
 
 def _largest(inputs: Any) -> int:

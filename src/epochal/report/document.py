@@ -14,7 +14,7 @@ from epochal.plan import Plan
 from epochal.report.forecast import Forecasts, forecasts_of
 from epochal.report.words import conditions
 from epochal.runs import ClassFigures, Run, Threshold
-from epochal.runs.results_table import results_table
+from epochal.runs.evaluation_text import results_table
 from epochal.training.describe import describe_model
 
 

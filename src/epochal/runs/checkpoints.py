@@ -22,23 +22,69 @@ import uuid
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from epochal.data.records import Damaged, Record, built
 from epochal.errors import Refusal, SaveFailed, reason
 from epochal.runs import disk
 from epochal.runs.disk import Written
-from epochal.runs.manifest import MANIFEST, NAME, Manifest
-from epochal.runs.sealed import parse, seal
+from epochal.runs.sealed import digest, parse, read_sealed, seal
 from epochal.runs.tensors import read_tensors, write_tensors
 
 FOLDER = "checkpoints"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
-_LEFT = re.compile(r"(tmp|trash)-.*")
 _ABOUT = "about"
+MANIFEST = "manifest.json"
+_FORMAT = 1
+_LARGEST = 16 << 20
+NAME = re.compile(r"[a-z0-9-]{1,100}")
+
+
+@dataclass(frozen=True)
+class Manifest(Record):
+    """The manifest of a checkpoint."""
+
+    updates: int
+    number: int
+    """Its number among the checkpoints of the run, from 1."""
+    value: float | None
+    """The monitored value, if any; lower is better."""
+    identity: dict[str, Any]
+    files: dict[str, Written] = field(default_factory=dict)
+    """By piece, in order."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"format": _FORMAT, "identity_sha256": digest(self.identity), **super().to_dict()}
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """The manifest of the checkpoint in the folder `path`."""
+        file = path / MANIFEST
+        document = read_sealed(file, _LARGEST)
+        if document.get("format") != _FORMAT:
+            raise Refusal(
+                f'"{file}" must have format {_FORMAT}, which this version of epochal reads; '
+                f"got {str(document.get('format'))[:20]}."
+            )
+        sealed = {name: document.pop(name, None) for name in ("format", "identity_sha256")}
+        try:
+            manifest = built(cls, document)
+            if not all(NAME.fullmatch(name) for name in manifest.files):
+                raise Damaged("a piece must have a name of a to z, 0 to 9 and hyphens")
+            if digest(manifest.identity) != sealed["identity_sha256"]:
+                raise Damaged("identity must have its SHA-256")
+        except Damaged as error:
+            raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error.what}).') from error
+        if path.name != str(manifest.updates):
+            raise Refusal(
+                f'"{file}" is damaged: it is of {manifest.updates:,} updates, and its folder is not.'
+            )
+        return manifest
 
 
 @dataclass(frozen=True)
@@ -61,25 +107,18 @@ class Loaded:
     updates: int
     identity: dict[str, Any]
     pieces: tuple[Piece, ...]
-    passed_over: tuple[str, ...]
-    """A sentence for each newer, damaged checkpoint."""
 
 
 class Checkpoints:
-    """Writes the checkpoints of one run folder; for its single writer, who holds the lock (`lock.locked`).
+    """Writes the checkpoints of one run folder; for its single writer, who holds the lock (`home.locked`).
 
     Args:
         folder: the run folder, which must exist. Leftovers of a dead writer are removed.
         identity: JSON that identifies the training; checkpoints of others are not used.
         keep_every: also keep every so many-th checkpoint, besides the last two and the best.
-
-    Raises:
-        Refusal: the folder can't be written.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], keep_every: int | None = None) -> None:
-        if keep_every is not None and keep_every < 1:
-            raise Refusal(f"keep_every must be at least 1; got {keep_every}.")
         self.folder = folder
         self._place = folder / FOLDER
         self._identity: dict[str, Any] = json.loads(json.dumps(identity, allow_nan=False))
@@ -94,9 +133,10 @@ class Checkpoints:
             )
         try:
             disk.make_folder(self._place)
-            self._sweep()
+            for left in [*self._place.glob("tmp-*"), *self._place.glob("trash-*")]:  # of a dead writer
+                disk.remove(left)
         except OSError as error:
-            raise Refusal(f'the run folder "{folder}" can\'t be written: {reason(error)}.') from error
+            raise disk.unwritable(folder, error) from error
         for path in find(folder):
             with suppress(Refusal):
                 self._manifests[int(path.name)] = Manifest.read(path)
@@ -129,7 +169,9 @@ class Checkpoints:
         Raises:
             SaveFailed: it can't be written; earlier checkpoints are intact.
         """
-        _check_names(pieces)
+        names = [piece.name for piece in pieces]
+        if len(set(names)) < len(names) or not all(map(NAME.fullmatch, names)):
+            raise ValueError(f"pieces must have names of their own, of a-z, 0-9 and hyphens; got {names}")
         path = self._place / str(updates)
         try:
             self._sound.pop(updates, None)
@@ -148,7 +190,6 @@ class Checkpoints:
         return "earlier checkpoints are kept" if find(self.folder) else "there is no earlier checkpoint"
 
     def _commit(self, path: Path, pieces: Sequence[Piece], value: float | None) -> None:
-        """Write, rename and verify."""
         number = 1 + max((one.number for one in self._manifests.values()), default=0)
         finite = None if value is None or not math.isfinite(value) else float(value)
         updates = int(path.name)
@@ -162,10 +203,12 @@ class Checkpoints:
                 f"The disk may be failing; {self.left}."
             ) from refusal
         self._manifests[updates], self._sound[updates] = manifest, True
-        self._copies = {
-            piece.name: _Copies.after(self._copies.get(piece.name), piece, files[piece.name], path)
-            for piece in pieces
-        }
+        before, self._copies = self._copies, {}
+        for piece in pieces:
+            old, written = before.get(piece.name), files[piece.name]
+            same = old is not None and old.of() is piece and old.written == written
+            earlier = old.last if old is not None and same else None
+            self._copies[piece.name] = _Copies(weakref.ref(piece), written, path, earlier)
 
     def _write(self, path: Path, pieces: Sequence[Piece], manifest: Manifest) -> dict[str, Written]:
         """Write a new folder and rename it; `manifest` is complete except for the files."""
@@ -195,20 +238,19 @@ class Checkpoints:
                 disk.check(source, copies.written)
                 if disk.link(source, file):
                     return copies.written
-        about = json.dumps(piece.about, allow_nan=False)
-        return write_tensors(file, piece.tensors, {_ABOUT: about})
+        return write_tensors(file, piece.tensors, {_ABOUT: json.dumps(piece.about, allow_nan=False)})
 
     def _retain(self, saved: int) -> None:
         """Keep the last two and the best valid ones, and every so many-th; remove the rest."""
-        kept = {saved}
+        stay = {saved}
         for updates in sorted(self._manifests, reverse=True):
-            if len(kept) < 2 and self._verifies(updates):
-                kept.add(updates)
+            if len(stay) < 2 and self._verifies(updates):
+                stay.add(updates)
         valued = [(one.value, updates) for updates, one in self._manifests.items() if one.value is not None]
-        kept |= {next((updates for _, updates in sorted(valued) if self._verifies(updates)), saved)}
+        stay |= {next((updates for _, updates in sorted(valued) if self._verifies(updates)), saved)}
         if self._keep_every is not None:
-            kept |= {u for u, one in self._manifests.items() if one.number % self._keep_every == 0}
-        self._discard([path for path in find(self.folder) if int(path.name) not in kept])
+            stay |= {u for u, one in self._manifests.items() if one.number % self._keep_every == 0}
+        self._discard([path for path in find(self.folder) if int(path.name) not in stay])
 
     def _verifies(self, updates: int) -> bool:
         """Whether a checkpoint is valid, as far as checked by this writer."""
@@ -233,13 +275,6 @@ class Checkpoints:
         for one in trash:
             disk.remove(one)
 
-    def _sweep(self) -> None:
-        """Remove leftovers of a dead writer."""
-        with os.scandir(self._place) as entries:
-            left = [self._place / entry.name for entry in entries if _LEFT.fullmatch(entry.name)]
-        for one in left:
-            disk.remove(one)
-
 
 @dataclass(frozen=True)
 class _Copies:
@@ -249,17 +284,6 @@ class _Copies:
     written: Written
     last: Path
     earlier: Path | None = None
-
-    @classmethod
-    def after(cls, before: _Copies | None, piece: Piece, written: Written, path: Path) -> _Copies:
-        same = before is not None and before.of() is piece and before.written == written
-        return cls(weakref.ref(piece), written, path, before.last if before is not None and same else None)
-
-
-def _check_names(pieces: Sequence[Piece]) -> None:
-    names = [piece.name for piece in pieces]
-    if len(set(names)) < len(names) or not all(map(NAME.fullmatch, names)):
-        raise ValueError(f"pieces must have names of their own, of a-z, 0-9 and hyphens; got {names}")
 
 
 # Reading, which needs no lock -------------------------------------------------------------------------------
@@ -276,11 +300,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def check(path: Path) -> Manifest:
-    """Verify a checkpoint, holding none of its arrays in memory.
-
-    Raises:
-        Refusal: a damaged checkpoint.
-    """
+    """Refuse a damaged checkpoint, holding none of its arrays in memory."""
     manifest = Manifest.read(path)
     for name, written in manifest.files.items():
         disk.check(_file(path, name), written)
@@ -288,13 +308,19 @@ def check(path: Path) -> Manifest:
 
 
 def load(path: Path) -> tuple[Manifest, tuple[Piece, ...]]:
-    """Read and verify a checkpoint.
-
-    Raises:
-        Refusal: it is damaged.
-    """
-    manifest = Manifest.read(path)
-    return manifest, tuple(_piece(path, name, written) for name, written in manifest.files.items())
+    """Read a checkpoint, or refuse a damaged one."""
+    manifest, pieces = Manifest.read(path), []
+    for name, written in manifest.files.items():
+        file = _file(path, name)
+        tensors, metadata = read_tensors(file, written)
+        try:
+            about = parse(metadata[_ABOUT])
+            if not isinstance(about, dict):
+                raise ValueError("what is about it must be an object")
+        except (LookupError, ValueError) as error:
+            raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error}).') from error
+        pieces.append(Piece(name, tensors, about))
+    return manifest, tuple(pieces)
 
 
 def newest(folder: Path) -> tuple[Loaded | None, tuple[str, ...]]:
@@ -306,22 +332,9 @@ def newest(folder: Path) -> tuple[Loaded | None, tuple[str, ...]]:
         except Refusal as refusal:
             passed_over.append(f"checkpoint {path.name} is passed over: {refusal.sentence}")
             continue
-        said = tuple(passed_over)
-        return Loaded(path, manifest.updates, manifest.identity, pieces, said), said
+        return Loaded(path, manifest.updates, manifest.identity, pieces), tuple(passed_over)
     return None, tuple(passed_over)
 
 
 def _file(path: Path, name: str) -> Path:
     return path / f"{name}.safetensors"
-
-
-def _piece(path: Path, name: str, written: Written) -> Piece:
-    file = _file(path, name)
-    tensors, metadata = read_tensors(file, written)
-    try:
-        about = parse(metadata[_ABOUT])
-        if not isinstance(about, dict):
-            raise ValueError("what is about it must be an object")
-    except (LookupError, ValueError) as error:
-        raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error}).') from error
-    return Piece(name, tensors, about)

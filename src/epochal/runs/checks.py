@@ -20,12 +20,11 @@ from epochal.common.faces import option
 from epochal.data import Task
 from epochal.data.records import Damaged
 from epochal.errors import Refusal
-from epochal.models import MLP, Model, Pairwise, as_model, shapes_of
-from epochal.runs import tensors as files
+from epochal.models import MLP, BuiltIn, Model, Pairwise, as_model, shapes_of
+from epochal.models.convert import NamedModel
 from epochal.runs.tensors import Tensors
 
 _SCORED = ("validation", "test")
-_DTYPES = ("float32", "float64", "uint8", "int32")
 _MOST = 2**31
 """Most values of a sample, target or table, so that a header can't demand any amount of memory."""
 
@@ -62,58 +61,30 @@ def one_line(value: object) -> str:
     return (text if len(text) <= 300 else f"{text[:300]}...").rstrip(".")
 
 
-def _there(path: Path, name: str) -> Path:
-    """A regular file of the folder; devices and pipes are refused."""
-    if not (path / name).is_file():
-        raise FileNotFoundError(name)
-    return path / name
-
-
 def read_table(path: Path, name: str) -> Any:
     """A table, if not larger in memory than any run's: a short file may expand to many rows."""
     import pyarrow.parquet as pq
     from pyarrow.lib import ArrowException
 
-    with reading(path, OSError, ArrowException), pq.ParquetFile(_there(path, name)) as file:
+    with reading(path, OSError, ArrowException), pq.ParquetFile(path / name) as file:
         values = file.metadata.num_rows * file.metadata.num_columns
         if values > _MOST:
             raise damaged(path, f"{name} must hold at most 2^31 values; got {values:,}")
         return file.read()
 
 
-def read_tensors(path: Path, name: str) -> Tensors:
-    """Arrays by name; not more than the file holds."""
-    with reading(path, OSError):
-        return files.read_tensors(_there(path, f"{name}.safetensors"))[0]
-
-
-def check_shape(path: Path, shape: object) -> tuple[int, ...]:
-    """The shape of a sample, from run.json."""
-    if (
-        not isinstance(shape, list)
-        or not 1 <= len(shape) <= 32
-        or not all(type(one) is int and 1 <= one <= _MOST for one in shape)
-        or math.prod(shape) > _MOST
-    ):
-        raise damaged(
-            path,
+def check_shape(shape: Any) -> None:
+    """Refuse what is no shape of a sample, from run.json."""
+    whole = isinstance(shape, list) and all(type(one) is int and 1 <= one <= _MOST for one in shape)
+    if not whole or not 1 <= len(shape) <= 32 or math.prod(shape) > _MOST:
+        raise Damaged(
             "data.shape must be 1 to 32 whole numbers, at least 1 each and at most 2^31 multiplied; "
-            f"got {one_line(shape)}",
+            f"got {one_line(shape)}"
         )
-    return tuple(shape)
-
-
-def check_dtype(path: Path, name: object) -> np.dtype[Any]:
-    """The stored dtype of samples, from run.json."""
-    if name not in _DTYPES:
-        raise damaged(path, f"data.dtype must be one of {', '.join(_DTYPES)}; got {one_line(name)}")
-    return np.dtype(str(name))
 
 
 def own_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Task) -> Model:
     """The caller's model, checked for such samples; an error here is not the folder's."""
-    from epochal.models.imported import NamedModel
-
     try:
         if isinstance(model, str):
             chosen: Model = NamedModel.of(model, shape, task.outputs)
@@ -129,35 +100,40 @@ def own_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Ta
         ) from error
 
 
+def network_class(kind: object) -> type[BuiltIn] | None:
+    """The class of a built-in network by its kind; None for other models."""
+    if kind not in ("cnn", "lstm", "gru", "text", "stateful"):
+        return MLP if kind == "mlp" else None
+    from epochal.nn import NETWORKS  # late: Flax is slow to import
+
+    return NETWORKS[str(kind)]
+
+
 def rebuilt_model(
     path: Path, settings: dict[str, Any], shape: tuple[int, ...], task: Task, tensors: Tensors
 ) -> Model:
     """The built-in model of the settings; a custom one has to be given."""
     kind = settings.get("kind")
-    if kind == "mlp":
+    network = network_class(kind)
+    if network is not None:
         with reading(path, *WRONG):
-            model = MLP.from_dict(settings).with_outputs(task.outputs)
+            model: Any = network.from_dict(settings).with_outputs(task.outputs)
         # Before tracing: the layers must match the file, however many the settings claim.
-        sizes = (math.prod(shape), *model.hidden, model.outputs)
-        for layer, size in enumerate(pairwise(sizes)):
-            kernel = tensors.get(f"0/params/{layer}/kernel")
-            if kernel is None or kernel.shape != size:
-                found = "none" if kernel is None else kernel.shape
-                raise damaged(
-                    path,
-                    f"layer {layer} must be {one_line(size)} as the settings say; the file has {found}",
-                )
-        return model
-    if kind in ("cnn", "lstm", "gru", "text", "stateful"):
-        from epochal.nn import NETWORKS
-
-        with reading(path, *WRONG):
-            network = NETWORKS[kind].from_dict(settings).with_outputs(task.outputs)
-        if network.depth > len(tensors):
+        if model.depth > len(tensors):
             raise damaged(
-                path, f"the settings have {network.depth:,} layers; the file has {len(tensors):,} arrays"
+                path, f"the settings have {model.depth:,} layers; the file has {len(tensors):,} arrays"
             )
-        return network
+        if isinstance(model, MLP):
+            sizes = (math.prod(shape), *model.hidden, model.outputs)
+            for layer, size in enumerate(pairwise(sizes)):
+                kernel = tensors.get(f"0/params/{layer}/kernel")
+                if kernel is None or kernel.shape != size:
+                    found = "none" if kernel is None else kernel.shape
+                    raise damaged(
+                        path,
+                        f"layer {layer} must be {one_line(size)} as the settings say; the file has {found}",
+                    )
+        return model
     if kind == "pairwise" and isinstance(settings.get("of"), dict) and len(shape) > 1:
         return Pairwise(rebuilt_model(path, settings["of"], shape[1:], task, tensors))
     if kind == "import":

@@ -24,7 +24,6 @@ CHOICE = "choice.json"
 TRIALS = "trials.jsonl"
 _REQUEST = "request.json"
 _MOST_REQUEST = 64 << 20
-_FOLDER = "folder=... in Python"
 _KINDS = {"comparison": "a comparison", "advice": "an advice"}
 
 
@@ -56,31 +55,31 @@ class ChoiceFolder:
     @property
     def answer(self) -> str:
         """The result in a sentence; empty until it has ended."""
-        found = None if self.result is None else self.result.get("answer")
-        return one_line(found, 400) if isinstance(found, str) else ""
+        answer = (self.result or {}).get("answer")
+        return one_line(answer, 400) if isinstance(answer, str) else ""
 
     @property
     def way_on(self) -> str:
         """How to resume it, if it has not ended: a sentence without its subject."""
-        kept = "1 training is kept" if self.trainings == 1 else f"{self.trainings:,} trainings are kept"
-        return f"has not ended ({kept}); {self.again} goes on with it"
+        count = "1 training is kept" if self.trainings == 1 else f"{self.trainings:,} trainings are kept"
+        return f"has not ended ({count}); {self.again} goes on with it"
 
     @property
     def again(self) -> str:
         """How to repeat or resume it from its finished trainings."""
-        return f"`{shlex.join(self.command)}`" if self.command else f"the same call with {_FOLDER}"
+        return f"`{shlex.join(self.command)}`" if self.command else "the same call with folder=... in Python"
 
     @property
     def sentence(self) -> str:
         """What the folder is, and what to do with it, where a trained run is needed."""
-        said = f'"{self.folder}" holds {self.called}'
+        subject = f'"{self.folder}" holds {self.called}'
         if self.result is None:
-            return f"{said} that {self.way_on}."
+            return f"{subject} that {self.way_on}."
         if self.result.get("recommended") is False:
-            return f"{said} that recommends nothing; it keeps no trained network."
+            return f"{subject} that recommends nothing; it keeps no trained network."
         which = "its best setting" if self.kind == "comparison" else "what it advises"
         how = f"`{shlex.join(self.train)}`" if self.train else f"`fit(model, data, **{self.kind}.options)`"
-        return f"{said}, which keeps no trained network; {how} trains with {which}."
+        return f"{subject}, which keeps no trained network; {how} trains with {which}."
 
 
 def read_choice(folder: str | Path) -> ChoiceFolder | None:
@@ -89,20 +88,11 @@ def read_choice(folder: str | Path) -> ChoiceFolder | None:
     kind = _kind(path)
     if kind is None:
         return None
-    found: Mapping[str, Any] = {}
-    with suppress(Refusal):
-        if (path / CHOICE).is_file():
-            found = read_sealed(path / CHOICE)
+    found = _written(path)
     result = found.get("result")
-    lines = (path / TRIALS).read_bytes().count(b"\n") if (path / TRIALS).is_file() else 0
-    return ChoiceFolder(
-        path,
-        kind,
-        _words(found.get("command")),
-        _words(found.get("train")),
-        result if isinstance(result, dict) else None,
-        lines,
-    )
+    trainings = (path / TRIALS).read_bytes().count(b"\n") if (path / TRIALS).is_file() else 0
+    command, train = _words(found.get("command")), _words(found.get("train"))
+    return ChoiceFolder(path, kind, command, train, result if isinstance(result, dict) else None, trainings)
 
 
 def refuse_choice(folder: str | Path) -> None:
@@ -124,10 +114,7 @@ def keep_choice(
     A command line that is not given is kept.
     """
     path = Path(folder)
-    before: Mapping[str, Any] = {}
-    with suppress(Refusal):
-        if (path / CHOICE).is_file():
-            before = read_sealed(path / CHOICE)
+    before = _written(path)
     document = {
         "command": list(command) or before.get("command", []),
         "train": list(train) or before.get("train", []),
@@ -138,6 +125,14 @@ def keep_choice(
         disk.remove(partial)
     disk.write(partial, [seal(document).encode()])
     disk.replace(partial, path / CHOICE)
+
+
+def _written(path: Path) -> dict[str, Any]:
+    """The content of choice.json; empty if there is none, or a damaged one."""
+    if (path / CHOICE).is_file():
+        with suppress(Refusal):
+            return read_sealed(path / CHOICE)
+    return {}
 
 
 def _kind(path: Path) -> str | None:
@@ -151,9 +146,7 @@ def _kind(path: Path) -> str | None:
         request = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(request, dict):
-        return None
-    kind = request.get("kind") or request.get("what")
+    kind = request.get("kind") or request.get("what") if isinstance(request, dict) else None
     return kind if isinstance(kind, str) and kind in _KINDS else None
 
 

@@ -23,47 +23,39 @@ def concerns_of(
 ) -> tuple[str, ...]:
     """Warnings, the most important first.
 
-    Args:
-        notes: notes on the data.
-        forecasts: by part, of windows of a series.
-        confusion: by part, (repeats, true, predicted) counts of classes.
-        classes: their names.
-        weighted: whether classes have weights.
+    Forecasts and confusion, (repeats, true, predicted) counts of classes, are by part; `weighted` tells
+    whether classes have weights.
 
     >>> concerns_of((), {}, {"validation": np.array([[[9, 0], [3, 0]]])}, ("no", "yes"), weighted=True)
     ('"yes" is never predicted, though 3 of 12 validation samples are of it.',)
     """
-    leaks = [note for note in notes if DETERMINES in note or SCATTERED in note]
-    found = [f"Leakage suspected: {note}" for note in leaks]
+    found = [f"Leakage suspected: {note}" for note in notes if DETERMINES in note or SCATTERED in note]
     for part, scores in list(forecasts.items())[-1:]:  # test if there is one
-        found += filter(None, [scores.concern(part)])
+        found.append(scores.concern(part))
     for part, counts in list(confusion.items())[-1:]:
-        found += _never_predicted(part, counts, classes, weighted)
-    return tuple(found)
+        found.append(_never_predicted(part, counts, classes, weighted))
+    return tuple(filter(None, found))
 
 
-def _never_predicted(
-    part: str, counts: NDArray[np.int64], classes: Sequence[str], weighted: bool
-) -> list[str]:
+def _never_predicted(part: str, counts: NDArray[np.int64], classes: Sequence[str], weighted: bool) -> str:
     """Classes that at least half of the repeats with samples of them never predict."""
     true, predicted = counts.sum(axis=2), counts.sum(axis=1)
     silent = ((true > 0) & (predicted == 0)).sum(axis=0)
     never = [k for k in range(len(classes)) if silent[k] and 2 * silent[k] >= (true[:, k] > 0).sum()]
     if not never:
-        return []
+        return ""
     repeats, total = len(counts), true.sum(axis=0)
     some, all_ = round(total[never].sum() / repeats), round(total.sum() / repeats)
     names = ", ".join(f'"{classes[k]}"' for k in never[:_MOST_NAMED])
     more = f" and {len(never) - _MOST_NAMED} more classes" if len(never) > _MOST_NAMED else ""
-    verb = "is" if len(never) == 1 else "are"
-    it = "it" if len(never) == 1 else "them"
+    verb, it = ("is", "it") if len(never) == 1 else ("are", "them")
     where = ""
     if predicted[:, never].any():
         least = "" if len(never) == 1 else "at least "
         where = f" in {least}{silent[never].min()} of {repeats} repeats"
     remedy = "" if weighted else f' `class_weight="balanced"` makes {it} count as much as the others.'
     are = "is" if some == 1 else "are"
-    return [
+    return (
         f"{names}{more} {verb} never predicted{where}, though {some:,} of {all_:,} {part} samples {are} of "
         f"{it}.{remedy}"
-    ]
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from epochal.common.faces import call
+from epochal.data.records import built
 from epochal.errors import Refusal
 from epochal.models.starts import Initial
 from epochal.runs import disk
@@ -30,11 +31,7 @@ RESULTS = (*_TABLES, *PARAMETERS, *_OPTIONAL, PAGE)
 
 
 def read_run(folder: Path) -> dict[str, Any]:
-    """The content of run.json.
-
-    Raises:
-        Refusal: no run folder, one whose training has not ended, damaged, or written by another version.
-    """
+    """The content of run.json, if the training has ended and this version of epochal reads it."""
     file = folder / RUN
     if not file.is_file():
         refuse_choice(folder)
@@ -47,7 +44,7 @@ def read_run(folder: Path) -> dict[str, Any]:
                 f"is kept. {call('ep.resume', str(folder))} begins it again."
             )
         raise Refusal(f'"{folder}" is not a run folder: it has no {RUN}. `epochal runs` lists the runs here.')
-    text = disk.read(file, limit=LIMIT).tobytes()
+    text = disk.read(file, limit=LIMIT)
     try:
         document = parse(text)
         format_ = document["format"]
@@ -62,34 +59,24 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
-    """The files that run.json lists, by name.
-
-    Raises:
-        Refusal: an unknown name, or a missing required file.
-    """
+    """The files that run.json lists, by name: all that are required, and no others than a run has."""
     files = document.get("files")
     if not isinstance(files, dict):
         raise damaged(folder, f"{RUN} lists no files")
-    for name in files:
-        if name not in RESULTS:
-            raise damaged(folder, f'{RUN} lists "{one_line(name)}", which is no file of a run')
-    for name in (*_TABLES, *PARAMETERS):
-        if name not in files:
-            raise damaged(folder, f"{RUN} does not list {name}")
+    if unknown := [name for name in files if name not in RESULTS]:
+        raise damaged(folder, f'{RUN} lists "{one_line(unknown[0])}", which is no file of a run')
+    if lacking := [name for name in (*_TABLES, *PARAMETERS) if name not in files]:
+        raise damaged(folder, f"{RUN} does not list {lacking[0]}")
     with reading(folder):
-        return {name: Written.from_dict(value) for name, value in files.items()}
+        return {name: built(Written, value) for name, value in files.items()}
 
 
 def check_start(initial: Any) -> None:
-    """Refuse initial parameters from a run folder that were changed since.
-
-    Args:
-        initial: of `fit`; other files are checked elsewhere.
-    """
-    given = initial.path if isinstance(initial, Initial) else initial
-    if not isinstance(given, str | Path):
+    """Refuse initial parameters from a run folder that were changed since."""
+    initial = initial.path if isinstance(initial, Initial) else initial
+    if not isinstance(initial, str | Path):
         return
-    path = Path(given).expanduser()
+    path = Path(initial).expanduser()
     file = path / PARAMETERS[0] if path.is_dir() else path
     if not file.is_file() or not (file.parent / RUN).is_file():
         return
@@ -104,13 +91,9 @@ def check_start(initial: Any) -> None:
 
 
 def check_files(folder: Path, files: Mapping[str, Written], parameters: bool) -> None:
-    """Refuse a folder with missing, changed or additional files.
+    """Refuse a folder with missing, changed or additional files; those with parameters only if they are read.
 
-    Args:
-        folder: the run folder.
-        files: those listed in run.json.
-        parameters: whether to check files with parameters, too. The page is never checked: it can be
-            rewritten.
+    The page is not checked: it can be rewritten.
     """
     for name, written in files.items():
         if name == PAGE or (name in PARAMETERS and not parameters):

@@ -12,6 +12,7 @@ import io
 import os
 import stat
 import sys
+import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -19,10 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from epochal.data.records import Damaged, Record, built
+from epochal.data.records import Record
 from epochal.errors import Refusal, reason
 
 _CHUNK = 8 << 20
@@ -36,14 +34,6 @@ class Written(Record):
 
     size: int
     sha256: str
-
-    @classmethod
-    def from_dict(cls, value: Any) -> Written:
-        """The inverse of `to_dict`."""
-        found = built(cls, value)
-        if found.size < 0:
-            raise Damaged(f"a file must have at least 0 bytes; got {found.size}")
-        return found
 
 
 class _Hash:
@@ -76,87 +66,34 @@ class _Hash:
         return self._digest.hexdigest()
 
 
-class Writer(io.RawIOBase):
-    """A new file, written sequentially and hashed on the way."""
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o666)
-        self._hash = _Hash()
-        self._size = 0
-        self.written = Written(0, "")
-        """Size and hash, known when finished."""
-
-    def writable(self) -> bool:
-        """It is for writing only."""
-        return True
-
-    def tell(self) -> int:
-        """Bytes written up to here."""
-        return self._size
-
-    def write(self, data: Any) -> int:
-        """Write all bytes, retrying partial writes."""
-        view = memoryview(data).cast("B")
-        for start in range(0, len(view), _CHUNK):
-            chunk = view[start : start + _CHUNK]
-            self._hash.update(chunk)
-            try:
-                self._put(chunk)
-            finally:
-                self._hash.wait()  # the caller may reuse the buffer
-            self._set_off(self._size + start, len(chunk))
-        self._size += len(view)
-        return len(view)
-
-    def _set_off(self, start: int, count: int) -> None:
-        """Start writeback of large chunks, so that the final sync is short."""
-        if count == _CHUNK and _DONTNEED is not None:
-            with suppress(OSError):
-                os.posix_fadvise(self._descriptor, start, count, _DONTNEED)
-
-    def _put(self, chunk: memoryview) -> None:
-        while chunk:
-            chunk = chunk[os.write(self._descriptor, chunk) :]
-
-    def finish(self, keep: bool = True) -> None:
-        """Sync, if the file is kept, and close it."""
-        self.written = Written(self._size, self._hash.end())
-        descriptor, self._descriptor = self._descriptor, -1
-        try:
-            if keep:
-                _flush(descriptor)
-        finally:
-            os.close(descriptor)
-            super().close()
-
-    def close(self) -> None:
-        """Ignored: libraries close their files; `finish` closes this one."""
-
-
 _PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _DONTNEED = getattr(os, "POSIX_FADV_DONTNEED", None)
 """Linux takes it as a hint to write dirty pages."""
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[Writer]:
-    """A new file, synced and closed at the end; its name lasts once its folder is synced."""
-    writer = Writer(path)
+def write(path: Path, pieces: Iterable[Any]) -> Written:
+    """Write a new file from buffers, synced and hashed; its name lasts once its folder is synced."""
+    hashing, size = _Hash(), 0
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o666)
     try:
-        yield writer
+        for piece in pieces:
+            view = memoryview(piece).cast("B")
+            for start in range(0, len(view), _CHUNK):
+                left = chunk = view[start : start + _CHUNK]
+                hashing.update(chunk)
+                while left:
+                    left = left[os.write(descriptor, left) :]
+                if len(chunk) == _CHUNK and _DONTNEED is not None:  # so that the sync is short
+                    with suppress(OSError):
+                        os.posix_fadvise(descriptor, size, _CHUNK, _DONTNEED)
+                size += len(chunk)
+        _flush(descriptor)
     except BaseException:
         with suppress(OSError):
-            writer.finish(keep=False)
+            os.close(descriptor)
         raise
-    writer.finish()
-
-
-def write(path: Path, pieces: Iterable[Any]) -> Written:
-    """Write a new file from buffers."""
-    with writing(path) as writer:
-        for piece in pieces:
-            writer.write(piece)
-    return writer.written
+    os.close(descriptor)
+    return Written(size, hashing.end())
 
 
 def _flush(descriptor: int) -> None:
@@ -191,6 +128,34 @@ def make_folder(path: Path) -> list[Path]:
         make(one)
         sync(one.parent)
     return missing
+
+
+def unwritable(folder: Path, error: Exception, more: str = "") -> Refusal:
+    """The refusal of a run folder that can't be written."""
+    why = reason(error) if isinstance(error, OSError) else str(error)
+    return Refusal(f'the run folder "{folder}" can\'t be written: {why}{more}.')
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which then gets its name; after an error nothing is left, new parents neither."""
+    made = path.parent / f".{path.name}-{uuid.uuid4().hex[:8]}"
+    above = [one for one in path.parents if not one.exists()]
+    try:
+        make_folder(path.parent)
+        make(made)
+        yield made
+        sync(made)
+        rename(made, path)
+        made = path
+        sync(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            remove(made)
+        with suppress(OSError):
+            for one in above:
+                remove_empty(one)
+        raise
 
 
 def rename(source: Path, target: Path) -> None:
@@ -253,66 +218,47 @@ def measure(path: Path) -> Written:
     return Written(count, hashing.end())
 
 
-def read(path: Path, expected: Written | None = None, limit: int | None = None) -> NDArray[np.uint8]:
-    """All bytes of a file.
-
-    Args:
-        path: the file.
-        expected: the expected size, checked before allocation, and hash.
-        limit: most bytes.
-
-    Raises:
-        Refusal: it can't be read, is no file, or not what was expected.
-    """
+def read(path: Path, expected: Written | None = None, limit: int | None = None) -> bytes:
+    """All bytes of a file; its expected size and the limit are checked before memory is taken."""
     hashing = _Hash()
-    try:
-        with _opened(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if limit is not None and size > limit:
-                raise Refusal(f'"{path}" must have at most {limit:,} bytes; got {size:,}.')
-            if expected is not None and size != expected.size:
-                raise _resized(path, expected.size, size)
-            content = np.empty(size, np.uint8)
-            view, count = content.data, 0
-            while count < size and (got := file.readinto(view[count : count + _THREADED])):
-                if expected is not None:
-                    hashing.update(view[count : count + got])
-                count += got
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    found = Written(count, hashing.end())
-    if expected is not None and count != size:
-        raise _resized(path, size, count)
-    if expected is not None and found != expected:
-        raise _changed(path)
-    return content[:count]
+    with _readable(path), _opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if limit is not None and size > limit:
+            raise Refusal(f'"{path}" must have at most {limit:,} bytes; got {size:,}.')
+        if expected is not None:
+            _compare(path, expected, size)
+        view, count = memoryview(bytearray(size)), 0
+        while count < size and (got := file.readinto(view[count : count + _THREADED])):
+            if expected is not None:
+                hashing.update(view[count : count + got])
+            count += got
+    found = hashing.end()
+    if expected is not None:
+        _compare(path, expected, count, found)
+    return bytes(view[:count])
 
 
 def check(path: Path, expected: Written) -> None:
     """Refuse a file with another size or SHA-256, in constant memory."""
-    try:
-        size = path.stat().st_size
-        if size != expected.size:
-            raise _resized(path, expected.size, size)
+    with _readable(path):
+        _compare(path, expected, path.stat().st_size)
         found = measure(path)
+    _compare(path, expected, found.size, found.sha256)
+
+
+def _compare(path: Path, expected: Written, size: int, sha256: str | None = None) -> None:
+    if size != expected.size:
+        raise Refusal(f'"{path}" is damaged: it must have {expected.size:,} bytes; it has {size:,}.')
+    if sha256 not in (None, expected.sha256):
+        raise Refusal(f'"{path}" is damaged: its content is not what was written (SHA-256).')
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise _unreadable(path, error) from error
-    if found.size != expected.size:
-        raise _resized(path, expected.size, found.size)
-    if found != expected:
-        raise _changed(path)
-
-
-def _unreadable(path: Path, error: OSError) -> Refusal:
-    return Refusal(f'"{path}" can\'t be read: {reason(error)}.')
-
-
-def _resized(path: Path, wanted: int, got: int) -> Refusal:
-    return Refusal(f'"{path}" is damaged: it must have {wanted:,} bytes; it has {got:,}.')
-
-
-def _changed(path: Path) -> Refusal:
-    return Refusal(f'"{path}" is damaged: its content is not what was written (SHA-256).')
+        raise Refusal(f'"{path}" can\'t be read: {reason(error)}.') from error
 
 
 @contextmanager

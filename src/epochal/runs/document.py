@@ -1,14 +1,16 @@
-"""The content of run.json as declared types, and checks of the tables against it.
+"""The content of run.json as declared types, its scores with their tables, and checks of the tables.
 
 Sizes and hashes guard against damage, not against a stranger's folder: each figure must have the type, and
-each table the length, that the program expects.
+each table the length, that the program expects. Figures and counts of the scores are in run.json; the target
+and prediction of each sample in predictions-{part}.parquet.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +18,23 @@ from numpy.typing import NDArray
 from epochal.curves import KINDS, Summary, Verdict
 from epochal.data import Task
 from epochal.data.records import Damaged, Measured, built, converted
-from epochal.runs.checks import check_shape, predictions_file, reading
+from epochal.runs.checks import WRONG, check_shape, damaged, predictions_file, read_table, reading
 from epochal.runs.contents import listed, read_run
 from epochal.runs.disk import Written
 from epochal.runs.forecast import ForecastScores, History
 from epochal.runs.outcome import Outcome, Scores
+from epochal.runs.per_class import ClassFigures
 from epochal.runs.record import Run
+from epochal.runs.tensors import Tensors
 from epochal.runs.threshold import Threshold
 
 
 @dataclass(frozen=True)
-class KeptScores:
+class WrittenScores:
     """What the best parameters reach on a part; a table says what each sample is predicted to be."""
 
     metrics: dict[str, Summary]
-    ensemble: dict[str, float | None]
+    ensemble: dict[str, Measured]
     corrected: bool
     confusion: Any = None
     confusion_at_threshold: Any = None
@@ -49,7 +53,7 @@ class Document:
     outcomes: tuple[Outcome, ...]
     order_seeds: tuple[int, ...]
     verdict: Verdict
-    scores: dict[str, KeptScores]
+    scores: dict[str, WrittenScores]
     baseline: dict[str, tuple[Measured, ...]]
     data: dict[str, Any]
     conditions: dict[str, Any]
@@ -62,43 +66,20 @@ class Document:
     history: dict[str, Any] | None = None
 
 
+_WHOLE: dict[str, Any] = dict.fromkeys(("batch_size", "epochs", "seed"), int)
 _INNER: dict[str, dict[str, Any]] = {
-    "data": {
-        "source": str,
-        "samples": int,
-        "target": str,
-        "notes": tuple[str, ...],
-        "fingerprint": str,
-        "sizes": dict[str, int],
-    },
-    "settings": {
-        "model": dict[str, Any],
-        "batch_size": int,
-        "epochs": int,
-        "repeats": int,
-        "loss": str,
-        "monitor": str,
-        "seed": int,
-    },
+    "data": dict[str, Any].fromkeys(("source", "target", "fingerprint"), str)
+    | {"samples": int, "notes": tuple[str, ...], "sizes": dict[str, int]}
+    | {"dtype": Literal["float32", "float64", "uint8", "int32"]},
+    "settings": _WHOLE | {"model": dict[str, Any], "repeats": int, "loss": str, "monitor": str},
     "conditions": {"date": str, "device": str},
-    "plan": {
-        "samples": int,
-        "batch_size": int,
-        "epochs": int,
-        "seed": int,
-        "order": str,
-        "remainder": str,
-    },
+    "plan": _WHOLE | {"samples": int, "order": str, "remainder": str},
 }
 """What is taken out of the parts that may hold more."""
 
 
 def read_document(path: Path) -> Document:
-    """What the run.json of a folder holds.
-
-    Raises:
-        Refusal: no run folder, one whose training has not ended, damaged, or written by another version.
-    """
+    """What the run.json of a folder holds."""
     value = read_run(path)
     listed(path, value)
     with reading(path):
@@ -118,24 +99,20 @@ def read_document(path: Path) -> Document:
             raise Damaged(
                 f"it must have a seed for each repeat; got {len(document.order_seeds)} for {repeats}"
             )
-        if [one.repeat for one in document.outcomes] != list(range(repeats)):
-            raise Damaged("its repeats must be counted from 0")
-        if any(one.updates < 0 for one in document.outcomes):
-            raise Damaged("outcome.updates must be at least 0")
-    check_shape(path, document.data.get("shape"))
+        counted = [one.repeat for one in document.outcomes] == list(range(repeats))
+        if not counted or any(one.updates < 0 for one in document.outcomes):
+            raise Damaged("its repeats and their updates must be counted from 0")
+        check_shape(document.data.get("shape"))
     return document
 
 
 def check_run(run: Run) -> None:
-    """Refuse tables with other lengths, types or repeats than the run's.
-
-    Raises:
-        Damaged: names the table.
-    """
+    """Refuse tables with other lengths, types or repeats than the run's."""
     curves = run.curves
-    for name in ("repeat", "update", "samples"):
-        _numbers("metrics.parquet", name, getattr(curves, name), "iu")
-    for name, column in {"epoch": curves.epoch, "seconds": curves.seconds, **curves.columns}.items():
+    for name in ("repeat", "update", "samples", "epoch", "seconds"):
+        kinds = "f" if name in ("epoch", "seconds") else "iu"
+        _numbers("metrics.parquet", name, getattr(curves, name), kinds)
+    for name, column in curves.columns.items():
         _numbers("metrics.parquet", name, column, "f")
     if len(curves) and not 0 <= int(curves.repeat.min()) <= int(curves.repeat.max()) < run.repeats:
         raise Damaged("metrics.parquet has repeats that the run has not")
@@ -157,32 +134,25 @@ def _numbers(table: str, name: str, column: Any, kinds: str) -> None:
 
 
 def _check_scores(part: str, scores: Scores, run: Run) -> None:
-    classes = len(run.task.classes)
-    due: tuple[int, ...] = (run.repeats, classes, classes)
-    if run.task.is_multilabel:
-        due = (run.repeats, classes, 2, 2)
+    classes, labels = len(run.task.classes), run.task.is_multilabel
+    shape = (run.repeats, classes, 2, 2) if labels else (run.repeats, classes, classes)
     for counts in (scores.confusion, scores.confusion_at_threshold):
-        fits = counts is None or counts.shape == due or run.task.is_regression
-        if counts is not None and (not fits or counts.min(initial=0) < 0):
+        if counts is None:
+            continue
+        if (counts.shape != shape and not run.task.is_regression) or counts.min(initial=0) < 0:
             raise Damaged(f"the counts of the {part} samples are not those of its classes and repeats")
-    for summary in scores.metrics.values():
-        if len(summary.per_repeat) != run.repeats:
-            raise Damaged(f"the figures of the {part} samples are not those of its repeats")
+    if any(len(summary.per_repeat) != run.repeats for summary in scores.metrics.values()):
+        raise Damaged(f"the figures of the {part} samples are not those of its repeats")
     file = f"predictions-{part}.parquet"
     for name in ("true", "predicted", "labels", "probabilities"):
         values: NDArray[Any] | None = getattr(scores, name)
         if values is not None and values.dtype.kind not in "fiu":
             raise Damaged(f"{name} in {file} must be numbers")
-    if (scores.true is None) != (scores.predicted is None) or (
-        scores.true is not None
-        and scores.predicted is not None
-        and scores.true.shape != scores.predicted.shape
-    ):
+    if getattr(scores.true, "shape", None) != getattr(scores.predicted, "shape", None):
         raise Damaged(f"{file} must have as many true as predicted values")
     if scores.labels is not None and scores.probabilities is not None:
         width = 1 if run.task.kind == "binary" else classes
-        most = 2 if run.task.is_multilabel else classes
-        if scores.probabilities.shape[2] != width or not _within(scores.labels, most):
+        if scores.probabilities.shape[2] != width or not _within(scores.labels, 2 if labels else classes):
             raise Damaged(f"{file} has other classes than the run")
 
 
@@ -197,3 +167,83 @@ def _check_history(history: History, run: Run) -> None:
         raise Damaged("history.parquet has series that the run has not")
     if len(run.rows) and not np.isin(run.rows, history.row).all():
         raise Damaged("history.parquet lacks rows of the run")
+
+
+# Scores -----------------------------------------------------------------------------------------------------
+
+
+def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[str, Any]:
+    """The scores for run.json; `per_class` is redundant, for other readers."""
+    names = ("metrics", "ensemble", "corrected", "confusion", "confusion_at_threshold")
+    return {name: getattr(scores, name) for name in names} | {"per_class": per_class}
+
+
+def predictions_table(scores: Scores, part: str) -> Any:
+    """The table of a part, repeat by repeat; None if there is nothing to keep."""
+    import pyarrow as pa
+
+    columns: Tensors = {}
+    if scores.labels is not None and scores.probabilities is not None:
+        repeats, samples, width = scores.probabilities.shape
+        columns["repeat"] = np.repeat(np.arange(repeats, dtype=np.int32), samples)
+        classes = scores.labels.astype(np.int32)
+        columns |= _columns(f"{part} class", classes.reshape(repeats * samples, *classes.shape[2:]))
+        columns |= _columns(f"{part} probability", scores.probabilities.reshape(-1, width))
+    for name in ("true", "predicted"):
+        if getattr(scores, name) is not None:
+            columns |= _columns(f"{part} {name}", np.asarray(getattr(scores, name)))
+    return pa.table(columns) if columns else None
+
+
+def read_scores(path: Path, part: str, written: WrittenScores) -> Scores:
+    """The scores of a part, as run.json and its table hold them."""
+    from pyarrow.lib import ArrowException
+
+    counts = {name: getattr(written, name) for name in ("confusion", "confusion_at_threshold")}
+    found: dict[str, Any] = {
+        name: None if value is None else _counts(path, part, value) for name, value in counts.items()
+    }
+    file = predictions_file(path, part)
+    if file.exists():
+        table = read_table(path, file.name)
+        with reading(path, *WRONG, ArrowException):
+            if "repeat" in table.column_names:
+                found |= _probabilities(path, table, part, len(found["confusion"]))
+            else:
+                found |= {name: _uncolumns(table, f"{part} {name}") for name in ("true", "predicted")}
+    return Scores(written.metrics, ensemble=written.ensemble, corrected=written.corrected, **found)
+
+
+def _counts(path: Path, part: str, value: Any) -> NDArray[np.int64]:
+    with reading(path, *WRONG):
+        counts = np.asarray(value)
+        if counts.dtype.kind == "i":
+            return counts
+    raise damaged(path, f"the counts of the {part} samples must be whole numbers")
+
+
+def _probabilities(path: Path, table: Any, part: str, repeats: int) -> dict[str, NDArray[Any]]:
+    labels, shares = _uncolumns(table, f"{part} class"), _uncolumns(table, f"{part} probability")
+    if labels is None or shares is None or table.num_rows % repeats:
+        raise damaged(path, f"the probabilities of the {part} samples are not those of {repeats} repeats")
+    return {
+        "labels": labels.reshape(repeats, -1, *labels.shape[1:]).astype(np.int64),
+        "probabilities": shares.reshape(repeats, -1, shares.shape[1]),
+    }
+
+
+def _columns(name: str, values: NDArray[Any]) -> Tensors:
+    """(n,) as one column, (n, m) as m of them, numbered from 1."""
+    if values.ndim == 1:
+        return {name: values}
+    return {f"{name} {k + 1}": column for k, column in enumerate(values.T)}
+
+
+def _uncolumns(table: Any, name: str) -> NDArray[Any] | None:
+    """The inverse of `_columns`."""
+    if name in table.column_names:
+        flat: NDArray[Any] = table.column(name).to_numpy()
+        return flat
+    count = sum(column.startswith(f"{name} ") for column in table.column_names)
+    columns = [table.column(f"{name} {k + 1}").to_numpy() for k in range(count)]
+    return np.stack(columns, axis=1) if columns else None

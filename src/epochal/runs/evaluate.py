@@ -18,10 +18,17 @@ from epochal.models import METRICS, metrics_for
 from epochal.models.losses import LOSSES, loss_for
 from epochal.runs.evaluation import Bin, Calibration, Evaluation, Residuals
 from epochal.runs.figures import blocks_of, ensemble_figures, logits_of, measured, summaries
-from epochal.runs.forecast import ForecastScores, score_forecasts
+from epochal.runs.forecast import score_forecasts
 from epochal.runs.overlap import hashes_of, overlap_of
-from epochal.runs.per_class import decided, label_confusion, per_class
-from epochal.runs.predict import in_units, outputs_of, read_samples, with_target, without_target
+from epochal.runs.per_class import confusion, decided, decisions, label_confusion, per_class
+from epochal.runs.predict import (
+    check_parameters,
+    in_units,
+    outputs_of,
+    read_samples,
+    with_target,
+    without_target,
+)
 from epochal.runs.record import Run
 
 _BINS = 10
@@ -39,8 +46,7 @@ def evaluate(
     reading: Reading = AS_FOUND,
 ) -> Evaluation:
     """See `Run.evaluate`; `reading` has the file options."""
-    if parameters not in ("best", "last"):
-        raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
+    check_parameters(parameters)
     if targets is not None:
         data = (data, targets)
     dataset = read_samples(run, data, skip_bad, partial=True, reading=reading)
@@ -49,22 +55,18 @@ def evaluate(
     if own := ", ".join(run.settings.get("own_metrics", {})):
         notes.append(f"your own metrics ({own}) are not evaluated here: a run does not hold them.")
     outputs = outputs_of(run, dataset, parameters)
-    each = [in_units(run, fitted, found, dataset) for fitted, found in zip(run.fitted, outputs, strict=True)]
-    evaluation = Evaluation(
+    of = _of_numbers if run.task.is_regression else _of_shares
+    return Evaluation(
         task=run.task,
         target=run.data["target"],
         source=dataset.source,
         rows=dataset.samples,
-        metrics={},
-        ensemble={},
         overlap=overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits),
         parameters=parameters,
         threshold=run.threshold,
         noticed=(*dataset.noticed, *notes, *run.remarks),
+        **of(run, in_units(run, outputs, dataset), dataset, _losses(run, outputs, dataset)),
     )
-    losses = _losses(run, outputs, dataset)
-    of = _of_numbers if run.task.is_regression else _of_shares
-    return of(run, evaluation, np.stack(each), dataset, losses)
 
 
 def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
@@ -99,10 +101,9 @@ def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[Float
     _, loss = loss_for(run.settings["loss"], run.task.kind)
     found = []
     for fitted, values in zip(run.fitted, outputs, strict=True):
-        targets = np.asarray(dataset.targets)
-        if fitted.target_scaling is not None:
-            targets = fitted.target_scaling.apply(targets)
-        found.append(np.asarray(loss(jnp.asarray(values), jnp.asarray(targets)), np.float64))
+        scaling, targets = fitted.target_scaling, np.asarray(dataset.targets)
+        scaled = targets if scaling is None else scaling.apply(targets)
+        found.append(np.asarray(loss(jnp.asarray(values), jnp.asarray(scaled)), np.float64))
     return found
 
 
@@ -120,9 +121,7 @@ def _over_repeats(
     return summaries(found, len(np.unique(units)), len(np.unique(block)), run.settings["loss"])
 
 
-def _of_shares(
-    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
-) -> Evaluation:
+def _of_shares(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Floats]) -> dict[str, Any]:
     """Metrics, confusion, class table and calibration from probabilities `(repeats, n, classes)`."""
     targets, names, mean = np.asarray(dataset.targets), run.task.classes, each.mean(axis=0)
     at, ensemble_at = {}, {}
@@ -135,35 +134,24 @@ def _of_shares(
     else:
         cuts = [None] * len(each) if run.threshold is None else run.threshold.per_repeat.per_repeat
         pairs = zip(each, cuts, strict=True)
-        counts = np.stack([_counts(_decided(one, cut), targets, len(names)) for one, cut in pairs])
+        counts = np.stack([confusion(targets, decisions(one, cut), len(names)) for one, cut in pairs])
         cut = None if run.threshold is None else run.threshold.value
-        together = _counts(_decided(mean, cut), targets, len(names))
+        together = confusion(targets, decisions(mean, cut), len(names))
         calibration = calibrate(each, targets, names)
         if cut is not None:
             at = {name: summarize(values, interval=False) for name, values in decided(counts).items()}
             ensemble_at = {name: float(values[0]) for name, values in decided(together[None]).items()}
     logits = [logits_of(shares, run.task) for shares in each]
-    return replace(
-        found,
-        metrics=_over_repeats(run, logits, targets, dataset, losses),
-        ensemble=ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses)),
-        at_threshold=at,
-        ensemble_at_threshold=ensemble_at,
-        confusion=counts,
-        ensemble_confusion=together,
-        per_class=per_class(counts, names),
-        calibration=calibration,
-    )
-
-
-def _decided(shares: Floats, threshold: float | None) -> NDArray[np.int64]:
-    return shares.argmax(axis=1) if threshold is None else (shares[:, 1] > threshold).astype(np.int64)
-
-
-def _counts(predicted: NDArray[np.int64], true: NDArray[Any], classes: int) -> NDArray[np.int64]:
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (true, predicted), 1)
-    return counts
+    return {
+        "metrics": _over_repeats(run, logits, targets, dataset, losses),
+        "ensemble": ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses)),
+        "at_threshold": at,
+        "ensemble_at_threshold": ensemble_at,
+        "confusion": counts,
+        "ensemble_confusion": together,
+        "per_class": per_class(counts, names),
+        "calibration": calibration,
+    }
 
 
 def calibrate(each: Floats, targets: NDArray[Any], classes: Sequence[str]) -> Calibration:
@@ -181,9 +169,9 @@ def calibrate(each: Floats, targets: NDArray[Any], classes: Sequence[str]) -> Ca
         return shares.max(axis=1), shares.argmax(axis=1) == targets
 
     bins = _binned(*pairs(each.mean(axis=0)))
-    of = (
-        f'the probability of "{classes[1]}"' if len(classes) == 2 else "the confidence in the predicted class"
-    )
+    of = "the confidence in the predicted class"
+    if len(classes) == 2:
+        of = f'the probability of "{classes[1]}"'
     errors = summarize([_error(_binned(*pairs(shares))) for shares in each], interval=False)
     return Calibration(of, bins, _error(bins), errors)
 
@@ -204,9 +192,7 @@ def _error(bins: Sequence[Bin]) -> float:
     return sum(one.samples * abs(one.observed - one.predicted) for one in bins if one.samples) / samples
 
 
-def _of_numbers(
-    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
-) -> Evaluation:
+def _of_numbers(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Floats]) -> dict[str, Any]:
     """Metrics and residuals from numbers `(repeats, n, targets)` in the target's units."""
     line, targets = dataset.timeline, np.asarray(dataset.targets, np.float64)
     targets = targets.reshape(len(targets), -1)
@@ -218,24 +204,21 @@ def _of_numbers(
         ensemble["loss"] = float("nan")
     width = targets.shape[1]
     names = [run.data["target"] + (f" {k + 1}" if width > 1 else "") for k in range(width)]
-    forecasts: ForecastScores | None = None
+    forecasts = None
     if line is not None:
         names = [f"{k + 1} ahead" for k in range(width)]
-        index = np.arange(len(targets))
-        true = np.broadcast_to(targets, each.shape)
-        forecasts = score_forecasts(true, each, line, [index] * len(each), ensemble=True)
-    return replace(
-        found,
-        metrics=_over_repeats(run, list(each), targets, dataset, losses),
-        ensemble=ensemble,
-        residuals=tuple(_residuals(name, mean[:, k], targets[:, k]) for k, name in enumerate(names)),
-        forecasts=forecasts,
-    )
+        windows = [np.arange(len(targets))] * len(each)
+        forecasts = score_forecasts(np.broadcast_to(targets, each.shape), each, line, windows, ensemble=True)
+    return {
+        "metrics": _over_repeats(run, list(each), targets, dataset, losses),
+        "ensemble": ensemble,
+        "residuals": tuple(_residuals(name, mean[:, k], targets[:, k]) for k, name in enumerate(names)),
+        "forecasts": forecasts,
+    }
 
 
 def _residuals(name: str, predicted: Floats, true: Floats) -> Residuals:
     error = predicted - true
-    values = np.quantile(error, _QUANTILES)
     figures = {one: float(METRICS[one].function(predicted, true, 0, np)) for one in ("rmse", "mae", "r2")}
-    quantiles = dict(zip(_QUANTILES, map(float, values), strict=True))
+    quantiles = dict(zip(_QUANTILES, np.quantile(error, _QUANTILES).tolist(), strict=True))
     return Residuals(name, quantiles, float(error[np.abs(error).argmax()]), **figures)

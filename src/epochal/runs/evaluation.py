@@ -72,6 +72,9 @@ class Residuals:
     r2: float
 
 
+_COLUMNS = ("metric", "mean", "sd", "low", "high", "repeats", "ensemble")
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """The evaluation of a run on labeled data; `print(evaluation)` shows it.
@@ -135,39 +138,27 @@ class Evaluation:
     @property
     def table(self) -> list[dict[str, Any]]:
         """A row per metric: mean, sd and interval over repeats, and the ensemble's."""
-        rows = []
-        for name, summary, together in self.figures:
-            low, high = summary.ci95 or (None, None)
-            rows.append(
-                {
-                    "metric": name,
-                    "mean": summary.mean,
-                    "sd": summary.sd,
-                    "low": low,
-                    "high": high,
-                    "repeats": summary.repeats,
-                    "ensemble": together,
-                }
-            )
-        return [dict(plain(row)) for row in rows]
+        rows = [
+            (name, one.mean, one.sd, *(one.ci95 or (None, None)), one.repeats, together)
+            for name, one, together in self.figures
+        ]
+        return [dict(zip(_COLUMNS, plain(row), strict=True)) for row in rows]
 
     @property
     def figures(self) -> list[tuple[str, Summary, float]]:
         """Each metric: name, values over repeats, and the ensemble's."""
-        with_it = [
+        return [(name, summary, self.ensemble[name]) for name, summary in self.metrics.items()] + [
             (f"{name} at the threshold", summary, self.ensemble_at_threshold[name])
             for name, summary in self.at_threshold.items()
         ]
-        return [(name, summary, self.ensemble[name]) for name, summary in self.metrics.items()] + with_it
 
     def to_arrow(self) -> Any:
         """The table of the metrics as an Arrow table."""
         import pyarrow as pa
 
-        numbers = ("mean", "sd", "low", "high", "ensemble")
-        kinds = {name: pa.float64() for name in numbers} | {"metric": pa.string(), "repeats": pa.int64()}
-        names = ("metric", "mean", "sd", "low", "high", "repeats", "ensemble")
-        return pa.Table.from_pylist(self.table, schema=pa.schema([(name, kinds[name]) for name in names]))
+        kinds = {"metric": pa.string(), "repeats": pa.int64()}
+        schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in _COLUMNS])
+        return pa.Table.from_pylist(self.table, schema=schema)
 
     def to_pandas(self) -> Any:
         """The table of the metrics as a pandas data frame, by metric."""
@@ -188,8 +179,7 @@ class Evaluation:
         return self.summary()
 
     def __repr__(self) -> str:
-        name = next(name for name in self.metrics if name != "loss")
-        summary = self.metrics[name]
+        name, summary = next(one for one in self.metrics.items() if one[0] != "loss")
         return f"<Evaluation of {self.rows:,} rows of {self.source}: {name} {summary}>"
 
     def _repr_html_(self) -> str:

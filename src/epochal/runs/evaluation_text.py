@@ -1,9 +1,10 @@
-"""An evaluation as text for a terminal."""
+"""Evaluations and results of runs as tables of text."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from epochal.common.faces import spoken
 from epochal.common.layout import aligned, folded
@@ -11,10 +12,14 @@ from epochal.common.metric_names import label_of
 from epochal.common.printable import one_line
 from epochal.curves import Summary
 from epochal.runs.evaluation import Calibration, Evaluation, Residuals
+from epochal.runs.per_class import ClassFigures, Confused
 from epochal.runs.threshold import Threshold
 
+if TYPE_CHECKING:
+    from epochal.runs.record import Run
+
 MOST_CLASSES = 12
-_MOST_PAIRS = 8
+MOST_PAIRS = 8
 _MOST_STEPS = 12
 _NAME = 17
 """Most characters of a class name."""
@@ -57,20 +62,40 @@ def _metrics(found: Evaluation) -> Section:
     several = found.repeats > 1
     rows: list[tuple[str, ...]] = [("", "mean ± sd", "95 % interval", "ensemble") if several else ("", "")]
     for name, summary, together in found.figures:
-        words = _said(name)
+        metric, _, rest = name.partition(" ")
+        label = f"{label_of(metric)} {rest}".rstrip()
         if several:
-            rows.append((words, *cells(summary), _value(together, summary)))
+            rows.append((label, *cells(summary), value_of(together, summary)))
         else:
-            rows.append((words, summary.written(summary.mean)))
+            rows.append((label, summary.written(summary.mean)))
     if several:
         return f"Metrics over {found.repeats} repeats, and of their mean prediction (ensemble)", aligned(rows)
     return "Metrics (1 repeat: no interval)", aligned(rows[1:])
 
 
-def _said(name: str) -> str:
-    first, _, rest = name.partition(" ")
-    words = label_of(first)
-    return f"{words} {rest}".rstrip()
+def results_table(run: Run, without: Sequence[str] = ()) -> list[tuple[str, ...]]:
+    """Every metric at the best epoch, and that epoch; the first row holds the heads.
+
+    With several repeats a row is the name, mean ± sd and the interval, and, if known, the value
+    of the ensemble; with one repeat, the name and the value. Metrics shown elsewhere are left out.
+    """
+    several, together = run.repeats > 1, bool(run.ensemble)
+    head = ("", "mean ± sd", "95 % interval") if several else ("", "value")
+    rows = [(*head, "ensemble") if together else head]
+    shown = [(part, *one) for part, metrics in run.metrics.items() for one in metrics.items()]
+    for part, name, summary in shown:
+        if name in without:
+            continue
+        row = cells(summary) if several else (summary.written(summary.mean),)
+        if together:
+            row = (*row, value_of(run.ensemble.get(part, {}).get(name, math.nan), summary))
+        rows.append((f"{part} {label_of(name)}", *row))
+    best = sorted(run.best_epoch.per_repeat)
+    if best:
+        middle = f"{best[(len(best) - 1) // 2]:.4g}"
+        ends = (f"{middle} (median)", f"{best[0]:.4g}–{best[-1]:.4g} (all repeats)") if several else (middle,)
+        rows.append(("best epoch", *ends, *([""] * together)))
+    return rows
 
 
 def cells(summary: Summary) -> tuple[str, str]:
@@ -86,23 +111,52 @@ def cells(summary: Summary) -> tuple[str, str]:
     return f"{summary.written(summary.mean)} ± {summary.written(summary.sd)}", f"{ends}{aside}"
 
 
-def _value(value: float, like: Summary) -> str:
+def value_of(value: float, like: Summary) -> str:
+    """A value with the digits of a summary; empty if it is not finite."""
     return like.written(value) if math.isfinite(value) else ""
 
 
 def _classes(found: Evaluation) -> list[Section]:
-    shown = list(found.per_class.items())
-    if not shown or (len(shown) > MOST_CLASSES and not found.task.is_multilabel):
+    classes, hidden = found.per_class, len(found.per_class) - MOST_CLASSES
+    if not classes or (hidden > 0 and not found.task.is_multilabel):
         return []
-    over = "1 repeat" if found.repeats == 1 else f"mean ± sd over {found.repeats} repeats"
-    called = distinct(list(found.per_class))
-    rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", "rows")]
-    for name, figures in shown[:MOST_CLASSES]:
-        shares = (spread(one) for one in (figures.precision, figures.recall, figures.f1))
-        rows.append((called[name], *shares, f"{figures.support.mean:,.0f}"))
-    more = [f"and {len(shown) - MOST_CLASSES} more, in {spoken('`to_dict()`')}"] * (len(shown) > MOST_CLASSES)
+    lines = class_table(dict(list(classes.items())[:MOST_CLASSES]), "rows", distinct(list(classes)))
     what = "Labels" if found.task.is_multilabel else "Classes"
-    return [(f"{what}{by_threshold(found.threshold)} ({over})", [*aligned(rows, right=[4]), *more])]
+    title = f"{what}{by_threshold(found.threshold)} ({over_repeats(found.repeats)})"
+    return [(title, lines + _hidden(hidden))]
+
+
+def _hidden(count: int) -> list[str]:
+    return [f"and {count} more, in {spoken('`to_dict()`')}"] if count > 0 else []
+
+
+def over_repeats(repeats: int) -> str:
+    """What the figures of a table are, by the number of repeats."""
+    return "1 repeat" if repeats == 1 else f"mean ± sd over {repeats} repeats"
+
+
+def class_table(classes: Mapping[str, ClassFigures], noun: str, called: Mapping[str, str]) -> list[str]:
+    """The figures of classes, which are shown as they are `called`; `noun` is what they count."""
+    rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", noun)]
+    for name, figures in classes.items():
+        shares = (spread(one) for one in (figures.precision, figures.recall, figures.f1))
+        rows.append((called[name], *shares, count_of(figures.support)))
+    return aligned(rows, right=[4])
+
+
+def confusion_table(pairs: Sequence[Confused], heads: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """The most confused pairs of classes; empty if there are none."""
+    called = distinct(classes)
+    rows = [
+        (called[one.true], called[one.predicted], count_of(one.count), f"{one.share:.0%}") for one in pairs
+    ]
+    return aligned([tuple(heads), *rows], right=[2, 3]) if rows else []
+
+
+def count_of(samples: Summary) -> str:
+    """A mean count of samples: with a decimal where it is a small fraction."""
+    whole = samples.mean == round(samples.mean) or samples.mean >= 100
+    return f"{samples.mean:,.0f}" if whole else f"{samples.mean:.1f}"
 
 
 def by_threshold(threshold: Threshold | None) -> str:
@@ -124,23 +178,16 @@ def _confusion(found: Evaluation, width: int) -> Section:
         return "", []
     who = "" if found.repeats == 1 else " of the ensemble"
     at = by_threshold(found.threshold)
-    called = distinct(found.task.classes)
-    names = list(called.values())
+    names = list(distinct(found.task.classes).values())
     if len(names) <= MOST_CLASSES:
-        rows = [
-            ("true \\ predicted", *names),
-            *((name, *(f"{count:,}" for count in row)) for name, row in zip(names, counts, strict=True)),
-        ]
+        rows = [("true \\ predicted", *names)]
+        rows += [(name, *(f"{count:,}" for count in row)) for name, row in zip(names, counts, strict=True)]
         lines = aligned(rows, right=range(1, len(names) + 1))
         if max(map(len, lines)) <= width:
             return f"Confusion matrix{who}{at}", lines
-    pairs = [("true", "predicted", "rows", "of its class")]
-    pairs += [
-        (called[one.true], called[one.predicted], f"{one.count.mean:,.0f}", f"{one.share:.0%}")
-        for one in found.most_confused(_MOST_PAIRS)
-    ]
-    lines = aligned(pairs, right=[2, 3]) if len(pairs) > 1 else ["none: every row is in its class"]
-    return f"Most often confused{who}{at}", lines
+    heads = ("true", "predicted", "rows", "of its class")
+    lines = confusion_table(found.most_confused(MOST_PAIRS), heads, found.task.classes)
+    return f"Most often confused{who}{at}", lines or ["none: every row is in its class"]
 
 
 def _calibration(found: Calibration | None) -> Section:
@@ -169,8 +216,7 @@ def _residuals(found: Sequence[Residuals], width: int) -> Section:
     lines = aligned(rows, right=range(1, len(rows[0])))
     if max(map(len, lines)) > width:
         lines = aligned([(*row[:1], row[1], row[3], row[5], *row[6:]) for row in rows], right=range(1, 7))
-    if len(found) > _MOST_STEPS:
-        lines.append(f"and {len(found) - _MOST_STEPS} more, in {spoken('`to_dict()`')}")
+    lines += _hidden(len(found) - _MOST_STEPS)
     return "Errors, predicted less true: quantiles over the rows", lines
 
 
@@ -189,13 +235,10 @@ def _steps(found: Evaluation) -> Section:
     if len(scores.rmse_by_step) > 1:
         rows = [("rows ahead", "RMSE", *(naive.name for naive in scores.naive))]
         for step, rmse in enumerate(scores.rmse_by_step[:_MOST_STEPS]):
-            cell = cells(rmse)[0] if rmse.sd is not None else rmse.written(rmse.mean)
-            naive = (one.rmse_by_step[step] for one in scores.naive)
-            rows.append((str(step + 1), cell, *(one.written(one.mean) for one in naive)))
-        lines += aligned(rows)
-        more = len(scores.rmse_by_step) - _MOST_STEPS
-        if more > 0:
-            lines.append(f"and {more} more, in {spoken('`to_dict()`')}")
+            own = cells(rmse)[0] if rmse.sd is not None else rmse.written(rmse.mean)
+            naive = [one.rmse_by_step[step] for one in scores.naive]
+            rows.append((str(step + 1), own, *(one.written(one.mean) for one in naive)))
+        lines += aligned(rows) + _hidden(len(scores.rmse_by_step) - _MOST_STEPS)
     return "Against forecasts that need no training, on the same windows", lines
 
 

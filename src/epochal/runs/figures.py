@@ -52,15 +52,9 @@ def measured(
     block: Ints,
     losses: tuple[Floats, NDArray[Any] | None] | None = None,
 ) -> Measured:
-    """Built-in metrics of samples, and the mean of their losses, if given.
+    """Built-in metrics of samples in blocks (n,), and the mean of their losses, if given with their weights.
 
-    Args:
-        metrics: built-in ones.
-        scores: (n, ...) logits, or numbers in the target's units.
-        targets: (n, ...).
-        task: of the samples.
-        block: (n,) of each sample.
-        losses: of each sample, and their weights.
+    Scores (n, ...) are logits, or numbers in the target's units.
     """
     classes, values, functions = len(task.classes), dict[str, float](), dict[str, Any]()
     if losses is not None:
@@ -85,39 +79,32 @@ def summaries(
     gains: Mapping[str, Floats] | None = None,
     overlap: float = 0.0,
 ) -> dict[str, Summary]:
-    """Each metric over the repeats, with an interval for new samples.
+    """Each metric over the repeats, with an interval for new samples; none without influences.
 
     Args:
-        found: of each repeat; a metric without influences, such as a custom one, gets no interval.
+        found: of each repeat.
         samples: number of distinct held-out samples, in `blocks` blocks (`new_samples`).
         loss: the name of the loss.
         gains: the optimism of each repeat due to choosing the epoch on the same samples, for metrics where
             it is known; that of others follows from it.
         overlap: the ratio of held-out to training samples if these differ between repeats (`new_samples`).
     """
-    known, summed = dict(gains or {}), dict[str, Summary]()
+    gains = gains or {}
+    known, summed = dict(gains), dict[str, Summary]()
     added = {name: np.stack([one.added[name] for one in found]) for name in found[0].added}
     values = {name: np.array([one.values[name] for one in found]) for name in found[0].values}
     for name in added:
-        known.setdefault(name, _carried(name, added, gains or {}))
-    if "r2" in added and "r2" not in (gains or {}):
+        known.setdefault(name, _carried(name, added, gains))
+    if "r2" in added and "r2" not in gains:
         with np.errstate(all="ignore"):  # 1 - R² is proportional to the square of the RMSE
             known["r2"] = -2 * (1 - values["r2"]) * known["rmse"] / values["rmse"]
+    options: dict[str, Any] = {"samples": samples, "blocks": blocks, "overlap": overlap}
     for name, column in values.items():
-        bounds = bounds_of(name, loss)
-        summed[name] = (
-            new_samples(
-                column,
-                added[name],
-                samples=samples,
-                blocks=blocks,
-                gained=known[name],
-                overlap=overlap,
-                bounds=bounds,
-            )
-            if name in added
-            else summarize(column, interval=False)
-        )
+        if name in added:
+            bounds = bounds_of(name, loss)
+            summed[name] = new_samples(column, added[name], gained=known[name], bounds=bounds, **options)
+        else:
+            summed[name] = summarize(column, interval=False)
     return summed
 
 
@@ -134,11 +121,8 @@ def _carried(name: str, added: Mapping[str, Floats], gains: Mapping[str, Floats]
 
 def figures(outputs: Floats, targets: NDArray[Any], task: Task) -> dict[str, float]:
     """All metrics of the task, from logits or numbers in the target's units."""
-    classes = len(task.classes)
-    return {
-        metric.name: float(metric.function(outputs, targets, classes, np))
-        for metric in metrics_for(task.kind)
-    }
+    metrics, classes = metrics_for(task.kind), len(task.classes)
+    return {metric.name: float(metric.function(outputs, targets, classes, np)) for metric in metrics}
 
 
 FEW = 0.04
@@ -151,10 +135,7 @@ Of normal errors 12 % make it, of Laplace's 7 %, of lognormal ones 2 %: these in
 def few_samples(true: Floats, predicted: Floats, repeats: int) -> tuple[int, int] | None:
     """How many samples make half of the squared error, and of how many, where they are at most `FEW` of them.
 
-    Args:
-        true: (repeats * samples, ...) targets, those of one repeat after another's.
-        predicted: likewise.
-        repeats: how many; the median over them counts.
+    Both are (repeats * samples, ...), repeat after repeat, of which the median counts.
 
     >>> errors = np.r_[np.ones(99), 20.0]
     >>> few_samples(np.zeros(100), errors, 1), few_samples(np.zeros(100), np.ones(100), 1)
@@ -203,8 +184,9 @@ def ensemble_figures(
     found = figures(logits_of(mean, task), targets, task)
     if not loss:
         return found
-    right = (
-        np.where(targets > 0, mean, 1 - mean) if task.is_multilabel else mean[np.arange(len(mean)), targets]
-    )
+    if task.is_multilabel:
+        right = np.where(targets > 0, mean, 1 - mean)
+    else:
+        right = mean[np.arange(len(mean)), targets]
     each = np.log(np.maximum(right, 1e-300)).reshape(len(mean), -1).mean(axis=1)
     return {"loss": float(-np.average(each, weights=weights)), **found}

@@ -1,17 +1,4 @@
-"""Reading a run folder.
-
-    run.json                   settings, seeds, plan, task, schema of the table, figures, verdict, conditions
-    metrics.parquet            the curves, one row a repeat and evaluation
-    best.safetensors           the best parameters of every repeat; last.safetensors: those it ended with
-    scaling.safetensors        what the inputs (and regression targets) are scaled with, by repeat; of texts,
-                               which tokens are known
-    split.parquet              which row was for training, validation or test, by repeat; its name; a hash of
-                               its inputs and target, by which it is found in other data;
-                               what the order knows of it (its class, weight or group), where it looks at that
-    predictions-{part}.parquet of the samples of a part (validation, test): true and predicted targets, or
-                               class ids and probabilities by repeat; several columns numbered from 1
-    history.parquet            windows of a series: the forecast column, with the time of each row
-    report.html                the page, if one was written
+"""Reading a run folder, whose files docs/architecture.md lists.
 
 Nothing in it can execute code, and reading it imports nothing that it names: a folder may be a stranger's.
 What it says is checked before memory is taken for it. run.json is sealed and has the size and SHA-256 of
@@ -25,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.metric_names import declare
@@ -34,28 +22,16 @@ from epochal.data.encoder import code_sizes
 from epochal.data.tables.levels import LevelScaling
 from epochal.errors import Refusal
 from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes_of
-from epochal.models.frozen import names_of
 from epochal.models.metrics import RESERVED
+from epochal.models.wrappers import names_of
 from epochal.plan import BatchSchedule, Plan, order_named
-from epochal.runs.checks import (
-    WRONG,
-    check_dtype,
-    check_shape,
-    damaged,
-    one_line,
-    own_model,
-    read_table,
-    read_tensors,
-    reading,
-    rebuilt_model,
-)
-from epochal.runs.contents import HISTORY, check_files
-from epochal.runs.document import Document, check_run, read_document
+from epochal.runs.checks import WRONG, damaged, one_line, own_model, read_table, reading, rebuilt_model
+from epochal.runs.contents import HISTORY, PARAMETERS, check_files
+from epochal.runs.document import Document, check_run, read_document, read_scores
 from epochal.runs.forecast import History
 from epochal.runs.outcome import Fitted
 from epochal.runs.record import Run
-from epochal.runs.scored import read_scores
-from epochal.runs.tensors import Tensors
+from epochal.runs.tensors import Tensors, read_tensors
 
 PARTS = ("", "train", "validation", "test")
 """The numbers in split.parquet; 0 is no part."""
@@ -73,37 +49,33 @@ def load(folder: str | Path, model: Any = None) -> Run:
     Raises:
         Refusal: no such folder, not a run, damaged, written by a later version, or an unknown model.
     """
-    return _with_parameters(Path(folder), model)
-
-
-def load_record(folder: str | Path) -> Run:
-    """Read a run folder without parameters and model, for anything except predictions."""
-    return _record(Path(folder), read_document(Path(folder)), parameters=False)
-
-
-def _with_parameters(path: Path, model: Any) -> Run:
+    path = Path(folder)
     document = read_document(path)
     record = _record(path, document, parameters=True)
-    shape, dtype = check_shape(path, document.data["shape"]), check_dtype(path, document.data.get("dtype"))
-    tensors = {which: read_tensors(path, which) for which in ("best", "last", "scaling")}
+    shape, dtype = tuple(document.data["shape"]), np.dtype(document.data["dtype"])
+    tensors = {name.partition(".")[0]: read_tensors(path / name)[0] for name in PARAMETERS}
     sizes = code_sizes(record.encoder)
     inner = embedded_shape(shape, sizes)
-    own = tensors["best"]
-    if sizes:  # by the names that arrays have in a model without embeddings
-        own = {name.replace("/params/model/", "/params/", 1): found for name, found in own.items()}
     if model is None:
+        own = tensors["best"]
+        if sizes:  # by the names that arrays have in a model without embeddings
+            own = {name.replace("/params/model/", "/params/", 1): found for name, found in own.items()}
         chosen = rebuilt_model(path, record.settings["model"], inner, record.task, own)
     else:
         paired = record.settings["model"].get("kind") == "pairwise" and not isinstance(model, Pairwise)
         chosen = own_model(model, inner[1:] if paired else inner, dtype, record.task)
         chosen = Pairwise(chosen) if paired else chosen
     chosen = embedded(chosen, sizes)
-    shapes = shapes_of(chosen, shape, dtype)
-    fitted = _fitted(path, shapes, tensors, record.repeats)
+    fitted = _fitted(path, shapes_of(chosen, shape, dtype), tensors, record.repeats)
     for one in fitted:
         if sizes and (not isinstance(one.scaling, LevelScaling) or tuple(one.scaling.sizes) != sizes):
             raise damaged(path, "scaling.safetensors must know the levels of the categories in run.json")
     return replace(record, model=chosen, fitted=fitted)
+
+
+def load_record(folder: str | Path) -> Run:
+    """Read a run folder without parameters and model, for anything except predictions."""
+    return _record(Path(folder), read_document(Path(folder)), parameters=False)
 
 
 def _record(path: Path, document: Document, parameters: bool) -> Run:
@@ -112,10 +84,10 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
     check_files(path, document.files, parameters)
     split, curves = read_table(path, "split.parquet"), read_table(path, "metrics.parquet")
     history = None if document.history is None else read_table(path, HISTORY)
-    for name, said in document.settings.get("own_metrics", {}).items():
+    for name, direction in document.settings.get("own_metrics", {}).items():
         # Curves of the run use this direction, unless this process has declared another.
-        if said and name not in RESERVED:
-            declare(name, str(said).startswith("higher"))
+        if direction and name not in RESERVED:
+            declare(name, str(direction).startswith("higher"))
     with reading(path, *WRONG, ArrowException):
         columns = {name: split.column(name) for name in split.column_names}
         splits = tuple(columns[f"repeat {k}"].to_numpy() for k in range(len(document.outcomes)))
@@ -131,23 +103,14 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
         if "hash" in columns:
             found["hashes"] = columns["hash"].to_numpy()
     run = Run(
+        **{name: getattr(document, name) for name in _SAME},
         plan=plan,
-        task=document.task,
         model=None,
-        settings=document.settings,
-        outcomes=document.outcomes,
         fitted=(),
-        verdict=document.verdict,
-        scores={part: read_scores(path, part, kept) for part, kept in document.scores.items()},
-        data=document.data,
+        scores={part: read_scores(path, part, written) for part, written in document.scores.items()},
         encoder=encoder,
-        conditions=document.conditions,
         baseline={part: list(values) for part, values in document.baseline.items()},
-        threshold=document.threshold,
         forecasts=document.forecasts or {},
-        interrupted=document.interrupted,
-        failed=document.failed,
-        order_seeds=document.order_seeds,
         splits=splits,
         order_values=values,
         folder=path,
@@ -156,6 +119,13 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
     with reading(path):
         check_run(run)
     return run
+
+
+_SAME = (
+    *("task", "settings", "outcomes", "verdict", "data", "conditions"),
+    *("threshold", "interrupted", "failed", "order_seeds"),
+)
+"""What a run has as run.json holds it."""
 
 
 def _plan(value: dict[str, Any], values: NDArray[Any] | None) -> Plan:
@@ -179,36 +149,24 @@ _SCALINGS = {"sizes": LevelScaling, "known": Vocabulary, "": Scaling}
 
 def _fitted(path: Path, shapes: Variables, found: dict[str, Tensors], repeats: int) -> tuple[Fitted, ...]:
     shaped, structure = jax.tree.flatten(shapes)
-    names = names_of(shapes)
+    names, misfit = names_of(shapes), "the model does not fit the run:"
     for name in sorted(found["best"]):
         if name.startswith("0/") and name[2:] not in names:
-            raise Refusal(
-                f"the model does not fit the run: it has no {one_line(name[2:])}, which the run has."
-            )
+            raise Refusal(f"{misfit} it has no {one_line(name[2:])}, which the run has.")
 
     def variables(which: str, repeat: int) -> Variables:
-        leaves = []
-        for name, shape_ in zip(names, shaped, strict=True):
-            leaf = found[which].get(f"{repeat}/{name}")
+        leaves = [found[which].get(f"{repeat}/{name}") for name in names]
+        for name, leaf, wanted in zip(names, leaves, shaped, strict=True):
             if leaf is None:
-                raise Refusal(
-                    f"the model does not fit the run: it has {name}, which {which}.safetensors has not."
-                )
-            if leaf.shape != shape_.shape:
-                raise Refusal(
-                    f"the model does not fit the run: {name} must be {leaf.shape}; got {shape_.shape}."
-                )
-            leaves.append(leaf)
+                raise Refusal(f"{misfit} it has {name}, which {which}.safetensors has not.")
+            if leaf.shape != wanted.shape:
+                raise Refusal(f"{misfit} {name} must be {leaf.shape}; got {wanted.shape}.")
         one: Variables = jax.tree_util.tree_unflatten(structure, leaves)
         return one
 
     def scaling(kind: str, repeat: int, kinds: dict[str, Any]) -> Any:
-        prefix = f"{repeat}/{kind}/"
-        own = {
-            name.removeprefix(prefix): value
-            for name, value in found["scaling"].items()
-            if name.startswith(prefix)
-        }
+        prefix, arrays = f"{repeat}/{kind}/", found["scaling"]
+        own = {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)}
         make = next(kind for name, kind in kinds.items() if name in own or not name)
         with reading(path, TypeError):
             return make(**own) if own else None

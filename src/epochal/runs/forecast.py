@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from epochal.curves import Summary
 from epochal.curves.intervals import influences, new_samples
 from epochal.data import Clock, Timeline
-from epochal.data.records import Record, built
+from epochal.data.records import Record, built, plain
 from epochal.runs.figures import blocks_of
 
 Floats = NDArray[np.float64]
@@ -51,15 +52,13 @@ class Naive(Record):
         if gain.ci95 is None:
             word = "lower" if gain.mean >= 0 else "higher"
             return f"{against} of {self.name}, {100 * abs(gain.mean):.0f} % {word} (1 repeat: no interval)"
-        low, high = gain.ci95
-        aside = f"{gain.repeats} repeats; {against}"
-        if low > 0:
-            return f"beats {self.name} by {_share(gain.mean, low, high, aside)}"
-        if high < 0:
-            return f"is worse than {self.name} by {_share(-gain.mean, -high, -low, aside)}"
-        word, ends = ("lower", (low, high)) if gain.mean >= 0 else ("higher", (-high, -low))
-        share = _share(abs(gain.mean), *ends, f"{gain.repeats} repeats").replace(" (", ", ", 1)
-        return f"no detectable difference from {self.name}: {against} ({word} by {share}"
+        verdict, share = _judged(gain.mean, gain.ci95)
+        if verdict in ("lower", "higher"):
+            return (
+                f"no detectable difference from {self.name}: {against} ({verdict} by "
+                f"{share.replace(' (', ', ', 1)}, {gain.repeats} repeats)"
+            )
+        return f"{verdict} {self.name} by {share}, {gain.repeats} repeats; {against})"
 
 
 @dataclass(frozen=True)
@@ -120,21 +119,24 @@ class Together:
                 f"{who} has an RMSE {100 * abs(self.gain):.0f} % {word} than {naive.name} (too few windows "
                 f"for an interval; {against})"
             )
-        low, high = self.ci95
-        if low > 0:
-            return f"{who} beats {naive.name} by {_share(self.gain, low, high, against)}"
-        if high < 0:
-            return f"{who} is worse than {naive.name} by {_share(-self.gain, -high, -low, against)}"
-        word, ends = ("lower", (low, high)) if self.gain >= 0 else ("higher", (-high, -low))
-        share = _share(abs(self.gain), *ends, against)
-        return f"no detectable difference from {naive.name}: {who} is {word} by {share}"
+        verdict, share = _judged(self.gain, self.ci95)
+        if verdict in ("lower", "higher"):
+            return f"no detectable difference from {naive.name}: {who} is {verdict} by {share}, {against})"
+        return f"{who} {verdict} {naive.name} by {share}, {against})"
 
 
-def _share(mean: float, low: float, high: float, aside: str) -> str:
-    """A share with its interval, in percent, with the digits that the interval justifies."""
+def _judged(gain: float, ci95: tuple[float, float]) -> tuple[str, str]:
+    """What a gain shows, and its size in percent with the interval, whose parenthesis is left open."""
+    low, high = ci95
+    if low > 0 or high < 0:
+        verdict = "beats" if low > 0 else "is worse than"
+    else:
+        verdict = "lower" if gain >= 0 else "higher"
+    if verdict in ("is worse than", "higher"):
+        gain, low, high = -gain, -high, -low
     digits = 1 if 100 * (high - low) < 2 else 0
-    by, *ends = (f"{100 * value:.{digits}f}".replace("-", "−") for value in (mean, low, high))
-    return f"{by} % (95 % interval {' to '.join(ends)}, {aside})"
+    by, *ends = (f"{100 * value:.{digits}f}".replace("-", "−") for value in (gain, low, high))
+    return verdict, f"{by} % (95 % interval {' to '.join(ends)}"
 
 
 @dataclass(frozen=True)
@@ -180,12 +182,6 @@ class ForecastScores(Record):
         return built(ForecastScores, value)
 
 
-def rivals(line: Timeline) -> list[tuple[str, int]]:
-    """The naive forecasts of a series: names, and rows of lag."""
-    seasonal = [(f"the value {line.period} rows before", line.period)] if line.period else []
-    return [("the last value", 0), *seasonal]
-
-
 def score_forecasts(
     true: Floats,
     predicted: Floats,
@@ -209,54 +205,47 @@ def score_forecasts(
     """
     windows = np.unique(np.concatenate(list(samples)))
     block = blocks_of(windows, ordered=True)
-    held = len(np.unique(block))
+    sizes = {"samples": len(windows), "blocks": len(np.unique(block))}
     places = [block[np.searchsorted(windows, index)] for index in samples]
     errors = _squares(true, predicted)
 
     def summed(
-        figure: Callable[..., Floats], *squares: Floats, least: float, most: float, gained: Any = 0.0
+        figure: Callable[..., Floats], *squares: Floats, bounds: tuple[float, float], gained: Any = 0.0
     ) -> tuple[Summary, tuple[Summary, ...]]:
         """The metric of all steps, and of each, from squared errors (repeats, windows, 1 + steps)."""
-        whole, added = [], []
-        for number, place in enumerate(places):
-            own = [one[number] for one in squares]
 
-            def figures(kept: NDArray[np.bool_], own: list[Floats] = own) -> Floats:
-                return figure(*(np.sqrt(kept @ one / kept.sum(axis=1, keepdims=True)) for one in own))
+        def of_windows(own: list[Floats], chosen: NDArray[np.bool_]) -> Floats:
+            return figure(*(np.sqrt(chosen @ one / chosen.sum(axis=1, keepdims=True)) for one in own))
 
-            whole.append(figures(np.ones((1, len(place)), bool))[0])
-            added.append(influences(figures, place))
+        figures = [functools.partial(of_windows, [one[k] for one in squares]) for k in range(len(places))]
+        whole = [one(np.ones((1, len(place)), bool))[0] for one, place in zip(figures, places, strict=True)]
+        added = [influences(one, place) for one, place in zip(figures, places, strict=True)]
+        columns: list[Floats] = [
+            np.asarray(whole),
+            np.asarray(added),
+            np.broadcast_to(gained, np.shape(whole)),
+        ]
         first, *steps = (
-            new_samples(
-                column, blocks.T, samples=len(windows), blocks=held, gained=gain, bounds=(least, most)
-            )
-            for column, blocks, gain in zip(
-                np.transpose(whole),
-                np.transpose(added),
-                np.transpose(np.broadcast_to(gained, np.shape(whole))),
-                strict=True,
-            )
+            new_samples(column, blocks.T, gained=gain, bounds=bounds, **sizes)
+            for column, blocks, gain in zip(*map(np.transpose, columns), strict=True)
         )
         return first, tuple(steps)
 
     share = np.broadcast_to(np.asarray(flattered, np.float64), len(places))[:, None]
     ours = np.sqrt(errors.mean(axis=1))
     naive = []
-    for name, period in rivals(line):
+    seasonal = {f"the value {line.period} rows before": line.period} if line.period else {}
+    for name, period in {"the last value": 0, **seasonal}.items():
         values = np.stack([line.naive(index, period) for index in samples])
         guesses = _squares(true, values)
         theirs = np.sqrt(guesses.mean(axis=1))
         with np.errstate(all="ignore"):
             gained = np.where(theirs > 0, share * ours / theirs, 0.0)
-        naive.append(
-            Naive(
-                name,
-                *summed(lambda one: one, guesses, least=0.0, most=math.inf),
-                *summed(_gain, errors, guesses, least=-math.inf, most=1.0, gained=gained),
-                Together.of(true[0], predicted.mean(axis=0), values[0]) if ensemble else None,
-            )
-        )
-    found = summed(lambda one: one, errors, least=0.0, most=math.inf, gained=-share * ours)
+        scores = summed(lambda one: one, guesses, bounds=(0.0, math.inf))
+        gains = summed(_gain, errors, guesses, bounds=(-math.inf, 1.0), gained=gained)
+        together = Together.of(true[0], predicted.mean(axis=0), values[0]) if ensemble else None
+        naive.append(Naive(name, *scores, *gains, together))
+    found = summed(lambda one: one, errors, bounds=(0.0, math.inf), gained=-share * ours)
     return ForecastScores(true.shape[1], *found, tuple(naive))
 
 
@@ -269,15 +258,6 @@ def _squares(true: Floats, predicted: Floats) -> Floats:
     """Squared errors (repeats, windows, 1 + steps): the mean over the steps, then each step."""
     squares = np.square(predicted - true)
     return np.concatenate([squares.mean(axis=2, keepdims=True), squares], axis=2)
-
-
-@dataclass(frozen=True)
-class HistoryHead(Record):
-    """What of a history is no column."""
-
-    names: tuple[str, ...]
-    by: str
-    clock: Clock
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,18 +303,19 @@ class History:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """The metadata as JSON."""
-        return HistoryHead(self.names, self.by, self.clock).to_dict()
+        """What is no column, as JSON."""
+        return dict(plain({"names": self.names, "by": self.by, "clock": self.clock}))
 
     def to_arrow(self) -> Any:
         """The columns as a table."""
         import pyarrow as pa
 
-        return pa.table({name: pa.array(getattr(self, name)) for name in ("series", "row", "time", "value")})
+        return pa.table({name: pa.array(getattr(self, name)) for name in _COLUMNS})
 
     @staticmethod
     def from_arrow(value: Mapping[str, Any], table: Any) -> History:
         """The inverse of `to_dict` and `to_arrow`."""
-        columns = {name: table.column(name).to_numpy() for name in ("series", "row", "time", "value")}
-        kept = built(HistoryHead, value)
-        return History(kept.names, kept.by, kept.clock, **columns)
+        return built(History, value, **{name: table.column(name).to_numpy() for name in _COLUMNS})
+
+
+_COLUMNS = ("series", "row", "time", "value")

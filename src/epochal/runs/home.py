@@ -1,74 +1,189 @@
-"""The folder of a running training.
+"""The folder of a running training, and the settings of what is saved there, and how often.
 
-It is created whole, with the request, before the first update, and then belongs to one process at a time.
+It is created whole, with the request, before the first update, and then belongs to one process at a time: the
+operating system holds the lock on the file `lock`, and ends it with the process, however that ends. Who holds
+it is written beside it, to be shown to a second writer.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import socket
 import uuid
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from epochal.errors import Refusal, reason
+from epochal.common.printable import one_line
+from epochal.errors import Refusal
 from epochal.runs import disk
-from epochal.runs.checkpoints import Checkpoints
+from epochal.runs.checkpoints import FOLDER, Checkpoints
 from epochal.runs.contents import REQUEST, RUN
-from epochal.runs.lock import locked
-from epochal.runs.place import RunFolder
 from epochal.runs.record import Run
 from epochal.runs.saving import publish, refuse_existing
-from epochal.runs.sealed import read_sealed, seal
+from epochal.runs.sealed import parse, read_sealed, seal
+
+Unit = Literal["seconds", "updates", "epochs"]
+
+_UNITS: dict[str, tuple[Unit, int]] = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), ("seconds", 1)),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), ("seconds", 60)),
+    **dict.fromkeys(("h", "hour", "hours"), ("seconds", 3600)),
+    **dict.fromkeys(("update", "updates"), ("updates", 1)),
+    **dict.fromkeys(("epoch", "epochs"), ("epochs", 1)),
+}
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """The interval between checkpoints.
+
+    >>> Rhythm.of("1.5min"), Rhythm.of("500 updates"), Rhythm.of("1epoch")
+    (Rhythm(count=90.0, unit='seconds'), Rhythm(count=500, unit='updates'), Rhythm(count=1, unit='epochs'))
+    """
+
+    count: float
+    """A whole number of updates or epochs."""
+    unit: Unit
+
+    @classmethod
+    def of(cls, text: Any) -> Rhythm:
+        """Parse an interval such as 60s, 5min, 500updates or 1epoch."""
+        match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,3})?)\s*([a-z]+)\s*", str(text))
+        if match is not None and match[2] in _UNITS and float(match[1]) > 0:
+            unit, factor = _UNITS[match[2]]
+            if unit == "seconds":
+                return cls(float(match[1]) * factor, unit)
+            if match[1].isdecimal():
+                return cls(int(match[1]), unit)
+        raise Refusal(
+            "`checkpoint_every` must be seconds, or a whole number, at least 1, of updates or epochs, such "
+            f"as 60s, 0.5s, 500updates or 1epoch; got {text!r}."
+        )
+
+    def __str__(self) -> str:
+        return f"{self.count:g}{'s' if self.unit == 'seconds' else self.unit}"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where and how a training is saved.
+
+    Args:
+        path: a folder that does not exist yet.
+        checkpoint_every: the interval between checkpoints: "60s", "500updates", "1epoch".
+        keep_every: keep every so many-th checkpoint; the last two and the best one are always kept.
+        report: whether to write the page at the end.
+        if_unsaved: what to do if a checkpoint can't be written, as on a full disk: "stop" ends the
+            training with the last checkpoint intact, "continue" tries again next time.
+
+    >>> RunFolder("runs/first", checkpoint_every="500updates").rhythm
+    Rhythm(count=500, unit='updates')
+    """
+
+    path: str | Path
+    checkpoint_every: str = "60s"
+    keep_every: int | None = None
+    report: bool = False
+    if_unsaved: Literal["stop", "continue"] = "stop"
+
+    def __post_init__(self) -> None:
+        Rhythm.of(self.checkpoint_every)
+        every = self.keep_every
+        if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
+            raise Refusal(f"keep_every must be a whole number, at least 1, or None; got {every!r}.")
+        if self.if_unsaved not in ("stop", "continue"):
+            raise Refusal(f'`if_unsaved` must be "stop" or "continue"; got {self.if_unsaved!r}.')
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """The interval between checkpoints."""
+        return Rhythm.of(self.checkpoint_every)
+
+
+LOCK = "lock"
+WRITER = "writer.json"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[str]:
+    """A context in which no other process writes to the folder; yields the writer's UUID.
+
+    A second writer is refused, with number, host and time of the first.
+    """
+    import filelock  # late: it takes longer to import than to lock
+
+    lock, writer = filelock.FileLock(folder / LOCK, timeout=0, is_singleton=False), uuid.uuid4().hex
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    about = {"run": writer, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    try:
+        with warnings.catch_warnings():  # a file system without locks gets a marker, which needs no word
+            warnings.simplefilter("ignore", UserWarning)
+            lock.acquire()
+    except filelock.Timeout as error:
+        raise _taken(folder) from error
+    except (OSError, NotImplementedError) as error:
+        raise disk.unwritable(folder, error) from error
+    try:
+        try:
+            with suppress(FileNotFoundError):
+                disk.remove(folder / WRITER)
+            disk.write(folder / WRITER, [json.dumps(about).encode()])
+        except OSError as error:
+            raise disk.unwritable(folder, error) from error
+        yield writer
+    finally:
+        with suppress(OSError):
+            disk.remove(folder / WRITER)
+        lock.release()
+
+
+def _taken(folder: Path) -> Refusal:
+    about: dict[str, object] = {}
+    with suppress(Refusal, ValueError, TypeError):
+        about = dict(parse(disk.read(folder / WRITER, limit=4096)))
+    pid, host, since = (one_line(about.get(name, "unknown"), 80) for name in ("pid", "host", "since"))
+    return Refusal(
+        f'the run folder "{folder}" is in use: process {pid} on {host} has been writing to it since {since}. '
+        "Wait until it has ended, or stop it."
+    )
 
 
 class Home:
     """The folder of a training, locked by this process until `close`."""
 
-    def __init__(self, place: RunFolder, held: ExitStack, made: list[Path]) -> None:
+    checkpoints: Checkpoints
+    """Set by `checkpoints_of`."""
+
+    def __init__(self, place: RunFolder, lock: ExitStack, made: list[Path]) -> None:
         self.place, self.path = place, Path(place.path)
-        self._held, self._made = held, made
-        self._checkpoints: Checkpoints | None = None
+        self._lock, self._made = lock, made
 
     @classmethod
     def begin(cls, place: RunFolder, request: Mapping[str, Any], identity: Mapping[str, Any]) -> Home:
-        """Make a new folder, whole or not at all, and lock it.
-
-        Raises:
-            Refusal: it exists, or can't be written.
-        """
+        """Make a new folder, whole or not at all, and lock it."""
         path = refuse_existing(place.path)
-        made: list[Path] = []
-        temporary = path.parent / f".{path.name}-{uuid.uuid4().hex[:8]}"
-        held = ExitStack()
+        made = [one for one in (path, *path.parents) if not one.exists()]
         try:
-            made += disk.make_folder(path.parent)
-            made += disk.make_folder(temporary)
-            disk.write(temporary / REQUEST, [seal({**request, "saving": saving_of(place)}).encode()])
-            disk.sync(temporary)
-            disk.rename(temporary, path)
-            disk.sync(path.parent)
-            held.enter_context(locked(path))
+            with disk.new_folder(path) as temporary:
+                disk.write(temporary / REQUEST, [_sealed(request, place)])
         except OSError as error:
-            with suppress(OSError):
-                disk.remove(temporary)
-            raise Refusal(f'the run folder "{path}" can\'t be written: {reason(error)}.') from error
-        home = cls(place, held, [path, *(one for one in made if one != temporary)])
+            raise disk.unwritable(path, error) from error
+        lock = ExitStack()
+        lock.enter_context(locked(path))
+        home = cls(place, lock, made)
         home.checkpoints_of(identity)
         return home
 
     @classmethod
     def again(cls, path: str | Path, **changes: Any) -> tuple[Home, dict[str, Any]]:
-        """Lock an existing folder; also returns its request.
-
-        Args:
-            path: the folder.
-            **changes: fields of `RunFolder` to change.
-
-        Raises:
-            Refusal: no such folder, one without a request, a damaged one, or one locked by another process.
-        """
+        """Lock an existing folder, with other fields of `RunFolder` if given; also returns its request."""
         path = Path(path)
         request = read_request(path)
         saving = request.pop("saving", {})
@@ -78,64 +193,48 @@ class Home:
             raise Refusal(
                 f'"{path / REQUEST}" is damaged: "saving" has other names than it should.'
             ) from error
-        held = ExitStack()
-        held.enter_context(locked(path))
-        return cls(place, held, []), request
+        lock = ExitStack()
+        lock.enter_context(locked(path))
+        return cls(place, lock, []), request
 
     def checkpoints_of(self, identity: Mapping[str, Any]) -> Checkpoints:
         """The checkpoints of this training."""
-        self._checkpoints = Checkpoints(self.path, identity, self.place.keep_every)
-        return self._checkpoints
-
-    @property
-    def checkpoints(self) -> Checkpoints:
-        """The checkpoints."""
-        assert self._checkpoints is not None
-        return self._checkpoints
+        self.checkpoints = Checkpoints(self.path, identity, self.place.keep_every)
+        return self.checkpoints
 
     def ask(self, request: Mapping[str, Any]) -> None:
         """Update the request, such as with more epochs."""
         new = self.path / f".{REQUEST}-{uuid.uuid4().hex[:8]}"
         try:
-            disk.write(new, [seal({**request, "saving": saving_of(self.place)}).encode()])
+            disk.write(new, [_sealed(request, self.place)])
             disk.replace(new, self.path / REQUEST)
             disk.sync(self.path)
         except OSError as error:
             with suppress(OSError):
                 disk.remove(new)
-            raise Refusal(f'the run folder "{self.path}" can\'t be written: {reason(error)}.') from error
+            raise disk.unwritable(self.path, error) from error
 
     def publish(self, run: Run) -> Run:
-        """Write the results.
-
-        Raises:
-            SaveFailed: they can't be written; the checkpoints are intact.
-        """
+        """Write the results."""
         publish(run, self.path, report=self.place.report)
         return replace(run, folder=self.path)
 
     def close(self) -> None:
         """Unlock the folder; removed if it was made here and has no results."""
-        kept = self.path / "checkpoints"
-        worth = (self.path / RUN).exists() or (kept.is_dir() and any(kept.iterdir()))
-        if self._made and not worth:
-            gone, *above = self._made
+        checkpoints = self.path / FOLDER
+        saved = (self.path / RUN).exists() or (checkpoints.is_dir() and any(checkpoints.iterdir()))
+        if self._made and not saved:
             with suppress(OSError):
-                disk.remove(gone)
-                for folder in above:
+                disk.remove(self._made[0])
+                for folder in self._made[1:]:
                     disk.remove_empty(folder)
         self._made = []
-        self._held.close()
+        self._lock.close()
 
 
-def saving_of(place: RunFolder) -> dict[str, Any]:
-    """The saving options as JSON."""
-    return {
-        "checkpoint_every": place.checkpoint_every,
-        "keep_every": place.keep_every,
-        "report": place.report,
-        "if_unsaved": place.if_unsaved,
-    }
+def _sealed(request: Mapping[str, Any], place: RunFolder) -> bytes:
+    options = {field.name: getattr(place, field.name) for field in fields(place) if field.name != "path"}
+    return seal({**request, "saving": options}).encode()
 
 
 def read_request(path: Path) -> dict[str, Any]:

@@ -10,13 +10,12 @@ from typing import Any
 from epochal.common.metric_names import label_of
 from epochal.common.printable import one_line
 from epochal.curves import Summary
-from epochal.data.records import Record
+from epochal.data.records import Record, converted
 from epochal.errors import Refusal
+from epochal.runs.checks import WRONG
 from epochal.runs.choices import ChoiceFolder, read_choice
 from epochal.runs.contents import REQUEST, RUN
 from epochal.runs.document import Document, read_document
-
-_WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,12 @@ def _entry(path: Path) -> Entry | None:
     if choice is not None:
         try:
             return _chosen(choice)
-        except _WRONG as error:
+        except (OSError, *WRONG) as error:
             problem = f"can't be read: {type(error).__name__}"
             return Entry(run=str(path), kind=choice.kind, problem=problem)
-    if not (path / RUN).is_file() and not (path / REQUEST).is_file():
-        return None
     if not (path / RUN).is_file():
-        return Entry(run=str(path), problem=f"has not ended: epochal resume {path}")
+        unfinished = Entry(run=str(path), problem=f"has not ended: epochal resume {path}")
+        return unfinished if (path / REQUEST).is_file() else None
     try:
         return _described(path, read_document(path))
     except Refusal:
@@ -80,21 +78,18 @@ def _entry(path: Path) -> Entry | None:
 
 
 def _described(path: Path, document: Document) -> Entry:
-    settings, figure = document.settings, ""
-    for part in ("test", "validation"):
-        metrics = document.scores[part].metrics if part in document.scores else {}
-        name = next((name for name in ("accuracy", "r2", "loss") if name in metrics), None)
-        if name:
-            figure = _figure(f"{part}.{name}", metrics[name])
-            break
+    figures = [
+        _figure(f"{part}.{name}", document.scores[part].metrics[name])
+        for part in ("test", "validation")
+        for name in ("accuracy", "r2", "loss")
+        if part in document.scores and name in document.scores[part].metrics
+    ]
     return Entry(
         run=str(path),
-        date=_words(document.conditions["date"]),
-        source=_words(document.data["source"]),
-        batch_size=_count(settings["batch_size"]),
-        epochs=_count(settings["epochs"]),
-        repeats=_count(settings["repeats"]),
-        figure=figure,
+        date=one_line(document.conditions["date"], 200),
+        source=one_line(document.data["source"], 200),
+        **{name: document.settings[name] for name in ("batch_size", "epochs", "repeats")},
+        figure=figures[0] if figures else "",
         verdict=document.verdict.kind + (" (interrupted)" if document.interrupted else ""),
     )
 
@@ -107,47 +102,27 @@ def _chosen(choice: ChoiceFolder) -> Entry:
     common: dict[str, Any] = {
         "run": run,
         "kind": choice.kind,
-        "date": _words(found["conditions"]["date"]),
-        "source": _words(found["data"]["source"]),
+        "date": one_line(converted(str, found["conditions"]["date"], "date"), 200),
+        "source": one_line(converted(str, found["data"]["source"], "source"), 200),
     }
-    column = _words(found["column"])
+    column = one_line(converted(str, found["column"], "column"), 200)
     if choice.kind == "advice":
         tried = {(one["batch_size"], one["learning_rate"]) for one in found["tried"]}
         if found["recommended"] is False:  # what came nearest is no advice
             return Entry(**common, verdict="no recommendation", settings=len(tried))
-        return Entry(
-            **common,
-            batch_size=round(found["batch_size"]["value"]),
-            epochs=math.ceil(found["epochs"]["value"]),
-            repeats=len(found["quality"]["per_repeat"]),
-            figure=_figure(column, Summary.from_dict(found["quality"])),
-            verdict="advice",
-            settings=len(tried),
-        )
-    rows = found["rows"]
-    return Entry(
-        **common,
-        batch_size=_count(rows[0]["batch_size"]),
-        epochs=math.ceil(rows[0]["epochs"]),
-        repeats=_count(rows[0]["repeats"]),
-        figure=_figure(column, Summary.from_dict(rows[0]["quality"])),
-        verdict=f"best of {len(rows):,}",
-        settings=len(rows),
-    )
+        size, epochs = round(found["batch_size"]["value"]), found["epochs"]["value"]
+        best, verdict, settings = found, "advice", len(tried)
+        repeats = len(found["quality"]["per_repeat"])
+    else:
+        best = found["rows"][0]
+        size, epochs = converted(int, best["batch_size"], "batch_size"), best["epochs"]
+        repeats = converted(int, best["repeats"], "repeats")
+        verdict, settings = f"best of {len(found['rows']):,}", len(found["rows"])
+    common |= {"batch_size": size, "epochs": math.ceil(epochs), "repeats": repeats}
+    figure = _figure(column, Summary.from_dict(best["quality"]))
+    return Entry(**common, figure=figure, verdict=verdict, settings=settings)
 
 
 def _figure(name: str, summary: Summary) -> str:
     spread = "" if summary.sd is None else f" ± {summary.sd:.{summary.decimals}f}"
     return f"{label_of(name)} {summary.mean:.{summary.decimals}f}{spread}"
-
-
-def _words(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return one_line(value, most=200)
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or not 0 <= value <= 2**62:
-        raise TypeError
-    return value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +53,8 @@ class Overlap:
         else:
             count += " were used in training" if self.trained > 1 else " was used in training"
         some = self.same_data and self.by_all < self.rows
-        held = f": its held-out {self.noun} are in the report of the run" if some else ""
-        same = f" This is the data that the run was trained on{held}." if self.same_data else ""
+        held_out = f": its held-out {self.noun} are in the report of the run" if some else ""
+        same = f" This is the data that the run was trained on{held_out}." if self.same_data else ""
         return f"{count}, {better}.{same}"
 
 
@@ -68,31 +69,14 @@ def hashes_of(dataset: Dataset) -> NDArray[np.uint64]:
 def overlap_of(
     dataset: Dataset, fingerprint: str, hashes: NDArray[np.uint64], splits: Sequence[NDArray[np.uint8]]
 ) -> Overlap:
-    """Which of the samples a run was trained on.
-
-    Args:
-        dataset: the samples that are asked about.
-        fingerprint: of the data of the run.
-        hashes: of each of its samples, or none.
-        splits: for each repeat the part of each sample: 1 for training.
-    """
-    same = dataset.fingerprint == fingerprint
+    """Which of the samples a run was trained on, by the fingerprint of its data and the hashes of samples."""
     noun = "rows" if dataset.timeline is None else "windows"
+    found = Overlap(dataset.samples, None, 0, dataset.fingerprint == fingerprint, len(splits), noun)
     own = hashes_of(dataset) if len(hashes) else hashes
     if not len(own):
-        return Overlap(dataset.samples, None, 0, same, len(splits), noun)
+        return found
     trained = np.zeros(len(own), np.int64)
-    known: dict[bytes, NDArray[np.bool_]] = {}
-    for part in splits:
-        key = part.tobytes()
-        if key not in known:
-            known[key] = np.isin(own, hashes[part == 1])
-        trained += known[key]
-    return Overlap(
-        dataset.samples,
-        int((trained > 0).sum()),
-        int((trained == len(splits)).sum()),
-        same,
-        len(splits),
-        noun,
-    )
+    repeats = Counter(part.tobytes() for part in splits)
+    for key, part in {part.tobytes(): part for part in splits}.items():  # most repeats share one
+        trained += repeats[key] * np.isin(own, hashes[part == 1])
+    return replace(found, trained=int((trained > 0).sum()), by_all=int((trained == len(splits)).sum()))

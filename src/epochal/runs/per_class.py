@@ -70,28 +70,33 @@ def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassFigur
     else:
         hits = np.diagonal(confusion, axis1=1, axis2=2)
         true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
-    figures = {
-        "precision": _share(hits, predicted),
-        "recall": _share(hits, true),
-        "f1": _share(2 * hits, true + predicted),
-    }
+    figures = _share(hits, predicted), _share(hits, true), _share(2 * hits, true + predicted), true
     return {
-        name: ClassFigures(
-            **{figure: summarize(values[:, k], interval=False) for figure, values in figures.items()},
-            support=summarize(true[:, k], interval=False),
-        )
+        name: ClassFigures(*(summarize(values[:, k], interval=False) for values in figures))
         for k, name in enumerate(classes)
     }
 
 
+def decisions(shares: Floats, threshold: float | None = None) -> NDArray[np.int64]:
+    """The most probable class of each sample; with a threshold the second of two where it is exceeded."""
+    return shares.argmax(axis=1) if threshold is None else (shares[:, 1] > threshold).astype(np.int64)
+
+
+def confusion(true: NDArray[Any], predicted: NDArray[Any], classes: int) -> Counts:
+    """Counts (true, predicted) of class ids.
+
+    >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
+    [[1, 1], [0, 1]]
+    """
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (true, predicted), 1)
+    return counts
+
+
 def label_confusion(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Counts:
-    """Counts (labels, 2, 2) of true and predicted absence and presence of each label.
+    """Counts (labels, 2, 2) of true and predicted (n, labels) absence and presence of each label.
 
     scikit-learn's `multilabel_confusion_matrix`.
-
-    Args:
-        true: (n, labels).
-        predicted: (n, labels).
 
     >>> label_confusion(np.array([[True], [False]]), np.array([[True], [True]])).tolist()
     [[[0, 1], [0, 1]]]
@@ -135,13 +140,17 @@ def most_confused(confusion: Counts, classes: Sequence[str], most: int = 10) -> 
     mean = confusion.mean(axis=0)
     total = mean.sum(axis=1)
     np.fill_diagonal(mean, 0)
-    found = []
-    for flat in np.argsort(-mean, axis=None, kind="stable")[:most]:
-        i, j = divmod(int(flat), len(classes))
-        if mean[i, j] > 0:
-            count = summarize(confusion[:, i, j], interval=False)
-            found.append(Confused(classes[i], classes[j], count, float(mean[i, j] / total[i])))
-    return found
+    places = [divmod(int(flat), len(classes)) for flat in np.argsort(-mean, axis=None, kind="stable")[:most]]
+    return [
+        Confused(
+            classes[i],
+            classes[j],
+            summarize(confusion[:, i, j], interval=False),
+            float(mean[i, j] / total[i]),
+        )
+        for i, j in places
+        if mean[i, j] > 0
+    ]
 
 
 def _share(part: NDArray[Any], whole: NDArray[Any]) -> Floats:

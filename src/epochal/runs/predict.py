@@ -1,47 +1,90 @@
-"""Predictions of a run: the mean of its repeats, and their spread."""
+"""Predictions of a run, the mean of its repeats and their spread, and rankings of items."""
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from epochal.common.waiting import interruptible
-from epochal.data import Dataset, encode_new
+from epochal.data import Dataset, PairEncoder, encode_new
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.images.images import ImageEncoder
+from epochal.data.rankings.ranking import items_of
 from epochal.data.series.encoder import WindowEncoder
 from epochal.data.standardize import refuse_missing_values
 from epochal.data.tables.beside import columns_beside
 from epochal.engine.determinism import options_for
-from epochal.engine.evaluate import forward
+from epochal.engine.evaluate import EVALUATION_ROWS, forward
 from epochal.errors import Refusal
-from epochal.models import Model, computing_in, label_probabilities, probabilities, settled
-from epochal.runs.blocks import block_rows, blocks, padded_call
+from epochal.models import Model, Pairwise, computing_in, label_probabilities, probabilities, settled
 from epochal.runs.outcome import Fitted
 from epochal.runs.overlap import overlap_of
-from epochal.runs.prediction import Prediction
+from epochal.runs.prediction import Prediction, Ranking
 from epochal.runs.record import Run
+
+LEAST_ROWS = 16
+"""Smallest padded block; larger ones are padded to a power of two."""
+
+_BLOCK_BYTES = 1 << 26
+
+
+def block_rows(model: Any, sample_bytes: int) -> int:
+    """Rows per block: those of an evaluation, or more of them up to 64 MiB.
+
+    A stateful model takes all rows at once.
+    """
+    rows = int(getattr(model, "evaluation_rows", EVALUATION_ROWS))
+    while 2 * rows <= EVALUATION_ROWS and 2 * rows * sample_bytes <= _BLOCK_BYTES:
+        rows *= 2
+    return rows
+
+
+def blocks(samples: NDArray[np.int64], most: int) -> Iterator[NDArray[np.int64]]:
+    """Samples in blocks.
+
+    >>> [block.tolist() for block in blocks(np.arange(5), 2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    for start in range(0, len(samples), most):
+        yield samples[start : start + most]
+
+
+def padded_call(
+    call: Callable[[Any, Any], Any], variables: Any, inputs: NDArray[Any], most: int
+) -> NDArray[np.float64]:
+    """The outputs of a compiled function for rows, padded so that few sizes are compiled.
+
+    The padding repeats the last row, and its outputs are dropped.
+    """
+    rows = len(inputs)
+    size = min(most, max(LEAST_ROWS, 1 << (rows - 1).bit_length()))
+    if size > rows:
+        inputs = np.concatenate([inputs, np.repeat(inputs[-1:], size - rows, axis=0)])
+    return np.asarray(call(variables, inputs), np.float64)[:rows]
 
 
 @functools.lru_cache(maxsize=32)
 def _compiled(model: Model, deterministic: bool) -> Any:
-    return jax.jit(
-        lambda variables, inputs: forward(model, variables, inputs),
-        compiler_options=options_for(deterministic),
-    )
+    return jax.jit(functools.partial(forward, model), compiler_options=options_for(deterministic))
 
 
 def compiled_forward(run: Run, model: Model) -> Any:
     """The compiled function (variables, inputs) -> outputs, with the settings of the run."""
     deterministic = run.settings.get("deterministic") is True
     return _compiled(computing_in(model, run.precision), deterministic)
+
+
+def check_parameters(parameters: str) -> None:
+    """Refuse other parameters than the best and the last ones."""
+    if parameters not in ("best", "last"):
+        raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
 
 
 def inputs_beside(
@@ -52,24 +95,19 @@ def inputs_beside(
     rows: Sequence[int | None] | None,
     reading: Reading,
 ) -> Any:
-    """Columns of the data to show beside predictions; None if none are requested.
+    """Columns of the data to show beside predictions: all, or those `names`; None if none are requested.
 
-    Args:
-        data: the new data.
-        samples: number of rows; None if known from the data.
-        with_inputs: whether to show all columns.
-        names: columns to show.
-        rows: of forecasts, the row of each, from 1; None beyond the end of the table.
-        reading: file options.
+    `samples` is the number of rows if the data does not tell; `rows` are those of forecasts, from 1, None
+    beyond the end of the table.
     """
     import pyarrow as pa
 
-    wanted = [names] if isinstance(names, str | int) else list(names)
-    if not (with_inputs or wanted):
+    names = [names] if isinstance(names, str | int) else list(names)
+    if not (with_inputs or names):
         return None
-    table = columns_beside(data, samples, () if with_inputs else wanted, reading)
-    if with_inputs and wanted:
-        first = columns_beside(data, samples, wanted, reading).column_names
+    table = columns_beside(data, samples, () if with_inputs else names, reading)
+    if with_inputs and names:
+        first = columns_beside(data, samples, names, reading).column_names
         table = table.select([*first, *(name for name in table.column_names if name not in first)])
     if rows is None:
         return table
@@ -119,17 +157,26 @@ def _parts(run: Run, dataset: Dataset) -> list[NDArray[np.int64]]:
     return [everything] if line is None else line.stretches(everything)
 
 
-def in_units(run: Run, fitted: Fitted, outputs: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64]:
-    """Outputs of one repeat as probabilities (n, classes), or as numbers (n, targets) in their units."""
+def in_units(run: Run, outputs: Sequence[NDArray[Any]], dataset: Dataset) -> NDArray[np.float64]:
+    """Outputs of each repeat as probabilities (repeats, n, classes), or numbers (repeats, n, targets)."""
+
+    def restored(fitted: Fitted, own: NDArray[np.float64]) -> NDArray[np.float64]:
+        numbers, line = own.reshape(len(own), -1), dataset.timeline
+        if fitted.target_scaling is not None:
+            numbers = fitted.target_scaling.restore(numbers)
+        return numbers if line is None else line.restored(numbers, np.arange(len(numbers)))
+
     if run.task.is_classification:
-        return probabilities(outputs, np)
+        return np.stack([probabilities(own, np) for own in outputs])
     if run.task.is_multilabel:
-        return label_probabilities(outputs, np)
-    numbers = outputs.reshape(len(outputs), -1)
-    if fitted.target_scaling is not None:
-        numbers = fitted.target_scaling.restore(numbers)
-    line = dataset.timeline
-    return numbers if line is None else line.restored(numbers, np.arange(len(numbers)))
+        return np.stack([label_probabilities(own, np) for own in outputs])
+    return np.stack([restored(*pair) for pair in zip(run.fitted, outputs, strict=True)])
+
+
+def spread_of(per_repeat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The standard deviation over repeats, the first axis; NaN with one repeat."""
+    several = len(per_repeat) > 1
+    return per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
 
 
 def read_samples(
@@ -143,13 +190,8 @@ def read_samples(
 ) -> Dataset:
     """Encode new samples as those of the run.
 
-    Args:
-        run: the run.
-        data: a file, a data frame, or arrays.
-        skip_bad: whether to leave out unreadable images.
-        ahead: whether to include windows with unknown targets.
-        partial: whether targets may be missing in some rows of a table, as -1 or NaN.
-        reading: file options; the rest is recognized.
+    `ahead` includes windows with unknown targets; if `partial`, some targets of a table may be missing, as -1
+    or NaN.
     """
     encoder = run.encoder
     if ahead and isinstance(encoder, WindowEncoder):
@@ -197,54 +239,44 @@ def predict(
     id: Any = (),
 ) -> Prediction:
     """See `Run.predict`; `reading` has the file options."""
-    if parameters not in ("best", "last"):
-        raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
+    check_parameters(parameters)
     dataset = read_samples(run, data, skip_bad, ahead=True, partial=True, reading=reading)
-    each = [
-        in_units(run, fitted, outputs, dataset)
-        for fitted, outputs in zip(run.fitted, outputs_of(run, dataset, parameters), strict=True)
-    ]
+    per_repeat = in_units(run, outputs_of(run, dataset, parameters), dataset)
     scales = [np.atleast_1d(one.target_scaling.scale) for one in run.fitted if one.target_scaling is not None]
-    per_repeat = np.stack(each)
-    several = len(each) > 1
-    spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
     line = dataset.timeline
     places = {} if line is None else line.places()
     beside = inputs_beside(
         data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
     )
-    notes, threshold = (
-        (*dataset.noticed, *pointed(beside)),
-        None if run.threshold is None else run.threshold.value,
-    )
+    notes = [*dataset.noticed, *pointed(beside)]
     if getattr(run.model, "carries", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
-        notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
+        notes.append(f"the state is zero before the first row{again}, and carried from window to window.")
     labeled = dataset.targets is not None and line is None
-    said = any("count in no figure" in note for note in dataset.noticed)  # unknown labels
-    if labeled and not said and not (known := with_target(run, dataset)).all() and known.any():
-        notes = (*notes, f"{without_target(run, known)}: they count in no figure.")
+    unknown_labels = any("count in no figure" in note for note in dataset.noticed)
+    if labeled and not unknown_labels and not (known := with_target(run, dataset)).all() and known.any():
+        notes.append(f"{without_target(run, known)}: they count in no figure.")
     overlap = overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits) if labeled else None
     if overlap is not None and overlap.trained != 0 and overlap.sentence:
-        notes = (*notes, overlap.sentence)
+        notes.append(overlap.sentence)
     if places and None in places["row"]:
-        notes = (*notes, _beyond(places))
+        notes.append(_beyond(places))
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"
         aside = " (it was chosen at the best epoch, not for these weights)" if chosen else ""
-        notes = (*notes, f"predicted {run.threshold}{aside}")
+        notes.append(f"predicted {run.threshold}{aside}")
     return Prediction(
         task=run.task,
         values=per_repeat.mean(axis=0),
-        spread=spread,
+        spread=spread_of(per_repeat),
         per_repeat=per_repeat,
-        noticed=notes,
+        noticed=tuple(notes),
         target=run.data["target"],
         names=dataset.names,
         truth=dataset.targets,
         overlap=overlap,
         places=places,
-        threshold=threshold,
+        threshold=None if run.threshold is None else run.threshold.value,
         units=None if not scales else np.mean([1 / scale for scale in scales], axis=0),
         inputs=beside,
         index=_index_of(data, dataset.samples),
@@ -252,13 +284,11 @@ def predict(
 
 
 def _beyond(places: Mapping[str, Sequence[Any]]) -> str:
-    """A note on forecasts beyond the end of the data."""
     count = sum(row is None for row in places["row"])
     which = "1 forecast is" if count == 1 else f"{count:,} forecasts are"
     where = "the last line of the table" if count == 1 and places["row"][-1] is None else "those"
-    return (
-        f'{which} of what comes after the end of the data: {where}, with an empty cell in the column "row".'
-    )
+    end = f'{where}, with an empty cell in the column "row".'
+    return f"{which} of what comes after the end of the data: {end}"
 
 
 def _index_of(data: Any, samples: int) -> Any:
@@ -268,3 +298,71 @@ def _index_of(data: Any, samples: int) -> Any:
     if pandas is None or not isinstance(frame, pandas.DataFrame) or len(frame) != samples:
         return None
     return frame.index
+
+
+# Rankings ---------------------------------------------------------------------------------------------------
+
+
+def rank(
+    run: Run,
+    data: Any,
+    *,
+    by: ArrayLike | None = None,
+    parameters: str = "best",
+    reading: Reading = AS_FOUND,
+    with_inputs: bool = False,
+    id: Any = (),
+) -> Ranking:
+    """See `Run.rank`; `reading` has the file options."""
+    check_parameters(parameters)
+    if not isinstance(run.model, Pairwise):
+        raise Refusal(
+            "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64, 64)) on ep.rank_pairs(...)."
+        )
+    groups: NDArray[np.int64] | None = None
+    names, column = list[str](), "group"
+    if isinstance(run.encoder, PairEncoder):
+        items, groups, names = items_of(run.encoder, data, reading)
+        column = run.encoder.by
+    else:
+        shape = tuple(run.data["shape"])[1:]
+        items = encode_new(None, data, task=run.task, shape=shape, dtype=run.data["dtype"])
+    if by is not None:
+        labels, groups = np.unique(np.asarray(by).astype(str), return_inverse=True)
+        names = labels.tolist()
+        if groups.shape != (items.samples,):
+            raise Refusal(
+                f"by must have one value for each of the {items.samples:,} items; got {groups.shape}."
+            )
+    call, most = compiled_forward(run, run.model.model), block_rows(run.model.model, items.sample_bytes)
+    scores = []
+    for fitted in run.fitted:
+        inputs = items.inputs if fitted.scaling is None else fitted.scaling.apply(items.inputs)
+        each = blocks(np.arange(items.samples), most)
+        found = [padded_call(call, getattr(fitted, parameters), inputs[block], most) for block in each]
+        scores.append(np.concatenate(found).reshape(-1))
+    own = np.zeros(items.samples, np.int64) if groups is None else groups
+    sizes = np.maximum(np.bincount(own + 1), 1)
+    per_repeat = np.stack([each - (np.bincount(own + 1, weights=each) / sizes)[own + 1] for each in scores])
+    mean, spread = per_repeat.mean(axis=0), spread_of(per_repeat)
+    named = None if groups is None else np.asarray([*names, ""], object)[groups]
+    notes = [note for note in items.noticed if not note.endswith("the targets are not used.")]
+    beside = inputs_beside(data, items.samples, with_inputs, id, None, reading)
+    notes += pointed(beside)
+    return Ranking(mean, spread, per_repeat, _places(mean, own), named, column, tuple(notes), beside)
+
+
+def _places(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places within groups, the highest score first.
+
+    >>> _places(np.array([0.5, 2.0, 0.5, 1.0, 3.0]), np.array([0, 0, 0, 0, 1])).tolist()
+    [3, 1, 3, 2, 1]
+    """
+    order = np.lexsort((-scores, groups))
+    at = np.arange(len(order))
+    opens = np.append(True, np.diff(groups[order]) != 0)[: len(order)]
+    differs = opens | np.append(True, np.diff(scores[order]) != 0)[: len(order)]
+    begin = np.maximum.accumulate(np.where(opens, at, 0))
+    places = np.empty(len(order), np.int64)
+    places[order] = np.maximum.accumulate(np.where(differs, at, 0)) - begin + 1
+    return places

@@ -15,15 +15,23 @@ from numpy.typing import NDArray
 from epochal.common.faces import of_new_data
 from epochal.common.views import view
 from epochal.data import Task
+from epochal.data.records import plain
 from epochal.errors import require
 from epochal.runs.csv_file import write_table
 from epochal.runs.overlap import Overlap
+from epochal.runs.per_class import decisions
 
 
 class _Rows(ABC):
     """Predictions for new samples, row by row."""
 
     noticed: tuple[str, ...]
+    per_repeat: NDArray[np.float64]
+
+    @property
+    def _mean_of(self) -> str:
+        repeats = len(self.per_repeat)
+        return f"the mean of {repeats} repeat{'s' if repeats > 1 else ''}"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -33,6 +41,10 @@ class _Rows(ABC):
     @abstractmethod
     def to_arrow(self) -> Any:
         """A table with one row a sample."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Rows (as in `to_arrow`) and notes as JSON; None for what is not finite."""
+        return {"rows": plain(self.to_arrow().to_pylist()), "notes": list(self.notes)}
 
     def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
         """Write CSV, or Parquet if the name ends so.
@@ -85,19 +97,16 @@ class Prediction(_Rows):
     """The standard deviation of each training target, which determines the digits of numbers."""
 
     @property
-    def _chosen(self) -> NDArray[np.int64]:
-        """The class id of each sample."""
-        if self.threshold is None:
-            return self.values.argmax(axis=1)
-        return (self.values[:, 1] > self.threshold).astype(np.int64)
-
-    @property
     def accuracy(self) -> float | None:
         """The share of correct predictions, if the true classes are known."""
         if self.truth is None or not self.task.is_classification:
             return None
         known = self.truth >= 0
-        return float((self._chosen == self.truth)[known].mean()) if known.any() else None
+        return (
+            float((decisions(self.values, self.threshold) == self.truth)[known].mean())
+            if known.any()
+            else None
+        )
 
     @property
     def labels(self) -> NDArray[Any]:
@@ -110,7 +119,7 @@ class Prediction(_Rows):
             return (self.values > 0.5).astype(np.int64)
         if not self.task.is_classification:
             return self.values[:, 0] if self.values.shape[1] == 1 else self.values
-        return self.task.labels[self._chosen]
+        return self.task.labels[decisions(self.values, self.threshold)]
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -131,8 +140,7 @@ class Prediction(_Rows):
         return np.asarray(self.labels, dtype=dtype)
 
     def __repr__(self) -> str:
-        repeats = len(self.per_repeat)
-        return f"Prediction({len(self)} samples, the mean of {repeats} repeat{'s' if repeats > 1 else ''})"
+        return f"Prediction({len(self)} samples, {self._mean_of})"
 
     def _repr_html_(self) -> str:
         return view("prediction_html")(self)
@@ -178,23 +186,18 @@ class Prediction(_Rows):
 
         name = self.target or "target"
         rows = {"file": pa.array(self.names)} if self.names else {}
-        rows |= {
-            where: pa.array(found, pa.int64() if where == "row" else None)
-            for where, found in self._rows.items()
-        }
+        for place, column in self._rows.items():
+            rows[place] = pa.array(column, pa.int64() if place == "row" else None)
+        columns: dict[str, Any] = {}
+        parts = [f"probability {label}" for label in self.task.classes]
         if self.task.is_classification:
-            columns: dict[str, Any] = {f"predicted {name}": pa.array(self.labels)}
-            parts = [f"probability {label}" for label in self.task.classes]
+            columns[f"predicted {name}"] = pa.array(self.labels)
         elif self.task.is_multilabel:
-            chosen = zip(self.task.classes, self.labels.T, strict=True)
-            columns = {f"predicted {label}": pa.array(column) for label, column in chosen}
-            parts = [f"probability {label}" for label in self.task.classes]
+            for label, column in zip(self.task.classes, self.labels.T, strict=True):
+                columns[f"predicted {label}"] = pa.array(column)
         else:
-            parts = [
-                f"predicted {name}" + (f" {k + 1}" if self.values.shape[1] > 1 else "")
-                for k in range(self.values.shape[1])
-            ]
-            columns = {}
+            width = self.values.shape[1]
+            parts = [f"predicted {name}" + (f" {k + 1}" if width > 1 else "") for k in range(width)]
         units = [np.inf] * len(parts) if self.units is None else self.units.tolist()
         columns |= {part: _short(self.values[:, k], units[k]) for k, part in enumerate(parts)}
         if len(self.per_repeat) > 1:
@@ -214,11 +217,7 @@ class Prediction(_Rows):
     def to_dict(self) -> dict[str, Any]:
         """Rows (as in `to_arrow`) and notes as JSON."""
         known = {} if self.accuracy is None else {"accuracy": self.accuracy}
-        rows = [
-            {name: None if value != value else value for name, value in row.items()}
-            for row in self.to_arrow().to_pylist()
-        ]
-        return {"rows": rows, "notes": list(self.notes), **known}
+        return {**super().to_dict(), **known}
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,29 +250,21 @@ class Ranking(_Rows):
         return len(self.scores)
 
     def __repr__(self) -> str:
-        repeats = len(self.per_repeat)
-        return f"Ranking({len(self)} items, the mean of {repeats} repeat{'s' if repeats > 1 else ''})"
+        return f"Ranking({len(self)} items, {self._mean_of})"
 
     def to_arrow(self) -> Any:
         """A table with one row an item: its row in the data, its group, place, score and spread."""
         import pyarrow as pa
 
         rows = {"row": pa.array(range(1, len(self) + 1), pa.int64())}
-        columns: dict[str, Any] = {}
-        if self.groups is not None:
-            columns[self.by] = pa.array(self.groups.tolist(), pa.string())
-        columns |= {"place": self.places, "score": np.round(self.scores, 6)}
+        named = {} if self.groups is None else {self.by: pa.array(self.groups.tolist(), pa.string())}
+        columns: dict[str, Any] = {**named, "place": self.places, "score": np.round(self.scores, 6)}
         if len(self.per_repeat) > 1:
             columns["sd of score"] = np.round(self.spread, 6)
         return _table(rows, self.inputs, columns)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Rows (as in `to_arrow`) and notes as JSON."""
-        return {"rows": self.to_arrow().to_pylist(), "notes": list(self.notes)}
-
 
 def _table(rows: Mapping[str, Any], inputs: Any, columns: Mapping[str, Any]) -> Any:
-    """An Arrow table of rows, input columns (if any) and predictions."""
     import pyarrow as pa
 
     own = {*rows, *columns}

@@ -212,11 +212,10 @@ class Run:
             style: "light", "dark", or "auto" (transparent).
             ax: one Axes per panel; a new figure by default.
         """
-        parts = [name for name, one in self.scores.items() if one.labels is not None]
-        chosen = [part] if part is not None else parts or ["validation"]
-        return view("plot_precision_recall")(
-            {name: self.precision_recall(name) for name in chosen}, path, style=style, ax=ax
-        )
+        known = [name for name, one in self.scores.items() if one.labels is not None]
+        parts = [part] if part is not None else known or ["validation"]
+        curves = {name: self.precision_recall(name) for name in parts}
+        return view("plot_precision_recall")(curves, path, style=style, ax=ax)
 
     @property
     def main_metric(self) -> str:
@@ -228,33 +227,35 @@ class Run:
     @property
     def headline(self) -> tuple[str, Summary] | None:
         """The main metric, of test if there is one, else of validation."""
-        for part in ("test", "validation"):
-            if part in self.metrics:
-                for name in (self.main_metric, "loss"):
-                    if name in self.metrics[part]:
-                        return f"{part}.{name}", self.metrics[part][name]
-        return None
+        found = [
+            (f"{part}.{name}", self.metrics[part][name])
+            for part in ("test", "validation")
+            for name in (self.main_metric, "loss")
+            if name in self.metrics.get(part, ())
+        ]
+        return found[0] if found else None
 
     @property
     def caution(self) -> str:
         """A caveat of the figures, in a sentence; empty with test samples."""
-        chosen_there = str(self.settings.get("monitor", "")).startswith("validation.")
-        part, found = ("test" if "test" in self.scores else "validation"), list[str]()
-        if part in self.scores and part == "validation" and chosen_there:
-            allowed = "; the intervals allow for that" if self.scores[part].corrected else ""
-            found.append(
+        part, sentences = ("test" if "test" in self.scores else "validation"), []
+        scores = self.scores.get(part)
+        if scores is None:
+            return ""
+        if part == "validation" and str(self.settings.get("monitor", "")).startswith("validation."):
+            allowed = "; the intervals allow for that" if scores.corrected else ""
+            sentences.append(
                 "The epoch was chosen on the same validation rows, so the figures are slightly optimistic"
                 f"{allowed}. Use `test=0.2` for an unbiased estimate."
             )
-        one = self.scores.get(part)
-        if one is not None and one.true is not None and one.predicted is not None:
-            few = few_samples(one.true, one.predicted, self.repeats)
+        if scores.true is not None and scores.predicted is not None:
+            few = few_samples(scores.true, scores.predicted, self.repeats)
             if few is not None:
-                found.append(
+                sentences.append(
                     f"{few[0]:,} of {few[1]:,} {part} samples make half of the squared error: the intervals "
                     "of RMSE and R² are too narrow."
                 )
-        return " ".join(found)
+        return " ".join(sentences)
 
     @property
     def ending(self) -> str:
@@ -272,16 +273,18 @@ class Run:
     @property
     def remarks(self) -> list[str]:
         """Notes needed to read the figures, one sentence each."""
-        said = []
+        sentences = []
         if self.settings.get("target_standardized"):
-            said.append(
+            sentences.append(
                 "The loss is of standardized targets (mean 0, sd 1); RMSE and MAE are in the target's units."
             )
         if self.task.kind == "binary":
-            said.append(f'F1, average precision, precision and recall are of "{self.task.classes[1]}".')
+            sentences.append(f'F1, average precision, precision and recall are of "{self.task.classes[1]}".')
         if self.ensemble:
-            said.append(f"Ensemble: the mean prediction of the {self.repeats} repeats, which new rows get.")
-        return said
+            sentences.append(
+                f"Ensemble: the mean prediction of the {self.repeats} repeats, which new rows get."
+            )
+        return sentences
 
     @property
     def best_epoch(self) -> Summary:
@@ -370,20 +373,18 @@ class Run:
     def summary(self) -> str:
         """A few lines of text."""
         lines = [str(self.verdict)]
-        headline = self.headline
-        if headline is not None:
-            name = label_of(headline[0])
-            lines.insert(0, f"{name[0].upper()}{name[1:]}: {headline[1]}")
+        if self.headline is not None:
+            name = label_of(self.headline[0])
+            lines.insert(0, f"{name[0].upper()}{name[1:]}: {self.headline[1]}")
         lines += [note for note in self.notes if "left out" in note]
         for part, found in self.forecasts.items():
             lines += [f"{part}: {sentence}" for sentence in found.sentences]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        headline = self.headline
         figure = ""
-        if headline is not None:
-            name, found = headline
+        if self.headline is not None:
+            name, found = self.headline
             spread = "" if found.sd is None else f" ± {found.written(found.sd)}"
             figure = f", {label_of(name)} {found.written(found.mean)}{spread}"
         repeats = "1 repeat" if self.repeats == 1 else f"{self.repeats} repeats"

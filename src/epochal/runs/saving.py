@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from epochal.data.records import plain
 from epochal.errors import Refusal, SaveFailed, reason
-from epochal.models.frozen import names_of
+from epochal.models.wrappers import names_of
 from epochal.runs import disk
 from epochal.runs.checks import predictions_file
 from epochal.runs.contents import FORMAT, HISTORY, PAGE, RESULTS, RUN
 from epochal.runs.disk import Written
+from epochal.runs.document import figures_of, predictions_table
 from epochal.runs.record import Run
-from epochal.runs.scored import figures_of, predictions_table
 from epochal.runs.sealed import seal
 from epochal.runs.tensors import write_tensors
 
@@ -43,51 +43,21 @@ def refuse_existing(folder: str | Path) -> Path:
 
 
 def save(run: Run, folder: str | Path, report: bool = False) -> Path:
-    """Write a run folder, whole or not at all; with `report` the page, too.
-
-    Raises:
-        Refusal: the folder exists, or can't be written; then nothing is left of it.
-    """
+    """Write a run folder, whole or not at all; with `report` the page, too."""
     path = refuse_existing(folder)
-    parent = path.parent
-    above = [one for one in (parent, *parent.parents) if not one.exists()]
-    temporary = parent / f".{path.name}-{uuid.uuid4().hex[:8]}"
-    mine = [temporary]
     try:
-        disk.make_folder(parent)
-        disk.make(temporary)
-        _write(run, temporary, report)
-        disk.sync(temporary)
-        disk.rename(temporary, path)
-        mine = [path]
-        disk.sync(parent)
-    except BaseException as error:
-        _clear(mine, above)
-        if not isinstance(error, OSError):
-            raise
-        why = reason(error)
-        raise Refusal(f'the run folder "{path}" can\'t be written: {why}; nothing was written.') from error
+        with disk.new_folder(path) as temporary:
+            _write(run, temporary, report)
+    except OSError as error:
+        raise disk.unwritable(path, error, "; nothing was written") from error
     return path
-
-
-def _clear(mine: list[Path], above: list[Path]) -> None:
-    """Remove the half-written folder, and new parents if empty."""
-    with suppress(OSError):
-        for folder in mine:
-            disk.remove(folder)
-    with suppress(OSError):
-        for folder in above:
-            disk.remove_empty(folder)
 
 
 def publish(run: Run, folder: str | Path, report: bool = False) -> Path:
     """Put the files of a run that has ended into its folder, which exists; with `report` the page, too.
 
     Earlier results are replaced. If this is interrupted, by a kill or a full disk, the
-    folder has no run.json, or still the earlier one with all its files.
-
-    Raises:
-        SaveFailed: the folder can't be written; its checkpoints are intact.
+    folder has no run.json, or still the earlier one with all its files; its checkpoints are intact.
     """
     path = Path(folder)
     hidden = path / f"{_HIDDEN}{uuid.uuid4().hex}"
@@ -95,7 +65,18 @@ def publish(run: Run, folder: str | Path, report: bool = False) -> Path:
         for left in path.glob(f"{_HIDDEN}*"):
             disk.remove(left)
         disk.make(hidden)
-        _place(hidden, path, _write(run, hidden, report))
+        files = _write(run, hidden, report)
+        if (path / RUN).exists():  # it is there again when all others are
+            disk.remove(path / RUN)
+            disk.sync(path)
+        for name in RESULTS:
+            if name in files:
+                disk.replace(hidden / name, path / name)
+            elif (path / name).exists():
+                disk.remove(path / name)
+        disk.sync(path)
+        disk.rename(hidden / RUN, path / RUN)
+        disk.sync(path)
         disk.remove(hidden)
     except BaseException as error:
         with suppress(OSError):
@@ -108,35 +89,14 @@ def publish(run: Run, folder: str | Path, report: bool = False) -> Path:
     return path
 
 
-def _place(hidden: Path, path: Path, files: Mapping[str, Written]) -> None:
-    """Rename the files into place while there is no run.json, and run.json when all others are there."""
-    if (path / RUN).exists():
-        disk.remove(path / RUN)
-        disk.sync(path)
-    for name in RESULTS:
-        if name in files:
-            disk.replace(hidden / name, path / name)
-        elif (path / name).exists():
-            disk.remove(path / name)
-    disk.sync(path)
-    disk.rename(hidden / RUN, path / RUN)
-    disk.sync(path)
-
-
 def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
     """Write all files of a run; returns those that run.json lists."""
     import pyarrow as pa
 
     files: dict[str, Written] = {}
-    for which in ("best", "last"):
-        tensors: dict[str, NDArray[Any]] = {}
-        for repeat, fitted in enumerate(run.fitted):
-            tree = getattr(fitted, which)
-            named = zip(names_of(tree), jax.tree.leaves(tree), strict=True)
-            tensors |= {f"{repeat}/{name}": np.asarray(value) for name, value in named}
-        name = f"{which}.safetensors"
-        files[name] = write_tensors(folder / name, tensors)
-    files["scaling.safetensors"] = write_tensors(folder / "scaling.safetensors", _scalings(run))
+    tensors = {which: _parameters(run, which) for which in ("best", "last")} | {"scaling": _scalings(run)}
+    for name, arrays in tensors.items():
+        files[f"{name}.safetensors"] = write_tensors(folder / f"{name}.safetensors", arrays)
     files["metrics.parquet"] = _write_table(run.curves.to_arrow(), folder / "metrics.parquet", "snappy")
     columns: dict[str, Any] = {"row": pa.array(run.rows)}
     if run.names:
@@ -162,45 +122,43 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
 
 
 def _write_table(table: Any, path: Path, compression: str = "zstd") -> Written:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with disk.writing(path) as writer:
-        pq.write_table(table, writer, compression=compression)
-    return writer.written
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table, buffer, compression=compression)
+    return disk.write(path, [buffer.getvalue()])
 
 
 def _document(run: Run, files: Mapping[str, Written]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "plan": run.plan.to_dict(),
-        "task": run.task,
-        "settings": run.settings,
-        "outcomes": run.outcomes,
-        "order_seeds": run.order_seeds,
-        "verdict": run.verdict,
+        **{name: getattr(run, name) for name in ("task", "settings", "outcomes", "order_seeds", "verdict")},
         "scores": {
             part: figures_of(scores, run.per_class.get(part, {})) for part, scores in run.scores.items()
         },
-        "baseline": run.baseline,
-        "threshold": run.threshold,
-        "forecasts": run.forecasts,
+        **{name: getattr(run, name) for name in ("baseline", "threshold", "forecasts")},
         "history": run.observed,
-        "data": run.data,
-        "encoder": run.encoder,
-        "conditions": run.conditions,
-        "interrupted": run.interrupted,
-        "failed": run.failed,
+        **{name: getattr(run, name) for name in ("data", "encoder", "conditions", "interrupted", "failed")},
         "files": files,
     }
 
 
+def _parameters(run: Run, which: str) -> dict[str, NDArray[Any]]:
+    trees = [getattr(fitted, which) for fitted in run.fitted]
+    return {
+        f"{repeat}/{name}": np.asarray(value)
+        for repeat, tree in enumerate(trees)
+        for name, value in zip(names_of(tree), jax.tree.leaves(tree), strict=True)
+    }
+
+
 def _scalings(run: Run) -> dict[str, NDArray[Any]]:
-    tensors: dict[str, NDArray[Any]] = {}
-    for repeat, fitted in enumerate(run.fitted):
-        for kind in ("scaling", "target_scaling"):
-            scaling = getattr(fitted, kind)
-            if scaling is not None:
-                tensors |= {
-                    f"{repeat}/{kind}/{name}": np.asarray(value) for name, value in vars(scaling).items()
-                }
-    return tensors
+    return {
+        f"{repeat}/{kind}/{name}": np.asarray(value)
+        for repeat, fitted in enumerate(run.fitted)
+        for kind in ("scaling", "target_scaling")
+        if getattr(fitted, kind) is not None
+        for name, value in vars(getattr(fitted, kind)).items()
+    }

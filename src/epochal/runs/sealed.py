@@ -66,7 +66,8 @@ def parse(text: str | bytes) -> Any:
         ValueError: it is not valid.
     """
     try:
-        return json.loads(text.decode() if isinstance(text, bytes) else text, **_STRICT)
+        text = text.decode() if isinstance(text, bytes) else text
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
@@ -82,15 +83,8 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_STRICT: Any = {"object_pairs_hook": _object, "parse_constant": _no_constant}
-
-
 def unseal(text: str | bytes, path: Path) -> dict[str, Any]:
-    """The document without its seal; `path` is for messages.
-
-    Raises:
-        Refusal: no sealed document, or one changed since.
-    """
+    """The document without its seal; one that is not sealed, or changed since, is refused."""
     try:
         document = parse(text)
         if not isinstance(document, dict) or not isinstance(document.get(_SEAL), str):
@@ -106,9 +100,5 @@ def unseal(text: str | bytes, path: Path) -> dict[str, Any]:
 
 
 def read_sealed(path: Path, limit: int = LIMIT) -> dict[str, Any]:
-    """Read a sealed file.
-
-    Raises:
-        Refusal: it is not there, too large, or damaged.
-    """
-    return unseal(disk.read(path, limit=limit).tobytes(), path)
+    """Read a sealed file; one that is not there, too large or damaged is refused."""
+    return unseal(disk.read(path, limit=limit), path)

@@ -8,9 +8,10 @@ the file before an array is made.
 
 from __future__ import annotations
 
+import itertools
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,59 +67,38 @@ def write_tensors(
         ValueError: a reserved name, or a header of more than 100 MB.
         OSError: the file can't be written.
     """
-    ordered = _ordered(tensors)
-    return disk.write(path, _pieces(ordered, _header(ordered, metadata)))
-
-
-def _ordered(tensors: Mapping[str, NDArray[Any]]) -> list[tuple[str, str, NDArray[Any]]]:
-    """Name, dtype and array, in storage order."""
-    found = []
-    for name, value in tensors.items():
-        array = np.asarray(value)
-        known = _NAMES.get(array.dtype.newbyteorder("<"))
-        if known is None:
-            raise TypeError(f"{name} must have a type that safetensors knows; got {array.dtype}")
-        if name == _METADATA:
-            raise ValueError(f"an array can't be called {name}")
-        found.append((-known[0], name, known[1], array))
-    return [(name, kind, array) for _, name, kind, array in sorted(found, key=lambda one: one[:2])]
-
-
-def _header(ordered: list[tuple[str, str, NDArray[Any]]], metadata: Mapping[str, str] | None) -> bytes:
-    entries: dict[str, Any] = {} if metadata is None else {_METADATA: dict(metadata)}
+    if _METADATA in tensors:
+        raise ValueError(f"an array can't be called {_METADATA}")
+    arrays = {name: np.asarray(value) for name, value in tensors.items()}
+    kinds = {name: _NAMES.get(array.dtype.newbyteorder("<"), (0, "")) for name, array in arrays.items()}
+    for name, (_, kind) in kinds.items():
+        if not kind:
+            raise TypeError(f"{name} must have a type that safetensors knows; got {arrays[name].dtype}")
+    ordered = sorted(arrays, key=lambda name: (-kinds[name][0], name))
+    header: dict[str, Any] = {} if metadata is None else {_METADATA: dict(metadata)}
     begin = 0
-    for name, kind, array in ordered:
-        end = begin + array.nbytes
-        entries[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [begin, end]}
+    for name in ordered:
+        end = begin + arrays[name].nbytes
+        shape = list(arrays[name].shape)
+        header[name] = {"dtype": kinds[name][1], "shape": shape, "data_offsets": [begin, end]}
         begin = end
-    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     if len(text) > _HEADER:
         raise ValueError(f"the header must have at most {_HEADER:,} bytes; got {len(text):,}")
-    return struct.pack("<Q", len(text)) + text
-
-
-def _pieces(ordered: list[tuple[str, str, NDArray[Any]]], header: bytes) -> Iterator[Any]:
-    """The bytes of the file; a non-contiguous array is copied, one at a time."""
-    yield header
-    for _, kind, array in ordered:
-        if array.size:
-            yield np.ascontiguousarray(array, _DTYPES[kind]).reshape(-1).view(np.uint8)
+    pieces = (  # an array that is not contiguous is copied, one at a time
+        np.ascontiguousarray(arrays[name], _DTYPES[kinds[name][1]]).reshape(-1).view(np.uint8)
+        for name in ordered
+        if arrays[name].size
+    )
+    return disk.write(path, itertools.chain([struct.pack("<Q", len(text)) + text], pieces))
 
 
 def read_tensors(path: Path, expected: Written | None = None) -> tuple[Tensors, dict[str, str]]:
-    """Read arrays and metadata.
-
-    Args:
-        path: a safetensors file.
-        expected: the expected size, checked before allocation, and SHA-256.
-
-    Raises:
-        Refusal: no such file, not of that size or content, or not of the format.
-    """
+    """The arrays and metadata of a safetensors file; one that is not as expected is refused."""
     from safetensors import SafetensorError, deserialize
 
-    content = disk.read(path, expected).tobytes()
+    content = disk.read(path, expected)
     try:
         tensors = {
             name: np.frombuffer(one["data"], _DTYPES[one["dtype"]]).reshape(one["shape"])

@@ -19,7 +19,6 @@ from epochal.plan.audit import USUAL_EPOCHS, Audit, audit
 from epochal.runs.record import Run
 
 _TRAIN = 1
-_LEFT_OUT = "it was left out when the table was read"
 
 
 @dataclass(frozen=True)
@@ -30,24 +29,21 @@ class Seen:
     row: int
     epoch: int
     turns: tuple[Turn, ...]
-    size: int
-    """The size of the batch of its first use."""
     sizes: tuple[int, ...] = ()
     """The sizes of the batches of each use."""
     name: str = ""
     """The row's name, if it has one."""
 
+    @property
+    def size(self) -> int:
+        """The size of the batch of its first use; 0 without any."""
+        return self.sizes[0] if self.sizes else 0
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON, everything counted from 1."""
-        return {
-            "repeat": self.repeat + 1,
-            "row": self.row,
-            "epoch": self.epoch + 1,
-            "turns": [{name: value + 1 for name, value in asdict(turn).items()} for turn in self.turns],
-            "size": self.size,
-            "sizes": list(self.sizes),
-            "name": self.name,
-        }
+        turns = [{name: value + 1 for name, value in asdict(turn).items()} for turn in self.turns]
+        place = {"repeat": self.repeat + 1, "row": self.row, "epoch": self.epoch + 1}
+        return {**place, "turns": turns, "size": self.size, "sizes": list(self.sizes), "name": self.name}
 
 
 @dataclass(frozen=True)
@@ -64,14 +60,8 @@ class Formed:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, everything counted from 1."""
-        return {
-            "repeat": self.repeat + 1,
-            "update": self.update + 1,
-            "epoch": self.epoch + 1,
-            "batch": self.batch + 1,
-            "rows": list(self.rows),
-            "names": list(self.names),
-        }
+        place = {name: getattr(self, name) + 1 for name in ("repeat", "update", "epoch", "batch")}
+        return {**place, "rows": list(self.rows), "names": list(self.names)}
 
 
 def _plan(run: Run, repeat: int) -> Plan:
@@ -123,25 +113,25 @@ def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn 
     found = np.flatnonzero(run.rows == row)
     if len(found) == 0:
         last = int(run.rows.max())
-        left = "no window has its first target there" if run.observed is not None else _LEFT_OUT
-        raise Refusal(f"no sample is row {row}: {left if 1 <= row <= last else f'rows are 1 to {last}'}.")
+        why = f"rows are 1 to {last}"
+        if 1 <= row <= last:
+            why = "it was left out when the table was read"
+            if run.observed is not None:
+                why = "no window has its first target there"
+        raise Refusal(f"no sample is row {row}: {why}.")
     parts = run.splits[repeat][found]
     if _TRAIN not in parts:
-        part = int(parts[0])
-        name = {2: "a validation sample", 3: "a test sample"}.get(part, "in no part")
+        name = {2: "a validation sample", 3: "a test sample"}.get(int(parts[0]), "in no part")
         raise Refusal(f"row {row} is {name} in repeat {repeat + 1}, so no update saw it.")
     train = np.flatnonzero(run.splits[repeat] == _TRAIN)
     # The row of a ranked item is that of a sample for each pair in which it is first.
     samples = np.searchsorted(train, found[parts == _TRAIN])
-    found_turns = sorted(
-        (turn for sample in samples for turn in plan.find(int(sample), epoch)),
-        key=lambda turn: (turn.update, turn.slot),
-    )
-    turns = tuple(turn for turn in found_turns if turn.update < _begun(run, repeat))
+    planned = [turn for sample in samples for turn in plan.find(int(sample), epoch)]
+    planned.sort(key=lambda turn: (turn.update, turn.slot))
+    turns = tuple(turn for turn in planned if turn.update < _begun(run, repeat))
     sizes = tuple(len(plan.batch(turn.epoch, turn.batch)) for turn in turns)
     name = run.names[found[0]] if run.names else ""
-    missed = found_turns[0] if found_turns and not turns else None
-    return Seen(repeat, row, epoch, turns, sizes[0] if sizes else 0, sizes, name), missed
+    return Seen(repeat, row, epoch, turns, sizes, name), planned[0] if planned and not turns else None
 
 
 def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
@@ -151,7 +141,7 @@ def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
         raise Refusal(f"row must be between 1 and {came} (the samples that were trained on); got {row}.")
     turns = plan.find(row - 1, epoch)
     sizes = tuple(len(formed(run, turn.update, repeat).rows) for turn in turns)
-    return Seen(repeat, row, epoch, turns, sizes[0] if sizes else 0, sizes)
+    return Seen(repeat, row, epoch, turns, sizes)
 
 
 def formed(run: Run, update: int, repeat: int = 0) -> Formed:
@@ -166,12 +156,9 @@ def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     if not len(run.rows):
         came = plan.batch(epoch, batch) + 1
         return Formed(repeat, update, epoch, batch, tuple(came[came <= run.data["samples"]].tolist()))
-    train = np.flatnonzero(run.splits[repeat] == _TRAIN)
-    samples = train[plan.batch(epoch, batch)]
-    rows = tuple(int(number) for number in run.rows[samples])
-    return Formed(
-        repeat, update, epoch, batch, rows, tuple(run.names[k] for k in samples) if run.names else ()
-    )
+    samples = np.flatnonzero(run.splits[repeat] == _TRAIN)[plan.batch(epoch, batch)]
+    names = tuple(run.names[k] for k in samples) if run.names else ()
+    return Formed(repeat, update, epoch, batch, tuple(run.rows[samples].tolist()), names)
 
 
 def audited(run: Run, repeat: int = 0, epochs: int | None = None) -> Audit:

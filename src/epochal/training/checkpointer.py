@@ -16,7 +16,7 @@ from epochal.engine.lane import AnyLane
 from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
 from epochal.runs.checkpoints import Checkpoints, Piece, find
-from epochal.runs.place import RunFolder
+from epochal.runs.home import RunFolder
 from epochal.training.loop import Keeper
 from epochal.training.snapshot import Snapshot, merged, piece_of
 

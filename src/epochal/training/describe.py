@@ -12,7 +12,7 @@ import jax
 
 from epochal.data import Dataset
 from epochal.engine.determinism import always_same
-from epochal.models import Variables
+from epochal.models import Variables, described
 from epochal.models.starts import Initial
 from epochal.settings import DECLARED
 from epochal.training.lanes import Lanes
@@ -24,12 +24,11 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
     """The effective settings as JSON."""
     settings, spec, optimizer = prepared.settings, prepared.spec, prepared.spec.optimizer
     every, unit = settings.evaluation
-    described = getattr(prepared.model, "to_dict", None)
     schedule = prepared.plan.batch_schedule
     own_values = getattr(settings.order, "values", None) is not None
     better = {True: "higher is better", False: "lower is better", None: ""}
     return {
-        "model": described() if described else {"kind": type(prepared.model).__name__},
+        "model": described(prepared.model),
         **{name: getattr(settings, name) for name in DECLARED},
         "batch_size": int(prepared.plan.batch_size),
         "batch_schedule": schedule and schedule.to_dict(),

@@ -8,7 +8,9 @@ from typing import Any
 
 from epochal.common.faces import option
 from epochal.errors import Refusal, did_you_mean
-from epochal.models import MLP, Pairwise, without_embeddings
+from epochal.models import Pairwise, without_embeddings
+from epochal.models.convert import NamedModel
+from epochal.runs.checks import network_class
 from epochal.settings import DECLARED, Settings
 from epochal.settings.kinds import Wrong
 from epochal.training.json_values import WRONG, Unsayable, codec_of, in_words, shown
@@ -78,22 +80,12 @@ def _json(value: Any) -> str:
 
 def write_model(model: Any) -> dict[str, Any]:
     """A built-in network as its settings, one of a module by its name, others as {"given": words}."""
-    from epochal.models.imported import NamedModel
-
     model = without_embeddings(model)
     if type(model) is Pairwise:
         return {"kind": "pairwise", "of": write_model(model.model)}
-    if isinstance(model, NamedModel) or type(model) is MLP or _is_network(model):
+    if isinstance(model, NamedModel) or type(model) is network_class(getattr(model, "kind", None)):
         return model.to_dict()
     return {"given": in_words(model)}
-
-
-def _is_network(model: Any) -> bool:
-    if isinstance(model, MLP) or not hasattr(model, "to_dict"):
-        return False
-    from epochal.nn import NETWORKS  # late: Flax is slow to import
-
-    return type(model) in NETWORKS.values()
 
 
 def read_model(written: Any) -> Any:
@@ -125,12 +117,9 @@ def read_model(written: Any) -> Any:
 
 
 def _read_network(kind: Any, written: Mapping[str, Any]) -> Any:
-    if kind == "mlp":
-        network: Any = MLP
-    else:
-        from epochal.nn import NETWORKS
-
-        network = NETWORKS[kind]
+    network = network_class(kind)
+    if network is None:
+        raise TypeError(kind)
     found = network.from_dict(dict(written))
     # The settings must be complete: no other names, no values of another type.
     if json.dumps(found.to_dict(), sort_keys=True) != json.dumps(dict(written), sort_keys=True):

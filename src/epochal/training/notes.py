@@ -8,7 +8,7 @@ import numpy as np
 from epochal.engine.determinism import determinism_note
 from epochal.engine.gradient import pieces
 from epochal.models import shapes_of
-from epochal.models.frozen import Frozen
+from epochal.models.wrappers import Frozen
 from epochal.training.class_weights import weights_of_classes
 from epochal.training.prepared import Prepared
 

@@ -24,7 +24,7 @@ from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Seeds
 from epochal.errors import Refusal
-from epochal.models import Model, learned_dtype, shapes_of
+from epochal.models import Model, seen_dtype, shapes_of
 from epochal.models.starts import Start
 from epochal.plan import Order, Plan
 from epochal.plan.order import Arrays
@@ -224,7 +224,7 @@ class Prepared(Gathered):
         targets, scaling = dataset.targets[index], self.target_scalings[repeat]
         if scaling is not None:
             targets = scaling.apply(targets)
-        targets = targets.astype(learned_dtype(targets.dtype), copy=False)
+        targets = targets.astype(seen_dtype(targets.dtype), copy=False)
         return targets, self._weights(dataset, index, self.splits[repeat])
 
     def windows_of(self, repeat: int, name: str) -> tuple[Timeline, NDArray[np.int64]] | None:

@@ -20,7 +20,7 @@ from epochal.engine.rules import Observation
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
 from epochal.engine.update import packing, update
-from epochal.models import learned_dtype, seen_dtype, shapes_of
+from epochal.models import seen_dtype, shapes_of
 from epochal.training.prepared import Prepared
 
 
@@ -66,7 +66,7 @@ def program_digest(prepared: Prepared) -> str:
     whole, sample = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct(dataset.shape, dtype)
     batch = Part(
         jax.ShapeDtypeStruct((size, *dataset.shape), dtype),
-        jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), learned_dtype(dataset.targets.dtype)),
+        jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), seen_dtype(dataset.targets.dtype)),
         None,
     )
     rates = Schedule().rates(1.0, 1)

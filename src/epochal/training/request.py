@@ -11,6 +11,7 @@ from epochal.data import Dataset, load
 from epochal.data.recipe import EXAMPLE
 from epochal.data.registry import read_again, recipe_from_dict
 from epochal.errors import Refusal
+from epochal.models.convert import NamedModel
 from epochal.settings import Settings
 from epochal.training.describe import conditions
 from epochal.training.differences import differences
@@ -120,8 +121,6 @@ def ask_again(
     chosen = model if model is not None else read_model(document["model"])
     samples = _read_data(document["data"], data, progress)
     if isinstance(chosen, str):
-        from epochal.models.imported import NamedModel
-
         samples = samples if isinstance(samples, Dataset) else load(samples, task=settings.task)
         if samples.task is None:
             raise Refusal("the training data has no target; name the target column.")

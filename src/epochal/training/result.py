@@ -21,7 +21,7 @@ from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import packing
 from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
-from epochal.models.frozen import whole
+from epochal.models.wrappers import whole
 from epochal.runs import BrokenUpdate, Fitted, History, Outcome, Run, Scores
 from epochal.runs.concerns import concerns_of
 from epochal.runs.overlap import hashes_of

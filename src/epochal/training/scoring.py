@@ -23,7 +23,7 @@ from epochal.models.subsets import one_by_one
 from epochal.runs import Fitted, ForecastScores, Scores, score_forecasts
 from epochal.runs.figures import Measured, blocks_of, ensemble_figures, measured, summaries
 from epochal.runs.overlap import hashes_of
-from epochal.runs.per_class import label_confusion
+from epochal.runs.per_class import confusion, label_confusion
 from epochal.training.prepared import Prepared
 
 _MOST_KEPT = 2**22
@@ -115,7 +115,7 @@ def scores_of(
     wanted, own_metrics = models.metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
     blocks, found = blocks_of_part(prepared, name), list[Measured]()
     rows = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
-    confusion, labels, shares, true, predicted = [], [], [], [], []
+    counts, labels, shares, true, predicted = [], [], [], [], []
     total: Any = 0.0
     columns = slice(1, 2) if task.kind == "binary" else slice(None)
     values = len(fitted) * prepared.part_size(name) * len(task.classes)
@@ -131,12 +131,10 @@ def scores_of(
             predicted.append(scores)
         elif task.is_classification:
             each = models.probabilities(scores, np)
-            pairs = np.zeros((len(task.classes),) * 2, np.int64)
-            np.add.at(pairs, (targets, each.argmax(axis=1)), 1)
-            confusion.append(pairs)
+            counts.append(confusion(targets, each.argmax(axis=1), len(task.classes)))
         else:
             each = models.label_probabilities(scores, np)
-            confusion.append(label_confusion(targets > 0, scores > 0))
+            counts.append(label_confusion(targets > 0, scores > 0))
         if keep and not task.is_regression:
             labels.append(targets.astype(np.int64))
             shares.append(each[:, columns])
@@ -158,7 +156,7 @@ def scores_of(
     allowed = bool(gains) and len(fitted) > 1
     if not task.is_regression:
         own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if keep else {}
-        return Scores(summed, np.stack(confusion), ensemble=ensemble, corrected=allowed, **own)
+        return Scores(summed, np.stack(counts), ensemble=ensemble, corrected=allowed, **own)
     numbers = np.concatenate(true), np.concatenate(predicted)
     return Scores(summed, None, *numbers, ensemble=ensemble, corrected=allowed)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from epochal.curves import Curves
 from epochal.engine.state import Kept, Position, Progress, Repeat
 from epochal.errors import Refusal
-from epochal.models.frozen import names_of
+from epochal.models.wrappers import names_of
 from epochal.runs.checkpoints import Piece
 from epochal.training.prepared import Prepared
 from epochal.training.program import state_of

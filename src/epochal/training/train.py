@@ -27,8 +27,7 @@ from epochal.data import joined, y_or_target
 from epochal.errors import Refusal, SaveFailed
 from epochal.models import check_model
 from epochal.runs import Run, refuse_existing
-from epochal.runs.home import Home
-from epochal.runs.place import RunFolder
+from epochal.runs.home import Home, RunFolder
 from epochal.settings import Options
 from epochal.training.agreement import INTERRUPTED, begun, same_micro_batch
 from epochal.training.checkpointer import Saver

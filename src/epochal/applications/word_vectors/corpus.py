@@ -1,11 +1,18 @@
-"""Vocabulary and sentences of a text."""
+"""A text as word ids, and its (word, context) pairs.
+
+Pairs are as in word2vec (Mikolov et al. 2013, Distributed representations of words and phrases and their
+compositionality, arXiv 1310.4546, section 2): frequent words are subsampled, then each word gets a window
+size, drawn from 1 to the window, and is paired with each word of its sentence within it. A draw depends on
+the seed and the position of the word alone. Unlike word2vec, which draws anew in every pass, the pairs are
+made once: a sample stays the same sample in every epoch.
+"""
 
 from __future__ import annotations
 
 import difflib
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +23,8 @@ from numpy.typing import NDArray
 from epochal.data.files.read import existing
 from epochal.data.values.scripts import without_blanks
 from epochal.errors import Refusal
+from epochal.plan.threefry import threefry2x32
+from epochal.plan.threefry import words as words_of_seed
 
 _WORD = re.compile(r"\w+(?:['’\-]\w+)*")
 """Letters, digits and underscores, joined by an apostrophe or a hyphen within."""
@@ -41,22 +50,13 @@ class Corpus:
     source: str
     notes: tuple[str, ...]
 
-    def number(self, word: object) -> int:
-        """See `number_of`."""
-        return number_of(word, self.words)
 
-
-def number_of(word: object, words: Sequence[str], numbers: Mapping[str, int] | None = None) -> int:
-    """The id of a word.
-
-    Raises:
-        Refusal: an unknown word; the nearest one is suggested.
-    """
-    if isinstance(word, str) and (word in words if numbers is None else word in numbers):
-        return words.index(word) if numbers is None else numbers[word]
-    near = difflib.get_close_matches(str(word), words, n=1, cutoff=0.6)
-    hint = f' Did you mean "{near[0]}"?' if near else ""
-    raise Refusal(f'"{word}" is not one of the {len(words):,} words with a vector.{hint}')
+def check_word(word: object, words: Collection[str]) -> None:
+    """Refuse an unknown word; the nearest one is suggested."""
+    if not isinstance(word, str) or word not in words:
+        near = difflib.get_close_matches(str(word), words, n=1, cutoff=0.6)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        raise Refusal(f'"{word}" is not one of the {len(words):,} words with a vector.{hint}')
 
 
 MIN_COUNT = 5
@@ -107,12 +107,11 @@ def read_corpus(source: Any, min_count: int | None = None, lowercase: bool = Tru
 def _without_rare_words(
     words: list[str], tokens: NDArray[np.int32], lengths: NDArray[np.int64], requested: int | None, name: str
 ) -> Corpus:
-    """The corpus without rare words."""
     counts = np.bincount(tokens, minlength=len(words))
     order = np.argsort(-counts, kind="stable")
-    min_count, lowered = MIN_COUNT if requested is None else requested, False
-    if requested is None and (counts >= min_count).sum() < 2:
-        min_count, lowered = 1, True
+    lowered = requested is None and (counts >= MIN_COUNT).sum() < 2
+    usual = 1 if lowered else MIN_COUNT
+    min_count = usual if requested is None else requested
     order = order[counts[order] >= min_count]
     if len(order) < 2:
         if len(words) == 1:
@@ -176,3 +175,84 @@ def _lines(path: Path) -> Iterator[str]:
                     f"{path.name} must be text in UTF-8; line {at:,} is not (its byte {error.start + 1:,}). "
                     "Convert it, or correct that line."
                 ) from error
+
+
+# Pairs ------------------------------------------------------------------------------------------------------
+
+_MOST = 2**31 - 1
+_PURPOSE = 3
+_BLOCK = 1 << 20
+
+
+def draws(seed: int, count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Two random words for each position of a text.
+
+    >>> [int(word[0]) for word in draws(0, 1)] == [int(word[0]) for word in draws(0, 5)]
+    True
+    """
+    high, low = words_of_seed(seed)[:1], words_of_seed(seed)[1:]
+    key = threefry2x32((high, low), (np.zeros(1, np.uint32), np.full(1, _PURPOSE, np.uint32)))
+    found = (np.empty(count, np.uint32), np.empty(count, np.uint32))
+    for start in range(0, count, _BLOCK):
+        places = np.arange(start, min(count, start + _BLOCK), dtype=np.uint32)
+        block = threefry2x32(key, (np.zeros(1, np.uint32), places))
+        for whole, part in zip(found, block, strict=True):
+            whole[start : start + len(places)] = part
+    return found
+
+
+def thinned(counts: NDArray[np.int64], subsample: float) -> NDArray[np.float64]:
+    """The share of the occurrences of each word that is kept: sqrt(t/f) + t/f, as in word2vec's code.
+
+    f is the word's share of the running text and t is `subsample`; with t = 0 every word is kept.
+
+    >>> thinned(np.array([90, 9, 1]), 0.01).round(3).tolist()
+    [0.117, 0.444, 1.0]
+    """
+    if not subsample:
+        return np.ones(len(counts))
+    ratio = subsample * counts.sum() / counts
+    return np.minimum(np.sqrt(ratio) + ratio, 1.0)
+
+
+def within_reach(
+    tokens: NDArray[np.int32], sentences: NDArray[np.int32], reach: NDArray[np.int64], window: int
+) -> NDArray[np.int32]:
+    """All pairs (word, context) with the context in the word's sentence and within its reach.
+
+    Args:
+        tokens: `(n,)`.
+        sentences: `(n,)`, ascending.
+        reach: `(n,)`, 1 to `window`.
+        window: the longest reach.
+
+    Returns:
+        int32 `(pairs, 2)`, in the order of the words in the text.
+
+    >>> line, same = np.array([7, 8, 9], np.int32), np.zeros(3, np.int32)
+    >>> within_reach(line, same, np.array([1, 1, 2]), 2).tolist()
+    [[7, 8], [8, 7], [8, 9], [9, 8], [9, 7]]
+    """
+    centers, contexts = [], []
+    for distance in range(1, min(window, len(tokens) - 1) + 1):
+        together = sentences[:-distance] == sentences[distance:]
+        forward = np.flatnonzero(together & (reach[:-distance] >= distance))
+        backward = np.flatnonzero(together & (reach[distance:] >= distance))
+        centers += [backward + distance, forward]
+        contexts += [backward, forward + distance]
+    total = sum(len(part) for part in centers)
+    if total > _MOST:
+        raise Refusal(f"a text may make at most 2^31 - 1 pairs; got {total:,}. Use a smaller window.")
+    if not total:
+        return np.empty((0, 2), np.int32)
+    center, context = np.concatenate(centers), np.concatenate(contexts)
+    order = np.argsort(center, kind="stable")
+    return np.stack([tokens[center[order]], tokens[context[order]]], axis=1)
+
+
+def make_pairs(corpus: Corpus, window: int, subsample: float, seed: int) -> NDArray[np.int32]:
+    """The samples of a corpus, int32 `(pairs, 2)`."""
+    chance, length = draws(seed, len(corpus.tokens))
+    stays = chance < thinned(corpus.counts, subsample)[corpus.tokens] * 2.0**32
+    reach = 1 + ((length[stays].astype(np.uint64) * np.uint64(window)) >> np.uint64(32)).astype(np.int64)
+    return within_reach(corpus.tokens[stays], corpus.sentences[stays], reach, window)

@@ -6,24 +6,20 @@ any other training, and the same engine makes the updates.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from epochal.applications.word_vectors.corpus import Corpus, read_corpus
-from epochal.applications.word_vectors.pairs import make_pairs
+from epochal.applications.word_vectors.corpus import Corpus, make_pairs, read_corpus
 from epochal.applications.word_vectors.skipgram import SkipGram, pair_loss
 from epochal.applications.word_vectors.vectors import WordVectors
 from epochal.data import Dataset, Task
 from epochal.data.dataset import fingerprint
 from epochal.errors import Refusal
+from epochal.plan.sizes import whole
 from epochal.runs import Run
-from epochal.training.events import Event
-from epochal.training.loop import Control
-from epochal.training.train import fit, train
+from epochal.training.train import fit
 
 _ADAGRAD = {"initial_accumulator_value": 0.0, "eps": 1e-20}
 """Makes only the ratio of a gradient to earlier ones count, whatever the batch size."""
@@ -95,11 +91,7 @@ def word_vectors(
         seed=seed,
     )
     chosen = learning.options(
-        epochs=epochs,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        order=order,
-        remainder=remainder,
+        epochs=epochs, optimizer=optimizer, learning_rate=learning_rate, order=order, remainder=remainder
     )
     return learning.vectors(fit(learning.model, learning.dataset, **chosen))
 
@@ -129,19 +121,19 @@ class Learning:
         batch_size: int | Literal["full"] | None = None,
     ) -> Learning:
         """Read the text and make its pairs, with the arguments of `word_vectors`."""
-        bounds = {"dimensions": 2**15, "window": 2**15, "negatives": 2**10, "min_count": 2**31}
-        given = {"dimensions": dimensions, "window": window, "negatives": negatives, "min_count": min_count}
-        for name, most in bounds.items():
-            if given[name] is not None or name != "min_count":
-                _whole(name, given[name], 1, most)
-        _whole("seed", seed, 0, 2**64 - 1)
+        _check_whole("dimensions", dimensions, 1, 2**15)
+        _check_whole("window", window, 1, 2**15)
+        _check_whole("negatives", negatives, 1, 2**10)
+        if min_count is not None:
+            _check_whole("min_count", min_count, 1, 2**31)
+        _check_whole("seed", seed, 0, 2**64 - 1)
         share = SUBSAMPLE if subsample is None else subsample
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
             raise Refusal(f"`subsample` must be a share between 0 (keep all words) and 1; got {subsample!r}.")
         text = read_corpus(corpus, min_count, lowercase)
         pairs = make_pairs(text, window, share, seed)
-        kept = len(pairs) < 2 and subsample is None
-        if kept:
+        all_kept = len(pairs) < 2 and subsample is None
+        if all_kept:
             share, pairs = 0.0, make_pairs(text, window, 0.0, seed)
         if len(pairs) < 2:
             remedy = " Use a larger subsample, or 0 to keep all words." if share else ""
@@ -150,18 +142,18 @@ class Learning:
                 f"got {len(pairs)}.{remedy}"
             )
         classes = ("context", *(f"noise {number + 1}" for number in range(negatives)))
-        notes = [*text.notes, f"{len(pairs):,} pairs (word, context) within {window} words: the samples."]
-        if kept:
-            notes.insert(-1, "no word is thinned out, which would leave fewer than 2 pairs (`subsample`).")
-        if share and (shares := text.counts / text.counts.sum()).max() > share:
-            notes.insert(
-                -1,
-                f"{int((shares > share).sum()):,} frequent words are thinned out "
-                f"(shares above {share:g}; `subsample`).",
+        notes = list(text.notes)
+        if all_kept:
+            notes.append("no word is thinned out, which would leave fewer than 2 pairs (`subsample`).")
+        if share and (frequent := int((text.counts / text.counts.sum() > share).sum())):
+            notes.append(
+                f"{frequent:,} frequent words are thinned out (shares above {share:g}; `subsample`)."
             )
+        notes.append(f"{len(pairs):,} pairs (word, context) within {window} words: the samples.")
         if batch_size is None:
-            batch_size = _usual_batch(len(pairs))
-            if batch_size < BATCH_SIZE:
+            batch_size = BATCH_SIZE
+            if len(pairs) < BATCH_SIZE:  # the largest power of two within an eighth of the pairs
+                batch_size = 1 << (max(1, len(pairs) // 8).bit_length() - 1)
                 notes.append(
                     f"batch size {batch_size:,}, so that an epoch has several updates (`batch_size`)."
                 )
@@ -183,13 +175,12 @@ class Learning:
 
     def options(self, *, optimizer: Any, learning_rate: float | None, **pace: Any) -> Any:
         """The settings of the training, as `fit` takes them."""
-        usual = optimizer == "adagrad" if isinstance(optimizer, str) else False
         return {
             "batch_size": self.batch_size,
             **pace,
             "optimizer": optimizer,
             "learning_rate": learning_rate,
-            "optimizer_options": _ADAGRAD if usual else {},
+            "optimizer_options": _ADAGRAD if isinstance(optimizer, str) and optimizer == "adagrad" else {},
             "loss": pair_loss,
             "metrics": (),
             "validation": 0,
@@ -197,28 +188,12 @@ class Learning:
             "initial": self.model.start(self.seed % 2**32, self.corpus.counts),
         }
 
-    def events(self, control: Control, options: Any) -> Iterator[Event]:
-        """The events of the training."""
-        return train(self.model, self.dataset, control=control, **options)
-
     def vectors(self, run: Run) -> WordVectors:
         """The final vectors."""
         return WordVectors(self.corpus.words, np.asarray(run.fitted[0].last.params["words"]), run)
 
 
-def _usual_batch(pairs: int) -> int:
-    """The default batch size: 1024, or the largest power of two within an eighth of fewer pairs.
-
-    >>> _usual_batch(5000), _usual_batch(942), _usual_batch(5)
-    (1024, 64, 1)
-    """
-    return BATCH_SIZE if pairs >= BATCH_SIZE else 1 << (max(1, pairs // 8).bit_length() - 1)
-
-
-def _whole(name: str, value: Any, least: int, most: int) -> None:
-    try:
-        whole = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        whole = None
-    if whole is None or not least <= whole <= most:
+def _check_whole(name: str, value: Any, least: int, most: int) -> None:
+    number = whole(value)
+    if number is None or not least <= number <= most:
         raise Refusal(f"`{name}` must be a whole number between {least} and {most:,}; got {value!r}.")

@@ -19,7 +19,7 @@ MOST_COLUMNS = 12
 
 def run_html(run: Run) -> str:
     """The verdict, the results at the best epoch, the curve, and the notes."""
-    from epochal.runs.results_table import results_table
+    from epochal.runs.evaluation_text import results_table
 
     repeats = "1 repeat" if run.repeats == 1 else f"{run.repeats} repeats"
     head, *rows = results_table(run)

@@ -1,4 +1,11 @@
-"""`MLP`, the built-in network for tables."""
+"""`MLP`, the built-in network for tables, and what all built-in networks have in common.
+
+The dense layer is lowered by size inside a compiled loop. On a CPU, XLA pays a fixed price for each library
+call. A product of a thousand multiplications costs less as multiply-and-sum, which fuses with its
+surroundings; a larger one belongs to the vendor's matrix product, the more so as XLA splits larger loops
+over threads. The limit was measured (docs/log.md). Accelerators, and kernels of fewer bits, always take the
+product.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from epochal.data.records import Record
 from epochal.errors import Refusal, did_you_mean
-from epochal.models.dense import dense
-from epochal.models.model import PyTree, Variables, refuse_ids
+from epochal.models.model import PyTree, Variables
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": jax.nn.relu,
@@ -27,13 +34,89 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "softplus": jax.nn.softplus,
     "identity": lambda x: x,
 }
+RECTIFIED = ("relu", "leaky_relu", "elu", "gelu", "silu")
+"""Activations for which kernels get He's variance."""
+
+
+class BuiltIn(Record):
+    """A network as its settings; subclasses are frozen dataclasses."""
+
+    kind: ClassVar[str]
+    """The name in run folders and on the command line."""
+    positional: ClassVar[str] = ""
+    """The setting that is given as positional arguments, if any."""
+    products: ClassVar[tuple[str, ...]] = ("*/kernel", "*/recurrent")
+    """The parameters that mixed precision rounds: not embeddings, whose row gradients add up in float32."""
+    outputs: int | None
+
+    @property
+    def depth(self) -> int:
+        """Number of layers that the settings ask for, the last one included."""
+        lists = [value for value in vars(self).values() if isinstance(value, tuple)]
+        return sum(map(len, lists)) + int(getattr(self, "layers", 0)) + 1
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        options = {name: value for name, value in settings.items() if name != "kind"}
+        build: Callable[..., Self] = cls
+        return build(*(options.pop(cls.positional) if cls.positional else ()), **options)
+
+    def with_outputs(self, outputs: int) -> Self:
+        """The network with this number of outputs; one that is already set is kept."""
+        return self.from_dict({**self.to_dict(), "outputs": self.outputs or outputs})
+
+    def refuse_inputs(self, inputs: Any) -> None:
+        """Refuse values that cannot work, whatever the shape: here token ids, whose sizes mean nothing."""
+        if inputs.dtype == np.int32:
+            raise Refusal(
+                f"{type(self).__name__} needs numbers; got token ids (int32). Use `ep.TextClassifier()`."
+            )
+
+
+def check_whole(name: str, value: object, least: int = 1) -> int:
+    """An int of at least `least`, or a refusal."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise Refusal(f"`{name}` must be a whole number, at least {least}; got {value!r}.")
+    return value
+
+
+def check_share(name: str, value: Any) -> float:
+    """A share in [0, 1), or a refusal."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.floating) or not 0 <= value < 1:
+        raise Refusal(f"`{name}` must be at least 0 and less than 1; got {value!r}.")
+    return float(value)
+
+
+def check_activation(name: Any) -> str:
+    """The name of an activation, or a refusal."""
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        raise Refusal(did_you_mean("activation", str(name), ACTIVATIONS))
+    return name
+
+
+FUSED_LIMIT = 2048
+"""Most multiplications (batch * inputs * outputs) at which multiply-and-sum is faster on a CPU."""
+
+
+def dense(inputs: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+    """`inputs @ kernel + bias` for shapes (batch, i), (i, o), (o,), lowered by size.
+
+    Computed in the dtype of the kernel.
+    """
+    batch, features = inputs.shape
+    small = batch * features * kernel.shape[1] <= FUSED_LIMIT and kernel.dtype == jnp.float32
+    if jax.default_backend() == "cpu" and small:
+        return (inputs[:, :, None] * kernel[None]).sum(axis=1) + bias
+    return inputs.astype(kernel.dtype) @ kernel + bias
+
 
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-5
 
 
 @dataclass(frozen=True, init=False)
-class MLP(Record):
+class MLP(BuiltIn):
     """A multi-layer perceptron: dense layers with an activation between them.
 
     Args:
@@ -55,9 +138,7 @@ class MLP(Record):
     """
 
     kind: ClassVar[str] = "mlp"
-    """The name in run folders and on the command line."""
-    products: ClassVar[tuple[str, ...]] = ("*/kernel",)
-    """The parameters that mixed precision rounds."""
+    positional: ClassVar[str] = "hidden"
     hidden: tuple[int, ...]
     activation: str
     dropout: float
@@ -75,36 +156,12 @@ class MLP(Record):
         for units in hidden:
             if isinstance(units, bool) or not isinstance(units, int) or units < 1:
                 raise Refusal(f"hidden layers must have at least 1 unit each, whole numbers; got {units!r}.")
-        if activation not in ACTIVATIONS:
-            raise Refusal(did_you_mean("activation", activation, ACTIVATIONS))
-        if not 0 <= dropout < 1:
-            raise Refusal(f"`dropout` must be at least 0 and less than 1; got {dropout}.")
         set_ = object.__setattr__
         set_(self, "hidden", tuple(hidden))
-        set_(self, "activation", activation)
-        set_(self, "dropout", float(dropout))
+        set_(self, "activation", check_activation(activation))
+        set_(self, "dropout", check_share("dropout", dropout))
         set_(self, "batch_norm", bool(batch_norm))
         set_(self, "outputs", outputs)
-
-    def with_outputs(self, outputs: int) -> MLP:
-        """The network with this number of outputs; one that is already set is kept."""
-        return MLP(
-            *self.hidden,
-            activation=self.activation,
-            dropout=self.dropout,
-            batch_norm=self.batch_norm,
-            outputs=self.outputs or outputs,
-        )
-
-    @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> MLP:
-        """The inverse of `to_dict`."""
-        rest = {name: value for name, value in settings.items() if name not in ("kind", "hidden")}
-        return cls(*settings["hidden"], **rest)
-
-    def refuse_inputs(self, inputs: Any) -> None:
-        """Refuse token ids, whose sizes mean nothing."""
-        refuse_ids(self, inputs)
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """Draw kernels, set biases to zero."""
@@ -112,11 +169,10 @@ class MLP(Record):
         shapes = list(pairwise(sizes))
         # One draw for all kernels: compiling a random generator costs more than the rest of this function.
         drawn = jax.random.normal(key, (sum(prod(shape) for shape in shapes),))
-        rectified = self.activation in ("relu", "leaky_relu", "elu", "gelu", "silu")
         params, state, begin = [], [], 0
         for index, (fan_in, fan_out) in enumerate(shapes):
             hidden = index < len(self.hidden)
-            variance = 2 / fan_in if hidden and rectified else 2 / (fan_in + fan_out)
+            variance = 2 / fan_in if hidden and self.activation in RECTIFIED else 2 / (fan_in + fan_out)
             kernel = drawn[begin : begin + fan_in * fan_out].reshape(fan_in, fan_out) * variance**0.5
             begin += fan_in * fan_out
             layer = {"kernel": kernel, "bias": jnp.zeros(fan_out)}
