@@ -114,7 +114,6 @@ def _arguments(ctx: click.Context, data: str, found: Advice) -> list[str]:
 
 
 def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> tuple[Run, Path]:
-    """Train as the command line for it says."""
     from epochal.cli.files import check_folder
     from epochal.cli.screen import Screen
 
@@ -125,7 +124,6 @@ def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> tuple[R
 
 
 def _conclude(screen: ChoiceScreen, found: Advice, words: str) -> None:
-    """Print the answer first, then what it rests on."""
     screen.answer(found.answer)
     if found.recommended:
         screen.section("Advice", _choices(found))
@@ -167,7 +165,6 @@ def _cells(choice: Choice, form: str) -> tuple[str, str, str]:
 
 
 def _tried(found: Advice, width: int) -> list[str]:
-    """What was measured, as far as there was a choice."""
     from epochal.choose.reached import written, written_range
     from epochal.choose.words import ranged
     from epochal.cli.choice_screen import Column, set_in_columns
@@ -214,7 +211,6 @@ def _mark(found: Advice, one: Tried) -> str:
 
 
 def _legend(found: Advice) -> list[str]:
-    """What the marks that occur, and the columns, mean."""
     if len(found.tried) < 2:
         return []
     used = {_mark(found, one) for one in found.tried}
@@ -236,7 +232,6 @@ def _name(one: Tried) -> str:
 
 
 def _expected(found: Advice) -> list[str]:
-    """What the advised setting and the defaults reached with seeds that chose nothing."""
     from epochal.common.layout import aligned
     from epochal.common.metric_names import label_of
 
@@ -256,14 +251,11 @@ def _expected(found: Advice) -> list[str]:
 
 
 def _final(found: Advice) -> str:
-    """The setting that the fresh seeds speak of."""
     rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate.value:.3g}"
     return f"batch size {found.batch_size.value:,.0f}{rate}, {found.epochs.value:,.0f} epochs"
 
 
 def _cost(found: Advice) -> list[str]:
-    """What it took, and how much that is."""
-
     cost = found.cost
     times = f"{cost.of_one_training:.2g}" if cost.of_one_training < 100 else f"{cost.of_one_training:,.0f}"
     share = f"{100 * cost.of_grid:.2g} %"

@@ -36,7 +36,6 @@ def same_command(ctx: click.Context, data: str) -> list[str]:
 
 
 def _words(option: click.Option, value: Any) -> list[str]:
-    """An option and its value as they are written on a command line."""
     if option.is_flag:
         return [option.opts[0] if value else option.secondary_opts[0]]
     values = value if isinstance(value, list | tuple) else [value]

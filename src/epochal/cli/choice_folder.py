@@ -91,7 +91,6 @@ def write_report(folder: Path, write: Callable[[Path], Any]) -> Path:
 
 
 def _kept(folder: Path) -> int:
-    """How many trainings a folder holds."""
     path = folder / TRIALS
     return path.read_bytes().count(b"\n") if path.is_file() else 0
 

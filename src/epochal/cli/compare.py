@@ -111,7 +111,6 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
 
 
 def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
-    """Print the answer first, then what it rests on."""
     from epochal.choose.words import at_best
 
     screen.answer(found.answer)
@@ -135,7 +134,6 @@ def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
 
 
 def _table(found: Comparison, width: int) -> list[str]:
-    """The settings, the recommended one first."""
     from epochal.choose.comparison_table import behind, mark_of
     from epochal.cli.choice_screen import Column, quality, set_in_columns
 
@@ -212,7 +210,6 @@ def _number(value: float) -> str:
 
 
 def _regimes(found: Comparison, width: int) -> list[str]:
-    """Batch, mini-batch and stochastic gradient descent, each with its best setting."""
     from epochal.cli.choice_screen import Column, quality, set_in_columns
 
     shown = [(regime.name, found.row(regime.row)) for regime in found.regimes if regime.row is not None]

@@ -92,7 +92,6 @@ def _single(value: float) -> str:
 
 
 def _reasons(run: Run) -> list[str]:
-    """Why the repeats ended, those with the same reason together."""
     reasons: dict[str, list[int]] = {}
     for outcome in run.outcomes:
         reasons.setdefault(outcome.stopped, []).append(outcome.repeat + 1)

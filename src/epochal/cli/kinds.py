@@ -42,7 +42,6 @@ def pixels(text: str) -> tuple[int, int]:
 
 
 def _units(text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between them, none for ""."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not all(part.isdecimal() and int(part) >= 1 for part in parts):
         raise Wrong(f'must be whole numbers, at least 1, such as 64,64; got "{text}"')

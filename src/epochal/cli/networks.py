@@ -129,7 +129,6 @@ def _of_others(name: str, named: tuple[str, ...]) -> dict[str, None]:
 
 
 def _layers(units: Sequence[int]) -> str:
-    """A network in short."""
     return f"{'-'.join(map(str, units)) or 'no'} hidden"
 
 

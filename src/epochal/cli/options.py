@@ -126,5 +126,4 @@ def _flag(one: Option, section: str) -> Callable[[Any], Any]:
 
 
 def _collected(one: Option) -> Callable[..., Any]:
-    """The value of an option that was given several times."""
     return lambda ctx, param, texts: value_of(f"`{one.name}`", one.kind, texts) if texts else one.default

@@ -95,7 +95,6 @@ def command(
 
 
 def _count(source: str, seed: int, given: dict[str, Any]) -> dict[str, Any]:
-    """How many samples of a table train, validate and test."""
     from epochal.data import load
     from epochal.settings import Settings
     from epochal.training.samples import Gathered

@@ -103,7 +103,6 @@ def command(
 
 
 def _accuracy(prediction: Prediction, accuracy: float) -> str:
-    """The accuracy, and how many of the rows it says little about."""
     labeled = 0 if prediction.truth is None else int((prediction.truth >= 0).sum())
     words = f"Accuracy {accuracy:.3f} on {labeled:,} labeled rows"
     overlap = prediction.overlap
@@ -115,7 +114,6 @@ def _accuracy(prediction: Prediction, accuracy: float) -> str:
 
 
 def _print(prediction: Prediction | Ranking, guard_formulas: bool) -> None:
-    """The predictions as CSV on standard output."""
     import io
 
     from epochal.runs.csv_file import write_csv

@@ -57,7 +57,6 @@ def command(run: Path, out: Path | None, show: bool) -> None:
 
 
 def _page_of(choice: ChoiceFolder, path: Path) -> None:
-    """Say where the page about a comparison or an advice is, or copy it."""
     page = choice.folder / PAGE
     if choice.result is None or not page.is_file():
         if choice.result is None:

@@ -47,7 +47,6 @@ def say_document(value: Any) -> None:
 
 
 def _spoken(value: Any, sentences: bool = False) -> Any:
-    """The document with its sentences as the command line says them."""
     if isinstance(value, Mapping):
         return {name: _spoken(one, sentences or name in _SENTENCES) for name, one in value.items()}
     if sentences and isinstance(value, list | tuple):

@@ -68,7 +68,6 @@ class Screen:
         plain_console(to_stderr=True).print(Text(f"epochal: {spoken(words)}"), soft_wrap=True)
 
     def _now_and_then(self) -> None:
-        """A plain line, where there is no live one."""
         now = time.monotonic()
         due = now - self._said >= PLAIN_SECONDS and self._status.evaluated
         if due and not self.quiet and self._live is None:

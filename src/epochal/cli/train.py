@@ -75,7 +75,6 @@ def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Scr
 
 
 def _prepare(source: str, given: dict[str, Any], folder: Path, quiet: bool) -> tuple[Control, Events]:
-    """Read the data and settle everything; what cannot work is refused here."""
     from epochal.runs.place import RunFolder
     from epochal.training.loop import Control
     from epochal.training.train import train

@@ -209,7 +209,6 @@ class Batches(Counts):
     # Inside ------------------------------------------------------------------------------------------------
 
     def _check_pace(self, order: Order) -> None:
-        """Refuse options that conflict with a batch schedule or `updates_per_epoch`."""
         if self.batch_schedule is not None:
             if self.remainder == "carry":
                 raise Refusal(

@@ -39,7 +39,6 @@ def _sizes(segments: Segments) -> str:
 
 
 def _phases(plan: Batches) -> list[tuple[str, str]]:
-    """The batches of a pass, in each phase."""
     whole = "epoch" if plan.updates_per_epoch is None else "pass"
     if plan.batch_schedule is None:
         return [(f"batches per {whole}", f"{plan.passes.batches_per_epoch:,}  ({sizes(plan.passes)})")]
@@ -81,7 +80,6 @@ def _updates(plan: Batches) -> str:
 
 
 def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
-    """Labels and values in two columns, values folded."""
     rows = list(rows)
     gap = max(len(label) for label, _ in rows) + 4
     lines: list[str] = []
@@ -93,12 +91,10 @@ def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def _divided(plan: Batches) -> bool:
-    """Whether there is no remainder, so that policies do not differ."""
     return plan.divides or plan.batch_schedule is not None
 
 
 def _others(plan: Batches) -> tuple[str, list[tuple[str, str, str, str]]]:
-    """The outcome of other remainder policies: a title, and a table with its head."""
     others = [other for name, other in plan.by_remainder().items() if name != plan.remainder]
     whole = "epoch" if plan.updates_per_epoch is None else "pass"
     table = [("", f"batches per {whole}", "updates", "what becomes of the rest")]
@@ -123,7 +119,6 @@ def _lines_of_others(plan: Batches) -> list[str]:
 
 
 def _facts(plan: Batches) -> list[tuple[str, str]]:
-    """The plan as named figures."""
     every = "samples" if plan.order.once else "uses"
     size = f"{plan.batch_size:,}" + (f", all {every} (full)" if plan.is_full else "")
     if plan.batch_schedule is not None:

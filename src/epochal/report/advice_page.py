@@ -79,7 +79,6 @@ def advice_page(advice: Advice, line: str = "") -> str:
 
 
 def _cards(advice: Advice) -> list[tuple[str, str, str, str]]:
-    """The three numbers, each with its interval and its meaning."""
     size, rate, epochs = advice.batch_size, advice.learning_rate, advice.epochs
     best = _GOALS[advice.goal][2]
     meaning = (
@@ -122,7 +121,6 @@ def _with_note(meaning: str, choice: Choice) -> str:
 
 
 def _expected(advice: Advice) -> list[tuple[str, Summary, str]]:
-    """What is named, the quality, and what follows in parentheses."""
     better = f"{'higher' if advice.higher_is_better else 'lower'} is better"
     meaning = "; ".join(filter(None, (meaning_of(advice.column), better)))
     found = [(f"{label_of(advice.column)}: {meaning}", advice.quality, "")]
@@ -150,7 +148,6 @@ def command(advice: Advice) -> str:
 
 
 def _tried(advice: Advice, against: str) -> Table:
-    """The settings that were measured."""
     relative = advice.goal != "quality"
     heads = [
         ("batch size", "samples per update"),

@@ -176,7 +176,6 @@ def _columns(curves: Sequence[Curves], judged: str) -> list[str]:
 
 
 def _kept(curves: Curves, most: int) -> NDArray[np.int64]:
-    """The evaluations to draw: all, or a subset for a logarithmic axis."""
     points = np.unique(curves.update).size
     if points <= most:
         return np.arange(points)
@@ -221,7 +220,6 @@ def point_of(effort: Effort) -> float:
 
 
 def _effort(effort: Effort) -> dict[str, Any]:
-    """The point to draw, and its interval."""
     none = effort.reached == 0
     return {
         "at": number(point_of(effort)),

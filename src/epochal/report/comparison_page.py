@@ -134,7 +134,6 @@ def _remedy(comparison: Comparison, measured: Sequence[Row]) -> str:
 
 
 def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any] | None:
-    """The chosen batch size in large digits, or that there is none."""
     if not measured:
         return None
     best = comparison.chosen
@@ -161,12 +160,10 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
 
 
 def _few(names: Sequence[str]) -> str:
-    """A short list of names in words."""
     return listed(names, most=8 if max(map(len, names)) <= 16 else 3)
 
 
 def _regimes(comparison: Comparison) -> Table:
-    """The best setting of each regime, side by side."""
     rows = {row.name: row for row in comparison.rows}
     lines = []
     for regime in comparison.regimes:
@@ -187,7 +184,6 @@ def _jitter(row: Row) -> str:
 
 
 def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]) -> Table:
-    """How good each setting is."""
     heads = [
         ("setting", "what differs"),
         ("standing", "against the setting with the best mean"),
@@ -230,7 +226,6 @@ def _standing(row: Row, comparison: Comparison) -> Cell:
 
 
 def _cost(rows: Sequence[Row]) -> Table:
-    """What each setting costs."""
     target = any(row.effort is not None for row in rows)
     heads = [
         ("setting", "what differs"),
@@ -261,7 +256,6 @@ def _summary(summary: Summary) -> Cell:
 
 
 def _difference(row: Row) -> tuple[Cell, Cell]:
-    """The difference to the best setting, and how often this one won."""
     found = row.difference
     if found is None:
         return Cell("–", by=0.0), Cell("–")

@@ -97,7 +97,6 @@ def _answer(document: ReportDocument) -> dict[str, str]:
 
 
 def _headline(document: ReportDocument) -> dict[str, Any] | None:
-    """The main metric in large digits, and under which conditions it holds."""
     summary, notes = document.headline, []
     if summary is None:
         return None
@@ -152,7 +151,6 @@ def _strip(document: ReportDocument) -> dict[str, Any] | None:
 
 
 def _results(document: ReportDocument) -> Table | None:
-    """The table of results, as on the terminal and in a notebook."""
     if len(document.results) < 2:
         return None
     head, *rows = document.results
@@ -180,7 +178,6 @@ def _each_repeat(document: ReportDocument) -> Table | None:
 
 
 def _confusion(document: ReportDocument) -> dict[str, Any] | None:
-    """Counts and shares of each true class, the mean over the repeats."""
     found = document.confusion
     if found is None:
         return None
@@ -234,7 +231,6 @@ def _spread(summary: Summary) -> Cell:
 
 
 def _steps(document: ReportDocument) -> Iterator[Table]:
-    """The errors of forecasts by step ahead, where there are several."""
     for part, found in () if document.forecasts is None else document.forecasts.scores.items():
         if len(found.rmse_by_step) == 1:
             continue

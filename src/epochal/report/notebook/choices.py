@@ -39,7 +39,6 @@ def comparison_html(found: Comparison) -> str:
 
 
 def _chosen(found: Comparison) -> str:
-    """The values of the recommended setting as keyword arguments."""
     row, options = found.chosen, found.options
     chosen = {"batch_size": options.get("batch_size", row.batch_size)}
     chosen |= {name: options[name] for name in ("optimizer", "epochs") if name in options}
@@ -78,7 +77,6 @@ def advice_html(found: Advice) -> str:
 
 
 def _expected(found: Advice) -> list[tuple[str, str]]:
-    """The expected results, beside those of the defaults, and the target."""
     rows = [(label_of(found.column), str(found.quality))]
     if found.defaults.difference is not None:  # otherwise it is the same number
         rows.append(("the defaults", f"{found.defaults.quality}; {found.defaults.words}"))

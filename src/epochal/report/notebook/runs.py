@@ -35,7 +35,6 @@ def run_html(run: Run) -> str:
 
 
 def _curves(curves: Curves) -> str:
-    """The losses, averaged over repeats."""
     names = [name for name in ("validation.loss", "train.loss") if name in curves.names]
     bands = [(name.replace("train.", "training ").replace(".", " "), curves.summary(name)) for name in names]
     return chart([(name, band.x.tolist(), band.mean.tolist()) for name, band in bands], "epoch")

@@ -24,6 +24,7 @@ from epochal.report.paper.parts import (
     label_ends,
     log_ticks,
     name_axis,
+    note,
     plain,
     remark,
     saved,
@@ -66,8 +67,7 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
     """
     look, inks = style_of(style), _inks(found, style)
     steps = any(row.effort is not None and 0 < row.effort.expected < math.inf for row in found.rows)
-    figure = blank(look, 10.0, 8.4)
-    figure.get_layout_engine().set(hspace=0.08, wspace=0.06)  # type: ignore[union-attr, call-arg]
+    figure = blank(look, 10.0, 8.4, hspace=0.08, wspace=0.06)
     grid = figure.add_gridspec(2, 2 if steps else 1, height_ratios=[1.15, 1.0])
     above = figure.add_subplot(grid[0, :])
     panels = [above, figure.add_subplot(grid[1, 0])]
@@ -91,7 +91,6 @@ def _inks(found: Comparison, style: str) -> dict[str, tuple[str, str]]:
 
 
 def _unit(found: Comparison) -> str:
-    """The x-axis of the curves, in the unit in which settings are equal."""
     words = found.at.split()
     unit = words[1].removesuffix("s") + "s" if len(words) > 1 else ""
     return unit if unit in ("samples", "updates", "seconds") else "epochs"
@@ -112,14 +111,8 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[s
         if row.name in inks and (best or len(found.rows) <= FEW):
             ends_of = {"color": color, "alpha": 0.2 if best else 0.08, "linewidth": 0}
             ax.fill_between(along, line.low, line.high, where=line.whole, **ends_of)  # type: ignore[arg-type]
-        ax.plot(
-            along,
-            mean,
-            color=color,
-            linewidth=2.4 if best else 1.5 if marker else 0.8,
-            alpha=1.0 if marker else 0.45,
-            zorder=4 if best else 3 if marker else 2,
-        )
+        width, alpha, rank = (2.4, 1.0, 4) if best else (1.5, 1.0, 3) if marker else (0.8, 0.45, 2)
+        ax.plot(along, mean, color=color, linewidth=width, alpha=alpha, zorder=rank)
         if marker:
             last = int(np.flatnonzero(np.isfinite(mean))[-1])
             ends.append((float(mean[last]), row.name, color))
@@ -176,17 +169,9 @@ def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
         best = row.name == found.recommended
         if row.quality.ci95 is not None:
             ax.plot([at] * 2, row.quality.ci95, color=color, linewidth=2.6 if best else 1.4, alpha=0.75)
-        hollow = row.name not in found.tied
-        ax.plot(
-            at,
-            mean,
-            marker,
-            markersize=8 if best else 6,
-            color=color,
-            markerfacecolor=look.background if hollow and look.background != "none" else color,
-            markeredgewidth=1.5,
-            zorder=5,
-        )
+        hollow = row.name not in found.tied and look.background != "none"
+        inside, size = look.background if hollow else color, 8 if best else 6
+        ax.plot(at, mean, marker, color=color, markersize=size, markerfacecolor=inside, mew=1.5, zorder=5)
         if row.name in inks and len(found.rows) <= FEW:
             labels.append((at, mean, row.name, color))
     ax.set_xscale("log")
@@ -203,7 +188,6 @@ def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
 
 
 def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
-    """Updates to the target against the batch size."""
     sizes, labels, missed = [row.batch_size for row in found.rows], [], False
     places = beside([(row.name, float(row.batch_size)) for row in found.rows])
     if found.hyperbola is not None:
@@ -213,16 +197,8 @@ def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
         if found.hyperbola.estimated and min(sizes) <= critical <= max(sizes):
             ax.axvline(critical, color=look.muted, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
             several = "" if found.critical is None else f" ({written_range(*found.critical)})"
-            ax.annotate(
-                f"critical batch size\n{written(critical)}{several}",
-                (critical, 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(5, -2),
-                textcoords="offset points",
-                fontsize=8.2,
-                color=look.muted,
-                va="top",
-            )
+            words, of = f"critical batch size\n{written(critical)}{several}", ("data", "axes fraction")
+            note(ax, words, (critical, 1), (5, -2), of, fontsize=8.2, color=look.muted, va="top")
     for row in found.rows:
         effort, at = row.effort, places[row.name]
         if effort is None:
@@ -233,15 +209,8 @@ def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
         updates = point_of(effort)
         if effort.reached and math.isfinite(effort.high) and effort.low > 0:
             ax.plot([at] * 2, [effort.low, effort.high], color=color, linewidth=1.4, alpha=0.75)
-        ax.plot(
-            at,
-            updates,
-            "^" if censored else marker,
-            color=color,
-            markersize=7,
-            markerfacecolor=color if effort.reached else "none",
-            zorder=5,
-        )
+        inside, shape = color if effort.reached else "none", "^" if censored else marker
+        ax.plot(at, updates, shape, color=color, markersize=7, markerfacecolor=inside, zorder=5)
         if censored and row.name in inks:
             labels.append((at, updates, f"{effort.reached} of {effort.repeats}", color))
     ax.set_xscale("log")

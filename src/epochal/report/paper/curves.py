@@ -23,6 +23,8 @@ from epochal.report.paper.parts import (
     formatter,
     label_ends,
     name_axis,
+    note,
+    note_upright,
     plain,
     saved,
     style_of,
@@ -85,8 +87,7 @@ def plot(
     panels = _panels(curves, names)
     if ax is None:
         heights = [3.0] + [1.7] * (len(panels) - 1)
-        figure = blank(look, 8.6, sum(heights) + 1.2)
-        figure.get_layout_engine().set(hspace=0.06)  # type: ignore[union-attr, call-arg]
+        figure = blank(look, 8.6, sum(heights) + 1.2, hspace=0.06)
         grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
         axes = list(grid[:, 0])
     else:
@@ -167,19 +168,9 @@ def _draw_panel(
 def _draw_baseline(ax: Axes, level: float, look: Style, words: str) -> None:
     ax.axhline(level, color=look.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     under = {"facecolor": look.background, "alpha": 0.7, "edgecolor": "none", "pad": 1}
-    ax.annotate(
-        words,
-        (1, level),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="right",
-        va="bottom",
-        fontsize=8.5,
-        color=look.muted,
-        zorder=9,
-        bbox=None if look.background == "none" else under,
-    )
+    text = {"fontsize": 8.5, "color": look.muted, "zorder": 9, "ha": "right", "va": "bottom"}
+    box = None if look.background == "none" else under
+    note(ax, words, (1, level), (0, 3), ("axes fraction", "data"), bbox=box, **text)
 
 
 def _ink(line: Line, look: Style) -> tuple[str, float, int]:
@@ -210,15 +201,5 @@ def _mark_best(curves: Curves, dots: bool, x: str, ax: Axes, look: Style, *, los
         ax.plot(places, best.value[known], "o", markersize=3.4, **look_of)  # type: ignore[arg-type]
     left = at > 0.6 * float(curves.values("validation.loss", x)[0][-1])
     several = f" (median of {len(places)})" if len(places) > 1 else ""
-    ax.annotate(
-        f"best epoch {best.median_epoch:,.5g}{several}",
-        (at, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(-5 if left else 5, -3),
-        textcoords="offset points",
-        ha="right" if left else "left",
-        va="top",
-        fontsize=8.5,
-        color=look.muted,
-        zorder=9,
-    )
+    words = f"best epoch {best.median_epoch:,.5g}{several}"
+    note_upright(ax, words, at, left, fontsize=8.5, color=look.muted, zorder=9)

@@ -42,14 +42,8 @@ def plot_forecast(
             if part.sd is not None:
                 low, high = part.mean[piece] - part.sd[piece], part.mean[piece] + part.sd[piece]
                 axes.fill_between(x[piece], low, high, color=color, alpha=0.25, linewidth=0)
-            axes.plot(
-                x[piece],
-                part.mean[piece],
-                color=color,
-                linewidth=1.8,
-                marker="." if len(piece) < 60 else None,
-                label=label if number == 0 else None,
-            )
+            look_of = {"marker": "." if len(piece) < 60 else None, "label": None if number else label}
+            axes.plot(x[piece], part.mean[piece], color=color, linewidth=1.8, **look_of)
         if len(x):
             axes.axvline(x[0], color=look.muted, linewidth=1, linestyle=":")
     axes.set_xlabel(run.observed.clock.name or "row", color=look.muted)
