@@ -100,7 +100,6 @@ UNITS = Kind(ANY.check, _units)
 SIZES = Kind(ANY.check, lambda texts: tuple(map(_units, texts)), several=True)
 TEXTS = Kind(ANY.check, tuple, several=True)
 MARKS = Kind(ANY.check, lambda texts: tuple(part for text in texts for part in parts(text)), several=True)
-_DELIMITERS = {"\\t": "\t", "tab": "\t", "space": " "}
 PIXELS = Kind(ANY.check, pixels)
 _DELIMITERS = {"\\t": "\t", "tab": "\t", "space": " "}
 DELIMITER = Kind(ANY.check, lambda text: _DELIMITERS.get(text, text))

@@ -20,8 +20,8 @@ import click
 
 from epochal.cli.command import of_other_commands, sentence
 from epochal.cli.face import in_flags
+from epochal.cli.hosts import ended_together, tell_others
 from epochal.cli.interrupts import NOTHING_KEPT, leave, leaving, status, told
-from epochal.cli.others import ended_together, tell_others
 from epochal.cli.say import say
 from epochal.common.faces import speak, speaking
 from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed, did_you_mean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from epochal.cli import interrupts
 from epochal.cli.say import say
 from epochal.common.metric_names import label_of
 from epochal.errors import SaveFailed
-from epochal.training.events import RunEnded
+from epochal.training.events import Event, RunEnded
 
 if TYPE_CHECKING:
     from epochal.cli.screen import Screen
@@ -29,7 +30,7 @@ def watched(events: Events, control: Control, screen: Screen) -> Run:
     """
     with interrupts.stopping(control, screen.anything_learned):
         try:
-            ended = _ended(events, control, screen)
+            ended = shown(events, control, screen)
             if control.signal:
                 interrupts.heard(control.signal)
             _conclude(ended, screen)
@@ -45,7 +46,8 @@ def watched(events: Events, control: Control, screen: Screen) -> Run:
     return ended.run
 
 
-def _ended(events: Events, control: Control, screen: Screen) -> RunEnded:
+def shown(events: Iterable[Event], control: Control, screen: Screen) -> RunEnded:
+    """Show all events; the last one is returned."""
     with screen.watching(control):
         for event in events:
             screen.show(event)

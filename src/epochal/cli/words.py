@@ -13,6 +13,7 @@ from epochal.cli.flags import JSON, QUIET
 from epochal.cli.interrupts import stopping
 from epochal.cli.kinds import PATH, TEXTS
 from epochal.cli.options import DATA, Sections, but, flags
+from epochal.cli.running import shown
 from epochal.cli.say import say, say_document
 from epochal.settings.kinds import FLAG, bounded, whole
 from epochal.settings.option import Option
@@ -89,33 +90,29 @@ def command(
         say(str(out))
     else:
         screen.console.print()
-        for word, near in found.items():
-            said = f"near {word}: " + ", ".join(f"{one} {cosine:.2f}" for one, cosine in near)
-            screen.console.print(said, soft_wrap=True)
-        said = f"wrote {len(vectors):,} words × {vectors.dimensions:,} dimensions to {out}"
-        screen.console.print(said, soft_wrap=True)
-        screen.console.print(f"stopped: {vectors.run.outcomes[0].stopped}", soft_wrap=True)
+        lines = [
+            f"near {word}: " + ", ".join(f"{one} {cosine:.2f}" for one, cosine in near)
+            for word, near in found.items()
+        ]
+        lines.append(f"wrote {len(vectors):,} words × {vectors.dimensions:,} dimensions to {out}")
+        lines.append(f"stopped: {vectors.run.outcomes[0].stopped}")
+        screen.console.print("\n".join(lines), soft_wrap=True)
     ctx.exit(130 if vectors.run.interrupted else 0)
 
 
-def _learn(corpus: str, asked: tuple[str, ...], given: dict[str, Any], screen: Screen) -> WordVectors:
+def _learn(corpus: str, nearest: tuple[str, ...], given: dict[str, Any], screen: Screen) -> WordVectors:
     from epochal.applications.word_vectors.learn import Learning
-    from epochal.training.events import RunEnded
     from epochal.training.loop import Control
 
     text = ("dimensions", "window", "negatives", "min_count", "subsample", "batch_size", "seed")
     learning = Learning.of(corpus, lowercase=not given["keep_case"], **{name: given[name] for name in text})
-    for word in asked:
+    for word in nearest:
         learning.corpus.number(word)
     taken = ("epochs", "optimizer", "learning_rate", "order", "remainder")
     control = Control()
     events = learning.events(control, learning.options(**{name: given[name] for name in taken}))
-    with stopping(control, screen.anything_learned), screen.watching(control):
-        for event in events:
-            screen.show(event)
-            if isinstance(event, RunEnded):
-                return learning.vectors(event.run)
-    raise AssertionError("a training ends with RunEnded")
+    with stopping(control, screen.anything_learned):
+        return learning.vectors(shown(events, control, screen).run)
 
 
 def _document(
