@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli import train
-from epochal.cli.again import copyable, given_words, same_command
+from epochal.cli.again import copyable, given_words
 from epochal.cli.arguments import advised
-from epochal.cli.choice_folder import folder_for, interruptible, request, write_report
+from epochal.cli.choice_folder import decided, finished
 from epochal.cli.command import Command
-from epochal.cli.data import load_data
 from epochal.cli.flags import ADVISE
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
@@ -26,7 +25,6 @@ from epochal.errors import Refusal
 if TYPE_CHECKING:
     from epochal.choose.advice import Advice, Choice, Tried
     from epochal.cli.choice_screen import ChoiceScreen
-    from epochal.data import Dataset
     from epochal.runs import Run
 
 ADVISED = ("batch_size", "learning_rate", "epochs")
@@ -38,9 +36,7 @@ OWN = (*ADVISED, "repeats", "target_value", "out", "no_report", "as_json", "quie
 @click.argument("data", type=DATA)
 @flags(ADVISE, "advise")
 @click.pass_context
-def command(
-    ctx: click.Context, /, data: str, out: Path | None, as_json: bool, quiet: bool, **given: Any
-) -> None:
+def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **given: Any) -> None:
     """Advise a batch size, a learning rate and a number of epochs for DATA.
 
     \b
@@ -51,25 +47,20 @@ def command(
     where it was interrupted. --quiet prints nothing but the command that trains as advised. Where nothing
     beats the baseline there is no such command: --quiet and --train then end with status 1.
     """
+    from epochal.choose.advise import advise
     from epochal.cli.choice_screen import ChoiceScreen
-    from epochal.runs.choices import keep_choice
 
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
     screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
-    dataset = load_data(data, given)
-    folder = folder_for("advise", train.folder_name(data), out, request(dataset, given))
-    command_line = same_command(ctx, data)
-    found = _advise(dataset, given, folder, screen, command_line)
+    found, folder = decided(ctx, data, advise, model, advised, screen)
     arguments = _arguments(ctx, data, found)
-    words = shlex.join(["epochal", "train", *arguments]) if found.recommended else ""
-    keep_choice(folder, command=command_line, train=["epochal", "train", *arguments] if words else [])
-    report = None
-    if not given["no_report"]:
-        report = write_report(folder, functools.partial(found.report, command=words))
+    line = ["epochal", "train", *arguments] if found.recommended else []
+    words = shlex.join(line)
+    report = finished(ctx, data, folder, line, functools.partial(found.report, command=words))
     if not quiet:
         _conclude(screen, found, words)
-        screen.paths([("Folder", folder), *([("Report", report)] if report is not None else [])])
+        screen.paths(folder, report)
     run = _train(arguments, screen, as_json) if given["train"] and found.recommended else None
     if as_json:
         more = {
@@ -85,18 +76,6 @@ def command(
         say_note(f"epochal: {found.answer}")
         ctx.exit(1)
     ctx.exit(130 if run is not None and run[0].interrupted else 0)
-
-
-def _advise(
-    dataset: Dataset, given: dict[str, Any], folder: Path, screen: ChoiceScreen, command_line: list[str]
-) -> Advice:
-    from epochal.choose.advise import advise
-
-    with train.own_model(given["model"]):
-        network, options = model(given, dataset), advised(given)
-        screen.data(dataset)
-        with interruptible(folder, screen, command_line) as control:
-            return advise(network, dataset, folder=folder, control=control, watch=screen.show, **options)
 
 
 def _arguments(ctx: click.Context, data: str, found: Advice) -> list[str]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from epochal.cli.again import same_command
+from epochal.cli.data import load_data
 from epochal.cli.files import check_folder, replacing
 from epochal.cli.interrupts import NOTHING_KEPT, status, stopping
 from epochal.cli.say import say
+from epochal.cli.train import folder_name, own_model
 from epochal.common.version import VERSION
 from epochal.errors import Refusal
 
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
     from epochal.data import Dataset
     from epochal.training.loop import Control
 
-_ASIDE = ("out", "no_report", "as_json", "quiet", "yes", "train", "all_data", "ray")
+T = TypeVar("T")
+
+_ASIDE = ("data", "out", "no_report", "as_json", "quiet", "yes", "train", "all_data", "ray")
 """Options that have no influence on which trainings are made."""
 
 TRIALS = "trials.jsonl"
@@ -30,8 +35,8 @@ OTHERS = ("request.json", "request.json.partial", "timings.jsonl", "choice.json"
 
 def request(dataset: Dataset, given: Mapping[str, Any]) -> dict[str, Any]:
     """What makes two calls the same: the samples and all options that decide which trainings are made."""
-    asked = {name: value for name, value in given.items() if name not in _ASIDE}
-    return {"version": VERSION, "data": dataset.fingerprint, "options": asked}
+    options = {name: value for name, value in given.items() if name not in _ASIDE}
+    return {"version": VERSION, "data": dataset.fingerprint, "options": options}
 
 
 def folder_for(what: str, name: str, out: Path | None, request: Any) -> Path:
@@ -50,6 +55,47 @@ def folder_for(what: str, name: str, out: Path | None, request: Any) -> Path:
         raise Refusal(f'"{folder}" must be a folder; it is a file. Name another one with --out.')
     check_folder(folder)
     return folder
+
+
+def decided(
+    ctx: click.Context,
+    data: str,
+    decide: Callable[..., T],
+    network: Callable[..., Any],
+    options: Callable[[Mapping[str, Any]], dict[str, Any]],
+    screen: ChoiceScreen,
+) -> tuple[T, Path]:
+    """What `decide` (compare or advise) finds on DATA, and the folder that keeps it.
+
+    `network` makes its model, `options` its keyword arguments.
+    """
+    from epochal.training.progress.opening import dataset_lines
+
+    given = ctx.params
+    dataset = load_data(data, given)
+    what = str(ctx.info_name)
+    folder = folder_for(what, folder_name(data), given["out"], request(dataset, given))
+    with own_model(given["model"]):
+        model, arguments = network(given, dataset), options(given)
+        screen.opening("Data", dataset_lines(dataset))
+        with interruptible(folder, screen, same_command(ctx, data)) as control:
+            found = decide(model, dataset, folder=folder, control=control, watch=screen.show, **arguments)
+    return found, folder
+
+
+def finished(
+    ctx: click.Context, data: str, folder: Path, train: Sequence[str], write: Callable[[Path], Any]
+) -> Path | None:
+    """Keep the command lines with the result, and write the page about it unless that was declined."""
+    from epochal.runs.choices import keep_choice
+
+    keep_choice(folder, command=same_command(ctx, data), train=train)
+    if ctx.params["no_report"]:
+        return None
+    path = folder / "report.html"
+    with replacing(path) as partial:
+        write(partial)
+    return path
 
 
 @contextmanager
@@ -80,14 +126,6 @@ def interruptible(folder: Path, screen: ChoiceScreen, command: Sequence[str]) ->
         elif _kept(folder):
             with suppress(OSError):
                 keep_choice(folder, command=command)
-
-
-def write_report(folder: Path, write: Callable[[Path], Any]) -> Path:
-    """Write the page about it, whole or not at all."""
-    path = folder / "report.html"
-    with replacing(path) as partial:
-        write(partial)
-    return path
 
 
 def _kept(folder: Path) -> int:

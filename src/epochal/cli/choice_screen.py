@@ -9,20 +9,19 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from epochal.choose.progress import Pace
 from epochal.cli.screen import LiveScreen
 from epochal.common.layout import aligned, folded
-from epochal.training.progress.opening import dataset_lines
 from epochal.training.progress.terminal import section
 
 if TYPE_CHECKING:
     from epochal.choose.progress import Step
     from epochal.curves import Summary
-    from epochal.data import Dataset
 
 NAME_WIDTH = 30
 """A longer name of a setting goes on in the line below."""
@@ -53,17 +52,14 @@ class ChoiceScreen(LiveScreen):
             self.console.print()
             self.console.print(Text(textwrap.fill(sentence, self.width), style="bold"), soft_wrap=True)
 
-    def paths(self, labeled: Sequence[tuple[str, Any]]) -> None:
+    def paths(self, folder: Path, report: Path | None) -> None:
         """Print where everything is."""
         if not self.quiet:
             self.console.print()
-            for label, path in labeled:
+            for label, path in (("Folder", folder), ("Report", report)):
                 words = Text(f"{label:<8}", style="bold").append(str(path), style="not bold")
-                self.console.print(words, soft_wrap=True)
-
-    def data(self, dataset: Dataset) -> None:
-        """Say what is known of the samples before anything is trained."""
-        self.opening("Data", dataset_lines(dataset))
+                if path is not None:
+                    self.console.print(words, soft_wrap=True)
 
     def show(self, step: Step) -> None:
         """Take one step."""

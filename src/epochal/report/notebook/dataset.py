@@ -18,7 +18,10 @@ def dataset_html(dataset: Dataset) -> str:
     shape = " × ".join(f"{size:,}" for size in dataset.shape)
     pairs: list[tuple[str, object]] = [
         ("samples", f"{dataset.samples:,}"),
-        ("inputs", f"{shape} ({dataset.dtype})" + _named(dataset.features)),
+        (
+            "inputs",
+            f"{shape} ({dataset.dtype})" + (f": {_listed(dataset.features)}" if dataset.features else ""),
+        ),
     ]
     if task is not None:
         pairs += [("target", dataset.target_name), ("task", task.kind)]
@@ -26,10 +29,6 @@ def dataset_html(dataset: Dataset) -> str:
     if dataset.sample_weight is not None:
         pairs.append(("weights", "one for each sample"))
     return view(heading("Dataset", dataset.source), facts(pairs), items("Notes", dataset.notes))
-
-
-def _named(features: tuple[str, ...]) -> str:
-    return f": {_listed(features)}" if features else ""
 
 
 def _listed(names: tuple[str, ...]) -> str:
