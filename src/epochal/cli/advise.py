@@ -217,7 +217,9 @@ def _expected(found: Advice) -> list[str]:
     figures = {found.column: found.quality, **found.figures}
     rows = [(label_of(name), str(summary)) for name, summary in figures.items()]
     usual = found.defaults
-    lines = [] if found.recommended else [f"of the setting that came nearest: {_final(found)}"]
+    rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate.value:.3g}"
+    final = f"batch size {found.batch_size.value:,.0f}{rate}, {found.epochs.value:,.0f} epochs"
+    lines = [] if found.recommended else [f"of the setting that came nearest: {final}"]
     if usual.difference is None:  # the same numbers once
         lines += aligned(rows)
     else:
@@ -227,11 +229,6 @@ def _expected(found: Advice) -> list[str]:
     if found.recommended:
         lines.append(f"one training as advised takes about {duration(found.seconds)}")
     return lines
-
-
-def _final(found: Advice) -> str:
-    rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate.value:.3g}"
-    return f"batch size {found.batch_size.value:,.0f}{rate}, {found.epochs.value:,.0f} epochs"
 
 
 def _cost(found: Advice) -> list[str]:

@@ -117,11 +117,12 @@ def _table(found: Comparison, width: int) -> list[str]:
 
     rows = found.rows[:MOST_ROWS]
     names = [f"{mark_of(found, row) or ' '} {row.name}" for row in rows]
+    best_epochs = [row.best_epoch.mean for row in rows]
     columns = [
-        Column("rate", [_rate(row) for row in rows]),
+        Column("rate", ["" if row.tuned is None else f"{row.tuned.rate:.3g}" for row in rows]),
         Column(found.column.replace(".", " "), [quality(row.quality) for row in rows]),
         Column("to the best mean", [behind(found, row) for row in rows], right=False),
-        Column("best epoch", [_number(row.best_epoch.mean) for row in rows]),
+        Column("best epoch", [f"{one:.3g}" if math.isfinite(one) else "" for one in best_epochs]),
         Column("updates", [f"{row.updates:,}" for row in rows]),
         Column("time", [duration(row.seconds) for row in rows]),
         Column("to target", [_effort(row) for row in rows]),
@@ -159,11 +160,6 @@ def _legend(found: Comparison) -> list[str]:
     return lines
 
 
-def _rate(row: Row) -> str:
-    """The learning rate that was found; one that was given is in the name or the same for all."""
-    return "" if row.tuned is None else f"{row.tuned.rate:.3g}"
-
-
 def _effort(row: Row) -> str:
     from epochal.choose.reached import written
 
@@ -181,10 +177,6 @@ def _remark(row: Row) -> str:
     if row.dropped is not None:
         remarks.append(f"ended after {row.repeats} repeats")
     return ", ".join(remarks)
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else ""
 
 
 def _regimes(found: Comparison, width: int) -> list[str]:

@@ -25,11 +25,15 @@ _OF_CLASSES = ("precision", "recall")
 def conclude(console: Console, run: Run, folder: Path | None, report: Path | None) -> None:
     """Print the result: the curve, the verdict, the figures, and where everything is."""
     width = max(60, min(100, console.width))
+    color, encoding = console.is_terminal and not console.no_color, console.encoding or "ascii"
+    drawing = picture(run.curves, width=width, height=18, color=color, encoding=encoding)
     console.print()
-    console.print(Text.from_ansi(_drawing(console, run, width)), soft_wrap=True)
+    console.print(Text.from_ansi(drawing), soft_wrap=True)
     section(console, "Verdict", [*run.verdict.concerns, run.verdict.sentence, run.verdict.remedy], width)
-    title, lines = _figures(run)
-    section(console, title, [*lines, *run.remarks, *([run.caution] if run.caution else [])], width)
+    several, rows = run.repeats > 1, results_table(run, without=_OF_CLASSES)
+    over = f", over {run.repeats} repeats" if several else " (1 repeat: no interval)"
+    results = [*aligned(rows if several else rows[1:]), *run.remarks, *filter(None, [run.caution])]
+    section(console, f"Results at the best epoch{over}", results, width)
     if run.forecasts:
         heading = "Against forecasts that need no training, on the same windows"
         section(console, heading, _forecasts(run), width)
@@ -37,32 +41,14 @@ def conclude(console: Console, run: Run, folder: Path | None, report: Path | Non
         section(console, heading, rows, width)
     section(console, "Stopped", _reasons(run), width)
     console.print()
-    for label, words in (("Run", folder), ("Report", report), ("Next", _next(run, folder))):
+    use = None  # an interrupted run is resumed first
+    if folder is not None and not (run.interrupted or run.failed):
+        use = f"epochal predict {shlex.quote(str(folder))} NEW_DATA"
+    for label, words in (("Run", folder), ("Report", report), ("Next", use)):
         if words is not None:
             console.print(
                 Text(f"{label:<8}", style="bold").append(str(words), style="not bold"), soft_wrap=True
             )
-
-
-def _next(run: Run, folder: Path | None) -> str | None:
-    """The command that uses the run; an interrupted one is resumed first."""
-    if folder is None or run.interrupted or run.failed:
-        return None
-    return f"epochal predict {shlex.quote(str(folder))} NEW_DATA"
-
-
-def _drawing(console: Console, run: Run, width: int) -> str:
-    color = console.is_terminal and not console.no_color
-    encoding = console.encoding or "ascii"
-    return picture(run.curves, width=width, height=18, color=color, encoding=encoding)
-
-
-def _figures(run: Run) -> tuple[str, list[str]]:
-    """The results at the best epoch, one a line; what holds for all of them is said in the title."""
-    title = "Results at the best epoch"
-    over = f", over {run.repeats} repeats" if run.repeats > 1 else " (1 repeat: no interval)"
-    rows = results_table(run, without=_OF_CLASSES)
-    return title + over, aligned(rows if run.repeats > 1 else rows[1:])
 
 
 def _forecasts(run: Run) -> list[str]:

@@ -99,7 +99,8 @@ def variants(given: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     named: Any = given["network"] or (None,)
     varied: list[tuple[str, Mapping[str, Any]]] = []
     for name in named:
-        one = given if len(named) == 1 else {**given, **_of_others(name, named)}
+        others = [of for of, owners in OWNERS.items() if name not in owners and set(named) & set(owners)]
+        one = {**given, **dict.fromkeys(others)}
         hidden: Any = one["hidden"] or (None,)
         activations: Any = one["activation"] or (None,)
         for units in hidden:
@@ -110,15 +111,6 @@ def variants(given: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
                 own = {**one, "network": name, "hidden": units, "activation": activation}
                 varied.append((", ".join(words), own))
     return varied
-
-
-def _of_others(name: str, named: tuple[str, ...]) -> dict[str, None]:
-    """The options that only others of the named networks have, as if they were not given."""
-    return {
-        option: None
-        for option, owners in OWNERS.items()
-        if name not in owners and any(other in owners for other in named)
-    }
 
 
 def _chosen(given: Mapping[str, Any], dataset: Dataset) -> Any:

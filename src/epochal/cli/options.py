@@ -116,14 +116,14 @@ def _flag(one: Option, section: str) -> Callable[[Any], Any]:
             words[1] += f"/--no-{flag}"
         settings["is_flag"] = True
     elif one.kind.several:
-        settings |= {"multiple": True, "default": None, "callback": _collected(one)}
+
+        def collected(ctx: click.Context, param: click.Parameter, texts: Any) -> Any:
+            return value_of(f"`{one.name}`", one.kind, texts) if texts else one.default
+
+        settings |= {"multiple": True, "default": None, "callback": collected}
     else:
         settings["type"] = Text(one.kind)
         if one.default and one.help[-1] != "]":
             shown = one.default if isinstance(one.default, tuple) else (one.default,)
             settings["help"] += f" [{','.join(map(str, shown))}]"
     return click.option(*words, cls=Flag, section=section, **settings)
-
-
-def _collected(one: Option) -> Callable[..., Any]:
-    return lambda ctx, param, texts: value_of(f"`{one.name}`", one.kind, texts) if texts else one.default

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from epochal.plan.permutation import Int64s
-from epochal.plan.remainder import Segments
+from epochal.plan.walk import Segments
 
 
 class Assignment(NamedTuple):

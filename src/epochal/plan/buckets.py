@@ -14,9 +14,9 @@ from epochal.plan import permutation
 from epochal.plan.column import Column
 from epochal.plan.order import Arrays, Backend, Inputs, PerSample
 from epochal.plan.permutation import Int64s
-from epochal.plan.remainder import Segments
 from epochal.plan.sizes import whole
 from epochal.plan.threefry import Array, threefry2x32, words
+from epochal.plan.walk import Segments
 
 _BATCHES = np.uint32(0x80000042)
 """Separates the stream that shuffles the batches from that of the samples."""

@@ -30,8 +30,8 @@ from epochal.plan.family import (
 )
 from epochal.plan.order import Arrays, Backend, Inputs, PerSample
 from epochal.plan.permutation import Int64s
-from epochal.plan.remainder import Segments
 from epochal.plan.threefry import Array, Purpose, words
+from epochal.plan.walk import Segments
 
 _BATCHES, _SLOTS, CLASSES = 0, 2**10, 2**31
 """Member numbers in a family: a segment's batches, a batch's slots, a class's samples."""

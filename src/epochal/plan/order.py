@@ -24,8 +24,8 @@ from epochal.errors import Refusal
 from epochal.plan import permutation
 from epochal.plan.column import Column
 from epochal.plan.permutation import Int64s, WhileLoop, python_while
-from epochal.plan.remainder import Segments
 from epochal.plan.threefry import Array
+from epochal.plan.walk import Segments
 
 Arrays = dict[str, npt.NDArray[Any]]
 Inputs = Mapping[str, Array]

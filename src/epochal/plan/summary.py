@@ -6,10 +6,11 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
+from epochal.common.layout import aligned
 from epochal.common.notebook_view import facts, heading, view
 from epochal.common.notebook_view import table as html_table
 from epochal.plan.batches import Batches
-from epochal.plan.remainder import Segments
+from epochal.plan.walk import Segments
 
 _WIDTH = 80
 _MOST_PHASES = 12
@@ -104,13 +105,8 @@ def _others(plan: Batches) -> tuple[str, list[tuple[str, str, str, str]]]:
 
 def _lines_of_others(plan: Batches) -> list[str]:
     title, table = _others(plan)
-    width = [max(len(row[column]) for row in table) for column in range(4)]
-    if 2 + sum(width) + 6 <= _WIDTH:
-        lines = [
-            f"  {name:<{width[0]}}  {batches:<{width[1]}}  {updates:>{width[2]}}  {outcome}".rstrip()
-            for name, batches, updates, outcome in table
-        ]
-    else:
+    lines = [f"  {line}" for line in aligned(table, right=[2])]
+    if max(map(len, lines)) > _WIDTH:
         lines = _rows(
             (name, f"{batches}; {updates} updates; {outcome}")
             for name, batches, updates, outcome in table[1:]

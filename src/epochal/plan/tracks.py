@@ -11,8 +11,8 @@ import numpy.typing as npt
 from epochal.errors import Refusal
 from epochal.plan.order import Backend, BuiltIn, Inputs, Order
 from epochal.plan.permutation import Int64s
-from epochal.plan.remainder import Segments
 from epochal.plan.threefry import Array
+from epochal.plan.walk import Segments
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def run_page(document: ReportDocument) -> str:
         steps=list(_steps(document)),
         repeats=len(document.curves.repeats),
         results=_results(document),
-        each_repeat=_each_repeat(document),
+        each_repeat=_each_repeat(document.per_repeat),
         confusion=_confusion(document),
         classes=list(_classes(document.per_class, of)),
         of=of,
@@ -169,12 +169,10 @@ def _results(document: ReportDocument) -> Table | None:
     )
 
 
-def _each_repeat(document: ReportDocument) -> Table | None:
-    names = list(dict.fromkeys(name for row in document.per_repeat for name in row))
-    if not names:
-        return None
-    rows = [[Cell(plain(row.get(name)), by=row.get(name)) for name in names] for row in document.per_repeat]
-    return Table(list(map(named, names)), rows)
+def _each_repeat(rows: Sequence[Mapping[str, Any]]) -> Table | None:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [[Cell(plain(row.get(name)), by=row.get(name)) for name in names] for row in rows]
+    return Table(list(map(named, names)), cells) if names else None
 
 
 def _confusion(document: ReportDocument) -> dict[str, Any] | None:

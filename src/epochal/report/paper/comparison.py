@@ -90,14 +90,11 @@ def _inks(found: Comparison, style: str) -> dict[str, tuple[str, str]]:
     return {row.name: (ink, marker) for row, ink, marker in zip(shown, INKS[style], MARKERS, strict=False)}
 
 
-def _unit(found: Comparison) -> str:
+def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
+    ends, starts, lows = [], [], []
     words = found.at.split()
     unit = words[1].removesuffix("s") + "s" if len(words) > 1 else ""
-    return unit if unit in ("samples", "updates", "seconds") else "epochs"
-
-
-def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
-    unit, ends, starts, lows = _unit(found), [], [], []
+    unit = unit if unit in ("samples", "updates", "seconds") else "epochs"  # in which settings are equal
     for row in reversed(found.rows):
         curves = found.curves[row.name]
         if not len(curves) or not np.isfinite(curves.columns[found.column]).any():
@@ -128,9 +125,10 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[s
     ax.set_xlim(left=0)
     ax.set_xlabel("samples seen" if unit == "samples" else unit.rstrip("s") if unit != "seconds" else unit)
     ax.xaxis.set_major_formatter(formatter(plain))
-    words = f"{label_of(found.column)}: mean and 95 % interval" + _log(ax)
+    log = " (log scale)" if ax.get_yscale() == "log" else ""
+    label = f"{label_of(found.column)}: mean and 95 % interval{log}"
     hidden = len(found.rows) - len(inks)
-    name_axis(ax, words + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
+    name_axis(ax, label + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]
     label_ends(ax, ends, found.recommended)
 
@@ -149,10 +147,6 @@ def _limits(
         log_ticks(ax, "y")
     elif top > bottom:
         ax.set_ylim(bottom - 0.08 * (top - bottom), top + 0.05 * (top - bottom))
-
-
-def _log(ax: Axes) -> str:
-    return " (log scale)" if ax.get_yscale() == "log" else ""
 
 
 def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:

@@ -131,22 +131,21 @@ def _draw_panel(
     kind = kind_of(lines[0].name)
     loss = kind == "loss"
     along, _ = curves.values(lines[0].name, x)
+    names = {"running": "training, running", "train": "training, fixed"} if loss else {"train": "training"}
+    inks = {"running": (look.running, 1.1, 5), "train": (look.training, 2.0, 3)}
     ends, seen = [], []
     for line in lines:
-        color, width, rank = _ink(line, look)
+        color, width, rank = inks.get(line.role, (look.validation, 2.2, 4))
         draw_line(ax, along, line, color, width, rank)
         known = line.mean[np.isfinite(line.mean)]
         if known.size:
-            ends.append((float(known[-1]), f"{_label(line, loss)}\n{known[-1]:.3g}", color))
+            ends.append((float(known[-1]), f"{names.get(line.role, line.role)}\n{known[-1]:.3g}", color))
             repeats = line.repeats[np.isfinite(line.repeats)]
-            seen += [
-                known.min(),
-                known.max(),
-                *(np.quantile(repeats, (0.002, 0.998)) if repeats.size else ()),
-            ]
+            seen += [known.min(), known.max()]
+            seen += np.quantile(repeats, (0.002, 0.998)).tolist() if repeats.size else []
         if line.baseline is not None:
             seen.append(line.baseline)
-            _draw_baseline(ax, line.baseline, look, words="baseline" if loss else "")
+            _draw_baseline(ax, line.baseline, look, "baseline" if loss else "")
     bottom, top = min(seen, default=0.0), max(seen, default=1.0)
     logarithmic = loss and bottom > 0 and (top > 30 * bottom if log is None else log)
     if logarithmic:
@@ -171,17 +170,6 @@ def _draw_baseline(ax: Axes, level: float, look: Style, words: str) -> None:
     text = {"fontsize": 8.5, "color": look.muted, "zorder": 9, "ha": "right", "va": "bottom"}
     box = None if look.background == "none" else under
     note(ax, words, (1, level), (0, 3), ("axes fraction", "data"), bbox=box, **text)
-
-
-def _ink(line: Line, look: Style) -> tuple[str, float, int]:
-    if line.role == "running":
-        return look.running, 1.1, 5
-    return (look.training, 2.0, 3) if line.role == "train" else (look.validation, 2.2, 4)
-
-
-def _label(line: Line, loss: bool) -> str:
-    names = {"running": "training, running", "train": "training, fixed"} if loss else {"train": "training"}
-    return names.get(line.role, line.role)
 
 
 def _mark_best(curves: Curves, dots: bool, x: str, ax: Axes, look: Style, *, loss: bool) -> None:
