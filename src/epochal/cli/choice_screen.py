@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from epochal.choose.progress import Pace
-from epochal.cli.screen import LiveScreen
+from epochal.cli.screen import LiveScreen, print_places
 from epochal.common.layout import aligned, folded
 from epochal.training.progress.terminal import section
 
@@ -55,11 +55,7 @@ class ChoiceScreen(LiveScreen):
     def paths(self, folder: Path, report: Path | None) -> None:
         """Print where everything is."""
         if not self.quiet:
-            self.console.print()
-            for label, path in (("Folder", folder), ("Report", report)):
-                words = Text(f"{label:<8}", style="bold").append(str(path), style="not bold")
-                if path is not None:
-                    self.console.print(words, soft_wrap=True)
+            print_places(self.console, [("Folder", folder), *([("Report", report)] if report else [])])
 
     def show(self, step: Step) -> None:
         """Take one step."""

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from epochal.cli.classes import class_sections, threshold_section
+from epochal.cli.screen import print_places
 from epochal.common.layout import aligned
 from epochal.curves import picture
 from epochal.runs import Run
@@ -22,7 +23,7 @@ _OF_CLASSES = ("precision", "recall")
 """What the table of the classes says."""
 
 
-def conclude(console: Console, run: Run, folder: Path | None, report: Path | None) -> None:
+def conclude(console: Console, run: Run, folder: Path | None) -> None:
     """Print the result: the curve, the verdict, the figures, and where everything is."""
     width = max(60, min(100, console.width))
     color, encoding = console.is_terminal and not console.no_color, console.encoding or "ascii"
@@ -40,15 +41,13 @@ def conclude(console: Console, run: Run, folder: Path | None, report: Path | Non
     for heading, rows in [*class_sections(run), *threshold_section(run)]:
         section(console, heading, rows, width)
     section(console, "Stopped", _reasons(run), width)
-    console.print()
-    use = None  # an interrupted run is resumed first
-    if folder is not None and not (run.interrupted or run.failed):
-        use = f"epochal predict {shlex.quote(str(folder))} NEW_DATA"
-    for label, words in (("Run", folder), ("Report", report), ("Next", use)):
-        if words is not None:
-            console.print(
-                Text(f"{label:<8}", style="bold").append(str(words), style="not bold"), soft_wrap=True
-            )
+    places: list[tuple[str, object]] = []
+    if folder is not None:
+        report = folder / "report.html"
+        places = [("Run", folder), *([("Report", report)] if report.is_file() else [])]
+        if not (run.interrupted or run.failed):  # which is resumed first
+            places.append(("Next", f"epochal predict {shlex.quote(str(folder))} NEW_DATA"))
+    print_places(console, places)
 
 
 def _forecasts(run: Run) -> list[str]:

@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
 _OPTIONS = (
     Option(
-        "out",
-        None,
-        PATH,
-        "Also write it: all as .json, or the metrics as .csv or .parquet.",
-        "FILE",
-        "o",
+        "out", None, PATH, "Also write it: all as .json, or the metrics as .csv or .parquet.", "FILE", "o"
     ),
     *OF_RUN,
     *(SKIP_BAD, *READING, JSON),
@@ -68,11 +63,7 @@ def command(
 
     trained = load(run, model)
     found = evaluate(
-        trained,
-        data,
-        parameters=parameters,
-        skip_bad=skip_bad,
-        reading=Reading(**reading_of(given)),
+        trained, data, parameters=parameters, skip_bad=skip_bad, reading=Reading(**reading_of(given))
     )
     document = found.to_dict()
     if out is not None:

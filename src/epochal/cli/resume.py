@@ -82,10 +82,7 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
         )
     if isinstance(found, Run):
         if leads:
-            say(
-                f"{run} has ended {found.ending}. {_further(found)}",
-                err=as_json or quiet,
-            )
+            say(f"{run} has ended {found.ending}. {_further(found)}", err=as_json or quiet)
         ended = found
     else:
         ended = watched(found, control, Screen(quiet=quiet or not leads, to_stderr=as_json))

@@ -33,7 +33,10 @@ def watched(events: Events, control: Control, screen: Screen) -> Run:
             ended = shown(events, control, screen)
             if control.signal:
                 interrupts.heard(control.signal)
-            _conclude(ended, screen)
+            if not screen.quiet:
+                from epochal.cli.conclusion import conclude
+
+                conclude(screen.console, ended.run, None if ended.unsaved else ended.run.folder)
         except KeyboardInterrupt:
             events.abandon()
             if not screen.anything_learned():
@@ -54,16 +57,6 @@ def shown(events: Iterable[Event], control: Control, screen: Screen) -> RunEnded
             if isinstance(event, RunEnded):
                 return event
     raise AssertionError("a training ends with RunEnded")
-
-
-def _conclude(ended: RunEnded, screen: Screen) -> None:
-    from epochal.cli.conclusion import conclude
-
-    if screen.quiet:
-        return
-    folder = None if ended.unsaved else ended.run.folder
-    report = None if folder is None else folder / "report.html"
-    conclude(screen.console, ended.run, folder, report if report is not None and report.is_file() else None)
 
 
 def last_words(run: Run, path: Path, *, quiet: bool, as_json: bool) -> None:

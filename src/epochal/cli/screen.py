@@ -6,7 +6,7 @@ On a terminal one live line: epoch, losses, rate and remaining time. In a pipe a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -62,6 +62,13 @@ class LiveScreen:
     def _render(self) -> Text:
         line = self._progress.fitted(self.console.width - 1)
         return Text(line, no_wrap=True, overflow="ellipsis", end="")
+
+
+def print_places(console: Console, places: Iterable[tuple[str, object]]) -> None:
+    """Print where everything is, by label."""
+    console.print()
+    for label, place in places:
+        console.print(Text(f"{label:<8}", style="bold").append(str(place), style="not bold"), soft_wrap=True)
 
 
 class Screen(LiveScreen):

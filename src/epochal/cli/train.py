@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,8 +27,6 @@ from epochal.errors import Refusal
 if TYPE_CHECKING:
     from epochal.cli.screen import Screen
     from epochal.runs import Run
-    from epochal.training.loop import Control
-    from epochal.training.train import Events
 
 
 @click.command("train", cls=Command)
@@ -70,30 +69,22 @@ def command(
 
 def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> tuple[Run, Path]:
     """Train as these options say and show it; the run is in its folder."""
-    control, events = _prepare(source, given, folder, screen.quiet)
-    return watched(events, control, screen), folder
-
-
-def _prepare(source: str, given: dict[str, Any], folder: Path, quiet: bool) -> tuple[Control, Events]:
     from epochal.runs.place import RunFolder
     from epochal.training.loop import Control
     from epochal.training.train import train
 
-    dataset = load_data(source, given, quiet)
+    dataset = load_data(source, given, screen.quiet)
     for note in dataset.noticed:
-        if quiet and " is the target; " in note:  # rows that were left out: no result goes without that
+        if (
+            screen.quiet and " is the target; " in note
+        ):  # rows that were left out: no result goes without that
             say_note(note)
     control = Control()
     out = RunFolder(folder, report=not given["no_report"], **saving(given))
     with own_model(given["model"]):
-        return control, train(
-            model(given, dataset),
-            dataset,
-            control=control,
-            out=out,
-            ray=given["ray"],
-            **trained(given),
-        )
+        network, ray = model(given, dataset), given["ray"]
+        events = train(network, dataset, control=control, out=out, ray=ray, **trained(given))
+    return watched(events, control, screen), folder
 
 
 @contextmanager
@@ -158,9 +149,7 @@ def folder_name(source: str) -> str:
 def new_folder(source: str) -> Path:
     """A run folder of its own in runs/, named after the data and the time."""
     safe, stamp = folder_name(source), datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    path = Path("runs") / f"{safe}-{stamp}"
-    count = 2
-    while path.exists():
-        path = Path("runs") / f"{safe}-{stamp}-{count}"
-        count += 1
-    return path
+    names = itertools.chain(
+        [f"{safe}-{stamp}"], (f"{safe}-{stamp}-{number}" for number in itertools.count(2))
+    )
+    return next(path for path in map(Path("runs").joinpath, names) if not path.exists())

@@ -18,16 +18,7 @@ import numpy.typing as npt
 from epochal.errors import Refusal
 from epochal.plan.assignment import Assignment, assign, whole
 from epochal.plan.column import Column, identified
-from epochal.plan.family import (
-    FEW_ROUNDS,
-    Family,
-    RoundKeys,
-    laid,
-    member_words,
-    round_keys,
-    rows,
-    table,
-)
+from epochal.plan.family import FEW_ROUNDS, Family, RoundKeys, laid, member_words, round_keys, rows, table
 from epochal.plan.order import Arrays, Backend, Inputs, PerSample
 from epochal.plan.permutation import Int64s
 from epochal.plan.threefry import Array, Purpose, words

@@ -215,11 +215,7 @@ def inverse(seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64
 
 
 def table(
-    seed_words: Array,
-    epoch: Array,
-    samples: int,
-    xp: ModuleType = np,
-    while_loop: WhileLoop = python_while,
+    seed_words: Array, epoch: Array, samples: int, xp: ModuleType = np, while_loop: WhileLoop = python_while
 ) -> Array:
     """All samples of the epoch in order, int32 (samples,), for fewer than 2^31 of them.
 

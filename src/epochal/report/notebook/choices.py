@@ -49,11 +49,7 @@ def _chosen(found: Comparison) -> str:
 
 def advice_html(found: Advice) -> str:
     """The answer, the advised numbers with their ranges, and the call of `fit`."""
-    choices = {
-        "batch size": found.batch_size,
-        "learning rate": found.learning_rate,
-        "epochs": found.epochs,
-    }
+    choices = {"batch size": found.batch_size, "learning rate": found.learning_rate, "epochs": found.epochs}
     rows = [
         (name, f"{one.value:.4g}", _range(one), one.note) for name, one in choices.items() if one is not None
     ]
