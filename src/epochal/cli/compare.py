@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli import train
-from epochal.cli.again import copyable, given_words
 from epochal.cli.arguments import compared
-from epochal.cli.choice_folder import decided, finished
+from epochal.cli.choice_folder import copyable, decided, finished, given_words
 from epochal.cli.command import Command
 from epochal.cli.flags import COMPARE
 from epochal.cli.networks import networks, variants

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
+from epochal.choose.advice import Advice, Choice
+from epochal.choose.comparison import Comparison
+from epochal.choose.comparison_table import cells_of, marks_of
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.common.notebook_view import code, facts, heading, items, said, table, view
-
-if TYPE_CHECKING:
-    from epochal.choose.advice import Advice, Choice
-    from epochal.choose.comparison import Comparison
 
 MOST_ROWS = 20
 
 
 def comparison_html(found: Comparison) -> str:
     """The answer, a row for each setting, the recommended one first, and the call of `fit`."""
-    from epochal.choose.comparison_table import cells_of, marks_of
-
     head, *rows = cells_of(found)
     head = tuple(map(label_of, head))
     cost = found.cost

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from epochal.common.notebook_view import facts, heading, items, view
-
-if TYPE_CHECKING:
-    from epochal.data.dataset import Dataset
+from epochal.data.dataset import Dataset
 
 MOST_NAMES = 30
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from epochal.common.notebook_view import block, chart, heading, items, said, table, view
-
-if TYPE_CHECKING:
-    from epochal.curves import Curves
-    from epochal.runs.evaluation import Evaluation
-    from epochal.runs.prediction import Prediction
-    from epochal.runs.record import Run
+from epochal.curves import Curves
+from epochal.runs.evaluation import Evaluation
+from epochal.runs.evaluation_text import heading as title
+from epochal.runs.evaluation_text import sections
+from epochal.runs.prediction import Prediction
+from epochal.runs.record import Run
+from epochal.runs.results_table import results_table
 
 MOST_ROWS = 10
 MOST_COLUMNS = 12
@@ -19,8 +20,6 @@ MOST_COLUMNS = 12
 
 def run_html(run: Run) -> str:
     """The verdict, the results at the best epoch, the curve, and the notes."""
-    from epochal.runs.results_table import results_table
-
     repeats = "1 repeat" if run.repeats == 1 else f"{run.repeats} repeats"
     head, *rows = results_table(run)
     return view(
@@ -70,9 +69,6 @@ def _written(values: list[Any]) -> list[str]:
 
 def evaluation_html(found: Evaluation) -> str:
     """The sections of `print(evaluation)`."""
-    from epochal.runs.evaluation_text import heading as title
-    from epochal.runs.evaluation_text import sections
-
     parts = [heading("Evaluation", title(found))]
     for name, lines in sections(found, 100):
         words = len(lines) == 1 or name == "Notes"

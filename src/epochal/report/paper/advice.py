@@ -6,10 +6,14 @@ import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from epochal.choose.advice import Advice, Tried
 from epochal.choose.reached import written
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
@@ -28,12 +32,6 @@ from epochal.report.paper.parts import (
     size_ticks,
     style_of,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from epochal.choose.advice import Advice, Tried
 
 DOTTED: Any = (0, (2, 2))
 
@@ -214,8 +212,6 @@ def _limits(ax: Axes, mean: Any, values: Any, advice: Advice) -> None:
 
 
 def _epoch_axis(ax: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.xaxis.set_major_formatter(formatter(_counted))
     ax.set_xlabel("epoch", loc="left", fontsize=9)

@@ -6,10 +6,12 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from epochal.choose.comparison import Comparison
 from epochal.choose.reached import written, written_range
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
@@ -32,12 +34,6 @@ from epochal.report.paper.parts import (
     size_ticks,
     style_of,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from epochal.choose.comparison import Comparison
 
 INKS = {
     "light": ("#0b5fa5", "#c2501a", "#00795c", "#8a4fb0", "#a87700", "#3c8fd0", "#b0306a", "#4d5664"),

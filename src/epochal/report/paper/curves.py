@@ -5,12 +5,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from epochal.common.metric_names import label_of
+from epochal.curves.judgment import Verdict
 from epochal.curves.record import AXES, Curves
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.numbers import Line, along_at, kind_of, lines_of, panels_of
@@ -29,12 +32,6 @@ from epochal.report.paper.parts import (
     saved,
     style_of,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from epochal.curves.judgment import Verdict
 
 
 def main_metric(curves: Curves) -> str | None:
@@ -126,8 +123,6 @@ def _draw_panel(
     curves: Curves, lines: Sequence[Line], x: str, ax: Axes, look: Style, log: bool | None
 ) -> list[tuple[float, str, str]]:
     """Draw one panel; the (height, words, color) of each line's end."""
-    from matplotlib.ticker import MaxNLocator
-
     kind = kind_of(lines[0].name)
     loss = kind == "loss"
     along, _ = curves.values(lines[0].name, x)

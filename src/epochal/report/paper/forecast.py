@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.forecast import drawn
 from epochal.report.paper.parts import blank, dress, saved, style_of
-
-if TYPE_CHECKING:
-    from epochal.runs.record import Run
+from epochal.runs.record import Run
 
 
 def plot_forecast(
     run: Run, path: str | Path | None, step: int, series: str | None, style: str = "auto"
-) -> Any:
+) -> Figure:
     """See `Run.plot_forecast`."""
     if run.observed is None:
         raise Refusal("forecasts are drawn for windows of a series; this run was trained on other samples.")

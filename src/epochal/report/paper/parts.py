@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.numbers import Line
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,17 @@ def style_of(name: str) -> Style:
     return STYLES[name]
 
 
+class Picture(Figure):
+    """A figure that IPython shows without `%matplotlib inline`, which registers a display of its own."""
+
+    def _repr_png_(self) -> bytes:
+        written = io.BytesIO()
+        self.savefig(written, format="png", dpi=110)
+        return written.getvalue()
+
+
 def blank(look: Style, width: float, height: float, **pads: float) -> Figure:
     """A figure without axes; `pads` are those of its constrained layout."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    from epochal.report.paper.picture import Picture
-
     figure = Picture(figsize=(width, height), layout="constrained", facecolor=look.background)
     figure.get_layout_engine().set(**pads)  # type: ignore[union-attr, call-arg]
     FigureCanvasAgg(figure)
@@ -205,15 +211,11 @@ def plain(value: float) -> str:
 
 def formatter(write: Callable[[float], str]) -> Any:
     """A formatter of ticks."""
-    from matplotlib.ticker import FuncFormatter
-
     return FuncFormatter(lambda value, _: write(value))
 
 
 def log_ticks(ax: Axes, axis: str, write: Callable[[float], str] = plain) -> None:
     """Round numbers on a logarithmic axis, enough of them where it is short."""
-    from matplotlib.ticker import FixedLocator, NullLocator
-
     chosen = getattr(ax, f"{axis}axis")
     low, high = getattr(ax, f"get_{axis}lim")()
     digits = (1, 2, 5) if high < 60 * low else (1, 3) if high < 1000 * low else (1,)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from epochal.curves.precision_recall import PrecisionRecall
 from epochal.errors import Refusal
 from epochal.report.numbers import Tradeoff, tradeoffs_of
 from epochal.report.paper.parts import Style, axes_of, blank, dress, note, saved, style_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 def plot_precision_recall(
