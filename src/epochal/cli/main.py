@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from epochal.cli.command import of_other_commands, sentence
+from epochal.cli.command import sentence
 from epochal.cli.face import in_flags
 from epochal.cli.hosts import ended_together, tell_others
 from epochal.cli.interrupts import NOTHING_KEPT, leave, leaving, status, told
@@ -46,6 +46,9 @@ COMMANDS = {
 
 _OF_RUNS = ("evaluate", "predict", "report", "resume", "trace", "verify")
 """Commands about a training that there is, which take few of its options."""
+
+
+_FLAG = re.compile(r"(?<![\w=-])--[a-z][a-z-]+")
 
 
 class _Gone(Exception):
@@ -111,7 +114,12 @@ def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal
     if command is None or command.name not in _OF_RUNS or re.search(r"\btrain\b", words):
         return refusal
     training: click.Command = importlib.import_module("epochal.cli.train").command
-    names = of_other_commands(re.sub(r"`[^`]*`", "", words), command, training)
+    own, others = (
+        {name for one in known.params for name in (*one.opts, *one.secondary_opts)}
+        for known in (command, training)
+    )
+    flags = dict.fromkeys(_FLAG.findall(re.sub(r"`[^`]*`", "", words)))
+    names = [name for name in flags if name in others - own]
     if not names:
         return refusal
     which = f"{' and '.join(names)} {'is an option' if len(names) == 1 else 'are options'}"

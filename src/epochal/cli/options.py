@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from epochal.cli.command import Flag
 from epochal.errors import Refusal
 from epochal.settings import DECLARED
-from epochal.settings.kinds import FLAG, Kind, Wrong
+from epochal.settings.kinds import ANY, FLAG, Kind, Wrong
 from epochal.settings.option import Option
 
 if TYPE_CHECKING:
@@ -52,22 +52,13 @@ class Text(_Type):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Names that values have, or files."""
-        if self.kind.read is Path:
+        if self.kind.read is Path or self is DATA:
             return [CompletionItem(incomplete, type="file")]
         return [CompletionItem(name) for name in self.kind.names if name.startswith(incomplete)]
 
 
-class _Data(click.types.StringParamType):
-    """A file with samples, or an example."""
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Files and folders."""
-        return [CompletionItem(incomplete, type="file")]
-
-
-DATA = _Data()
+DATA = Text(Kind(ANY.check, str))
+"""A file with samples, or an example."""
 
 
 def but(name: str, help: str = "", **changes: Any) -> Option:

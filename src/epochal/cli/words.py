@@ -57,17 +57,7 @@ _OPTIONS: Sections = {
 @click.argument("corpus", type=DATA)
 @flags(_OPTIONS)
 @click.pass_context
-def command(
-    ctx: click.Context,
-    /,
-    corpus: str,
-    out: Path,
-    force: bool,
-    nearest: tuple[str, ...],
-    as_json: bool,
-    quiet: bool,
-    **given: Any,
-) -> None:
+def command(ctx: click.Context, /, corpus: str, out: Path, as_json: bool, quiet: bool, **given: Any) -> None:
     """Learn a vector for each word of CORPUS, a text in UTF-8 with a sentence a line.
 
     Skip-gram with negative sampling: a sample is a pair of a word and another within its window.
@@ -75,14 +65,14 @@ def command(
     \b
     epochal words corpus.txt --out vectors.txt --dimensions 50 --nearest king
     """
-    check_new_file(out, force)
+    check_new_file(out, given["force"])
     from epochal.cli.screen import Screen
 
     screen = Screen(quiet=quiet, to_stderr=as_json)
-    vectors = _learn(corpus, nearest, given, screen)
+    vectors = _learn(corpus, given, screen)
     with replacing(out) as partial:
         vectors.save(partial)
-    found = {word: vectors.nearest(word, 5) for word in nearest}
+    found = {word: vectors.nearest(word, 5) for word in given["nearest"]}
     assert vectors.run is not None
     if as_json:
         say_document(_document(vectors, out, found))
@@ -100,13 +90,13 @@ def command(
     ctx.exit(130 if vectors.run.interrupted else 0)
 
 
-def _learn(corpus: str, nearest: tuple[str, ...], given: dict[str, Any], screen: Screen) -> WordVectors:
+def _learn(corpus: str, given: dict[str, Any], screen: Screen) -> WordVectors:
     from epochal.applications.word_vectors.learn import Learning
     from epochal.training.loop import Control
 
     text = ("dimensions", "window", "negatives", "min_count", "subsample", "batch_size", "seed")
     learning = Learning.of(corpus, lowercase=not given["keep_case"], **{name: given[name] for name in text})
-    for word in nearest:
+    for word in given["nearest"]:
         learning.corpus.number(word)
     taken = ("epochs", "optimizer", "learning_rate", "order", "remainder")
     control = Control()
