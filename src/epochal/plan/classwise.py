@@ -19,7 +19,7 @@ from epochal.errors import Refusal
 from epochal.plan.assignment import Assignment, assign, whole
 from epochal.plan.column import Column, identified
 from epochal.plan.family import FEW_ROUNDS, Family, RoundKeys, laid, member_words, round_keys, rows, table
-from epochal.plan.order import Arrays, Backend, Inputs, PerSample
+from epochal.plan.order import Arrays, Backend, ById, Inputs
 from epochal.plan.permutation import Int64s
 from epochal.plan.threefry import Array, Purpose, words
 from epochal.plan.walk import Segments
@@ -29,7 +29,7 @@ _BATCHES, _SLOTS, CLASSES = 0, 2**10, 2**31
 
 
 @dataclass(frozen=True)
-class Classwise(PerSample):
+class Classwise(ById):
     """Base of stratified and balanced orders: `labels` are class ids, `cuts` the batches of an epoch."""
 
     labels: npt.ArrayLike | Column | None = None
@@ -71,19 +71,6 @@ class Classwise(PerSample):
         return replace(self, cuts=whole(segments, self.turns(len(self._values))), used=used)
 
     # What the samples say ----------------------------------------------------------------------------------
-
-    @cached_property
-    def _counts(self) -> Int64s:
-        return np.bincount(self._values).astype(np.int64)
-
-    @cached_property
-    def _sorted(self) -> Int64s:
-        return np.argsort(self._values, kind="stable").astype(np.int64)
-
-    @cached_property
-    def _first(self) -> Int64s:
-        """Where each class begins in `_sorted`."""
-        return np.cumsum(self._counts) - self._counts
 
     @cached_property
     def _rank(self) -> Int64s:
@@ -129,8 +116,7 @@ class Classwise(PerSample):
         owner, of, turn = self._turns_of(keys, epoch, np.array(values, np.int64, ndmin=1))
         place = self._place[(np.cumsum(self._totals) - self._totals)[of] + turn]
         counts, sizes, begins = self._cut_arrays
-        segment = np.searchsorted(begins, place, side="right") - 1
-        moved_batch, moved_slot = np.divmod(place - begins[segment], sizes[segment])
+        segment, moved_batch, moved_slot, _ = self._cut(place)
         batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).inverse(moved_batch)
         number = (np.cumsum(counts) - counts)[segment] + batch
         slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).inverse(moved_slot)

@@ -13,13 +13,13 @@ from epochal.errors import Refusal
 from epochal.plan.column import Column, identified
 from epochal.plan.draws import at_most
 from epochal.plan.family import Family, laid, member_words, round_keys, table
-from epochal.plan.order import Arrays, Backend, Inputs, PerSample
+from epochal.plan.order import Arrays, Backend, ById, Inputs
 from epochal.plan.permutation import Int64s
 from epochal.plan.threefry import Array, Purpose, words
 
 
 @dataclass(frozen=True)
-class Groups(PerSample):
+class Groups(ById):
     """The samples of a group stay together in their original order; the groups are shuffled.
 
     A position depends on the sizes of all groups before it, so random access takes time and memory in
@@ -50,47 +50,35 @@ class Groups(PerSample):
 
     def check(self, samples: int) -> None:
         super().check(samples)
-        if len(self._sizes) < 2:
+        if len(self._counts) < 2:
             raise Refusal(
                 f"there must be at least 2 groups; got 1, of all {samples:,} samples. Name another column, "
                 'or use order "shuffle".'
             )
 
     def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
-        least, most = int(self._sizes.min()), int(self._sizes.max())
+        least, most = int(self._counts.min()), int(self._counts.max())
         of = f"{least:,}" if least == most else f"{least:,} to {most:,}"
         cut = "" if least == most and batch_size % most == 0 else "; batches cut some"
-        return (f"{len(self._sizes):,} groups of {of} samples{cut}",)
-
-    @cached_property
-    def _sizes(self) -> Int64s:
-        return np.bincount(self._values).astype(np.int64)
-
-    @cached_property
-    def _sorted(self) -> Int64s:
-        return np.argsort(self._values, kind="stable").astype(np.int64)
-
-    @cached_property
-    def _first(self) -> Int64s:
-        return np.cumsum(self._sizes) - self._sizes
+        return (f"{len(self._counts):,} groups of {of} samples{cut}",)
 
     def _sequence(self, seed: int, epoch: int, samples: int) -> tuple[Int64s, Int64s]:
         keys = round_keys(words(seed), Purpose.GROUPS, samples)
-        places = np.arange(len(self._sizes))
+        places = np.arange(len(self._counts))
         sequence = Family.of(keys, 0, epoch, np.full(len(places), len(places))).permute(places)
-        return sequence, np.cumsum(self._sizes[sequence])
+        return sequence, np.cumsum(self._counts[sequence])
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         sequence, ends = self._sequence(seed, epoch, samples)
         at = np.array(positions, np.int64, ndmin=1)
         place = np.searchsorted(ends, at, side="right")
         group = sequence[place]
-        return self._sorted[self._first[group] + at - (ends[place] - self._sizes[group])]
+        return self._sorted[self._first[group] + at - (ends[place] - self._counts[group])]
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
         sequence, ends = self._sequence(seed, epoch, samples)
         begins = np.empty_like(ends)
-        begins[sequence] = ends - self._sizes[sequence]
+        begins[sequence] = ends - self._counts[sequence]
         rank = np.empty(samples, np.int64)
         rank[self._sorted] = np.arange(samples)
         chosen = np.array(values, np.int64, ndmin=1)
@@ -99,10 +87,10 @@ class Groups(PerSample):
 
     @cached_property
     def arrays(self) -> Arrays:
-        family, _ = laid(np.array([len(self._sizes)]))
+        family, _ = laid(np.array([len(self._counts)]))
         return family | {
-            "place": (family["local"] < len(self._sizes)).astype(np.int32),
-            "size": self._sizes.astype(np.int32),
+            "place": (family["local"] < len(self._counts)).astype(np.int32),
+            "size": self._counts.astype(np.int32),
             "first": self._first.astype(np.int32),
             "sorted": self._sorted.astype(np.int32),
         }

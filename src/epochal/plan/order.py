@@ -14,6 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType, ModuleType
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -210,6 +211,24 @@ class PerSample(BuiltIn):
                 f'order "{self.name}" must have a {self._value} for each of the {samples:,} samples; '
                 f"got {len(self._values):,}."
             )
+
+
+class ById(PerSample):
+    """An order by the class or group of each sample, an id from 0."""
+
+    @cached_property
+    def _counts(self) -> Int64s:
+        """Samples of each id."""
+        return np.bincount(self._values).astype(np.int64)
+
+    @cached_property
+    def _sorted(self) -> Int64s:
+        return np.argsort(self._values, kind="stable").astype(np.int64)
+
+    @cached_property
+    def _first(self) -> Int64s:
+        """Where each id begins in `_sorted`."""
+        return np.cumsum(self._counts) - self._counts
 
 
 @dataclass(frozen=True)
