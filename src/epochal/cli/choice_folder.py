@@ -41,14 +41,7 @@ def request(dataset: Dataset, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def folder_for(what: str, name: str, out: Path | None, request: Any) -> Path:
-    """The folder that was named, or else the one that this request always has; checked to be writable.
-
-    Args:
-        what: "compare" or "advise".
-        name: what folders about the data are called.
-        out: the folder that was named.
-        request: all that makes two calls the same.
-    """
+    """The folder `out`, or else the one that this request always has; checked to be writable."""
     from epochal.choose.store import digest
 
     folder = Path("runs") / f"{what}-{name}-{digest(request)}" if out is None else out
@@ -150,19 +143,12 @@ def _remove(new: list[Path]) -> None:
 def given_words(
     ctx: click.Context, without: Collection[str] = (), of: Collection[str] | None = None
 ) -> list[str]:
-    """The options that were given, on the command line or in a file, with their values.
-
-    Args:
-        ctx: of the command.
-        without: parameters that are left out.
-        of: parameters that are taken; all by default.
-    """
+    """The options that were given, on the command line or in a file, with their values: all, or those `of`."""
+    options = {one.name: one for one in ctx.command.params if isinstance(one, click.Option)}
     words = []
     for name, value in ctx.meta[GIVEN].items():
-        one = next(one for one in ctx.command.params if one.name == name)
-        taken = name not in without and (of is None or name in of)
-        if isinstance(one, click.Option) and taken:
-            words += _words(one, value)
+        if name in options and name not in without and (of is None or name in of):
+            words += _words(options[name], value)
     return words
 
 

@@ -89,10 +89,7 @@ class Column:
 def set_in_columns(names: Sequence[str], columns: Sequence[Column], width: int) -> list[str]:
     """A table of settings as lines of at most `width`; columns that need more room go into one below it.
 
-    Args:
-        names: of the rows; a long one goes on in the line below.
-        columns: those without any content are left out.
-        width: columns of the screen that there are.
+    Columns without any content are left out; a long name goes on in the line below.
 
     >>> narrow = [Column("loss", ["0.31", "0.5"]), Column("updates", ["1,000", "20"])]
     >>> print(*set_in_columns(["batch 8", "batch 32"], narrow, 20), sep="|")

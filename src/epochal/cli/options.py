@@ -73,11 +73,6 @@ def flags(
 
     Options of a training that the sections do not list, and that the command has, follow at the end of their
     own section.
-
-    Args:
-        sections: the options by sections of the help.
-        command: the name of a command that trains.
-        declared: the options of a training.
     """
     listed = {one if isinstance(one, str) else one.name for section in sections.values() for one in section}
     made = []

@@ -28,13 +28,7 @@ if TYPE_CHECKING:
 
 
 class LiveScreen:
-    """A console with a live line on a terminal, and a plain line now and then in a pipe.
-
-    Args:
-        quiet: whether nothing is shown.
-        to_stderr: whether standard output is for something else.
-        progress: what says the line.
-    """
+    """A console with a live line of progress on a terminal, and a plain line now and then in a pipe."""
 
     def __init__(self, quiet: bool, to_stderr: bool, progress: Status | Pace) -> None:
         self.quiet = quiet

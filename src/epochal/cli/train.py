@@ -109,7 +109,7 @@ def result(run: Run, path: Path) -> dict[str, Any]:
     """What --json prints."""
     from epochal.data.records import plain
 
-    document: dict[str, Any] = plain(
+    return plain(
         {
             "run": str(path),
             "plan": run.plan.to_dict(),
@@ -142,7 +142,6 @@ def result(run: Run, path: Path) -> dict[str, Any]:
             "failed": run.failed,
         }
     )
-    return document
 
 
 def folder_name(source: str) -> str:
@@ -154,10 +153,9 @@ def folder_name(source: str) -> str:
 def new_folder(source: str) -> Path:
     """A run folder of its own in runs/, named after the data and the time."""
     safe, stamp = folder_name(source), datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    names = itertools.chain(
-        [f"{safe}-{stamp}"], (f"{safe}-{stamp}-{number}" for number in itertools.count(2))
-    )
-    return next(path for path in map(Path("runs").joinpath, names) if not path.exists())
+    ends = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    paths = (Path("runs") / f"{safe}-{stamp}{end}" for end in ends)
+    return next(path for path in paths if not path.exists())
 
 
 def watched(events: Events, control: Control, screen: Screen) -> Run:

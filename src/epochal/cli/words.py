@@ -112,7 +112,7 @@ def _document(
 
     run = vectors.run
     assert run is not None
-    document: dict[str, object] = plain(
+    return plain(
         {
             "out": str(out),
             "words": len(vectors),
@@ -127,4 +127,3 @@ def _document(
             "interrupted": run.interrupted,
         }
     )
-    return document

@@ -73,16 +73,14 @@ class Blocks(BuiltIn):
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         blocks = _Blocks(samples, self._length)
         place, within = blocks.place(np.array(positions, np.int64, ndmin=1), blocks.short_place(seed, epoch))
-        found: Int64s = permutation.permute(seed, epoch, blocks.count, place) * self._length + within
-        return found
+        return permutation.permute(seed, epoch, blocks.count, place) * self._length + within
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
         blocks = _Blocks(samples, self._length)
         block, within = np.divmod(np.array(values, np.int64, ndmin=1), self._length)
         place = permutation.inverse(seed, epoch, blocks.count, block)
         after = place > blocks.short_place(seed, epoch)
-        found: Int64s = place * self._length + within - np.where(after, blocks.missing, 0)
-        return found
+        return place * self._length + within - np.where(after, blocks.missing, 0)
 
     def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
         xp = on.xp

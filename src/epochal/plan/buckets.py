@@ -115,12 +115,10 @@ class Buckets(PerSample):
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         """See `Order`; computes a whole epoch, since a position depends on all lengths."""
-        found: Int64s = _epoch(self, seed, epoch)[0][np.array(positions, np.int64, ndmin=1)]
-        return found
+        return _epoch(self, seed, epoch)[0][np.array(positions, np.int64, ndmin=1)]
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        found: Int64s = _epoch(self, seed, epoch)[1][np.array(values, np.int64, ndmin=1)]
-        return found
+        return _epoch(self, seed, epoch)[1][np.array(values, np.int64, ndmin=1)]
 
     def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
         xp = on.xp

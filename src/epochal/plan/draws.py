@@ -130,8 +130,7 @@ class Replacement(_Draws):
             raise Refusal(f'samples must be at most 2^32 with order "{self.name}"; got {samples}.')
 
     def _drawn(self, high: Array, low: Array, samples: int) -> Int64s:
-        found: Int64s = _below(high, low, samples).astype(np.int64)
-        return found
+        return _below(high, low, samples).astype(np.int64)
 
     def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
         return _below(*self._stream(seed_words, epoch, samples, on), samples).astype(on.xp.int32)
@@ -175,8 +174,7 @@ def at_most(words_: tuple[Array, ...], columns: tuple[Array, ...], count: int, o
         return bit >> 1, xp.where((next_ <= count) & (lower | equal), next_, found)
 
     state = (xp.asarray(1 << (count.bit_length() - 1), dtype=xp.int32), xp.zeros(words_[0].shape, xp.int32))
-    found: Array = on.while_loop(lambda state: state[0] > 0, next_bit, state)[1]
-    return found
+    return on.while_loop(lambda state: state[0] > 0, next_bit, state)[1]
 
 
 @dataclass(frozen=True)

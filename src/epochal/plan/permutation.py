@@ -168,8 +168,7 @@ def _walk(step: Callable[[Array, Array], tuple[Array, Array]], form: Form, value
     while astray.size:
         left[astray], right[astray] = step(left[astray], right[astray])
         astray = astray[form.outside(left[astray], right[astray])]
-    found: Int64s = (left.astype(np.int64) << form.right) | right.astype(np.int64)
-    return found
+    return (left.astype(np.int64) << form.right) | right.astype(np.int64)
 
 
 def _checked(name: str, samples: int, values: npt.ArrayLike) -> Int64s:

@@ -69,14 +69,9 @@ def walk_of(
 def phases_of(
     policy: type[Remainder], turns: int, rolls: bool, changes: tuple[tuple[int, int], ...], unit: str
 ) -> tuple[Phase, ...]:
-    """The phases of a schedule in passes ("epochs") or updates.
+    """The phases of a schedule in passes ("epochs") or updates; `changes` are (beginning, size), from 0 on.
 
-    Args:
-        policy: any but `carry`.
-        turns: positions of a pass.
-        rolls: whether each pass continues the last one.
-        changes: (beginning, size), ascending, the first at 0.
-        unit: "epochs" or "updates".
+    `policy` is any but `carry`; `rolls`: each pass continues the last one.
 
     >>> from epochal.plan.remainder import Keep
     >>> for phase in phases_of(Keep, 10, False, ((0, 2), (7, 4)), "updates"):

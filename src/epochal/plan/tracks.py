@@ -66,8 +66,7 @@ class Tracks(BuiltIn):
         at = np.array(positions, np.int64, ndmin=1)
         inside: Int64s = offset + at % self.slots * batches + at // self.slots
         rest = at - used
-        found: Int64s = np.where(rest < 0, inside, np.where(rest < offset, rest, at))
-        return found
+        return np.where(rest < 0, inside, np.where(rest < offset, rest, at))
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
         batches, used, offset = self._cut(epoch, samples)
