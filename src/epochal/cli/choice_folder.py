@@ -143,7 +143,7 @@ def _remove(new: list[Path]) -> None:
 def given_words(
     ctx: click.Context, without: Collection[str] = (), of: Collection[str] | None = None
 ) -> list[str]:
-    """The options that were given, on the command line or in a file, with their values: all, or those `of`."""
+    """The options that were given, by flag or in a file, with their values: all, or those in `of`."""
     options = {one.name: one for one in ctx.command.params if isinstance(one, click.Option)}
     words = []
     for name, value in ctx.meta[GIVEN].items():

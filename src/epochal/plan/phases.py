@@ -1,11 +1,14 @@
-"""Phases of a plan whose batch size changes: passes of equal batches, and passes with a change within."""
+"""Phases of a plan: passes of equal batches, and passes within which the batch size changes.
+
+With one batch size there is one phase.
+"""
 
 from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
 
-from epochal.plan.remainder import Remainder
+from epochal.plan.remainder import Carry, Drop, Remainder
 from epochal.plan.sizes import BatchSchedule
 from epochal.plan.walk import Phase, Segments, Walk
 
@@ -58,9 +61,10 @@ def walk_of(
     policy: type[Remainder], turns: int, fixed: bool, size: int, schedule: BatchSchedule | None = None
 ) -> Walk:
     """The walk for one batch size, or for a schedule; `fixed`: all passes have one order."""
-    if schedule is None or policy.name == "carry":
-        return policy(turns, size, fixed)
-    rolls = policy.name == "drop" and fixed
+    if policy is Carry:
+        return Carry(turns, size)
+    rolls = policy is Drop and fixed
+    schedule = schedule or BatchSchedule({0: size})
     begins = (begin for begin, _ in schedule.changes)
     changes = tuple(zip(begins, schedule.sizes(turns), strict=True))
     return Phased(phases_of(policy, turns, rolls, changes, schedule.unit), turns, rolls)

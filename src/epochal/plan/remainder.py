@@ -1,13 +1,12 @@
 """Remainder policies: keep, drop, spread or carry the samples that do not fill a batch.
 
-Pure functions of (samples, batch size, epoch). The batches of an epoch are consecutive positions from `start`
-on; a position past the end of the epoch is one of the next epoch, which only `carry` and `drop` with a fixed
-order reach.
+The batches of an epoch are consecutive positions; one past the end of the epoch is one of the next epoch,
+which only `carry` and `drop` with a fixed order reach.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,49 +19,27 @@ def _segments(*pairs: tuple[int, int]) -> Segments:
 
 
 @dataclass(frozen=True)
-class Remainder(Walk):
-    """How each epoch is cut into batches. This base cuts every epoch alike.
+class Remainder(ABC):
+    """How each epoch is cut into batches; all epochs alike, but for `Carry`.
 
     Args:
         samples: positions of an epoch.
         size: samples of a batch.
-        fixed: whether all epochs have one order.
     """
 
     samples: int
     size: int
-    fixed: bool = False
 
     name: ClassVar[str]
 
     @abstractmethod
-    def segments(self, epoch: int = 0) -> Segments:
-        """The batches of the epoch."""
+    def segments(self) -> Segments:
+        """The batches of an epoch."""
 
     @property
     @abstractmethod
     def outcome(self) -> str:
         """What happens to the remainder, if there is one, in a few words."""
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        return (Phase(0, 0, 0, self.segments()),)
-
-    def first_update(self, epoch: int) -> int:
-        return epoch * self.phases[0].batches
-
-    def locate(self, update: int) -> tuple[int, int]:
-        return divmod(update, self.phases[0].batches)
-
-    def start(self, epoch: int) -> int:
-        return 0
-
-    def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
-        offset = (position - self.start(epoch)) % self.samples
-        return (epoch, offset) if offset < self.phases[0].used else None
-
-    def seen(self, epoch: int) -> int:
-        return epoch * self.phases[0].used
 
 
 class Keep(Remainder):
@@ -74,7 +51,7 @@ class Keep(Remainder):
 
     name = "keep"
 
-    def segments(self, epoch: int = 0) -> Segments:
+    def segments(self) -> Segments:
         full, rest = divmod(self.samples, self.size)
         return _segments((full, self.size), (1, rest))
 
@@ -90,17 +67,12 @@ class Drop(Remainder):
 
     >>> Drop(1000, 400).segments()
     ((2, 400),)
-    >>> [Drop(1000, 400, fixed=True).start(epoch) for epoch in range(4)]
-    [0, 800, 600, 400]
     """
 
     name = "drop"
 
-    def segments(self, epoch: int = 0) -> Segments:
+    def segments(self) -> Segments:
         return _segments((self.samples // self.size, self.size))
-
-    def start(self, epoch: int) -> int:
-        return epoch * (self.samples - self.samples % self.size) % self.samples if self.fixed else 0
 
     @property
     def outcome(self) -> str:
@@ -118,7 +90,7 @@ class Spread(Remainder):
 
     name = "spread"
 
-    def segments(self, epoch: int = 0) -> Segments:
+    def segments(self) -> Segments:
         fewer = self.samples // self.size
         more = fewer + 1
         # samples / fewer - size against size - samples / more, times fewer * more
@@ -134,7 +106,7 @@ class Spread(Remainder):
         return "batch sizes differ by at most one" if several else "all batches have one size"
 
 
-class Carry(Remainder):
+class Carry(Remainder, Walk):
     """Every batch is full: the last one of an epoch borrows from the next epoch.
 
     `position = update * size + slot; epoch, i = divmod(position, samples)`. A batch belongs to the epoch in
@@ -145,6 +117,10 @@ class Carry(Remainder):
     """
 
     name = "carry"
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        return (Phase(0, 0, 0, self.segments()),)
 
     def segments(self, epoch: int = 0) -> Segments:
         return _segments((self.first_update(epoch + 1) - self.first_update(epoch), self.size))

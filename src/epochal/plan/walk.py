@@ -1,7 +1,7 @@
 """Consecutive passes through the samples, cut into batches.
 
-A walk knows positions and numbers of updates, no samples. In most, all passes are cut alike (`Remainder`); a
-change of the batch size starts a new phase (`Phased`).
+A walk knows positions and numbers of updates, no samples. In `Phased`, passes of a
+phase are cut alike, and a change of the batch size starts a new one; in `Carry`, batches go on across passes.
 """
 
 from __future__ import annotations
