@@ -39,8 +39,8 @@ def conclude(console: Console, run: Run, folder: Path | None) -> None:
     if run.forecasts:
         heading = "Against forecasts that need no training, on the same windows"
         section(console, heading, _forecasts(run), width)
-    for heading, rows in [*class_sections(run), *threshold_section(run)]:
-        section(console, heading, rows, width)
+    for heading, lines in [*class_sections(run), *threshold_section(run)]:
+        section(console, heading, lines, width)
     section(console, "Stopped", _reasons(run), width)
     places: list[tuple[str, object]] = []
     if folder is not None:

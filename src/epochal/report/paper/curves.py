@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -162,7 +163,7 @@ def _draw_panel(
 def _draw_baseline(ax: Axes, level: float, look: Style, words: str) -> None:
     ax.axhline(level, color=look.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     under = {"facecolor": look.background, "alpha": 0.7, "edgecolor": "none", "pad": 1}
-    text = {"fontsize": 8.5, "color": look.muted, "zorder": 9, "ha": "right", "va": "bottom"}
+    text: Any = {"fontsize": 8.5, "color": look.muted, "zorder": 9, "ha": "right", "va": "bottom"}
     box = None if look.background == "none" else under
     note(ax, words, (1, level), (0, 3), ("axes fraction", "data"), bbox=box, **text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -40,7 +41,7 @@ def plot_forecast(
             if part.sd is not None:
                 low, high = part.mean[piece] - part.sd[piece], part.mean[piece] + part.sd[piece]
                 axes.fill_between(x[piece], low, high, color=color, alpha=0.25, linewidth=0)
-            look_of = {"marker": "." if len(piece) < 60 else None, "label": None if number else label}
+            look_of: Any = {"marker": "." if len(piece) < 60 else None, "label": None if number else label}
             axes.plot(x[piece], part.mean[piece], color=color, linewidth=1.8, **look_of)
         if len(x):
             axes.axvline(x[0], color=look.muted, linewidth=1, linestyle=":")

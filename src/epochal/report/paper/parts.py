@@ -68,7 +68,7 @@ class Picture(Figure):
 def blank(look: Style, width: float, height: float, **pads: float) -> Figure:
     """A figure without axes; `pads` are those of its constrained layout."""
     figure = Picture(figsize=(width, height), layout="constrained", facecolor=look.background)
-    figure.get_layout_engine().set(**pads)  # type: ignore[union-attr, call-arg]
+    figure.get_layout_engine().set(**pads)  # type: ignore[union-attr]
     FigureCanvasAgg(figure)
     return figure
 
@@ -163,7 +163,7 @@ def label_ends(
     heights = _apart([height for height, _, _ in at], room, tall)
     for height, (_, words, color) in zip(heights, at, strict=True):
         weight, at_end = "bold" if words == bold else "normal", (1, height / tall)
-        text = {"fontsize": 9, "fontweight": weight, "va": "center", "annotation_clip": False}
+        text: Any = {"fontsize": 9, "fontweight": weight, "va": "center", "annotation_clip": False}
         note(ax, words, at_end, (7, 0), color=color, **text)
 
 
@@ -200,7 +200,7 @@ def scatter_labels(ax: Axes, labels: Sequence[tuple[float, float, str, str]]) ->
             if free:
                 break
         taken.append((left, left + width, bottom + shift))
-        text = {"fontsize": 8.4, "va": "center", "annotation_clip": False, "zorder": 6}
+        text: Any = {"fontsize": 8.4, "va": "center", "annotation_clip": False, "zorder": 6}
         note(ax, words, (x, y), (7, shift), "data", color=color, **text)
 
 
