@@ -15,8 +15,7 @@ from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.report.choice_figures import by_size, comparison_figures, standing
 from epochal.report.choice_pages import STANDINGS, choice_page, meaning_of
-from epochal.report.page import write_whole
-from epochal.report.tables import Cell, Table
+from epochal.report.page import Cell, Table, write_whole
 from epochal.report.words import count, interval, listed, number, percent, quality, spread
 
 _REGIMES = {

@@ -12,8 +12,7 @@ import numpy as np
 from epochal.curves import KINDS, Summary, figure_label
 from epochal.report.document import ReportDocument, document_of
 from epochal.report.figures import figure_data
-from epochal.report.page import render, write_whole
-from epochal.report.tables import Cell, Table
+from epochal.report.page import Cell, Table, render, write_whole
 from epochal.report.words import count, counted, named, plain
 from epochal.runs import ClassFigures, Run
 
