@@ -1,4 +1,4 @@
-"""Pages as single files: templates with autoescape, tables, one style sheet, one script, a policy for browsers."""
+"""Pages as single files: templates with autoescape, tables, style, script, and a policy for browsers."""
 
 from __future__ import annotations
 
