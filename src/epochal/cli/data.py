@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from epochal.cli.flags import IMAGES, READING, TOKENS, WINDOWS
-from epochal.cli.networks import told
+from epochal.cli.networks import noted
 from epochal.cli.reading import reading_progress
 from epochal.errors import Refusal
 
@@ -29,13 +29,13 @@ def load_data(source: str, given: Mapping[str, Any], quiet: bool = False) -> Dat
     if pairs is not None:
         return rank_pairs(source, **reading, **columns, **pairs)
     if tokens is not None:
-        return told(text(source, **reading, **shared, **tokens), given)
+        return noted(text(source, **reading, **shared, **tokens), given)
     if cut is not None:
-        return told(windows(source, **reading, **columns, **cut), given)
+        return noted(windows(source, **reading, **columns, **cut), given)
     images = {one.name: given[one.name] for one in IMAGES}
     more = {"groups_table": given["groups_table"], "stream": given["stream"]}
     found = load(source, **reading, **columns, **shared, **images, **more, progress=reading_progress(quiet))
-    return told(found, given)
+    return noted(found, given)
 
 
 def reading_of(given: Mapping[str, Any]) -> dict[str, Any]:

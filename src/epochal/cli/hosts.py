@@ -14,18 +14,18 @@ _NAMES = {"coordinator": "--coordinator", "process_id": "--process-id", "process
 
 def join_others(given: dict[str, Any]) -> bool:
     """Join other processes if that is asked for, and take the options out; whether this one speaks."""
-    asked = {name: given.pop(name) for name in _NAMES}
+    options = {name: given.pop(name) for name in _NAMES}
     if given.pop("distributed"):
-        if any(value is not None for value in asked.values()):
+        if any(value is not None for value in options.values()):
             first, second, third = _NAMES.values()
             raise Refusal(
                 f"--distributed finds out what {first}, {second} and {third} say; give one of both."
             )
-    elif all(value is None for value in asked.values()):
+    elif all(value is None for value in options.values()):
         return True
     from epochal.training.hosts import join, together
 
-    join(**asked, names=_NAMES)
+    join(**options, names=_NAMES)
     if not together().alone:
         _take_standard_output(together().leads)
     return together().leads

@@ -21,7 +21,7 @@ import click
 from epochal.cli.command import sentence
 from epochal.cli.face import in_flags
 from epochal.cli.hosts import ended_together, tell_others
-from epochal.cli.interrupts import NOTHING_KEPT, leave, leaving, status, told
+from epochal.cli.interrupts import NOTHING_KEPT, announce, leave, leaving, status
 from epochal.cli.say import say
 from epochal.common.faces import speak, speaking
 from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed, did_you_mean
@@ -143,7 +143,7 @@ def _main(arguments: list[str] | None) -> int:
     except click.ClickException as error:
         return _say(sentence(error), 2)
     except (KeyboardInterrupt, click.Abort, _Interrupted):
-        told()
+        announce()
         return _say(NOTHING_KEPT, status())
     except (_Gone, BrokenPipeError):
         _let_go()

@@ -54,7 +54,7 @@ def _by_shape(dataset: Dataset) -> str:
     return "cnn" if min(sides) >= SMALLEST_IMAGE else "mlp"
 
 
-def told(dataset: Dataset, given: Mapping[str, Any]) -> Dataset:
+def noted(dataset: Dataset, given: Mapping[str, Any]) -> Dataset:
     """The data, with a note where its shape decides that the network is not the usual one of a table."""
     if given["network"] is not None or given["model"] is not None:
         return dataset

@@ -177,7 +177,7 @@ def watched(events: Events, control: Control, screen: Screen) -> Run:
             events.abandon()
             if not screen.anything_learned():
                 raise
-            interrupts.told()
+            interrupts.announce()
             say("epochal: interrupted.", err=True)
             raise click.exceptions.Exit(interrupts.status()) from None
     if ended.unsaved:
