@@ -113,6 +113,12 @@ class Confirmed:
         """Whether the defaults are advised."""
         return self.final is self.defaults
 
+    @property
+    def ahead(self) -> Final | None:
+        """A setting that was better on average on the same seeds, and is not advised all the same."""
+        others = [one for one in (self.winner, *self.left_out) if one is not None and one is not self.final]
+        return next((one for one in others if one.rules.sign * one.less(self.final).mean < 0), None)
+
 
 def usual_point(bench: Bench, batch_size: int | None) -> Point:
     """The batch size and rate of a training that asks for neither, or for a batch size alone."""
@@ -147,7 +153,7 @@ def confirm(
         run: sends jobs out.
         usual: the defaults.
     """
-    rules = _rules(search.bench)
+    rules = rules_of(search.bench)
     compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
     wanted = rules.samples or search.bench.base.dataset.timeline is not None
 
@@ -174,8 +180,15 @@ def confirm(
             break
     winner = steady(finals)
     most = min(USUAL_EPOCHS, epochs)
-    trials = _trained(search, usual, most, compared, run, blocks="best" if wanted else "")
-    defaults = final_of(usual, most, trials, _baselines(search.bench, compared), rules, kept=True)
+    planned = search.bench.base.spec.schedule.kind != "constant"
+
+    def of_usual(these: Sequence[int]) -> Final:
+        trials = _trained(search, usual, most, these, run, blocks="best" if wanted else "")
+        return final_of(usual, most, trials, _baselines(search.bench, these), rules, kept=True, whole=planned)
+
+    defaults = of_usual(compared)
+    if winner is not None and winner.failures and winner.further[0] and not defaults.failures:
+        defaults = defaults.with_further(of_usual(repeats[len(compared) :]))
     best = chosen(winner, defaults, for_quality=search.goal.kind == "quality")
     final = best or winner or defaults
     lengths = found.get(final.point) if final is not defaults else None
@@ -267,8 +280,8 @@ def _baselines(bench: Bench, repeats: Sequence[int]) -> dict[int, float]:
     return {repeat: baseline(bench, repeat) for repeat in repeats}
 
 
-def _rules(bench: Bench) -> Rules:
-    """How finals are judged, by where their validation samples come from."""
+def rules_of(bench: Bench) -> Rules:
+    """How trainings are judged against the baseline, by where their validation samples come from."""
     base, column = bench.base, bench.monitor
     part, _, name = column.partition(".")
     held_out, trained_on = base.part_size("validation"), base.part_size("train")

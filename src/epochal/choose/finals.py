@@ -245,33 +245,35 @@ def final_of(
     rules: Rules,
     *,
     kept: bool = False,
+    whole: bool = False,
 ) -> Final:
     """Read trainings, evaluated once an epoch, at their end; or, where `kept`, as weights would be kept.
 
     `fit` keeps the weights of the best epoch. Read at that epoch on the rows that chose it they look too
-    good, so the epoch of each repeat is the one that is best on average in the others.
+    good, so the epoch of each repeat is the one that is best on average in the others. A `whole` training is
+    advised at its full length, since a shorter one would be another: its schedule ends earlier.
     """
     ordered = dict(sorted(trials.items()))
-    whole = {
+    sound = {
         repeat: trial
         for repeat, trial in ordered.items()
         if not trial.broken and len(trial.curves) and np.isfinite(trial.curves.columns[rules.column]).all()
     }
     trained = epochs
-    rows = {repeat: len(trial.curves) - 1 for repeat, trial in whole.items()}
-    if kept and whole:
-        shortest = min(map(len, (trial.curves for trial in whole.values())))
-        columns = np.array([trial.curves.columns[rules.column][:shortest] for trial in whole.values()])
-        rows = dict(zip(whole, epochs_of_others(rules.sign * columns).tolist(), strict=True))
+    rows = {repeat: len(trial.curves) - 1 for repeat, trial in sound.items()}
+    if kept and sound:
+        shortest = min(map(len, (trial.curves for trial in sound.values())))
+        columns = np.array([trial.curves.columns[rules.column][:shortest] for trial in sound.values()])
+        rows = dict(zip(sound, epochs_of_others(rules.sign * columns).tolist(), strict=True))
         best = int(np.argmin(rules.sign * columns.mean(axis=0)))
-        found = max(1, round(float(next(iter(whole.values())).curves.epoch[best])))
-        epochs = found if found <= FEWER * trained else trained
-    names = [name for name in _names(whole) if name != rules.column]
+        found = max(1, round(float(next(iter(sound.values())).curves.epoch[best])))
+        epochs = found if found <= FEWER * trained and not whole else trained
+    names = [name for name in _names(sound) if name != rules.column]
 
     def column(name: str) -> Floats:
         return np.array(
             [
-                float(whole[repeat].curves.columns[name][rows[repeat]]) if repeat in whole else math.nan
+                float(sound[repeat].curves.columns[name][rows[repeat]]) if repeat in sound else math.nan
                 for repeat in ordered
             ]
         )
@@ -281,7 +283,7 @@ def final_of(
         epochs=epochs,
         trained=trained,
         trials=ordered,
-        values=column(rules.column) if whole else np.full(len(ordered), math.nan),
+        values=column(rules.column) if sound else np.full(len(ordered), math.nan),
         figures={name: column(name) for name in names},
         baseline=np.array([baseline[repeat] for repeat in ordered]),
         rules=rules,

@@ -67,7 +67,7 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
         say_document({"run": str(run), **document})
     elif quiet:
         name = trained.main_metric
-        say(f"{name} {found.ensemble[name]:.4g}")
+        say(f"{name} {found.metrics[name].written(found.ensemble[name])}")
     else:
         _show(found)
     if out is not None and not quiet:

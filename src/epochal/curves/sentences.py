@@ -308,7 +308,8 @@ def _room(case: Case, rise: Difference, fall: Difference) -> str:
     said = ""
     if rise.sure and rise.size > 0:
         verb = "fell" if case.flipped else "rose"
-        said = f"it {verb} by {case.in_words(rise.size, rise.level)}, which is small; "
+        how = "while the training loss is not seen to fall" if rise.matters else "which is small"
+        said = f"it {verb} by {case.in_words(rise.size, rise.level)}, {how}; "
     elif fall.sure and fall.size > 0:
         verb = "rose" if case.flipped else "fell"
         said = f"it {verb} by {_fallen(case, fall)} over the last {fall.epoch:,.3g} epochs, which is small; "
@@ -332,15 +333,16 @@ def _room(case: Case, rise: Difference, fall: Difference) -> str:
 
 
 def _tell(case: Case, rise: Difference, fall: Difference, stopped: bool) -> str:
-    """What would decide: repeats for a rise, epochs for a fall."""
+    """What would decide: repeats for a rise, epochs for a fall, or for a rise to be taken back."""
     found = []
     if not rise.bounded:
         found.append(_more(case, rise.bounding, "a smaller rise"))
-    if not fall.bounded:
+    if not fall.bounded or rise.matters:
         longer, ended_by = f"`epochs={max(1, round(2 * case.horizon))}`", case.settings.get("ended_by")
         if stopped or ended_by:
             longer = "a larger `patience`" if stopped else f"this time {ended_by}"
-        found.append(f"A longer training would show whether it goes on falling ({longer}).")
+        goes = "falls again" if rise.matters else "goes on falling"
+        found.append(f"A longer training would show whether it {goes} ({longer}).")
     return " ".join(filter(None, found))
 
 
