@@ -85,7 +85,7 @@ def test_a_table_of_classes_says_the_threshold_in_train_and_in_evaluate(
 
 
 def test_the_classes_of_train_are_decided_by_the_threshold() -> None:
-    from epochal.cli.classes import class_sections
+    from epochal.cli.conclusion import class_sections
 
     frame = customers()
     run = ep.fit(ep.MLP(4), frame, "churned", epochs=1, threshold=0.999999)

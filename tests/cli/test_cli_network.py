@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from epochal.cli.networks import model, told
+from epochal.cli.networks import model, noted
 from epochal.data import load
 
 OPTIONS = ("network", "filters", "kernel", "pool", "dense", "units", "layers", "embedding", "text_by")
@@ -36,9 +36,9 @@ def test_the_shape_decides_unless_the_network_is_named(data, given, wanted):
 
 
 def test_a_network_that_the_shape_decides_on_is_told():
-    assert "network cnn" in told(images(8, 8), UNSAID).notes[-1]
-    assert told(images(8, 8), UNSAID | {"network": "cnn"}).notes == images(8, 8).notes
-    assert told(IRIS, UNSAID) is IRIS
+    assert "network cnn" in noted(images(8, 8), UNSAID).notes[-1]
+    assert noted(images(8, 8), UNSAID | {"network": "cnn"}).notes == images(8, 8).notes
+    assert noted(IRIS, UNSAID) is IRIS
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from test_cli_processes import ENDLESS, PATIENCE, wait_for
 
 import epochal as ep
 from conftest import SMALL
-from epochal.cli.running import last_words
+from epochal.cli.train import last_words
 from epochal.models import as_model
 from epochal.models.convert import NamedModel
 

@@ -194,7 +194,7 @@ def test_one_table_of_results_in_terminal_page_and_notebook(classes: bool, tmp_p
     own = next(row for row in rows if row[0] == f"test {label_of(name)}")
     assert own[1].startswith(summary.written(summary.mean)) and own[3] == summary.written(together)
     console = Console(file=io.StringIO(), width=80)
-    conclude(console, run, None, None)
+    conclude(console, run, None)
     terminal = console.file.getvalue()  # type: ignore[attr-defined]
     html = run.report(tmp_path / "report.html").read_text(encoding="utf-8")
     page_said = "".join(parsed(html).said).replace("\N{NO-BREAK SPACE}", " ")

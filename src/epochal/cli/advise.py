@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli import train
-from epochal.cli.again import copyable, given_words, same_command
 from epochal.cli.arguments import advised
-from epochal.cli.choice_folder import folder_for, interruptible, request, write_report
+from epochal.cli.choice_folder import copyable, decided, finished, given_words
 from epochal.cli.command import Command
-from epochal.cli.data import load_data
 from epochal.cli.flags import ADVISE
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
@@ -26,7 +24,6 @@ from epochal.errors import Refusal
 if TYPE_CHECKING:
     from epochal.choose.advice import Advice, Choice, Tried
     from epochal.cli.choice_screen import ChoiceScreen
-    from epochal.data import Dataset
     from epochal.runs import Run
 
 ADVISED = ("batch_size", "learning_rate", "epochs")
@@ -38,9 +35,7 @@ OWN = (*ADVISED, "repeats", "target_value", "out", "no_report", "as_json", "quie
 @click.argument("data", type=DATA)
 @flags(ADVISE, "advise")
 @click.pass_context
-def command(
-    ctx: click.Context, /, data: str, out: Path | None, as_json: bool, quiet: bool, **given: Any
-) -> None:
+def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **given: Any) -> None:
     """Advise a batch size, a learning rate and a number of epochs for DATA.
 
     \b
@@ -51,25 +46,20 @@ def command(
     where it was interrupted. --quiet prints nothing but the command that trains as advised. Where nothing
     beats the baseline there is no such command: --quiet and --train then end with status 1.
     """
+    from epochal.choose.advise import advise
     from epochal.cli.choice_screen import ChoiceScreen
-    from epochal.runs.choices import keep_choice
 
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
     screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
-    dataset = load_data(data, given)
-    folder = folder_for("advise", train.folder_name(data), out, request(dataset, given))
-    command_line = same_command(ctx, data)
-    found = _advise(dataset, given, folder, screen, command_line)
+    found, folder = decided(ctx, data, advise, model, advised, screen)
     arguments = _arguments(ctx, data, found)
-    words = shlex.join(["epochal", "train", *arguments]) if found.recommended else ""
-    keep_choice(folder, command=command_line, train=["epochal", "train", *arguments] if words else [])
-    report = None
-    if not given["no_report"]:
-        report = write_report(folder, functools.partial(found.report, command=words))
+    line = ["epochal", "train", *arguments] if found.recommended else []
+    words = shlex.join(line)
+    report = finished(ctx, data, folder, line, functools.partial(found.report, command=words))
     if not quiet:
         _conclude(screen, found, words)
-        screen.paths([("Folder", folder), *([("Report", report)] if report is not None else [])])
+        screen.paths(folder, report)
     run = _train(arguments, screen, as_json) if given["train"] and found.recommended else None
     if as_json:
         more = {
@@ -87,18 +77,6 @@ def command(
     ctx.exit(130 if run is not None and run[0].interrupted else 0)
 
 
-def _advise(
-    dataset: Dataset, given: dict[str, Any], folder: Path, screen: ChoiceScreen, command_line: list[str]
-) -> Advice:
-    from epochal.choose.advise import advise
-
-    with train.own_model(given["model"]):
-        network, options = model(given, dataset), advised(given)
-        screen.data(dataset)
-        with interruptible(folder, screen, command_line) as control:
-            return advise(network, dataset, folder=folder, control=control, watch=screen.show, **options)
-
-
 def _arguments(ctx: click.Context, data: str, found: Advice) -> list[str]:
     """What `epochal train` is given to train as advised, on the same samples and with the same model."""
     size = round(found.batch_size.value)
@@ -114,7 +92,6 @@ def _arguments(ctx: click.Context, data: str, found: Advice) -> list[str]:
 
 
 def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> tuple[Run, Path]:
-    """Train as the command line for it says."""
     from epochal.cli.files import check_folder
     from epochal.cli.screen import Screen
 
@@ -125,7 +102,6 @@ def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> tuple[R
 
 
 def _conclude(screen: ChoiceScreen, found: Advice, words: str) -> None:
-    """Print the answer first, then what it rests on."""
     screen.answer(found.answer)
     if found.recommended:
         screen.section("Advice", _choices(found))
@@ -167,7 +143,6 @@ def _cells(choice: Choice, form: str) -> tuple[str, str, str]:
 
 
 def _tried(found: Advice, width: int) -> list[str]:
-    """What was measured, as far as there was a choice."""
     from epochal.choose.reached import written, written_range
     from epochal.choose.words import ranged
     from epochal.cli.choice_screen import Column, set_in_columns
@@ -214,7 +189,6 @@ def _mark(found: Advice, one: Tried) -> str:
 
 
 def _legend(found: Advice) -> list[str]:
-    """What the marks that occur, and the columns, mean."""
     if len(found.tried) < 2:
         return []
     used = {_mark(found, one) for one in found.tried}
@@ -236,14 +210,15 @@ def _name(one: Tried) -> str:
 
 
 def _expected(found: Advice) -> list[str]:
-    """What the advised setting and the defaults reached with seeds that chose nothing."""
     from epochal.common.layout import aligned
     from epochal.common.metric_names import label_of
 
     figures = {found.column: found.quality, **found.figures}
     rows = [(label_of(name), str(summary)) for name, summary in figures.items()]
     usual = found.defaults
-    lines = [] if found.recommended else [f"of the setting that came nearest: {_final(found)}"]
+    rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate.value:.3g}"
+    final = f"batch size {found.batch_size.value:,.0f}{rate}, {found.epochs.value:,.0f} epochs"
+    lines = [] if found.recommended else [f"of the setting that came nearest: {final}"]
     if usual.difference is None:  # the same numbers once
         lines += aligned(rows)
     else:
@@ -255,15 +230,7 @@ def _expected(found: Advice) -> list[str]:
     return lines
 
 
-def _final(found: Advice) -> str:
-    """The setting that the fresh seeds speak of."""
-    rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate.value:.3g}"
-    return f"batch size {found.batch_size.value:,.0f}{rate}, {found.epochs.value:,.0f} epochs"
-
-
 def _cost(found: Advice) -> list[str]:
-    """What it took, and how much that is."""
-
     cost = found.cost
     times = f"{cost.of_one_training:.2g}" if cost.of_one_training < 100 else f"{cost.of_one_training:,.0f}"
     share = f"{100 * cost.of_grid:.2g} %"

@@ -123,7 +123,7 @@ def _rule(given: Mapping[str, Any]) -> Any:
     else:
         for name in ("min_change", "min_epochs"):
             if given[name] is not None:
-                raise Refusal(f"--{name.replace('_', '-')} belongs to --patience; give that, too.")
+                raise Refusal(f"`{name}` belongs to --patience; give that, too.")
     if given["target_value"] is not None:
         rules.append(stopping.Target(given["target_value"], monitor))
     prechelt = (stopping.GeneralizationLoss, stopping.Productivity, stopping.RisingStrips)

@@ -1,17 +1,21 @@
-"""The folder of a comparison or an advice, and what an interruption leaves in it."""
+"""The course of a comparison or an advice: its folder, interruptions, and command lines to copy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from epochal.cli.command import GIVEN
+from epochal.cli.data import load_data
 from epochal.cli.files import check_folder, replacing
 from epochal.cli.interrupts import NOTHING_KEPT, status, stopping
 from epochal.cli.say import say
+from epochal.cli.train import folder_name, own_model
 from epochal.common.version import VERSION
 from epochal.errors import Refusal
 
@@ -20,7 +24,9 @@ if TYPE_CHECKING:
     from epochal.data import Dataset
     from epochal.training.loop import Control
 
-_ASIDE = ("out", "no_report", "as_json", "quiet", "yes", "train", "all_data", "ray")
+T = TypeVar("T")
+
+_ASIDE = ("data", "out", "no_report", "as_json", "quiet", "yes", "train", "all_data", "ray")
 """Options that have no influence on which trainings are made."""
 
 TRIALS = "trials.jsonl"
@@ -30,19 +36,12 @@ OTHERS = ("request.json", "request.json.partial", "timings.jsonl", "choice.json"
 
 def request(dataset: Dataset, given: Mapping[str, Any]) -> dict[str, Any]:
     """What makes two calls the same: the samples and all options that decide which trainings are made."""
-    asked = {name: value for name, value in given.items() if name not in _ASIDE}
-    return {"version": VERSION, "data": dataset.fingerprint, "options": asked}
+    options = {name: value for name, value in given.items() if name not in _ASIDE}
+    return {"version": VERSION, "data": dataset.fingerprint, "options": options}
 
 
 def folder_for(what: str, name: str, out: Path | None, request: Any) -> Path:
-    """The folder that was named, or else the one that this request always has; checked to be writable.
-
-    Args:
-        what: "compare" or "advise".
-        name: what folders about the data are called.
-        out: the folder that was named.
-        request: all that makes two calls the same.
-    """
+    """The folder `out`, or else the one that this request always has; checked to be writable."""
     from epochal.choose.store import digest
 
     folder = Path("runs") / f"{what}-{name}-{digest(request)}" if out is None else out
@@ -50,6 +49,47 @@ def folder_for(what: str, name: str, out: Path | None, request: Any) -> Path:
         raise Refusal(f'"{folder}" must be a folder; it is a file. Name another one with --out.')
     check_folder(folder)
     return folder
+
+
+def decided(
+    ctx: click.Context,
+    data: str,
+    decide: Callable[..., T],
+    network: Callable[..., Any],
+    options: Callable[[Mapping[str, Any]], dict[str, Any]],
+    screen: ChoiceScreen,
+) -> tuple[T, Path]:
+    """What `decide` (compare or advise) finds on DATA, and the folder that keeps it.
+
+    `network` makes its model, `options` its keyword arguments.
+    """
+    from epochal.training.progress.opening import dataset_lines
+
+    given = ctx.params
+    dataset = load_data(data, given)
+    what = str(ctx.info_name)
+    folder = folder_for(what, folder_name(data), given["out"], request(dataset, given))
+    with own_model(given["model"]):
+        model, arguments = network(given, dataset), options(given)
+        screen.opening("Data", dataset_lines(dataset))
+        with interruptible(folder, screen, same_command(ctx, data)) as control:
+            found = decide(model, dataset, folder=folder, control=control, watch=screen.show, **arguments)
+    return found, folder
+
+
+def finished(
+    ctx: click.Context, data: str, folder: Path, train: Sequence[str], write: Callable[[Path], Any]
+) -> Path | None:
+    """Keep the command lines with the result, and write the page about it unless that was declined."""
+    from epochal.runs.choices import keep_choice
+
+    keep_choice(folder, command=same_command(ctx, data), train=train)
+    if ctx.params["no_report"]:
+        return None
+    path = folder / "report.html"
+    with replacing(path) as partial:
+        write(partial)
+    return path
 
 
 @contextmanager
@@ -82,16 +122,7 @@ def interruptible(folder: Path, screen: ChoiceScreen, command: Sequence[str]) ->
                 keep_choice(folder, command=command)
 
 
-def write_report(folder: Path, write: Callable[[Path], Any]) -> Path:
-    """Write the page about it, whole or not at all."""
-    path = folder / "report.html"
-    with replacing(path) as partial:
-        write(partial)
-    return path
-
-
 def _kept(folder: Path) -> int:
-    """How many trainings a folder holds."""
     path = folder / TRIALS
     return path.read_bytes().count(b"\n") if path.is_file() else 0
 
@@ -107,3 +138,49 @@ def _remove(new: list[Path]) -> None:
     with suppress(OSError):
         for path in new:
             path.rmdir()
+
+
+def given_words(
+    ctx: click.Context, without: Collection[str] = (), of: Collection[str] | None = None
+) -> list[str]:
+    """The options that were given, by flag or in a file, with their values: all, or those in `of`."""
+    options = {one.name: one for one in ctx.command.params if isinstance(one, click.Option)}
+    words = []
+    for name, value in ctx.meta[GIVEN].items():
+        if name in options and name not in without and (of is None or name in of):
+            words += _words(options[name], value)
+    return words
+
+
+def same_command(ctx: click.Context, data: str) -> list[str]:
+    """The words of the command line that was given."""
+    return ["epochal", str(ctx.info_name), data, *given_words(ctx)]
+
+
+def _words(option: click.Option, value: Any) -> list[str]:
+    if option.is_flag:
+        return [option.opts[0] if value else option.secondary_opts[0]]
+    values = value if isinstance(value, list | tuple) else [value]
+    return [word for one in values for word in (option.opts[0], one)]
+
+
+def copyable(words: Sequence[str], width: int) -> list[str]:
+    r"""A command line as lines that a shell takes for one; each that goes on ends with a backslash.
+
+    >>> copyable(["epochal", "train", "a b.csv", "--epochs", "5"], 25)
+    ["epochal train 'a b.csv' \\", '  --epochs 5']
+    """
+    lines, line = [], ""
+    for place, word in enumerate(words):
+        # An option stays on one line with its value.
+        part = shlex.quote(word)
+        if word.startswith("--") and place + 1 < len(words) and not words[place + 1].startswith("--"):
+            part = f"{part} {shlex.quote(words[place + 1])}"
+        elif place and words[place - 1].startswith("--") and not word.startswith("--"):
+            continue
+        if line and len(line) + 1 + len(part) + 2 > width:
+            lines.append(f"{line} \\")
+            line = f"  {part}"
+        else:
+            line = f"{line} {part}" if line else part
+    return [*lines, line]

@@ -7,42 +7,34 @@ finding. In a pipe a plain line now and then.
 from __future__ import annotations
 
 import textwrap
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.live import Live
 from rich.text import Text
 
 from epochal.choose.progress import Pace
+from epochal.cli.screen import LiveScreen, print_places
 from epochal.common.layout import aligned, folded
-from epochal.training.progress.opening import dataset_lines
-from epochal.training.progress.terminal import PLAIN_SECONDS, live, plain_console, section
+from epochal.training.progress.terminal import section
 
 if TYPE_CHECKING:
     from epochal.choose.progress import Step
     from epochal.curves import Summary
-    from epochal.data import Dataset
-    from epochal.training.loop import Control
 
 NAME_WIDTH = 30
 """A longer name of a setting goes on in the line below."""
 
 
-class ChoiceScreen:
+class ChoiceScreen(LiveScreen):
     """Shows steps; reads them only."""
 
     def __init__(self, quiet: bool, to_stderr: bool) -> None:
-        self.quiet = quiet
-        self.console: Console = plain_console(to_stderr)
-        self.width = max(60, min(120, self.console.width))
-        self._live: Live | None = None
         self._pace = Pace()
+        super().__init__(quiet, to_stderr, self._pace)
+        self.width = max(60, min(120, self.console.width))
         self._words = ""
-        self._said = 0.0
         self._opening: list[tuple[str, list[str]]] = []
 
     def opening(self, title: str, lines: Sequence[str]) -> None:
@@ -60,27 +52,10 @@ class ChoiceScreen:
             self.console.print()
             self.console.print(Text(textwrap.fill(sentence, self.width), style="bold"), soft_wrap=True)
 
-    def paths(self, labeled: Sequence[tuple[str, Any]]) -> None:
+    def paths(self, folder: Path, report: Path | None) -> None:
         """Print where everything is."""
         if not self.quiet:
-            self.console.print()
-            for label, path in labeled:
-                words = Text(f"{label:<8}", style="bold").append(str(path), style="not bold")
-                self.console.print(words, soft_wrap=True)
-
-    def data(self, dataset: Dataset) -> None:
-        """Say what is known of the samples before anything is trained."""
-        self.opening("Data", dataset_lines(dataset))
-
-    @contextmanager
-    def watching(self, control: Control) -> Iterator[None]:
-        """Show the live line within; `control` says when the work was asked to end."""
-        self._pace.control = control
-        if self.quiet or not self.console.is_terminal:
-            yield
-            return
-        with live(self.console, self._render) as self._live:
-            yield
+            print_places(self.console, [("Folder", folder), *([("Report", report)] if report else [])])
 
     def show(self, step: Step) -> None:
         """Take one step."""
@@ -90,14 +65,10 @@ class ChoiceScreen:
         self._opening.clear()
         self._pace.take(step)
         self._words = step.words or self._words
-        now = time.monotonic()
-        if self.quiet or self._live is not None:
-            return
-        if step.words:
+        if step.words and not self.quiet and self._live is None:
             self.console.print(Text(folded([step.words], self.width)), soft_wrap=True)
-        if step.total and now - self._said >= PLAIN_SECONDS:
-            self._said = now
-            self.console.print(Text(f"  {self._pace.line()}"), soft_wrap=True)
+        if step.total:
+            self._print_if_due(self._pace.line)
 
     def _render(self) -> Text:
         room = self.console.width - 1
@@ -118,10 +89,7 @@ class Column:
 def set_in_columns(names: Sequence[str], columns: Sequence[Column], width: int) -> list[str]:
     """A table of settings as lines of at most `width`; columns that need more room go into one below it.
 
-    Args:
-        names: of the rows; a long one goes on in the line below.
-        columns: those without any content are left out.
-        width: columns of the screen that there are.
+    Columns without any content are left out; a long name goes on in the line below.
 
     >>> narrow = [Column("loss", ["0.31", "0.5"]), Column("updates", ["1,000", "20"])]
     >>> print(*set_in_columns(["batch 8", "batch 32"], narrow, 20), sep="|")

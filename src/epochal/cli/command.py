@@ -77,18 +77,6 @@ class Command(click.Command):
         return super().invoke(ctx)
 
 
-_FLAG = re.compile(r"(?<![\w=-])--[a-z][a-z-]+")
-
-
-def of_other_commands(words: str, command: click.Command, training: click.Command) -> list[str]:
-    """The flags in a sentence that a command lacks and `epochal train` has."""
-    own, others = (
-        {name for one in known.params for name in (*one.opts, *one.secondary_opts)}
-        for known in (command, training)
-    )
-    return [name for name in dict.fromkeys(_FLAG.findall(words)) if name in others - own]
-
-
 def sentence(error: click.ClickException) -> str:
     """One of Click's messages as one sentence, without the usage lines."""
     context = getattr(error, "ctx", None)

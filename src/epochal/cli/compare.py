@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import math
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from epochal.cli import train
-from epochal.cli.again import copyable, given_words, same_command
 from epochal.cli.arguments import compared
-from epochal.cli.choice_folder import folder_for, interruptible, request, write_report
+from epochal.cli.choice_folder import copyable, decided, finished, given_words
 from epochal.cli.command import Command
-from epochal.cli.data import load_data
 from epochal.cli.flags import COMPARE
 from epochal.cli.networks import networks, variants
 from epochal.cli.options import DATA, flags
 from epochal.cli.say import say, say_document
-from epochal.cli.train import folder_name, own_model
 from epochal.common.durations import duration
 
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
     from epochal.cli.choice_screen import ChoiceScreen
-    from epochal.data import Dataset
 
 MOST_ROWS = 20
 """Settings on the screen; the report and --json have all of them."""
@@ -42,9 +37,7 @@ OWN = (*AXES, "repeats", "target_value", "margin", "out", "no_report", "as_json"
 @click.argument("data", type=DATA)
 @flags(COMPARE, "compare")
 @click.pass_context
-def command(
-    ctx: click.Context, /, data: str, out: Path | None, as_json: bool, quiet: bool, **given: Any
-) -> None:
+def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **given: Any) -> None:
     """Compare batch sizes, learning rates, optimizers or networks on DATA.
 
     \b
@@ -54,18 +47,14 @@ def command(
     DATA is what `epochal train` takes. All combinations of the lists train on the same samples and seeds;
     one that is clearly behind ends early. The same command goes on where it was interrupted.
     """
+    from epochal.choose.compare import compare
     from epochal.cli.choice_screen import ChoiceScreen
-    from epochal.runs.choices import keep_choice
 
     screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
-    dataset = load_data(data, given)
-    folder = folder_for("compare", folder_name(data), out, request(dataset, given))
-    command_line = same_command(ctx, data)
-    found = _compare(dataset, given, folder, screen, command_line)
+    found, folder = decided(ctx, data, compare, networks, compared, screen)
     arguments = ["epochal", "train", *_arguments(ctx, data, found)] if found.recommended else []
     words = shlex.join(arguments)
-    keep_choice(folder, command=command_line, train=arguments)
-    report = None if given["no_report"] else write_report(folder, found.report)
+    report = finished(ctx, data, folder, arguments, found.report)
     if as_json:
         paths = {"folder": str(folder), "report": None if report is None else str(report)}
         say_document(found.to_dict() | {"command": words} | paths)
@@ -73,19 +62,7 @@ def command(
         say(f"{folder}  {found.answer}")
     if not quiet:
         _conclude(screen, found, words)
-        screen.paths([("Folder", folder), *([("Report", report)] if report is not None else [])])
-
-
-def _compare(
-    dataset: Dataset, given: dict[str, Any], folder: Path, screen: ChoiceScreen, command_line: list[str]
-) -> Comparison:
-    from epochal.choose.compare import compare
-
-    with own_model(given["model"]):
-        model, options = networks(given, dataset), compared(given)
-        screen.data(dataset)
-        with interruptible(folder, screen, command_line) as control:
-            return compare(model, dataset, folder=folder, control=control, watch=screen.show, **options)
+        screen.paths(folder, report)
 
 
 def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
@@ -111,7 +88,6 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
 
 
 def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
-    """Print the answer first, then what it rests on."""
     from epochal.choose.words import at_best
 
     screen.answer(found.answer)
@@ -135,17 +111,17 @@ def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
 
 
 def _table(found: Comparison, width: int) -> list[str]:
-    """The settings, the recommended one first."""
     from epochal.choose.comparison_table import behind, mark_of
     from epochal.cli.choice_screen import Column, quality, set_in_columns
 
     rows = found.rows[:MOST_ROWS]
     names = [f"{mark_of(found, row) or ' '} {row.name}" for row in rows]
+    best_epochs = [row.best_epoch.mean for row in rows]
     columns = [
-        Column("rate", [_rate(row) for row in rows]),
+        Column("rate", ["" if row.tuned is None else f"{row.tuned.rate:.3g}" for row in rows]),
         Column(found.column.replace(".", " "), [quality(row.quality) for row in rows]),
         Column("to the best mean", [behind(found, row) for row in rows], right=False),
-        Column("best epoch", [_number(row.best_epoch.mean) for row in rows]),
+        Column("best epoch", [f"{one:.3g}" if math.isfinite(one) else "" for one in best_epochs]),
         Column("updates", [f"{row.updates:,}" for row in rows]),
         Column("time", [duration(row.seconds) for row in rows]),
         Column("to target", [_effort(row) for row in rows]),
@@ -185,11 +161,6 @@ def _legend(found: Comparison) -> list[str]:
     return lines
 
 
-def _rate(row: Row) -> str:
-    """The learning rate that was found; one that was given is in the name or the same for all."""
-    return "" if row.tuned is None else f"{row.tuned.rate:.3g}"
-
-
 def _effort(row: Row) -> str:
     from epochal.choose.reached import written
 
@@ -209,12 +180,7 @@ def _remark(row: Row) -> str:
     return ", ".join(remarks)
 
 
-def _number(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else ""
-
-
 def _regimes(found: Comparison, width: int) -> list[str]:
-    """Batch, mini-batch and stochastic gradient descent, each with its best setting."""
     from epochal.cli.choice_screen import Column, quality, set_in_columns
 
     shown = [(regime.name, found.row(regime.row)) for regime in found.regimes if regime.row is not None]

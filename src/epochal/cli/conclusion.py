@@ -3,65 +3,62 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from epochal.cli.classes import class_sections, threshold_section
+from epochal.cli.screen import print_places
 from epochal.common.layout import aligned
+from epochal.common.metric_names import label_of
 from epochal.curves import picture
 from epochal.runs import Run
-from epochal.runs.evaluation_text import cells, results_table
+from epochal.runs.evaluation_text import (
+    MOST_CLASSES,
+    MOST_PAIRS,
+    by_threshold,
+    cells,
+    class_table,
+    confusion_table,
+    distinct,
+    over_repeats,
+    results_table,
+    spread,
+)
+from epochal.runs.per_class import per_class
 from epochal.training.progress.terminal import section
 
-_MOST_REASONS = 6
-_MOST_STEPS = 12
+_MOST_REASONS, _MOST_STEPS = 6, 12
 _OF_CLASSES = ("precision", "recall")
 """What the table of the classes says."""
 
 
-def conclude(console: Console, run: Run, folder: Path | None, report: Path | None) -> None:
+def conclude(console: Console, run: Run, folder: Path | None) -> None:
     """Print the result: the curve, the verdict, the figures, and where everything is."""
     width = max(60, min(100, console.width))
+    color, encoding = console.is_terminal and not console.no_color, console.encoding or "ascii"
+    drawing = picture(run.curves, width=width, height=18, color=color, encoding=encoding)
     console.print()
-    console.print(Text.from_ansi(_drawing(console, run, width)), soft_wrap=True)
+    console.print(Text.from_ansi(drawing), soft_wrap=True)
     section(console, "Verdict", [*run.verdict.concerns, run.verdict.sentence, run.verdict.remedy], width)
-    title, lines = _figures(run)
-    section(console, title, [*lines, *run.remarks, *([run.caution] if run.caution else [])], width)
+    several, rows = run.repeats > 1, results_table(run, without=_OF_CLASSES)
+    over = f", over {run.repeats} repeats" if several else " (1 repeat: no interval)"
+    results = [*aligned(rows if several else rows[1:]), *run.remarks, *filter(None, [run.caution])]
+    section(console, f"Results at the best epoch{over}", results, width)
     if run.forecasts:
         heading = "Against forecasts that need no training, on the same windows"
         section(console, heading, _forecasts(run), width)
-    for heading, rows in [*class_sections(run), *threshold_section(run)]:
-        section(console, heading, rows, width)
+    for heading, lines in [*class_sections(run), *threshold_section(run)]:
+        section(console, heading, lines, width)
     section(console, "Stopped", _reasons(run), width)
-    console.print()
-    for label, words in (("Run", folder), ("Report", report), ("Next", _next(run, folder))):
-        if words is not None:
-            console.print(
-                Text(f"{label:<8}", style="bold").append(str(words), style="not bold"), soft_wrap=True
-            )
-
-
-def _next(run: Run, folder: Path | None) -> str | None:
-    """The command that uses the run; an interrupted one is resumed first."""
-    if folder is None or run.interrupted or run.failed:
-        return None
-    return f"epochal predict {shlex.quote(str(folder))} NEW_DATA"
-
-
-def _drawing(console: Console, run: Run, width: int) -> str:
-    color = console.is_terminal and not console.no_color
-    encoding = console.encoding or "ascii"
-    return picture(run.curves, width=width, height=18, color=color, encoding=encoding)
-
-
-def _figures(run: Run) -> tuple[str, list[str]]:
-    """The results at the best epoch, one a line; what holds for all of them is said in the title."""
-    title = "Results at the best epoch"
-    over = f", over {run.repeats} repeats" if run.repeats > 1 else " (1 repeat: no interval)"
-    rows = results_table(run, without=_OF_CLASSES)
-    return title + over, aligned(rows if run.repeats > 1 else rows[1:])
+    places: list[tuple[str, object]] = []
+    if folder is not None:
+        report = folder / "report.html"
+        places = [("Run", folder), *([("Report", report)] if report.is_file() else [])]
+        if not (run.interrupted or run.failed):  # which is resumed first
+            places.append(("Next", f"epochal predict {shlex.quote(str(folder))} NEW_DATA"))
+    print_places(console, places)
 
 
 def _forecasts(run: Run) -> list[str]:
@@ -91,7 +88,6 @@ def _single(value: float) -> str:
 
 
 def _reasons(run: Run) -> list[str]:
-    """Why the repeats ended, those with the same reason together."""
     reasons: dict[str, list[int]] = {}
     for outcome in run.outcomes:
         reasons.setdefault(outcome.stopped, []).append(outcome.repeat + 1)
@@ -108,3 +104,48 @@ def _reasons(run: Run) -> list[str]:
     if more > 1:
         lines = [*lines[:_MOST_REASONS], f"and {more} more, in run.json and the report"]
     return lines + begun
+
+
+def class_sections(run: Run) -> list[tuple[str, list[str]]]:
+    """A title and lines for each part: a table of the classes, or the most confused pairs of many.
+
+    Decisions are those of `predict`: by the threshold, if the run has one.
+    """
+    few = len(run.task.classes) <= MOST_CLASSES
+    tables = few or run.task.is_multilabel
+    lines = {part: _table(run, part) if tables else _pairs(run, part) for part in run.per_class}
+    at = by_threshold(run.threshold)
+    what = "Classes" if few else "Most often confused"
+    if run.task.is_multilabel:
+        what = "Labels" if few else f"Labels with the lowest F1, {MOST_CLASSES} of {len(run.task.classes):,}"
+    return [
+        (f"{what}, {part}{at} ({over_repeats(run.repeats)})", shown) for part, shown in lines.items() if shown
+    ]
+
+
+def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
+    """What the threshold changes, if the run has one: the figures of decisions at one half and with it."""
+    if run.threshold is None:
+        return []
+    rows: list[Sequence[str]] = [("", "above 0.5", "above the threshold")]
+    for part, figures in run.at_threshold.items():
+        for name, summary in figures.items():
+            words = f"{part} {label_of(name)}"
+            rows.append((words, spread(run.metrics[part][name]), spread(summary)))
+    chosen = run.threshold.rule != "given" and "validation" in run.at_threshold
+    aside = ["It was chosen on the validation samples: look at test figures to judge it."] if chosen else []
+    return [("Threshold", [str(run.threshold), *aligned(rows), *aside])]
+
+
+def _table(run: Run, part: str) -> list[str]:
+    counts = run.scores[part].confusion_at_threshold
+    found = run.per_class[part] if counts is None else per_class(counts, run.task.classes)
+    if len(found) > MOST_CLASSES:
+        found = dict(sorted(found.items(), key=lambda one: one[1].f1.mean)[:MOST_CLASSES])
+    return class_table(found, "samples", distinct(list(found)))
+
+
+def _pairs(run: Run, part: str) -> list[str]:
+    heads = ("true", "taken for", "samples", "of its class")
+    lines = confusion_table(run.most_confused(part, most=MOST_PAIRS), heads, run.task.classes)
+    return lines or ["none: every sample is in its class"]

@@ -23,14 +23,14 @@ def read_config(path: Path, params: Sequence[click.Parameter]) -> dict[str, Any]
     A table of the file that is no option is a section, whose title does not matter.
     """
     try:
-        held = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise Refusal(f'"{path}" can\'t be read: {reason(error)}.') from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Refusal(f'"{path}" must be a TOML file: {error}.') from error
     known = {str(one.name): one for one in params if one.name not in _NOT_KEPT}
     found = {}
-    for key, value in _flat(held, known):
+    for key, value in _flat(document, known):
         name = key.replace("-", "_")
         if name not in known:
             hint = did_you_mean("option", key, known).partition(" Known: ")[0]
@@ -39,8 +39,8 @@ def read_config(path: Path, params: Sequence[click.Parameter]) -> dict[str, Any]
     return found
 
 
-def _flat(held: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in held.items():
+def _flat(document: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in document.items():
         if isinstance(value, dict) and key.replace("-", "_") not in known:
             yield from value.items()
         else:

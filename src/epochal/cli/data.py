@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from epochal.cli.flags import IMAGES, READING, TOKENS, WINDOWS
-from epochal.cli.networks import told
+from epochal.cli.networks import noted
 from epochal.cli.reading import reading_progress
 from epochal.errors import Refusal
 
@@ -29,13 +29,13 @@ def load_data(source: str, given: Mapping[str, Any], quiet: bool = False) -> Dat
     if pairs is not None:
         return rank_pairs(source, **reading, **columns, **pairs)
     if tokens is not None:
-        return told(text(source, **reading, **shared, **tokens), given)
+        return noted(text(source, **reading, **shared, **tokens), given)
     if cut is not None:
-        return told(windows(source, **reading, **columns, **cut), given)
+        return noted(windows(source, **reading, **columns, **cut), given)
     images = {one.name: given[one.name] for one in IMAGES}
     more = {"groups_table": given["groups_table"], "stream": given["stream"]}
     found = load(source, **reading, **columns, **shared, **images, **more, progress=reading_progress(quiet))
-    return told(found, given)
+    return noted(found, given)
 
 
 def reading_of(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,21 +47,17 @@ def _given(given: Mapping[str, Any], name: str) -> bool:
     return given.get(name) not in (None, False, ())
 
 
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
 def _needs(given: Mapping[str, Any], names: Iterable[str], about: str) -> None:
     """Refuse what another option makes sense of, which was not given."""
     for name in names:
         if _given(given, name):
-            raise Refusal(f"{_flag(name)} is about {about}, too.")
+            raise Refusal(f"`{name}` is about {about}, too.")
 
 
 def _not_with(given: Mapping[str, Any], flag: str, remedies: Mapping[str, str]) -> None:
     for name, remedy in remedies.items():
         if _given(given, name):
-            raise Refusal(f"{_flag(name)} does not go with {flag}: {remedy}; leave it out.")
+            raise Refusal(f"`{name}` does not go with {flag}: {remedy}; leave it out.")
 
 
 def _windows_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -76,7 +72,7 @@ def _windows_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
     _not_with(given, "--window", {"sample_weight": "windows weigh the same", **remedies})
     for one in IMAGES:
         if given[one.name]:
-            raise Refusal(f"{_flag(one.name)} is about images; leave it out with --window.")
+            raise Refusal(f"`{one.name}` is about images; leave it out with --window.")
     found = {name: given[name] for name in names if given[name] is not None and name != "series"}
     return {**found, "lags": given["window"], "by": given["series"]}
 

@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
 _OPTIONS = (
     Option(
-        "out",
-        None,
-        PATH,
-        "Also write it: all as .json, or the metrics as .csv or .parquet.",
-        "FILE",
-        "o",
+        "out", None, PATH, "Also write it: all as .json, or the metrics as .csv or .parquet.", "FILE", "o"
     ),
     *OF_RUN,
     *(SKIP_BAD, *READING, JSON),
@@ -40,18 +35,7 @@ _OPTIONS = (
 @click.argument("run", type=Text(PATH))
 @click.argument("data", type=DATA)
 @flags({"Options": _OPTIONS})
-def command(
-    run: Path,
-    data: str,
-    out: Path | None,
-    force: bool,
-    parameters: str,
-    model: str | None,
-    skip_bad: bool,
-    as_json: bool,
-    quiet: bool,
-    **given: Any,
-) -> None:
+def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, **given: Any) -> None:
     """Evaluate the run folder RUN on DATA, which has the target: every metric over the repeats.
 
     \b
@@ -61,23 +45,24 @@ def command(
     they say. DATA is of the kind that the run was trained on.
     """
     if out is not None:
-        check_new_file(out, force)
+        check_new_file(out, given["force"])
     from epochal.data import Reading
     from epochal.runs import load
     from epochal.runs.evaluate import evaluate
 
-    trained = load(run, model)
-    found = evaluate(
-        trained,
-        data,
-        parameters=parameters,
-        skip_bad=skip_bad,
-        reading=Reading(**reading_of(given)),
-    )
+    trained = load(run, given["model"])
+    options = {name: given[name] for name in ("parameters", "skip_bad")}
+    found = evaluate(trained, data, reading=Reading(**reading_of(given)), **options)
     document = found.to_dict()
     if out is not None:
         with replacing(out) as partial:
-            _write(found, document, partial, out.suffix.lower())
+            if out.suffix.lower() == ".json":
+                text = json.dumps(document, ensure_ascii=False, indent=1)
+                partial.write_text(f"{text}\n", encoding="utf-8")
+            else:
+                from epochal.runs.csv_file import write_table
+
+                write_table(found.to_arrow(), partial)
     if as_json:
         say_document({"run": str(run), **document})
     elif quiet:
@@ -87,15 +72,6 @@ def command(
         _show(found)
     if out is not None and not quiet:
         say(f"wrote {out}", err=True)
-
-
-def _write(found: Evaluation, document: dict[str, Any], path: Path, suffix: str) -> None:
-    from epochal.runs.csv_file import write_table
-
-    if suffix == ".json":
-        path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    else:
-        write_table(found.to_arrow(), path)
 
 
 def _show(found: Evaluation) -> None:

@@ -13,13 +13,7 @@ from epochal.cli.say import say
 
 @click.command("example", cls=Command)
 @click.argument("name", required=False)
-@click.option(
-    "--out",
-    "-o",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The CSV file. [NAME.csv]",
-)
+@click.option("--out", "-o", type=click.Path(path_type=Path), metavar="FILE", help="The CSV file. [NAME.csv]")
 def command(name: str | None, out: Path | None) -> None:
     """Write the example table NAME as CSV, or list the examples."""
     from epochal.data import EXAMPLES, write_example

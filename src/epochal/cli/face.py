@@ -63,11 +63,11 @@ def _of_call(call: ast.Call, source: str) -> str:
         values = ",".join(_text(one, source) for one in call.args if not _open(one))
         return f"--{_CALLS[name]} {values}".rstrip()
     names = _NAMES | (_OF_RANKS if name == "rank_pairs" else {})
-    said = [_option(one, names, source) for one in call.keywords]
+    options = [_option(one, names, source) for one in call.keywords]
     folders = [shlex.quote(_text(one, source)) for one in call.args if not _open(one)]
     if name == "resume" and folders:
-        return f"`epochal resume {' '.join([*folders, *said])}`"
-    return " ".join(said)
+        return f"`epochal resume {' '.join([*folders, *options])}`"
+    return " ".join(options)
 
 
 def _option(given: ast.keyword, names: dict[str, str], source: str) -> str:

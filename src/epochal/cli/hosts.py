@@ -1,4 +1,4 @@
-"""Processes that train together, and which one prints."""
+"""Processes that train together: which one prints, and how each exits."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _NAMES = {"coordinator": "--coordinator", "process_id": "--process-id", "process
 
 def join_others(given: dict[str, Any]) -> bool:
     """Join other processes if that is asked for, and take the options out; whether this one speaks."""
-    asked = {name: given.pop(name) for name in _NAMES}
+    options = {name: given.pop(name) for name in _NAMES}
     if given.pop("distributed"):
-        if any(value is not None for value in asked.values()):
+        if any(value is not None for value in options.values()):
             first, second, third = _NAMES.values()
             raise Refusal(
                 f"--distributed finds out what {first}, {second} and {third} say; give one of both."
             )
-    elif all(value is None for value in asked.values()):
+    elif all(value is None for value in options.values()):
         return True
     from epochal.training.hosts import join, together
 
-    join(**asked, names=_NAMES)
+    join(**options, names=_NAMES)
     if not together().alone:
         _take_standard_output(together().leads)
     return together().leads
@@ -49,3 +49,30 @@ def same_folder(folder: Path) -> Path:
 
     found: str = together().decide("the run folder", str(folder), lambda wishes: wishes[0])
     return Path(found)
+
+
+def _hosts() -> Any:
+    """The module, if anybody has joined others."""
+    return sys.modules.get("epochal.training.hosts")
+
+
+def tell_others(words: str) -> None:
+    """This process has failed, in these words: the others end as well."""
+    hosts = _hosts()
+    if hosts is not None:
+        hosts.together().fail(words)
+
+
+def ended_together(status: int) -> bool:
+    """Whether the process may end as usual, with nobody waiting for it; if not, it is to leave at once.
+
+    Raises:
+        HostLost: at the end of all, a process is gone that the others rely on.
+    """
+    hosts = _hosts()
+    if hosts is None or hosts.together().alone:
+        return status <= 128
+    if hosts.together().over:
+        return False
+    hosts.part()
+    return status <= 128

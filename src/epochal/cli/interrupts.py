@@ -57,7 +57,7 @@ def _handling(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]
 _told = threading.Event()
 
 
-def told() -> None:
+def announce() -> None:
     """Somebody has said that the process was interrupted; another signal on the way out says it no more."""
     _told.set()
 

@@ -42,7 +42,6 @@ def pixels(text: str) -> tuple[int, int]:
 
 
 def _units(text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between them, none for ""."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not all(part.isdecimal() and int(part) >= 1 for part in parts):
         raise Wrong(f'must be whole numbers, at least 1, such as 64,64; got "{text}"')
@@ -101,7 +100,6 @@ UNITS = Kind(ANY.check, _units)
 SIZES = Kind(ANY.check, lambda texts: tuple(map(_units, texts)), several=True)
 TEXTS = Kind(ANY.check, tuple, several=True)
 MARKS = Kind(ANY.check, lambda texts: tuple(part for text in texts for part in parts(text)), several=True)
-_DELIMITERS = {"\\t": "\t", "tab": "\t", "space": " "}
 PIXELS = Kind(ANY.check, pixels)
 _DELIMITERS = {"\\t": "\t", "tab": "\t", "space": " "}
 DELIMITER = Kind(ANY.check, lambda text: _DELIMITERS.get(text, text))

@@ -18,10 +18,10 @@ from typing import Any
 
 import click
 
-from epochal.cli.command import of_other_commands, sentence
+from epochal.cli.command import sentence
 from epochal.cli.face import in_flags
-from epochal.cli.interrupts import NOTHING_KEPT, leave, leaving, status, told
-from epochal.cli.others import ended_together, tell_others
+from epochal.cli.hosts import ended_together, tell_others
+from epochal.cli.interrupts import NOTHING_KEPT, announce, leave, leaving, status
 from epochal.cli.say import say
 from epochal.common.faces import speak, speaking
 from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed, did_you_mean
@@ -48,6 +48,9 @@ _OF_RUNS = ("evaluate", "predict", "report", "resume", "trace", "verify")
 """Commands about a training that there is, which take few of its options."""
 
 
+_FLAG = re.compile(r"(?<![\w=-])--[a-z][a-z-]+")
+
+
 class _Gone(Exception):
     """The reader of standard output has left, such as `head`."""
 
@@ -65,8 +68,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"epochal.cli.{cmd_name}").command
-        return command
+        return importlib.import_module(f"epochal.cli.{cmd_name}").command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS:
@@ -111,7 +113,12 @@ def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal
     if command is None or command.name not in _OF_RUNS or re.search(r"\btrain\b", words):
         return refusal
     training: click.Command = importlib.import_module("epochal.cli.train").command
-    names = of_other_commands(re.sub(r"`[^`]*`", "", words), command, training)
+    own, others = (
+        {name for one in known.params for name in (*one.opts, *one.secondary_opts)}
+        for known in (command, training)
+    )
+    flags = dict.fromkeys(_FLAG.findall(re.sub(r"`[^`]*`", "", words)))
+    names = [name for name in flags if name in others - own]
     if not names:
         return refusal
     which = f"{' and '.join(names)} {'is an option' if len(names) == 1 else 'are options'}"
@@ -136,7 +143,7 @@ def _main(arguments: list[str] | None) -> int:
     except click.ClickException as error:
         return _say(sentence(error), 2)
     except (KeyboardInterrupt, click.Abort, _Interrupted):
-        told()
+        announce()
         return _say(NOTHING_KEPT, status())
     except (_Gone, BrokenPipeError):
         _let_go()

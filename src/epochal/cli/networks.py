@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -54,14 +54,7 @@ def _by_shape(dataset: Dataset) -> str:
     return "cnn" if min(sides) >= SMALLEST_IMAGE else "mlp"
 
 
-def _network(given: Mapping[str, Any], dataset: Dataset) -> str:
-    name = given["network"]
-    if name is not None and name not in NETWORKS:
-        raise Refusal(did_you_mean("network", name, NETWORKS))
-    return _by_shape(dataset) if name is None else str(name)
-
-
-def told(dataset: Dataset, given: Mapping[str, Any]) -> Dataset:
+def noted(dataset: Dataset, given: Mapping[str, Any]) -> Dataset:
     """The data, with a note where its shape decides that the network is not the usual one of a table."""
     if given["network"] is not None or given["model"] is not None:
         return dataset
@@ -106,31 +99,18 @@ def variants(given: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     named: Any = given["network"] or (None,)
     varied: list[tuple[str, Mapping[str, Any]]] = []
     for name in named:
-        one = given if len(named) == 1 else {**given, **_of_others(name, named)}
+        others = [of for of, owners in OWNERS.items() if name not in owners and set(named) & set(owners)]
+        one = {**given, **dict.fromkeys(others)}
         hidden: Any = one["hidden"] or (None,)
         activations: Any = one["activation"] or (None,)
         for units in hidden:
             for activation in activations:
                 words = [name] if len(named) > 1 else []
-                words += [_layers(units)] if len(hidden) > 1 else []
+                words += [f"{'-'.join(map(str, units)) or 'no'} hidden"] if len(hidden) > 1 else []
                 words += [activation] if len(activations) > 1 else []
                 own = {**one, "network": name, "hidden": units, "activation": activation}
                 varied.append((", ".join(words), own))
     return varied
-
-
-def _of_others(name: str, named: tuple[str, ...]) -> dict[str, None]:
-    """The options that only others of the named networks have, as if they were not given."""
-    return {
-        option: None
-        for option, owners in OWNERS.items()
-        if name not in owners and any(other in owners for other in named)
-    }
-
-
-def _layers(units: Sequence[int]) -> str:
-    """A network in short."""
-    return f"{'-'.join(map(str, units)) or 'no'} hidden"
 
 
 def _chosen(given: Mapping[str, Any], dataset: Dataset) -> Any:
@@ -141,26 +121,19 @@ def _chosen(given: Mapping[str, Any], dataset: Dataset) -> Any:
     if given["model"] is not None:
         for option in ("network", *OWNERS):
             if option not in ("hidden", "activation", "batch_norm") and _is_given(given[option]):
-                raise Refusal(f"{_flag(option)} belongs to a built-in network; leave it out with --model.")
+                raise Refusal(f"`{option}` belongs to a built-in network; leave it out with --model.")
         assert dataset.task is not None
         shape = embedded_shape(dataset.shape, code_sizes(dataset.encoder))
         return NamedModel.of(given["model"], shape, dataset.task.outputs)
-    name = _network(given, dataset)
+    name = _by_shape(dataset) if given["network"] is None else given["network"]
+    if name not in NETWORKS:
+        raise Refusal(did_you_mean("network", name, NETWORKS))
     for option, owners in OWNERS.items():
         if _is_given(given[option]) and name not in owners:
             chosen = "" if given["network"] else ", which the samples' shape suggests"
-            raise Refusal(
-                f"{_flag(option)} belongs to --network {_either(owners)}; got the network {name}{chosen}."
-            )
+            either = " or ".join(filter(None, (", ".join(owners[:-1]), owners[-1])))
+            raise Refusal(f"`{option}` belongs to --network {either}; got the network {name}{chosen}.")
     return _built_in(name, given, dataset)
-
-
-def _flag(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
-
-
-def _either(names: tuple[str, ...]) -> str:
-    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _built_in(name: str, given: Mapping[str, Any], dataset: Dataset) -> Any:

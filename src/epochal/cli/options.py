@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from epochal.cli.command import Flag
 from epochal.errors import Refusal
 from epochal.settings import DECLARED
-from epochal.settings.kinds import FLAG, Kind, Wrong
+from epochal.settings.kinds import ANY, FLAG, Kind, Wrong
 from epochal.settings.option import Option
 
 if TYPE_CHECKING:
@@ -52,22 +52,13 @@ class Text(_Type):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Names that values have, or files."""
-        if self.kind.read is Path:
+        if self.kind.read is Path or self is DATA:
             return [CompletionItem(incomplete, type="file")]
         return [CompletionItem(name) for name in self.kind.names if name.startswith(incomplete)]
 
 
-class _Data(click.types.StringParamType):
-    """A file with samples, or an example."""
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Files and folders."""
-        return [CompletionItem(incomplete, type="file")]
-
-
-DATA = _Data()
+DATA = Text(Kind(ANY.check, str))
+"""A file with samples, or an example."""
 
 
 def but(name: str, help: str = "", **changes: Any) -> Option:
@@ -82,11 +73,6 @@ def flags(
 
     Options of a training that the sections do not list, and that the command has, follow at the end of their
     own section.
-
-    Args:
-        sections: the options by sections of the help.
-        command: the name of a command that trains.
-        declared: the options of a training.
     """
     listed = {one if isinstance(one, str) else one.name for section in sections.values() for one in section}
     made = []
@@ -116,15 +102,14 @@ def _flag(one: Option, section: str) -> Callable[[Any], Any]:
             words[1] += f"/--no-{flag}"
         settings["is_flag"] = True
     elif one.kind.several:
-        settings |= {"multiple": True, "default": None, "callback": _collected(one)}
+
+        def collected(ctx: click.Context, param: click.Parameter, texts: Any) -> Any:
+            return value_of(f"`{one.name}`", one.kind, texts) if texts else one.default
+
+        settings |= {"multiple": True, "default": None, "callback": collected}
     else:
         settings["type"] = Text(one.kind)
         if one.default and one.help[-1] != "]":
             shown = one.default if isinstance(one.default, tuple) else (one.default,)
             settings["help"] += f" [{','.join(map(str, shown))}]"
     return click.option(*words, cls=Flag, section=section, **settings)
-
-
-def _collected(one: Option) -> Callable[..., Any]:
-    """The value of an option that was given several times."""
-    return lambda ctx, param, texts: value_of(f"`{one.name}`", one.kind, texts) if texts else one.default

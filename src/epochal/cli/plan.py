@@ -48,19 +48,7 @@ _OPTIONS = (
 @click.command("plan", cls=Command)
 @click.argument("samples", metavar="SAMPLES|DATA", type=_Samples(whole(1)))
 @flags({"Options": _OPTIONS})
-def command(
-    samples: int | str,
-    batch_size: Any,
-    epochs: int,
-    updates_per_epoch: int | None,
-    grow_batch: Any,
-    seed: int,
-    order: str,
-    block_length: int | None,
-    remainder: str,
-    as_json: bool,
-    **given: Any,
-) -> None:
+def command(samples: int | str, batch_size: Any, order: str, as_json: bool, **given: Any) -> None:
     """Say what batches SAMPLES make, how many updates that is, and what becomes of the remainder.
 
     SAMPLES is a number, or a file whose rows are counted as train would use them.
@@ -69,22 +57,19 @@ def command(
     epochal plan 1000 --batch-size 400
     epochal plan table.csv --target price --batch-size 32 --epochs 100
     """
-    chosen = order_of(order, block_length)
+    chosen = order_of(order, given["block_length"])
     if chosen.needs:
         raise Refusal(
             f'order "{order}" depends on the {chosen.needs} of the samples, and here is but their number: '
             f"use epochal train DATA --order {order}, then epochal trace RUN --audit."
         )
-    counted = {} if isinstance(samples, int) else _count(samples, seed, given)
+    counted = {} if isinstance(samples, int) else _count(samples, given)
     training = samples if isinstance(samples, int) else counted["training"]
     plan = Plan(
         training,
-        batch_size_of(min(32, training) if batch_size is None else batch_size, grow_batch),
-        epochs,
-        seed=seed,
+        batch_size_of(min(32, training) if batch_size is None else batch_size, given["grow_batch"]),
         order=chosen,
-        remainder=remainder,
-        updates_per_epoch=updates_per_epoch,
+        **{name: given[name] for name in ("epochs", "seed", "remainder", "updates_per_epoch")},
     )
     if as_json:
         say_document({**plan.to_dict(), "data": counted} if counted else plan.to_dict())
@@ -94,8 +79,7 @@ def command(
         say(plan)
 
 
-def _count(source: str, seed: int, given: dict[str, Any]) -> dict[str, Any]:
-    """How many samples of a table train, validate and test."""
+def _count(source: str, given: dict[str, Any]) -> dict[str, Any]:
     from epochal.data import load
     from epochal.settings import Settings
     from epochal.training.samples import gathered
@@ -105,7 +89,7 @@ def _count(source: str, seed: int, given: dict[str, Any]) -> dict[str, Any]:
         if isinstance(share, str):
             raise Refusal(f'{name} must be a share or a number of samples here; got "{share}".')
     dataset = load(source, target=given["target"], **reading_of(given))
-    parts = gathered(dataset, Settings(repeats=1, seed=seed, **shares)).splits[0]
+    parts = gathered(dataset, Settings(repeats=1, seed=given["seed"], **shares)).splits[0]
     return {
         "source": dataset.source,
         "target": dataset.target_name,
@@ -122,6 +106,10 @@ def _counted(counted: dict[str, Any]) -> str:
     >>> _counted({"source": "t.csv", "samples": 10, "training": 8, "validation": 2, "test": 0})
     '8 of the 10 samples of t.csv train; 2 are held out for validation.'
     """
-    held = " and ".join(f"{counted[part]:,} for {part}" for part in ("validation", "test") if counted[part])
-    said = f"{counted['training']:,} of the {counted['samples']:,} samples of {counted['source']} train"
-    return f"{said}; {held.replace(' for', ' are held out for', 1)}." if held else f"{said}."
+    held_out = " and ".join(
+        f"{counted[part]:,} for {part}" for part in ("validation", "test") if counted[part]
+    )
+    sentence = f"{counted['training']:,} of the {counted['samples']:,} samples of {counted['source']} train"
+    if not held_out:
+        return f"{sentence}."
+    return f"{sentence}; {held_out.replace(' for', ' are held out for', 1)}."

@@ -43,21 +43,7 @@ _OPTIONS = (
 @click.argument("run", type=Text(PATH))
 @click.argument("data", type=DATA)
 @flags({"Options": _OPTIONS})
-def command(
-    run: Path,
-    data: str,
-    out: Path | None,
-    parameters: str,
-    model: str | None,
-    as_json: bool,
-    quiet: bool,
-    force: bool,
-    skip_bad: bool,
-    with_inputs: bool,
-    id_columns: tuple[str, ...],
-    guard_formulas: bool,
-    **given: Any,
-) -> None:
+def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, **given: Any) -> None:
     """Predict the rows of DATA with the run folder RUN: the mean over its repeats, and their spread.
 
     \b
@@ -67,9 +53,10 @@ def command(
     of ranked rows gives a score and a place in its group for each row.
     """
     if out is not None:
-        check_new_file(out, force)
+        check_new_file(out, given["force"])
     from epochal.runs.csv_file import PARQUET_SUFFIXES
 
+    guard_formulas = given["guard_formulas"]
     if guard_formulas and (as_json or (out is not None and out.suffix.lower() in PARQUET_SUFFIXES)):
         raise Refusal("--guard-formulas is about CSV, which spreadsheets open; leave it out here.")
     from epochal.data import Reading
@@ -78,13 +65,18 @@ def command(
     from epochal.runs.predict import predict, rank
     from epochal.runs.prediction import Prediction
 
-    trained, told = load(run, model), Reading(**reading_of(given))
-    beside: dict[str, Any] = {"with_inputs": with_inputs, "id": id_columns}
+    trained = load(run, given["model"])
+    options: dict[str, Any] = {
+        "parameters": given["parameters"],
+        "reading": Reading(**reading_of(given)),
+        "with_inputs": given["with_inputs"],
+        "id": given["id_columns"],
+    }
     prediction: Prediction | Ranking
     if isinstance(trained.model, Pairwise):
-        prediction = rank(trained, data, parameters=parameters, reading=told, **beside)
+        prediction = rank(trained, data, **options)
     else:
-        prediction = predict(trained, data, parameters, skip_bad, told, **beside)
+        prediction = predict(trained, data, skip_bad=given["skip_bad"], **options)
     if not quiet:
         for note in prediction.notes:
             say_note(note)
@@ -102,7 +94,6 @@ def command(
 
 
 def _accuracy(prediction: Prediction, accuracy: float) -> str:
-    """The accuracy, and how many of the rows it says little about."""
     labeled = 0 if prediction.truth is None else int((prediction.truth >= 0).sum())
     words = f"Accuracy {accuracy:.3f} on {labeled:,} labeled rows"
     overlap = prediction.overlap
@@ -114,7 +105,6 @@ def _accuracy(prediction: Prediction, accuracy: float) -> str:
 
 
 def _print(prediction: Prediction | Ranking, guard_formulas: bool) -> None:
-    """The predictions as CSV on standard output."""
     import io
 
     from epochal.runs.csv_file import write_csv

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 _QUIET_SECONDS, _PLAIN_SECONDS = 1.0, 5.0
-"""Nothing is said before the first; in a pipe lines are so far apart."""
+"""Nothing is printed before the first; in a pipe lines are so far apart."""
 
 
 def reading_progress(quiet: bool) -> Callable[[str, int, int], None] | None:
@@ -15,25 +15,25 @@ def reading_progress(quiet: bool) -> Callable[[str, int, int], None] | None:
     if quiet:
         return None
     begin: dict[str, float] = {}
-    said: dict[str, float] = {}
+    printed: dict[str, float] = {}
     stream = sys.stderr
 
-    def told(what: str, done: int, total: int) -> None:
+    def report(what: str, done: int, total: int) -> None:
         now = time.monotonic()
         first = begin.setdefault(what, now)
         live, ended = stream.isatty(), done >= total
-        if ended and live and what in said:
+        if ended and live and what in printed:
             stream.write("\r\x1b[K")
         apart = 0.1 if live else _PLAIN_SECONDS
-        if ended or now - first < _QUIET_SECONDS or now - said.get(what, 0.0) < apart:
+        if ended or now - first < _QUIET_SECONDS or now - printed.get(what, 0.0) < apart:
             return
-        said[what] = now
+        printed[what] = now
         stream.write(
             ("\r" if live else "") + _line(what, done, total, now - first) + ("\x1b[K" if live else "\n")
         )
         stream.flush()
 
-    return told
+    return report
 
 
 def _line(what: str, done: int, total: int, seconds: float) -> str:

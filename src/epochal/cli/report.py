@@ -9,9 +9,8 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.files import check_new_file, replacing
-from epochal.cli.interrupts import unwinding
 from epochal.cli.say import say
-from epochal.errors import Refusal, reason
+from epochal.errors import Refusal
 
 if TYPE_CHECKING:
     from epochal.runs.choices import ChoiceFolder
@@ -42,11 +41,8 @@ def command(run: Path, out: Path | None, show: bool) -> None:
     if choice is None:
         record = load_record(run)
         check_new_file(path, force=True)
-        try:
-            with unwinding():
-                record.report(path)
-        except OSError as error:
-            raise Refusal(f'"{path}" can\'t be written: {reason(error)}; nothing was written.') from error
+        with replacing(path) as partial:
+            record.report(partial)
         say(f"wrote {path}")
     else:
         _page_of(choice, path)
@@ -57,7 +53,6 @@ def command(run: Path, out: Path | None, show: bool) -> None:
 
 
 def _page_of(choice: ChoiceFolder, path: Path) -> None:
-    """Say where the page about a comparison or an advice is, or copy it."""
     page = choice.folder / PAGE
     if choice.result is None or not page.is_file():
         if choice.result is None:

@@ -14,9 +14,8 @@ from epochal.cli.hosts import join_others
 from epochal.cli.kinds import PATH
 from epochal.cli.options import Sections, Text, but, flags
 from epochal.cli.reading import reading_progress
-from epochal.cli.running import exit_status, last_words, watched
 from epochal.cli.say import say, say_document
-from epochal.cli.train import own_model, result
+from epochal.cli.train import exit_status, last_words, own_model, result, watched
 from epochal.settings.kinds import WORD
 from epochal.settings.option import Option
 
@@ -82,10 +81,7 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
         )
     if isinstance(found, Run):
         if leads:
-            say(
-                f"{run} has ended {found.ending}. {_further(found)}",
-                err=as_json or quiet,
-            )
+            say(f"{run} has ended {found.ending}. {_further(found)}", err=as_json or quiet)
         ended = found
     else:
         ended = watched(found, control, Screen(quiet=quiet or not leads, to_stderr=as_json))

@@ -60,7 +60,6 @@ def _table(entries: Sequence[Entry]) -> list[str]:
 
 
 def _record(entry: Entry, width: int) -> list[str]:
-    """What the table says of an entry, in two lines or more."""
     run, date, data, batch, epochs, repeats, figure, verdict = entry.cells()
     parts = (("batch ", batch), ("epochs ", epochs), ("repeats ", repeats))
     counts = ", ".join(f"{name}{value}" for name, value in parts if value)

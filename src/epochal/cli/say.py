@@ -7,7 +7,6 @@ is written unchanged unless to a terminal.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 import textwrap
@@ -47,7 +46,6 @@ def say_document(value: Any) -> None:
 
 
 def _spoken(value: Any, sentences: bool = False) -> Any:
-    """The document with its sentences as the command line says them."""
     if isinstance(value, Mapping):
         return {name: _spoken(one, sentences or name in _SENTENCES) for name, one in value.items()}
     if sentences and isinstance(value, list | tuple):
@@ -62,12 +60,9 @@ def document(value: Any) -> str:
     '{"é": "\\u009b2J"}'
     """
     text = json.dumps(value, ensure_ascii=False)
-    steering = {sign for sign in set(text) if printable(sign) != sign}
-    return re.sub("[" + "".join(map(re.escape, steering)) + "]", _escaped, text) if steering else text
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+    return text.translate(
+        {sign: f"\\u{sign:04x}" for sign in map(ord, set(text)) if printable(chr(sign)) != chr(sign)}
+    )
 
 
 def say_data(content: bytes) -> None:

@@ -6,10 +6,12 @@ On a terminal one live line: epoch, losses, rate and remaining time. In a pipe a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
@@ -20,34 +22,60 @@ from epochal.training.progress.status import Status
 from epochal.training.progress.terminal import PLAIN_SECONDS, live, plain_console, section
 
 if TYPE_CHECKING:
+    from epochal.choose.progress import Pace
     from epochal.training.loop import Control
     from epochal.training.prepared import Prepared
 
 
-class Screen:
-    """Shows events; reads them only."""
+class LiveScreen:
+    """A console with a live line of progress on a terminal, and a plain line now and then in a pipe."""
 
-    def __init__(self, quiet: bool, to_stderr: bool) -> None:
+    def __init__(self, quiet: bool, to_stderr: bool, progress: Status | Pace) -> None:
         self.quiet = quiet
-        self.console = plain_console(to_stderr)
+        self.console: Console = plain_console(to_stderr)
         self._live: Live | None = None
-        self._status = Status()
-        self._said = 0.0
-
-    def anything_learned(self) -> bool:
-        """Whether an update has been heard of."""
-        progress = self._status.progress
-        return progress is not None and progress.updates > 0
+        self._progress = progress
+        self._printed = 0.0
 
     @contextmanager
     def watching(self, control: Control) -> Iterator[None]:
-        """Show the live line within; `control` says when the training was asked to end."""
-        self._status.control = control
+        """Show the live line within; `control` says when the work was asked to end."""
+        self._progress.control = control
         if self.quiet or not self.console.is_terminal:
             yield
             return
         with live(self.console, self._render) as self._live:
             yield
+
+    def _print_if_due(self, line: Callable[[], str]) -> None:
+        now = time.monotonic()
+        if not self.quiet and self._live is None and now - self._printed >= PLAIN_SECONDS:
+            self._printed = now
+            self.console.print(Text(f"  {line()}"), soft_wrap=True)
+
+    def _render(self) -> Text:
+        line = self._progress.fitted(self.console.width - 1)
+        return Text(line, no_wrap=True, overflow="ellipsis", end="")
+
+
+def print_places(console: Console, places: Iterable[tuple[str, object]]) -> None:
+    """Print where everything is, by label."""
+    console.print()
+    for label, place in places:
+        console.print(Text(f"{label:<8}", style="bold").append(str(place), style="not bold"), soft_wrap=True)
+
+
+class Screen(LiveScreen):
+    """Shows events; reads them only."""
+
+    def __init__(self, quiet: bool, to_stderr: bool) -> None:
+        self._status = Status()
+        super().__init__(quiet, to_stderr, self._status)
+
+    def anything_learned(self) -> bool:
+        """Whether an update has been heard of."""
+        progress = self._status.progress
+        return progress is not None and progress.updates > 0
 
     def show(self, event: Event) -> None:
         """Take one event."""
@@ -56,9 +84,13 @@ class Screen:
             if not self.quiet:
                 self._start(event.prepared)
         elif isinstance(event, Progressed):
-            self._now_and_then()
+            if self._status.evaluated:
+                self._print_if_due(partial(self._status.line, long=True))
         elif isinstance(event, Resumed) and not self.quiet:
-            section(self.console, "Resumed", _resumed(event), min(100, self.console.width))
+            begun = f"from a checkpoint, {event.updates:,} updates over all repeats"
+            if not event.updates:
+                begun = "it was ended before its first checkpoint: from the beginning"
+            section(self.console, "Resumed", [begun, *event.notes], min(100, self.console.width))
         elif isinstance(event, Unsaved):
             self._warn(f"not kept: {event.reason}; the training goes on and tries again")
         elif isinstance(event, Noted):
@@ -66,14 +98,6 @@ class Screen:
 
     def _warn(self, words: str) -> None:
         plain_console(to_stderr=True).print(Text(f"epochal: {spoken(words)}"), soft_wrap=True)
-
-    def _now_and_then(self) -> None:
-        """A plain line, where there is no live one."""
-        now = time.monotonic()
-        due = now - self._said >= PLAIN_SECONDS and self._status.evaluated
-        if due and not self.quiet and self._live is None:
-            self._said = now
-            self.console.print(Text("  " + self._status.line(long=True)), soft_wrap=True)
 
     def _start(self, prepared: Prepared) -> None:
         width = min(100, self.console.width)
@@ -84,13 +108,3 @@ class Screen:
         )
         for number, (title, lines) in enumerate(sections):
             section(self.console, title, lines, width, apart=number > 0)
-
-    def _render(self) -> Text:
-        line = self._status.fitted(self.console.width - 1)
-        return Text(line, no_wrap=True, overflow="ellipsis", end="")
-
-
-def _resumed(event: Resumed) -> list[str]:
-    if not event.updates:
-        return ["it was ended before its first checkpoint: from the beginning", *event.notes]
-    return [f"from a checkpoint, {event.updates:,} updates over all repeats", *event.notes]

@@ -45,11 +45,11 @@ def command(
 
     Nothing of this was stored: the plan is a pure function of the run's seed.
     """
-    asked = [sample is not None, update is not None, audit]
-    if sum(asked) != 1:
+    requests = [sample is not None, update is not None, audit]
+    if sum(requests) != 1:
         raise Refusal(
             "trace needs one of --sample ROW, --update U and --audit; got "
-            + ("none." if not any(asked) else "several.")
+            + ("none." if not any(requests) else "several.")
         )
     if epochs is not None and not audit:
         raise Refusal("--epochs goes with --audit; leave it out, or name one epoch with --epoch.")

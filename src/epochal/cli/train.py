@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from epochal.cli import interrupts
 from epochal.cli.arguments import saving, trained
 from epochal.cli.command import Command
 from epochal.cli.data import load_data
@@ -19,9 +22,10 @@ from epochal.cli.flags import TRAIN
 from epochal.cli.hosts import join_others, same_folder
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
-from epochal.cli.running import exit_status, last_words, watched
-from epochal.cli.say import say_document, say_note
-from epochal.errors import Refusal
+from epochal.cli.say import say, say_document, say_note
+from epochal.common.metric_names import label_of
+from epochal.errors import Refusal, SaveFailed
+from epochal.training.events import Event, RunEnded
 
 if TYPE_CHECKING:
     from epochal.cli.screen import Screen
@@ -70,31 +74,22 @@ def command(
 
 def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> tuple[Run, Path]:
     """Train as these options say and show it; the run is in its folder."""
-    control, events = _prepare(source, given, folder, screen.quiet)
-    return watched(events, control, screen), folder
-
-
-def _prepare(source: str, given: dict[str, Any], folder: Path, quiet: bool) -> tuple[Control, Events]:
-    """Read the data and settle everything; what cannot work is refused here."""
     from epochal.runs.home import RunFolder
     from epochal.training.loop import Control
     from epochal.training.train import train
 
-    dataset = load_data(source, given, quiet)
+    dataset = load_data(source, given, screen.quiet)
     for note in dataset.noticed:
-        if quiet and " is the target; " in note:  # rows that were left out: no result goes without that
+        if (
+            screen.quiet and " is the target; " in note
+        ):  # rows that were left out: no result goes without that
             say_note(note)
     control = Control()
     out = RunFolder(folder, report=not given["no_report"], **saving(given))
     with own_model(given["model"]):
-        return control, train(
-            model(given, dataset),
-            dataset,
-            control=control,
-            out=out,
-            ray=given["ray"],
-            **trained(given),
-        )
+        network, ray = model(given, dataset), given["ray"]
+        events = train(network, dataset, control=control, out=out, ray=ray, **trained(given))
+    return watched(events, control, screen), folder
 
 
 @contextmanager
@@ -114,7 +109,7 @@ def result(run: Run, path: Path) -> dict[str, Any]:
     """What --json prints."""
     from epochal.data.records import plain
 
-    document: dict[str, Any] = plain(
+    return plain(
         {
             "run": str(path),
             "plan": run.plan.to_dict(),
@@ -147,7 +142,6 @@ def result(run: Run, path: Path) -> dict[str, Any]:
             "failed": run.failed,
         }
     )
-    return document
 
 
 def folder_name(source: str) -> str:
@@ -159,9 +153,66 @@ def folder_name(source: str) -> str:
 def new_folder(source: str) -> Path:
     """A run folder of its own in runs/, named after the data and the time."""
     safe, stamp = folder_name(source), datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    path = Path("runs") / f"{safe}-{stamp}"
-    count = 2
-    while path.exists():
-        path = Path("runs") / f"{safe}-{stamp}-{count}"
-        count += 1
-    return path
+    ends = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    paths = (Path("runs") / f"{safe}-{stamp}{end}" for end in ends)
+    return next(path for path in paths if not path.exists())
+
+
+def watched(events: Events, control: Control, screen: Screen) -> Run:
+    """Show a training to its end and say the result; the first signal ends it, the next one leaves.
+
+    Raises:
+        SaveFailed: the run could not be written; its result has been said all the same.
+    """
+    with interrupts.stopping(control, screen.anything_learned):
+        try:
+            ended = shown(events, control, screen)
+            if control.signal:
+                interrupts.heard(control.signal)
+            if not screen.quiet:
+                from epochal.cli.conclusion import conclude
+
+                conclude(screen.console, ended.run, None if ended.unsaved else ended.run.folder)
+        except KeyboardInterrupt:
+            events.abandon()
+            if not screen.anything_learned():
+                raise
+            interrupts.announce()
+            say("epochal: interrupted.", err=True)
+            raise click.exceptions.Exit(interrupts.status()) from None
+    if ended.unsaved:
+        raise SaveFailed(ended.unsaved)
+    return ended.run
+
+
+def shown(events: Iterable[Event], control: Control, screen: Screen) -> RunEnded:
+    """Show all events; the last one is returned."""
+    with screen.watching(control):
+        for event in events:
+            screen.show(event)
+            if isinstance(event, RunEnded):
+                return event
+    raise AssertionError("a training ends with RunEnded")
+
+
+def last_words(run: Run, path: Path, *, quiet: bool, as_json: bool) -> None:
+    """The last words: the result in a line if nothing else was said, and how to go on."""
+    if quiet and not as_json:
+        headline = run.headline
+        say(f"{path}" + (f"  {label_of(headline[0])} {headline[1]}" if headline is not None else ""))
+    if run.failed:
+        say(f"epochal: {run.failed}. What was learned before is kept.", err=True)
+    if run.interrupted or run.failed:
+        say(f"epochal: to go on: epochal resume {shlex.quote(str(path))}{_named_again(run)}", err=True)
+
+
+def _named_again(run: Run) -> str:
+    """What is to be said of a model of the user's own, which nothing imports unless it is named."""
+    described: dict[str, Any] = getattr(run.model, "to_dict", dict)()
+    own = described.get("of", described)  # the network that ranks a pair by its two
+    return f" --model {shlex.quote(own['path'])}" if own.get("kind") == "import" else ""
+
+
+def exit_status(run: Run) -> int:
+    """Of a training that has ended."""
+    return interrupts.status() if run.interrupted else 1 if run.failed else 0

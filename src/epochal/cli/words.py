@@ -14,6 +14,7 @@ from epochal.cli.interrupts import stopping
 from epochal.cli.kinds import PATH, TEXTS
 from epochal.cli.options import DATA, Sections, but, flags
 from epochal.cli.say import say, say_document
+from epochal.cli.train import shown
 from epochal.settings.kinds import FLAG, bounded, whole
 from epochal.settings.option import Option
 
@@ -56,17 +57,7 @@ _OPTIONS: Sections = {
 @click.argument("corpus", type=DATA)
 @flags(_OPTIONS)
 @click.pass_context
-def command(
-    ctx: click.Context,
-    /,
-    corpus: str,
-    out: Path,
-    force: bool,
-    nearest: tuple[str, ...],
-    as_json: bool,
-    quiet: bool,
-    **given: Any,
-) -> None:
+def command(ctx: click.Context, /, corpus: str, out: Path, as_json: bool, quiet: bool, **given: Any) -> None:
     """Learn a vector for each word of CORPUS, a text in UTF-8 with a sentence a line.
 
     Skip-gram with negative sampling: a sample is a pair of a word and another within its window.
@@ -74,14 +65,14 @@ def command(
     \b
     epochal words corpus.txt --out vectors.txt --dimensions 50 --nearest king
     """
-    check_new_file(out, force)
+    check_new_file(out, given["force"])
     from epochal.cli.screen import Screen
 
     screen = Screen(quiet=quiet, to_stderr=as_json)
-    vectors = _learn(corpus, nearest, given, screen)
+    vectors = _learn(corpus, given, screen)
     with replacing(out) as partial:
         vectors.save(partial)
-    found = {word: vectors.nearest(word, 5) for word in nearest}
+    found = {word: vectors.nearest(word, 5) for word in given["nearest"]}
     assert vectors.run is not None
     if as_json:
         say_document(_document(vectors, out, found))
@@ -89,35 +80,31 @@ def command(
         say(str(out))
     else:
         screen.console.print()
-        for word, near in found.items():
-            said = f"near {word}: " + ", ".join(f"{one} {cosine:.2f}" for one, cosine in near)
-            screen.console.print(said, soft_wrap=True)
-        said = f"wrote {len(vectors):,} words × {vectors.dimensions:,} dimensions to {out}"
-        screen.console.print(said, soft_wrap=True)
-        screen.console.print(f"stopped: {vectors.run.outcomes[0].stopped}", soft_wrap=True)
+        lines = [
+            f"near {word}: " + ", ".join(f"{one} {cosine:.2f}" for one, cosine in near)
+            for word, near in found.items()
+        ]
+        lines.append(f"wrote {len(vectors):,} words × {vectors.dimensions:,} dimensions to {out}")
+        lines.append(f"stopped: {vectors.run.outcomes[0].stopped}")
+        screen.console.print("\n".join(lines), soft_wrap=True)
     ctx.exit(130 if vectors.run.interrupted else 0)
 
 
-def _learn(corpus: str, asked: tuple[str, ...], given: dict[str, Any], screen: Screen) -> WordVectors:
+def _learn(corpus: str, given: dict[str, Any], screen: Screen) -> WordVectors:
     from epochal.applications.word_vectors.corpus import check_word
     from epochal.applications.word_vectors.learn import Learning
-    from epochal.training.events import RunEnded
     from epochal.training.loop import Control
     from epochal.training.train import train
 
     text = ("dimensions", "window", "negatives", "min_count", "subsample", "batch_size", "seed")
     learning = Learning.of(corpus, lowercase=not given["keep_case"], **{name: given[name] for name in text})
-    for word in asked:
+    for word in given["nearest"]:
         check_word(word, learning.corpus.words)
     taken = ("epochs", "optimizer", "learning_rate", "order", "remainder")
     options, control = learning.options(**{name: given[name] for name in taken}), Control()
     events = train(learning.model, learning.dataset, control=control, **options)
-    with stopping(control, screen.anything_learned), screen.watching(control):
-        for event in events:
-            screen.show(event)
-            if isinstance(event, RunEnded):
-                return learning.vectors(event.run)
-    raise AssertionError("a training ends with RunEnded")
+    with stopping(control, screen.anything_learned):
+        return learning.vectors(shown(events, control, screen).run)
 
 
 def _document(
@@ -127,7 +114,7 @@ def _document(
 
     run = vectors.run
     assert run is not None
-    document: dict[str, object] = plain(
+    return plain(
         {
             "out": str(out),
             "words": len(vectors),
@@ -142,4 +129,3 @@ def _document(
             "interrupted": run.interrupted,
         }
     )
-    return document

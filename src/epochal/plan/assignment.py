@@ -14,11 +14,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from epochal.plan.remainder import Segments
-
-Int64s = npt.NDArray[np.int64]
+from epochal.plan.permutation import Int64s
+from epochal.plan.walk import Segments
 
 
 class Assignment(NamedTuple):

@@ -68,10 +68,7 @@ class Audit:
 
 
 def audit(
-    plan: Batches,
-    labels: npt.ArrayLike | None = None,
-    epochs: int | None = None,
-    names: Sequence[str] = (),
+    plan: Batches, labels: npt.ArrayLike | None = None, epochs: int | None = None, names: Sequence[str] = ()
 ) -> Audit:
     """Count batches, classes and uses of samples over the first epochs of a plan.
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,8 +12,8 @@ from epochal.errors import Refusal
 from epochal.plan.classwise import CLASSES, Classwise, numbers_of
 from epochal.plan.draws import turns_of
 from epochal.plan.family import Family, RoundKeys, bits_of, laid, member_words, round_keys, table
-from epochal.plan.order import NOTHING, Arrays, Int64s
-from epochal.plan.permutation import WhileLoop, python_while
+from epochal.plan.order import Arrays, Backend, Inputs
+from epochal.plan.permutation import Int64s, WhileLoop
 from epochal.plan.threefry import Array, Purpose
 
 
@@ -41,10 +39,11 @@ class Balanced(Classwise):
     name: ClassVar[str] = "balanced"
     once: ClassVar[bool] = False
     _purpose: ClassVar[Purpose] = Purpose.BALANCED
+    _remedy: ClassVar[str] = "the class of each sample: Balanced(labels)"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "length", turns_of(self.length, "length of an epoch"))
+        object.__setattr__(self, "length", turns_of(self.length))
 
     @property
     def words(self) -> str:
@@ -74,7 +73,7 @@ class Balanced(Classwise):
     @property
     def _totals(self) -> Int64s:
         classes = len(self._counts)
-        return np.full(classes, self.turns(len(self._labels)) // classes)
+        return np.full(classes, self.turns(len(self._values)) // classes)
 
     @cached_property
     def _stride(self) -> Int64s:
@@ -87,7 +86,7 @@ class Balanced(Classwise):
 
     def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
         found = []
-        each = self._labels[values]
+        each = self._values[values]
         for of, rank in zip(each.tolist(), self._rank[values].tolist(), strict=True):
             size, begin = int(self._counts[of]), epoch * int(self._stride[of])
             laps = np.arange(begin // size, (begin + int(self._totals[of]) - 1) // size + 1, dtype=np.int64)
@@ -124,25 +123,16 @@ class Balanced(Classwise):
             "sorted": self._sorted.astype(np.int32),
         }
 
-    def table(
-        self,
-        seed_words: Array,
-        epoch: Array,
-        samples: int,
-        xp: ModuleType = np,
-        while_loop: WhileLoop = python_while,
-        arrays: Mapping[str, Array] = NOTHING,
-    ) -> Array:
-        arrays = arrays or self.arrays
-        epoch = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
+    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+        xp = on.xp
         keys = round_keys(seed_words, self._purpose, samples)
         count = xp.maximum(arrays["count"], np.uint32(1))
-        lap, offset = _product_divided(epoch, arrays["stride"], count, while_loop)
+        lap, offset = _product_divided(epoch, arrays["stride"], count, on.while_loop)
         # Number 0 is padding: its pass is the epoch.
         take = partial(xp.take, mode="clip")
         turn = take(xp.concatenate([epoch, lap]), arrays["kind"]) + arrays["lap"]
-        images = table(keys, member_words(keys, arrays["number"], turn), arrays, xp, while_loop)
-        place = self._places(keys, epoch, images, xp, while_loop)
+        images = table(keys, member_words(keys, arrays["number"], turn), arrays, on)
+        place = self._places(keys, epoch, images, on)
         of = take(arrays["dealt"], place)
         at = take(arrays["turn"], place) + take(offset, of)
         size, width = take(count, of), take(arrays["width"], of)

@@ -63,7 +63,7 @@ class Batches(Counts):
             "batch_size": size,
             "epochs": bounded("`epochs`", epochs, 1, _MOST_EPOCHS, epochs_bounds),
             "seed": bounded("`seed`", seed, 0, _MOST_SEED, "between 0 and 2^64 - 1"),
-            "order": order.within(policy.segments(turns, int(size))),
+            "order": order.within(policy(turns, int(size)).segments()),
             "remainder": policy.name,
             "updates_per_epoch": updates_per_epoch
             if updates_per_epoch is None
@@ -204,12 +204,11 @@ class Batches(Counts):
             return "none: every batch is full"
         if self.batch_schedule is not None:
             return _OUTCOMES[self.remainder]
-        return REMAINDERS[self.remainder].outcome(self.turns, int(self.batch_size), self.order.fixed)
+        return REMAINDERS[self.remainder](self.turns, int(self.batch_size)).outcome
 
     # Inside ------------------------------------------------------------------------------------------------
 
     def _check_pace(self, order: Order) -> None:
-        """Refuse options that conflict with a batch schedule or `updates_per_epoch`."""
         if self.batch_schedule is not None:
             if self.remainder == "carry":
                 raise Refusal(

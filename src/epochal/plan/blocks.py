@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, ClassVar
@@ -13,13 +11,14 @@ import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan import permutation
-from epochal.plan.order import NOTHING, Int64s, Order
-from epochal.plan.permutation import WhileLoop, python_while
+from epochal.plan.order import Backend, BuiltIn, Inputs
+from epochal.plan.permutation import Int64s
+from epochal.plan.sizes import whole
 from epochal.plan.threefry import Array
 
 
 @dataclass(frozen=True)
-class Blocks(Order):
+class Blocks(BuiltIn):
     """Blocks of consecutive samples stay together and in order; the blocks are shuffled in every epoch.
 
     The sequence is that of `Shuffle` for as many samples as there are blocks. The last block is shorter where
@@ -38,15 +37,10 @@ class Blocks(Order):
     fixed: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.length is None:
-            return
-        try:
-            whole = None if isinstance(self.length, bool) else operator.index(self.length)
-        except TypeError:
-            whole = None
-        if whole is None or whole < 1:
+        length = whole(self.length)
+        if self.length is not None and (length is None or length < 1):
             raise Refusal(f"`block_length` must be a whole number, at least 1; got {self.length!r}.")
-        object.__setattr__(self, "length", whole)
+        object.__setattr__(self, "length", length)
 
     @property
     def words(self) -> str:
@@ -79,28 +73,19 @@ class Blocks(Order):
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         blocks = _Blocks(samples, self._length)
         place, within = blocks.place(np.array(positions, np.int64, ndmin=1), blocks.short_place(seed, epoch))
-        found: Int64s = permutation.permute(seed, epoch, blocks.count, place) * self._length + within
-        return found
+        return permutation.permute(seed, epoch, blocks.count, place) * self._length + within
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
         blocks = _Blocks(samples, self._length)
         block, within = np.divmod(np.array(values, np.int64, ndmin=1), self._length)
         place = permutation.inverse(seed, epoch, blocks.count, block)
         after = place > blocks.short_place(seed, epoch)
-        found: Int64s = place * self._length + within - np.where(after, blocks.missing, 0)
-        return found
+        return place * self._length + within - np.where(after, blocks.missing, 0)
 
-    def table(
-        self,
-        seed_words: Array,
-        epoch: Array,
-        samples: int,
-        xp: ModuleType = np,
-        while_loop: WhileLoop = python_while,
-        arrays: Mapping[str, Array] = NOTHING,
-    ) -> Array:
+    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+        xp = on.xp
         blocks = _Blocks(samples, self._length)
-        sequence = permutation.table(seed_words, epoch, blocks.count, xp, while_loop)
+        sequence = permutation.table(seed_words, epoch, blocks.count, *on)
         short = xp.argmax(sequence == blocks.count - 1).astype(xp.int32)
         place, within = blocks.place(xp.arange(samples, dtype=xp.int32), short, xp)
         return (sequence[place] * np.int32(self._length) + within).astype(xp.int32)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import operator
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from types import ModuleType
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,17 +12,18 @@ import numpy.typing as npt
 from epochal.errors import Refusal
 from epochal.plan import permutation
 from epochal.plan.column import Column
-from epochal.plan.order import NOTHING, Arrays, Int64s, Order
-from epochal.plan.permutation import WhileLoop, python_while
-from epochal.plan.remainder import Segments
+from epochal.plan.order import Arrays, Backend, Inputs, PerSample
+from epochal.plan.permutation import Int64s
+from epochal.plan.sizes import whole
 from epochal.plan.threefry import Array, threefry2x32, words
+from epochal.plan.walk import Segments
 
 _BATCHES = np.uint32(0x80000042)
 """Separates the stream that shuffles the batches from that of the samples."""
 
 
 @dataclass(frozen=True)
-class Buckets(Order):
+class Buckets(PerSample):
     """Batches of samples of similar length, such as texts, shuffled anew in every epoch.
 
     In every epoch the samples are shuffled (as by `Shuffle`) and then sorted by bucket, keeping that order
@@ -56,19 +53,16 @@ class Buckets(Order):
     name: ClassVar[str] = "buckets"
     fixed: ClassVar[bool] = False
     needs: ClassVar[str] = "lengths"
+    _field, _value = "lengths", "length"
+    _remedy: ClassVar[str] = "the length of each sample: Buckets().bind(lengths)"
 
     def __post_init__(self) -> None:
-        try:
-            count = 0 if isinstance(self.count, bool) else operator.index(self.count)
-        except TypeError:
-            count = 0
+        count = whole(self.count) or 0
         if count < 1:
             raise Refusal(f"count must be a whole number of buckets, at least 1; got {self.count!r}.")
+        super().__post_init__()
         edges = tuple(int(edge) for edge in self.edges)
-        lengths = self.lengths
-        if lengths is not None and not isinstance(lengths, Column):
-            lengths = Column(np.asarray(lengths, np.int64).reshape(-1))
-        known = np.empty(0, np.int64) if lengths is None else lengths.values
+        known = np.empty(0, np.int64) if self.values is None else self.values
         if len(known) and not edges:
             at = [100 * (bucket + 1) / count for bucket in range(count)]
             found = np.percentile(np.maximum(known, 1), at, method="inverted_cdf")
@@ -80,17 +74,17 @@ class Buckets(Order):
             raise Refusal(
                 f"lengths must be between 0 and {edges[-1]} (the last edge); got {least} to {most}."
             )
-        for name, value in (("count", count), ("edges", edges), ("lengths", lengths)):
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "count", count)
+        object.__setattr__(self, "edges", edges)
+
+    @staticmethod
+    def _read(values: npt.ArrayLike) -> Int64s:
+        return np.asarray(values, np.int64).reshape(-1)
 
     @property
     def words(self) -> str:
         shown = ", ".join(map(str, self.edges))
         return f"samples of like length together (up to {shown}), batches shuffled in every epoch"
-
-    @property
-    def lacks(self) -> str:
-        return "the length of each sample: Buckets().bind(lengths)" if self.lengths is None else ""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -101,20 +95,8 @@ class Buckets(Order):
         return replace(self, lengths=values, size=0)
 
     @property
-    def values(self) -> npt.NDArray[Any] | None:
-        return None if self.lengths is None else self._lengths
-
-    @property
     def trims(self) -> tuple[int, ...]:
         return self.edges
-
-    def check(self, samples: int) -> None:
-        super().check(samples)
-        if len(self._lengths) != samples:
-            raise Refusal(
-                f'order "buckets" must have a length for each of the {samples:,} samples; '
-                f"got {len(self._lengths):,}."
-            )
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
         if remainder not in ("keep", "drop"):
@@ -123,18 +105,9 @@ class Buckets(Order):
     def within(self, segments: Segments) -> Buckets:
         return replace(self, size=segments[0][1])
 
-    @property
-    def form(self) -> Buckets:
-        return replace(self, lengths=None)
-
-    @property
-    def _lengths(self) -> Int64s:
-        assert isinstance(self.lengths, Column)
-        return self.lengths.values
-
     @cached_property
     def _buckets(self) -> npt.NDArray[np.int32]:
-        return np.searchsorted(self.edges, self._lengths).astype(np.int32)
+        return np.searchsorted(self.edges, self._values).astype(np.int32)
 
     @property
     def arrays(self) -> Arrays:
@@ -142,30 +115,21 @@ class Buckets(Order):
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         """See `Order`; computes a whole epoch, since a position depends on all lengths."""
-        found: Int64s = _epoch(self, seed, epoch)[0][np.array(positions, np.int64, ndmin=1)]
-        return found
+        return _epoch(self, seed, epoch)[0][np.array(positions, np.int64, ndmin=1)]
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        found: Int64s = _epoch(self, seed, epoch)[1][np.array(values, np.int64, ndmin=1)]
-        return found
+        return _epoch(self, seed, epoch)[1][np.array(values, np.int64, ndmin=1)]
 
-    def table(
-        self,
-        seed_words: Array,
-        epoch: Array,
-        samples: int,
-        xp: ModuleType = np,
-        while_loop: WhileLoop = python_while,
-        arrays: Mapping[str, Array] = NOTHING,
-    ) -> Array:
-        shuffled = permutation.table(seed_words, epoch, samples, xp, while_loop)
+    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+        xp = on.xp
+        shuffled = permutation.table(seed_words, epoch, samples, *on)
         alike = shuffled[xp.argsort(arrays["buckets"][shuffled], stable=True)]
         size = self.size
         full, rest = divmod(samples, size)
         zero = seed_words[0:1] ^ seed_words[0:1]
         own = xp.concatenate(threefry2x32((seed_words[0:1], seed_words[1:2]), (zero ^ _BATCHES, zero)))
         # A smaller batch is the last one, wherever it lies in the sorted row.
-        sequence = permutation.table(own, epoch, full + (rest > 0), xp, while_loop)
+        sequence = permutation.table(own, epoch, full + (rest > 0), *on)
         start = sequence * np.int32(size)
         if rest:
             start = xp.where(sequence > sequence[full], start - np.int32(size - rest), start)
@@ -173,7 +137,7 @@ class Buckets(Order):
         return alike[start[position // size] + position % size]
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def _epoch(order: Buckets, seed: int, epoch: int) -> tuple[Int64s, Int64s]:
     """The samples at all positions of an epoch, and the inverse."""
     count = len(order.arrays["buckets"])

@@ -8,11 +8,9 @@ They differ in how often a class is used: once per sample (`Stratified`), or equ
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from types import ModuleType
-from typing import Any, ClassVar, Self
+from functools import cached_property, partial
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,28 +18,18 @@ import numpy.typing as npt
 from epochal.errors import Refusal
 from epochal.plan.assignment import Assignment, assign, whole
 from epochal.plan.column import Column, identified
-from epochal.plan.family import (
-    FEW_ROUNDS,
-    Family,
-    RoundKeys,
-    laid,
-    member_words,
-    round_keys,
-    rows,
-    seed_keys,
-    table,
-)
-from epochal.plan.order import NOTHING, Arrays, Int64s, Order
-from epochal.plan.permutation import WhileLoop, python_while
-from epochal.plan.remainder import Segments
-from epochal.plan.threefry import Array, Purpose
+from epochal.plan.family import FEW_ROUNDS, Family, RoundKeys, laid, member_words, round_keys, rows, table
+from epochal.plan.order import Arrays, Backend, ById, Inputs
+from epochal.plan.permutation import Int64s
+from epochal.plan.threefry import Array, Purpose, words
+from epochal.plan.walk import Segments
 
 _BATCHES, _SLOTS, CLASSES = 0, 2**10, 2**31
 """Member numbers in a family: a segment's batches, a batch's slots, a class's samples."""
 
 
 @dataclass(frozen=True)
-class Classwise(Order):
+class Classwise(ById):
     """Base of stratified and balanced orders: `labels` are class ids, `cuts` the batches of an epoch."""
 
     labels: npt.ArrayLike | Column | None = None
@@ -52,29 +40,24 @@ class Classwise(Order):
     fixed: ClassVar[bool] = False
     needs: ClassVar[str] = "classes"
     _purpose: ClassVar[Purpose]
+    _field, _value = "labels", "label"
 
-    def __post_init__(self) -> None:
-        if self.labels is not None and not isinstance(self.labels, Column):
-            object.__setattr__(self, "labels", Column(_classes(self.labels)))
-
-    @property
-    def lacks(self) -> str:
-        return f"the class of each sample: {type(self).__name__}(labels)" if self.labels is None else ""
-
-    @property
-    def values(self) -> npt.NDArray[Any] | None:
-        return None if self.labels is None else self._labels
+    @staticmethod
+    def _read(values: npt.ArrayLike) -> Int64s:
+        array = np.asarray(values)
+        if (
+            array.dtype.kind == "f"
+            and len(array)
+            and not (np.isnan(array) | (array == np.floor(array))).all()
+        ):
+            raise Refusal(
+                f"labels must be classes; got numbers such as {array[array != np.floor(array)][0]:g}. "
+                "Use another order, or bins of them."
+            )
+        return identified(array, "labels")
 
     def bind(self, values: npt.ArrayLike) -> Self:
         return replace(self, labels=values, cuts=(), used=0)
-
-    def check(self, samples: int) -> None:
-        super().check(samples)
-        if len(self._labels) != samples:
-            raise Refusal(
-                f'order "{self.name}" must have a label for each of the {samples:,} samples; '
-                f"got {len(self._labels):,}."
-            )
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
         if remainder == "carry":
@@ -85,33 +68,13 @@ class Classwise(Order):
 
     def within(self, segments: Segments) -> Self:
         used = sum(count * size for count, size in segments)
-        return replace(self, cuts=whole(segments, self.turns(len(self._labels))), used=used)
+        return replace(self, cuts=whole(segments, self.turns(len(self._values))), used=used)
 
     # What the samples say ----------------------------------------------------------------------------------
 
-    @property
-    def _labels(self) -> Int64s:
-        assert isinstance(self.labels, Column)
-        return self.labels.values
-
-    @cached_property
-    def _counts(self) -> Int64s:
-        return np.bincount(self._labels).astype(np.int64)
-
-    @cached_property
-    def _sorted(self) -> Int64s:
-        """The samples, class after class."""
-        return np.argsort(self._labels, kind="stable").astype(np.int64)
-
-    @cached_property
-    def _first(self) -> Int64s:
-        """Where each class begins in `_sorted`."""
-        return np.cumsum(self._counts) - self._counts
-
     @cached_property
     def _rank(self) -> Int64s:
-        """The index of each sample within its class."""
-        rank = np.empty(len(self._labels), np.int64)
+        rank = np.empty(len(self._values), np.int64)
         rank[self._sorted] = np.arange(len(rank)) - np.repeat(self._first, self._counts)
         return rank
 
@@ -136,7 +99,7 @@ class Classwise(Order):
     # Random access -----------------------------------------------------------------------------------------
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        keys = seed_keys(seed, self._purpose, samples)
+        keys = round_keys(words(seed), self._purpose, samples)
         at = np.array(positions, np.int64, ndmin=1)
         segment, batch, slot, number = self._cut(at)
         counts, sizes, begins = self._cut_arrays
@@ -149,12 +112,11 @@ class Classwise(Order):
         return self._sorted[self._first[of] + one]
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        keys = seed_keys(seed, self._purpose, samples)
+        keys = round_keys(words(seed), self._purpose, samples)
         owner, of, turn = self._turns_of(keys, epoch, np.array(values, np.int64, ndmin=1))
         place = self._place[(np.cumsum(self._totals) - self._totals)[of] + turn]
         counts, sizes, begins = self._cut_arrays
-        segment = np.searchsorted(begins, place, side="right") - 1
-        moved_batch, moved_slot = np.divmod(place - begins[segment], sizes[segment])
+        segment, moved_batch, moved_slot, _ = self._cut(place)
         batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).inverse(moved_batch)
         number = (np.cumsum(counts) - counts)[segment] + batch
         slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).inverse(moved_slot)
@@ -184,39 +146,23 @@ class Classwise(Order):
 
     # The whole epoch ---------------------------------------------------------------------------------------
 
-    @property
-    def form(self) -> Self:
-        return replace(self, labels=None)
-
-    def _places(
-        self, keys: RoundKeys, epoch: Array, images: Array, xp: ModuleType, while_loop: WhileLoop
-    ) -> Array:
+    def _places(self, keys: RoundKeys, epoch: Array, images: Array, on: Backend) -> Array:
         """The index into `assignment` of each position of the epoch, int32 (turns,).
 
         `epoch` is a uint32 array (1,); the first members of the family of `images` are the batches.
         """
-        found, at, begin, before = [], 0, 0, 0
+        xp, found, at, begin, before = on.xp, [], 0, 0, 0
         for count, size in self.cuts:
             batch = images[at : at + count].astype(xp.int32) - np.int32(at)
             place = np.int32(begin) + batch[:, None] * np.int32(size)
             if size > 1:
                 number = np.arange(_SLOTS + before, _SLOTS + before + count, dtype=np.uint32)
                 own = member_words(keys, number, (number ^ number) + epoch)
-                place = place + rows(keys, own, size, xp, while_loop)
+                place = place + rows(keys, own, size, on)
             found.append(place.reshape(-1))
             at += 1 << max(2, (count - 1).bit_length())
             begin, before = begin + count * size, before + count
         return xp.concatenate(found)
-
-
-def _classes(labels: npt.ArrayLike) -> Int64s:
-    array = np.asarray(labels)
-    if array.dtype.kind == "f" and len(array) and not (np.isnan(array) | (array == np.floor(array))).all():
-        raise Refusal(
-            f"labels must be classes; got numbers such as {array[array != np.floor(array)][0]:g}. "
-            "Use another order, or bins of them."
-        )
-    return identified(array, "labels")
 
 
 @dataclass(frozen=True)
@@ -235,6 +181,7 @@ class Stratified(Classwise):
 
     name: ClassVar[str] = "stratified"
     _purpose: ClassVar[Purpose] = Purpose.STRATIFIED
+    _remedy: ClassVar[str] = "the class of each sample: Stratified(labels)"
 
     @property
     def words(self) -> str:
@@ -256,7 +203,7 @@ class Stratified(Classwise):
         return np.full_like(of, epoch), turn
 
     def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-        of = self._labels[values]
+        of = self._values[values]
         turn = Family.of(keys, CLASSES + of, epoch, self._counts[of]).inverse(self._rank[values])
         return np.arange(len(values)), of, turn
 
@@ -266,30 +213,19 @@ class Stratified(Classwise):
         family, base = laid(np.concatenate([batches, self._counts]))
         own = base[len(batches) :]
         holds = np.zeros(len(family["local"]), np.int32)
-        holds[own[self._labels] + self._rank] = np.arange(len(self._labels))
+        holds[own[self._values] + self._rank] = np.arange(len(self._values))
         return family | {
             "number": numbers_of(len(batches), np.arange(len(self._counts))),
             "dealt": (own[self._assigned.classes] + self._assigned.turns).astype(np.int32),
             "holds": holds,
         }
 
-    def table(
-        self,
-        seed_words: Array,
-        epoch: Array,
-        samples: int,
-        xp: ModuleType = np,
-        while_loop: WhileLoop = python_while,
-        arrays: Mapping[str, Array] = NOTHING,
-    ) -> Array:
-        arrays = arrays or self.arrays
+    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
         keys = round_keys(seed_words, self._purpose, samples)
-        number = arrays["number"]
-        epoch = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
-        own = member_words(keys, number, (number ^ number) + epoch)
-        images = table(keys, own, arrays, xp, while_loop)
-        dealt = xp.take(arrays["dealt"], self._places(keys, epoch, images, xp, while_loop), mode="clip")
-        return xp.take(arrays["holds"], xp.take(images, dealt, mode="clip").astype(xp.int32), mode="clip")
+        number, take = arrays["number"], partial(on.xp.take, mode="clip")
+        images = table(keys, member_words(keys, number, (number ^ number) + epoch), arrays, on)
+        dealt = take(arrays["dealt"], self._places(keys, epoch, images, on))
+        return take(arrays["holds"], take(images, dealt).astype(on.xp.int32))
 
 
 def numbers_of(batches: int, of: Int64s) -> npt.NDArray[np.uint32]:

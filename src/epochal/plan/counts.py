@@ -12,9 +12,10 @@ from functools import cached_property
 from typing import Any, Self
 
 from epochal.plan.order import Order
-from epochal.plan.remainder import REMAINDERS, Segments
+from epochal.plan.phases import walk_of
+from epochal.plan.remainder import REMAINDERS
 from epochal.plan.sizes import BatchSchedule, Full, Scheduled, bounded
-from epochal.plan.walk import Phase, Walk, walk_of
+from epochal.plan.walk import Phase, Segments, Walk
 
 
 @dataclass(frozen=True, init=False, repr=False)

@@ -8,20 +8,19 @@ time.
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from abc import abstractmethod
+from dataclasses import dataclass
 from functools import cached_property
-from types import ModuleType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan.column import Column, missing_in
-from epochal.plan.order import NOTHING, Arrays, Int64s, Order
-from epochal.plan.permutation import WhileLoop, python_while
+from epochal.plan.order import Arrays, Backend, BuiltIn, Inputs, PerSample
+from epochal.plan.permutation import Int64s
+from epochal.plan.sizes import whole
 from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32, words
 
 MOST_DRAWN = 2**32
@@ -30,28 +29,58 @@ MOST_DRAWN = 2**32
 _CHUNK = 2**20
 
 
-def turns_of(value: object, name: str) -> int | None:
-    """A number of turns of an epoch, or None for the default."""
-    if value is None:
-        return None
-    try:
-        whole = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        whole = None
-    if whole is None or not 1 <= whole < 2**62:
-        raise Refusal(f"{name} must be a whole number of turns, at least 1; got {value!r}.")
-    return whole
+def turns_of(length: object) -> int | None:
+    """The number of turns of an epoch, or None for the default."""
+    number = whole(length)
+    if length is not None and (number is None or not 1 <= number < 2**62):
+        raise Refusal(f"length of an epoch must be a whole number of turns, at least 1; got {length!r}.")
+    return number
 
 
-def _found_by_looking(drawn: Callable[[Int64s], Int64s], turns: int, values: npt.ArrayLike) -> Int64s:
-    """The positions of [0, turns) at which each of these samples is drawn, by searching all draws."""
-    wanted = np.array(values, np.int64, ndmin=1)
-    found: list[list[Int64s]] = [[] for _ in wanted]
-    for begin in range(0, turns, _CHUNK):
-        here = drawn(np.arange(begin, min(turns, begin + _CHUNK), dtype=np.int64))
-        for value, parts in zip(wanted, found, strict=True):
-            parts.append(np.flatnonzero(here == value).astype(np.int64) + begin)
-    return np.concatenate([part for parts in found for part in parts] or [np.zeros(0, np.int64)])
+class _Draws(BuiltIn):
+    """Turns that each draw a sample on its own, `length` of them in an epoch: base of both orders."""
+
+    fixed: ClassVar[bool] = False
+    once: ClassVar[bool] = False
+    _purpose: ClassVar[Purpose]
+
+    @property
+    @abstractmethod
+    def length(self) -> int | None: ...
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "length", turns_of(self.length))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {} if self.length is None else {"length": self.length}
+
+    def turns(self, samples: int) -> int:
+        return samples if self.length is None else self.length
+
+    @abstractmethod
+    def _drawn(self, high: Array, low: Array, samples: int) -> Int64s:
+        """The samples that these words of the stream mean."""
+
+    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+        at = np.array(positions, np.int64, ndmin=1)
+        key = stream_key(words(seed), tuple(words(epoch)[:, None]), self._purpose, samples)
+        drawn = threefry2x32(key, ((at >> 32).astype(np.uint32), at.astype(np.uint32)))
+        return self._drawn(*drawn, samples)
+
+    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+        wanted, turns = np.array(values, np.int64, ndmin=1), self.turns(samples)
+        found: list[list[Int64s]] = [[] for _ in wanted]
+        for begin in range(0, turns, _CHUNK):
+            here = self.samples(seed, epoch, samples, np.arange(begin, min(turns, begin + _CHUNK)))
+            for value, parts in zip(wanted, found, strict=True):
+                parts.append(np.flatnonzero(here == value).astype(np.int64) + begin)
+        return np.concatenate([part for parts in found for part in parts] or [np.zeros(0, np.int64)])
+
+    def _stream(self, seed_words: Array, epoch: Array, samples: int, on: Backend) -> tuple[Array, Array]:
+        key = stream_key(seed_words, (epoch ^ epoch, epoch), self._purpose, samples)
+        at = on.xp.arange(self.turns(samples), dtype=on.xp.uint32)
+        return threefry2x32(key, (at ^ at, at))
 
 
 def _halves_product(a: Array, b: int) -> tuple[Array, Array]:
@@ -74,7 +103,7 @@ def _below(high: Array, low: Array, samples: int) -> Array:
 
 
 @dataclass(frozen=True)
-class Replacement(Order):
+class Replacement(_Draws):
     """Uniform draws with replacement: in an epoch some samples are used repeatedly, some not at all.
 
     The draw is the high part of a 64-bit word times the number of samples (Lemire 2019, without rejection),
@@ -90,52 +119,21 @@ class Replacement(Order):
     length: int | None = None
 
     name: ClassVar[str] = "replacement"
-    fixed: ClassVar[bool] = False
-    once: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "length", turns_of(self.length, "length of an epoch"))
+    _purpose: ClassVar[Purpose] = Purpose.REPLACEMENT
 
     @property
     def words(self) -> str:
         return "each turn draws any sample, with replacement"
 
-    @property
-    def options(self) -> dict[str, Any]:
-        return {} if self.length is None else {"length": self.length}
-
     def check(self, samples: int) -> None:
         if samples > MOST_DRAWN:
             raise Refusal(f'samples must be at most 2^32 with order "{self.name}"; got {samples}.')
 
-    def turns(self, samples: int) -> int:
-        return samples if self.length is None else self.length
+    def _drawn(self, high: Array, low: Array, samples: int) -> Int64s:
+        return _below(high, low, samples).astype(np.int64)
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        at = np.array(positions, np.int64, ndmin=1)
-        key = stream_key(words(seed), tuple(words(epoch)[:, None]), Purpose.REPLACEMENT, samples)
-        high, low = threefry2x32(key, ((at >> 32).astype(np.uint32), at.astype(np.uint32)))
-        found: Int64s = _below(high, low, samples).astype(np.int64)
-        return found
-
-    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        return _found_by_looking(
-            lambda at: self.samples(seed, epoch, samples, at), self.turns(samples), values
-        )
-
-    def table(
-        self,
-        seed_words: Array,
-        epoch: Array,
-        samples: int,
-        xp: ModuleType = np,
-        while_loop: WhileLoop = python_while,
-        arrays: Mapping[str, Array] = NOTHING,
-    ) -> Array:
-        low = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
-        key = stream_key(seed_words, (low ^ low, low), Purpose.REPLACEMENT, samples)
-        at = xp.arange(self.turns(samples), dtype=xp.uint32)
-        return _below(*threefry2x32(key, (at ^ at, at)), samples).astype(xp.int32)
+    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+        return _below(*self._stream(seed_words, epoch, samples, on), samples).astype(on.xp.int32)
 
 
 TOTAL = 2**62
@@ -158,17 +156,12 @@ def whole_weights(weights: npt.NDArray[np.float64]) -> Int64s:
     return found
 
 
-def at_most(
-    words_: tuple[Array, ...],
-    columns: tuple[Array, ...],
-    count: int,
-    xp: ModuleType,
-    while_loop: WhileLoop,
-) -> Array:
+def at_most(words_: tuple[Array, ...], columns: tuple[Array, ...], count: int, on: Backend) -> Array:
     """How many of `count` ascending numbers are at most each of these, int32: a binary search.
 
     Both are given in uint32 words, the high one first.
     """
+    xp = on.xp
 
     def next_bit(state: Any) -> Any:
         bit, found = state
@@ -181,12 +174,11 @@ def at_most(
         return bit >> 1, xp.where((next_ <= count) & (lower | equal), next_, found)
 
     state = (xp.asarray(1 << (count.bit_length() - 1), dtype=xp.int32), xp.zeros(words_[0].shape, xp.int32))
-    found: Array = while_loop(lambda state: state[0] > 0, next_bit, state)[1]
-    return found
+    return on.while_loop(lambda state: state[0] > 0, next_bit, state)[1]
 
 
 @dataclass(frozen=True)
-class Weighted(Order):
+class Weighted(_Draws, PerSample):
     """Weighted draws with replacement: probabilities are proportional to the weights.
 
     The weights become whole numbers that add up to 2^62, end to end; a draw is a 62-bit word of the stream,
@@ -205,103 +197,55 @@ class Weighted(Order):
     length: int | None = None
 
     name: ClassVar[str] = "weighted"
-    fixed: ClassVar[bool] = False
-    once: ClassVar[bool] = False
     needs: ClassVar[str] = "weights"
+    _purpose: ClassVar[Purpose] = Purpose.WEIGHTED
+    _field, _value = "weights", "weight"
+    _remedy: ClassVar[str] = "the weight of each sample: Weighted(weights)"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "length", turns_of(self.length, "length of an epoch"))
-        if self.weights is not None and not isinstance(self.weights, Column):
-            object.__setattr__(self, "weights", Column(_weights(self.weights)))
+        _Draws.__post_init__(self)
+        PerSample.__post_init__(self)
 
     @property
     def words(self) -> str:
         return "each turn draws a sample in proportion to its weight, with replacement"
 
-    @property
-    def lacks(self) -> str:
-        return "the weight of each sample: Weighted(weights)" if self.weights is None else ""
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {} if self.length is None else {"length": self.length}
-
-    @property
-    def values(self) -> npt.NDArray[Any] | None:
-        return self.weights.values if isinstance(self.weights, Column) else None
-
-    def bind(self, values: npt.ArrayLike) -> Self:
-        return replace(self, weights=values)
-
     def check(self, samples: int) -> None:
         super().check(samples)
-        assert self.values is not None
-        if len(self.values) != samples:
-            raise Refusal(
-                f'order "{self.name}" must have a weight for each of the {samples:,} samples; '
-                f"got {len(self.values):,}."
-            )
-        if not self.values.any():
+        if not self._values.any():
             raise Refusal(f"the weights of the {samples:,} samples must not all be 0. Use other weights.")
-
-    def turns(self, samples: int) -> int:
-        return samples if self.length is None else self.length
 
     @cached_property
     def _ends(self) -> Int64s:
-        """The end of each sample's interval."""
-        assert self.values is not None
-        return np.cumsum(whole_weights(self.values))
+        return np.cumsum(whole_weights(self._values))
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        at = np.array(positions, np.int64, ndmin=1)
-        key = stream_key(words(seed), tuple(words(epoch)[:, None]), Purpose.WEIGHTED, samples)
-        high, low = threefry2x32(key, ((at >> 32).astype(np.uint32), at.astype(np.uint32)))
+    def _drawn(self, high: Array, low: Array, samples: int) -> Int64s:
         drawn = (high.astype(np.int64) >> 2 << 32) | low
         return np.searchsorted(self._ends, drawn, side="right").astype(np.int64)
-
-    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        return _found_by_looking(
-            lambda at: self.samples(seed, epoch, samples, at), self.turns(samples), values
-        )
-
-    @property
-    def form(self) -> Self:
-        return replace(self, weights=None)
 
     @property
     def arrays(self) -> Arrays:
         return {"high": (self._ends >> 32).astype(np.uint32), "low": self._ends.astype(np.uint32)}
 
-    def table(
-        self,
-        seed_words: Array,
-        epoch: Array,
-        samples: int,
-        xp: ModuleType = np,
-        while_loop: WhileLoop = python_while,
-        arrays: Mapping[str, Array] = NOTHING,
-    ) -> Array:
-        arrays = arrays or self.arrays
-        low = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
-        key = stream_key(seed_words, (low ^ low, low), Purpose.WEIGHTED, samples)
-        at = xp.arange(self.turns(samples), dtype=xp.uint32)
-        high, low = threefry2x32(key, (at ^ at, at))
-        return at_most((high >> np.uint32(2), low), (arrays["high"], arrays["low"]), samples, xp, while_loop)
+    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+        high, low = self._stream(seed_words, epoch, samples, on)
+        return at_most((high >> np.uint32(2), low), (arrays["high"], arrays["low"]), samples, on)
 
-
-def _weights(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    try:
-        weights = np.asarray(values, np.float64)
-    except (TypeError, ValueError) as error:
-        raise Refusal(f"weights must be numbers, one for each sample; {error}.") from error
-    if weights.ndim != 1 or not len(weights):
-        raise Refusal(f"weights must be one number for each sample; got an array of shape {weights.shape}.")
-    wrong = missing_in(weights) | ~np.isfinite(weights) | (weights < 0)
-    if wrong.any():
-        where = int(np.argmax(wrong))
-        raise Refusal(
-            f"weights must be at least 0 and finite; got {weights[where]:g} for sample {where}. "
-            "Mend it, or leave the sample out."
-        )
-    return weights
+    @staticmethod
+    def _read(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        try:
+            weights = np.asarray(values, np.float64)
+        except (TypeError, ValueError) as error:
+            raise Refusal(f"weights must be numbers, one for each sample; {error}.") from error
+        if weights.ndim != 1 or not len(weights):
+            raise Refusal(
+                f"weights must be one number for each sample; got an array of shape {weights.shape}."
+            )
+        wrong = missing_in(weights) | ~np.isfinite(weights) | (weights < 0)
+        if wrong.any():
+            where = int(np.argmax(wrong))
+            raise Refusal(
+                f"weights must be at least 0 and finite; got {weights[where]:g} for sample {where}. "
+                "Mend it, or leave the sample out."
+            )
+        return weights

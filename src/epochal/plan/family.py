@@ -13,16 +13,14 @@ never read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from epochal.plan.order import Arrays, Int64s
-from epochal.plan.permutation import WhileLoop, python_while
-from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32, words
+from epochal.plan.order import Arrays, Backend, Inputs
+from epochal.plan.permutation import Int64s, WhileLoop, mix, python_while
+from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32
 
 ROUNDS, FEW_ROUNDS = 24, 8
 """For samples and batches; for the slots of a batch, whose order moves no gradient."""
@@ -56,14 +54,6 @@ def member_words(keys: RoundKeys, number: Array, turn: Array) -> tuple[Array, Ar
     return threefry2x32(keys.stream, (number + np.uint32(1), turn))
 
 
-def _mix(x: Array) -> Array:
-    x = x ^ (x >> np.uint32(16))
-    x = x * np.uint32(0x7FEB352D)
-    x = x ^ (x >> np.uint32(15))
-    x = x * np.uint32(0x846CA68B)
-    return x ^ (x >> np.uint32(16))
-
-
 def _halves(bits: Array) -> tuple[Array, Array, Array]:
     """The bits of a right half, and the masks of the left and the right one."""
     one = np.uint32(1)
@@ -84,8 +74,8 @@ def _rounds(
     def some_rounds(state: Any) -> Any:
         pair, a, b = state
         for k in range(_PAIRS):
-            a = a ^ (_mix(b ^ keys.even[pair + k] ^ own[0]) & left_mask)
-            b = b ^ (_mix(a ^ keys.odd[pair + k] ^ own[1]) & right_mask)
+            a = a ^ (mix(b ^ keys.even[pair + k] ^ own[0]) & left_mask)
+            b = b ^ (mix(a ^ keys.odd[pair + k] ^ own[1]) & right_mask)
         return pair + _PAIRS, a, b
 
     state = (0, values >> right, values & right_mask)
@@ -97,14 +87,14 @@ def _rounds_back(keys: RoundKeys, own: tuple[Array, Array], bits: Array, values:
     right, left_mask, right_mask = _halves(bits)
     a, b = values >> right, values & right_mask
     for pair in reversed(range(rounds // 2)):
-        b = b ^ (_mix(a ^ keys.odd[pair] ^ own[1]) & right_mask)
-        a = a ^ (_mix(b ^ keys.even[pair] ^ own[0]) & left_mask)
+        b = b ^ (mix(a ^ keys.odd[pair] ^ own[1]) & right_mask)
+        a = a ^ (mix(b ^ keys.even[pair] ^ own[0]) & left_mask)
     return (a << right) | b
 
 
 def _swapped(keys: RoundKeys, own: tuple[Array, Array], last: Array, values: Array) -> Array:
     """The values, with 0 and 1 swapped where the member's parity is set."""
-    parity = _mix(own[0] ^ keys.even[ROUNDS // 2]) & np.uint32(1)
+    parity = mix(own[0] ^ keys.even[ROUNDS // 2]) & np.uint32(1)
     return values ^ (parity * ((values < np.uint32(2)) & (last > np.uint32(0))))
 
 
@@ -179,31 +169,20 @@ def laid(sizes: Int64s) -> tuple[Arrays, Int64s]:
     return arrays, base
 
 
-def table(
-    keys: RoundKeys,
-    own: tuple[Array, Array],
-    arrays: Mapping[str, Array],
-    xp: ModuleType = np,
-    while_loop: WhileLoop = python_while,
-) -> Array:
+def table(keys: RoundKeys, own: tuple[Array, Array], arrays: Inputs, on: Backend) -> Array:
     """The images of all elements, as elements (base plus image), uint32; `own` has two words a member.
 
     Traceable under `jax.jit`; `arrays` are those of `laid`, possibly padded with zeros.
     """
-    member = arrays["member"]
-    own = (xp.take(own[0], member, mode="clip"), xp.take(own[1], member, mode="clip"))
-    bits, last, base = (xp.take(arrays[name], member, mode="clip") for name in ("bits", "last", "base"))
-    return _images(keys, own, bits, last, base, arrays["local"], ROUNDS, xp, while_loop)
+    member, take = arrays["member"], on.xp.take
+    own = (take(own[0], member, mode="clip"), take(own[1], member, mode="clip"))
+    bits, last, base = (take(arrays[name], member, mode="clip") for name in ("bits", "last", "base"))
+    return _images(keys, own, bits, last, base, arrays["local"], ROUNDS, on)
 
 
-def rows(
-    keys: RoundKeys,
-    own: tuple[Array, Array],
-    size: int,
-    xp: ModuleType = np,
-    while_loop: WhileLoop = python_while,
-) -> Array:
+def rows(keys: RoundKeys, own: tuple[Array, Array], size: int, on: Backend) -> Array:
     """Images in members of one size, int32 (members, size), in few rounds; `own` has two words a member."""
+    xp = on.xp
     bits = max(2, (size - 1).bit_length())
     count, width = len(own[0]), 1 << bits
     element = xp.arange(count * width, dtype=xp.uint32)
@@ -211,7 +190,7 @@ def rows(
     own = (xp.repeat(own[0], width), xp.repeat(own[1], width))
     base, last = element ^ local, np.uint32(size - 1)
     width_bits = np.full(1, bits, np.uint32)
-    images = _images(keys, own, width_bits, last, base, local, FEW_ROUNDS, xp, while_loop)
+    images = _images(keys, own, width_bits, last, base, local, FEW_ROUNDS, on)
     return ((images ^ base).reshape(count, width)[:, :size]).astype(xp.int32)
 
 
@@ -223,19 +202,14 @@ def _images(
     base: Array,
     local: Array,
     rounds: int,
-    xp: ModuleType,
-    while_loop: WhileLoop,
+    on: Backend,
 ) -> Array:
-    images = _rounds(keys, own, bits, local, rounds, while_loop)
+    xp = on.xp
+    images = _rounds(keys, own, bits, local, rounds, on.while_loop)
     inside = local <= last  # other elements may never enter the set
-    images = while_loop(
+    images = on.while_loop(
         lambda images: (inside & (images > last)).any(),
         lambda images: xp.where(images > last, xp.take(images, base + images, mode="clip"), images),
         images,
     )
     return _swapped(keys, own, last, images) + base
-
-
-def seed_keys(seed: int, purpose: Purpose, samples: int) -> RoundKeys:
-    """`round_keys` of an integer seed."""
-    return round_keys(words(seed), purpose, samples)

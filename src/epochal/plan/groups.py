@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from types import ModuleType
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +12,14 @@ import numpy.typing as npt
 from epochal.errors import Refusal
 from epochal.plan.column import Column, identified
 from epochal.plan.draws import at_most
-from epochal.plan.family import Family, laid, member_words, round_keys, seed_keys, table
-from epochal.plan.order import NOTHING, Arrays, Int64s, Order
-from epochal.plan.permutation import WhileLoop, python_while
-from epochal.plan.threefry import Array, Purpose
+from epochal.plan.family import Family, laid, member_words, round_keys, table
+from epochal.plan.order import Arrays, Backend, ById, Inputs
+from epochal.plan.permutation import Int64s
+from epochal.plan.threefry import Array, Purpose, words
 
 
 @dataclass(frozen=True)
-class Groups(Order):
+class Groups(ById):
     """The samples of a group stay together in their original order; the groups are shuffled.
 
     A position depends on the sizes of all groups before it, so random access takes time and memory in
@@ -39,121 +37,74 @@ class Groups(Order):
     name: ClassVar[str] = "groups"
     fixed: ClassVar[bool] = False
     needs: ClassVar[str] = "groups"
+    _field, _value = "groups", "group"
+    _remedy: ClassVar[str] = "the group of each sample: Groups(values)"
 
-    def __post_init__(self) -> None:
-        if self.groups is not None and not isinstance(self.groups, Column):
-            object.__setattr__(self, "groups", Column(identified(self.groups, "groups")))
+    @staticmethod
+    def _read(values: npt.ArrayLike) -> Int64s:
+        return identified(values, "groups")
 
     @property
     def words(self) -> str:
         return "the samples of a group together, the sequence of groups shuffled in every epoch"
 
-    @property
-    def lacks(self) -> str:
-        return "the group of each sample: Groups(values)" if self.groups is None else ""
-
-    @property
-    def values(self) -> npt.NDArray[Any] | None:
-        return self.groups.values if isinstance(self.groups, Column) else None
-
-    def bind(self, values: npt.ArrayLike) -> Self:
-        return replace(self, groups=values)
-
     def check(self, samples: int) -> None:
         super().check(samples)
-        if len(self._groups) != samples:
-            raise Refusal(
-                f'order "{self.name}" must have a group for each of the {samples:,} samples; '
-                f"got {len(self._groups):,}."
-            )
-        if len(self._sizes) < 2:
+        if len(self._counts) < 2:
             raise Refusal(
                 f"there must be at least 2 groups; got 1, of all {samples:,} samples. Name another column, "
                 'or use order "shuffle".'
             )
 
     def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
-        least, most = int(self._sizes.min()), int(self._sizes.max())
+        least, most = int(self._counts.min()), int(self._counts.max())
         of = f"{least:,}" if least == most else f"{least:,} to {most:,}"
         cut = "" if least == most and batch_size % most == 0 else "; batches cut some"
-        return (f"{len(self._sizes):,} groups of {of} samples{cut}",)
-
-    @property
-    def _groups(self) -> Int64s:
-        assert isinstance(self.groups, Column)
-        return self.groups.values
-
-    @cached_property
-    def _sizes(self) -> Int64s:
-        return np.bincount(self._groups).astype(np.int64)
-
-    @cached_property
-    def _sorted(self) -> Int64s:
-        """The samples, sorted by group."""
-        return np.argsort(self._groups, kind="stable").astype(np.int64)
-
-    @cached_property
-    def _first(self) -> Int64s:
-        """The first index of each group in `_sorted`."""
-        return np.cumsum(self._sizes) - self._sizes
+        return (f"{len(self._counts):,} groups of {of} samples{cut}",)
 
     def _sequence(self, seed: int, epoch: int, samples: int) -> tuple[Int64s, Int64s]:
-        """The groups in order, and the end position of each."""
-        keys = seed_keys(seed, Purpose.GROUPS, samples)
-        places = np.arange(len(self._sizes))
+        keys = round_keys(words(seed), Purpose.GROUPS, samples)
+        places = np.arange(len(self._counts))
         sequence = Family.of(keys, 0, epoch, np.full(len(places), len(places))).permute(places)
-        return sequence, np.cumsum(self._sizes[sequence])
+        return sequence, np.cumsum(self._counts[sequence])
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         sequence, ends = self._sequence(seed, epoch, samples)
         at = np.array(positions, np.int64, ndmin=1)
         place = np.searchsorted(ends, at, side="right")
         group = sequence[place]
-        return self._sorted[self._first[group] + at - (ends[place] - self._sizes[group])]
+        return self._sorted[self._first[group] + at - (ends[place] - self._counts[group])]
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
         sequence, ends = self._sequence(seed, epoch, samples)
         begins = np.empty_like(ends)
-        begins[sequence] = ends - self._sizes[sequence]
+        begins[sequence] = ends - self._counts[sequence]
         rank = np.empty(samples, np.int64)
         rank[self._sorted] = np.arange(samples)
         chosen = np.array(values, np.int64, ndmin=1)
-        group = self._groups[chosen]
+        group = self._values[chosen]
         return begins[group] + rank[chosen] - self._first[group]
-
-    @property
-    def form(self) -> Self:
-        return replace(self, groups=None)
 
     @cached_property
     def arrays(self) -> Arrays:
-        family, _ = laid(np.array([len(self._sizes)]))
+        family, _ = laid(np.array([len(self._counts)]))
         return family | {
-            "place": (family["local"] < len(self._sizes)).astype(np.int32),
-            "size": self._sizes.astype(np.int32),
+            "place": (family["local"] < len(self._counts)).astype(np.int32),
+            "size": self._counts.astype(np.int32),
             "first": self._first.astype(np.int32),
             "sorted": self._sorted.astype(np.int32),
         }
 
-    def table(
-        self,
-        seed_words: Array,
-        epoch: Array,
-        samples: int,
-        xp: ModuleType = np,
-        while_loop: WhileLoop = python_while,
-        arrays: Mapping[str, Array] = NOTHING,
-    ) -> Array:
-        arrays = arrays or self.arrays
+    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+        xp = on.xp
         keys = round_keys(seed_words, Purpose.GROUPS, samples)
-        turn = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
-        images = table(keys, member_words(keys, turn ^ turn, turn), arrays, xp, while_loop)
+        images = table(keys, member_words(keys, epoch ^ epoch, epoch), arrays, on)
         # Padding elements have no samples, so the search skips them.
         group = images.astype(xp.int32) * arrays["place"]
         size = xp.take(arrays["size"], group, mode="clip") * arrays["place"]
         ends = xp.cumsum(size, dtype=xp.int32)
         at = xp.arange(samples, dtype=xp.uint32)
-        place = at_most((at,), (ends.astype(xp.uint32),), len(arrays["local"]), xp, while_loop)
+        place = at_most((at,), (ends.astype(xp.uint32),), len(arrays["local"]), on)
         shift = xp.take(arrays["first"], group, mode="clip") - (ends - size)
         found = at.astype(xp.int32) + xp.take(shift, place, mode="clip")
         return xp.take(arrays["sorted"], found, mode="clip")

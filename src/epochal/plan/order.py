@@ -13,22 +13,31 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType, ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan import permutation
-from epochal.plan.permutation import WhileLoop, python_while
-from epochal.plan.remainder import Segments
+from epochal.plan.column import Column
+from epochal.plan.permutation import Int64s, WhileLoop, python_while
 from epochal.plan.threefry import Array
+from epochal.plan.walk import Segments
 
-Int64s = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]
-NOTHING: Mapping[str, Array] = MappingProxyType({})
+Inputs = Mapping[str, Array]
+NOTHING: Inputs = MappingProxyType({})
+
+
+class Backend(NamedTuple):
+    """What a table is computed with: `numpy` or `jax.numpy`, and its loop."""
+
+    xp: ModuleType = np
+    while_loop: WhileLoop = python_while
 
 
 class Order(ABC):
@@ -127,7 +136,7 @@ class Order(ABC):
         samples: int,
         xp: ModuleType = np,
         while_loop: WhileLoop = python_while,
-        arrays: Mapping[str, Array] = NOTHING,
+        arrays: Inputs = NOTHING,
     ) -> Array:
         """The whole epoch, int32 (turns,), for fewer than 2^31 of them; see `permutation.table`.
 
@@ -135,8 +144,95 @@ class Order(ABC):
         """
 
 
+class BuiltIn(Order):
+    """An order whose `_table` takes the epoch as uint32 (1,), and always its arrays."""
+
+    def table(
+        self,
+        seed_words: Array,
+        epoch: Array,
+        samples: int,
+        xp: ModuleType = np,
+        while_loop: WhileLoop = python_while,
+        arrays: Inputs = NOTHING,
+    ) -> Array:
+        epoch = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
+        return self._table(seed_words, epoch, samples, Backend(xp, while_loop), arrays or self.arrays)
+
+    @abstractmethod
+    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+        """See `table`."""
+
+
+class PerSample(BuiltIn):
+    """An order by one value per sample, which the dataclass field named `_field` holds as a `Column`."""
+
+    _field: ClassVar[str]
+    _value: ClassVar[str]
+    """What a value is called."""
+    _remedy: ClassVar[str]
+    """What is missing without values."""
+
+    def __post_init__(self) -> None:
+        given = getattr(self, self._field)
+        if given is not None and not isinstance(given, Column):
+            object.__setattr__(self, self._field, Column(self._read(given)))
+
+    @staticmethod
+    @abstractmethod
+    def _read(values: npt.ArrayLike) -> npt.NDArray[Any]:
+        """The values, checked."""
+
+    @property
+    def lacks(self) -> str:
+        return self._remedy if self.values is None else ""
+
+    @property
+    def values(self) -> npt.NDArray[Any] | None:
+        column: Column | None = getattr(self, self._field)
+        return None if column is None else column.values
+
+    @property
+    def _values(self) -> npt.NDArray[Any]:
+        assert self.values is not None
+        return self.values
+
+    def bind(self, values: npt.ArrayLike) -> Self:
+        return replace(self, **{self._field: values})  # type: ignore[type-var]
+
+    @property
+    def form(self) -> Self:
+        return replace(self, **{self._field: None})  # type: ignore[type-var]
+
+    def check(self, samples: int) -> None:
+        super().check(samples)
+        if len(self._values) != samples:
+            raise Refusal(
+                f'order "{self.name}" must have a {self._value} for each of the {samples:,} samples; '
+                f"got {len(self._values):,}."
+            )
+
+
+class ById(PerSample):
+    """An order by the class or group of each sample, an id from 0."""
+
+    @cached_property
+    def _counts(self) -> Int64s:
+        """Samples of each id."""
+        return np.bincount(self._values).astype(np.int64)
+
+    @cached_property
+    def _sorted(self) -> Int64s:
+        return np.argsort(self._values, kind="stable").astype(np.int64)
+
+    @cached_property
+    def _first(self) -> Int64s:
+        """Where each id begins in `_sorted`."""
+        return np.cumsum(self._counts) - self._counts
+
+
 @dataclass(frozen=True)
-class Shuffle(Order):
+class Shuffle(BuiltIn):
     """A new random order in every epoch.
 
     >>> Shuffle().samples(seed=0, epoch=0, samples=10, positions=[0, 1, 2]).tolist()
@@ -151,25 +247,17 @@ class Shuffle(Order):
         return "a new random order in every epoch"
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        return permutation.permute(seed, epoch, samples, positions)
+        return permutation.permute(seed, 0 if self.fixed else epoch, samples, positions)
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        return permutation.inverse(seed, epoch, samples, values)
+        return permutation.inverse(seed, 0 if self.fixed else epoch, samples, values)
 
-    def table(
-        self,
-        seed_words: Array,
-        epoch: Array,
-        samples: int,
-        xp: ModuleType = np,
-        while_loop: WhileLoop = python_while,
-        arrays: Mapping[str, Array] = NOTHING,
-    ) -> Array:
-        return permutation.table(seed_words, epoch, samples, xp, while_loop)
+    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+        return permutation.table(seed_words, np.zeros(1, np.uint32) if self.fixed else epoch, samples, *on)
 
 
 @dataclass(frozen=True)
-class ShuffleOnce(Order):
+class ShuffleOnce(Shuffle):
     """One random order, that of epoch 0 of `Shuffle`, in every epoch.
 
     >>> order = ShuffleOnce()
@@ -184,26 +272,9 @@ class ShuffleOnce(Order):
     def words(self) -> str:
         return "one random order, the same in every epoch"
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        return permutation.permute(seed, 0, samples, positions)
-
-    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        return permutation.inverse(seed, 0, samples, values)
-
-    def table(
-        self,
-        seed_words: Array,
-        epoch: Array,
-        samples: int,
-        xp: ModuleType = np,
-        while_loop: WhileLoop = python_while,
-        arrays: Mapping[str, Array] = NOTHING,
-    ) -> Array:
-        return permutation.table(seed_words, np.zeros(1, np.uint32), samples, xp, while_loop)
-
 
 @dataclass(frozen=True)
-class Sequential(Order):
+class Sequential(BuiltIn):
     """The samples as they come, in every epoch.
 
     >>> Sequential().samples(seed=0, epoch=3, samples=10, positions=[0, 1, 2]).tolist()
@@ -223,13 +294,5 @@ class Sequential(Order):
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
         return np.array(values, dtype=np.int64, ndmin=1)
 
-    def table(
-        self,
-        seed_words: Array,
-        epoch: Array,
-        samples: int,
-        xp: ModuleType = np,
-        while_loop: WhileLoop = python_while,
-        arrays: Mapping[str, Array] = NOTHING,
-    ) -> Array:
-        return xp.arange(samples, dtype=xp.int32)
+    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+        return on.xp.arange(samples, dtype=on.xp.int32)

@@ -112,7 +112,8 @@ def derive_keys(seed_words: Array, epoch_words: tuple[Array, Array], form: Form)
     return Keys(*threefry2x32(key, (block ^ block, block)))
 
 
-def _mix(x: Array) -> Array:
+def mix(x: Array) -> Array:
+    """The finalizer lowbias32 of uint32 words."""
     x = x ^ (x >> np.uint32(16))
     x = x * np.uint32(0x7FEB352D)
     x = x ^ (x >> np.uint32(15))
@@ -127,26 +128,19 @@ def feistel(
 
     def two_rounds(state: Any) -> Any:
         pair, left, right = state
-        left = left ^ (_mix(right ^ keys.even[pair]) & form.left_mask)
-        right = right ^ (_mix(left ^ keys.odd[pair]) & form.right_mask)
+        left = left ^ (mix(right ^ keys.even[pair]) & form.left_mask)
+        right = right ^ (mix(left ^ keys.odd[pair]) & form.right_mask)
         return pair + 1, left, right
 
     _, left, right = while_loop(lambda state: state[0] < form.rounds // 2, two_rounds, (0, left, right))
     return left, right
 
 
-def feistel_inverse(
-    keys: Keys, form: Form, left: Array, right: Array, while_loop: WhileLoop = python_while
-) -> tuple[Array, Array]:
+def feistel_inverse(keys: Keys, form: Form, left: Array, right: Array) -> tuple[Array, Array]:
     """All rounds, backward."""
-
-    def two_rounds(state: Any) -> Any:
-        pair, left, right = state
-        right = right ^ (_mix(left ^ keys.odd[pair]) & form.right_mask)
-        left = left ^ (_mix(right ^ keys.even[pair]) & form.left_mask)
-        return pair - 1, left, right
-
-    _, left, right = while_loop(lambda state: state[0] >= 0, two_rounds, (form.rounds // 2 - 1, left, right))
+    for pair in reversed(range(form.rounds // 2)):
+        right = right ^ (mix(left ^ keys.odd[pair]) & form.right_mask)
+        left = left ^ (mix(right ^ keys.even[pair]) & form.left_mask)
     return left, right
 
 
@@ -158,7 +152,7 @@ def _swap(keys: Keys, form: Form, low: Array) -> Array:
     return (low ^ low) ^ (keys.even[pair : pair + 1] & np.uint32(1))
 
 
-# Random access in NumPy ------------------------------------------------------------------------------------
+# Random access ---------------------------------------------------------------------------------------------
 
 
 def _numpy_keys(seed: int, epoch: int, form: Form) -> Keys:
@@ -174,8 +168,7 @@ def _walk(step: Callable[[Array, Array], tuple[Array, Array]], form: Form, value
     while astray.size:
         left[astray], right[astray] = step(left[astray], right[astray])
         astray = astray[form.outside(left[astray], right[astray])]
-    found: Int64s = (left.astype(np.int64) << form.right) | right.astype(np.int64)
-    return found
+    return (left.astype(np.int64) << form.right) | right.astype(np.int64)
 
 
 def _checked(name: str, samples: int, values: npt.ArrayLike) -> Int64s:
@@ -217,87 +210,11 @@ def inverse(seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64
     return _walk(lambda left, right: feistel_inverse(keys, form, left, right), form, images)
 
 
-# Random access in words: NumPy, or JAX without 64-bit mode -------------------------------------------------
-
-
-def _split(form: Form, high: Array, low: Array) -> tuple[Array, Array]:
-    left = (low >> np.uint32(form.right)) | (high << np.uint32(32 - form.right))
-    return left, low & form.right_mask
-
-
-def _join(form: Form, left: Array, right: Array) -> tuple[Array, Array]:
-    return left >> np.uint32(32 - form.right), right | (left << np.uint32(form.right))
-
-
-def _walk_words(
-    step: Callable[[Array, Array], tuple[Array, Array]],
-    form: Form,
-    halves: tuple[Array, Array],
-    xp: ModuleType,
-    while_loop: WhileLoop,
-) -> tuple[Array, Array]:
-    def again(state: Any) -> Any:
-        left, right = state
-        stepped = step(left, right)
-        astray = form.outside(left, right)
-        return xp.where(astray, stepped[0], left), xp.where(astray, stepped[1], right)
-
-    state = step(*halves)
-    if form.fills:
-        return state
-    left, right = while_loop(lambda state: form.outside(*state).any(), again, state)
-    return left, right
-
-
-def permute_words(
-    keys: Keys, form: Form, high: Array, low: Array, xp: ModuleType, while_loop: WhileLoop = python_while
-) -> tuple[Array, Array]:
-    """`permute` for positions given as two uint32 words, which jitted JAX has without 64-bit mode.
-
-    `xp` is `numpy` or `jax.numpy`; with the latter, `while_loop` is `jax.lax.while_loop`. Positions are
-    not checked. Up to 2^32 samples the high words are all zero.
-
-    >>> form = form_of(10)
-    >>> zero, low = np.zeros(10, np.uint32), np.arange(10, dtype=np.uint32)
-    >>> keys = derive_keys(words(0), (zero[:1], zero[:1]), form)
-    >>> permute_words(keys, form, zero, low, np)[1].tolist()
-    [4, 8, 7, 0, 1, 6, 9, 2, 3, 5]
-    """
-    halves = _walk_words(
-        lambda left, right: feistel(keys, form, left, right, while_loop),
-        form,
-        _split(form, high, low),
-        xp,
-        while_loop,
-    )
-    high, low = _join(form, *halves)
-    return high, xp.where((high == 0) & (low < 2), low ^ _swap(keys, form, low), low)
-
-
-def inverse_words(
-    keys: Keys, form: Form, high: Array, low: Array, xp: ModuleType, while_loop: WhileLoop = python_while
-) -> tuple[Array, Array]:
-    """`inverse` for samples given as two uint32 words; see `permute_words`."""
-    low = xp.where((high == 0) & (low < 2), low ^ _swap(keys, form, low), low)
-    halves = _walk_words(
-        lambda left, right: feistel_inverse(keys, form, left, right, while_loop),
-        form,
-        _split(form, high, low),
-        xp,
-        while_loop,
-    )
-    return _join(form, *halves)
-
-
 # A whole epoch at once -------------------------------------------------------------------------------------
 
 
 def table(
-    seed_words: Array,
-    epoch: Array,
-    samples: int,
-    xp: ModuleType = np,
-    while_loop: WhileLoop = python_while,
+    seed_words: Array, epoch: Array, samples: int, xp: ModuleType = np, while_loop: WhileLoop = python_while
 ) -> Array:
     """All samples of the epoch in order, int32 (samples,), for fewer than 2^31 of them.
 

@@ -1,81 +1,63 @@
 """Remainder policies: keep, drop, spread or carry the samples that do not fill a batch.
 
-Pure functions of (samples, batch size, epoch). The batches of an epoch are consecutive positions from `start`
-on; a position past the end of the epoch is one of the next epoch, which only `carry` and `drop` with a fixed
-order reach.
+The batches of an epoch are consecutive positions; one past the end of the epoch is one of the next epoch,
+which only `carry` and `drop` with a fixed order reach.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 from epochal.errors import Refusal, did_you_mean
-
-Segments = tuple[tuple[int, int], ...]
-"""Consecutive batches of equal size: (number of batches, samples in each)."""
+from epochal.plan.walk import Phase, Segments, Walk
 
 
 def _segments(*pairs: tuple[int, int]) -> Segments:
     return tuple((count, size) for count, size in pairs if count and size)
 
 
+@dataclass(frozen=True)
 class Remainder(ABC):
-    """How an epoch is cut into batches. This base cuts every epoch alike."""
+    """How each epoch is cut into batches; all epochs alike, but for `Carry`.
+
+    Args:
+        samples: positions of an epoch.
+        size: samples of a batch.
+    """
+
+    samples: int
+    size: int
 
     name: ClassVar[str]
 
     @abstractmethod
-    def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
-        """The batches of the epoch."""
+    def segments(self) -> Segments:
+        """The batches of an epoch."""
 
+    @property
     @abstractmethod
-    def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
+    def outcome(self) -> str:
         """What happens to the remainder, if there is one, in a few words."""
-
-    def batches(self, samples: int, batch_size: int, epoch: int = 0) -> int:
-        """How many batches the epoch has."""
-        return sum(count for count, _ in self.segments(samples, batch_size, epoch))
-
-    def first_update(self, samples: int, batch_size: int, epoch: int) -> int:
-        """The updates before the epoch; of epoch E, the updates of E epochs."""
-        return epoch * self.batches(samples, batch_size)
-
-    def locate(self, samples: int, batch_size: int, update: int) -> tuple[int, int]:
-        """The epoch in which an update's batch starts, and the batch's index there."""
-        return divmod(update, self.batches(samples, batch_size))
-
-    def start(self, samples: int, batch_size: int, epoch: int, fixed: bool) -> int:
-        """The position of the epoch's first batch; `fixed`: all epochs have one order."""
-        return 0
-
-    def turn(
-        self, samples: int, batch_size: int, epoch: int, position: int, fixed: bool
-    ) -> tuple[int, int] | None:
-        """The place of the sample at this position of the epoch; None if it is left out.
-
-        The epoch in which its batch starts, and the offset from the beginning of that epoch's first batch.
-        """
-        offset = (position - self.start(samples, batch_size, epoch, fixed)) % samples
-        used = sum(count * size for count, size in self.segments(samples, batch_size, epoch))
-        return (epoch, offset) if offset < used else None
 
 
 class Keep(Remainder):
     """A smaller last batch.
 
-    >>> Keep().segments(1000, 400)
+    >>> Keep(1000, 400).segments()
     ((2, 400), (1, 200))
     """
 
     name = "keep"
 
-    def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
-        full, rest = divmod(samples, batch_size)
-        return _segments((full, batch_size), (1, rest))
+    def segments(self) -> Segments:
+        full, rest = divmod(self.samples, self.size)
+        return _segments((full, self.size), (1, rest))
 
-    def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
-        return f"a smaller last batch of {samples % batch_size:,}"
+    @property
+    def outcome(self) -> str:
+        return f"a smaller last batch of {self.samples % self.size:,}"
 
 
 class Drop(Remainder):
@@ -83,92 +65,94 @@ class Drop(Remainder):
 
     With a shuffled order that follows; with a fixed one each epoch continues where the last one ended.
 
-    >>> Drop().segments(1000, 400)
+    >>> Drop(1000, 400).segments()
     ((2, 400),)
-    >>> [Drop().start(1000, 400, epoch, fixed=True) for epoch in range(4)]
-    [0, 800, 600, 400]
     """
 
     name = "drop"
 
-    def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
-        return _segments((samples // batch_size, batch_size))
+    def segments(self) -> Segments:
+        return _segments((self.samples // self.size, self.size))
 
-    def start(self, samples: int, batch_size: int, epoch: int, fixed: bool) -> int:
-        return epoch * (samples - samples % batch_size) % samples if fixed else 0
-
-    def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
-        return f"{samples % batch_size:,} left out, others in each epoch"
+    @property
+    def outcome(self) -> str:
+        return f"{self.samples % self.size:,} left out, others in each epoch"
 
 
 class Spread(Remainder):
     """Batch sizes differ by at most one, larger ones first.
 
-    The number of batches brings their mean size nearest to `batch_size`; of a tie, the larger number.
+    The number of batches brings their mean size nearest to `size`; of a tie, the larger number.
 
-    >>> Spread().segments(1000, 400)
+    >>> Spread(1000, 400).segments()
     ((1, 334), (2, 333))
     """
 
     name = "spread"
 
-    def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
-        fewer = samples // batch_size
+    def segments(self) -> Segments:
+        fewer = self.samples // self.size
         more = fewer + 1
-        # samples / fewer - batch_size against batch_size - samples / more, times fewer * more
-        above = (samples - batch_size * fewer) * more
-        below = (batch_size * more - samples) * fewer
+        # samples / fewer - size against size - samples / more, times fewer * more
+        above = (self.samples - self.size * fewer) * more
+        below = (self.size * more - self.samples) * fewer
         count = more if below <= above and above else fewer
-        size, larger = divmod(samples, count)
+        size, larger = divmod(self.samples, count)
         return _segments((larger, size + 1), (count - larger, size))
 
-    def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
-        sizes = {size for _, size in self.segments(samples, batch_size)}
-        return "batch sizes differ by at most one" if len(sizes) > 1 else "all batches have one size"
+    @property
+    def outcome(self) -> str:
+        several = len({size for _, size in self.segments()}) > 1
+        return "batch sizes differ by at most one" if several else "all batches have one size"
 
 
-class Carry(Remainder):
+class Carry(Remainder, Walk):
     """Every batch is full: the last one of an epoch borrows from the next epoch.
 
-    `position = update * batch_size + slot; epoch, i = divmod(position, samples)`. A batch belongs to the
-    epoch in which it starts.
+    `position = update * size + slot; epoch, i = divmod(position, samples)`. A batch belongs to the epoch in
+    which it starts.
 
-    >>> [Carry().segments(1000, 400, epoch) for epoch in range(3)]
+    >>> [Carry(1000, 400).segments(epoch) for epoch in range(3)]
     [((3, 400),), ((2, 400),), ((3, 400),)]
     """
 
     name = "carry"
 
-    def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
-        first = self.first_update(samples, batch_size, epoch)
-        return _segments((self.first_update(samples, batch_size, epoch + 1) - first, batch_size))
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        return (Phase(0, 0, 0, self.segments()),)
 
-    def first_update(self, samples: int, batch_size: int, epoch: int) -> int:
-        return -(-epoch * samples // batch_size)
+    def segments(self, epoch: int = 0) -> Segments:
+        return _segments((self.first_update(epoch + 1) - self.first_update(epoch), self.size))
 
-    def locate(self, samples: int, batch_size: int, update: int) -> tuple[int, int]:
-        epoch = update * batch_size // samples
-        return epoch, update - self.first_update(samples, batch_size, epoch)
+    def first_update(self, epoch: int) -> int:
+        return -(-epoch * self.samples // self.size)
 
-    def start(self, samples: int, batch_size: int, epoch: int, fixed: bool) -> int:
-        return -epoch * samples % batch_size
+    def locate(self, update: int) -> tuple[int, int]:
+        epoch = update * self.size // self.samples
+        return epoch, update - self.first_update(epoch)
 
-    def turn(
-        self, samples: int, batch_size: int, epoch: int, position: int, fixed: bool
-    ) -> tuple[int, int] | None:
-        start = self.start(samples, batch_size, epoch, fixed)
+    def start(self, epoch: int) -> int:
+        return -epoch * self.samples % self.size
+
+    def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
+        start = self.start(epoch)
         if position >= start:
             return epoch, position - start
-        return epoch - 1, samples + position - self.start(samples, batch_size, epoch - 1, fixed)
+        return epoch - 1, self.samples + position - self.start(epoch - 1)
 
-    def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
+    def seen(self, epoch: int) -> int:
+        return self.first_update(epoch) * self.size
+
+    @property
+    def outcome(self) -> str:
         return "the last batch borrows from the next epoch"
 
 
-REMAINDERS: dict[str, Remainder] = {policy.name: policy for policy in (Keep(), Drop(), Spread(), Carry())}
+REMAINDERS: dict[str, type[Remainder]] = {policy.name: policy for policy in (Keep, Drop, Spread, Carry)}
 
 
-def remainder_named(name: str) -> Remainder:
+def remainder_named(name: str) -> type[Remainder]:
     """The policy of this name.
 
     >>> remainder_named("drip")

@@ -6,10 +6,11 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
+from epochal.common.layout import aligned
 from epochal.common.notebook_view import facts, heading, view
 from epochal.common.notebook_view import table as html_table
 from epochal.plan.batches import Batches
-from epochal.plan.remainder import Segments
+from epochal.plan.walk import Segments
 
 _WIDTH = 80
 _MOST_PHASES = 12
@@ -39,7 +40,6 @@ def _sizes(segments: Segments) -> str:
 
 
 def _phases(plan: Batches) -> list[tuple[str, str]]:
-    """The batches of a pass, in each phase."""
     whole = "epoch" if plan.updates_per_epoch is None else "pass"
     if plan.batch_schedule is None:
         return [(f"batches per {whole}", f"{plan.passes.batches_per_epoch:,}  ({sizes(plan.passes)})")]
@@ -81,7 +81,6 @@ def _updates(plan: Batches) -> str:
 
 
 def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
-    """Labels and values in two columns, values folded."""
     rows = list(rows)
     gap = max(len(label) for label, _ in rows) + 4
     lines: list[str] = []
@@ -93,12 +92,10 @@ def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def _divided(plan: Batches) -> bool:
-    """Whether there is no remainder, so that policies do not differ."""
     return plan.divides or plan.batch_schedule is not None
 
 
 def _others(plan: Batches) -> tuple[str, list[tuple[str, str, str, str]]]:
-    """The outcome of other remainder policies: a title, and a table with its head."""
     others = [other for name, other in plan.by_remainder().items() if name != plan.remainder]
     whole = "epoch" if plan.updates_per_epoch is None else "pass"
     table = [("", f"batches per {whole}", "updates", "what becomes of the rest")]
@@ -108,13 +105,8 @@ def _others(plan: Batches) -> tuple[str, list[tuple[str, str, str, str]]]:
 
 def _lines_of_others(plan: Batches) -> list[str]:
     title, table = _others(plan)
-    width = [max(len(row[column]) for row in table) for column in range(4)]
-    if 2 + sum(width) + 6 <= _WIDTH:
-        lines = [
-            f"  {name:<{width[0]}}  {batches:<{width[1]}}  {updates:>{width[2]}}  {outcome}".rstrip()
-            for name, batches, updates, outcome in table
-        ]
-    else:
+    lines = [f"  {line}" for line in aligned(table, right=[2])]
+    if max(map(len, lines)) > _WIDTH:
         lines = _rows(
             (name, f"{batches}; {updates} updates; {outcome}")
             for name, batches, updates, outcome in table[1:]
@@ -123,7 +115,6 @@ def _lines_of_others(plan: Batches) -> list[str]:
 
 
 def _facts(plan: Batches) -> list[tuple[str, str]]:
-    """The plan as named figures."""
     every = "samples" if plan.order.once else "uses"
     size = f"{plan.batch_size:,}" + (f", all {every} (full)" if plan.is_full else "")
     if plan.batch_schedule is not None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from epochal.errors import Refusal
-from epochal.plan.order import NOTHING, Int64s, Order
-from epochal.plan.permutation import WhileLoop, python_while
-from epochal.plan.remainder import Segments
+from epochal.plan.order import Backend, BuiltIn, Inputs, Order
+from epochal.plan.permutation import Int64s
 from epochal.plan.threefry import Array
+from epochal.plan.walk import Segments
 
 
 @dataclass(frozen=True)
-class Tracks(Order):
+class Tracks(BuiltIn):
     """Each slot of a batch follows its own stretch of consecutive samples, one per batch.
 
     The samples, in order, are cut into as many equal stretches as a batch has slots, so that what a slot
@@ -51,7 +49,6 @@ class Tracks(Order):
             )
 
     def within(self, segments: Segments) -> Order:
-        """The order for batches of that size."""
         found = replace(self)
         count, size = segments[0] if segments else (None, 1)
         object.__setattr__(found, "slots", size)
@@ -69,8 +66,7 @@ class Tracks(Order):
         at = np.array(positions, np.int64, ndmin=1)
         inside: Int64s = offset + at % self.slots * batches + at // self.slots
         rest = at - used
-        found: Int64s = np.where(rest < 0, inside, np.where(rest < offset, rest, at))
-        return found
+        return np.where(rest < 0, inside, np.where(rest < offset, rest, at))
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
         batches, used, offset = self._cut(epoch, samples)
@@ -79,17 +75,10 @@ class Tracks(Order):
         found: Int64s = np.where(value < offset, used + value, batch * self.slots + slot)
         return np.where(value >= offset + used, value, found)
 
-    def table(
-        self,
-        seed_words: Array,
-        epoch: Array,
-        samples: int,
-        xp: ModuleType = np,
-        while_loop: WhileLoop = python_while,
-        arrays: Mapping[str, Array] = NOTHING,
-    ) -> Array:
+    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+        xp = on.xp
         batches, used, offset = self._cut(epoch, samples)
-        offset = xp.asarray(offset).astype(xp.int32)
+        offset = offset.astype(xp.int32)
         at = xp.arange(samples, dtype=xp.int32)
         inside = offset + at % np.int32(self.slots) * np.int32(batches) + at // np.int32(self.slots)
         rest = at - np.int32(used)

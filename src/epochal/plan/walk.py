@@ -1,19 +1,16 @@
 """Consecutive passes through the samples, cut into batches.
 
-A walk knows positions and numbers of updates, no samples. In most, all passes are cut alike (`Even`); a
-change of the batch size starts a new phase, and a change within a pass makes that pass a phase (`Phased`).
+A walk knows positions and numbers of updates, no samples. In `Phased`, passes of a
+phase are cut alike, and a change of the batch size starts a new one; in `Carry`, batches go on across passes.
 """
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
-from bisect import bisect_right
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from epochal.plan.remainder import Remainder, Segments
-from epochal.plan.sizes import BatchSchedule
+Segments = tuple[tuple[int, int], ...]
+"""Consecutive batches of equal size: (number of batches, samples in each)."""
 
 
 class Phase(NamedTuple):
@@ -64,7 +61,10 @@ class Walk(ABC):
 
     @abstractmethod
     def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
-        """The pass of the batch that holds a position, and the offset in it; see `Remainder`."""
+        """The place of the sample at a position of the pass; None if it is left out.
+
+        The pass in which its batch starts, and the offset from the beginning of that pass's first batch.
+        """
 
     @abstractmethod
     def seen(self, epoch: int) -> int:
@@ -86,165 +86,3 @@ class Walk(ABC):
                     found.append((taken, size))
             epoch += 1
         return tuple(found)
-
-
-@dataclass(frozen=True)
-class Even(Walk):
-    """All passes cut alike."""
-
-    policy: Remainder
-    turns: int
-    size: int
-    fixed: bool
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        return (Phase(0, 0, 0, self.segments(0)),)
-
-    def segments(self, epoch: int) -> Segments:
-        return self.policy.segments(self.turns, self.size, epoch)
-
-    def start(self, epoch: int) -> int:
-        return self.policy.start(self.turns, self.size, epoch, self.fixed)
-
-    def first_update(self, epoch: int) -> int:
-        return self.policy.first_update(self.turns, self.size, epoch)
-
-    def locate(self, update: int) -> tuple[int, int]:
-        return self.policy.locate(self.turns, self.size, update)
-
-    def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
-        return self.policy.turn(self.turns, self.size, epoch, position, self.fixed)
-
-    def seen(self, epoch: int) -> int:
-        if self.policy.name == "carry":
-            return self.first_update(epoch) * self.size
-        return epoch * sum(count * size for count, size in self.segments(0))
-
-
-class Phased(Walk):
-    """Phases, each with passes cut alike; positions after the last batch of a pass are left out."""
-
-    def __init__(self, phases: tuple[Phase, ...], turns: int, rolls: bool) -> None:
-        self._phases, self.turns, self.rolls = phases, turns, rolls
-        self._firsts = [phase.first for phase in phases]
-        self._updates = [phase.update for phase in phases]
-        self._seen = [0]
-        for phase, following in itertools.pairwise(phases):
-            self._seen.append(self._seen[-1] + (following.first - phase.first) * phase.used)
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        return self._phases
-
-    def _phase(self, epoch: int) -> Phase:
-        return self._phases[bisect_right(self._firsts, epoch) - 1]
-
-    def segments(self, epoch: int) -> Segments:
-        return self._phase(epoch).segments
-
-    def start(self, epoch: int) -> int:
-        phase = self._phase(epoch)
-        return (phase.start + (epoch - phase.first) * phase.used) % self.turns if self.rolls else 0
-
-    def first_update(self, epoch: int) -> int:
-        phase = self._phase(epoch)
-        return phase.update + (epoch - phase.first) * phase.batches
-
-    def locate(self, update: int) -> tuple[int, int]:
-        phase = self._phases[bisect_right(self._updates, update) - 1]
-        passes, index = divmod(update - phase.update, phase.batches)
-        return phase.first + passes, index
-
-    def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
-        offset = (position - self.start(epoch)) % self.turns
-        return (epoch, offset) if offset < self._phase(epoch).used else None
-
-    def seen(self, epoch: int) -> int:
-        number = bisect_right(self._firsts, epoch) - 1
-        phase = self._phases[number]
-        return self._seen[number] + (epoch - phase.first) * phase.used
-
-
-def walk_of(
-    policy: Remainder, turns: int, fixed: bool, size: int, schedule: BatchSchedule | None = None
-) -> Walk:
-    """The walk for one batch size, or for a schedule; `fixed`: all passes have one order."""
-    if schedule is None or policy.name == "carry":
-        return Even(policy, turns, size, fixed)
-    rolls = policy.name == "drop" and fixed
-    begins = (begin for begin, _ in schedule.changes)
-    changes = tuple(zip(begins, schedule.sizes(turns), strict=True))
-    return Phased(phases_of(policy, turns, rolls, changes, schedule.unit), turns, rolls)
-
-
-def phases_of(
-    policy: Remainder, turns: int, rolls: bool, changes: tuple[tuple[int, int], ...], unit: str
-) -> tuple[Phase, ...]:
-    """The phases of a schedule in passes ("epochs") or updates.
-
-    Args:
-        policy: any but `carry`.
-        turns: positions of a pass.
-        rolls: whether each pass continues the last one.
-        changes: (beginning, size), ascending, the first at 0.
-        unit: "epochs" or "updates".
-
-    >>> from epochal.plan.remainder import Keep
-    >>> for phase in phases_of(Keep(), 10, False, ((0, 2), (7, 4)), "updates"):
-    ...     print(phase.first, phase.update, phase.segments)
-    0 0 ((5, 2),)
-    1 5 ((2, 2), (1, 4), (1, 2))
-    2 9 ((2, 4), (1, 2))
-    """
-    phases: list[Phase] = []
-    first = update = start = 0
-
-    def add(passes: int, segments: Segments) -> None:
-        nonlocal first, update, start
-        phase = Phase(first, update, start, segments)
-        phases.append(phase)
-        first, update = first + passes, update + passes * phase.batches
-        start = (start + passes * phase.used) % turns if rolls else 0
-
-    sizes = dict(enumerate(size for _, size in changes))
-    begins = [begin for begin, _ in changes]
-    number = 0
-    while number < len(changes):
-        whole = policy.segments(turns, sizes[number])
-        if number + 1 == len(changes):
-            add(1, whole)
-            break
-        end = begins[number + 1]
-        batches = sum(count for count, _ in whole)
-        passes = end - first if unit == "epochs" else max(0, end - update) // batches
-        if passes:
-            add(passes, whole)
-        number += 1
-        if unit == "updates" and update < end:
-            mixed, number = _mixed(policy, turns, update, begins, sizes, number - 1)
-            add(1, mixed)
-    return tuple(phases)
-
-
-def _mixed(
-    policy: Remainder, turns: int, update: int, begins: list[int], sizes: dict[int, int], number: int
-) -> tuple[Segments, int]:
-    """A pass that begins at `update` with size `number` and changes size within; (segments, last size)."""
-    segments: list[tuple[int, int]] = []
-    left = turns
-    while left:
-        last = number + 1 == len(begins)
-        wanted = None if last else begins[number + 1] - update
-        if policy.name == "drop" and sizes[number] > left:
-            break
-        for count, size in policy.segments(left, min(sizes[number], left)):
-            taken = count if wanted is None else min(count, wanted)
-            if taken:
-                segments.append((taken, size))
-                left, update = left - taken * size, update + taken
-                wanted = None if wanted is None else wanted - taken
-        if wanted != 0:
-            break
-        number += 1
-    return tuple(segments), number

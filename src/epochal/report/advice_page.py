@@ -13,8 +13,7 @@ from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.report.choice_figures import advice_figures
 from epochal.report.choice_pages import STANDINGS, choice_page, meaning_of
-from epochal.report.page import write_whole
-from epochal.report.tables import Cell, Table
+from epochal.report.page import Cell, Table, write_whole
 from epochal.report.words import count, interval, number, percent, sentence
 
 _GOALS = {
@@ -79,7 +78,6 @@ def advice_page(advice: Advice, line: str = "") -> str:
 
 
 def _cards(advice: Advice) -> list[tuple[str, str, str, str]]:
-    """The three numbers, each with its interval and its meaning."""
     size, rate, epochs = advice.batch_size, advice.learning_rate, advice.epochs
     best = _GOALS[advice.goal][2]
     meaning = (
@@ -90,15 +88,15 @@ def _cards(advice: Advice) -> list[tuple[str, str, str, str]]:
         meaning = (
             f"samples for one update. Which size of this range is the {best}, the measurements cannot tell."
         )
-    found = [("batch size", f"{size.value:,.0f}", _range(size), _with_note(meaning, size))]
+    cards = [_card("batch size", size, ",.0f", meaning)]
+    meaning = "how far one update goes."
     if rate is None:
-        said = "how far one update goes. The optimizer was given as an object and keeps its own."
-        found.append(("learning rate", "its own", "", said))
+        meaning += " The optimizer was given as an object and keeps its own."
+        cards.append(("learning rate", "its own", "", meaning))
     else:
-        meaning = "how far one update goes."
         if rate.low < rate.high:
             meaning += " Rates in this range do as well, as far as the repeats can tell."
-        found.append(("learning rate", f"{rate.value:.3g}", _range(rate), _with_note(meaning, rate)))
+        cards.append(_card("learning rate", rate, ".3g", meaning))
     meaning = "passes through the training samples."
     if math.isinf(epochs.high):
         meaning += " It was still getting better when the measurement ended, so more may help."
@@ -107,22 +105,16 @@ def _cards(advice: Advice) -> list[tuple[str, str, str, str]]:
             " In most repeats, the best moment to stop lay in this range; the weights from the best "
             "epoch are kept."
         )
-    found.append(("epochs", f"{epochs.value:,.0f}", _range(epochs), _with_note(meaning, epochs)))
-    return found
+    return [*cards, _card("epochs", epochs, ",.0f", meaning)]
 
 
-def _range(choice: Choice) -> str:
-    if choice.low == choice.high:
-        return ""
-    return interval(choice.low, choice.high)
-
-
-def _with_note(meaning: str, choice: Choice) -> str:
-    return f"{meaning} {sentence(choice.note)}" if choice.note else meaning
+def _card(name: str, choice: Choice, form: str, meaning: str) -> tuple[str, str, str, str]:
+    between = "" if choice.low == choice.high else interval(choice.low, choice.high)
+    note = f" {sentence(choice.note)}" if choice.note else ""
+    return name, f"{choice.value:{form}}", between, f"{meaning}{note}"
 
 
 def _expected(advice: Advice) -> list[tuple[str, Summary, str]]:
-    """What is named, the quality, and what follows in parentheses."""
     better = f"{'higher' if advice.higher_is_better else 'lower'} is better"
     meaning = "; ".join(filter(None, (meaning_of(advice.column), better)))
     found = [(f"{label_of(advice.column)}: {meaning}", advice.quality, "")]
@@ -150,7 +142,6 @@ def command(advice: Advice) -> str:
 
 
 def _tried(advice: Advice, against: str) -> Table:
-    """The settings that were measured."""
     relative = advice.goal != "quality"
     heads = [
         ("batch size", "samples per update"),

@@ -96,11 +96,11 @@ def advice_figures(advice: Advice) -> dict[str, Any]:
 
 
 def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str, Any]:
-    held = [row for row in rows if row.name in comparison.curves and len(comparison.curves[row.name])]
-    points = max(_FEWEST_POINTS, _MOST_POINTS // max(1, len(held)))
-    kept = {row.name: _kept(comparison.curves[row.name], points) for row in held}
+    drawn = [row for row in rows if row.name in comparison.curves and len(comparison.curves[row.name])]
+    points = max(_FEWEST_POINTS, _MOST_POINTS // max(1, len(drawn)))
+    kept = {row.name: _kept(comparison.curves[row.name], points) for row in drawn}
     quantities = []
-    for column in _columns([comparison.curves[row.name] for row in held], comparison.column):
+    for column in _columns([comparison.curves[row.name] for row in drawn], comparison.column):
         lines = [
             {
                 "name": row.name,
@@ -109,13 +109,13 @@ def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
                 "standing": standing(row, comparison),
                 **_line(comparison.curves[row.name], column, kept[row.name]),
             }
-            for source, row in enumerate(held)
+            for source, row in enumerate(drawn)
             if column in comparison.curves[row.name].columns
         ]
         level = comparison.target if column == comparison.column else None
         quantities.append({"name": label_of(column), "lines": lines, "target": number(level)})
     return {
-        "x": [_along(comparison.curves[row.name], kept[row.name]) for row in held],
+        "x": [_along(comparison.curves[row.name], kept[row.name]) for row in drawn],
         "quantities": [one for one in quantities if one["lines"]],
         "best": None,
     }
@@ -176,7 +176,6 @@ def _columns(curves: Sequence[Curves], judged: str) -> list[str]:
 
 
 def _kept(curves: Curves, most: int) -> NDArray[np.int64]:
-    """The evaluations to draw: all, or a subset for a logarithmic axis."""
     points = np.unique(curves.update).size
     if points <= most:
         return np.arange(points)
@@ -221,7 +220,6 @@ def point_of(effort: Effort) -> float:
 
 
 def _effort(effort: Effort) -> dict[str, Any]:
-    """The point to draw, and its interval."""
     none = effort.reached == 0
     return {
         "at": number(point_of(effort)),

@@ -69,7 +69,6 @@ def choice_page(
 
 
 def _conditions(choice: Comparison | Advice) -> list[tuple[str, Mapping[str, Any], Sequence[str]]]:
-    """The conditions of the figures."""
     data = {name: value for name, value in choice.data.items() if name not in ("notes", "encoder", "inputs")}
     if isinstance(data.get("task"), Mapping):
         data["task"] = data["task"].get("kind")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from epochal.choose.comparison import Comparison, Row
-from epochal.choose.difference import PairedDifference
 from epochal.choose.pairs import FEWEST
 from epochal.choose.words import UNBEATEN, at_best, use
 from epochal.common.durations import duration
@@ -16,8 +15,7 @@ from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.report.choice_figures import by_size, comparison_figures, standing
 from epochal.report.choice_pages import STANDINGS, choice_page, meaning_of
-from epochal.report.page import write_whole
-from epochal.report.tables import Cell, Table
+from epochal.report.page import Cell, Table, write_whole
 from epochal.report.words import count, interval, listed, number, percent, quality, spread
 
 _REGIMES = {
@@ -134,7 +132,6 @@ def _remedy(comparison: Comparison, measured: Sequence[Row]) -> str:
 
 
 def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any] | None:
-    """The chosen batch size in large digits, or that there is none."""
     if not measured:
         return None
     best = comparison.chosen
@@ -144,9 +141,13 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
         name, figure, small = "setting", best.name, len(best.name) > 5
     same = [name for name in comparison.same if name != best.name]
     unclear = [name for name in comparison.tied if name not in comparison.same]
-    notes = [f"practically the same: {_few(same)}"] if same else []
+
+    def few(names: Sequence[str]) -> str:
+        return listed(names, most=8 if max(map(len, names)) <= 16 else 3)
+
+    notes = [f"practically the same: {few(same)}"] if same else []
     if unclear:
-        rest = "any other" if len(unclear) == len(measured) - 1 else _few(unclear)
+        rest = "any other" if len(unclear) == len(measured) - 1 else few(unclear)
         notes.append(f"no significant difference from {rest}")
     if best.learning_rate is not None:
         notes.append(f"learning rate {best.learning_rate:.3g}")
@@ -160,13 +161,7 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
     return {"name": name, "figure": figure, "small": small, "notes": notes}
 
 
-def _few(names: Sequence[str]) -> str:
-    """A short list of names in words."""
-    return listed(names, most=8 if max(map(len, names)) <= 16 else 3)
-
-
 def _regimes(comparison: Comparison) -> Table:
-    """The best setting of each regime, side by side."""
     rows = {row.name: row for row in comparison.rows}
     lines = []
     for regime in comparison.regimes:
@@ -187,7 +182,6 @@ def _jitter(row: Row) -> str:
 
 
 def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]) -> Table:
-    """How good each setting is."""
     heads = [
         ("setting", "what differs"),
         ("standing", "against the setting with the best mean"),
@@ -230,7 +224,6 @@ def _standing(row: Row, comparison: Comparison) -> Cell:
 
 
 def _cost(rows: Sequence[Row]) -> Table:
-    """What each setting costs."""
     target = any(row.effort is not None for row in rows)
     heads = [
         ("setting", "what differs"),
@@ -261,27 +254,20 @@ def _summary(summary: Summary) -> Cell:
 
 
 def _difference(row: Row) -> tuple[Cell, Cell]:
-    """The difference to the best setting, and how often this one won."""
     found = row.difference
     if found is None:
         return Cell("–", by=0.0), Cell("–")
-    behind, ends = _behind(found, row.name)
-    first = found.a == row.name
-    share = found.probability if first else 1 - found.probability
-    low, high = found.probability_ci if first else (1 - p for p in found.probability_ci[::-1])
+    behind, ends, share, chances = found.mean, found.interval, found.probability, found.probability_ci
+    if found.b == row.name:
+        share, chances = 1 - share, (1 - chances[1], 1 - chances[0])
+    else:
+        behind, ends = -behind, None if ends is None else (-ends[1], -ends[0])
     written = found.differences.written
     return Cell(
         written(behind) if math.isfinite(behind) else "–",
         "" if ends is None else interval(*ends, write=written),
         behind,
-    ), Cell(percent(share), f"{100 * low:.0f} to {percent(high)}", share)
-
-
-def _behind(found: PairedDifference, name: str) -> tuple[float, tuple[float, float] | None]:
-    """The difference by which `name` is worse, with its interval."""
-    if found.b == name:
-        return found.mean, found.interval
-    return -found.mean, None if found.interval is None else (-found.interval[1], -found.interval[0])
+    ), Cell(percent(share), f"{100 * chances[0]:.0f} to {percent(chances[1])}", share)
 
 
 def _effort(row: Row) -> Cell:

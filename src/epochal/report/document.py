@@ -39,30 +39,13 @@ class Residuals:
 class ReportDocument:
     """Everything that a report shows, as plain data.
 
-    title          the data and model in a few words: `pima-indians-diabetes · MLP 64-64`.
-    verdict        of the curves.
-    curves         the curves of the run.
     headline       the main metric over repeats, at the best parameters; None without validation.
+    headline_name  its curve name: `validation.accuracy`.
     ensemble       the main metric of the mean prediction of the repeats, if known.
     results        all figures at the best parameters as rows of text, the first with the heads.
-    remarks        notes needed to read them, one sentence each.
-    caution        a caveat, in a sentence.
-    headline_name  its curve name: `validation.accuracy`.
-    plan_text      `str(plan)`.
-    plan           the plan as plain data.
-    per_repeat     one mapping a repeat; its keys become the columns, in this order: `repeat`, `seed`,
-                   `stopped`, `best_epoch`, `validation.loss`, ...
-    confusion      for classification.
-    residuals      for regression.
-    forecasts      for windows of a series.
-    per_class      by part and class, for classification.
-    precision_recall  the curves of the classes, by part.
-    threshold      of two classes, if it is not one half.
+    per_repeat     one mapping a repeat; its keys become the columns, in this order.
+    per_class      by part and class.
     at_threshold   part, metric, its value above one half, its value with the threshold.
-    data           the data in figures: `{"rows": 768, "inputs": 8, "target": "class", ...}`.
-    data_notes     notes on what was recognized and done, one sentence each.
-    settings       every setting of the run, defaults included; mappings may be nested.
-    conditions     of the figures: versions, device, seeds, fingerprint, date, command.
     baseline       the baseline by curve name: a number or one per repeat.
     """
 
@@ -100,7 +83,8 @@ class ReportDocument:
 def document_of(run: Run) -> ReportDocument:
     """The content of the page about a run."""
     headline, plan = run.headline, _plan_of(run)
-    held_out = run.scores.get("validation")
+    part, _, metric = ("" if headline is None else headline[0]).partition(".")
+    held_out, seeds = run.scores.get("validation"), [outcome.seed for outcome in run.outcomes]
     confusion = residuals = None
     if held_out is not None and held_out.confusion is not None and run.task.is_classification:
         confusion = Confusion(run.task.classes, np.asarray(held_out.confusion, np.float64))
@@ -113,7 +97,7 @@ def document_of(run: Run) -> ReportDocument:
         curves=run.curves,
         headline=None if headline is None else headline[1],
         headline_name="validation.loss" if headline is None else headline[0],
-        ensemble=None if headline is None else _ensemble(run, headline[0]),
+        ensemble=None if headline is None else run.ensemble.get(part, {}).get(metric),
         results=results_table(run),
         remarks=run.remarks,
         caution=run.caution,
@@ -151,50 +135,35 @@ def document_of(run: Run) -> ReportDocument:
         conditions={
             **conditions(run.conditions),
             "date": run.conditions["date"][:16].replace("T", " ") + " UTC",
-            "seeds": _seeds(run),
+            "seeds": str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
             "fingerprint": run.data["fingerprint"],
         },
         baseline=run.baseline,
     )
 
 
-def _ensemble(run: Run, name: str) -> float | None:
-    part, _, metric = name.partition(".")
-    return run.ensemble.get(part, {}).get(metric)
-
-
 def _plan_of(run: Run) -> Plan:
     """The plan; for an iterator, one pass through the samples received."""
-    came = run.data["sizes"]["train"]
-    if len(run.splits[0]) or not 0 < came < run.plan.samples:
-        return run.plan
-    return Plan(
-        came,
-        min(run.plan.batch_sizes[0], came),
-        1,
-        seed=run.plan.seed,
-        order="sequential",
-        remainder=run.plan.remainder,
-    )
-
-
-def _seeds(run: Run) -> str:
-    seeds = [outcome.seed for outcome in run.outcomes]
-    return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    came, plan = run.data["sizes"]["train"], run.plan
+    if len(run.splits[0]) or not 0 < came < plan.samples:
+        return plan
+    size = min(plan.batch_sizes[0], came)
+    return Plan(came, size, 1, seed=plan.seed, order="sequential", remainder=plan.remainder)
 
 
 def _per_repeat(run: Run) -> list[dict[str, Any]]:
-    rows = []
-    for outcome in run.outcomes:
-        row: dict[str, Any] = {
+    return [
+        {
             "repeat": outcome.repeat + 1,
             "seed": outcome.seed,
             "stopped": outcome.stopped,
             "epochs": outcome.epochs,
             "best_epoch": outcome.best_epoch,
+            **{
+                f"{part}.{name}": summary.per_repeat[outcome.repeat]
+                for part, scores in run.scores.items()
+                for name, summary in scores.metrics.items()
+            },
         }
-        for part, scores in run.scores.items():
-            for name, summary in scores.metrics.items():
-                row[f"{part}.{name}"] = summary.per_repeat[outcome.repeat]
-        rows.append(row)
-    return rows
+        for outcome in run.outcomes
+    ]

@@ -72,7 +72,6 @@ def _panel(lines: list[Line], keep: NDArray[np.int64]) -> dict[str, Any]:
 
 
 def _best(curves: Curves) -> dict[str, float | None] | None:
-    """The best epoch on every x-axis."""
     if "validation.loss" not in curves.columns:
         return None
     median = curves.best("validation.loss").median_epoch

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.report.numbers import numbers
+from epochal.report.numbers import Floats, numbers
 from epochal.runs import ForecastScores, Run
-
-Floats = NDArray[np.float64]
 
 _CODES = {"validation": 2, "test": 3}
 _MOST_SERIES, _MOST_STEPS, _MOST_ROWS = 12, 12, 1500
@@ -29,14 +27,13 @@ def forecasts_of(run: Run) -> Forecasts | None:
     """The forecasts of a run; None without windows of a series."""
     if run.observed is None or not run.forecasts:
         return None
-    steps = range(1, min(run.task.targets, _MOST_STEPS) + 1)
-    names = run.observed.names[:_MOST_SERIES]
+    steps = list(range(1, min(run.task.targets, _MOST_STEPS) + 1))
     figure = {
         "target": run.data["target"],
         "time": run.observed.clock.name or "row",
         "repeats": run.repeats,
-        "steps": list(steps),
-        "series": [_series(run, number, list(steps)) for number in range(len(names))],
+        "steps": steps,
+        "series": [_series(run, place, steps) for place in range(len(run.observed.names[:_MOST_SERIES]))],
     }
     return Forecasts(run.forecasts, figure)
 
@@ -46,22 +43,20 @@ def _series(run: Run, number: int, steps: list[int]) -> dict[str, Any]:
     found = [drawn(run, number, step) for step in steps]
     one = found[0]
     first = max(0, len(one.x) - _MOST_ROWS)
-    parts = []
-    for part in one.parts:
-        of_steps = [next(other for other in each.parts if other.name == part.name) for each in found]
-        parts.append(
-            {
-                "name": part.name,
-                "steps": [
-                    {
-                        "at": (each.at[each.at >= first] - first).tolist(),
-                        "mean": numbers(each.mean[each.at >= first]),
-                        "sd": None if each.sd is None else numbers(each.sd[each.at >= first]),
-                    }
-                    for each in of_steps
-                ],
-            }
-        )
+    parts = [
+        {
+            "name": steps_of[0].name,
+            "steps": [
+                {
+                    "at": (each.at[each.at >= first] - first).tolist(),
+                    "mean": numbers(each.mean[each.at >= first]),
+                    "sd": None if each.sd is None else numbers(each.sd[each.at >= first]),
+                }
+                for each in steps_of
+            ],
+        }
+        for steps_of in zip(*(each.parts for each in found), strict=True)
+    ]
     x = one.x[first:]
     dates = x.dtype.kind == "M"
     return {

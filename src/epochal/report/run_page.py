@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,7 @@ import numpy as np
 from epochal.curves import KINDS, Summary, figure_label
 from epochal.report.document import ReportDocument, document_of
 from epochal.report.figures import figure_data
-from epochal.report.page import render, write_whole
-from epochal.report.tables import Cell, Table
+from epochal.report.page import Cell, Table, render, write_whole
 from epochal.report.words import count, counted, named, plain
 from epochal.runs import ClassFigures, Run
 
@@ -65,7 +64,7 @@ def run_page(document: ReportDocument) -> str:
         steps=list(_steps(document)),
         repeats=len(document.curves.repeats),
         results=_results(document),
-        each_repeat=_each_repeat(document),
+        each_repeat=_each_repeat(document.per_repeat),
         confusion=_confusion(document),
         classes=list(_classes(document.per_class, of)),
         of=of,
@@ -97,7 +96,6 @@ def _answer(document: ReportDocument) -> dict[str, str]:
 
 
 def _headline(document: ReportDocument) -> dict[str, Any] | None:
-    """The main metric in large digits, and under which conditions it holds."""
     summary, notes = document.headline, []
     if summary is None:
         return None
@@ -152,7 +150,6 @@ def _strip(document: ReportDocument) -> dict[str, Any] | None:
 
 
 def _results(document: ReportDocument) -> Table | None:
-    """The table of results, as on the terminal and in a notebook."""
     if len(document.results) < 2:
         return None
     head, *rows = document.results
@@ -171,16 +168,13 @@ def _results(document: ReportDocument) -> Table | None:
     )
 
 
-def _each_repeat(document: ReportDocument) -> Table | None:
-    names = list(dict.fromkeys(name for row in document.per_repeat for name in row))
-    if not names:
-        return None
-    rows = [[Cell(plain(row.get(name)), by=row.get(name)) for name in names] for row in document.per_repeat]
-    return Table(list(map(named, names)), rows)
+def _each_repeat(rows: Sequence[Mapping[str, Any]]) -> Table | None:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [[Cell(plain(row.get(name)), by=row.get(name)) for name in names] for row in rows]
+    return Table(list(map(named, names)), cells) if names else None
 
 
 def _confusion(document: ReportDocument) -> dict[str, Any] | None:
-    """Counts and shares of each true class, the mean over the repeats."""
     found = document.confusion
     if found is None:
         return None
@@ -234,7 +228,6 @@ def _spread(summary: Summary) -> Cell:
 
 
 def _steps(document: ReportDocument) -> Iterator[Table]:
-    """The errors of forecasts by step ahead, where there are several."""
     for part, found in () if document.forecasts is None else document.forecasts.scores.items():
         if len(found.rmse_by_step) == 1:
             continue

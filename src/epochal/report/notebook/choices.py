@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
+from epochal.choose.advice import Advice, Choice
+from epochal.choose.comparison import Comparison
+from epochal.choose.comparison_table import cells_of, marks_of
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.common.notebook_view import code, facts, heading, items, said, table, view
-
-if TYPE_CHECKING:
-    from epochal.choose.advice import Advice, Choice
-    from epochal.choose.comparison import Comparison
 
 MOST_ROWS = 20
 
 
 def comparison_html(found: Comparison) -> str:
     """The answer, a row for each setting, the recommended one first, and the call of `fit`."""
-    from epochal.choose.comparison_table import cells_of, marks_of
-
     head, *rows = cells_of(found)
     head = tuple(map(label_of, head))
     cost = found.cost
@@ -39,7 +35,6 @@ def comparison_html(found: Comparison) -> str:
 
 
 def _chosen(found: Comparison) -> str:
-    """The values of the recommended setting as keyword arguments."""
     row, options = found.chosen, found.options
     options.setdefault("batch_size", row.batch_size)
     names = ("target", "sample_weight", "batch_size", "optimizer", "epochs")
@@ -51,11 +46,7 @@ def _chosen(found: Comparison) -> str:
 
 def advice_html(found: Advice) -> str:
     """The answer, the advised numbers with their ranges, and the call of `fit`."""
-    choices = {
-        "batch size": found.batch_size,
-        "learning rate": found.learning_rate,
-        "epochs": found.epochs,
-    }
+    choices = {"batch size": found.batch_size, "learning rate": found.learning_rate, "epochs": found.epochs}
     rows = [
         (name, f"{one.value:.4g}", _range(one), one.note) for name, one in choices.items() if one is not None
     ]
@@ -79,7 +70,6 @@ def advice_html(found: Advice) -> str:
 
 
 def _expected(found: Advice) -> list[tuple[str, str]]:
-    """The expected results, beside those of the defaults, and the target."""
     rows = [(label_of(found.column), str(found.quality))]
     if found.defaults.difference is not None:  # otherwise it is the same number
         rows.append(("the defaults", f"{found.defaults.quality}; {found.defaults.words}"))

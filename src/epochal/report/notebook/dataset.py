@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from epochal.common.notebook_view import facts, heading, items, view
-
-if TYPE_CHECKING:
-    from epochal.data.dataset import Dataset
+from epochal.data.dataset import Dataset
 
 MOST_NAMES = 30
 
@@ -18,7 +14,10 @@ def dataset_html(dataset: Dataset) -> str:
     shape = " × ".join(f"{size:,}" for size in dataset.shape)
     pairs: list[tuple[str, object]] = [
         ("samples", f"{dataset.samples:,}"),
-        ("inputs", f"{shape} ({dataset.dtype})" + _named(dataset.features)),
+        (
+            "inputs",
+            f"{shape} ({dataset.dtype})" + (f": {_listed(dataset.features)}" if dataset.features else ""),
+        ),
     ]
     if task is not None:
         pairs += [("target", dataset.target_name), ("task", task.kind)]
@@ -26,10 +25,6 @@ def dataset_html(dataset: Dataset) -> str:
     if dataset.sample_weight is not None:
         pairs.append(("weights", "one for each sample"))
     return view(heading("Dataset", dataset.source), facts(pairs), items("Notes", dataset.notes))
-
-
-def _named(features: tuple[str, ...]) -> str:
-    return f": {_listed(features)}" if features else ""
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from epochal.common.notebook_view import block, chart, heading, items, said, table, view
-
-if TYPE_CHECKING:
-    from epochal.curves import Curves
-    from epochal.runs.evaluation import Evaluation
-    from epochal.runs.prediction import Prediction
-    from epochal.runs.record import Run
+from epochal.curves import Curves
+from epochal.runs.evaluation import Evaluation
+from epochal.runs.evaluation_text import heading as title
+from epochal.runs.evaluation_text import results_table, sections
+from epochal.runs.prediction import Prediction
+from epochal.runs.record import Run
 
 MOST_ROWS = 10
 MOST_COLUMNS = 12
@@ -19,8 +19,6 @@ MOST_COLUMNS = 12
 
 def run_html(run: Run) -> str:
     """The verdict, the results at the best epoch, the curve, and the notes."""
-    from epochal.runs.evaluation_text import results_table
-
     repeats = "1 repeat" if run.repeats == 1 else f"{run.repeats} repeats"
     head, *rows = results_table(run)
     return view(
@@ -35,7 +33,6 @@ def run_html(run: Run) -> str:
 
 
 def _curves(curves: Curves) -> str:
-    """The losses, averaged over repeats."""
     names = [name for name in ("validation.loss", "train.loss") if name in curves.names]
     bands = [(name.replace("train.", "training ").replace(".", " "), curves.summary(name)) for name in names]
     return chart([(name, band.x.tolist(), band.mean.tolist()) for name, band in bands], "epoch")
@@ -71,9 +68,6 @@ def _written(values: list[Any]) -> list[str]:
 
 def evaluation_html(found: Evaluation) -> str:
     """The sections of `print(evaluation)`."""
-    from epochal.runs.evaluation_text import heading as title
-    from epochal.runs.evaluation_text import sections
-
     parts = [heading("Evaluation", title(found))]
     for name, lines in sections(found, 100):
         words = len(lines) == 1 or name == "Notes"

@@ -6,10 +6,14 @@ import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from epochal.choose.advice import Advice, Tried
 from epochal.choose.reached import written
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
@@ -22,17 +26,12 @@ from epochal.report.paper.parts import (
     formatter,
     log_ticks,
     name_axis,
+    note_upright,
     remark,
     saved,
     size_ticks,
     style_of,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from epochal.choose.advice import Advice, Tried
 
 DOTTED: Any = (0, (2, 2))
 
@@ -50,8 +49,7 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
         style: "light", "dark", or "auto" (transparent, for either background).
     """
     look = style_of(style)
-    figure = blank(look, 11.0, 8.2)
-    figure.get_layout_engine().set(hspace=0.07, wspace=0.06)  # type: ignore[union-attr, call-arg]
+    figure = blank(look, 11.0, 8.2, hspace=0.07, wspace=0.06)
     (price, time), (epochs, curve) = figure.subplots(2, 2, height_ratios=[1.15, 1.0])
     for panel in (price, time, epochs, curve):
         dress(panel, look)
@@ -133,7 +131,6 @@ def _ring(ax: Axes, x: float, y: float, look: Style) -> None:
 
 
 def _times(advice: Advice, ax: Axes, look: Style) -> None:
-    """The measured times of an update, with the interpolation that the advice used."""
     points = advice.timing.points
     sizes, seconds = advice.timing.batch_sizes, [point.seconds for point in points]
     ax.plot(sizes, seconds, "-", color=look.training, linewidth=1.6, zorder=3)
@@ -174,18 +171,8 @@ def _epochs(advice: Advice, ax: Axes, look: Style) -> None:
     _epoch_axis(ax)
     at_least = "at least " if math.isinf(high) else ""
     left = advice.epochs.value > 0.55 * furthest * 1.15
-    ax.annotate(
-        f"advised: {at_least}{advice.epochs.value:,.0f}" if advice.recommended else "",
-        (advice.epochs.value, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(-5 if left else 5, -3),
-        textcoords="offset points",
-        ha="right" if left else "left",
-        va="top",
-        fontsize=8.8,
-        color=look.training,
-        zorder=6,
-    )
+    words = f"advised: {at_least}{advice.epochs.value:,.0f}" if advice.recommended else ""
+    note_upright(ax, words, advice.epochs.value, left, fontsize=8.8, color=look.training, zorder=6)
     name_axis(ax, f"best epoch of each of {len(epochs)} repeats", look)
     interval = f"{advice.epochs.low:,.0f} {'or more' if math.isinf(high) else f'to {high:,.0f}'}"
     notes = [f"shaded: {interval}", *(["arrow: was still improving at the end"] if late.any() else [])]
@@ -193,7 +180,6 @@ def _epochs(advice: Advice, ax: Axes, look: Style) -> None:
 
 
 def _curve(advice: Advice, ax: Axes, look: Style) -> None:
-    """The judged column along the training with the advised setting."""
     along, array = advice.curves.values(advice.column, "epochs")
     (line,) = lines_of(advice.curves, [advice.column])
     draw_line(ax, along, line, look.validation, 2.2, rank=2)
@@ -226,22 +212,18 @@ def _limits(ax: Axes, mean: Any, values: Any, advice: Advice) -> None:
 
 
 def _epoch_axis(ax: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.xaxis.set_major_formatter(formatter(_counted))
     ax.set_xlabel("epoch", loc="left", fontsize=9)
 
 
 def _size_axis(ax: Axes, sizes: Sequence[int]) -> None:
-    """A logarithmic axis of batch sizes, labeled where there is room."""
     size_ticks(ax, sizes or [1])
     ax.set_xlim(min(sizes, default=1) / 1.5, max(sizes, default=1) * 1.5)
     ax.set_xlabel("batch size (log scale)", loc="left", fontsize=9)
 
 
 def _fit_log(ax: Axes, values: Sequence[float], room: float) -> None:
-    """A logarithmic axis around finite positive values."""
     known = [value for value in values if math.isfinite(value) and value > 0]
     if known:
         ax.set_ylim(min(known) / room, max(known) * room)

@@ -6,10 +6,12 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from epochal.choose.comparison import Comparison
 from epochal.choose.reached import written, written_range
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
@@ -24,6 +26,7 @@ from epochal.report.paper.parts import (
     label_ends,
     log_ticks,
     name_axis,
+    note,
     plain,
     remark,
     saved,
@@ -31,12 +34,6 @@ from epochal.report.paper.parts import (
     size_ticks,
     style_of,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from epochal.choose.comparison import Comparison
 
 INKS = {
     "light": ("#0b5fa5", "#c2501a", "#00795c", "#8a4fb0", "#a87700", "#3c8fd0", "#b0306a", "#4d5664"),
@@ -66,8 +63,7 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
     """
     look, inks = style_of(style), _inks(found, style)
     steps = any(row.effort is not None and 0 < row.effort.expected < math.inf for row in found.rows)
-    figure = blank(look, 10.0, 8.4)
-    figure.get_layout_engine().set(hspace=0.08, wspace=0.06)  # type: ignore[union-attr, call-arg]
+    figure = blank(look, 10.0, 8.4, hspace=0.08, wspace=0.06)
     grid = figure.add_gridspec(2, 2 if steps else 1, height_ratios=[1.15, 1.0])
     above = figure.add_subplot(grid[0, :])
     panels = [above, figure.add_subplot(grid[1, 0])]
@@ -90,15 +86,11 @@ def _inks(found: Comparison, style: str) -> dict[str, tuple[str, str]]:
     return {row.name: (ink, marker) for row, ink, marker in zip(shown, INKS[style], MARKERS, strict=False)}
 
 
-def _unit(found: Comparison) -> str:
-    """The x-axis of the curves, in the unit in which settings are equal."""
+def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
+    ends, starts, lows = [], [], []
     words = found.at.split()
     unit = words[1].removesuffix("s") + "s" if len(words) > 1 else ""
-    return unit if unit in ("samples", "updates", "seconds") else "epochs"
-
-
-def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
-    unit, ends, starts, lows = _unit(found), [], [], []
+    unit = unit if unit in ("samples", "updates", "seconds") else "epochs"  # in which settings are equal
     for row in reversed(found.rows):
         curves = found.curves[row.name]
         if not len(curves) or not np.isfinite(curves.columns[found.column]).any():
@@ -112,14 +104,8 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[s
         if row.name in inks and (best or len(found.rows) <= FEW):
             ends_of = {"color": color, "alpha": 0.2 if best else 0.08, "linewidth": 0}
             ax.fill_between(along, line.low, line.high, where=line.whole, **ends_of)  # type: ignore[arg-type]
-        ax.plot(
-            along,
-            mean,
-            color=color,
-            linewidth=2.4 if best else 1.5 if marker else 0.8,
-            alpha=1.0 if marker else 0.45,
-            zorder=4 if best else 3 if marker else 2,
-        )
+        width, alpha, rank = (2.4, 1.0, 4) if best else (1.5, 1.0, 3) if marker else (0.8, 0.45, 2)
+        ax.plot(along, mean, color=color, linewidth=width, alpha=alpha, zorder=rank)
         if marker:
             last = int(np.flatnonzero(np.isfinite(mean))[-1])
             ends.append((float(mean[last]), row.name, color))
@@ -135,9 +121,10 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[s
     ax.set_xlim(left=0)
     ax.set_xlabel("samples seen" if unit == "samples" else unit.rstrip("s") if unit != "seconds" else unit)
     ax.xaxis.set_major_formatter(formatter(plain))
-    words = f"{label_of(found.column)}: mean and 95 % interval" + _log(ax)
+    log = " (log scale)" if ax.get_yscale() == "log" else ""
+    label = f"{label_of(found.column)}: mean and 95 % interval{log}"
     hidden = len(found.rows) - len(inks)
-    name_axis(ax, words + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
+    name_axis(ax, label + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]
     label_ends(ax, ends, found.recommended)
 
@@ -158,10 +145,6 @@ def _limits(
         ax.set_ylim(bottom - 0.08 * (top - bottom), top + 0.05 * (top - bottom))
 
 
-def _log(ax: Axes) -> str:
-    return " (log scale)" if ax.get_yscale() == "log" else ""
-
-
 def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
     """The quality of each setting against the time of one training, or the batch size if times are equal."""
     labels = []
@@ -176,17 +159,9 @@ def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
         best = row.name == found.recommended
         if row.quality.ci95 is not None:
             ax.plot([at] * 2, row.quality.ci95, color=color, linewidth=2.6 if best else 1.4, alpha=0.75)
-        hollow = row.name not in found.tied
-        ax.plot(
-            at,
-            mean,
-            marker,
-            markersize=8 if best else 6,
-            color=color,
-            markerfacecolor=look.background if hollow and look.background != "none" else color,
-            markeredgewidth=1.5,
-            zorder=5,
-        )
+        hollow = row.name not in found.tied and look.background != "none"
+        inside, size = look.background if hollow else color, 8 if best else 6
+        ax.plot(at, mean, marker, color=color, markersize=size, markerfacecolor=inside, mew=1.5, zorder=5)
         if row.name in inks and len(found.rows) <= FEW:
             labels.append((at, mean, row.name, color))
     ax.set_xscale("log")
@@ -203,7 +178,6 @@ def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
 
 
 def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
-    """Updates to the target against the batch size."""
     sizes, labels, missed = [row.batch_size for row in found.rows], [], False
     places = beside([(row.name, float(row.batch_size)) for row in found.rows])
     if found.hyperbola is not None:
@@ -213,16 +187,8 @@ def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
         if found.hyperbola.estimated and min(sizes) <= critical <= max(sizes):
             ax.axvline(critical, color=look.muted, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
             several = "" if found.critical is None else f" ({written_range(*found.critical)})"
-            ax.annotate(
-                f"critical batch size\n{written(critical)}{several}",
-                (critical, 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(5, -2),
-                textcoords="offset points",
-                fontsize=8.2,
-                color=look.muted,
-                va="top",
-            )
+            words, of = f"critical batch size\n{written(critical)}{several}", ("data", "axes fraction")
+            note(ax, words, (critical, 1), (5, -2), of, fontsize=8.2, color=look.muted, va="top")
     for row in found.rows:
         effort, at = row.effort, places[row.name]
         if effort is None:
@@ -233,15 +199,8 @@ def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
         updates = point_of(effort)
         if effort.reached and math.isfinite(effort.high) and effort.low > 0:
             ax.plot([at] * 2, [effort.low, effort.high], color=color, linewidth=1.4, alpha=0.75)
-        ax.plot(
-            at,
-            updates,
-            "^" if censored else marker,
-            color=color,
-            markersize=7,
-            markerfacecolor=color if effort.reached else "none",
-            zorder=5,
-        )
+        inside, shape = color if effort.reached else "none", "^" if censored else marker
+        ax.plot(at, updates, shape, color=color, markersize=7, markerfacecolor=inside, zorder=5)
         if censored and row.name in inks:
             labels.append((at, updates, f"{effort.reached} of {effort.repeats}", color))
     ax.set_xscale("log")

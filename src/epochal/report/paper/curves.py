@@ -5,12 +5,16 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from epochal.common.metric_names import label_of
+from epochal.curves.judgment import Verdict
 from epochal.curves.record import AXES, Curves
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.numbers import Line, along_at, kind_of, lines_of, panels_of
@@ -23,16 +27,12 @@ from epochal.report.paper.parts import (
     formatter,
     label_ends,
     name_axis,
+    note,
+    note_upright,
     plain,
     saved,
     style_of,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from epochal.curves.judgment import Verdict
 
 
 def main_metric(curves: Curves) -> str | None:
@@ -85,8 +85,7 @@ def plot(
     panels = _panels(curves, names)
     if ax is None:
         heights = [3.0] + [1.7] * (len(panels) - 1)
-        figure = blank(look, 8.6, sum(heights) + 1.2)
-        figure.get_layout_engine().set(hspace=0.06)  # type: ignore[union-attr, call-arg]
+        figure = blank(look, 8.6, sum(heights) + 1.2, hspace=0.06)
         grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
         axes = list(grid[:, 0])
     else:
@@ -125,27 +124,24 @@ def _draw_panel(
     curves: Curves, lines: Sequence[Line], x: str, ax: Axes, look: Style, log: bool | None
 ) -> list[tuple[float, str, str]]:
     """Draw one panel; the (height, words, color) of each line's end."""
-    from matplotlib.ticker import MaxNLocator
-
     kind = kind_of(lines[0].name)
     loss = kind == "loss"
     along, _ = curves.values(lines[0].name, x)
+    names = {"running": "training, running", "train": "training, fixed"} if loss else {"train": "training"}
+    inks = {"running": (look.running, 1.1, 5), "train": (look.training, 2.0, 3)}
     ends, seen = [], []
     for line in lines:
-        color, width, rank = _ink(line, look)
+        color, width, rank = inks.get(line.role, (look.validation, 2.2, 4))
         draw_line(ax, along, line, color, width, rank)
         known = line.mean[np.isfinite(line.mean)]
         if known.size:
-            ends.append((float(known[-1]), f"{_label(line, loss)}\n{known[-1]:.3g}", color))
+            ends.append((float(known[-1]), f"{names.get(line.role, line.role)}\n{known[-1]:.3g}", color))
             repeats = line.repeats[np.isfinite(line.repeats)]
-            seen += [
-                known.min(),
-                known.max(),
-                *(np.quantile(repeats, (0.002, 0.998)) if repeats.size else ()),
-            ]
+            seen += [known.min(), known.max()]
+            seen += np.quantile(repeats, (0.002, 0.998)).tolist() if repeats.size else []
         if line.baseline is not None:
             seen.append(line.baseline)
-            _draw_baseline(ax, line.baseline, look, words="baseline" if loss else "")
+            _draw_baseline(ax, line.baseline, look, "baseline" if loss else "")
     bottom, top = min(seen, default=0.0), max(seen, default=1.0)
     logarithmic = loss and bottom > 0 and (top > 30 * bottom if log is None else log)
     if logarithmic:
@@ -167,30 +163,9 @@ def _draw_panel(
 def _draw_baseline(ax: Axes, level: float, look: Style, words: str) -> None:
     ax.axhline(level, color=look.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     under = {"facecolor": look.background, "alpha": 0.7, "edgecolor": "none", "pad": 1}
-    ax.annotate(
-        words,
-        (1, level),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="right",
-        va="bottom",
-        fontsize=8.5,
-        color=look.muted,
-        zorder=9,
-        bbox=None if look.background == "none" else under,
-    )
-
-
-def _ink(line: Line, look: Style) -> tuple[str, float, int]:
-    if line.role == "running":
-        return look.running, 1.1, 5
-    return (look.training, 2.0, 3) if line.role == "train" else (look.validation, 2.2, 4)
-
-
-def _label(line: Line, loss: bool) -> str:
-    names = {"running": "training, running", "train": "training, fixed"} if loss else {"train": "training"}
-    return names.get(line.role, line.role)
+    text: Any = {"fontsize": 8.5, "color": look.muted, "zorder": 9, "ha": "right", "va": "bottom"}
+    box = None if look.background == "none" else under
+    note(ax, words, (1, level), (0, 3), ("axes fraction", "data"), bbox=box, **text)
 
 
 def _mark_best(curves: Curves, dots: bool, x: str, ax: Axes, look: Style, *, loss: bool) -> None:
@@ -210,15 +185,5 @@ def _mark_best(curves: Curves, dots: bool, x: str, ax: Axes, look: Style, *, los
         ax.plot(places, best.value[known], "o", markersize=3.4, **look_of)  # type: ignore[arg-type]
     left = at > 0.6 * float(curves.values("validation.loss", x)[0][-1])
     several = f" (median of {len(places)})" if len(places) > 1 else ""
-    ax.annotate(
-        f"best epoch {best.median_epoch:,.5g}{several}",
-        (at, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(-5 if left else 5, -3),
-        textcoords="offset points",
-        ha="right" if left else "left",
-        va="top",
-        fontsize=8.5,
-        color=look.muted,
-        zorder=9,
-    )
+    words = f"best epoch {best.median_epoch:,.5g}{several}"
+    note_upright(ax, words, at, left, fontsize=8.5, color=look.muted, zorder=9)

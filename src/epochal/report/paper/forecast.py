@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.forecast import drawn
 from epochal.report.paper.parts import blank, dress, saved, style_of
-
-if TYPE_CHECKING:
-    from epochal.runs.record import Run
+from epochal.runs.record import Run
 
 
 def plot_forecast(
     run: Run, path: str | Path | None, step: int, series: str | None, style: str = "auto"
-) -> Any:
+) -> Figure:
     """See `Run.plot_forecast`."""
     if run.observed is None:
         raise Refusal("forecasts are drawn for windows of a series; this run was trained on other samples.")
@@ -42,14 +41,8 @@ def plot_forecast(
             if part.sd is not None:
                 low, high = part.mean[piece] - part.sd[piece], part.mean[piece] + part.sd[piece]
                 axes.fill_between(x[piece], low, high, color=color, alpha=0.25, linewidth=0)
-            axes.plot(
-                x[piece],
-                part.mean[piece],
-                color=color,
-                linewidth=1.8,
-                marker="." if len(piece) < 60 else None,
-                label=label if number == 0 else None,
-            )
+            look_of: Any = {"marker": "." if len(piece) < 60 else None, "label": None if number else label}
+            axes.plot(x[piece], part.mean[piece], color=color, linewidth=1.8, **look_of)
         if len(x):
             axes.axvline(x[0], color=look.muted, linewidth=1, linestyle=":")
     axes.set_xlabel(run.observed.clock.name or "row", color=look.muted)

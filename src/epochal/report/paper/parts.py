@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.numbers import Line
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,19 @@ def style_of(name: str) -> Style:
     return STYLES[name]
 
 
-def blank(look: Style, width: float, height: float) -> Figure:
-    """A figure without axes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+class Picture(Figure):
+    """A figure that IPython shows without `%matplotlib inline`, which registers a display of its own."""
 
-    from epochal.report.paper.picture import Picture
+    def _repr_png_(self) -> bytes:
+        written = io.BytesIO()
+        self.savefig(written, format="png", dpi=110)
+        return written.getvalue()
 
+
+def blank(look: Style, width: float, height: float, **pads: float) -> Figure:
+    """A figure without axes; `pads` are those of its constrained layout."""
     figure = Picture(figsize=(width, height), layout="constrained", facecolor=look.background)
+    figure.get_layout_engine().set(**pads)  # type: ignore[union-attr]
     FigureCanvasAgg(figure)
     return figure
 
@@ -95,35 +102,33 @@ def dress(ax: Axes, look: Style) -> None:
     ax.yaxis.label.set_color(look.muted)
 
 
+def note(
+    ax: Axes,
+    words: str,
+    at: tuple[float, float],
+    offset: tuple[float, float],
+    of: str | tuple[str, str] = "axes fraction",
+    **look: Any,
+) -> None:
+    """Words so many points off a place, which is given in the coordinates `of` the axes or the data."""
+    ax.annotate(words, at, xycoords=of, xytext=offset, textcoords="offset points", **look)
+
+
+def note_upright(ax: Axes, words: str, x: float, left: bool, **look: Any) -> None:
+    """Words at the top of an upright line, on its left or its right."""
+    side, offset = ("right", (-5, -3)) if left else ("left", (5, -3))
+    note(ax, words, (x, 1), offset, ("data", "axes fraction"), ha=side, va="top", **look)
+
+
 def name_axis(ax: Axes, words: str, look: Style) -> None:
     """Label the y-axis above it."""
-    ax.annotate(
-        words,
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(-2, 6),
-        textcoords="offset points",
-        fontsize=9.5,
-        color=look.text,
-        fontweight="bold",
-        ha="left",
-        va="bottom",
-    )
+    note(ax, words, (0, 1), (-2, 6), fontsize=9.5, color=look.text, fontweight="bold", ha="left", va="bottom")
 
 
 def remark(ax: Axes, words: str, look: Style, up: float = 4) -> None:
     """How a panel is read, on the right: so far above its x-axis."""
-    ax.annotate(
-        words,
-        (1, 0),
-        xycoords="axes fraction",
-        xytext=(0, up),
-        textcoords="offset points",
-        fontsize=8.2,
-        color=look.muted,
-        ha="right",
-        va="bottom" if up > 0 else "top",
-    )
+    side = "bottom" if up > 0 else "top"
+    note(ax, words, (1, 0), (0, up), fontsize=8.2, color=look.muted, ha="right", va=side)
 
 
 def draw_line(
@@ -157,18 +162,9 @@ def label_ends(
     )
     heights = _apart([height for height, _, _ in at], room, tall)
     for height, (_, words, color) in zip(heights, at, strict=True):
-        ax.annotate(
-            words,
-            (1, height / tall),
-            xycoords="axes fraction",
-            xytext=(7, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-            color=color,
-            fontweight="bold" if words == bold else "normal",
-            annotation_clip=False,
-        )
+        weight, at_end = "bold" if words == bold else "normal", (1, height / tall)
+        text: Any = {"fontsize": 9, "fontweight": weight, "va": "center", "annotation_clip": False}
+        note(ax, words, at_end, (7, 0), color=color, **text)
 
 
 def _apart(heights: Sequence[float], room: float, most: float) -> list[float]:
@@ -204,17 +200,8 @@ def scatter_labels(ax: Axes, labels: Sequence[tuple[float, float, str, str]]) ->
             if free:
                 break
         taken.append((left, left + width, bottom + shift))
-        ax.annotate(
-            words,
-            (x, y),
-            xytext=(7, shift),
-            textcoords="offset points",
-            fontsize=8.4,
-            color=color,
-            va="center",
-            annotation_clip=False,
-            zorder=6,
-        )
+        text: Any = {"fontsize": 8.4, "va": "center", "annotation_clip": False, "zorder": 6}
+        note(ax, words, (x, y), (7, shift), "data", color=color, **text)
 
 
 def plain(value: float) -> str:
@@ -224,15 +211,11 @@ def plain(value: float) -> str:
 
 def formatter(write: Callable[[float], str]) -> Any:
     """A formatter of ticks."""
-    from matplotlib.ticker import FuncFormatter
-
     return FuncFormatter(lambda value, _: write(value))
 
 
 def log_ticks(ax: Axes, axis: str, write: Callable[[float], str] = plain) -> None:
     """Round numbers on a logarithmic axis, enough of them where it is short."""
-    from matplotlib.ticker import FixedLocator, NullLocator
-
     chosen = getattr(ax, f"{axis}axis")
     low, high = getattr(ax, f"get_{axis}lim")()
     digits = (1, 2, 5) if high < 60 * low else (1, 3) if high < 1000 * low else (1,)

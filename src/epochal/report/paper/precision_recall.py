@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from epochal.curves.precision_recall import PrecisionRecall
 from epochal.errors import Refusal
 from epochal.report.numbers import Tradeoff, tradeoffs_of
-from epochal.report.paper.parts import Style, axes_of, blank, dress, saved, style_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from epochal.report.paper.parts import Style, axes_of, blank, dress, note, saved, style_of
 
 
 def plot_precision_recall(
@@ -68,19 +66,12 @@ def _draw(ax: Axes, panel: Tradeoff, look: Style, *, small: bool) -> None:
             )
         ax.plot(line.recall, line.mean, color=color, linewidth=2.0, drawstyle="steps-pre", zorder=4)
         words = f"{line.role}: {'AP' if small else 'average precision'} {line.average}"
-        _above(ax, words, 5 + row * (size + 3), fontsize=size, color=color)
+        note(ax, words, (0, 1), (-2, 5 + row * (size + 3)), fontsize=size, color=color)
     ax.axhline(panel.base, color=look.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-    _above(ax, f"╌ base rate {panel.base:.3g}", 5, at=1, fontsize=size, color=look.muted)
+    note(ax, f"╌ base rate {panel.base:.3g}", (1, 1), (0, 5), fontsize=size, color=look.muted, ha="right")
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1.02)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
     name = panel.name if len(panel.name) <= 32 else f"{panel.name[:31]}…"
     height = 6 + len(panel.lines) * (size + 3)
-    _above(ax, f"class {name}", height, fontsize=10.5, color=look.text, fontweight="bold")
-
-
-def _above(ax: Axes, words: str, up: float, at: float = 0, **look: Any) -> None:
-    """Words so many points above a panel, at its left or its right end."""
-    side = "right" if at else "left"
-    place = (0 if at else -2, up)
-    ax.annotate(words, (at, 1), place, "axes fraction", "offset points", ha=side, **look)
+    note(ax, f"class {name}", (0, 1), (-2, height), fontsize=10.5, color=look.text, fontweight="bold")

@@ -1,0 +1,137 @@
+"""Phases of a plan: passes of equal batches, and passes within which the batch size changes.
+
+With one batch size there is one phase.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_right
+
+from epochal.plan.remainder import Carry, Drop, Remainder
+from epochal.plan.sizes import BatchSchedule
+from epochal.plan.walk import Phase, Segments, Walk
+
+
+class Phased(Walk):
+    """Phases, each with passes cut alike; positions after the last batch of a pass are left out."""
+
+    def __init__(self, phases: tuple[Phase, ...], turns: int, rolls: bool) -> None:
+        self._phases, self.turns, self.rolls = phases, turns, rolls
+        self._firsts = [phase.first for phase in phases]
+        self._updates = [phase.update for phase in phases]
+        self._seen = [0]
+        for phase, following in itertools.pairwise(phases):
+            self._seen.append(self._seen[-1] + (following.first - phase.first) * phase.used)
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        return self._phases
+
+    def _phase(self, epoch: int) -> Phase:
+        return self._phases[bisect_right(self._firsts, epoch) - 1]
+
+    def segments(self, epoch: int) -> Segments:
+        return self._phase(epoch).segments
+
+    def start(self, epoch: int) -> int:
+        phase = self._phase(epoch)
+        return (phase.start + (epoch - phase.first) * phase.used) % self.turns if self.rolls else 0
+
+    def first_update(self, epoch: int) -> int:
+        phase = self._phase(epoch)
+        return phase.update + (epoch - phase.first) * phase.batches
+
+    def locate(self, update: int) -> tuple[int, int]:
+        phase = self._phases[bisect_right(self._updates, update) - 1]
+        passes, index = divmod(update - phase.update, phase.batches)
+        return phase.first + passes, index
+
+    def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
+        offset = (position - self.start(epoch)) % self.turns
+        return (epoch, offset) if offset < self._phase(epoch).used else None
+
+    def seen(self, epoch: int) -> int:
+        number = bisect_right(self._firsts, epoch) - 1
+        phase = self._phases[number]
+        return self._seen[number] + (epoch - phase.first) * phase.used
+
+
+def walk_of(
+    policy: type[Remainder], turns: int, fixed: bool, size: int, schedule: BatchSchedule | None = None
+) -> Walk:
+    """The walk for one batch size, or for a schedule; `fixed`: all passes have one order."""
+    if policy is Carry:
+        return Carry(turns, size)
+    rolls = policy is Drop and fixed
+    schedule = schedule or BatchSchedule({0: size})
+    begins = (begin for begin, _ in schedule.changes)
+    changes = tuple(zip(begins, schedule.sizes(turns), strict=True))
+    return Phased(phases_of(policy, turns, rolls, changes, schedule.unit), turns, rolls)
+
+
+def phases_of(
+    policy: type[Remainder], turns: int, rolls: bool, changes: tuple[tuple[int, int], ...], unit: str
+) -> tuple[Phase, ...]:
+    """The phases of a schedule in passes ("epochs") or updates; `changes` are (beginning, size), from 0 on.
+
+    `policy` is any but `carry`; `rolls`: each pass continues the last one.
+
+    >>> from epochal.plan.remainder import Keep
+    >>> for phase in phases_of(Keep, 10, False, ((0, 2), (7, 4)), "updates"):
+    ...     print(phase.first, phase.update, phase.segments)
+    0 0 ((5, 2),)
+    1 5 ((2, 2), (1, 4), (1, 2))
+    2 9 ((2, 4), (1, 2))
+    """
+    phases: list[Phase] = []
+    first = update = start = 0
+
+    def add(passes: int, segments: Segments) -> None:
+        nonlocal first, update, start
+        phase = Phase(first, update, start, segments)
+        phases.append(phase)
+        first, update = first + passes, update + passes * phase.batches
+        start = (start + passes * phase.used) % turns if rolls else 0
+
+    sizes = dict(enumerate(size for _, size in changes))
+    begins = [begin for begin, _ in changes]
+    number = 0
+    while number < len(changes):
+        whole = policy(turns, sizes[number]).segments()
+        if number + 1 == len(changes):
+            add(1, whole)
+            break
+        end = begins[number + 1]
+        batches = sum(count for count, _ in whole)
+        passes = end - first if unit == "epochs" else max(0, end - update) // batches
+        if passes:
+            add(passes, whole)
+        number += 1
+        if unit == "updates" and update < end:
+            mixed, number = _mixed(policy, turns, update, begins, sizes, number - 1)
+            add(1, mixed)
+    return tuple(phases)
+
+
+def _mixed(
+    policy: type[Remainder], turns: int, update: int, begins: list[int], sizes: dict[int, int], number: int
+) -> tuple[Segments, int]:
+    """A pass that begins at `update` with size `number` and changes size within; (segments, last size)."""
+    segments: list[tuple[int, int]] = []
+    left = turns
+    while left:
+        last = number + 1 == len(begins)
+        wanted = None if last else begins[number + 1] - update
+        if policy.name == "drop" and sizes[number] > left:
+            break
+        for count, size in policy(left, min(sizes[number], left)).segments():
+            taken = count if wanted is None else min(count, wanted)
+            if taken:
+                segments.append((taken, size))
+                left, update = left - taken * size, update + taken
+                wanted = None if wanted is None else wanted - taken
+        if wanted != 0:
+            break
+        number += 1
+    return tuple(segments), number
