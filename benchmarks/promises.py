@@ -28,7 +28,7 @@ from epochal.choose.advise import advise
 from epochal.choose.bench import Bench
 from epochal.choose.confirm import USUAL_EPOCHS, usual_point
 from epochal.choose.finals import Final, Rules, final_of
-from epochal.choose.goal import Goal, baseline, price_of
+from epochal.choose.goal import baseline, price_of
 from epochal.choose.levels import MARGIN
 from epochal.choose.search import Point, Search
 from epochal.choose.setting import Setting
@@ -81,7 +81,7 @@ def fresh(name: str, optimizer: str, point: Point | None, epochs: int) -> Final:
     settings = Settings(optimizer=optimizer, repeats=FRESH, seed=FIRST_SEED, epochs=epochs)
     bench = Bench(MLP(64, 64), data(name), replace_size(settings))
     search = Search(
-        bench, Setting("", MLP(64, 64), {}), Goal("quality"), price_of(Goal("updates"), float),
+        bench, Setting("", MLP(64, 64), {}), "quality", price_of("updates", float),
         lambda size: epochs, lambda size: 0.0, bench.run,
     )  # fmt: skip
     usual = point is None

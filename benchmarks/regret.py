@@ -29,7 +29,7 @@ from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
 from epochal.choose.batch_sizes import usual_sizes
 from epochal.choose.bench import Bench
-from epochal.choose.goal import Goal, baseline, best_epoch, negligible, share_of, targets
+from epochal.choose.goal import baseline, best_epoch, negligible, share_of, targets
 from epochal.choose.pilot import long_trainings, pilot_size, steadiest
 from epochal.choose.reached import Reached
 from epochal.choose.search import Found, Point, Search, rate_at
@@ -85,7 +85,7 @@ def search_on(name: str, optimizer: str, price: Any, repeats: int, kind: type[Se
     def patience(size: int) -> float:
         return float(max(20, math.ceil(200 / -(-samples // size))))
 
-    return kind(bench, Setting("", MLP(HIDDEN), {}), Goal("time"), price, most, patience, bench.run)
+    return kind(bench, Setting("", MLP(HIDDEN), {}), "time", price, most, patience, bench.run)
 
 
 def grid(name: str, optimizer: str) -> dict[str, Any]:

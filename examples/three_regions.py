@@ -20,7 +20,6 @@ import numpy as np
 
 from epochal import MLP, Settings
 from epochal.choose.bench import Bench
-from epochal.choose.goal import Goal
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola
 from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.search import Point, Search, rate_at, step_of
@@ -44,7 +43,7 @@ def study(
     search = Search(
         bench,
         Setting("", MLP(32), {}),
-        Goal("updates"),
+        "updates",
         price=lambda size: 1.0,
         most_updates=lambda size: most_updates,
         patience=lambda size: float(most_updates),

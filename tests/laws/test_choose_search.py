@@ -20,7 +20,7 @@ import epochal as ep
 from epochal.choose import search as search_module
 from epochal.choose.adviser import Adviser
 from epochal.choose.batch_sizes import usual_sizes
-from epochal.choose.goal import Goal, price_of, reached_in, targets
+from epochal.choose.goal import price_of, reached_in, targets
 from epochal.choose.reached import Reached
 from epochal.choose.search import CAP, SCREEN, Found, Point, Search, rate_at, step_of
 from epochal.choose.setting import Setting
@@ -65,7 +65,7 @@ class Landscape:
 
     def price(self, point: Point) -> float:
         """What it costs to get there."""
-        return self.updates(point) * price_of(Goal(self.kind), self.seconds)(point.batch_size)
+        return self.updates(point) * price_of(self.kind, self.seconds)(point.batch_size)
 
     def least_price(self) -> float:
         """Of all points of the grid."""
@@ -111,12 +111,10 @@ def bench_of(optimizer: str = "sgd") -> Any:
 def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     """The steps of an advice on a landscape, with a target that is given."""
     setting = Setting("", None, {})
-    adviser = Adviser(
-        bench_of(optimizer), setting, Goal(land.kind), TARGET, None, REPEATS, 0, EPOCHS, None, 0.0
-    )
+    adviser = Adviser(bench_of(optimizer), setting, land.kind, TARGET, None, REPEATS, 0, EPOCHS, None, 0.0)
     adviser.timer = SimpleNamespace(seconds=land.seconds, again=lambda sizes: None)  # type: ignore[assignment]
     search = adviser.search
-    search.price = price_of(Goal(land.kind), land.seconds)
+    search.price = price_of(land.kind, land.seconds)
 
     def run(jobs: Sequence[Job]) -> Iterator[Trial]:
         limit = search.limit()
@@ -351,5 +349,4 @@ def test_what_an_update_costs() -> None:
     def seconds(size: int) -> float:
         return 1e-6 * size
 
-    assert [price_of(Goal(kind), seconds)(8) for kind in ("time", "samples", "updates")] == [8e-6, 8.0, 1.0]
-    assert [Goal(kind).unit for kind in ("time", "samples", "updates")] == ["seconds", "samples", "updates"]
+    assert [price_of(kind, seconds)(8) for kind in ("time", "samples", "updates")] == [8e-6, 8.0, 1.0]

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from epochal.choose.advice import GOALS, Advice
+from epochal.choose.advised import conclude
 from epochal.choose.adviser import Adviser
 from epochal.choose.bench import Bench
 from epochal.choose.confirm import FEWEST
-from epochal.choose.goal import Goal, split_target
+from epochal.choose.goal import split_target
 from epochal.choose.progress import Steps, Watch
 from epochal.choose.remote import training_on
 from epochal.choose.setting import Setting
@@ -129,10 +130,9 @@ def advise(
             asked = {"goal": goal, "target": target, "batch_size": size, "repeats": repeats}
             bench.store = Store(Path(folder), {"what": "advice", **asked, **bench.described()})
         setting = Setting("", model, {})
-        adviser = Adviser(
-            bench, setting, Goal(goal), target, size, repeats, promised, epochs, steps.watch, begin
-        )
-        found = replace(adviser.advice(), asked={**named_columns(y, sample_weight), **given})
+        adviser = Adviser(bench, setting, goal, target, size, repeats, promised, epochs, steps.watch, begin)
+        adviser.advise()
+        found = replace(conclude(adviser), asked={**named_columns(y, sample_weight), **given})
         if folder is not None:
             keep_choice(folder, found.to_dict())
         return found

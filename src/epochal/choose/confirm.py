@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from epochal.choose.bench import Bench
 from epochal.choose.finals import Final, Rules, chosen, final_of, steady
 from epochal.choose.goal import baseline, best_epoch, negligible
 from epochal.choose.search import Point, Search
-from epochal.choose.trial import Job, Trial
+from epochal.choose.trial import Job, Send, Trial
 from epochal.curves import Summary
 from epochal.curves.intervals import influences
 from epochal.models import bounds_of
@@ -35,9 +35,6 @@ LATE = 0.9
 
 USUAL_EPOCHS = Settings().epochs
 """Epochs of a training where nobody says how many."""
-
-Send = Callable[[str, Sequence[Job]], Iterable[Trial]]
-"""Sends the jobs of a phase out and yields their trials."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +173,7 @@ def confirm(
     most = min(USUAL_EPOCHS, epochs)
     trials = _trained(search, usual, most, compared, run, blocks="best" if wanted else "")
     defaults = final_of(usual, most, trials, _baselines(search.bench, compared), rules, kept=True)
-    best = chosen(winner, defaults, for_quality=search.goal.kind == "quality")
+    best = chosen(winner, defaults, for_quality=search.goal == "quality")
     final = best or winner or defaults
     lengths = found.get(final.point) if final is not defaults else None
     return Confirmed(
@@ -202,10 +199,9 @@ def lengths_of(
     """How long to train a point: the median of the best epochs; None if a training broke."""
     bench = search.bench
     size = point.batch_size
-    most, wait = search.most_updates(size), search.patience(size)
-    every = _batches(search, size)
+    setting, most, wait = search.setting_of(point), search.most_updates(size), search.patience(size)
     jobs = [
-        Job(search.setting_of(point), repeat, most, every, None, 2 * wait, negligible(bench, repeat))
+        Job(setting, repeat, most, search.batches(size), None, 2 * wait, negligible(bench, repeat))
         for repeat in repeats
     ]
     unordered = {trial.repeat: trial for trial in run("counting epochs", jobs)}
@@ -253,14 +249,10 @@ def _trained(
     search: Search, point: Point, epochs: int, repeats: Sequence[int], run: Send, *, blocks: str
 ) -> dict[int, Trial]:
     """Trainings of exactly so many epochs, evaluated after each of them."""
-    batches = _batches(search, point.batch_size)
+    batches = search.batches(point.batch_size)
     setting = search.setting_of(point)
     jobs = [Job(setting, repeat, epochs * batches, batches, blocks=blocks) for repeat in repeats]
     return {trial.repeat: trial for trial in run("checking with fresh seeds", jobs)}
-
-
-def _batches(search: Search, batch_size: int) -> int:
-    return -(-search.bench.base.plan.turns // batch_size)
 
 
 def _baselines(bench: Bench, repeats: Sequence[int]) -> dict[int, float]:

@@ -8,7 +8,7 @@ it, and the best few race on fresh seeds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from epochal.choose.goal import baseline, negligible
 from epochal.choose.levels import Levels
 from epochal.choose.pilot import Pilot
 from epochal.choose.search import SCREEN, Point, Search, rate_shift
-from epochal.choose.trial import Job, Trial
+from epochal.choose.trial import Job, Send, Trial
 from epochal.common.metric_names import higher_is_better
 
 FINALISTS = 4
@@ -34,8 +34,6 @@ LARGE = 3.0
 
 FURTHER = 5
 """Fewest additional epochs."""
-
-Send = Callable[[str, Sequence[Job]], Iterable[Trial]]
 
 
 def sizes_beside(sizes: Sequence[int], start: int) -> list[int]:
@@ -101,7 +99,7 @@ def finest(
     equal = levels.equivalent(order, used)
 
     def takes(point: Point) -> float:
-        return levels.epochs(point, used) * _batches(search, point) * seconds(point.batch_size)
+        return levels.epochs(point, used) * search.batches(point.batch_size) * seconds(point.batch_size)
 
     lead = min(equal, key=takes)
     return [lead, *(point for point in order if point != lead)], used
@@ -118,10 +116,6 @@ def levels_of(bench: Bench, piloted: Pilot, first: Sequence[int], fresh: Sequenc
     for point, trials in piloted.trials.items():
         levels.learn(point, trials)
     return levels
-
-
-def _batches(search: Search, point: Point) -> int:
-    return -(-search.bench.base.plan.turns // point.batch_size)
 
 
 def _finalists(ranked: Sequence[Point], calm: Point) -> list[Point]:
@@ -146,7 +140,7 @@ def _train(
     """Train missing repeats, each point for its number of epochs, with an evaluation after each."""
     jobs, places = [], {}
     for point, epochs in horizons.items():
-        batches = _batches(search, point)
+        batches = search.batches(point.batch_size)
         setting = search.setting_of(point)
         places[setting.name] = point
         most = min(epochs * batches, search.most_updates(point.batch_size))

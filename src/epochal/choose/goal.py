@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,33 +48,13 @@ def split_target(y: Any, target: float | str | None) -> tuple[Any, float | None]
     return y, target
 
 
-@dataclass(frozen=True)
-class Goal:
-    """What is to be least: the time, the samples or the updates until the target, or the error itself.
-
-    kind  "time", "samples", "updates" or "quality".
-    unit  what its price is counted in.
-    """
-
-    kind: str
-
-    @property
-    def unit(self) -> str:
-        """What a price is counted in."""
-        return {"time": "seconds"}.get(self.kind, self.kind)
-
-
-def price_of(goal: Goal, seconds: Callable[[int], float]) -> Callable[[int], float]:
+def price_of(goal: str, seconds: Callable[[int], float]) -> Callable[[int], float]:
     """The price of one update at a batch size: in seconds, samples or updates.
 
-    >>> price_of(Goal("samples"), lambda size: 1e-5)(32)
+    >>> price_of("samples", lambda size: 1e-5)(32)
     32.0
     """
-    if goal.kind == "samples":
-        return float
-    if goal.kind == "updates":
-        return lambda size: 1.0
-    return seconds
+    return {"samples": float, "updates": lambda size: 1.0}.get(goal, seconds)
 
 
 def baseline(bench: Bench, repeat: int) -> float:

@@ -164,19 +164,6 @@ def comparisons_of(values: Mapping[str, ArrayLike]) -> int:
     return math.comb(len(_finished({name: np.asarray(column) for name, column in values.items()})), 2)
 
 
-def indistinguishable(
-    values: Mapping[str, ArrayLike], *, higher_is_better: bool = False, alpha: float = ALPHA
-) -> tuple[str, ...]:
-    """The settings that are not detectably worse than the best one, itself included, in the given order.
-
-    >>> indistinguishable({"8": [0.31, 0.29, 0.33], "16": [0.30, 0.31, 0.32], "full": [0.97, 0.95, 0.98]})
-    ('8', '16')
-    """
-    found = against(values, higher_is_better=higher_is_better, alpha=alpha)
-    worse = {one.b for one in found if one.better == one.a}
-    return tuple(name for name in values if name not in worse)
-
-
 def best(values: Mapping[str, ArrayLike], *, higher_is_better: bool = False) -> str:
     """The setting with the best mean, among those with the most repeats.
 

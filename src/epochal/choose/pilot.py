@@ -7,7 +7,7 @@ noise scale along the way.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +17,8 @@ from epochal.choose.bench import Bench
 from epochal.choose.moments import NoiseScale
 from epochal.choose.noise import NoiseOverTraining, during, over_training
 from epochal.choose.search import FURTHEST, SCREEN, Point, Search
-from epochal.choose.trial import Job, Trial
+from epochal.choose.trial import Job, Send, Trial
 from epochal.common.metric_names import higher_is_better
-
-Send = Callable[[str, Sequence[Job]], Iterable[Trial]]
-"""Sends the jobs of a phase out and yields their trials."""
 
 FIRST_UPDATES = 400
 """A first look at a rate takes at least so many updates, and at least `FIRST_EPOCHS`."""
@@ -91,8 +88,9 @@ def _first_look(
     repeats: Sequence[int],
     run: Send,
 ) -> tuple[float, str]:
-    batches = -(-search.bench.base.plan.turns // batch_size)
-    updates = min(max(FIRST_UPDATES, FIRST_EPOCHS * batches), search.most_updates(batch_size))
+    updates = min(
+        max(FIRST_UPDATES, FIRST_EPOCHS * search.batches(batch_size)), search.most_updates(batch_size)
+    )
     trials: dict[Point, dict[int, Trial]] = {}
     steps: list[float] = [guess + 4 * offset for offset in (-1, 0, 1, 2)]
     best = guess

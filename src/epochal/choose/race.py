@@ -167,9 +167,7 @@ def survivors(
     *,
     higher_is_better: bool = False,
     share: float = 1.0,
-    alpha: float = ALPHA,
     margin: float | None = None,
-    keep_at_least: int = 1,
 ) -> tuple[tuple[str, ...], tuple[tuple[Dropped, PairedDifference | None], ...]]:
     """Which settings get more repeats, after one more round of them.
 
@@ -185,10 +183,8 @@ def survivors(
     Args:
         values: one value for each repeat so far, by setting; only those still in the race.
         higher_is_better: True for an accuracy, False for a loss.
-        share: of alpha, which this look may spend; see `shares`.
-        alpha: how often the truly best setting may be dropped, over all looks.
+        share: of `pairs.ALPHA`, which this look may spend; see `shares`.
         margin: the smallest difference that matters; `pairs.usual_margin` of the leader when None.
-        keep_at_least: number of settings to keep in any case.
 
     Returns:
         The remaining names, and the dropped ones with their difference from the leader (None where it has no
@@ -209,17 +205,15 @@ def survivors(
     gone: dict[str, tuple[Dropped, PairedDifference | None]] = {
         name: (Dropped(name, after, f"no finite value in any of {_repeats(after)}"), None) for name in failed
     }
-    if len(running) > keep_at_least:
+    if len(running) > 1:
         behind = [
             found
-            for found in against(
-                running, higher_is_better=higher_is_better, alpha=alpha, share=share, margin=margin
-            )
+            for found in against(running, higher_is_better=higher_is_better, share=share, margin=margin)
             if found.better == found.a
         ]
         behind.sort(key=lambda found: (found.p_value, -found.mean))
-        sure = sum(found.p_adjusted < _OVERWHELMING * alpha for found in behind)
-        most = min(max(sure, len(running) // 2), len(running) - keep_at_least)
+        sure = sum(found.p_adjusted < _OVERWHELMING * ALPHA for found in behind)
+        most = min(max(sure, len(running) // 2), len(running) - 1)
         gone |= {
             found.b: (Dropped(found.b, after, _reason(found, len(running)), found.a), found)
             for found in behind[:most]

@@ -22,17 +22,10 @@ NORMAL = 1.959963984540054
 
 @dataclass(frozen=True)
 class Reached:
-    """One repeat: the updates until the target, or those spent without reaching it (censored).
-
-    >>> print(Reached(250.0, True), Reached(2000.0, False), sep="; ")
-    reached after 250 updates; not reached within 2,000 updates
-    """
+    """One repeat: the updates until the target, or those spent without reaching it (censored)."""
 
     updates: float
     reached: bool
-
-    def __str__(self) -> str:
-        return f"{'reached after' if self.reached else 'not reached within'} {written(self.updates)} updates"
 
 
 @dataclass(frozen=True)
@@ -89,21 +82,6 @@ class RelativeEffort:
     ratio: float | None
     low: float
     high: float
-    repeats: int
-
-    def __str__(self) -> str:
-        if self.ratio is None:
-            return "neither reached the target"
-        if math.isinf(self.ratio):
-            bound = f": at least {_times(self.low)} times" if self.low > 0 else ""
-            return f"only the second reached the target{bound}"
-        if self.ratio == 0:
-            bound = f": at most {_times(self.high)} times" if self.high < math.inf else ""
-            return f"only the first reached the target{bound}"
-        if self.repeats == 1:
-            return f"{_times(self.ratio)} times (1 repeat: no interval)"
-        end = "or more" if math.isinf(self.high) else f"to {_times(self.high)}"
-        return f"{_times(self.ratio)} times ({_times(self.low)} {end})"
 
 
 def first_reached(
@@ -220,8 +198,9 @@ def relative_effort(
 
     >>> fast = [Reached(100, True), Reached(120, True), Reached(110, True), Reached(90, True)]
     >>> slow = [Reached(131, True), Reached(155, True), Reached(140, True), Reached(119, True)]
-    >>> print(relative_effort(slow, fast))
-    1.30 times (1.27 to 1.33)
+    >>> found = relative_effort(slow, fast)
+    >>> f"{found.ratio:.2f} times ({found.low:.2f} to {found.high:.2f})"
+    '1.30 times (1.27 to 1.33)'
     """
     if len(a) != len(b):
         raise Refusal(
@@ -244,7 +223,7 @@ def relative_effort(
         _ratio(most_a, least_b),
         repeats=spent_a.size,
     )
-    return RelativeEffort(ratio, low, high, spent_a.size)
+    return RelativeEffort(ratio, low, high)
 
 
 def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int) -> tuple[float, float]:
@@ -333,7 +312,3 @@ def written_range(low: float, high: float) -> str:
     if math.isinf(high):
         return "not known" if low == 0 else f"{written(low)} or more"
     return f"up to {written(high)}" if low == 0 else f"{written(low)} to {written(high)}"
-
-
-def _times(value: float) -> str:
-    return f"{value:.2f}" if value < 10 else written(value)

@@ -17,7 +17,7 @@ from typing import NoReturn
 import numpy as np
 
 from epochal.choose.bench import Bench
-from epochal.choose.goal import Goal, negligible, reached_in
+from epochal.choose.goal import negligible, reached_in
 from epochal.choose.reached import Reached, relative_effort
 from epochal.choose.setting import Setting
 from epochal.choose.trial import Job, Trial
@@ -104,7 +104,7 @@ class Search:
     """The state of a search.
 
     setting       common to all points.
-    goal          the quantity to minimize.
+    goal          one of `advice.GOALS`: the quantity to minimize.
     price         what an update costs at a batch size, in the unit of the goal.
     most_updates  a training makes at most so many, by batch size.
     patience      epochs without improvement after which a training ends, by batch size.
@@ -116,7 +116,7 @@ class Search:
 
     bench: Bench
     setting: Setting
-    goal: Goal
+    goal: str
     price: Callable[[int], float]
     most_updates: Callable[[int], int]
     patience: Callable[[int], float]
@@ -133,9 +133,17 @@ class Search:
         name = f"batch {point.batch_size}, rate {rate:g}"
         return self.setting.with_(name, batch_size=point.batch_size, learning_rate=rate)
 
+    def rate_of(self, point: Point) -> float | None:
+        """The learning rate of a point; None for an object that has its own."""
+        return self.bench.base.spec.optimizer.learning_rate if point.step is None else rate_at(point.step)
+
+    def batches(self, batch_size: int) -> int:
+        """Updates of an epoch."""
+        return -(-self.bench.base.plan.turns // batch_size)
+
     def every(self, batch_size: int) -> int:
         """Updates between two evaluations: the same part of an epoch for all batch sizes."""
-        return max(1, -(-self.bench.base.plan.turns // batch_size) // self.per_epoch)
+        return max(1, self.batches(batch_size) // self.per_epoch)
 
     def job(
         self,

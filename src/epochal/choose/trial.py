@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from epochal.choose.setting import Setting
 from epochal.curves import Curves
+
+Send = Callable[[str, Sequence["Job"]], Iterable["Trial"]]
+"""Sends the jobs of a phase out and yields their trials."""
 
 BROKEN = "not finite"
 """The reason of a training whose loss or parameters were not finite any more."""
