@@ -28,11 +28,10 @@ from epochal.choose.advise import advise
 from epochal.choose.bench import Bench
 from epochal.choose.confirm import USUAL_EPOCHS, usual_point
 from epochal.choose.finals import Final, Rules, final_of
+from epochal.choose.finest import MARGIN
 from epochal.choose.goal import baseline, price_of
-from epochal.choose.levels import MARGIN
 from epochal.choose.search import Point, Search
-from epochal.choose.setting import Setting
-from epochal.choose.trial import Job
+from epochal.choose.trial import Job, Setting
 from epochal.curves import summarize
 from epochal.models import MLP
 from epochal.settings import Settings

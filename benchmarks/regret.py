@@ -27,15 +27,13 @@ import numpy as np
 
 from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
-from epochal.choose.batch_sizes import usual_sizes
 from epochal.choose.bench import Bench
 from epochal.choose.goal import baseline, best_epoch, negligible, share_of, targets
-from epochal.choose.pilot import long_trainings, pilot_size, steadiest
+from epochal.choose.pilot import long_trainings, pilot_size, steadiest, usual_sizes
 from epochal.choose.reached import Reached
 from epochal.choose.search import Found, Point, Search, rate_at
-from epochal.choose.setting import Setting
 from epochal.choose.timing import Timer
-from epochal.choose.trial import Job
+from epochal.choose.trial import Job, Setting
 from epochal.models import MLP
 from epochal.settings import Settings
 

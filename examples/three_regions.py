@@ -23,7 +23,7 @@ from epochal.choose.bench import Bench
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola
 from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.search import Point, Search, rate_at, step_of
-from epochal.choose.setting import Setting
+from epochal.choose.trial import Setting
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 

@@ -46,13 +46,13 @@ def samples() -> tuple[Any, Any]:
 def _hasty() -> Any:
     """No repeats beyond those asked for and as many again, few batch sizes, update times taken quickly."""
     from epochal.choose import advise as module
-    from epochal.choose import batch_sizes, timing
+    from epochal.choose import pilot, timing
 
     measured = timing.update_time
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MORE_REPEATS", 0)
         patch.setattr(module, "PROMISED", 2)
-        patch.setattr(batch_sizes, "MOST_BATCHES", 10)  # 8, 16, 32 and all 80
+        patch.setattr(pilot, "MOST_BATCHES", 10)  # 8, 16, 32 and all 80
         patch.setattr(timing, "update_time", lambda bench, setting, _=0.0: measured(bench, setting, 0.002))
         yield
 

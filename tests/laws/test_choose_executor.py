@@ -17,8 +17,7 @@ from epochal.choose.advise import advise
 from epochal.choose.bench import Bench
 from epochal.choose.compare import compare
 from epochal.choose.remote import packed, unpacked
-from epochal.choose.setting import Setting
-from epochal.choose.trial import Job
+from epochal.choose.trial import Job, Setting
 from epochal.training.executor import Shared, Task, Threads
 from helpers import without_times
 

@@ -19,12 +19,11 @@ from hypothesis import strategies as st
 import epochal as ep
 from epochal.choose import search as search_module
 from epochal.choose.adviser import Adviser
-from epochal.choose.batch_sizes import usual_sizes
 from epochal.choose.goal import price_of, reached_in, targets
+from epochal.choose.pilot import usual_sizes
 from epochal.choose.reached import Reached
 from epochal.choose.search import CAP, SCREEN, Found, Point, Search, rate_at, step_of
-from epochal.choose.setting import Setting
-from epochal.choose.trial import BROKEN, Job, Trial
+from epochal.choose.trial import BROKEN, Job, Setting, Trial
 from epochal.curves import Curves
 
 SAMPLES, REPEATS, MOST, TARGET = 1024, 10, 30, 0.1

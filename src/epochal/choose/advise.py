@@ -20,8 +20,8 @@ from epochal.choose.confirm import FEWEST
 from epochal.choose.goal import split_target
 from epochal.choose.progress import Steps, Watch
 from epochal.choose.remote import training_on
-from epochal.choose.setting import Setting
 from epochal.choose.store import Store
+from epochal.choose.trial import Setting
 from epochal.data import joined, named_columns
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import BatchSchedule

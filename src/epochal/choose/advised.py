@@ -12,8 +12,8 @@ from epochal.choose.advice import Advice, Choice, Defaults, Price, Tried
 from epochal.choose.advice_words import answer, remarks
 from epochal.choose.adviser import Adviser
 from epochal.choose.confirm import Lengths
+from epochal.choose.finest import MARGIN, Levels
 from epochal.choose.goal import SHARE
-from epochal.choose.levels import MARGIN, Levels
 from epochal.choose.reached import Effort, effort, relative_effort
 from epochal.choose.search import Point
 from epochal.choose.words import called

@@ -21,16 +21,21 @@ from functools import partial
 import numpy as np
 
 from epochal.choose.advice import Choice
-from epochal.choose.batch_sizes import possible_sizes
 from epochal.choose.bench import Bench
 from epochal.choose.confirm import Confirmed, Lengths, confirm, lengths_of, usual_point
-from epochal.choose.finest import finest, levels_of, sizes_beside
+from epochal.choose.finest import Levels, finest, levels_of, sizes_beside
 from epochal.choose.goal import baseline, price_of, refuse_easy_target, share_of, targets
 from epochal.choose.hyperbola import fastest_batch
-from epochal.choose.levels import Levels
-from epochal.choose.memory import left_out
 from epochal.choose.noise import NoiseOverTraining, check_separable
-from epochal.choose.pilot import FIRST_EPOCHS, Pilot, long_trainings, noise_along, pilot, pilot_size
+from epochal.choose.pilot import (
+    FIRST_EPOCHS,
+    Pilot,
+    long_trainings,
+    noise_along,
+    pilot,
+    pilot_size,
+    possible_sizes,
+)
 from epochal.choose.progress import Step, Watch
 from epochal.choose.remote import notes_of
 from epochal.choose.search import (
@@ -42,9 +47,8 @@ from epochal.choose.search import (
     refuse_far_target,
     step_of,
 )
-from epochal.choose.setting import Setting
-from epochal.choose.timing import Timer
-from epochal.choose.trial import Job, Trial
+from epochal.choose.timing import Timer, left_out
+from epochal.choose.trial import Job, Setting, Trial
 from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better

@@ -18,9 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from epochal.choose.setting import Setting
 from epochal.choose.store import Store
-from epochal.choose.trial import BROKEN, Interrupted, Job, Trial
+from epochal.choose.trial import BROKEN, Interrupted, Job, Setting, Trial
 from epochal.choose.until import Until
 from epochal.common.machine import cores
 from epochal.curves import Curves

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from epochal.choose.noise import NoiseOverTraining, during, over_training
 from epochal.choose.search import FURTHEST, SCREEN, Point, Search
 from epochal.choose.trial import Job, Send, Trial
 from epochal.common.metric_names import higher_is_better
+from epochal.errors import Refusal
+from epochal.plan import Plan
 
 FIRST_UPDATES = 400
 """A first look at a rate takes at least so many updates, and at least `FIRST_EPOCHS`."""
@@ -44,6 +47,36 @@ class Pilot:
     reference: tuple[Point, ...]
     trials: Mapping[Point, Mapping[int, Trial]]
     edge: str
+
+
+MOST_BATCHES = 20_000
+"""Most updates per epoch of a candidate batch size."""
+
+
+def possible_sizes(plan: Plan) -> list[int]:
+    """The candidate batch sizes that the plan's order can fill.
+
+    >>> from epochal.plan import Stratified
+    >>> possible_sizes(Plan(20, "full", 1, order=Stratified([0, 1, 2, 2] * 5)))
+    [4, 8, 20]
+    """
+    found = []
+    for size in usual_sizes(plan.turns):
+        with suppress(Refusal):
+            found.append(int(plan.with_(batch_size=size).batch_size))
+    return found
+
+
+def usual_sizes(samples: int) -> list[int]:
+    """The candidate batch sizes: powers of two, and all samples.
+
+    Without sizes with too many updates per epoch.
+
+    >>> usual_sizes(142), usual_sizes(1_000_000)[0]
+    ([1, 2, 4, 8, 16, 32, 64, 142], 64)
+    """
+    powers = [2**power for power in range(samples.bit_length()) if 2**power <= samples / 1.5]
+    return [*(size for size in powers if samples / size <= MOST_BATCHES), samples]
 
 
 def pilot_size(samples: int) -> int:

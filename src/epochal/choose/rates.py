@@ -18,8 +18,7 @@ import numpy as np
 from epochal.choose.comparison import Tuned
 from epochal.choose.fairness import Length
 from epochal.choose.grid import Entry
-from epochal.choose.setting import Setting
-from epochal.choose.trial import Job
+from epochal.choose.trial import Job, Setting
 from epochal.engine.optimizers import OPTIMIZERS
 
 REPEATS = 5

@@ -10,8 +10,7 @@ from typing import Any
 import jax
 
 from epochal.choose.bench import Bench
-from epochal.choose.setting import Setting
-from epochal.choose.trial import Job, Trial
+from epochal.choose.trial import Job, Setting, Trial
 from epochal.training.executor import RayCluster, Shared, Stopped
 from epochal.training.prepared import Prepared
 

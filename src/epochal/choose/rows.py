@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,16 @@ import numpy as np
 from epochal.choose.bench import Bench
 from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
 from epochal.choose.confirm import LATE
-from epochal.choose.fairness import Length, seen_after
+from epochal.choose.fairness import Judged, Length, judge_trial, reached_by, seen_after, unsteadiness
 from epochal.choose.goal import baseline, targets
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
-from epochal.choose.judged import Judged, judge_trial, reached_by, unsteadiness
 from epochal.choose.pairs import FEWEST
 from epochal.choose.race import Outcome
 from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.recommend import lucky, recommended
-from epochal.choose.setting import Setting
 from epochal.choose.timing import TimingCurve
-from epochal.choose.trial import Trial
+from epochal.choose.trial import Setting, Trial
 from epochal.choose.words import answer, called, repeats_of, too_few
 from epochal.common.metric_names import higher_is_better, label_of
 from epochal.curves import Curves, summarize
@@ -42,27 +40,26 @@ prediction. With less than a tenth most settings of a grid never get there, and 
 REGIMES = ("batch", "mini-batch", "stochastic")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass
 class Measured:
-    """The trainings with their labels; see `Comparison` for the terms."""
+    """The settings of a comparison and what was measured of them; see `Comparison` for the terms."""
 
     bench: Bench
-    entries: tuple[Entry, ...]
-    plans: Mapping[str, Plan]
-    settings: Mapping[str, Setting]
-    lengths: Mapping[str, Length]
-    trials: Mapping[str, Sequence[Trial]]
+    entries: list[Entry]
+    plans: dict[str, Plan]
     repeats: int
-    tuned: Mapping[str, Tuned]
-    outcome: Outcome
-    timing: Mapping[str, TimingCurve]
     common: Mapping[str, Any]
-    update_seconds: Mapping[str, float]
-    at: str
+    notes: list[str]
     target: float | None
-    notes: tuple[str, ...]
-    trainings: int
-    updates: int
+    at: str = ""
+    settings: dict[str, Setting] = field(default_factory=dict)
+    lengths: dict[str, Length] = field(default_factory=dict)
+    trials: dict[str, list[Trial]] = field(default_factory=dict)
+    tuned: dict[str, Tuned] = field(default_factory=dict)
+    timing: dict[str, TimingCurve] = field(default_factory=dict)
+    update_seconds: dict[str, float] = field(default_factory=dict)
+    updates: int = 0
+    outcome: Outcome = field(init=False)
 
     @property
     def column(self) -> str:
@@ -121,7 +118,7 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
         },
         timing=found.timing,
         notes=_notes(found, rows, remark),
-        cost=Cost(found.trainings, found.updates, seconds),
+        cost=Cost(found.bench.trainings, found.updates, seconds),
         data=describe_data(found.bench.base),
         settings=_common(found),
         conditions=conditions(deterministic=found.bench.base.settings.deterministic),
@@ -169,14 +166,14 @@ def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
 
 def _options(found: Measured, name: str, epochs: float) -> dict[str, Any]:
     """Keyword arguments of `fit` that train with a setting."""
-    changes = dict(found.settings[name].changes)
+    options = {**found.common, **found.settings[name].changes}
+    options.pop("repeats", None)
     updates = found.lengths[name].updates
     if updates == found.plans[name].updates:
-        return {**found.common, **changes}
-    rule = Budget(updates=updates)
-    given = found.common.get("stop")
+        return options
+    rule, given = Budget(updates=updates), options.get("stop")
     stop = rule if given is None else any_of(given, rule)
-    return {**found.common, **changes, "epochs": math.ceil(epochs), "stop": stop}
+    return {**options, "epochs": math.ceil(epochs), "stop": stop}
 
 
 def _bounds(found: Measured, column: str) -> tuple[float, float]:

@@ -19,8 +19,7 @@ import numpy as np
 from epochal.choose.bench import Bench
 from epochal.choose.goal import negligible, reached_in
 from epochal.choose.reached import Reached, relative_effort
-from epochal.choose.setting import Setting
-from epochal.choose.trial import Job, Trial
+from epochal.choose.trial import Job, Setting, Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
 
