@@ -9,6 +9,7 @@ from epochal.choose.finals import Final
 from epochal.choose.search import rate_at
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
+from epochal.curves.statistics import counted
 
 
 def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
@@ -31,7 +32,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
             f"predicting the same) has {quality.written(found.baseline)}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
-    epochs = f"{found.lengths.epochs:,} epoch{'' if found.lengths.epochs == 1 else 's'}"
+    epochs = counted(found.lengths.epochs, "epoch")
     if math.isinf(found.lengths.high):
         epochs = f"at least {epochs}"
     size = f"{final.point.batch_size:,}{' (all training samples)' if whole else ''}"
@@ -92,7 +93,7 @@ def _figure(quality: Summary) -> str:
 
 
 def _seeds(count: int) -> str:
-    return f"{count:,} fresh seeds" if count != 1 else "1 fresh seed"
+    return counted(count, "fresh seed")
 
 
 def remarks(found: Confirmed) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from epochal.choose.pairs import ALPHA, FEWEST, MOST_REPEATS, interval_of, repeats_needed
-from epochal.curves.statistics import Summary
+from epochal.curves.statistics import Summary, counted
 
 MEANINGFUL = 0.75
 """A better setting should win this share of the repeats (Bouthillier et al. 2021, section 4.1)."""
@@ -146,7 +146,7 @@ class PairedDifference:
     def _equivalent(self) -> str:
         return (
             f"{self.a} and {self.b} are practically the same: they differ by less than {self.margin:.3g} "
-            f"({confidence(self.alpha)} interval {self._ends()}; {_count(self.pairs, 'repeat')})"
+            f"({confidence(self.alpha)} interval {self._ends()}; {counted(self.pairs, 'repeat')})"
         )
 
     def _ends(self, sign: float = 1.0) -> str:
@@ -154,7 +154,7 @@ class PairedDifference:
         return f"{self.differences.written(low)} to {self.differences.written(high)}"
 
     def _undetected(self) -> str:
-        asides = [_count(self.pairs, "repeat")]
+        asides = [counted(self.pairs, "repeat")]
         if self.pairs < FEWEST:
             asides.append(f"at least {FEWEST} are needed")
         elif self.sd is not None and self.mean != 0 and not any(self.unfinished):
@@ -174,9 +174,9 @@ class PairedDifference:
         if missing == (0, self.pairs):
             return (
                 f"{better} is better than {worse}, which gave no finite value "
-                f"in any of {_count(self.pairs, 'repeat')}"
+                f"in any of {counted(self.pairs, 'repeat')}"
             )
-        wins = f"in {self.wins[0 if first else 1]} of {_count(self.pairs, 'repeat')}"
+        wins = f"in {self.wins[0 if first else 1]} of {counted(self.pairs, 'repeat')}"
         if any(missing):
             lost = ", ".join(
                 f"{name} gave no finite value in {count}"
@@ -197,7 +197,3 @@ def confidence(alpha: float) -> str:
     '98 %'
     """
     return f"{100 * (1 - alpha):.4g} %"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -24,6 +24,7 @@ from epochal.choose.search import SCREEN, Point, Search, rate_shift
 from epochal.choose.trial import Job, Send, Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import summarize
+from epochal.curves.statistics import t_quantile
 
 FINALISTS = 4
 """Settings that race on fresh seeds."""
@@ -138,14 +139,12 @@ class Levels:
 
     def equivalent(self, points: Sequence[Point], repeats: Sequence[int]) -> list[Point]:
         """The points that are as good as the first, within the margin."""
-        from scipy.special import stdtrit  # late: importing SciPy is slower than most calls
-
         best = self.by_others(points[0], repeats)
         constant = self.sign * np.array([self.baseline[repeat] for repeat in repeats])
         margin = MARGIN * max(float(np.mean(constant - best)), 0.0)
         if not math.isfinite(margin) or len(repeats) < 2:
             return [points[0]]
-        half = float(stdtrit(len(repeats) - 1, ONE_SIDED)) / math.sqrt(len(repeats))
+        half = t_quantile(ONE_SIDED, len(repeats) - 1) / math.sqrt(len(repeats))
         found = [points[0]]
         for point in points[1:]:
             apart = self.by_others(point, repeats) - best

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves.smoothing import ALPHA, t_quantile
+from epochal.curves.smoothing import ALPHA
+from epochal.curves.statistics import t_quantile
 from epochal.errors import Refusal
 
 Floats = NDArray[np.float64]

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.curves.statistics import t_quantile
+
 Floats = NDArray[np.float64]
 
 CLEAR = 2.0
@@ -134,9 +136,7 @@ class BlockSums:
             return NoiseScale(
                 None, 0.0, math.inf, *parts, samples, "the gradients of all samples are the same."
             )
-        from scipy.special import stdtrit  # late: importing SciPy is slower than most calls
-
-        factor = float(stdtrit(blocks - 1, 0.975))
+        factor = t_quantile(0.975, blocks - 1)
         left = [self.without(block) for block in range(blocks)]
         error = _jackknife_error([one.squared_norm for one in left])
         if whole.squared_norm < CLEAR * error or min(one.squared_norm for one in left) <= 0:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from epochal.choose.difference import PairedDifference
 from epochal.choose.paired import against, best, comparisons_of
 from epochal.choose.pairs import ALPHA, FEWEST, usual_margin
+from epochal.curves.statistics import counted
 
 EARLY = 0.25
 """The share of the level that all looks before the last spend together."""
@@ -37,7 +38,7 @@ class Dropped:
     than: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name} was dropped after {_repeats(self.after)}: {self.reason}"
+        return f"{self.name} was dropped after {counted(self.after, 'repeat')}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,8 @@ def survivors(
     failed = [name for name, column in columns.items() if not np.isfinite(column).any()]
     running = {name: column for name, column in columns.items() if name not in failed}
     gone: dict[str, tuple[Dropped, PairedDifference | None]] = {
-        name: (Dropped(name, after, f"no finite value in any of {_repeats(after)}"), None) for name in failed
+        name: (Dropped(name, after, f"no finite value in any of {counted(after, 'repeat')}"), None)
+        for name in failed
     }
     if len(running) > 1:
         behind = [
@@ -225,17 +227,9 @@ def survivors(
 
 def _reason(found: PairedDifference, settings: int) -> str:
     by = (
-        f"in {found.wins[0]} of {_repeats(found.pairs)}"
+        f"in {found.wins[0]} of {counted(found.pairs, 'repeat')}"
         if any(found.unfinished)
         else f"by {found.differences.written(found.mean)}"
     )
-    corrected = f"corrected for {_count(settings, 'setting')} and all looks"
+    corrected = f"corrected for {counted(settings, 'setting')} and all looks"
     return f"worse than {found.a} {by} (p = {found.p_adjusted:.2g}, {corrected})"
-
-
-def _repeats(number: int) -> str:
-    return _count(number, "repeat")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

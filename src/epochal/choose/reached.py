@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from epochal.curves.statistics import t_quantile
 from epochal.errors import Refusal
 
 Floats = NDArray[np.float64]
@@ -252,9 +253,7 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
     low, high = np.sort(lows), np.sort(highs)
     if not 0 < estimate < math.inf:
         return float(low[0]), float(high[-1])
-    from scipy.special import stdtrit  # late: importing SciPy costs more than most calls need
-
-    stretch = float(stdtrit(repeats - 1, 0.975)) / NORMAL * math.sqrt(repeats / (repeats - 1))
+    stretch = t_quantile(0.975, repeats - 1) / NORMAL * math.sqrt(repeats / (repeats - 1))
     tail = math.floor(0.025 * (lows.size - 1))
     # No interpolation: between a finite figure and an infinite one there is nothing.
     return (

@@ -23,10 +23,10 @@ from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.recommend import lucky, recommended
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Setting, Trial
-from epochal.choose.words import answer, called, repeats_of, too_few
+from epochal.choose.words import answer, called, too_few
 from epochal.common.metric_names import higher_is_better, label_of
 from epochal.curves import Curves, summarize
-from epochal.curves.statistics import t_factor
+from epochal.curves.statistics import counted, t_factor
 from epochal.errors import Refusal
 from epochal.models import bounds_of
 from epochal.plan import Plan
@@ -290,7 +290,7 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
     notes += [f"{row.dropped}." for row in rows if row.dropped is not None]
     notes += [f"{row.name}: {row.tuned.edge}." for row in rows if row.tuned is not None and row.tuned.edge]
     notes += [
-        f"{row.name}: the loss was not finite in {row.broken} of {repeats_of(row.repeats)}."
+        f"{row.name}: the loss was not finite in {row.broken} of {counted(row.repeats, 'repeat')}."
         for row in rows
         if row.broken
     ]

@@ -10,6 +10,7 @@ import numpy as np
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.pairs import FEWEST
 from epochal.common.metric_names import label_of
+from epochal.curves.statistics import counted
 
 FASTER = 2 / 3
 """A setting must take less than this share of the time to be called faster, and preferred for it.
@@ -108,7 +109,7 @@ def _standing(found: Comparison, row: Row) -> list[str]:
         parts.append(f"as good as {_those(found, same)} (within {found.margin:.2g})")
     if unclear:
         parts.append(
-            f"no significant difference from {_those(found, unclear)} with {repeats_of(row.repeats)}"
+            f"no significant difference from {_those(found, unclear)} with {counted(row.repeats, 'repeat')}"
         )
     if row is not best and row.seconds < FASTER * best.seconds:
         parts.append(f"{_times(best.seconds / row.seconds)} times faster than {_those(found, [best])}")
@@ -159,7 +160,7 @@ def _figure(found: Comparison, row: Row) -> str:
     spread = f"sd {quality.written(quality.sd)}, " if quality.sd is not None else ""
     return (
         f"{label_of(found.column)} {quality.written(quality.mean)} at its best "
-        f"({spread}{repeats_of(quality.repeats)}), {at_best(row)}"
+        f"({spread}{counted(quality.repeats, 'repeat')}), {at_best(row)}"
     )
 
 
@@ -177,18 +178,15 @@ def called(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{comma.join(names[:-1])} and {names[-1]}"
 
 
-def repeats_of(count: int) -> str:
-    """A number of repeats in words."""
-    return f"{count:,} repeat{'' if count == 1 else 's'}"
-
-
 def too_few(repeats: int) -> str:
     """That so many repeats tell nothing.
 
     >>> too_few(1)
     '1 repeat is too few for a significant difference'
     """
-    return f"{repeats_of(repeats)} {'is' if repeats == 1 else 'are'} too few for a significant difference"
+    return (
+        f"{counted(repeats, 'repeat')} {'is' if repeats == 1 else 'are'} too few for a significant difference"
+    )
 
 
 def ranged(low: str, high: str) -> str:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from epochal.curves.case import ABOVE_LEAST, FEWEST_REPEATS, LEARNED, LEVEL, RISE, Case
 from epochal.curves.smoothing import (
     carried,
-    counted,
     last_known,
     majority_mean,
     mean_over_repeats,
@@ -24,10 +23,9 @@ from epochal.curves.smoothing import (
     places,
     plain,
     smoothed,
-    t_quantile,
     tail,
 )
-from epochal.curves.statistics import t_factor
+from epochal.curves.statistics import counted, t_factor, t_quantile
 
 Floats = NDArray[np.float64]
 

@@ -23,8 +23,7 @@ from epochal.curves.case import (
 from epochal.curves.chance import Chance
 from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.smoothing import counted
-from epochal.curves.statistics import digits
+from epochal.curves.statistics import counted, digits
 
 Floats = NDArray[np.float64]
 

@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.curves.statistics import t_quantile
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -160,20 +162,8 @@ def normal_quantile(share: float) -> float:
     return float(ndtri(share))
 
 
-def t_quantile(share: float, freedom: float) -> float:
-    """A quantile of Student's t distribution."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, share))
-
-
 def plain(value: float) -> float | int | None:
     """A number for JSON: whole ones as int, non-finite ones as None."""
     if not math.isfinite(value):
         return None
     return int(value) if value == int(value) and abs(value) < 2**53 else float(value)
-
-
-def counted(number: int, noun: str) -> str:
-    """A count with its noun."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

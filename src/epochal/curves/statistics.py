@@ -76,7 +76,7 @@ class Summary(Record):
         finite = self.repeats
         left_out = len(self.per_repeat) - finite
         if finite == 0:
-            return f"not finite in any of {_count(left_out, 'repeat')}"
+            return f"not finite in any of {counted(left_out, 'repeat')}"
         aside = f"; {left_out} not finite, left out" if left_out else ""
         if self.sd is None:
             return f"{digits(self.mean)} (1 repeat: no interval{aside})"
@@ -155,11 +155,16 @@ def t_factor(count: int, *, overlap: float = 0.0, confidence: float = 0.95) -> f
     >>> round(t_factor(10), 4)
     0.7154
     """
+    return t_quantile(0.5 + confidence / 2, count - 1) * math.sqrt(1 / count + overlap)
+
+
+def t_quantile(share: float, freedom: float) -> float:
+    """A quantile of Student's t distribution."""
     from scipy.special import stdtrit  # late: importing SciPy is slower than most calls
 
-    quantile = float(stdtrit(count - 1, 0.5 + confidence / 2))
-    return quantile * math.sqrt(1 / count + overlap)
+    return float(stdtrit(freedom, share))
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A count with its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

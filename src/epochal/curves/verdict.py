@@ -24,8 +24,9 @@ from epochal.curves.sentences import (
     say_underfitting,
     say_without_validation,
 )
-from epochal.curves.smoothing import counted, plain
+from epochal.curves.smoothing import plain
 from epochal.curves.stability import say_end_above, unstable
+from epochal.curves.statistics import counted
 
 Floats = NDArray[np.float64]
 
