@@ -32,7 +32,6 @@ def test_at_a_quarter_and_at_four_times_the_critical_batch_size():
     curve = fit_hyperbola([1, 100, 10_000], 10 * (1 + 1000 / np.array([1, 100, 10_000])))
     assert curve.critical_batch == pytest.approx(1000)
     np.testing.assert_allclose(curve.steps([250, 1000, 4000]) / curve.minimal_steps, [5, 2, 1.25])
-    np.testing.assert_allclose(curve.samples([250, 1000, 4000]) / curve.minimal_samples, [1.25, 2, 5])
 
 
 @given(st.floats(-2, 4), st.floats(0, 6))

@@ -24,7 +24,7 @@ from epochal.choose.advice import Choice
 from epochal.choose.bench import Bench
 from epochal.choose.confirm import Confirmed, Lengths, confirm, lengths_of, usual_point
 from epochal.choose.finest import Levels, finest, levels_of, sizes_beside
-from epochal.choose.goal import baseline, price_of, refuse_easy_target, share_of, targets
+from epochal.choose.goal import baselines, price_of, refuse_easy_target, share_of, targets
 from epochal.choose.hyperbola import fastest_batch
 from epochal.choose.noise import NoiseOverTraining, check_separable
 from epochal.choose.pilot import (
@@ -229,7 +229,7 @@ class Adviser:
                 "no learning rate that was tried kept the loss finite in every repeat; scale the inputs, or "
                 "give a smaller learning_rate."
             )
-        constant = {repeat: baseline(self.bench, repeat) for repeat in repeats}
+        constant = baselines(self.bench, repeats)
         if self.share is None:
             self.share = share_of(values, np.array(list(constant.values())))
         best = dict(zip(repeats, np.median(values, axis=0).tolist(), strict=True))

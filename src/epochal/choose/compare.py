@@ -130,22 +130,21 @@ def compare(
     columns, data = named_columns(y, sample_weight), joined(data, y, sample_weight, **reading)
     task = _settle(axes, common, data, parse_at(at), "batch_size" in options, control, target)
     task.watch, task.begin, task.margin = steps.watch, begin, margin
-    kept = None if folder is None else Path(folder)
     steps.opening(task.bench.base.dataset)
     with closing(steps), training_on(ray, task.bench):
-        if kept is not None:
-            task.bench.store = Store(kept, task.request())
+        if folder is not None:
+            task.bench.store = Store(Path(folder), task.request())
         task.measure()
         if not yes:
             task.refuse_long()
         task.tune()
         task.run()
         task.notes += notes_of(task.bench)
-    found = concluded(task, kept, time.perf_counter() - begin)
+    found = concluded(task, time.perf_counter() - begin)
     rows = tuple(replace(row, options={**columns, **row.options}) for row in found.rows)
     found = replace(found, rows=rows)
-    if kept is not None:
-        keep_choice(kept, found.to_dict())
+    if found.folder is not None:
+        keep_choice(found.folder, found.to_dict())
     return found
 
 
@@ -239,7 +238,7 @@ class _Race(Measured):
 
     def measure(self) -> None:
         """Time an update of each model and optimizer at each batch size, and see how far settings train."""
-        phase, done = "measuring the time of an update", 0
+        phase = "measuring the time of an update"
         timed: dict[tuple[str, int], Setting] = {}
         for entry in self.entries:
             family, size = self._timed_as(entry)
@@ -251,6 +250,7 @@ class _Race(Measured):
         if not self.entries:
             raise Refusal(f"no setting fits into memory: {self.notes[-1]} Give smaller batch sizes.")
         self.plans = {entry.name: self.plans[entry.name] for entry in self.entries}
+        done = 0
         for family in dict.fromkeys(family for family, _ in timed):
             self._say(phase, done, len(timed))
             settings = [one for (own, _), one in timed.items() if own == family]
@@ -287,16 +287,14 @@ class _Race(Measured):
 
     def tune(self) -> None:
         """Find the learning rates that were not given."""
-        wanted = [entry for entry in self.entries if entry.tuned]
-        if wanted:
-            self.tuned = tune(
-                wanted,
-                {entry.name: self._timed_as(entry)[1] for entry in wanted},
-                self.lengths,
-                range(self.repeats, self.repeats + REPEATS),
-                self._values,
-                higher_is_better(self.bench.monitor),
-            )
+        self.tuned = tune(
+            [entry for entry in self.entries if entry.tuned],
+            {entry.name: self._timed_as(entry)[1] for entry in self.entries},
+            self.lengths,
+            range(self.repeats, self.repeats + REPEATS),
+            self._values,
+            higher_is_better(self.bench.monitor),
+        )
         for entry in self.entries:
             rate: dict[str, Any] = {"learning_rate": self.tuned[entry.name].rate} if entry.tuned else {}
             self.settings[entry.name] = entry.setting.with_(**rate)
@@ -324,9 +322,8 @@ class _Race(Measured):
             self.trials[job.setting.name].append(trial)
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
-        column = self.bench.monitor
         return {
-            name: [judge_trial(trial, column, self.lengths[name]).value for trial in self.trials[name]]
+            name: [judge_trial(trial, self.column, self.lengths[name]).value for trial in self.trials[name]]
             for name in live
         }
 
@@ -340,7 +337,6 @@ class _Race(Measured):
         return [found[job.key] for job, _ in wanted]
 
     def _trained(self, jobs: Sequence[Job], phase: str) -> Iterator[tuple[Job, Trial]]:
-        """Train jobs and tell how far it is."""
         by_name = {(job.setting.name, job.repeat): job for job in jobs}
         self._say(phase, 0, len(jobs))
         for done, trial in enumerate(self.bench.run(jobs), start=1):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from epochal.choose.bench import Bench
 from epochal.choose.finals import Final, Rules, chosen, final_of, steady
-from epochal.choose.goal import baseline, best_epoch, negligible
+from epochal.choose.goal import baselines, best_epoch, negligible
 from epochal.choose.search import Point, Search
 from epochal.choose.trial import Job, Send, Trial
 from epochal.curves import Summary
@@ -150,7 +150,7 @@ def confirm(
 
     def tested(point: Point, many: int, these: Sequence[int]) -> Final:
         trials = _trained(search, point, many, these, run, blocks="last" if wanted else "")
-        return final_of(point, many, trials, _baselines(search.bench, these), rules)
+        return final_of(point, many, trials, baselines(search.bench, these), rules)
 
     finals: list[Final] = []
     found: dict[Point, Lengths] = {}
@@ -172,7 +172,7 @@ def confirm(
     winner = steady(finals)
     most = min(USUAL_EPOCHS, epochs)
     trials = _trained(search, usual, most, compared, run, blocks="best" if wanted else "")
-    defaults = final_of(usual, most, trials, _baselines(search.bench, compared), rules, kept=True)
+    defaults = final_of(usual, most, trials, baselines(search.bench, compared), rules, kept=True)
     best = chosen(winner, defaults, for_quality=search.goal == "quality")
     final = best or winner or defaults
     lengths = found.get(final.point) if final is not defaults else None
@@ -197,8 +197,7 @@ def lengths_of(
     search: Search, point: Point, repeats: Sequence[int], epochs: int, run: Send
 ) -> Lengths | None:
     """How long to train a point: the median of the best epochs; None if a training broke."""
-    bench = search.bench
-    size = point.batch_size
+    bench, size = search.bench, point.batch_size
     setting, most, wait = search.setting_of(point), search.most_updates(size), search.patience(size)
     jobs = [
         Job(setting, repeat, most, search.batches(size), None, 2 * wait, negligible(bench, repeat))
@@ -208,41 +207,43 @@ def lengths_of(
     trials = {repeat: unordered[repeat] for repeat in sorted(unordered)}
     if any(trial.broken for trial in trials.values()):
         return None
-    best = tuple(
-        best_epoch(trial, bench.monitor, negligible(bench, trial.repeat)) for trial in trials.values()
-    )
+    best = _best_epochs(bench, trials)
     improving = tuple(
         not trial.reason and found >= LATE * float(trial.curves.epoch[-1])
         for trial, found in zip(trials.values(), best, strict=True)
     )
-    return _summed_up(trials, best, improving, epochs)
-
-
-def _summed_up(
-    trials: Mapping[int, Trial], best: tuple[float, ...], improving: tuple[bool, ...], epochs: int
-) -> Lengths:
     low, middle, high = np.percentile(best, [10, 50, 90], method="inverted_cdf").tolist()
     if any(one and found >= high for one, found in zip(improving, best, strict=True)):
         high = math.inf
-    if sum(improving) * 2 >= len(improving):
+    if 2 * sum(improving) >= len(improving):
         return Lengths(epochs, low, math.inf, best, improving, trials)
     return Lengths(max(1, round(middle)), low, high, best, improving, trials)
 
 
+def _best_epochs(bench: Bench, trials: Mapping[int, Trial]) -> tuple[float, ...]:
+    return tuple(
+        best_epoch(trial, bench.monitor, negligible(bench, repeat)) for repeat, trial in trials.items()
+    )
+
+
+def lengths_from(
+    epochs: int, best: tuple[float, ...], improving: tuple[bool, ...], trials: Mapping[int, Trial]
+) -> Lengths:
+    """How long to train, where the number of epochs is known: it belongs to the interval."""
+    low, high = np.percentile(best, [10, 90], method="inverted_cdf").tolist() if best else (1.0, math.inf)
+    lengths = Lengths(epochs, min(low, epochs), max(high, epochs), best, improving, trials)
+    return replace(lengths, high=math.inf) if lengths.still_improving else lengths
+
+
 def _usual_lengths(search: Search, defaults: Final) -> Lengths:
     """The epochs of the defaults: those whose weights they would keep."""
-    bench = search.bench
     trials = {repeat: trial for repeat, trial in defaults.trials.items() if not trial.broken}
-    best = tuple(
-        best_epoch(trial, bench.monitor, negligible(bench, trial.repeat)) for trial in trials.values()
-    )
+    best = _best_epochs(search.bench, trials)
     late = tuple(
         found >= LATE * float(trial.curves.epoch[-1])
         for found, trial in zip(best, trials.values(), strict=True)
     )
-    low, high = np.percentile(best, [10, 90], method="inverted_cdf").tolist() if best else (1.0, math.inf)
-    high = math.inf if sum(late) * 2 >= len(late) else max(high, defaults.epochs)
-    return Lengths(defaults.epochs, min(low, defaults.epochs), high, best, late, trials)
+    return lengths_from(defaults.epochs, best, late, trials)
 
 
 def _trained(
@@ -253,10 +254,6 @@ def _trained(
     setting = search.setting_of(point)
     jobs = [Job(setting, repeat, epochs * batches, batches, blocks=blocks) for repeat in repeats]
     return {trial.repeat: trial for trial in run("checking with fresh seeds", jobs)}
-
-
-def _baselines(bench: Bench, repeats: Sequence[int]) -> dict[int, float]:
-    return {repeat: baseline(bench, repeat) for repeat in repeats}
 
 
 def _rules(bench: Bench) -> Rules:

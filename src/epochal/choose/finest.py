@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.choose.bench import Bench
-from epochal.choose.confirm import LATE, Lengths
+from epochal.choose.confirm import LATE, Lengths, lengths_from
 from epochal.choose.finals import epochs_of_others
-from epochal.choose.goal import baseline, negligible
+from epochal.choose.goal import baselines, negligible
 from epochal.choose.pilot import Pilot
 from epochal.choose.search import SCREEN, Point, Search, rate_shift
 from epochal.choose.trial import Job, Send, Trial
@@ -158,15 +158,12 @@ class Levels:
         values = self.matrix(point, repeats)
         each = values <= values.min(axis=1, keepdims=True) + self.change
         best = tuple(float(one) + 1 for one in each.argmax(axis=1))
-        epochs = self.epochs(point, repeats)
-        low, high = np.percentile(best, [10, 90], method="inverted_cdf").tolist()
         improving = tuple(
             most <= float(trial.curves.epoch[-1]) + 1e-9 and one >= LATE * most
             for one, trial in zip(best, trials.values(), strict=True)
         )
-        if 2 * sum(improving) >= len(improving):
-            return Lengths(most, min(low, most), math.inf, best, improving, trials)
-        return Lengths(epochs, min(low, epochs), max(high, epochs), best, improving, trials)
+        late = 2 * sum(improving) >= len(improving)
+        return lengths_from(most if late else self.epochs(point, repeats), best, improving, trials)
 
 
 def sizes_beside(sizes: Sequence[int], start: int) -> list[int]:
@@ -243,7 +240,7 @@ def levels_of(bench: Bench, piloted: Pilot, first: Sequence[int], fresh: Sequenc
     levels = Levels(
         bench.monitor,
         -1.0 if higher_is_better(bench.monitor) else 1.0,
-        {repeat: baseline(bench, repeat) for repeat in (*first, *fresh)},
+        baselines(bench, (*first, *fresh)),
         float(np.mean([negligible(bench, repeat) for repeat in first])),
     )
     for point, trials in piloted.trials.items():

@@ -7,7 +7,7 @@ reached there, a small share of the way back to the baseline.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,12 +68,17 @@ def baseline(bench: Bench, repeat: int) -> float:
     return bench.baselines[repeat]
 
 
+def baselines(bench: Bench, repeats: Iterable[int]) -> dict[int, float]:
+    """The baseline of each repeat."""
+    return {repeat: baseline(bench, repeat) for repeat in repeats}
+
+
 def refuse_easy_target(bench: Bench, target: float | None, repeats: Sequence[int]) -> None:
     """A target that takes no training says nothing about settings."""
     if target is None:
         return
     up = higher_is_better(bench.monitor)
-    constant = [baseline(bench, repeat) for repeat in repeats]
+    constant = list(baselines(bench, repeats).values())
     if all(value >= target if up else value <= target for value in constant):
         raise Refusal(
             f"target {target:g} must be better than the baseline (always predicting the same), which has "

@@ -50,16 +50,11 @@ class Hyperbola:
         """
         return self.minimal_steps + self.minimal_samples / np.asarray(batch_size, dtype=np.float64)
 
-    def samples(self, batch_size: ArrayLike) -> Floats:
-        """Samples to the target, E_min (1 + B/B_c)."""
-        return self.minimal_samples + self.minimal_steps * np.asarray(batch_size, dtype=np.float64)
-
     @property
     def estimated(self) -> bool:
         """Whether the critical batch size is estimated to better than two orders of magnitude.
 
-        Not if the interval is from 0 to infinity, or wider than `WIDEST`.
-        One open at one end is a bound.
+        Not if the interval is from 0 to infinity, or wider than `WIDEST`; open at one end it is a bound.
         """
         low, high = self.critical_ci95
         return low > 0 if math.isinf(high) else low == 0 or high <= WIDEST * low
@@ -186,10 +181,7 @@ def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critica
     >>> fastest_batch([1, 16, 64, 256], [1e-3, 1e-3, 1e-3, 4e-3], critical_batch=500)
     64.0
     """
-    sizes, seconds = (
-        np.asarray(batch_sizes, dtype=np.float64),
-        np.asarray(seconds_per_update, dtype=np.float64),
-    )
+    sizes, seconds = (np.asarray(one, dtype=np.float64) for one in (batch_sizes, seconds_per_update))
     if sizes.ndim != 1 or sizes.size == 0 or sizes.shape != seconds.shape:
         raise Refusal(
             "batch_sizes and seconds_per_update must be two columns of the same length, at least 1; "
@@ -218,12 +210,11 @@ def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critica
 
 def _fitted(points: Points) -> Hyperbola:
     """The best curve, with the intervals of its profile."""
-    weight = np.ones(points.x.size)
-    best = least(points, weight[None])
+    best = least(points, np.ones((1, points.x.size)))
     steps, samples, critical = (float(figure[0]) for figure in best.figures())
     freedom = int((~points.censored).sum()) - 2
     unknown = (0.0, math.inf)
-    intervals = profile(points, weight, best, freedom) if freedom > 0 else (unknown, unknown, unknown)
+    intervals = profile(points, best, freedom) if freedom > 0 else (unknown, unknown, unknown)
     return Hyperbola(
         steps,
         samples,

@@ -176,39 +176,41 @@ def sizes_told(points: Points, weight: Floats) -> NDArray[np.int64]:
     return np.sum([(weight[:, known & (points.x == x)] > 0).any(axis=1) for x in np.unique(points.x)], axis=0)
 
 
-def profile(points: Points, weight: Floats, best: Fits, freedom: int) -> tuple[Interval, Interval, Interval]:
+def profile(points: Points, best: Fits, freedom: int) -> tuple[Interval, Interval, Interval]:
     """The intervals of S_min, E_min and B_c: all whose squares are not significantly above the least."""
+
+    def levels(t: Floats) -> tuple[Floats, Floats]:
+        return _level(points, t, np.ones((t.size, points.x.size)))[:2]
+
+    def crossing(outside: float, inside: float) -> float:
+        """Where the profile crosses what is allowed, by bisection between two log B_c."""
+        for _ in range(50):
+            middle = (outside + inside) / 2
+            if levels(np.array([middle]))[1][0] <= allowed:
+                inside = middle
+            else:
+                outside = middle
+        return inside
+
+    def span(center: Floats) -> Interval:
+        """From the lowest to the highest of many intervals of logs."""
+        return math.exp((center - half).min()), math.exp((center + half).max())
+
     allowed = float(best.squares[0]) * (1 + t_quantile(1 - ALPHA, freedom) ** 2 / freedom) + ROUNDING
     grid = _grid(points)
     start, stop = float(grid[1]), float(grid[-2])
-    inside = _level(points, grid, np.tile(weight, (grid.size, 1)))[1] <= allowed
+    inside = levels(grid)[1] <= allowed
     near = np.append(grid[1:-1][inside[1:-1]], np.clip(best.t, start, stop))
-    low = _crossing(points, weight, allowed, max(start, near.min() - SPACING), near.min())
-    high = _crossing(points, weight, allowed, min(stop, near.max() + SPACING), near.max())
+    low = crossing(max(start, near.min() - SPACING), near.min())
+    high = crossing(min(stop, near.max() + SPACING), near.max())
     ends = grid[[0, -1]][inside[[0, -1]]]
     at = np.sort(np.concatenate([np.linspace(low, high, 201), ends]))
-    level, squares, _ = _level(points, at, np.tile(weight, (at.size, 1)))
-    half = np.sqrt(np.maximum(allowed - squares, 0) / weight[~points.censored].sum())
+    level, squares = levels(at)
+    half = np.sqrt(np.maximum(allowed - squares, 0) / (~points.censored).sum())
     endless = np.isposinf(at)
     steps, samples = np.where(endless, -np.inf, level), np.where(endless, level, level + at)
     critical = (0.0 if inside[0] else math.exp(low), math.inf if inside[-1] else math.exp(high))
-    return _span(steps, half), _span(samples, half), critical
-
-
-def _span(center: Floats, half: Floats) -> Interval:
-    """From the lowest to the highest of many intervals of logs."""
-    return math.exp((center - half).min()), math.exp((center + half).max())
-
-
-def _crossing(points: Points, weight: Floats, allowed: float, outside: float, inside: float) -> float:
-    """Where the profile crosses what is allowed, by bisection between a log B_c outside and one inside."""
-    for _ in range(50):
-        middle = (outside + inside) / 2
-        if _level(points, np.array([middle]), weight[None])[1][0] <= allowed:
-            inside = middle
-        else:
-            outside = middle
-    return inside
+    return span(steps), span(samples), critical
 
 
 def positive(name: str, values: Floats) -> None:

@@ -131,19 +131,7 @@ def race(
             live = [name for name in live if name not in dropped]
             if not live:
                 break
-    return _ended(values, live, dropped, apart, shares(len(looks))[-1], higher_is_better, margin)
-
-
-def _ended(
-    values: Mapping[str, Sequence[float]],
-    live: Sequence[str],
-    dropped: Mapping[str, Dropped],
-    apart: Mapping[str, PairedDifference],
-    share: float,
-    higher_is_better: bool,
-    margin: float | None,
-) -> Outcome:
-    """The last look, at the settings that are left."""
+    share = shares(len(looks))[-1]
     leader = best({name: values[name] for name in live or values}, higher_is_better=higher_is_better)
     if margin is None:
         margin = usual_margin(np.asarray(values[leader], dtype=np.float64))
@@ -160,7 +148,7 @@ def _ended(
         if np.isfinite(values[name]).any()
         and (name == leader or differences[name].better != differences[name].a)
     )
-    return Outcome(leader, tied, differences, dict(dropped), margin, comparisons, share)
+    return Outcome(leader, tied, differences, dropped, margin, comparisons, share)
 
 
 def survivors(

@@ -59,17 +59,19 @@ class Effort:
         least, most = (written(end) for end in self.within)
         spent = least if least == most else f"{least} to {most}"
         missed = self.repeats - self.reached
-        share = f"{missed} of {self.repeats} repeats"
-        if missed == self.repeats:
-            share = "the only repeat" if missed == 1 else f"any of {missed} repeats"
+        share = (
+            f"any of {missed} repeats" if missed == self.repeats else f"{missed} of {self.repeats} repeats"
+        )
+        if self.repeats == 1:
+            share = "the only repeat"
         return f"not reached within {spent} {self.unit} in {share}"
 
     def __str__(self) -> str:
         if self.reached == 0:
             return self.shortfall
-        count = f"{self.repeats} repeats" if self.repeats > 1 else "1 repeat: no interval"
+        count = "1 repeat: no interval"
         if self.repeats > 1:
-            count += f"; 95 % interval {written_range(self.low, self.high)}"
+            count = f"{self.repeats} repeats; 95 % interval {written_range(self.low, self.high)}"
         return "; ".join(filter(None, (f"{written(self.expected)} {self.unit} ({count})", self.shortfall)))
 
 
@@ -123,12 +125,10 @@ def first_reached(
     there = np.flatnonzero(above <= 0)
     if there.size == 0:
         return Reached(float(at[-1]), False)
-    first = int(there[0])
-    end = float(at[known[first]])
+    first, end = int(there[0]), float(at[known[there[0]]])
     if first == 0:
         return Reached(end, True)
-    start = float(at[known[first - 1]])
-    before, after = float(above[first - 1]), float(above[first])
+    start, before, after = float(at[known[first - 1]]), float(above[first - 1]), float(above[first])
     return Reached(min(end, start + (end - start) * (before / (before - after))), True)
 
 
@@ -158,7 +158,7 @@ def effort(
     833 updates (4 repeats; 95 % interval 262 to 12,285); not reached within 1,000 updates in 1 of 4 repeats
     """
     spent, hit = _columns(reached, scale)
-    rows = _rows(spent.size, resamples, seed)
+    rows = np.random.default_rng(seed).integers(spent.size, size=(resamples, spent.size))
     missed = spent[~hit]
     total, hits = float(spent.sum()), int(hit.sum())
     expected = total / hits if hits else math.inf
@@ -210,14 +210,14 @@ def relative_effort(
         )
     spent_a, hit_a = _columns(a, scale_a)
     spent_b, hit_b = _columns(b, scale_b)
-    rows = _rows(spent_a.size, resamples, seed)
+    rows = np.random.default_rng(seed).integers(spent_a.size, size=(resamples, spent_a.size))
     least_a, most_a = _bounds(spent_a[rows], hit_a[rows])
     least_b, most_b = _bounds(spent_b[rows], hit_b[rows])
     ratio: float | None = None
     if hit_a.any() or hit_b.any():
-        _, one = _bounds(spent_a[None], hit_a[None])
-        _, other = _bounds(spent_b[None], hit_b[None])
-        ratio = float(_ratio(one, other)[0])
+        ratio = float(
+            _ratio(_bounds(spent_a[None], hit_a[None])[1], _bounds(spent_b[None], hit_b[None])[1])[0]
+        )
     low, high = resampled_ci95(
         math.inf if ratio is None else ratio,
         _ratio(least_a, most_b),
@@ -263,18 +263,12 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
 
 
 def _columns(reached: Sequence[Reached], scale: float) -> tuple[Floats, NDArray[np.bool_]]:
-    """The effort of each repeat, and whether it reached the target."""
     if len(reached) == 0:
         raise Refusal("an effort needs at least 1 repeat; got 0.")
     if not (math.isfinite(scale) and scale > 0):
         raise Refusal(f"scale must be a positive number; got {scale}.")
     spent = np.array([one.updates for one in reached], dtype=np.float64) * scale
     return spent, np.array([one.reached for one in reached], dtype=np.bool_)
-
-
-def _rows(repeats: int, resamples: int, seed: int) -> NDArray[np.int64]:
-    """Which repeats each bootstrap sample consists of; shape (resamples, repeats)."""
-    return np.random.default_rng(seed).integers(repeats, size=(resamples, repeats))
 
 
 def _bounds(spent: Floats, hit: NDArray[np.bool_]) -> tuple[Floats, Floats]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from epochal.choose.bench import Bench
 from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
 from epochal.choose.confirm import LATE
 from epochal.choose.fairness import Judged, Length, judge_trial, reached_by, seen_after, unsteadiness
-from epochal.choose.goal import baseline, targets
+from epochal.choose.goal import baselines, targets
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
 from epochal.choose.pairs import FEWEST
@@ -67,7 +66,7 @@ class Measured:
         return self.bench.monitor
 
 
-def concluded(found: Measured, folder: Path | None, seconds: float) -> Comparison:
+def concluded(found: Measured, seconds: float) -> Comparison:
     """The comparison that the trainings make."""
     column, higher = found.column, higher_is_better(found.column)
     judged = {
@@ -122,7 +121,7 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
         data=describe_data(found.bench.base),
         settings=_common(found),
         conditions=conditions(deterministic=found.bench.base.settings.deterministic),
-        folder=folder,
+        folder=found.bench.store.folder,
     )
     return replace(comparison, answer=answer(comparison))
 
@@ -201,7 +200,7 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
         for repeat, value in enumerate(several):
             if math.isfinite(value) and sign * value < sign * reached.get(repeat, sign * math.inf):
                 reached[repeat] = value
-    constant = {repeat: baseline(found.bench, repeat) for repeat in reached}
+    constant = baselines(found.bench, reached)
     share = f"{1 - SHARE:.0%}".replace("%", " %")
     words = (
         f"in each repeat {share} of the way from the baseline to the best value that any setting "
@@ -219,7 +218,7 @@ def _unbeaten(found: Measured, values: Sequence[float]) -> float | None:
     and Bengio (2003) for the samples that they share.
     """
     base, sign = found.bench.base, 1.0 if higher_is_better(found.column) else -1.0
-    constant = [baseline(found.bench, repeat) for repeat in range(len(values))]
+    constant = list(baselines(found.bench, range(len(values))).values())
     gains = sign * (np.asarray(values) - np.asarray(constant))
     gains = gains[np.isfinite(gains)]
     if gains.size < FEWEST:

@@ -87,8 +87,7 @@ class Job:
         """What the job is called in a folder of trials."""
         target = "" if self.target is None else f"{np.float32(self.target):.9g}"
         patience = "" if self.patience is None else f"{self.patience:.9g}"
-        draw = "" if self.draw is None else self.draw
-        limits = f"{target}|{patience}|{self.change:.9g}|{draw}"
+        limits = f"{target}|{patience}|{self.change:.9g}|{'' if self.draw is None else self.draw}"
         blocks = f"|{self.blocks}" if self.blocks else ""
         return f"{self.setting.name}|{self.repeat}|{self.updates}|{self.every}|{limits}{blocks}"
 

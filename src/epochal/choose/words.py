@@ -37,16 +37,20 @@ def answer(found: Comparison) -> str:
             f"{label_of(found.column).capitalize()} was {rows[0].quality.mean:.4g} in all trainings: it "
             "cannot tell the settings apart. Judge them by another column (monitor), or train longer."
         )
-    sentence = _single(found) if len(found.rows) == 1 else _told(found)
+    sentence = _used(found)
+    if len(found.rows) == 1:
+        only = found.rows[0]
+        figure = f"{_start(only.name)} reaches {_figure(found, only)}"
+        sentence = f"{figure}; there is no other setting to compare it with."
     if found.unbeaten is not None:
         level = found.chosen.quality.written(found.unbeaten)
         sentence = f"{UNBEATEN} (always predicting the same), which has {level}. {sentence}"
     missed = [row for row in found.rows if row.effort is not None]
     if missed and all(row.effort is not None and row.effort.reached == 0 for row in missed):
-        first = found.rows[0]
+        quality = found.rows[0].quality
         sentence += (
-            f" The target of {found.target:.4g} was not reached by any setting within {_within(found)}; the "
-            f"best mean is {first.quality.written(first.quality.mean)}."
+            f" The target of {found.target:.4g} was not reached by any setting within "
+            f"{found.at.partition(' each')[0]}; the best mean is {quality.written(quality.mean)}."
         )
     return sentence
 
@@ -62,10 +66,6 @@ def at_best(row: Row) -> str:
     return f"around epoch {epoch:.0f} of {last}" if epoch >= 10 else f"around epoch {epoch:.2g} of {last}"
 
 
-def _within(found: Comparison) -> str:
-    return found.at.partition(" each")[0]
-
-
 def _constant(found: Comparison) -> bool:
     """Whether all settings were equally good in each repeat, so that nothing was compared."""
     if len(found.rows) < 2:
@@ -74,36 +74,29 @@ def _constant(found: Comparison) -> bool:
     return bool(values.size and np.isfinite(values).all() and np.ptp(values) == 0)
 
 
-def _single(found: Comparison) -> str:
-    row = found.rows[0]
-    return f"{_start(row.name)} reaches {_figure(found, row)}; there is no other setting to compare it with."
-
-
-def _told(found: Comparison) -> str:
+def _used(found: Comparison) -> str:
     row = found.chosen
     if row.repeats < FEWEST and len(found.tied) > 1:
         level = "mean" if row.repeats > 1 else "value"
         return f"{too_few(row.repeats)}. {_start(row.name)} has the best {level}: {_figure(found, row)}."
-    said = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_figure(found, row))}."
+    sentence = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_figure(found, row))}."
     best = found.row(found.best)
-    if row is best:
-        return said
-    if row.difference is None:
-        return said
+    if row is best or row.difference is None:
+        return sentence
     ahead = row.difference.differences.written(abs(row.difference.mean))
     higher = "higher" if found.higher_is_better else "lower"
-    return f"{said} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}."
+    return f"{sentence} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}."
 
 
 def _standing(found: Comparison, row: Row) -> list[str]:
     """How the recommended setting stands to the others: what was shown, and what was not."""
     finite = [other for other in found.rows if other is not row and math.isfinite(other.quality.mean)]
+    best = found.row(found.best)
     same = [other for other in finite if other.name in found.same]
     unclear = [other for other in finite if other.name in found.tied and other not in same]
-    worse = [other for other in finite if other not in same and other not in unclear]
-    best = found.row(found.best)
-    early = [other for other in worse if other.difference and other.difference.better != best.name]
-    worse = [other for other in worse if other not in early]
+    behind = [other for other in finite if other not in [*same, *unclear]]
+    early = [other for other in behind if other.difference and other.difference.better != best.name]
+    worse = [other for other in behind if other not in early]
     parts = ["the best mean"] if row is best and (same or unclear) else []
     if same:
         parts.append(f"as good as {_those(found, same)} (within {found.margin:.2g})")
@@ -112,7 +105,9 @@ def _standing(found: Comparison, row: Row) -> list[str]:
             f"no significant difference from {_those(found, unclear)} with {counted(row.repeats, 'repeat')}"
         )
     if row is not best and row.seconds < FASTER * best.seconds:
-        parts.append(f"{_times(best.seconds / row.seconds)} times faster than {_those(found, [best])}")
+        factor = best.seconds / row.seconds
+        times = f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
+        parts.append(f"{times} times faster than {_those(found, [best])}")
     elif row is not best:
         parts.append(f"steadier than {_those(found, [best])}")
     tails: list[str] = []
@@ -148,11 +143,6 @@ def _only_sizes(found: Comparison) -> bool:
 def _titled(found: Comparison, name: str) -> str:
     size = name.removeprefix("batch ")
     return f"batch size {size}" if size != name and _only_sizes(found) else name
-
-
-def _times(factor: float) -> str:
-    """How many times, with two digits."""
-    return f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
 
 
 def _figure(found: Comparison, row: Row) -> str:
