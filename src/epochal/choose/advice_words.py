@@ -60,7 +60,6 @@ def _unjudged(final: Final) -> str:
 
 
 def _of_defaults(found: Confirmed) -> str:
-    """What the defaults give on the same seeds."""
     defaults = found.defaults
     many = len(defaults.values)
     if defaults.broken:
@@ -71,7 +70,6 @@ def _of_defaults(found: Confirmed) -> str:
 
 
 def _failed(final: Final) -> str:
-    """On how many seeds the advised setting failed."""
     if not final.failures:
         return ""
     return f"But {final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline."

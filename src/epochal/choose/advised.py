@@ -171,7 +171,6 @@ def _epochs(lengths: Lengths) -> Choice:
 
 
 def _defaults(steps: Adviser) -> Defaults:
-    """What the defaults give on the same seeds, and how far the advice is from it."""
     usual, final = steps.confirmed.defaults, steps.confirmed.final
     return Defaults(
         batch_size=usual.point.batch_size,

@@ -172,7 +172,6 @@ class Adviser:
         return self.confirmed.final.point
 
     def _run(self, phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
-        """Send jobs out and tell how far they are."""
         for done, trial in enumerate(self.bench.run(jobs), start=1):
             self.spent += trial.seconds
             self._say(phase, self.bench.executor.news(), done, len(jobs))

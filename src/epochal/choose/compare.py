@@ -328,7 +328,6 @@ class _Race(Measured):
         }
 
     def _values(self, wanted: Sequence[tuple[Job, Length]], words: str) -> list[float]:
-        """What each job is judged by, in their order."""
         lengths_of = {job.key: length for job, length in wanted}
         found = {
             job.key: judge_trial(trial, self.bench.monitor, lengths_of[job.key]).value

@@ -256,7 +256,6 @@ class Comparison:
 
 
 def _flat(row: Row, tied: bool) -> dict[str, Any]:
-    """A row with flat keys."""
     ends = row.quality.ci95 or (None, None)
     flat = {
         "setting": row.name,
@@ -289,6 +288,5 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
 
 
 def _nested(row: Row) -> dict[str, Any]:
-    """A row with all it holds."""
     found = {one.name: getattr(row, one.name) for one in fields(row) if one.name != "model"}
     return found | {"options": {name: said(value) for name, value in row.options.items()}}

@@ -133,16 +133,9 @@ def confirm(
 ) -> Confirmed:
     """Train the winner and the defaults on seeds that chose nothing, and decide.
 
-    Args:
-        search: what was measured.
-        ranked: the candidates, the best first; the next is tried where one broke or ended worse than the
-            baseline on any of the repeats.
-        repeats: seeds that chose nothing. Half of them are for the promise, with the defaults beside it; the
-            others look for a failure that is rare.
-        lengths_for: says how long to train a point, by seeds that chose it; None if one broke.
-        epochs: the most that are thought of.
-        run: sends jobs out.
-        usual: the defaults.
+    Of `ranked` the next is tried where one broke or ended worse than the baseline on any of the repeats. Half
+    of these are for the promise, with the defaults beside it; the others look for a failure that is rare.
+    `lengths_for` says how long to train a point, by seeds that chose it; None if one broke.
     """
     rules = _rules(search.bench)
     compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
@@ -236,7 +229,6 @@ def lengths_from(
 
 
 def _usual_lengths(search: Search, defaults: Final) -> Lengths:
-    """The epochs of the defaults: those whose weights they would keep."""
     trials = {repeat: trial for repeat, trial in defaults.trials.items() if not trial.broken}
     best = _best_epochs(search.bench, trials)
     late = tuple(

@@ -85,10 +85,7 @@ def parse_at(at: str) -> At:
 def amount_of(at: At, plan: Plan, seconds: Callable[[int], float]) -> float:
     """How much of the unit each setting gets; where none was given, what batch size 32 takes for the epochs.
 
-    Args:
-        at: what was asked for.
-        plan: any plan on the training samples, with the epochs that were asked for.
-        seconds: of an update, by batch size.
+    `plan` is any on the training samples, with the requested epochs; `seconds` is the time of an update.
 
     >>> amount_of(At("updates", None), Plan(200, "full", 10), lambda size: 1e-5)
     70.0
@@ -110,11 +107,7 @@ def lengths(
 ) -> dict[str, Length]:
     """How far each setting trains and where it is judged.
 
-    Args:
-        at: in what settings are equal.
-        amount: how much of it; at equal epochs that of each plan counts.
-        plans: of each setting.
-        seconds: of an update of a setting.
+    At equal epochs those of each plan count; `seconds` is the time of an update of each setting.
 
     >>> plans = {"8": Plan(64, 8, 10), "full": Plan(64, "full", 10)}
     >>> found = lengths(At("epochs", None), 10, plans, {})
@@ -149,7 +142,6 @@ def _whole_epochs(plan: Plan, stride: int) -> Length:
 
 
 def _spread(total: int, count: int) -> Length:
-    """Judged `count` times, evenly."""
     ends = tuple(round(total * number / count) for number in range(1, count + 1))
     return Length(total, _every(max(1, total // count), count), ends)
 

@@ -187,15 +187,8 @@ def finest(
 ) -> tuple[list[Point], list[int]]:
     """Candidates in the order in which they are to be advised, and the seeds that ordered them.
 
-    Args:
-        search: makes settings of points.
-        levels: holds the long trainings of the pilot, and takes the others.
-        reference: the tuned points of the pilot, the calmest first.
-        sizes: the batch sizes to try.
-        first: seeds of the search.
-        fresh: seeds that the search has not seen.
-        seconds: the time of an update at a batch size.
-        run: sends jobs out.
+    `reference` are the tuned points of the pilot, the calmest first; `first` the seeds of the search, and
+    `fresh` those that it has not seen.
     """
     screen = list(first[: max(SCREEN, 3)])
     enough = levels.epochs(reference[0], first) if not levels.broken(reference[0], first) else FURTHER

@@ -137,12 +137,8 @@ def targets(
 ) -> dict[int, float]:
     """The value that counts as reached in each repeat.
 
-    Args:
-        best: the best value that a tuned training reached, by repeat.
-        constant: the baseline; where it is not known or no worse, a share of the
-            best value itself takes the place of the distance.
-        share: of the distance from best to constant.
-        higher_is_better: the direction of the values.
+    It lies a share of the way from the best value that a tuned training reached to the baseline; where that
+    is not known or no worse, a share of the best value itself.
 
     >>> targets({0: 0.1, 1: 0.2}, {0: 1.1, 1: 1.2}, share=0.05)
     {0: 0.15000000000000002, 1: 0.25}
@@ -160,11 +156,7 @@ def targets(
 def reached_in(trial: Trial, column: str, target: float, spent: int | None = None) -> Reached:
     """When a training reached a target.
 
-    Args:
-        trial: the training.
-        column: the judged column.
-        target: the value to reach.
-        spent: updates that a training which broke counts with; its own by default.
+    One that broke counts with `spent` updates, by default its own.
     """
     if trial.broken:
         return Reached(float(trial.updates if spent is None else spent), False)

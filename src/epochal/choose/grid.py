@@ -107,10 +107,7 @@ def _axis(name: str, given: Any) -> Axis:
 def entries(axes: Mapping[str, Axis], samples: int, chosen_sizes: bool) -> tuple[list[Entry], list[str]]:
     """All combinations, each once, and notes about what was merged.
 
-    Args:
-        axes: by option.
-        samples: the training samples.
-        chosen_sizes: whether the batch sizes were given; the usual ones are taken as far as they fit.
+    Batch sizes that were not chosen are taken as far as they fit.
     """
     sizes, notes = _sizes(axes["batch_size"], samples, chosen_sizes)
     axes = {**axes, "batch_size": sizes}
@@ -186,7 +183,6 @@ def _out_of_range(size: int, samples: int) -> Refusal:
 
 
 def _labels(axis: Axis, samples: int) -> list[str]:
-    """A label for each value of an axis: the same for equal ones alone."""
     found: list[str] = []
     for place, (label, value) in enumerate(axis.values):
         plain = word = label or _word(axis.name, value, samples)

@@ -209,7 +209,6 @@ def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critica
 
 
 def _fitted(points: Points) -> Hyperbola:
-    """The best curve, with the intervals of its profile."""
     best = least(points, np.ones((1, points.x.size)))
     steps, samples, critical = (float(figure[0]) for figure in best.figures())
     freedom = int((~points.censored).sum()) - 2

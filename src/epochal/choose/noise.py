@@ -46,11 +46,6 @@ def check_separable(model: Model, sample_shape: tuple[int, ...], dtype: Any = np
 
     Tested by evaluation: another second sample must not change the outputs of the first, and a batch must
     not change the state.
-
-    Args:
-        model: the model.
-        sample_shape: of one sample's inputs.
-        dtype: of the inputs.
     """
     remedy = (
         "leave batch normalization and the like out, or choose the batch size by training at several "

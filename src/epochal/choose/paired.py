@@ -204,7 +204,6 @@ def _judged(found: PairedDifference, alpha: float, level: float) -> PairedDiffer
 
 
 def _finished(columns: Mapping[str, Floats]) -> set[str]:
-    """The settings that have any finite value."""
     return {name for name, column in columns.items() if np.isfinite(column).any()}
 
 

@@ -96,14 +96,8 @@ def race(
 ) -> Outcome:
     """Train the repeats in rounds, and give up the settings that are clearly behind.
 
-    Args:
-        names: of the settings.
-        repeats: of each, at most.
-        train: given settings, the repeats that they have and those that they shall have, gives the values of
-            these settings in all their repeats so far.
-        higher_is_better: True for an accuracy, False for a loss.
-        margin: the smallest difference that matters; `pairs.usual_margin` of the leader when None.
-        hear: called with each dropped setting.
+    `train` takes settings, the repeats that they have and those that they shall have, and gives their values
+    in all repeats so far. Without a `margin` that of the leader is taken (`pairs.usual_margin`).
 
     >>> random = np.random.default_rng(0)
     >>> losses = {"8": random.normal(0.3, 0.02, 10), "16": random.normal(0.9, 0.02, 10)}
@@ -168,12 +162,6 @@ def survivors(
     together; hence at most half of the settings go at one look, the surest first. One whose p-value is a
     hundred times below what suffices goes in any case: no luck explains that. A setting without one finite
     value goes at once, and is kept for no reason; one that failed in some repeats is judged by ranks.
-
-    Args:
-        values: one value for each repeat so far, by setting; only those still in the race.
-        higher_is_better: True for an accuracy, False for a loss.
-        share: of `pairs.ALPHA`, which this look may spend; see `shares`.
-        margin: the smallest difference that matters; `pairs.usual_margin` of the leader when None.
 
     Returns:
         The remaining names, and the dropped ones with their difference from the leader (None where it has no

@@ -189,14 +189,6 @@ def relative_effort(
     setting that nowhere reached the target counts with the work done at the low end, without bound at the
     high end.
 
-    Args:
-        a: one for each repeat of setting A.
-        b: one for each repeat of setting B, in the same order.
-        scale_a: what an update of A costs.
-        scale_b: what an update of B costs, in the same unit.
-        resamples: number of bootstrap samples.
-        seed: of the bootstrap.
-
     >>> fast = [Reached(100, True), Reached(120, True), Reached(110, True), Reached(90, True)]
     >>> slow = [Reached(131, True), Reached(155, True), Reached(140, True), Reached(119, True)]
     >>> found = relative_effort(slow, fast)

@@ -127,7 +127,6 @@ def concluded(found: Measured, seconds: float) -> Comparison:
 
 
 def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
-    """One setting, before it is compared with the others."""
     name = entry.name
     prepared, length = found.bench.prepared(found.settings[name]), found.lengths[name]
     plan, trials = found.plans[name], found.trials[name]
@@ -164,7 +163,6 @@ def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
 
 
 def _options(found: Measured, name: str, epochs: float) -> dict[str, Any]:
-    """Keyword arguments of `fit` that train with a setting."""
     options = {**found.common, **found.settings[name].changes}
     options.pop("repeats", None)
     updates = found.lengths[name].updates
@@ -321,7 +319,6 @@ def _lucky(rows: Sequence[Row], best: str, tied: Sequence[str]) -> list[str]:
 
 
 def _common(found: Measured) -> dict[str, Any]:
-    """The common options of all settings as JSON."""
     left_out = {axis for entry in found.entries for axis in entry.axes} | {"evaluate_every", "evaluate_train"}
     settings = describe_settings(found.bench.prepared(found.settings[found.entries[0].name]))
     settings |= {"repeats": found.repeats} | ({"learning_rate": "tuned"} if found.tuned else {})

@@ -120,7 +120,6 @@ _WRONG = (ValueError, TypeError, LookupError, AttributeError, OverflowError, Rec
 
 
 def _trial(row: dict[str, Any], setting: str, repeat: int) -> Trial:
-    """The trial of a line."""
     # Values were float32 once: read as such, they have the bits that they had before they were written.
     columns = {
         str(name): _numbers(values).astype(np.float32).astype(np.float64)
@@ -151,7 +150,6 @@ def _unwritable(folder: Path, error: OSError) -> Refusal:
 
 
 def _begin(folder: Path, request: Any) -> None:
-    """Make the folder, or see that it holds the same request."""
     path, text = folder / "request.json", json.dumps(request, indent=1, sort_keys=True, default=str)
     if folder.exists():
         held = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None

@@ -119,13 +119,7 @@ class Timer:
 
 
 def measure(bench: Bench, settings: Sequence[Setting], seconds: float = 0.1) -> TimingCurve:
-    """Time settings that differ in their batch size, one after the other, on an otherwise idle process.
-
-    Args:
-        bench: common to all.
-        settings: one for each batch size.
-        seconds: training time spent on each.
-    """
+    """Time settings that differ in their batch size, one after the other, on an otherwise idle process."""
     points = {}
     for setting in settings:
         size = bench.prepared(setting).plan.segments[0][1]

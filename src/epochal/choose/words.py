@@ -127,7 +127,6 @@ def _standing(found: Comparison, row: Row) -> list[str]:
 
 
 def _those(found: Comparison, rows: Sequence[Row], of: Sequence[Row] = ()) -> str:
-    """Some settings by name, or how many they are."""
     if len(rows) == len(of) > 1:
         return f"all {len(rows)} others"
     if len(rows) > (2 if of else MOST_NAMES):

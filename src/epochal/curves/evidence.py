@@ -203,8 +203,6 @@ def _worth(case: Case, least: float) -> float:
 
 
 class _Paired(NamedTuple):
-    """Statistics of a rise over repeats."""
-
     sure: bool
     likely: bool
     most: float

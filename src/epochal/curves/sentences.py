@@ -241,15 +241,8 @@ def say_level(
 ) -> Verdict:
     """No sign of a rise or a fall that matters: ruled out, or undecided.
 
-    Args:
-        case: the curves.
-        rise: from the least to the end.
-        fall: at the end.
-        stopped: whether a rule ended training.
-        figures: of the verdict.
-        level: whether both are ruled out.
-        good: whether nothing else speaks against it.
-        known: whether the baseline is known, and beaten.
+    `level` is whether both are ruled out, `good` whether nothing else speaks against it, and `known` whether
+    the baseline is known, and beaten.
     """
     within = f"within {epochs_in_words(case.horizon)} epochs"
     saving = _patience(case)
@@ -344,7 +337,6 @@ def _tell(case: Case, rise: Difference, fall: Difference, stopped: bool) -> str:
 
 
 def _near(case: Case, *, capital: bool = True) -> str:
-    """The best epoch and its value, as in the table of results."""
     best = epochs_in_words(case.curves.best(case.name).median_epoch)
     where = f"epoch {best}" if case.repeats == 1 else f"the best epochs (median {best})"
     words = f"at {where}, the {case.shown_as} is {digits(case.shown_at_best())}{case.baseline_in_words}."

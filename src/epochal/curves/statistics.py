@@ -92,8 +92,6 @@ class Summary(Record):
 
 @dataclass(frozen=True)
 class _Kept:
-    """A summary as JSON holds it."""
-
     mean: float | None
     sd: float | None
     ci95: tuple[float | None, float | None] | None
