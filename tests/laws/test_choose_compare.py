@@ -363,7 +363,8 @@ def test_lengths_are_fair(several, unit):
     at = At(unit, None)
     first = next(iter(several.values()))
     amount = amount_of(at, first, lambda size: 1e-5 * size)
-    found = lengths(at, amount, several, lambda name: 1e-5 * several[name].segments[0][1])
+    each = {name: 1e-5 * plan.segments[0][1] for name, plan in several.items()}
+    found = lengths(at, amount, several, each)
     counts = {len(length.checkpoints) for length in found.values()}
     assert len(counts) == 1
     assert counts.pop() <= 200
