@@ -81,7 +81,7 @@ def fresh(name: str, optimizer: str, point: Point | None, epochs: int) -> Final:
     bench = Bench(MLP(64, 64), data(name), replace_size(settings))
     search = Search(
         bench, Setting("", MLP(64, 64), {}), "quality", price_of("updates", float),
-        lambda size: epochs, lambda size: 0.0, bench.run,
+        lambda size: epochs, lambda size: 0.0, lambda phase, jobs: bench.run(jobs),
     )  # fmt: skip
     usual = point is None
     point = usual_point(bench, None) if point is None else point

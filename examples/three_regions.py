@@ -47,7 +47,7 @@ def study(
         price=lambda size: 1.0,
         most_updates=lambda size: most_updates,
         patience=lambda size: float(most_updates),
-        run=bench.run,
+        run=lambda phase, jobs: bench.run(jobs),
         per_epoch=32,
         targets=dict.fromkeys(range(repeats), target),
     )

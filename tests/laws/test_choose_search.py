@@ -115,7 +115,7 @@ def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     search = adviser.search
     search.price = price_of(land.kind, land.seconds)
 
-    def run(jobs: Sequence[Job]) -> Iterator[Trial]:
+    def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         limit = search.limit()
         for job in jobs:
             price = search.price(job.setting.changes["batch_size"])
@@ -198,7 +198,7 @@ def test_a_rate_is_found_beyond_the_edges(guess: int) -> None:
 
 
 def test_a_fixed_rate_is_not_searched() -> None:
-    def run(jobs: Sequence[Job]) -> Iterator[Trial]:
+    def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         assert {job.setting.name for job in jobs} == {"batch 32"}
         assert all("learning_rate" not in job.setting.changes for job in jobs)
         for job in jobs:
@@ -210,7 +210,7 @@ def test_a_fixed_rate_is_not_searched() -> None:
 
 
 def test_where_all_break_there_is_still_a_point() -> None:
-    def run(jobs: Sequence[Job]) -> Iterator[Trial]:
+    def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         for job in jobs:
             yield Trial(job.setting.name, job.repeat, curve([0], [1.0], job.repeat), 0, 0.0, BROKEN)
 

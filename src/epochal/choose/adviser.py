@@ -122,7 +122,7 @@ class Adviser:
             price_of(self.goal, self.timer.seconds),
             lambda size: self.epochs * self.search.batches(size),
             lambda size: float(max(PATIENCE_EPOCHS, -(-PATIENCE_UPDATES // self.search.batches(size)))),
-            lambda jobs: self._run("searching", jobs),
+            self._run,
             evaluations_per_epoch(plan.turns),
         )
 
@@ -135,7 +135,7 @@ class Adviser:
             self.timer.seconds(size)
         self._refuse_long()
         self._say("piloting", f"The advice takes about {duration(float(f'{self._expected():.2g}'))}.")
-        self.pilot = pilot(self.search, self.start, self._first_guess(), self.first, self._run)
+        self.pilot = pilot(self.search, self.start, self._first_guess(), self.first)
         reference = self.pilot.reference
         self.search.targets |= self._targets([self.pilot.trials[point] for point in reference])
         lengths_for: Callable[[Point], Lengths | None]
@@ -149,7 +149,6 @@ class Adviser:
                 self.first,
                 self.fresh,
                 self.timer.seconds,
-                self._run,
             )
             self.checked = list(self.levels.found)
             lengths_for = partial(self.levels.lengths, repeats=self.used, most=self.epochs)
@@ -160,9 +159,9 @@ class Adviser:
             self.checked = self._check(self._search(first, self.theory), reference)
             ranked = self._ranked(self.checked)
             seen = [*self.fresh[: len(self.first)], *self.first]
-            lengths_for = partial(lengths_of, self.search, repeats=seen, epochs=self.epochs, run=self._run)
+            lengths_for = partial(lengths_of, self.search, repeats=seen, epochs=self.epochs)
         self.confirmed = confirm(
-            self.search, ranked, range(self.promised), lengths_for, self.epochs, self._run, usual=self.usual
+            self.search, ranked, range(self.promised), lengths_for, self.epochs, self.usual
         )
         self.notes += [words[:1].upper() + words[1:] for words in notes_of(self.bench)]
 
@@ -350,7 +349,7 @@ class Adviser:
         if self.target is not None:
             self.search.targets |= dict.fromkeys(repeats, self.target)
             return
-        trials = long_trainings(self.search, reference, repeats, "checking with fresh seeds", self._run)
+        trials = long_trainings(self.search, reference, repeats, "checking with fresh seeds")
         self.search.targets |= self._targets([trials[point] for point in reference])
 
     def _ranked(self, checked: Sequence[Point]) -> list[Point]:

@@ -12,7 +12,7 @@ from epochal.choose.bench import Bench
 from epochal.choose.finals import Final, Rules, chosen, final_of, steady
 from epochal.choose.goal import baselines, best_epoch, negligible
 from epochal.choose.search import Point, Search
-from epochal.choose.trial import Job, Send, Trial
+from epochal.choose.trial import Job, Trial
 from epochal.curves import Summary
 from epochal.curves.intervals import influences
 from epochal.models import bounds_of
@@ -127,8 +127,6 @@ def confirm(
     repeats: Sequence[int],
     lengths_for: Callable[[Point], Lengths | None],
     epochs: int,
-    run: Send,
-    *,
     usual: Point,
 ) -> Confirmed:
     """Train the winner and the defaults on seeds that chose nothing, and decide.
@@ -142,7 +140,7 @@ def confirm(
     wanted = rules.samples or search.bench.base.dataset.timeline is not None
 
     def tested(point: Point, many: int, these: Sequence[int]) -> Final:
-        trials = _trained(search, point, many, these, run, blocks="last" if wanted else "")
+        trials = _trained(search, point, many, these, blocks="last" if wanted else "")
         return final_of(point, many, trials, baselines(search.bench, these), rules)
 
     finals: list[Final] = []
@@ -164,7 +162,7 @@ def confirm(
             break
     winner = steady(finals)
     most = min(USUAL_EPOCHS, epochs)
-    trials = _trained(search, usual, most, compared, run, blocks="best" if wanted else "")
+    trials = _trained(search, usual, most, compared, blocks="best" if wanted else "")
     defaults = final_of(usual, most, trials, baselines(search.bench, compared), rules, kept=True)
     best = chosen(winner, defaults, for_quality=search.goal == "quality")
     final = best or winner or defaults
@@ -186,18 +184,15 @@ def _bolder(point: Point, other: Point) -> bool:
     return point.batch_size == other.batch_size and (point.step or 0) > (other.step or 0)
 
 
-def lengths_of(
-    search: Search, point: Point, repeats: Sequence[int], epochs: int, run: Send
-) -> Lengths | None:
+def lengths_of(search: Search, point: Point, repeats: Sequence[int], epochs: int) -> Lengths | None:
     """How long to train a point: the median of the best epochs; None if a training broke."""
     bench, size = search.bench, point.batch_size
     setting, most, wait = search.setting_of(point), search.most_updates(size), search.patience(size)
     jobs = [
-        Job(setting, repeat, most, search.batches(size), None, 2 * wait, negligible(bench, repeat))
-        for repeat in repeats
+        (point, Job(setting, one, most, search.batches(size), None, 2 * wait, negligible(bench, one)))
+        for one in repeats
     ]
-    unordered = {trial.repeat: trial for trial in run("counting epochs", jobs)}
-    trials = {repeat: unordered[repeat] for repeat in sorted(unordered)}
+    trials = search.trained("counting epochs", jobs)[point]
     if any(trial.broken for trial in trials.values()):
         return None
     best = _best_epochs(bench, trials)
@@ -239,13 +234,12 @@ def _usual_lengths(search: Search, defaults: Final) -> Lengths:
 
 
 def _trained(
-    search: Search, point: Point, epochs: int, repeats: Sequence[int], run: Send, *, blocks: str
+    search: Search, point: Point, epochs: int, repeats: Sequence[int], *, blocks: str
 ) -> dict[int, Trial]:
     """Trainings of exactly so many epochs, evaluated after each of them."""
-    batches = search.batches(point.batch_size)
-    setting = search.setting_of(point)
-    jobs = [Job(setting, repeat, epochs * batches, batches, blocks=blocks) for repeat in repeats]
-    return {trial.repeat: trial for trial in run("checking with fresh seeds", jobs)}
+    batches, setting = search.batches(point.batch_size), search.setting_of(point)
+    jobs = [(point, Job(setting, one, epochs * batches, batches, blocks=blocks)) for one in repeats]
+    return search.trained("checking with fresh seeds", jobs).get(point, {})
 
 
 def _rules(bench: Bench) -> Rules:

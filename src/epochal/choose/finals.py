@@ -122,11 +122,6 @@ class Final:
         return self.rules.sign * (self.baseline - self.values)
 
     @property
-    def mean(self) -> float:
-        """Of the values, the lower the better; infinite if a training broke."""
-        return math.inf if self.broken else float(self.rules.sign * self.values.mean())
-
-    @property
     def beats_baseline(self) -> bool:
         """Whether it is better than the baseline by more than chance, and never broke.
 

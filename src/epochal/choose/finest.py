@@ -21,7 +21,7 @@ from epochal.choose.finals import epochs_of_others
 from epochal.choose.goal import baselines, negligible
 from epochal.choose.pilot import Pilot
 from epochal.choose.search import SCREEN, Point, Search, rate_shift
-from epochal.choose.trial import Job, Send, Trial
+from epochal.choose.trial import Job, Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import summarize
 from epochal.curves.statistics import t_quantile
@@ -145,12 +145,12 @@ class Levels:
         if not math.isfinite(margin) or len(repeats) < 2:
             return [points[0]]
         half = t_quantile(ONE_SIDED, len(repeats) - 1) / math.sqrt(len(repeats))
-        found = [points[0]]
-        for point in points[1:]:
+
+        def close(point: Point) -> bool:
             apart = self.by_others(point, repeats) - best
-            if float(apart.mean() + half * apart.std(ddof=1)) <= margin:
-                found.append(point)
-        return found
+            return float(apart.mean() + half * apart.std(ddof=1)) <= margin
+
+        return [points[0], *filter(close, points[1:])]
 
     def lengths(self, point: Point, repeats: Sequence[int], most: int) -> Lengths:
         """Training lengths: the epochs at which the mean is best."""
@@ -183,7 +183,6 @@ def finest(
     first: Sequence[int],
     fresh: Sequence[int],
     seconds: Callable[[int], float],
-    run: Send,
 ) -> tuple[list[Point], list[int]]:
     """Candidates in the order in which they are to be advised, and the seeds that ordered them.
 
@@ -201,9 +200,8 @@ def finest(
             guess = step + rate_shift(search.bench.base.spec.optimizer.name, size, start)
             points = [Point(size, guess + offset) for offset in (-2, 0, 2)]
         horizon = max(enough + FURTHER, math.ceil(enough * (LARGE if size > start else LONGER)))
-        _train(search, levels, dict.fromkeys(points, horizon), screen, "searching", run)
-    ranked = levels.ranked(levels.found, screen)
-    racing = _finalists(ranked, reference[0])
+        _train(search, levels, dict.fromkeys(points, horizon), screen, "searching")
+    racing = _finalists(levels.ranked(levels.found, screen), reference[0])
     if not racing:
         return [], screen
     used: list[int] = []
@@ -211,7 +209,7 @@ def finest(
         known = {point: levels.epochs(point, used or screen) for point in racing}
         lengths = {point: max(one + FURTHER, math.ceil(LONGER * one)) for point, one in known.items()}
         used += fresh[begin : begin + len(first)]
-        _train(search, levels, lengths, used, "checking with fresh seeds", run)
+        _train(search, levels, lengths, used, "checking with fresh seeds")
         order = levels.ranked(racing, used)
         if not order:
             return [], used
@@ -253,23 +251,13 @@ def _finalists(ranked: Sequence[Point], calm: Point) -> list[Point]:
 
 
 def _train(
-    search: Search,
-    levels: Levels,
-    horizons: Mapping[Point, int],
-    repeats: Sequence[int],
-    phase: str,
-    run: Send,
+    search: Search, levels: Levels, horizons: Mapping[Point, int], repeats: Sequence[int], phase: str
 ) -> None:
     """Train missing repeats, each point for its number of epochs, with an evaluation after each."""
-    jobs, places = [], {}
+    jobs = []
     for point, epochs in horizons.items():
-        batches = search.batches(point.batch_size)
-        setting = search.setting_of(point)
-        places[setting.name] = point
+        batches, setting = search.batches(point.batch_size), search.setting_of(point)
         most = min(epochs * batches, search.most_updates(point.batch_size))
-        jobs += [Job(setting, repeat, most, batches) for repeat in levels.missing(point, repeats)]
-    found: dict[Point, dict[int, Trial]] = {}
-    for trial in run(phase, jobs):
-        found.setdefault(places[trial.setting], {})[trial.repeat] = trial
-    for point, trials in found.items():
+        jobs += [(point, Job(setting, repeat, most, batches)) for repeat in levels.missing(point, repeats)]
+    for point, trials in search.trained(phase, jobs).items():
         levels.learn(point, trials)

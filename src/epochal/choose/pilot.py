@@ -18,7 +18,7 @@ from epochal.choose.bench import Bench
 from epochal.choose.moments import NoiseScale
 from epochal.choose.noise import NoiseOverTraining, during, over_training
 from epochal.choose.search import FURTHEST, SCREEN, Point, Search
-from epochal.choose.trial import Job, Send, Trial
+from epochal.choose.trial import Job, Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
 from epochal.plan import Plan
@@ -88,13 +88,7 @@ def pilot_size(samples: int) -> int:
     return int(2 ** min(5, max(0, math.floor(math.log2(max(1, samples / 8))))))
 
 
-def pilot(
-    search: Search,
-    batch_size: int,
-    guess: float | None,
-    repeats: Sequence[int],
-    run: Send,
-) -> Pilot:
+def pilot(search: Search, batch_size: int, guess: float | None, repeats: Sequence[int]) -> Pilot:
     """Find a learning rate and the values it reaches.
 
     A first look at rates a factor of 4 apart, on a few repeats, goes on while the best one lies at the edge.
@@ -104,23 +98,17 @@ def pilot(
     if guess is None:
         near = [Point(batch_size, None)]
     else:
-        best, edge = _first_look(search, batch_size, guess, repeats[:SCREEN], run)
+        best, edge = _first_look(search, batch_size, guess, repeats[:SCREEN])
         near = [Point(batch_size, step) for step in (best - 4, best - 2, best, best + 2)]
-    trials = long_trainings(search, near, repeats, "piloting", run)
+    trials = long_trainings(search, near, repeats, "piloting")
     calm = steadiest(search.bench, trials)
     beside = [Point(batch_size, calm.step + offset) for offset in (-2, 2)] if calm.step is not None else []
     missing = [point for point in beside if point not in trials]
-    trials |= long_trainings(search, missing, repeats, "piloting", run)
+    trials |= long_trainings(search, missing, repeats, "piloting")
     return Pilot((calm, *beside), trials, edge)
 
 
-def _first_look(
-    search: Search,
-    batch_size: int,
-    guess: float,
-    repeats: Sequence[int],
-    run: Send,
-) -> tuple[float, str]:
+def _first_look(search: Search, batch_size: int, guess: float, repeats: Sequence[int]) -> tuple[float, str]:
     updates = min(
         max(FIRST_UPDATES, FIRST_EPOCHS * search.batches(batch_size)), search.most_updates(batch_size)
     )
@@ -135,7 +123,7 @@ def _first_look(
             for repeat in repeats
             for point in new
         ]
-        trials |= _by_point(search, jobs, "looking for a learning rate", run)
+        trials |= search.trained("looking for a learning rate", jobs)
         found = _best(search.bench, trials).step
         assert found is not None
         best = found
@@ -147,7 +135,7 @@ def _first_look(
 
 
 def long_trainings(
-    search: Search, points: Sequence[Point], repeats: Sequence[int], phase: str, run: Send
+    search: Search, points: Sequence[Point], repeats: Sequence[int], phase: str
 ) -> dict[Point, dict[int, Trial]]:
     """Trainings of points until nothing improves any more.
 
@@ -160,18 +148,7 @@ def long_trainings(
         for repeat in repeats
         for point in points
     ]
-    return _by_point(search, jobs, phase, run)
-
-
-def _by_point(
-    search: Search, jobs: Sequence[tuple[Point, Job]], phase: str, run: Send
-) -> dict[Point, dict[int, Trial]]:
-    by_name = {job.setting.name: point for point, job in jobs}
-    trials: dict[Point, dict[int, Trial]] = {point: {} for point, _ in jobs}
-    for trial in run(phase, [job for _, job in jobs]):
-        trials[by_name[trial.setting]][trial.repeat] = trial
-    # Sums over repeats are of floats: what comes first must not depend on what ended first.
-    return {point: dict(sorted(found.items())) for point, found in trials.items()}
+    return search.trained(phase, jobs)
 
 
 def _best(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:

@@ -19,7 +19,7 @@ import numpy as np
 from epochal.choose.bench import Bench
 from epochal.choose.goal import negligible, reached_in
 from epochal.choose.reached import Reached, relative_effort
-from epochal.choose.trial import Job, Setting, Trial
+from epochal.choose.trial import Job, Send, Setting, Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
 
@@ -107,7 +107,7 @@ class Search:
     price         what an update costs at a batch size, in the unit of the goal.
     most_updates  a training makes at most so many, by batch size.
     patience      epochs without improvement after which a training ends, by batch size.
-    run           sends jobs out and yields their trials.
+    run           sends the jobs of a phase out and yields their trials.
     per_epoch     evaluations in an epoch, where a batch size allows; each is a chance for a lucky one.
     targets       the value that counts as reached, by repeat.
     found         the measurements.
@@ -119,7 +119,7 @@ class Search:
     price: Callable[[int], float]
     most_updates: Callable[[int], int]
     patience: Callable[[int], float]
-    run: Callable[[Sequence[Job]], Iterable[Trial]]
+    run: Send
     per_epoch: int = 1
     targets: dict[int, float] = field(default_factory=dict)
     found: dict[Point, dict[int, Found]] = field(default_factory=dict)
@@ -171,19 +171,25 @@ class Search:
 
     def measure(self, points: Iterable[Point], repeats: Sequence[int]) -> None:
         """Train missing repeats of points, each of which must have a target."""
-        jobs, asked, limit = [], {}, self.limit()
+        jobs, limit = list[tuple[Point, Job]](), self.limit()
         for point in dict.fromkeys(points):
-            setting = self.setting_of(point)
             most = self.most_updates(point.batch_size)
             if math.isfinite(limit):
                 most = min(most, max(8, math.ceil(limit / self.price(point.batch_size))))
-            for repeat in repeats:
-                if repeat not in self.found.get(point, {}):
-                    jobs.append(self.job(point, repeat, most, self.targets[repeat]))
-                    asked[setting.name, repeat] = point, most
-        trials = {(trial.setting, trial.repeat): trial for trial in self.run(jobs)}
-        for which, (point, most) in asked.items():  # in the requested order, whichever ended first
-            self.learn(point, trials[which], most)
+            missing = [repeat for repeat in repeats if repeat not in self.found.get(point, {})]
+            jobs += [(point, self.job(point, repeat, most, self.targets[repeat])) for repeat in missing]
+        trials = self.trained("searching", jobs)
+        for point, job in jobs:  # in the requested order, whichever ended first
+            self.learn(point, trials[point][job.repeat], job.updates)
+
+    def trained(self, phase: str, jobs: Sequence[tuple[Point, Job]]) -> dict[Point, dict[int, Trial]]:
+        """The trials of jobs by point and repeat."""
+        points = {job.setting.name: point for point, job in jobs}
+        trials: dict[Point, dict[int, Trial]] = {point: {} for point, _ in jobs}
+        for trial in self.run(phase, [job for _, job in jobs]):
+            trials[points[trial.setting]][trial.repeat] = trial
+        # Sums over repeats are of floats: what comes first must not depend on what ended first.
+        return {point: dict(sorted(found.items())) for point, found in trials.items()}
 
     def learn(self, point: Point, trial: Trial, most: int) -> None:
         """Record the result of a training; a broken one counts as having spent `most`."""
