@@ -97,11 +97,10 @@ def _by_price(steps: Adviser, point: Point) -> Tried:
     search, best = steps.search, steps.best
     shared = [one for one in steps.used if one in search.found[best]]
     repeats = [one for one in shared if one in search.found[point]]
-    reached = search.within(point, [search.found[point][repeat].reached for repeat in repeats])
+    reached = search.reached(point, repeats)
     scale = search.price(point.batch_size)
     spent = effort(reached, scale)
-    others = search.within(best, [search.found[best][repeat].reached for repeat in repeats])
-    against = relative_effort(reached, others, scale, search.price(best.batch_size))
+    against = relative_effort(reached, search.reached(best, repeats), scale, search.price(best.batch_size))
     middle = math.inf if against.ratio is None else against.ratio
     few, level = len(repeats) < len(shared), point == best or against.low <= 1
     return Tried(

@@ -44,12 +44,7 @@ class Points:
     def of(cls, sizes: Floats, steps: Floats, censored: NDArray[np.bool_]) -> Points:
         """The points to fit, or a refusal."""
         positive("batch_sizes", sizes)
-        if not (np.isfinite(steps).all() and (steps > 0).all()):
-            worst = steps[~(np.isfinite(steps) & (steps > 0))][0]
-            raise Refusal(
-                f"steps must be positive and finite; got {worst:g}: choose a target that is not reached "
-                "before the first update."
-            )
+        positive("steps", steps, ": choose a target that is not reached before the first update")
         known = np.unique(sizes[~censored]).size
         if known < 2:
             raise Refusal(
@@ -213,8 +208,8 @@ def profile(points: Points, best: Fits, freedom: int) -> tuple[Interval, Interva
     return span(steps), span(samples), critical
 
 
-def positive(name: str, values: Floats) -> None:
+def positive(name: str, values: Floats, remedy: str = "") -> None:
     """Refuse a column in which not all values are positive and finite."""
-    if not (np.isfinite(values).all() and (values > 0).all()):
-        wrong = values[~(np.isfinite(values) & (values > 0))][0]
-        raise Refusal(f"{name} must be positive and finite; got {wrong:g}.")
+    wrong = values[~(np.isfinite(values) & (values > 0))]
+    if wrong.size:
+        raise Refusal(f"{name} must be positive and finite; got {wrong[0]:g}{remedy}.")

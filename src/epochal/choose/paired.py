@@ -196,10 +196,10 @@ def _spread_over(columns: Mapping[str, Floats], repeats: int) -> tuple[Spread, d
 
 def _judged(found: PairedDifference, alpha: float, level: float) -> PairedDifference:
     """A difference at its level, which is a share of alpha."""
-    without = _without(found.unfinished, found.pairs)
     judged = replace(found, p_adjusted=min(1.0, found.p_value * (alpha / level)), level=level, alpha=alpha)
-    if without and found.better is not None:
-        return replace(judged, better=found.a if without > 0 else found.b)
+    never = {(0, found.pairs): found.a, (found.pairs, 0): found.b}  # the other has no finite value
+    if found.better is not None and found.unfinished in never:
+        return replace(judged, better=never[found.unfinished])
     return judged if found.p_value < level and not judged.equivalent else replace(judged, better=None)
 
 
@@ -215,8 +215,3 @@ def _values(name: str, values: ArrayLike) -> Floats:
             f"got the shape {column.shape}."
         )
     return column
-
-
-def _without(unfinished: tuple[int, int], pairs: int) -> int:
-    """1 where b has no finite value and a always has one, -1 where it is the other way, else 0."""
-    return (unfinished == (0, pairs)) - (unfinished == (pairs, 0))

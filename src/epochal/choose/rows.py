@@ -199,13 +199,11 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
             if math.isfinite(value) and sign * value < sign * reached.get(repeat, sign * math.inf):
                 reached[repeat] = value
     constant = baselines(found.bench, reached)
-    share = f"{1 - SHARE:.0%}".replace("%", " %")
-    words = (
-        f"in each repeat {share} of the way from the baseline to the best value that any setting "
-        "reached there"
-    )
+    words = f"{100 * (1 - SHARE):.0f} % of the way from the baseline to the best value that any setting "
+    words += "reached there"
     if any(math.isnan(value) for value in constant.values()):
-        words = f"in each repeat within {SHARE:.0%}".replace("%", " %") + " of the best value of any setting"
+        words = f"within {100 * SHARE:.0f} % of the best value of any setting"
+    words = f"in each repeat {words}"
     return targets(reached, constant, SHARE, higher_is_better(found.column)), words if reached else ""
 
 
@@ -246,9 +244,7 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
             [[one.updates for one in line] for line in table],
             [[one.reached for one in line] for line in table],
         )
-        curve = _with_misfit(
-            curve, used, [effort([line[place] for line in table]) for place in range(len(used))]
-        )
+        curve = _with_misfit(curve, used, [effort(column) for column in zip(*table, strict=True)])
     except Refusal as refusal:
         return None, f"no curve was fitted to the updates to the target: {refusal.sentence}"
     left_out = [row.name for row in sizes.values() if row not in used]
@@ -268,13 +264,10 @@ def _with_misfit(curve: Hyperbola, used: Sequence[Row], efforts: Sequence[Effort
     missed = [not math.isfinite(one.expected) for one in efforts]
     steps = [one.low if miss else one.expected for one, miss in zip(efforts, missed, strict=True)]
     other = fit_hyperbola([row.batch_size for row in used], steps, censored=missed)
-    wider: dict[str, Any] = {
-        name: (
-            min(getattr(curve, name)[0], getattr(other, name)[0]),
-            max(getattr(curve, name)[1], getattr(other, name)[1]),
-        )
-        for name in ("steps_ci95", "samples_ci95", "critical_ci95")
-    }
+    wider: dict[str, Any] = {}
+    for name in ("steps_ci95", "samples_ci95", "critical_ci95"):
+        lows, highs = zip(getattr(curve, name), getattr(other, name), strict=True)
+        wider[name] = min(lows), max(highs)
     return replace(curve, **wider)
 
 
@@ -296,26 +289,18 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
         for row in rows
         if row.dropped is None and not row.broken and row.best_epoch.mean >= LATE * row.epochs
     ]
-    notes += _lucky(rows, found.outcome.best, found.outcome.tied)
+    first = next(row for row in rows if row.name == found.outcome.best)
+    if lucky(first, [row for row in rows if row.name in found.outcome.tied]):
+        notes.append(
+            f"{first.name}: the curve is unsteady (it scatters by {first.noise:.2g} between evaluations), "
+            "so part of its lead is the luck of its best epoch."
+        )
     if found.tuned and any(row.effort is not None and row.effort.reached for row in rows):
         notes.append(
             f"learning rates were tuned for the best {label_of(found.column)}, not for few updates "
             "to the target; higher rates may reach it sooner."
         )
-    if remark:
-        notes.append(remark)
-    return tuple(notes)
-
-
-def _lucky(rows: Sequence[Row], best: str, tied: Sequence[str]) -> list[str]:
-    """Whether the best one may owe its place to the best moment of an unsteady curve."""
-    first = next(row for row in rows if row.name == best)
-    if not lucky(first, [row for row in rows if row.name in tied]):
-        return []
-    return [
-        f"{first.name}: the curve is unsteady (it scatters by {first.noise:.2g} between evaluations), "
-        "so part of its lead is the luck of its best epoch."
-    ]
+    return (*notes, remark) if remark else tuple(notes)
 
 
 def _common(found: Measured) -> dict[str, Any]:

@@ -198,11 +198,14 @@ class Search:
 
     def score(self, point: Point, repeats: Sequence[int]) -> float:
         """The expected price of a point over repeats; lower is better."""
-        found = [self.found[point][repeat] for repeat in repeats]
-        reached = self.within(point, [one.reached for one in found])
+        reached = self.reached(point, repeats)
         hits = sum(one.reached for one in reached)
         spent = sum(one.updates for one in reached)
         return spent * self.price(point.batch_size) / hits if hits else math.inf
+
+    def reached(self, point: Point, repeats: Sequence[int]) -> list[Reached]:
+        """When the trainings of a point reached their targets, within the limit."""
+        return self.within(point, [self.found[point][repeat].reached for repeat in repeats])
 
     def within(self, point: Point, reached: Sequence[Reached]) -> list[Reached]:
         """The results of trainings within the limit, which is the same for all points."""
@@ -211,14 +214,8 @@ class Search:
 
     def against(self, point: Point, other: Point, repeats: Sequence[int]) -> tuple[float, float]:
         """The ratio of two prices on the same repeats, minus 1: (low end of the interval, estimate)."""
-        mine = [self.found[point][repeat] for repeat in repeats]
-        its = [self.found[other][repeat] for repeat in repeats]
-        ratio = relative_effort(
-            self.within(point, [one.reached for one in mine]),
-            self.within(other, [one.reached for one in its]),
-            self.price(point.batch_size),
-            self.price(other.batch_size),
-        )
+        prices = self.price(point.batch_size), self.price(other.batch_size)
+        ratio = relative_effort(self.reached(point, repeats), self.reached(other, repeats), *prices)
         return ratio.low - 1, (math.inf if ratio.ratio is None else ratio.ratio) - 1
 
     def best(self, points: Iterable[Point], repeats: Sequence[int]) -> Point:

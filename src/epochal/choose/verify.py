@@ -34,12 +34,10 @@ class VerifiedChoice:
     def conclusion(self) -> str:
         """The damage and its consequences, in a few sentences."""
         damaged = [finding.name for finding in self.findings if finding.problem]
-        said = [f"damaged: {', '.join(damaged)}." if damaged else "sound: every file is as it was written."]
+        state = f"damaged: {', '.join(damaged)}." if damaged else "sound: every file is as it was written."
         if self.choice.result is None:
-            said.append(f"The {self.choice.kind} {self.choice.way_on}.")
-        elif damaged:
-            said.append(f"{self.choice.again} makes what is damaged again.")
-        return " ".join(said)
+            return f"{state} The {self.choice.kind} {self.choice.way_on}."
+        return f"{state} {self.choice.again} makes what is damaged again." if damaged else state
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
