@@ -18,7 +18,6 @@ import epochal as ep
 from epochal.choose import confirm as confirm_module
 from epochal.choose.advice import Advice
 from epochal.choose.advise import advise
-from epochal.choose.finals import widened
 from epochal.choose.progress import Step
 from epochal.choose.trial import Interrupted
 from epochal.curves import summarize
@@ -245,12 +244,12 @@ def test_regression_with_a_metric_that_grows() -> None:
 
 def test_the_promise_of_random_splits_is_that_of_new_rows(advice: Advice) -> None:
     """By Nadeau & Bengio's correction with the overlap of these splits: 20 of 100 rows are held out."""
-    expected = widened(advice.quality.per_repeat, 20 / 80, (0.0, math.inf))
+    expected = summarize(advice.quality.per_repeat, (0.0, math.inf), overlap=20 / 80)
     assert advice.quality == expected and advice.quality != summarize(advice.quality.per_repeat)
     accuracy = advice.figures["validation.accuracy"]
-    assert accuracy == widened(accuracy.per_repeat, 20 / 80, (0.0, 1.0))
-    assert advice.defaults.difference is None or advice.defaults.difference == widened(
-        advice.defaults.difference.per_repeat, 20 / 80
+    assert accuracy == summarize(accuracy.per_repeat, (0.0, 1.0), overlap=20 / 80)
+    assert advice.defaults.difference is None or advice.defaults.difference == summarize(
+        advice.defaults.difference.per_repeat, overlap=20 / 80
     )
 
 

@@ -218,16 +218,12 @@ class Comparison:
         """The table as an Arrow table."""
         import pyarrow as pa
 
-        rows = self.table
-        names = dict.fromkeys(name for row in rows for name in row)
-        columns = {name: [row.get(name) for row in rows] for name in names}
-        mixed = {
-            name: values
-            if len({type(value) for value in values if value is not None}) < 2
-            else [None if value is None else str(value) for value in values]
-            for name, values in columns.items()
-        }
-        return pa.table(mixed)
+        rows, columns = self.table, dict[str, list[Any]]()
+        for name in dict.fromkeys(name for row in rows for name in row):
+            values = [row.get(name) for row in rows]
+            mixed = len({type(value) for value in values if value is not None}) > 1
+            columns[name] = [str(one) if mixed and one is not None else one for one in values]
+        return pa.table(columns)
 
     def to_pandas(self) -> Any:
         """The table as a pandas data frame; pandas has to be installed."""
@@ -251,7 +247,6 @@ class Comparison:
 
     def report(self, path: str | Path = "compare.html") -> Path:
         """Write one page that a colleague can open offline."""
-        # Late: reports lie above this layer.
         return Path(view("write_comparison")(self, path))
 
 

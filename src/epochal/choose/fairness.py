@@ -117,18 +117,15 @@ def lengths(
     if at.unit == "epochs":
         stride = math.ceil(max(plan.epochs for plan in plans.values()) / MOST_EVALUATIONS)
         return {name: _whole_epochs(plan, stride) for name, plan in plans.items()}
-    updates = {}
-    for name, plan in plans.items():
-        if at.unit == "updates":
-            updates[name] = int(amount)
-        elif at.unit == "samples":
-            updates[name] = _updates_for(plan, amount)
-        else:
-            updates[name] = max(1, round(amount / seconds[name]))
-        if updates[name] >= 2**31:
-            raise Refusal(
-                f"`at` must need fewer than 2^31 updates of each setting; {name} needs {updates[name]:,}."
-            )
+    if at.unit == "updates":
+        updates = dict.fromkeys(plans, int(amount))
+    elif at.unit == "samples":
+        updates = {name: _updates_for(plan, amount) for name, plan in plans.items()}
+    else:
+        updates = {name: max(1, round(amount / seconds[name])) for name in plans}
+    for name, many in updates.items():
+        if many >= 2**31:
+            raise Refusal(f"`at` must need fewer than 2^31 updates of each setting; {name} needs {many:,}.")
     count = min(CHECKPOINTS, *updates.values())
     return {name: _spread(total, count) for name, total in updates.items()}
 
