@@ -37,7 +37,14 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
         epochs = f"at least {epochs}"
     size = f"{final.point.batch_size:,}{' (all training samples)' if whole else ''}"
     figure = f"{label_of(column)} {_figure(quality)} on {seeds}"
-    first = _unjudged(final)
+    first = failed = ""
+    if not final.baseline_known:
+        first = (
+            f"What the baseline (always predicting the same) reaches in {label_of(final.rules.column)} is "
+            "not known, so nothing shows that anything is learned."
+        )
+    if final.failures:
+        failed = f"But {_failures(final)}."
     if found.usual:
         last = (
             f"Keep the defaults (batch size {size}{at}) and take {epochs}: {figure}. No other setting "
@@ -46,17 +53,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
     else:
         last = f"Take batch size {size}{at} and {epochs}: {figure}; {_of_defaults(found)}."
     concern = "" if found.forecasts is None else found.forecasts.concern("validation")
-    return " ".join(filter(None, (concern, first, last, _failed(final), _beats(found))))
-
-
-def _unjudged(final: Final) -> str:
-    """That no baseline was held against a setting, where none is known."""
-    if final.baseline_known:
-        return ""
-    return (
-        f"What the baseline (always predicting the same) reaches in {label_of(final.rules.column)} is not "
-        "known, so nothing shows that anything is learned."
-    )
+    return " ".join(filter(None, (concern, first, last, failed, _beats(found))))
 
 
 def _of_defaults(found: Confirmed) -> str:
@@ -69,10 +66,9 @@ def _of_defaults(found: Confirmed) -> str:
     return f"the defaults{within} would give {quality.written(quality.mean)}"
 
 
-def _failed(final: Final) -> str:
-    if not final.failures:
-        return ""
-    return f"But {final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline."
+def _failures(final: Final) -> str:
+    seeds = _seeds(final.looked_at)
+    return f"{final.failures} of {seeds} diverged or ended worse than the baseline"
 
 
 def _beats(found: Confirmed) -> str:
@@ -104,9 +100,8 @@ def remarks(found: Confirmed) -> list[str]:
         )
     elif final.failures:
         notes.append(
-            f"{final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline: what "
-            "the inputs say about the target is little, or the training is not reliable. More validation "
-            "samples would tell."
+            f"{_failures(final)}: what the inputs say about the target is little, or the training is not "
+            "reliable. More validation samples would tell."
         )
     if final.rules.samples and not found.nothing:
         notes.append(

@@ -116,12 +116,8 @@ def advise(
     small = dataset.samples <= SMALL
     promised = PROMISED * repeats if small else max(FEWEST, repeats)
     most = promised + 2 * repeats + (MORE_REPEATS if small else 0)
-    bench = Bench(
-        model,
-        dataset,
-        settings_of({**given, "batch_size": "full", "repeats": most, "epochs": epochs}),
-        control=control,
-    )
+    settings = settings_of({**given, "batch_size": "full", "repeats": most, "epochs": epochs})
+    bench = Bench(model, dataset, settings, control=control)
     if size is not None:
         size = bench.base.plan.with_(batch_size=size).segments[0][1]
     steps.opening(dataset)

@@ -147,9 +147,7 @@ def targets(
     found = {}
     for repeat, value in best.items():
         distance = sign * (constant[repeat] - value)
-        if not distance > 0:
-            distance = abs(value)
-        found[repeat] = value + sign * share * distance
+        found[repeat] = value + sign * share * (distance if distance > 0 else abs(value))
     return found
 
 

@@ -124,9 +124,7 @@ def _first_look(search: Search, batch_size: int, guess: float, repeats: Sequence
             for point in new
         ]
         trials |= search.trained("looking for a learning rate", jobs)
-        found = _best(search.bench, trials).step
-        assert found is not None
-        best = found
+        best = _best(search.bench, trials).step or 0
         if min(steps) < best < max(steps):
             return best, ""
         steps = [*steps, min(steps) - 4 if best == min(steps) else max(steps) + 4]
@@ -153,13 +151,20 @@ def long_trainings(
 
 def _best(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
     """The point with the best mean; a training that broke is worse than any that did not."""
+    values = _values(bench, trials)
+    means = {
+        point: float(one.mean()) if np.isfinite(one).all() else math.inf for point, one in values.items()
+    }
+    return min(trials, key=means.__getitem__)
+
+
+def _values(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> dict[Point, NDArray[np.float64]]:
+    """The best values of each point, by repeat; lower is better."""
     sign = -1.0 if higher_is_better(bench.monitor) else 1.0
-
-    def mean(point: Point) -> float:
-        values = np.array([trial.best(bench.monitor) for trial in trials[point].values()])
-        return float(sign * values.mean()) if np.isfinite(values).all() else math.inf
-
-    return min(trials, key=mean)
+    return {
+        point: sign * np.array([found[repeat].best(bench.monitor) for repeat in sorted(found)])
+        for point, found in trials.items()
+    }
 
 
 def steadiest(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
@@ -168,14 +173,10 @@ def steadiest(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Poin
     Rates that are as good differ by luck: of several minima of noisy curves the lowest is the luckiest.
     The rule of one standard error (Breiman et al. 1984, section 3.4.3) takes the calmest of them.
     """
-    best = _best(bench, trials)
-    sign = -1.0 if higher_is_better(bench.monitor) else 1.0
-
-    def values(point: Point) -> NDArray[np.float64]:
-        return np.array([trials[point][repeat].best(bench.monitor) for repeat in sorted(trials[point])])
+    best, values = _best(bench, trials), _values(bench, trials)
 
     def close(point: Point) -> bool:
-        worse = sign * (values(point) - values(best))
+        worse = values[point] - values[best]
         if len(worse) < 2 or not np.isfinite(worse).all():
             return point == best
         return bool(worse.mean() <= worse.std(ddof=1) / math.sqrt(len(worse)))

@@ -160,14 +160,14 @@ class Search:
 
     def limit(self) -> float:
         """What a training may cost, in the unit of the price; infinite as long as nothing got there."""
-        medians = [self._median(point) for point, found in self.found.items() if len(found) >= SCREEN]
-        return CAP * min(medians, default=math.inf)
 
-    def _median(self, point: Point) -> float:
-        """The median cost of reaching the target, over the trainings of a point."""
-        found = self.found[point].values()
-        spent = [one.reached.updates if one.reached.reached else math.inf for one in found]
-        return float(np.median(spent)) * self.price(point.batch_size)
+        def median(point: Point) -> float:
+            reached = [one.reached for one in self.found[point].values()]
+            spent = [one.updates if one.reached else math.inf for one in reached]
+            return float(np.median(spent)) * self.price(point.batch_size)
+
+        medians = [median(point) for point, found in self.found.items() if len(found) >= SCREEN]
+        return CAP * min(medians, default=math.inf)
 
     def measure(self, points: Iterable[Point], repeats: Sequence[int]) -> None:
         """Train missing repeats of points, each of which must have a target."""

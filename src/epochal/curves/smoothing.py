@@ -45,11 +45,7 @@ def carried(array: Floats) -> tuple[Floats, NDArray[np.int64]]:
 def majority_mean(array: Floats) -> Floats:
     """The mean over repeats, stopped ones at their last value, while more than half of them run; else NaN."""
     continued, running = carried(array)
-    return np.where(running * 2 > _measured(array), mean_over_repeats(continued), np.nan)
-
-
-def _measured(array: Floats) -> int:
-    return int(np.isfinite(array).any(axis=1).sum())
+    return np.where(running * 2 > np.isfinite(array).any(axis=1).sum(), mean_over_repeats(continued), np.nan)
 
 
 def _half(at: Ints) -> Ints:
