@@ -130,11 +130,11 @@ def race(
     if margin is None:
         margin = usual_margin(np.asarray(values[leader], dtype=np.float64))
     comparisons = comparisons_of({name: values[name] for name in live})
-    found = against(
+    pairs = against(
         values, leader, higher_is_better=higher_is_better, share=share, margin=margin, comparisons=comparisons
     )
     # What was dropped behind another one was not tested against this leader: the correction leaves it out.
-    differences = {one.b: replace(one, better=None) if one.b in apart else one for one in found}
+    differences = {one.b: replace(one, better=None) if one.b in apart else one for one in pairs}
     differences |= {name: one for name, one in apart.items() if one.a == leader}
     tied = tuple(
         name

@@ -94,9 +94,9 @@ def _standing(found: Comparison, row: Row) -> list[str]:
     best = found.row(found.best)
     same = [other for other in finite if other.name in found.same]
     unclear = [other for other in finite if other.name in found.tied and other not in same]
-    behind = [other for other in finite if other not in [*same, *unclear]]
-    early = [other for other in behind if other.difference and other.difference.better != best.name]
-    worse = [other for other in behind if other not in early]
+    rest = [other for other in finite if other not in [*same, *unclear]]
+    early = [other for other in rest if other.difference and other.difference.better != best.name]
+    worse = [other for other in rest if other not in early]
     parts = ["the best mean"] if row is best and (same or unclear) else []
     if same:
         parts.append(f"as good as {_those(found, same)} (within {found.margin:.2g})")

@@ -214,8 +214,9 @@ def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str
 def _faster(case: Case, otherwise: str) -> str:
     """Three times the learning rate, where it is known."""
     rate = case.settings.get("learning_rate")
-    known = isinstance(rate, int | float)
-    return f"`learning_rate={3 * float(rate):.1g}`" if known else f"{otherwise} `learning_rate`"
+    if isinstance(rate, int | float):
+        return f"`learning_rate={3 * float(rate):.1g}`"
+    return f"{otherwise} `learning_rate`"
 
 
 def say_level(
