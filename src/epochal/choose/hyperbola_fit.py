@@ -147,21 +147,17 @@ def least(points: Points, weight: Floats) -> Fits:
         curvature = np.maximum(np.where(curvature > 0, curvature, squared), 1e-300)
         step = (counted * centered * error).sum(axis=1) / curvature
         trial = np.clip(t + damping * step, low, high)
-        better_level, better_squares, better_counted = _level(points, trial, weight)
-        better = better_squares < squares
-        t, level = np.where(better, trial, t), np.where(better, better_level, level)
-        squares, counted = (
-            np.where(better, better_squares, squares),
-            np.where(better[:, None], better_counted, counted),
-        )
+        *new, new_counted = (trial, *_level(points, trial, weight))
+        better = new[2] < squares
+        t, level, squares = np.where(better, new, (t, level, squares))
+        counted = np.where(better[:, None], new_counted, counted)
         damping = np.where(better, 1.0, damping / 2)
     for limit in (-np.inf, np.inf):
         there = np.full(rows, limit)
         limit_level, limit_squares, _ = _level(points, there, weight)
         # A limit wins a draw: far out on a branch, the squares differ by rounding only.
         wins = limit_squares <= squares * (1 + 1e-9) + ROUNDING
-        t, level = np.where(wins, there, t), np.where(wins, limit_level, level)
-        squares = np.where(wins, limit_squares, squares)
+        t, level, squares = np.where(wins, (there, limit_level, limit_squares), (t, level, squares))
     return Fits(t, level, squares)
 
 

@@ -144,7 +144,7 @@ def _span(lines: Sequence[_Line], log: bool | None) -> tuple[float, float, bool]
     if not logarithmic:  # room for the spread, if it is of the order of the curve itself
         for line in lines:
             with np.errstate(invalid="ignore"):
-                edges = np.concatenate([line.band.mean + line.band.sd, line.band.mean - line.band.sd])
+                edges = np.array([line.band.mean + line.band.sd, line.band.mean - line.band.sd])
             edges = edges[np.isfinite(edges)]
             if line.name == "validation.loss" and edges.size:
                 reach = high - low
@@ -163,14 +163,10 @@ def _ticks(
         bottom, top = math.log10(low), math.log10(high)
         margin = 0.03 * (top - bottom)
         bottom, top = bottom - margin, top + margin
-        places = []
+        powers = range(math.floor(bottom), math.ceil(top) + 1)
         for mantissas in ((1,), (1, 3), (1, 2, 5)):
-            places = [
-                (math.log10(m * 10.0**power), _short(m * 10.0**power))
-                for power in range(math.floor(bottom), math.ceil(top) + 1)
-                for m in mantissas
-                if bottom <= math.log10(m * 10.0**power) <= top
-            ]
+            values = [m * 10.0**power for power in powers for m in mantissas]
+            places = [(math.log10(one), _short(one)) for one in values if bottom <= math.log10(one) <= top]
             if len(places) >= 3:
                 break
         most = max(2, height // 3)
@@ -183,12 +179,9 @@ def _ticks(
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     decimals += step * 10**decimals % 1 > 1e-9
     places = [(i * step, _fixed(i * step, decimals)) for i in range(first, last + 1)]
-    bottom, top = min(low, high), max(low, high)
-    if places[0][0] >= bottom - 0.35 * step:
-        bottom = places[0][0]
-    if places[-1][0] <= top + 0.35 * step:
-        top = places[-1][0]
-    slack = 1e-9 * step
+    lowest, highest, slack = places[0][0], places[-1][0], 1e-9 * step
+    bottom = lowest if lowest >= low - 0.35 * step else low
+    top = highest if highest <= high + 0.35 * step else high
     return bottom, top, [(place, text) for place, text in places if bottom - slack <= place <= top + slack]
 
 
