@@ -54,7 +54,7 @@ def test_screen_json_and_files_say_the_same(call, trained):
     }
     assert pyarrow.csv.read_csv("e.csv").column_names == list(rows[0])
     quiet = call("evaluate", run, table, "--quiet").out
-    assert quiet == f"accuracy {document['ensemble']['accuracy']:.4g}\n"
+    assert quiet == f"accuracy {document['ensemble']['accuracy']:.3f}\n"
 
 
 def test_numbers_have_errors_in_their_units(call, numbers):

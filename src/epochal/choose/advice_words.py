@@ -47,13 +47,20 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
         failed = f"But {_failures(final)}."
     if found.usual:
         last = (
-            f"Keep the defaults (batch size {size}{at}) and take {epochs}: {figure}. No other setting "
-            "that was tried does better there."
+            f"Keep the defaults (batch size {size}{at}) and take {epochs}: {figure}. {_others(found.ahead)}"
         )
     else:
         last = f"Take batch size {size}{at} and {epochs}: {figure}; {_of_defaults(found)}."
     concern = "" if found.forecasts is None else found.forecasts.concern("validation")
     return " ".join(filter(None, (concern, first, last, failed, _beats(found))))
+
+
+def _others(ahead: Final | None) -> str:
+    """How the other settings did where the defaults are advised."""
+    if ahead is None:
+        return "No other setting that was tried does better there."
+    failed = f"failed on {ahead.failures} of {_seeds(ahead.looked_at)}"
+    return f"Another was better on average, but {failed if ahead.failures else 'may not beat the baseline'}."
 
 
 def _of_defaults(found: Confirmed) -> str:

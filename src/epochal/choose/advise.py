@@ -24,6 +24,7 @@ from epochal.choose.store import Store
 from epochal.choose.trial import Setting
 from epochal.data import joined, named_columns
 from epochal.errors import Refusal, did_you_mean
+from epochal.models import check_model
 from epochal.plan import BatchSchedule
 from epochal.runs.choices import keep_choice
 from epochal.settings import ADVISED, Options
@@ -49,7 +50,7 @@ trainings with a chance of 95 %."""
 )
 def advise(
     model: Any,
-    data: Any,
+    data: Any = None,
     y: Any = None,
     *,
     sample_weight: Any = None,
@@ -96,6 +97,7 @@ def advise(
     if goal not in GOALS:
         meant = _OTHER_GOALS.get(str(goal).lower(), str(goal))
         raise Refusal(did_you_mean("goal", meant, GOALS, given=str(goal)))
+    check_model(model, data)
     y, target = split_target(y, target)
     given: dict[str, Any] = dict(options)
     repeats, size, epochs = (given.pop(name, ADVISED[name]) for name in ("repeats", "batch_size", "epochs"))

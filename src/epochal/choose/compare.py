@@ -36,6 +36,7 @@ from epochal.common.metric_names import higher_is_better
 from epochal.common.version import VERSION
 from epochal.data import joined, named_columns
 from epochal.errors import Refusal
+from epochal.models import check_model
 from epochal.runs.choices import keep_choice
 from epochal.settings import COMPARED, Settings
 from epochal.stopping import budgets
@@ -57,7 +58,7 @@ ALGORITHM = 2
 )
 def compare(
     model: Any,
-    data: Any,
+    data: Any = None,
     y: Any = None,
     *,
     sample_weight: Any = None,
@@ -120,6 +121,8 @@ def compare(
     """
     begin, control = time.perf_counter(), control or Control()
     steps = Steps(watch, progress, control)
+    if not isinstance(model, list | Mapping):
+        check_model(model, data)
     y, target = split_target(y, target)
     if margin is not None and not (isinstance(margin, int | float) and math.isfinite(margin) and margin >= 0):
         raise Refusal(
@@ -313,8 +316,16 @@ class _Race(Measured):
 
     def _round(self, live: Sequence[str], done: int, look: int) -> dict[str, list[float]]:
         """Train further repeats of some settings: what they are judged by, in all their repeats."""
+        # Where all validate on the same samples, these tell how much others would differ.
+        blocks = "best" if self.bench.base.same_validation else ""
         jobs = [
-            Job(self.settings[name], repeat, self.lengths[name].updates, self.lengths[name].every)
+            Job(
+                self.settings[name],
+                repeat,
+                self.lengths[name].updates,
+                self.lengths[name].every,
+                blocks=blocks,
+            )
             for repeat in range(done, look)
             for name in live
         ]

@@ -110,6 +110,12 @@ class Confirmed:
         """Whether the defaults are advised."""
         return self.final is self.defaults
 
+    @property
+    def ahead(self) -> Final | None:
+        """A setting that was better on average on the same seeds, and is not advised all the same."""
+        others = [one for one in (self.winner, *self.left_out) if one is not None and one is not self.final]
+        return next((one for one in others if one.rules.sign * one.less(self.final).mean < 0), None)
+
 
 def usual_point(bench: Bench, batch_size: int | None) -> Point:
     """The batch size and rate of a training that asks for neither, or for a batch size alone."""
@@ -135,7 +141,7 @@ def confirm(
     of these are for the promise, with the defaults beside it; the others look for a failure that is rare.
     `lengths_for` says how long to train a point, by seeds that chose it; None if one broke.
     """
-    rules = _rules(search.bench)
+    rules = rules_of(search.bench)
     compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
     wanted = rules.samples or search.bench.base.dataset.timeline is not None
 
@@ -162,8 +168,16 @@ def confirm(
             break
     winner = steady(finals)
     most = min(USUAL_EPOCHS, epochs)
-    trials = _trained(search, usual, most, compared, blocks="best" if wanted else "")
-    defaults = final_of(usual, most, trials, baselines(search.bench, compared), rules, kept=True)
+    planned = search.bench.base.spec.schedule.kind != "constant"
+
+    def of_usual(these: Sequence[int]) -> Final:
+        trials = _trained(search, usual, most, these, blocks="best" if wanted else "")
+        constant = baselines(search.bench, these)
+        return final_of(usual, most, trials, constant, rules, kept=True, whole=planned)
+
+    defaults = of_usual(compared)
+    if winner is not None and winner.failures and winner.further[0] and not defaults.failures:
+        defaults = defaults.with_further(of_usual(repeats[len(compared) :]))
     best = chosen(winner, defaults, for_quality=search.goal == "quality")
     final = best or winner or defaults
     lengths = found.get(final.point) if final is not defaults else None
@@ -242,8 +256,8 @@ def _trained(
     return search.trained("checking with fresh seeds", jobs).get(point, {})
 
 
-def _rules(bench: Bench) -> Rules:
-    """How finals are judged, by where their validation samples come from."""
+def rules_of(bench: Bench) -> Rules:
+    """How trainings are judged against the baseline, by where their validation samples come from."""
     base, column = bench.base, bench.monitor
     part, _, name = column.partition(".")
     held_out, trained_on = base.part_size("validation"), base.part_size("train")

@@ -88,9 +88,12 @@ class PairedDifference:
 
     @property
     def equivalent(self) -> bool:
-        """Whether any difference is within the margin: two one-sided tests at half the level each."""
+        """Whether any difference is within the margin: two one-sided tests at half the level each.
+
+        Values that are all equal, such as accuracies of 1, leave no margin and show nothing.
+        """
         ends = self.interval
-        return ends is not None and self.pairs >= FEWEST and max(map(abs, ends)) <= self.margin
+        return ends is not None and self.pairs >= FEWEST and max(map(abs, ends)) <= self.margin > 0
 
     @property
     def detectable(self) -> bool:

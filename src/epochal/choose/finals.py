@@ -217,31 +217,33 @@ def final_of(
     rules: Rules,
     *,
     kept: bool = False,
+    whole: bool = False,
 ) -> Final:
     """Read trainings, evaluated once an epoch, at their end; or, where `kept`, as weights would be kept.
 
     `fit` keeps the weights of the best epoch. Read at that epoch on the rows that chose it they look too
-    good, so the epoch of each repeat is the one that is best on average in the others.
+    good, so the epoch of each repeat is the one that is best on average in the others. A `whole` training is
+    advised at its full length, since a shorter one would be another: its schedule ends earlier.
     """
     ordered = dict(sorted(trials.items()))
-    whole = {
+    sound = {
         repeat: trial
         for repeat, trial in ordered.items()
         if not trial.broken and len(trial.curves) and np.isfinite(trial.curves.columns[rules.column]).all()
     }
     trained = epochs
-    rows = {repeat: len(trial.curves) - 1 for repeat, trial in whole.items()}
-    if kept and whole:
-        shortest = min(map(len, (trial.curves for trial in whole.values())))
-        columns = np.array([trial.curves.columns[rules.column][:shortest] for trial in whole.values()])
-        rows = dict(zip(whole, epochs_of_others(rules.sign * columns).tolist(), strict=True))
+    rows = {repeat: len(trial.curves) - 1 for repeat, trial in sound.items()}
+    if kept and sound:
+        shortest = min(map(len, (trial.curves for trial in sound.values())))
+        columns = np.array([trial.curves.columns[rules.column][:shortest] for trial in sound.values()])
+        rows = dict(zip(sound, epochs_of_others(rules.sign * columns).tolist(), strict=True))
         best = int(np.argmin(rules.sign * columns.mean(axis=0)))
-        found = max(1, round(float(next(iter(whole.values())).curves.epoch[best])))
-        epochs = found if found <= FEWER * trained else trained
-    names = [name for trial in whole.values() for name in trial.curves.names if not name.startswith("train.")]
+        found = max(1, round(float(next(iter(sound.values())).curves.epoch[best])))
+        epochs = found if found <= FEWER * trained and not whole else trained
+    names = [name for trial in sound.values() for name in trial.curves.names if not name.startswith("train.")]
 
     def column(name: str) -> Floats:
-        read = {repeat: trial.curves.columns[name][rows[repeat]] for repeat, trial in whole.items()}
+        read = {repeat: trial.curves.columns[name][rows[repeat]] for repeat, trial in sound.items()}
         return np.array([read.get(repeat, math.nan) for repeat in ordered], np.float64)
 
     return Final(

@@ -63,10 +63,15 @@ class Hyperbola:
         interval = f"95 % interval {written_range(*self.critical_ci95)}"
         if not self.estimated:
             return f"critical batch size could not be estimated ({interval})"
-        return (
-            f"critical batch size {written(self.critical_batch)} ({interval}); "
-            f"fewest updates {written(self.minimal_steps)}, fewest samples {written(self.minimal_samples)}"
-        )
+        fewest = []
+        if self.minimal_steps > 0:
+            fewest.append(f"fewest updates {written(self.minimal_steps)}")
+        if self.minimal_samples > 0:
+            fewest.append(f"fewest samples {written(self.minimal_samples)}")
+        critical = written(self.critical_batch)
+        if math.isinf(self.critical_batch) or self.critical_batch == 0:
+            critical = f"{'above' if self.critical_batch else 'below'} the sizes tried"
+        return f"critical batch size {critical} ({interval}); {', '.join(fewest)}"
 
 
 def fit_hyperbola(

@@ -11,8 +11,9 @@ import numpy as np
 
 from epochal.choose.bench import Bench
 from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
-from epochal.choose.confirm import LATE
+from epochal.choose.confirm import LATE, rules_of
 from epochal.choose.fairness import Judged, Length, judge_trial, reached_by, seen_after, unsteadiness
+from epochal.choose.finals import final_of
 from epochal.choose.goal import baselines, targets
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
@@ -20,12 +21,13 @@ from epochal.choose.pairs import FEWEST
 from epochal.choose.race import Outcome
 from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.recommend import lucky, recommended
+from epochal.choose.search import Point
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Setting, Trial
 from epochal.choose.words import answer, called, too_few
 from epochal.common.metric_names import higher_is_better, label_of
 from epochal.curves import Curves, summarize
-from epochal.curves.statistics import counted, t_factor
+from epochal.curves.statistics import counted
 from epochal.errors import Refusal
 from epochal.models import bounds_of
 from epochal.plan import Plan
@@ -104,7 +106,7 @@ def concluded(found: Measured, seconds: float) -> Comparison:
         best=outcome.best,
         tied=outcome.tied,
         margin=outcome.margin,
-        unbeaten=_unbeaten(found, values[outcome.best]),
+        unbeaten=_unbeaten(found, outcome.best),
         target=target,
         target_words=target_words,
         hyperbola=hyperbola,
@@ -207,21 +209,18 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
     return targets(reached, constant, SHARE, higher_is_better(found.column)), words if reached else ""
 
 
-def _unbeaten(found: Measured, values: Sequence[float]) -> float | None:
-    """The baseline, if the best setting is not significantly better.
+def _unbeaten(found: Measured, best: str) -> float | None:
+    """The baseline, if the best setting is not significantly better on new rows, not only with other seeds.
 
-    By Student's t over the repeats; where they split the samples at random, with the correction of Nadeau
-    and Bengio (2003) for the samples that they share.
+    Each repeat is read at the evaluation that the others choose: its own best one is the luckiest.
     """
-    base, sign = found.bench.base, 1.0 if higher_is_better(found.column) else -1.0
-    constant = list(baselines(found.bench, range(len(values))).values())
-    gains = sign * (np.asarray(values) - np.asarray(constant))
-    gains = gains[np.isfinite(gains)]
-    if gains.size < FEWEST:
+    trials = {trial.repeat: trial for trial in found.trials[best] if not trial.broken}
+    constant = baselines(found.bench, trials)
+    if len(trials) < FEWEST or not all(map(math.isfinite, constant.values())):
         return None
-    overlap = 0.0 if base.shared else base.part_size("validation") / base.part_size("train")
-    shown = gains.mean() > t_factor(gains.size, overlap=overlap) * gains.std(ddof=1)
-    return None if shown else float(np.nanmean(constant))
+    point = Point(found.plans[best].segments[0][1], None)
+    final = final_of(point, found.lengths[best].updates, trials, constant, rules_of(found.bench), kept=True)
+    return None if final.beats_baseline else float(np.mean(list(constant.values())))
 
 
 def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) -> tuple[Hyperbola | None, str]:

@@ -147,8 +147,10 @@ def _titled(found: Comparison, name: str) -> str:
 def _figure(found: Comparison, row: Row) -> str:
     quality = row.quality
     spread = f"sd {quality.written(quality.sd)}, " if quality.sd is not None else ""
+    rmse = row.figures.get(f"{found.column.removesuffix('loss')}rmse")
+    units = "" if rmse is None else f" (RMSE {rmse.written(rmse.mean)})"
     return (
-        f"{label_of(found.column)} {quality.written(quality.mean)} at its best "
+        f"{label_of(found.column)} {quality.written(quality.mean)}{units} at its best "
         f"({spread}{counted(quality.repeats, 'repeat')}), {at_best(row)}"
     )
 

@@ -167,6 +167,8 @@ def _legend(found: Comparison) -> list[str]:
         "for all comparisons together",
         "time: of one training, without evaluations",
     ]
+    if found.settings.get("target_standardized"):
+        lines.append("loss: of standardized targets (mean 0, sd 1); RMSE is in the target's units")
     if found.margin > 0 and len(found.rows) > 1:
         lines.append(f"practically the same: shown to differ by less than {found.margin:.2g} (--margin)")
     repeats = {row.tuned.repeats for row in found.rows if row.tuned is not None}

@@ -82,7 +82,7 @@ def command(
         say_document({"run": str(run), **document})
     elif quiet:
         name = trained.main_metric
-        say(f"{name} {found.ensemble[name]:.4g}")
+        say(f"{name} {found.metrics[name].written(found.ensemble[name])}")
     else:
         _show(found)
     if out is not None and not quiet:

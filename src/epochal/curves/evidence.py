@@ -42,11 +42,11 @@ _SWING = 0.5
 class Difference:
     """A tested difference.
 
-    `holds` at 95 % and large enough to matter; `sure` at 95 %, however small; `probable` if it does
-    not hold but is more likely than not. `most` is its upper bound, one-sided at 95 %: the
-    largest that is not ruled out, and `limit` the bound of a level curve. `repeats` are needed to
-    detect it, `bounding` to rule out a difference above the limit; None for more
-    than 50.
+    `holds` at 95 % and large enough to matter; `sure` at 95 %, however small; `likely` at one-sided 80 %;
+    `probable` if it does not hold but is likely and large; it matters above `worth`. `most` is its upper
+    bound, one-sided at 95 %: the largest that is not ruled out, and `limit` the bound of a level curve.
+    `repeats` are needed to detect it, `bounding` to rule out a difference above the limit; None for more than
+    50.
     """
 
     holds: bool
@@ -62,6 +62,13 @@ class Difference:
     repeats: int | None = None
     bounding: int | None = None
     swings: float = 0.0
+    likely: bool = False
+    worth: float = math.inf
+
+    @property
+    def matters(self) -> bool:
+        """Whether it is sure, and large enough to matter."""
+        return self.sure and self.size > self.worth
 
     @property
     def bounded(self) -> bool:
@@ -177,11 +184,10 @@ def risen(case: Case) -> Difference:
     holds = bool(sure and size > worth and falling and steady)
     sure = bool(sure) and k <= last_known(middle) - case.window  # else it is lowest at the end
     # A curve that is lowest at its end has not risen, however high a single evaluation lies.
-    above = case.above_least > ABOVE_LEAST
-    probable = not holds and perhaps and ((likely and size > worth) or above)
+    probable = not holds and perhaps and likely and (size > worth or case.above_least > ABOVE_LEAST)
     return Difference(
         holds, size, float(case.epochs[k]), figures, how, probable, sure, most, limit, least, needed,
-        bounding, 0.0 if steady else swings,
+        bounding, 0.0 if steady else swings, bool(likely), worth,
     )  # fmt: skip
 
 

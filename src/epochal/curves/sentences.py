@@ -287,7 +287,8 @@ def _room(case: Case, rise: Difference, fall: Difference) -> str:
     repeats = f"{counted(case.repeats, 'repeat')} {'leaves' if case.repeats == 1 else 'leave'}"
     small = ""
     if rise.sure and rise.size > 0:
-        small = f"it {rose} by {case.in_words(rise.size, rise.level)}, which is small; "
+        how = "while the training loss is not seen to fall" if rise.matters else "which is small"
+        small = f"it {rose} by {case.in_words(rise.size, rise.level)}, {how}; "
     elif fall.sure and fall.size > 0:
         small = f"it {fell} by {_fallen(case, fall)} over the last {fall.epoch:,.3g} epochs, which is small; "
     room = []
@@ -310,15 +311,16 @@ def _room(case: Case, rise: Difference, fall: Difference) -> str:
 
 
 def _tell(case: Case, rise: Difference, fall: Difference, stopped: bool) -> str:
-    """What would decide: repeats for a rise, epochs for a fall."""
+    """What would decide: repeats for a rise, epochs for a fall, or for a rise to be taken back."""
     found = []
     if not rise.bounded:
         found.append(_more(case, rise.bounding, "a smaller rise"))
-    if not fall.bounded:
+    if not fall.bounded or rise.matters:
         longer, ended_by = f"`epochs={max(1, round(2 * case.horizon))}`", case.settings.get("ended_by")
         if stopped or ended_by:
             longer = "a larger `patience`" if stopped else f"this time {ended_by}"
-        found.append(f"A longer training would show whether it goes on falling ({longer}).")
+        goes = "falls again" if rise.matters else "goes on falling"
+        found.append(f"A longer training would show whether it {goes} ({longer}).")
     return " ".join(filter(None, found))
 
 

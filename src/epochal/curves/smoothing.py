@@ -147,7 +147,7 @@ def line(x: Floats, y: Floats) -> tuple[float, float]:
     sigma = math.sqrt(float(rest @ rest) / max(1, x.size - 2))
     squares = float(rest @ rest)
     rho = float(rest[1:] @ rest[:-1]) / squares if squares > 0 else 0.0
-    rho = min(max(rho + 1 / x.size, 0.0), 0.9)
+    rho = min(max(rho + 4 / x.size, 0.0), 0.9)  # the estimate is biased by about that much
     return slope, sigma / math.sqrt(spread) * math.sqrt((1 + rho) / (1 - rho))
 
 

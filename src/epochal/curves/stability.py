@@ -80,10 +80,10 @@ def unstable(case: Case) -> Verdict | None:
 
 
 def say_end_above(case: Case) -> Verdict:
-    """The verdict on a validation loss that ends far above its least without a falling training loss."""
+    """The verdict on an end far above the least loss where the training loss is not seen to fall."""
     sentence = (
         f"Probably unstable: the mean {case.called} ended at {case.above_least:.2g} times its least, and the "
-        "training loss did not fall meanwhile."
+        "training loss is not seen to fall meanwhile."
     )
     rule = f"An end above {ABOVE_LEAST} times the least is no good fit."
     return Verdict("probably unstable", sentence, rule, case.figures(), calmer(case))

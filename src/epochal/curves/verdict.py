@@ -75,13 +75,14 @@ def judge(
     3. no detectable difference from chance: not better than the baseline, and not improving either.
     4. overfitting: the validation loss ended above its minimum while the training loss went on falling.
     5. still improving: the validation loss was falling at the end.
-    6. probably overfitting: a rise that is more likely than not, an end above 1.2 times the least loss, or
-    a rise of a curve that swung as far before.
+    6. probably overfitting: a rise that is more likely than not and large, or a rise of a curve that swung as
+    far before.
     7. probably still improving: a fall at the end that is more likely than not.
-    8. probably unstable: jumps in some repeats, or such an end without a falling training loss.
+    8. probably unstable: jumps in some repeats, or an end that probably lies above 1.2 times the least loss,
+    without a falling training loss.
     9. underfitting, or probably: flat, without a gap to validation, and little explained.
-    10. undecided: none of these, though a rise by a fifth of the least loss is not ruled out, or a fall by
-    as much in twice the epochs.
+    10. undecided: none of these, though there is a rise that matters, or one by a fifth of the least loss is
+    not ruled out, or a fall by as much in twice the epochs.
     11. good fit, or, where a rule ended the repeats after their best epoch, stopped in time: these are ruled
     out, the baseline is beaten, and the training loss explains a fifth of its own. Leveled off: likewise,
     with a concern, without a known baseline, or where little was learned.
@@ -122,7 +123,7 @@ def _judged(case: Case, chosen_by: str, stopped_early: bool, concerned: bool) ->
         verdict = say_still_improving(case, fall, chance, stopped_early)
     elif shaken is not None:
         verdict = shaken
-    elif case.above_least > ABOVE_LEAST:
+    elif rise.likely and case.above_least > ABOVE_LEAST:
         verdict = say_end_above(case)
     else:
         verdict = _level(case, rise, fall, chance, stopped_early, concerned)
@@ -144,10 +145,10 @@ def _level(
         flat = falling_to_the_end(case, case.training).bounded
         if case.name in case.baseline and explained < EXPLAINED and abs(gap) < GAP * case.yardstick:
             return say_underfitting(case, explained, flat and _surely_underfit(case), figures)
-    scattered = case.above_own > ABOVE_LEAST
+    scattered = max(case.above_own, case.above_least) > ABOVE_LEAST
     known = chance is not None and chance.better
     learned = explained is None or explained >= EXPLAINED
-    level = rise.bounded and fall.bounded and rise.swings <= rise.limit
+    level = rise.bounded and fall.bounded and rise.swings <= rise.limit and not rise.matters
     good = level and known and learned and not concerned and not scattered
     return say_level(case, rise, fall, stopped, figures, level=level, good=good, known=known)
 

@@ -9,13 +9,15 @@ from epochal.models.flax_nnx import FlaxModel, is_flax
 from epochal.models.model import Model, functions
 
 
-def check_model(model: Any) -> None:
-    """Refuse what is no model, such as samples in its place, before any data is read."""
+def check_model(model: Any, data: Any) -> None:
+    """Refuse what is no model, such as samples in its place, and a lack of data, before any is read."""
     named = (
         callable(getattr(model, "with_outputs", None)) or isinstance(model, tuple | type) or is_flax(model)
     )
     if not named:
         as_model(model, 1)
+    if data is None:
+        raise Refusal("`data` is missing: ep.fit(model, X, y), or ep.fit(model, frame, target=COLUMN).")
 
 
 def as_model(model: Any, outputs: int) -> Model:
@@ -33,5 +35,5 @@ def as_model(model: Any, outputs: int) -> Model:
     raise Refusal(
         "`model` must be an epochal model such as ep.MLP(64, 64) or ep.CNN(32, 64), a Flax NNX module or "
         f"class, or a pair of functions (init, apply); got {type(model).__name__}. It comes first: "
-        "ep.fit(model, X, y)."
+        "ep.fit(ep.MLP(64, 64), data)."
     )

@@ -47,7 +47,7 @@ class Naive(Record):
         if rmse.repeats == 0:
             return f"no comparison with {self.name}: no repeat has finite forecasts"
         if gain.repeats == 0:
-            return f"no comparison with {self.name}, whose forecasts are without error"
+            return f"is worse than {self.name}, whose forecasts are without error"
         if gain.ci95 is None:
             word = "lower" if gain.mean >= 0 else "higher"
             return f"{against} of {self.name}, {100 * abs(gain.mean):.0f} % {word} (1 repeat: no interval)"
@@ -155,12 +155,12 @@ class ForecastScores(Record):
     def unbeaten(self) -> tuple[str, ...]:
         """The naive forecasts that it does not surely beat: the interval of its gain is not above zero.
 
-        One repeat has no interval, and shows nothing.
+        One repeat has no interval, and shows nothing. Forecasts without error can't be beaten.
         """
         return tuple(
             one.name
             for one in self.naive
-            if one.gain.repeats and (one.gain.ci95 is None or one.gain.ci95[0] <= 0)
+            if (one.gain.repeats or one.rmse.mean == 0) and (one.gain.ci95 is None or one.gain.ci95[0] <= 0)
         )
 
     def concern(self, part: str) -> str:

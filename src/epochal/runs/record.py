@@ -273,7 +273,7 @@ class Run:
     def remarks(self) -> list[str]:
         """Notes needed to read the figures, one sentence each."""
         said = []
-        if self.task.is_regression and any(one.target_scaling is not None for one in self.fitted):
+        if self.settings.get("target_standardized"):
             said.append(
                 "The loss is of standardized targets (mean 0, sd 1); RMSE and MAE are in the target's units."
             )

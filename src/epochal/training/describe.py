@@ -57,6 +57,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         if isinstance(settings.class_weight, str | None)
         else dict(settings.class_weight),
         "standardize": getattr(prepared.scalings[0], "standardizes", False),
+        "target_standardized": prepared.target_scalings[0] is not None,
         "evaluate_every": f"{every} {unit}",
         "evaluate_train": "train" in spec.parts,
         "stream": prepared.fed,

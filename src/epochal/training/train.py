@@ -62,7 +62,7 @@ from epochal.training.snapshot import Remembered, in_step
 @takes_options()
 def fit(
     model: Any,
-    data: Any,
+    data: Any = None,
     y: Any = None,
     *,
     target: str | int | None = None,
@@ -155,7 +155,7 @@ def drained(events: Events, control: Control, shown: Display | None = None) -> R
 @takes_options()
 def train(
     model: Any,
-    data: Any,
+    data: Any = None,
     y: Any = None,
     *,
     target: str | int | None = None,
@@ -187,7 +187,7 @@ def train(
     def settled() -> Prepared:
         if place is not None and together().leads:
             refuse_existing(place.path)
-        check_model(model)
+        check_model(model, data)
         settings = settings_of(options, ("sample_weight", "out", "ray", "progress"))
         reading = {"task": settings.task, "stream": settings.stream, "workers": settings.workers}
         return micro_batched(prepare(model, joined(data, y, sample_weight, **reading), settings))

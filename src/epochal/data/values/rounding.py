@@ -67,11 +67,12 @@ def loses_differences(values: NDArray[Any], constant: bool = False, most: int = 
 
 
 def number_word(value: float, apart: float) -> str:
-    """A number with six digits, or as many as distinguish numbers that are `apart`.
+    """A number with six digits, all of a whole part, or as many as distinguish numbers that are `apart`.
 
-    >>> number_word(346.0, 321.0), number_word(1700000040.526, 99.8)
-    ('346', '1700000040.53')
+    >>> number_word(346.0, 321.0), number_word(1700000040.526, 99.8), number_word(7344200.0, 7e6)
+    ('346', '1700000040.53', '7344200')
     """
     size = abs(value)
     more = np.log10(size / apart) if size > apart > 0 else 0.0
-    return f"{value:.{int(np.clip(np.ceil(more) + 4, 6, 15))}g}"
+    whole = np.floor(np.log10(size)) + 1 if size >= 1 else 0
+    return f"{value:.{int(np.clip(max(np.ceil(more) + 4, whole if whole <= 12 else 0), 6, 15))}g}"

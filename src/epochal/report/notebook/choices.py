@@ -30,7 +30,7 @@ def comparison_html(found: Comparison) -> str:
         said(f"{marks_of(found)}." if len(rows) > 1 and marks_of(found) else ""),
         said(f"{len(rows) - MOST_ROWS} more settings" if len(rows) > MOST_ROWS else ""),
         said("" if found.hyperbola is None else f"Updates to the target: {found.hyperbola}."),
-        code(f"fit(model, X, y, {_chosen(found)})") if found.recommended else "",
+        code(f"fit(model, data, {_chosen(found)})") if found.recommended else "",
         items("Notes", found.notes),
         facts(
             [("cost", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {duration(cost.seconds)}")]
@@ -41,8 +41,9 @@ def comparison_html(found: Comparison) -> str:
 def _chosen(found: Comparison) -> str:
     """The values of the recommended setting as keyword arguments."""
     row, options = found.chosen, found.options
-    chosen = {"batch_size": options.get("batch_size", row.batch_size)}
-    chosen |= {name: options[name] for name in ("optimizer", "epochs") if name in options}
+    options.setdefault("batch_size", row.batch_size)
+    names = ("target", "sample_weight", "batch_size", "optimizer", "epochs")
+    chosen = {name: options[name] for name in names if name in options}
     if row.learning_rate is not None:
         chosen["learning_rate"] = row.learning_rate
     return ", ".join(f"{name}={_python(value)}" for name, value in chosen.items())
@@ -72,7 +73,7 @@ def advice_html(found: Advice) -> str:
             else ""
         ),
         facts(_expected(found)),
-        code(f"fit(model, X, y, {options})") if found.recommended else "",
+        code(f"fit(model, data, {options})") if found.recommended else "",
         items("Notes", found.notes),
     )
 
