@@ -82,10 +82,7 @@ def concluded(found: Measured, seconds: float) -> Comparison:
         name: [reached_by(trial, column, per_repeat.get(trial.repeat, math.nan)) for trial in trials]
         for name, trials in found.trials.items()
     }
-    rows = [
-        replace(_row(found, entry, judged[entry.name]), difference=outcome.differences.get(entry.name))
-        for entry in found.entries
-    ]
+    rows = [_row(found, entry, judged[entry.name]) for entry in found.entries]
     if per_repeat:
         rows = [replace(row, effort=effort(reached[row.name])) for row in rows]
     chosen: str | None = None
@@ -130,20 +127,18 @@ def concluded(found: Measured, seconds: float) -> Comparison:
 
 def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
     name = entry.name
-    prepared, length = found.bench.prepared(found.settings[name]), found.lengths[name]
-    plan, trials = found.plans[name], found.trials[name]
+    plan, trials, length = found.plans[name], found.trials[name], found.lengths[name]
     epochs, samples = seen_after(plan, length.updates)
     figures = {
         column: summarize([one.figures[column] for one in judged], _bounds(found, column))
-        for column in (judged[0].figures if judged else {})
+        for column in judged[0].figures
     }
-    update_seconds = found.update_seconds[name]
     return Row(
         name=name,
         axes=entry.axes,
         batch_size=plan.segments[0][1],
         regime=plan.regime,
-        learning_rate=prepared.spec.optimizer.learning_rate,
+        learning_rate=found.bench.prepared(found.settings[name]).spec.optimizer.learning_rate,
         repeats=len(trials),
         quality=summarize([one.value for one in judged], _bounds(found, found.column)),
         figures=figures,
@@ -151,12 +146,12 @@ def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
         epochs=epochs,
         updates=length.updates,
         samples=samples,
-        update_seconds=update_seconds,
-        seconds=length.updates * update_seconds,
+        update_seconds=found.update_seconds[name],
+        seconds=length.updates * found.update_seconds[name],
         effort=None,
         noise=unsteadiness(trials, found.column, length),
         broken=sum(trial.broken for trial in trials),
-        difference=None,
+        difference=found.outcome.differences.get(name),
         dropped=found.outcome.dropped.get(name),
         tuned=found.tuned.get(name),
         model=found.settings[name].model,
