@@ -117,7 +117,7 @@ def trained(prepared: Prepared, count: int, budget: int | None = None) -> dict[s
     lane.close()
     state = jax.tree.map(np.asarray, lane.progress.repeats)
     return {
-        "at": [(row.update, row.epoch, row.batch, *row.running.tolist()) for row in rows],
+        "at": [(row.update, *row.running.tolist()) for row in rows],
         "values": np.concatenate([row.values[row.running] for row in rows]),
         "state": state,
         "status": state.status.tolist(),

@@ -26,7 +26,10 @@ from epochal.common.printable import one_line
 
 
 class _OneSentence(Exception):
-    """An error whose message is complete: a notebook shows no traceback."""
+    """An error whose message is complete, on one line: a notebook shows no traceback."""
+
+    def __init__(self, sentence: object = "") -> None:
+        super().__init__(one_line(sentence))
 
     @property
     def sentence(self) -> str:
@@ -58,9 +61,6 @@ class Refusal(_OneSentence, ValueError):
     no column ?[2J .
     """
 
-    def __init__(self, sentence: object = "") -> None:
-        super().__init__(one_line(sentence))
-
 
 class MissingExtra(Refusal):
     """An optional package is not installed; the message has the install command."""
@@ -69,15 +69,12 @@ class MissingExtra(Refusal):
 class DataFailed(_OneSentence, RuntimeError):
     """Data became unreadable, in one sentence: a sample that raises, a file that has changed."""
 
-    def __init__(self, sentence: object = "") -> None:
-        super().__init__(one_line(sentence))
-
 
 class SaveFailed(_OneSentence, RuntimeError):
     """A write failed while training, in one sentence: a full disk, a removed folder."""
 
     def __init__(self, sentence: object = "", run: Any = None) -> None:
-        super().__init__(one_line(sentence))
+        super().__init__(sentence)
         self.run = run
         """The `Run`, if only its folder could not be written at the end."""
 
@@ -93,11 +90,17 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).rstrip(".").lower()
 
 
+def first_line(error: Exception) -> str:
+    """The first line of a library's error, without its period; the kind of error if it says nothing.
+
+    >>> first_line(ValueError("no number.\\nDetails")), first_line(KeyError())
+    ('no number', 'KeyError')
+    """
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+
+
 class HostLost(_OneSentence, RuntimeError):
     """A process of the group is lost or has failed: which, and the remedy."""
-
-    def __init__(self, sentence: object = "") -> None:
-        super().__init__(one_line(sentence))
 
 
 def did_you_mean(kind: str, name: str, options: Iterable[str], given: str = "") -> str:

@@ -90,12 +90,9 @@ def test_a_program_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     small, large = (
         bench.lane([Job(setting(f"batch {size}", batch_size=size), 0, 10, 10)]) for size in (8, 72)
     )
-    assert memory.bytes_needed(small) > 0
-    assert memory.bytes_needed(small) >= small.source.parts[0].inputs.nbytes
+    assert memory.besides(small) > 0
     wide = Setting("wide", ep.MLP(2000), {"batch_size": 72})
-    assert (
-        memory.bytes_needed(bench.lane([Job(wide, 0, 10, 10)])) > memory.bytes_needed(large) + 72 * 2000 * 4
-    )
+    assert memory.besides(bench.lane([Job(wide, 0, 10, 10)])) > memory.besides(large) + 72 * 2000 * 4
     assert small.update == large.update == 0 and bench.trained == 0, "nothing was run"
     assert memory.fits(small)
     let_free(monkeypatch, 10)
@@ -112,7 +109,7 @@ def test_a_backend_without_figures_needs_nothing() -> None:
             raise NotImplementedError
 
     lane = type("Lane", (), {"_call": Silent()})()
-    assert memory.bytes_needed(lane) == 0 and memory.fits(lane)
+    assert memory.besides(lane) == 0 and memory.fits(lane)
 
 
 def test_what_is_free_is_known(tmp_path: Path) -> None:
@@ -166,7 +163,8 @@ def test_what_is_donated_counts_once_and_arguments_are_there_already(monkeypatch
             return Stats
 
     lane: Any = type("Lane", (), {"_call": Program()})()
-    assert memory.bytes_needed(lane) == 100 + 10 + 8
+    assert memory.besides(lane) == 10 + 8
     monkeypatch.setattr(memory, "bytes_available", lambda: 20)
-    assert memory.fits(lane), "18 bytes besides the arguments"
-    assert not memory.fits(lane, share=0.85)
+    assert memory.fits(lane), "18 of 20 bytes"
+    monkeypatch.setattr(memory, "bytes_available", lambda: 19)
+    assert not memory.fits(lane)

@@ -224,7 +224,7 @@ def test_each_repeat_of_a_lane_is_measured_on_its_own_samples():
     lane, prepared = lane_of(2)
     found = noise.during(lane, samples=10_000)
     for row, variables in enumerate(noise.variables_of(lane)):
-        part: Part = prepared.part(row, "train").part
+        part: Part = prepared.part(row, "train")
         wanted = noise.measure(lane.spec.model, lane.spec.loss, variables, *part, key=jax.random.key(0))
         assert found[row].samples == prepared.part_size("train")
         assert found[row].trace == pytest.approx(wanted.trace, rel=1e-3)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import epochal as ep
 from epochal.data.standardize import fit_scaling, fit_target_scaling
-from epochal.data.tables.known_labels import spellings
+from epochal.data.tables.target import spellings
 from epochal.data.values.rounding import loses_differences
 
 ROWS, HELD = 60, 12

@@ -8,6 +8,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from sklearn import datasets
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import OneHotEncoder
 
 from epochal.data import EXAMPLES, Encoder, encode_new, example, load, write_example
@@ -75,12 +77,36 @@ def test_every_door_gives_the_same_dataset(frame, tmp_path):
     assert len(prints) == 1
 
 
-def test_numpy_alone_equals_the_transformer(frame):
-    plain = load(frame.drop(columns="color"))
-    assert plain.encoder.plain
-    passed = [plain.encoder.raw_names[i] for i in plain.encoder.layout[0]]
-    raw = plain.inputs[:, : len(passed)]
-    np.testing.assert_array_equal(plain.encoder.transformer.transform(raw), plain.inputs)
+def test_the_encoding_is_that_of_a_column_transformer(frame):
+    random = np.random.default_rng(0)
+    many = frame.assign(town=random.choice([f"town {k}" for k in range(60)], len(frame)))
+    many.loc[:59, "town"] = [f"town {k}" for k in range(60)]
+    found = load(many, target="label", keep=["town"])
+    passed, one_hot, indicators, codes = found.encoder.layout
+    assert len(one_hot) == len(indicators) == len(codes) == 1
+    columns, raw = (
+        dict(zip(found.features, found.inputs.T, strict=True)),
+        np.zeros((len(many), 9), np.float32),
+    )
+    assert raw.shape[1] == len(found.encoder.raw_names)
+    for slot, at in enumerate(passed):
+        raw[:, at] = found.inputs[:, slot]
+    color = found.encoder.columns[[one.name for one in found.encoder.columns].index("color")]
+    words = many["color"].fillna("(missing)").tolist()
+    raw[:, one_hot[0][0]] = [color.all_levels.index(word) for word in words]
+    raw[:, codes[0][0]] = columns["town"]
+    levels = [np.arange(len(column.all_levels), dtype=np.float32) for _, column in one_hot]
+    encode = OneHotEncoder(categories=levels, handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+    oracle = ColumnTransformer(
+        [
+            ("numbers", "passthrough", passed),
+            ("categories", encode, [at for at, _ in one_hot]),
+            ("missing", MissingIndicator(features="all"), [at for at, _ in indicators]),
+            ("codes", "passthrough", [at for at, _ in codes]),
+        ],
+        sparse_threshold=0.0,
+    )
+    np.testing.assert_array_equal(oracle.fit_transform(raw), found.inputs)
 
 
 def test_the_schema_survives_json(frame):

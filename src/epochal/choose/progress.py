@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING
 from epochal.common.durations import duration
 from epochal.common.faces import spoken
 from epochal.training.progress import Display, display
-from epochal.training.progress.numbers import thousands
 from epochal.training.progress.opening import dataset_lines
-from epochal.training.progress.status import Stoppable
+from epochal.training.progress.status import Rate, thousands
 
 if TYPE_CHECKING:
     from epochal.data import Dataset
+    from epochal.training.loop import Control
 
 RATE_SECONDS = 10.0
 """The time over which the rate of trainings is measured."""
@@ -47,22 +46,19 @@ Watch = Callable[[Step], None]
 class Pace:
     """Takes steps; says in a line what is being done, trainings done, their rate and the remaining time."""
 
-    def __init__(self, control: Stoppable | None = None) -> None:
+    def __init__(self, control: Control | None = None) -> None:
         self.control = control
         self.step: Step | None = None
-        self._recent: deque[tuple[float, int]] = deque()
+        self._rate = Rate(RATE_SECONDS)
         self._begin = time.monotonic()
 
     def take(self, step: Step) -> None:
         """Take one step."""
         if self.step is None or step.phase != self.step.phase or step.done < self.step.done:
-            self._recent.clear()
+            self._rate.clear()
         self.step = step
-        now = time.monotonic()
         if step.total:
-            self._recent.append((now, step.done))
-            while len(self._recent) > 2 and now - self._recent[0][0] > RATE_SECONDS:
-                self._recent.popleft()
+            self._rate.add(time.monotonic(), step.done)
 
     @property
     def share(self) -> float | None:
@@ -87,15 +83,12 @@ class Pace:
             parts.append(f"{step.done:,} of {step.total:,}")
         if step.where:
             parts.append(step.where)
-        if len(self._recent) > 1:
-            (begin, before), (now, made) = self._recent[0], self._recent[-1]
-            if made > before and now > begin:
-                pace = (made - before) / (now - begin)
-                if rate:
-                    parts.append(_rate(pace))
-                if step.done < step.total:
-                    parts.append(f"about {duration(round((step.total - step.done) / pace))} left")
-                    return " · ".join(parts)
+        pace = self._rate.per_second
+        if pace is not None and rate:
+            parts.append(_rate(pace))
+        if pace is not None and step.done < step.total:
+            parts.append(f"about {duration(round((step.total - step.done) / pace))} left")
+            return " · ".join(parts)
         return " · ".join([*parts, self.spent])
 
     @property
@@ -124,7 +117,7 @@ class Steps:
         control: says whether it was asked to end.
     """
 
-    def __init__(self, watch: Watch | None, progress: bool | None, control: Stoppable | None) -> None:
+    def __init__(self, watch: Watch | None, progress: bool | None, control: Control | None) -> None:
         wanted = False if progress is None and watch is not None else progress
         self._display: Display | None = display(wanted)
         self._watch, self._pace = watch, Pace(control)

@@ -205,7 +205,7 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
 
 
 def _unbeaten(found: Measured, best: str) -> float | None:
-    """The baseline, if the best setting is not significantly better on new rows, not only with other seeds.
+    """The baseline, if the best setting is not significantly better on new rows, not only with new seeds.
 
     Each repeat is read at the evaluation that the others choose: its own best one is the luckiest.
     """

@@ -112,32 +112,24 @@ def saving(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rule(given: Mapping[str, Any]) -> Any:
-    from epochal.stopping import (
-        Budget,
-        GeneralizationLoss,
-        Patience,
-        Productivity,
-        RisingStrips,
-        Target,
-        any_of,
-    )
+    from epochal import stopping
 
     held_out = given["validation"] != 0
     monitor = given["monitor"] or ("validation.loss" if held_out else "train.loss")
     rules: list[Any] = []
     if given["patience"] is not None:
-        rules.append(
-            Patience(given["patience"], given["min_change"] or 0.0, given["min_epochs"] or 0.0, monitor)
-        )
+        least = (given["min_change"] or 0.0, given["min_epochs"] or 0.0)
+        rules.append(stopping.Patience(given["patience"], *least, monitor))
     else:
         for name in ("min_change", "min_epochs"):
             if given[name] is not None:
                 raise Refusal(f"--{name.replace('_', '-')} belongs to --patience; give that, too.")
     if given["target_value"] is not None:
-        rules.append(Target(given["target_value"], monitor))
-    for name, make in (("stop_gl", GeneralizationLoss), ("stop_pq", Productivity), ("stop_up", RisingStrips)):
+        rules.append(stopping.Target(given["target_value"], monitor))
+    prechelt = (stopping.GeneralizationLoss, stopping.Productivity, stopping.RisingStrips)
+    for name, make in zip(("stop_gl", "stop_pq", "stop_up"), prechelt, strict=True):
         if given[name] is not None:
             rules.append(make(given[name]))
     if given["max_seconds"] is not None or given["max_updates"] is not None:
-        rules.append(Budget(given["max_seconds"], given["max_updates"]))
-    return any_of(*rules) if rules else None
+        rules.append(stopping.Budget(given["max_seconds"], given["max_updates"]))
+    return stopping.any_of(*rules) if rules else None

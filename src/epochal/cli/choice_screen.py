@@ -24,9 +24,9 @@ from epochal.training.progress.terminal import PLAIN_SECONDS, live, plain_consol
 
 if TYPE_CHECKING:
     from epochal.choose.progress import Step
-    from epochal.cli.interrupts import Stoppable
     from epochal.curves import Summary
     from epochal.data import Dataset
+    from epochal.training.loop import Control
 
 NAME_WIDTH = 30
 """A longer name of a setting goes on in the line below."""
@@ -73,7 +73,7 @@ class ChoiceScreen:
         self.opening("Data", dataset_lines(dataset))
 
     @contextmanager
-    def watching(self, control: Stoppable) -> Iterator[None]:
+    def watching(self, control: Control) -> Iterator[None]:
         """Show the live line within; `control` says when the work was asked to end."""
         self._pace.control = control
         if self.quiet or not self.console.is_terminal:

@@ -13,22 +13,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from epochal.training.loop import Control
 
 NOTHING_KEPT = "interrupted before anything was kept; the same command starts again."
 INTERRUPTED = 128 + signal.SIGINT
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class Stoppable(Protocol):
-    """What can be asked to end, such as `training.Control`."""
-
-    def stop(self, signal: int = 0) -> None:
-        """Ask it to end, as that signal does."""
-
-    @property
-    def stopped(self) -> bool:
-        """Whether it was asked."""
 
 
 _last = [int(signal.SIGINT)]
@@ -82,7 +74,7 @@ def unwinding() -> Any:
 
 
 @contextmanager
-def stopping(control: Stoppable, worth: Callable[[], bool]) -> Iterator[None]:
+def stopping(control: Control, worth: Callable[[], bool]) -> Iterator[None]:
     """Within, the first signal stops `control` if anything is `worth` keeping; the next one interrupts.
 
     One more, while that unwinds, ends the process where it stands: it must not cut off the unwinding halfway

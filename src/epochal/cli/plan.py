@@ -98,14 +98,14 @@ def _count(source: str, seed: int, given: dict[str, Any]) -> dict[str, Any]:
     """How many samples of a table train, validate and test."""
     from epochal.data import load
     from epochal.settings import Settings
-    from epochal.training.samples import Gathered
+    from epochal.training.samples import gathered
 
     shares = {name: given[name] for name in ("validation", "test")}
     for name, share in shares.items():
         if isinstance(share, str):
             raise Refusal(f'{name} must be a share or a number of samples here; got "{share}".')
     dataset = load(source, target=given["target"], **reading_of(given))
-    parts = Gathered.of(dataset, Settings(repeats=1, seed=seed, **shares)).splits[0]
+    parts = gathered(dataset, Settings(repeats=1, seed=seed, **shares)).splits[0]
     return {
         "source": dataset.source,
         "target": dataset.target_name,

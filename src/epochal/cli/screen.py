@@ -20,7 +20,7 @@ from epochal.training.progress.status import Status
 from epochal.training.progress.terminal import PLAIN_SECONDS, live, plain_console, section
 
 if TYPE_CHECKING:
-    from epochal.cli.interrupts import Stoppable
+    from epochal.training.loop import Control
     from epochal.training.prepared import Prepared
 
 
@@ -40,7 +40,7 @@ class Screen:
         return progress is not None and progress.updates > 0
 
     @contextmanager
-    def watching(self, control: Stoppable) -> Iterator[None]:
+    def watching(self, control: Control) -> Iterator[None]:
         """Show the live line within; `control` says when the training was asked to end."""
         self._status.control = control
         if self.quiet or not self.console.is_terminal:

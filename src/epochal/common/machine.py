@@ -24,12 +24,9 @@ def free_memory() -> int:
 
 def _of_system() -> int:
     """Available memory on Linux, elsewhere the free pages."""
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024 * int(line.split()[1])
-    except (OSError, ValueError, IndexError):
-        pass
+    available = _named(Path("/proc/meminfo"), "MemAvailable:")
+    if available is not None:
+        return 1024 * available
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
@@ -38,12 +35,8 @@ def _of_system() -> int:
 
 def _of_group(membership: Path, root: Path) -> int:
     """What the control groups of this process (version 1 or 2) and their parents leave, or unlimited."""
-    try:
-        lines = membership.read_text(encoding="ascii").splitlines()
-    except (OSError, ValueError):
-        return ENDLESS
     left = ENDLESS
-    for line in lines:
+    for line in _text(membership).splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers == "":
             folder, names = root / path.lstrip("/"), ("memory.max", "memory.current", "inactive_file")
@@ -52,9 +45,11 @@ def _of_group(membership: Path, root: Path) -> int:
         else:
             continue
         for place in (folder, *folder.parents):
-            limit, used = _number(place / names[0]), _number(place / names[1])
-            if limit is not None and used is not None:
-                left = min(left, max(0, limit - used + _reclaimable(place / "memory.stat", names[2])))
+            limit, used = (_text(place / name).strip() for name in names[:2])
+            if limit.isdecimal() and used.isdecimal():  # there may be no limit: "max"
+                # The page cache counts as used, but can be reclaimed.
+                reclaimable = _named(place / "memory.stat", names[2]) or 0
+                left = min(left, max(0, int(limit) - int(used) + reclaimable))
             if place == root:
                 break
     return left
@@ -63,18 +58,17 @@ def _of_group(membership: Path, root: Path) -> int:
 _FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 
-def _number(path: Path) -> int | None:
-    """The number in a file; None without one ("max")."""
+def _text(path: Path) -> str:
     try:
-        return int(path.read_text(encoding="ascii"))
+        return path.read_text(encoding="ascii")
     except (OSError, ValueError):
-        return None
+        return ""
 
 
-def _reclaimable(path: Path, name: str) -> int:
-    """Bytes of reclaimable page cache, which count as used."""
-    try:
-        rows = dict(line.split() for line in path.read_text(encoding="ascii").splitlines())
-        return int(rows.get(name, 0))
-    except (OSError, ValueError):
-        return 0
+def _named(path: Path, name: str) -> int | None:
+    """The number after a name in a file of such lines."""
+    for line in _text(path).splitlines():
+        words = line.split()
+        if words[:1] == [name] and words[1:2] and words[1].isdecimal():
+            return int(words[1])
+    return None

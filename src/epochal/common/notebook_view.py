@@ -96,14 +96,11 @@ def items(title: str, lines: Sequence[str], *, folded: bool = False) -> str:
         return ""
     shown = [f"<li>{text(spoken(line), 3000)}</li>" for line in lines]
     listed = f'<ul style="margin:.1em 0 .4em;padding-left:1.4em">{"".join(shown[:MOST_ITEMS])}</ul>'
-    rest = shown[MOST_ITEMS:]
-    if rest:
-        listed += (
-            f'<details><summary>{len(rest):,} more</summary><ul style="margin:.1em 0;padding-left:1.4em">'
-            f"{''.join(rest)}</ul></details>"
-        )
+    if rest := shown[MOST_ITEMS:]:
+        inside = f'<ul style="margin:.1em 0;padding-left:1.4em">{"".join(rest)}</ul>'
+        listed += details(f"{len(rest):,} more", inside)
     if folded:
-        return f"<details><summary>{text(title)} ({len(lines):,})</summary>{listed}</details>"
+        return details(f"{title} ({len(lines):,})", listed)
     return f'<div style="margin-top:.4em">{text(title)}</div>{listed}'
 
 
@@ -115,11 +112,9 @@ def block(title: str, lines: Sequence[str]) -> str:
 
 
 def chart(lines: Sequence[tuple[str, Sequence[float], Sequence[float]]], x_name: str) -> str:
-    """A small chart in the text color: the first line is solid, the others dashed.
+    """A small chart in the text color of lines (name, x, y): the first is solid, the others dashed.
 
-    Args:
-        lines: (name, x, y) of each; non-finite values are left out.
-        x_name: the unit of x.
+    Non-finite values are left out; `x_name` is the unit of x.
     """
     drawn = [
         (name, [(a, b) for a, b in zip(xs, ys, strict=True) if math.isfinite(a) and math.isfinite(b)])
@@ -132,17 +127,16 @@ def chart(lines: Sequence[tuple[str, Sequence[float], Sequence[float]]], x_name:
     up = [b for _, points in drawn for _, b in points]
     left, wide = min(across), (max(across) - min(across)) or 1.0
     low, high = min(up), (max(up) - min(up)) or 1.0
-    styles = ("", ' stroke-dasharray="5 3"', ' stroke-dasharray="1 3"')
+    styles = (("solid", ""), ("dashed", ' stroke-dasharray="5 3"'), ("dotted", ' stroke-dasharray="1 3"'))
     paths, names = [], []
     for number, (name, points) in enumerate(drawn):
-        step = max(1, len(points) // 300)
-        kept = [*points[:-1][::step], points[-1]]
+        thinned = [*points[: -1 : max(1, len(points) // 300)], points[-1]]
         at = " ".join(
-            f"{10 + 380 * (a - left) / wide:.1f},{112 - 100 * (b - low) / high:.1f}" for a, b in kept
+            f"{10 + 380 * (a - left) / wide:.1f},{112 - 100 * (b - low) / high:.1f}" for a, b in thinned
         )
-        style = styles[min(number, 2)]
-        paths.append(f'<polyline points="{at}" fill="none" stroke="currentColor" stroke-width="1.5"{style}/>')
-        names.append(f"{('solid', 'dashed', 'dotted')[min(number, 2)]}: {name}")
+        style, dash = styles[min(number, 2)]
+        paths.append(f'<polyline points="{at}" fill="none" stroke="currentColor" stroke-width="1.5"{dash}/>')
+        names.append(f"{style}: {name}")
     axis = f"{x_name} {left:,.4g} to {left + wide:,.4g}; from {low:.3g} to {low + high:.3g}"
     return (
         f'<figure style="margin:.4em 0"><svg viewBox="0 0 400 120" width="400" height="120" role="img" '

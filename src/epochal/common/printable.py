@@ -7,6 +7,7 @@ overwrite earlier output, or reverse the reading direction.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, delete, C1 (U+009B begins a sequence, too)
@@ -34,3 +35,13 @@ def one_line(value: object, most: int = _MOST) -> str:
     """
     text = printable(re.sub(r"\s*[\r\n]\s*", " ", str(value)).replace("\t", " "))
     return text if len(text) <= most else f"{text[: most - most // 2]} … {text[-(most // 2) :]}"
+
+
+def shortlist(words: Iterable[object], most: int = 5, quote: str = '"') -> str:
+    """The first words between quotes, and an ellipsis where there are more.
+
+    >>> print(shortlist(["no", "yes"]), shortlist(range(9), most=2, quote=""))
+    "no", "yes" 0, 1, …
+    """
+    shown = [f"{quote}{word}{quote}" for word in words]
+    return ", ".join([*shown[:most], *["…"] * (len(shown) > most)])

@@ -21,5 +21,4 @@ def view(name: str) -> Callable[..., Any]:
     'epochal.report.paper.curves'
     """
     module, _, function = _VIEWS[name].partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    return found
+    return getattr(importlib.import_module(module), function)

@@ -184,7 +184,11 @@ def risen(case: Case) -> Difference:
     holds = bool(sure and size > worth and falling and steady)
     sure = bool(sure) and k <= last_known(middle) - case.window  # else it is lowest at the end
     # A curve that is lowest at its end has not risen, however high a single evaluation lies.
-    probable = not holds and perhaps and likely and (size > worth or case.above_least > ABOVE_LEAST)
+    # Of few repeats a high end may be scatter; the mean of several that rise by different factors is none.
+    large = paired and size > (ABOVE_LEAST - 1) * least > 0
+    probable = (
+        not holds and perhaps and (large or (likely and (size > worth or case.above_least > ABOVE_LEAST)))
+    )
     return Difference(
         holds, size, float(case.epochs[k]), figures, how, probable, sure, most, limit, least, needed,
         bounding, 0.0 if steady else swings, bool(likely), worth,

@@ -75,8 +75,8 @@ def judge(
     3. no detectable difference from chance: not better than the baseline, and not improving either.
     4. overfitting: the validation loss ended above its minimum while the training loss went on falling.
     5. still improving: the validation loss was falling at the end.
-    6. probably overfitting: a rise that is more likely than not and large, or a rise of a curve that swung as
-    far before.
+    6. probably overfitting: a rise that is more likely than not and large, a mean rise to more than 1.2 times
+    the least loss of several repeats that differ, or a rise of a curve that swung as far before.
     7. probably still improving: a fall at the end that is more likely than not.
     8. probably unstable: jumps in some repeats, or an end that probably lies above 1.2 times the least loss,
     without a falling training loss.

@@ -18,8 +18,7 @@ from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import AS_FOUND
 from epochal.data.recipe import absolute
-from epochal.data.tables.frames import is_frame, table_of_frame
-from epochal.data.tables.pandas_columns import is_missing
+from epochal.data.tables.frames import is_frame, is_missing, table_of_frame
 from epochal.errors import Refusal
 
 _SUBJECT = re.compile(r"([A-Za-z]{1,10}[-_ ]?\d+)(?=[-_. /])")

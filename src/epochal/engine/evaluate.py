@@ -85,16 +85,13 @@ def _halves(spec: Spec, part: Part, outputs: jax.Array, units: jax.Array) -> jax
 def _figures(
     spec: Spec, outputs: jax.Array, losses: jax.Array, part: Part, units: jax.Array
 ) -> list[jax.Array]:
-    """The loss and the metrics, given the outputs."""
     weights = jnp.ones_like(losses) if part.weights is None else part.weights
-    mean = (losses * weights).sum() / weights.sum()
-    figures = [mean]
+    figures = [(losses * weights).sum() / weights.sum()]
     for metric in spec.metrics:
         if metric.host:
             figures.append(jnp.float32(jnp.nan))
             continue
-        targets = part.targets
-        scored = outputs
+        scored, targets = outputs, part.targets
         if metric.in_target_units:
             scale = units if targets.ndim > 1 else units[0]
             scored, targets = outputs.reshape(targets.shape) * scale, targets * scale
@@ -113,8 +110,7 @@ def judge(
 ) -> tuple[Repeat, jax.Array, jax.Array]:
     """Evaluate one repeat: (repeat with best parameters and status, values, was it running)."""
     variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
-    figures: list[jax.Array] = []
-    halves = None
+    figures, halves = list[jax.Array](), None
     for name, part in zip(spec.parts, parts, strict=True):
         found, outputs = figures_of_part(spec, variables, part, units)
         figures += found
@@ -148,11 +144,11 @@ def decide(
     better = running & ~broken & finite & (value < repeat.best_value)
     rule, wants_to_stop = spec.rule.step(repeat.rule, Observation(epoch, columns))
 
-    kept = repeat.halves
+    best_halves = repeat.halves
     if spec.halves and halves is not None:
-        values, best = spec.sign * halves, spec.sign * kept.diagonal()
+        values, best = spec.sign * halves, spec.sign * best_halves.diagonal()
         chosen = running & ~broken & finite & jnp.isfinite(values) & ~(values >= best)  # NaN before the first
-        kept = jnp.where(chosen[:, None], halves, kept)
+        best_halves = jnp.where(chosen[:, None], halves, best_halves)
 
     status = jnp.where(wants_to_stop, RULE, RUNNING)
     status = jnp.where(finite, status, BROKEN_EVALUATION)
@@ -167,7 +163,7 @@ def decide(
         best_value=jnp.where(better, value, repeat.best_value),
         best_epoch=jnp.where(better, position.epoch, repeat.best_epoch),
         best_index=jnp.where(better, position.index, repeat.best_index),
-        halves=kept,
+        halves=best_halves,
         rule=choose(running, rule, repeat.rule),
         running_loss=jnp.zeros_like(repeat.running_loss),
         running_rest=jnp.zeros_like(repeat.running_rest),

@@ -27,11 +27,6 @@ _turn = threading.Lock()
 def in_turn(lowered: Any, program: Any, devices: int) -> Any:
     """The compiled program, never run in parallel with others whose factorizations could deadlock.
 
-    Args:
-        lowered: the lowered program.
-        program: the compiled program.
-        devices: that run it in parallel.
-
     Raises:
         Refusal: its own factorizations could wait for each other.
     """
@@ -68,8 +63,6 @@ def _threads() -> int:
 
 @dataclass(frozen=True)
 class _InTurn:
-    """A program that waits for others before it begins."""
-
     program: Any
 
     def __call__(self, *arguments: Any) -> Any:
@@ -77,5 +70,4 @@ class _InTurn:
             return jax.block_until_ready(self.program(*arguments))
 
     def memory_analysis(self) -> Any:
-        """As the program's own."""
         return self.program.memory_analysis()

@@ -1,6 +1,6 @@
 """Training whose samples are fed to the device in chunks.
 
-It has the interface of a `Lane` of one repeat: the same updates in the same order, the same evaluations. The
+The updates, their order and the evaluations are those of a `Lane` of one repeat. The
 host decides where a call ends, which has no influence on the result.
 """
 
@@ -18,17 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
-from epochal.engine.compiler import compiled, compiled_init, given_init
-from epochal.engine.endless_feed import EndlessFeed, NextSamples
+from epochal.engine import feed
 from epochal.engine.evaluate import EVALUATION_ROWS, halved
-from epochal.engine.fed_program import Leg, deciding, running, scoring
-from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks, sharded
-from epochal.engine.hosted import Restore
-from epochal.engine.lane import CALL_SECONDS, Evaluation, kept, start_position
-from epochal.engine.mesh import DeviceMesh
+from epochal.engine.fed_program import Leg, running, scoring
+from epochal.engine.lane import CALL_SECONDS, AnyLane, Evaluation, Restore
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
-from epochal.engine.state import Kept, Part, Position, Progress, Repeat, Seeds
+from epochal.engine.state import Progress, Repeat, Seeds
 from epochal.errors import DataFailed
 from epochal.models import evaluated
 from epochal.plan import Plan
@@ -41,18 +37,18 @@ class FedSource(NamedTuple):
 
     plan: Plan
     """Of passes (`Plan.passes`), with the seed of its repeat's order."""
-    readers: dict[str, Reader]
+    readers: dict[str, feed.Reader]
     """The parts by name: "train", and "validation" if there is one."""
     seeds: Seeds
     init_keys: jax.Array
-    take: NextSamples | None = None
+    take: feed.NextSamples | None = None
     """The next samples of a source without length."""
     restore: Restore | None = None
     """The units of targets and outputs, for metrics on the host."""
 
 
 def evaluate_in_blocks(
-    reader: Reader,
+    reader: feed.Reader,
     read: Callable[[NDArray[np.int64]], Samples],
     score: Callable[[Samples], Any],
     executor: ThreadPoolExecutor,
@@ -63,12 +59,12 @@ def evaluate_in_blocks(
     back into the one before, so that one program serves all; repeated samples are left out.
     """
 
-    def read_block(block: Block) -> Samples:
+    def read_block(block: feed.Block) -> Samples:
         return read(np.arange(block.start, block.stop, dtype=np.int64))
 
     outputs, losses = [], []
-    sizes = list(blocks(len(reader), reader.sample_bytes, EVALUATION_ROWS))
-    for block, part in zip(sizes, ahead(executor, read_block, iter(sizes), AHEAD), strict=True):
+    sizes = list(feed.blocks(len(reader), reader.sample_bytes, EVALUATION_ROWS))
+    for block, part in zip(sizes, feed.ahead(executor, read_block, iter(sizes), feed.AHEAD), strict=True):
         found = score(part)
         outputs.append(np.asarray(found[0], np.float32)[block.again :])
         losses.append(np.asarray(found[1], np.float64)[block.again :])
@@ -76,84 +72,32 @@ def evaluate_in_blocks(
 
 
 @dataclass
-class FedLane:
-    """One fed repeat: `advance` until `done`, then `finish`."""
+class FedLane(AnyLane):
+    """One fed repeat."""
 
-    spec: Spec
-    plan: Plan
     source: FedSource
-    every: int
-    last_update: int
-    """The update after which training ends: the plan's last, or earlier with a budget."""
-    initial: Any = None
-    """Variables to start with, instead of drawing them."""
-    fixed_budget: int | None = None
-    """Updates per call, for tests; by default adapted to the speed."""
-    chunk_bytes: int = CHUNK_BYTES
-    per_epoch: int | None = None
-    """Updates per epoch, where it is not a pass."""
-    devices: tuple[jax.Device, ...] = ()
-    """Devices that share each batch; empty for JAX's default."""
-    kept: Kept | None = None
-    """The snapshot to continue from, freed once on the device; None to start anew."""
+    chunk_bytes: int = feed.CHUNK_BYTES
 
     def __post_init__(self) -> None:
-        self.spec = spec = replace(self.spec, layout=self.spec.layout.fed, mesh=DeviceMesh(self.devices))
         train = self.source.readers["train"]
-        self.budget = self.fixed_budget or (64 if spec.mesh.local else 1)
+        self.spec = replace(self.spec, layout=self.spec.layout.fed)
+        self._begin(jax.ShapeDtypeStruct(train.rows.shape[1:], train.dtype))
         self._compiling = 0.0
-        self._sample = jax.ShapeDtypeStruct(train.rows.shape[1:], train.dtype)
-        if self.kept is None:
-            self.update, self.seconds, self.samples = 0, 0.0, 0
-            position = start_position(self.plan, 0, self.every, spec.evaluate_unit, due=True)
-            self.progress = Progress(position, self._fresh())
-        else:
-            progress, self.update, self.seconds, self.samples = self.kept
-            self.progress = Progress(progress.position, spec.mesh.put(progress.repeats))
-            self.kept = None
-        self._executor = ThreadPoolExecutor(AHEAD, thread_name_prefix="epochal-feed")
-        self.ended = ""
-        """Why training ended early, if the iterator was exhausted."""
+        self._executor = ThreadPoolExecutor(feed.AHEAD, thread_name_prefix="epochal-feed")
         self._failure: DataFailed | None = None
         plan, take = self.source.plan, self.source.take
-        cut = (self.chunk_bytes, spec.mesh, spec.micro_batch)
-        if take is None:
-            self._feed = Feed(plan, train, self._executor, self.update, self.last_update, *cut)
-        else:
+        if take is not None:
             _skip(take, self.samples)
-            self._feed = EndlessFeed(plan, train, take, self._executor, self.update, self.last_update, *cut)
-        self._chunk: Chunk | None = None
-
-    def _fresh(self) -> Repeat:
-        """The initial repeat."""
-        keys, sample = self.source.init_keys, self._sample
-        if self.initial is not None:
-            return given_init(self.spec, self.initial, keys, sample.shape, sample.dtype)
-        shaped = Part(jax.ShapeDtypeStruct((1, *sample.shape), sample.dtype), None, None)
-        first: Repeat = compiled_init(self.spec, keys, (shaped,), True)(keys)
-        return first
+        cut = (self.chunk_bytes, self.spec.mesh, self.spec.micro_batch)
+        self._feed = feed.Feed(plan, train, self._executor, self.update, self.last_update, *cut, take)
+        self._chunk: feed.Chunk | None = None
 
     def close(self) -> None:
         """Stop reading."""
-        self._feed.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    @property
-    def done(self) -> bool:
-        """Whether the plan is at its end or the repeat has stopped."""
-        if bool(self.progress.position.due):
-            return False
-        return self.update >= self.last_update or self._stopped
-
-    @property
-    def _stopped(self) -> bool:
-        return bool(np.asarray(self.progress.repeats.status)[0] != 0)
-
     def advance(self, most: int | None = None) -> list[Evaluation]:
-        """Make updates for about a tenth of a second, at most `most`, with the evaluations that are due.
-
-        They are at most `most`.
-        """
+        """As `AnyLane.advance`, in as many calls as there are chunks and evaluations."""
         begin, compiled_before = time.perf_counter(), self._compiling
 
         def elapsed() -> float:
@@ -164,12 +108,10 @@ class FedLane:
         while True:
             if bool(self.progress.position.due):
                 row, active = self._evaluate()
-                position = self.progress.position
-                at = (self.update, int(position.epoch), int(position.index), self.seconds + elapsed())
                 samples = None if self.source.take is None else self.samples
-                evaluations.append(Evaluation(*at, active, row, samples))
+                evaluations.append(Evaluation(self.update, self.seconds + elapsed(), active, row, samples))
             late = self.fixed_budget is None and self.spec.mesh.local and elapsed() >= CALL_SECONDS
-            if late or left <= 0 or self.update >= self.last_update or self._stopped:
+            if late or left <= 0 or self.update >= self.last_update or self.stopped:
                 break
             try:
                 left -= self._leg(left)
@@ -179,17 +121,6 @@ class FedLane:
                 break  # report the finished evaluations first; the next call fails again
         self.seconds += elapsed()
         return evaluations
-
-    def finish(self) -> list[Evaluation]:
-        """End: a last evaluation, unless there was one after the last update."""
-        if self.update > 0 and not self.progress.position.seen:
-            return []
-        self.progress = self.progress._replace(position=self.progress.position._replace(due=np.bool_(True)))
-        return self.advance(0)
-
-    def keep(self) -> Kept:
-        """An immutable snapshot to continue from."""
-        return kept(self.progress, self.update, self.seconds, self.samples)
 
     def _leg(self, left: int) -> int:
         """Make up to `left` updates of one chunk, up to the next evaluation; return their number."""
@@ -221,19 +152,19 @@ class FedLane:
         repeats: Repeat = interruptible(lambda: jax.block_until_ready(program(*arguments)))
         broken = int(np.asarray(repeats.broken_index)[0])
         made = high - low if broken < 0 else broken + 1 - (span.batch + low)
-        if self.fixed_budget is None:
-            wanted = int(made * CALL_SECONDS / max(time.perf_counter() - begin, 1e-6))
-            self.budget = max(1, min(wanted, self.budget * 8, 2**30))
+        self._adapt(made, time.perf_counter() - begin)
         if low + made == span.batches:
             self._feed.give_back(self._chunk)
             self._chunk = None
         self.update += made
         self.samples += made * span.size
-        self.progress = Progress(self._position(made * span.size, broken >= 0), repeats)
+        position = self._position(int(self.progress.position.seen) + made * span.size)
+        if broken >= 0:
+            position = position._replace(due=np.bool_(True))
+        self.progress = Progress(position, repeats)
         return made
 
     def _run_dry(self) -> None:
-        """End at an exhausted iterator."""
         per = self.per_epoch
         assert per is not None
         if not self.update:
@@ -247,63 +178,40 @@ class FedLane:
         )
         self.last_update = self.update
 
-    def _position(self, counted: int, broken: bool) -> Position:
-        """The position after this many more samples."""
-        unit = self.spec.evaluate_unit
-        position = start_position(self.plan, self.update, self.every, unit, due=False)
-        if unit == "updates":
-            due = self.update % self.every == 0
-        else:
-            due = int(position.index) == 0 and int(position.epoch) % self.every == 0
-        due = due or broken
-        high, low = divmod(int(self.progress.position.seen) + counted, 2**32)
-        return position._replace(due=np.bool_(due), counted=np.uint32(low), counted_high=np.uint32(high))
-
     def _evaluate(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Evaluate the parts in blocks and apply `decide`: (row of values, was it running)."""
-        spec, position = self.spec, self.progress.position
+        spec = self.spec
         figures: list[float] = []
         halves = np.zeros(2, np.float32)
         for name in spec.parts:
             reader = self.source.readers[name]
-            read = functools.partial(sharded, reader, spec.mesh)
+            read = functools.partial(feed.sharded, reader, spec.mesh)
             outputs, losses = evaluate_in_blocks(reader, read, self._score, self._executor)
             restore = self.source.restore
             own = None if restore is None else functools.partial(restore, name)
             units = np.asarray(self.source.seeds.units)[0]
-            figures += figures_of(spec, reader, outputs, losses, units, own)
+            of = functools.partial(figures_of, spec, reader, outputs, losses, units, own)
+            figures += of()
             if name == "validation" and spec.halves:
-                rows = halved(len(reader), spec.halves)
-                each = [figures_of(spec, reader, outputs, losses, units, own, half) for half in rows]
-                halves[:] = [one[spec.decisive] for one in each]
-        epoch = self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
-        arguments = (
-            self.progress.repeats,
-            np.asarray(figures, np.float32)[None],
-            halves[None],
-            position,
-            np.float32(epoch),
-        )
-        repeats, row, active = self._program(deciding, arguments)(*arguments)
-        cleared = position.evaluated()
-        self.progress = Progress(cleared, repeats)
-        return np.asarray(row), np.asarray(active)
+                halves[:] = [of(half)[spec.decisive] for half in halved(len(reader), spec.halves)]
+        return self._decide(np.asarray(figures, np.float32)[None], halves[None])
 
     def _score(self, samples: ShardedBatch) -> Any:
         arguments = (self.progress.repeats, samples)
         outputs, losses = self._program(scoring, arguments)(*arguments)
         return outputs[0], losses[0]
 
-    def _program(self, make: Any, arguments: tuple[Any, ...], donate: tuple[int, ...] = ()) -> Any:
+    def _program(
+        self, make: Any, arguments: tuple[Any, ...], *options: Any, donate: tuple[int, ...] = ()
+    ) -> Any:
         """The compiled program; compilation does not count as training time."""
         begin = time.perf_counter()
-        program = compiled(make, self.spec, self._sample, arguments, donate)
+        program = super()._program(make, arguments, *options, donate=donate)
         self._compiling += time.perf_counter() - begin
         return program
 
 
-def _skip(take: NextSamples, samples: int) -> None:
-    """Skip samples that were trained on before."""
+def _skip(take: feed.NextSamples, samples: int) -> None:
     while samples:
         taken = len(take(min(samples, 4096))[0])
         if not taken:
@@ -315,7 +223,7 @@ def _skip(take: NextSamples, samples: int) -> None:
 
 def figures_of(
     spec: Spec,
-    reader: Reader,
+    reader: feed.Reader,
     outputs: NDArray[np.float32],
     losses: NDArray[np.float64],
     units: NDArray[np.float32],

@@ -1,8 +1,4 @@
-"""Compiled programs of a fed training.
-
-The same `update` as in memory, scanned over the batches of a chunk; the evaluation of a block; and the
-decision that follows an evaluation.
-"""
+"""Compiled programs of a fed training: updates of a chunk, evaluation of a block, the decision after it."""
 
 from __future__ import annotations
 
@@ -43,7 +39,9 @@ def running(spec: Spec, shapes: Variables) -> Any:
 
     def run(repeat: Repeat, seeds: Seeds, chunk: ShardedBatch, leg: Leg) -> Repeat:
         def body(number: jax.Array, repeat: Repeat) -> Repeat:
-            batch: ShardedBatch = jax.tree.map(lambda leaf: _at(leaf, number), chunk)
+            batch: ShardedBatch = jax.tree.map(
+                lambda leaf: lax.dynamic_index_in_dim(leaf, number, keepdims=False), chunk
+            )
             index, count = leg.index + number, leg.update + number
             return step(repeat, batch, seeds.noise, leg.epoch, index, seeds.rates, count)
 
@@ -52,10 +50,6 @@ def running(spec: Spec, shapes: Variables) -> Any:
         return repeat._replace(broken_epoch=jnp.where(broke, leg.epoch, repeat.broken_epoch))
 
     return over_repeats(1, run, (0, 0, None, None))
-
-
-def _at(leaf: jax.Array, number: jax.Array) -> jax.Array:
-    return lax.dynamic_index_in_dim(leaf, number, keepdims=False)
 
 
 def scoring(spec: Spec, shapes: Variables) -> Any:

@@ -7,13 +7,14 @@ chunk when its updates are done. Nothing in it grows with the data.
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice, takewhile
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -40,6 +41,7 @@ READ_SECONDS = 0.5
 MOST_BATCHES = 4096
 """Batches in a chunk, at most."""
 
+NextSamples = Callable[[int], tuple[NDArray[Any], NDArray[Any]]]
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -91,17 +93,18 @@ def sharded(reader: Reader, mesh: DeviceMesh, samples: NDArray[np.int64]) -> Sha
     """These samples without weights, sharded over the mesh; only the shards of this process are read."""
     own = slots(((1, len(samples)),), mesh.size)[mesh.local_indices]
     taken = own != EMPTY
-
-    def filled(values: NDArray[Any]) -> NDArray[Any]:
-        if taken.all():
-            return values.reshape(*own.shape, *values.shape[1:])
-        out = np.zeros((*own.shape, *values.shape[1:]), values.dtype)
-        out[taken] = values
-        return out
-
     mine = samples[own[taken]]
-    part = Part(filled(reader.inputs(mine)), filled(reader.targets[mine]), None)
-    return ShardedBatch(mesh.place(part, axis=0), len(samples))
+    inputs, targets = (_filled(values, taken)[0] for values in (reader.inputs(mine), reader.targets[mine]))
+    return ShardedBatch(mesh.place(Part(inputs, targets, None), axis=0), len(samples))
+
+
+def _filled(values: NDArray[Any], taken: NDArray[np.bool_], batches: int = 1, room: int = 1) -> NDArray[Any]:
+    """Values of consecutive batches in the slots that are taken, (room, *slots, ...)."""
+    if taken.all() and room == batches:
+        return values.reshape(room, *taken.shape, *values.shape[1:])
+    out = np.zeros((room, *taken.shape, *values.shape[1:]), values.dtype)
+    out[:batches, taken] = values.reshape(batches, -1, *values.shape[1:])
+    return out
 
 
 class Span(NamedTuple):
@@ -188,17 +191,13 @@ class Chunk(NamedTuple):
 
 
 class Feed:
-    """The chunks of a plan from an update on, read ahead of their use.
+    """The chunks of a plan from `update` up to `last`, read ahead of their use in threads.
 
-    Args:
-        plan: which samples form which batch.
-        reader: the training samples.
-        executor: the threads that read.
-        update: the first update.
-        last: the update after the last one.
-        chunk_bytes: most bytes of a chunk's inputs.
-        mesh: the devices that share each batch.
-        micro_batch: the most samples that go through the model at once.
+    A chunk's inputs have at most `chunk_bytes`, or are those of one batch.
+
+    Where `take` gives the next samples of an iterator without length, one chunk is read ahead. When it is
+    exhausted, the samples that do not fill a batch form a smaller one, or are dropped if the plan drops; the
+    plan may have more updates than that.
     """
 
     def __init__(
@@ -211,6 +210,7 @@ class Feed:
         chunk_bytes: int = CHUNK_BYTES,
         mesh: DeviceMesh = ALONE,
         micro_batch: int | None = None,
+        take: NextSamples | None = None,
     ) -> None:
         self._plan, self._reader, self._chunk_bytes = plan, reader, chunk_bytes
         self._mesh, self._micro_batch = mesh, micro_batch
@@ -221,7 +221,12 @@ class Feed:
         self._free: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
         wanted = spans(plan, update, last, self._together)
-        self._chunks: Iterator[Chunk] = ahead(executor, self._read, wanted, AHEAD)
+        self._chunks: Iterator[Chunk]
+        if take is None:
+            self._chunks = ahead(executor, self._read, wanted, AHEAD)
+        else:
+            gathered = ahead(executor, functools.partial(self._gather, take), wanted, 1)
+            self._chunks = chain.from_iterable(takewhile(bool, gathered))
 
     def room(self, size: int) -> int:
         """How many batches of this size fit in a chunk."""
@@ -244,23 +249,34 @@ class Feed:
         with self._lock:
             self._free.append(chunk.memory)
 
-    def close(self) -> None:
-        """Stop reading."""
-        close: Any = getattr(self._chunks, "close", None)
-        if close is not None:
-            close()
-
     def _read(self, span: Span) -> Chunk:
-        reader, weights, begin = self._reader, self._reader.weights, time.perf_counter()
+        reader, begin = self._reader, time.perf_counter()
         samples = self._plan.batches(span.epoch, span.batch, span.batches)
-        chunk = self._placed(
-            span,
-            lambda turns, out: reader.inputs(samples[turns], out),
-            lambda turns: reader.targets[samples[turns]],
-            None if weights is None else lambda turns: weights[samples[turns]],
-        )
+        chunk = self._placed(span, lambda turns, out: reader.part(samples[turns], out))
         self._took(span, time.perf_counter() - begin)
         return chunk
+
+    def _gather(self, take: NextSamples, span: Span) -> list[Chunk]:
+        """The batches of a span for which there are samples; none once the iterator is exhausted."""
+        begin = time.perf_counter()
+        inputs, targets = take(span.batches * span.size)
+        whole, rest = divmod(len(inputs), span.size)
+        found = []
+        if whole:
+            found.append((span._replace(batches=whole), slice(whole * span.size)))
+        if rest and self._plan.remainder != "drop":
+            last = Span(span.update + whole, span.epoch, span.batch + whole, 1, rest)
+            found.append((last, slice(-rest, None)))
+        chunks = []
+        for one, rows in found:
+
+            def some(turns: NDArray[np.int64], out: NDArray[Any] | None, rows: slice = rows) -> Part:
+                taken = np.take(inputs[rows], turns, axis=0, out=out, mode="clip")
+                return Part(taken, targets[rows][turns], None)
+
+            chunks.append(self._placed(one, some))
+        self._took(span, time.perf_counter() - begin)
+        return chunks
 
     def _took(self, span: Span, seconds: float) -> None:
         """Adapt the number of batches read together to the time of the last read."""
@@ -269,17 +285,11 @@ class Feed:
         wanted = span.batches * READ_SECONDS / max(seconds, 1e-6)
         self._sooner = max(1, min(int(wanted), 4 * max(span.batches, self._sooner), MOST_BATCHES))
 
-    def _placed(
-        self,
-        span: Span,
-        inputs_of: Callable[[NDArray[np.int64], NDArray[Any] | None], NDArray[Any]],
-        targets_of: Callable[[NDArray[np.int64]], NDArray[Any]],
-        weights_of: Callable[[NDArray[np.int64]], NDArray[Any]] | None,
-    ) -> Chunk:
+    def _placed(self, span: Span, part_of: Callable[[NDArray[np.int64], NDArray[Any] | None], Part]) -> Chunk:
         """The chunk of a span, sharded over the devices.
 
-        `inputs_of(turns, out)` and the like read samples of the span by their index in it: only those
-        that go to devices of this process.
+        `part_of(turns, out)` reads samples of the span by their index in it: only those that go to devices of
+        this process.
         """
         reader, room = self._reader, self.room(span.size)
         own = slots(pieces(span.size, self._micro_batch), self._mesh.size)[self._mesh.local_indices]
@@ -288,18 +298,14 @@ class Feed:
         shape = (room, *own.shape, *reader.rows.shape[1:])
         memory, inputs = self._memory(shape, reader.dtype)
         if taken.all():
-            inputs_of(turns, inputs.reshape(-1, *shape[3:])[: len(turns)])
+            read = part_of(turns, inputs.reshape(-1, *shape[3:])[: len(turns)])
         else:
-            inputs[: span.batches, taken] = _cut(inputs_of(turns, None), span.batches)
-
-        def filled(values: NDArray[Any]) -> NDArray[Any]:
-            out = np.zeros((room, *own.shape, *values.shape[1:]), values.dtype)
-            out[: span.batches, taken] = _cut(values, span.batches)
-            return out
-
-        weights = None if weights_of is None else filled(weights_of(turns))
-        part = self._mesh.place(Part(inputs, filled(targets_of(turns)), weights), axis=1)
-        return Chunk(span, part, memory)
+            read = part_of(turns, None)
+            inputs[: span.batches, taken] = read.inputs.reshape(span.batches, -1, *shape[3:])
+        targets, weights = (
+            None if values is None else _filled(values, taken, span.batches, room) for values in read[1:]
+        )
+        return Chunk(span, self._mesh.place(Part(inputs, targets, weights), axis=1), memory)
 
     def _memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         """A buffer for the inputs of a chunk, reused if possible, and the array in it.
@@ -314,8 +320,3 @@ class Feed:
             memory = np.zeros(needed + 64, np.uint8)
         begin = -memory.ctypes.data % 64
         return memory, memory[begin : begin + needed].view(dtype).reshape(shape)
-
-
-def _cut(values: NDArray[Any], batches: int) -> NDArray[Any]:
-    """The values with a leading axis of batches."""
-    return values.reshape(batches, -1, *values.shape[1:])

@@ -1,43 +1,46 @@
-"""`Lane`: one or several repeats in one compiled program, advanced call by call.
-
-Each call does as many updates as fit in about a tenth of a second, so that the host can report progress, save
-and handle an interrupt.
-"""
+"""`Lane`: one or several repeats in one compiled program, advanced call by call."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
-from epochal.engine.compiler import compiled, compiled_call, compiled_init, given_init
+from epochal.engine.compiler import compiled, initial_repeats
+from epochal.engine.evaluate import figures_of_part
 from epochal.engine.fed_program import deciding
-from epochal.engine.hosted import Restore, filled, measuring
 from epochal.engine.mesh import DeviceMesh
+from epochal.engine.optimizers import averaged
+from epochal.engine.program import build, over_repeats
 from epochal.engine.spec import PARTS, Layout, Spec
-from epochal.engine.state import Kept, Limits, Part, Position, Progress, Repeat, Seeds
+from epochal.engine.state import RUNNING, Kept, Limits, Part, Position, Progress, Repeat, Seeds
+from epochal.engine.update import packing
+from epochal.models import Variables, evaluated
 from epochal.plan import Plan
 from epochal.plan.walk import Phase
 
 CALL_SECONDS = 0.1
+"""How long a call takes about, so that the host can report progress, save and handle an interrupt."""
+
+Restore = Callable[[str, NDArray[Any]], NDArray[Any]]
+"""Converts targets or outputs of a part of one repeat to their own units: (part, values)."""
 
 
 class Evaluation(NamedTuple):
     """One evaluation of the running repeats of a lane."""
 
     update: int
-    epoch: int
-    batch: int
-    """Batches of the epoch that are done."""
     seconds: float
     """Training time of the lane so far, without compilation."""
-    running: npt.NDArray[np.bool_]
-    values: npt.NDArray[np.float32]
+    running: NDArray[np.bool_]
+    values: NDArray[np.float32]
     """(repeats of the lane, columns of the spec)."""
     samples: int | None = None
     """Samples used so far, where the plan does not determine it."""
@@ -54,38 +57,14 @@ class Source(NamedTuple):
     """Per repeat, for metrics on the host."""
 
 
-def start_position(plan: Plan, update: int, every: int, unit: str, due: bool) -> Position:
-    """The position after this many updates, from the plan alone."""
-    epoch, index = plan.locate(update) if update < plan.updates else (plan.epochs, 0)
-    done = update if unit == "updates" else epoch
-    return Position(
-        epoch=np.int32(epoch),
-        index=np.int32(index),
-        start=np.int32(plan.start(epoch) if epoch < plan.epochs else 0),
-        until=np.int32(every - done % every),
-        update=np.int32(min(update, 2**31 - 1)),
-        due=np.bool_(due),
-        counted=np.uint32(0),
-        counted_high=np.uint32(0),
-    )
-
-
-def kept(progress: Progress, update: int, seconds: float, samples: int = 0) -> Kept:
-    """A copy of a lane's state on the host, since the arrays are donated in the next call."""
-    return Kept(jax.tree.map(lambda leaf: np.array(leaf), progress), update, seconds, samples)
-
-
 @dataclass
-class Lane:
-    """Vmapped repeats: `advance` until `done`, then `finish`.
-
-    Where the batch size changes, each phase has its own program, and the state passes on.
-    """
+class AnyLane:
+    """Repeats that are trained together: `advance` until `done`, then `finish`."""
 
     spec: Spec
     plan: Plan
     """Of passes (`Plan.passes`)."""
-    source: Source
+    source: Any
     every: int
     last_update: int
     """The update after which training ends: the plan's last, or earlier with a budget."""
@@ -100,44 +79,120 @@ class Lane:
     kept: Kept | None = None
     """The snapshot to continue from, freed once on the device; None to start anew."""
 
-    def __post_init__(self) -> None:
-        self.spec = replace(self.spec, mesh=DeviceMesh(self.devices))
+    ended = ""
+    """Why training ended early, if the source was exhausted."""
+
+    def _begin(self, sample: jax.ShapeDtypeStruct) -> None:
+        """Put the state of the snapshot on the devices, or a new one for samples stored like this."""
+        self.spec = spec = replace(self.spec, mesh=DeviceMesh(self.devices))
+        self.sample = sample
+        self.budget = self.fixed_budget or (64 if spec.mesh.local else 1)
         if self.kept is None:
-            self.update, self.seconds = 0, 0.0
-            position = start_position(self.plan, 0, self.every, self.spec.evaluate_unit, due=True)
-            self.progress = Progress(position, self._fresh())
+            self.update, self.seconds, self.samples = 0, 0.0, 0
+            position = self._position()
+            repeats = initial_repeats(spec, self.initial, self.source.init_keys, sample)
         else:
-            progress, self.update, self.seconds, _ = self.kept
-            self.progress = Progress(progress.position, self.spec.mesh.put(progress.repeats))
+            (position, repeats), self.update, self.seconds, self.samples = self.kept
+            repeats = spec.mesh.put(repeats)
             self.kept = None
-        self.budget = self.fixed_budget or (64 if self.spec.mesh.local else 1)
-        end = (
-            (self.plan.epochs, 0)
-            if self.last_update >= self.plan.updates
-            else self.plan.locate(self.last_update)
+        self.progress = Progress(position, repeats)
+
+    def _position(self, counted: int = 0) -> Position:
+        """The place in the plan after the updates made, `counted` samples after the last evaluation."""
+        plan, update, every = self.plan, self.update, self.every
+        epoch, index = plan.locate(update) if update < plan.updates else (plan.epochs, 0)
+        by_updates = self.spec.evaluate_unit == "updates"
+        until = every - (update if by_updates else epoch) % every
+        high, low = divmod(counted, 2**32)
+        return Position(
+            epoch=np.int32(epoch),
+            index=np.int32(index),
+            start=np.int32(plan.start(epoch) if epoch < plan.epochs else 0),
+            until=np.int32(until),
+            update=np.int32(min(update, 2**31 - 1)),
+            due=np.bool_(until == every and (by_updates or index == 0)),
+            counted=np.uint32(low),
+            counted_high=np.uint32(high),
         )
+
+    @property
+    def done(self) -> bool:
+        """Whether the plan is at its end or all repeats have stopped."""
+        if bool(self.progress.position.due):
+            return False
+        return self.update >= self.last_update or self.stopped
+
+    @property
+    def stopped(self) -> bool:
+        """Whether all repeats have stopped."""
+        return bool((np.asarray(self.progress.repeats.status) != RUNNING).all())
+
+    @property
+    def epochs(self) -> float:
+        """Epochs made so far."""
+        return self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
+
+    def advance(self, most: int | None = None) -> list[Evaluation]:
+        """Make updates for about a tenth of a second, at most `most`, with the evaluations that are due."""
+        raise NotImplementedError
+
+    def finish(self) -> list[Evaluation]:
+        """End: a last evaluation, unless there was one after the last update."""
+        if self.update and not self.progress.position.seen:
+            return []
+        self.progress = self.progress._replace(position=self.progress.position._replace(due=np.bool_(True)))
+        return self.advance(0)
+
+    def keep(self) -> Kept:
+        """An immutable snapshot to continue from: a copy, since the arrays are donated in the next call."""
+        copy = jax.tree.map(lambda leaf: np.array(leaf), self.progress)
+        return Kept(copy, self.update, self.seconds, self.samples)
+
+    def close(self) -> None:
+        """Release what is read from."""
+
+    def _decide(self, figures: NDArray[np.float32], halves: NDArray[np.float32]) -> tuple[Any, Any]:
+        """Apply the figures of an evaluation: (values, were they running) of all repeats."""
+        position = self.progress.position
+        arguments = (self.progress.repeats, figures, halves, position, np.float32(self.epochs))
+        repeats, values, active = self._program(deciding, arguments)(*arguments)
+        self.progress = Progress(position.evaluated(), repeats)
+        return np.asarray(values), np.asarray(active)
+
+    def _program(
+        self, make: Any, arguments: tuple[Any, ...], *options: Any, donate: tuple[int, ...] = ()
+    ) -> Any:
+        return compiled(make, self.spec, self.sample, arguments, *options, donate=donate)
+
+    def _adapt(self, made: int, seconds: float) -> None:
+        if self.fixed_budget is None:
+            wanted = int(made * CALL_SECONDS / max(seconds, 1e-6))
+            self.budget = max(1, min(wanted, self.budget * 8, 2**30))
+
+
+@dataclass
+class Lane(AnyLane):
+    """Vmapped repeats with samples in memory.
+
+    Where the batch size changes, each phase has its own program, and the state passes on.
+    """
+
+    source: Source
+
+    def __post_init__(self) -> None:
+        inputs = self.source.parts[0].inputs
+        self._begin(jax.ShapeDtypeStruct(inputs.shape[1 if self.source.shared else 2 :], inputs.dtype))
+        whole = self.last_update >= self.plan.updates
+        end = (self.plan.epochs, 0) if whole else self.plan.locate(self.last_update)
         self._end = (np.int32(end[0]), np.int32(end[1]))
         self.enter(max(0, sum(phase.update < self.update for phase in self.plan.phases) - 1))
-
-    def _fresh(self) -> Repeat:
-        """The initial repeats."""
-        spec, source = self.spec, self.source
-        if self.initial is None:
-            first: Repeat = compiled_init(spec, source.init_keys, source.parts, source.shared)(
-                source.init_keys
-            )
-            return first
-        inputs = source.parts[0].inputs
-        shape = inputs.shape[1 if source.shared else 2 :]
-        return given_init(spec, self.initial, source.init_keys, shape, inputs.dtype)
 
     def enter(self, phase: int) -> None:
         """Switch to the program of a phase, compiling it if needed."""
         self.phase, source = phase, self.source
         spec = replace(self.spec, layout=Layout.of(self.plan, phase))
-        self._call = compiled_call(
-            spec, self.progress, source.seeds, source.parts, self._limits(0), source.shared
-        )
+        arguments = (self.progress, source.seeds, source.parts, self._limits(0))
+        self._call = compiled(build, spec, self.sample, arguments, source.shared, donate=(0,))
 
     def _limits(self, budget: int) -> Limits:
         end, following = self._end, self._following
@@ -151,22 +206,15 @@ class Lane:
         later = self.plan.phases[self.phase + 1 : self.phase + 2]
         return later[0] if later and later[0].update < self.last_update else None
 
-    @property
-    def done(self) -> bool:
-        """Whether the plan is at its end or all repeats have stopped."""
-        if bool(self.progress.position.due):
-            return False
-        return self.update >= self.last_update or bool((np.asarray(self.progress.repeats.status) != 0).all())
-
     def advance(self, most: int | None = None) -> list[Evaluation]:
-        """Run one call of at most `most` updates and return its evaluations."""
+        """As `AnyLane.advance`, in one call of the program."""
         following = self._following
         if following is not None and self.update == following.update and not self.progress.position.due:
             self.enter(self.phase + 1)
         budget = self.budget if most is None else min(self.budget, most)
         if self.spec.hosted:
-            evaluated = self._evaluate()
-            return evaluated if self.done else [*evaluated, *self._made(budget), *self._evaluate()]
+            before = self._evaluate()
+            return before if self.done else [*before, *self._made(budget), *self._evaluate()]
         return self._made(budget)
 
     def _evaluate(self) -> list[Evaluation]:
@@ -176,8 +224,9 @@ class Lane:
             return []
         begin = time.perf_counter()
         parts = tuple(source.parts[PARTS.index(name)] for name in spec.parts)
-        measured = (progress.repeats, parts, source.seeds.units)
-        figures, outputs = self._compiled(measuring(source.shared), measured)
+        arguments = (progress.repeats, parts, source.seeds.units)
+        measure = self._program(measuring, arguments, source.shared)
+        figures, outputs = interruptible(lambda: jax.block_until_ready(measure(*arguments)))
         rows = range(spec.repeats)
         targets = {
             name: [np.asarray(part.targets if source.shared else part.targets[row]) for row in rows]
@@ -185,22 +234,9 @@ class Lane:
         }
         status = np.asarray(progress.repeats.status)
         figures = filled(spec, figures, outputs, targets, source.restore, status)
-        epoch = self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
-        none = np.zeros((spec.repeats, 2), np.float32)
-        decided = (progress.repeats, figures, none, progress.position, np.float32(epoch))
-        repeats, row, active = self._compiled(deciding, decided)
-        position = progress.position.evaluated()
-        self.progress = Progress(position, repeats)
+        values, active = self._decide(figures, np.zeros((spec.repeats, 2), np.float32))
         self.seconds += time.perf_counter() - begin
-        at = (self.update, int(position.epoch), int(position.index), self.seconds)
-        return [Evaluation(*at, np.asarray(active), np.asarray(row))]
-
-    def _compiled(self, make: Any, arguments: tuple[Any, ...]) -> Any:
-        """The result of the program made by `make`."""
-        inputs = self.source.parts[0].inputs
-        sample = jax.ShapeDtypeStruct(inputs.shape[1 if self.source.shared else 2 :], inputs.dtype)
-        program = compiled(make, self.spec, sample, arguments)
-        return interruptible(lambda: jax.block_until_ready(program(*arguments)))
+        return [Evaluation(self.update, self.seconds, active, values)]
 
     def _made(self, budget: int) -> list[Evaluation]:
         """Run one call of up to `budget` updates and return its evaluations."""
@@ -212,44 +248,63 @@ class Lane:
             return progress, rows, time.perf_counter() - begin
 
         self.progress, rows, took = interruptible(call)
-        before, self.update = self.update, self._updates(self.progress.position)
+        before, position = self.update, self.progress.position
+        self.update = self._update_at(int(position.epoch), int(position.index))
         done = self.update - before
-        if self.fixed_budget is None and done and budget == self.budget:
-            wanted = int(self.budget * CALL_SECONDS / max(took, 1e-6))
-            self.budget = max(1, min(wanted, self.budget * 8, 2**30))
-        count = int(rows.count)
+        if done and budget == self.budget:
+            self._adapt(budget, took)
         evaluations = []
-        epochs, indices = np.asarray(rows.epoch)[:count], np.asarray(rows.index)[:count]
-        running, values = np.asarray(rows.running)[:count], np.asarray(rows.values)[:count]
-        for epoch, index, active, figures in zip(epochs, indices, running, values, strict=True):
+        filled_rows = [np.asarray(column)[: int(rows.count)] for column in rows[1:]]
+        for epoch, index, active, figures in zip(*filled_rows, strict=True):
             update = self._update_at(int(epoch), int(index))
             seconds = self.seconds + took * ((update - before) / done if done else 1.0)
-            evaluations.append(Evaluation(update, int(epoch), int(index), seconds, active, figures))
+            evaluations.append(Evaluation(update, seconds, active, figures))
         self.seconds += took
         return evaluations
-
-    def finish(self) -> list[Evaluation]:
-        """End: a last evaluation, unless there was one after the last update."""
-        if self.update == 0 or self.progress.position.seen > 0:
-            position = self.progress.position._replace(due=np.bool_(True))
-            self.progress = Progress(position, self.progress.repeats)
-            return self.advance(0)
-        return []
-
-    def keep(self) -> Kept:
-        """An immutable snapshot to continue from."""
-        return kept(self.progress, self.update, self.seconds)
-
-    ended = ""
-    """Samples in memory are never exhausted."""
-
-    def close(self) -> None:
-        """Nothing to release."""
 
     def _update_at(self, epoch: int, index: int) -> int:
         if epoch >= self.plan.epochs:
             return self.plan.updates
         return self.plan.first_update(epoch) + index
 
-    def _updates(self, position: Position) -> int:
-        return self._update_at(int(position.epoch), int(position.index))
+
+def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
+    """The function (repeats, parts, units) -> (figures, outputs) of all repeats.
+
+    Figures (repeats, columns but the first) have NaN for the metrics of the host, which need the outputs of
+    each part, (repeats, n, ...). `shared` is whether all repeats share the samples.
+    """
+    packed = packing(spec, shapes.params)
+
+    def measure(repeat: Repeat, parts: tuple[Part, ...], units: jax.Array) -> Any:
+        variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
+        found = [figures_of_part(spec, variables, part, units) for part in parts]
+        return jnp.stack([figure for figures, _ in found for figure in figures]), [one for _, one in found]
+
+    return over_repeats(spec.repeats, measure, (0, None if shared else 0, 0))
+
+
+def filled(
+    spec: Spec,
+    figures: NDArray[np.float32],
+    outputs: Sequence[NDArray[Any]],
+    targets: Mapping[str, Sequence[NDArray[Any]]],
+    restore: Sequence[Restore],
+    status: NDArray[np.int32],
+) -> NDArray[np.float32]:
+    """Fill in the host's metrics in the figures and outputs of running repeats, as `measuring` gives them.
+
+    `targets` are of each part for each repeat; `restore` and `status` of each repeat.
+    """
+    figures = np.array(figures)
+    for row in map(int, np.flatnonzero(status == RUNNING)):
+        for number, name in enumerate(spec.parts):
+            first = number * (len(spec.metrics) + 1) + 1
+            true = restore[row](name, targets[name][row])
+            predicted = np.asarray(outputs[number][row], np.float64)
+            if true.dtype.kind == "f" and predicted.size == true.size:
+                predicted = restore[row](name, predicted.reshape(true.shape))
+            for place, metric in enumerate(spec.metrics, start=first):
+                if metric.host:
+                    figures[row, place] = evaluated(metric, predicted, true, spec.classes)
+    return figures

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 
@@ -27,23 +27,6 @@ SMALL = 256
 
 SAFE = 20.0
 """How many times the estimate from a small batch must fit to be sufficient."""
-
-
-def bytes_needed(lane: Lane) -> int:
-    """Memory of a lane's program while it runs: arguments, results and temporaries.
-
-    Results that take the place of arguments (the donated parameters) count once. 0 if the backend does not
-    report it.
-    """
-    stats = _stats(lane)
-    if stats is None:
-        return 0
-    return int(
-        stats.argument_size_in_bytes
-        + stats.output_size_in_bytes
-        - stats.alias_size_in_bytes
-        + stats.temp_size_in_bytes
-    )
 
 
 def bytes_available() -> int:
@@ -72,11 +55,7 @@ def device_memory() -> int | None:
 
 
 def state_bytes(variables: Variables, optimizer: Optimizer) -> int:
-    """Bytes of the state of one repeat and of its gradient.
-
-    Args:
-        variables: of the model, or their shapes.
-        optimizer: their optimizer.
+    """Bytes of the state of one repeat and of its gradient, from variables or their shapes.
 
     >>> import jax.numpy as jnp
     >>> state_bytes(Variables(jnp.zeros(100), ()), Optimizer("adam", elementwise=True, learning_rate=0.1))
@@ -87,12 +66,25 @@ def state_bytes(variables: Variables, optimizer: Optimizer) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(trees))
 
 
-def fits(lane: Lane, share: float = SHARE) -> bool:
-    """Whether a lane fits in a share of the free memory.
+def besides(lane: Lane) -> int:
+    """Memory of a lane's program besides its arguments, which are already on the device.
 
-    Its samples and parameters are already on the device, so only temporaries and results count.
+    Results that take the place of arguments (the donated parameters) do not count. 0 if the backend does not
+    report it.
     """
-    return besides(lane) <= share * bytes_available()
+    try:
+        stats = lane._call.memory_analysis()
+    except NotImplementedError:
+        stats = None
+    if stats is None:
+        return 0
+    results = stats.output_size_in_bytes - stats.alias_size_in_bytes
+    return int(results + stats.temp_size_in_bytes)
+
+
+def fits(lane: Lane) -> bool:
+    """Whether a lane fits in the free memory."""
+    return besides(lane) <= SHARE * bytes_available()
 
 
 def largest(need: Callable[[int], int], most: int, free: float) -> int | None:
@@ -127,20 +119,6 @@ def largest(need: Callable[[int], int], most: int, free: float) -> int | None:
         else:
             low, needed = between, found
     return low
-
-
-def _stats(lane: Lane) -> Any:
-    """The compiler's memory statistics of a lane's program; None if there are none."""
-    try:
-        return lane._call.memory_analysis()
-    except NotImplementedError:
-        return None
-
-
-def besides(lane: Lane) -> int:
-    """Memory of a lane without its arguments, which are already on the device."""
-    stats = _stats(lane)
-    return 0 if stats is None else bytes_needed(lane) - int(stats.argument_size_in_bytes)
 
 
 def bytes_said(count: float) -> str:

@@ -53,8 +53,7 @@ class DeviceMesh:
     def _laid(self, arrays: Tree, parts: PartitionSpec) -> Tree:
         if self.size == 1:
             return arrays
-        laid: Tree = jax.lax.with_sharding_constraint(arrays, NamedSharding(self._mesh, parts))
-        return laid
+        return jax.lax.with_sharding_constraint(arrays, NamedSharding(self._mesh, parts))
 
     @property
     def local(self) -> bool:
@@ -82,18 +81,15 @@ class DeviceMesh:
             ]
             return jax.make_array_from_single_device_arrays(shape, NamedSharding(self._mesh, parts), pieces)
 
-        placed: Tree = jax.tree.map(assemble, arrays)
-        return placed
+        return jax.tree.map(assemble, arrays)
 
     def put(self, arrays: Tree) -> Tree:
         """Replicate arrays over the mesh, outside of a program."""
         where = self.replicated
         if where is not None and not self.local:
             # `jax.device_put` would compare them over all processes, and takes no keys.
-            spread: Tree = jax.tree.map(lambda leaf: _spread(leaf, where), arrays)
-            return spread
-        placed: Tree = jax.device_put(arrays, where)
-        return placed
+            return jax.tree.map(lambda leaf: _spread(leaf, where), arrays)
+        return jax.device_put(arrays, where)
 
     def shaped(self, leaf: Any) -> jax.ShapeDtypeStruct:
         """Shape, dtype and sharding of an array, to compile for."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -32,10 +33,7 @@ class _Named:
     """The optimizer's own weight decay options; without any, decay is added to the update."""
 
 
-def _schedule_free_adam(rate: Any, weight_decay: float = 0.0, **rest: Any) -> Any:
-    return optax.contrib.schedule_free_adamw(rate, weight_decay=weight_decay, **rest)
-
-
+_schedule_free_adamw = optax.contrib.schedule_free_adamw
 _DECAY = ("weight_decay",)
 OPTIMIZERS: dict[str, _Named] = {
     "sgd": _Named(optax.sgd, 0.01, elementwise=True, lazy=True),
@@ -44,12 +42,7 @@ OPTIMIZERS: dict[str, _Named] = {
         lambda rate, momentum=0.9: optax.sgd(rate, momentum=momentum, nesterov=True), 0.01, elementwise=True
     ),
     "adam": _Named(optax.adam, 1e-3, elementwise=True),
-    "adamw": _Named(
-        lambda rate, weight_decay=0.01, **rest: optax.adamw(rate, weight_decay=weight_decay, **rest),
-        1e-3,
-        elementwise=True,
-        decays=_DECAY,
-    ),
+    "adamw": _Named(partial(optax.adamw, weight_decay=0.01), 1e-3, elementwise=True, decays=_DECAY),
     "nadam": _Named(optax.nadam, 1e-3, elementwise=True),
     "amsgrad": _Named(optax.amsgrad, 1e-3, elementwise=True),
     "radam": _Named(optax.radam, 1e-3, elementwise=True),
@@ -63,12 +56,11 @@ OPTIMIZERS: dict[str, _Named] = {
     "lamb": _Named(optax.lamb, 1e-3, decays=_DECAY),
     "lars": _Named(optax.lars, 1e-2, decays=_DECAY),
     "muon": _Named(optax.contrib.muon, 1e-2, decays=("weight_decay", "adam_weight_decay")),
-    "schedule_free_adam": _Named(_schedule_free_adam, 2.5e-3, elementwise=True, decays=_DECAY),
+    "schedule_free_adam": _Named(
+        partial(_schedule_free_adamw, weight_decay=0.0), 2.5e-3, elementwise=True, decays=_DECAY
+    ),
     "schedule_free_adamw": _Named(
-        lambda rate, weight_decay=0.01, **rest: _schedule_free_adam(rate, weight_decay, **rest),
-        2.5e-3,
-        elementwise=True,
-        decays=_DECAY,
+        partial(_schedule_free_adamw, weight_decay=0.01), 2.5e-3, elementwise=True, decays=_DECAY
     ),
     "schedule_free_sgd": _Named(optax.contrib.schedule_free_sgd, 0.1, elementwise=True, decays=_DECAY),
 }
@@ -141,21 +133,16 @@ def optimizer_for(
             "changes, or an Optax object built with it."
         )
     if isinstance(optimizer, optax.GradientTransformation):
-        if learning_rate is not None:
-            raise Refusal(
-                f"`learning_rate={learning_rate:g}` has no effect on an Optax object, which has its own; "
-                "leave it out, or name the optimizer."
-            )
-        if options:
-            raise Refusal(
-                f"optimizer_options ({', '.join(options)}) have no effect on an Optax object, which has its "
-                "own; leave them out, or name the optimizer."
-            )
-        if weight_decay is not None:
-            raise Refusal(
-                f"`weight_decay={weight_decay:g}` has no effect on an Optax object, which has its own; leave "
-                "it out, or name the optimizer."
-            )
+        for what, it, given in (
+            (f"`learning_rate={learning_rate or 0:g}` has", "it", learning_rate is not None),
+            (f"optimizer_options ({', '.join(options or ())}) have", "them", options),
+            (f"`weight_decay={weight_decay or 0:g}` has", "it", weight_decay is not None),
+        ):
+            if given:
+                raise Refusal(
+                    f"{what} no effect on an Optax object, which has its own; leave {it} out, or name the "
+                    "optimizer."
+                )
         return Optimizer("optax", given=optimizer)
     if not isinstance(optimizer, str):
         raise Refusal(f"`optimizer` must be a name or an Optax object; got {type(optimizer).__name__}.")

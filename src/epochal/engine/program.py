@@ -7,6 +7,7 @@ equally sized batches. Where a call ends has no influence on what is computed.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from jax import lax
 from epochal.engine.evaluate import judge
 from epochal.engine.spec import Spec
 from epochal.engine.state import RUNNING, Limits, Part, Position, Progress, Repeat, Rows, Seeds
-from epochal.engine.update import Packing, packing, update
+from epochal.engine.update import packing, update
 from epochal.models import PyTree, Variables
 
 PLACES = 1024
@@ -69,13 +70,10 @@ def build(
 ) -> Callable[[Progress, Seeds, tuple[Part, ...], Limits], tuple[Progress, Rows]]:
     """The function of one call: (progress, seeds, parts, limits) -> (progress, rows).
 
-    Args:
-        spec: what is compiled in.
-        shapes: the shapes of the model's variables (`template`).
-        shared: whether all repeats share the samples, so that parts have no axis of repeats.
+    `shared` is whether all repeats share the samples, so that parts have no axis of repeats.
     """
     layout, repeats = spec.layout, spec.repeats
-    packed: Packing = packing(spec, shapes.params)
+    packed = packing(spec, shapes.params)
     of_part = None if shared else 0
     step = update(spec, packed)
 
@@ -86,13 +84,7 @@ def build(
         return step(repeat, train, seeds.noise, position.epoch, index, seeds.rates, count, samples)
 
     update_all = over_repeats(repeats, one_update, (0, 0, of_part, 0, None, None))
-    judge_all = over_repeats(
-        repeats,
-        lambda repeat, parts, units, position, epoch: judge(
-            spec, packed, repeat, parts, units, position, epoch
-        ),
-        (0, of_part, 0, None, None),
-    )
+    judge_all = over_repeats(repeats, functools.partial(judge, spec, packed), (0, of_part, 0, None, None))
     order_all = over_repeats(
         repeats,
         lambda words, epoch, arrays: layout.order.table(
@@ -142,8 +134,7 @@ def build(
                 first: int = first,
             ) -> Repeat:
                 samples = lax.dynamic_slice_in_dim(order, begin + (index - first) * size, size, axis=1)
-                moved: Repeat = update_all(repeat, seeds, train, samples, position, index)
-                return moved
+                return update_all(repeat, seeds, train, samples, position, index)
 
             low, high = position.index, stop
             if not layout.carry:

@@ -22,11 +22,7 @@ EMPTY = -1
 
 
 def slots(pieces: Sequence[tuple[int, int]], devices: int) -> NDArray[np.int64]:
-    """The batch position of each slot of each device, (devices, slots).
-
-    Args:
-        pieces: (count, size) of the parts of the batch, in order (`engine.gradient.pieces`).
-        devices: in the mesh.
+    """The batch position of each slot of each device, (devices, slots); see `engine.gradient.pieces`.
 
     >>> slots([(1, 10)], 4)
     array([[ 0,  1,  2],
@@ -62,21 +58,14 @@ class ShardedBatch:
     """Number of samples."""
 
     def piece(self, number: jax.Array | int, size: int, most: int) -> Part:
-        """The samples of a piece, (size, ...), in their order.
-
-        Args:
-            number: of the piece.
-            size: of the piece.
-            most: the size of those before it.
-        """
+        """The samples of a piece, (size, ...), in their order; those before it have the size `most`."""
 
         def of(leaf: jax.Array) -> jax.Array:
             devices, width = leaf.shape[0], _width(size, leaf.shape[0])
             own = lax.dynamic_slice_in_dim(leaf, number * _width(most, devices), width, axis=1)
             return own.reshape(devices * width, *leaf.shape[2:])[:size]
 
-        found: Part = jax.tree.map(of, self.part)
-        return found
+        return jax.tree.map(of, self.part)
 
     def whole(self) -> Part:
         """All samples, which were sharded as one piece."""

@@ -104,7 +104,10 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
             repeat = repeat._replace(params=params, optimizer=optimizer)
             return _counted(repeat, loss * size, alive, finite, index)
         (loss, model), found = gradient_of(params, state, part, samples, key)
-        taken = _noisy(spec, _clipped(spec, packed.pack(found)), packed, key, count)
+        taken = packed.pack(found)
+        if spec.clip_norm is not None:  # Pascanu et al. 2013
+            taken, _ = optax.clip_by_global_norm(spec.clip_norm).update(taken, optax.EmptyState())
+        taken = _noisy(spec, taken, packed, key, count)
         change, optimizer = transformation.update(taken, repeat.optimizer, repeat.params)
         moved = optax.apply_updates(repeat.params, change)
 
@@ -130,14 +133,6 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
     return step
 
 
-def _clipped(spec: Spec, found: PyTree) -> PyTree:
-    """The gradient, clipped to the norm limit (Pascanu et al. 2013)."""
-    if spec.clip_norm is None:
-        return found
-    clipped: PyTree = optax.clip_by_global_norm(spec.clip_norm).update(found, optax.EmptyState())[0]
-    return clipped
-
-
 def _noisy(spec: Spec, found: PyTree, packed: Packing, key: jax.Array, count: jax.Array) -> PyTree:
     """The gradient with normal noise of variance gradient_noise / (1 + t)^0.55 (Neelakantan et al. 2015).
 
@@ -156,7 +151,6 @@ def _noisy(spec: Spec, found: PyTree, packed: Packing, key: jax.Array, count: ja
 
 
 def _unweighted(part: Part | ShardedBatch) -> Part | ShardedBatch:
-    """The samples without their weights."""
     if isinstance(part, ShardedBatch):
         return replace(part, part=part.part._replace(weights=None))
     return part._replace(weights=None)

@@ -98,14 +98,11 @@ def size(word: str) -> Kind:
     ('full', 32)
     """
     words = f'a whole number, at least 1, or "{word}"'
-
-    def check(value: Any) -> Any:
-        return word if isinstance(value, str) and value == word else _checked_whole(value, words, 1)
-
-    def read(text: str) -> Any:
-        return word if text.strip().lower() == word else _read_whole(text, words)
-
-    return Kind(check, read, (word,))
+    return Kind(
+        lambda value: word if isinstance(value, str) and value == word else _checked_whole(value, words, 1),
+        lambda text: word if text.strip().lower() == word else _read_whole(text, words),
+        (word,),
+    )
 
 
 def bounded(words: str, holds: Callable[[float], bool] = lambda number: True) -> Kind:
@@ -113,11 +110,8 @@ def bounded(words: str, holds: Callable[[float], bool] = lambda number: True) ->
 
     def check(value: Any) -> Any:
         value = plain_number(value)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not (math.isfinite(value) and holds(value))
-        ):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number and math.isfinite(value) and holds(value)):
             raise Wrong(f"must be {words}; got {value!r}")
         return value
 
@@ -188,11 +182,9 @@ def number_or_path(value: str) -> Any:
 def _read_pairs(texts: Sequence[str]) -> dict[str, float]:
     pairs = {}
     for text in texts:
-        name, separator, value = text.partition("=")
+        name, _, value = (part.strip() for part in text.partition("="))
         try:
-            if not separator or not name.strip():
-                raise ValueError
-            pairs[name.strip()] = float(value)
+            pairs[name] = float(value if name else "")
         except ValueError:
             raise Refusal(f'an option is name=number, such as weight_decay=0.01; got "{text}".') from None
     return pairs
@@ -219,11 +211,6 @@ def rhythm(value: int | str) -> tuple[int, str]:
             f'"100 updates"; got {value!r}'
         )
     return int(match[1]), "updates" if (match[2] or "").startswith("update") else "epochs"
-
-
-def _checked_rhythm(value: Any) -> Any:
-    rhythm(value)
-    return value
 
 
 THRESHOLDS = ("f1", "balanced_accuracy", "youden")
@@ -254,10 +241,6 @@ NOT_NEGATIVE = bounded("at least 0 and finite", lambda number: number >= 0)
 POSITIVE = bounded("greater than 0 and finite", lambda number: number > 0)
 SHARE = bounded("at least 0 and less than 1", lambda number: 0 <= number < 1)
 HELD_OUT = Kind(plain_number, number_or_path)
-RHYTHM = Kind(_checked_rhythm)
+RHYTHM = Kind(lambda value: rhythm(value) and value)
 THRESHOLD = Kind(_checked_threshold, number_or_path, THRESHOLDS)
-WEIGHTS = Kind(
-    lambda value: value,
-    lambda text: _read_pairs(text.split(",")) if "=" in text else text,
-    ("balanced",),
-)
+WEIGHTS = Kind(ANY.check, lambda text: _read_pairs(text.split(",")) if "=" in text else text, ("balanced",))

@@ -242,7 +242,7 @@ class Settings:
         0, whole(0, "a whole number of rows"), "Left out before each cut of a chronological split.", "ROWS",
         section="Time series")
     metrics: Any = declare(
-        None, Kind(lambda value: value, names_in),
+        None, Kind(ANY.check, names_in),
         "Of the curves, such as accuracy,roc_auc,sklearn:jaccard.", "NAMES", section="Evaluation",
         about="what is evaluated along the curve, by name; the task's usual ones by default. A scorer of "
         "scikit-learn goes by \"sklearn:roc_auc\" or as an object; a function of one's own, (outputs, "

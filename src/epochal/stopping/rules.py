@@ -10,7 +10,7 @@ repeat stops on its own without the host; the same rule applied to a finished cu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -41,8 +41,17 @@ class _Best(NamedTuple):
     now: jax.Array
 
 
+class _OnMonitor(Rule):
+    """A rule on one column."""
+
+    monitor: str
+
+    def columns(self) -> tuple[str, ...]:
+        return (self.monitor,)
+
+
 @dataclass(frozen=True)
-class Patience:
+class Patience(_OnMonitor):
     """Stop when the best value is `epochs` epochs old.
 
     Args:
@@ -63,11 +72,9 @@ class Patience:
         _positive("`min_epochs`", self.min_epochs, strict=False)
 
     def init(self) -> _Best:
-        """No state yet."""
         return _Best(jnp.float32(jnp.inf), jnp.float32(0), jnp.float32(0))
 
     def step(self, state: _Best, seen: Observation) -> tuple[_Best, jax.Array]:
-        """Update the best value and its epoch."""
         value = seen.columns[self.monitor] * (-1 if higher_is_better(self.monitor) else 1)
         better = value < state.value - self.min_change
         state = _Best(
@@ -76,21 +83,15 @@ class Patience:
         return state, (seen.epoch - state.epoch >= self.epochs) & (seen.epoch >= self.min_epochs)
 
     def reason(self, state: _Best) -> str:
-        """Epochs without improvement."""
         since = float(state.now) - float(state.epoch)
         return f"no improvement of {self.monitor} for {since:g} epochs (best at epoch {float(state.epoch):g})"
 
     def describe(self) -> str:
-        """The rule in words."""
         return f"no improvement of {self.monitor} for {self.epochs:g} epochs"
-
-    def columns(self) -> tuple[str, ...]:
-        """The watched column."""
-        return (self.monitor,)
 
 
 @dataclass(frozen=True)
-class Target:
+class Target(_OnMonitor):
     """Stop when a column reaches a value."""
 
     value: float
@@ -101,26 +102,18 @@ class Target:
             raise Refusal(f"the target value must be finite; got {self.value}.")
 
     def init(self) -> jax.Array:
-        """No state yet."""
         return jnp.float32(0)
 
     def step(self, state: jax.Array, seen: Observation) -> tuple[jax.Array, jax.Array]:
-        """Compare with the target."""
         value = seen.columns[self.monitor]
         reached = value >= self.value if higher_is_better(self.monitor) else value <= self.value
         return value.astype(jnp.float32), reached
 
     def reason(self, state: jax.Array) -> str:
-        """The value reached."""
         return f"{self.monitor} reached {float(state):.4g} (target {self.value:g})"
 
     def describe(self) -> str:
-        """The rule in words."""
         return f"{self.monitor} at {'least' if higher_is_better(self.monitor) else 'most'} {self.value:g}"
-
-    def columns(self) -> tuple[str, ...]:
-        """The watched column."""
-        return (self.monitor,)
 
 
 class _Optimum(NamedTuple):
@@ -130,16 +123,29 @@ class _Optimum(NamedTuple):
     seen: jax.Array
 
 
-def _optimum(state: _Optimum, seen: Observation) -> _Optimum:
-    validation, training = seen.columns["validation.loss"], seen.columns["train.running_loss"]
-    least = jnp.minimum(state.least, validation)
-    history = jnp.where(jnp.isnan(training), state.history, jnp.roll(state.history, -1).at[-1].set(training))
-    count = state.seen + jnp.where(jnp.isnan(training), 0, 1)
-    return _Optimum(least, 100 * (validation / least - 1), history, count)
+class _OnGeneralization(Rule):
+    """A rule on Prechelt's generalization loss and the last training losses."""
+
+    alpha: float
+    strip: int = 1
+
+    def init(self) -> _Optimum:
+        return _Optimum(jnp.float32(jnp.inf), jnp.float32(0), jnp.zeros(self.strip), jnp.int32(0))
+
+    def columns(self) -> tuple[str, ...]:
+        return ("validation.loss", "train.running_loss")
+
+    def _seen(self, state: _Optimum, seen: Observation) -> _Optimum:
+        validation, training = (seen.columns[name] for name in self.columns())
+        least = jnp.minimum(state.least, validation)
+        unknown = jnp.isnan(training)
+        history = jnp.where(unknown, state.history, jnp.roll(state.history, -1).at[-1].set(training))
+        count = state.seen + jnp.where(unknown, 0, 1)
+        return _Optimum(least, 100 * (validation / least - 1), history, count)
 
 
 @dataclass(frozen=True)
-class GeneralizationLoss:
+class GeneralizationLoss(_OnGeneralization):
     """Prechelt's GL: stop when 100 (E_va / E_opt - 1) exceeds `alpha` (Prechelt 1998, section 2).
 
     E_va is the validation loss, E_opt the least so far.
@@ -150,31 +156,19 @@ class GeneralizationLoss:
     def __post_init__(self) -> None:
         _positive("GL", self.alpha)
 
-    def init(self) -> _Optimum:
-        """No state yet."""
-        infinite = jnp.float32(jnp.inf)
-        return _Optimum(infinite, jnp.float32(0), jnp.zeros(1), jnp.int32(0))
-
     def step(self, state: _Optimum, seen: Observation) -> tuple[_Optimum, jax.Array]:
-        """Compare with the least loss so far."""
-        state = _optimum(state, seen)
+        state = self._seen(state, seen)
         return state, state.loss > self.alpha
 
     def reason(self, state: _Optimum) -> str:
-        """The distance to the least loss."""
         return f"the validation loss is {float(state.loss):.3g} % above its least (GL {self.alpha:g})"
 
     def describe(self) -> str:
-        """The rule in words."""
         return f"validation loss {self.alpha:g} % above its least (Prechelt's GL)"
-
-    def columns(self) -> tuple[str, ...]:
-        """What is read."""
-        return ("validation.loss", "train.running_loss")
 
 
 @dataclass(frozen=True)
-class Productivity:
+class Productivity(_OnGeneralization):
     """Prechelt's PQ: stop when GL / P_k exceeds `alpha` (Prechelt 1998, section 2).
 
     P_k = 1000 (mean / min of the training loss over the last `strip` evaluations - 1) is the progress that
@@ -188,33 +182,21 @@ class Productivity:
         _positive("PQ", self.alpha)
         _whole("strip", self.strip, 2)
 
-    def init(self) -> _Optimum:
-        """No state yet."""
-        infinite = jnp.float32(jnp.inf)
-        return _Optimum(infinite, jnp.float32(0), jnp.zeros(self.strip), jnp.int32(0))
-
     def _quotient(self, state: _Optimum) -> Any:
         progress = 1000 * (state.history.mean() / state.history.min() - 1)
         return state.loss / jnp.maximum(progress, 1e-12)
 
     def step(self, state: _Optimum, seen: Observation) -> tuple[_Optimum, jax.Array]:
-        """Compare at the end of each strip."""
-        state = _optimum(state, seen)
+        state = self._seen(state, seen)
         end = (state.seen >= self.strip) & (state.seen % self.strip == 0)
         return state, end & (self._quotient(state) > self.alpha)
 
     def reason(self, state: _Optimum) -> str:
-        """The quotient."""
         quotient = float(self._quotient(state))
         return f"generalization loss outweighs training progress {quotient:.3g} to 1 (PQ {self.alpha:g})"
 
     def describe(self) -> str:
-        """The rule in words."""
         return f"generalization loss over training progress above {self.alpha:g} (Prechelt's PQ)"
-
-    def columns(self) -> tuple[str, ...]:
-        """What is read."""
-        return ("validation.loss", "train.running_loss")
 
 
 class _Strips(NamedTuple):
@@ -224,7 +206,7 @@ class _Strips(NamedTuple):
 
 
 @dataclass(frozen=True)
-class RisingStrips:
+class RisingStrips(Rule):
     """Prechelt's UP: stop when the validation loss rose over `strips` successive strips.
 
     A strip is `strip` evaluations; its end is compared with the end of the one before (Prechelt 1998,
@@ -239,11 +221,9 @@ class RisingStrips:
         _whole("strip", self.strip, 1)
 
     def init(self) -> _Strips:
-        """No state yet."""
         return _Strips(jnp.float32(jnp.inf), jnp.int32(0), jnp.int32(-1))
 
     def step(self, state: _Strips, seen: Observation) -> tuple[_Strips, jax.Array]:
-        """Compare the ends of two strips; the evaluation before training is in none."""
         loss = seen.columns["validation.loss"]
         count = state.seen + 1
         end = (count > 0) & (count % self.strip == 0)
@@ -251,20 +231,17 @@ class RisingStrips:
         return _Strips(jnp.where(end, loss, state.before), rises, count), end & (rises >= self.strips)
 
     def reason(self, state: _Strips) -> str:
-        """How often it rose."""
         return f"the validation loss rose over {int(state.rises)} successive strips of {self.strip} (UP)"
 
     def describe(self) -> str:
-        """The rule in words."""
         return f"validation loss up over {self.strips} strips of {self.strip} evaluations (Prechelt's UP)"
 
     def columns(self) -> tuple[str, ...]:
-        """What is read."""
         return ("validation.loss",)
 
 
 @dataclass(frozen=True)
-class Budget:
+class Budget(Rule):
     """Stop after a number of seconds of training or of updates, whichever comes first.
 
     Updates are exact. The clock is checked about ten times a second, so two runs may
@@ -283,28 +260,20 @@ class Budget:
             _whole("the budget of updates", self.updates, 1)
 
     def init(self) -> tuple[()]:
-        """The host keeps the budget."""
         return ()
 
     def step(self, state: tuple[()], seen: Observation) -> tuple[tuple[()], jax.Array]:
-        """Continue: the host checks it."""
         return state, jnp.bool_(False)
 
     def reason(self, state: tuple[()]) -> str:
-        """The budget."""
         return f"the budget of {self.describe()} is spent"
 
     def describe(self) -> str:
-        """The budget in words."""
-        parts = []
-        if self.seconds is not None:
-            parts.append(f"{self.seconds:g} seconds")
-        if self.updates is not None:
-            parts.append(f"{self.updates:,} updates")
-        return " or ".join(parts)
+        seconds = None if self.seconds is None else f"{self.seconds:g} seconds"
+        updates = None if self.updates is None else f"{self.updates:,} updates"
+        return " or ".join(filter(None, (seconds, updates)))
 
     def columns(self) -> tuple[str, ...]:
-        """Nothing is read."""
         return ()
 
 
@@ -314,33 +283,28 @@ class _Each(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Joined:
+class Joined(Rule):
     """Rules of which any, or every one, must fire."""
 
     rules: tuple[Any, ...]
-    every: bool = field(default=False)
+    every: bool = False
 
     def init(self) -> _Each:
-        """The states of the rules."""
         return _Each(tuple(rule.init() for rule in self.rules), jnp.zeros(len(self.rules), bool))
 
     def step(self, state: _Each, seen: Observation) -> tuple[_Each, jax.Array]:
-        """The states after an observation, and whether training ends."""
         steps = [rule.step(own, seen) for rule, own in zip(self.rules, state.states, strict=True)]
         fired = jnp.stack([stop for _, stop in steps])
         return _Each(tuple(own for own, _ in steps), fired), fired.all() if self.every else fired.any()
 
     def reason(self, state: _Each) -> str:
-        """Which of the rules fired."""
         joined = zip(self.rules, state.states, state.fired, strict=True)
         return " and ".join(rule.reason(own) for rule, own, fired in joined if bool(fired))
 
     def describe(self) -> str:
-        """The rules in words."""
         return (", and " if self.every else ", or ").join(rule.describe() for rule in self.rules)
 
     def columns(self) -> tuple[str, ...]:
-        """The columns that the rules read."""
         return tuple(dict.fromkeys(column for rule in self.rules for column in rule.columns()))
 
 
@@ -350,10 +314,8 @@ def waited(rule: Any, state: Any) -> bool:
     Not for a reached target, or for a rule on training columns.
     """
     if isinstance(rule, Joined):
-        fired = [bool(one) for one in state.fired]
-        return any(
-            waited(part, own) for part, own, one in zip(rule.rules, state.states, fired, strict=True) if one
-        )
+        joined = zip(rule.rules, state.states, state.fired, strict=True)
+        return any(bool(fired) and waited(part, own) for part, own, fired in joined)
     if isinstance(rule, Patience):
         return rule.monitor.startswith("validation.")
     return isinstance(rule, GeneralizationLoss | Productivity | RisingStrips)
@@ -392,3 +354,14 @@ def without_budgets(rule: Rule) -> Rule:
         left = [part for part in map(without_budgets, rule.rules) if not isinstance(part, Never)]
         return Joined(tuple(left), rule.every) if len(left) > 1 else left[0] if left else Never()
     return rule
+
+
+RULES = {
+    "patience": Patience,
+    "target": Target,
+    "generalization_loss": GeneralizationLoss,
+    "productivity": Productivity,
+    "rising_strips": RisingStrips,
+    "budget": Budget,
+}
+"""The rules by their names in files."""

@@ -1,7 +1,4 @@
-"""Agreement between processes that train together: same training, same calls.
-
-Every process makes the same calls of the same programs; otherwise all would wait forever.
-"""
+"""Agreement between processes that train together: same training, same calls, or all would wait forever."""
 
 from __future__ import annotations
 
@@ -35,25 +32,25 @@ class Call(NamedTuple):
 
 def agreed_call(wish: Call) -> Call:
     """The call that all processes make: that of process 0, or none if any wants to stop."""
-    return Call(*together().decide("a call", wish, _call_of))
 
+    def rule(wishes: Sequence[Sequence[Any]]) -> Call:
+        calls = [Call(*wish) for wish in wishes]
+        first = next((call for call in calls if call.reason == INTERRUPTED), calls[0])
+        return first._replace(updates=calls[0].updates)
 
-def _call_of(wishes: Sequence[Sequence[Any]]) -> Call:
-    calls = [Call(*wish) for wish in wishes]
-    first = next((call for call in calls if call.reason == INTERRUPTED), calls[0])
-    return first._replace(updates=calls[0].updates)
+    return Call(*together().decide("a call", wish, rule))
 
 
 def same_micro_batch(prepared: Prepared) -> Prepared:
     """With a micro-batch that fits into the memory of every process, if it is chosen automatically."""
     if prepared.settings.micro_batch != "auto":
         return prepared
-    asked = together().decide("the micro-batch", prepared.spec.micro_batch, _smallest)
-    return replace(prepared, spec=replace(prepared.spec, micro_batch=asked))
 
+    def smallest(sizes: Sequence[int | None]) -> int | None:
+        return min((size for size in sizes if size is not None), default=None)
 
-def _smallest(sizes: Sequence[int | None]) -> int | None:
-    return min((size for size in sizes if size is not None), default=None)
+    size = together().decide("the micro-batch", prepared.spec.micro_batch, smallest)
+    return replace(prepared, spec=replace(prepared.spec, micro_batch=size))
 
 
 def begun(
@@ -61,14 +58,7 @@ def begun(
 ) -> Found | None:
     """Check that all processes train the same, then run `begin` in process 0; None in others.
 
-    Args:
-        prepared: the training.
-        begin: runs in process 0 only.
-        folder: the run folder, if there is one.
-        updates: of the checkpoint to resume from.
-
-    Raises:
-        Refusal: they do not, or process 0 refuses.
+    `updates` is of the checkpoint to resume from. All refuse if they differ, or if process 0 refuses.
     """
     others, found = together(), list[Found]()
     if others.alone:
@@ -83,22 +73,17 @@ def begun(
             _check_same(wishes[0], other, index)
         found.append(begin())
 
-    wish = {"identity": identity(prepared), "until": _until(prepared), "updates": updates}
-    others.decide("what is trained", wish, rule)
-    return found[0] if found else None
-
-
-def _until(prepared: Prepared) -> dict[str, Any]:
-    """The length of the training, which is not part of its identity."""
-    return {
+    until = {
         "epochs": prepared.plan.epochs,
         "devices": prepared.settings.devices,
         "budgets": ", ".join(one.describe() for one in prepared.budgets),
     }
+    wish = {"identity": identity(prepared), "until": until, "updates": updates}
+    others.decide("what is trained", wish, rule)
+    return found[0] if found else None
 
 
 def _check_same(first: Mapping[str, Any], other: Mapping[str, Any], index: int) -> None:
-    """Refuse differences to the training of process 0."""
     differing = differences(first["identity"], other["identity"])
     differing += [
         f"{name}: {value} then, {other['until'].get(name)} now"

@@ -37,13 +37,9 @@ MOST_ROWS = 10_000
 def constant_figures(
     prepared: Prepared, repeat: int, names: Collection[str] | None = None, *, on: str = "validation"
 ) -> dict[str, float]:
-    """The baseline on all samples of a part in a repeat, by loss and metric.
-
-    Only known ones (`constant_functions`).
-    """
-    values = {
-        name: of(slice(None)) for name, of in constant_functions(prepared, repeat, names, on=on).items()
-    }
+    """The baseline on all samples of a part in a repeat, by loss and metric (`constant_functions`)."""
+    functions = constant_functions(prepared, repeat, names, on=on)
+    values = {name: of(slice(None)) for name, of in functions.items()}
     return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
@@ -58,14 +54,8 @@ def constant_functions(
     on the training samples, among those, quantiles of the targets, and each class. A constant has
     no ranks, so its ROC AUC is 0.5.
 
-    Args:
-        prepared: the training.
-        repeat: of the split.
-        names: the metrics, or "loss", all by default.
-        on: the part; constants are always chosen on the training samples.
-
-    Returns:
-        By loss and metric; without functions that fail on constant outputs.
+    `names` are metrics, or "loss", all by default; those that fail on constant outputs are left out. `on` is
+    the part; constants are always chosen on the training samples.
     """
     wanted = {"loss", *(metric.name for metric in prepared.spec.metrics)}
     wanted = wanted if names is None else wanted & set(names)
@@ -122,19 +112,14 @@ def best_constant(prepared: Prepared, repeat: int, starts: Sequence[Floats]) -> 
 
 
 @functools.lru_cache(maxsize=16)
-def _mean_loss(loss: Loss) -> Callable[..., jax.Array]:
-    """The compiled function (constant, targets, weights) -> the weighted mean loss of the constant output."""
+def _mean_loss_and_slope(loss: Loss) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    """The compiled (constant, targets, weights) -> (weighted mean loss of the constant output, gradient)."""
 
     def mean(constant: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.Array:
         outputs = jnp.broadcast_to(constant, (targets.shape[0], *constant.shape))
         return (loss(outputs, targets) * weights).sum() / weights.sum()
 
-    return jax.jit(mean)
-
-
-@functools.lru_cache(maxsize=16)
-def _mean_loss_and_slope(loss: Loss) -> Callable[..., tuple[jax.Array, jax.Array]]:
-    return jax.jit(jax.value_and_grad(_mean_loss(loss)))
+    return jax.jit(jax.value_and_grad(mean))
 
 
 def _ones(targets: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -24,13 +25,14 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
     settings, spec, optimizer = prepared.settings, prepared.spec, prepared.spec.optimizer
     every, unit = settings.evaluation
     described = getattr(prepared.model, "to_dict", None)
+    schedule = prepared.plan.batch_schedule
+    own_values = getattr(settings.order, "values", None) is not None
+    better = {True: "higher is better", False: "lower is better", None: ""}
     return {
         "model": described() if described else {"kind": type(prepared.model).__name__},
         **{name: getattr(settings, name) for name in DECLARED},
         "batch_size": int(prepared.plan.batch_size),
-        "batch_schedule": None
-        if prepared.plan.batch_schedule is None
-        else prepared.plan.batch_schedule.to_dict(),
+        "batch_schedule": schedule and schedule.to_dict(),
         "micro_batch": spec.micro_batch,
         "optimizer": optimizer.name,
         "optimizer_options": dict(optimizer.options),
@@ -38,18 +40,12 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "schedule": spec.schedule.describe(),
         "loss": prepared.loss_name,
         "metrics": [metric.name for metric in spec.metrics],
-        "own_metrics": {
-            metric.name: {True: "higher is better", False: "lower is better", None: ""}[
-                metric.greater_is_better
-            ]
-            for metric in spec.metrics
-            if metric.own
-        },
+        "own_metrics": {one.name: better[one.greater_is_better] for one in spec.metrics if one.own},
         "monitor": spec.monitor,
         "stop": prepared.rule.describe(),
         "order": prepared.order.name,
         "order_options": prepared.order.options,
-        "order_by": _order_by(prepared),
+        "order_by": "given" if own_values else prepared.order.needs or None,
         "vary": list(settings.vary),
         "validation": _held_out(settings.validation, prepared.validation),
         "test": _held_out(settings.test, prepared.test),
@@ -68,7 +64,6 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
 
 
 def _initial(given: Any) -> Any:
-    """The origin of the initial parameters as JSON."""
     if given is None or isinstance(given, Variables):
         return "drawn" if given is None else "given"
     if not isinstance(given, Initial):
@@ -77,17 +72,11 @@ def _initial(given: Any) -> Any:
     return {"path": str(given.path)} | {name: value for name, value in named.items() if value}
 
 
-def _order_by(prepared: Prepared) -> str | None:
-    """What the order depends on: "classes", "weights" or "groups" of the data, or "given" values."""
-    given = getattr(prepared.settings.order, "values", None) is not None
-    return "given" if given else prepared.order.needs or None
-
-
-def _held_out(asked: Any, own: Dataset | None) -> Any:
-    if own is None and not isinstance(asked, int | float):
+def _held_out(share: Any, own: Dataset | None) -> Any:
+    if own is None and not isinstance(share, int | float):
         return 0.0  # all rows of the given data had labels unseen in training
     if own is None:
-        return float(asked) if not isinstance(asked, int) else asked
+        return share
     return {"source": own.source, "samples": own.samples, "fingerprint": own.fingerprint}
 
 
@@ -150,10 +139,8 @@ def conditions(lanes: Lanes | None = None, deterministic: bool = False) -> dict[
     device = jax.local_devices()[0]
     versions = {}
     for package in ("epochal", "jax", "jaxlib", "optax", "numpy", "flax"):
-        try:
+        with suppress(PackageNotFoundError):
             versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": device_name(device.platform, device.device_kind),

@@ -71,14 +71,14 @@ def _without_samples(plan: Any) -> Any:
 
 
 def _plainly(name: str, then: Any, now: Any) -> list[str]:
-    return [f"{shown(name)}: {_said(then)} then, {_said(now)} now"]
+    return [f"{shown(name)}: {_text(then)} then, {_text(now)} now"]
 
 
 def _data(name: str, then: Any, now: Any) -> list[str]:
     of = "" if name == "data" else f"{name} "
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
-        held = ["data of its own" if isinstance(one, Mapping) else _said(one) for one in (then, now)]
-        return [f"{name}: {held[0]} then, {held[1]} now"]
+        sides = ["data of its own" if isinstance(one, Mapping) else _text(one) for one in (then, now)]
+        return [f"{name}: {sides[0]} then, {sides[1]} now"]
     found: list[str] = []
     if then.get("samples") != now.get("samples"):
         found += _plainly(f"{of}samples", then.get("samples"), now.get("samples"))
@@ -94,7 +94,7 @@ def _data(name: str, then: Any, now: Any) -> list[str]:
 
 
 def _task(value: Any) -> Any:
-    """A task in words; others unchanged."""
+    """A task in words; another value as it is."""
     if not isinstance(value, Mapping) or not isinstance(value.get("classes"), list):
         return value
     classes = f" of {', '.join(map(str, value['classes']))}" if value["classes"] else ""
@@ -106,16 +106,18 @@ def _where(data: Mapping[str, Any]) -> str:
     return "streamed" if data.get("streamed") else "in memory"
 
 
+def _differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [key for key in dict.fromkeys([*now, *then]) if not _equal(then.get(key), now.get(key))]
+
+
 def _each(name: str, then: Any, now: Any) -> list[str]:
-    """Differences of the members, by name."""
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
         return _plainly(name, then, now)
     if then.get("kind") != now.get("kind"):
         return _plainly(name, then.get("kind", "a model of your own"), now.get("kind", "a model of your own"))
-    keys = [key for key in dict.fromkeys([*now, *then]) if not _equal(then.get(key), now.get(key))]
     return [
         clause
-        for key in keys
+        for key in _differing(then, now)
         for clause in _CLAUSES.get(key, _plainly)(_WITHIN.get(key, key), then.get(key), now.get(key))
     ]
 
@@ -124,18 +126,19 @@ _WITHIN = {"samples": "training samples"}
 
 
 def _schedule(name: str, then: Any, now: Any) -> list[str]:
-    """Differences of a schedule."""
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
         return _plainly(name, then, now)
-    keys = [key for key in dict.fromkeys([*now, *then]) if not _equal(then.get(key), now.get(key))]
-    return [one for key in keys for one in _plainly(f"{key} of the schedule", then.get(key), now.get(key))]
+    return [
+        clause
+        for key in _differing(then, now)
+        for clause in _plainly(f"{key} of the schedule", then.get(key), now.get(key))
+    ]
 
 
 def _stop(name: str, then: Any, now: Any) -> list[str]:
-    """Differences of a stopping rule, in words."""
     before, after = (one.get("words") if isinstance(one, Mapping) else one for one in (then, now))
     if _equal(before, after):
-        return [f"the stopping rule ({_said(after)}) computes something else"]
+        return [f"the stopping rule ({_text(after)}) computes something else"]
     return _plainly("stopping rule", before, after)
 
 
@@ -161,14 +164,12 @@ _CLAUSES: dict[str, Callable[[str, Any, Any], list[str]]] = {
 }
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None:
         return "none"
-    if isinstance(value, str):
-        return shown(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     try:
-        return shown(json.dumps(value, ensure_ascii=False))
+        return shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError):
         return shown(value)

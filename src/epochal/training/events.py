@@ -1,13 +1,10 @@
-"""The events of a training.
-
-`train` yields them in order of time; observers read them and change nothing.
-"""
+"""The events of a training, in order of time; observers read them and change nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from epochal.curves import Curves
 
@@ -108,9 +105,9 @@ Event = (
 
 def evaluations(rows: Curves) -> Iterator[Evaluated]:
     """The evaluations that rows of curves are."""
-    names = list(rows.columns)
-    figures = zip(*(column.tolist() for column in rows.columns.values()), strict=True)
     coordinates = (rows.repeat, rows.epoch, rows.update, rows.samples, rows.seconds)
-    at = zip(*(column.tolist() for column in coordinates), strict=True)
-    for (repeat, epoch, update, samples, seconds), found in zip(at, figures, strict=True):
-        yield Evaluated(repeat, epoch, update, samples, seconds, dict(zip(names, found, strict=True)))
+    columns: list[Any] = [*coordinates, *rows.columns.values()]
+    for repeat, epoch, update, samples, seconds, *found in zip(
+        *(one.tolist() for one in columns), strict=True
+    ):
+        yield Evaluated(repeat, epoch, update, samples, seconds, dict(zip(rows.columns, found, strict=True)))

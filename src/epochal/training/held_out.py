@@ -9,7 +9,7 @@ import numpy as np
 from epochal.data import Dataset, Split, Timeline, chronological
 from epochal.data.copies import Copies, copies_of
 from epochal.data.row_hashes import row_hashes
-from epochal.data.tables.known_labels import UNKNOWN
+from epochal.data.tables.target import UNKNOWN
 from epochal.errors import Refusal
 from epochal.settings import Settings
 
@@ -26,29 +26,22 @@ def copies_among(dataset: Dataset, held_out: float) -> Copies | None:
 def copies_notes(
     copies: Copies | None, chosen: Split, together: bool, dataset: Dataset, others: Sequence[Dataset | None]
 ) -> list[str]:
-    """Notes on duplicates, and on those between training and separate data.
+    """Notes on duplicates of the split samples, and on those in separate validation and test data (`others`).
 
-    Args:
-        copies: of the split samples.
-        chosen: the split.
-        together: whether the split keeps them together, unlike a chronological one.
-        dataset: the split samples.
-        others: separate validation and test data.
+    `together` is whether the split keeps duplicates together, unlike a chronological one.
     """
-    notes = []
+    notes, inputs = [], dataset.inputs
     if copies is not None and together:
         notes.append(copies.note)
     elif copies is not None:
-        held = np.concatenate([chosen.validation, chosen.test])
-        seen = int(np.isin(copies.of[held], copies.of[chosen.train]).sum())
-        notes += [f"{seen:,} of the {len(held):,} held-out samples {_TOO_GOOD}"] if seen else []
+        rows = np.concatenate([chosen.validation, chosen.test])
+        seen = int(np.isin(copies.of[rows], copies.of[chosen.train]).sum())
+        notes += [f"{seen:,} of the {len(rows):,} held-out samples {_TOO_GOOD}"] if seen else []
     for name, other in zip(("validation", "test"), others, strict=True):
-        if other is None or not (
-            isinstance(dataset.inputs, np.ndarray) and isinstance(other.inputs, np.ndarray)
-        ):
+        if other is None or not (isinstance(inputs, np.ndarray) and isinstance(other.inputs, np.ndarray)):
             continue
-        seen = int(np.isin(row_hashes(other.inputs), row_hashes(dataset.inputs)).sum())
-        if seen and copies_of(np.concatenate([dataset.inputs, other.inputs])) is not None:
+        seen = int(np.isin(row_hashes(other.inputs), row_hashes(inputs)).sum())
+        if seen and copies_of(np.concatenate([inputs, other.inputs])) is not None:
             notes.append(f"{seen:,} of the {other.samples:,} {name} samples {_TOO_GOOD}")
     return notes
 
@@ -78,9 +71,8 @@ def usual_share(
 
 def unknown_note(dataset: Dataset) -> str:
     """A note on labels unseen in training, or empty."""
-    if dataset.targets is None or dataset.task is None or not dataset.task.is_classification:
-        return ""
-    if not (np.asarray(dataset.targets) == UNKNOWN).any():
+    classified = dataset.task is not None and dataset.task.is_classification
+    if dataset.targets is None or not classified or not (dataset.targets == UNKNOWN).any():
         return ""
     return next(note for note in dataset.noticed if "training did not have" in note)
 

@@ -35,20 +35,14 @@ def identity(prepared: Prepared) -> dict[str, Any]:
     settings, spec, plan, order = prepared.settings, prepared.spec, prepared.plan, prepared.order
     written = write_settings(settings)
     model = write_model(prepared.model)
-    own = [name for name in ("optimizer", "loss", "augment") if given_in_words(written[name]) is not None]
-    foreign = bool(own) or not _is_said(model)
-    rule = _rule(prepared)
+    own = any(given_in_words(written[name]) is not None for name in ("optimizer", "loss", "augment"))
     every, unit = settings.evaluation
+    start = prepared.start.variables
     found = {
         "format": FORMAT,
-        "data": _data(prepared.dataset) | {"streamed": prepared.fed},
-        **{
-            name: settings_of if part is None else _data(part)
-            for name, settings_of, part in (
-                ("validation", written["validation"], prepared.validation),
-                ("test", written["test"], prepared.test),
-            )
-        },
+        "data": {**_data(prepared.dataset), "streamed": prepared.fed},
+        "validation": _data(prepared.validation) or written["validation"],
+        "test": _data(prepared.test) or written["test"],
         "held_out": _digest(prepared.splits[0].validation, prepared.splits[0].test),
         "seed": settings.seed,
         "repeats": settings.repeats,
@@ -65,7 +59,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
         },
         "model": model,
         "state": state_shapes(prepared),
-        "initial": _arrays(prepared.start.variables),
+        "initial": None if start is None else _digest(*jax.tree.leaves(start)),
         "optimizer": spec.optimizer.name,
         "optimizer_options": dict(spec.optimizer.options),
         "learning_rate": spec.optimizer.learning_rate,
@@ -74,21 +68,21 @@ def identity(prepared: Prepared) -> dict[str, Any]:
         "loss": prepared.loss_name,
         "metrics": [metric.name for metric in spec.metrics],
         "monitor": spec.monitor,
-        "stop": rule,
+        "stop": _rule(prepared),
         "evaluate_every": f"{every} {unit}",
         "evaluated": list(spec.parts),
         "standardize": getattr(prepared.scalings[0], "standardizes", False),
         "micro_batch": spec.micro_batch,
-        "program": _digested(program_digest(prepared)) if foreign else None,
+        "program": _digested(program_digest(prepared)) if own or not _complete(model) else None,
     }
     same = [name for name, one in DECLARED.items() if one.resume and name not in (*_WITHIN, *found)]
     return found | {name: written[name] for name in same}
 
 
-def _is_said(model: Any) -> bool:
+def _complete(model: Any) -> bool:
     """Whether a serialized model is complete: built-in networks only."""
     if model.get("kind") == "pairwise":
-        return _is_said(model["of"])
+        return _complete(model["of"])
     return given_in_words(model) is None and model.get("kind") != "import"
 
 
@@ -108,7 +102,9 @@ def _digested(digest: str) -> dict[str, str]:
     return {"digest": digest, "jax": jax.__version__, "backend": jax.default_backend()}
 
 
-def _data(dataset: Dataset) -> dict[str, Any]:
+def _data(dataset: Dataset | None) -> dict[str, Any]:
+    if dataset is None:
+        return {}
     encoder = None if dataset.encoder is None else dataset.encoder.to_dict()
     return {
         "samples": dataset.samples,
@@ -122,12 +118,7 @@ def _data(dataset: Dataset) -> dict[str, Any]:
 
 def _digest(*arrays: Any) -> str:
     found = hashlib.sha256()
-    for array in arrays:
-        kept = np.ascontiguousarray(array)
-        found.update(f"{kept.dtype.str}{kept.shape}".encode())
-        found.update(kept.data)
+    for array in map(np.ascontiguousarray, arrays):
+        found.update(f"{array.dtype.str}{array.shape}".encode())
+        found.update(array.data)
     return found.hexdigest()
-
-
-def _arrays(tree: Any) -> str | None:
-    return None if tree is None else _digest(*map(np.asarray, jax.tree.leaves(tree)))

@@ -11,15 +11,7 @@ from epochal.errors import Refusal, did_you_mean
 from epochal.models import MLP, Pairwise, without_embeddings
 from epochal.settings import DECLARED, Settings
 from epochal.settings.kinds import Wrong
-from epochal.training.json_values import (
-    WRONG,
-    Codec,
-    Unsayable,
-    declared,
-    in_words,
-    shown,
-    special,
-)
+from epochal.training.json_values import WRONG, Unsayable, codec_of, in_words, shown
 
 _MOST_LAYERS = 10_000
 _MOST_UNITS = 2**31
@@ -37,22 +29,20 @@ def given_in_words(value: Any) -> str | None:
     return None
 
 
-# Settings --------------------------------------------------------------------------------------------------
-
-CODECS = {name: special().get(name) or declared(one) for name, one in DECLARED.items()}
+CODECS = {name: codec_of(one) for name, one in DECLARED.items()}
 """How each setting is written and read."""
 
 
 def write_settings(settings: Settings) -> dict[str, Any]:
     """The settings as JSON; other values become {"given": words}."""
-    return {name: _written(codec, getattr(settings, name)) for name, codec in CODECS.items()}
-
-
-def _written(codec: Codec, value: Any) -> Any:
-    try:
-        return codec.write(value)
-    except Unsayable:
-        return {"given": in_words(value)}
+    found = {}
+    for name, codec in CODECS.items():
+        value = getattr(settings, name)
+        try:
+            found[name] = codec.write(value)
+        except Unsayable:
+            found[name] = {"given": in_words(value)}
+    return found
 
 
 def read_settings(written: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -64,10 +54,9 @@ def read_settings(written: Any, options: Mapping[str, Any]) -> tuple[dict[str, A
     for name, value in written.items():
         if name not in CODECS:
             raise damaged(did_you_mean("setting", shown(name), CODECS).rstrip("."))
-        words = given_in_words(value)
         if name in options:
             continue
-        if words is not None:
+        if (words := given_in_words(value)) is not None:
             lacking[name] = words
             continue
         try:
@@ -81,14 +70,10 @@ def read_settings(written: Any, options: Mapping[str, Any]) -> tuple[dict[str, A
 
 
 def _json(value: Any) -> str:
-    """A short JSON text of a value."""
     try:
         return shown(json.dumps(value))
     except WRONG:
         return "what is no JSON"
-
-
-# Models ----------------------------------------------------------------------------------------------------
 
 
 def write_model(model: Any) -> dict[str, Any]:
@@ -98,16 +83,13 @@ def write_model(model: Any) -> dict[str, Any]:
     model = without_embeddings(model)
     if type(model) is Pairwise:
         return {"kind": "pairwise", "of": write_model(model.model)}
-    if isinstance(model, NamedModel) or _is_built_in(model):
-        described: dict[str, Any] = model.to_dict()
-        return described
+    if isinstance(model, NamedModel) or type(model) is MLP or _is_network(model):
+        return model.to_dict()
     return {"given": in_words(model)}
 
 
-def _is_built_in(model: Any) -> bool:
-    if isinstance(model, MLP):
-        return type(model) is MLP
-    if not hasattr(model, "to_dict"):
+def _is_network(model: Any) -> bool:
+    if isinstance(model, MLP) or not hasattr(model, "to_dict"):
         return False
     from epochal.nn import NETWORKS  # late: Flax is slow to import
 
@@ -125,11 +107,10 @@ def read_model(written: Any) -> Any:
     try:
         kind = written["kind"]
         if kind == "pairwise":
-            if set(written) != {"kind", "of"} or (
-                isinstance(written["of"], Mapping) and written["of"].get("kind") == "pairwise"
-            ):
-                raise TypeError("of")
-            return Pairwise(read_model(written["of"]))
+            inner = written["of"]
+            if set(written) != {"kind", "of"} or (isinstance(inner, Mapping) and inner.get("kind") == kind):
+                raise TypeError
+            return Pairwise(read_model(inner))
         if kind == "import":
             path = shown(written["path"])
             raise Refusal(
@@ -145,31 +126,34 @@ def read_model(written: Any) -> Any:
 
 def _read_network(kind: Any, written: Mapping[str, Any]) -> Any:
     if kind == "mlp":
-        found: Any = MLP.from_dict(dict(written))
+        network: Any = MLP
     else:
         from epochal.nn import NETWORKS
 
-        found = NETWORKS[kind].from_dict(dict(written))
+        network = NETWORKS[kind]
+    found = network.from_dict(dict(written))
     # The settings must be complete: no other names, no values of another type.
     if json.dumps(found.to_dict(), sort_keys=True) != json.dumps(dict(written), sort_keys=True):
-        raise TypeError(kind)
-    inner = written.get("network", written)
-    outputs = inner.get("outputs")
-    whole = outputs is None or (isinstance(outputs, int) and not isinstance(outputs, bool))
-    if not whole or not all(0 < size <= _MOST_UNITS for size in _sizes(written)):
-        raise TypeError(kind)
+        raise TypeError
+    outputs = written.get("network", written).get("outputs")
+    if not (outputs is None or _is_whole(outputs)):
+        raise TypeError
+    if not all(0 < size <= _MOST_UNITS for size in _sizes(written)):
+        raise TypeError
     return found
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _sizes(written: Any) -> list[int]:
     """All integers of a network: units, filters, layers; at most as many as any network has."""
-    if isinstance(written, Mapping):
-        found = [size for one in written.values() for size in _sizes(one)]
-    elif isinstance(written, list):
-        found = [size for one in written for size in _sizes(one)]
+    inner = written.values() if isinstance(written, Mapping) else written
+    if isinstance(written, Mapping | list):
+        found = [size for one in inner for size in _sizes(one)]
     else:
-        whole = isinstance(written, int) and not isinstance(written, bool)
-        found = [written] if whole else []
+        found = [written] if _is_whole(written) else []
     if len(found) > _MOST_LAYERS:
-        raise TypeError("layers")
+        raise TypeError
     return found

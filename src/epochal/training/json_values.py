@@ -28,17 +28,8 @@ from epochal.plan import BatchSchedule, Order
 from epochal.plan.named import ORDERS, order_named
 from epochal.settings.kinds import plain_number
 from epochal.settings.option import Option
-from epochal.stopping import (
-    Budget,
-    GeneralizationLoss,
-    Patience,
-    Productivity,
-    RisingStrips,
-    Target,
-    all_of,
-    any_of,
-)
-from epochal.stopping.rules import Joined
+from epochal.stopping import all_of, any_of
+from epochal.stopping.rules import RULES, Joined
 
 WRONG = (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
 """Exceptions on reading an ill-typed value; `Refusal` is a ValueError."""
@@ -51,8 +42,8 @@ _DEEPEST = 8
 """Most nesting of rules."""
 
 
-class Unsayable(Exception):
-    """A value that JSON can't represent."""
+class Unsayable(TypeError):
+    """A value that JSON can't represent, or one of another type in a file."""
 
 
 @dataclass(frozen=True)
@@ -64,46 +55,22 @@ class Codec:
     read: Callable[[Any], Any]
 
 
-def plain(what: str, *types: type) -> Codec:
-    """Numbers, strings and booleans; numbers must be finite, strings short and printable.
-
-    >>> plain("a number", int, float).write(np.float32(0.5))
-    0.5
-    """
-
-    def checked(value: Any) -> Any:
-        value = plain_number(value)
-        if not any(_is(value, one) for one in types):
-            raise Unsayable
-        return value
-
-    def read(value: Any) -> Any:
-        try:
-            return checked(value)
-        except Unsayable:
-            raise TypeError(what) from None
-
-    return Codec(what, checked, read)
+def _plain(value: Any, hint: Any) -> Any:
+    """A number, string or boolean, checked; numbers must be finite, strings short and printable."""
+    value = plain_number(value)
+    if not _is(value, hint):
+        raise Unsayable
+    return value
 
 
-def several(what: str, one: Codec, most: int = 10_000) -> Codec:
-    """A sequence of values, read as a tuple."""
-
-    def read(value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, list) or len(value) > most:
-            raise TypeError(what)
-        return tuple(map(one.read, value))
-
-    return Codec(what, lambda value: [one.write(each) for each in value], read)
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(_plain(one, str) for one in _listed(value, MOST_VALUES))
 
 
-def optional(codec: Codec) -> Codec:
-    """The value or None."""
-    return Codec(
-        f"{codec.what} or null",
-        lambda value: None if value is None else codec.write(value),
-        lambda value: None if value is None else codec.read(value),
-    )
+def _listed(value: Any, most: int) -> list[Any]:
+    if not isinstance(value, list) or len(value) > most:
+        raise Unsayable
+    return value
 
 
 def family(what: str, members: Mapping[str, type]) -> Codec:
@@ -118,24 +85,29 @@ def family(what: str, members: Mapping[str, type]) -> Codec:
         if type(value) not in names:
             raise Unsayable
         hints = typing.get_type_hints(type(value))
-        found = {"of": names[type(value)]}
-        for one in dataclasses.fields(value):
-            held = plain_number(getattr(value, one.name))
-            if not _is(held, hints[one.name]):
-                raise Unsayable
-            found[one.name] = held
-        return found
+        fields = [one.name for one in dataclasses.fields(value)]
+        return {"of": names[type(value)]} | {
+            name: _plain(getattr(value, name), hints[name]) for name in fields
+        }
 
     def read(value: Any) -> Any:
         fields = dict(value)
-        member = members[fields.pop("of")]
+        member: Any = members[fields.pop("of")]
         hints = typing.get_type_hints(member)
-        known = {one.name for one in dataclasses.fields(member)}
-        if not known.issuperset(fields) or not all(_is(held, hints[name]) for name, held in fields.items()):
-            raise TypeError(what)
-        return member(**fields)
+        if not {one.name for one in dataclasses.fields(member)}.issuperset(fields):
+            raise Unsayable
+        return member(**{name: _plain(one, hints[name]) for name, one in fields.items()})
 
     return Codec(what, write, read)
+
+
+def named(codec: Codec) -> Codec:
+    """What `codec` holds, or its name."""
+    return Codec(
+        codec.what,
+        lambda value: value if isinstance(value, str) else codec.write(value),
+        lambda value: value if isinstance(value, str) else codec.read(value),
+    )
 
 
 def _is(value: Any, hint: Any) -> bool:
@@ -156,24 +128,13 @@ def _is(value: Any, hint: Any) -> bool:
 
 # Rules -----------------------------------------------------------------------------------------------------
 
-_RULES = family(
-    "a stopping rule",
-    {
-        "patience": Patience,
-        "target": Target,
-        "generalization_loss": GeneralizationLoss,
-        "productivity": Productivity,
-        "rising_strips": RisingStrips,
-        "budget": Budget,
-    },
-)
+_RULES = family("a stopping rule", RULES)
 _JOINED = {"any_of": any_of, "all_of": all_of}
 
 
-def _write_rule(rule: Any) -> dict[str, Any]:
+def _write_rule(rule: Any) -> Any:
     if type(rule) is not Joined:
-        written: dict[str, Any] = _RULES.write(rule)
-        return written
+        return _RULES.write(rule)
     return {"of": "all_of" if rule.every else "any_of", "rules": [_write_rule(one) for one in rule.rules]}
 
 
@@ -181,7 +142,7 @@ def _read_rule(value: Any, depth: int = 0) -> Any:
     if value["of"] not in _JOINED:
         return _RULES.read(value)
     if set(value) != {"of", "rules"} or depth > _DEEPEST:
-        raise TypeError("rules")
+        raise Unsayable
     return _JOINED[value["of"]](*(_read_rule(one, depth + 1) for one in value["rules"]))
 
 
@@ -189,16 +150,11 @@ def _read_rule(value: Any, depth: int = 0) -> Any:
 
 
 def _write_order(order: Any) -> Any:
-    if isinstance(order, str):
-        return order
     if not isinstance(order, Order) or type(order) is not type(ORDERS.get(order.name)):
         raise Unsayable
-    values = order.values
-    if values is not None and len(values) > MOST_VALUES:
-        raise Unsayable
     written: dict[str, Any] = {"name": order.name, "options": order.options}
-    if values is not None:
-        written["values"] = values.tolist()
+    if order.values is not None:
+        written["values"] = _listed(order.values.tolist(), MOST_VALUES)
     try:
         if _read_order(written) != order:
             raise Unsayable
@@ -207,24 +163,19 @@ def _write_order(order: Any) -> Any:
     return written
 
 
-def _read_order(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
+def _read_order(value: Any) -> Order:
     if not {"name", "options"} <= set(value) <= {"name", "options", "values"}:
-        raise TypeError("an order")
-    options = value["options"]
+        raise Unsayable
+    options = {**value["options"]}
     for one in options.values():
-        if not (_is(one, int) or one is None or (isinstance(one, list) and all(_is(x, int) for x in one))):
-            raise TypeError("an option of an order")
+        if not (_is(one, int | None) or (isinstance(one, list) and all(_is(x, int) for x in one))):
+            raise Unsayable
     if "edges" in options:
-        options = {**options, "edges": tuple(options["edges"])}
+        options["edges"] = tuple(options["edges"])
     order = order_named(value["name"], options)
     if "values" not in value:
         return order
-    values = value["values"]
-    if not isinstance(values, list) or len(values) > MOST_VALUES or not all(_is(x, float) for x in values):
-        raise TypeError("the values of an order")
-    return order.bind(np.array(values))
+    return order.bind(np.array([_plain(one, float) for one in _listed(value["values"], MOST_VALUES)]))
 
 
 # What is held out, where parameters start, batch sizes, images ---------------------------------------------
@@ -241,18 +192,14 @@ def _write_held_out(value: Any) -> Any:
 
 
 def _read_held_out(value: Any) -> Any:
-    if _is(value, float):
-        return value
-    if set(value) != {"path"} or not _is_path(value["path"]):
-        raise TypeError("a path")
-    return value["path"]
+    return value if _is(value, float) else _path_in(value, {"path"})
 
 
-def _is_path(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _LONGEST and "\0" not in value
-
-
-_NAMES = several("names", plain("a name", str))
+def _path_in(value: Any, fields: set[str]) -> str:
+    path = value["path"]
+    if set(value) != fields or not isinstance(path, str) or not 0 < len(path) <= _LONGEST or "\0" in path:
+        raise Unsayable
+    return path
 
 
 def _write_initial(value: Any) -> Any:
@@ -265,96 +212,93 @@ def _write_initial(value: Any) -> Any:
 
 
 def _read_initial(value: Any) -> Initial:
-    if set(value) != {"path", "fresh", "rename", "repeat"} or not _is_path(value["path"]):
-        raise TypeError("where parameters are")
+    path = _path_in(value, {"path", "fresh", "rename", "repeat"})
     rename = dict(value["rename"])
-    _NAMES.read([*rename, *rename.values()])
-    return Initial(value["path"], _NAMES.read(value["fresh"]), rename, value["repeat"])
+    _names([*rename, *rename.values()])
+    return Initial(path, _names(value["fresh"]), rename, value["repeat"])
 
 
 def _write_batch_size(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        value = BatchSchedule(value)
-    if isinstance(value, BatchSchedule):
-        return value.to_dict()
-    return _SIZE.write(value)
+    value = BatchSchedule(value) if isinstance(value, Mapping) else value
+    return value.to_dict() if isinstance(value, BatchSchedule) else _plain(value, int | str)
 
 
 def _read_batch_size(value: Any) -> Any:
     if not isinstance(value, Mapping):
-        return _SIZE.read(value)
+        return _plain(value, int | str)
     if set(value) != {"unit", "changes"}:
-        raise TypeError("batch sizes")
+        raise Unsayable
     return BatchSchedule.of_dict(value)
 
 
-_SIZE = plain('a whole number or "full"', int, str)
-
-
-def _write_weights(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
+def _write_numbers(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise Unsayable
-    return {str(name): _NUMBER.write(weight) for name, weight in value.items()}
+    return {str(name): _plain(one, float) for name, one in value.items()}
 
 
-def _read_weights(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
-    return {name: _NUMBER.read(weight) for name, weight in value.items()}
+def _read_numbers(value: Any) -> dict[str, Any]:
+    return {name: _plain(one, float) for name, one in value.items()}
 
 
-_WORD, _NUMBER = plain("a word", str), plain("a finite number", int, float)
-_SCHEDULE = family("a schedule", {"schedule": Schedule})
+def _read_options(value: Any) -> dict[str, Any]:
+    return {_plain(name, str): one for name, one in _read_numbers(value).items()}
+
+
+_HELD_OUT = Codec("a share or a path", _write_held_out, _read_held_out)
+_TRANSFORM = family("a transform of images", KINDS)
+_SPECIAL = {
+    "batch_size": Codec("a whole number, full, or sizes", _write_batch_size, _read_batch_size),
+    "schedule": named(family("a schedule", {"schedule": Schedule})),
+    "optimizer_options": Codec("numbers by name", _write_numbers, _read_options),
+    "stop": Codec("a stopping rule", _write_rule, _read_rule),
+    "order": named(Codec("an order", _write_order, _read_order)),
+    "validation": _HELD_OUT,
+    "test": _HELD_OUT,
+    "class_weight": named(Codec("weights by class", _write_numbers, _read_numbers)),
+    "initial": Codec("where parameters are", _write_initial, _read_initial),
+    "metrics": Codec("names", lambda value: [_plain(one, str) for one in value], _names),
+    "augment": Codec(
+        "transforms of images",
+        lambda value: list(map(_TRANSFORM.write, value)),
+        lambda value: tuple(map(_TRANSFORM.read, _listed(value, 100))),
+    ),
+}
+"""The codecs of settings with types of their own."""
+
+
+def codec_of(one: Option) -> Codec:
+    """How the values of an option are written and read; None where that is its default."""
+    codec = _SPECIAL.get(one.name)
+    if codec is None:
+        return declared(one)
+    if one.default is not None:
+        return codec
+    write, read = codec.write, codec.read
+    return Codec(
+        f"{codec.what} or null",
+        lambda value: None if value is None else write(value),
+        lambda value: None if value is None else read(value),
+    )
 
 
 def declared(one: Option) -> Codec:
     """An option whose values JSON holds as they are, checked as it declares."""
 
+    def plain(value: Any) -> Any:
+        if not isinstance(value, tuple):
+            return _plain(value, None | bool | float | str)
+        return tuple(_plain(name, str) for name in _listed(list(value), MOST_VALUES))
+
     def write(value: Any) -> Any:
-        if not _is_plain(value):
-            raise Unsayable
-        return list(value) if isinstance(value, tuple) else plain_number(value)
+        value = plain(value)
+        return list(value) if isinstance(value, tuple) else value
 
     def read(value: Any) -> Any:
-        value = tuple(value) if isinstance(value, list) else value
-        if not _is_plain(value):
-            raise TypeError(one.name)
+        value = plain(tuple(value) if isinstance(value, list) else value)
         return None if value is None and one.default is None else one.kind.check(value)
 
     return Codec("a plain value", write, read)
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return len(value) <= MOST_VALUES and all(_is(one, str) for one in value)
-    return _is(plain_number(value), None | bool | float | str)
-
-
-def special() -> dict[str, Codec]:
-    """The codecs of settings with special types."""
-    return {
-        "batch_size": optional(Codec("a whole number, full, or sizes", _write_batch_size, _read_batch_size)),
-        "schedule": Codec(
-            "a schedule",
-            lambda value: value if isinstance(value, str) else _SCHEDULE.write(value),
-            lambda value: value if isinstance(value, str) else _SCHEDULE.read(value),
-        ),
-        "optimizer_options": Codec("numbers by name", _write_weights, _read_numbers),
-        "stop": optional(Codec("a stopping rule", _write_rule, _read_rule)),
-        "order": Codec("an order", _write_order, _read_order),
-        "validation": Codec("a share or a path", _write_held_out, _read_held_out),
-        "test": Codec("a share or a path", _write_held_out, _read_held_out),
-        "class_weight": optional(Codec("weights by class", _write_weights, _read_weights)),
-        "initial": optional(Codec("where parameters are", _write_initial, _read_initial)),
-        "metrics": optional(_NAMES),
-        "augment": several("transforms of images", family("a transform of images", KINDS), 100),
-    }
-
-
-def _read_numbers(value: Any) -> dict[str, Any]:
-    return {_WORD.read(name): _NUMBER.read(one) for name, one in value.items()}
 
 
 def in_words(value: Any) -> str:

@@ -68,34 +68,32 @@ class Lanes:
         return (f"{used}{spare} devices are used, in {groups} groups; {each} share each batch",)
 
 
-def check_devices(asked: int | None) -> None:
+def check_devices(count: int | None) -> None:
     """Refuse more devices than there are."""
-    present = jax.local_device_count() if asked is not None else 0
-    if asked is not None and asked > present:
+    if count is not None and count > (present := jax.local_device_count()):
         what = f"the devices that JAX finds here: {jax.local_devices()[0].device_kind}"
         remedy = f"`devices={present}` takes all there are"
         if jax.default_backend() == "cpu":
-            remedy += f"; XLA_FLAGS=--xla_force_host_platform_device_count={asked} parts a CPU into as many"
-        raise Refusal(f"`devices` must be between 1 and {present} ({what}); got {asked}. {remedy}.")
+            remedy += f"; XLA_FLAGS=--xla_force_host_platform_device_count={count} parts a CPU into as many"
+        raise Refusal(f"`devices` must be between 1 and {present} ({what}); got {count}. {remedy}.")
 
 
-def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone: bool) -> Lanes:
-    """Distribute repeats over lanes and devices.
+def lanes_for(repeats: int, requested: int | None, largest: int, small: bool, alone: bool) -> Lanes:
+    """Distribute repeats over lanes and devices (`requested`, or chosen).
 
-    Args:
-        repeats: of the training.
-        asked: number of devices, or None to choose.
-        largest: the largest batch or micro-batch.
-        small: whether one core is enough for an update.
-        alone: whether repeats can't be vmapped: each is fed its own samples, or memory is too small.
+    `largest` is the largest batch or micro-batch; `small` whether one core is enough for an update; `alone`
+    whether repeats can't be vmapped: each is fed its own samples, or memory is too small.
     """
     devices = jax.local_devices()
     host = devices[0].platform == "cpu"
-    wanted = asked or (1 if host else len(devices))
+    wanted = requested or (1 if host else len(devices))
     singly = tuple(range(repeat, repeat + 1) for repeat in range(repeats))
     if not together().alone:
         # One lane at a time on all devices, since every process has the state of every repeat.
-        team = tuple(device for own in _by_process() for device in own[:wanted])
+        by_process: dict[int, list[jax.Device]] = {}
+        for device in jax.devices():
+            by_process.setdefault(device.process_index, []).append(device)
+        team = tuple(device for _, own in sorted(by_process.items()) for device in own[:wanted])
         return Lanes(singly if host or alone else (range(repeats),), (team,), len(devices))
     if wanted == 1:
         # On a CPU, small programs run in parallel, one per core, and a large one alone,
@@ -103,20 +101,12 @@ def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone:
         workers = min(repeats, cores()) if host and small else 1
         return Lanes(singly if host or alone else (range(repeats),), ((),) * workers, len(devices))
     groups, each = groups_of(repeats, wanted)
-    if asked is None:
+    if requested is None:
         groups, each = (min(repeats, wanted), 1) if small else (groups, min(each, largest))
     teams = tuple(tuple(devices[group * each : (group + 1) * each]) for group in range(groups))
     bounds = [repeats * group // groups for group in range(groups + 1)]
     in_step = tuple(range(begin, end) for begin, end in pairwise(bounds))
     return Lanes(singly if host or alone else in_step, teams, len(devices))
-
-
-def _by_process() -> list[list[jax.Device]]:
-    """The devices of all processes that train together."""
-    found: dict[int, list[jax.Device]] = {}
-    for device in jax.devices():
-        found.setdefault(device.process_index, []).append(device)
-    return [found[index] for index in sorted(found)]
 
 
 def groups_of(repeats: int, devices: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves
 from epochal.engine.fed import FedLane
-from epochal.engine.lane import Evaluation, Lane, Source
+from epochal.engine.lane import AnyLane, Evaluation, Lane, Source
 from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said, largest
 from epochal.engine.state import Kept
 from epochal.errors import DataFailed, Refusal
@@ -24,7 +24,7 @@ from epochal.training.agreement import INTERRUPTED, Call, agreed_call
 from epochal.training.hosts import together
 from epochal.training.prepared import Prepared
 from epochal.training.result import LaneResult
-from epochal.training.snapshot import Remembered
+from epochal.training.snapshot import Snapshot
 
 
 class Keeper:
@@ -32,35 +32,29 @@ class Keeper:
 
     keeps = False
 
-    def begin(self, lane: Lane | FedLane, repeats: range) -> None:
+    def begin(self, lane: AnyLane, repeats: range) -> None:
         """A lane begins or resumes."""
 
-    def most(self, lane: Lane | FedLane, repeats: range) -> int | None:
-        """Most updates until the next snapshot; None for any number."""
+    def most(self, lane: AnyLane) -> int | None:
+        """Most updates until the next snapshot; None if there is none, or by the clock."""
         return None
 
-    def due(self, lane: Lane | FedLane, repeats: range) -> bool:
+    def due(self, lane: AnyLane, repeats: range) -> bool:
         """Whether a snapshot is due."""
         return False
 
-    def hand_over(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
+    def hand_over(self, lane: AnyLane, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
         """Take a snapshot of a running lane."""
 
-    def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
+    def end(self, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
         """Take the last snapshot of a lane."""
 
-    def take(self, one: Remembered) -> None:
+    def take(self, one: Snapshot) -> None:
         """Take the last snapshot of a lane that was trained elsewhere."""
 
 
 class Advanced(NamedTuple):
-    """What a lane reports after a call.
-
-    rows     its new evaluations.
-    updates  how many each of its repeats has made.
-    most     how many each makes at most.
-    seconds  their training time.
-    """
+    """What a lane reports after a call: new evaluations, and updates so far and at most of each repeat."""
 
     repeats: range
     rows: Curves
@@ -94,7 +88,7 @@ def train_lane(
     report: Callable[[Advanced], object],
     keeper: Keeper,
     repeats: range,
-    known: Remembered | None,
+    known: Snapshot | None,
     devices: tuple[jax.Device, ...],
     stopped: Callable[[], bool],
 ) -> LaneResult | None:
@@ -103,39 +97,31 @@ def train_lane(
     `report` is called after each call of the program; `known` is the snapshot of its repeats, if any.
     """
 
-    def asked() -> bool:
+    def stopping() -> bool:
         return control.stopped or stopped()
 
-    try:
-        if together().decide("a lane", asked(), any) and repeats.start > 0 and known is None:
+    with together().telling():
+        if together().decide("a lane", stopping(), any) and repeats.start > 0 and known is None:
             return None
         kept, curves = (None, []) if known is None else (known.kept, [known.curves])
         lane = make_lane(prepared, repeats, devices=devices, kept=kept)
         del kept, known  # may be large, and the lane has its own copy
         with closing(lane):
-            return _Drive(prepared, control, asked, repeats, lane, report, keeper, curves).to_its_end()
-    except BaseException as error:
-        cause = together().cause(error)
-        if cause is error:
-            raise
-        raise cause from error
+            return _Drive(prepared, control, stopping, repeats, lane, report, keeper, curves).to_its_end()
 
 
 @dataclass(eq=False)
 class _Drive:
-    """The loop of one lane."""
-
     prepared: Prepared
     control: Control
-    asked: Callable[[], bool]
+    stopping: Callable[[], bool]
     repeats: range
-    lane: Lane | FedLane
+    lane: AnyLane
     report: Callable[[Advanced], object]
     keeper: Keeper
     curves: list[Curves]
 
     def to_its_end(self) -> LaneResult:
-        """Make the remaining updates and evaluate."""
         lane, keeper, repeats, reason, failed = self.lane, self.keeper, self.repeats, "", ""
         keeper.begin(lane, repeats)
         while not lane.done:
@@ -153,13 +139,13 @@ class _Drive:
                 reason = failed = error.sentence.rstrip(".")
                 break
             if keeper.due(lane, repeats) and not lane.done:
-                keeper.hand_over(lane, repeats, self._remembered)
+                keeper.hand_over(lane, repeats, self._snapshot)
         reason = reason or lane.ended
         if not reason and lane.update >= lane.last_update < self.prepared.plan.updates:
             reason = f"the budget of {lane.last_update:,} updates is spent"
         # Kept is the place before the last evaluation, which a longer training would not make there.
         if lane.update:
-            keeper.end(lane, repeats, self._remembered)
+            keeper.end(repeats, self._snapshot)
         try:
             self._tell(lane.finish())
         except DataFailed:
@@ -171,11 +157,11 @@ class _Drive:
         """The next call that this process wants, or why none."""
         lane, reason = self.lane, ""
         seconds = min((one.seconds for one in self.prepared.budgets if one.seconds is not None), default=None)
-        if self.asked():
+        if self.stopping():
             reason = INTERRUPTED
         elif seconds is not None and lane.seconds >= seconds:
             reason = f"the budget of {seconds:g} seconds is spent"
-        most = self.keeper.most(lane, self.repeats)
+        most = self.keeper.most(lane)
         budget = lane.budget if most is None else min(lane.budget, most)
         return Call(budget, reason, self.control.signal)
 
@@ -186,11 +172,10 @@ class _Drive:
             self.curves.append(rows)
         self.report(Advanced(self.repeats, rows, lane.update, lane.last_update, lane.seconds))
 
-    def _remembered(self) -> Remembered:
-        """The snapshot of the lane."""
+    def _snapshot(self) -> Snapshot:
         curves = Curves.concatenate(self.curves)
         self.curves = [curves]
-        return Remembered(self.repeats, self.lane.keep(), curves)
+        return Snapshot(self.repeats, self.lane.keep(), curves)
 
 
 def curves_of(
@@ -201,14 +186,13 @@ def curves_of(
         return Curves.empty(names)
     at, place = np.nonzero([one.running for one in evaluations])
     updates = tuple(one.update for one in evaluations)
-    if evaluations[0].samples is None:
-        samples = _turns_after(plan, updates)
-    else:
+    epochs, samples = _after(plan, updates)
+    if evaluations[0].samples is not None:
         samples = np.array([one.samples for one in evaluations])
     values = np.array([one.values for one in evaluations])[at, place].astype(np.float64)
     return Curves(
         np.array(repeats)[place],
-        _epochs_after(plan, updates)[at],
+        epochs[at],
         np.array(updates)[at],
         samples[at],
         np.array([one.seconds for one in evaluations])[at],
@@ -217,14 +201,10 @@ def curves_of(
 
 
 @functools.lru_cache(maxsize=64)
-def _epochs_after(plan: Plan, updates: tuple[int, ...]) -> NDArray[np.float64]:
-    """Kept, since the trainings of a comparison are evaluated after the same updates."""
-    return np.array([plan.epochs_after(update) for update in updates])
-
-
-@functools.lru_cache(maxsize=64)
-def _turns_after(plan: Plan, updates: tuple[int, ...]) -> NDArray[np.int64]:
-    return np.array([plan.samples_after(update) for update in updates])
+def _after(plan: Plan, updates: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Epochs and samples; cached, since trainings of a comparison are evaluated after the same updates."""
+    epochs = np.array([plan.epochs_after(update) for update in updates])
+    return epochs, np.array([plan.samples_after(update) for update in updates])
 
 
 def micro_batched(prepared: Prepared) -> Prepared:
@@ -282,7 +262,7 @@ def make_lane(
     source: Source | None = None,
     devices: tuple[jax.Device, ...] = (),
     kept: Kept | None = None,
-) -> Lane | FedLane:
+) -> AnyLane:
     """A lane for some repeats, compiled; `source` holds its samples, if any does.
 
     It is at its first update, or where it was `kept`.

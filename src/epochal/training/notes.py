@@ -45,9 +45,9 @@ def notes_of(prepared: Prepared) -> tuple[str, ...]:
         notes.append(f"{what} sees micro-batches of {most:,} samples, not whole batches")
     sizes = {size for batch in prepared.plan.batch_sizes for _, size in pieces(batch, most)}
     if normalizes and min(sizes) == 1:
-        seen, remedy = ("batch", '`remainder="spread"`')
+        seen, remedy = "batch", '`remainder="spread"`'
         if most is not None:
-            seen, remedy = ("micro-batch", "another `micro_batch`")
+            seen, remedy = "micro-batch", "another `micro_batch`"
         notes.append(
             f"batch normalization sees a {seen} of 1 sample in each epoch, whose variance is 0; "
             f"{remedy} avoids it"

@@ -40,22 +40,15 @@ def order_for(given: Any, dataset: Dataset, class_weight: Any) -> Order:
     if order == Blocks() and dataset.timeline is not None:
         # By default, blocks of windows are as long as a window's lags.
         order = Blocks(dataset.timeline.span - dataset.timeline.horizon)
-    if order.values is not None:
-        if len(order.values) != dataset.samples:
-            raise Refusal(
-                f'order "{order.name}" must have one value for each of the {dataset.samples:,} samples of '
-                f"the data, held-out ones too; got {len(order.values):,}."
-            )
+    if order.values is not None and len(order.values) != dataset.samples:
+        raise Refusal(
+            f'order "{order.name}" must have one value for each of the {dataset.samples:,} samples of '
+            f"the data, held-out ones too; got {len(order.values):,}."
+        )
+    if order.values is not None or not order.needs:
         return order
-    if not order.needs:
-        return order
-    known = {
-        "classes": dataset.strata,
-        "weights": dataset.sample_weight,
-        "groups": dataset.groups,
-        "lengths": dataset.lengths,
-    }
-    values = known.get(order.needs)
+    column = {"classes": "strata", "weights": "sample_weight"}.get(order.needs, order.needs)
+    values = getattr(dataset, column, None)
     if values is None:
         kind = "" if dataset.task is None else dataset.task.kind
         raise Refusal(f'order "{order.name}" needs {_LACKING[order.needs].format(kind=kind)}.')
@@ -70,10 +63,9 @@ def stacked(
     >>> stacked([{"a": np.array([1])}, {"a": np.array([2, 3])}], {"a": (2,)})["a"].tolist()
     [[1, 0], [2, 3]]
     """
-    together = {}
+    stack = {}
     for name, shape in shapes.items():
-        together[name] = np.zeros((len(found), *shape), found[0][name].dtype)
+        stack[name] = np.zeros((len(found), *shape), found[0][name].dtype)
         for row, arrays in enumerate(found):
-            own = arrays[name]
-            together[name][row][tuple(slice(size) for size in own.shape)] = own
-    return together
+            stack[name][row][tuple(map(slice, arrays[name].shape))] = arrays[name]
+    return stack

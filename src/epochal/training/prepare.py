@@ -1,24 +1,18 @@
-"""Preparation of a training: everything settled and checked before the first update.
-
-What can be refused is refused here: splits, plan, program, and the samples of each repeat.
-"""
+"""Preparation of a training: everything is settled, and refused if need be, before the first update."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal import models
 from epochal.common.metric_names import declare
-from epochal.data import (
-    Dataset,
-    Task,
-)
+from epochal.data import Dataset, Task
 from epochal.data.encoder import code_sizes
 from epochal.data.streams.iterators import EndlessRows
 from epochal.engine.memory import state_bytes
@@ -27,21 +21,6 @@ from epochal.engine.rules import Never, Rule
 from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Layout, Spec
 from epochal.errors import Refusal, did_you_mean
-from epochal.models import (
-    Metric,
-    Model,
-    Variables,
-    as_model,
-    computing_in,
-    default_metrics,
-    embedded,
-    loss_for,
-    metrics_asked,
-    metrics_of,
-    seen_dtype,
-    settled,
-    shapes_of,
-)
 from epochal.models.augment import Augmented, transforms_of
 from epochal.models.frozen import Frozen, matching, names_of
 from epochal.models.pairwise import Pairwise
@@ -53,8 +32,8 @@ from epochal.stopping import without_budgets
 from epochal.training.class_weights import by_class
 from epochal.training.lanes import check_devices
 from epochal.training.ordering import order_for
-from epochal.training.prepared import Prepared
-from epochal.training.samples import Gathered, endless_plan
+from epochal.training.prepared import Gathered, Prepared
+from epochal.training.samples import endless_plan, gathered
 from epochal.training.shapes import check_fit, traced, tried
 
 
@@ -65,7 +44,6 @@ def chosen_optimizer(settings: Settings) -> Optimizer:
 
 
 def _schedule(settings: Settings) -> Schedule:
-    """The schedule; an Optax object has its own."""
     schedule = settings.schedule
     if not isinstance(schedule, str | Schedule):
         raise Refusal(f"`schedule` must be a name or a Schedule; got {schedule!r}.")
@@ -82,8 +60,9 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         model: what `fit` takes.
         data: what `fit` takes.
         settings: of the training.
-        like: a training on the same data whose samples, splits and scalings are reused;
-            the settings that determine them (`SAMPLES`) must be the same.
+        like: a training on the same data whose samples, splits and scalings are reused: the settings that
+            determine them (held-out parts, split, repeats, seed, vary, standardize, class_weight) must be the
+            same.
     """
     if jax.dtypes.canonicalize_dtype(np.int64) == np.int64:
         raise Refusal(
@@ -93,11 +72,19 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     check_devices(settings.devices)
     settings = replace(settings, augment=transforms_of(settings.augment))
     if settings.metrics is not None:
-        settings = replace(settings, metrics=metrics_asked(settings.metrics))
+        settings = replace(settings, metrics=models.metrics_asked(settings.metrics))
     schedule = _schedule(settings)
-    state = functools.partial(_state, model, settings)
-    samples = Gathered.of(data, settings, state, model) if like is None else Gathered.like(like, settings)
-    dataset, task, splits, settings = samples.dataset, samples.task, samples.splits, samples.settings
+
+    def state(dataset: Dataset) -> int:
+        """Bytes of one repeat's state."""
+        outputs = 1 if dataset.task is None else dataset.task.outputs
+        chosen = tried("the model", lambda: _chosen(model, dataset, outputs, [dataset.inputs]))
+        shapes = tried("the model", lambda: models.shapes_of(chosen, dataset.shape, dataset.dtype))
+        return state_bytes(shapes, chosen_optimizer(settings))
+
+    samples: Gathered = gathered(data, settings, state, model) if like is None else like
+    settings = samples.settings if like is None else settings
+    dataset, task, splits = samples.dataset, samples.task, samples.splits
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
     if settings.stateful:
         settings = _stateful(settings, samples)
@@ -107,10 +94,10 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     if settings.batch_size is None:
         settings, remarks = _usual_batch(settings, order, None if endless else splits[0].train)
     assert settings.batch_size is not None
-    plan = (
-        endless_plan(settings)
-        if endless
-        else Plan(
+    if endless:
+        plan = endless_plan(settings)
+    else:
+        plan = Plan(
             len(splits[0].train),
             settings.batch_size,
             settings.epochs,
@@ -119,39 +106,52 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
             remainder=settings.remainder,
             updates_per_epoch=settings.updates_per_epoch,
         )
-    )
-    _check_length(plan)
+    if plan.epochs >= 2**31:
+        raise Refusal(f"`epochs` must be less than 2^31 in a training; got {plan.epochs}.")
+    if plan.updates_per_epoch is not None and plan.updates >= 2**31:
+        raise Refusal(
+            f"updates_per_epoch times epochs must be less than 2^31 in a training; got {plan.updates}."
+        )
     has_validation = samples.validation is not None or len(splits[0].validation) > 0
     _check_threshold(settings.threshold, task, has_validation)
-    parts_given = [part.inputs for part in (dataset, samples.validation, samples.test) if part is not None]
-    asked_model = _carrying(model, plan) if settings.stateful else model
-    chosen_model = tried("the model", lambda: _chosen(asked_model, dataset, task.outputs, parts_given))
-    loss_name, loss = loss_for(settings.loss, task.kind)
-    metrics = _own_metrics(settings, samples) if settings.metrics is not None else default_metrics(task.kind)
+    inputs = [part.inputs for part in (dataset, samples.validation, samples.test) if part is not None]
+    network = model
+    if settings.stateful:
+        from epochal.nn import Stateful  # late: Flax is slow to import
+
+        network = Stateful(model, plan.batch_size)  # with a state for each slot of a batch
+    chosen_model = tried("the model", lambda: _chosen(network, dataset, task.outputs, inputs))
+    loss_name, loss = models.loss_for(settings.loss, task.kind)
+    metrics = (
+        _own_metrics(settings, samples) if settings.metrics is not None else models.default_metrics(task.kind)
+    )
     if settings.label_smoothing and (callable(settings.loss) or task.is_regression):
         what = "a loss of your own" if callable(settings.loss) else f'the loss "{loss_name}"'
         raise Refusal(f"`label_smoothing` belongs to log_loss; got {settings.label_smoothing:g} for {what}.")
     evaluate_train = settings.evaluate_train
     if evaluate_train is None:
         evaluate_train = isinstance(dataset.inputs, np.ndarray) or not has_validation
-    parts = tuple(
-        name for name, wanted in (("train", evaluate_train), ("validation", has_validation)) if wanted
-    )
+    wanted = {"train": evaluate_train, "validation": has_validation}
+    parts = tuple(name for name, one in wanted.items() if one)
     if not parts:
         raise Refusal("nothing would be evaluated: give validation samples or keep `evaluate_train=True`.")
     monitor = settings.monitor or ("validation.loss" if has_validation else "train.loss")
     if monitor == "train.running_loss":
         raise Refusal(
             "`monitor` can't be train.running_loss, whose value is older than the parameters that would "
-            "be kept "
-            "for it; use train.loss, the loss at fixed parameters (`evaluate_train=True`)."
+            "be kept for it; use train.loss, the loss at fixed parameters (`evaluate_train=True`)."
         )
     rule = settings.stop if settings.stop is not None else Never()
     if isinstance(rule, type) or not isinstance(rule, Rule):
         raise Refusal(f"stop must be a rule such as ep.Patience(20), or None for all epochs; got {rule!r}.")
     rows = samples.validation.samples if samples.validation is not None else len(splits[0].validation)
-    halves = _halves(settings, monitor, metrics, rows)
+    halves = ""  # how to halve the validation samples: neighbors in time or of a group stay together
+    if monitor.startswith("validation.") and rows >= FEWEST_HALVED and not any(one.host for one in metrics):
+        halves = "mixed" if settings.split == "random" else "ordered"
     trained, start = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
+    micro_batch = settings.micro_batch  # an automatic one is chosen later
+    if not isinstance(micro_batch, int) or micro_batch >= plan.batch_sizes[0]:
+        micro_batch = None
     spec = Spec(
         model=trained,
         loss=loss,
@@ -165,7 +165,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         repeats=1,
         parts=parts,
         evaluate_unit=settings.evaluation[1] if plan.updates_per_epoch is None else "updates",
-        micro_batch=_micro_batch(settings.micro_batch, plan),
+        micro_batch=micro_batch,
         carries=settings.stateful,
         deterministic=settings.deterministic,
         label_smoothing=settings.label_smoothing,
@@ -175,8 +175,8 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     )
     undirected = {metric.name for metric in metrics if metric.greater_is_better is None}
     for column in (monitor, *rule.columns()):
-        if column.partition(".")[2] in undirected:
-            name = column.partition(".")[2]
+        name = column.partition(".")[2]
+        if name in undirected:
             raise Refusal(
                 f"whether a higher {name} is better must be said where it decides: metrics=[epochal.metric("
                 f'function, "{name}", greater_is_better=False)], or True.'
@@ -185,10 +185,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
             lacking = "" if has_validation else " There are no validation samples (validation=0)."
             raise Refusal(did_you_mean("column", column, spec.columns) + lacking)
     prepared = Prepared(
-        settings=settings,
-        dataset=dataset,
-        validation=samples.validation,
-        test=samples.test,
+        **{one.name: getattr(samples, one.name) for one in fields(Gathered)} | {"settings": settings},
         plan=plan,
         order=order,
         model=chosen_model,
@@ -196,9 +193,6 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         start=start,
         loss_name=loss_name,
         spec=spec,
-        splits=splits,
-        scalings=samples.scalings,
-        target_scalings=samples.target_scalings,
         remarks=remarks,
     )
     _check_orders(prepared)
@@ -209,14 +203,6 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
 
 FEWEST_HALVED = 10
 """Fewest validation samples to estimate the optimism of the epoch's choice on halves."""
-
-
-def _halves(settings: Settings, monitor: str, metrics: Sequence[Metric], rows: int) -> str:
-    """How to halve the validation samples: neighbors in time or of a group stay together."""
-    if not monitor.startswith("validation.") or rows < FEWEST_HALVED or any(one.host for one in metrics):
-        return ""
-    return "mixed" if settings.split == "random" else "ordered"
-
 
 USUAL_BATCH = 32
 """The default batch size."""
@@ -239,13 +225,12 @@ def _usual_batch(
     return replace(settings, batch_size=size), (note,) if size < USUAL_BATCH else ()
 
 
-def _own_metrics(settings: Settings, samples: Gathered) -> tuple[Metric, ...]:
+def _own_metrics(settings: Settings, samples: Gathered) -> tuple[models.Metric, ...]:
     """The requested metrics; directions of custom ones are declared."""
     dataset = samples.dataset
-    assert samples.task is not None
     assert dataset.targets is not None
     scaled = samples.target_scalings[0] is not None or dataset.timeline is not None
-    found = metrics_of(settings.metrics or (), samples.task, dataset.targets, scaled)
+    found = models.metrics_of(settings.metrics or (), samples.task, dataset.targets, scaled)
     for metric in found:
         better = metric.greater_is_better
         if metric.own and better is not None and not declare(metric.name, better):
@@ -257,26 +242,11 @@ def _own_metrics(settings: Settings, samples: Gathered) -> tuple[Metric, ...]:
     return found
 
 
-def _state(model: Any, settings: Settings, dataset: Dataset) -> int:
-    """Bytes of one repeat's state."""
-    outputs = 1 if dataset.task is None else dataset.task.outputs
-    chosen = tried("the model", lambda: _chosen(model, dataset, outputs, [dataset.inputs]))
-    shapes = tried("the model", lambda: shapes_of(chosen, dataset.shape, dataset.dtype))
-    return state_bytes(shapes, chosen_optimizer(settings))
-
-
-def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -> Model:
+def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -> models.Model:
     """The model for these samples, with outputs, vocabulary and embeddings."""
     tokens = getattr(dataset.encoder, "vocabulary_size", None)
-    found = settled(as_model(model, outputs), inputs, tokens)
-    return embedded(found, code_sizes(dataset.encoder))
-
-
-def _carrying(model: Any, plan: Plan) -> Any:
-    """The network with a state for each slot of a batch."""
-    from epochal.nn import Stateful  # late: Flax is slow to import
-
-    return Stateful(model, plan.batch_size)
+    found = models.settled(models.as_model(model, outputs), inputs, tokens)
+    return models.embedded(found, code_sizes(dataset.encoder))
 
 
 def _stateful(settings: Settings, samples: Gathered) -> Settings:
@@ -303,23 +273,6 @@ def _stateful(settings: Settings, samples: Gathered) -> Settings:
             + (", and let windows cross the gaps in time (`across_gaps=True`)." if gaps else ".")
         )
     return replace(settings, order="tracks", remainder="drop")
-
-
-def _check_length(plan: Plan) -> None:
-    """Check that counters of the compiled program fit into 31 bits."""
-    if plan.epochs >= 2**31:
-        raise Refusal(f"`epochs` must be less than 2^31 in a training; got {plan.epochs}.")
-    if plan.updates_per_epoch is None:
-        return
-    if plan.updates >= 2**31:
-        raise Refusal(
-            f"updates_per_epoch times epochs must be less than 2^31 in a training; got {plan.updates}."
-        )
-
-
-def _micro_batch(asked: Any, plan: Plan) -> int | None:
-    """The micro-batch if smaller than the largest batch; an automatic one is chosen later."""
-    return asked if isinstance(asked, int) and asked < plan.batch_sizes[0] else None
 
 
 def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
@@ -367,14 +320,18 @@ def _check_weights(prepared: Prepared) -> None:
                 )
 
 
-def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bool) -> tuple[Model, Start]:
+def _varied(
+    plain: models.Model, settings: Settings, dataset: Dataset, standardized: bool
+) -> tuple[models.Model, Start]:
     """The model in training (precision, augmentation, frozen parameters), and its initial parameters."""
-    sample = jax.ShapeDtypeStruct(dataset.shape, seen_dtype(np.float32 if standardized else dataset.dtype))
+    sample = jax.ShapeDtypeStruct(
+        dataset.shape, models.seen_dtype(np.float32 if standardized else dataset.dtype)
+    )
     shapes = traced("the model's init", plain.init, jax.eval_shape(lambda: jax.random.key(0)), sample)
-    if not isinstance(shapes, Variables):
+    if not isinstance(shapes, models.Variables):
         raise Refusal(f"the model's init must return Variables; got {type(shapes).__name__}.")
     check_start(settings.initial)
-    start, model = start_of(settings.initial, shapes), computing_in(plain, settings.precision)
+    start, model = start_of(settings.initial, shapes), models.computing_in(plain, settings.precision)
     if settings.augment:
         windows = "" if dataset.timeline is None else "windows of a series"
         other = "pairs" if isinstance(plain, Pairwise) else windows
@@ -391,9 +348,7 @@ def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bo
         frozen = matching(settings.freeze, names, "freeze")
         if len(frozen) == len(names):
             raise Refusal("`freeze` must leave parameters to be trained; it names all of them.")
-        part = Frozen(model, frozen)
-        model, start = (
-            part,
-            start._replace(variables=None if start.variables is None else part.parted(start.variables)),
-        )
+        model = part = Frozen(model, frozen)
+        if start.variables is not None:
+            start = start._replace(variables=part.parted(start.variables))
     return model, start

@@ -12,15 +12,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data import (
-    Dataset,
-    Scaling,
-    Split,
-    TargetScaling,
-    Task,
-    Timeline,
-    Vocabulary,
-)
+from epochal.data import Dataset, Scaling, Split, TargetScaling, Task, Timeline, Vocabulary
 from epochal.data.rows import ArrayRows
 from epochal.data.streams.iterators import EndlessRows
 from epochal.engine.fed import FedSource
@@ -48,27 +40,29 @@ _INIT, _NOISE = 1, 2
 
 
 @dataclass(frozen=True)
-class Samples:
-    """The samples of one part of one repeat, as the model sees them."""
+class Gathered:
+    """The samples of all repeats."""
 
-    inputs: NDArray[Any]
-    targets: NDArray[Any]
-    weights: NDArray[np.float32] | None
-
-    @property
-    def part(self) -> Part:
-        """As the engine's `Part`."""
-        return Part(self.inputs, self.targets, self.weights)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A training that is ready to start: `parts(repeat)` and `source(repeats)` give its samples."""
-
-    settings: Settings
     dataset: Dataset
     validation: Dataset | None
     test: Dataset | None
+    splits: tuple[Split, ...]
+    scalings: tuple[Scaling | Vocabulary | None, ...]
+    target_scalings: tuple[TargetScaling | None, ...]
+    settings: Settings
+    """With the kind of split, and `vary` reduced if necessary."""
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        assert self.dataset.task is not None
+        return self.dataset.task
+
+
+@dataclass(frozen=True)
+class Prepared(Gathered):
+    """A training that is ready to start: `parts(repeat)` and `source(repeats)` give its samples."""
+
     plan: Plan
     order: Order
     """With the values of all samples; that of a repeat's plan has those of its training samples."""
@@ -80,17 +74,8 @@ class Prepared:
     loss_name: str
     spec: Spec
     """For one repeat; a lane of several replaces `repeats`."""
-    splits: tuple[Split, ...]
-    scalings: tuple[Scaling | Vocabulary | None, ...]
-    target_scalings: tuple[TargetScaling | None, ...]
     remarks: tuple[str, ...] = ()
     """Further notes, one sentence each."""
-
-    @property
-    def task(self) -> Task:
-        """What is predicted."""
-        assert self.dataset.task is not None
-        return self.dataset.task
 
     @property
     def small(self) -> bool:
@@ -118,9 +103,8 @@ class Prepared:
         limit, repeats = device_memory(), self.in_step
         if limit is None or repeats == 1:
             return False
-        each = state_bytes(
-            shapes_of(self.spec.model, self.dataset.shape, self.dataset.dtype), self.spec.optimizer
-        )
+        shapes = shapes_of(self.spec.model, self.dataset.shape, self.dataset.dtype)
+        each = state_bytes(shapes, self.spec.optimizer)
         samples = sum(
             one.inputs.nbytes
             for one in (self.dataset, self.validation)
@@ -131,8 +115,8 @@ class Prepared:
     @property
     def _at_once(self) -> int:
         """The largest number of samples per forward pass, as requested."""
-        asked, most = self.settings.micro_batch, self.plan.batch_sizes[0]
-        return min(asked, most) if isinstance(asked, int) else most
+        micro_batch, most = self.settings.micro_batch, self.plan.batch_sizes[0]
+        return min(micro_batch, most) if isinstance(micro_batch, int) else most
 
     def close(self) -> None:
         """Release resources of reading; samples can be read again."""
@@ -189,23 +173,21 @@ class Prepared:
         order = self.order.take(self.splits[repeat].train)
         return self.plan.with_(seed=self.seed(repeat, "order"), order=order)
 
-    def ordering(self, repeats: Sequence[int], plan: Plan | None = None) -> dict[str, NDArray[Any]]:
+    def ordering(self, repeats: Sequence[int]) -> dict[str, NDArray[Any]]:
         """The per-sample arrays of the order, with a leading axis of repeats.
 
-        All repeats have arrays of one shape, so that one program serves them all. `plan` is another one for
-        the same samples.
+        All repeats have arrays of one shape, so that one program serves them all.
         """
         if self.order.values is None:
             return {}
 
         def arrays(repeat: int) -> Arrays:
-            own = self.plan_of(repeat)
-            own = own if plan is None else plan.with_(order=own.order)
-            return own.order.arrays
+            return self.plan_of(repeat).order.arrays
 
-        every = [repeats[0]] if self.shared else range(self.settings.repeats)
-        shapes = [{name: array.shape for name, array in arrays(repeat).items()} for repeat in every]
-        largest = {name: tuple(np.max([one[name] for one in shapes], axis=0).tolist()) for name in shapes[0]}
+        every = [arrays(repeat) for repeat in ([repeats[0]] if self.shared else range(self.settings.repeats))]
+        largest = {
+            name: tuple(np.max([one[name].shape for one in every], axis=0).tolist()) for name in every[0]
+        }
         return stacked([arrays(repeat) for repeat in repeats], largest)
 
     def data_of(self, name: str) -> Dataset:
@@ -225,15 +207,15 @@ class Prepared:
         """The indices in its data set of a part in one repeat."""
         return self._where(repeat, name)[1]
 
-    def part(self, repeat: int, name: str) -> Samples:
-        """The samples of "train", "validation" or "test" in one repeat."""
+    def part(self, repeat: int, name: str) -> Part:
+        """The samples of "train", "validation" or "test" in one repeat, as the model sees them."""
         dataset, index = self._where(repeat, name)
         inputs, scaling = dataset.inputs[index], self.scalings[repeat]
         if scaling is not None:
             inputs = scaling.apply(inputs, out=inputs if inputs.dtype == np.float32 else None)
         elif inputs.dtype == np.float64:
             inputs = inputs.astype(np.float32)
-        return Samples(inputs, *self.labels(repeat, name))
+        return Part(inputs, *self.labels(repeat, name))
 
     def labels(self, repeat: int, name: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
         """The targets of a part as the loss gets them, and the weights."""
@@ -287,16 +269,15 @@ class Prepared:
         mean = raw(self.dataset, chosen.train).mean()
         if not mean > 0:
             raise Refusal("the weights of the training samples must not all be 0.")
-        weights: NDArray[np.float32] = (raw(dataset, index) / mean).astype(np.float32)
-        return weights
+        return (raw(dataset, index) / mean).astype(np.float32)
 
     def source(self, repeats: range, devices: tuple[jax.Device, ...] = ()) -> Source:
         """The samples, seeds and rates of a lane, on each of its devices."""
         names = [name for name in ("train", "validation") if self.part_size(name)]
         if self.shared:
-            parts = tuple(self.part(repeats[0], name).part for name in names)
+            parts = tuple(self.part(repeats[0], name) for name in names)
         else:
-            stacked = [[self.part(repeat, name).part for repeat in repeats] for name in names]
+            stacked = [[self.part(repeat, name) for repeat in repeats] for name in names]
             parts = tuple(
                 samples[0] if len(repeats) == 1 else jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
                 for samples in stacked
@@ -320,12 +301,8 @@ class Prepared:
 
     def rows_of(self, repeat: int, epoch: int, index: int) -> NDArray[np.int64]:
         """The source rows of a batch, counted from 1."""
-        plan = self.plan_of(repeat)
-        numbers = plan.batch(epoch, index)
-        if self.endless:
-            return numbers + 1
-        rows: NDArray[np.int64] = self.dataset.rows[self.splits[repeat].train[numbers]]
-        return rows
+        numbers = self.plan_of(repeat).batch(epoch, index)
+        return numbers + 1 if self.endless else self.dataset.rows[self.splits[repeat].train[numbers]]
 
     def reader(self, repeat: int, name: str) -> Reader:
         """The samples of a part in one repeat, to be read on demand."""
@@ -336,8 +313,7 @@ class Prepared:
 
     def _seeds(self, repeats: range, ordering: dict[str, NDArray[Any]]) -> Seeds:
         rates = self.spec.schedule.rates(self.spec.optimizer.learning_rate or 1.0, self.plan.updates)
-        outputs = self.task.targets if self.task.kind == "regression" else 1
-        units = np.ones((len(repeats), outputs), np.float32)
+        units = np.ones((len(repeats), self.task.targets if self.task.is_regression else 1), np.float32)
         for row, repeat in enumerate(repeats):
             scaling = self.target_scalings[repeat]
             if scaling is not None:

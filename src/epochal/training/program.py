@@ -26,16 +26,17 @@ from epochal.training.prepared import Prepared
 
 def state_shapes(prepared: Prepared) -> dict[str, Any]:
     """The state of one repeat: numbers of arrays and values, and a digest of shapes."""
-    leaves = jax.tree_util.tree_leaves_with_path(_state_of(prepared))
-    said = [f"{jax.tree_util.keystr(path)} {leaf.shape} {leaf.dtype}" for path, leaf in leaves]
+    leaves = jax.tree_util.tree_leaves_with_path(state_of(prepared))
+    lines = [f"{jax.tree_util.keystr(path)} {leaf.shape} {leaf.dtype}" for path, leaf in leaves]
     return {
         "arrays": len(leaves),
         "numbers": sum(leaf.size for _, leaf in leaves),
-        "shapes": hashlib.sha256("\n".join(said).encode()).hexdigest()[:16],
+        "shapes": hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16],
     }
 
 
-def _state_of(prepared: Prepared) -> Any:
+def state_of(prepared: Prepared) -> Any:
+    """The shapes and dtypes of the state of one repeat."""
     spec = prepared.spec
     key = jax.eval_shape(lambda: jax.random.key(0))
     sample = jax.ShapeDtypeStruct(prepared.dataset.shape, seen_dtype(prepared.dataset.dtype))
@@ -71,7 +72,7 @@ def program_digest(prepared: Prepared) -> str:
     rates = Schedule().rates(1.0, 1)
     step = update(spec, packing(spec, shapes.params))
     begin = jax.make_jaxpr(lambda key, sample: fresh(spec, spec.model.init(key, sample)))
-    repeat = _state_of(prepared)
+    repeat = state_of(prepared)
     judged = jax.make_jaxpr(lambda variables, inputs: forward(spec.model, variables, inputs))
     return _digest(
         begin(key, sample),

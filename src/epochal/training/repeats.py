@@ -1,22 +1,17 @@
-"""The repeats of a training, in threads of this machine or on a Ray cluster.
-
-To a cluster each repeat goes as a task of its own, with what is remembered of it, and comes back at its end.
-"""
+"""The repeats of a training, in threads of this machine, or each as a task on a Ray cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
 from epochal.common.faces import call
 from epochal.common.metric_names import declare
 from epochal.curves import Curves
-from epochal.engine.fed import FedLane
-from epochal.engine.lane import Lane
 from epochal.errors import Refusal
 from epochal.training.events import Noted
 from epochal.training.executor import RayCluster, Task, Threads
@@ -24,7 +19,7 @@ from epochal.training.hosts import together
 from epochal.training.loop import Advanced, Control, Keeper, train_lane
 from epochal.training.prepared import Prepared
 from epochal.training.result import LaneResult
-from epochal.training.snapshot import Remembered
+from epochal.training.snapshot import Snapshot
 
 
 def train_repeats(
@@ -33,13 +28,13 @@ def train_repeats(
     tell: Callable[[Any], object],
     keeper: Keeper,
     lanes: Sequence[range],
-    known: dict[int, Remembered],
+    known: dict[int, Snapshot],
     cluster: RayCluster | None,
 ) -> None:
     """Train lanes of repeats, on this machine or a cluster; runs in a thread of its own.
 
     `tell` is called with what lanes report (`Advanced`), their results (`LaneResult`) and `Noted` events, and
-    at the end with None or an error. `known` is what is remembered of lanes by their first repeats; emptied.
+    at the end with None or an error. `known` has the snapshots of lanes by their first repeats; emptied.
     """
     large = cluster is not None and not prepared.small and jax.default_backend() == "cpu"
     tasks = [Task(repeats, f"repeat {repeats.start + 1}", large=large) for repeats in lanes]
@@ -57,14 +52,13 @@ def train_repeats(
 
     try:
         if cluster is not None:
-            for task, back in cluster.map_unordered(tasks):
+            for task, (advanced, snapshot, result) in cluster.map_unordered(tasks):
                 tasks.remove(task)
-                if back.remembered is not None:
-                    keeper.take(back.remembered)
-                tell(back.advanced)
-                tell(replace(back.result, spec=prepared.spec))  # with the model that is here
-                words = cluster.news()
-                if words:
+                if snapshot is not None:
+                    keeper.take(snapshot)
+                tell(advanced)
+                tell(replace(result, spec=prepared.spec))  # with the model that is here
+                if words := cluster.news():
                     tell(Noted(words))
         # What was stopped on a cluster has its end here, as it would have had without.
         for _, result in Threads(trained, prepared.lanes.teams).map_unordered(tasks):
@@ -79,30 +73,28 @@ def cluster_for(
     address: str | None,
     folder: str | Path | None,
     control: Control,
-    known: Mapping[int, Remembered] | None = None,
+    known: Mapping[int, Snapshot] | None = None,
 ) -> RayCluster | None:
     """The Ray cluster at that address, ready to train repeats; None if there is no address.
 
-    `folder` is the run folder, if there is one; `known` is what is remembered of repeats.
+    `folder` is the run folder, if there is one; `known` has the snapshots of repeats.
 
     Raises:
         Refusal: a training that can't go there, no such cluster, or one with other versions.
     """
     if address is None:
         return None
-    others = together()
-    if not others.alone:
+    if not together().alone:
         raise Refusal(
-            f"`ray` is for a training of one process, which sends its repeats; {others.count} train together "
-            "here. Leave one of both out."
+            f"`ray` is for a training of one process, which sends its repeats; {together().count} train "
+            "together here. Leave one of both out."
         )
     if prepared.fed:
         raise Refusal(
             "repeats that go to a Ray cluster need the data in memory, to be sent along; got "
             f"{prepared.dataset.source}, which is streamed: give some of its rows, or `stream=False`."
         )
-    devices = prepared.settings.devices
-    if (devices or 1) > 1:
+    if (devices := prepared.settings.devices or 1) > 1:
         raise Refusal(
             f"`devices` must be 1 where repeats go to a Ray cluster, each on one device; got {devices}."
         )
@@ -120,14 +112,8 @@ def cluster_for(
     )
 
 
-class _Returned(NamedTuple):
-    """What a worker returns for a lane."""
-
-    advanced: Advanced
-    """All that it reported, as one."""
-    remembered: Remembered | None
-    """Nothing if it has made no update."""
-    result: LaneResult
+_Returned = tuple[Advanced, Snapshot | None, LaneResult]
+"""All that a lane reported, as one; its snapshot, if it has made an update; its result."""
 
 
 def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
@@ -137,7 +123,7 @@ def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
             declare(metric.name, metric.greater_is_better)
 
     def trained(
-        work: tuple[range, Remembered | None], devices: tuple[jax.Device, ...], stopped: Callable[[], bool]
+        work: tuple[range, Snapshot | None], devices: tuple[jax.Device, ...], stopped: Callable[[], bool]
     ) -> _Returned | None:
         repeats, known = work
         reports, last = list[Advanced](), _Last()
@@ -145,17 +131,14 @@ def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
         if result is None:
             return None
         rows = Curves.concatenate([one.rows for one in reports])
-        return _Returned(reports[-1]._replace(rows=rows), last.remembered, result)
+        return reports[-1]._replace(rows=rows), last.snapshot, result
 
     return trained
 
 
 class _Last(Keeper):
-    """Keeps what a lane remembers at its end."""
-
     keeps = True
-    remembered: Remembered | None = None
+    snapshot: Snapshot | None = None
 
-    def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
-        """Keep it."""
-        self.remembered = remembered()
+    def end(self, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
+        self.snapshot = snapshot()

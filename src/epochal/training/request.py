@@ -10,7 +10,6 @@ from typing import Any
 from epochal.data import Dataset, load
 from epochal.data.recipe import EXAMPLE
 from epochal.data.registry import read_again, recipe_from_dict
-from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal
 from epochal.settings import Settings
 from epochal.training.describe import conditions
@@ -32,7 +31,6 @@ FORMAT = 1
 
 _PARTS = ("format", "model", "data", "settings", "identity", "conditions")
 
-
 _FILES = {"validation": "validation data", "test": "test data", "initial": "first parameters"}
 """Settings that may name a file."""
 
@@ -40,12 +38,7 @@ _FILES = {"validation": "validation data", "test": "test data", "initial": "firs
 def document(prepared: Prepared) -> dict[str, Any]:
     """The request of a training as JSON, from which `ask_again` rebuilds the arguments of `prepare`.
 
-    Args:
-        prepared: the training, with its micro-batch chosen.
-
-    Returns:
-        model, data and settings, each as given or {"given": words}; `identity`; and the
-        conditions: versions, device.
+    Model, data and settings are as given or {"given": words}; its micro-batch has been chosen.
     """
     settings = prepared.settings
     if settings.micro_batch == "auto":
@@ -83,22 +76,17 @@ def ask_again(
 ) -> tuple[Any, Any, Settings]:
     """Rebuild the arguments of `prepare`: model, data and settings.
 
-    Args:
-        document: from `document`. It may be damaged or untrusted: nothing is imported.
-        model: replaces the model; "module:function" for one that is named.
-        data: replaces the data: a path is a moved file, anything else is
-            what `fit` takes.
-        options: replace settings.
-        progress: called with (what, done, total) during slow reading.
+    The document may be damaged or untrusted: nothing is imported. `model`, `data` and `options` replace what
+    it says: "module:function" names a model, a path is a moved file. `progress` is called with (what, done,
+    total) during slow reading.
 
     Raises:
-        Refusal: the document is damaged, the data is gone, or something it can't hold is not
-            given.
+        Refusal: the document is damaged, the data is gone, or something it can't hold is not given.
 
     >>> from epochal.models import MLP
     >>> from epochal.training.prepare import prepare
-    >>> asked = document(prepare(MLP(8), "example:iris", Settings(epochs=5)))
-    >>> model, data, settings = ask_again(asked)
+    >>> request = document(prepare(MLP(8), "example:iris", Settings(epochs=5)))
+    >>> model, data, settings = ask_again(request)
     >>> model.hidden, data.samples, settings.epochs
     ((8,), 150, 5)
     """
@@ -109,11 +97,11 @@ def ask_again(
             f"request.json must be of format {FORMAT}; got {shown(document['format'])}. "
             "Go on with the version of epochal that wrote it."
         )
-    asked, lacking = read_settings(document["settings"], options or {})
-    if data is None and given_in_words(document["data"]) is not None:
-        lacking["data"] = given_in_words(document["data"]) or ""
-    if model is None and given_in_words(document["model"]) is not None:
-        lacking["model"] = given_in_words(document["model"]) or ""
+    values, lacking = read_settings(document["settings"], options or {})
+    for name, given in (("data", data), ("model", model)):
+        words = given_in_words(document[name])
+        if given is None and words is not None:
+            lacking[name] = words
     if lacking:
         what = ", ".join(f"{name} ({words})" for name, words in lacking.items())
         again = ", ".join(f"{name}=..." for name in lacking)
@@ -122,15 +110,15 @@ def ask_again(
             f"epochal.resume(folder, {again})."
         )
     for name, what in _FILES.items():
-        path = getattr(asked.get(name), "path", asked.get(name))
+        path = getattr(values.get(name), "path", values.get(name))
         if name not in (options or {}) and isinstance(path, str) and not _there(path):
             raise Refusal(
                 f'the {what} of the run must be where they were, "{shown(path)}"; nothing is there. '
                 f"Say where they are now: epochal.resume(folder, {name}=path)."
             )
-    settings = Settings(**asked)
+    settings = Settings(**values)
     chosen = model if model is not None else read_model(document["model"])
-    samples = _read_data(document["data"], data, settings, progress)
+    samples = _read_data(document["data"], data, progress)
     if isinstance(chosen, str):
         from epochal.models.imported import NamedModel
 
@@ -141,12 +129,8 @@ def ask_again(
     return chosen, samples, settings
 
 
-def _read_data(
-    written: Any, given: Any, settings: Settings, progress: Callable[[str, int, int], None] | None
-) -> Any:
-    if given is not None and not isinstance(given, str | Path):
-        return given
-    if given_in_words(written) is not None:
+def _read_data(written: Any, given: Any, progress: Callable[[str, int, int], None] | None) -> Any:
+    if not isinstance(given, str | Path | None) or given_in_words(written) is not None:
         return given
     try:
         recipe = recipe_from_dict(written)
@@ -176,23 +160,21 @@ def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any
     Raises:
         Refusal: fewer epochs than before.
     """
-    asked, _ = read_settings(document["settings"], {})
-    before = asked.get("epochs", Settings().epochs)
+    values, _ = read_settings(document["settings"], {})
+    before = values.get("epochs", Settings().epochs)
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < before:
         raise Refusal(
             f"`epochs` must be a whole number, at least {before:,}, what the run was asked for; got "
             f"{epochs!r}. A run that goes on can be ended earlier by Ctrl-C: what was learned is then saved."
         )
-    settings = {**document["settings"], "epochs": epochs}
-    schedule = asked.get("schedule", Schedule())
-    notes: list[str] = []
-    kind = schedule.kind if isinstance(schedule, Schedule) else schedule
-    if kind in ("cosine", "linear") and epochs > before:
-        notes.append(
+    schedule = values.get("schedule", "constant")
+    notes: tuple[str, ...] = ()
+    if getattr(schedule, "kind", schedule) in ("cosine", "linear") and epochs > before:
+        notes = (
             f"the learning rate has fallen along {before:,} epochs and goes on along {epochs:,}: this is not "
-            f"the run that {epochs:,} epochs asked for at once would have been."
+            f"the run that {epochs:,} epochs asked for at once would have been.",
         )
-    return {**document, "settings": settings}, tuple(notes)
+    return {**document, "settings": {**document["settings"], "epochs": epochs}}, notes
 
 
 def changed_conditions(then: Any, now: Mapping[str, Any]) -> list[str]:
@@ -200,17 +182,13 @@ def changed_conditions(then: Any, now: Mapping[str, Any]) -> list[str]:
 
     It is the same training, but figures may differ in their last bits with another version of
     JAX or another device. A streamed file is compared by some of its samples, so a change
-    is reported.
-
-    Args:
-        then: `document["conditions"]` of the first part.
-        now: `conditions_of` the resumed training.
+    is reported. `then` is of the document, `now` of the resumed training (`conditions_of`).
     """
     before: Mapping[str, Any] = then if isinstance(then, Mapping) else {}
     versions = before.get("versions")
     found = differences(versions, now["versions"]) if isinstance(versions, Mapping) else []
-    for name in ("device", "machine", "deterministic"):
-        found += differences({name: before.get(name)}, {name: now.get(name)})
+    names = ("device", "machine", "deterministic")
+    found += differences({name: before.get(name) for name in names}, {name: now.get(name) for name in names})
     if before.get("data") != now.get("data", before.get("data")):
         found.append(
             "the file with the data was written since; of what is streamed, some samples are compared"

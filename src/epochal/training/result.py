@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from epochal.curves import Curves, judge
 from epochal.data import Split
 from epochal.engine.fed import FedLane
-from epochal.engine.lane import Lane
+from epochal.engine.lane import AnyLane
 from epochal.engine.optimizers import averaged
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
@@ -30,14 +31,6 @@ from epochal.training.baselines import constant_figures
 from epochal.training.describe import conditions, describe_data, describe_settings
 from epochal.training.prepared import Prepared
 from epochal.training.scoring import effective_samples, forecasts_of, gains_of, scores_of
-
-
-class End(NamedTuple):
-    """The last evaluation of a repeat."""
-
-    epoch: float
-    update: int
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,30 +51,32 @@ class LaneResult:
     """Number of samples, for a source without length."""
 
     @classmethod
-    def of(cls, lane: Lane | FedLane, repeats: range, reason: str, failed: str = "") -> LaneResult:
+    def of(cls, lane: AnyLane, repeats: range, reason: str, failed: str = "") -> LaneResult:
         """Fetch the state of a lane."""
         state = jax.tree.map(np.asarray, lane.progress.repeats)
-        epochs = lane.update / lane.per_epoch if lane.per_epoch else lane.plan.epochs_after(lane.update)
         samples = lane.samples if isinstance(lane, FedLane) and lane.source.take is not None else None
-        return cls(repeats, state, lane.update, epochs, lane.seconds, reason, lane.spec, failed, samples)
+        return cls(repeats, state, lane.update, lane.epochs, lane.seconds, reason, lane.spec, failed, samples)
 
     def of_repeat(self, row: int) -> Repeat:
         """The state of one repeat."""
-        one: Repeat = jax.tree.map(lambda leaf: leaf[row], self.state)
-        return one
+        return jax.tree.map(lambda leaf: leaf[row], self.state)
 
-    def outcomes(self, prepared: Prepared, ends: dict[int, End] | None = None) -> list[Outcome]:
-        """The outcome of each repeat of the lane; `ends` has the last evaluations."""
+    def outcomes(
+        self, prepared: Prepared, ends: Mapping[int, tuple[float, int, float]] = MappingProxyType({})
+    ) -> list[Outcome]:
+        """The outcome of each repeat of the lane; `ends` has epochs, updates, seconds of last evaluations."""
+        now = (self.epoch, self.update, self.seconds)
         return [
-            self._outcome(prepared, row, repeat, (ends or {}).get(repeat))
+            self._outcome(prepared, row, repeat, *ends.get(repeat, now))
             for row, repeat in enumerate(self.repeats)
         ]
 
-    def _outcome(self, prepared: Prepared, row: int, repeat: int, end: End | None) -> Outcome:
+    def _outcome(
+        self, prepared: Prepared, row: int, repeat: int, epochs: float, updates: int, seconds: float
+    ) -> Outcome:
         one, plan = self.of_repeat(row), prepared.plan_of(repeat)
         passes = plan.passes
         status, broken = int(one.status), None
-        epochs, updates = (end.epoch, end.update) if end is not None else (self.epoch, self.update)
         if status == RULE:
             stopped = self.spec.rule.reason(one.rule)
         elif status == BROKEN_UPDATE:
@@ -105,7 +100,7 @@ class LaneResult:
             stopped=stopped,
             epochs=epochs,
             updates=updates,
-            seconds=self.seconds if end is None else end.seconds,
+            seconds=seconds,
             best_epoch=plan.epochs_after(best_update),
             best_update=best_update,
             broken=broken,
@@ -117,14 +112,15 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
 
     `curves` has the rows of all repeats in order of arrival.
     """
-    results = _begun(sorted(results, key=lambda result: result.repeats.start))
+    results = sorted(results, key=lambda result: result.repeats.start)
+    results = [result for result in results if result.update] or results
     repeats = [repeat for result in results for repeat in result.repeats]
     curves = _arranged(curves, repeats)
     ends = {}
     for number, repeat in enumerate(repeats):
         own = curves.of(number)
         if len(own):
-            ends[repeat] = End(float(own.epoch[-1]), int(own.update[-1]), float(own.seconds[-1]))
+            ends[repeat] = float(own.epoch[-1]), int(own.update[-1]), float(own.seconds[-1])
     found = [outcome for result in results for outcome in result.outcomes(prepared, ends)]
     outcomes = tuple(replace(outcome, repeat=number) for number, outcome in enumerate(found))
     fitted = tuple(
@@ -132,7 +128,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         for result in results
         for row, repeat in enumerate(result.repeats)
     )
-    baseline = {name: [values[repeat] for repeat in repeats] for name, values in _baseline(prepared).items()}
+    baseline = _baselines(prepared, repeats, "validation") if prepared.part_size("validation") else {}
     settings = describe_settings(prepared)
     data, came = describe_data(prepared), results[0].samples
     if came is not None:
@@ -141,35 +137,43 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     gains, scores = gains_of(prepared, [result.state for result in results]), dict[str, Scores]()
     for name in ("validation", "test"):
         if prepared.part_size(name):
+            own_gains = gains if name == "validation" else {}
             try:
-                scores[name] = scores_of(
-                    prepared,
-                    dict(zip(repeats, fitted, strict=True)),
-                    name,
-                    gains if name == "validation" else {},
-                )
+                scores[name] = scores_of(prepared, dict(zip(repeats, fitted, strict=True)), name, own_gains)
             except DataFailed as error:
                 failed = failed or error.sentence.rstrip(".")
-    threshold, asked = None, prepared.settings.threshold
-    if asked is not None and (not isinstance(asked, str) or "validation" in scores):
-        threshold, scores = decide(asked, scores, prepared.task.classes[1])
+    threshold, rule = None, prepared.settings.threshold
+    if rule is not None and (not isinstance(rule, str) or "validation" in scores):
+        threshold, scores = decide(rule, scores, prepared.task.classes[1])
     forecasts = forecasts_of(prepared, repeats, scores, gains)
     confusions = {
         name: one.confusion if one.confusion_at_threshold is None else one.confusion_at_threshold
         for name, one in scores.items()
         if one.confusion is not None and prepared.task.is_classification
     }
+    # How many repeats were ended by a rule on the validation loss, and what ended most before the last epoch.
+    by_rule = sum(
+        waited(result.spec.rule, result.of_repeat(row).rule)
+        for result in results
+        for row, status in enumerate(result.state.status)
+        if status == RULE
+    )
+    early = [one.stopped for one in found if one.epochs < float(prepared.plan.epochs)]
+    ended_by = early[0] if early and 2 * len(early) >= len(found) else ""
+    weighted = prepared.settings.class_weight is not None
+    floating = bool(np.issubdtype(prepared.dataset.dtype, np.floating))
+    unscaled = prepared.settings.standardize is False and floating
     verdict = judge(
         curves,
-        baseline=baseline | _training_baseline(prepared, repeats) if baseline else None,
+        baseline=baseline | _baselines(prepared, repeats, "train", {"loss"}) if baseline else None,
         validation_samples=prepared.part_size("validation"),
         training_samples=data["sizes"]["train"],
         monitor="validation.loss",
         chosen_by=prepared.spec.monitor,
-        stopped_early=2 * sum(_waited(result) for result in results) >= len(repeats),
+        stopped_early=2 * by_rule >= len(repeats),
         settings=settings
         | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {})
-        | {"unscaled": _unscaled(prepared), "ended_by": _ended_by(prepared, found)},
+        | {"unscaled": unscaled, "ended_by": ended_by},
         same_samples=prepared.same_validation,
         effective_samples=effective_samples(prepared, repeats)
         if "validation" in prepared.spec.parts
@@ -177,13 +181,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         interval=scores["validation"].metrics["loss"].ci95
         if "validation" in scores and scores["validation"].corrected
         else None,
-        concerns=concerns_of(
-            data["notes"],
-            forecasts,
-            confusions,
-            prepared.task.classes,
-            prepared.settings.class_weight is not None,
-        ),
+        concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes, weighted),
     )
     return Run(
         plan=prepared.plan,
@@ -216,29 +214,6 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         interrupted=interrupted,
         failed=failed,
     )
-
-
-def _unscaled(prepared: Prepared) -> bool:
-    """Whether numeric inputs are not scaled."""
-    floating = bool(np.issubdtype(prepared.dataset.dtype, np.floating))
-    return prepared.settings.standardize is False and floating
-
-
-def _begun(results: list[LaneResult]) -> list[LaneResult]:
-    """The lanes with updates, or all if none has any."""
-    return [result for result in results if result.update] or results
-
-
-def _waited(result: LaneResult) -> int:
-    """How many repeats of a lane were ended by a rule on the validation loss."""
-    ended = np.flatnonzero(np.asarray(result.state.status) == RULE)
-    return sum(waited(result.spec.rule, result.of_repeat(int(row)).rule) for row in ended)
-
-
-def _ended_by(prepared: Prepared, outcomes: Sequence[Outcome]) -> str:
-    """What ended most repeats before the planned epochs, in words, or empty."""
-    early = [one.stopped for one in outcomes if one.epochs < float(prepared.plan.epochs)]
-    return early[0] if 2 * len(early) >= len(outcomes) and early else ""
 
 
 def _parts(chosen: Split, samples: int) -> NDArray[np.uint8]:
@@ -280,32 +255,12 @@ def fitted_of(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fit
     )
 
 
-def _baseline(prepared: Prepared) -> dict[str, list[float]]:
-    """The baseline on the validation samples of each repeat.
-
-    Only figures known in every repeat.
-    """
-    if not prepared.part_size("validation"):
-        return {}
-    figures: dict[str, list[float]] = {}
-    repeats = 1 if prepared.shared else prepared.settings.repeats
-    for repeat in range(repeats):
-        found = constant_figures(prepared, repeat)
-        for name, value in found.items():
-            figures.setdefault(f"validation.{name}", []).append(float(value))
-    figures = {name: values for name, values in figures.items() if len(values) == repeats}
-    if prepared.shared:
-        figures = {name: values * prepared.settings.repeats for name, values in figures.items()}
-    return figures
-
-
-def _training_baseline(prepared: Prepared, repeats: Sequence[int]) -> dict[str, list[float]]:
-    """The baseline's loss on the training samples of each repeat, if known."""
-    known: dict[int, list[float]] = {}
-    for repeat in repeats:
-        place = 0 if prepared.shared else repeat
-        if place not in known:
-            found = constant_figures(prepared, place, {"loss"}, on="train")
-            known[place] = [found["loss"]] if "loss" in found else []
-    levels = [known[0 if prepared.shared else repeat] for repeat in repeats]
-    return {"train.loss": [level for one in levels for level in one]} if all(levels) else {}
+def _baselines(
+    prepared: Prepared, repeats: Sequence[int], on: str, names: Collection[str] | None = None
+) -> dict[str, list[float]]:
+    """The baseline on a part in each repeat, by column: only figures known in every repeat."""
+    places = [0 if prepared.shared else repeat for repeat in repeats]
+    known = {place: constant_figures(prepared, place, names, on=on) for place in dict.fromkeys(places)}
+    figures = [known[place] for place in places]
+    common = [name for name in figures[0] if all(name in one for one in figures)]
+    return {f"{on}.{name}": [one[name] for one in figures] for name in common}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from epochal.runs.home import Home, read_request
 from epochal.training.agreement import begun, same_micro_batch
 from epochal.training.differences import differences
 from epochal.training.events import Resumed
-from epochal.training.executor import RayCluster
 from epochal.training.hosts import together
 from epochal.training.identity import identity
 from epochal.training.loop import Control, micro_batched
@@ -23,7 +23,7 @@ from epochal.training.prepared import Prepared
 from epochal.training.progress import display
 from epochal.training.repeats import cluster_for
 from epochal.training.request import ask_again, changed_conditions, conditions_of, with_epochs
-from epochal.training.snapshot import Remembered, read_pieces
+from epochal.training.snapshot import Snapshot, read_pieces
 from epochal.training.train import Events, drained
 
 
@@ -83,25 +83,16 @@ def resuming(
 ) -> Events | Run:
     """The events of a resumed training, as in `train`; or its record, if it has ended.
 
-    Args:
-        folder: as in `resume`.
-        model: as in `resume`.
-        data: as in `resume`.
-        epochs: as in `resume`.
-        ray: as in `resume`.
-        control: stops it.
-        saving: fields of `RunFolder` to change.
-        progress: called with (what, done, total) during slow reading.
-        **given: as in `resume`.
+    Takes the arguments of `resume`; `control` stops it, `saving` has fields of `RunFolder` to change, and
+    `progress` is called with (what, done, total) during slow reading.
     """
     others, path, control = together(), Path(folder), control or Control()
     refuse_choice(path)
-    cluster: RayCluster | None = None
-    held = others.first("the run folder", lambda: Home.again(path, **(saving or {})))
-    home = None if held is None else held[0]
+    home, first = others.first("the run folder", lambda: Home.again(path, **(saving or {}))) or (None, {})
 
-    def asked_again() -> Run | tuple[dict[str, Any], dict[str, Any], tuple[str, ...], Prepared]:
-        request = _request(path) if held is None else held[1]
+    def read() -> Run | tuple[dict[str, Any], dict[str, Any], tuple[str, ...], Prepared]:
+        request = dict(first if home is not None else read_request(path))
+        request.pop("saving", None)  # for the process that writes
         longer, notes = (request, ()) if epochs is None else with_epochs(request, epochs)
         ended = _ended(path, longer)
         if ended is not None:
@@ -109,9 +100,9 @@ def resuming(
         chosen, samples, settings = ask_again(
             longer, model=model, data=data, options=given, progress=progress
         )
-        return request, longer, tuple(notes), micro_batched(prepare(chosen, samples, settings))
+        return request, longer, notes, micro_batched(prepare(chosen, samples, settings))
 
-    def learned() -> tuple[int, dict[int, Remembered], tuple[str, ...]]:
+    def learned() -> tuple[int, dict[int, Snapshot], tuple[str, ...]]:
         _check(path, request["identity"], identity(prepared))
         if home is None:
             kept, passed_over = newest(path)
@@ -123,49 +114,33 @@ def resuming(
         _check(kept.path, kept.identity, request["identity"])
         return kept.updates, read_pieces(prepared, kept.pieces), tuple(passed_over)
 
-    try:
-        asked = others.each("what goes on", asked_again)
-        if isinstance(asked, Run):
-            if home is not None:
-                home.close()
-            return asked
-        request, longer, notes, prepared = asked
+    with ExitStack() as resources:
+        if home is not None:
+            resources.callback(home.close)
+        found = others.each("what goes on", read)
+        if isinstance(found, Run):
+            return found
+        request, longer, notes, prepared = found
         prepared = same_micro_batch(prepared)
         updates, known, passed_over = others.each("what was learned", learned)
         if prepared.dataset.recipe is not None:
             longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # its present path
-
         cluster = cluster_for(prepared, ray, path, control, known)
+        if cluster is not None:
+            resources.callback(cluster.close)
 
         def begin() -> None:
             if home is not None and (longer != request or saving):
                 home.ask(longer)
 
         begun(prepared, begin, path, updates)
-    except BaseException:
-        if home is not None:
-            home.close()
-        if cluster is not None:
-            cluster.close()
-        raise
-    notes = (
-        *notes,
-        *passed_over,
-        *changed_conditions(request["conditions"], conditions_of(prepared)),
-    )
-    resumed = Resumed(sum(one.updates for one in known.values()), notes)
-    return Events(prepared, control, home, known, resumed, cluster)
-
-
-def _request(path: Path) -> dict[str, Any]:
-    """The request, for a process that writes nothing."""
-    request = read_request(path)
-    request.pop("saving", None)
-    return request
+        resources = resources.pop_all()
+    conditions = changed_conditions(request["conditions"], conditions_of(prepared))
+    resumed = Resumed(sum(one.updates for one in known.values()), (*notes, *passed_over, *conditions))
+    return Events(prepared, control, resources, home, cluster, known, resumed)
 
 
 def _check(path: Path, then: Any, now: Mapping[str, Any]) -> None:
-    """Refuse to resume another training."""
     differing = differences(then, now)
     if differing:
         raise Refusal(f'the training in "{path}" can\'t go on: {"; ".join(differing)}.')

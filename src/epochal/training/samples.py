@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from epochal.data import (
     Scaling,
     Split,
     TargetScaling,
-    Task,
     Timeline,
     Vocabulary,
     chronological,
@@ -39,17 +38,9 @@ from epochal.errors import MissingExtra, Refusal
 from epochal.plan import BatchSchedule, Groups, Plan
 from epochal.plan.sizes import bounded
 from epochal.settings import Settings
-from epochal.training.held_out import (
-    class_notes,
-    copies_among,
-    copies_notes,
-    labeled,
-    undefined_notes,
-    unknown_note,
-    usual_share,
-)
+from epochal.training import held_out
 from epochal.training.hosts import together
-from epochal.training.prepared import Prepared
+from epochal.training.prepared import Gathered
 from epochal.training.standardize import standardized
 
 
@@ -119,13 +110,10 @@ def check_endless(settings: Settings) -> None:
                 f"`{name}` must be data of its own, such as (X, y), for a source without length; "
                 f"got {value:g}."
             )
+    changing = isinstance(settings.batch_size, str | Mapping | BatchSchedule)
     wrong: tuple[tuple[str, bool, str], ...] = (
         ("repeats", settings.repeats > 1, "must be 1 for a source that can be read once"),
-        (
-            "batch_size",
-            isinstance(settings.batch_size, str | Mapping | BatchSchedule),
-            "must be a number for a source without length",
-        ),
+        ("batch_size", changing, "must be a number for a source without length"),
         ("order", settings.order not in ("shuffle", "sequential"), "must be that in which samples come"),
         ("split", settings.split == "chronological", "must be left out where nothing is held out"),
         ("remainder", settings.remainder not in ("keep", "drop"), "must be keep or drop where none is known"),
@@ -159,8 +147,8 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
         raise
     except Refusal as error:
         raise Refusal(f"{name}: {error.sentence}") from error
-    if name == "validation" and (said := unknown_note(other)):
-        raise Refusal(f"{name}: {said.partition(': they')[0]}. Correct the labels, or leave those rows out.")
+    if name == "validation" and (note := held_out.unknown_note(other)):
+        raise Refusal(f"{name}: {note.partition(': they')[0]}. Correct the labels, or leave those rows out.")
     if other.targets is None:
         raise Refusal(f'the {name} data has no target column "{dataset.target_name}".')
     return 0.0, other
@@ -177,159 +165,81 @@ def _news(**others: Dataset | None) -> list[str]:
     ]
 
 
-SAMPLES = (
-    *("task", "validation", "test", "split", "gap"),
-    *("repeats", "seed", "vary", "standardize", "class_weight"),
-)
-"""The settings that determine the samples of each repeat, their scaling and weights."""
+def gathered(
+    data: Any, settings: Settings, state: Callable[[Dataset], int] = lambda _: 0, model: Any = None
+) -> Gathered:
+    """Load, split and scale the data; `state` gives the bytes of one repeat's state."""
+    if not isinstance(data, Dataset) and recognized(data).endless:
+        check_endless(settings)
+        dataset = read("load", data, {"task": settings.task, "validation": settings.validation})
+    else:
+        dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
+    dataset = placed(dataset, settings.stream, state)
+    dataset = _with_groups_of(settings, dataset)
+    settings = settled_split(settings, dataset)
+    if dataset.task is None or dataset.targets is None:
+        raise Refusal("the training data has no target; give (inputs, targets), or name the target column.")
+    targets = dataset.targets
+    scaled = standardized(settings, dataset, model)
+    if scaled.notes:
+        dataset = replace(dataset, noticed=(*dataset.noticed, *scaled.notes))
+    share, validation = _other(settings.validation, dataset, "validation", finite=not scaled.inputs)
+    test_share, test = _other(settings.test, dataset, "test", finite=not scaled.inputs)
+    unlabeled = "" if test is None else held_out.unknown_note(test)
+    test = None if test is None else held_out.labeled(test)
+    share, few = held_out.usual_share(share, test_share, settings, dataset)
+    copies = held_out.copies_among(dataset, share or test_share)
+    groups, together = dataset.groups, settings.split != "chronological"
+    if groups is not None and copies is not None and settings.split == "groups":
+        merged = whole_groups(groups, copies)
+        try:  # the samples of these groups may be too few for a split
+            together = merged is not None
+            groups = groups if merged is None else merged
+            split_groups(groups, validation=share, test=test_share, seed=settings.seed)
+        except Refusal:
+            groups, together = dataset.groups, False
+    tokens, sizes = getattr(dataset.encoder, "vocabulary_size", None), code_sizes(dataset.encoder)
+    shares = {"validation": share, "test": test_share}
 
-
-_PLAIN = (int, float, str, tuple, dict, type(None))
-
-
-@dataclass(frozen=True)
-class Gathered:
-    """The samples of all repeats."""
-
-    dataset: Dataset
-    task: Task
-    validation: Dataset | None
-    test: Dataset | None
-    splits: tuple[Split, ...]
-    scalings: tuple[Scaling | Vocabulary | None, ...]
-    target_scalings: tuple[TargetScaling | None, ...]
-    settings: Settings
-    """With the kind of split, and `vary` reduced if necessary."""
-
-    @classmethod
-    def like(cls, other: Prepared, settings: Settings) -> Gathered:
-        """The samples of another training."""
-        pairs = {name: (getattr(settings, name), getattr(other.settings, name)) for name in SAMPLES}
-        # Data frames and arrays, given as validation data, are compared by identity.
-        differing = [
-            name
-            for name, (mine, its) in pairs.items()
-            if mine is not its and not (isinstance(mine, _PLAIN) and mine == its)
-        ]
-        assert not differing, differing
-        return cls(
-            other.dataset,
-            other.task,
-            other.validation,
-            other.test,
-            other.splits,
-            other.scalings,
-            other.target_scalings,
-            settings,
-        )
-
-    @classmethod
-    def of(
-        cls,
-        data: Any,
-        settings: Settings,
-        state: Callable[[Dataset], int] = lambda _: 0,
-        model: Any = None,
-    ) -> Gathered:
-        """Load, split and scale the data; `state` gives the bytes of one repeat's state."""
-        if not isinstance(data, Dataset) and recognized(data).endless:
-            check_endless(settings)
-            asked = {"task": settings.task, "validation": settings.validation}
-            dataset = read("load", data, asked)
+    def of_repeat(repeat: int) -> tuple[Split, Scaling | Vocabulary | None, TargetScaling | None]:
+        if settings.split == "chronological":
+            line = dataset.timeline or Timeline.of_rows(dataset.rows)
+            chosen = chronological(line, **shares, gap=settings.gap)
+        elif settings.split == "groups":
+            assert groups is not None
+            chosen = split_groups(groups, **shares, seed=settings.seed)
         else:
-            dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
-        dataset = placed(dataset, settings.stream, state)
-        dataset = _with_groups_of(settings, dataset)
-        settings = settled_split(settings, dataset)
-        task = dataset.task
-        if task is None or dataset.targets is None:
-            raise Refusal(
-                "the training data has no target; give (inputs, targets), or name the target column."
-            )
-        targets = dataset.targets
-        scaled = standardized(settings, dataset, model)
-        standardize = scaled.inputs
-        if scaled.notes:
-            dataset = replace(dataset, noticed=(*dataset.noticed, *scaled.notes))
-        share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
-        test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
-        unlabeled = "" if test is None else unknown_note(test)
-        test = None if test is None else labeled(test)
-        share, few = usual_share(share, test_share, settings, dataset)
-        copies = copies_among(dataset, share or test_share)
-        groups, together = dataset.groups, settings.split != "chronological"
-        if groups is not None and copies is not None and settings.split == "groups":
-            merged = whole_groups(groups, copies)
-            try:  # the samples of these groups may be too few for a split
-                together = merged is not None
-                groups = groups if merged is None else merged
-                split_groups(groups, validation=share, test=test_share, seed=settings.seed)
-            except Refusal:
-                groups, together = dataset.groups, False
-        splits: list[Split] = []
-        tokens = getattr(dataset.encoder, "vocabulary_size", None)
-        sizes = code_sizes(dataset.encoder)
-        scalings: list[Scaling | Vocabulary | None] = []
-        target_scalings: list[TargetScaling | None] = []
-        for repeat in range(settings.repeats):
-            if repeat and "split" not in settings.vary:
-                splits.append(splits[0])
-                scalings.append(scalings[0])
-                target_scalings.append(target_scalings[0])
-                continue
-            if settings.split == "chronological":
-                line = dataset.timeline or Timeline.of_rows(dataset.rows)
-                chosen = chronological(line, validation=share, test=test_share, gap=settings.gap)
-            elif settings.split == "groups":
-                assert groups is not None
-                chosen = split_groups(groups, validation=share, test=test_share, seed=settings.seed)
-            else:
-                chosen = split(
-                    dataset.samples,
-                    validation=share,
-                    test=test_share,
-                    seed=settings.seed + repeat,
-                    strata=dataset.strata,
-                    copies=copies,
-                )
-            splits.append(chosen)
-            if tokens is not None:
-                scalings.append(fit_vocabulary(dataset.inputs, tokens, chosen.train))
-            elif sizes:
-                scalings.append(
-                    fit_levels(dataset.inputs, dataset.continuous, sizes, chosen.train, bool(standardize))
-                )
-            else:
-                scalings.append(
-                    fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
-                )
-            target_scalings.append(fit_target_scaling(targets, chosen.train) if scaled.targets else None)
-        told = (
-            *few,
-            *((f"test: {unlabeled}",) if unlabeled else ()),
-            *undefined_notes(dataset, splits),
-            *copies_notes(copies, splits[0], together, dataset, (validation, test)),
-            *class_notes(dataset, splits),
-            *time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap),
-            *rising_note(dataset.follows, settings.split, settings.validation, settings.test),
-            *_news(validation=validation, test=test),
-        )
-        if told:
-            dataset = replace(dataset, noticed=(*dataset.noticed, *told))
-        return cls(
-            dataset,
-            task,
-            validation,
-            test,
-            tuple(splits),
-            tuple(scalings),
-            tuple(target_scalings),
-            settings,
-        )
+            seed = settings.seed + repeat
+            chosen = split(dataset.samples, **shares, seed=seed, strata=dataset.strata, copies=copies)
+        inputs, train = dataset.inputs, chosen.train
+        scaling: Scaling | Vocabulary | None = None
+        if tokens is not None:
+            scaling = fit_vocabulary(inputs, tokens, train)
+        elif sizes:
+            scaling = fit_levels(inputs, dataset.continuous, sizes, train, scaled.inputs)
+        elif scaled.inputs:
+            scaling = fit_scaling(inputs, dataset.continuous, train)
+        return chosen, scaling, fit_target_scaling(targets, train) if scaled.targets else None
+
+    repeats = [of_repeat(0)]
+    for repeat in range(1, settings.repeats):
+        repeats.append(of_repeat(repeat) if "split" in settings.vary else repeats[0])
+    splits, scalings, target_scalings = zip(*repeats, strict=True)
+    notes = (
+        *few,
+        *((f"test: {unlabeled}",) if unlabeled else ()),
+        *held_out.undefined_notes(dataset, splits),
+        *held_out.copies_notes(copies, splits[0], together, dataset, (validation, test)),
+        *held_out.class_notes(dataset, splits),
+        *time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap),
+        *rising_note(dataset.follows, settings.split, settings.validation, settings.test),
+        *_news(validation=validation, test=test),
+    )
+    dataset = replace(dataset, noticed=(*dataset.noticed, *notes)) if notes else dataset
+    return Gathered(dataset, validation, test, splits, scalings, target_scalings, settings)
 
 
 def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
-    """The data set with the groups of its order, if a split must keep them whole."""
     values = settings.order.values if isinstance(settings.order, Groups) else None
     if values is None or dataset.groups is not None or len(values) != dataset.samples:
         return dataset  # an order of another length is refused later

@@ -11,57 +11,48 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal import models
 from epochal.common.waiting import interruptible
 from epochal.curves.intervals import influences, optimism
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.engine.fed import evaluate_in_blocks
 from epochal.engine.feed import AHEAD, Reader
-from epochal.engine.state import Repeat
-from epochal.models import (
-    Loss,
-    Metric,
-    Model,
-    Variables,
-    computing_in,
-    evaluated,
-    label_probabilities,
-    metrics_for,
-    probabilities,
-)
+from epochal.engine.state import Part, Repeat
 from epochal.models.subsets import one_by_one
 from epochal.runs import Fitted, ForecastScores, Scores, score_forecasts
 from epochal.runs.figures import Measured, blocks_of, ensemble_figures, measured, summaries
 from epochal.runs.overlap import hashes_of
 from epochal.runs.per_class import label_confusion
-from epochal.training.prepared import Prepared, Samples
+from epochal.training.prepared import Prepared
 
 _MOST_KEPT = 2**22
 """Most probabilities of several classes to keep for one part, over all repeats (32 MB)."""
 
 
 @functools.lru_cache(maxsize=16)
-def _scoring(model: Model, loss: Loss, deterministic: bool) -> Any:
+def _scoring(model: models.Model, loss: models.Loss, deterministic: bool) -> Any:
     """The compiled function (variables, inputs, targets) -> (outputs, losses)."""
 
-    def score(variables: Variables, inputs: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def score(
+        variables: models.Variables, inputs: jax.Array, targets: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
         outputs = forward(model, variables, inputs)
         return outputs, loss(outputs, targets)
 
     return jax.jit(score, compiler_options=options_for(deterministic))
 
 
-def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tuple[Any, Any]:
+def _outputs(prepared: Prepared, learned: Fitted, part: Part | Reader) -> tuple[Any, Any]:
     """The outputs and losses of the best parameters for all samples of a part."""
-    model = computing_in(prepared.model, prepared.settings.precision)
+    model = models.computing_in(prepared.model, prepared.settings.precision)
     scoring = _scoring(model, prepared.spec.loss, prepared.settings.deterministic)
 
     def score(inputs: Any, targets: Any) -> Any:
         return interruptible(lambda: jax.block_until_ready(scoring(learned.best, inputs, targets)))
 
-    if isinstance(part, Samples):
-        outputs, losses = score(part.inputs, part.targets)
-        return outputs, losses
+    if isinstance(part, Part):
+        return score(part.inputs, part.targets)
     with ThreadPoolExecutor(AHEAD) as executor:
         return evaluate_in_blocks(part, part.part, lambda read: score(read.inputs, read.targets), executor)
 
@@ -72,23 +63,22 @@ def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[
     Empty if unknown, or if evaluations have it in other units.
     """
     spec, found = prepared.spec, np.concatenate([np.asarray(state.halves, np.float64) for state in states])
-    if not found.shape[1]:
-        return {}
-    name, gained = spec.monitor.partition(".")[2], optimism(found)
-    metric = next((one for one in spec.metrics if one.name == name), None)
-    foreign = metric is not None and (metric.own or prepared.dataset.timeline is not None)
-    return {} if foreign else {name: gained}
+    name = spec.monitor.partition(".")[2]
+    foreign = any(
+        one.own or prepared.dataset.timeline is not None for one in spec.metrics if one.name == name
+    )
+    return {name: optimism(found)} if found.shape[1] and not foreign else {}
 
 
 def blocks_of_part(prepared: Prepared, name: str) -> NDArray[np.int64]:
     """The block of each sample of a data set; groups, duplicates and stretches of time stay together."""
     dataset, own = prepared.data_of(name), prepared.data_of(name) is not prepared.dataset
     if dataset.timeline is not None or (prepared.settings.split == "chronological" and not own):
-        everyone = np.arange(dataset.samples)
+        blocks = np.arange(dataset.samples)
         # Repeats that share a split: the stretches are those of the held-out samples.
-        held = np.sort(prepared.numbers(0, name)) if prepared.shared else everyone
-        everyone[held] = blocks_of(held, ordered=True)
-        return everyone
+        rows = np.sort(prepared.numbers(0, name)) if prepared.shared else blocks
+        blocks[rows] = blocks_of(rows, ordered=True)
+        return blocks
     return blocks_of(_units(prepared, name))
 
 
@@ -122,66 +112,59 @@ def scores_of(
 ) -> Scores:
     """Scores of the best parameters of each repeat on a part."""
     task, spec = prepared.task, prepared.spec
-    wanted, own_metrics = metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
+    wanted, own_metrics = models.metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
     blocks, found = blocks_of_part(prepared, name), list[Measured]()
-    held = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
+    rows = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
     confusion, labels, shares, true, predicted = [], [], [], [], []
-    # All repeats share the test samples, so a sum is enough instead of all predictions.
-    together, total = name == "test" and len(fitted) > 1, np.zeros(())
-    ensemble: dict[str, float] = {}
+    total: Any = 0.0
     columns = slice(1, 2) if task.kind == "binary" else slice(None)
     values = len(fitted) * prepared.part_size(name) * len(task.classes)
-    kept = task.kind == "binary" or values <= _MOST_KEPT
+    keep = task.kind == "binary" or values <= _MOST_KEPT
     for repeat, learned in fitted.items():
         part = prepared.reader(repeat, name) if prepared.fed else prepared.part(repeat, name)
         outputs, losses = _outputs(prepared, learned, part)
         scores, targets = np.asarray(outputs, np.float64), part.targets
-        if task.is_classification:
-            each = probabilities(scores, np)
-            total = total + each
-            pairs = np.zeros((len(task.classes),) * 2, np.int64)
-            np.add.at(pairs, (targets, each.argmax(axis=1)), 1)
-            confusion.append(pairs)
-            if kept:
-                labels.append(targets.astype(np.int64))
-                shares.append(each[:, columns])
-        elif task.is_multilabel:
-            confusion.append(label_confusion(targets > 0, scores > 0))
-            each = label_probabilities(scores, np)
-            total = total + each
-            if kept:
-                labels.append(targets.astype(np.int64))
-                shares.append(each)
-        else:
-            scores = prepared.in_units(repeat, name, scores.reshape(targets.shape))
+        if task.is_regression:
+            each = scores = prepared.in_units(repeat, name, scores.reshape(targets.shape))
             targets = prepared.truth(repeat, name)
             true.append(targets)
             predicted.append(scores)
-            total = total + scores
+        elif task.is_classification:
+            each = models.probabilities(scores, np)
+            pairs = np.zeros((len(task.classes),) * 2, np.int64)
+            np.add.at(pairs, (targets, each.argmax(axis=1)), 1)
+            confusion.append(pairs)
+        else:
+            each = models.label_probabilities(scores, np)
+            confusion.append(label_confusion(targets > 0, scores > 0))
+        if keep and not task.is_regression:
+            labels.append(targets.astype(np.int64))
+            shares.append(each[:, columns])
+        total = total + each
         block = blocks[prepared.numbers(repeat, name)]
         one = measured(wanted, scores, targets, task, block, (np.asarray(losses, np.float64), part.weights))
-        one.values.update(
-            {metric.name: evaluated(metric, scores, targets, spec.classes) for metric in own_metrics}
-        )
+        for metric in own_metrics:
+            one.values[metric.name] = models.evaluated(metric, scores, targets, spec.classes)
         found.append(one)
-    if together:
+    ensemble = {}
+    if name == "test" and len(fitted) > 1:  # all repeats share the test samples: a sum is enough
         known = not callable(prepared.settings.loss)
         ensemble = ensemble_figures(total / len(fitted), targets, task, part.weights, loss=known)
     overlap = 0.0
     if name == "validation" and not prepared.same_validation:
         overlap = prepared.part_size(name) / prepared.part_size("train")
-    units = len(np.unique(_units(prepared, name)[held]))
-    summed = summaries(found, units, len(np.unique(blocks[held])), prepared.loss_name, gains, overlap)
+    units = len(np.unique(_units(prepared, name)[rows]))
+    summed = summaries(found, units, len(np.unique(blocks[rows])), prepared.loss_name, gains, overlap)
     allowed = bool(gains) and len(fitted) > 1
     if not task.is_regression:
-        own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
+        own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if keep else {}
         return Scores(summed, np.stack(confusion), ensemble=ensemble, corrected=allowed, **own)
     numbers = np.concatenate(true), np.concatenate(predicted)
     return Scores(summed, None, *numbers, ensemble=ensemble, corrected=allowed)
 
 
 def evaluated_as(
-    prepared: Prepared, repeat: int, name: str, values: NDArray[Any], metric: Metric
+    prepared: Prepared, repeat: int, name: str, values: NDArray[Any], metric: models.Metric
 ) -> NDArray[Any]:
     """Targets or outputs of a part in the units of a metric in evaluations.
 
@@ -215,8 +198,8 @@ def added_by_blocks(
             added |= measured([metric], ours, true, prepared.task, block).added
             continue
 
-        def of(rows: Any, metric: Metric = metric, ours: Any = ours, true: Any = true) -> float:
-            return evaluated(metric, ours[rows], true[rows], prepared.spec.classes)
+        def of(rows: Any, metric: models.Metric = metric, ours: Any = ours, true: Any = true) -> float:
+            return models.evaluated(metric, ours[rows], true[rows], prepared.spec.classes)
 
         added[metric.name] = influences(one_by_one(of), block)
     forecasts = np.empty((0, 0))
@@ -238,8 +221,7 @@ def forecasts_of(
     """
     found = {}
     for name, one in scores.items():
-        windows = [prepared.windows_of(repeat, name) for repeat in repeats]
-        lines = [window for window in windows if window is not None]
+        lines = [window for repeat in repeats if (window := prepared.windows_of(repeat, name)) is not None]
         if not lines or one.true is None or one.predicted is None:
             continue
         shape = (len(repeats), len(lines[0][1]), -1)
@@ -248,6 +230,5 @@ def forecasts_of(
         if name == "validation" and "loss" in gains:
             power = 2 if prepared.loss_name == "squared_error" else 1
             flattered = -gains["loss"] / np.array(one.metrics["loss"].per_repeat) / power
-        indices = [index for _, index in lines]
-        found[name] = score_forecasts(true, predicted, lines[0][0], indices, flattered)
+        found[name] = score_forecasts(true, predicted, lines[0][0], [index for _, index in lines], flattered)
     return found

@@ -7,16 +7,10 @@ from typing import Any
 
 import jax
 
-from epochal.data import (
-    Task,
-)
+from epochal.data import Task
 from epochal.engine.spec import Spec
 from epochal.errors import Refusal
-from epochal.models import (
-    Variables,
-    learned_dtype,
-    seen_dtype,
-)
+from epochal.models import Variables, learned_dtype, seen_dtype
 from epochal.training.prepared import Prepared
 
 
@@ -27,9 +21,13 @@ def tried(what: str, call: Callable[[], Any]) -> Any:
     except Refusal:
         raise
     except Exception as error:
-        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        said = (said if len(said) <= 200 else f"{said[:200]}…").rstrip(".: ")
-        raise Refusal(f"{what} must be a function that JAX can trace; it raised {said}.") from error
+        words = _words(error)
+        words = (words if len(words) <= 200 else f"{words[:200]}…").rstrip(".: ")
+        raise Refusal(f"{what} must be a function that JAX can trace; it raised {words}.") from error
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -70,17 +68,15 @@ def check_fit(prepared: Prepared, like: Prepared | None = None) -> None:
 
 
 def _functions(spec: Spec) -> tuple[Any, ...]:
-    """What is traced."""
     return spec.model, spec.loss, spec.optimizer.given, spec.layout.order.trims
 
 
 def _check_cut(spec: Spec, variables: Variables, batch: Any, outputs: Any, key: Any) -> None:
-    """Check that the model takes trimmed samples."""
     try:
         found = jax.eval_shape(lambda v, x, k: spec.model.apply(v, x, k, True)[0], variables, batch, key)
         wrong = "" if found.shape == outputs.shape else f"gives the shape {found.shape} there"
     except Exception as error:
-        wrong = f"raised {type(error).__name__}: {' '.join(str(error).split())}"[:200].rstrip(".: ")
+        wrong = f"raised {_words(error)}"[:200].rstrip(".: ")
     if wrong:
         raise Refusal(
             f'order "{spec.layout.order.name}" needs a model that takes samples of any length, such as '
@@ -92,12 +88,12 @@ def _check_outputs(spec: Spec, task: Task, variables: Variables, batch: Any, key
     """The model's outputs for a batch, checked for the task's shape."""
     size = batch.shape[0]
     for training in (False, True):
-        said = f"the model's apply in {'training' if training else 'evaluation'}"
+        words = f"the model's apply in {'training' if training else 'evaluation'}"
         found = traced(
-            said, lambda v, x, k, on=training: spec.model.apply(v, x, k, on), variables, batch, key
+            words, lambda v, x, k, on=training: spec.model.apply(v, x, k, on), variables, batch, key
         )
         if not isinstance(found, tuple) or len(found) != 2:
-            raise Refusal(f"{said} must return (outputs, state); got {type(found).__name__}.")
+            raise Refusal(f"{words} must return (outputs, state); got {type(found).__name__}.")
     wanted = [(size, task.outputs), *([(size,)] if task.outputs == 1 else [])]
     if task.kind == "binary":
         wanted.append((size, 2))
@@ -112,15 +108,14 @@ def _check_outputs(spec: Spec, task: Task, variables: Variables, batch: Any, key
 
 def _check_optimizer(spec: Spec, params: Any) -> None:
     """Check that an Optax object needs gradients and parameters only."""
-    if spec.optimizer.given is None:
-        return
     optimizer = spec.optimizer.given
+    if optimizer is None:
+        return
     state = traced("the optimizer's init", optimizer.init, params)
     try:
         jax.eval_shape(optimizer.update, params, state, params)
     except Exception as error:
-        said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200].rstrip(".: ")
         raise Refusal(
             "`optimizer` must be an Optax object that updates from gradients and parameters alone; its "
-            f"update raised {said}. Choose another, or name one."
+            f"update raised {_words(error)[:200].rstrip('.: ')}. Choose another, or name one."
         ) from error

@@ -47,9 +47,7 @@ _ELSEWHERE = {
 def settings_of(options: Mapping[str, Any], beside: Iterable[str] = ()) -> Settings:
     """The settings with these options; an unknown one is refused with the nearest name.
 
-    Args:
-        options: by name.
-        beside: further arguments of the function that was called, which may have been meant.
+    `beside` are further arguments of the function that was called, which may have been meant.
     """
     for name in options:
         if name in _ELSEWHERE:
@@ -95,10 +93,8 @@ def takes_options(
             kind = types[one.name]
             if one.name in several and kind is not Any:
                 kind = kind | list[Any] | Mapping[str, Any]
-            default = (defaults or {}).get(one.name, one.default)
-            shown.append(
-                inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-            )
+            about = {"default": (defaults or {}).get(one.name, one.default), "annotation": kind}
+            shown.append(inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, **about))
         function.__signature__ = own.replace(  # type: ignore[attr-defined]
             parameters=[*plain, *shown], return_annotation=_resolved(own.return_annotation, function)
         )

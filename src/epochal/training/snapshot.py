@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -16,16 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves
-from epochal.engine.program import fresh
 from epochal.engine.state import Kept, Position, Progress, Repeat
 from epochal.errors import Refusal
-from epochal.models import Variables, shapes_of
 from epochal.models.frozen import names_of
 from epochal.runs.checkpoints import Piece
 from epochal.training.prepared import Prepared
+from epochal.training.program import state_of
 
 
-class Remembered(NamedTuple):
+class Snapshot(NamedTuple):
     """The state of vmapped repeats between two updates, with their curves."""
 
     repeats: range
@@ -42,7 +40,7 @@ class Remembered(NamedTuple):
 _COLUMNS = {"update": np.int64, "samples": np.int64, "epoch": np.float64, "seconds": np.float64}
 
 
-def piece_of(one: Remembered) -> Piece:
+def piece_of(one: Snapshot) -> Piece:
     """The snapshot of one lane, as in a checkpoint."""
     tensors: dict[str, NDArray[Any]] = {}
     for row, repeat in enumerate(one.repeats):
@@ -50,14 +48,10 @@ def piece_of(one: Remembered) -> Piece:
         own = one.curves.of(repeat)
         tensors |= {f"{repeat}/curves/{name}": getattr(own, name) for name in _COLUMNS}
         tensors |= {f"{repeat}/curves/columns/{name}": column for name, column in own.columns.items()}
-    position = {name: value.item() for name, value in one.kept.progress.position._asdict().items()}
-    lane = {
-        "repeats": [one.repeats.start, one.repeats.stop],
-        "update": one.kept.update,
-        "seconds": one.kept.seconds,
-        "samples": one.kept.samples,
-        "position": position,
-    }
+    progress, update, seconds, samples = one.kept
+    position = {name: value.item() for name, value in progress.position._asdict().items()}
+    lane = {"repeats": [one.repeats.start, one.repeats.stop], "update": update, "seconds": seconds}
+    lane |= {"samples": samples, "position": position}
     last = f"-{one.repeats.stop - 1}" if len(one.repeats) > 1 else ""
     return Piece(f"repeats-{one.repeats.start}{last}", tensors, {"lanes": [lane]})
 
@@ -68,68 +62,51 @@ def merged(pieces: Sequence[Piece]) -> Piece:
     return Piece("repeats", tensors, {"lanes": [lane for piece in pieces for lane in piece.about["lanes"]]})
 
 
-def read_pieces(prepared: Prepared, pieces: Sequence[Piece]) -> dict[int, Remembered]:
+def read_pieces(prepared: Prepared, pieces: Sequence[Piece]) -> dict[int, Snapshot]:
     """The snapshot of each repeat, checked against the training.
 
     Raises:
         Refusal: a state that is not that of this model and optimizer.
     """
-    found = {}
-    shapes = _shapes(prepared)
-    for piece in pieces:
-        for lane in piece.about["lanes"]:
-            for repeat in range(*lane["repeats"]):
-                found[repeat] = _one(prepared, piece.tensors, lane, repeat, shapes)
-    return found
+    shapes: Repeat = state_of(prepared)
+    return {
+        repeat: _one(prepared, piece.tensors, lane, repeat, shapes)
+        for piece in pieces
+        for lane in piece.about["lanes"]
+        for repeat in range(*lane["repeats"])
+    }
 
 
-def in_step(remembered: Mapping[int, Remembered], repeats: range) -> list[tuple[range, Remembered | None]]:
+def in_step(snapshots: Mapping[int, Snapshot], repeats: range) -> list[tuple[range, Snapshot | None]]:
     """Lanes for vmapped repeats, split where their positions differ."""
 
     def place(repeat: int) -> Any:
-        one = remembered.get(repeat)
-        if one is None:
-            return None
-        return one.kept.update, tuple(value.item() for value in one.kept.progress.position)
+        one = snapshots.get(repeat)
+        return one and (one.kept.update, tuple(value.item() for value in one.kept.progress.position))
 
     lanes = []
     for _, same in itertools.groupby(repeats, key=place):
         numbers = list(same)
         part = range(numbers[0], numbers[-1] + 1)
-        lanes.append((part, _joined(part, remembered) if numbers[0] in remembered else None))
+        lanes.append((part, _joined(part, snapshots) if numbers[0] in snapshots else None))
     return lanes
 
 
-def _joined(repeats: range, remembered: Mapping[int, Remembered]) -> Remembered:
-    ones = [remembered[repeat] for repeat in repeats]
-    states = [one.kept.progress.repeats for one in ones]
-    state: Repeat = states[0]
-    if len(states) > 1:
-        state = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
+def _joined(repeats: range, snapshots: Mapping[int, Snapshot]) -> Snapshot:
+    ones = [snapshots[repeat] for repeat in repeats]
     first = ones[0].kept
-    kept = Kept(
-        Progress(first.progress.position, state),
-        first.update,
-        max(one.kept.seconds for one in ones),
-        first.samples,
+    state = first.progress.repeats
+    if len(ones) > 1:
+        states = [one.kept.progress.repeats for one in ones]
+        state = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
+    kept = first._replace(
+        progress=Progress(first.progress.position, state), seconds=max(one.kept.seconds for one in ones)
     )
-    return Remembered(repeats, kept, Curves.concatenate([one.curves for one in ones]))
+    return Snapshot(repeats, kept, Curves.concatenate([one.curves for one in ones]))
 
 
 def _named(state: Repeat) -> Iterator[tuple[str, Any]]:
-    yield from zip(names_of(state), jax.tree.leaves(state), strict=True)
-
-
-def _shapes(prepared: Prepared) -> Repeat:
-    """The shapes and dtypes of a repeat's state."""
-    spec, dataset = replace(prepared.spec, repeats=1), prepared.dataset
-    variables = shapes_of(spec.model, dataset.shape, dataset.dtype)
-
-    def begun(given: Variables) -> Repeat:
-        return fresh(spec, given)
-
-    state: Repeat = jax.eval_shape(begun, variables)
-    return state
+    return zip(names_of(state), jax.tree.leaves(state), strict=True)
 
 
 def _one(
@@ -138,7 +115,7 @@ def _one(
     lane: Mapping[str, Any],
     repeat: int,
     shapes: Repeat,
-) -> Remembered:
+) -> Snapshot:
     leaves = []
     for name, wanted in _named(shapes):
         leaf = tensors.get(f"{repeat}/state/{name}")
@@ -159,4 +136,4 @@ def _one(
         name: np.asarray(tensors[f"{repeat}/curves/{name}"], kind) for name, kind in _COLUMNS.items()
     }
     number = np.full(len(rows["update"]), repeat, np.int32)
-    return Remembered(range(repeat, repeat + 1), kept, Curves(number, columns=columns, **rows))
+    return Snapshot(range(repeat, repeat + 1), kept, Curves(number, columns=columns, **rows))

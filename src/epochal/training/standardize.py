@@ -51,21 +51,17 @@ def standardized(settings: Settings, dataset: Dataset, model: Any) -> Standardiz
         raise Refusal(
             "the inputs have missing values (NaN), which standardizing fills: leave out `standardize=False`."
         )
-    targets = _targets(settings, dataset)
+    targets = settings.standardize
+    if dataset.task is None or not dataset.task.is_regression or isinstance(dataset.inputs, EndlessRows):
+        targets = False
+    elif targets is None:
+        targets = dataset.encoder is not None or _before(settings.initial) is not False
     if targets and callable(settings.loss):
         notes += (
             "the loss sees standardized targets; `standardize=False` hands it targets and inputs as they "
             "are.",
         )
     return Standardized(chosen, targets, (*notes, *_blurred(dataset, chosen, targets)))
-
-
-def _targets(settings: Settings, dataset: Dataset) -> bool:
-    if dataset.task is None or not dataset.task.is_regression or isinstance(dataset.inputs, EndlessRows):
-        return False
-    if settings.standardize is not None:
-        return settings.standardize
-    return dataset.encoder is not None or _before(settings.initial) is not False
 
 
 def _inputs(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool, tuple[str, ...]]:
@@ -86,10 +82,8 @@ def _inputs(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool, tup
         return False, (
             "the model makes whole numbers of its inputs, so they are taken as they are, not standardized.",
         )
-    if len(dataset.shape) == 1:
-        each = "each column"
-    else:
-        each = "each channel" if len(dataset.continuous) > 1 else "all values together"
+    each = "each channel" if len(dataset.continuous) > 1 else "all values together"
+    each = "each column" if len(dataset.shape) == 1 else each
     return True, (
         f"the inputs are standardized, {each} to mean 0 and variance 1 over the training samples; {_LEAVE}",
     )

@@ -14,8 +14,8 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -55,7 +55,7 @@ from epochal.training.repeats import cluster_for, train_repeats
 from epochal.training.request import document
 from epochal.training.result import LaneResult, conclude
 from epochal.training.signatures import settings_of, takes_options
-from epochal.training.snapshot import Remembered, in_step
+from epochal.training.snapshot import Snapshot, in_step
 
 
 @named("ep.fit")
@@ -113,17 +113,8 @@ def fit(
     'regression'
     """
     control, shown = Control(), display(progress)
-    events = train(
-        model,
-        data,
-        y,
-        target=target,
-        sample_weight=sample_weight,
-        control=control,
-        out=out,
-        ray=ray,
-        **options,
-    )
+    y = y_or_target(y, target)
+    events = train(model, data, y, sample_weight=sample_weight, control=control, out=out, ray=ray, **options)
     return drained(events, control, shown)
 
 
@@ -199,14 +190,15 @@ def train(
 
     folder = None if place is None else Path(place.path)
     control = control or Control()
-    cluster = cluster_for(prepared, ray, folder, control)
-    try:
-        home = begun(prepared, begin, folder)
-    except BaseException:
+    with ExitStack() as resources:
+        cluster = cluster_for(prepared, ray, folder, control)
         if cluster is not None:
-            cluster.close()
-        raise
-    return Events(prepared, control, home, cluster=cluster)
+            resources.callback(cluster.close)
+        home = begun(prepared, begin, folder)
+        if home is not None:
+            resources.callback(home.close)
+        resources = resources.pop_all()
+    return Events(prepared, control, resources, home, cluster)
 
 
 class Events(Iterator[Event]):
@@ -220,26 +212,27 @@ class Events(Iterator[Event]):
         self,
         prepared: Prepared,
         control: Control,
+        resources: ExitStack,
         home: Home | None = None,
-        known: Mapping[int, Remembered] | None = None,
-        resumed: Resumed | None = None,
         cluster: RayCluster | None = None,
+        known: Mapping[int, Snapshot] | None = None,
+        resumed: Resumed | None = None,
     ) -> None:
-        self._prepared, self._control, self._home = prepared, control, home
-        self._cluster = cluster
+        self._prepared, self._control, self._home, self._cluster = prepared, control, home, cluster
         self._known = dict(known or {})
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._waiting: deque[Event] = deque([RunStarted(prepared)])
         if resumed is not None:
             self._waiting.append(resumed)
-        self._started = self._trained = False
+        self._started = self._trained = self._ended = False
         self._results: list[LaneResult] = []
         self._curves: list[Curves] = [one.curves for one in self._known.values()]
         self._done: dict[int, int] = {repeat: one.updates for repeat, one in self._known.items()}
         self._begin = 0.0
-        self._ended = False
         self._saver: Saver | None = None
-        self._end = weakref.finalize(self, _stop, control, (), None, home, cluster)
+        self._resources = resources
+        # What the threads have learned is saved, if the training has a folder.
+        self._end = weakref.finalize(self, resources.close)
 
     def __iter__(self) -> Iterator[Event]:
         return self
@@ -259,7 +252,6 @@ class Events(Iterator[Event]):
         return self._waiting.popleft()
 
     def _conclude(self) -> RunEnded:
-        """The run from finished lanes, in its folder if it has one."""
         unsaved = ""
         try:
             if self._saver is not None:
@@ -269,7 +261,10 @@ class Events(Iterator[Event]):
         while not self._queue.empty():
             self._take(self._queue.get())  # the last checkpoints
         curves = Curves.concatenate(self._curves)
-        run = conclude(self._prepared, self._results, curves, self._cut_short())
+        started = sum(len(result.repeats) for result in self._results)
+        stopped = any(result.reason == INTERRUPTED for result in self._results)  # or none, at the last moment
+        interrupted = stopped or started < self._prepared.settings.repeats
+        run = conclude(self._prepared, self._results, curves, interrupted)
         self._prepared.close()
         if self._cluster is not None:
             run = replace(run, conditions=run.conditions | {"trained_on": self._cluster.summary()})
@@ -281,12 +276,6 @@ class Events(Iterator[Event]):
                 unsaved = unsaved or error.sentence
             self._home.close()
         return RunEnded(run, unsaved)
-
-    def _cut_short(self) -> bool:
-        """Whether a repeat was stopped early; at the last moment, none may have been."""
-        begun = sum(len(result.repeats) for result in self._results)
-        stopped = any(result.reason == INTERRUPTED for result in self._results)
-        return stopped or begun < self._prepared.settings.repeats
 
     def close(self) -> None:
         """End the training now."""
@@ -334,15 +323,16 @@ class Events(Iterator[Event]):
                     Unsaved(updates, what) if isinstance(what, str) else Checkpointed(updates, what)
                 ),
             )
+            self._resources.enter_context(suppress(SaveFailed))
+            self._resources.callback(self._saver.close)
         job = (prepared, control, tell, keeper, [lane for lane, _ in lanes], known, cluster)
         thread = threading.Thread(target=train_repeats, args=job, daemon=True)
-        self._end.detach()
-        self._end = weakref.finalize(self, _stop, control, [thread], self._saver, self._home, cluster)
+        self._resources.callback(ended, [thread])
+        self._resources.callback(control.stop)
         self._started = True
         thread.start()
 
     def _take(self, news: Any) -> None:
-        """Turn messages of lanes into events."""
         if isinstance(news, BaseException):
             self.close()
             raise news
@@ -364,22 +354,3 @@ class Events(Iterator[Event]):
         self._done |= dict.fromkeys(news.repeats, news.updates)
         clock, most = time.perf_counter() - self._begin, news.most * self._prepared.settings.repeats
         self._waiting.append(Progressed(sum(self._done.values()), most, clock, news.seconds))
-
-
-def _stop(
-    control: Control,
-    threads: Sequence[threading.Thread],
-    saver: Saver | None,
-    home: Home | None,
-    cluster: RayCluster | None,
-) -> None:
-    """Stop the threads; what they have learned is kept, if the training has a folder."""
-    control.stop()
-    ended(threads)
-    if saver is not None:
-        with suppress(SaveFailed):
-            saver.close()
-    if home is not None:
-        home.close()
-    if cluster is not None:
-        cluster.close()

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import option
 from epochal.data.arrays.objects import of_objects
-from epochal.data.tables.known_labels import known_ids
-from epochal.data.tables.pandas_columns import is_missing
-from epochal.data.tables.target import class_ids, recognize_task, target_numbers
+from epochal.data.tables.frames import is_missing
+from epochal.data.tables.target import class_ids, known_ids, recognize_task, target_numbers, targets_of
 from epochal.data.task import Task
 from epochal.errors import Refusal
 
@@ -46,8 +45,7 @@ def array_targets(
     if targets.ndim == 1:
         column = _column(targets)
         found, note = recognize_task(column, f'"{name}"', task)
-        labels = class_ids(column, found, name) if found.is_classification else target_numbers(column, name)
-        return labels, found, [note]
+        return targets_of(column, found, name), found, [note]
     flags = bool(((targets == 0) | (targets == 1)).all())
     if flags and task not in ("multilabel", "regression") and _one_hot(targets):
         column = _column(targets.argmax(axis=1))

@@ -6,17 +6,20 @@ import atexit
 import bz2
 import gzip
 import lzma
+import shutil
 import sys
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 
-from epochal.data.files.content import Content
+from epochal.common.printable import shortlist
+from epochal.data.files.reading import Content
 from epochal.data.files.workbook import text_of_sheet
 from epochal.errors import Refusal
 
@@ -24,18 +27,12 @@ PACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipF
 """Exceptions of damaged files during decompression."""
 
 _HEAD = 512
-_PACKED: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
-    (b"\x1f\x8b", gzip.open),
-    (b"BZh", bz2.open),
-    (b"\xfd7zXZ\x00", lzma.open),
-    (b"\x28\xb5\x2f\xfd", lambda path: pa.input_stream(str(path), compression="zstd")),
+_PACKED: tuple[tuple[bytes, str, Callable[[Path], Any]], ...] = (
+    (b"\x1f\x8b", ".gz", gzip.open),
+    (b"BZh", ".bz2", bz2.open),
+    (b"\xfd7zXZ\x00", ".xz", lzma.open),
+    (b"\x28\xb5\x2f\xfd", ".zst", lambda path: pa.input_stream(str(path), compression="zstd")),
 )
-_SUFFIXES: dict[str, Callable[[Path], Any]] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-    ".zst": _PACKED[3][1],
-}
 _FORMATS = (
     (b"%PDF", "a PDF"),
     (b"SQLite format 3\x00", "a SQLite database"),
@@ -100,31 +97,19 @@ def kept_stream(path: str | Path) -> Path:
     if name == "-" and (sys.stdin is None or sys.stdin.isatty()):
         raise Refusal("standard input is a terminal; pipe a table into the command, or name a file.")
     folder = Path(tempfile.mkdtemp(prefix="epochal-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     called = "standard input" if name == "-" else "pipe" if Path(name).name.isdecimal() else Path(name).name
     file = folder / called
-    atexit.register(_remove, file)
     try:
-        with file.open("wb") as out:
-            if name == "-":
-                _copy(sys.stdin.buffer, out)
-            else:
-                with Path(name).open("rb") as source:
-                    _copy(source, out)
+        with (
+            file.open("wb") as out,
+            nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as pipe,
+        ):
+            shutil.copyfileobj(pipe, out)
     except OSError as error:
         raise Refusal(f"{name} can't be read: {(error.strerror or str(error)).lower()}.") from error
     _STREAMS[name] = file
     return file
-
-
-def _copy(source: Any, out: Any) -> None:
-    while block := source.read(1 << 20):
-        out.write(block)
-
-
-def _remove(file: Path) -> None:
-    file.unlink(missing_ok=True)
-    if file.parent.is_dir():
-        file.parent.rmdir()
 
 
 def head_of(path: Path) -> bytes:
@@ -151,19 +136,23 @@ def unpack(path: Path, sheet: str | int | None = None) -> Content:
         return text_of_sheet(path, sheet)
     if sheet is not None:
         raise Refusal(f"`sheet` is about workbooks (.xlsx, .xls, .ods); {name} is none. Leave it out.")
-    opener = next((opened for magic, opened in _PACKED if head.startswith(magic)), None)
-    if opener is None:
-        opener = _SUFFIXES.get(path.suffix.lower())
-    if opener is None:
+    suffix = path.suffix.lower()
+    openers = [opener for magic, _, opener in _PACKED if head.startswith(magic)]
+    openers += [opener for _, packed, opener in _PACKED if packed == suffix]
+    if not openers:
         _refuse_other(head, name)
         return Content(name, size, lambda: path.open("rb"), plain=path)
-    chosen = opener
+    content = Content(name, size, lambda: openers[0](path))
+    _refuse_other(_head_of_packed(content), name)
+    return content
+
+
+def _head_of_packed(content: Content) -> bytes:
     try:
-        with chosen(path) as unpacked:
-            _refuse_other(bytes(unpacked.read(_HEAD)), name)
-    except PACKING_ERRORS as error:
-        raise unreadable(name, error) from error
-    return Content(name, size, lambda: chosen(path))
+        with content.open() as file:
+            return bytes(file.read(_HEAD))
+    except (*PACKING_ERRORS, RuntimeError, NotImplementedError) as error:
+        raise unreadable(content.name, error) from error
 
 
 def unreadable(name: str, error: Exception) -> Refusal:
@@ -197,17 +186,13 @@ def _of_zip(path: Path, sheet: str | int | None) -> Content:
     for part, said in _ZIP_PARTS:
         if any(one.startswith(part) for one in names):
             raise Refusal(f"{path.name} must be a table; it is {said}. Save the table as .csv or .xlsx.")
-    files = [
-        one for one in names if not one.endswith("/") and not one.startswith("__MACOSX/") and _visible(one)
-    ]
+    files = [one for one in names if not one.endswith("/") and not one.startswith("__MACOSX/")]
+    files = [one for one in files if not Path(one).name.startswith(".")]
     if files and all(one.endswith(".npy") for one in files):
         raise Refusal(f"{path.name} holds NumPy arrays: give it a name that ends in .npz.")
     if len(files) != 1:
-        shown = ", ".join(files[:5]) + (", …" if len(files) > 5 else "")
-        raise Refusal(
-            f"{path.name} must hold one table; it holds {len(files):,} files"
-            + (f" ({shown}). Unpack it, and name one." if files else ".")
-        )
+        remedy = f" ({shortlist(files, quote='')}). Unpack it, and name one." if files else "."
+        raise Refusal(f"{path.name} must hold one table; it holds {len(files):,} files{remedy}")
     if sheet is not None:
         raise Refusal(f"`sheet` is about workbooks (.xlsx, .xls, .ods); {path.name} is none. Leave it out.")
     (member,) = files
@@ -215,17 +200,10 @@ def _of_zip(path: Path, sheet: str | int | None) -> Content:
     def opened() -> IO[bytes]:
         return zipfile.ZipFile(path).open(member)
 
-    try:
-        with opened() as unpacked:
-            head = unpacked.read(_HEAD)
-    except (*PACKING_ERRORS, RuntimeError, NotImplementedError) as error:
-        raise unreadable(path.name, error) from error
+    note = f"{path.name} holds one file, {Path(member).name}, which is read."
+    content = Content(path.name, path.stat().st_size, opened, notes=(note,))
+    head = _head_of_packed(content)
     if head.startswith((b"PK\x03\x04", b"PAR1", b"\x1f\x8b")):
         raise Refusal(f"{path.name} holds {member}, which is packed itself: unpack it first.")
     _refuse_other(head, member)
-    note = f"{path.name} holds one file, {Path(member).name}, which is read."
-    return Content(path.name, path.stat().st_size, opened, notes=(note,))
-
-
-def _visible(name: str) -> bool:
-    return not Path(name).name.startswith(".")
+    return content

@@ -1,13 +1,16 @@
-"""Detection of a header row in a text table, by types that differ from the rows below."""
+"""The first and last rows of a text table: cells, names, units, titles and totals."""
 
 from __future__ import annotations
 
+import csv
 import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from epochal.data.values.marks import MISSING, NUMBER_MARKS
+from epochal.errors import Refusal
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d.*)?")
@@ -22,6 +25,81 @@ _TOTAL = re.compile(
 _MARKS = frozenset((*MISSING, *NUMBER_MARKS)) - {""}
 _MOST_ROWS = 200
 """Rows below the first that determine the column types."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of cells and its lines, `start` (from 0) to `end`."""
+
+    cells: list[str]
+    start: int
+    end: int
+    raw: str
+
+    def begins(self, mark: str) -> bool:
+        """Whether its line begins with a comment mark."""
+        return bool(mark) and self.raw.lstrip().startswith(mark)
+
+
+def quote_mark(lines: Sequence[str], delimiter: str, doubled: bool) -> str:
+    """The quote character: single if it is around all cells of a column, else double.
+
+    `doubled`: there are double quotes.
+    """
+    if doubled:
+        return '"'
+    rows = [row.cells for row in rows_of(lines[:1000], delimiter, quote=None)]
+    for at in range(max(map(len, rows), default=0)):
+        cells = [row[at] for row in rows[1:] if at < len(row) and row[at]]
+        if len(cells) > 1 and all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in cells):
+            return "'"
+    return '"'
+
+
+def quotes_behind_blanks(lines: Sequence[str], delimiter: str, quote: str = '"') -> bool:
+    """Whether quoted fields follow a delimiter and a blank."""
+    lines = lines[:2000]
+    before = re.compile(re.escape(delimiter) + " +" + quote)
+    if delimiter == " " or not any(map(before.search, lines)):
+        return False
+    ways = [rows_of(lines, delimiter, spaced=spaced, quote=quote) for spaced in (False, True)]
+    plain, spaced = (Counter(len(row.cells) for row in rows).most_common(1)[0][1] for rows in ways)
+    return spaced >= plain
+
+
+def rows_of(
+    lines: Sequence[str],
+    delimiter: str,
+    before: int = 0,
+    most: int = 1000,
+    spaced: bool = False,
+    quote: str | None = '"',
+) -> list[Row]:
+    """The first rows that are not blank, after `before` lines."""
+    rows: list[Row] = []
+    reader = csv.reader(
+        iter(lines),
+        delimiter=delimiter,
+        skipinitialspace=spaced or delimiter == " ",
+        quotechar=quote,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+    )
+    start = 0
+    try:
+        for row in reader:
+            begin, start = start, reader.line_num
+            if not row or (len(row) == 1 and not row[0].strip()):
+                continue
+            cells = [cell.strip() for cell in row]
+            while delimiter == " " and cells and not cells[-1]:
+                cells.pop()
+            rows.append(Row(cells, begin + before, start + before, lines[begin]))
+            if len(rows) >= most:
+                break
+    except csv.Error as error:
+        if not rows:
+            raise Refusal(f"line {reader.line_num + before}: {error}.") from error
+    return rows
 
 
 def is_number(cell: str) -> bool:
@@ -41,11 +119,8 @@ def looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bo
     body = body[:_MOST_ROWS]
     columns = [[row[at] for row in body if at < len(row)] for at in range(len(first))]
     kinds = [(_kind(cell), _most(column)) for cell, column in zip(first, columns, strict=True)]
-    if any(cell == "mark" for cell, _ in kinds):
-        return False
-    if any(cell == below and cell in ("date", "amount") for cell, below in kinds):
-        return False
-    if any(cell == "number" and below == "amount" for cell, below in kinds):
+    values = {("date", "date"), ("amount", "amount"), ("number", "amount")}
+    if any(cell == "mark" or (cell, below) in values for cell, below in kinds):
         return False
     support = sum(below in ("number", "date", "amount") and cell == "text" for cell, below in kinds)
     support += sum(below == "number" and cell == "date" for cell, below in kinds)
@@ -95,23 +170,21 @@ def _are_labels(at: Sequence[int], first: Sequence[str], body: Sequence[Sequence
     below = [[row[index] for index in at] for row in body if len(row) > max(at)]
     numeric = [[_value(cell) for cell in row] for row in below if all(map(is_number, row))]
     count, most = len(values), outside * 2 >= len(values)
-    even = count > 1 and _even(values) and _rarely(_even, numeric)
-    rising = count > 1 and _rising(values) and _rarely(_rising, numeric)
+    even, rising = (
+        count > 1 and holds(values) and sum(map(holds, numeric)) <= 0.2 * len(numeric)
+        for holds in (_even, _rising)
+    )
     years = whole and all(1500 <= value <= 2200 for value in values)
     if named:
-        return (
-            (whole and (most or (even and (years or count > 2))))
-            or (count > 2 and even)
-            or (count > 3 and rising)
-        )
+        return (whole and (most or (even and years))) or (count > 2 and even) or (count > 3 and rising)
     if not whole or len(body) < 3:
         return False
-    saved = values == list(range(count)) or values == list(range(1, count + 1))
-    if saved and even and (count > 3 or not first[0]):
-        return True
-    if count > 2 and even and most:
-        return True
-    return years and outside == count and (count == 1 or rising)
+    saved = values in (list(range(count)), list(range(1, count + 1)))
+    return (
+        (saved and even and (count > 3 or not first[0]))
+        or (count > 2 and even and most)
+        or (years and outside == count and (count == 1 or rising))
+    )
 
 
 def _value(cell: str) -> float:
@@ -120,10 +193,11 @@ def _value(cell: str) -> float:
 
 def _unlike(cell: str, column: Sequence[str]) -> bool:
     """Whether a number is out of the range of those below, or whole above fractions."""
-    values = [_value(other) for other in column if is_number(other)]
-    if not values:
+    numbers = list(filter(is_number, column))
+    if not numbers:
         return False
-    fractions = sum(not _WHOLE.fullmatch(other.lstrip("+-")) for other in column if is_number(other))
+    values = list(map(_value, numbers))
+    fractions = sum(not _WHOLE.fullmatch(number.lstrip("+-")) for number in numbers)
     return not min(values) <= _value(cell) <= max(values) or fractions > len(values) / 2
 
 
@@ -135,11 +209,6 @@ def _even(values: Sequence[float]) -> bool:
 def _rising(values: Sequence[float]) -> bool:
     pairs = list(itertools.pairwise(values))
     return all(before < after for before, after in pairs) or all(before > after for before, after in pairs)
-
-
-def _rarely(holds: object, rows: Sequence[Sequence[float]]) -> bool:
-    assert callable(holds)
-    return sum(bool(holds(row)) for row in rows) <= 0.2 * len(rows)
 
 
 def marks_names(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
@@ -162,10 +231,10 @@ def is_units(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     """
     if len(body) < 2 or any(map(is_number, row)):
         return False
-    body = body[:_MOST_ROWS]
-    columns = [_most([other[at] for other in body if at < len(other)]) for at in range(len(row))]
-    above = [cell for cell, kind in zip(row, columns, strict=True) if kind in ("number", "amount")]
-    beside = [cell for cell, kind in zip(row, columns, strict=True) if kind not in ("number", "amount")]
+    columns = [_most([other[at] for other in body[:_MOST_ROWS] if at < len(other)]) for at in range(len(row))]
+    numeric = [kind in ("number", "amount") for kind in columns]
+    above = list(itertools.compress(row, numeric))
+    beside = [cell for cell, is_above in zip(row, numeric, strict=True) if not is_above]
     units = [cell for cell in above if cell and cell not in _MARKS]
     if not units or any(len(cell) > 16 for cell in above):
         return False
@@ -181,9 +250,7 @@ def is_title(row: Sequence[str], fields: int) -> bool:
     >>> is_title(["Sales 2024"], 4), is_title(["1"], 4), is_title(["a", "b", "c"], 4)
     (True, False, False)
     """
-    cells = [cell for cell in row if cell]
-    most = max(1, fields // 2)
-    return bool(cells) and len(cells) <= most and any(c.isalpha() for cell in cells for c in cell)
+    return sum(map(bool, row)) <= max(1, fields // 2) and any(c.isalpha() for cell in row for c in cell)
 
 
 def is_total(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:

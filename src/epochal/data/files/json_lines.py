@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.json as pa_json
 
 from epochal.data.files.container import PACKING_ERRORS, unreadable
-from epochal.data.files.content import Content
-from epochal.errors import Refusal
+from epochal.data.files.reading import Content
+from epochal.errors import Refusal, first_line
 
 _SUFFIXES = (".json", ".jsonl", ".ndjson")
 
@@ -43,7 +43,9 @@ def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
             rows = json.loads(data)
             if not all(isinstance(row, dict) for row in rows):
                 raise Refusal(f"{content.name} must hold a list of objects; it holds other values.")
-            table = pa.Table.from_pylist(_with_all_names(rows))
+            if rows:  # columns are made from the first one
+                rows[0] = dict.fromkeys(name for row in rows for name in row) | rows[0]
+            table = pa.Table.from_pylist(rows)
         else:
             held = pa.BufferOutputStream()  # Arrow's own memory: its threads outlive this call
             held.write(data)
@@ -51,12 +53,7 @@ def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
     except Refusal:
         raise
     except (pa.ArrowException, ValueError, TypeError, RecursionError) as error:
-        first = str(error).splitlines()[0].rstrip(".")
-        raise Refusal(f"{content.name} can't be read as JSON, one object a line: {first}.") from error
+        raise Refusal(
+            f"{content.name} can't be read as JSON, one object a line: {first_line(error)}."
+        ) from error
     return table, (f"{content.name} is read as JSON, one object a row.",)
-
-
-def _with_all_names(rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Rows whose first has all names, since the columns are made from it."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    return [dict.fromkeys(names) | rows[0], *rows[1:]] if rows else rows

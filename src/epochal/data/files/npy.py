@@ -1,7 +1,7 @@
 """Safe reading of `.npy` and `.npz` files.
 
 NumPy's reader allocates what a header claims before it checks the file, and raises many kinds of errors at
-damaged headers and archives. Here, claims are checked against the bytes first. Object arrays, which could
+damaged headers and archives. Here, claims are checked against the size first. Object arrays, which could
 hold code, are never read.
 """
 
@@ -49,8 +49,8 @@ def npy_header(path: Path) -> Header:
     Raises:
         Refusal: no such file, an object array, or a file shorter than its header claims.
     """
-    with _refusing(path), path.open("rb") as file:
-        return _header(file, path.stat().st_size)
+    with _refusing(path.name), path.open("rb") as file:
+        return _header(file, path.stat().st_size, path.name)
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -59,31 +59,31 @@ def read_array(path: Path) -> NDArray[Any]:
     Raises:
         Refusal: as `npy_header`.
     """
-    with _refusing(path), path.open("rb") as file:
-        return _values(file, _header(file, path.stat().st_size))
+    with _refusing(path.name), path.open("rb") as file:
+        return _array(file, path.stat().st_size, path.name)
 
 
 class Archive:
     """The arrays in an `.npz` file by name, each read on access."""
 
-    def __init__(self, path: Path, held: zipfile.ZipFile) -> None:
-        self._path, self._held = path, held
-        self.names = tuple(name.removesuffix(".npy") for name in held.namelist() if name.endswith(".npy"))
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self._path, self._archive = path, archive
+        self.names = tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
 
     def __contains__(self, name: str) -> bool:
         return name in self.names
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        with _refusing(self._path, f'"{name}" in {self._path.name}'):
-            info = self._held.getinfo(f"{name}.npy")
+        with _refusing(f'"{name}" in {self._path.name}') as member:
+            info = self._archive.getinfo(f"{name}.npy")
             if info.compress_type not in _METHODS:
                 raise ValueError("it is packed in another way than NumPy packs arrays")
             if info.file_size > _MOST_UNFOLDED * info.compress_size + _BLOCK_BYTES:
                 raise ValueError("it claims to unfold to more bytes than it can")
             if info.file_size > free_memory():
                 raise ValueError(f"its {info.file_size:,} bytes do not fit into the free memory")
-            with self._held.open(info) as file:
-                values = _values(file, _header(file, info.file_size))
+            with self._archive.open(info) as file:
+                values = _array(file, info.file_size, member)
                 while file.read(_BLOCK_BYTES):  # to the end, where the checksum is verified
                     pass
                 return values
@@ -96,38 +96,25 @@ def open_npz(path: Path) -> Iterator[Archive]:
     Raises:
         Refusal: no such file, or a damaged array.
     """
-    with _refusing(path):
-        held = zipfile.ZipFile(path)
-    with held:
-        yield Archive(path, held)
+    with _refusing(path.name):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        yield Archive(path, archive)
 
 
 @contextmanager
-def _refusing(path: Path, what: str | None = None) -> Iterator[None]:
+def _refusing(name: str) -> Iterator[str]:
     """Turn any error of parsing and decompression into a refusal."""
     try:
-        yield
+        yield name
     except Refusal:
         raise
-    except _Short as error:
-        raise Refusal(f"{what or path.name} {error}") from error
     except Exception as error:
         said = " ".join(str(error).split()).rstrip(".")[:300] or type(error).__name__
-        raise Refusal(f"{what or path.name} can't be read as NumPy arrays: {said}.") from error
+        raise Refusal(f"{name} can't be read as NumPy arrays: {said}.") from error
 
 
-class _Short(ValueError):
-    """Fewer values than the header claims."""
-
-
-def _ends(header: Header, size: int) -> str:
-    """What a file of this size is missing."""
-    rows = header.shape[0] if header.shape else 1
-    at = max(0, size - header.offset) * rows // max(1, header.nbytes) + 1
-    return f"must hold {rows:,} rows as its header says; it ends in row {at:,}. Copy it again."
-
-
-def _header(file: IO[bytes], size: int) -> Header:
+def _header(file: IO[bytes], size: int, name: str) -> Header:
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0), (3, 0)):
         raise ValueError(f"its format {version[0]}.{version[1]} is not known")
@@ -143,21 +130,18 @@ def _header(file: IO[bytes], size: int) -> Header:
         raise ValueError("its shape must be whole numbers")
     found = Header(shape, dtype, bool(fortran), file.tell())
     if found.offset + found.nbytes > size:
-        raise _Short(_ends(found, size))
+        rows = shape[0] if shape else 1
+        at = max(0, size - found.offset) * rows // max(1, found.nbytes) + 1
+        raise Refusal(
+            f"{name} must hold {rows:,} rows as its header says; it ends in row {at:,}. Copy it again."
+        )
     return found
 
 
-def _values(file: IO[bytes], header: Header) -> NDArray[Any]:
+def _array(file: IO[bytes], size: int, name: str) -> NDArray[Any]:
+    """The array of an `.npy` file of this size."""
+    header = _header(file, size, name)
     if header.nbytes > free_memory():
         raise ValueError(f"its {header.nbytes:,} bytes do not fit into the free memory")
-    flat = np.empty(header.nbytes, np.uint8)
-    view = flat.data
-    for start in range(0, header.nbytes, _BLOCK_BYTES):
-        block = file.read(min(_BLOCK_BYTES, header.nbytes - start))
-        view[start : start + len(block)] = block
-        if len(block) < min(_BLOCK_BYTES, header.nbytes - start):
-            raise _Short(_ends(header, header.offset + start + len(block)))
-    values = flat.view(header.dtype) if header.nbytes else np.empty(0, header.dtype)
-    if header.fortran:
-        return values.reshape(header.shape[::-1]).T
-    return values.reshape(header.shape)
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)

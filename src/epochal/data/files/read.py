@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from epochal.data.files.container import head_of, is_stream, kept_stream, unpack
-from epochal.data.files.content import Content
 from epochal.data.files.json_lines import is_json, read_json
 from epochal.data.files.reading import AS_FOUND, Reading
-from epochal.data.files.sniff import Dialect, sniff
+from epochal.data.files.sniff import sniff
+from epochal.data.files.text import read_text
 from epochal.data.files.tidy import MOST_TEXT, shrink_batches, tidy
-from epochal.errors import Refusal
+from epochal.errors import Refusal, first_line
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
@@ -27,20 +27,19 @@ def existing(path: str | Path) -> Path:
         Refusal: no such file (with the nearest name in its folder), or a folder.
     """
     file = kept_stream(path) if is_stream(path) else Path(path).expanduser()
-    if file.is_dir() and parquet_in(file):
-        return file
     if file.is_dir():
+        if parquet_in(file):
+            return file
         raise Refusal(
             f"{path} is a folder, and no table; give a .csv, .tsv, .parquet, .npy or .npz file, or a "
             "folder with one sub-folder of images for each class."
         )
     if not file.exists():
-        near: list[str] = []
-        if file.parent.is_dir():
-            near = difflib.get_close_matches(file.name, (item.name for item in file.parent.iterdir()), n=1)
+        if not file.parent.is_dir():
+            raise Refusal(f"there is no file {path} (nor is there a folder {file.parent}).")
+        near = difflib.get_close_matches(file.name, (item.name for item in file.parent.iterdir()), n=1)
         hint = f' Did you mean "{file.parent / near[0]}"?' if near else ""
-        where = "" if file.parent.is_dir() else f" (nor is there a folder {file.parent})"
-        raise Refusal(f"there is no file {path}{where}.{hint}")
+        raise Refusal(f"there is no file {path}.{hint}")
     if not file.is_file():
         raise Refusal(f"{path} must be a regular file or a pipe; it is a device. Copy its content to a file.")
     if not file.stat().st_size:
@@ -60,8 +59,7 @@ def read_table(
 
     Args:
         path: the file, "-" for standard input, or a pipe.
-        reading: the reading options. Without a header, columns are named "column 1",
-            "column 2" and so on.
+        reading: the reading options. Without a header, columns are named "column 1", "column 2" and so on.
         text: selects columns to read as text.
         drop: selects unused columns, which need not be convertible.
 
@@ -76,34 +74,19 @@ def read_table(
         table, notes = read_json(content)
         return tidy(table, drop=drop), notes
     dialect = sniff(content, reading)
-    return table_of(content, dialect, reading, text(dialect.names))
-
-
-def table_of(
-    content: Content,
-    dialect: Dialect,
-    reading: Reading,
-    text: Collection[str] = (),
-    levels: Mapping[str, Collection[str]] | None = None,
-) -> tuple[pa.Table, tuple[str, ...]]:
-    """The tidy table of a text with a known dialect; `text` and `levels` as in `read_text`."""
-    from epochal.data.files.text import read_text
-
-    unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
-    table, notes = read_text(content, dialect, reading, {*text, *unclear}, levels)
-    metadata = {**(table.schema.metadata or {}), "decimal": dialect.decimal}
-    return tidy(table).replace_schema_metadata(metadata), notes
+    return read_text(content, dialect, reading, text(dialect.names))
 
 
 def parquet_table(
     file: Path, drop: Callable[[Sequence[str]], Collection[int]] = lambda names: ()
 ) -> tuple[pa.Table, tuple[str, ...]]:
     """The tidy table of a Parquet file, or of a folder of them."""
-    parts = [_read_parquet(part) for part in (parquet_in(file) if file.is_dir() else [file])]
-    table, notes = parts[0]
-    if len(parts) > 1:
-        table = _together([part[0] for part in parts], file.name)
-    return tidy(table, drop=drop), notes
+    tables, notes = zip(*map(_read_parquet, parquet_in(file)), strict=True)
+    try:
+        table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise Refusal(f"the files in {file.name} must have the same columns: {first_line(error)}.") from error
+    return tidy(table, drop=drop), notes[0]
 
 
 def is_parquet(path: Path) -> bool:
@@ -113,14 +96,12 @@ def is_parquet(path: Path) -> bool:
     return path.suffix.lower() in PARQUET_SUFFIXES or head_of(path).startswith(b"PAR1")
 
 
-def parquet_in(folder: Path) -> list[Path]:
-    """The Parquet files in a folder and its subfolders, by name, without hidden ones."""
-    found = (path for suffix in PARQUET_SUFFIXES for path in folder.rglob(f"*{suffix}"))
-    return sorted(
-        path
-        for path in found
-        if path.is_file() and not any(part[0] in "._" for part in path.relative_to(folder).parts)
-    )
+def parquet_in(path: Path) -> list[Path]:
+    """A Parquet file, or those in a folder and its subfolders, by name, without hidden ones."""
+    if not path.is_dir():
+        return [path]
+    found = (file for suffix in PARQUET_SUFFIXES for file in path.rglob(f"*{suffix}") if file.is_file())
+    return sorted(file for file in found if not any(part[0] in "._" for part in file.relative_to(path).parts))
 
 
 def open_parquet(file: Path) -> Any:
@@ -131,21 +112,16 @@ def open_parquet(file: Path) -> Any:
     import pyarrow.parquet as pq
 
     source = pq.ParquetFile(file)
-    about, most = source.metadata, [0] * source.metadata.num_columns
-    for group in range(about.num_row_groups):
-        for index in range(about.num_columns):
-            chunk = about.row_group(group).column(index)
-            if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page:
-                most[index] += chunk.num_values * chunk.total_uncompressed_size
-    suspicious = [about.schema.column(index).path for index, bound in enumerate(most) if bound > MOST_TEXT]
+    about = source.metadata
+
+    def most_text(index: int) -> int:
+        chunks = [about.row_group(group).column(index) for group in range(about.num_row_groups)]
+        texts = [one for one in chunks if one.physical_type == "BYTE_ARRAY" and one.has_dictionary_page]
+        return sum(one.num_values * one.total_uncompressed_size for one in texts)
+
+    large = [index for index in range(about.num_columns) if most_text(index) > MOST_TEXT]
+    suspicious = [about.schema.column(index).path for index in large]
     return pq.ParquetFile(file, read_dictionary=suspicious) if suspicious else source
-
-
-def _together(tables: Sequence[pa.Table], name: str) -> pa.Table:
-    try:
-        return pa.concat_tables(tables, promote_options="permissive")
-    except pa.ArrowException as error:
-        raise Refusal(f"the files in {name} must have the same columns: {_first_line(error)}.") from error
 
 
 def _read_parquet(file: Path) -> tuple[pa.Table, tuple[str, ...]]:
@@ -155,13 +131,6 @@ def _read_parquet(file: Path) -> tuple[pa.Table, tuple[str, ...]]:
     except Refusal:
         raise
     except (pa.ArrowException, OSError, UnicodeError) as error:  # names of columns may be no UTF-8
-        raise Refusal(f"{file.name} can't be read as Parquet: {_first_line(error)}.") from error
-    index: list[Any] = [name for name in table.column_names if name.startswith("__index_level_")]
-    if index:
-        table = table.drop_columns(index)
-        return table, ("the saved pandas index is left out.",)
-    return table, ()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise Refusal(f"{file.name} can't be read as Parquet: {first_line(error)}.") from error
+    index = [name for name in table.column_names if name.startswith("__index_level_")]
+    return table.drop_columns(index), ("the saved pandas index is left out.",) if index else ()

@@ -1,10 +1,12 @@
-"""Options for reading a file; whatever is not given is recognized."""
+"""Options for reading a file, and a text that can be opened repeatedly."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 from epochal.errors import Refusal
 
@@ -70,3 +72,19 @@ class Reading:
 
 AS_FOUND = Reading()
 """Everything is recognized."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """A text that can be opened repeatedly, compressed or not.
+
+    `plain` is the path of uncompressed bytes; `size` counts the bytes on disk.
+    """
+
+    name: str
+    size: int
+    open: Callable[[], IO[bytes]]
+    plain: Path | None = None
+    notes: tuple[str, ...] = ()
+    encoding: str | None = None
+    """Known if the text was generated here."""

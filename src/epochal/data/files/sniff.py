@@ -10,11 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from epochal.data.columns import default_name, unique_names
-from epochal.data.files.content import Content
-from epochal.data.files.header import is_number, is_title, is_total, is_units, looks_like_header, marks_names
-from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.files.header import (
+    Row,
+    is_number,
+    is_title,
+    is_total,
+    is_units,
+    looks_like_header,
+    marks_names,
+    quote_mark,
+    quotes_behind_blanks,
+    rows_of,
+)
+from epochal.data.files.reading import AS_FOUND, Content, Reading
 from epochal.data.files.survey import SAMPLE_BYTES, survey
-from epochal.data.files.text_rows import Row, quote_mark, quotes_behind_blanks, rows_of
 from epochal.data.values.decimal_mark import codes, decimal_mark
 from epochal.errors import Refusal
 
@@ -66,7 +75,7 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
     seen = survey(content, reading.encoding)
     text, name = seen.head, content.name
     if not text.strip():
-        raise Refusal(f"{name} is empty: a table needs at least 2 rows; got 0.")
+        raise _empty(name)
     if not seen.whole and "\n" not in text and "\r" not in text:
         raise Refusal(
             f"{name} must have a first row of at most {SAMPLE_BYTES:,} bytes; it is longer. "
@@ -91,16 +100,11 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
             notes.append(f"fields are separated by {DELIMITERS[delimiter]}s; `delimiter=...` changes that.")
     quote = quote_mark(body, delimiter, seen.quoted)
     spaced = (seen.quoted or quote == "'") and quotes_behind_blanks(body, delimiter, quote)
-    rows = rows_of(body, delimiter, start, spaced=spaced, quote=quote)
-    if not rows:
-        raise Refusal(f"{name} is empty: a table needs at least 2 rows; got 0.")
-    layout = _Layout(rows, reading, name)
+    layout = _Layout(rows_of(body, delimiter, start, spaced=spaced, quote=quote), reading, name)
     last = rows_of(list(io.StringIO(seen.tail, newline="")), delimiter, spaced=spaced, quote=quote)
     tail = layout.tail(last, seen.tail)
-    decimal, unclear = decimal_mark([row.cells for row in layout.body], delimiter)
-    if reading.decimal is not None:
-        decimal, unclear = reading.decimal, frozenset()
-    unclear |= codes([row.cells for row in layout.body])
+    cells = [row.cells for row in layout.body]
+    decimal, unclear = (reading.decimal, frozenset()) if reading.decimal else decimal_mark(cells, delimiter)
     if decimal == ",":
         layout.notes.append('a comma is the decimal mark; `decimal="."` changes that.')
     if layout.header and seen.whole and not layout.body:
@@ -118,7 +122,7 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         layout.comment,
         reading.comment is not None,
         tail,
-        unclear,
+        unclear | codes(cells),
         spaced,
         layout.first,
         quote,
@@ -133,16 +137,16 @@ class _Layout:
         self.reading, self.name = reading, name
         self.comment, rows, remark = self._without_comments(rows)
         if not rows:
-            raise Refusal(f"{name} is empty: a table needs at least 2 rows; got 0.")
+            raise _empty(name)
         self.fields = _usual(rows)
         rows = self._below_titles(rows)
         first, self.body = rows[0], rows[1:]
         self.start = 0
         self.header, cells = self._header(first, remark)
         self.first = first.raw.strip() if self.header else ""
-        self.names, self.unnamed, said = _named(cells if self.header else [""] * len(cells), self.header)
-        self.notes += said
-        if self.header and self.reading.header is None and self.body:
+        self.names, self.unnamed, notes = _named(cells if self.header else [""] * len(cells), self.header)
+        self.notes += notes
+        if self.header and reading.header is None and self.body:
             units, below = self.body[0], [row.cells for row in self.body[1:]]
             if len(units.cells) == len(cells) and is_units(units.cells, below):
                 self.body, self.start = self.body[1:], units.end
@@ -153,27 +157,23 @@ class _Layout:
 
     def _without_comments(self, rows: list[Row]) -> tuple[str, list[Row], Row | None]:
         """The comment mark, the rows without comments, and the comment just above the table."""
-        told = self.reading.comment
-        if told is not None:
-            kept = [row for row in rows if not row.begins(told)]
-            if len(kept) < len(rows):
-                self.notes.append(f'lines that begin with "{told}" are left out (`comment`).')
-            return told, kept, None
-        for mark in COMMENTS:
+        given = self.reading.comment
+        for mark in COMMENTS if given is None else (given,):
             marked = [row for row in rows if row.begins(mark)]
-            if not marked or len(marked) > max(1, len(rows) // 2) + 1:
-                continue
             others = [row for row in rows if not row.begins(mark)]
-            if not others:
+            if given is not None:
+                if marked:
+                    self.notes.append(f'lines that begin with "{mark}" are left out (`comment`).')
+                return mark, others, None
+            if not marked or not others or len(marked) > max(1, len(rows) // 2) + 1:
                 continue
-            fields, top = _usual(others), next(at for at, row in enumerate(rows) if not row.begins(mark))
+            fields, top = _usual(others), rows.index(others[0])
             if any(len(row.cells) == fields for row in rows[top:] if row.begins(mark)):
                 continue
-            one = len(marked) == 1
+            begin, what = ("begins", "a comment") if len(marked) == 1 else ("begin", "comments")
             self.notes.append(
-                f'{_lines(len(marked))} that {"begins" if one else "begin"} with "{mark}" (the first is line '
-                f"{marked[0].start + 1:,}): left out as {'a comment' if one else 'comments'}; "
-                "`comment=...` names another mark."
+                f'{_lines(len(marked))} that {begin} with "{mark}" (the first is line '
+                f"{marked[0].start + 1:,}): left out as {what}; `comment=...` names another mark."
             )
             return mark, others, rows[top - 1] if top else None
         return "", rows, None
@@ -183,11 +183,7 @@ class _Layout:
         if self.reading.skip_rows is not None:
             return rows
         at = 0
-        while at + 2 < len(rows) and (
-            (len(rows[at].cells) < self.fields and self._is_title(rows[at:]))
-            or not any(rows[at].cells)
-            or self._padded_title(rows[at:])
-        ):
+        while at + 2 < len(rows) and (not any(rows[at].cells) or self._is_title(rows[at:])):
             at += 1
         if at and marks_names(rows[at - 1].cells, [row.cells for row in rows[at:]]):
             at -= 1
@@ -200,38 +196,36 @@ class _Layout:
         return rows[at:]
 
     def _is_title(self, rows: Sequence[Row]) -> bool:
-        """Whether the first, too short row is a title: few cells, or words above a header."""
+        """Whether the first row is a title: few cells, or words above a header."""
         first, following, *rest = [row.cells for row in rows]
-        if is_title(first, self.fields):
-            return True
+        if len(first) >= self.fields:
+            return self._is_padded_title(rows)
         words = not any(map(is_number, first)) and any(c.isalpha() for cell in first for c in cell)
-        return (
+        return is_title(first, self.fields) or (
             words
             and len(following) == self.fields
             and not marks_names(first, [following, *rest])
             and looks_like_header(following, rest)
         )
 
-    def _padded_title(self, rows: Sequence[Row]) -> bool:
+    def _is_padded_title(self, rows: Sequence[Row]) -> bool:
         """Whether the first row is a title with a spreadsheet's empty cells, above rows with a header."""
         first, *rest = [row.cells for row in rows if any(row.cells)]
-        filled = [cell for cell in first if cell]
         return (
             self.reading.header is None
-            and len(filled) == 1
+            and sum(map(bool, first)) == 1
             and len(first) == self.fields > 1
             and is_title(first, self.fields)
             and len(rest) > 1
             and sum(map(bool, rest[0])) > 1
-            and (looks_like_header(rest[0], rest[1:]) or self._padded_title(rows[1:]))
+            and (looks_like_header(rest[0], rest[1:]) or self._is_padded_title(rows[1:]))
         )
 
     def _header(self, first: Row, remark: Row | None) -> tuple[bool, list[str]]:
         """Whether there is a header, and its cells, or those of the first row."""
         cells, below = list(first.cells), [row.cells for row in self.body]
-        told = self.reading.header
-        if told is not False and marks_names(cells, below):
-            self.start = first.end
+        given, self.start = self.reading.header, first.end
+        if given is not False and marks_names(cells, below):
             self.notes.append("the rows have one field more than the header: the first field has no name.")
             return True, ["", *cells]
         padded = below and all(len(row) == self.fields and not row[-1] for row in below)
@@ -245,10 +239,12 @@ class _Layout:
                 f"{self.fields:,}. Correct it; or, if the table begins below it, say so with "
                 f"`skip_rows={first.end}`; or give the delimiter with `delimiter=MARK`."
             )
-        found = told if told is not None else looks_like_header(cells, below)
-        if not found and told is None and remark is not None:
+        found = looks_like_header(cells, below) if given is None else given
+        if not found and given is None and remark is not None:
             above = remark.raw.lstrip().removeprefix(self.comment).strip()
-            names = [cell.strip() for cell in next(csv.reader([above], delimiter=self._delimiter_of(remark)))]
+            splits = [next(csv.reader([above], delimiter=mark)) for mark in (*DELIMITERS, ",")]
+            split = next((cells for cells in splits if len(cells) == self.fields), splits[-1])
+            names = [cell.strip() for cell in split]
             if len(names) == len(cells) and looks_like_header(names, [cells, *below]):
                 self.body = [first, *self.body]
                 self.start = remark.end
@@ -256,23 +252,15 @@ class _Layout:
                     f"the comment in line {remark.start + 1:,} is the header; `header=False` reads none."
                 ]
                 return True, names
-        if found:
-            self.start = first.end
-            if told is None:
-                self.notes.append("the first row is a header; `header=False` reads it as data.")
-        else:
+        if not found:
             self.start = first.start
-            if told is None:
-                self.notes.append(
-                    "no header: columns are numbered from 1; `header=True` reads the first row as one."
-                )
-        return bool(found), cells
-
-    def _delimiter_of(self, row: Row) -> str:
-        """The delimiter that splits a comment into as many fields as the rows have."""
-        text = row.raw.lstrip().removeprefix(self.comment).strip()
-        counts = {d: len(next(csv.reader([text], delimiter=d))) for d in DELIMITERS}
-        return next((d for d, count in counts.items() if count == self.fields), ",")
+        if given is None:
+            self.notes.append(
+                "the first row is a header; `header=False` reads it as data."
+                if found
+                else "no header: columns are numbered from 1; `header=True` reads the first row as one."
+            )
+        return found, cells
 
     def tail(self, rows: list[Row], text: str) -> int:
         """Number of trailing lines outside the table: totals, sources, empty rows."""
@@ -282,25 +270,22 @@ class _Layout:
         shown: list[str] = []
         cut: Row | None = None
         for row in reversed(rows[-_TAIL_ROWS:] if len(rows) > 2 else []):
-            if len(known) - len(shown) < 3 or (self.body and row.cells == self.body[0].cells):
+            cells = row.cells
+            if len(known) - len(shown) < 3 or cells == known[0]:
                 break
-            others = [other for other in known if other != row.cells and any(other)]
-            short = len(row.cells) < self.fields and is_title(row.cells, self.fields)
-            alone = (
-                len(row.cells) == self.fields > 2
-                and sum(map(bool, row.cells)) == 1
-                and is_title(row.cells, self.fields)
-                and all(sum(map(bool, other)) > 1 for other in others)
-            )
-            if not any(row.cells):
-                cut = row
-                continue
-            if row.begins(self.comment):
-                continue
-            if not (short or alone or (len(row.cells) == self.fields and is_total(row.cells, others))):
-                break
+            if any(cells):
+                if row.begins(self.comment):
+                    continue
+                others = [other for other in known if other != cells and any(other)]
+                outside = is_title(cells, self.fields)
+                if len(cells) >= self.fields:
+                    filled = [sum(map(bool, row)) for row in (cells, *others)]
+                    outside = outside and len(cells) > 2 and filled[0] == 1 and min(filled[1:], default=2) > 1
+                    outside = len(cells) == self.fields and (outside or is_total(cells, others))
+                if not outside:
+                    break
+                shown.append(_shown(cells))
             cut = row
-            shown.append(_shown(row.cells))
         if cut is None:
             return 0
         lines = text.count("\n") + (not text.endswith("\n")) - cut.start
@@ -309,6 +294,10 @@ class _Layout:
                 f"{_lines(len(shown))} below the table ({shown[-1]}) left out; `skip_rows=0` reads all."
             )
         return lines
+
+
+def _empty(name: str) -> Refusal:
+    return Refusal(f"{name} is empty: a table needs at least 2 rows; got 0.")
 
 
 def _lines(count: int) -> str:
@@ -322,15 +311,15 @@ def _shown(cells: Sequence[str], most: int = 60) -> str:
 
 def _usual(rows: Sequence[Row]) -> int:
     """The most common number of fields."""
-    ((fields, _),) = Counter(len(row.cells) for row in rows).most_common(1)
-    return fields
+    return Counter(len(row.cells) for row in rows).most_common(1)[0][0]
 
 
 def _delimiter(lines: Sequence[str], name: str, comment: str | None) -> str:
     """The delimiter with which the most rows have the same number of fields, more than one."""
     marks = COMMENTS if comment is None else (comment,)
-    plain = [line for line in lines[:2000] if not line.lstrip().startswith(marks)]
-    lines = plain if len(plain) * 2 >= len(lines[:2000]) or comment is not None else lines
+    some = lines[:2000]
+    plain = [line for line in some if not line.lstrip().startswith(marks)]
+    lines = plain if len(plain) * 2 >= len(some) or comment is not None else lines
     if ".tsv" in name.lower() and any("\t" in line for line in lines):
         return "\t"
     best, best_score = ",", 0.0
@@ -340,25 +329,22 @@ def _delimiter(lines: Sequence[str], name: str, comment: str | None) -> str:
         rows = rows_of(lines, candidate, most=100)
         (fields, count), *_ = Counter(len(row.cells) for row in rows).most_common(1) or [(0, 0)]
         score = count / len(rows) if fields > 1 else 0.0
-        if candidate == " " and score < 0.8:
-            continue
-        if score > best_score + 1e-9:
+        if score > best_score + 1e-9 and (candidate != " " or score >= 0.8):
             best, best_score = candidate, score
     return best
 
 
 def _named(cells: Sequence[str], header: bool) -> tuple[tuple[str, ...], frozenset[int], list[str]]:
     """Unique, non-empty names, the columns without their own, and notes."""
-    unnamed = {index for index, cell in enumerate(cells) if not cell}
+    unnamed = frozenset(index for index, cell in enumerate(cells) if not cell)
     given = list(cells)
     notes: list[str] = []
-    if header and 0 in unnamed and len(cells) > 1:
-        given[0] = "index" if "index" not in cells else ""
-        if given[0]:
-            notes.append('column 1 has no name, as saved row numbers have none: it is called "index".')
+    if header and 0 in unnamed and len(cells) > 1 and "index" not in cells:
+        given[0] = "index"
+        notes.append('column 1 has no name, as saved row numbers have none: it is called "index".')
     names = unique_names([cell or default_name(index) for index, cell in enumerate(given)])
     for index, (cell, name) in enumerate(zip(given, names, strict=True)):
         cell = " ".join(cell.split())
         if cell and name != cell:
             notes.append(f'two columns are called "{cell}": column {index + 1} is now "{name}".')
-    return tuple(names), frozenset(unnamed), notes
+    return tuple(names), unnamed, notes

@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass
 
 from epochal.data.files.container import PACKING_ERRORS, unreadable
-from epochal.data.files.content import Content
-from epochal.data.files.encodings import ASSUMED, guess, marked, wide
+from epochal.data.files.reading import Content
 from epochal.errors import Refusal
 
 SAMPLE_BYTES = 1 << 18
@@ -21,6 +20,43 @@ _UNFOLDED_BYTES, _UNFOLDED_TIMES = 1 << 30, 200
 
 _CONTROL_BYTES = bytes({*range(32)} - set(b"\t\n\v\f\r\x1b"))
 _WIDE = ("utf-16", "utf-32")
+
+_ASSUMED = ("cp1252", "latin-1")
+"""Fallbacks for bytes that are no UTF-8 and have no detected encoding: with and without 0x80 to 0x9f."""
+
+_SEVERAL_BYTES = ("gb18030", "big5", "big5hkscs", "cp932", "euc-jp", "cp949")
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it starts with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+_TRUSTED = {
+    **{name: name for name in ("gb18030", "big5", "cp932", "euc-jp", "cp949", "cp874", "koi8-r")},
+    "shift_jis": "cp932",
+    "euc-kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "big5-hkscs": "big5hkscs",
+    **{f"windows-{number}": f"cp{number}" for number in (1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257)},
+    **{f"iso-8859-{number}": f"iso8859-{number}" for number in (2, 5, 7, 8, 9)},
+    "kz1048": "cp1251",
+    "ibm866": "cp866",
+    "ibm855": "cp855",
+    "tis-620": "cp874",
+    "windows-874": "cp874",
+}
+"""Encodings of tables, by the detector's and Python's names."""
+
+_SURE = 0.03
+"""The detector's confidence from which guesses were right in tests on 20 languages."""
+_USUAL, _TIED = "Windows-1252", 0.999
+"""The encoding of most such tables, which is taken where no other one is likelier."""
+_NEAR = 0.95
+"""A guess needs this share of the highest confidence."""
 
 
 @dataclass(frozen=True)
@@ -49,46 +85,45 @@ def survey(content: Content, encoding: str | None = None) -> Survey:
         raise unreadable(content.name, error) from error
 
 
-def _surveyed(content: Content, told: str | None) -> Survey:
+def _surveyed(content: Content, given: str | None) -> Survey:
     with content.open() as file:
         sample = file.read(SAMPLE_BYTES + 1)
     whole, sample = len(sample) <= SAMPLE_BYTES, sample[:SAMPLE_BYTES]
-    known = told or marked(sample) or wide(sample)
+    known = given or marked(sample) or wide(sample)
     narrow = not (known or "").replace("_", "-").lower().startswith(_WIDE)
     utf8, windows, quoted, words, tail = _pass(content, narrow, known)
-    notes: list[str] = []
-    sure = True
+    hint = "`encoding=...` changes that"
     if known is None and not utf8:
-        known = guess(bytes(words))
-        if known is not None and _wrong(content, known) is not None:
-            known = None
-        sure = known is not None
-        known = known or ASSUMED[0 if windows else 1]
+        known = _valid(content, guess(bytes(words)))
+        if known is None:
+            known, hint = (
+                _ASSUMED[0 if windows else 1],
+                "if that looks wrong, name another with `encoding=NAME`",
+            )
         if known == "cp1252" and _wrong(content, known) is not None:  # letters of DOS?
-            known = guess(bytes(words), sure=0.0)
-            known = known if known is not None and _wrong(content, known) is None else "cp850"
-    elif told is not None and (at := _wrong(content, told)) is not None:
+            known = _valid(content, guess(bytes(words), sure=0.0)) or "cp850"
+    elif given is not None and (at := _wrong(content, given)) is not None:
         raise Refusal(
-            f"{content.name} is not written in {told}: the bytes at position {at:,} are no character of it. "
+            f"{content.name} is not written in {given}: the bytes at position {at:,} are no character of it. "
             "Leave the encoding out to have it recognized, or name another."
         )
     final = "utf-8" if known in (None, "utf-8-sig") else known
-    if final != "utf-8" and told is None:
-        unsure = (
-            "`encoding=...` changes that"
-            if sure
-            else "if that looks wrong, name another with `encoding=NAME`"
-        )
-        notes.append(f"{content.name} is not UTF-8: read as {final}; {unsure}.")
+    recognized = final != "utf-8" and given is None
+    notes = (f"{content.name} is not UTF-8: read as {final}; {hint}.",) if recognized else ()
     head = sample.decode(final, errors="ignore").lstrip("\ufeff")
     rest = head if whole else "" if not narrow else tail.decode(final, errors="replace")
-    return Survey(final, quoted or not narrow, head, rest, whole, tuple(notes))
+    return Survey(final, quoted or not narrow, head, rest, whole, notes)
+
+
+def _valid(content: Content, encoding: str | None) -> str | None:
+    """The encoding, if all bytes are valid in it."""
+    return encoding if encoding is not None and _wrong(content, encoding) is None else None
 
 
 def _pass(content: Content, narrow: bool, known: str | None) -> tuple[bool, bool, bool, bytearray, bytes]:
     """One pass: UTF-8, bytes of cp1252, quotes; the non-ASCII lines; and the last bytes."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    utf8, windows, quoted, position = True, False, False, 0
+    utf8, windows, quoted, position = known is None, False, False, 0
     words, tail = bytearray(), b""
     with content.open() as file:
         while block := file.read(_BLOCK_BYTES):
@@ -100,11 +135,7 @@ def _pass(content: Content, narrow: bool, known: str | None) -> tuple[bool, bool
                 )
             quoted = quoted or b'"' in block
             if not block.isascii() or decoder.getstate()[0]:
-                if utf8 and known is None:
-                    try:
-                        decoder.decode(block)
-                    except UnicodeDecodeError:
-                        utf8 = False
+                utf8 = utf8 and _decodes(decoder, block)
                 if len(words) < _WORD_BYTES:
                     words += b"\n".join(line for line in block.split(b"\n") if not line.isascii())
                 windows = windows or re.search(rb"[\x80-\x9f]", block) is not None
@@ -115,14 +146,18 @@ def _pass(content: Content, narrow: bool, known: str | None) -> tuple[bool, bool
                     f"{content.name} unfolds to more than {_UNFOLDED_TIMES} times its size, beyond "
                     f"{_UNFOLDED_BYTES:,} bytes. If that is what it should hold, unpack it first."
                 )
-    if utf8 and known is None:
-        try:
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            utf8 = False
+    utf8 = utf8 and _decodes(decoder, b"", final=True)
     if position > len(tail) and b"\n" in tail:
         tail = tail[tail.index(b"\n") + 1 :]
     return utf8, windows, quoted, words[:_WORD_BYTES], tail
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False) -> bool:
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _wrong(content: Content, encoding: str) -> int | None:
@@ -138,3 +173,56 @@ def _wrong(content: Content, encoding: str) -> int | None:
             if not block:
                 return None
             position += len(block)
+
+
+def marked(head: bytes) -> str | None:
+    """The encoding given by a byte order mark.
+
+    >>> marked("a".encode("utf-16")), marked(b"a")
+    ('utf-16', None)
+    """
+    return next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
+
+
+def wide(head: bytes) -> str | None:
+    """UTF-16 or UTF-32 without a mark: ASCII characters leave every second byte, or three of four, zero.
+
+    >>> wide("a,b\\n1,2\\n".encode("utf-16-be")), wide(b"a,b")
+    ('utf-16-be', None)
+    """
+    if b"\0" not in head or len(head) < 8:
+        return None
+    head = head[: len(head) // 4 * 4]
+    zero = [sum(byte == 0 for byte in head[at::4]) / len(head[at::4]) for at in range(4)]
+    for encoding, empty in (
+        ("utf-32-le", (1, 2, 3)),
+        ("utf-32-be", (0, 1, 2)),
+        ("utf-16-le", (1, 3)),
+        ("utf-16-be", (0, 2)),
+    ):
+        if all((share > 0.3) if at in empty else (share < 0.02) for at, share in enumerate(zero)):
+            return encoding
+    return None
+
+
+def guess(sample: bytes, sure: float = _SURE) -> str | None:
+    """The likely encoding of bytes that are no UTF-8, or None.
+
+    Based on the distinct words with non-ASCII bytes.
+
+    >>> guess(b"") is None
+    True
+    """
+    import chardet  # late: only needed for files that are no UTF-8
+
+    words = sorted({word for word in re.split(rb"[\s,;|]+", sample) if not word.isascii()})
+    found = [one for one in chardet.detect_all(b"\n".join(words)) if one["encoding"] is not None]
+    most = max((one["confidence"] for one in found), default=0.0)
+    for one in sorted(found, key=lambda one: one["encoding"] != _USUAL or one["confidence"] < _TIED * most):
+        encoding = _TRUSTED.get(one["encoding"].lower())
+        if encoding is not None and one["confidence"] >= max(sure, _NEAR * most):
+            # A single character of several bytes may be the degree sign of °C.
+            text = b"\n".join(words).decode(encoding, errors="ignore")
+            characters = {character for character in text if not character.isascii()}
+            return None if encoding in _SEVERAL_BYTES and len(characters) < 2 else encoding
+    return None

@@ -7,7 +7,6 @@ import io
 import itertools
 import json
 import re
-import shutil
 import tempfile
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -18,13 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pc_csv
 
+from epochal.common.printable import shortlist
 from epochal.data.files.container import PACKING_ERRORS
-from epochal.data.files.content import Content
-from epochal.data.files.reading import Reading
+from epochal.data.files.reading import Content, Reading
 from epochal.data.files.sniff import DELIMITERS, Dialect
-from epochal.data.files.tidy import shrink_batches
-from epochal.data.values.marks import counted, marks_note, marks_of_numbers, settle_marks
-from epochal.errors import Refusal
+from epochal.data.files.tidy import shrink_batches, tidy
+from epochal.data.values.marks import mark_counts, marks_note, marks_of_numbers, settle_marks
+from epochal.errors import Refusal, first_line
 
 STREAM_BYTES = 1 << 25
 """Files above this are read in blocks, so that text and numbers are never in memory together."""
@@ -44,13 +43,8 @@ class _Reader:
         self.types: dict[str, pa.DataType] = {name: pa.string() for name in text if name in dialect.names}
         self.sifted = self.repeated = False
         """Whether to skip non-rows, and repeated headers, among the rows."""
-        self.cleaned = (
-            dialect.delimiter == " "
-            or dialect.spaced
-            or dialect.quote != '"'
-            or bool(dialect.tail)
-            or bool(dialect.comment and dialect.given)
-        )
+        self.cleaned = dialect.delimiter == " " or dialect.spaced or dialect.quote != '"' or dialect.given
+        self.cleaned = self.cleaned or dialect.tail > 0
 
     @contextmanager
     def source(self) -> Iterator[Any]:
@@ -59,97 +53,93 @@ class _Reader:
         Its threads may hold the input beyond the call, and a Python object would abort a process
         that exits then: so a path is used unless the copy is large.
         """
-        plain, small = self.content.plain, self.content.size < STREAM_BYTES
-        if not self.cleaned and plain is not None:
-            yield str(plain)
-        elif not self.cleaned and not small:
-            with self.content.open() as file:
+        if not self.cleaned and self.content.plain is not None:
+            yield str(self.content.plain)
+            return
+        with self.content.open() as file, tempfile.NamedTemporaryFile() as out:
+            if not self.cleaned and self.content.size >= STREAM_BYTES:
                 yield file
-        else:
-            with tempfile.NamedTemporaryFile() as out:
-                if self.cleaned:
-                    lines = _kept(self.content, self.dialect, self.sifted, self.repeated)
-                    out.writelines(line.encode() for line in lines)
-                else:
-                    with self.content.open() as file:
-                        shutil.copyfileobj(file, out)
-                out.flush()
-                yield out.name
+                return
+            lines = _cleaned_lines(self.content, self.dialect, self.sifted, self.repeated)
+            out.writelines(map(str.encode, lines) if self.cleaned else file)
+            out.flush()
+            yield out.name
 
     def options(self, only: Collection[str] = ()) -> dict[str, Any]:
         dialect = self.dialect
-        marks = sorted(self.marks | {f" {mark}" for mark in self.marks})
-        return {
-            "read_options": pc_csv.ReadOptions(
-                column_names=list(dialect.names),
-                skip_rows=0 if self.cleaned else dialect.start,
-                encoding="utf-8" if self.cleaned else dialect.encoding,
-                block_size=_BLOCK_BYTES,
-            ),
-            "parse_options": pc_csv.ParseOptions(
-                delimiter=dialect.delimiter, newlines_in_values=dialect.quoted
-            ),
-            "convert_options": pc_csv.ConvertOptions(
-                null_values=marks,
-                strings_can_be_null=False,
-                column_types=dict.fromkeys(only, pa.string()) if only else self.types,
-                decimal_point=dialect.decimal,
-                include_columns=list(only) or None,
-            ),
-        }
+        read = pc_csv.ReadOptions(
+            column_names=list(dialect.names),
+            skip_rows=0 if self.cleaned else dialect.start,
+            encoding="utf-8" if self.cleaned else dialect.encoding,
+            block_size=_BLOCK_BYTES,
+        )
+        parse = pc_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=dialect.quoted)
+        convert = pc_csv.ConvertOptions(
+            null_values=sorted(self.marks | {f" {mark}" for mark in self.marks}),
+            strings_can_be_null=False,
+            column_types=dict.fromkeys(only, pa.string()) if only else self.types,
+            decimal_point=dialect.decimal,
+            include_columns=list(only) or None,
+        )
+        return {"read_options": read, "parse_options": parse, "convert_options": convert}
 
-    def table(self, small: bool) -> pa.Table:
+    @contextmanager
+    def opened(self, only: Collection[str] = ()) -> Iterator[Any]:
+        """A reader of blocks."""
+        with self.source() as source, pc_csv.open_csv(source, **self.options(only)) as reader:
+            yield reader
+
+    def table(self) -> pa.Table:
         """The table; if rows have another number of fields, retried without comments and blank lines."""
         try:
-            return self._read(small)
+            return self._read()
         except pa.ArrowInvalid as error:
             if self.sifted or "CSV parse error" not in str(error):
                 raise
             self.sifted = self.cleaned = True
-            return self._read(small)
+            return self._read()
 
-    def _read(self, small: bool) -> pa.Table:
-        if small:
+    def _read(self) -> pa.Table:
+        if self.content.size < STREAM_BYTES and self.content.plain is not None:
             with self.source() as source:
                 return pc_csv.read_csv(source, **self.options())
         try:
-            return self.stream()
+            return self._stream()
         except pa.ArrowInvalid as error:
             if "conversion error" not in str(error):
                 raise
-            self.fit_types()
-            return self.stream()
+            self._fit_types()
+            return self._stream()
 
-    def stream(self) -> pa.Table:
-        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
-            return shrink_batches(reader.schema, _batches(reader))
+    def _stream(self) -> pa.Table:
+        with self.opened() as reader:
+            return shrink_batches(reader.schema, reader)
 
-    def fit_types(self) -> None:
+    def _fit_types(self) -> None:
         """Widen the types of columns that the first block read as numbers to fit all cells."""
-        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
-            guessed = {field.name: field.type for field in reader.schema}
-        self.types.update({name: pa.string() for name in guessed})
-        marks = pa.array(sorted(self.marks), pa.string())
-        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
-            for batch in _batches(reader):
-                for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                    column = pc.utf8_trim_whitespace(column)
-                    column = column.filter(pc.invert(pc.is_in(column, value_set=marks)))
-                    while not _fits(column, guessed[name]):
-                        guessed[name] = _wider(guessed[name])
+        with self.opened() as reader:
+            guessed = dict(zip(reader.schema.names, reader.schema.types, strict=True))
+        self.types.update(dict.fromkeys(guessed, pa.string()))
+        for name, column in self._cells():
+            column = column.filter(pc.invert(pc.is_in(column, value_set=pa.array(sorted(self.marks)))))
+            while not _fits(column, guessed[name]):
+                guessed[name] = _wider(guessed[name])
         self.types = guessed
+
+    def _cells(self, only: Collection[str] = ()) -> Iterator[tuple[str, pa.Array]]:
+        """Columns of text of each block, with their names."""
+        with self.opened(only) as reader:
+            for batch in reader:
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    yield name, pc.utf8_trim_whitespace(column)
 
     def marks_in(self, names: Collection[str]) -> dict[str, dict[str, int]]:
         """Counts of each missing-value mark in these columns, whose cells have lost their text."""
         found: dict[str, dict[str, int]] = {}
-        if not names:
-            return found
-        with self.source() as source, pc_csv.open_csv(source, **self.options(names)) as reader:
-            for batch in _batches(reader):
-                for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                    for mark, count in counted(pc.utf8_trim_whitespace(column), self.marks - {""}).items():
-                        counts = found.setdefault(name, {})
-                        counts[mark] = counts.get(mark, 0) + count
+        for name, column in self._cells(names) if names else ():
+            for mark, count in mark_counts(column, self.marks - {""}).items():
+                counts = found.setdefault(name, {})
+                counts[mark] = counts.get(mark, 0) + count
         return found
 
 
@@ -160,48 +150,43 @@ def read_text(
     text: Collection[str] = (),
     levels: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table in a text, and notes on what was recognized.
+    """The tidy table in a text, and notes on what was recognized.
 
     Args:
         content: the text.
         dialect: its format.
         reading: the options.
-        text: names of columns to read as text.
+        text: names of columns to read as text, besides those whose numbers are ambiguous.
         levels: training values of these columns, which are never missing-value marks.
 
     Raises:
         Refusal: rows with another number of fields, with their lines.
     """
-    reader = _Reader(content, dialect, marks_of_numbers(reading.missing), text)
+    unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
+    reader = _Reader(content, dialect, marks_of_numbers(reading.missing), [*text, *unclear])
+    types = dict(reader.types)
     try:
-        table = reader.table(content.size < STREAM_BYTES and content.plain is not None)
+        table = reader.table()
         copies = _headers_in(table, dialect)
         if copies:
             reader.cleaned = reader.repeated = True
-            reader.types = {name: pa.string() for name in text if name in dialect.names}
-            table = reader.table(content.size < STREAM_BYTES and content.plain is not None)
-        table, counts, said = settle_marks(table, reading.missing, levels)
-        numbers = [
-            field.name
-            for field, column in zip(table.schema, table.columns, strict=True)
-            if column.null_count and not pa.types.is_string(field.type)
-        ]
-        counts |= reader.marks_in(numbers)
+            reader.types = types
+            table = reader.table()
+        table, counts, notes = settle_marks(table, reading.missing, levels)
+        columns = zip(table.schema, table.columns, strict=True)
+        counts |= reader.marks_in(
+            [field.name for field, one in columns if one.null_count and not pa.types.is_string(field.type)]
+        )
     except Refusal:
         raise
     except (*PACKING_ERRORS, UnicodeError, RuntimeError) as error:
-        found = _ragged(content, dialect)
-        if found is not None:
-            raise found from error
-        first = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise Refusal(f"{content.name} can't be read as a table: {first}.") from error
+        _refuse_ragged(content, dialect)
+        raise Refusal(f"{content.name} can't be read as a table: {first_line(error)}.") from error
     if copies:
         times = "once" if copies == 1 else f"{copies:,} times"
-        said = (
-            f"the header is there {times} more below the first row, as in files put together: left out.",
-            *said,
-        )
-    said = (*marks_note(table.column_names, counts), *said)
+        more = f"the header is there {times} more below the first row, as in files put together: left out."
+        notes = (more, *notes)
+    notes = (*marks_note(table.column_names, counts), *notes)
     empty = [
         index
         for index in sorted(dialect.unnamed)
@@ -210,34 +195,24 @@ def read_text(
         and (dialect.header or index == table.num_columns - 1)
     ]
     if empty and len(empty) < table.num_columns:
-        which = ", ".join(f"{index + 1}" for index in empty[:5]) + (", …" if len(empty) > 5 else "")
+        which = shortlist([index + 1 for index in empty], quote="")
+        columns_have = f"columns {which} have" if len(empty) > 1 else f"column {which} has"
         table = table.drop_columns([table.column_names[index] for index in empty])
-        columns = "columns {} have" if len(empty) > 1 else "column {} has"
-        said = (
-            f"{columns.format(which)} neither a name nor a value (a delimiter ends each line): left out.",
-            *said,
-        )
-    return table.replace_schema_metadata({"marks": json.dumps(counts)}), (*dialect.notes, *said)
+        notes = (f"{columns_have} neither a name nor a value (a delimiter ends each line): left out.", *notes)
+    metadata = {"marks": json.dumps(counts), "decimal": dialect.decimal}
+    return tidy(table).replace_schema_metadata(metadata), (*dialect.notes, *notes)
 
 
 def _headers_in(table: pa.Table, dialect: Dialect) -> int:
     """Number of rows that repeat the header."""
-    if not dialect.first:
+    cells = _cells(dialect.first, dialect) if dialect.first else []
+    if len(cells) != table.num_columns:
         return 0
-    cells = _cells(dialect.first, dialect)
-    texts = [
-        (column, cell)
-        for column, cell in zip(table.columns, cells, strict=False)
-        if pa.types.is_string(column.type) and cell
-    ]
-    if len(cells) != table.num_columns or not texts:
-        return 0
-    same = pc.equal(pc.utf8_trim_whitespace(texts[0][0]), texts[0][1])
-    for column, cell in texts[1:]:
-        if not pc.any(same).as_py():
-            return 0
-        same = pc.and_(same, pc.equal(pc.utf8_trim_whitespace(column), cell))
-    return int(pc.sum(same).as_py() or 0)
+    same: Any = pa.scalar(True)
+    for column, cell in zip(table.columns, cells, strict=True):
+        if pa.types.is_string(column.type) and cell and pc.any(same).as_py():
+            same = pc.and_(same, pc.equal(pc.utf8_trim_whitespace(column), cell))
+    return 0 if isinstance(same, pa.Scalar) else int(pc.sum(same).as_py() or 0)
 
 
 def _cells(line: str, dialect: Dialect) -> list[str]:
@@ -249,19 +224,13 @@ def _parsed(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
     return csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=blanks, quotechar=dialect.quote)
 
 
-def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
-    yield from reader
-
-
 def _fits(column: pa.Array, kind: pa.DataType) -> bool:
-    if pa.types.is_string(kind):
-        return True
     if pa.types.is_null(kind):
         return len(column) == 0
+    if pa.types.is_boolean(kind):
+        words = pa.array(["true", "false", "True", "False", "TRUE", "FALSE", "0", "1"])
+        return pc.all(pc.is_in(column, value_set=words)).as_py() is not False
     try:
-        if pa.types.is_boolean(kind):
-            words = pa.array(["true", "false", "True", "False", "TRUE", "FALSE", "0", "1"])
-            return bool(pc.all(pc.is_in(column, value_set=words)).as_py() is not False)
         column.cast(kind)
     except pa.ArrowException:
         return False
@@ -275,21 +244,17 @@ def _wider(kind: pa.DataType) -> pa.DataType:
     return pa.float64() if pa.types.is_integer(kind) else pa.string()
 
 
-def _lines(content: Content, dialect: Dialect) -> io.TextIOWrapper:
-    return io.TextIOWrapper(content.open(), encoding=dialect.encoding, errors="replace", newline="")
-
-
 def _table_lines(content: Content, dialect: Dialect) -> Iterator[str]:
     """The lines from the header to the end of the table."""
-    held: deque[str] = deque()
-    with _lines(content, dialect) as lines:
+    delayed: deque[str] = deque()
+    with io.TextIOWrapper(content.open(), dialect.encoding, errors="replace", newline="") as lines:
         for line in itertools.islice(lines, dialect.start, None):
-            held.append(line)
-            if len(held) > dialect.tail:
-                yield held.popleft()
+            delayed.append(line)
+            if len(delayed) > dialect.tail:
+                yield delayed.popleft()
 
 
-def _kept(content: Content, dialect: Dialect, sifted: bool, repeated: bool) -> Iterator[str]:
+def _cleaned_lines(content: Content, dialect: Dialect, sifted: bool, repeated: bool) -> Iterator[str]:
     """The lines of the table without comments, and with one space between fields.
 
     `sifted` also skips blank lines, and comments recognized by their number of fields; `repeated` skips
@@ -303,13 +268,10 @@ def _kept(content: Content, dialect: Dialect, sifted: bool, repeated: bool) -> I
     if not dialect.spaced and dialect.quote == '"':
         yield from lines
         return
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=dialect.delimiter, lineterminator="\n")
     for row in _parsed(lines, dialect):
-        writer.writerow(row)
+        out = io.StringIO(newline="")
+        csv.writer(out, delimiter=dialect.delimiter, lineterminator="\n").writerow(row)
         yield out.getvalue()
-        out.seek(0)
-        out.truncate()
 
 
 def _plain_lines(lines: Iterable[str], dialect: Dialect, repeated: bool) -> Iterator[str]:
@@ -326,19 +288,19 @@ def _plain_lines(lines: Iterable[str], dialect: Dialect, repeated: bool) -> Iter
 
 def _rows(content: Content, dialect: Dialect) -> Iterator[tuple[str, int, int]]:
     """Each row, its number of fields (0 for non-rows), and its first line, from 1."""
-    expected, space, held = len(dialect.names), dialect.delimiter == " ", list[str]()
+    expected, space, consumed = len(dialect.names), dialect.delimiter == " ", list[str]()
 
     def lines() -> Iterator[str]:
         for line in _table_lines(content, dialect):
-            held.append(line)
+            consumed.append(line)
             yield line
 
     start = dialect.start + 1
     reader: Any = _parsed(lines(), dialect)
     try:
         for row in reader:
-            raw = "".join(held)
-            held.clear()
+            raw = "".join(consumed)
+            consumed.clear()
             fields = sum(map(bool, row)) if space else len(row)
             marked = bool(dialect.comment) and raw.lstrip().startswith(dialect.comment)
             yield raw, 0 if fields != expected and (marked or not raw.strip()) else fields, start
@@ -347,24 +309,18 @@ def _rows(content: Content, dialect: Dialect) -> Iterator[tuple[str, int, int]]:
         raise Refusal(f"line {start:,} of {content.name}: {error}.") from error
 
 
-def _ragged(content: Content, dialect: Dialect) -> Refusal | None:
-    """The refusal of lines with another number of fields, if there are any."""
+def _refuse_ragged(content: Content, dialect: Dialect) -> None:
+    """Refuse lines with another number of fields, if there are any."""
     expected = len(dialect.names)
     wrong = [(start, fields) for _, fields, start in _rows(content, dialect) if fields not in (0, expected)]
-    found, count = wrong[:_MOST_RAGGED], len(wrong)
-    if not found:
-        return None
-    given = DELIMITERS.get(dialect.delimiter, dialect.delimiter)
-    remedy = f"or give the delimiter (it was taken to be a {given}) with `delimiter=MARK`."
-    if count == 1:
-        ((line, got),) = found
-        return Refusal(
-            f"line {line:,} of {content.name} must have {expected:,} fields like the others; got {got:,}. "
-            f"Correct the line, {remedy}"
-        )
-    each = ", ".join(f"{line:,} ({got:,})" for line, got in found)
-    more = f" and {count - len(found):,} more" if count > len(found) else ""
-    return Refusal(
-        f"{count:,} lines of {content.name} must have {expected:,} fields like the others; got, in line "
-        f"{each}{more}. Correct the lines, {remedy}"
-    )
+    if not wrong:
+        return
+    mark = DELIMITERS.get(dialect.delimiter, dialect.delimiter)
+    remedy = f"or give the delimiter (it was taken to be a {mark}) with `delimiter=MARK`."
+    like = f"of {content.name} must have {expected:,} fields like the others; got"
+    if len(wrong) == 1:
+        ((line, fields),) = wrong
+        raise Refusal(f"line {line:,} {like} {fields:,}. Correct the line, {remedy}")
+    each = ", ".join(f"{line:,} ({fields:,})" for line, fields in wrong[:_MOST_RAGGED])
+    more = f" and {len(wrong) - _MOST_RAGGED:,} more" if len(wrong) > _MOST_RAGGED else ""
+    raise Refusal(f"{len(wrong):,} lines {like}, in line {each}{more}. Correct the lines, {remedy}")

@@ -10,12 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.data.columns import called, unique_names
+from epochal.data.columns import called, default_name, unique_names
 from epochal.data.values.marks import emptied
 from epochal.data.values.rounding import loses_differences
 from epochal.errors import Refusal, several
-
-_INT32 = pa.scalar(-(2**31), pa.int64()), pa.scalar(2**31 - 1, pa.int64())
 
 
 def shrink_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Table:
@@ -23,34 +21,27 @@ def shrink_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.T
 
     Samples become float32 in any case; narrowing batch by batch halves the memory of a large table.
     """
-    columns: list[list[pa.Array]] = [[] for _ in schema]
-    for batch in batches:
-        for chunks, column in zip(columns, batch.columns, strict=True):
-            chunks.append(_shrink(column))
+    shrunk = [[_shrink(column) for column in batch.columns] for batch in batches]
     arrays = []
-    for chunks, field in zip(columns, schema, strict=True):
+    for index, field in enumerate(schema):
+        chunks = [columns[index] for columns in shrunk]
         kinds = {chunk.type for chunk in chunks}
         if len(kinds) > 1:
             widest = next((kind for kind in (pa.int64(), pa.float64()) if kind in kinds), field.type)
-            chunks[:] = [chunk.cast(widest) for chunk in chunks]
+            chunks = [chunk.cast(widest) for chunk in chunks]
         arrays.append(pa.chunked_array(chunks, type=None if chunks else field.type))
-    return pa.Table.from_arrays(arrays, names=[field.name for field in schema])
+    return pa.Table.from_arrays(arrays, names=schema.names)
 
 
 def _shrink(column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         return _written_out(column)
     if pa.types.is_float64(column.type):
-        values = column.to_numpy(zero_copy_only=False)[:, None]
-        return (
-            column if loses_differences(values, constant=True)[0] else column.cast(pa.float32(), safe=False)
-        )
+        lossy = loses_differences(column.to_numpy(zero_copy_only=False)[:, None], constant=True)[0]
+        return column if lossy else column.cast(pa.float32(), safe=False)
     if pa.types.is_int64(column.type):
-        bounds = pc.min_max(column)
-        if bounds["min"].as_py() is None or (
-            pc.greater_equal(bounds["min"], _INT32[0]).as_py()
-            and pc.less_equal(bounds["max"], _INT32[1]).as_py()
-        ):
+        least, most = pc.min_max(column).as_py().values()
+        if least is None or (least >= -(2**31) and most < 2**31):
             return column.cast(pa.int32())
     return column
 
@@ -72,25 +63,25 @@ def _written_out(column: pa.DictionaryArray) -> pa.Array:
     return column.cast(kind)
 
 
-def column_of(values: NDArray[Any]) -> pa.Array:
-    """An array as a column, with NaN missing; half floats, which Arrow can't compare, as 32-bit ones.
+def table_of_array(values: NDArray[Any]) -> pa.Table:
+    """Numbers `(rows, columns)` as numbered columns, with NaN missing.
 
-    >>> column_of(np.array([0.5, np.nan], np.float16)).type
-    DataType(float)
+    Half floats, which Arrow can't compare, become 32-bit ones.
+
+    >>> table_of_array(np.array([[0.5], [np.nan]], np.float16))["column 1"].null_count
+    1
     """
-    wider = values.astype(np.float32) if values.dtype == np.float16 else np.ascontiguousarray(values)
-    return pa.array(wider, from_pandas=True)
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)
+    columns = [pa.array(np.ascontiguousarray(column), from_pandas=True) for column in values.T]
+    return pa.Table.from_arrays(columns, names=list(map(default_name, range(len(columns)))))
 
 
-def tidy(
-    table: pa.Table,
-    missing: Collection[str] = ("",),
-    drop: Callable[[Sequence[str]], Collection[int]] = lambda names: (),
-) -> pa.Table:
+def tidy(table: pa.Table, drop: Callable[[Sequence[str]], Collection[int]] = lambda names: ()) -> pa.Table:
     """The table with only booleans, integers, floats, timestamps, dates and stripped text.
 
     Dictionaries become text, decimals floats, times of day hours, durations seconds, times with a zone local
-    times, missing marks missing. Columns selected by `drop` are left empty.
+    times, empty text missing. Columns selected by `drop` are left empty.
 
     Raises:
         Refusal: columns with lists, records or bytes, all in one message.
@@ -101,15 +92,12 @@ def tidy(
             "Use an .npy or .npz file for so many numbers."
         )
     names = unique_names(table.column_names)
-    unused = set(drop(names))
-    arrays: list[Any] = []
-    problems: list[str] = []
+    arrays: list[Any] = list(table.columns)
+    unused, problems = set(drop(names)), list[str]()
     for index, column in enumerate(table.columns):
-        if index in unused:
-            arrays.append(pa.nulls(table.num_rows))
-            continue
         try:
-            arrays.append(_tidied(column, called(names, index), missing))
+            empty = index in unused
+            arrays[index] = pa.nulls(table.num_rows) if empty else _tidied(column, called(names, index))
         except Refusal as error:
             problems.append(error.sentence)
     if problems:
@@ -117,64 +105,45 @@ def tidy(
     return pa.Table.from_arrays(arrays, names=names)
 
 
-def _tidied(column: pa.ChunkedArray, said: str, marks: Collection[str]) -> pa.ChunkedArray:
-    """One column of a tidy table."""
+def _tidied(column: pa.ChunkedArray, said: str) -> pa.ChunkedArray:
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
-        return _tidied(
-            pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type), said, marks
-        )
+        return _tidied(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type), said)
     if pa.types.is_dictionary(kind):
         column = pa.chunked_array(map(_written_out, column.chunks), type=kind.value_type)
         kind = kind.value_type
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        column, kind = column.cast(pa.string()), pa.string()
-    if pa.types.is_string(kind):
-        column = pc.utf8_trim_whitespace(column)
-        return emptied(column, marks)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return emptied(pc.utf8_trim_whitespace(column.cast(pa.string())), [""])
     if pa.types.is_decimal(kind):
         column = column.cast(pa.float64())
     elif pa.types.is_float16(kind):
         column = column.cast(pa.float32())
-    elif pa.types.is_time32(kind) or pa.types.is_time64(kind):
+    elif pa.types.is_time(kind):
         micro = column.cast(pa.time64("us"), safe=False).cast(pa.int64())
         column = pc.divide(micro.cast(pa.float64()), 3.6e9)
     elif pa.types.is_duration(kind):
         micro = column.cast(pa.duration("us"), safe=False).cast(pa.int64())
         column = pc.divide(micro.cast(pa.float64(), safe=False), 1e6)
     elif pa.types.is_timestamp(kind) and kind.tz is not None:
-        column = _on_its_clocks(column)
-    elif not (
-        pa.types.is_null(kind)
-        or pa.types.is_boolean(kind)
-        or pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_timestamp(kind)
-        or pa.types.is_date(kind)
+        try:
+            column = pc.local_timestamp(column)
+        except pa.ArrowException:  # an unknown zone: as UTC
+            column = column.cast(pa.timestamp(kind.unit))
+    elif not any(
+        is_kind(kind)
+        for is_kind in (
+            *(pa.types.is_null, pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating),
+            *(pa.types.is_timestamp, pa.types.is_date),
+        )
     ):
         raise Refusal(
             f"{said} must hold numbers, booleans, dates or text; got {kind}. "
             "Leave it out with `drop=COLUMN`, or out of the file."
         )
-    if pa.types.is_floating(column.type):
-        return _nan_is_missing(column)
+    if pa.types.is_floating(column.type) and pc.any(nan := pc.is_nan(column)).as_py():
+        return pc.if_else(nan, pa.scalar(None, column.type), column)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         _check_years(column, said)
-    return column
-
-
-def _on_its_clocks(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Times with a zone as local times; as UTC if the zone is unknown."""
-    try:
-        return pc.local_timestamp(column)
-    except pa.ArrowException:
-        return column.cast(pa.timestamp(column.type.unit))
-
-
-def _nan_is_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    nan = pc.is_nan(column)
-    if pc.any(nan).as_py():
-        return pc.if_else(nan, pa.scalar(None, column.type), column)
     return column
 
 

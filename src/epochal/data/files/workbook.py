@@ -8,8 +8,9 @@ import io
 from pathlib import Path
 from typing import Any
 
-from epochal.data.files.content import Content
-from epochal.errors import Refusal, did_you_mean, require
+from epochal.common.printable import shortlist
+from epochal.data.files.reading import Content
+from epochal.errors import Refusal, did_you_mean, first_line, require
 
 
 def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
@@ -24,30 +25,23 @@ def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
         book = calamine.CalamineWorkbook.from_path(str(path))
         names = list(book.sheet_names)
         rows: list[list[Any]] = []
-        if sheet is not None:
-            chosen = _chosen(sheet, names)
+        for chosen in names if sheet is None else [_chosen(sheet, names)]:
             rows = book.get_sheet_by_name(chosen).to_python()
-        else:
-            for chosen in names:
-                rows = book.get_sheet_by_name(chosen).to_python()
-                if rows:
-                    break
+            if rows:
+                break
     except Refusal:
         raise
     except Exception as error:  # an exception class per format
-        first = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
-        raise Refusal(f"{path.name} can't be read as a workbook: {first}.") from error
+        raise Refusal(f"{path.name} can't be read as a workbook: {first_line(error)}.") from error
     if not rows:
         where = f'the sheet "{chosen}" of {path.name}' if sheet is not None and names else path.name
         raise Refusal(f"{where} is empty: a table needs at least 2 rows; got 0.")
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    for row in rows:
-        writer.writerow([_cell(value) for value in row])
+    csv.writer(out, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
     data = out.getvalue().encode()
     notes: tuple[str, ...] = ()
     if len(names) > 1:
-        shown = ", ".join(f'"{name}"' for name in names[:5]) + (", …" if len(names) > 5 else "")
+        shown = shortlist(names)
         notes = (f'the sheet "{chosen}" is read, of {len(names):,} ({shown}); `sheet=...` names another.',)
     return Content(path.name, len(data), lambda: io.BytesIO(data), notes=notes, encoding="utf-8")
 
@@ -71,7 +65,7 @@ def _cell(value: Any) -> str:
     ('3', '2024-05-01', 'true')
     """
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return str(value).lower()
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
     if isinstance(value, datetime.datetime):

@@ -24,8 +24,7 @@ from epochal.data.rankings.pairs import Pairing, Pairs, pairs_of
 from epochal.data.recipe import COLUMNS, FILE, Recipe
 from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Source
-from epochal.data.tables.frames import is_frame
-from epochal.data.tables.named import NamedTable, named_table
+from epochal.data.tables.frames import NamedTable, is_frame, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
@@ -119,8 +118,8 @@ def rank_pairs(
     if isinstance(source, (tuple, list)) and len(source) == 2 and not is_frame(source[0]):
         items, groups = _of_arrays(source[0], source[1], by)
         return _dataset(None, pairing, items, groups)
-    table, name, notes = _table(source, reading)
-    names = tuple(table.column_names)
+    read = _table(source, reading)
+    table, names = read.table, tuple(read.table.column_names)
     at = resolve(by, names, "ep.rank_pairs(..., by=...)")
     chosen = len(names) - 1 if target is None else resolve(target, names, "target")
     if at == chosen:
@@ -136,7 +135,7 @@ def rank_pairs(
         date_format=date_format,
     )
     named = list(names) != [default_name(index) for index in range(len(names))]
-    items = dataset_of_table(table, options, name, notes, header=named)
+    items = dataset_of_table(table, options, read.name, read.notes, header=named)
     groups = _groups_of(table.column(at))[0][items.rows - 1]
     assert isinstance(items.encoder, Encoder)
     roles = (called(names, at), f"target {called(names, chosen)}")

@@ -14,23 +14,22 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.faces import option
-from epochal.data.columns import ColumnReference, called, default_name, reference, resolve, resolve_all
+from epochal.data.columns import ColumnReference, called, reference, resolve, resolve_all
 from epochal.data.files.npy import ARRAY_SUFFIXES, read_array
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
-from epochal.data.files.tidy import column_of
+from epochal.data.files.tidy import table_of_array
 from epochal.data.series.clock import Clock, zone_named
 from epochal.data.series.steps import usual_step
 from epochal.data.tables.encode import to_dates, to_numbers
-from epochal.data.tables.frames import is_pair
-from epochal.data.tables.named import named_table
+from epochal.data.tables.frames import is_pair, named_table
 from epochal.data.tables.recognize import Hints, recognize
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import TableOptions, hints_of
 from epochal.data.values.date_forms import compact_form, written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
+from epochal.data.values.marks import quoted
 from epochal.data.values.number_forms import written_numbers
-from epochal.data.values.odd_cells import quoted
 from epochal.errors import Refusal
 
 _EVEN = 0.8
@@ -64,7 +63,7 @@ def series_table(
         source, target = source
     found = named_table(source, reading, time=True)
     if found is not None:
-        return *found, target
+        return found.table, found.name, found.notes, target
     if isinstance(source, (tuple, list)) and len(source) == 2 and np.ndim(source[0]) > 0:
         raise Refusal("windows make their own targets; give the ordered numbers alone, without targets.")
     return _of_numbers(source), "array", (), target
@@ -79,8 +78,7 @@ def _of_numbers(source: Any) -> pa.Table:
             "an ordered table must be a file, a data frame, or numbers (rows,) or (rows, columns); "
             f"got {array.dtype} of the shape {array.shape}."
         )
-    columns = [column_of(column) for column in array.T]
-    return pa.Table.from_arrays(columns, names=[default_name(index) for index in range(len(columns))])
+    return table_of_array(array)
 
 
 def series_columns(

@@ -18,8 +18,7 @@ from epochal.data.series.cut import cut
 from epochal.data.series.encoder import FILLS, RELATIVE, WindowEncoder
 from epochal.data.series.ordered import series_columns, series_table
 from epochal.data.source import Known, Source
-from epochal.data.tables.match import match_columns
-from epochal.data.tables.new import read_new
+from epochal.data.tables.new import match_columns, read_new
 from epochal.data.tables.schema import Column
 from epochal.errors import Refusal, did_you_mean
 

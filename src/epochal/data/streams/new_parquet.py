@@ -10,17 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from epochal.data.columns import called
-from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.rows import FileRows, sampled
+from epochal.data.dataset import Dataset
+from epochal.data.files.read import parquet_in
+from epochal.data.rows import FileRows
 from epochal.data.source import Known
-from epochal.data.streams.parquet import batches_of, check_space, columns_of, files_of, whole_column
+from epochal.data.streams.parquet import batches_of, check_space, columns_of, whole_column
 from epochal.data.tables.encode import encode
-from epochal.data.tables.match import match_columns
-from epochal.data.tables.new import newly_missing, targets_of_new
+from epochal.data.tables.new import dataset_of_new, match_columns, newly_missing
 from epochal.data.tables.rewritten import as_in_training
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import weights_of
 from epochal.errors import Refusal
 
 
@@ -30,7 +28,7 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
     Raises:
         Refusal: as `new_rows`, or no space for the file.
     """
-    files = files_of(path)
+    files = parquet_in(path)
     names = columns_of(files)
     positions, target_at, weight_at, said = match_columns(encoder, names)
     dtype = np.dtype(np.float32 if known.dtype is None else known.dtype)
@@ -41,27 +39,8 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     weakref.finalize(rows, shutil.rmtree, folder, ignore_errors=True)
-    targets, weight = None, None
-    if target_at is not None:
-        targets, note = targets_of_new(encoder, whole_column(files, names[target_at]), known.partial)
-        said += note
-    if weight_at is not None and targets is not None:
-        weight = weights_of(whole_column(files, names[weight_at]), called(names, weight_at))
-    name = encoder.target_name if targets is not None else ""
-    return Dataset(
-        inputs=rows,
-        targets=targets,
-        task=None if targets is None else encoder.task,
-        features=encoder.features,
-        continuous=encoder.continuous,
-        encoder=encoder,
-        target_name=name,
-        source=path.name,
-        noticed=(*said, *notes),
-        rows=np.arange(1, len(rows) + 1, dtype=np.int64),
-        sample_weight=weight,
-        fingerprint=fingerprint((*encoder.features, encoder.target_name), sampled(rows), targets, weight),
-    )
+    target, weight = (None if at is None else whole_column(files, names[at]) for at in (target_at, weight_at))
+    return dataset_of_new(encoder, path.name, rows, target, weight, said, notes, known.partial)
 
 
 def _encoded(

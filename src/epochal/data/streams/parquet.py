@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
-from epochal.data.columns import ColumnReference, called, reference, resolve
+from epochal.data.columns import ColumnReference, called, reference
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
@@ -33,13 +33,11 @@ from epochal.data.source import Progress
 from epochal.data.streams.large import streams, streams_note
 from epochal.data.tables.association import goal_of
 from epochal.data.tables.encode import encode, encoded_dtype
-from epochal.data.tables.identifiers import usual_target
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import TableOptions, input_columns, targets_of, weights_of
-from epochal.data.tables.target import recognize_task, refuse_missing
-from epochal.data.tables.target_text import plain_target
+from epochal.data.tables.table import TableOptions, input_columns, roles_of, weights_of
+from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of
 from epochal.data.values.decimal_mark import mark_of_columns
-from epochal.errors import DataFailed, Refusal
+from epochal.errors import DataFailed, Refusal, first_line
 
 _FORMAT = 2
 _BLOCK_ROWS = 1 << 15
@@ -53,7 +51,7 @@ def is_large(path: Path, stream: bool | None) -> bool:
     """Whether Parquet files are converted and streamed: as requested, or if they would fill the memory."""
     if stream is not None:
         return stream
-    cells = sum(one.metadata.num_rows * one.metadata.num_columns for one in _opened(files_of(path)))
+    cells = sum(one.metadata.num_rows * one.metadata.num_columns for one in _opened(parquet_in(path)))
     return streams(4 * cells, None)
 
 
@@ -66,7 +64,7 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
     Raises:
         Refusal: files with different columns, values that can't be used, or no space for the rows.
     """
-    files = files_of(path)
+    files = parquet_in(path)
     how = hashlib.sha256(json.dumps([_FORMAT, asdict(options)]).encode()).hexdigest()[:8]
     what = _state(path, files)
     for home in _homes(path):
@@ -101,18 +99,12 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
     return _open(home / f"{how}-{what}", path, files)
 
 
-def files_of(path: Path) -> list[Path]:
-    """The Parquet files of a path: itself, or those in a folder."""
-    return parquet_in(path) if path.is_dir() else [path]
-
-
 def _opened(files: Sequence[Path]) -> Iterator[Any]:
     for file in files:
         try:
             yield open_parquet(file)
         except (pa.ArrowException, OSError, UnicodeError) as error:
-            said = str(error).splitlines()[0].rstrip(".")
-            raise Refusal(f"{file.name} can't be read as Parquet: {said}.") from error
+            raise Refusal(f"{file.name} can't be read as Parquet: {first_line(error)}.") from error
 
 
 def batches_of(files: Sequence[Path], names: Sequence[str]) -> Iterator[pa.Table]:
@@ -170,14 +162,9 @@ def _convert(
 ) -> None:
     """Write rows, targets and metadata of the files into a folder."""
     names = columns_of(files)
-    instead = ""
-    if options.target is None:
-        target, instead = usual_target(names, lambda at: whole_column(files, names[at]))
-    else:
-        target = resolve(options.target, names, "target")
-    weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
-    if weight == target:
-        raise Refusal(f"`sample_weight` must be another column than the target; got {called(names, target)}.")
+    target, weight, instead = roles_of(
+        options, names, lambda at: whole_column(files, names[at]), lambda at: called(names, at)
+    )
     column = whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
@@ -186,7 +173,7 @@ def _convert(
     column, read, written = plain_target(column, *how)
     named = options.target is not None
     present, notes = _present(column, called(names, target), reference(names, target), named)
-    notes += [one for one in (instead, read) if one]
+    notes += [*instead, *([read] if read else [])]
     column = column.filter(pa.array(present)) if not present.all() else column
     task, note = recognize_task(column, called(names, target), options.task)
     there = seen.filter(pc.is_valid(seen.column(target)))

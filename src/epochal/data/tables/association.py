@@ -45,26 +45,24 @@ class Goal:
         >>> goal.goes_with(rising), goal.goes_with(turning)
         (False, True)
         """
-        values = self._numbers(column)
+        values = _numbers(self.rows_of(column))
         there = np.isfinite(values)
         n = int(there.sum())
         if n < 8:
             return False
-        ranks = _ranks(values[there])
+        ranks, goal = _ranks(values[there]), self.values[there]
         bins = max(2, min(16, n // 10))
         ranges = np.minimum((ranks * bins).astype(np.int64), bins - 1)
-        goal = self.values[there]
-        trend = ranks - ranks.mean()
         if not self.classes:
-            scores = _ranks(goal)
-            scores = scores - scores.mean()
-            spread = float(np.sqrt((trend @ trend) * (scores @ scores)))
-            if spread <= 0:
+            goal_ranks = _ranks(goal)
+            scores = goal_ranks - goal_ranks.mean()
+            if not scores.any():
                 return False
             sums = np.bincount(ranges, scores, bins)
             counts = np.maximum(np.bincount(ranges, minlength=bins), 1)
             between = float((sums**2 / counts).sum() / (scores @ scores)) * (n - 1)
-            return _deviations(between, bins - 1) > _SURE or abs(trend @ scores) / spread * np.sqrt(n) > _SURE
+            trend = _correlation(ranks, goal_ranks) * np.sqrt(n)
+            return bool(_deviations(between, bins - 1) > _SURE or trend > _SURE)
         table = np.zeros((bins, self.classes))
         np.add.at(table, (ranges, goal), 1)
         table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
@@ -74,12 +72,8 @@ class Goal:
         found = float(((table - expected) ** 2 / expected).sum())
         if _deviations(found, (table.shape[0] - 1) * (table.shape[1] - 1)) > _SURE:
             return True
-        for label in range(min(self.classes, 20)):
-            scores = (goal == label) - np.mean(goal == label)
-            spread = float(np.sqrt((trend @ trend) * (scores @ scores)))
-            if spread > 0 and abs(trend @ scores) / spread * np.sqrt(n) > _SURE + 1:
-                return True
-        return False
+        trends = (_correlation(ranks, goal == label) for label in range(min(self.classes, 20)))
+        return any(trend * np.sqrt(n) > _SURE + 1 for trend in trends)
 
     def determined_by(self, column: pa.ChunkedArray) -> str:
         """How the column alone determines the target, in words; empty if it does not.
@@ -92,23 +86,22 @@ class Goal:
         """
         if len(self.values) < 20:
             return ""
-        chosen = column.take(pa.array(self.rows)) if len(self.rows) < len(column) else column
-        return self._by_values(chosen) or self._by_presence(chosen)
+        chosen = self.rows_of(column)
+        if pa.types.is_integer(chosen.type) or pa.types.is_floating(chosen.type):
+            values = _numbers(chosen)
+            found, codes = np.unique(values, return_inverse=True)
+            how = self._by_level(codes.ravel(), len(found)) or self._by_size(values)
+        else:
+            how = self._by_level(*_codes(chosen))
+        if how or not self.classes or not chosen.null_count:
+            return how
+        # The presence of a value, as a closing date is present for closed cases.
+        present = self._by_level(np.asarray(chosen.is_valid().to_numpy()).astype(np.int64), 2)
+        return present.replace("each of its 2 values goes with one", "whether it has a value tells the")
 
-    def _by_presence(self, chosen: pa.ChunkedArray) -> str:
-        """Whether the presence of a value determines the target, as a closing date does for closed cases."""
-        if not self.classes or not chosen.null_count:
-            return ""
-        there = np.asarray(chosen.is_valid().to_numpy()).astype(np.int64)
-        level = self._by_level(there, 2)
-        return level.replace("each of its 2 values goes with one", "whether it has a value tells the")
-
-    def _by_values(self, chosen: pa.ChunkedArray) -> str:
-        if not _is_number(chosen.type):
-            return self._by_level(*_codes(chosen))
-        values = chosen.cast(pa.float64(), safe=False).fill_null(float("nan")).to_numpy()
-        found, codes = np.unique(values, return_inverse=True)
-        return self._by_level(codes.ravel(), len(found)) or self._by_size(values)
+    def rows_of(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        """The cells of a column in the rows that are compared."""
+        return column.take(pa.array(self.rows)) if len(self.rows) < len(column) else column
 
     def _by_level(self, codes: NDArray[np.int64], levels: int) -> str:
         if levels < 2 or levels * _ROWS_PER_LEVEL > len(codes):
@@ -133,31 +126,20 @@ class Goal:
         values, goal = values[there], self.values[there]
         order = np.lexsort((goal, values))
         steps = np.diff(goal[order])
-        if _mixed(values[order], steps):
-            return ""
+        distinct = len(np.unique(goal))
+        if ((np.diff(values[order]) == 0) & (steps != 0)).any():
+            return ""  # equal values have different targets
         if self.classes:
-            seen = len(np.unique(goal))
-            if (
-                seen > 1
-                and np.count_nonzero(steps) == seen - 1
-                and np.bincount(goal).max() < 0.95 * len(goal)
-            ):
-                return "each class is one range of its values"
+            ranges = distinct > 1 and np.count_nonzero(steps) == distinct - 1
+            apart = ranges and np.bincount(goal).max() < 0.95 * len(goal)
+            return "each class is one range of its values" if apart else ""
+        if distinct < 10:
             return ""
-        if len(np.unique(goal)) < 10:
-            return ""
-        x, y = values - values.mean(), goal - goal.mean()
-        spread = float(np.sqrt((x @ x) * (y @ y)))
-        if spread > 0 and abs(float(x @ y)) / spread > 1 - 1e-9:
+        if _correlation(values, goal) > 1 - 1e-9:
             return "the target is its multiple, plus a constant"
         if len(np.unique(values)) > len(values) / 2 and ((steps >= 0).all() or (steps <= 0).all()):
             return f"the target {'rises' if (steps >= 0).all() else 'falls'} with it in every row"
         return ""
-
-    def _numbers(self, column: pa.ChunkedArray) -> NDArray[np.float64]:
-        chosen = column.take(pa.array(self.rows)) if len(self.rows) < len(column) else column
-        numbers = chosen.cast(pa.float64(), safe=False).fill_null(float("nan"))
-        return np.asarray(numbers.to_numpy(), np.float64)
 
 
 def goal_of(targets: NDArray[Any], classes: int, columns: int = 1) -> Goal:
@@ -167,13 +149,16 @@ def goal_of(targets: NDArray[Any], classes: int, columns: int = 1) -> Goal:
     return Goal(rows, targets[rows].astype(np.int64 if classes else np.float64), classes)
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    numbers = column.cast(pa.float64(), safe=False).fill_null(float("nan"))
+    return np.asarray(numbers.to_numpy(), np.float64)
 
 
-def _mixed(values: NDArray[Any], steps: NDArray[Any]) -> bool:
-    """Whether equal values (of sorted ones) have different targets, which change by `steps`."""
-    return bool(((np.diff(values) == 0) & (steps != 0)).any())
+def _correlation(x: NDArray[Any], y: NDArray[Any]) -> float:
+    """The size of Pearson's correlation, 0 for constants."""
+    x, y = x - x.mean(), y - y.mean()
+    spread = float(np.sqrt((x @ x) * (y @ y)))
+    return float(abs(x @ y)) / spread if spread > 0 else 0.0
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from epochal.data.arrays.arrays import arrays_of_file
 from epochal.data.columns import ColumnReference, default_name, resolve, resolve_all
 from epochal.data.examples import example
-from epochal.data.files.npy import ARRAY_SUFFIXES, open_npz, read_array
+from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.recipe import EXAMPLE
 from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
 from epochal.errors import Refusal
 
@@ -23,10 +25,7 @@ _COMMA_NUMBER = r"^[+-]?((0|[1-9]\d{0,2}([. \xa0]\d{3})+|[1-9]\d*)(,\d+)?|,\d+)(
 
 
 def columns_beside(
-    source: Any,
-    samples: int | None,
-    wanted: Sequence[ColumnReference] = (),
-    reading: Reading = AS_FOUND,
+    source: Any, samples: int | None, wanted: Sequence[ColumnReference] = (), reading: Reading = AS_FOUND
 ) -> pa.Table:
     """Columns of a source with their original text: 007 stays 007.
 
@@ -42,11 +41,15 @@ def columns_beside(
     Raises:
         Refusal: it has no such columns, or is no table.
     """
+
+    def unwanted(names: Sequence[str]) -> Collection[int]:  # those may have any content
+        return set(range(len(names))) - resolve_all(wanted, names, "id") if wanted else ()
+
     frame = source[0] if isinstance(source, tuple) and source else source
     if isinstance(frame, (str, Path)):
         table = _of_file(frame, samples, reading)
     elif is_frame(frame) or is_pair(source):
-        table = table_of_frame(frame, lambda names: _others(names, wanted))[0]
+        table = table_of_frame(frame, unwanted)[0]
     else:
         table = _of_array(np.asarray(frame))
     if table is None or samples not in (None, table.num_rows):
@@ -59,37 +62,23 @@ def columns_beside(
     return table.select(list(dict.fromkeys(chosen)))
 
 
-def _others(names: Sequence[str], wanted: Sequence[ColumnReference]) -> list[int]:
-    """The columns that are not wanted, with any content."""
-    chosen = resolve_all(wanted, names, "id") if wanted else range(len(names))
-    return [index for index in range(len(names)) if index not in chosen]
-
-
 def _of_file(source: str | Path, samples: int | None, reading: Reading) -> pa.Table | None:
     """The table of a file; for a text, with or without a header to match the predicted rows."""
-    if str(source).startswith("example:"):
-        return example(str(source).removeprefix("example:"))[0]
+    if str(source).startswith(EXAMPLE):
+        return example(str(source).removeprefix(EXAMPLE))[0]
     path = existing(source)
     if path.suffix.lower() in ARRAY_SUFFIXES:
-        return _of_array_file(path)
+        return _of_array(arrays_of_file(path)[0])
     if is_parquet(path):
         return parquet_table(path)[0]
     for header in (None, True, False) if reading.header is None else (reading.header,):
         table, _ = read_table(path, replace(reading, header=header, missing=()), lambda names: names)
         if samples in (None, table.num_rows):
-            mark = (table.schema.metadata or {}).get(b"decimal", b".")
-            columns = [_as_written(_with_points(one) if mark == b"," else one) for one in table.columns]
+            comma = (table.schema.metadata or {}).get(b"decimal") == b","
+            columns = [_as_written(_with_points(one) if comma else one) for one in table.columns]
             found = pa.Table.from_arrays(columns, names=table.column_names)
-            return found.replace_schema_metadata({"decimal": ","}) if mark == b"," else found
+            return found.replace_schema_metadata({"decimal": ","}) if comma else found
     return None
-
-
-def _of_array_file(path: Path) -> pa.Table | None:
-    if path.suffix.lower() == ".npy":
-        return _of_array(read_array(path))
-    with open_npz(path) as held:
-        found = next((held[key] for key in ("X", "x", "inputs", "data") if key in held), None)
-    return None if found is None else _of_array(found)
 
 
 def _of_array(array: Any) -> pa.Table | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from epochal.common.printable import shortlist
 from epochal.data.columns import called
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.values.date_forms import parse_dates
@@ -21,7 +22,6 @@ from epochal.data.values.spellings import spelling_key
 from epochal.errors import Refusal
 
 _ROWS = 1 << 14
-_SHOWN = 3
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
@@ -37,40 +37,35 @@ def encode(
     Raises:
         Refusal: an infinite value, one beyond float32, or of another kind; with its row.
     """
-    passed, _, indicators = encoder.layout
+    passed, one_hot, indicators, codes = encoder.layout
     dtype = encoded_dtype(table, encoder, positions) if dtype is None else np.dtype(dtype)
     out = np.empty((table.num_rows, len(encoder.features)), dtype)
-    direct = encoder.plain and len(passed) == len(encoder.raw_names)
-    unseen: dict[int, Counter[str]] = {}
+    direct = len(passed) == len(encoder.raw_names)
+    unseen: dict[str, Counter[str]] = {}
     start = 0
-    chosen = table.select(list(positions))
-    for batch in chosen.to_batches(max_chunksize=_ROWS):
+    for batch in table.select(list(positions)).to_batches(max_chunksize=_ROWS):
         rows = batch.num_rows
         block = out[start : start + rows]
         raw = block if direct else np.empty((rows, len(encoder.raw_names)), dtype)
         at = 0
-        arrays = batch.columns
-        for number, column in enumerate(encoder.columns):
-            width = len(column.raw_names)
-            found = _fill(raw[:, at : at + width], arrays[number], column, encoder, first + start)
-            if found:
-                unseen.setdefault(number, Counter()).update(found)
+        for array, column in zip(batch.columns, encoder.columns, strict=True):
+            width, name = len(column.raw_names), called(encoder.names, column.index)
+            if found := _fill(raw[:, at : at + width], array, column, name, first + start):
+                unseen.setdefault(name, Counter()).update(found)
             at += width
-        if encoder.plain:
-            if not direct:
-                block[:, : len(passed)] = raw[:, passed]
-            for slot, (position, _) in enumerate(indicators):
-                block[:, len(passed) + slot] = np.isnan(raw[:, position])
-            for slot, (position, _) in enumerate(encoder.codes, start=len(passed) + len(indicators)):
-                block[:, slot] = raw[:, position]
-        else:
-            block[:] = encoder.transformer.transform(raw)
+        if not direct:
+            block[:, : len(passed)] = raw[:, passed]
+        slot = len(passed)
+        for position, column in one_hot:
+            levels = np.arange(len(column.all_levels))
+            block[:, slot : slot + len(levels)] = raw[:, position, None] == levels
+            slot += len(levels)
+        for position, _ in indicators:
+            block[:, slot] = np.isnan(raw[:, position])
+            slot += 1
+        block[:, slot:] = raw[:, [position for position, _ in codes]]
         start += rows
-    notes = [
-        f"{called(encoder.names, encoder.columns[number].index)} has {_unseen(words)}: treated as unknown."
-        for number, words in unseen.items()
-    ]
-    return out, notes
+    return out, [f"{name} has {_unseen(words)}: treated as unknown." for name, words in unseen.items()]
 
 
 def _unseen(words: Counter[str]) -> str:
@@ -79,9 +74,8 @@ def _unseen(words: Counter[str]) -> str:
     >>> _unseen(Counter({"n.c.": 18})), _unseen(Counter(["Tokyo"]))
     ('1 value not seen in training ("n.c.") in 18 rows', '1 value not seen in training ("Tokyo")')
     """
-    several, rows = len(words) > 1, words.total()
-    shown = ", ".join(f'"{word}"' for word, _ in words.most_common(_SHOWN)) + ", …" * (len(words) > _SHOWN)
-    values = f"{len(words):,} value{'s' if several else ''} not seen in training ({shown})"
+    shown, rows = shortlist([word for word, _ in words.most_common()], 3), words.total()
+    values = f"{len(words):,} value{'s' if len(words) > 1 else ''} not seen in training ({shown})"
     return f"{values} in {rows:,} rows" if rows > 1 else values
 
 
@@ -91,31 +85,27 @@ def encoded_dtype(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -
         found = table.column(position)
         if column.kind != "numeric" or pa.types.is_float32(found.type):
             continue
-        name, start, chunks = called(encoder.names, column.index), 0, []
-        for chunk in found.chunks:
-            chunks.append(column_numbers(without_marks(chunk, column), column, name, start))
-            start += len(chunk)
-        if chunks and loses_differences(np.concatenate(chunks)[:, None])[0]:
+        name = called(encoder.names, column.index)
+        values = to_numbers(plain_numbers(found.combine_chunks(), column, name), name)
+        if loses_differences(values[:, None])[0]:
             return np.dtype(np.float64)
     return np.dtype(np.float32)
 
 
-def _fill(raw: NDArray[Any], array: pa.Array, column: Column, encoder: Encoder, start: int) -> list[str]:
+def _fill(raw: NDArray[Any], array: pa.Array, column: Column, name: str, start: int) -> list[str]:
     """Write one column's numbers into `raw` `(rows, width)`; returns the values unseen in training."""
-    name = called(encoder.names, column.index)
     if column.kind == "category":
-        codes, unseen = _codes(array, column)
-        raw[:, 0] = codes
+        raw[:, 0], unseen = _codes(array, column)
         return list(unseen.to_pylist())
-    array = without_marks(array, column)
-    if column.kind == "date":
-        for slot, values in enumerate(date_parts(to_dates(array, column.format, name, start), column.parts)):
-            raw[:, slot] = values
-        return []
     if column.kind == "boolean":
         raw[:, 0] = _booleans(array, name, start)
         return []
-    values = column_numbers(array, column, name, start)
+    if column.kind == "date":
+        dates = to_dates(without_marks(array, column), column.format, name, start)
+        for slot, values in enumerate(date_parts(dates, column.parts)):
+            raw[:, slot] = values
+        return []
+    values = to_numbers(plain_numbers(array, column, name, start), name, start)
     with np.errstate(over="ignore"):
         raw[:, 0] = values
     wrong = np.abs(raw[:, 0]) > LARGEST
@@ -133,11 +123,6 @@ def without_marks(array: Any, column: Column) -> Any:
     if column.kind not in ("numeric", "date") or not pa.types.is_string(array.type):
         return array
     return emptied(array, {*column.marks, *marks_of_numbers(None)})
-
-
-def column_numbers(array: pa.Array, column: Column, name: str, start: int = 0) -> NDArray[Any]:
-    """A numeric column as floats with NaN for missing; see `plain_numbers` and `to_numbers`."""
-    return to_numbers(plain_numbers(array, column, name, start), name, start)
 
 
 def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
@@ -174,9 +159,7 @@ def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
         try:
             array = array.cast(pa.float64(), safe=False)
         except pa.ArrowInvalid:
-            row = next(
-                i for i, cell in enumerate(array.to_pylist()) if cell is not None and not _number(cell)
-            )
+            row = next(row for row, cell in enumerate(array) if cell.is_valid and not _is_number(cell))
             raise Refusal(
                 f'{name} must hold numbers; got "{array[row].as_py()}" in row {start + row + 1:,}. '
                 "Correct it, or pass the mark that stands for a missing value with `missing=MARKS`."
@@ -184,25 +167,21 @@ def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
     elif pa.types.is_boolean(kind):
         array = array.cast(pa.int8())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise Refusal(f"{name} must hold numbers; got {_kind_name(kind)}, first in row {start + 1:,}.")
+        got = "dates" if pa.types.is_temporal(kind) else str(kind)
+        raise Refusal(f"{name} must hold numbers; got {got}, first in row {start + 1:,}.")
     if array.null_count:
-        if pa.types.is_integer(array.type):
-            array = array.cast(pa.float64(), safe=False)
-        array = array.fill_null(float("nan"))
+        wide = array.cast(pa.float64(), safe=False) if pa.types.is_integer(array.type) else array
+        array = wide.fill_null(float("nan"))
     values: NDArray[Any] = array.to_numpy(zero_copy_only=False)
     return values
 
 
-def _number(cell: str) -> bool:
+def _is_number(cell: pa.Scalar) -> bool:
     try:
-        pa.scalar(cell).cast(pa.float64(), safe=False)
+        cell.cast(pa.float64(), safe=False)
     except pa.ArrowInvalid:
         return False
     return True
-
-
-def _kind_name(kind: pa.DataType) -> str:
-    return "dates" if pa.types.is_temporal(kind) else "text" if pa.types.is_string(kind) else str(kind)
 
 
 def _booleans(array: pa.Array, name: str, start: int) -> NDArray[Any]:
@@ -223,17 +202,13 @@ def as_text(array: pa.Array | pa.ChunkedArray) -> Any:
     >>> as_text(pa.array([1.0, 2.5, None])).to_pylist()
     ['1', '2.5', None]
     """
-    kind = array.type
-    if pa.types.is_string(kind):
-        return array
-    if pa.types.is_floating(kind):
-        whole = pc.equal(pc.round(array), array)
-        small = pc.less(pc.abs(array), 2.0**53)
-        integral = pc.fill_null(pc.and_(whole, small), False)
-        plain = array.cast(pa.string())
-        numbers = pc.if_else(integral, array, pa.scalar(0, array.type))
-        return pc.if_else(integral, numbers.cast(pa.int64()).cast(pa.string()), plain)
-    return array.cast(pa.string())
+    text = array.cast(pa.string())
+    if not pa.types.is_floating(array.type):
+        return text
+    whole, small = pc.equal(pc.round(array), array), pc.less(pc.abs(array), 2.0**53)
+    integral = pc.fill_null(pc.and_(whole, small), False)
+    numbers = pc.if_else(integral, array, pa.scalar(0, array.type))
+    return pc.if_else(integral, numbers.cast(pa.int64()).cast(pa.string()), text)
 
 
 def _codes(array: pa.Array, column: Column) -> tuple[NDArray[np.float32], Any]:
@@ -263,17 +238,12 @@ def to_dates(
         Refusal: a cell that is no date of `form`, with its row.
     """
     kind = array.type
-    seconds = pa.timestamp("s")
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        if pa.types.is_timestamp(kind) and kind.tz is not None:
-            array = pc.local_timestamp(array)
-        return (
-            array.cast(seconds, safe=False)
-            if not pa.types.is_date64(kind)
-            else array.cast(pa.timestamp("ms")).cast(seconds, safe=False)
-        )
-    if pa.types.is_null(kind):
-        return array.cast(seconds)
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        array = pc.local_timestamp(array)
+    elif pa.types.is_date64(kind):
+        array = array.cast(pa.timestamp("ms"))
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_null(kind):
+        return array.cast(pa.timestamp("s"), safe=False)
     words = as_text(array)
     dates = parse_dates(words, form, utc)
     if dates.null_count > words.null_count:
@@ -289,20 +259,18 @@ def date_parts(dates: Any, parts: Sequence[str]) -> list[NDArray[Any]]:
     >>> [int(part[0]) for part in date_parts(pa.array([0], pa.timestamp("s")), ["year", "weekday"])]
     [1970, 4]
     """
-    numbers = {
-        "year": lambda: pc.year(dates),
-        "month": lambda: pc.month(dates),
-        "day": lambda: pc.day(dates),
-        "weekday": lambda: pc.day_of_week(dates, count_from_zero=False),
-        "day number": lambda: pc.cast(pc.floor_temporal(dates, unit="day"), pa.timestamp("s")),
-        "hour": lambda: pc.hour(dates),
-    }
     found = []
     for part in parts:
-        values = numbers[part]()
-        if part == "day number":
-            values = pc.divide(values.cast(pa.int64()), 86_400)
-        found.append(
-            pc.fill_null(values.cast(pa.float64(), safe=False), float("nan")).to_numpy(zero_copy_only=False)
-        )
+        values = _DATE_PARTS[part](dates).cast(pa.float64(), safe=False)
+        found.append(pc.fill_null(values, float("nan")).to_numpy(zero_copy_only=False))
     return found
+
+
+_DATE_PARTS: dict[str, Callable[[Any], Any]] = {
+    "year": pc.year,
+    "month": pc.month,
+    "day": pc.day,
+    "weekday": lambda dates: pc.day_of_week(dates, count_from_zero=False),
+    "day number": lambda dates: pc.floor_temporal(dates, unit="day").cast(pa.date32()).cast(pa.int32()),
+    "hour": pc.hour,
+}

@@ -46,14 +46,13 @@ def no_input(
         goal: the target; a number associated with it is no identifier. None if unknown.
         column: all cells.
     """
-    kind = filled.type
+    kind, text = filled.type, pa.types.is_string(filled.type)
     if pa.types.is_temporal(kind) or pa.types.is_boolean(kind) or len(filled) < 10:
         return "", ""
-    text = pa.types.is_string(kind)
     if not text and not _counts(filled):
         return "", ""
     distinct = pc.count_distinct(filled).as_py()
-    share = f"{distinct:,} of {len(filled):,} values differ"
+    share, few = f"{distinct:,} of {len(filled):,} values differ", distinct < len(filled) / 2
     named = IDENTIFIER_NAME.fullmatch(name) is not None or (
         re.fullmatch(r"column \d+", name) is not None and not text and rows_counted(column, (0, 1))
     )
@@ -61,14 +60,14 @@ def no_input(
         if (len(filled) >= _ROWS and distinct >= _SHARE * len(filled)) or distinct == len(filled):
             length = pc.mean(pc.utf8_length(filled)).as_py()
             blanks = pc.mean(pc.count_substring(filled, " ")).as_py()
-            if length > 40 or blanks >= 3 or (length >= _SENTENCE and _unspaced(filled)):
+            some = filled.slice(0, _LOOKED_AT).to_pylist()
+            if length > 40 or blanks >= 3 or (length >= _SENTENCE and writing_of(some).unspaced):
                 return "free text", f"looks like free text ({share})"
             return "identifier", f"looks like an identifier ({share})"
-        if named and distinct >= len(filled) / 2:
-            return "identifier", f"looks like an identifier by its name ({share})"
-        return "", ""
+        by_name = named and not few
+        return ("identifier", f"looks like an identifier by its name ({share})") if by_name else ("", "")
     counted = rows_counted(column)
-    if not counted and (not named or distinct < len(filled) / 2):
+    if not counted and (not named or few):
         return "", ""
     if counted and not named and not _ENTRY.fullmatch(name):
         return "", f"counts the rows ({pc.min(filled).as_py():,} to {pc.max(filled).as_py():,})"
@@ -93,32 +92,24 @@ def usual_target(names: Sequence[str], column: Callable[[int], pa.ChunkedArray])
     1
     """
     last = len(names) - 1
-    others = (
-        at
-        for at in range(last, 0, -1)
-        if not IDENTIFIER_NAME.fullmatch(names[at]) or not _tells_rows_apart(names[at], column(at))
-    )
-    at = next(others, last)
+    at = next((at for at in range(last, 0, -1) if not _tells_rows_apart(names[at], column, at)), last)
     if at == last:
         return last, ""
     aside = called(names, last)
     return at, f"{aside} tells rows apart: the target is {called(names, at)}; `target=COLUMN` names another."
 
 
-def _tells_rows_apart(name: str, column: pa.ChunkedArray) -> bool:
-    if len(column) < 10 or column.null_count or not name.strip():
+def _tells_rows_apart(name: str, column: Callable[[int], pa.ChunkedArray], at: int) -> bool:
+    if not name.strip() or not IDENTIFIER_NAME.fullmatch(name):
         return False
-    if pa.types.is_string(column.type):
-        return bool(pc.count_distinct(column).as_py() == len(column))
-    return pa.types.is_integer(column.type) and (
-        rows_counted(column)
-        or (_KEY.fullmatch(name) is not None and pc.count_distinct(column).as_py() == len(column))
-    )
-
-
-def _unspaced(filled: pa.ChunkedArray) -> bool:
-    """Whether the cells are in a script without blanks, such as Chinese."""
-    return writing_of([str(one) for one in filled.slice(0, _LOOKED_AT).to_pylist()]).unspaced
+    cells = column(at)
+    if len(cells) < 10 or cells.null_count:
+        return False
+    text, whole = pa.types.is_string(cells.type), pa.types.is_integer(cells.type)
+    if whole and rows_counted(cells):
+        return True
+    may = text or (whole and _KEY.fullmatch(name) is not None)
+    return may and bool(pc.count_distinct(cells).as_py() == len(cells))
 
 
 def rows_counted(column: pa.ChunkedArray, starts: tuple[int, ...] = ()) -> bool:
@@ -136,11 +127,9 @@ def rows_counted(column: pa.ChunkedArray, starts: tuple[int, ...] = ()) -> bool:
 
 def _counts(column: pa.ChunkedArray) -> bool:
     """Whether all values are whole numbers from 0."""
-    for part in (column.slice(0, 1000), column):
+    for part in (column.slice(0, 1000), column):  # most columns end with the first ones
         if pa.types.is_floating(part.type) and not pc.all(pc.equal(pc.floor(part), part)).as_py():
             return False
-        if pa.types.is_signed_integer(part.type) or pa.types.is_floating(part.type):
-            least = pc.min(part).as_py()
-            if least is not None and least < 0:
-                return False
+        if (pc.min(part).as_py() or 0) < 0:
+            return False
     return True

@@ -48,13 +48,10 @@ class LevelScaling(Scaling):
         """The scaled inputs, with 0 for unknown levels; see `Scaling.apply`."""
         scaled = super().apply(inputs, out)
         first = scaled.shape[-1] - len(self.sizes)
-        begin = 0
-        for place, size in enumerate(self.sizes.tolist()):
-            known = self.known[begin : begin + size]
+        for place, known in enumerate(np.split(self.known, np.cumsum(self.sizes)[:-1])):
             for start in range(0, len(scaled), _BLOCK):
                 codes = scaled[start : start + _BLOCK, ..., first + place]
                 codes[~known[codes.astype(np.int64)]] = 0
-            begin += size
         return scaled
 
 

@@ -1,9 +1,10 @@
-"""Encoding of new rows as the training rows were."""
+"""Encoding of new rows as the training rows were, with columns matched by name or by count."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+import difflib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,71 +13,69 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from epochal.common.faces import option
+from epochal.common.printable import shortlist
 from epochal.data.arrays.arrays import arrays_of_file
-from epochal.data.columns import called, default_name, plain_name, resolve
+from epochal.data.columns import called, default_name, plain_name, reference, resolve
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.examples import example
 from epochal.data.files.container import unpack
 from epochal.data.files.json_lines import is_json
 from epochal.data.files.npy import ARRAY_SUFFIXES
-from epochal.data.files.read import existing, is_parquet, parquet_table, read_table, table_of
+from epochal.data.files.read import existing, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.files.sniff import sniff
-from epochal.data.files.tidy import column_of
+from epochal.data.files.text import read_text
+from epochal.data.files.tidy import table_of_array
+from epochal.data.recipe import EXAMPLE
+from epochal.data.rows import FileRows, sampled
 from epochal.data.tables.encode import encode, plain_numbers, without_marks
-from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
-from epochal.data.tables.known_labels import known_ids
-from epochal.data.tables.match import match_columns, refuse_other_table
+from epochal.data.tables.frames import ROLES, NamedTable, column_beside, is_pair, named_table, table_of_frame
 from epochal.data.tables.rewritten import as_in_training
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.tables.table import release_memory, weights_of
-from epochal.data.tables.target import target_numbers
-from epochal.data.tables.target_text import plain_target
+from epochal.data.tables.target import UNKNOWN, known_ids, plain_target, target_numbers
 from epochal.errors import Refusal
 
 Encoded = Callable[[pa.Table, Encoder, Sequence[int]], tuple[NDArray[Any], Sequence[str]]]
 
 
-@dataclass(frozen=True)
-class NewTable:
-    """A new table, with the target and the sample weights given beside it."""
-
-    table: pa.Table
-    name: str
-    notes: tuple[str, ...] = ()
-    target: pa.ChunkedArray | None = None
-    weight: pa.ChunkedArray | None = None
-
-    @property
-    def beside(self) -> frozenset[str]:
-        """The roles given beside the table."""
-        return frozenset(
-            role for role, column in zip(ROLES, (self.target, self.weight), strict=True) if column is not None
-        )
-
-
-def new_rows(read: NewTable, encoder: Encoder, encoded: Encoded = encode, partial: bool = False) -> Dataset:
+def new_rows(read: NamedTable, encoder: Encoder, encoded: Encoded = encode, partial: bool = False) -> Dataset:
     """The samples of a new table; `encoded` makes inputs and notes of (table, encoder, positions)."""
-    table, name, notes = read.table, read.name, read.notes
-    positions, target_at, weight_at, said = match_columns(encoder, table.column_names, read.beside)
-    if not table.num_rows:
+    name, notes, target, weight = read.name, list(read.notes), read.target, read.weight
+    positions, target_at, weight_at, matched = match_columns(encoder, read.table.column_names, read.beside)
+    if not read.table.num_rows:
         raise Refusal(f"{name} must have at least 1 row to predict; got 0.")
-    table, otherwise = as_in_training(table, encoder, positions)
-    said += otherwise
+    table, rewritten = as_in_training(read.table, encoder, positions)
+    notes += [*matched, *rewritten]
     inputs, unseen = encoded(table, encoder, positions)
     lacking = newly_missing(table, encoder, positions)
-    targets, weight = None, None
-    column = read.target if read.target is not None or target_at is None else table.column(target_at)
-    if column is not None:
-        targets, note = targets_of_new(encoder, column, partial)
-        said += note
-    column = read.weight if read.weight is not None or weight_at is None else table.column(weight_at)
-    if column is not None and targets is not None:
-        weighs = "sample_weight" if encoder.weight is None else called(encoder.names, encoder.weight)
-        weight = weights_of(column, weighs)
-    rows = table.num_rows
-    del table, column, read
+    if target is None and target_at is not None:
+        target = table.column(target_at)
+    if weight is None and weight_at is not None:
+        weight = table.column(weight_at)
+    del table, read
     release_memory()
+    return dataset_of_new(encoder, name, inputs, target, weight, notes, [*unseen, *lacking], partial)
+
+
+def dataset_of_new(
+    encoder: Encoder,
+    name: str,
+    inputs: NDArray[Any] | FileRows,
+    target: pa.ChunkedArray | None,
+    weight: pa.ChunkedArray | None,
+    notes: Sequence[str],
+    of_cells: Sequence[str],
+    partial: bool,
+) -> Dataset:
+    """Encoded new samples with their targets and weights, and notes on tables and cells."""
+    targets, weights, of_targets = None, None, list[str]()
+    if target is not None:
+        targets, of_targets = targets_of_new(encoder, target, partial)
+    if weight is not None and targets is not None:
+        known_as = "sample_weight" if encoder.weight is None else called(encoder.names, encoder.weight)
+        weights = weights_of(weight, known_as)
+    seen = inputs if isinstance(inputs, np.ndarray) else sampled(inputs)
     return Dataset(
         inputs=inputs,
         targets=targets,
@@ -86,56 +85,44 @@ def new_rows(read: NewTable, encoder: Encoder, encoded: Encoded = encode, partia
         encoder=encoder,
         target_name=encoder.target_name if targets is not None else "",
         source=name,
-        noticed=(*notes, *said, *unseen, *lacking),
-        rows=np.arange(1, rows + 1, dtype=np.int64),
-        sample_weight=weight,
-        fingerprint=fingerprint((*encoder.features, encoder.target_name), inputs, targets, weight),
+        noticed=(*notes, *of_targets, *of_cells),
+        rows=np.arange(1, len(inputs) + 1, dtype=np.int64),
+        sample_weight=weights,
+        fingerprint=fingerprint((*encoder.features, encoder.target_name), seen, targets, weights),
     )
 
 
 def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
     """Notes on missing values in columns that had none in training."""
-    said = []
+    notes = []
     for position, column in zip(positions, encoder.columns, strict=True):
         found = without_marks(table.column(position), column)
-        if column.missing or not found.null_count:
-            continue
-        instead = (
-            "treated as unknown"
-            if column.kind == "category"
-            else "filled with the median of the training samples"
-        )
-        first = pc.index(found.is_null(), True).as_py() + 1
         count = found.null_count
+        if column.missing or not count:
+            continue
+        unknown = column.kind == "category"
+        instead = "treated as unknown" if unknown else "filled with the median of the training samples"
+        first = pc.index(found.is_null(), True).as_py() + 1
         where = f"value (row {first:,})" if count == 1 else f"values (first in row {first:,})"
-        said.append(
-            f"{called(encoder.names, column.index)} has {count:,} missing {where}, training had none: "
-            f"{instead}."
-        )
-    return said
+        said = called(encoder.names, column.index)
+        notes.append(f"{said} has {count:,} missing {where}, training had none: {instead}.")
+    return notes
 
 
-def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> NewTable:
+def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> NamedTable:
     """The table of a new source, with text columns as in training, and values given beside it."""
-    if isinstance(source, (str, Path)):
-        name = str(source)
-        if name.startswith("example:"):
-            table, notes = example(name.removeprefix("example:"))
-            return NewTable(table, name, notes)
+    if isinstance(source, (str, Path)) and not str(source).startswith(EXAMPLE):
         path = existing(source)
         if path.suffix.lower() in ARRAY_SUFFIXES:
             return _read_arrays(encoder, arrays_of_file(path), path.name)
         table, notes = _read_file(encoder, path, reading)
-        return NewTable(table, path.name, notes)
-    if is_frame(source):
-        if getattr(source, "ndim", 2) == 1 and set(encoder.names) & set(
-            map(str, getattr(source, "index", ()))
-        ):
-            raise Refusal(
-                "new rows must be a data frame; got one row of it. Use frame.iloc[[0]], not frame.iloc[0]."
-            )
-        table, notes = table_of_frame(source, _unused(encoder))
-        return NewTable(table, "data frame", notes)
+        return NamedTable(table, path.name, notes)
+    if getattr(source, "ndim", 0) == 1 and set(encoder.names) & set(map(str, getattr(source, "index", ()))):
+        raise Refusal(
+            "new rows must be a data frame; got one row of it. Use frame.iloc[[0]], not frame.iloc[0]."
+        )
+    if (found := named_table(source, reading, drop=_unused(encoder))) is not None:
+        return found
     if is_pair(source):
         return frame_beside(encoder, source)
     if isinstance(source, tuple) and len(source) in (2, 3):
@@ -154,26 +141,22 @@ def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table
         reading = replace(reading, missing=encoder.missing)
     dialect = sniff(content, reading)
     known = {plain_name(column.name) for column in encoder.columns}
-    named = encoder.header and dialect.header and known & set(map(plain_name, dialect.names))
-    if reading.header is None and not named:
-        first = sniff(content, replace(reading, header=True)) if encoder.header else dialect
-        header = (encoder.header and bool(known & set(map(plain_name, first.names)))) or (
-            dialect.header and not encoder.header
-        )
-        if encoder.header and dialect.header and not header:
+    named = dialect.header and known & set(map(plain_name, dialect.names))
+    if encoder.header and reading.header is None and not named:
+        first = sniff(content, replace(reading, header=True))
+        header = bool(known & set(map(plain_name, first.names)))
+        if dialect.header and not header:
             refuse_other_table(encoder, dialect.names, path.name)
-        if encoder.header and not header and len(first.names) - len(encoder.names) not in (0, -1):
+        if not header and len(first.names) - len(encoder.names) not in (0, -1):
             header = dialect.header
         if header != dialect.header:
             dialect = sniff(content, replace(reading, header=header))
     positions, target, _, _ = match_columns(encoder, dialect.names)
-    read = dict(zip([dialect.names[at] for at in positions], encoder.columns, strict=True))
-    text = [name for name, column in read.items() if column.text]
-    levels = {name: column.levels for name, column in read.items() if column.text}
+    columns = zip(positions, encoder.columns, strict=True)
+    levels = {dialect.names[at]: column.levels for at, column in columns if column.text}
     if target is not None and encoder.target_text:
-        text.append(dialect.names[target])
         levels[dialect.names[target]] = encoder.task.classes if encoder.task is not None else ()
-    return table_of(content, dialect, reading, text, levels)
+    return read_text(content, dialect, reading, levels, levels)
 
 
 def _unused(encoder: Encoder) -> Callable[[Sequence[str]], Collection[int]]:
@@ -187,7 +170,7 @@ def _unused(encoder: Encoder) -> Callable[[Sequence[str]], Collection[int]]:
     return unused
 
 
-def frame_beside(encoder: Encoder | None, source: tuple[Any, ...]) -> NewTable:
+def frame_beside(encoder: Encoder | None, source: tuple[Any, ...]) -> NamedTable:
     """A frame with its target and sample weights beside it, or named among its columns."""
     named = {plain_name(one) for one in source[1:] if isinstance(one, str)}
     numbered = any(isinstance(one, int) for one in source[1:])  # numbers count the present columns
@@ -197,20 +180,18 @@ def frame_beside(encoder: Encoder | None, source: tuple[Any, ...]) -> NewTable:
     )
     names = table.column_names
     beside: dict[str, pa.ChunkedArray] = {}
+    taken = set()
     for role, values in zip(ROLES, source[1:], strict=False):
-        if values is None and role == "sample_weight":
-            continue
         if isinstance(values, (str, int)):
-            name = names[resolve(values, names, role)]
+            taken.add(name := names[resolve(values, names, role)])
             beside[role] = table.column(name)
-        else:
+        elif values is not None or role == "target":
             beside[role] = column_beside(table, role, values)[1]
-    taken = {names[resolve(values, names, "")] for values in source[1:] if isinstance(values, (str, int))}
     table = table.drop_columns(sorted(taken))
-    return NewTable(table, "data frame", notes, beside.get("target"), beside.get("sample_weight"))
+    return NamedTable(table, "data frame", notes, beside.get("target"), beside.get("sample_weight"))
 
 
-def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> NewTable:
+def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> NamedTable:
     """Arrays as numbered columns, as from a file without a header."""
     inputs = np.asarray(source[0])
     if inputs.ndim != 2 or inputs.dtype.kind not in "buif":
@@ -218,13 +199,12 @@ def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> NewTable
             f"new samples must be (samples, {len(encoder.names)}) numbers or a table; got {inputs.dtype} "
             f"of the shape {inputs.shape}."
         )
-    arrays = [column_of(column) for column in inputs.T]
-    table = pa.Table.from_arrays(arrays, names=[default_name(index) for index in range(len(arrays))])
+    table = table_of_array(inputs)
     target, weight = (
         None if values is None else column_beside(table, role, values)[1]
         for role, values in zip(ROLES, [*source[1:], None, None][:2], strict=True)
     )
-    return NewTable(table, name, (), target, weight)
+    return NamedTable(table, name, (), target, weight)
 
 
 def targets_of_new(
@@ -236,9 +216,7 @@ def targets_of_new(
         known, notes = targets_of_new(encoder, column.drop_null())
         if known is None:
             return None, notes
-        targets = np.full(
-            (len(column), *known.shape[1:]), -1 if known.dtype.kind == "i" else np.nan, known.dtype
-        )
+        targets = np.full(len(column), UNKNOWN if known.dtype.kind == "i" else np.nan, known.dtype)
         targets[np.asarray(column.is_valid().to_numpy())] = known
         return targets, notes
     if column.null_count:
@@ -249,14 +227,127 @@ def targets_of_new(
             f"{said} is the target and misses {column.null_count:,} of {len(column):,} values (first in row "
             f"{row:,}): the targets are not used."
         ]
-    task = encoder.task
-    if task is None:
+    if encoder.task is None:
         return None, []
-    if task.is_classification:
-        return known_ids(column, task, said)
+    if encoder.task.is_classification:
+        return known_ids(column, encoder.task, said)
     if encoder.target_written and pa.types.is_string(column.type):
         form = Column(encoder.target_name, encoder.target or 0, "numeric", written=encoder.target_written)
-        return target_numbers(
-            pa.chunked_array([plain_numbers(column.combine_chunks(), form, said)]), said
-        ), []
+        column = pa.chunked_array([plain_numbers(column.combine_chunks(), form, said)])
     return target_numbers(plain_target(column, said, "regression")[0], said), []
+
+
+def match_columns(
+    encoder: Encoder, names: Sequence[str], beside: frozenset[str] = frozenset()
+) -> tuple[list[int], int | None, int | None, list[str]]:
+    """Indices of the inputs, the target and the weights in the new table, and notes on ignored columns."""
+    notes: list[str] = []
+    if list(names) == [default_name(index) for index in range(len(names))]:
+        at = _by_count(encoder, len(names), beside)
+        if at is None and not encoder.header:
+            raise _wrong_count(encoder, len(names), beside)
+        if at is not None:
+            notes = ["columns are matched by position, having no names."] if encoder.header else []
+            return _positions(encoder, at, notes)
+    names, notes = _as_trained(encoder, names)
+    lacking = [column for column in encoder.columns if column.name not in names]
+    if lacking:
+        raise _lacking(encoder, lacking, names)
+    if extra := [name for name in names if name not in encoder.names]:
+        which = f"column {shortlist(extra)} was" if len(extra) == 1 else f"columns {shortlist(extra)} were"
+        notes.append(f"{which} not in the training table: ignored.")
+    trained = {name: index for index, name in enumerate(encoder.names)}
+    found = enumerate(names)
+    return _positions(encoder, {trained[name]: at for at, name in found if name in trained}, notes)
+
+
+def _positions(
+    encoder: Encoder, at: Mapping[int | None, int], notes: list[str]
+) -> tuple[list[int], int | None, int | None, list[str]]:
+    inputs = [at[column.index] for column in encoder.columns]
+    return inputs, at.get(encoder.target), at.get(encoder.weight), notes
+
+
+def _as_trained(encoder: Encoder, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names as in the training table, if only capitals or blanks differ, with a note."""
+    written: dict[str, list[str]] = {}
+    for name in set(encoder.names) - set(names):
+        written.setdefault(plain_name(name), []).append(name)
+    found: list[str] = []
+    changed: list[str] = []
+    for name in names:
+        meant = written.get(plain_name(name), []) if name not in encoder.names else []
+        if len(meant) == 1:
+            found.append(meant.pop())
+            changed.append(f'"{name}" for "{found[-1]}"')
+        else:
+            found.append(name)
+    if not changed:
+        return found, []
+    which = "1 column name differs" if len(changed) == 1 else f"{len(changed):,} column names differ"
+    shown = shortlist(changed, 3, quote="")
+    return found, [f"{which} from the training table's in capitals or blanks only ({shown}): matched."]
+
+
+def _by_count(encoder: Encoder, count: int, beside: frozenset[str]) -> Mapping[int | None, int] | None:
+    """Positions of training columns in a table without names: all, or without the target, or the weights."""
+    for left_out in _left_out(encoder, beside):
+        present = [index for index in range(len(encoder.names)) if index not in left_out]
+        if len(present) == count:
+            return {index: position for position, index in enumerate(present)}
+    return None
+
+
+def _left_out(encoder: Encoder, beside: frozenset[str]) -> list[set[int | None]]:
+    """Training columns that a new table without names may lack, likeliest first."""
+    roles = zip(ROLES, (encoder.target, encoder.weight), strict=True)
+    given = {index for role, index in roles if role in beside}
+    return [given, given | {encoder.target}, given | {encoder.target, encoder.weight}]
+
+
+def _wrong_count(encoder: Encoder, count: int, beside: frozenset[str]) -> Refusal:
+    full = len(encoder.names) - len(_left_out(encoder, beside)[0] - {None})
+    bound = f"{full:,} columns"
+    if encoder.target is not None:
+        bound += " beside the target" if "target" in beside else f", or {full - 1:,} without the target,"
+    return Refusal(f"the new table must have {bound} as the training table had; got {count:,}.")
+
+
+def _lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence[str]) -> Refusal:
+    shown = ", ".join(f'"{column.name}"' for column in lacking[:5])
+    more = f" and {len(lacking) - 5:,} more" if len(lacking) > 5 else ""
+    others = [name for name in names if name not in encoder.names]
+    near = difflib.get_close_matches(lacking[0].name, others, n=1, cutoff=0.6)
+    them = "it" if len(lacking) == 1 else "them"
+    drop = option("drop", [reference(encoder.names, one.index) for one in lacking])
+    if near:
+        hint = f'Is "{near[0]}" the first of them? Rename it.'
+    elif encoder.task is None:
+        hint = f"Add {them}: a series is predicted from all the columns that it was trained on."
+    else:
+        hint = f"Add {them}, or train anew without {them}, with {drop}."
+    return Refusal(
+        f"the new table must have the {len(encoder.columns):,} input columns of the training table; "
+        f"it lacks {shown}{more}. {hint}"
+    )
+
+
+def refuse_other_table(encoder: Encoder, names: Sequence[str], source: str) -> None:
+    """Refuse a table whose header has no name of the training table.
+
+    The first row of a file without a header may look like one; then its cells fit the columns.
+    """
+    trained = list(range(len(encoder.names)))
+    if len(names) == len(trained) - 1:
+        trained = [index for index in trained if index != encoder.target]
+    if len(names) != len(trained):
+        return
+    numeric = {column.index for column in encoder.columns if column.kind == "numeric"}
+    cells = [name for name, index in zip(names, trained, strict=True) if index in numeric]
+    if not cells or any(cell[:1].isdigit() or cell[-1:].isdigit() for cell in cells):
+        return
+    raise Refusal(
+        f"{source} must have the {len(encoder.columns):,} input columns of the training table "
+        f"({shortlist(column.name for column in encoder.columns)}); it has none of them, but "
+        f"{shortlist(names)}. Give the table that belongs to this run, or rename its columns."
+    )

@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from epochal.common.faces import option
+from epochal.common.printable import shortlist
 from epochal.data.columns import ColumnReference, called, reference
 from epochal.data.tables.association import Goal
 from epochal.data.tables.encode import as_text, date_parts, to_dates, to_numbers
 from epochal.data.tables.identifiers import no_input
 from epochal.data.tables.schema import DATE_PARTS, ONE_HOT_LEVELS, Column, LeftOut
 from epochal.data.values.date_forms import compact_form, written_dates
-from epochal.data.values.marks import emptied
-from epochal.data.values.number_forms import say, written_numbers
-from epochal.data.values.odd_cells import known_marks, quoted, refuse_odd
+from epochal.data.values.marks import are_marks, emptied, known_marks, read_as_missing, refuse_odd
+from epochal.data.values.number_forms import Written, say, written_numbers
 from epochal.data.values.spellings import one_spelling
 from epochal.errors import Refusal
 
@@ -69,14 +69,13 @@ def recognize(
     keep: bool,
     categorical: bool,
     numeric: bool,
-    hints: Hints | None = None,
+    hints: Hints,
 ) -> tuple[Column | LeftOut, str]:
     """The kind of an input column, or why it is left out, and a note (or nothing).
 
     Raises:
         Refusal: an option that does not fit, or cells of another kind than the rest.
     """
-    hints = hints or Hints()
     named = _Named(names[index], index, called(names, index), reference(names, index))
     if column.null_count == len(column):
         if keep or categorical or numeric:
@@ -86,33 +85,24 @@ def recognize(
         return _as_asked_numeric(column, named, hints)
     if categorical:
         return _category(column, named)
-    filled = column.drop_null()
-    if not keep and not column.null_count and _constant(column):
+    if not keep and not column.null_count and pc.all(pc.equal(column, column[0])).as_py():
         note = f"{named.said} is constant ({column[0].as_py()}): left out; {named.option('keep')} keeps it."
         return LeftOut(named.name, index, "constant"), note
     found = _written(column, named, hints)
     if found is not None:
         return found
-    remark = ""
+    reason, remark = "", ""
     if not keep:
-        reason, remark = no_input(filled, named.name, hints.goal, column)
-        if reason:
-            as_words = option("text", named.reference, of="ep.text")
-            reads = f", {as_words} reads its words" if reason == "free text" else ""
-            return LeftOut(
-                named.name, index, reason
-            ), f"{named.said} {remark}: left out; {named.option('keep')} keeps it{reads}."
-        if remark:
-            remark = f"{named.said} {remark}: kept; {named.option('drop')} leaves it out."
+        reason, remark = no_input(column.drop_null(), named.name, hints.goal, column)
+    if reason:
+        as_words = option("text", named.reference, of="ep.text")
+        reads = f", {as_words} reads its words" if reason == "free text" else ""
+        note = f"{named.said} {remark}: left out; {named.option('keep')} keeps it{reads}."
+        return LeftOut(named.name, index, reason), note
+    if remark:
+        remark = f"{named.said} {remark}: kept; {named.option('drop')} leaves it out."
     kind, note = _kind(column, named)
     return kind, " ".join(one for one in (remark, note) if one)
-
-
-def _constant(column: pa.ChunkedArray) -> bool:
-    first = column[0]
-    return bool(
-        pc.all(pc.equal(column.slice(0, 1000), first)).as_py() and pc.all(pc.equal(column, first)).as_py()
-    )
 
 
 def _as_asked_numeric(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Column, str]:
@@ -120,12 +110,9 @@ def _as_asked_numeric(column: pa.ChunkedArray, named: _Named, hints: Hints) -> t
     if pa.types.is_boolean(column.type):
         return named.column("boolean", bool(column.null_count)), ""
     found = written_numbers(column, named.said, named.reference, hints.decimal, hints.decimal_mark)
-    if found is not None and not refuse_odd(found.odd, column, named.said, named.reference, "numbers"):
+    if found is not None and are_marks(found.odd, len(column) - column.null_count):
         return _numbers(column, named, found)
-    start = 0
-    for chunk in column.chunks:
-        to_numbers(chunk, named.said, start)
-        start += len(chunk)
+    to_numbers(column.combine_chunks(), named.said)  # refuses other text
     return named.column("numeric", bool(column.null_count), text=pa.types.is_string(column.type)), ""
 
 
@@ -141,35 +128,28 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
     if dates is None and hints.date_format is not None:
         dates = written_dates(column, None, hints.day_first)
     if dates is not None:
-        problem = refuse_odd(dates.odd, column, named.said, named.reference, "dates")
-        if problem:
-            raise Refusal(problem)
+        refuse_odd(dates.odd, column, named.said, named.reference, "dates")
         marks = tuple(one.word for one in dates.odd)
         if not marks:
             return _date(column, named, dates.form, dates.remark)
         found, note = _date(emptied(column, marks), named, dates.form, dates.remark)
         if isinstance(found, Column):
             found = replace(found, marks=marks)
-        was = "is" if len(marks) == 1 else "are"
-        return found, f"{note.removesuffix('.')}; {quoted(dates.odd)} {was} read as missing."
+        return found, f"{note.removesuffix('.')}; {read_as_missing(dates.odd)}."
     numbers = written_numbers(column, named.said, named.reference, hints.decimal, hints.decimal_mark)
     if numbers is None:
         return None
-    if numbers.odd and not known_marks(numbers.odd):
-        levels = pc.count_distinct(column).as_py()
-        if levels <= _FEW_LEVELS:
-            return None
-    problem = refuse_odd(numbers.odd, column, named.said, named.reference, "numbers")
-    if problem:
-        raise Refusal(problem)
+    if not known_marks(numbers.odd) and pc.count_distinct(column).as_py() <= _FEW_LEVELS:
+        return None
+    refuse_odd(numbers.odd, column, named.said, named.reference, "numbers")
     return _numbers(column, named, numbers)
 
 
-def _numbers(column: pa.ChunkedArray, named: _Named, found: Any) -> tuple[Column, str]:
+def _numbers(column: pa.ChunkedArray, named: _Named, found: Written) -> tuple[Column, str]:
     marks = tuple(one.word for one in found.odd)
     missing = bool(column.null_count or marks)
-    made = named.column("numeric", missing, text=True, written=found.form.written, marks=marks)
-    return made, f"{named.said} {say(found, column)}; {named.option('categorical')} takes the text as it is."
+    made = named.column("numeric", missing, text=True, written=tuple(found.form), marks=marks)
+    return made, f"{named.said} {say(found)}; {named.option('categorical')} takes the text as it is."
 
 
 def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
@@ -179,15 +159,12 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return named.column("numeric", missing), ""
     marks, count, _ = stray_marks(column)
-    if marks:
-        found, note = _category(column, named)
-        levels = f"a category of {len(found.levels):,} levels"
-        words = f"{_quoted(marks)} ({count:,} times)"
-        return found, (
-            f"{named.said} holds numbers, but for {words}: {levels}; {option('missing', list(marks))} makes "
-            "numbers of it."
-        )
     found, note = _category(column, named)
+    if marks:
+        return found, (
+            f"{named.said} holds numbers, but for {shortlist(marks)} ({count:,} times): a category of "
+            f"{len(found.levels):,} levels; {option('missing', list(marks))} makes numbers of it."
+        )
     if _share_of_numbers(column) == 1:
         if pc.any(pc.match_substring_regex(column, r"^0[0-9]")).as_py():
             note = note.replace("is a category", "holds codes with leading zeros: it is a category", 1)
@@ -201,14 +178,10 @@ def _category(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
     words, merged = one_spelling(column) if text else (as_text(column), "")
     levels = tuple(sorted(pc.unique(words).drop_null().to_pylist(), key=natural))
     found = named.column("category", bool(column.null_count), levels=levels, text=text)
-    how = ""
+    what = f"{named.said} is a category of {len(levels):,} levels" + (f" ({merged})" if merged else "")
     if found.coded:
-        how = (
-            f", more than {ONE_HOT_LEVELS}: the network learns an embedding of each; those that few training "
-            "samples have share one"
-        )
-    same = f" ({merged})" if merged else ""
-    what = f"{named.said} is a category of {len(levels):,} levels{same}{how}"
+        what += f", more than {ONE_HOT_LEVELS}: the network learns an embedding of each; those that few "
+        what += "training samples have share one"
     return found, f"{what}; {named.option('drop')} leaves it out."
 
 
@@ -255,11 +228,7 @@ def stray_marks(column: pa.ChunkedArray) -> tuple[list[str], int, int]:
         return [], 0, 0
     stray = pc.fill_null(pc.invert(_number_mask(column)), False)
     words = column.filter(stray)
-    marks = [word for word in pc.unique(words).to_pylist() if word is not None]
+    marks = pc.unique(words).to_pylist()
     if not 1 <= len(marks) <= 3:
         return [], 0, 0
     return marks, len(words), int(pc.index(stray, True).as_py()) + 1
-
-
-def _quoted(words: Sequence[str]) -> str:
-    return ", ".join(f'"{word}"' for word in words)

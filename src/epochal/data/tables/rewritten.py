@@ -11,34 +11,30 @@ from epochal.data.columns import called
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.values.date_forms import compact_form, parse_dates, written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
+from epochal.data.values.marks import Odd, known_marks, odd_cells, read_as_missing
 from epochal.data.values.number_forms import NumberForm, say, unit_remarks, written_numbers
-from epochal.data.values.odd_cells import Odd, known_marks, odd_cells, quoted
-from epochal.data.values.opposites import OPPOSITES
-from epochal.data.values.units import factor
+from epochal.data.values.units import OPPOSITES, factor
 from epochal.errors import Refusal
 
 
 def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> tuple[pa.Table, list[str]]:
     """The table with text in other formats than in training read as numbers and dates, and notes.
 
-    Columns in the training format are unchanged, as are ambiguous ones: encoding them reports
-    what is wrong.
+    Columns in the training format are unchanged, as are ambiguous ones: encoding them reports what is wrong.
     """
     notes: list[str] = []
     decimal = (table.schema.metadata or {}).get(b"decimal", b"").decode()
     mark = mark_of_columns(table)
     for position, column in zip(positions, encoder.columns, strict=True):
-        cells = table.column(position)
-        said = called(encoder.names, column.index)
-        found = None
-        if column.kind == "numeric" and column.written and not pa.types.is_string(cells.type):
-            unit = NumberForm(*column.written).unit
-            if unit and unit not in OPPOSITES and not pa.types.is_null(cells.type):
-                notes.append(f"{said}: numbers without a unit are taken as {unit}.")
+        cells, said, found = table.column(position), called(encoder.names, column.index), None
+        if column.kind == "date":
+            found = _dates(cells, column, said)
         elif column.kind == "numeric" and pa.types.is_string(cells.type):
             found = _numbers(cells, column, said, mark, decimal)
-        elif column.kind == "date":
-            found = _dates(cells, column, said)
+        elif column.kind == "numeric" and not pa.types.is_null(cells.type):
+            unit = NumberForm(*column.written).unit
+            if unit and unit not in OPPOSITES:
+                notes.append(f"{said}: numbers without a unit are taken as {unit}.")
         if found is not None:
             values, note = found
             table = table.set_column(position, table.column_names[position], values)
@@ -49,26 +45,24 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
 def _numbers(
     cells: pa.ChunkedArray, column: Column, said: str, mark: str, decimal: str
 ) -> tuple[pa.ChunkedArray, str] | None:
-    form = NumberForm(*column.written) if column.written else NumberForm()
+    form = NumberForm(*column.written)
     values = pa.chunked_array([form.read(cells.combine_chunks())], pa.float64())
     odd = _odd(cells, values, column)
     units = "; ".join(unit_remarks(cells, form))
     if not odd:
         return (values, f"{said}: {units}.") if units else None
     if known_marks(odd):
-        return values, f"{said}: {'; '.join(one for one in (units, _are_missing(odd)) if one)}."
+        return values, f"{said}: {'; '.join(one for one in (units, read_as_missing(odd)) if one)}."
     try:
         found = written_numbers(cells, said, hint=mark)
     except Refusal:  # it mixes units; encoding reports the first cell that does not fit
         return None
     if found is None or not known_marks(_odd(cells, found.values, column)):
         return None
-    if found.doubt and found.form.decimal != (mark or decimal):
-        return None
     size = _fits(found.form, form)
-    if size is None:
+    if size is None or (found.doubt and found.form.decimal != (mark or decimal)):
         return None
-    how = say(found, cells)
+    how = say(found)
     if column.written and found.form != form:
         how = f"is written in another way than in training: it {how}"
     if form.unit and found.form.unit != form.unit:
@@ -90,10 +84,6 @@ def _fits(new: NumberForm, trained: NumberForm) -> float | None:
     return 1.0 if not new.unit else factor(new.unit, trained.unit)
 
 
-def _are_missing(odd: Sequence[Odd]) -> str:
-    return f"{quoted(odd)} {'is' if len(odd) == 1 else 'are'} read as missing"
-
-
 def _dates(cells: pa.ChunkedArray, column: Column, said: str) -> tuple[pa.ChunkedArray, str] | None:
     if pa.types.is_integer(cells.type):
         form = compact_form(cells)
@@ -103,14 +93,14 @@ def _dates(cells: pa.ChunkedArray, column: Column, said: str) -> tuple[pa.Chunke
         return dates, f"{said} is written in another way than in training: as {form}."
     if not pa.types.is_string(cells.type):
         return None
-    odd = _odd(cells, parse_dates(cells, column.format), column)
+    dates = parse_dates(cells, column.format)
+    odd = _odd(cells, dates, column)
     if not odd:
         return None
     if known_marks(odd):
-        return parse_dates(cells, column.format), f"{said}: {_are_missing(odd)}."
+        return dates, f"{said}: {read_as_missing(odd)}."
     found = written_dates(cells)
     if found is None or found.doubt or not known_marks(_odd(cells, found.values, column)):
         return None
-    missing = f"; {_are_missing(found.odd)}" if found.odd else ""
-    how = found.form or "YYYY-MM-DD"
-    return found.values, f"{said} is written in another way than in training: as {how}{missing}."
+    how = "; ".join([found.form or "YYYY-MM-DD", *([read_as_missing(found.odd)] if found.odd else [])])
+    return found.values, f"{said} is written in another way than in training: as {how}."

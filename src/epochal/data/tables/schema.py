@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from itertools import accumulate
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +27,10 @@ DATE_PARTS = ("year", "month", "day", "weekday", "day number", "hour")
 class Column:
     """One input column of a table.
 
-    `index` counts from 0 in the training table. `levels` are a category's values, `parts` a date's
-    numbers, `format` the format of text dates, `mis thesing` whether the training table
-    had missing values here, and `text` whether the column was text (so that "01" stays "01"). `written` is
-    number format of text (decimal mark, thousands mark, currency, unit), and `marks`
-    are words in it that mean a missing value.
+    `index` counts from 0 in the training table. `levels` are a category's values, `parts` a date's numbers,
+    `format` the format of text dates, `missing` whether the training table had missing values here, and
+    `text` whether the column was text (so that "01" stays "01"). `written` is the number format of text
+    (decimal mark, thousands mark, currency, unit), and `marks` are words in it that mean a missing value.
     """
 
     name: str
@@ -72,6 +72,15 @@ class LeftOut:
     reason: str
 
 
+class Layout(NamedTuple):
+    """The raw numbers of each kind of feature: positions, with their columns."""
+
+    passed: list[int]
+    one_hot: list[tuple[int, Column]]
+    indicators: list[tuple[int, Column]]
+    codes: list[tuple[int, Column]]
+
+
 @dataclass(frozen=True)
 class Encoder(SampleEncoder):
     """The frozen schema of a table: it encodes any table with these columns.
@@ -108,56 +117,38 @@ class Encoder(SampleEncoder):
         return tuple(name for column in self.columns for name in column.raw_names)
 
     @cached_property
-    def layout(self) -> tuple[list[int], list[tuple[int, Column]], list[tuple[int, Column]]]:
-        """Positions among the raw numbers: passed through, one-hot categories, missing indicators."""
-        passed: list[int] = []
-        categories: list[tuple[int, Column]] = []
-        indicators: list[tuple[int, Column]] = []
-        at = 0
-        for column in self.columns:
-            width = len(column.raw_names)
-            if column.kind == "category":
-                if not column.coded:
-                    categories.append((at, column))
-            else:
-                passed.extend(range(at, at + width))
-                if column.missing:
-                    indicators.append((at, column))
-            at += width
-        return passed, categories, indicators
-
-    @cached_property
-    def codes(self) -> list[tuple[int, Column]]:
-        """Positions among the raw numbers of the embedded categories."""
-        found, at = [], 0
-        for column in self.columns:
-            if column.coded:
-                found.append((at, column))
-            at += len(column.raw_names)
-        return found
+    def layout(self) -> Layout:
+        """Which raw numbers become which features."""
+        begins = accumulate((len(column.raw_names) for column in self.columns), initial=0)
+        placed = list(zip(begins, self.columns, strict=False))
+        numbers = [(at, column) for at, column in placed if column.kind != "category"]
+        return Layout(
+            passed=[at + part for at, column in numbers for part in range(len(column.raw_names))],
+            one_hot=[(at, column) for at, column in placed if column.kind == "category" and not column.coded],
+            indicators=[(at, column) for at, column in numbers if column.missing],
+            codes=[(at, column) for at, column in placed if column.coded],
+        )
 
     @property
     def code_sizes(self) -> tuple[int, ...]:
         """Number of codes of each trailing feature, "unknown" included."""
-        return tuple(1 + len(column.all_levels) for _, column in self.codes)
+        return tuple(1 + len(column.all_levels) for _, column in self.layout.codes)
 
     @cached_property
     def features(self) -> tuple[str, ...]:
         """The names of the encoded columns."""
-        passed, categories, indicators = self.layout
+        passed, one_hot, indicators, codes = self.layout
         names = [self.raw_names[at] for at in passed]
-        names += [f"{column.name}={level}" for _, column in categories for level in column.all_levels]
+        names += [f"{column.name}={level}" for _, column in one_hot for level in column.all_levels]
         names += [f"{column.name} is missing" for _, column in indicators]
-        return (*names, *(column.name for _, column in self.codes))
+        return (*names, *(column.name for _, column in codes))
 
     @property
     def sizes(self) -> dict[str, int]:
         """Number of inputs of each column, by name, including that of missing values."""
-        _, categories, indicators = self.layout
         found = {column.name: len(column.raw_names) for column in self.columns}
-        found |= {column.name: len(column.all_levels) for _, column in categories}
-        found |= {column.name: 1 for _, column in self.codes}
-        for _, column in indicators:
+        found |= {column.name: len(column.all_levels) for _, column in self.layout.one_hot}
+        for _, column in self.layout.indicators:
             found[column.name] += 1
         return found
 
@@ -166,33 +157,6 @@ class Encoder(SampleEncoder):
         """Which encoded columns are numbers to be standardized: bool `(len(features),)`."""
         passed = [c.kind != "boolean" for c in self.columns if c.kind != "category" for _ in c.raw_names]
         return np.array(passed + [False] * (len(self.features) - len(passed)), dtype=bool)
-
-    @property
-    def plain(self) -> bool:
-        """Whether NumPy alone encodes: without one-hot categories, scikit-learn is not imported."""
-        return not self.layout[1]
-
-    @cached_property
-    def transformer(self) -> Any:
-        """The scikit-learn ColumnTransformer from raw numbers to features, fitted to the schema."""
-        from sklearn.compose import ColumnTransformer
-        from sklearn.impute import MissingIndicator
-        from sklearn.preprocessing import OneHotEncoder
-
-        passed, categories, indicators = self.layout
-        steps: list[tuple[str, Any, list[int]]] = [("numbers", "passthrough", passed)]
-        if categories:
-            levels = [np.arange(len(column.all_levels), dtype=np.float32) for _, column in categories]
-            one_hot = OneHotEncoder(
-                categories=levels, handle_unknown="ignore", sparse_output=False, dtype=np.float32
-            )
-            steps.append(("categories", one_hot, [at for at, _ in categories]))
-        if indicators:
-            steps.append(("missing", MissingIndicator(features="all"), [at for at, _ in indicators]))
-        if self.codes:
-            steps.append(("codes", "passthrough", [at for at, _ in self.codes]))
-        transformer = ColumnTransformer(steps, sparse_threshold=0.0)
-        return transformer.fit(np.zeros((2, max(1, len(self.raw_names))), np.float32))
 
     @staticmethod
     def from_dict(value: Any, texts: bool = False) -> Encoder:

@@ -8,9 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from epochal.data.columns import ColumnReference, resolve_all
+from epochal.data.columns import ColumnReference, default_name, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, is_parquet
 from epochal.data.files.reading import Reading
@@ -19,17 +17,11 @@ from epochal.data.source import Known, Progress, Source, chosen
 from epochal.data.streams.new_parquet import new_rows_of_parquet
 from epochal.data.streams.parquet import converted, is_large
 from epochal.data.tables.encode import encode
-from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
-from epochal.data.tables.named import named_table
+from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, named_table, table_of_frame
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
 from epochal.errors import Refusal
-
-
-def _is_table(source: Any) -> bool:
-    """Whether it is a path that no other source recognizes, or a data frame."""
-    return isinstance(source, str | Path) or is_frame(source) or is_pair(source)
 
 
 def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
@@ -41,7 +33,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) 
         )
     if isinstance(source, str | Path):
         return _of_path(source, options, reading, arguments.get("stream"), progress)
-    return _of_pair(source, options) if is_pair(source) else _of_frame(source, options)
+    return _of_frame(source, options)
 
 
 def _encode_new(encoder: Encoder, source: Any, known: Known) -> Dataset:
@@ -50,8 +42,8 @@ def _encode_new(encoder: Encoder, source: Any, known: Known) -> Dataset:
         path = existing(source)
         if is_parquet(path) and is_large(path, known.stream):
             return new_rows_of_parquet(path, encoder, known)
-    as_kept_in_training = functools.partial(encode, dtype=known.dtype)
-    return new_rows(read_new(encoder, source, known.reading), encoder, as_kept_in_training, known.partial)
+    as_in_training = functools.partial(encode, dtype=known.dtype)
+    return new_rows(read_new(encoder, source, known.reading), encoder, as_in_training, known.partial)
 
 
 def _of_path(
@@ -67,51 +59,41 @@ def _of_path(
             return converted(path, options, progress)
     read = named_table(source, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
     assert read is not None
-    named = read.table.column_names != [f"column {index + 1}" for index in range(read.table.num_columns)]
-    held, name, notes = [read.table], read.name, read.notes
-    del read
-    found = dataset_of_table(held.pop(), options, name, notes, header=named)
+    named = read.table.column_names != [default_name(index) for index in range(read.table.num_columns)]
+    tables, name, notes = [read.table], read.name, read.notes
+    del read  # so that the table can be freed once it is encoded
+    found = dataset_of_table(tables.pop(), options, name, notes, header=named)
     assert isinstance(found.encoder, Encoder)
     return replace(found, encoder=replace(found.encoder, missing=reading.marks))
 
 
-def _of_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
-    """`(frame, "target")` or `(frame, y)`, optionally with sample weights."""
-    table, notes = _frame_table(source[0], options)
-    chosen: dict[str, Any] = {}
+def _of_frame(source: Any, options: TableOptions) -> Dataset:
+    """A frame with its target among the columns, or `(frame, "target")` or `(frame, y)`, and sample weights.
+
+    The target is by default the last column, without the index levels that have a role.
+    """
+    frame, *given = source if is_pair(source) else (source,)
+    named = {one for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)}
+    table, notes = table_of_frame(frame, lambda names: resolve_all(options.drop, names, "drop"), index=named)
+    roles: dict[str, Any] = {}
     beside: list[str] = []
-    for role, values in zip(ROLES, source[1:], strict=False):
-        if values is None and role == "sample_weight":
-            continue
+    for role, values in zip(ROLES, given, strict=False):
         if isinstance(values, (str, int)):
-            chosen[role] = values
-            continue
-        name, column = column_beside(table, role, values)
-        while name in table.column_names:
-            name = f"{name}_"
-        table = table.append_column(name, column)
-        chosen[role] = name
-        beside.append(name)
-    return dataset_of_table(table, replace(options, **chosen), "data frame", notes, beside=beside)
-
-
-def _of_frame(frame: Any, options: TableOptions) -> Dataset:
-    """A frame with its target among the columns, by default the last one (without the index)."""
-    table, notes = _frame_table(frame, options)
+            roles[role] = values
+        elif values is not None or role == "target":
+            name, column = column_beside(table, role, values)
+            while name in table.column_names:
+                name = f"{name}_"
+            table = table.append_column(name, column)
+            roles[role] = name
+            beside.append(name)
     among = frame.shape[1] if getattr(frame, "ndim", 0) == 2 and frame.shape[1] else None
-    return dataset_of_table(table, options, "data frame", notes, among=among)
-
-
-def _frame_table(frame: Any, options: TableOptions) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table of a frame, with the index levels that have a role."""
-    roles = {
-        str(one) for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)
-    }
-    return table_of_frame(frame, lambda names: resolve_all(options.drop, names, "drop"), index=roles)
+    options = replace(options, **roles)
+    return dataset_of_table(table, options, "data frame", notes, beside=beside, among=among)
 
 
 TABLES = Source(
-    recognizes=_is_table,
+    recognizes=lambda source: isinstance(source, str | Path) or is_frame(source) or is_pair(source),
     load=_load,
     options={
         **dict.fromkeys(("target", "sample_weight", "groups"), ColumnReference),

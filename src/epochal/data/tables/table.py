@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +21,13 @@ from epochal.data.tables.identifiers import usual_target
 from epochal.data.tables.recognize import Hints, recognize
 from epochal.data.tables.rising import rising_column
 from epochal.data.tables.schema import Column, Encoder, LeftOut
-from epochal.data.tables.target import class_ids, recognize_task, refuse_missing, target_numbers
-from epochal.data.tables.target_text import with_plain_target
-from epochal.data.task import Task
+from epochal.data.tables.target import (
+    recognize_task,
+    refuse_missing,
+    target_numbers,
+    targets_of,
+    with_plain_target,
+)
 from epochal.data.values.date_forms import check_format, written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.errors import Refusal, several
@@ -80,28 +83,18 @@ def dataset_of_table(
     if table.num_rows < 2:
         raise Refusal(f"{source} must have at least 2 rows to train on; got {table.num_rows}.")
     if len(names) < 2:
+        remedy = " If fields are separated by another character, pass it with `delimiter=MARK`."
         raise Refusal(
             f"{source} must have at least 2 columns, inputs and a target; got {len(names)}."
-            + (
-                ""
-                if source == "data frame"
-                else " If fields are separated by another character, pass it with `delimiter=MARK`."
-            )
+            f"{'' if source == 'data frame' else remedy}"
         )
-    if options.target is None:
-        target, instead = usual_target(names[:among], table.column)
-        notes = (*notes, *([instead] if instead else []))
-    else:
-        target = resolve(options.target, names, "target")
-    weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
-    if weight == target:
-        raise Refusal(f"`sample_weight` must be another column than the target; got {known_as(target)}.")
+    target, weight, instead = roles_of(options, names, table.column, known_as, among)
+    remarks = [*notes, *instead]
     text = pa.types.is_string(table.column(target).type)
     table, read, written = with_plain_target(table, target, known_as(target), options.task, options.decimal)
     table, rows, left = with_targets(table, target, known_as(target), named=options.target is not None)
-    said = [*notes, *read, *left]
     task, note = recognize_task(table.column(target), known_as(target), options.task)
-    said.append(note)
+    remarks += [*read, *left, note]
     groups = None
     if options.groups is not None:
         at = resolve(options.groups, names, "groups")
@@ -109,11 +102,11 @@ def dataset_of_table(
             raise Refusal(f"`groups` must be no column that has another role; got {called(names, at)}.")
         groups = groups_of(table.column(at), called(names, at), options.groups_from)
         options = replace(options, drop=(*options.drop, at + 1))
-        said.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
+        remarks.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
     targets = targets_of(table.column(target), task, known_as(target))
     goal = goal_of(targets, len(task.classes), len(names))
     columns, left_out, column_notes = input_columns(table, options, target, weight, names, goal=goal)
-    said += column_notes
+    remarks += column_notes
     encoder = Encoder(
         names=names,
         header=header,
@@ -128,7 +121,7 @@ def dataset_of_table(
     sample_weight = None
     if weight is not None:
         sample_weight = weights_of(table.column(weight), known_as(weight))
-        said.append(f"{known_as(weight)} weighs the samples.")
+        remarks.append(f"{known_as(weight)} weighs the samples.")
     for found in columns:
         if found.written:  # parsed once, instead of at each further use
             numbers = plain_numbers(table.column(found.index), found, called(names, found.index))
@@ -146,13 +139,33 @@ def dataset_of_table(
         encoder=encoder,
         target_name=names[target],
         source=source,
-        noticed=tuple(said),
+        noticed=tuple(remarks),
         rows=rows,
         sample_weight=sample_weight,
         fingerprint=fingerprint((*encoder.features, names[target]), inputs, targets, sample_weight),
         groups=groups,
         follows=follows,
     )
+
+
+def roles_of(
+    options: TableOptions,
+    names: Sequence[str],
+    column: Callable[[int], pa.ChunkedArray],
+    known_as: Callable[[int], str],
+    among: int | None = None,
+) -> tuple[int, int | None, list[str]]:
+    """The target, the weights of the samples, and a note on a target that is not the last column."""
+    notes = []
+    if options.target is None:
+        target, note = usual_target(names[:among], column)
+        notes = [note] if note else []
+    else:
+        target = resolve(options.target, names, "target")
+    weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
+    if weight == target:
+        raise Refusal(f"`sample_weight` must be another column than the target; got {known_as(target)}.")
+    return target, weight, notes
 
 
 def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) -> NDArray[np.int64]:
@@ -165,7 +178,7 @@ def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) ->
     [0, 1, 0]
     """
     if column.null_count:
-        row = int(np.argmin(column.is_valid().to_numpy())) + 1
+        row = pc.index(column.is_null(), True).as_py() + 1
         raise Refusal(
             f"{said} tells groups apart and may miss no value; got {column.null_count:,} missing, the first "
             f"in row {row:,}. Fill them in, or remove those rows."
@@ -177,8 +190,7 @@ def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) ->
         raise Refusal(
             f"{said} must tell at least 2 groups apart; got 1. Name another column with `groups=COLUMN`."
         )
-    numbers: NDArray[np.int64] = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return numbers
+    return np.asarray(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64))
 
 
 def with_targets(
@@ -197,15 +209,19 @@ def with_targets(
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
     if not column.null_count:
         return table, rows, []
-    there = pc.is_valid(column)
-    present: NDArray[np.bool_] = np.asarray(there.to_numpy())
-    first, count = int(np.argmin(present)) + 1, column.null_count
+    present = np.asarray(column.is_valid().to_numpy())
+    first, count, names = int(np.argmin(present)) + 1, column.null_count, table.column_names
     said = f"{called_so} is the target"
-    marks = json.loads((table.schema.metadata or {}).get(b"marks", b"{}")).get(table.column_names[target], ())
-    refuse_missing(said, count, table.num_rows, first, reference(table.column_names, target), named, marks)
+    marks = _marks_of(table).get(names[target], ())
+    refuse_missing(said, count, table.num_rows, first, reference(names, target), named, marks)
     samples = "1 sample has" if count == 1 else f"{count:,} samples have"
     note = f"{said}; {samples} none (first in row {first:,}): left out."
-    return table.filter(there), rows[present], [note]
+    return table.filter(pa.array(present)), rows[present], [note]
+
+
+def _marks_of(table: pa.Table) -> dict[str, dict[str, int]]:
+    """Counts of the missing-value marks that were read, by column."""
+    return dict(json.loads((table.schema.metadata or {}).get(b"marks", b"{}")))
 
 
 def input_columns(
@@ -222,17 +238,15 @@ def input_columns(
     Raises:
         Refusal: all problems of the columns, in one.
     """
-    keep = resolve_all(options.keep, names, "keep")
-    drop = resolve_all(options.drop, names, "drop")
-    categorical = resolve_all(options.categorical, names, "categorical")
-    numeric = resolve_all(options.numeric, names, "numeric")
-    _refuse_contradictions(names, target, keep=keep, drop=drop, categorical=categorical, numeric=numeric)
+    roles = ("keep", "drop", "categorical", "numeric")
+    chosen = {role: resolve_all(getattr(options, role), names, role) for role in roles}
+    _refuse_contradictions(names, target, chosen)
+    drop = chosen.pop("drop")
     columns: list[Column] = []
     left_out: list[LeftOut] = []
     notes: list[str] = []
-    missing: list[int] = []
     problems: list[str] = []
-    hints = hints_of(table, options, drop | categorical | {target, weight}, goal)
+    hints = hints_of(table, options, drop | chosen["categorical"] | {target, weight}, goal)
     for index, name in enumerate(names):
         if index in (target, weight):
             continue
@@ -240,30 +254,20 @@ def input_columns(
             left_out.append(LeftOut(name, index, "dropped, as asked"))
             continue
         try:
-            found, note = recognize(
-                names,
-                table.column(index),
-                index,
-                keep=index in keep,
-                categorical=index in categorical,
-                numeric=index in numeric,
-                hints=hints,
-            )
+            given = {role: index in positions for role, positions in chosen.items()}
+            found, note = recognize(names, table.column(index), index, **given, hints=hints)
         except Refusal as error:
             problems.append(error.sentence)
             continue
-        if note:
-            notes.append(note)
+        notes += [note] if note else []
         if isinstance(found, LeftOut):
             left_out.append(found)
             continue
         columns.append(found)
-        if found.missing:
-            missing.append(index)
-        told = "" if goal is None else goal.determined_by(_seen_by(goal, table.column(index), found))
-        if told:
+        how = "" if goal is None else goal.determined_by(_seen_by(goal, table.column(index), found))
+        if how:
             notes.append(
-                f"{called(names, index)}{DETERMINES}{told}. If it is not known before the target "
+                f"{called(names, index)}{DETERMINES}{how}. If it is not known before the target "
                 f"is, leave it out with {option('drop', [reference(names, index)])}."
             )
     if problems:
@@ -279,30 +283,37 @@ def input_columns(
             f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). "
             f"Keep one with `keep=COLUMN`{texts}."
         )
-    if missing:
-        marks = {column.index: column for column in columns if column.missing}
-        cells = sum(without_marks(table.column(index), marks[index]).null_count for index in missing)
-        short = [reference(names, index) for index in missing[:10]]
-        shown = ", ".join(f"{one}" if str(one).isalnum() else f'"{one}"' for one in short)
-        shown += f" and {len(missing) - 10:,} more" if len(missing) > 10 else ""
-        which = f"column {shown} has" if len(missing) == 1 else f"columns {shown} have"
-        kinds = {marks[index].kind == "category" for index in missing}
-        filled = f"numbers are filled with the {filling} of the training samples," if False in kinds else ""
-        filled += {True: " categories are left without a level,"}.get(kinds == {True, False}, "")
-        filled = f"{filled} and" if filled else ""
-        read = json.loads((table.schema.metadata or {}).get(b"marks", b"{}"))
-        marked = sum(sum(read.get(names[index], {}).values()) for index in missing)
-        counted = ", empty ones included" if 0 < marked < cells else ""
-        notes.append(
-            f"{which} missing values ({cells:,} cell{'s' if cells > 1 else ''}{counted}): {filled} "
-            "an indicator column says where."
-        )
-    return columns, left_out, notes
+    return columns, left_out, [*notes, *_missing_note(table, names, columns, filling)]
+
+
+def _missing_note(
+    table: pa.Table, names: Sequence[str], columns: Sequence[Column], filling: str
+) -> tuple[str, ...]:
+    """A note on the columns with missing values, if any."""
+    lacking = [column for column in columns if column.missing]
+    if not lacking:
+        return ()
+    cells = sum(without_marks(table.column(one.index), one).null_count for one in lacking)
+    short = [reference(names, one.index) for one in lacking[:10]]
+    shown = ", ".join(f"{one}" if str(one).isalnum() else f'"{one}"' for one in short)
+    shown += f" and {len(lacking) - 10:,} more" if len(lacking) > 10 else ""
+    which = f"column {shown} has" if len(lacking) == 1 else f"columns {shown} have"
+    kinds = {one.kind == "category" for one in lacking}
+    filled = f"numbers are filled with the {filling} of the training samples, " if False in kinds else ""
+    filled += "categories are left without a level, " if kinds == {True, False} else ""
+    filled += "and " if filled else ""
+    read = _marks_of(table)
+    marked = sum(sum(read.get(names[one.index], {}).values()) for one in lacking)
+    counted = ", empty ones included" if 0 < marked < cells else ""
+    return (
+        f"{which} missing values ({cells:,} cell{'s' if cells > 1 else ''}{counted}): {filled}"
+        "an indicator column says where.",
+    )
 
 
 def _seen_by(goal: Goal, column: pa.ChunkedArray, found: Column) -> pa.ChunkedArray:
     """A column in the rows of a goal, with text read as numbers."""
-    chosen = column.take(pa.array(goal.rows)) if len(goal.rows) < len(column) else column
+    chosen = goal.rows_of(column)
     return plain_numbers(chosen, found, found.name) if found.written else chosen
 
 
@@ -316,40 +327,24 @@ def hints_of(
         if index in aside or options.date_format is not None or not pa.types.is_string(column.type):
             continue
         seen = written_dates(column.slice(0, 2000))
-        if (
-            seen is not None
-            and not seen.doubt
-            and "%d" in seen.form
-            and "%m" in seen.form
-            and "/" in seen.form
-        ):
+        if seen is not None and not seen.doubt and all(part in seen.form for part in ("%d", "%m", "/")):
             day_first = seen.form.index("%d") < seen.form.index("%m")
             break
     return Hints(options.decimal, options.date_format, mark, day_first, goal)
 
 
-def _refuse_contradictions(names: Sequence[str], target: int, **chosen: frozenset[int]) -> None:
-    for role, columns in chosen.items():
-        if target in columns and role in ("keep", "drop"):
+def _refuse_contradictions(names: Sequence[str], target: int, chosen: dict[str, frozenset[int]]) -> None:
+    for role in ("keep", "drop"):
+        if target in chosen[role]:
             raise Refusal(
                 f"{role} must name input columns; got {called(names, target)}, which is the target."
             )
-    for first, second in (
-        ("keep", "drop"),
-        ("drop", "categorical"),
-        ("drop", "numeric"),
-        ("categorical", "numeric"),
-    ):
-        both = chosen[first] & chosen[second]
-        if both:
+    pairs = (("keep", "drop"), ("drop", "categorical"), ("drop", "numeric"), ("categorical", "numeric"))
+    for first, second in pairs:
+        if both := chosen[first] & chosen[second]:
             raise Refusal(
                 f"{called(names, min(both))} is in both {first} and {second}; name it in one of them."
             )
-
-
-def targets_of(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[Any]:
-    """Class ids, or the numbers of a regression, of a column without missing values."""
-    return class_ids(column, task, said) if task.is_classification else target_numbers(column, said)
 
 
 def weights_of(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:

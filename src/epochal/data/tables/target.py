@@ -1,9 +1,9 @@
-"""The target of a table: its column, task and values."""
+"""The target of a table: its task, its values, and labels of new rows."""
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.faces import option
-from epochal.data.columns import ColumnReference
+from epochal.common.printable import shortlist
+from epochal.data.columns import ColumnReference, plain_name
 from epochal.data.labels import label_type_of
 from epochal.data.tables.encode import as_text, to_numbers
 from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
 from epochal.data.task import Task
 from epochal.data.values.date_forms import written_dates
+from epochal.data.values.decimal_mark import mark_of_columns
+from epochal.data.values.marks import counted, refuse_odd, value_counts
+from epochal.data.values.number_forms import say, written_numbers
 from epochal.data.values.rounding import LARGEST, number_word
+from epochal.data.values.spellings import one_spelling
 from epochal.errors import Refusal, did_you_mean
 from epochal.settings import TASKS
 
@@ -26,6 +31,54 @@ FEW_CLASSES = 20
 """Integers with at most this many distinct values are classes."""
 _MISSING_SHARE = 0.05
 """Up to this share, missing targets are left out with a note; more are refused."""
+UNKNOWN = -1
+"""The class id of a label unseen in training."""
+_NO, _YES = ("0", "false", "no", "f", "n"), ("1", "true", "yes", "t", "y")
+
+
+def plain_target(
+    column: pa.ChunkedArray, said: str, task: str | None, decimal: str | None = None, hint: str = ""
+) -> tuple[pa.ChunkedArray, str, tuple[str, ...]]:
+    """A text target as numbers if it has many, otherwise with one spelling per class.
+
+    Also a note, empty if nothing changed, and the number format, empty without numbers
+    (`Column.written`). Few distinct numbers are classes, named as written. Other columns are
+    unchanged. `hint` is the decimal mark of the table.
+
+    Raises:
+        Refusal: most cells are numbers, and the others neither are nor mean a missing value.
+
+    >>> column, note, written = plain_target(pa.chunked_array([["$1,200", "unknown"]]), "price", "regression")
+    >>> print(column.to_pylist(), note.replace("; ", ";" + chr(10)), written, sep=chr(10))
+    [1200.0, None]
+    price holds numbers ("$1,200" is 1200;
+    thousands separated by commas, in $);
+    "unknown" (row 2) is read as missing.
+    ('.', ',', '$', '')
+    >>> plain_target(pa.chunked_array([["Yes", "yes", "YES", "No", "Yes"]]), "ill", None)[1]
+    'ill: "Yes", "yes" and "YES" are one: "Yes".'
+    """
+    if not pa.types.is_string(column.type):
+        return column, "", ()
+    if task == "regression" or (task is None and pc.count_distinct(column).as_py() > FEW_CLASSES):
+        found = written_numbers(column, said, "", decimal, hint)
+        if found is not None:
+            refuse_odd(found.odd, column, said, "", "numbers")
+            return found.values, f"{said} {say(found)}.", tuple(found.form)
+    if task == "regression":
+        return column, "", ()
+    merged, which = one_spelling(column)
+    return merged, f"{said}: {which}." if which else "", ()
+
+
+def with_plain_target(
+    table: pa.Table, target: int, said: str, task: str | None, decimal: str | None = None
+) -> tuple[pa.Table, list[str], tuple[str, ...]]:
+    """The table with its target from `plain_target`, the note, and the number format."""
+    hint = mark_of_columns(table)
+    column, note, written = plain_target(table.column(target), said, task, decimal, hint)
+    table = table.set_column(target, table.column_names[target], column)
+    return table, [note] if note else [], written
 
 
 def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tuple[Task, str]:
@@ -53,12 +106,12 @@ def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tupl
             f"{said} is the target and must hold numbers or classes; got dates. Name another column."
         )
     marks, count, first = stray_marks(column)
-    if marks and (task == "regression" or pc.count_distinct(column).as_py() > FEW_CLASSES):
+    distinct = pc.count_distinct(column).as_py()
+    if marks and (task == "regression" or distinct > FEW_CLASSES):
         raise Refusal(
             f'{said} is the target and holds numbers, but for "{marks[0]}" ({count:,} of {rows:,} values, '
             f"first in row {first:,}); pass {option('missing', list(marks))} to read that as missing."
         )
-    distinct = pc.count_distinct(column).as_py()
     if text and task is None and distinct > FEW_CLASSES and written_dates(column) is not None:
         raise Refusal(
             f"{said} is the target and must hold numbers or classes; got dates ({distinct:,} different "
@@ -72,14 +125,14 @@ def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tupl
         )
     if task == "regression":
         return Task("regression"), f"target {said}: regression, as asked."
-    if task is None and not text and not pa.types.is_boolean(kind) and not _few_whole(column, distinct):
+    named = text or pa.types.is_boolean(kind)
+    if task is None and not named and not _few_whole(column, distinct):
         least, most = pc.min_max(column).as_py().values()
         shown = " to ".join(number_word(float(bound), float(most) - float(least)) for bound in (least, most))
-        note = (
+        return Task("regression"), (
             f"target {said}: {distinct:,} different numbers from {shown}: regression; "
             '`task="classification"` makes classes of them.'
         )
-        return Task("regression"), note
     words = as_text(column)
     classes = tuple(sorted(pc.unique(words).to_pylist(), key=natural))
     if len(classes) > MOST_LEVELS or (len(classes) > rows / 2 and rows > 4):
@@ -93,15 +146,12 @@ def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tupl
             f'{said} must have 2 classes for `task="binary"`; got {len(classes)}: use "multiclass".'
         )
     binary = len(classes) == 2 and task != "multiclass"
-    counts = {item["values"].as_py(): item["counts"].as_py() for item in pc.value_counts(words)}
-    shown = ", ".join(f"{name}: {counts[name]:,}" for name in classes[:10]) + (
-        ", …" if len(classes) > 10 else ""
-    )
-    plain = text or pa.types.is_boolean(kind)
-    other = "." if plain else '; `task="regression"` takes the numbers as they are.'
+    counts = counted(words)
+    shown = shortlist([f"{name}: {counts[name]:,}" for name in classes], 10, quote="")
+    other = "." if named else '; `task="regression"` takes the numbers as they are.'
     found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))
-    kinds = "binary" if binary else "multi-class"
-    return found, f"target {said}: {len(classes)} classes ({shown}), {kinds} classification{other}"
+    what = f"{'binary' if binary else 'multi-class'} classification"
+    return found, f"target {said}: {len(classes)} classes ({shown}), {what}{other}"
 
 
 def _few_whole(column: pa.ChunkedArray, distinct: int) -> bool:
@@ -118,16 +168,20 @@ def class_words(value: Any) -> tuple[str, ...]:
     """
     if isinstance(value, str):
         return (value,)
-    words = []
-    if isinstance(value, (numbers.Real, np.bool_)):
-        words.append(str(as_text(pa.array([value]))[0].as_py()))
-    words.append(str(value))
-    if isinstance(value, (numbers.Real, np.bool_)) and value in (0, 1):
+    if not isinstance(value, (numbers.Real, np.bool_)):
+        return (str(value),)
+    words = [as_text(pa.array([value]))[0].as_py(), str(value)]
+    if value in (0, 1):
         words += ["1" if value else "0", "true" if value else "false"]
     return tuple(dict.fromkeys(words))
 
 
-def class_ids(column: pa.ChunkedArray, task: Task, said: str, start: int = 0) -> NDArray[np.int32]:
+def targets_of(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[Any]:
+    """Class ids, or the numbers of a regression, of a column without missing values."""
+    return class_ids(column, task, said) if task.is_classification else target_numbers(column, said)
+
+
+def class_ids(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[np.int32]:
     """Class ids `(n,)` of a column without missing values.
 
     Raises:
@@ -140,10 +194,73 @@ def class_ids(column: pa.ChunkedArray, task: Task, said: str, start: int = 0) ->
         known = ", ".join(task.classes[:10])
         raise Refusal(
             f"{said} must be one of the {len(task.classes)} classes of the training table ({known}); "
-            f'got "{words[row]}" in row {start + row + 1:,}.'
+            f'got "{words[row]}" in row {row + 1:,}.'
         )
-    ids: NDArray[np.int32] = np.asarray(found.to_numpy()).astype(np.int32)
-    return ids
+    return np.asarray(found.to_numpy().astype(np.int32))
+
+
+def known_ids(column: pa.ChunkedArray, task: Task, said: str) -> tuple[NDArray[np.int32], list[str]]:
+    """Class ids `(n,)` of the labels of new samples, -1 for unseen ones, with notes.
+
+    `true` is understood as 1, `1.0` as 1 and `Yes` as yes, unless ambiguous.
+    """
+    words = as_text(column)
+    found = pc.index_in(words, value_set=pa.array(task.classes, pa.string()))
+    counts = value_counts(words.filter(pc.is_null(found)))
+    same = spellings(tuple(counts), task.classes)
+    notes = []
+    if same:
+        places = pc.index_in(words, value_set=pa.array(list(same), pa.string()))
+        meant = pa.array([task.classes.index(name) for name in same.values()], pa.int32())
+        found = pc.coalesce(found, pc.take(meant, places))
+        shown = shortlist([f'"{word}" as "{name}"' for word, name in same.items()], quote="")
+        notes.append(f"labels of {said} are other spellings of classes, and read so: {shown}.")
+    left = {word: count for word, count in counts.items() if word not in same}
+    if left:
+        label = "the label" if len(left) == 1 else f"{len(left):,} labels"
+        notes.append(
+            f"{said} has {label} {shortlist(left)} in {sum(left.values()):,} of {len(words):,} rows, which "
+            f"training did not have (it had {shortlist(task.classes)}): they count in no figure."
+        )
+    ids: NDArray[np.int32] = np.asarray(found.fill_null(UNKNOWN).to_numpy()).astype(np.int32)
+    return ids, notes
+
+
+def spellings(words: tuple[str, ...], classes: tuple[str, ...]) -> dict[str, str]:
+    """Classes of words in another spelling, without unknown and ambiguous words.
+
+    >>> spellings(("1.0", "2.5"), ("0", "1")), spellings(("True", "False"), ("0", "1"))
+    ({'1.0': '1'}, {'True': '1', 'False': '0'})
+    >>> spellings(("YES", "maybe"), ("no", "yes")), spellings(("<=50K.",), ("<=50K", ">50K"))
+    ({'YES': 'yes'}, {})
+    """
+    plain = _by(_plain_word, classes)
+    found = {word: plain[_plain_word(word)] for word in words if _plain_word(word) in plain}
+    truth = _by(_truth, classes)
+    if len(classes) == 2 and set(truth) == {"0", "1"}:
+        found |= {word: truth[_truth(word)] for word in words if word not in found and _truth(word) in truth}
+    return found
+
+
+def _by(spelled: Callable[[str], str], classes: tuple[str, ...]) -> dict[str, str]:
+    """The class of each spelling, without ambiguous ones."""
+    each = list(map(spelled, classes))
+    return {word: name for word, name in zip(each, classes, strict=True) if each.count(word) == 1}
+
+
+def _plain_word(word: str) -> str:
+    """A label without differences of case, blanks or number format."""
+    bare = plain_name(word)
+    try:
+        return str(as_text(pa.array([float(bare)]))[0].as_py())
+    except ValueError:
+        return bare
+
+
+def _truth(word: str) -> str:
+    """0 or 1 for words such as no and yes, otherwise the word."""
+    plain = _plain_word(word)
+    return "0" if plain in _NO else "1" if plain in _YES else plain
 
 
 def target_numbers(column: pa.ChunkedArray, said: str) -> NDArray[np.float64]:
@@ -152,12 +269,7 @@ def target_numbers(column: pa.ChunkedArray, said: str) -> NDArray[np.float64]:
     Raises:
         Refusal: text, or a number that is not finite or exceeds float32, with its row.
     """
-    parts: list[NDArray[Any]] = []
-    start = 0
-    for chunk in column.chunks:
-        parts.append(to_numbers(chunk, said, start))
-        start += len(chunk)
-    values = np.concatenate(parts).astype(np.float64)
+    values = to_numbers(column.combine_chunks(), said).astype(np.float64)
     wrong = ~(np.abs(values) <= LARGEST)
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -182,19 +294,16 @@ def refuse_missing(
     """
     if count <= _MISSING_SHARE * rows or (named and not marks and count < rows):
         return
-    shown = ", ".join(f'"{mark}"' for mark in marks)
-    what = f" ({shown} {'is' if len(marks) == 1 else 'are'} read as missing)" if marks else ""
-    mean = "it means" if len(marks) == 1 else "they mean"
+    what, how = "", "Name another column with `target=COLUMN`."
     if marks:
+        are, mean = ("is", "it means") if len(marks) == 1 else ("are", "they mean")
+        what = f" ({shortlist(marks, len(marks))} {are} read as missing)"
         how = f"If {mean} a class, pass `missing=[]`; if not, name another column with `target=COLUMN`, or "
         how += "remove those rows."
-    elif count == rows:
-        how = "Name another column with `target=COLUMN`."
-    else:
-        how = (
-            "It was taken for the target unnamed, and with so many gaps it may be none: "
-            f"{option('target', target)} says that it is, and leaves those rows out; or name another column."
-        )
+    elif count < rows:
+        how = "It was taken for the target unnamed, and with so many gaps it may be none: "
+        how += f"{option('target', target)} says that it is, and leaves those rows out; or name another "
+        how += "column."
     raise Refusal(
         f"{said} and may miss at most {_MISSING_SHARE:.0%} of its values; got {count:,} missing of "
         f"{rows:,}{what}, first in row {first:,}. {how}"

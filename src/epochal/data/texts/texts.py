@@ -24,13 +24,11 @@ from epochal.data.grouping import with_groups
 from epochal.data.recipe import FILE, Recipe
 from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Source
-from epochal.data.tables.frames import is_frame, is_pair
-from epochal.data.tables.named import named_table
+from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import groups_of, weights_of, with_targets
-from epochal.data.tables.target import class_ids, recognize_task, target_numbers
-from epochal.data.tables.target_text import with_plain_target
+from epochal.data.tables.target import recognize_task, targets_of, with_plain_target
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
@@ -166,11 +164,7 @@ def text(
     left = [*read, *left]
     found, note = recognize_task(table.column(goal), called(names, goal), task)
     column = table.column(goal)
-    targets: NDArray[Any] = (
-        class_ids(column, found, called(names, goal))
-        if found.is_classification
-        else target_numbers(column, called(names, goal))
-    )
+    targets = targets_of(column, found, called(names, goal))
     weights = None if weight is None else weights_of(table.column(weight), called(names, weight))
     texts = _texts_of(table.column(at), called(names, at))
     if not any(map(str.strip, texts)):
@@ -289,7 +283,7 @@ def _table_of(
             "texts must be a path, a data frame, or a pair of sequences (texts, labels); "
             f"got {type(source).__name__}."
         )
-    table, name, notes = found
+    table, name, notes = found.table, found.name, found.notes
     names = table.column_names
     at = _text_column(text, names)
     if len(names) < 2:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import option
 from epochal.data.values.date_words import ZONE, is_afternoon, is_weekday, month_number, seconds_ahead
-from epochal.data.values.odd_cells import Odd, are_marks, odd_cells
+from epochal.data.values.marks import Odd, are_marks, odd_cells
 from epochal.errors import Refusal
 
 MOST = 0.9
@@ -53,27 +53,13 @@ _DATES = (
     *("%G-W%V", "%GW%V", "%Y-%j", "%Y. %m. %d.", "%Y. %m. %d", "%Y년 %m월 %d일", "%Y年%m月"),
     *("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%Y-Q%q", "%YQ%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y"),
     *("%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d/%b/%y", "%d.%b.%Y", "%d%b%Y", "%Y-%b-%d", "%Y-%b", "%b-%Y"),
-    *(
-        "%b-%y",
-        "%d %b %Y",
-        "%d %b %y",
-        "%d. %b %Y",
-        "%b %d, %Y",
-        "%b %d %Y",
-        "%d %b, %Y",
-        "%d de %b de %Y",
-        "%d de %b del %Y",
-    ),
+    *("%b-%y", "%d %b %Y", "%d %b %y", "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%d %b, %Y", "%d de %b de %Y"),
+    "%d de %b del %Y",
     *("%d %b %Y г.", "%d %b %Y г", "%b de %Y"),
     *("%b %Y", "%b %y", "%Y %b %d", "%d. %m. %Y", "%Y %m %d", "%d %m %Y", "%Y年%m月%d日"),
 )
 _STAMPS = (
-    "%Y%m%dT%H%M%S",
-    "%Y%m%dT%H%M%S%z",
-    "%Y%m%dT%H%M",
-    "%Y%m%d%H%M%S",
-    "%Y%m%d %H%M%S",
-    "%Y%m%d_%H%M%S",
+    *("%Y%m%dT%H%M%S", "%Y%m%dT%H%M%S%z", "%Y%m%dT%H%M", "%Y%m%d%H%M%S", "%Y%m%d %H%M%S", "%Y%m%d_%H%M%S"),
 )
 """Dates and times without separators."""
 _TIME = re.compile(
@@ -98,14 +84,14 @@ class WrittenDates:
     @property
     def remark(self) -> str:
         """A remark on the format, starting with a comma; empty if there is none."""
-        said = ""
+        remark = ""
         if self.doubt:
-            said += f", though {self.doubt} fits as well ({option('date_format', self.doubt)})"
+            remark += f", though {self.doubt} fits as well ({option('date_format', self.doubt)})"
         if "%y" in self.form:
-            said += ", years 69 to 99 being 1969 to 1999, and 00 to 68 2000 to 2068"
+            remark += ", years 69 to 99 being 1969 to 1999, and 00 to 68 2000 to 2068"
         if "%z" in self.form:
-            said += ", the local time as written"
-        return said
+            remark += ", the local time as written"
+        return remark
 
 
 def check_format(form: str) -> str:
@@ -119,8 +105,8 @@ def check_format(form: str) -> str:
     """
     for one in form.split(OR):
         _pattern(one)
-    if not all(re.search("%[YyG]", _expanded(one)) for one in form.split(OR)):
-        raise Refusal(f'`date_format` must have a year, %Y or %y; got "{form}".')
+        if not re.search("%[YyG]", _expanded(one)):
+            raise Refusal(f'`date_format` must have a year, %Y or %y; got "{form}".')
     return form
 
 
@@ -134,25 +120,23 @@ def _expanded(form: str) -> str:
 @lru_cache(maxsize=512)
 def _pattern(form: str) -> str:
     """A regular expression with a group for each part of a form."""
-    rest, found, before = _expanded(form), "", False
-    while rest:
-        if rest[0] == "%" and len(rest) > 1 and rest[1] != "%":
-            part = rest[1]
-            if part not in _PARTS or f"(?P<{part}>" in found:
-                raise Refusal(
-                    f"`date_format` must be made of {', '.join(f'%{one}' for one in _PARTS)}, each once, as "
-                    f'in "%d.%m.%Y"; got "{form}".'
-                )
-            inner, tight = _PARTS[part], before or rest[2:3] == "%"
-            if tight and inner.startswith("[0-9]{1,2}"):
-                inner = "[0-9]{2}"
-            gap = r"\s?" if part in "pz" else ""
-            found += f"{gap}(?P<{part}>{inner})"
-            rest, before = rest[2:], True
-            continue
-        literal = "%" if rest.startswith("%%") else rest[0]
-        found += r"\s+" if literal.isspace() else ("[Tt]" if literal == "T" else re.escape(literal))
-        rest, before = rest[2 if rest.startswith("%%") else 1 :], False
+    pieces = re.findall(r"%%|%[^%]|.", _expanded(form), re.DOTALL)
+    found, before = "", False
+    for piece, following in zip(pieces, [*pieces[1:], ""], strict=True):
+        literal = "%" if piece == "%%" else piece
+        part = literal[1:]
+        if not part:
+            found += r"\s+" if literal.isspace() else "[Tt]" if literal == "T" else re.escape(literal)
+        elif part not in _PARTS or f"(?P<{part}>" in found:
+            raise Refusal(
+                f"`date_format` must be made of {', '.join(f'%{one}' for one in _PARTS)}, each once, as "
+                f'in "%d.%m.%Y"; got "{form}".'
+            )
+        else:
+            tight = before or following.startswith("%")
+            inner = re.sub(r"^\[0-9\]\{1,2\}.*", "[0-9]{2}", _PARTS[part]) if tight else _PARTS[part]
+            found += rf"\s?(?P<{part}>{inner})" if part in "pz" else f"(?P<{part}>{inner})"
+        before = bool(part)
     return f"^{found}$"
 
 
@@ -169,8 +153,7 @@ def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
     [datetime.datetime(2021, 5, 18, 0, 0), datetime.datetime(2020, 3, 3, 0, 0)]
     """
     if OR in form:
-        found = [parse_dates(words, one, utc) for one in form.split(OR)]
-        return pc.coalesce(*found)
+        return pc.coalesce(*(parse_dates(words, one, utc) for one in form.split(OR)))
     if isinstance(words, pa.ChunkedArray):
         return pa.chunked_array([parse_dates(one, form, utc) for one in words.chunks], pa.timestamp("s"))
     parts = pc.extract_regex(pc.utf8_trim_whitespace(words), _pattern(form))
@@ -184,9 +167,8 @@ def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
         filled = pc.fill_null(digits, str(usual))
         return np.asarray(filled.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
 
-    year = number("Y", 1970)
+    year, short = number("Y", 1970), number("y", 70)
     if "y" in names:
-        short = number("y", 70)
         year = np.where(short < 69, 2000, 1900) + short
     month = number("m", 1)
     for name in names & {"b", "B"}:
@@ -201,10 +183,9 @@ def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
     if "I" in names:
         hour = number("I", 12)
         good &= (hour >= 1) & (hour <= 12)
-        afternoon = (
-            _by_word(pc.struct_field(parts, "p"), is_afternoon) if "p" in names else np.zeros_like(hour)
-        )
-        hour = hour % 12 + 12 * afternoon
+        hour = hour % 12
+        if "p" in names:
+            hour += 12 * _by_word(pc.struct_field(parts, "p"), is_afternoon)
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     dates = months.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
     good &= dates.astype("datetime64[M]") == months
@@ -234,16 +215,11 @@ def _by_word(words: Any, meaning: Any) -> NDArray[np.int64]:
     return np.asarray(known[encoded.indices.to_numpy(zero_copy_only=False)])
 
 
-@lru_cache(maxsize=512)
-def _compiled(form: str) -> re.Pattern[str]:
-    return re.compile(_pattern(form))
-
-
 def _candidates(words: Sequence[str]) -> list[str]:
     """Possible formats of the first cells: dates alone, or with the times that most of them have."""
     named = sum(is_weekday(word) for word in words) > len(words) / 2
     dates = [*_DATES, *(f"{day}{date}" for day in ("%a, ", "%a ") for date in _DATES if named)]
-    found: list[str] = [*_STAMPS]
+    found = list(_STAMPS)
     for (time, before, after), _ in Counter(map(_time, words)).most_common(3):
         found += [f"{before}{date}{after}" for date in dates] if time else dates
     return found + (["%a %b %d %H:%M:%S %Y"] if named else [])
@@ -255,8 +231,8 @@ def _time(word: str) -> tuple[str, str, str]:
     if found is None:
         return "", "", ""
     time = "%I" if found["half"] else "%H"
-    time += "".join(part for name, part in (("minute", ":%M"), ("second", ":%S")) if found[name])
-    time += ("%p" if found["half"] else "") + ("%z" if found["zone"] else "")
+    parts = (("minute", ":%M"), ("second", ":%S"), ("half", "%p"), ("zone", "%z"))
+    time += "".join(part for name, part in parts if found[name])
     bracket = "[" if word.startswith("[") else ""
     behind = _JOINT.match(word[len(bracket) : found.start()])
     time += re.sub(r"\s+", " ", found["behind"] or "")
@@ -285,13 +261,14 @@ def written_dates(
     words = [word.strip() for word in words if re.search("[0-9]", word) and 4 <= len(word) < 60][:20]
     if len(words) < min(len(seen), 20) / 2:
         return None
-    matches = {form: sum(bool(_compiled(form).match(word)) for word in words) for form in _candidates(words)}
+    matches = {
+        form: sum(map(bool, map(re.compile(_pattern(form)).match, words))) for form in _candidates(words)
+    }
     likely = [form for form, count in matches.items() if 2 * count >= len(words)]
-    found = _fitting(column, likely, len(filled), day_first)
-    if found is not None:
-        return found
     some = [form for form, count in matches.items() if 10 * count >= len(words)]
-    return _in_several_ways(column, some, len(filled), day_first)
+    return _fitting(column, likely, len(filled), day_first) or _in_several_ways(
+        column, some, len(filled), day_first
+    )
 
 
 def _in_several_ways(
@@ -302,22 +279,17 @@ def _in_several_ways(
     chosen: list[str] = []
     rest = column
     for _ in range(3):
-        counts = {
-            form: int(pc.sum(pc.and_(pc.is_valid(rest), pc.is_valid(found))).as_py() or 0)
-            for form, found in values.items()
-        }
-        best = max(counts, key=lambda form: counts[form], default="")
+        both = {form: pc.and_(pc.is_valid(rest), pc.is_valid(found)) for form, found in values.items()}
+        counts = {form: pc.sum(fits).as_py() or 0 for form, fits in both.items()}
+        best = max(counts, key=counts.__getitem__, default="")
         if not best or 20 * counts[best] < filled:
             break
-        if any(_letters(best) == _letters(one) and sorted(best) == sorted(one) for one in chosen):
+        marks = re.sub("%.", "%", best)
+        if any(marks == re.sub("%.", "%", one) and sorted(best) == sorted(one) for one in chosen):
             return None
         chosen.append(best)
         rest = pc.if_else(pc.is_valid(values[best]), pa.scalar(None, pa.string()), rest)
     return _fitting(column, [OR.join(chosen)], filled, day_first) if len(chosen) > 1 else None
-
-
-def _letters(form: str) -> str:
-    return re.sub("%.", "%", form)
 
 
 def _fitting(
@@ -343,28 +315,14 @@ def _decided(best: Sequence[str], found: dict[str, Any], day_first: bool | None)
     if other is None:
         return first, ""
     if day_first is not None:
-        first, other = (
-            (first, other) if (first.find("%d") < first.find("%m")) == day_first else (other, first)
-        )
-        return first, other
-    order = [_in_order(found[form]) for form in (first, other)]
-    if order[0] != order[1]:
-        return (first, "") if order[0] else (other, "")
-    spans = [_span(found[form]) for form in (first, other)]
-    if min(spans) < 0.5 * max(spans):
-        return (first, other) if spans[0] < spans[1] else (other, first)
-    return first, other
-
-
-def _in_order(dates: pa.ChunkedArray) -> bool:
-    seconds = dates.drop_null().cast(pa.int64()).to_numpy()
-    steps = np.diff(seconds)
-    return len(steps) > 5 and bool((steps >= 0).all() or (steps <= 0).all())
-
-
-def _span(dates: pa.ChunkedArray) -> int:
-    seconds = dates.drop_null().cast(pa.int64()).to_numpy()
-    return int(seconds.max() - seconds.min()) + 86_400
+        return (first, other) if (first.find("%d") < first.find("%m")) == day_first else (other, first)
+    seconds = [found[form].drop_null().cast(pa.int64()).to_numpy() for form in (first, other)]
+    steps = map(np.diff, seconds)
+    in_order = [len(one) > 5 and bool((one >= 0).all() or (one <= 0).all()) for one in steps]
+    if in_order[0] != in_order[1]:
+        return (first, "") if in_order[0] else (other, "")
+    spans = [int(one.max() - one.min()) + 86_400 for one in seconds]
+    return (other, first) if spans[1] < 0.5 * spans[0] else (first, other)
 
 
 def compact_form(column: pa.ChunkedArray) -> str:

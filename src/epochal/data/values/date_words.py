@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from functools import lru_cache
 
@@ -32,43 +33,15 @@ januari februari maret april mei juni juli agustus september oktober november de
 січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня
 ιανουαριου φεβρουαριου μαρτιου απριλιου μαιου ιουνιου ιουλιου αυγουστου σεπτεμβριου οκτωβριου νοεμβριου δεκεμβριου
 """  # noqa: E501
-_WEEKDAYS = frozenset(
-    [
-        *("mon", "tue", "wed", "thu", "fri", "sat", "sun", "mo", "di", "mi", "do", "fr", "sa", "so", "die"),
-        *("mit", "don", "fre", "sam", "son", "lun", "mar", "mer", "mie", "jeu", "jue", "ven", "vie", "dim"),
-        *("sab", "dom", "gio", "dins", "woe", "zat", "zon", "ter", "qua", "qui", "sex", "seg", "mo,", "di,"),
-    ]
-)
-_HOURS_AHEAD = {
-    "WET": 0,
-    "WEST": 1,
-    "CET": 1,
-    "MEZ": 1,
-    "CEST": 2,
-    "MESZ": 2,
-    "EET": 2,
-    "EEST": 3,
-    "MSK": 3,
-    "EST": -5,
-    "EDT": -4,
-    "CST": -6,
-    "CDT": -5,
-    "MST": -7,
-    "MDT": -6,
-    "PST": -8,
-    "PDT": -7,
-    "AKST": -9,
-    "AKDT": -8,
-    "HST": -10,
-    "JST": 9,
-    "KST": 9,
-    "HKT": 8,
-    "AWST": 8,
-    "AEST": 10,
-    "AEDT": 11,
-    "NZST": 12,
-    "NZDT": 13,
-}
+_WEEKDAYS = """
+mon tue wed thu fri sat sun mo di mi do fr sa so die mit don fre sam son lun mar mer mie jeu jue ven vie dim
+sab dom gio dins woe zat zon ter qua qui sex seg mo, di,
+"""
+_ZONES = """
+HST -10 AKST -9 AKDT -8 PST -8 PDT -7 MST -7 MDT -6 CST -6 CDT -5 EST -5 EDT -4 WET 0 WEST 1 CET 1 MEZ 1
+CEST 2 MESZ 2 EET 2 EEST 3 MSK 3 HKT 8 AWST 8 JST 9 KST 9 AEST 10 AEDT 11 NZST 12 NZDT 13
+"""
+_HOURS_AHEAD = dict(zip(_ZONES.split()[::2], map(int, _ZONES.split()[1::2]), strict=True))
 ZONE = rf"(?:[Zz]|UTC|GMT|{'|'.join(_HOURS_AHEAD)}|[+-][0-9]{{2}}:?(?:[0-9]{{2}})?)"
 """A time zone after a time, as a regular expression."""
 
@@ -84,13 +57,13 @@ def is_weekday(word: str) -> bool:
     >>> is_weekday("Tue, 18 May"), is_weekday("18 May")
     (True, False)
     """
-    return _plain_word(word[:3]) in _WEEKDAYS
+    return _plain_word(word[:3]) in _WEEKDAYS.split()
 
 
 @lru_cache(maxsize=1)
 def _known_months() -> tuple[tuple[str, int], ...]:
-    lines = [line.split() for line in _MONTHS.split("\n") if line]
-    return tuple((_plain_word(name), number) for line in lines for number, name in enumerate(line, start=1))
+    names = map(_plain_word, _MONTHS.split())
+    return tuple(zip(names, itertools.cycle(range(1, 13)), strict=False))
 
 
 @lru_cache(maxsize=1024)
@@ -101,10 +74,9 @@ def month_number(word: str) -> int:
     (9, 5, 6, 0)
     """
     plain = _plain_word(word)
-    whole = {number for name, number in _known_months() if name == plain}
-    found = whole or {
-        number for name, number in _known_months() if len(plain) >= 3 and name.startswith(plain)
-    }
+    found = {number for name, number in _known_months() if name == plain}
+    if not found and len(plain) >= 3:
+        found = {number for name, number in _known_months() if name.startswith(plain)}
     return found.pop() if len(found) == 1 else 0
 
 

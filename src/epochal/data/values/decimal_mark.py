@@ -37,17 +37,10 @@ def decimal_mark(rows: Sequence[Sequence[str]], delimiter: str) -> tuple[str, fr
         return ".", frozenset()
     width = max(map(len, rows), default=0)
     rows = rows[: max(_FEWEST, _CELLS // max(1, width))]
-    commas = points = False
-    for row in rows:
-        for cell in row:
-            if _SURE_COMMA.fullmatch(cell):
-                commas = True
-            elif _GROUPS.fullmatch(cell):
-                continue
-            elif "," in cell:
-                commas = commas or _COMMA.fullmatch(cell) is not None
-            elif "." in cell:
-                points = points or _POINT.fullmatch(cell) is not None
+    cells = [cell for row in rows for cell in row]
+    single = [cell for cell in cells if not _GROUPS.fullmatch(cell)]
+    commas = any(map(_SURE_COMMA.fullmatch, cells)) or any(map(_COMMA.fullmatch, single))
+    points = any(map(_POINT.fullmatch, single))
     if commas and not points:
         return ",", frozenset()
     if points and not commas:
@@ -97,18 +90,13 @@ def codes(rows: Sequence[Sequence[str]]) -> frozenset[int]:
     >>> codes([["75", "1", "07:30"], ["01", "0", "08:00"], ["", "1", "09:10"]])
     frozenset({0})
     """
-    width = max(map(len, rows), default=0)
     found = set()
-    for at in range(width):
-        cells = [row[at] for row in rows if at < len(row) and row[at].isdigit() and row[at].isascii()]
-        others = [row[at] for row in rows if at < len(row) and row[at] and any(map(str.isdigit, row[at]))]
-        if (
-            len(cells) == len(others) > 0
-            and len(set(map(len, cells))) == 1 < len(cells[0])
-            and any(cell[0] == "0" for cell in cells)
-            and len(set(cells)) > 1
-        ):
-            found.add(at)
+    for at in range(max(map(len, rows), default=0)):
+        cells = {row[at] for row in rows if at < len(row) and any(map(str.isdigit, row[at]))}
+        if len(cells) > 1 and all(cell.isdigit() and cell.isascii() for cell in cells):
+            one_width = len(set(map(len, cells))) == 1 < len(min(cells))
+            if one_width and any(cell[0] == "0" for cell in cells):
+                found.add(at)
     return frozenset(found)
 
 

@@ -1,15 +1,19 @@
-"""Cells of a text table that mean a missing value."""
+"""Cells of a text column that mean a missing value, or differ from the rest."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from epochal.common.faces import option
 from epochal.data.columns import called
+from epochal.errors import Refusal
 
 MISSING = (
     *("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "-NaN", "-nan", "NaT", "NULL", "null", "<NA>"),
@@ -30,6 +34,20 @@ _DIGITS_SHARE = 0.8
 _CODE = re.compile(r"[A-Z]{2}")
 _CODES = 3
 """Other two-letter codes that make "NA" a value."""
+
+MARK_SHARE = 0.2
+"""The largest share of a word without digits that is taken as missing."""
+
+_LACKING = frozenset(
+    [
+        *(mark.lower().replace(" ", "_") for mark in (*MISSING, *NUMBER_MARKS)),
+        *("unknown", "missing", "nil", "tbd", "tba", "pending", "unspecified", "unavailable", "undefined"),
+        *("void", "blank", "empty", "no_data", "not_available", "not_applicable", "n.a.", "n.a", "unbekannt"),
+        *("keine", "fehlt", "k.a.", "k.a", "inconnu", "desconocido", "sconosciuto", "onbekend"),
+        *("...", "??", "*", "x", "#"),
+        *("0000-00-00", "0000-00-00_00:00:00", "00.00.0000", "00/00/0000"),
+    ]
+)
 
 
 def marks_of_numbers(missing: Collection[str] | None) -> tuple[str, ...]:
@@ -52,35 +70,30 @@ def settle_marks(
     """
     always = set(MISSING if missing is None else missing) | {""}
     known = set(marks_of_numbers(missing))
-    arrays: list[pa.ChunkedArray] = []
+    arrays = list(table.columns)
     counts: dict[str, dict[str, int]] = {}
     notes: list[str] = []
     names = table.column_names
     for index, column in enumerate(table.columns):
         if not pa.types.is_string(column.type):
-            arrays.append(column)
             continue
-        column = pc.utf8_trim_whitespace(column)
-        there = counted(column, known)
-        if not there:
-            arrays.append(column)
-            continue
-        marks = always & set(there)
+        arrays[index] = column = pc.utf8_trim_whitespace(column)
+        there = mark_counts(column, known)
+        marks = set(there) & always
         if set(there) - always and _mostly_digits(column, known):
             marks = set(there)
         marks -= set((levels or {}).get(names[index], ())) - {""}
         if missing is None and "NA" in marks and levels is None and _among_codes(column):
             marks.discard("NA")
+            times = "once" if there["NA"] == 1 else f"{there['NA']:,} times"
             notes.append(
-                f'{called(names, index)} has "NA" among codes of two letters ({_times(there["NA"])}): kept '
+                f'{called(names, index)} has "NA" among codes of two letters ({times}): kept '
                 'as a value; `missing=["NA"]` reads it as missing.'
             )
         if marks:
-            column = emptied(column, marks)
-            found = {mark: there[mark] for mark in there if mark in marks and mark}
-            if found:
-                counts[names[index]] = found
-        arrays.append(column)
+            arrays[index] = emptied(column, marks)
+        if found := {mark: count for mark, count in there.items() if mark in marks - {""}}:
+            counts[names[index]] = found
     return pa.Table.from_arrays(arrays, names=names), counts, tuple(notes)
 
 
@@ -94,17 +107,16 @@ def emptied(words: Any, marks: Collection[str]) -> Any:
     return pc.if_else(found, pa.scalar(None, pa.string()), words)
 
 
-def counted(column: pa.ChunkedArray | pa.Array, marks: Collection[str]) -> dict[str, int]:
+def mark_counts(column: pa.ChunkedArray | pa.Array, marks: Collection[str]) -> dict[str, int]:
     """Counts of the marks that occur in a column of stripped texts.
 
-    >>> counted(pa.array(["NA", "a", "NA"]), ["NA", "-"])
+    >>> mark_counts(pa.array(["NA", "a", "NA"]), ["NA", "-"])
     {'NA': 2}
     """
     is_mark = pc.fill_null(pc.is_in(column, value_set=pa.array(sorted(marks), pa.string())), False)
     if not pc.any(is_mark).as_py():
         return {}
-    found = pc.value_counts(column.filter(is_mark)).to_pylist()
-    return {one["values"]: one["counts"] for one in found}
+    return value_counts(column.filter(is_mark))
 
 
 def marks_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
@@ -119,21 +131,16 @@ def marks_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
             columns.setdefault(mark, []).append((index, count))
     if not columns:
         return ()
-    said = ", ".join(f'"{mark}" ({_where(names, found)})' for mark, found in columns.items())
-    return (f"read as missing: {said}; `missing=...` replaces the marks.",)
+    shown = ", ".join(f'"{mark}" ({_where(names, found)})' for mark, found in columns.items())
+    return (f"read as missing: {shown}; `missing=...` replaces the marks.",)
 
 
-def _where(names: Sequence[str], found: Sequence[tuple[int, int]], most: int = 3) -> str:
-    said = ", ".join(f"{count:,} in {called(names, index)}" for index, count in found[:most])
-    if len(found) <= most:
-        return said
-    more = len(found) - most
-    total = sum(count for _, count in found)
-    return f"{said} and more in {more:,} other column{'s' if more > 1 else ''}; {total:,} in all"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
+def _where(names: Sequence[str], found: Sequence[tuple[int, int]]) -> str:
+    shown = ", ".join(f"{count:,} in {called(names, index)}" for index, count in found[:3])
+    if len(found) <= 3:
+        return shown
+    more, total = len(found) - 3, sum(count for _, count in found)
+    return f"{shown} and more in {more:,} other column{'s' if more > 1 else ''}; {total:,} in all"
 
 
 def _others(column: pa.ChunkedArray, known: Collection[str]) -> list[str]:
@@ -144,11 +151,92 @@ def _others(column: pa.ChunkedArray, known: Collection[str]) -> list[str]:
 
 def _mostly_digits(column: pa.ChunkedArray, known: Collection[str]) -> bool:
     others = _others(column, known)
-    return bool(others) and sum(any(c.isdigit() for c in one) for one in others) >= _DIGITS_SHARE * len(
-        others
-    )
+    digits = sum(any(map(str.isdigit, one)) for one in others)
+    return bool(others) and digits >= _DIGITS_SHARE * len(others)
 
 
 def _among_codes(column: pa.ChunkedArray) -> bool:
     others = _others(column, MISSING)
     return len(others) >= _CODES and sum(bool(_CODE.fullmatch(one)) for one in others) >= 0.9 * len(others)
+
+
+@dataclass(frozen=True)
+class Odd:
+    """Cells of one spelling that do not fit the column; `row` is the first, from 1."""
+
+    word: str
+    count: int
+    row: int
+
+
+def odd_cells(column: Any, values: Any) -> tuple[Odd, ...]:
+    """The filled cells without a value, the most frequent first."""
+    odd = pc.and_(pc.is_null(values), pc.is_valid(column))
+    if not pc.any(odd).as_py():
+        return ()
+    words, rows = column.filter(odd), pc.indices_nonzero(odd)
+    found = counted(words)
+    first = {word: rows[pc.index(words, word).as_py()].as_py() + 1 for word in list(found)[:20]}
+    return tuple(Odd(word, count, first.get(word, 0)) for word, count in found.items())
+
+
+def known_marks(odd: Sequence[Odd]) -> bool:
+    """Whether all of them are known missing-value words."""
+    return all(one.word.lower().replace(" ", "_") in _LACKING for one in odd)
+
+
+def are_marks(odd: Sequence[Odd], cells: int) -> bool:
+    """Whether odd cells stand for missing values: known words for it, and at most one other without digits.
+
+    Several other words may have distinct meanings, such as low and high.
+    """
+    others = [one for one in odd if not known_marks([one])]
+    count = sum(one.count for one in odd)
+    if not others:
+        return count <= cells / 2
+    return len(others) == 1 and not re.search(r"\d", others[0].word) and count <= MARK_SHARE * cells
+
+
+def refuse_odd(
+    odd: Sequence[Odd], column: pa.ChunkedArray, said: str, reference: str | int, what: str
+) -> None:
+    """Refuse odd cells of a column that can't be read as missing."""
+    filled = len(column) - column.null_count
+    if are_marks(odd, filled):
+        return
+    count = sum(one.count for one in odd)
+    words = [one.word for one in odd[:5]] + ["…"] * (len(odd) > 5)
+    text = f", or {option('categorical', [reference])}" if reference else ""
+    raise Refusal(
+        f"{said} holds {what}, but for {count:,} of {filled:,} cells: {quoted(odd)}; correct them, pass "
+        f"{option('missing', words)} to read them as missing{text}."
+    )
+
+
+def quoted(odd: Sequence[Odd]) -> str:
+    """Odd cells with their counts and rows.
+
+    >>> quoted([Odd("unknown", 2, 7), Odd("1O", 1, 9)])
+    '"unknown" (2 values, first in row 7), "1O" (row 9)'
+    """
+    shown = []
+    for one in odd[:5]:
+        values = f"{one.count:,} values, first in " if one.count > 1 else ""
+        shown.append(f'"{one.word}" ({values}row {one.row:,})')
+    more = f" and {len(odd) - 5:,} more kinds" if len(odd) > 5 else ""
+    return ", ".join(shown) + more
+
+
+def read_as_missing(odd: Sequence[Odd]) -> str:
+    """That these cells are read as missing, without a period."""
+    return f"{quoted(odd)} {'is' if len(odd) == 1 else 'are'} read as missing"
+
+
+def counted(words: Any) -> dict[str, int]:
+    """Counts of words, the most frequent first."""
+    return dict(Counter(value_counts(words.drop_null())).most_common())
+
+
+def value_counts(words: Any) -> dict[str, int]:
+    """Counts of words, in the order of first appearance."""
+    return {one["values"]: one["counts"] for one in pc.value_counts(words).to_pylist()}

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from epochal.common.faces import option
-from epochal.data.values.clock_times import amounts_of, joint_unit
-from epochal.data.values.number_text import in_one_way
-from epochal.data.values.odd_cells import Odd, are_marks, counted, odd_cells, quoted, refuse_odd
-from epochal.data.values.opposites import OPPOSITES, opposites_in, with_signs
-from epochal.data.values.units import column_units, factor, is_money, normal_money, normal_unit
-from epochal.errors import Refusal
+from epochal.data.values.marks import Odd, are_marks, counted, odd_cells, read_as_missing
+from epochal.data.values.units import (
+    OPPOSITES,
+    amounts_of,
+    column_units,
+    factor,
+    is_money,
+    joint_unit,
+    normal_money,
+    normal_unit,
+    opposites_in,
+    with_signs,
+)
 
 MOST = 0.9
 """A text column with this share of numbers is numeric, with odd cells."""
@@ -33,11 +40,15 @@ _AFTER = (
     r"^[.,]--?$|^[.,]?\s*(?P<unit>[^0-9\s+()=<>,;:!?#&@|~.-](?:[^0-9+()=<>,;:!?#&@|~-]*[^0-9\s+()=<>,;:!?#&@|~-])?"
     r"[23]?)?\s*(?P<close>\))?(?P<minus>-)?$"
 )
+_DASHES = "[\u2010-\u2015\u2212\ufe63\uff0d]"
+_DIGITS = [
+    "".join(chr(first + digit) for digit in range(10)) for first in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50)
+]
+"""Arabic, Persian, Devanagari, Bengali and Thai digits."""
 
 
-@dataclass(frozen=True)
-class NumberForm:
-    """The number format of a column: marks, currency and unit.
+class NumberForm(NamedTuple):
+    """The number format of a column: marks, currency and unit, as in a schema's column.
 
     >>> NumberForm(",", ".", "", "kg").read(pa.array(["1.234,5 kg", "500 g", "x"])).to_pylist()
     [1234.5, 0.5, None]
@@ -47,11 +58,6 @@ class NumberForm:
     group: str = ""
     money: str = ""
     unit: str = ""
-
-    @property
-    def written(self) -> tuple[str, str, str, str]:
-        """Its parts, as in a schema's column."""
-        return self.decimal, self.group, self.money, self.unit
 
     @property
     def joint(self) -> bool:
@@ -69,14 +75,14 @@ class NumberForm:
         A cell without a currency or unit counts as one with it; other units of the same kind are converted.
         """
         if self.unit in OPPOSITES:
-            return replace(self, unit="").read(with_signs(words, self.unit))
+            return self._replace(unit="").read(with_signs(words, self.unit))
         return amounts_of(words, self.unit) if self.joint else self._numbers(_parts(words))
 
     def _numbers(self, parts: Any) -> Any:
         money, unit, negative, body, power = parts
         number = pc.cast(_plain(body, power, self.decimal, self.group), pa.float64())
         kinds = pc.unique(pc.drop_null(unit)).to_pylist()
-        factors = [self._factor(one) for one in kinds]
+        factors = [factor(one, self.unit) or (None if one else 1.0) for one in kinds]
         scale = pc.take(
             pa.array([*factors, 1.0], pa.float64()),
             pc.fill_null(pc.index_in(unit, value_set=pa.array(kinds, pa.string())), len(kinds)),
@@ -89,20 +95,14 @@ class NumberForm:
             number = pc.if_else(pc.fill_null(fits, False), number, pa.scalar(None, pa.float64()))
         return number
 
-    def _factor(self, unit: str) -> float | None:
-        if not unit and not (self.unit and factor("", self.unit) is not None):
-            return 1.0
-        return factor(unit, self.unit)
-
     def __str__(self) -> str:
         if self.joint:
             return {"h": "in hours", "ft": "in feet", "lb": "in pounds"}[self.unit]
         marks = {" ": "blanks", ",": "commas", ".": "dots", "'": "apostrophes", "_": "underscores"}
-        said = [f"thousands separated by {marks[self.group]}"] if self.group else []
-        said += ["a comma as the decimal mark"] if self.decimal == "," else []
-        named = " ".join(part for part in (self.money, self.unit) if part)
-        said += [f"in {named}"] if named else []
-        return ", ".join(said)
+        group = f"thousands separated by {marks[self.group]}" if self.group else ""
+        comma = "a comma as the decimal mark" if self.decimal == "," else ""
+        unit = " ".join(filter(None, ("in", self.money, self.unit))) if self.money or self.unit else ""
+        return ", ".join(filter(None, (group, comma, unit)))
 
 
 @dataclass(frozen=True)
@@ -121,67 +121,38 @@ class Written:
     """Remarks on cells with another unit than most, or none."""
 
 
-def as_numbers(
+def say(found: Written) -> str:
+    """How a column was read as numbers, without a period."""
+    parts = ["holds numbers"]
+    if found.example:
+        value = found.form.read(pa.array([found.example]))[0].as_py()
+        how = f"; {found.form}" if str(found.form) else ""
+        parts[0] += f' ("{found.example}" is {value:.15g}{how})'
+    if found.doubt:
+        parts[0] += f", which is ambiguous: {option('decimal', found.doubt)} reads the other way"
+    parts += found.remarks
+    parts += [read_as_missing(found.odd)] if found.odd else []
+    return "; ".join(parts)
+
+
+def written_numbers(
     column: pa.ChunkedArray, said: str, reference: str | int = "", decimal: str | None = None, hint: str = ""
-) -> tuple[pa.ChunkedArray, str, tuple[str, ...]] | None:
-    """A text column as float64, a note, and its format; None if it is not numeric.
+) -> Written | None:
+    """The numbers of a text column; None if fewer than `MOST` of its cells are numeric.
 
     Args:
         column: the cells, without blanks around them.
         said: the column in a sentence.
         reference: the column in an option; empty if no option takes it.
         decimal: the given decimal mark, "." or ",".
-        hint: the decimal mark of the file or other columns, which resolves ambiguous
-            cells; empty if unknown.
-
-    Raises:
-        Refusal: non-numbers among mostly numbers, or mixed units that do not convert.
-
-    >>> values, note, written = as_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
-    >>> values.to_pylist()
-    [1200.0, 35.5, None]
-    >>> print(note.replace("; ", ";" + chr(10)))
-    price holds numbers ("$1,200" is 1200;
-    thousands separated by commas, in $);
-    "unknown" (row 3) is read as missing.
-    >>> written
-    ('.', ',', '$', '')
-    """
-    found = written_numbers(column, said, reference, decimal, hint)
-    if found is None:
-        return None
-    problem = refuse_odd(found.odd, column, said, reference, "numbers")
-    if problem:
-        raise Refusal(problem)
-    return found.values, f"{said} {say(found, column)}.", found.form.written
-
-
-def say(found: Written, column: pa.ChunkedArray) -> str:
-    """How a column was read as numbers, without a period."""
-    parts = ["holds numbers"]
-    if found.example:
-        how = f"; {found.form}" if str(found.form) else ""
-        parts[0] += f' ("{found.example}" is {_shown(found)}{how})'
-    if found.doubt:
-        parts[0] += f", which is ambiguous: {option('decimal', found.doubt)} reads the other way"
-    parts += found.remarks
-    if found.odd:
-        parts.append(f"{quoted(found.odd)} {'is' if len(found.odd) == 1 else 'are'} read as missing")
-    return "; ".join(parts)
-
-
-def _shown(found: Written) -> str:
-    value = found.form.read(pa.array([found.example]))[0].as_py()
-    return f"{value:.15g}"
-
-
-def written_numbers(
-    column: pa.ChunkedArray, said: str, reference: str | int = "", decimal: str | None = None, hint: str = ""
-) -> Written | None:
-    """The numbers of a text column, if most of its cells are numeric; see `as_numbers`.
+        hint: the decimal mark of the file or other columns, which resolves ambiguous cells; empty if unknown.
 
     Raises:
         Refusal: mixed units or currencies that do not convert.
+
+    >>> found = written_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
+    >>> found.values.to_pylist(), tuple(found.form)
+    ([1200.0, 35.5, None], ('.', ',', '$', ''))
     """
     if not pa.types.is_string(column.type):
         return None
@@ -190,14 +161,15 @@ def written_numbers(
         return None
     first = filled.slice(0, 1000)
     if unit := joint_unit(first):
-        return _joint(column, filled, unit)
+        form = NumberForm(group=":", unit=unit)
+        return _written(column, form.read(column.combine_chunks()), form)
     if unit := opposites_in(first):
         signed = written_numbers(with_signs(column, unit), said, reference, decimal, hint)
         if signed is None or signed.form.unit:
             return None
-        form = replace(signed.form, unit=unit)
+        form = signed.form._replace(unit=unit)
         return replace(signed, form=form, example=_example(column, signed.values, form))
-    if not _mostly(filled.slice(0, 1000), 0.5):
+    if 2 * (pc.sum(pc.is_valid(_parts(first)[3])).as_py() or 0) < len(first):
         return None
     parts = _parts(column.combine_chunks())
     money, unit, _, body, _ = parts
@@ -215,33 +187,44 @@ def written_numbers(
     form = NumberForm(mark, group, *named)
     if form.plain and pc.any(pc.match_substring_regex(pc.drop_null(body), "^0[0-9]+$")).as_py():
         return None  # codes such as 007
-    values = pa.chunked_array([form._numbers(parts)], pa.float64())
-    odd = odd_cells(column, values)
-    if len(filled) - sum(one.count for one in odd) < MOST * len(filled) and not are_marks(odd, len(filled)):
-        return None
-    example = _example(column, values, form)
     marked = group in (".", ",") or pc.any(pc.match_substring(pc.drop_null(body), mark)).as_py()
     proves = mark if marked and not doubt else ""
-    return Written(values, form, odd, example, doubt, proves, _remarks(units, form))
+    return _written(column, form._numbers(parts), form, doubt, proves, _remarks(units, form))
 
 
-def _joint(column: pa.ChunkedArray, filled: pa.ChunkedArray, unit: str) -> Written | None:
-    form = NumberForm(group=":", unit=unit)
-    values = pa.chunked_array([form.read(column.combine_chunks())], pa.float64())
+def _written(column: pa.ChunkedArray, numbers: pa.Array, form: NumberForm, *more: Any) -> Written | None:
+    """A column with its numbers, unless too many cells are none."""
+    values, filled = pa.chunked_array([numbers], pa.float64()), len(column) - column.null_count
     odd = odd_cells(column, values)
-    if sum(one.count for one in odd) > (1 - MOST) * len(filled) and not are_marks(odd, len(filled)):
+    if filled - sum(one.count for one in odd) < MOST * filled and not are_marks(odd, filled):
         return None
-    return Written(values, form, odd, _example(column, values, form))
+    return Written(values, form, odd, _example(column, values, form), *more)
 
 
-def _mostly(words: Any, share: float) -> bool:
-    numbers = pc.sum(pc.is_valid(_parts(words)[3])).as_py() or 0
-    return bool(numbers >= share * len(words))
+def _in_one_way(words: Any) -> Any:
+    """Text with one kind of digits, minus, apostrophe and blank, and without signs of an estimate.
+
+    >>> _in_one_way(pa.array(["−1’200", "~5", "٣٫٥"])).to_pylist()
+    ["-1'200", '5', '3.5']
+    """
+    plain_ascii = pc.all(pc.string_is_ascii(words)).as_py() is not False
+    if plain_ascii and not pc.any(pc.match_substring_regex(words, r"\s\s|^[\s~]|\s$|[\t\n`]")).as_py():
+        return words
+    plain = pc.utf8_normalize(words, form="NFKC")
+    if not plain_ascii and pc.any(pc.match_substring_regex(plain, f"[{''.join(_DIGITS)}]")).as_py():
+        for digit, others in enumerate(zip(*_DIGITS, strict=True)):
+            plain = pc.replace_substring_regex(plain, f"[{''.join(others)}]", str(digit))
+        for mark, instead in (("\u066b", "."), ("\u066c", ","), ("\u066a", "%")):
+            plain = pc.replace_substring(plain, mark, instead)
+    marks = ((_DASHES, "-"), ("[\u2018\u2019\u00b4`]", "'"), (r"\s+", " "), (r"^\s*[~≈∼]\s*", ""))
+    for pattern, instead in marks:
+        plain = pc.replace_substring_regex(plain, pattern, instead)
+    return pc.utf8_trim_whitespace(plain)
 
 
 def _parts(words: Any) -> tuple[Any, Any, Any, Any, Any]:
     """Currency, unit, sign, digits with marks, and power of ten; missing for non-numbers."""
-    cell = pc.extract_regex(in_one_way(words), _CELL)
+    cell = pc.extract_regex(_in_one_way(words), _CELL)
     before = pc.extract_regex(pc.struct_field(cell, "before"), _BEFORE)
     after = pc.extract_regex(pc.struct_field(cell, "after"), _AFTER)
     good = pc.and_(pc.is_valid(before), pc.is_valid(after))
@@ -266,17 +249,13 @@ def _named(before: Any, after: Any) -> tuple[Any, Any, Any]:
 
     The text after the number may be either, or both.
     """
-    pairs = pc.binary_join_element_wise(before, after, "\x1f").dictionary_encode()
-    chunks = pairs.chunks if isinstance(pairs, pa.ChunkedArray) else [pairs]
-    found: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
-    for chunk in chunks:
-        split = [_split(pair) for pair in chunk.dictionary.to_pylist()]
-        for place, kind in enumerate((pa.string(), pa.string(), pa.bool_())):
-            found[place].append(pa.array([one[place] for one in split], kind).take(chunk.indices))
-    if not isinstance(pairs, pa.ChunkedArray):
-        return found[0][0], found[1][0], found[2][0]
-    kinds = (pa.string(), pa.string(), pa.bool_())
-    money, unit, known = (pa.chunked_array(*one) for one in zip(found, kinds, strict=True))
+    pairs = pc.binary_join_element_wise(before, after, "\x1f")
+    pairs = (pairs.combine_chunks() if isinstance(pairs, pa.ChunkedArray) else pairs).dictionary_encode()
+    split = [_split(pair) for pair in pairs.dictionary.to_pylist()]
+    money, unit, known = (
+        pa.array([one[place] for one in split], kind).take(pairs.indices)
+        for place, kind in enumerate((pa.string(), pa.string(), pa.bool_()))
+    )
     return money, unit, known
 
 
@@ -313,9 +292,7 @@ def _marks(body: Any, decimal: str | None, hint: str) -> tuple[str, str, str] | 
     candidates = [(one, group) for one in (".", ",") for group in ("", *used) if group != one]
     if decimal is not None:
         candidates = [pair for pair in candidates if pair[0] == decimal]
-    fits = {}
-    for one, group in candidates:
-        fits[one, group] = int(pc.sum(pc.is_valid(_plain(body, "", one, group))).as_py() or 0)
+    fits = {pair: len(body) - _plain(body, "", *pair).null_count for pair in candidates}
     best = max(fits.values(), default=0)
     if best < MOST / 2 * len(body):
         return None
@@ -343,11 +320,10 @@ def _by_the_column(body: Any, mark: str, hint: str) -> tuple[str, str, str]:
         return other, mark, ""
     if hint:
         return (mark, "", "") if hint == mark else (other, mark, "")
+    whole = some(r"^[0-9]{1,3}$")
     if mark == ",":
-        return other, mark, "" if some(r"^[0-9]{1,3}$") else mark
-    if some(r"^[0-9]{1,3}$"):
-        return other, mark, mark
-    return mark, "", other
+        return other, mark, "" if whole else mark
+    return (other, mark, mark) if whole else (mark, "", other)
 
 
 def unit_remarks(words: pa.ChunkedArray, form: NumberForm) -> tuple[str, ...]:
@@ -363,24 +339,17 @@ def unit_remarks(words: pa.ChunkedArray, form: NumberForm) -> tuple[str, ...]:
 
 
 def _remarks(units: dict[str, int], form: NumberForm) -> tuple[str, ...]:
-    """Remarks on other units, and on cells without one."""
     if not form.unit:
         return ()
-    other = [
-        f"{one} ({count:,})"
-        for one, count in units.items()
-        if one not in ("", form.unit) and factor(one, form.unit)
-    ]
-    said = (
-        [f"{', '.join(other)} {'is' if len(other) == 1 else 'are'} converted to {form.unit}"] if other else []
-    )
-    if units.get(""):
-        one = units[""] == 1
-        said.append(
-            f"{units['']:,} {'value' if one else 'values'} without a unit {'is' if one else 'are'} taken as "
-            f"{form.unit}"
-        )
-    return tuple(said)
+    others = [one for one in units if one not in ("", form.unit) and factor(one, form.unit)]
+    remarks = []
+    if others:
+        shown = ", ".join(f"{one} ({units[one]:,})" for one in others)
+        remarks.append(f"{shown} {'is' if len(others) == 1 else 'are'} converted to {form.unit}")
+    if bare := units.get(""):
+        values = "1 value without a unit is" if bare == 1 else f"{bare:,} values without a unit are"
+        remarks.append(f"{values} taken as {form.unit}")
+    return tuple(remarks)
 
 
 def _example(column: pa.ChunkedArray, values: pa.ChunkedArray, form: NumberForm) -> str:

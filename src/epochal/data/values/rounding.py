@@ -55,11 +55,10 @@ def loses_differences(values: NDArray[Any], constant: bool = False, most: int = 
     some = exact[:: max(1, len(exact) // _ROWS), largest > 0]
     seen = np.where(np.isnan(some), np.inf, some)
     ordered, count = np.sort(seen, axis=0), np.isfinite(seen).sum(axis=0)
-    low, high = (
+    low, high, ends = (
         np.take_along_axis(ordered, (share * (count - 1)).clip(0).astype(int)[None], axis=0)[0]
-        for share in (0.25, 0.75)
+        for share in (0.25, 0.75, 1)
     )
-    ends = np.take_along_axis(ordered, (count - 1).clip(0)[None], axis=0)[0]
     spread = np.where(high > low, high - low, ends - ordered[0])
     lost = np.zeros(width, bool)
     lost[largest > 0] = np.where(spread > 0, largest[largest > 0] > _LOST * spread, constant & (count > 0))

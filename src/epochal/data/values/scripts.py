@@ -50,14 +50,13 @@ class Writing:
 
     def note(self, tokenizer: str) -> str:
         """A note on tokens other than words between blanks, if any."""
+        words = tokenizer == "words"
         if self.strings:
-            taken = "a token each; bpe takes" if tokenizer == "words" else "cut into"
+            taken = "a token each; bpe takes" if words else "cut into"
             return f"the texts are long strings that hardly repeat: {taken} frequent pieces (`tokenizer`)."
-        if self.unspaced:
-            taken = "frequent pieces are tokens; words takes characters"
-            taken = "each character is a token; bpe takes frequent pieces" if tokenizer == "words" else taken
-            return f"the texts have no blanks between words: {taken} (`tokenizer`)."
-        return ""
+        taken = "each character is a token; bpe takes frequent pieces"
+        taken = taken if words else "frequent pieces are tokens; words takes characters"
+        return f"the texts have no blanks between words: {taken} (`tokenizer`)." if self.unspaced else ""
 
 
 _MARKED = re.compile(

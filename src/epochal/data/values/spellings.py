@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from epochal.data.values.odd_cells import counted
+from epochal.data.values.marks import counted
 
 
 def spelling_key(words: Any) -> Any:
@@ -45,9 +45,9 @@ def one_spelling(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str]:
         [chosen.take(pc.index_in(chunk, value_set=words)) for chunk in column.chunks], pa.string()
     )
     merged = [group for group in same.values() if len(group) > 1]
-    said = [
-        ", ".join(f'"{word}"' for word in group[:-1][:4]) + f' and "{group[-1]}" are one: "{group[0]}"'
-        for group in merged[:3]
-    ]
-    more = f"; and {len(merged) - 3:,} more" if len(merged) > 3 else ""
-    return changed, "; ".join(said) + more
+    notes = []
+    for group in merged[:3]:
+        others = ", ".join(f'"{word}"' for word in group[:-1][:4])
+        notes.append(f'{others} and "{group[-1]}" are one: "{group[0]}"')
+    notes += [f"and {len(merged) - 3:,} more"] if len(merged) > 3 else []
+    return changed, "; ".join(notes)

@@ -1,91 +1,82 @@
-"""Units and currencies of numbers, and conversion factors between units of one kind."""
+"""Units, currencies, words for a sign and clock times in numbers, and factors between units."""
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from epochal.common.faces import option
 from epochal.errors import Refusal
 
-_CODES = re.split(
-    r" ",
-    "USD EUR GBP JPY CNY RMB INR CHF SEK NOK DKK ISK PLN CZK HUF RON BGN RUB UAH TRY ILS ZAR BRL MXN ARS CLP "
-    "COP PEN CAD AUD NZD SGD HKD TWD KRW THB VND IDR MYR PHP PKR BDT LKR EGP NGN KES GHS MAD AED SAR QAR KWD",
-)
-_SIGNS = ["US$", "C$", "CA$", "A$", "AU$", "NZ$", "HK$", "S$", "R$", "NT$", "MX$"]
-_WORDS = ["kr", "Kr", "Fr", "Rs", "zł", "Kč", "Ft", "lei", "лв", "руб", "грн", "RM", "Rp", "euro", "euros"]
+_MONEY = """
+USD EUR GBP JPY CNY RMB INR CHF SEK NOK DKK ISK PLN CZK HUF RON BGN RUB UAH TRY ILS ZAR BRL MXN ARS CLP COP
+PEN CAD AUD NZD SGD HKD TWD KRW THB VND IDR MYR PHP PKR BDT LKR EGP NGN KES GHS MAD AED SAR QAR KWD
+kr Kr Fr Rs zł Kč Ft lei лв руб грн RM Rp euro euros US$ C$ CA$ A$ AU$ NZ$ HK$ S$ R$ NT$ MX$
+"""
+_CURRENCIES = frozenset(_MONEY.split())
 
-_FAMILIES: tuple[dict[str, float], ...] = (
-    {"%": 1.0, "percent": 1.0, "pct": 1.0, "‰": 0.1, "bp": 0.01, "bps": 0.01},
-    {"": 1.0, "k": 1e3, "K": 1e3, "tsd": 1e3, "M": 1e6, "mn": 1e6, "mio": 1e6, "million": 1e6}
-    | {"bn": 1e9, "B": 1e9, "mrd": 1e9, "billion": 1e9, "thousand": 1e3, "trillion": 1e12, "tn": 1e12},
-    {"µg": 1e-9, "μg": 1e-9, "mg": 1e-6, "g": 1e-3, "gram": 1e-3, "kg": 1.0, "kilogram": 1.0, "t": 1e3}
-    | {
-        "ton": 1e3,
-        "tonne": 1e3,
-        "lb": 0.45359237,
-        "lbs": 0.45359237,
-        "pound": 0.45359237,
-        "oz": 0.028349523125,
-    },
-    {
-        "nm": 1e-9,
-        "µm": 1e-6,
-        "μm": 1e-6,
-        "mm": 1e-3,
-        "cm": 1e-2,
-        "dm": 0.1,
-        "m": 1.0,
-        "meter": 1.0,
-        "metre": 1.0,
-    }
-    | {"km": 1e3, "kilometer": 1e3, "in": 0.0254, "inch": 0.0254, '"': 0.0254, "ft": 0.3048, "feet": 0.3048}
-    | {"'": 0.3048, "foot": 0.3048, "yd": 0.9144, "mi": 1609.344, "mile": 1609.344},
-    {"cm2": 1e-4, "m2": 1.0, "qm": 1.0, "sqm": 1.0, "sq m": 1.0, "ha": 1e4, "km2": 1e6, "acre": 4046.8564224}
-    | {"ft2": 0.09290304, "sqft": 0.09290304, "sq ft": 0.09290304, "sq. ft": 0.09290304},
-    {
-        "µl": 1e-6,
-        "ml": 1e-3,
-        "mL": 1e-3,
-        "cl": 1e-2,
-        "dl": 0.1,
-        "l": 1.0,
-        "L": 1.0,
-        "liter": 1.0,
-        "litre": 1.0,
-    }
-    | {"hl": 100.0, "m3": 1e3, "gal": 3.785411784, "gallon": 3.785411784},
-    {"ms": 1e-3, "s": 1.0, "sec": 1.0, "second": 1.0, "min": 60.0, "mins": 60.0, "minute": 60.0, "h": 3600.0}
-    | {"hr": 3600.0, "hrs": 3600.0, "hour": 3600.0, "std": 3600.0, "d": 86400.0, "day": 86400.0}
-    | {"week": 604800.0, "wk": 604800.0, "month": 2629746.0, "mo": 2629746.0, "year": 31556952.0}
-    | {"yr": 31556952.0, "yrs": 31556952.0, "y": 31556952.0},
-    {"kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30},
-    {"mW": 1e-3, "W": 1.0, "kW": 1e3, "MW": 1e6, "GW": 1e9, "hp": 745.69987, "PS": 735.49875},
-    {"Wh": 1.0, "kWh": 1e3, "MWh": 1e6, "GWh": 1e9, "J": 1 / 3600, "kJ": 1 / 3.6, "MJ": 1e3 / 3.6}
-    | {"cal": 4.184 / 3600, "kcal": 4.184 / 3.6},
-    {
-        "Pa": 1.0,
-        "hPa": 1e2,
-        "kPa": 1e3,
-        "MPa": 1e6,
-        "mbar": 1e2,
-        "bar": 1e5,
-        "psi": 6894.757,
-        "mmHg": 133.322,
-    },
-    {"m/s": 1.0, "km/h": 1 / 3.6, "kmh": 1 / 3.6, "kph": 1 / 3.6, "mph": 0.44704, "knots": 0.514444},
-    {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9, "rpm": 1 / 60},
-    {"mV": 1e-3, "V": 1.0, "kV": 1e3},
-    {"mA": 1e-3, "A": 1.0},
-    {"°C": 1.0, "C": 1.0},
-    {"°F": 1.0, "F": 1.0},
-    {"°": 1.0, "deg": 1.0},
+_FAMILIES: tuple[dict[float, str], ...] = (
+    {1.0: "%,percent,pct", 0.1: "‰", 0.01: "bp,bps"},
+    {1.0: "", 1e3: "k,K,tsd,thousand", 1e6: "M,mn,mio,million", 1e9: "bn,B,mrd,billion", 1e12: "trillion,tn"},
+    {1e-9: "µg,μg", 1e-6: "mg", 1e-3: "g,gram", 1.0: "kg,kilogram", 1e3: "t,ton,tonne"}
+    | {0.45359237: "lb,lbs,pound", 0.028349523125: "oz"},
+    {1e-9: "nm", 1e-6: "µm,μm", 1e-3: "mm", 1e-2: "cm", 0.1: "dm", 1.0: "m,meter,metre", 1e3: "km,kilometer"}
+    | {0.0254: 'in,inch,"', 0.3048: "ft,feet,',foot", 0.9144: "yd", 1609.344: "mi,mile"},
+    {1e-4: "cm2", 1.0: "m2,qm,sqm,sq m", 1e4: "ha", 1e6: "km2", 4046.8564224: "acre"}
+    | {0.09290304: "ft2,sqft,sq ft,sq. ft"},
+    {1e-6: "µl", 1e-3: "ml,mL", 1e-2: "cl", 0.1: "dl", 1.0: "l,L,liter,litre", 100.0: "hl", 1e3: "m3"}
+    | {3.785411784: "gal,gallon"},
+    {1e-3: "ms", 1.0: "s,sec,second", 60.0: "min,mins,minute", 3600.0: "h,hr,hrs,hour,std", 86400.0: "d,day"}
+    | {604800.0: "week,wk", 2629746.0: "month,mo", 31556952.0: "year,yr,yrs,y"},
+    {1e3: "kB,KB", 1e6: "MB", 1e9: "GB", 1e12: "TB", 2.0**10: "KiB", 2.0**20: "MiB", 2.0**30: "GiB"},
+    {1e-3: "mW", 1.0: "W", 1e3: "kW", 1e6: "MW", 1e9: "GW", 745.69987: "hp", 735.49875: "PS"},
+    {1.0: "Wh", 1e3: "kWh", 1e6: "MWh", 1e9: "GWh", 1 / 3600: "J", 1 / 3.6: "kJ", 1e3 / 3.6: "MJ"}
+    | {4.184 / 3600: "cal", 4.184 / 3.6: "kcal"},
+    {1.0: "Pa", 1e2: "hPa,mbar", 1e3: "kPa", 1e6: "MPa", 1e5: "bar", 6894.757: "psi", 133.322: "mmHg"},
+    {1.0: "m/s", 1 / 3.6: "km/h,kmh,kph", 0.44704: "mph", 0.514444: "knots"},
+    {1.0: "Hz", 1e3: "kHz", 1e6: "MHz", 1e9: "GHz", 1 / 60: "rpm"},
+    {1e-3: "mV", 1.0: "V", 1e3: "kV"},
+    {1e-3: "mA", 1.0: "A"},
+    {1.0: "°C,C"},
+    {1.0: "°F,F"},
+    {1.0: "°,deg"},
 )
 """Units of one kind, by size; those that differ by an offset, such as temperatures, are separate kinds."""
 
-_SIZES = {unit: (kind, size) for kind, family in enumerate(_FAMILIES) for unit, size in family.items()}
+_SIZES = {
+    unit: (kind, size)
+    for kind, family in enumerate(_FAMILIES)
+    for size, units in family.items()
+    for unit in units.split(",")
+}
+OPPOSITES = {"N, S negative": ("N", "S"), "E, W negative": ("E", "W"), "CR, DR negative": ("CR", "DR")}
+"""Pairs of words by description; the second one makes a number negative."""
+
+_BEFORE = r"^([^A-Za-z]*[0-9])\s?°?\s?"
+
+_CLOCK = r"(?P<hour>[0-9]{1,3}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9](?:[.,][0-9]+)?))?"
+CLOCK_TIME = (
+    r"^(?P<minus>-)?(?:(?P<day>[0-9]+) days?,? (?P<plus>\+)?)?"
+    rf"{_CLOCK}\s?(?P<half>[AaPp]\.?\s?[Mm]\.?)?$"
+)
+_LAP = r"^(?P<minus>-)?(?P<minute>[0-9]{1,3}):(?P<second>[0-5][0-9][.,][0-9]+)$"
+"""Minutes and seconds: if there are fractions, the last number is seconds."""
+
+_JOINT = {
+    "h": (
+        (r"d|days?|tage?", 24.0),
+        (r"h|hr|hrs|hours?|std\.?|stunden?|heures?|horas?|ч\.?", 1.0),
+        (r"m|min\.?|mins|minutes?|minuten|minutos|мин\.?", 1 / 60),
+        (r"s|sec\.?|secs|seconds?|sek\.?|sekunden|с\.?|сек\.?", 1 / 3600),
+    ),
+    "ft": ((r"ft\.?|feet|foot|'|’|′", 1.0), (r"in\.?|inch|inches|\"|''|”|″", 1 / 12)),
+    "lb": ((r"lbs?\.?|pounds?", 1.0), (r"oz\.?|ounces?", 1 / 16)),
+}
+"""Units that are combined in one amount, the largest first, by the unit in which they are read."""
 
 
 @lru_cache(maxsize=4096)
@@ -124,11 +115,10 @@ def is_money(unit: str) -> bool:
     (True, True, False)
     """
     word = unit.removesuffix(".")
-    return word in {*_CODES, *_WORDS, *_SIGNS} or (len(word) == 1 and unicodedata.category(word) == "Sc")
+    return word in _CURRENCIES or (len(word) == 1 and unicodedata.category(word) == "Sc")
 
 
-def is_known(unit: str) -> bool:
-    """Whether a unit, in its normal spelling, is in the tables."""
+def _is_known(unit: str) -> bool:
     return unit in _SIZES or is_money(unit)
 
 
@@ -160,27 +150,120 @@ def column_units(
     Raises:
         Refusal: currencies are mixed, or units that do not convert.
     """
-    moneys = {one: count for one, count in moneys.items() if one}
+    moneys, units = ({one: count for one, count in found.items() if one} for found in (moneys, units))
     if len(moneys) > 1:
         raise Refusal(_mixed(said, moneys, "currencies"))
-    named = {one: count for one, count in units.items() if one}
-    if not named:
-        return next(iter(moneys), ""), ""
-    most = max(named, key=lambda one: named[one])
-    if factor("", most) is not None or (not is_known(most) and named[most] < cells / 2):
+    money, most = next(iter(moneys), ""), max(units, key=units.__getitem__, default="")
+    if factor("", most) is not None or (not _is_known(most) and units[most] < cells / 2):
         most = ""
-    strange = {one: count for one, count in named.items() if factor(one, most) is None}
-    if strange:
-        if sum(strange.values()) <= (1 - share) * cells:
-            return next(iter(moneys), ""), most  # those are odd cells
-        if all(is_known(one) for one in named):
-            raise Refusal(_mixed(said, named, "units"))
-        return None
-    return next(iter(moneys), ""), most
+    strange = sum(count for one, count in units.items() if factor(one, most) is None)
+    if strange <= (1 - share) * cells:
+        return money, most  # the strange ones are odd cells
+    if all(map(_is_known, units)):
+        raise Refusal(_mixed(said, units, "units"))
+    return None
 
 
 def _mixed(said: tuple[str, str | int], found: dict[str, int], what: str) -> str:
     shown = ", ".join(f"{one} ({count:,})" for one, count in list(found.items())[:5])
-    return f"{said[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert them" + (
-        f", or leave the column out with {option('drop', [said[1]])}." if said[1] else "."
+    leave = f", or leave the column out with {option('drop', [said[1]])}." if said[1] else "."
+    return f"{said[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert them{leave}"
+
+
+def opposites_in(words: Any) -> str:
+    """The pair of words after the numbers of almost all texts, if both occur; else empty.
+
+    >>> import pyarrow as pa
+    >>> opposites_in(pa.array(["48.9° N", "12.5 S"])), opposites_in(pa.array(["60 W", "100 W"]))
+    ('N, S negative', '')
+    """
+    for unit, (plus, minus) in OPPOSITES.items():
+        found = [pc.match_substring_regex(words, f"{_BEFORE}{word}$") for word in (plus, minus)]
+        counts = [pc.sum(one).as_py() or 0 for one in found]
+        if min(counts) and sum(counts) >= 0.9 * len(words):
+            return unit
+    return ""
+
+
+def with_signs(words: Any, unit: str) -> Any:
+    """The texts with a sign in place of the words of a pair.
+
+    >>> import pyarrow as pa
+    >>> with_signs(pa.array(["48.9° N", "12.5 S", "3"]), "N, S negative").to_pylist()
+    ['48.9', '-12.5', '3']
+    """
+    plus, minus = OPPOSITES[unit]
+    words = pc.replace_substring_regex(words, f"{_BEFORE}{plus}$", r"\1")
+    return pc.replace_substring_regex(words, f"{_BEFORE}{minus}$", r"-\1")
+
+
+def joint_unit(words: Any) -> str:
+    """The unit of texts that are mostly amounts in several units, or clock times; else empty.
+
+    >>> joint_unit(pa.array(["1h 20m", "3h", "2h05"])), joint_unit(pa.array(["3 h", "20 m"]))
+    ('h', '')
+    """
+    if 2 * (pc.sum(pc.match_substring_regex(words, f"{CLOCK_TIME}|{_LAP}")).as_py() or 0) > len(words):
+        return "h"
+    several = pc.match_substring_regex(words, r"[0-9][^0-9.,:-]+[0-9]")
+    for unit in _JOINT:
+        read = pc.is_valid(_joint(words, unit))
+        if 2 * (pc.sum(pc.and_(read, several)).as_py() or 0) > len(words):
+            return unit
+    return ""
+
+
+def amounts_of(words: Any, unit: str) -> Any:
+    """Amounts in one of the units of `joint_unit`, missing if a text is none.
+
+    >>> amounts_of(pa.array(["5'6\\"", "6 ft", "tall"]), "ft").to_pylist()
+    [5.5, 6.0, None]
+    """
+    found = _joint(words, unit)
+    return pc.coalesce(hours_of(words), found) if unit == "h" else found
+
+
+def _joint(words: Any, unit: str) -> Any:
+    bare = r"(?i)^(-?[0-9]+\s?h)\s?([0-9]{1,2})$" if unit == "h" else r"^(-?[0-9]+\s?['’′])\s?([0-9]{1,2})$"
+    words = pc.replace_substring_regex(words, bare, rf"\1 \2{'m' if unit == 'h' else 'in'}")
+    each = "".join(
+        rf"(?:(?P<part{at}>[0-9]+(?:[.,][0-9]+)?)\s?(?:{names})[\s,]*)?"
+        for at, (names, _) in enumerate(_JOINT[unit])
     )
+    parts = pc.extract_regex(words, rf"(?i)^(?P<minus>-)?{each}$")
+    whole: Any = pa.scalar(0.0)
+    some = pc.match_substring_regex(words, "[0-9]")
+    for at, (_, size) in enumerate(_JOINT[unit]):
+        whole = pc.add(whole, pc.multiply(_number(parts, f"part{at}"), size))
+    return pc.if_else(pc.fill_null(some, False), _signed(whole, parts), pa.scalar(None, pa.float64()))
+
+
+def hours_of(words: Any) -> Any:
+    """Times of day and durations such as 14:30, 1:05:20 or 2:30 PM as hours; missing for other texts.
+
+    >>> hours_of(pa.array(["14:30", "2:30 PM", "1:05:20", "soon", "2 days 01:30:00", "03:30.6"])).to_pylist()
+    [14.5, 14.5, 1.0888888888888888, None, 49.5, 0.0585]
+    """
+    parts = pc.extract_regex(words, CLOCK_TIME)
+    half = pc.utf8_lower(pc.utf8_slice_codeunits(pc.struct_field(parts, "half"), 0, 1))
+    hour = _number(parts, "hour")
+    hour = pc.if_else(pc.and_(pc.not_equal(half, ""), pc.equal(hour, 12.0)), 0.0, hour)
+    hour = pc.if_else(pc.equal(half, "p"), pc.add(hour, 12.0), hour)
+    hour = pc.add(hour, pc.multiply(_number(parts, "day"), 24.0))
+    whole = pc.add(hour, _minutes(parts))
+    lap = pc.extract_regex(words, _LAP)
+    return pc.coalesce(_signed(whole, parts), _signed(_minutes(lap), lap))
+
+
+def _minutes(parts: Any) -> Any:
+    """Minutes and seconds in hours."""
+    return pc.add(pc.divide(_number(parts, "minute"), 60.0), pc.divide(_number(parts, "second"), 3600.0))
+
+
+def _signed(whole: Any, parts: Any) -> Any:
+    return pc.if_else(pc.equal(pc.struct_field(parts, "minus"), "-"), pc.negate(whole), whole)
+
+
+def _number(parts: Any, name: str) -> Any:
+    text = pc.replace_substring(pc.struct_field(parts, name), ",", ".")
+    return pc.cast(pc.if_else(pc.equal(text, ""), "0", text), pa.float64())

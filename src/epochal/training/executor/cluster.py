@@ -18,8 +18,7 @@ import jax
 
 from epochal.errors import HostLost, Refusal
 from epochal.plan.summary import counted
-from epochal.training.executor.conditions import conditions, differences
-from epochal.training.executor.session import first_line, join
+from epochal.training.executor.session import conditions, differences, first_line, join
 from epochal.training.executor.task import Executor, Function, Shared, Stopped, Task
 
 START_SECONDS = 60.0
@@ -182,19 +181,19 @@ class RayCluster(Executor):
                 raise HostLost(f"no worker is left on the Ray cluster at {self._address}; {self._remedy}.")
             for member, task in self._assigned(todo):
                 running[member.actor.run.remote(self._pack(task.work, self.share))] = member, task
-            for ref, answer in self._answers([*running, *self._starting]):
+            for ref, result in self._results([*running, *self._starting]):
                 if ref in self._starting:
-                    self._met(self._starting.pop(ref), answer)
+                    self._met(self._starting.pop(ref), result)
                     continue
                 member, task = running.pop(ref)
-                if isinstance(answer, self._ray.exceptions.RayTaskError):
-                    raise answer.cause if isinstance(answer.cause, Exception) else answer
-                if isinstance(answer, BaseException):
+                if isinstance(result, self._ray.exceptions.RayTaskError):
+                    raise result.cause if isinstance(result.cause, Exception) else result
+                if isinstance(result, BaseException):
                     todo.appendleft(task)
-                    self._lost(member, task, answer)
+                    self._lost(member, task, result)
                 else:
                     member.tasks.remove(task)
-                    yield task, answer
+                    yield task, result
 
     def close(self) -> None:
         """Let the workers go, and leave the cluster."""
@@ -208,8 +207,8 @@ class RayCluster(Executor):
         end = time.monotonic() + START_SECONDS
         while not self._members or self._starting:
             self._recruit(len(self._nodes()))
-            for ref, answer in self._answers([*self._starting]):
-                self._met(self._starting.pop(ref), answer)
+            for ref, result in self._results([*self._starting]):
+                self._met(self._starting.pop(ref), result)
             if self._left_out:
                 node, why = next(iter(self._left_out.items()))
                 raise Refusal(
@@ -258,17 +257,17 @@ class RayCluster(Executor):
             self._members.append(_Member(actor, node, nodes[node][0]))
             self._starting[actor.about.remote()] = self._members[-1]
 
-    def _met(self, member: _Member, answer: Any) -> None:
+    def _met(self, member: _Member, result: Any) -> None:
         """Take what a new worker says about itself."""
         why = ""
-        if not isinstance(answer, BaseException):
-            why = differences(self._here, answer)
+        if not isinstance(result, BaseException):
+            why = differences(self._here, result)
         elif self._alive(member):
-            why = f"epochal can't be run there ({_last_line(answer)})"
+            why = f"epochal can't be run there ({_last_line(result)})"
         if why:
             self._left_out[member.address] = why
             self._news.append(f"node {member.address} is left out: {why}")
-        if why or isinstance(answer, BaseException):
+        if why or isinstance(result, BaseException):
             self._dismiss(member)
         else:
             member.ready = True
@@ -293,21 +292,20 @@ class RayCluster(Executor):
                     member.programs.add(task.program)
                     yield member, task
 
-    def _answers(self, refs: list[Any]) -> list[tuple[Any, Any]]:
+    def _results(self, refs: list[Any]) -> Iterator[tuple[Any, Any]]:
         """The results that are there, or the errors in their place; waits a moment for the first."""
         if not refs:
             time.sleep(0.2)
-            return []
+            return
         ready, _ = self._ray.wait(refs, timeout=0.2)
         if ready:
             ready, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
-        return [(ref, self._answer(ref)) for ref in ready]
-
-    def _answer(self, ref: Any) -> Any:
-        try:
-            return self._ray.get(ref)
-        except self._ray.exceptions.RayError as error:
-            return error
+        for ref in ready:
+            try:
+                result = self._ray.get(ref)
+            except self._ray.exceptions.RayError as error:
+                result = error
+            yield ref, result
 
     def _lost(self, member: _Member, task: Task, error: BaseException) -> None:
         """Count the loss of a worker, with a task that it had."""
@@ -332,10 +330,10 @@ class RayCluster(Executor):
             member.actor.stop.options(concurrency_group="stop").remote()
         end = time.monotonic() + STOP_SECONDS
         while self._running and time.monotonic() < end:
-            for ref, answer in self._answers([*self._running]):
+            for ref, result in self._results([*self._running]):
                 _, task = self._running.pop(ref)
-                if answer is not None and not isinstance(answer, BaseException):
-                    yield task, answer
+                if result is not None and not isinstance(result, BaseException):
+                    yield task, result
 
     def _alive(self, member: _Member) -> bool:
         return any(one["NodeID"] == member.node and one["Alive"] for one in self._ray.nodes())
@@ -350,7 +348,6 @@ class RayCluster(Executor):
 
     @property
     def _size(self) -> tuple[int, int]:
-        """How many workers there are, and on how many nodes."""
         ready = [one for one in self._members if one.ready]
         return len(ready), len({one.node for one in ready})
 

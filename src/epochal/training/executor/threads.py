@@ -17,10 +17,7 @@ from epochal.training.executor.task import Executor, Function, Stopped, Task
 class Threads(Executor):
     """Runs tasks side by side in daemon threads, which don't hold up the process when it ends.
 
-    Args:
-        function: does the work of a task.
-        devices: those of each thread.
-        stopped: whether to begin no further tasks.
+    Each thread has devices of its own; once `stopped`, no further tasks begin.
 
     >>> squares = Threads(lambda work, devices, stopped: work * work, [()] * 2)
     >>> sorted(result for _, result in squares.map_unordered([Task(3), Task(4), Task(5)]))

@@ -1,16 +1,11 @@
-"""Joining and leaving a group of processes that train together.
-
-    ep.join("10.0.0.1:1234", process_id=0, processes=4)     # in each process, before anything else of JAX
-
-Afterwards `jax.devices()` are those of all processes, and `fit`, `train` and `resume` share each batch among
-them.
-"""
+"""Joining and leaving a group of processes that train together."""
 
 from __future__ import annotations
 
 import atexit
 import ctypes
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,9 +13,8 @@ from typing import Any
 
 from epochal.common.version import VERSION
 from epochal.errors import HostLost, Refusal
-from epochal.training.hosts.launch import Place, place_of
 from epochal.training.hosts.together import ALONE, Together, together, use
-from epochal.training.hosts.watch import Watch, end_process
+from epochal.training.hosts.watch import Place, Watch, end_process
 
 SILENCE = 30.0
 """Seconds without a heartbeat after which a machine counts as lost, by default."""
@@ -40,7 +34,8 @@ def join(
 ) -> None:
     """Join a group of processes, on this machine or others, that train together.
 
-    Each calls it before anything that touches a device, and then runs the same code on the same data.
+    Each calls it before anything that touches a device, and then runs the same code on the same data:
+    afterwards `jax.devices()` are those of all, and `fit`, `train` and `resume` share each batch among them.
     Without arguments it joins what Slurm, Open MPI, Kubernetes or a TPU pod has started, as JAX
     detects it. Process 0 alone writes files. When a process dies, the others raise `HostLost` at once, or are
     ended with its sentence if they wait for it inside of a collective operation.
@@ -79,6 +74,72 @@ def join(
     atexit.register(_farewell)
     mine = {"version": f"{VERSION} with JAX {jax.__version__}", "number of processes": place.count}
     others.decide("joining", mine, _check_alike)
+
+
+def place_of(
+    coordinator: str | None,
+    process_id: int | None,
+    processes: int | None,
+    names: Mapping[str, str] | None = None,
+) -> Place:
+    """The place of this process, as given or as detected by JAX; the arguments are those of `join`.
+
+    Raises:
+        Refusal: incomplete or out of bounds, or not detected.
+
+    >>> place_of("10.0.0.1:1234", 1, 4).host
+    '10.0.0.1'
+    >>> place_of("10.0.0.1:1234", None, 4)
+    Traceback (most recent call last):
+    epochal.errors.Refusal: coordinator, process_id and processes belong together; process_id is missing.
+    """
+    given = {"coordinator": coordinator, "process_id": process_id, "processes": processes}
+    first, second, third = shown = [(names or {}).get(name, name) for name in given]
+    missing = [name for name, value in zip(shown, given.values(), strict=True) if value is None]
+    if len(missing) == 3:
+        return _detected(f"{first}, {second} and {third}")
+    if missing:
+        lacking = " and ".join(missing) + (" is" if len(missing) == 1 else " are")
+        raise Refusal(f"{first}, {second} and {third} belong together; {lacking} missing.")
+    count, index = _whole(processes, third), _whole(process_id, second)
+    if count < 1:
+        raise Refusal(f"{third} must be at least 1; got {count}.")
+    if not 0 <= index < count:
+        raise Refusal(f"{second} must be between 0 and {count - 1}; got {index}.")
+    port = re.fullmatch(r".+:([0-9]{1,5})", str(coordinator))
+    if port is None or not 1 <= int(port[1]) <= 65535:
+        raise Refusal(f'{first} must be HOST:PORT, such as 10.0.0.1:1234; got "{coordinator}".')
+    return Place(str(coordinator), index, count)
+
+
+def _whole(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Refusal(f"{name} must be a whole number; got {value!r}.")
+    return value
+
+
+def _detected(names: str) -> Place:
+    # JAX joins at once where it detects; that it says what it would join is no public function of it.
+    mpi = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"} & os.environ.keys()
+    known = {"OMPI_MCA_orte_hnp_uri", "SLURM_JOB_ID"} & os.environ.keys()
+    method = "mpi4py" if mpi and not known else None
+    try:
+        from jax._src.clusters import ClusterEnv
+
+        detect: Any = ClusterEnv.auto_detect_unset_distributed_params
+        address = os.environ.get("JAX_COORDINATOR_ADDRESS")
+        coordinator, count, index, devices = detect(address, None, None, None, method, 300)
+    except Exception as error:
+        why = str(error).rstrip(".")
+        raise Refusal(
+            f"JAX could not find out which processes belong together ({why}); give {names}."
+        ) from error
+    if None in (coordinator, count, index):
+        raise Refusal(
+            "no Slurm, Open MPI, Kubernetes or TPU pod was found that has started several processes; "
+            f"give {names}."
+        )
+    return Place(str(coordinator), int(index), int(count), None if devices is None else tuple(devices))
 
 
 def _initialized(place: Place, watch: Watch, patience: int) -> Any:
@@ -122,7 +183,6 @@ def _delay_abort() -> None:
 
 
 def _check_alike(wishes: Sequence[Mapping[str, Any]]) -> None:
-    """Check that all processes have the same versions and number of processes."""
     for index, other in enumerate(wishes):
         for name, value in wishes[0].items():
             if other[name] != value:
@@ -146,8 +206,7 @@ def part() -> None:
 
 def _farewell() -> None:
     """At exit: JAX does not report a death, and others may wait for this process."""
-    others = together()
-    failed = getattr(sys, "last_value", None)
+    others, failed = together(), getattr(sys, "last_value", None)
     if others.alone:
         return
     if failed is not None:

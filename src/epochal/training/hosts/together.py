@@ -32,13 +32,9 @@ Decision = TypeVar("Decision")
 
 
 class Together:
-    """The processes that train together, seen from one of them.
+    """The processes that train together, seen from the one of rank `index`.
 
-    Args:
-        index: rank of this process.
-        count: number of processes.
-        watch: detects a death, with several processes.
-        store: JAX's key-value store (`DistributedRuntimeClient`).
+    With several, `watch` detects a death, and `store` is JAX's key-value store (`DistributedRuntimeClient`).
     """
 
     def __init__(self, index: int = 0, count: int = 1, watch: Watch | None = None, store: Any = None) -> None:
@@ -72,7 +68,7 @@ class Together:
         if self._watch is None:
             return rule([wish])
         self._decisions += 1
-        with self._telling():
+        with self.telling(Refusal):
             return cast(Decision, self._lead(what, wish, rule) if self.leads else self._follow(what, wish))
 
     def _follow(self, what: str, wish: Any, sent: Callable[[], None] = lambda: None) -> Any:
@@ -115,10 +111,9 @@ class Together:
         """Run `work` in every process and return its result; all refuse if one refuses."""
         if self._watch is None:
             return work()
-        found: list[Decision] = []
-        refused = ""
+        found, refused = list[Decision](), ""
         try:
-            with self._telling():
+            with self.telling(Refusal):
                 found.append(work())
         except Refusal as refusal:
             refused = refusal.sentence
@@ -157,23 +152,17 @@ class Together:
         except HostLost as lost:
             lost.__cause__ = error
             return lost
-        self.fail(
-            ": ".join(
-                filter(None, (type(error).__name__, str(getattr(error, "sentence", error)).rstrip(".")))
-            )
-            + "."
-        )
+        words = str(getattr(error, "sentence", error)).rstrip(".")
+        self.fail(f"{': '.join(filter(None, (type(error).__name__, words)))}.")
         return error
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """A context that reports errors to the others, except refusals, which are joint."""
+    def telling(self, *joint: type[BaseException]) -> Iterator[None]:
+        """A context that reports errors to the others, except `joint` ones, which all processes raise."""
         try:
             yield
-        except Refusal:
-            raise
         except BaseException as error:
-            cause = self.cause(error)
+            cause = error if isinstance(error, joint) else self.cause(error)
             if cause is error:
                 raise
             raise cause from error
@@ -189,7 +178,7 @@ class Together:
         if self._watch is None:
             return
         self._decisions += 1
-        with self._telling():
+        with self.telling(Refusal):
             if self.leads:
                 self._lead("the end", None, len)
             else:
@@ -206,9 +195,9 @@ def _refuse(sentences: Sequence[str]) -> None:
     """Raise the refusal of any process, naming it unless all have the same one."""
     refusing = [index for index, sentence in enumerate(sentences) if sentence]
     if refusing:
-        first, count = refusing[0], len(sentences)
-        alike = len(set(sentences)) == 1
-        raise Refusal(("" if alike else f"process {first} of {count} refuses: ") + sentences[first])
+        first = refusing[0]
+        who = "" if len(set(sentences)) == 1 else f"process {first} of {len(sentences)} refuses: "
+        raise Refusal(who + sentences[first])
 
 
 ALONE = Together()

@@ -1,4 +1,4 @@
-"""The connection of a training process to its watcher."""
+"""The rank of a training process, and its connection to its watcher."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO, NoReturn, cast
 
 from epochal.common.faces import spoken
 from epochal.common.printable import one_line
 from epochal.errors import HostLost, Refusal
 from epochal.training.hosts import watcher
-from epochal.training.hosts.launch import Place
 
 PORT_SECONDS = 10.0
 """How long to wait for the port of a training that has just ended."""
@@ -27,13 +27,30 @@ GRACE_SECONDS = 5.0
 """How long a training may take to end after a death, since a collective operation may wait forever."""
 
 
-class Watch:
-    """A started watcher that has joined those of all other processes.
+@dataclass(frozen=True)
+class Place:
+    """The rank of a process, and how to reach the group."""
 
-    Args:
-        place: of this process.
-        silence: seconds without a heartbeat after which a machine counts as lost.
-        patience: seconds to wait for all to join.
+    coordinator: str
+    """HOST:PORT of process 0."""
+    index: int
+    count: int
+    local_devices: tuple[int, ...] | None = None
+    """Indices of the devices it uses; None for all."""
+
+    @property
+    def host(self) -> str:
+        """The host of process 0."""
+        return self.coordinator.rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        """The port of the coordinator."""
+        return int(self.coordinator.rpartition(":")[2])
+
+
+class Watch:
+    """A started watcher that has joined those of all other processes; `silence` and `patience` as in `join`.
 
     Raises:
         Refusal: they do not join, or this process does not match.
@@ -41,19 +58,12 @@ class Watch:
 
     def __init__(self, place: Place, silence: int, patience: int) -> None:
         self.lost, self.remedy, self.silence = "", "", silence
-        self._place, self._news, self._told, self._closed = place, threading.Condition(), False, False
+        self._place, self._news, self._reported, self._closed = place, threading.Condition(), False, False
         if place.index == 0:
             _check_port(place)
         self._who = f"process {place.index} of {place.count}"
-        task = {
-            "index": place.index,
-            "count": place.count,
-            "host": place.host,
-            "port": place.port,
-            "silence": silence,
-            "patience": patience,
-            "name": f"{self._who} (host {socket.gethostname()}, pid {os.getpid()})",
-        }
+        name = f"{self._who} (host {socket.gethostname()}, pid {os.getpid()})"
+        task = (place.index, place.count, name, place.host, place.port, silence, patience)
         self.process = subprocess.Popen(
             [sys.executable, "-P", watcher.__file__, json.dumps(task)],
             stdin=subprocess.PIPE,
@@ -74,12 +84,12 @@ class Watch:
         with self._news:
             self._news.wait_for(lambda: bool(self.lost), seconds)
             if self.lost:
-                self._told = True
+                self._reported = True
                 raise HostLost(self.lost)
 
     def fail(self, sentence: str) -> None:
         """Report the failure of this process to the others."""
-        self._told = True
+        self._reported = True
         self.lose(f"{self._who} failed: {sentence}")
 
     def lose(self, sentence: str) -> None:
@@ -131,7 +141,7 @@ class Watch:
     def _end(self) -> None:
         """End the process if the training does not, since it waits for a lost one."""
         time.sleep(GRACE_SECONDS)
-        if not self._told and not self._closed:
+        if not self._reported and not self._closed:
             end_process(self.lost)
 
 

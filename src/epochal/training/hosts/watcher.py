@@ -24,8 +24,7 @@ class Watcher:
 
     def __init__(self, index: int, count: int, name: str, silence: int) -> None:
         self._index, self._name, self._silence = index, name, silence
-        self._everyone = set(range(count))
-        self._living = self._everyone
+        self._living = self._everyone = set(range(count))
         self._joined = threading.Event()
 
     def join(self, host: str, port: int, patience: int) -> None:
@@ -118,4 +117,4 @@ def main(index: int, count: int, name: str, host: str, port: int, silence: int, 
 
 
 if __name__ == "__main__":
-    main(**json.loads(sys.argv[1]))
+    main(*json.loads(sys.argv[1]))

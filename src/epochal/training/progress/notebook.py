@@ -6,12 +6,10 @@ import sys
 import time
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from epochal.common.printable import printable
-
-if TYPE_CHECKING:
-    from epochal.training.progress.display import Line
+from epochal.training.progress.status import Display, Line
 
 UPDATE_SECONDS = 0.1
 """Time between two updates of the display."""
@@ -30,7 +28,7 @@ def in_notebook() -> bool:
     return hasattr(shell, "kernel")
 
 
-class Notebook:
+class Notebook(Display):
     """Shows a training as HTML in the cell's output."""
 
     def __init__(self) -> None:
@@ -42,7 +40,6 @@ class Notebook:
         self._shown = 0.0
 
     def opening(self, sections: Sequence[tuple[str, Sequence[str]]]) -> None:
-        """Show titled lines before the first update."""
         parts = []
         for title, (first, *others) in ((title, list(lines)) for title, lines in sections if lines):
             notes = "".join(f"<li>{_text(line)}</li>" for line in others)
@@ -51,7 +48,6 @@ class Notebook:
         self._display(self._html("".join(parts)))
 
     def show(self, line: Line) -> None:
-        """Show the progress."""
         now = time.monotonic()
         if now - self._shown < UPDATE_SECONDS:
             return
@@ -64,11 +60,9 @@ class Notebook:
         )
 
     def note(self, words: str) -> None:
-        """Show a permanent line."""
         self._display(self._html(f"<div>{_text(words)}</div>"))
 
     def close(self, last: str = "") -> None:
-        """Show the last state; by default the one already shown."""
         if last:
             self._update(f"<div>{_text(last)}</div>")
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from epochal.common.faces import spoken
 from epochal.errors import Refusal
 from epochal.training.events import Event, Noted, Progressed, Resumed, RunEnded, RunStarted, Unsaved
-from epochal.training.progress.display import Display
 from epochal.training.progress.notebook import Notebook, in_notebook
 from epochal.training.progress.opening import data_lines, training_lines
-from epochal.training.progress.status import Status
+from epochal.training.progress.status import Display, Status
 
 if TYPE_CHECKING:
     from epochal.training.loop import Control
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 def display(progress: bool | None) -> Display | None:
     """The display for a training: a notebook, stderr if it is a terminal, or none.
 
-    Args:
-        progress: True always shows it (as plain lines if stderr is no terminal), False never.
+    True always shows it (as plain lines if stderr is no terminal), False never.
     """
     if not (progress is None or isinstance(progress, bool)):
         raise Refusal(f"progress must be True, False or None; got {progress!r}.")

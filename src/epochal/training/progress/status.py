@@ -1,14 +1,18 @@
-"""The progress line, folded from events: epoch, losses, rate, time left."""
+"""The interface of displays, and the progress line that they show, folded from events."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
-from typing import Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from epochal.common.durations import duration
 from epochal.training.events import Evaluated, Event, Progressed, RepeatEnded, RunStarted
-from epochal.training.progress.numbers import figure, thousands
+
+if TYPE_CHECKING:
+    from epochal.training.loop import Control
 
 RATE_SECONDS = 5.0
 """The window of the rate of updates, in seconds."""
@@ -22,24 +26,90 @@ _SHOWN = (
 """Column, name, short name, and the order in which they are dropped from a short line."""
 
 
-class Stoppable(Protocol):
-    """The interface of `Control` for displays."""
+class Line(Protocol):
+    """The progress of something."""
 
     @property
-    def stopped(self) -> bool:
-        """Whether it was asked to stop."""
+    def share(self) -> float | None:
+        """The share done, in [0, 1]; None if unknown."""
+
+    def fitted(self, room: int) -> str:
+        """A line of at most `room` characters."""
+
+
+class Display(Protocol):
+    """The interface of displays."""
+
+    def opening(self, sections: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """Show titled lines before the first update."""
+
+    def show(self, line: Line) -> None:
+        """Show the progress; called about ten times a second."""
+
+    def note(self, words: str) -> None:
+        """Show a permanent line."""
+
+    def close(self, last: str = "") -> None:
+        """Stop; `last` stays visible."""
+
+
+def figure(value: float) -> str:
+    """A number in three digits, so that its width is constant; very small and large ones in two.
+
+    >>> figure(0.4), figure(0.02174), figure(12.5), figure(5.95e-7)
+    ('0.400', '0.0217', '12.5', '6.0e-7')
+    """
+    if value == 0 or 1e-3 <= abs(value) < 1000 or not math.isfinite(value):
+        return f"{value:#.3g}"
+    digits, exponent = f"{value:.1e}".split("e")
+    return f"{digits}e{int(exponent)}"
+
+
+def thousands(number: float) -> str:
+    """A rate in short.
+
+    >>> thousands(25925.0), thousands(312.0)
+    ('26k', '312')
+    """
+    return f"{number / 1000:,.0f}k" if number >= 10_000 else f"{number:,.0f}"
+
+
+class Rate:
+    """Updates or trainings a second over the last `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._recent: deque[tuple[float, int]] = deque()
+
+    def add(self, now: float, done: int) -> None:
+        """Note how many are done by now."""
+        self._recent.append((now, done))
+        while len(self._recent) > 2 and now - self._recent[0][0] > self._seconds:
+            self._recent.popleft()
+
+    def clear(self) -> None:
+        """Forget what was done."""
+        self._recent.clear()
+
+    @property
+    def per_second(self) -> float | None:
+        """The rate; None where it is not known."""
+        if len(self._recent) < 2:
+            return None
+        (begin, before), (now, done) = self._recent[0], self._recent[-1]
+        return (done - before) / (now - begin) if done > before and now > begin else None
 
 
 class Status:
     """Folds events into a progress line."""
 
-    def __init__(self, control: Stoppable | None = None) -> None:
+    def __init__(self, control: Control | None = None) -> None:
         self.control = control
         """For whether the training was asked to stop."""
         self.progress: Progressed | None = None
         self._last: dict[int, Evaluated] = {}
         self._over: set[int] = set()
-        self._recent: deque[tuple[float, int]] = deque()
+        self._rate = Rate(RATE_SECONDS)
         self._begin = time.monotonic()
         self._repeats = self._epochs = 1
 
@@ -54,9 +124,7 @@ class Status:
             self._over.add(event.repeat)
         elif isinstance(event, Progressed):
             self.progress = event
-            self._recent.append((event.seconds, event.updates))
-            while len(self._recent) > 2 and event.seconds - self._recent[0][0] > RATE_SECONDS:
-                self._recent.popleft()
+            self._rate.add(event.seconds, event.updates)
 
     @property
     def evaluated(self) -> bool:
@@ -85,14 +153,12 @@ class Status:
         if self._repeats > 1:
             of, many = (" of ", " repeats") if long else ("/", "")
             parts.append((2, f"{len(self._over)}{of}{self._repeats}{many} done"))
-        if self.progress is not None and len(self._recent) > 1:
-            (begin, before), (now, made) = self._recent[0], self._recent[-1]
-            if made > before and now > begin:
-                rate = (made - before) / (now - begin)
-                parts.append((1, f"{rate:,.0f} updates/s" if long else f"{thousands(rate)}/s"))
-                left = self.progress.most_updates - made
-                if left > 0:
-                    parts.append((0, f"{'at most ' if long else ''}{duration(round(left / rate))} left"))
+        rate = self._rate.per_second
+        if self.progress is not None and rate is not None:
+            parts.append((1, f"{rate:,.0f} updates/s" if long else f"{thousands(rate)}/s"))
+            left = self.progress.most_updates - self.progress.updates
+            if left > 0:
+                parts.append((0, f"{'at most ' if long else ''}{duration(round(left / rate))} left"))
         return " · ".join(text for rank, text in parts if rank <= 3 - without)
 
     def last_line(self) -> str:
@@ -102,8 +168,7 @@ class Status:
 
     @property
     def _shown(self) -> list[Evaluated]:
-        """The last evaluations of the repeats that still run, or of all where none does: epoch and losses
-        are of the same ones."""
+        """The last evaluations of the repeats that still run, or of all where none does."""
         running = [one for repeat, one in self._last.items() if repeat not in self._over]
         return running or list(self._last.values())
 

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
@@ -17,9 +16,7 @@ from rich.text import Text
 from epochal.common.faces import spoken
 from epochal.common.layout import folded
 from epochal.common.printable import printable
-
-if TYPE_CHECKING:
-    from epochal.training.progress.display import Line
+from epochal.training.progress.status import Display, Line
 
 PLAIN_SECONDS = 2.0
 """Seconds between two lines in a pipe."""
@@ -69,7 +66,7 @@ def live(console: Console, render: Callable[[], Text]) -> Live:
     return Live(console=console, refresh_per_second=8, transient=True, get_renderable=render)
 
 
-class Terminal:
+class Terminal(Display):
     """Shows a training on stderr: live on a terminal, else an occasional plain line."""
 
     def __init__(self) -> None:
@@ -77,30 +74,26 @@ class Terminal:
         self.width = min(100, self.console.width)
         self._live: Live | None = None
         self._line: Line | None = None
-        self._said = 0.0
+        self._printed = 0.0
 
     def opening(self, sections: Sequence[tuple[str, Sequence[str]]]) -> None:
-        """Print titled lines before the first update."""
         for number, (title, lines) in enumerate(sections):
             section(self.console, title, lines, self.width, apart=number > 0)
 
     def show(self, line: Line) -> None:
-        """Show the progress."""
         self._line = line
         if self.console.is_terminal and self._live is None:
             self._live = live(self.console, self._render)
             self._live.start()
         now = time.monotonic()
-        if self._live is None and line.share is not None and now - self._said >= PLAIN_SECONDS:
-            self._said = now
+        if self._live is None and line.share is not None and now - self._printed >= PLAIN_SECONDS:
+            self._printed = now
             self.console.print(Text("  " + line.fitted(self.width - 2)), soft_wrap=True)
 
     def note(self, words: str) -> None:
-        """Print a permanent line."""
         self.console.print(Text(folded([words], self.width)), soft_wrap=True)
 
     def close(self, last: str = "") -> None:
-        """End the live line; `last` stays."""
         if self._live is not None:
             self._live.stop()
             self._live = None
