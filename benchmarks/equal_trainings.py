@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import epochal as ep
 from epochal.choose.bench import Bench
-from epochal.choose.setting import Setting
+from epochal.choose.trial import Setting
 from epochal.engine.lane import Lane
 from epochal.settings import Settings
 from epochal.training.loop import curves_of

@@ -28,11 +28,10 @@ from epochal.choose.advise import advise
 from epochal.choose.bench import Bench
 from epochal.choose.confirm import USUAL_EPOCHS, usual_point
 from epochal.choose.finals import Final, Rules, final_of
-from epochal.choose.goal import Goal, baseline, price_of
-from epochal.choose.levels import MARGIN
+from epochal.choose.finest import MARGIN
+from epochal.choose.goal import baseline, price_of
 from epochal.choose.search import Point, Search
-from epochal.choose.setting import Setting
-from epochal.choose.trial import Job
+from epochal.choose.trial import Job, Setting
 from epochal.curves import summarize
 from epochal.models import MLP
 from epochal.settings import Settings
@@ -81,8 +80,8 @@ def fresh(name: str, optimizer: str, point: Point | None, epochs: int) -> Final:
     settings = Settings(optimizer=optimizer, repeats=FRESH, seed=FIRST_SEED, epochs=epochs)
     bench = Bench(MLP(64, 64), data(name), replace_size(settings))
     search = Search(
-        bench, Setting("", MLP(64, 64), {}), Goal("quality"), price_of(Goal("updates"), float),
-        lambda size: epochs, lambda size: 0.0, bench.run,
+        bench, Setting("", MLP(64, 64), {}), "quality", price_of("updates", float),
+        lambda size: epochs, lambda size: 0.0, lambda phase, jobs: bench.run(jobs),
     )  # fmt: skip
     usual = point is None
     point = usual_point(bench, None) if point is None else point

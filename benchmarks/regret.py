@@ -20,6 +20,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,13 @@ import numpy as np
 
 from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
-from epochal.choose.batch_sizes import usual_sizes
 from epochal.choose.bench import Bench
-from epochal.choose.goal import Goal, baseline, best_epoch, negligible, share_of, targets
-from epochal.choose.pilot import long_trainings, pilot_size, steadiest
+from epochal.choose.goal import baseline, best_epoch, negligible, share_of, targets
+from epochal.choose.pilot import long_trainings, pilot_size, steadiest, usual_sizes
 from epochal.choose.reached import Reached
 from epochal.choose.search import Found, Point, Search, rate_at
-from epochal.choose.setting import Setting
 from epochal.choose.timing import Timer
-from epochal.choose.trial import Job
+from epochal.choose.trial import Job, Setting, Trial
 from epochal.models import MLP
 from epochal.settings import Settings
 
@@ -85,7 +84,10 @@ def search_on(name: str, optimizer: str, price: Any, repeats: int, kind: type[Se
     def patience(size: int) -> float:
         return float(max(20, math.ceil(200 / -(-samples // size))))
 
-    return kind(bench, Setting("", MLP(HIDDEN), {}), Goal("time"), price, most, patience, bench.run)
+    def run(phase: str, jobs: Sequence[Job]) -> Iterable[Trial]:
+        return bench.run(jobs)
+
+    return kind(bench, Setting("", MLP(HIDDEN), {}), "time", price, most, patience, run)
 
 
 def grid(name: str, optimizer: str) -> dict[str, Any]:
@@ -102,9 +104,7 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
     search.price = lambda size: 1.0 + size / 20
     sizes, steps = usual_sizes(samples), range(LOWEST[optimizer], HIGHEST[optimizer] + 1, 2)
     start = pilot_size(samples)
-    trials = long_trainings(
-        search, [Point(start, step) for step in steps], seeds, "", lambda phase, jobs: bench.run(jobs)
-    )
+    trials = long_trainings(search, [Point(start, step) for step in steps], seeds, "")
     calm = steadiest(bench, trials)
     family = [Point(start, calm.step + offset) for offset in (0, -2, 2) if calm.step + offset in steps]
     values = np.array([[trials[point][seed].best(bench.monitor) for seed in seeds] for point in family])

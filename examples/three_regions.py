@@ -20,11 +20,10 @@ import numpy as np
 
 from epochal import MLP, Settings
 from epochal.choose.bench import Bench
-from epochal.choose.goal import Goal
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola
 from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.search import Point, Search, rate_at, step_of
-from epochal.choose.setting import Setting
+from epochal.choose.trial import Setting
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -44,11 +43,11 @@ def study(
     search = Search(
         bench,
         Setting("", MLP(32), {}),
-        Goal("updates"),
+        "updates",
         price=lambda size: 1.0,
         most_updates=lambda size: most_updates,
         patience=lambda size: float(most_updates),
-        run=bench.run,
+        run=lambda phase, jobs: bench.run(jobs),
         per_epoch=32,
         targets=dict.fromkeys(range(repeats), target),
     )

@@ -19,6 +19,13 @@ from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve, UpdateTime
 from epochal.curves import Curves, summarize
 
+
+def two_batch_moments(small: int, big: int, square_small: float, square_big: float) -> tuple[float, float]:
+    """tr(Σ) and |G|² from squared gradients at two batch sizes (McCandlish et al. 2018, appendix A.1)."""
+    trace = (square_small - square_big) / (1 / small - 1 / big)
+    return trace, (big * square_big - small * square_small) / (big - small)
+
+
 EVIL = "<script>alert(1)</script>"
 TRAIN = 512
 

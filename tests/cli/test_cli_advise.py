@@ -23,13 +23,13 @@ PATIENCE = 60.0
 @pytest.fixture(autouse=True, scope="module")
 def _hasty():
     """Update times are taken quickly; few batch sizes are thought of."""
-    from epochal.choose import advise, batch_sizes, timing
+    from epochal.choose import advise, pilot, timing
 
     measured = timing.update_time
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(advise, "MORE_REPEATS", 0)
         patch.setattr(advise, "PROMISED", 2)
-        patch.setattr(batch_sizes, "MOST_BATCHES", 4)
+        patch.setattr(pilot, "MOST_BATCHES", 4)
         patch.setattr(timing, "update_time", lambda bench, setting, _=0.0: measured(bench, setting, 0.002))
         yield
 

@@ -13,7 +13,7 @@ import pytest
 
 import epochal as ep
 from epochal.choose import compare as module
-from epochal.choose import memory
+from epochal.choose import timing
 from epochal.choose.bench import Bench
 from epochal.choose.compare import compare
 from epochal.choose.timing import TimingCurve, UpdateTime
@@ -75,7 +75,7 @@ def test_what_cannot_work_is_refused(untrained, options, words):
 def test_a_long_comparison_asks_first(monkeypatch, untrained):
     slow = TimingCurve((UpdateTime(8, 500.0, 0.0, 0.0, 10), UpdateTime(32, 500.0, 0.0, 0.0, 10)))
     monkeypatch.setattr(module, "measure", lambda bench, settings: slow)
-    monkeypatch.setattr(memory, "too_large", lambda bench, setting: "")
+    monkeypatch.setattr(timing, "too_large", lambda bench, setting: "")
     with pytest.raises(Refusal, match=r"would take about .* (min|d) \(6 trainings, 114 updates.*yes=True"):
         compare(MODEL, "example:iris", **OPTIONS)
     with pytest.raises(AssertionError, match="something was trained"):
@@ -136,7 +136,7 @@ def test_a_size_that_does_not_fit_is_left_out_aloud(monkeypatch):
         size = bench.prepared(setting).plan.batch_size
         return "" if size < 32 else f"batch size {size} needs about 9 GB and 2 GB are free: left out"
 
-    monkeypatch.setattr(memory, "too_large", too_large)
+    monkeypatch.setattr(timing, "too_large", too_large)
     options: dict[str, Any] = {"learning_rate": 0.01, "epochs": 2, "repeats": 3}
     found = compare(MODEL, "example:iris", batch_size=[8, 16, 32], **options)
     assert {row.batch_size for row in found.rows} == {8, 16}

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.choose.moments import Smoothing, per_sample_moments, two_batch_moments
 from epochal.choose.noise import block_sums, check_separable, measure, over_training
 from epochal.errors import Refusal
 from epochal.models import LOSSES, as_model, functions
@@ -112,11 +111,6 @@ def test_a_training_of_which_nothing_is_known_gives_no_value():
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: per_sample_moments(1.0, 1.0, 1), "at least 2 samples; got 1"),
-        (lambda: two_batch_moments(8, 8, 1.0, 1.0), "small must be at least 1 and less than big"),
-        (lambda: two_batch_moments(0, 8, 1.0, 1.0), "got 0 and 8"),
-        (lambda: Smoothing(1.0), "decay must be at least 0 and less than 1; got 1"),
-        (lambda: Smoothing().moments, "at least 1 measurement; got 0"),
         (lambda: over_training([]), "at least 1 measurement; got 0"),
         (lambda: over_training([[], []]), "at least 1 measurement; got 0"),
         (

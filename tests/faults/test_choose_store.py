@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 import epochal as ep
 from epochal.choose.bench import Bench
-from epochal.choose.setting import Setting
 from epochal.choose.store import Store, digest
-from epochal.choose.trial import Interrupted, Job, Trial
+from epochal.choose.trial import Interrupted, Job, Setting, Trial
 from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.settings import Settings

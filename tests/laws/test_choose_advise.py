@@ -18,7 +18,6 @@ import epochal as ep
 from epochal.choose import confirm as confirm_module
 from epochal.choose.advice import Advice
 from epochal.choose.advise import advise
-from epochal.choose.finals import widened
 from epochal.choose.progress import Step
 from epochal.choose.trial import Interrupted
 from epochal.curves import summarize
@@ -46,13 +45,13 @@ def samples() -> tuple[Any, Any]:
 def _hasty() -> Any:
     """No repeats beyond those asked for and as many again, few batch sizes, update times taken quickly."""
     from epochal.choose import advise as module
-    from epochal.choose import batch_sizes, timing
+    from epochal.choose import pilot, timing
 
     measured = timing.update_time
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MORE_REPEATS", 0)
         patch.setattr(module, "PROMISED", 2)
-        patch.setattr(batch_sizes, "MOST_BATCHES", 10)  # 8, 16, 32 and all 80
+        patch.setattr(pilot, "MOST_BATCHES", 10)  # 8, 16, 32 and all 80
         patch.setattr(timing, "update_time", lambda bench, setting, _=0.0: measured(bench, setting, 0.002))
         yield
 
@@ -245,12 +244,12 @@ def test_regression_with_a_metric_that_grows() -> None:
 
 def test_the_promise_of_random_splits_is_that_of_new_rows(advice: Advice) -> None:
     """By Nadeau & Bengio's correction with the overlap of these splits: 20 of 100 rows are held out."""
-    expected = widened(advice.quality.per_repeat, 20 / 80, (0.0, math.inf))
+    expected = summarize(advice.quality.per_repeat, (0.0, math.inf), overlap=20 / 80)
     assert advice.quality == expected and advice.quality != summarize(advice.quality.per_repeat)
     accuracy = advice.figures["validation.accuracy"]
-    assert accuracy == widened(accuracy.per_repeat, 20 / 80, (0.0, 1.0))
-    assert advice.defaults.difference is None or advice.defaults.difference == widened(
-        advice.defaults.difference.per_repeat, 20 / 80
+    assert accuracy == summarize(accuracy.per_repeat, (0.0, 1.0), overlap=20 / 80)
+    assert advice.defaults.difference is None or advice.defaults.difference == summarize(
+        advice.defaults.difference.per_repeat, overlap=20 / 80
     )
 
 

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 import epochal as ep
 from epochal.choose import bench as bench_module
 from epochal.choose.bench import Bench
-from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.choose.timing import Timer, TimingCurve, UpdateTime, update_time
-from epochal.choose.trial import Job, Trial
+from epochal.choose.trial import Job, Setting, Trial
 from epochal.choose.until import Until
 from epochal.engine import compiler
 from epochal.engine.rules import Observation

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 import epochal as ep
 from epochal.choose import compare as module
 from epochal.choose.compare import compare
-from epochal.choose.fairness import At, amount_of, lengths, parse_at, seen_after
+from epochal.choose.fairness import At, amount_of, at_checkpoints, lengths, parse_at, seen_after
 from epochal.choose.grid import axes_of, entries, said
-from epochal.choose.judged import at_checkpoints
 from epochal.choose.rates import FACTOR, first_guess
 from epochal.choose.timing import measure
 from epochal.choose.trial import Interrupted
@@ -364,7 +363,8 @@ def test_lengths_are_fair(several, unit):
     at = At(unit, None)
     first = next(iter(several.values()))
     amount = amount_of(at, first, lambda size: 1e-5 * size)
-    found = lengths(at, amount, several, lambda name: 1e-5 * several[name].segments[0][1])
+    each = {name: 1e-5 * plan.segments[0][1] for name, plan in several.items()}
+    found = lengths(at, amount, several, each)
     counts = {len(length.checkpoints) for length in found.values()}
     assert len(counts) == 1
     assert counts.pop() <= 200
@@ -400,7 +400,7 @@ def test_equal_samples_are_equal_epochs_where_all_are_used():
 def test_checkpoints_read_the_nearest_evaluation(found):
     curves = found.curves["batch 8"].of(0)
     plan = found.row("batch 8")
-    length = lengths(At("epochs", None), 4, {"8": Plan(120, 8, 4)}, lambda name: 1.0)["8"]
+    length = lengths(At("epochs", None), 4, {"8": Plan(120, 8, 4)}, {})["8"]
     assert curves.update[at_checkpoints(curves, length)].tolist() == [0, 15, 30, 45, 60]
     assert plan.updates == 60
 

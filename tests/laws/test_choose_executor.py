@@ -11,14 +11,13 @@ import pytest
 
 import epochal as ep
 from epochal.choose import advise as advise_module
-from epochal.choose import adviser, timing
 from epochal.choose import compare as compare_module
+from epochal.choose import timing
 from epochal.choose.advise import advise
 from epochal.choose.bench import Bench
 from epochal.choose.compare import compare
 from epochal.choose.remote import packed, unpacked
-from epochal.choose.setting import Setting
-from epochal.choose.trial import Job
+from epochal.choose.trial import Job, Setting
 from epochal.training.executor import Shared, Task, Threads
 from helpers import without_times
 
@@ -89,8 +88,10 @@ def test_an_advice_is_the_same_whatever_comes_back_first(elsewhere, monkeypatch)
     """To the order in which floats will be added."""
     monkeypatch.setattr(advise_module, "MORE_REPEATS", 0)
     monkeypatch.setattr(advise_module, "PROMISED", 2)
-    rests_on, concluded = [], adviser.conclude
-    monkeypatch.setattr(adviser, "conclude", lambda found: (rests_on.append(found), concluded(found))[1])
+    rests_on, concluded = [], advise_module.conclude
+    monkeypatch.setattr(
+        advise_module, "conclude", lambda found: (rests_on.append(found), concluded(found))[1]
+    )
     options = {"goal": "updates", "batch_size": 16, "optimizer": "sgd", "repeats": 3, "epochs": 10}
     here = advise(NET, "example:iris", **options)
     there = advise(NET, "example:iris", ray="somewhere", **options)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from epochal.choose.finals import Final, Rules, chosen, epochs_of_others, final_of, steady, widened
+from epochal.choose.finals import Final, Rules, chosen, epochs_of_others, final_of, steady
 from epochal.choose.search import Point
 from epochal.choose.trial import BROKEN, Trial
 from epochal.curves import Curves, summarize
@@ -72,7 +72,7 @@ def test_nothing_is_advised_where_nothing_beats_the_baseline() -> None:
 
 def test_a_setting_that_broke_once_is_out() -> None:
     broke = final([*BETTER[:3], NAN])
-    assert broke.broken == broke.failures == 1 and not broke.beats_baseline and broke.mean == math.inf
+    assert broke.broken == broke.failures == 1 and not broke.beats_baseline
     assert steady([broke]) is None
     assert chosen(broke, None, for_quality=True) is None
 
@@ -113,7 +113,7 @@ def test_on_noise_it_abstains_in_19_of_20(overlap: float) -> None:
 @pytest.mark.parametrize("overlap", [0.25, 0.0])
 def test_the_promise_holds_for_new_rows(overlap: float) -> None:
     random = np.random.default_rng(2)
-    tables = [widened(noise_table(random, 0.25), overlap).ci95 for _ in range(400)]
+    tables = [summarize(noise_table(random, 0.25), overlap=overlap).ci95 for _ in range(400)]
     held = np.mean([low <= 1.0 <= high for low, high in tables if low is not None])
     if overlap:
         assert 0.93 <= held <= 0.98
@@ -171,10 +171,10 @@ def test_the_best_of_many_promises_too_much_on_the_seeds_that_chose_it() -> None
 
 
 def test_bounds_hold() -> None:
-    low, high = widened([0.99, 1.0, 0.98], 0.25, (0.0, 1.0)).ci95 or (0, 0)
+    low, high = summarize([0.99, 1.0, 0.98], (0.0, 1.0), overlap=0.25).ci95 or (0, 0)
     assert high == 1.0 and low < 0.98
-    assert widened([0.5], 0.25).ci95 is None
-    assert widened(GOOD, 0.0) == summarize(GOOD)
+    assert summarize([0.5], overlap=0.25).ci95 is None
+    assert summarize(GOOD, overlap=0.0) == summarize(GOOD)
 
 
 def test_differences_are_of_the_same_seeds() -> None:

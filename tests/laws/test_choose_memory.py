@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import epochal as ep
-from epochal.choose import memory as choosing
+from epochal.choose import timing as choosing
 from epochal.choose.bench import Bench
-from epochal.choose.setting import Setting
-from epochal.choose.trial import Job
+from epochal.choose.trial import Job, Setting
 from epochal.common import machine
 from epochal.engine import memory
 from epochal.settings import Settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from epochal.choose.difference import PairedDifference
-from epochal.choose.paired import against, best, difference, indistinguishable
+from epochal.choose.paired import against, best, difference
 from epochal.choose.pairs import ALPHA, repeats_needed
 from epochal.errors import Refusal
 
@@ -31,6 +32,13 @@ NAN, INF = math.nan, math.inf
 
 def compare(one: object, two: object, **options: object) -> PairedDifference:
     return difference(one, two, a="X", b="Y", **options)  # type: ignore[arg-type]
+
+
+def indistinguishable(values: dict[str, Any], *, higher_is_better: bool = False) -> tuple[str, ...]:
+    """The settings that are not detectably worse than the best one, itself included."""
+    found = against(values, higher_is_better=higher_is_better)
+    worse = {one.b for one in found if one.better == one.a}
+    return tuple(name for name in values if name not in worse)
 
 
 # Negative and positive controls ----------------------------------------------------------------------------

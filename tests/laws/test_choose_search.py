@@ -19,12 +19,11 @@ from hypothesis import strategies as st
 import epochal as ep
 from epochal.choose import search as search_module
 from epochal.choose.adviser import Adviser
-from epochal.choose.batch_sizes import usual_sizes
-from epochal.choose.goal import Goal, price_of, reached_in, targets
+from epochal.choose.goal import price_of, reached_in, targets
+from epochal.choose.pilot import usual_sizes
 from epochal.choose.reached import Reached
 from epochal.choose.search import CAP, SCREEN, Found, Point, Search, rate_at, step_of
-from epochal.choose.setting import Setting
-from epochal.choose.trial import BROKEN, Job, Trial
+from epochal.choose.trial import BROKEN, Job, Setting, Trial
 from epochal.curves import Curves
 
 SAMPLES, REPEATS, MOST, TARGET = 1024, 10, 30, 0.1
@@ -65,7 +64,7 @@ class Landscape:
 
     def price(self, point: Point) -> float:
         """What it costs to get there."""
-        return self.updates(point) * price_of(Goal(self.kind), self.seconds)(point.batch_size)
+        return self.updates(point) * price_of(self.kind, self.seconds)(point.batch_size)
 
     def least_price(self) -> float:
         """Of all points of the grid."""
@@ -111,14 +110,12 @@ def bench_of(optimizer: str = "sgd") -> Any:
 def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     """The steps of an advice on a landscape, with a target that is given."""
     setting = Setting("", None, {})
-    adviser = Adviser(
-        bench_of(optimizer), setting, Goal(land.kind), TARGET, None, REPEATS, 0, EPOCHS, None, 0.0
-    )
+    adviser = Adviser(bench_of(optimizer), setting, land.kind, TARGET, None, REPEATS, 0, EPOCHS, None, 0.0)
     adviser.timer = SimpleNamespace(seconds=land.seconds, again=lambda sizes: None)  # type: ignore[assignment]
     search = adviser.search
-    search.price = price_of(Goal(land.kind), land.seconds)
+    search.price = price_of(land.kind, land.seconds)
 
-    def run(jobs: Sequence[Job]) -> Iterator[Trial]:
+    def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         limit = search.limit()
         for job in jobs:
             price = search.price(job.setting.changes["batch_size"])
@@ -201,7 +198,7 @@ def test_a_rate_is_found_beyond_the_edges(guess: int) -> None:
 
 
 def test_a_fixed_rate_is_not_searched() -> None:
-    def run(jobs: Sequence[Job]) -> Iterator[Trial]:
+    def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         assert {job.setting.name for job in jobs} == {"batch 32"}
         assert all("learning_rate" not in job.setting.changes for job in jobs)
         for job in jobs:
@@ -213,7 +210,7 @@ def test_a_fixed_rate_is_not_searched() -> None:
 
 
 def test_where_all_break_there_is_still_a_point() -> None:
-    def run(jobs: Sequence[Job]) -> Iterator[Trial]:
+    def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         for job in jobs:
             yield Trial(job.setting.name, job.repeat, curve([0], [1.0], job.repeat), 0, 0.0, BROKEN)
 
@@ -351,5 +348,4 @@ def test_what_an_update_costs() -> None:
     def seconds(size: int) -> float:
         return 1e-6 * size
 
-    assert [price_of(Goal(kind), seconds)(8) for kind in ("time", "samples", "updates")] == [8e-6, 8.0, 1.0]
-    assert [Goal(kind).unit for kind in ("time", "samples", "updates")] == ["seconds", "samples", "updates"]
+    assert [price_of(kind, seconds)(8) for kind in ("time", "samples", "updates")] == [8e-6, 8.0, 1.0]

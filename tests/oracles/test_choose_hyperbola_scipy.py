@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.optimize import least_squares, minimize_scalar
+from scipy.optimize import least_squares
 from scipy.stats import f as fisher
 
 from epochal.choose.hyperbola import fastest_batch, fit_hyperbola
@@ -18,23 +18,22 @@ def measured(seed):
     """Steps of three repeats with much scatter, the target missed where more than 700 were needed."""
     random = np.random.default_rng(seed)
     steps = 50 * (1 + 10 ** random.uniform(0, 2.5) / SIZES) * np.exp(random.normal(0, 0.3, SIZES.size))
-    weights = random.uniform(0.2, 3, SIZES.size)
-    return np.minimum(steps, 700), steps >= 700, weights
+    return np.minimum(steps, 700), steps >= 700
 
 
-def residuals(steps, missed, weights, log_fewest, log_critical):
+def residuals(steps, missed, log_fewest, log_critical):
     left = np.log(steps) - log_fewest - np.log1p(np.exp(log_critical) / SIZES)
-    return np.sqrt(weights) * np.where(missed, np.maximum(left, 0), left)
+    return np.where(missed, np.maximum(left, 0), left)
 
 
-def scipy_fit(steps, missed, weights, fixed=None):
+def scipy_fit(steps, missed, fixed=None):
     """The least sum of squares, over both parameters or with one of them fixed: {index: value}."""
     fixed = fixed or {}
     free = [index for index in range(2) if index not in fixed]
 
     def of(values):
         both = dict(zip(free, values, strict=True)) | fixed
-        return residuals(steps, missed, weights, both[0], both[1])
+        return residuals(steps, missed, both[0], both[1])
 
     fits = [
         least_squares(of, [(math.log(40.0), start)[i] for i in free], xtol=1e-12, ftol=1e-12, gtol=1e-12)
@@ -47,11 +46,11 @@ def scipy_fit(steps, missed, weights, fixed=None):
 @pytest.mark.parametrize("censoring", [False, True])
 @pytest.mark.parametrize("seed", range(12))
 def test_the_same_curve_as_a_search_over_both_parameters(seed, censoring):
-    steps, missed, weights = measured(seed)
+    steps, missed = measured(seed)
     missed &= censoring
-    curve = fit_hyperbola(SIZES, steps, weights=weights, censored=missed)
-    (log_fewest, log_critical), squares = scipy_fit(steps, missed, weights)
-    ours = residuals(steps, missed, weights, math.log(curve.minimal_steps), math.log(curve.critical_batch))
+    curve = fit_hyperbola(SIZES, steps, censored=missed)
+    (log_fewest, log_critical), squares = scipy_fit(steps, missed)
+    ours = residuals(steps, missed, math.log(curve.minimal_steps), math.log(curve.critical_batch))
     assert float(ours @ ours) <= squares * (1 + 1e-9)
     assert math.log(curve.critical_batch) == pytest.approx(log_critical, abs=1e-4)
     assert math.log(curve.minimal_steps) == pytest.approx(log_fewest, abs=1e-4)
@@ -59,30 +58,18 @@ def test_the_same_curve_as_a_search_over_both_parameters(seed, censoring):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_ends_of_the_intervals_are_where_the_f_test_says(seed):
-    steps, _, weights = measured(seed)
+    steps, _ = measured(seed)
     missed = np.zeros(steps.size, np.bool_)
-    curve = fit_hyperbola(SIZES, steps, weights=weights)
-    _, least = scipy_fit(steps, missed, weights)
+    curve = fit_hyperbola(SIZES, steps)
+    _, least = scipy_fit(steps, missed)
     freedom = steps.size - 2
     for index, interval in ((0, curve.steps_ci95), (1, curve.critical_ci95)):
         for end in interval:
             assert 0 < end < math.inf
-            _, squares = scipy_fit(steps, missed, weights, {index: math.log(end)})
+            _, squares = scipy_fit(steps, missed, {index: math.log(end)})
             assert (squares - least) / least * freedom == pytest.approx(
                 fisher.ppf(0.95, 1, freedom), rel=1e-3
             )
-
-
-@pytest.mark.parametrize(("overhead", "per_sample"), [(1e-3, 1e-6), (1e-4, 1e-4), (2.0, 0.1)])
-def test_the_fastest_batch_size_is_at_the_bottom_of_the_time(overhead, per_sample):
-    steps, _, _ = measured(1)
-    curve = fit_hyperbola(SIZES, steps)
-
-    def seconds(log_batch):
-        return float(curve.steps(math.exp(log_batch))) * (overhead + per_sample * math.exp(log_batch))
-
-    bottom = minimize_scalar(seconds, bounds=(-10, 20), method="bounded", options={"xatol": 1e-9})
-    assert math.log(curve.fastest(overhead, per_sample)) == pytest.approx(bottom.x, abs=1e-5)
 
 
 @pytest.mark.parametrize("critical", [0.0, 3.0, 40.0, 900.0, math.inf])

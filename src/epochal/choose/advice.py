@@ -175,11 +175,11 @@ class Advice:
 
     def advises(self, one: Tried) -> bool:
         """Whether a setting that was measured is the advised one, its rate to two digits or so."""
-        rate = None if self.learning_rate is None else self.learning_rate.value
-        near = (
-            rate is None or one.learning_rate is None or math.isclose(rate, one.learning_rate, rel_tol=0.05)
-        )
-        return self.recommended and one.batch_size == self.batch_size.value and near
+        if not self.recommended or one.batch_size != self.batch_size.value:
+            return False
+        if self.learning_rate is None or one.learning_rate is None:
+            return True
+        return math.isclose(self.learning_rate.value, one.learning_rate, rel_tol=0.05)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -190,14 +190,11 @@ class Advice:
         """
         if not self.recommended:
             return dict(self.asked)
-        found: dict[str, Any] = {
-            **self.asked,
-            "batch_size": int(self.batch_size.value),
-            "epochs": math.ceil(self.epochs.value),
-        }
-        if self.learning_rate is not None:
-            found |= {"optimizer": self.optimizer, "learning_rate": self.learning_rate.value}
-        return found
+        numbers = {"batch_size": int(self.batch_size.value), "epochs": math.ceil(self.epochs.value)}
+        if self.learning_rate is None:
+            return {**self.asked, **numbers}
+        rate = {"optimizer": self.optimizer, "learning_rate": self.learning_rate.value}
+        return {**self.asked, **numbers, **rate}
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -232,16 +229,9 @@ class Advice:
     def to_dict(self) -> dict[str, Any]:
         """Everything but the curves, as JSON holds it."""
         found = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _NOT_KEPT}
-        return dict(
-            plain(
-                {
-                    **found,
-                    "options": {name: said(value) for name, value in self.options.items()},
-                    "tried": self.table,
-                    "update_seconds": self.timing.points,
-                }
-            )
-        )
+        options = {name: said(value) for name, value in self.options.items()}
+        own = {"options": options, "tried": self.table, "update_seconds": self.timing.points}
+        return dict(plain(found | own))
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw price and update time against the batch size, the best epochs and the curve."""

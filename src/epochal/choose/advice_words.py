@@ -9,6 +9,7 @@ from epochal.choose.finals import Final
 from epochal.choose.search import rate_at
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
+from epochal.curves.statistics import counted
 
 
 def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
@@ -31,12 +32,19 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
             f"predicting the same) has {quality.written(found.baseline)}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
-    epochs = f"{found.lengths.epochs:,} epoch{'' if found.lengths.epochs == 1 else 's'}"
+    epochs = counted(found.lengths.epochs, "epoch")
     if math.isinf(found.lengths.high):
         epochs = f"at least {epochs}"
     size = f"{final.point.batch_size:,}{' (all training samples)' if whole else ''}"
     figure = f"{label_of(column)} {_figure(quality)} on {seeds}"
-    first = _unjudged(final)
+    first = failed = ""
+    if not final.baseline_known:
+        first = (
+            f"What the baseline (always predicting the same) reaches in {label_of(final.rules.column)} is "
+            "not known, so nothing shows that anything is learned."
+        )
+    if final.failures:
+        failed = f"But {_failures(final)}."
     if found.usual:
         last = (
             f"Keep the defaults (batch size {size}{at}) and take {epochs}: {figure}. {_others(found.ahead)}"
@@ -44,7 +52,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
     else:
         last = f"Take batch size {size}{at} and {epochs}: {figure}; {_of_defaults(found)}."
     concern = "" if found.forecasts is None else found.forecasts.concern("validation")
-    return " ".join(filter(None, (concern, first, last, _failed(final), _beats(found))))
+    return " ".join(filter(None, (concern, first, last, failed, _beats(found))))
 
 
 def _others(ahead: Final | None) -> str:
@@ -55,18 +63,7 @@ def _others(ahead: Final | None) -> str:
     return f"Another was better on average, but {failed if ahead.failures else 'may not beat the baseline'}."
 
 
-def _unjudged(final: Final) -> str:
-    """That no baseline was held against a setting, where none is known."""
-    if final.baseline_known:
-        return ""
-    return (
-        f"What the baseline (always predicting the same) reaches in {label_of(final.rules.column)} is not "
-        "known, so nothing shows that anything is learned."
-    )
-
-
 def _of_defaults(found: Confirmed) -> str:
-    """What the defaults give on the same seeds."""
     defaults = found.defaults
     many = len(defaults.values)
     if defaults.broken:
@@ -76,11 +73,9 @@ def _of_defaults(found: Confirmed) -> str:
     return f"the defaults{within} would give {quality.written(quality.mean)}"
 
 
-def _failed(final: Final) -> str:
-    """On how many seeds the advised setting failed."""
-    if not final.failures:
-        return ""
-    return f"But {final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline."
+def _failures(final: Final) -> str:
+    seeds = _seeds(final.looked_at)
+    return f"{final.failures} of {seeds} diverged or ended worse than the baseline"
 
 
 def _beats(found: Confirmed) -> str:
@@ -99,7 +94,7 @@ def _figure(quality: Summary) -> str:
 
 
 def _seeds(count: int) -> str:
-    return f"{count:,} fresh seeds" if count != 1 else "1 fresh seed"
+    return counted(count, "fresh seed")
 
 
 def remarks(found: Confirmed) -> list[str]:
@@ -112,9 +107,8 @@ def remarks(found: Confirmed) -> list[str]:
         )
     elif final.failures:
         notes.append(
-            f"{final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline: what "
-            "the inputs say about the target is little, or the training is not reliable. More validation "
-            "samples would tell."
+            f"{_failures(final)}: what the inputs say about the target is little, or the training is not "
+            "reliable. More validation samples would tell."
         )
     if final.rules.samples and not found.nothing:
         notes.append(

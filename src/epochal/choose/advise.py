@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from epochal.choose.advice import GOALS, Advice
+from epochal.choose.advised import conclude
 from epochal.choose.adviser import Adviser
 from epochal.choose.bench import Bench
 from epochal.choose.confirm import FEWEST
-from epochal.choose.goal import Goal, split_target
+from epochal.choose.goal import split_target
 from epochal.choose.progress import Steps, Watch
 from epochal.choose.remote import training_on
-from epochal.choose.setting import Setting
 from epochal.choose.store import Store
+from epochal.choose.trial import Setting
 from epochal.data import joined, named_columns
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import check_model
@@ -117,12 +118,8 @@ def advise(
     small = dataset.samples <= SMALL
     promised = PROMISED * repeats if small else max(FEWEST, repeats)
     most = promised + 2 * repeats + (MORE_REPEATS if small else 0)
-    bench = Bench(
-        model,
-        dataset,
-        settings_of({**given, "batch_size": "full", "repeats": most, "epochs": epochs}),
-        control=control,
-    )
+    settings = settings_of({**given, "batch_size": "full", "repeats": most, "epochs": epochs})
+    bench = Bench(model, dataset, settings, control=control)
     if size is not None:
         size = bench.base.plan.with_(batch_size=size).segments[0][1]
     steps.opening(dataset)
@@ -131,10 +128,9 @@ def advise(
             asked = {"goal": goal, "target": target, "batch_size": size, "repeats": repeats}
             bench.store = Store(Path(folder), {"what": "advice", **asked, **bench.described()})
         setting = Setting("", model, {})
-        adviser = Adviser(
-            bench, setting, Goal(goal), target, size, repeats, promised, epochs, steps.watch, begin
-        )
-        found = replace(adviser.advice(), asked={**named_columns(y, sample_weight), **given})
+        adviser = Adviser(bench, setting, goal, target, size, repeats, promised, epochs, steps.watch, begin)
+        adviser.advise()
+        found = replace(conclude(adviser), asked={**named_columns(y, sample_weight), **given})
         if folder is not None:
             keep_choice(folder, found.to_dict())
         return found

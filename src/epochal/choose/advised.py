@@ -5,24 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from epochal.choose.advice import Advice, Choice, Defaults, Price, Tried
 from epochal.choose.advice_words import answer, remarks
-from epochal.choose.bench import Bench
-from epochal.choose.confirm import Confirmed
+from epochal.choose.adviser import Adviser
+from epochal.choose.confirm import Lengths
+from epochal.choose.finest import MARGIN, Levels
 from epochal.choose.goal import SHARE
-from epochal.choose.levels import MARGIN, Levels
-from epochal.choose.noise import NoiseOverTraining
-from epochal.choose.pilot import Pilot
 from epochal.choose.reached import Effort, effort, relative_effort
-from epochal.choose.search import Point, Search, rate_at
-from epochal.choose.timing import Timer
+from epochal.choose.search import Point
 from epochal.choose.words import called
 from epochal.common.metric_names import higher_is_better
-from epochal.curves import Curves, Summary, summarize
+from epochal.curves import Curves, summarize
 from epochal.models import bounds_of
 from epochal.training.describe import conditions, describe_data
 
@@ -33,87 +29,53 @@ GRID_EPOCHS = 100
 """Its epochs, or the advised number if that is larger."""
 
 TOO_WIDE = 4.0
-"""An interval of the theory wider than this factor decides nothing (see `hyperbola.regret`)."""
+"""An interval of the theory wider than this factor decides nothing.
+
+Where B_c is wrong by a factor q, the time is at worst (2 + √q + 1/√q)/4 times the least: where the overhead
+of an update costs as much as B_c samples do.
+"""
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """Everything that the steps of an advice have left behind."""
-
-    bench: Bench
-    search: Search
-    timer: Timer
-    pilot: Pilot
-    confirmed: Confirmed
-    levels: Levels | None
-    checked: Sequence[Point]
-    repeats: Sequence[int]
-    noise: NoiseOverTraining | None
-    noise_words: str
-    theory: Choice | None
-    target: float | None
-    share: float | None
-    sizes: Sequence[int]
-    possible: Sequence[int]
-    asked: int
-    epochs: int
-    begin: float
-    notes: Sequence[str]
-
-    @property
-    def best(self) -> Point:
-        """What is advised."""
-        return self.confirmed.final.point
-
-    def rate_of(self, point: Point) -> float | None:
-        """The learning rate of a point; None for an object that has its own."""
-        return self.bench.base.spec.optimizer.learning_rate if point.step is None else rate_at(point.step)
-
-    @property
-    def rate(self) -> float | None:
-        """The advised learning rate; None for an object that has its own."""
-        return self.rate_of(self.best)
-
-
-def conclude(evidence: Evidence) -> Advice:
+def conclude(steps: Adviser) -> Advice:
     """The advice."""
-    bench, best, goal = evidence.bench, evidence.best, evidence.search.goal
-    tried = _tried(evidence)
+    bench, best, lengths, final = steps.bench, steps.best, steps.confirmed.lengths, steps.confirmed.final
+    plan, rate, loss_name = bench.base.plan, steps.search.rate_of(best), bench.base.loss_name
+    tried = _tried(steps)
     tied = [one for one in tried if one.tied]
     sizes = [best.batch_size, *(one.batch_size for one in tied)]
-    batch_size = Choice(best.batch_size, min(sizes), max(sizes))
-    learning_rate = _learning_rate(evidence, tied)
-    lengths, final = evidence.confirmed.lengths, evidence.confirmed.final
-    epochs, quality = _epochs(evidence), final.quality
+    whole = plan.order.once and best.batch_size == plan.samples
+    updates = lengths.epochs * steps.search.batches(best.batch_size)
     return Advice(
-        answer=answer(evidence.confirmed, evidence.rate, _whole(evidence)),
-        recommended=not evidence.confirmed.nothing,
-        told_apart=_told_apart(evidence, tied),
-        goal=goal.kind,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        epochs=epochs,
+        answer=answer(steps.confirmed, rate, whole),
+        recommended=not steps.confirmed.nothing,
+        told_apart=_told_apart(steps, tried, tied),
+        goal=steps.goal,
+        batch_size=Choice(best.batch_size, min(sizes), max(sizes)),
+        learning_rate=_learning_rate(rate, best, tied),
+        epochs=_epochs(lengths),
         optimizer=bench.base.spec.optimizer.name,
         column=bench.monitor,
         higher_is_better=higher_is_better(bench.monitor),
-        target=float(np.mean(list(evidence.search.targets.values()))),
-        target_words=_target_words(evidence),
-        quality=quality,
-        figures=_figures(evidence),
-        defaults=_defaults(evidence),
+        target=float(np.mean(list(steps.search.targets.values()))),
+        target_words=_target_words(steps),
+        quality=final.quality,
+        figures={
+            name: final.figure(name, bounds_of(name.partition(".")[2], loss_name)) for name in final.figures
+        },
+        defaults=_defaults(steps),
         failures=final.failures,
-        seconds=_seconds(evidence),
+        seconds=updates * float(steps.timer.curve.seconds(best.batch_size)),
         best_epochs=lengths.best,
         improving=lengths.improving,
         tried=tried,
-        timing=evidence.timer.curve,
-        noise=evidence.noise,
-        noise_words=evidence.noise_words,
-        theory=evidence.theory,
-        decided_by=_decided_by(evidence),
+        timing=steps.timer.curve,
+        noise=steps.noise,
+        noise_words=steps.noise_words,
+        theory=steps.theory,
+        decided_by=_decided_by(steps),
         curves=Curves.concatenate([trial.curves for trial in lengths.trials.values()]),
-        notes=_notes(evidence),
-        cost=_cost(evidence, epochs),
+        notes=_notes(steps),
+        cost=_cost(steps, updates),
         data=describe_data(bench.base),
         settings=bench.described(),
         conditions=conditions(deterministic=bench.base.settings.deterministic),
@@ -121,30 +83,29 @@ def conclude(evidence: Evidence) -> Advice:
     )
 
 
-def _tried(evidence: Evidence) -> tuple[Tried, ...]:
+def _tried(steps: Adviser) -> tuple[Tried, ...]:
     """Each point that was measured, against the advised one."""
-    points = evidence.checked if evidence.levels is None else evidence.levels.found
+    points = steps.checked if steps.levels is None else steps.levels.found
     ordered = sorted(points, key=lambda one: (one.batch_size, one.step or 0))
-    if evidence.levels is None:
-        return tuple(_by_price(evidence, point) for point in ordered)
-    return tuple(_by_quality(evidence, evidence.levels, point) for point in ordered)
+    if steps.levels is None:
+        return tuple(_by_price(steps, point) for point in ordered)
+    return tuple(_by_quality(steps, steps.levels, point) for point in ordered)
 
 
-def _by_price(evidence: Evidence, point: Point) -> Tried:
+def _by_price(steps: Adviser, point: Point) -> Tried:
     """What a point costs until its target, over the price of the advised one on the same repeats."""
-    search, best = evidence.search, evidence.best
-    shared = [one for one in evidence.repeats if one in search.found[best]]
+    search, best = steps.search, steps.best
+    shared = [one for one in steps.used if one in search.found[best]]
     repeats = [one for one in shared if one in search.found[point]]
-    reached = search.within(point, [search.found[point][repeat].reached for repeat in repeats])
+    reached = search.reached(point, repeats)
     scale = search.price(point.batch_size)
-    spent = effort(reached, scale, unit=search.goal.unit)
-    others = search.within(best, [search.found[best][repeat].reached for repeat in repeats])
-    against = relative_effort(reached, others, scale, search.price(best.batch_size))
+    spent = effort(reached, scale)
+    against = relative_effort(reached, search.reached(best, repeats), scale, search.price(best.batch_size))
     middle = math.inf if against.ratio is None else against.ratio
     few, level = len(repeats) < len(shared), point == best or against.low <= 1
     return Tried(
         batch_size=point.batch_size,
-        learning_rate=evidence.rate_of(point),
+        learning_rate=steps.search.rate_of(point),
         repeats=len(repeats),
         effort=effort(reached),
         price=(spent.expected, spent.low, spent.high),
@@ -155,33 +116,31 @@ def _by_price(evidence: Evidence, point: Point) -> Tried:
     )
 
 
-def _by_quality(evidence: Evidence, levels: Levels, point: Point) -> Tried:
+def _by_quality(steps: Adviser, levels: Levels, point: Point) -> Tried:
     """What a point reaches after the epochs that are best for it, less the winner on the same repeats."""
-    winner = evidence.confirmed.winner
-    best = evidence.best if winner is None else winner.point
+    winner = steps.confirmed.winner
+    best = steps.best if winner is None else winner.point
     held = levels.found.get(best, {})
-    repeats = levels.seen(point, evidence.repeats)
+    repeats = levels.seen(point, steps.used)
     repeats = [repeat for repeat in repeats if repeat in held] or repeats
     values = levels.sign * levels.by_others(point, repeats)
     others = np.full(len(repeats), math.nan)  # whatever was tried broke: there is nothing to compare with
     if all(repeat in held for repeat in repeats):
         others = levels.sign * levels.by_others(best, repeats)
-    few = bool(levels.missing(point, evidence.repeats))
+    few = bool(levels.missing(point, steps.used))
     apart, price = summarize(values - others), summarize(values)
     less, more = apart.ci95 or (math.nan, math.nan)
     middle, (low, high) = price.mean, price.ci95 or (math.nan, math.nan)
-    if few and not levels.missing(best, evidence.repeats):
+    if few and not levels.missing(best, steps.used):
         # On other seeds its values are others: what the winner has on all of them, and the difference.
-        whole = summarize(levels.sign * levels.by_others(best, evidence.repeats)).mean
+        whole = summarize(levels.sign * levels.by_others(best, steps.used)).mean
         middle, low, high = whole + apart.mean, whole + less, whole + more
     level = point == best or (less <= 0 if levels.sign > 0 else more >= 0)
     epochs = None if levels.broken(point, repeats) else levels.epochs(point, repeats)
-    made = (
-        math.inf if epochs is None else float(epochs * -(-evidence.bench.base.plan.turns // point.batch_size))
-    )
+    made = math.inf if epochs is None else float(epochs * steps.search.batches(point.batch_size))
     return Tried(
         batch_size=point.batch_size,
-        learning_rate=evidence.rate_of(point),
+        learning_rate=steps.search.rate_of(point),
         repeats=len(repeats),
         effort=Effort(made, made, made, 0 if epochs is None else len(repeats), len(repeats)),
         price=(middle, low, high),
@@ -193,66 +152,44 @@ def _by_quality(evidence: Evidence, levels: Levels, point: Point) -> Tried:
     )
 
 
-def _learning_rate(evidence: Evidence, tied: Sequence[Tried]) -> Choice | None:
-    if evidence.rate is None:
+def _learning_rate(rate: float | None, best: Point, tied: Sequence[Tried]) -> Choice | None:
+    if rate is None:
         return None
-    rates = [evidence.rate, *(one.learning_rate for one in tied if one.learning_rate is not None)]
-    if evidence.best.step is None:
-        return Choice(evidence.rate, evidence.rate, evidence.rate, "as it was given")
-    return Choice(evidence.rate, min(rates), max(rates))
+    if best.step is None:
+        return Choice(rate, rate, rate, "as it was given")
+    rates = [rate, *(one.learning_rate for one in tied if one.learning_rate is not None)]
+    return Choice(rate, min(rates), max(rates))
 
 
-def _epochs(evidence: Evidence) -> Choice:
+def _epochs(lengths: Lengths) -> Choice:
     """The advised number; the interval holds four fifths of the repeats."""
-    lengths = evidence.confirmed.lengths
     note = ""
     if math.isinf(lengths.high) and lengths.still_improving:
         note = f"still improving at epoch {lengths.epochs:,}, the most that was tried"
     return Choice(float(lengths.epochs), lengths.low, lengths.high, note)
 
 
-def _seconds(evidence: Evidence) -> float:
-    """What a training as advised takes, by the measured time of an update."""
-    batches = -(-evidence.bench.base.plan.turns // evidence.best.batch_size)
-    each = float(evidence.timer.curve.seconds(evidence.best.batch_size))
-    return evidence.confirmed.lengths.epochs * batches * each
-
-
-def _whole(evidence: Evidence) -> bool:
-    """Whether the advised batch holds all training samples."""
-    plan = evidence.bench.base.plan
-    return plan.order.once and evidence.best.batch_size == plan.samples
-
-
-def _figures(evidence: Evidence) -> dict[str, Summary]:
-    """The other columns, where the judged one is read."""
-    final, loss_name = evidence.confirmed.final, evidence.bench.base.loss_name
-    return {name: final.figure(name, bounds_of(name.partition(".")[2], loss_name)) for name in final.figures}
-
-
-def _defaults(evidence: Evidence) -> Defaults:
-    """What the defaults give on the same seeds, and how far the advice is from it."""
-    usual, final = evidence.confirmed.defaults, evidence.confirmed.final
-    rate = evidence.bench.base.spec.optimizer.learning_rate
+def _defaults(steps: Adviser) -> Defaults:
+    usual, final = steps.confirmed.defaults, steps.confirmed.final
     return Defaults(
         batch_size=usual.point.batch_size,
-        learning_rate=rate if usual.point.step is None else rate_at(usual.point.step),
+        learning_rate=steps.search.rate_of(usual.point),
         epochs=usual.trained,
         quality=usual.quality,
-        difference=None if evidence.confirmed.usual else final.less(usual),
+        difference=None if steps.confirmed.usual else final.less(usual),
         failures=usual.failures,
     )
 
 
-def _told_apart(evidence: Evidence, tied: Sequence[Tried]) -> str:
-    sizes = sorted({evidence.best.batch_size, *(one.batch_size for one in tied)})
-    if len(sizes) < 2 or evidence.confirmed.nothing:
+def _told_apart(steps: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -> str:
+    sizes = sorted({steps.best.batch_size, *(one.batch_size for one in tied)})
+    if len(sizes) < 2 or steps.confirmed.nothing:
         return ""
     # A size that seemed much worse was given up with few repeats, which is not to be told apart by many.
     each = [max((one.repeats for one in tied if one.batch_size == size), default=0) for size in sizes]
     least, most = min(filter(None, each)), max(each)
     repeats = f"{most}" if least == most else f"{least} to {most}"
-    worse = {one.batch_size for one in _tried(evidence) if sizes[0] < one.batch_size < sizes[-1]} - set(sizes)
+    worse = {one.batch_size for one in tried if sizes[0] < one.batch_size < sizes[-1]} - set(sizes)
     but = f" (but {called([f'{size:,}' for size in sorted(worse)])} did worse)" if worse else ""
     return (
         f"No significant difference between batch sizes {called([f'{size:,}' for size in sizes])}{but} with "
@@ -260,11 +197,11 @@ def _told_apart(evidence: Evidence, tied: Sequence[Tried]) -> str:
     )
 
 
-def _target_words(evidence: Evidence) -> str:
-    column = evidence.bench.monitor.replace(".", " ")
-    if evidence.target is not None:
-        return f"{column} {evidence.target:g}, as given"
-    share = evidence.share or SHARE
+def _target_words(steps: Adviser) -> str:
+    column = steps.bench.monitor.replace(".", " ")
+    if steps.target is not None:
+        return f"{column} {steps.target:g}, as given"
+    share = steps.share or SHARE
     why = "" if share == SHARE else ", since luck alone makes that much of a difference"
     return (
         f"{column} within {100 * share:.2g} % of the best{why} (0 % is the best value of tuned trainings, "
@@ -272,19 +209,19 @@ def _target_words(evidence: Evidence) -> str:
     )
 
 
-def _decided_by(evidence: Evidence) -> str:
-    optimizer = evidence.bench.base.spec.optimizer.name
-    theory = evidence.theory
+def _decided_by(steps: Adviser) -> str:
+    optimizer = steps.bench.base.spec.optimizer.name
+    theory = steps.theory
     measured = "so short trainings at several batch sizes and rates decided"
-    if evidence.search.goal.kind == "quality":
+    if steps.goal == "quality":
         return (
             "A setting is judged after the epochs at which its repeats are best on average. Those that are "
             f"worse than the best by at most {MARGIN:.0%} of its gain on the baseline are as good; the "
             "fastest of them is taken."
         )
-    if evidence.search.goal.kind != "time" or optimizer != "sgd":
+    if steps.goal != "time" or optimizer != "sgd":
         return "Short trainings at several batch sizes and rates decided."
-    if theory is None and evidence.noise is not None and evidence.noise.value is not None:
+    if theory is None and steps.noise is not None and steps.noise.value is not None:
         return f"At a rate that was not tuned the noise scale can be many times too large, {measured}."
     if theory is None:
         return f"The noise scale could not be measured, {measured}."
@@ -293,7 +230,7 @@ def _decided_by(evidence: Evidence) -> str:
             f"The noise scale suggests {theory.value:,.0f}, but anything from {theory.low:,.0f} to "
             f"{theory.high:,.0f} fits it, {measured}."
         )
-    size = evidence.best.batch_size
+    size = steps.best.batch_size
     agrees = theory.low / 2 <= size <= theory.high * 2
     words = "the measured trainings agree"
     if not agrees:
@@ -301,36 +238,34 @@ def _decided_by(evidence: Evidence) -> str:
     return f"The noise scale suggests {theory.value:,.0f} ({theory.low:,.0f} to {theory.high:,.0f}); {words}."
 
 
-def _notes(evidence: Evidence) -> tuple[str, ...]:
-    notes = [*evidence.notes, *remarks(evidence.confirmed)]
-    if evidence.pilot.edge:
-        notes.append(f"{evidence.pilot.edge[0].upper()}{evidence.pilot.edge[1:]}.")
-    lengths = evidence.confirmed.lengths
+def _notes(steps: Adviser) -> tuple[str, ...]:
+    notes = [*steps.notes, *remarks(steps.confirmed)]
+    if steps.pilot.edge:
+        notes.append(f"{steps.pilot.edge[0].upper()}{steps.pilot.edge[1:]}.")
+    lengths = steps.confirmed.lengths
     late = sum(lengths.improving)
     if late:
         notes.append(
             f"{late} of {len(lengths.improving)} repeats were still improving at the last epoch that was "
             "tried: more epochs may be better."
         )
-    sizes = sorted({point.batch_size for point in evidence.search.found})
-    if evidence.best.batch_size in (1, evidence.bench.base.plan.turns) and len(sizes) > 1:
+    sizes = sorted({point.batch_size for point in steps.search.found})
+    if steps.best.batch_size in (1, steps.bench.base.plan.turns) and len(sizes) > 1:
         notes.append("The advised batch size is at the end of those that are possible.")
     return tuple(notes)
 
 
-def _cost(evidence: Evidence, epochs: Choice) -> Price:
-    bench, repeats, sizes = evidence.bench, evidence.asked, evidence.possible
-    turns = bench.base.plan.turns
-    length = max(GRID_EPOCHS, int(epochs.value))
-    in_epoch = sum(-(-turns // size) for size in sizes)
-    rates = 1 if evidence.best.step is None else GRID_RATES
-    grid = in_epoch * length * rates * repeats
-    one = int(epochs.value) * -(-turns // evidence.best.batch_size)
+def _cost(steps: Adviser, updates: int) -> Price:
+    """What the advice took, held against the `updates` of one training as advised and against a grid."""
+    bench, repeats, sizes = steps.bench, len(steps.first), steps.possible
+    length = max(GRID_EPOCHS, steps.confirmed.lengths.epochs)
+    rates = 1 if steps.best.step is None else GRID_RATES
+    grid = sum(map(steps.search.batches, sizes)) * length * rates * repeats
     return Price(
         trainings=bench.trainings,
         updates=bench.updates,
-        seconds=time.perf_counter() - evidence.begin,
-        of_one_training=bench.updates / max(one, 1),
+        seconds=time.perf_counter() - steps.begin,
+        of_one_training=bench.updates / max(updates, 1),
         of_grid=bench.updates / grid,
         grid=f"{len(sizes)} batch sizes × {rates} rates × {repeats} repeats, {length:,} epochs each",
     )

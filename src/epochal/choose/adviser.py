@@ -15,21 +15,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
-from epochal.choose.advice import Advice, Choice
-from epochal.choose.advised import Evidence, conclude
-from epochal.choose.batch_sizes import possible_sizes
+from epochal.choose.advice import Choice
 from epochal.choose.bench import Bench
-from epochal.choose.confirm import Lengths, confirm, lengths_of, usual_point
-from epochal.choose.finest import finest, levels_of, sizes_beside
-from epochal.choose.goal import Goal, baseline, price_of, refuse_easy_target, share_of, targets
+from epochal.choose.confirm import Confirmed, Lengths, confirm, lengths_of, usual_point
+from epochal.choose.finest import Levels, finest, levels_of, sizes_beside
+from epochal.choose.goal import baselines, price_of, refuse_easy_target, share_of, targets
 from epochal.choose.hyperbola import fastest_batch
-from epochal.choose.memory import left_out
 from epochal.choose.noise import NoiseOverTraining, check_separable
-from epochal.choose.pilot import FIRST_EPOCHS, long_trainings, noise_along, pilot, pilot_size
+from epochal.choose.pilot import (
+    FIRST_EPOCHS,
+    Pilot,
+    long_trainings,
+    noise_along,
+    pilot,
+    pilot_size,
+    possible_sizes,
+)
 from epochal.choose.progress import Step, Watch
 from epochal.choose.remote import notes_of
 from epochal.choose.search import (
@@ -41,9 +47,8 @@ from epochal.choose.search import (
     refuse_far_target,
     step_of,
 )
-from epochal.choose.setting import Setting
-from epochal.choose.timing import Timer
-from epochal.choose.trial import Job, Trial
+from epochal.choose.timing import Timer, left_out
+from epochal.choose.trial import Job, Setting, Trial
 from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
@@ -69,116 +74,103 @@ LONG = 3 * 3600.0
 """Seconds that a pilot may take."""
 
 
+@dataclass
 class Adviser:
-    """The steps of one advice."""
+    """The steps of one advice, and what they leave behind.
 
-    def __init__(
-        self,
-        bench: Bench,
-        setting: Setting,
-        goal: Goal,
-        target: float | None,
-        batch_size: int | None,
-        repeats: int,
-        promised: int,
-        epochs: int,
-        watch: Watch | None,
-        begin: float,
-    ) -> None:
-        self.bench, self.setting, self.goal, self.target = bench, setting, goal, target
-        self.epochs, self.watch, self.begin = epochs, watch, begin
-        self.turns = bench.base.plan.turns
-        self.possible = possible_sizes(bench.base.plan) if batch_size is None else [batch_size]
-        self.sizes = self.possible
-        if goal.kind == "quality":
-            self.sizes = sizes_beside(self.possible, self._start())
-        several = bench.base.settings.repeats
-        self.promised = list(range(promised))
-        """Seeds that choose nothing: a training as advised begins with them."""
-        self.fresh = list(range(promised, several - repeats))
-        self.first = list(range(several - repeats, several))
+    promised     number of seeds that choose nothing: a training as advised begins with them.
+    epochs       the most that are thought of.
+    fresh, first seeds of the check and of the search; `used` those that chose.
+    """
+
+    bench: Bench
+    setting: Setting
+    goal: str
+    target: float | None
+    batch_size: int | None
+    repeats: int
+    promised: int
+    epochs: int
+    watch: Watch | None
+    begin: float
+    spent: float = 0.0
+    share: float | None = None
+    notes: list[str] = field(default_factory=list)
+    noise: NoiseOverTraining | None = None
+    noise_words: str = "It is not measured where quality is the goal."
+    theory: Choice | None = None
+    levels: Levels | None = None
+    checked: list[Point] = field(init=False)
+    pilot: Pilot = field(init=False)
+    confirmed: Confirmed = field(init=False)
+
+    def __post_init__(self) -> None:
+        plan = self.bench.base.plan
+        self.possible = possible_sizes(plan) if self.batch_size is None else [self.batch_size]
+        self.start = min(self.possible, key=lambda size: abs(size - pilot_size(plan.turns)))
+        self.sizes = self.possible if self.goal != "quality" else sizes_beside(self.possible, self.start)
+        several = self.bench.base.settings.repeats
+        self.fresh = list(range(self.promised, several - self.repeats))
+        self.first = list(range(several - self.repeats, several))
         self.used = list(self.first)
-        self.usual = usual_point(bench, batch_size)
-        self.spent = 0.0
-        self.share: float | None = None
-        self.notes: list[str] = []
-        self.timer = Timer(bench, setting)
+        self.usual = usual_point(self.bench, self.batch_size)
+        self.timer = Timer(self.bench, self.setting)
         self.search = Search(
-            bench,
-            setting,
-            goal,
-            price_of(goal, self.timer.seconds),
-            self._most_updates,
-            self._patience,
-            lambda jobs: self._run("searching", jobs),
-            evaluations_per_epoch(self.turns),
+            self.bench,
+            self.setting,
+            self.goal,
+            price_of(self.goal, self.timer.seconds),
+            lambda size: self.epochs * self.search.batches(size),
+            lambda size: float(max(PATIENCE_EPOCHS, -(-PATIENCE_UPDATES // self.search.batches(size)))),
+            self._run,
+            evaluations_per_epoch(plan.turns),
         )
 
-    def advice(self) -> Advice:
+    def advise(self) -> None:
         """All steps, one after the other."""
         self._say("timing updates")
         refuse_easy_target(self.bench, self.target, self.first)
         self._compile()
         for size in self._timed():
             self.timer.seconds(size)
-        start = self._start()
-        self._refuse_long(start)
-        self._say("piloting", f"The advice takes about {duration(float(f'{self._expected(start):.2g}'))}.")
-        piloted = pilot(self.search, start, self._first_guess(), self.first, self._run)
-        self.search.targets |= self._targets([piloted.trials[point] for point in piloted.reference])
-        noise, noise_words, theory = None, "It is not measured where quality is the goal.", None
+        self._refuse_long()
+        self._say("piloting", f"The advice takes about {duration(float(f'{self._expected():.2g}'))}.")
+        self.pilot = pilot(self.search, self.start, self._first_guess(), self.first)
+        reference = self.pilot.reference
+        self.search.targets |= self._targets([self.pilot.trials[point] for point in reference])
         lengths_for: Callable[[Point], Lengths | None]
-        if self.goal.kind == "quality":
-            levels = levels_of(self.bench, piloted, self.first, self.fresh)
+        if self.goal == "quality":
+            self.levels = levels_of(self.bench, self.pilot, self.first, self.fresh)
             ranked, self.used = finest(
                 self.search,
-                levels,
-                piloted.reference,
+                self.levels,
+                reference,
                 self.sizes,
                 self.first,
                 self.fresh,
                 self.timer.seconds,
-                self._run,
             )
-            checked = list(levels.found)
-            lengths_for = partial(levels.lengths, repeats=self.used, most=self.epochs)
+            self.checked = list(self.levels.found)
+            lengths_for = partial(self.levels.lengths, repeats=self.used, most=self.epochs)
         else:
-            levels = None
-            first = self._tuned(start, piloted.reference[0])
-            noise, noise_words = self._noise(first)
-            theory = self._theory(noise, tuned=self._first_guess() is not None and not piloted.edge)
-            checked = self._check(self._search(first, theory), piloted.reference)
-            ranked = self._ranked(checked)
+            first = self._tuned(self.start, reference[0])
+            self.noise, self.noise_words = self._noise(first)
+            self.theory = self._theory()
+            self.checked = self._check(self._search(first, self.theory), reference)
+            ranked = self._ranked(self.checked)
             seen = [*self.fresh[: len(self.first)], *self.first]
-            lengths_for = partial(lengths_of, self.search, repeats=seen, epochs=self.epochs, run=self._run)
-        confirmed = confirm(
-            self.search, ranked, self.promised, lengths_for, self.epochs, self._run, usual=self.usual
+            lengths_for = partial(lengths_of, self.search, repeats=seen, epochs=self.epochs)
+        self.confirmed = confirm(
+            self.search, ranked, range(self.promised), lengths_for, self.epochs, self.usual
         )
-        evidence = Evidence(
-            bench=self.bench,
-            search=self.search,
-            timer=self.timer,
-            pilot=piloted,
-            confirmed=confirmed,
-            levels=levels,
-            checked=checked,
-            repeats=self.used,
-            noise=noise,
-            noise_words=noise_words,
-            theory=theory,
-            target=self.target,
-            share=self.share,
-            sizes=self.sizes,
-            possible=self.possible,
-            asked=len(self.first),
-            epochs=self.epochs,
-            begin=self.begin,
-            notes=[*self.notes, *(words[:1].upper() + words[1:] for words in notes_of(self.bench))],
-        )
-        return conclude(evidence)
+        self.notes += [words[:1].upper() + words[1:] for words in notes_of(self.bench)]
+
+    @property
+    def best(self) -> Point:
+        """What is advised."""
+        return self.confirmed.final.point
 
     def _run(self, phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
-        """Send jobs out and tell how far they are."""
         for done, trial in enumerate(self.bench.run(jobs), start=1):
             self.spent += trial.seconds
             self._say(phase, self.bench.executor.news(), done, len(jobs))
@@ -189,21 +181,22 @@ class Adviser:
             seconds = time.perf_counter() - self.begin
             self.watch(Step(phase, done, total, seconds, words, self.bench.executor.where))
 
-    def _refuse_long(self, size: int) -> None:
+    def _refuse_long(self) -> None:
         """Refuse what would take hours, by the pilot alone: the rest is of its order."""
         epochs = 6 * SCREEN * FIRST_EPOCHS + 5 * len(self.first) * min(self.epochs, 3 * PATIENCE_EPOCHS)
-        seconds = epochs * self._batches(size) * self.timer.seconds(size) / cores()
+        batches, each = self.search.batches(self.start), self.timer.seconds(self.start)
+        seconds = epochs * batches * each / cores()
         if seconds > LONG:
             raise Refusal(
-                f"the pilot alone would take about {duration(seconds)} ({self._batches(size):,} updates an "
-                f"epoch, {duration(self.timer.seconds(size))} each); give fewer epochs or repeats, or a "
+                f"the pilot alone would take about {duration(seconds)} ({batches:,} updates an "
+                f"epoch, {duration(each)} each); give fewer epochs or repeats, or a "
                 "part of the rows."
             )
 
-    def _expected(self, size: int) -> float:
+    def _expected(self) -> float:
         """Seconds that an advice takes, roughly, by what small tables took."""
-        epochs = USUALLY * len(self.first)
-        return COMPILING + 3 * epochs * self._batches(size) * self.timer.seconds(size) / cores()
+        updates = 3 * USUALLY * len(self.first) * self.search.batches(self.start)
+        return COMPILING + updates * self.timer.seconds(self.start) / cores()
 
     def _compile(self) -> None:
         """Compile the programs side by side, before they are timed in turn; leave out what is too large."""
@@ -221,19 +214,6 @@ class Adviser:
         given = self.bench.base.spec.optimizer.given or self.bench.base.settings.learning_rate
         return None if given is not None or usual is None else step_of(usual)
 
-    def _batches(self, batch_size: int) -> int:
-        return -(-self.turns // batch_size)
-
-    def _most_updates(self, batch_size: int) -> int:
-        return self.epochs * self._batches(batch_size)
-
-    def _patience(self, batch_size: int) -> float:
-        return float(max(PATIENCE_EPOCHS, math.ceil(PATIENCE_UPDATES / self._batches(batch_size))))
-
-    def _start(self) -> int:
-        """The batch size of the pilot."""
-        return min(self.possible, key=lambda size: abs(size - pilot_size(self.turns)))
-
     def _targets(self, trials: Sequence[Mapping[int, Trial]]) -> dict[int, float]:
         """What counts as reached, for the repeats of these trainings: by the median of the references."""
         repeats = list(trials[0])
@@ -247,7 +227,7 @@ class Adviser:
                 "no learning rate that was tried kept the loss finite in every repeat; scale the inputs, or "
                 "give a smaller learning_rate."
             )
-        constant = {repeat: baseline(self.bench, repeat) for repeat in repeats}
+        constant = baselines(self.bench, repeats)
         if self.share is None:
             self.share = share_of(values, np.array(list(constant.values())))
         best = dict(zip(repeats, np.median(values, axis=0).tolist(), strict=True))
@@ -263,20 +243,18 @@ class Adviser:
         found = [one.reached for one in self.search.found[tuned].values()]
         reached = [one.updates for one in found if one.reached]
         if not reached:
-            return (
-                None,
-                "No training at the first batch size reached the target to measure it along.",
-            )
+            return None, "No training at the first batch size reached the target to measure it along."
         self._say("measuring the gradient noise")
         return noise_along(self.search, tuned, max(10, int(np.median(reached))), self.first[:3]), ""
 
-    def _theory(self, noise: NoiseOverTraining | None, tuned: bool) -> Choice | None:
+    def _theory(self) -> Choice | None:
         """The batch size that noise scale and update times suggest together, for the goal time.
 
         None where the rate is not known to be tuned: at one that is 8 times too small the noise scale was
         seen to be 3.5 to 13 times too large.
         """
-        if not tuned or self.goal.kind != "time" or noise is None or noise.value is None:
+        noise, tuned = self.noise, self._first_guess() is not None and not self.pilot.edge
+        if not tuned or self.goal != "time" or noise is None or noise.value is None:
             return None
         curve = self.timer.curve
         seconds = [point.seconds for point in curve.points]
@@ -309,19 +287,16 @@ class Adviser:
 
     def _timed(self) -> list[int]:
         """Every other batch size, and the largest; all of the few where quality is the goal."""
-        if self.goal.kind == "quality":
+        if self.goal == "quality":
             return self.sizes
         return sorted({*self.sizes[::2], self.sizes[-1]})
 
     def _tuned(self, batch_size: int, near: Point) -> Point:
         """The best rate at a batch size, starting from what was found at another."""
-        if near.step is None:
-            return self.search.tune(batch_size, None, self.first)
-        return self.search.tune(
-            batch_size,
-            near.step + rate_shift(self.bench.base.spec.optimizer.name, batch_size, near.batch_size),
-            self.first,
-        )
+        optimizer, guess = self.bench.base.spec.optimizer.name, near.step
+        if guess is not None:
+            guess += rate_shift(optimizer, batch_size, near.batch_size)
+        return self.search.tune(batch_size, guess, self.first)
 
     def _check(self, tuned: Mapping[int, Point], reference: Sequence[Point]) -> list[Point]:
         """Race what came near the best on fresh repeats; what is clearly worse falls out on the way.
@@ -361,21 +336,20 @@ class Adviser:
 
     def _still_racing(self, racing: Sequence[Point]) -> list[Point]:
         """Those that are not clearly worse than the best over the repeats so far."""
-        search, used = self.search, self.used
-        best = search.best(racing, used)
-        left = []
-        for point in racing:
-            low, middle = search.against(point, best, used)
-            if point == best or (low <= 0 and middle <= FAR):
-                left.append(point)
-        return left
+        best = self.search.best(racing, self.used)
+
+        def still(point: Point) -> bool:
+            low, middle = self.search.against(point, best, self.used)
+            return point == best or (low <= 0 and middle <= FAR)
+
+        return list(filter(still, racing))
 
     def _aim_at(self, repeats: Sequence[int], reference: Sequence[Point]) -> None:
         """Set the targets of repeats, by the reference trainings of each."""
         if self.target is not None:
             self.search.targets |= dict.fromkeys(repeats, self.target)
             return
-        trials = long_trainings(self.search, reference, repeats, "checking with fresh seeds", self._run)
+        trials = long_trainings(self.search, reference, repeats, "checking with fresh seeds")
         self.search.targets |= self._targets([trials[point] for point in reference])
 
     def _ranked(self, checked: Sequence[Point]) -> list[Point]:

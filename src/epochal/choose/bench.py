@@ -18,9 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from epochal.choose.setting import Setting
 from epochal.choose.store import Store
-from epochal.choose.trial import BROKEN, Interrupted, Job, Trial
+from epochal.choose.trial import BROKEN, Interrupted, Job, Setting, Trial
 from epochal.choose.until import Until
 from epochal.common.machine import cores
 from epochal.curves import Curves
@@ -145,27 +144,23 @@ class Bench:
 
     def prepared(self, setting: Setting) -> Prepared:
         """A setting, settled on the shared samples; refused in one sentence if it cannot work."""
-        found = self._prepared.get(setting.name)
+        if setting.name in self._prepared:
+            return self._prepared[setting.name]
+        stop = Until(self.monitor) if self.base.settings.stop is None else self.base.settings.stop
+        settings = replace(self.base.settings, stop=stop, evaluate_every="1 update", **setting.changes)
+        found = self._at_another_rate(setting, settings)
         if found is None:
-            given = self.base.settings
-            settings = replace(
-                given,
-                stop=Until(self.monitor) if given.stop is None else given.stop,
-                evaluate_every="1 update",
-                **setting.changes,
-            )
-            found = self._at_another_rate(setting, settings)
-            if found is None:
-                found = prepare(setting.model, None, settings, like=self.base)
-                found = replace(found, spec=replace(found.spec, halves=""))  # asked at every update
-                self._known.append((setting, found))
-            self._prepared[setting.name] = found
+            found = prepare(setting.model, None, settings, like=self.base)
+            found = replace(found, spec=replace(found.spec, halves=""))  # asked at every update
+            self._known.append((setting, found))
+        self._prepared[setting.name] = found
         return found
 
     def _at_another_rate(self, setting: Setting, settings: Settings) -> Prepared | None:
         """The same setting as one that was settled before, with another rate: nothing is checked again."""
+        wanted = {**setting.changes, "learning_rate": None}
         for other, found in self._known:
-            if other.model is setting.model and _but_rate(other) == _but_rate(setting):
+            if other.model is setting.model and {**other.changes, "learning_rate": None} == wanted:
                 spec = replace(found.spec, optimizer=chosen_optimizer(settings))
                 return replace(found, settings=settings, spec=spec)
         return None
@@ -196,7 +191,6 @@ class Bench:
             raise Interrupted
 
     def _task(self, group: list[Job]) -> Task:
-        """The task of jobs that go through one program in step."""
         setting = group[0].setting
         program = self._programs.setdefault(self._program(group[0]), len(self._programs))
         return Task(group, setting.name, program, large=self._on_host and not self.prepared(setting).small)
@@ -245,9 +239,8 @@ class Bench:
         for place, job in enumerate(group):
             own = rows.of(place) if place in rows.repeats else Curves.empty(lane.spec.columns)
             curves = replace(own, repeat=np.full(len(own), job.repeat))
-            last = int(curves.update[-1]) if len(curves) else 0
+            last, seconds = (int(own.update[-1]), float(own.seconds[-1])) if len(own) else (0, 0.0)
             reason = _REASONS[int(status[place])]
-            seconds = float(curves.seconds[-1]) if len(curves) else 0.0
             outputs: tuple[Any, ...] = ()
             if job.blocks and reason != BROKEN:
                 prepared, state = self.prepared(job.setting), lane.progress.repeats
@@ -261,7 +254,9 @@ class Bench:
     def lane(self, group: Sequence[Job], fixed_budget: int | None = None) -> Lane:
         """The lane of jobs with the same program, at its first update."""
         job, prepared = group[0], self.prepared(group[0].setting)
-        plan = self._long_enough(prepared, job.updates)
+        epochs = -(-job.updates // prepared.plan.batches_in(0))
+        while (plan := prepared.plan.with_(epochs=epochs)).updates < job.updates:
+            epochs += 1  # with carry an epoch may have one less
         lane = Lane(
             spec=replace(prepared.spec, repeats=len(group)),
             plan=plan,
@@ -278,16 +273,7 @@ class Bench:
             lane.progress = Progress(lane.progress.position, lane.progress.repeats._replace(rule=stacked))
         return lane
 
-    def _long_enough(self, prepared: Prepared, updates: int) -> Any:
-        """The plan of a setting with epochs for that many updates."""
-        plan = prepared.plan
-        epochs = -(-updates // plan.batches_in(0))
-        while plan.with_(epochs=epochs).updates < updates:  # with carry an epoch may have one less
-            epochs += 1
-        return plan.with_(epochs=epochs)
-
     def _source(self, group: Sequence[Job], updates: int) -> Source:
-        """The samples, seeds and rates of a group."""
         singles = []
         for job in group:
             prepared = self.prepared(job.setting)
@@ -305,10 +291,12 @@ class Bench:
         if len(singles) == 1:
             return singles[0]
         shared = self.base.shared or len({job.repeat for job in group}) == 1
-        parts = singles[0].parts if shared else jax.tree.map(_stack, *[one.parts for one in singles])
-        seeds = jax.tree.map(_join, *[one.seeds for one in singles])
+        parts = singles[0].parts
+        if not shared:
+            parts = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[one.parts for one in singles])
+        seeds = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *[one.seeds for one in singles])
         restore = tuple(one.restore[0] for one in singles)
-        return Source(parts, shared, seeds, _join(*[one.init_keys for one in singles]), restore)
+        return Source(parts, shared, seeds, jnp.concatenate([one.init_keys for one in singles]), restore)
 
     def _held(self, repeat: int) -> Source:
         """The samples and seeds of a repeat, on the device; those used last are kept."""
@@ -326,15 +314,3 @@ class Bench:
 
 
 _REASONS = {RUNNING: "", RULE: "rule", BROKEN_UPDATE: BROKEN, BROKEN_EVALUATION: BROKEN}
-
-
-def _but_rate(setting: Setting) -> dict[str, Any]:
-    return {name: value for name, value in setting.changes.items() if name != "learning_rate"}
-
-
-def _stack(*leaves: Any) -> Any:
-    return jnp.stack(leaves)
-
-
-def _join(*leaves: Any) -> Any:
-    return jnp.concatenate(leaves)

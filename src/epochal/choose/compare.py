@@ -11,28 +11,25 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from epochal.choose.bench import Bench
-from epochal.choose.comparison import Comparison, Tuned
-from epochal.choose.fairness import At, Length, amount_of, lengths, parse_at, said_at
+from epochal.choose.comparison import Comparison
+from epochal.choose.fairness import At, Length, amount_of, judge_trial, lengths, parse_at, said_at
 from epochal.choose.goal import split_target
 from epochal.choose.grid import AXES, TUNE, Axis, Entry, axes_of, entries, said
-from epochal.choose.judged import judge_trial
-from epochal.choose.memory import left_out
 from epochal.choose.progress import Step, Steps, Watch
-from epochal.choose.race import Outcome, race
+from epochal.choose.race import race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
 from epochal.choose.remote import notes_of, training_on
 from epochal.choose.rows import Measured, concluded
-from epochal.choose.setting import Setting
 from epochal.choose.store import Store
-from epochal.choose.timing import TimingCurve, measure
-from epochal.choose.trial import Job, Trial
+from epochal.choose.timing import left_out, measure
+from epochal.choose.trial import Job, Setting, Trial
 from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
@@ -40,7 +37,6 @@ from epochal.common.version import VERSION
 from epochal.data import joined, named_columns
 from epochal.errors import Refusal
 from epochal.models import check_model
-from epochal.plan import Plan
 from epochal.runs.choices import keep_choice
 from epochal.settings import COMPARED, Settings
 from epochal.stopping import budgets
@@ -135,24 +131,23 @@ def compare(
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
     columns, data = named_columns(y, sample_weight), joined(data, y, sample_weight, **reading)
-    task = _settle(axes, common, data, parse_at(at), "batch_size" in options, control)
+    task = _settle(axes, common, data, parse_at(at), "batch_size" in options, control, target)
     task.watch, task.begin, task.margin = steps.watch, begin, margin
-    kept = None if folder is None else Path(folder)
     steps.opening(task.bench.base.dataset)
     with closing(steps), training_on(ray, task.bench):
-        if kept is not None:
-            task.bench.store = Store(kept, task.request(target))
+        if folder is not None:
+            task.bench.store = Store(Path(folder), task.request())
         task.measure()
         if not yes:
             task.refuse_long()
         task.tune()
         task.run()
         task.notes += notes_of(task.bench)
-    found = concluded(task.measured(target), kept, time.perf_counter() - begin)
+    found = concluded(task, time.perf_counter() - begin)
     rows = tuple(replace(row, options={**columns, **row.options}) for row in found.rows)
     found = replace(found, rows=rows)
-    if kept is not None:
-        keep_choice(kept, found.to_dict())
+    if found.folder is not None:
+        keep_choice(found.folder, found.to_dict())
     return found
 
 
@@ -163,6 +158,7 @@ def _settle(
     at: At,
     chosen_sizes: bool,
     control: Control,
+    target: float | None,
 ) -> _Race:
     """Everything that needs no training, and all refusals."""
     axes = {**axes, "epochs": _epochs(axes["epochs"], at)}
@@ -189,7 +185,7 @@ def _settle(
     bench = Bench(first["model"], data, replace(base, optimizer=first["optimizer"]), control=control)
     grid, notes = entries(axes, bench.base.plan.turns, chosen_sizes)
     plans = {entry.name: bench.prepared(_named(entry, "plan")).plan for entry in grid}
-    return _Race(bench, grid, plans, at, repeats, dict(common), notes)
+    return _Race(bench, grid, plans, repeats, common, notes, target, equal=at)
 
 
 def _epochs(axis: Axis, at: At) -> Axis:
@@ -214,38 +210,24 @@ def _named(entry: Entry, purpose: str) -> Setting:
     return entry.setting.with_(f"{entry.name} | {purpose}")
 
 
-@dataclass
-class _Race:
+@dataclass(kw_only=True)
+class _Race(Measured):
     """A comparison while it goes on."""
 
-    bench: Bench
-    entries: list[Entry]
-    plans: dict[str, Plan]
-    at: At
-    repeats: int
-    common: dict[str, Any]
-    notes: list[str]
+    equal: At
     watch: Watch | None = None
     begin: float = 0.0
     margin: float | None = None
-    timing: dict[str, TimingCurve] = field(default_factory=dict)
-    lengths: dict[str, Length] = field(default_factory=dict)
-    words: str = ""
-    tuned: dict[str, Tuned] = field(default_factory=dict)
-    settings: dict[str, Setting] = field(default_factory=dict)
-    trials: dict[str, list[Trial]] = field(default_factory=dict)
-    outcome: Outcome | None = None
-    updates: int = 0
 
-    def request(self, target: float | None) -> dict[str, Any]:
+    def request(self) -> dict[str, Any]:
         """All that decides the figures, as JSON holds it."""
         return {
             "kind": "comparison",
             "algorithm": ALGORITHM,
             "epochal": VERSION,
             "data": self.bench.base.dataset.fingerprint,
-            "at": [self.at.unit, self.at.amount],
-            "target": target,
+            "at": [self.equal.unit, self.equal.amount],
+            "target": self.target,
             "margin": self.margin,
             "repeats": self.repeats,
             "common": {name: said(value) for name, value in sorted(self.common.items())},
@@ -259,7 +241,7 @@ class _Race:
 
     def measure(self) -> None:
         """Time an update of each model and optimizer at each batch size, and see how far settings train."""
-        phase, done = "measuring the time of an update", 0
+        phase = "measuring the time of an update"
         timed: dict[tuple[str, int], Setting] = {}
         for entry in self.entries:
             family, size = self._timed_as(entry)
@@ -271,6 +253,7 @@ class _Race:
         if not self.entries:
             raise Refusal(f"no setting fits into memory: {self.notes[-1]} Give smaller batch sizes.")
         self.plans = {entry.name: self.plans[entry.name] for entry in self.entries}
+        done = 0
         for family in dict.fromkeys(family for family, _ in timed):
             self._say(phase, done, len(timed))
             settings = [one for (own, _), one in timed.items() if own == family]
@@ -278,18 +261,16 @@ class _Race:
             done += len(settings)
         self._say(phase, done, len(timed))
         first, plan = next(iter(self.timing.values())), next(iter(self.plans.values()))
-        amount = amount_of(self.at, plan, lambda size: float(first.seconds(size)))
-        self.lengths = lengths(self.at, amount, self.plans, self.update_seconds)
-        self.words = said_at(self.at, amount, [self.plans[entry.name].epochs for entry in self.entries])
+        amount = amount_of(self.equal, plan, lambda size: float(first.seconds(size)))
+        for entry in self.entries:
+            family, size = self._timed_as(entry)
+            self.update_seconds[entry.name] = float(self.timing[family].seconds(size))
+        self.lengths = lengths(self.equal, amount, self.plans, self.update_seconds)
+        self.at = said_at(self.equal, amount, [plan.epochs for plan in self.plans.values()])
 
     def _timed_as(self, entry: Entry) -> tuple[str, int]:
         """Model and optimizer where they vary, and batch size: what an update takes follows from these."""
         return ", ".join(filter(None, entry.family)), self.plans[entry.name].segments[0][1]
-
-    def update_seconds(self, name: str) -> float:
-        """The measured time of an update of a setting."""
-        family, size = self._timed_as(next(one for one in self.entries if one.name == name))
-        return float(self.timing[family].seconds(size))
 
     def refuse_long(self) -> None:
         """Refuse what would take more than an hour."""
@@ -298,7 +279,7 @@ class _Race:
             each = self.lengths[entry.name].updates
             count = self.repeats + (MOST_TRAININGS if entry.tuned else 0)
             small = jax.default_backend() == "cpu" and self.bench.prepared(_named(entry, "plan")).small
-            seconds += count * each * self.update_seconds(entry.name) / (cores() if small else 1)
+            seconds += count * each * self.update_seconds[entry.name] / (cores() if small else 1)
             trainings, updates = trainings + count, updates + count * each
         if seconds > LONG:
             raise Refusal(
@@ -309,16 +290,14 @@ class _Race:
 
     def tune(self) -> None:
         """Find the learning rates that were not given."""
-        wanted = [entry for entry in self.entries if entry.tuned]
-        if wanted:
-            self.tuned = tune(
-                wanted,
-                {entry.name: self._timed_as(entry)[1] for entry in wanted},
-                self.lengths,
-                range(self.repeats, self.repeats + REPEATS),
-                self._values,
-                higher_is_better(self.bench.monitor),
-            )
+        self.tuned = tune(
+            [entry for entry in self.entries if entry.tuned],
+            {entry.name: self._timed_as(entry)[1] for entry in self.entries},
+            self.lengths,
+            range(self.repeats, self.repeats + REPEATS),
+            self._values,
+            higher_is_better(self.bench.monitor),
+        )
         for entry in self.entries:
             rate: dict[str, Any] = {"learning_rate": self.tuned[entry.name].rate} if entry.tuned else {}
             self.settings[entry.name] = entry.setting.with_(**rate)
@@ -354,37 +333,12 @@ class _Race:
             self.trials[job.setting.name].append(trial)
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
-        column = self.bench.monitor
         return {
-            name: [judge_trial(trial, column, self.lengths[name]).value for trial in self.trials[name]]
+            name: [judge_trial(trial, self.column, self.lengths[name]).value for trial in self.trials[name]]
             for name in live
         }
 
-    def measured(self, target: float | None) -> Measured:
-        """All that the conclusion rests on."""
-        assert self.outcome is not None
-        return Measured(
-            bench=self.bench,
-            entries=tuple(self.entries),
-            plans=self.plans,
-            settings=self.settings,
-            lengths=self.lengths,
-            trials=self.trials,
-            repeats=self.repeats,
-            tuned=self.tuned,
-            outcome=self.outcome,
-            timing=self.timing,
-            common={name: value for name, value in self.common.items() if name != "repeats"},
-            update_seconds={entry.name: self.update_seconds(entry.name) for entry in self.entries},
-            at=self.words,
-            target=target,
-            notes=tuple(self.notes),
-            trainings=self.bench.trainings,
-            updates=self.updates,
-        )
-
     def _values(self, wanted: Sequence[tuple[Job, Length]], words: str) -> list[float]:
-        """What each job is judged by, in their order."""
         lengths_of = {job.key: length for job, length in wanted}
         found = {
             job.key: judge_trial(trial, self.bench.monitor, lengths_of[job.key]).value
@@ -393,7 +347,6 @@ class _Race:
         return [found[job.key] for job, _ in wanted]
 
     def _trained(self, jobs: Sequence[Job], phase: str) -> Iterator[tuple[Job, Trial]]:
-        """Train jobs and tell how far it is."""
         by_name = {(job.setting.name, job.repeat): job for job in jobs}
         self._say(phase, 0, len(jobs))
         for done, trial in enumerate(self.bench.run(jobs), start=1):

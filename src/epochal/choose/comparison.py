@@ -218,16 +218,12 @@ class Comparison:
         """The table as an Arrow table."""
         import pyarrow as pa
 
-        rows = self.table
-        names = dict.fromkeys(name for row in rows for name in row)
-        columns = {name: [row.get(name) for row in rows] for name in names}
-        mixed = {
-            name: values
-            if len({type(value) for value in values if value is not None}) < 2
-            else [None if value is None else str(value) for value in values]
-            for name, values in columns.items()
-        }
-        return pa.table(mixed)
+        rows, columns = self.table, dict[str, list[Any]]()
+        for name in dict.fromkeys(name for row in rows for name in row):
+            values = [row.get(name) for row in rows]
+            mixed = len({type(value) for value in values if value is not None}) > 1
+            columns[name] = [str(one) if mixed and one is not None else one for one in values]
+        return pa.table(columns)
 
     def to_pandas(self) -> Any:
         """The table as a pandas data frame; pandas has to be installed."""
@@ -251,12 +247,10 @@ class Comparison:
 
     def report(self, path: str | Path = "compare.html") -> Path:
         """Write one page that a colleague can open offline."""
-        # Late: reports lie above this layer.
         return Path(view("write_comparison")(self, path))
 
 
 def _flat(row: Row, tied: bool) -> dict[str, Any]:
-    """A row with flat keys."""
     ends = row.quality.ci95 or (None, None)
     flat = {
         "setting": row.name,
@@ -289,6 +283,5 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
 
 
 def _nested(row: Row) -> dict[str, Any]:
-    """A row with all it holds."""
     found = {one.name: getattr(row, one.name) for one in fields(row) if one.name != "model"}
     return found | {"options": {name: said(value) for name, value in row.options.items()}}

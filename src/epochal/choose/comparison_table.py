@@ -21,7 +21,6 @@ def cells_of(found: Comparison) -> list[tuple[str, ...]]:
     body = []
     for row in found.rows:
         quality = row.quality
-        spent = "" if row.effort is None else _effort(row.effort)
         body.append(
             (
                 mark_of(found, row),
@@ -34,7 +33,7 @@ def cells_of(found: Comparison) -> list[tuple[str, ...]]:
                 f"{row.best_epoch.mean:.3g}" if quality.repeats else "",
                 f"{row.updates:,}",
                 duration(row.seconds),
-                spent,
+                "" if row.effort is None else _effort(row.effort),
             )
         )
     return [head, *body]
@@ -73,27 +72,25 @@ def behind(found: Comparison, row: Row) -> str:
     sign = 1 if found.higher_is_better else -1
     written, ends = paired.differences.written, paired.interval
     middle = -sign * paired.mean
-    said = f"{'+' if middle > 0 else ''}{written(middle)}"
+    shown = f"{'+' if middle > 0 else ''}{written(middle)}"
     if ends is None:
-        return said
+        return shown
     low, high = sorted(-sign * end for end in ends)
-    return f"{said} ({ranged(written(low), written(high))})"
+    return f"{shown} ({ranged(written(low), written(high))})"
 
 
 def lines_of(found: Comparison) -> list[str]:
     """A table of the settings in plain text."""
     table = cells_of(found)
-    lines = aligned(table, right=range(2, len(table[0])))
-    if len(found.rows) > 1:
-        lines += [f"{marks_of(found)}."] if marks_of(found) else []
-    return lines
+    marks = marks_of(found) if len(found.rows) > 1 else ""
+    return [*aligned(table, right=range(2, len(table[0]))), *([f"{marks}."] if marks else [])]
 
 
 def _effort(effort: Effort) -> str:
     if not effort.reached:
         return "not reached"
     share = "" if effort.reached == effort.repeats else f" ({effort.reached} of {effort.repeats} reached it)"
-    return f"{effort.expected:,.3g}{share}" if effort.expected < 100 else f"{effort.expected:,.0f}{share}"
+    return f"{effort.expected:,{'.3g' if effort.expected < 100 else '.0f'}}{share}"
 
 
 def text(found: Comparison) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from epochal.choose.bench import Bench
 from epochal.choose.finals import Final, Rules, chosen, final_of, steady
-from epochal.choose.goal import baseline, best_epoch, negligible
+from epochal.choose.goal import baselines, best_epoch, negligible
 from epochal.choose.search import Point, Search
 from epochal.choose.trial import Job, Trial
 from epochal.curves import Summary
@@ -35,9 +35,6 @@ LATE = 0.9
 
 USUAL_EPOCHS = Settings().epochs
 """Epochs of a training where nobody says how many."""
-
-Send = Callable[[str, Sequence[Job]], Iterable[Trial]]
-"""Sends the jobs of a phase out and yields their trials."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,30 +133,21 @@ def confirm(
     repeats: Sequence[int],
     lengths_for: Callable[[Point], Lengths | None],
     epochs: int,
-    run: Send,
-    *,
     usual: Point,
 ) -> Confirmed:
     """Train the winner and the defaults on seeds that chose nothing, and decide.
 
-    Args:
-        search: what was measured.
-        ranked: the candidates, the best first; the next is tried where one broke or ended worse than the
-            baseline on any of the repeats.
-        repeats: seeds that chose nothing. Half of them are for the promise, with the defaults beside it; the
-            others look for a failure that is rare.
-        lengths_for: says how long to train a point, by seeds that chose it; None if one broke.
-        epochs: the most that are thought of.
-        run: sends jobs out.
-        usual: the defaults.
+    Of `ranked` the next is tried where one broke or ended worse than the baseline on any of the repeats. Half
+    of these are for the promise, with the defaults beside it; the others look for a failure that is rare.
+    `lengths_for` says how long to train a point, by seeds that chose it; None if one broke.
     """
     rules = rules_of(search.bench)
     compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
     wanted = rules.samples or search.bench.base.dataset.timeline is not None
 
     def tested(point: Point, many: int, these: Sequence[int]) -> Final:
-        trials = _trained(search, point, many, these, run, blocks="last" if wanted else "")
-        return final_of(point, many, trials, _baselines(search.bench, these), rules)
+        trials = _trained(search, point, many, these, blocks="last" if wanted else "")
+        return final_of(point, many, trials, baselines(search.bench, these), rules)
 
     finals: list[Final] = []
     found: dict[Point, Lengths] = {}
@@ -183,13 +171,14 @@ def confirm(
     planned = search.bench.base.spec.schedule.kind != "constant"
 
     def of_usual(these: Sequence[int]) -> Final:
-        trials = _trained(search, usual, most, these, run, blocks="best" if wanted else "")
-        return final_of(usual, most, trials, _baselines(search.bench, these), rules, kept=True, whole=planned)
+        trials = _trained(search, usual, most, these, blocks="best" if wanted else "")
+        constant = baselines(search.bench, these)
+        return final_of(usual, most, trials, constant, rules, kept=True, whole=planned)
 
     defaults = of_usual(compared)
     if winner is not None and winner.failures and winner.further[0] and not defaults.failures:
         defaults = defaults.with_further(of_usual(repeats[len(compared) :]))
-    best = chosen(winner, defaults, for_quality=search.goal.kind == "quality")
+    best = chosen(winner, defaults, for_quality=search.goal == "quality")
     final = best or winner or defaults
     lengths = found.get(final.point) if final is not defaults else None
     return Confirmed(
@@ -209,75 +198,62 @@ def _bolder(point: Point, other: Point) -> bool:
     return point.batch_size == other.batch_size and (point.step or 0) > (other.step or 0)
 
 
-def lengths_of(
-    search: Search, point: Point, repeats: Sequence[int], epochs: int, run: Send
-) -> Lengths | None:
+def lengths_of(search: Search, point: Point, repeats: Sequence[int], epochs: int) -> Lengths | None:
     """How long to train a point: the median of the best epochs; None if a training broke."""
-    bench = search.bench
-    size = point.batch_size
-    most, wait = search.most_updates(size), search.patience(size)
-    every = _batches(search, size)
+    bench, size = search.bench, point.batch_size
+    setting, most, wait = search.setting_of(point), search.most_updates(size), search.patience(size)
     jobs = [
-        Job(search.setting_of(point), repeat, most, every, None, 2 * wait, negligible(bench, repeat))
-        for repeat in repeats
+        (point, Job(setting, one, most, search.batches(size), None, 2 * wait, negligible(bench, one)))
+        for one in repeats
     ]
-    unordered = {trial.repeat: trial for trial in run("counting epochs", jobs)}
-    trials = {repeat: unordered[repeat] for repeat in sorted(unordered)}
+    trials = search.trained("counting epochs", jobs)[point]
     if any(trial.broken for trial in trials.values()):
         return None
-    best = tuple(
-        best_epoch(trial, bench.monitor, negligible(bench, trial.repeat)) for trial in trials.values()
-    )
+    best = _best_epochs(bench, trials)
     improving = tuple(
         not trial.reason and found >= LATE * float(trial.curves.epoch[-1])
         for trial, found in zip(trials.values(), best, strict=True)
     )
-    return _summed_up(trials, best, improving, epochs)
-
-
-def _summed_up(
-    trials: Mapping[int, Trial], best: tuple[float, ...], improving: tuple[bool, ...], epochs: int
-) -> Lengths:
     low, middle, high = np.percentile(best, [10, 50, 90], method="inverted_cdf").tolist()
     if any(one and found >= high for one, found in zip(improving, best, strict=True)):
         high = math.inf
-    if sum(improving) * 2 >= len(improving):
+    if 2 * sum(improving) >= len(improving):
         return Lengths(epochs, low, math.inf, best, improving, trials)
     return Lengths(max(1, round(middle)), low, high, best, improving, trials)
 
 
-def _usual_lengths(search: Search, defaults: Final) -> Lengths:
-    """The epochs of the defaults: those whose weights they would keep."""
-    bench = search.bench
-    trials = {repeat: trial for repeat, trial in defaults.trials.items() if not trial.broken}
-    best = tuple(
-        best_epoch(trial, bench.monitor, negligible(bench, trial.repeat)) for trial in trials.values()
+def _best_epochs(bench: Bench, trials: Mapping[int, Trial]) -> tuple[float, ...]:
+    return tuple(
+        best_epoch(trial, bench.monitor, negligible(bench, repeat)) for repeat, trial in trials.items()
     )
+
+
+def lengths_from(
+    epochs: int, best: tuple[float, ...], improving: tuple[bool, ...], trials: Mapping[int, Trial]
+) -> Lengths:
+    """How long to train, where the number of epochs is known: it belongs to the interval."""
+    low, high = np.percentile(best, [10, 90], method="inverted_cdf").tolist() if best else (1.0, math.inf)
+    lengths = Lengths(epochs, min(low, epochs), max(high, epochs), best, improving, trials)
+    return replace(lengths, high=math.inf) if lengths.still_improving else lengths
+
+
+def _usual_lengths(search: Search, defaults: Final) -> Lengths:
+    trials = {repeat: trial for repeat, trial in defaults.trials.items() if not trial.broken}
+    best = _best_epochs(search.bench, trials)
     late = tuple(
         found >= LATE * float(trial.curves.epoch[-1])
         for found, trial in zip(best, trials.values(), strict=True)
     )
-    low, high = np.percentile(best, [10, 90], method="inverted_cdf").tolist() if best else (1.0, math.inf)
-    high = math.inf if sum(late) * 2 >= len(late) else max(high, defaults.epochs)
-    return Lengths(defaults.epochs, min(low, defaults.epochs), high, best, late, trials)
+    return lengths_from(defaults.epochs, best, late, trials)
 
 
 def _trained(
-    search: Search, point: Point, epochs: int, repeats: Sequence[int], run: Send, *, blocks: str
+    search: Search, point: Point, epochs: int, repeats: Sequence[int], *, blocks: str
 ) -> dict[int, Trial]:
     """Trainings of exactly so many epochs, evaluated after each of them."""
-    batches = _batches(search, point.batch_size)
-    setting = search.setting_of(point)
-    jobs = [Job(setting, repeat, epochs * batches, batches, blocks=blocks) for repeat in repeats]
-    return {trial.repeat: trial for trial in run("checking with fresh seeds", jobs)}
-
-
-def _batches(search: Search, batch_size: int) -> int:
-    return -(-search.bench.base.plan.turns // batch_size)
-
-
-def _baselines(bench: Bench, repeats: Sequence[int]) -> dict[int, float]:
-    return {repeat: baseline(bench, repeat) for repeat in repeats}
+    batches, setting = search.batches(point.batch_size), search.setting_of(point)
+    jobs = [(point, Job(setting, one, epochs * batches, batches, blocks=blocks)) for one in repeats]
+    return search.trained("checking with fresh seeds", jobs).get(point, {})
 
 
 def rules_of(bench: Bench) -> Rules:

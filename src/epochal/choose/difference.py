@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from epochal.choose.pairs import ALPHA, FEWEST, MOST_REPEATS, interval_of, repeats_needed
-from epochal.curves.statistics import Summary
+from epochal.curves.statistics import Summary, counted
 
 MEANINGFUL = 0.75
 """A better setting should win this share of the repeats (Bouthillier et al. 2021, section 4.1)."""
@@ -143,21 +143,18 @@ class PairedDifference:
 
     def __str__(self) -> str:
         if self.equivalent:
-            return self._equivalent()
+            return (
+                f"{self.a} and {self.b} are practically the same: they differ by less than {self.margin:.3g} "
+                f"({confidence(self.alpha)} interval {self._ends()}; {counted(self.pairs, 'repeat')})"
+            )
         return self._undetected() if self.better is None else self._detected(self.better)
-
-    def _equivalent(self) -> str:
-        return (
-            f"{self.a} and {self.b} are practically the same: they differ by less than {self.margin:.3g} "
-            f"({confidence(self.alpha)} interval {self._ends()}; {_count(self.pairs, 'repeat')})"
-        )
 
     def _ends(self, sign: float = 1.0) -> str:
         low, high = sorted(sign * end for end in self.interval or (math.nan, math.nan))
         return f"{self.differences.written(low)} to {self.differences.written(high)}"
 
     def _undetected(self) -> str:
-        asides = [_count(self.pairs, "repeat")]
+        asides = [counted(self.pairs, "repeat")]
         if self.pairs < FEWEST:
             asides.append(f"at least {FEWEST} are needed")
         elif self.sd is not None and self.mean != 0 and not any(self.unfinished):
@@ -171,26 +168,19 @@ class PairedDifference:
         return f"no detectable difference between {self.a} and {self.b} ({'; '.join(asides)})"
 
     def _detected(self, better: str) -> str:
-        first = better == self.a
-        worse = self.b if first else self.a
-        missing = self.unfinished if first else self.unfinished[::-1]
+        first, repeats = better == self.a, counted(self.pairs, "repeat")
+        worse, missing = (self.b, self.unfinished) if first else (self.a, self.unfinished[::-1])
+        ahead = f"{better} is better than {worse}"
         if missing == (0, self.pairs):
-            return (
-                f"{better} is better than {worse}, which gave no finite value "
-                f"in any of {_count(self.pairs, 'repeat')}"
-            )
-        wins = f"in {self.wins[0 if first else 1]} of {_count(self.pairs, 'repeat')}"
+            return f"{ahead}, which gave no finite value in any of {repeats}"
+        wins = f"in {self.wins[0 if first else 1]} of {repeats}"
         if any(missing):
-            lost = ", ".join(
-                f"{name} gave no finite value in {count}"
-                for name, count in zip((better, worse), missing, strict=True)
-                if count
-            )
-            return f"{better} is better than {worse} {wins} ({lost})"
-        return (
-            f"{better} is better than {worse} by {self.differences.written(abs(self.mean))} "
-            f"({confidence(self.alpha)} interval {self._ends(1.0 if first else -1.0)}), {wins}"
-        )
+            named = zip((better, worse), missing, strict=True)
+            lost = [f"{name} gave no finite value in {count}" for name, count in named if count]
+            return f"{ahead} {wins} ({', '.join(lost)})"
+        by = self.differences.written(abs(self.mean))
+        interval = f"{confidence(self.alpha)} interval {self._ends(1.0 if first else -1.0)}"
+        return f"{ahead} by {by} ({interval}), {wins}"
 
 
 def confidence(alpha: float) -> str:
@@ -200,7 +190,3 @@ def confidence(alpha: float) -> str:
     '98 %'
     """
     return f"{100 * (1 - alpha):.4g} %"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -11,6 +11,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.choose.goal import reached_in
+from epochal.choose.reached import Reached
+from epochal.choose.trial import Trial
+from epochal.common.metric_names import higher_is_better
+from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
@@ -77,10 +85,7 @@ def parse_at(at: str) -> At:
 def amount_of(at: At, plan: Plan, seconds: Callable[[int], float]) -> float:
     """How much of the unit each setting gets; where none was given, what batch size 32 takes for the epochs.
 
-    Args:
-        at: what was asked for.
-        plan: any plan on the training samples, with the epochs that were asked for.
-        seconds: of an update, by batch size.
+    `plan` is any on the training samples, with the requested epochs; `seconds` is the time of an update.
 
     >>> amount_of(At("updates", None), Plan(200, "full", 10), lambda size: 1e-5)
     70.0
@@ -98,36 +103,29 @@ def amount_of(at: At, plan: Plan, seconds: Callable[[int], float]) -> float:
 
 
 def lengths(
-    at: At, amount: float, plans: Mapping[str, Plan], seconds: Callable[[str], float]
+    at: At, amount: float, plans: Mapping[str, Plan], seconds: Mapping[str, float]
 ) -> dict[str, Length]:
     """How far each setting trains and where it is judged.
 
-    Args:
-        at: in what settings are equal.
-        amount: how much of it; at equal epochs that of each plan counts.
-        plans: of each setting.
-        seconds: of an update of a setting.
+    At equal epochs those of each plan count; `seconds` is the time of an update of each setting.
 
     >>> plans = {"8": Plan(64, 8, 10), "full": Plan(64, "full", 10)}
-    >>> found = lengths(At("epochs", None), 10, plans, lambda name: 1e-5)
+    >>> found = lengths(At("epochs", None), 10, plans, {})
     >>> found["8"].updates, found["8"].every, found["full"].updates, found["full"].every
     (80, 2, 10, 1)
     """
     if at.unit == "epochs":
         stride = math.ceil(max(plan.epochs for plan in plans.values()) / MOST_EVALUATIONS)
         return {name: _whole_epochs(plan, stride) for name, plan in plans.items()}
-    updates = {}
-    for name, plan in plans.items():
-        if at.unit == "updates":
-            updates[name] = int(amount)
-        elif at.unit == "samples":
-            updates[name] = _updates_for(plan, amount)
-        else:
-            updates[name] = max(1, round(amount / seconds(name)))
-        if updates[name] >= 2**31:
-            raise Refusal(
-                f"`at` must need fewer than 2^31 updates of each setting; {name} needs {updates[name]:,}."
-            )
+    if at.unit == "updates":
+        updates = dict.fromkeys(plans, int(amount))
+    elif at.unit == "samples":
+        updates = {name: _updates_for(plan, amount) for name, plan in plans.items()}
+    else:
+        updates = {name: max(1, round(amount / seconds[name])) for name in plans}
+    for name, many in updates.items():
+        if many >= 2**31:
+            raise Refusal(f"`at` must need fewer than 2^31 updates of each setting; {name} needs {many:,}.")
     count = min(CHECKPOINTS, *updates.values())
     return {name: _spread(total, count) for name, total in updates.items()}
 
@@ -141,7 +139,6 @@ def _whole_epochs(plan: Plan, stride: int) -> Length:
 
 
 def _spread(total: int, count: int) -> Length:
-    """Judged `count` times, evenly."""
     ends = tuple(round(total * number / count) for number in range(1, count + 1))
     return Length(total, _every(max(1, total // count), count), ends)
 
@@ -194,3 +191,73 @@ def said_at(at: At, amount: float, epochs: Sequence[int]) -> str:
 def _counted(amount: float, units: str) -> str:
     """An amount with its unit, such as "1 epoch"."""
     return f"{amount:,.12g} {units.removesuffix('s') if amount == 1 else units}"
+
+
+SHORTEST = 6
+"""Checkpoints in the second half of a curve that its unsteadiness needs."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One training at its best checkpoint; all NaN if it broke.
+
+    value    of the judged column.
+    epoch    of that checkpoint.
+    figures  the other columns there.
+    """
+
+    value: float
+    epoch: float
+    figures: dict[str, float]
+
+
+def judge_trial(trial: Trial, column: str, length: Length) -> Judged:
+    """The best of the start and the checkpoints, each read at the evaluation nearest to it.
+
+    All settings have as many checkpoints, so one that is evaluated more often has no advantage.
+    """
+    others = [name for name in trial.curves.names if name != column and not name.startswith("train.running")]
+    rows = at_checkpoints(trial.curves, length)
+    values = trial.curves.columns[column][rows]
+    known = np.isfinite(values)
+    if trial.broken or not known.any():
+        return Judged(math.nan, math.nan, dict.fromkeys(others, math.nan))
+    sign = -1.0 if higher_is_better(column) else 1.0
+    row = rows[int(np.argmin(np.where(known, sign * values, np.inf)))]
+    figures = {name: float(trial.curves.columns[name][row]) for name in others}
+    return Judged(float(trial.curves.columns[column][row]), float(trial.curves.epoch[row]), figures)
+
+
+def at_checkpoints(curves: Curves, length: Length) -> NDArray[np.int64]:
+    """The rows at the start and nearest to each checkpoint, up to where the training ended."""
+    updates = curves.update
+    if not len(updates):
+        return np.empty(0, np.int64)
+    wanted = np.array([0, *length.checkpoints])
+    wanted = wanted[wanted <= updates[-1]]
+    after = np.minimum(np.searchsorted(updates, wanted), len(updates) - 1)
+    before = np.maximum(after - 1, 0)
+    nearer = np.where(wanted - updates[before] < updates[after] - wanted, before, after)
+    return np.unique(nearer)
+
+
+def reached_by(trial: Trial, column: str, target: float) -> Reached:
+    """When a training reached its target, by all of its evaluations."""
+    if not len(trial.curves) or not math.isfinite(target):
+        return Reached(float(trial.updates), False)
+    return reached_in(trial, column, target, spent=max(trial.updates, 1))
+
+
+def unsteadiness(trials: Sequence[Trial], column: str, length: Length) -> float:
+    """How unsteady the second half of a curve is: sd of its scatter around a local straight line.
+
+    Second differences of white noise with variance s² have a variance of 6 s², and a straight line has none
+    (Gasser, Sroka & Jennen-Steinmetz 1986). The median over trainings; NaN with fewer than 6 checkpoints.
+    """
+    found = []
+    for trial in trials:
+        values = trial.curves.columns[column][at_checkpoints(trial.curves, length)]
+        late = values[len(values) // 2 :]
+        if not trial.broken and len(late) >= SHORTEST and np.isfinite(late).all():
+            found.append(float(np.sqrt(np.mean(np.diff(late, 2) ** 2) / 6)))
+    return float(np.median(found)) if found else math.nan

@@ -18,7 +18,6 @@ from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import new_samples
-from epochal.curves.statistics import t_factor
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +63,7 @@ class Rules:
             bounds: what no value can lie beyond.
         """
         if not self.samples or not all(map(len, added)):
-            return widened(values, self.overlap, bounds)
+            return summarize(values, bounds, overlap=self.overlap)
         return new_samples(values, np.array(added), samples=self.samples, blocks=self.blocks, bounds=bounds)
 
 
@@ -103,8 +102,7 @@ class Final:
     @property
     def failures(self) -> int:
         """Seeds that broke or ended worse than the baseline."""
-        worse = int((self.gains < 0).sum()) + self.further[2]
-        return self.broken + worse
+        return self.broken + int((self.gains < 0).sum()) + self.further[2]
 
     @property
     def looked_at(self) -> int:
@@ -113,18 +111,12 @@ class Final:
 
     def with_further(self, other: Final) -> Final:
         """The same, with the failures of further seeds."""
-        worse = int((other.gains < 0).sum())
-        return replace(self, further=(len(other.values), other.broken, worse))
+        return replace(self, further=(len(other.values), other.broken, int((other.gains < 0).sum())))
 
     @property
     def gains(self) -> Floats:
         """By how much each repeat is better than the baseline."""
         return self.rules.sign * (self.baseline - self.values)
-
-    @property
-    def mean(self) -> float:
-        """Of the values, the lower the better; infinite if a training broke."""
-        return math.inf if self.broken else float(self.rules.sign * self.values.mean())
 
     @property
     def beats_baseline(self) -> bool:
@@ -195,23 +187,6 @@ class Final:
         return dict(zip(self.trials, self.values.tolist(), strict=True))
 
 
-def widened(
-    values: Sequence[float] | Floats,
-    overlap: float,
-    bounds: tuple[float, float] = (-math.inf, math.inf),
-) -> Summary:
-    """A mean over random splits with the 95 % interval for other rows: its variance counts 1/n + overlap.
-
-    >>> widened([0.2, 0.3, 0.1, 0.2], overlap=0.25).ci95 == summarize([0.2, 0.3, 0.1, 0.2]).ci95
-    False
-    """
-    plain = summarize(values, bounds)
-    if plain.sd is None:
-        return plain
-    half = t_factor(plain.repeats, overlap=overlap) * plain.sd
-    return replace(plain, ci95=(max(plain.mean - half, bounds[0]), min(plain.mean + half, bounds[1])))
-
-
 def epochs_of_others(values: Floats) -> NDArray[np.int64]:
     """For each repeat, the row at which the others are best on average; what is lower is better.
 
@@ -224,10 +199,7 @@ def epochs_of_others(values: Floats) -> NDArray[np.int64]:
     >>> epochs_of_others(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]]))
     array([2, 1, 1])
     """
-    repeats = len(values)
-    if repeats == 1:
-        return np.argmin(values, axis=1)
-    rest = values.sum(axis=0) - values
+    rest = values if len(values) == 1 else values.sum(axis=0) - values
     # Ties go to the first row; sums that differ in the last digit only are no ties that anybody would miss.
     return np.argmin(rest, axis=1)
 
@@ -268,34 +240,23 @@ def final_of(
         best = int(np.argmin(rules.sign * columns.mean(axis=0)))
         found = max(1, round(float(next(iter(sound.values())).curves.epoch[best])))
         epochs = found if found <= FEWER * trained and not whole else trained
-    names = [name for name in _names(sound) if name != rules.column]
+    names = [name for trial in sound.values() for name in trial.curves.names if not name.startswith("train.")]
 
     def column(name: str) -> Floats:
-        return np.array(
-            [
-                float(sound[repeat].curves.columns[name][rows[repeat]]) if repeat in sound else math.nan
-                for repeat in ordered
-            ]
-        )
+        read = {repeat: trial.curves.columns[name][rows[repeat]] for repeat, trial in sound.items()}
+        return np.array([read.get(repeat, math.nan) for repeat in ordered], np.float64)
 
     return Final(
         point=point,
         epochs=epochs,
         trained=trained,
         trials=ordered,
-        values=column(rules.column) if sound else np.full(len(ordered), math.nan),
-        figures={name: column(name) for name in names},
+        values=column(rules.column),
+        figures={name: column(name) for name in dict.fromkeys(names) if name != rules.column},
         baseline=np.array([baseline[repeat] for repeat in ordered]),
         rules=rules,
         kept=kept,
     )
-
-
-def _names(trials: Mapping[int, Trial]) -> list[str]:
-    """The columns that are told beside the judged one."""
-    for trial in trials.values():
-        return [name for name in trial.curves.names if not name.startswith("train.")]
-    return []
 
 
 def steady(finals: Sequence[Final]) -> Final | None:

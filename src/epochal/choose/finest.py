@@ -2,23 +2,29 @@
 
 A tuned rate matters more than the batch size (Masters & Luschi 2018, arXiv 1804.07612; Shallue et al. 2019,
 JMLR 20): so rates are tuned at the batch size of the pilot, a few other sizes are tried at rates scaled from
-it, and the best few race on fresh seeds.
+it, and the best few race on fresh seeds. The best epoch of a noisy curve is partly luck: so a setting is
+judged after one number of epochs for all its repeats, the one at which they are best on average.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from epochal.choose.bench import Bench
-from epochal.choose.goal import baseline, negligible
-from epochal.choose.levels import Levels
+from epochal.choose.confirm import LATE, Lengths, lengths_from
+from epochal.choose.finals import epochs_of_others
+from epochal.choose.goal import baselines, negligible
 from epochal.choose.pilot import Pilot
 from epochal.choose.search import SCREEN, Point, Search, rate_shift
 from epochal.choose.trial import Job, Trial
 from epochal.common.metric_names import higher_is_better
+from epochal.curves import summarize
+from epochal.curves.statistics import t_quantile
 
 FINALISTS = 4
 """Settings that race on fresh seeds."""
@@ -35,7 +41,129 @@ LARGE = 3.0
 FURTHER = 5
 """Fewest additional epochs."""
 
-Send = Callable[[str, Sequence[Job]], Iterable[Trial]]
+MARGIN = 0.01
+"""The margin of equivalence (Schuirmann 1987), arbitrary: a setting is as good as the best one if it is worse
+by no more than this share of what the best one gains on the baseline."""
+
+ONE_SIDED = 0.95
+"""Confidence that it is worse by no more than the margin."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass
+class Levels:
+    """Trainings of points, and their values after a number of epochs.
+
+    column    the judged one.
+    sign      the factor that makes lower values better.
+    baseline  the baseline by repeat; NaN if unknown.
+    change    a change of the judged column that is too small to count.
+    found     the trainings, by point and repeat.
+    """
+
+    column: str
+    sign: float
+    baseline: Mapping[int, float]
+    change: float
+    found: dict[Point, dict[int, Trial]] = field(default_factory=dict)
+
+    def learn(self, point: Point, trials: Mapping[int, Trial]) -> None:
+        """Add trainings of a point."""
+        held = self.found.setdefault(point, {})
+        held |= trials
+        self.found[point] = dict(sorted(held.items()))
+
+    def missing(self, point: Point, repeats: Iterable[int]) -> list[int]:
+        """Repeats in which a point was not trained yet."""
+        return [repeat for repeat in repeats if repeat not in self.found.get(point, {})]
+
+    def seen(self, point: Point, repeats: Sequence[int]) -> list[int]:
+        """The repeats in which a point was trained; without any, all its repeats."""
+        found = self.found[point]
+        return [repeat for repeat in repeats if repeat in found] or list(found)
+
+    def broken(self, point: Point, repeats: Iterable[int]) -> bool:
+        """Whether a training did not stay finite."""
+        found = self.found[point]
+        return any(found[repeat].broken or not len(found[repeat].curves) for repeat in repeats)
+
+    def matrix(self, point: Point, repeats: Sequence[int]) -> Floats:
+        """The values after 1, 2, ... epochs, the lower the better; shape (repeats, epochs).
+
+        As far as half of the trainings went; one that ended before keeps its last value.
+        """
+        curves = [self.found[point][repeat].curves for repeat in repeats]
+        last = [int(one.epoch[-1] + 1e-9) for one in curves]
+        epochs = np.arange(1, max(1, math.ceil(float(np.median(last)))) + 1)
+        rows = [np.searchsorted(one.epoch, epochs + 1e-9, side="right") - 1 for one in curves]
+        return self.sign * np.array(
+            [one.columns[self.column][row] for one, row in zip(curves, rows, strict=True)]
+        )
+
+    def epochs(self, point: Point, repeats: Sequence[int]) -> int:
+        """The first number of epochs at which the mean is at its best, but for a negligible change."""
+        mean = self.matrix(point, repeats).mean(axis=0)
+        return int(np.argmax(mean <= mean.min() + self.change)) + 1
+
+    def by_others(self, point: Point, repeats: Sequence[int]) -> Floats:
+        """The value of each repeat after the epochs that the others choose; infinite if one broke."""
+        if self.broken(point, repeats):
+            return np.full(len(repeats), math.inf)
+        values = self.matrix(point, repeats)
+        found: Floats = values[np.arange(len(values)), epochs_of_others(values)]
+        return found
+
+    def failures(self, point: Point, repeats: Sequence[int]) -> int:
+        """Repeats that end worse than the baseline."""
+        constant = self.sign * np.array([self.baseline[repeat] for repeat in repeats])
+        return int((self.by_others(point, repeats) > constant).sum())
+
+    def ranked(self, points: Iterable[Point], repeats: Sequence[int]) -> list[Point]:
+        """The points without a training that broke, by their means, the best first.
+
+        One that ended worse than the baseline in any repeat is out where another one never did.
+        """
+        whole = [
+            point for point in points if not self.missing(point, repeats) and not self.broken(point, repeats)
+        ]
+        failures = {point: self.failures(point, repeats) for point in whole}
+        if 0 in failures.values():
+            whole = [point for point in whole if not failures[point]]
+        return sorted(whole, key=lambda point: float(self.by_others(point, repeats).mean()))
+
+    def worse(self, point: Point, best: Point, repeats: Sequence[int]) -> bool:
+        """Whether a point is significantly worse than the best one, by pairs of repeats."""
+        apart = summarize(self.by_others(point, repeats) - self.by_others(best, repeats))
+        return apart.ci95 is not None and apart.ci95[0] > 0
+
+    def equivalent(self, points: Sequence[Point], repeats: Sequence[int]) -> list[Point]:
+        """The points that are as good as the first, within the margin."""
+        best = self.by_others(points[0], repeats)
+        constant = self.sign * np.array([self.baseline[repeat] for repeat in repeats])
+        margin = MARGIN * max(float(np.mean(constant - best)), 0.0)
+        if not math.isfinite(margin) or len(repeats) < 2:
+            return [points[0]]
+        half = t_quantile(ONE_SIDED, len(repeats) - 1) / math.sqrt(len(repeats))
+
+        def close(point: Point) -> bool:
+            apart = self.by_others(point, repeats) - best
+            return float(apart.mean() + half * apart.std(ddof=1)) <= margin
+
+        return [points[0], *filter(close, points[1:])]
+
+    def lengths(self, point: Point, repeats: Sequence[int], most: int) -> Lengths:
+        """Training lengths: the epochs at which the mean is best."""
+        trials = {repeat: self.found[point][repeat] for repeat in repeats}
+        values = self.matrix(point, repeats)
+        each = values <= values.min(axis=1, keepdims=True) + self.change
+        best = tuple(float(one) + 1 for one in each.argmax(axis=1))
+        improving = tuple(
+            most <= float(trial.curves.epoch[-1]) + 1e-9 and one >= LATE * most
+            for one, trial in zip(best, trials.values(), strict=True)
+        )
+        late = 2 * sum(improving) >= len(improving)
+        return lengths_from(most if late else self.epochs(point, repeats), best, improving, trials)
 
 
 def sizes_beside(sizes: Sequence[int], start: int) -> list[int]:
@@ -55,19 +183,11 @@ def finest(
     first: Sequence[int],
     fresh: Sequence[int],
     seconds: Callable[[int], float],
-    run: Send,
 ) -> tuple[list[Point], list[int]]:
     """Candidates in the order in which they are to be advised, and the seeds that ordered them.
 
-    Args:
-        search: makes settings of points.
-        levels: holds the long trainings of the pilot, and takes the others.
-        reference: the tuned points of the pilot, the calmest first.
-        sizes: the batch sizes to try.
-        first: seeds of the search.
-        fresh: seeds that the search has not seen.
-        seconds: the time of an update at a batch size.
-        run: sends jobs out.
+    `reference` are the tuned points of the pilot, the calmest first; `first` the seeds of the search, and
+    `fresh` those that it has not seen.
     """
     screen = list(first[: max(SCREEN, 3)])
     enough = levels.epochs(reference[0], first) if not levels.broken(reference[0], first) else FURTHER
@@ -80,9 +200,8 @@ def finest(
             guess = step + rate_shift(search.bench.base.spec.optimizer.name, size, start)
             points = [Point(size, guess + offset) for offset in (-2, 0, 2)]
         horizon = max(enough + FURTHER, math.ceil(enough * (LARGE if size > start else LONGER)))
-        _train(search, levels, dict.fromkeys(points, horizon), screen, "searching", run)
-    ranked = levels.ranked(levels.found, screen)
-    racing = _finalists(ranked, reference[0])
+        _train(search, levels, dict.fromkeys(points, horizon), screen, "searching")
+    racing = _finalists(levels.ranked(levels.found, screen), reference[0])
     if not racing:
         return [], screen
     used: list[int] = []
@@ -90,7 +209,7 @@ def finest(
         known = {point: levels.epochs(point, used or screen) for point in racing}
         lengths = {point: max(one + FURTHER, math.ceil(LONGER * one)) for point, one in known.items()}
         used += fresh[begin : begin + len(first)]
-        _train(search, levels, lengths, used, "checking with fresh seeds", run)
+        _train(search, levels, lengths, used, "checking with fresh seeds")
         order = levels.ranked(racing, used)
         if not order:
             return [], used
@@ -101,7 +220,7 @@ def finest(
     equal = levels.equivalent(order, used)
 
     def takes(point: Point) -> float:
-        return levels.epochs(point, used) * _batches(search, point) * seconds(point.batch_size)
+        return levels.epochs(point, used) * search.batches(point.batch_size) * seconds(point.batch_size)
 
     lead = min(equal, key=takes)
     return [lead, *(point for point in order if point != lead)], used
@@ -112,16 +231,12 @@ def levels_of(bench: Bench, piloted: Pilot, first: Sequence[int], fresh: Sequenc
     levels = Levels(
         bench.monitor,
         -1.0 if higher_is_better(bench.monitor) else 1.0,
-        {repeat: baseline(bench, repeat) for repeat in (*first, *fresh)},
+        baselines(bench, (*first, *fresh)),
         float(np.mean([negligible(bench, repeat) for repeat in first])),
     )
     for point, trials in piloted.trials.items():
         levels.learn(point, trials)
     return levels
-
-
-def _batches(search: Search, point: Point) -> int:
-    return -(-search.bench.base.plan.turns // point.batch_size)
 
 
 def _finalists(ranked: Sequence[Point], calm: Point) -> list[Point]:
@@ -136,23 +251,13 @@ def _finalists(ranked: Sequence[Point], calm: Point) -> list[Point]:
 
 
 def _train(
-    search: Search,
-    levels: Levels,
-    horizons: Mapping[Point, int],
-    repeats: Sequence[int],
-    phase: str,
-    run: Send,
+    search: Search, levels: Levels, horizons: Mapping[Point, int], repeats: Sequence[int], phase: str
 ) -> None:
     """Train missing repeats, each point for its number of epochs, with an evaluation after each."""
-    jobs, places = [], {}
+    jobs = []
     for point, epochs in horizons.items():
-        batches = _batches(search, point)
-        setting = search.setting_of(point)
-        places[setting.name] = point
+        batches, setting = search.batches(point.batch_size), search.setting_of(point)
         most = min(epochs * batches, search.most_updates(point.batch_size))
-        jobs += [Job(setting, repeat, most, batches) for repeat in levels.missing(point, repeats)]
-    found: dict[Point, dict[int, Trial]] = {}
-    for trial in run(phase, jobs):
-        found.setdefault(places[trial.setting], {})[trial.repeat] = trial
-    for point, trials in found.items():
+        jobs += [(point, Job(setting, repeat, most, batches)) for repeat in levels.missing(point, repeats)]
+    for point, trials in search.trained(phase, jobs).items():
         levels.learn(point, trials)

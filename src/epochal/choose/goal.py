@@ -7,8 +7,7 @@ reached there, a small share of the way back to the baseline.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,33 +48,13 @@ def split_target(y: Any, target: float | str | None) -> tuple[Any, float | None]
     return y, target
 
 
-@dataclass(frozen=True)
-class Goal:
-    """What is to be least: the time, the samples or the updates until the target, or the error itself.
-
-    kind  "time", "samples", "updates" or "quality".
-    unit  what its price is counted in.
-    """
-
-    kind: str
-
-    @property
-    def unit(self) -> str:
-        """What a price is counted in."""
-        return {"time": "seconds"}.get(self.kind, self.kind)
-
-
-def price_of(goal: Goal, seconds: Callable[[int], float]) -> Callable[[int], float]:
+def price_of(goal: str, seconds: Callable[[int], float]) -> Callable[[int], float]:
     """The price of one update at a batch size: in seconds, samples or updates.
 
-    >>> price_of(Goal("samples"), lambda size: 1e-5)(32)
+    >>> price_of("samples", lambda size: 1e-5)(32)
     32.0
     """
-    if goal.kind == "samples":
-        return float
-    if goal.kind == "updates":
-        return lambda size: 1.0
-    return seconds
+    return {"samples": float, "updates": lambda size: 1.0}.get(goal, seconds)
 
 
 def baseline(bench: Bench, repeat: int) -> float:
@@ -89,12 +68,17 @@ def baseline(bench: Bench, repeat: int) -> float:
     return bench.baselines[repeat]
 
 
+def baselines(bench: Bench, repeats: Iterable[int]) -> dict[int, float]:
+    """The baseline of each repeat."""
+    return {repeat: baseline(bench, repeat) for repeat in repeats}
+
+
 def refuse_easy_target(bench: Bench, target: float | None, repeats: Sequence[int]) -> None:
     """A target that takes no training says nothing about settings."""
     if target is None:
         return
     up = higher_is_better(bench.monitor)
-    constant = [baseline(bench, repeat) for repeat in repeats]
+    constant = list(baselines(bench, repeats).values())
     if all(value >= target if up else value <= target for value in constant):
         raise Refusal(
             f"target {target:g} must be better than the baseline (always predicting the same), which has "
@@ -153,12 +137,8 @@ def targets(
 ) -> dict[int, float]:
     """The value that counts as reached in each repeat.
 
-    Args:
-        best: the best value that a tuned training reached, by repeat.
-        constant: the baseline; where it is not known or no worse, a share of the
-            best value itself takes the place of the distance.
-        share: of the distance from best to constant.
-        higher_is_better: the direction of the values.
+    It lies a share of the way from the best value that a tuned training reached to the baseline; where that
+    is not known or no worse, a share of the best value itself.
 
     >>> targets({0: 0.1, 1: 0.2}, {0: 1.1, 1: 1.2}, share=0.05)
     {0: 0.15000000000000002, 1: 0.25}
@@ -167,20 +147,14 @@ def targets(
     found = {}
     for repeat, value in best.items():
         distance = sign * (constant[repeat] - value)
-        if not distance > 0:
-            distance = abs(value)
-        found[repeat] = value + sign * share * distance
+        found[repeat] = value + sign * share * (distance if distance > 0 else abs(value))
     return found
 
 
 def reached_in(trial: Trial, column: str, target: float, spent: int | None = None) -> Reached:
     """When a training reached a target.
 
-    Args:
-        trial: the training.
-        column: the judged column.
-        target: the value to reach.
-        spent: updates that a training which broke counts with; its own by default.
+    One that broke counts with `spent` updates, by default its own.
     """
     if trial.broken:
         return Reached(float(trial.updates if spent is None else spent), False)

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from epochal.choose.setting import Setting, shown
+from epochal.choose.trial import Setting, shown
 from epochal.engine.optimizers import OPTIMIZERS
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import Order
@@ -107,10 +107,7 @@ def _axis(name: str, given: Any) -> Axis:
 def entries(axes: Mapping[str, Axis], samples: int, chosen_sizes: bool) -> tuple[list[Entry], list[str]]:
     """All combinations, each once, and notes about what was merged.
 
-    Args:
-        axes: by option.
-        samples: the training samples.
-        chosen_sizes: whether the batch sizes were given; the usual ones are taken as far as they fit.
+    Batch sizes that were not chosen are taken as far as they fit.
     """
     sizes, notes = _sizes(axes["batch_size"], samples, chosen_sizes)
     axes = {**axes, "batch_size": sizes}
@@ -123,8 +120,7 @@ def entries(axes: Mapping[str, Axis], samples: int, chosen_sizes: bool) -> tuple
         at = dict(zip(AXES, places, strict=True))
         values = {name: axes[name].values[place][1] for name, place in at.items()}
         words = {name: labels[name][place] for name, place in at.items()}
-        model = values.pop("model")
-        named = isinstance(values["optimizer"], str)
+        model, named = values.pop("model"), isinstance(values["optimizer"], str)
         if not named and (any_named or values["learning_rate"] == TUNE):
             values["learning_rate"], words["learning_rate"] = None, ""
             fixed_rates.append(words["optimizer"])
@@ -154,51 +150,47 @@ def _sizes(axis: Axis, samples: int, chosen: bool) -> tuple[Axis, list[str]]:
     found: dict[Any, tuple[str, Any]] = {}
     merged, large = [], []
     for label, size in axis.values:
-        if not (isinstance(size, int) and not isinstance(size, bool)) and size != "full":
+        if size != "full" and (isinstance(size, bool) or not isinstance(size, int)):
             raise Refusal(
                 f'`batch_size` must be a whole number or "full"; got {size!r}. '
                 'Give a list such as [8, 32, "full"].'
             )
         if size != "full" and size < 1:
-            raise Refusal(
-                f"`batch_size` must be between 1 and {samples} (the training samples); got {size}. "
-                'Use "full" for one batch per epoch.'
-            )
+            raise _out_of_range(size, samples)
         if chosen and size != "full" and size > samples:
             large.append(size)
             continue
-        whole = size == "full" or isinstance(size, Full) or size >= samples
-        if whole and size != "full":
+        if size != "full" and (isinstance(size, Full) or size >= samples):
             merged.append(size)
-        found.setdefault("full" if whole else size, (label, "full" if whole else size))
-    notes = []
+            size = "full"
+        found.setdefault(size, (label, size))
     if large and not found:
-        raise Refusal(
-            f"`batch_size` must be between 1 and {samples} (the training samples); got {large[0]}. "
-            'Use "full" for one batch per epoch.'
-        )
-    if large:
-        several = " and ".join(f"{size:,}" for size in large)
-        notes.append(f"batch size {several} is left out: there are {samples:,} training samples.")
-    if merged:
-        several = " and ".join(f"{size:,}" for size in merged)
-        notes.append(f'batch size {several} is "full" here: there are {samples:,} training samples.')
+        raise _out_of_range(large[0], samples)
+    notes = [
+        f"batch size {' and '.join(f'{size:,}' for size in sizes)} is {what}: there are {samples:,} training "
+        "samples."
+        for sizes, what in ((large, "left out"), (merged, '"full" here'))
+        if sizes
+    ]
     return Axis("batch_size", tuple(found.values())), notes
 
 
+def _out_of_range(size: int, samples: int) -> Refusal:
+    return Refusal(
+        f"`batch_size` must be between 1 and {samples} (the training samples); got {size}. "
+        'Use "full" for one batch per epoch.'
+    )
+
+
 def _labels(axis: Axis, samples: int) -> list[str]:
-    """A label for each value of an axis, all different."""
     found: list[str] = []
-    kept: list[Any] = []
-    for label, value in axis.values:
-        word = label or _word(axis.name, value, samples)
-        if not any(_same(value, other) for other in kept):
-            number = 2
-            plain = word
+    for place, (label, value) in enumerate(axis.values):
+        plain = word = label or _word(axis.name, value, samples)
+        if not any(_same(value, other) for _, other in axis.values[:place]):
+            numbers = itertools.count(2)
             while word in found:
-                word, number = f"{plain} {number}", number + 1
+                word = f"{plain} {next(numbers)}"
         found.append(word)
-        kept.append(value)
     return found
 
 
@@ -218,16 +210,14 @@ def _word(axis: str, value: Any, samples: int) -> str:
     if axis == "model":
         hidden = getattr(value, "hidden", None)
         kind = type(value).__name__
-        return f"{kind}({', '.join(map(str, hidden))})" if isinstance(hidden, tuple) else _called(value)
+        if isinstance(hidden, tuple):
+            return f"{kind}({', '.join(map(str, hidden))})"
+        return str(getattr(value, "__name__", kind))
     if axis == "order" and isinstance(value, Order) and "length" in value.options:
         return f"{value.name} of {value.options['length']:,}"
     if axis == "schedule" and hasattr(value, "describe"):
         return str(value.describe())
     return shown(value)
-
-
-def _called(value: Any) -> str:
-    return str(getattr(value, "__name__", type(value).__name__))
 
 
 def said(value: Any) -> Any:

@@ -50,35 +50,11 @@ class Hyperbola:
         """
         return self.minimal_steps + self.minimal_samples / np.asarray(batch_size, dtype=np.float64)
 
-    def samples(self, batch_size: ArrayLike) -> Floats:
-        """Samples to the target, E_min (1 + B/B_c)."""
-        return self.minimal_samples + self.minimal_steps * np.asarray(batch_size, dtype=np.float64)
-
-    def fastest(self, overhead: float, per_sample: float) -> float:
-        """The batch size that reaches the target soonest when an update takes overhead + per_sample · B.
-
-        The least of S_min (1 + B_c/B)(a + b B) is at √(a B_c/b). It is not kept within the measured sizes.
-
-        Args:
-            overhead: a, seconds an update, whatever its size.
-            per_sample: b, seconds a sample.
-
-        >>> round(fit_hyperbola([250, 1000, 4000], [500, 200, 125]).fastest(1e-3, 1e-6))
-        1000
-        """
-        if not (overhead > 0 and per_sample > 0 and math.isfinite(overhead + per_sample)):
-            raise Refusal(
-                f"overhead and per_sample must be positive seconds; got {overhead} and {per_sample}: "
-                "measure the time of an update at more batch sizes."
-            )
-        return math.sqrt(overhead / per_sample * self.critical_batch)
-
     @property
     def estimated(self) -> bool:
         """Whether the critical batch size is estimated to better than two orders of magnitude.
 
-        Not if the interval is from 0 to infinity, or wider than `WIDEST`.
-        One open at one end is a bound.
+        Not if the interval is from 0 to infinity, or wider than `WIDEST`; open at one end it is a bound.
         """
         low, high = self.critical_ci95
         return low > 0 if math.isinf(high) else low == 0 or high <= WIDEST * low
@@ -102,7 +78,6 @@ def fit_hyperbola(
     batch_sizes: ArrayLike,
     steps: ArrayLike,
     *,
-    weights: ArrayLike | None = None,
     censored: ArrayLike | None = None,
 ) -> Hyperbola:
     """The hyperbola through measured updates to a target, by least squares of their logs.
@@ -119,7 +94,6 @@ def fit_hyperbola(
     Args:
         batch_sizes: B of each point; a size may occur more than once. Shape (points,).
         steps: updates to the target of each point, or updates spent where censored. Shape (points,).
-        weights: how much each point counts, relative to the others. Shape (points,).
         censored: whether the point did not reach the target. Shape (points,).
 
     >>> curve = fit_hyperbola([1, 4, 16, 64, 256], [510, 135, 41.25, 17.8125, 11.953125])
@@ -129,17 +103,12 @@ def fit_hyperbola(
     sizes, spent = np.asarray(batch_sizes, dtype=np.float64), np.asarray(steps, dtype=np.float64)
     shape = sizes.shape
     missed = np.zeros(shape, np.bool_) if censored is None else np.asarray(censored, dtype=np.bool_)
-    weight = np.ones(shape) if weights is None else np.asarray(weights, dtype=np.float64)
-    if sizes.ndim != 1 or not (spent.shape == missed.shape == weight.shape == shape):
+    if sizes.ndim != 1 or not (spent.shape == missed.shape == shape):
         raise Refusal(
-            "batch_sizes, steps, weights and censored must be columns of the same length; "
-            f"got shapes {shape}, {spent.shape}, {weight.shape} and {missed.shape}."
+            "batch_sizes, steps and censored must be columns of the same length; "
+            f"got shapes {shape}, {spent.shape} and {missed.shape}."
         )
-    if not (np.isfinite(weight).all() and (weight >= 0).all()):
-        raise Refusal("weights must be finite and not negative.")
-    used = weight > 0
-    points = Points.of(sizes[used], spent[used], missed[used])
-    return _fitted(points, weight[used] / weight[used].mean())
+    return _fitted(Points.of(sizes, spent, missed))
 
 
 def bootstrap_hyperbola(
@@ -178,7 +147,7 @@ def bootstrap_hyperbola(
         )
     repeats = spent.shape[0]
     points = Points.of(np.tile(sizes, repeats), spent.ravel(), ~hit.ravel())
-    whole = _fitted(points, np.ones(points.x.size))
+    whole = _fitted(points)
     if repeats == 1:
         return whole
     rows = np.random.default_rng(seed).integers(repeats, size=(resamples, repeats))
@@ -217,10 +186,7 @@ def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critica
     >>> fastest_batch([1, 16, 64, 256], [1e-3, 1e-3, 1e-3, 4e-3], critical_batch=500)
     64.0
     """
-    sizes, seconds = (
-        np.asarray(batch_sizes, dtype=np.float64),
-        np.asarray(seconds_per_update, dtype=np.float64),
-    )
+    sizes, seconds = (np.asarray(one, dtype=np.float64) for one in (batch_sizes, seconds_per_update))
     if sizes.ndim != 1 or sizes.size == 0 or sizes.shape != seconds.shape:
         raise Refusal(
             "batch_sizes and seconds_per_update must be two columns of the same length, at least 1; "
@@ -247,28 +213,12 @@ def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critica
     return float(sizes[order][np.searchsorted(x, best)]) if best in x else math.exp(best)
 
 
-def regret(factor: float) -> float:
-    """How many times the least time it takes at worst when B_c is wrong by a factor.
-
-    It assumes the hyperbola, an update time a + b B, and the batch size √(a B_c/b) of the wrong B_c. Then the
-    ratio is (1 + u² + u (√q + 1/√q))/(1 + u)² with u² = b B_c/a, which is largest, (2 + √q + 1/√q)/4, at
-    u = 1: where the overhead of an update costs as much as B_c samples do. Elsewhere it is less.
-
-    >>> [round(regret(factor), 2) for factor in (2, 5.7, 10)]
-    [1.03, 1.2, 1.37]
-    """
-    if not (factor > 0 and math.isfinite(factor)):
-        raise Refusal(f"factor must be a positive number; got {factor}.")
-    return (2 + math.sqrt(factor) + 1 / math.sqrt(factor)) / 4
-
-
-def _fitted(points: Points, weight: Floats) -> Hyperbola:
-    """The best curve for one row of weights, with the intervals of its profile."""
-    best = least(points, weight[None])
+def _fitted(points: Points) -> Hyperbola:
+    best = least(points, np.ones((1, points.x.size)))
     steps, samples, critical = (float(figure[0]) for figure in best.figures())
     freedom = int((~points.censored).sum()) - 2
     unknown = (0.0, math.inf)
-    intervals = profile(points, weight, best, freedom) if freedom > 0 else (unknown, unknown, unknown)
+    intervals = profile(points, best, freedom) if freedom > 0 else (unknown, unknown, unknown)
     return Hyperbola(
         steps,
         samples,

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves.smoothing import ALPHA, t_quantile
+from epochal.curves.smoothing import ALPHA
+from epochal.curves.statistics import t_quantile
 from epochal.errors import Refusal
 
 Floats = NDArray[np.float64]
@@ -43,12 +44,7 @@ class Points:
     def of(cls, sizes: Floats, steps: Floats, censored: NDArray[np.bool_]) -> Points:
         """The points to fit, or a refusal."""
         positive("batch_sizes", sizes)
-        if not (np.isfinite(steps).all() and (steps > 0).all()):
-            worst = steps[~(np.isfinite(steps) & (steps > 0))][0]
-            raise Refusal(
-                f"steps must be positive and finite; got {worst:g}: choose a target that is not reached "
-                "before the first update."
-            )
+        positive("steps", steps, ": choose a target that is not reached before the first update")
         known = np.unique(sizes[~censored]).size
         if known < 2:
             raise Refusal(
@@ -151,21 +147,17 @@ def least(points: Points, weight: Floats) -> Fits:
         curvature = np.maximum(np.where(curvature > 0, curvature, squared), 1e-300)
         step = (counted * centered * error).sum(axis=1) / curvature
         trial = np.clip(t + damping * step, low, high)
-        better_level, better_squares, better_counted = _level(points, trial, weight)
-        better = better_squares < squares
-        t, level = np.where(better, trial, t), np.where(better, better_level, level)
-        squares, counted = (
-            np.where(better, better_squares, squares),
-            np.where(better[:, None], better_counted, counted),
-        )
+        *new, new_counted = (trial, *_level(points, trial, weight))
+        better = new[2] < squares
+        t, level, squares = np.where(better, new, (t, level, squares))
+        counted = np.where(better[:, None], new_counted, counted)
         damping = np.where(better, 1.0, damping / 2)
     for limit in (-np.inf, np.inf):
         there = np.full(rows, limit)
         limit_level, limit_squares, _ = _level(points, there, weight)
         # A limit wins a draw: far out on a branch, the squares differ by rounding only.
         wins = limit_squares <= squares * (1 + 1e-9) + ROUNDING
-        t, level = np.where(wins, there, t), np.where(wins, limit_level, level)
-        squares = np.where(wins, limit_squares, squares)
+        t, level, squares = np.where(wins, (there, limit_level, limit_squares), (t, level, squares))
     return Fits(t, level, squares)
 
 
@@ -175,43 +167,45 @@ def sizes_told(points: Points, weight: Floats) -> NDArray[np.int64]:
     return np.sum([(weight[:, known & (points.x == x)] > 0).any(axis=1) for x in np.unique(points.x)], axis=0)
 
 
-def profile(points: Points, weight: Floats, best: Fits, freedom: int) -> tuple[Interval, Interval, Interval]:
+def profile(points: Points, best: Fits, freedom: int) -> tuple[Interval, Interval, Interval]:
     """The intervals of S_min, E_min and B_c: all whose squares are not significantly above the least."""
+
+    def levels(t: Floats) -> tuple[Floats, Floats]:
+        return _level(points, t, np.ones((t.size, points.x.size)))[:2]
+
+    def crossing(outside: float, inside: float) -> float:
+        """Where the profile crosses what is allowed, by bisection between two log B_c."""
+        for _ in range(50):
+            middle = (outside + inside) / 2
+            if levels(np.array([middle]))[1][0] <= allowed:
+                inside = middle
+            else:
+                outside = middle
+        return inside
+
+    def span(center: Floats) -> Interval:
+        """From the lowest to the highest of many intervals of logs."""
+        return math.exp((center - half).min()), math.exp((center + half).max())
+
     allowed = float(best.squares[0]) * (1 + t_quantile(1 - ALPHA, freedom) ** 2 / freedom) + ROUNDING
     grid = _grid(points)
     start, stop = float(grid[1]), float(grid[-2])
-    inside = _level(points, grid, np.tile(weight, (grid.size, 1)))[1] <= allowed
+    inside = levels(grid)[1] <= allowed
     near = np.append(grid[1:-1][inside[1:-1]], np.clip(best.t, start, stop))
-    low = _crossing(points, weight, allowed, max(start, near.min() - SPACING), near.min())
-    high = _crossing(points, weight, allowed, min(stop, near.max() + SPACING), near.max())
+    low = crossing(max(start, near.min() - SPACING), near.min())
+    high = crossing(min(stop, near.max() + SPACING), near.max())
     ends = grid[[0, -1]][inside[[0, -1]]]
     at = np.sort(np.concatenate([np.linspace(low, high, 201), ends]))
-    level, squares, _ = _level(points, at, np.tile(weight, (at.size, 1)))
-    half = np.sqrt(np.maximum(allowed - squares, 0) / weight[~points.censored].sum())
+    level, squares = levels(at)
+    half = np.sqrt(np.maximum(allowed - squares, 0) / (~points.censored).sum())
     endless = np.isposinf(at)
     steps, samples = np.where(endless, -np.inf, level), np.where(endless, level, level + at)
     critical = (0.0 if inside[0] else math.exp(low), math.inf if inside[-1] else math.exp(high))
-    return _span(steps, half), _span(samples, half), critical
+    return span(steps), span(samples), critical
 
 
-def _span(center: Floats, half: Floats) -> Interval:
-    """From the lowest to the highest of many intervals of logs."""
-    return math.exp((center - half).min()), math.exp((center + half).max())
-
-
-def _crossing(points: Points, weight: Floats, allowed: float, outside: float, inside: float) -> float:
-    """Where the profile crosses what is allowed, by bisection between a log B_c outside and one inside."""
-    for _ in range(50):
-        middle = (outside + inside) / 2
-        if _level(points, np.array([middle]), weight[None])[1][0] <= allowed:
-            inside = middle
-        else:
-            outside = middle
-    return inside
-
-
-def positive(name: str, values: Floats) -> None:
+def positive(name: str, values: Floats, remedy: str = "") -> None:
     """Refuse a column in which not all values are positive and finite."""
-    if not (np.isfinite(values).all() and (values > 0).all()):
-        wrong = values[~(np.isfinite(values) & (values > 0))][0]
-        raise Refusal(f"{name} must be positive and finite; got {wrong:g}.")
+    wrong = values[~(np.isfinite(values) & (values > 0))]
+    if wrong.size:
+        raise Refusal(f"{name} must be positive and finite; got {wrong[0]:g}{remedy}.")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.errors import Refusal
+from epochal.curves.statistics import t_quantile
 
 Floats = NDArray[np.float64]
 
@@ -33,11 +33,6 @@ class Moments:
     trace: float
     squared_norm: float
 
-    @property
-    def ratio(self) -> float | None:
-        """B_simple = tr(Σ)/|G|² in samples; None where |G|² is not positive."""
-        return self.trace / self.squared_norm if self.squared_norm > 0 else None
-
 
 def per_sample_moments(mean_square: float, square_of_mean: float, samples: int) -> Moments:
     """The moments from per-sample gradients g_i.
@@ -50,68 +45,8 @@ def per_sample_moments(mean_square: float, square_of_mean: float, samples: int) 
     >>> per_sample_moments(mean_square=5.0, square_of_mean=2.0, samples=4)  # a variance has n - 1 below it
     Moments(trace=4.0, squared_norm=1.0)
     """
-    if samples < 2:
-        raise Refusal(f"a variance of gradients needs at least 2 samples; got {samples}.")
     trace = (mean_square - square_of_mean) * samples / (samples - 1)
     return Moments(trace, square_of_mean - trace / samples)
-
-
-def two_batch_moments(small: int, big: int, square_small: float, square_big: float) -> Moments:
-    """The moments from gradients at two batch sizes (McCandlish et al. 2018, appendix A.1).
-
-    Args:
-        small: samples of the small batch, s.
-        big: samples of the big batch, b.
-        square_small: ‖G_s‖², the mean over small batches where there are several.
-        square_big: ‖G_b‖².
-
-    >>> two_batch_moments(small=1, big=4, square_small=5.0, square_big=2.0)
-    Moments(trace=4.0, squared_norm=1.0)
-    """
-    if not 1 <= small < big:
-        raise Refusal(f"small must be at least 1 and less than big, in samples; got {small} and {big}.")
-    squared_norm = (big * square_big - small * square_small) / (big - small)
-    return Moments((square_small - square_big) / (1 / small - 1 / big), squared_norm)
-
-
-@dataclass(frozen=True)
-class Smoothing:
-    """Exponential means of both moments along a training, kept apart: `add` returns the next one.
-
-    One pair of batches says next to nothing about |G|², and the mean of such ratios has no meaning. The means
-    are corrected for having begun at 0.
-
-    >>> seen = Smoothing(decay=0.9).add(Moments(8.0, -1.0)).add(Moments(8.0, 5.0))
-    >>> round(seen.moments.trace, 6), round(seen.moments.ratio, 3)
-    (8.0, 3.707)
-    """
-
-    decay: float = 0.99
-    count: int = 0
-    trace: float = 0.0
-    squared_norm: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.decay < 1:
-            raise Refusal(f"decay must be at least 0 and less than 1; got {self.decay}.")
-
-    def add(self, moments: Moments) -> Smoothing:
-        """The means with one more measurement."""
-        keep, new = self.decay, 1 - self.decay
-        return Smoothing(
-            keep,
-            self.count + 1,
-            keep * self.trace + new * moments.trace,
-            keep * self.squared_norm + new * moments.squared_norm,
-        )
-
-    @property
-    def moments(self) -> Moments:
-        """The means so far; there must be at least one measurement."""
-        if self.count == 0:
-            raise Refusal("a mean of moments needs at least 1 measurement; got 0.")
-        weight = 1 - self.decay**self.count
-        return Moments(self.trace / weight, self.squared_norm / weight)
 
 
 @dataclass(frozen=True)
@@ -201,9 +136,7 @@ class BlockSums:
             return NoiseScale(
                 None, 0.0, math.inf, *parts, samples, "the gradients of all samples are the same."
             )
-        from scipy.special import stdtrit  # late: importing SciPy is slower than most calls
-
-        factor = float(stdtrit(blocks - 1, 0.975))
+        factor = t_quantile(0.975, blocks - 1)
         left = [self.without(block) for block in range(blocks)]
         error = _jackknife_error([one.squared_norm for one in left])
         if whole.squared_norm < CLEAR * error or min(one.squared_norm for one in left) <= 0:

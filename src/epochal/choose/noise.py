@@ -46,11 +46,6 @@ def check_separable(model: Model, sample_shape: tuple[int, ...], dtype: Any = np
 
     Tested by evaluation: another second sample must not change the outputs of the first, and a batch must
     not change the state.
-
-    Args:
-        model: the model.
-        sample_shape: of one sample's inputs.
-        dtype: of the inputs.
     """
     remedy = (
         "leave batch normalization and the like out, or choose the batch size by training at several "
@@ -155,7 +150,9 @@ def _summing(model: Model, loss: Loss, together: int) -> Any:
             keys = jax.vmap(lambda one: jax.random.fold_in(key, one))(place)
             weight = None if weights is None else weights[place]
             each = gradients(*variables, seen(inputs[place]), targets[place], weight, keys)
-            each = jax.tree.map(lambda leaf: jnp.where(_beside(count, leaf), leaf, 0), each)
+            each = jax.tree.map(
+                lambda leaf: jnp.where(count.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, 0), each
+            )
             square = sum((jnp.square(leaf).sum() for leaf in jax.tree.leaves(each)), jnp.zeros(()))
             total = jax.tree.map(lambda leaf: leaf.sum(axis=0), each)
             return jax.tree.map(jnp.add, sums, (square, total)), None
@@ -172,10 +169,6 @@ def _summing(model: Model, loss: Loss, together: int) -> Any:
         return squares, gram
 
     return sums
-
-
-def _beside(count: jax.Array, leaf: jax.Array) -> jax.Array:
-    return count.reshape(count.shape + (1,) * (leaf.ndim - 1))
 
 
 def measure(
@@ -211,12 +204,11 @@ def variables_of(lane: Lane) -> list[Variables]:
     shape = inputs.shape[1:] if lane.source.shared else inputs.shape[2:]
     packed = packing(spec, shapes_of(spec.model, shape, inputs.dtype).params)
     repeats = lane.progress.repeats
-
-    def one(row: int) -> Variables:
-        params, state = jax.tree.map(lambda leaf: leaf[row], (repeats.params, repeats.model))
-        return Variables(packed.unpack(params), state)
-
-    return [one(row) for row in range(spec.repeats)]
+    rows = [
+        jax.tree.map(lambda leaf, row=row: leaf[row], (repeats.params, repeats.model))
+        for row in range(spec.repeats)
+    ]
+    return [Variables(packed.unpack(params), state) for params, state in rows]
 
 
 def during(lane: Lane, *, samples: int = 1024, seed: int = 0) -> list[NoiseScale]:

@@ -164,19 +164,6 @@ def comparisons_of(values: Mapping[str, ArrayLike]) -> int:
     return math.comb(len(_finished({name: np.asarray(column) for name, column in values.items()})), 2)
 
 
-def indistinguishable(
-    values: Mapping[str, ArrayLike], *, higher_is_better: bool = False, alpha: float = ALPHA
-) -> tuple[str, ...]:
-    """The settings that are not detectably worse than the best one, itself included, in the given order.
-
-    >>> indistinguishable({"8": [0.31, 0.29, 0.33], "16": [0.30, 0.31, 0.32], "full": [0.97, 0.95, 0.98]})
-    ('8', '16')
-    """
-    found = against(values, higher_is_better=higher_is_better, alpha=alpha)
-    worse = {one.b for one in found if one.better == one.a}
-    return tuple(name for name in values if name not in worse)
-
-
 def best(values: Mapping[str, ArrayLike], *, higher_is_better: bool = False) -> str:
     """The setting with the best mean, among those with the most repeats.
 
@@ -209,15 +196,14 @@ def _spread_over(columns: Mapping[str, Floats], repeats: int) -> tuple[Spread, d
 
 def _judged(found: PairedDifference, alpha: float, level: float) -> PairedDifference:
     """A difference at its level, which is a share of alpha."""
-    without = _without(found.unfinished, found.pairs)
     judged = replace(found, p_adjusted=min(1.0, found.p_value * (alpha / level)), level=level, alpha=alpha)
-    if without and found.better is not None:
-        return replace(judged, better=found.a if without > 0 else found.b)
+    never = {(0, found.pairs): found.a, (found.pairs, 0): found.b}  # the other has no finite value
+    if found.better is not None and found.unfinished in never:
+        return replace(judged, better=never[found.unfinished])
     return judged if found.p_value < level and not judged.equivalent else replace(judged, better=None)
 
 
 def _finished(columns: Mapping[str, Floats]) -> set[str]:
-    """The settings that have any finite value."""
     return {name for name, column in columns.items() if np.isfinite(column).any()}
 
 
@@ -229,8 +215,3 @@ def _values(name: str, values: ArrayLike) -> Floats:
             f"got the shape {column.shape}."
         )
     return column
-
-
-def _without(unfinished: tuple[int, int], pairs: int) -> int:
-    """1 where b has no finite value and a always has one, -1 where it is the other way, else 0."""
-    return (unfinished == (0, pairs)) - (unfinished == (pairs, 0))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves.statistics import Summary, summarize, t_factor
+from epochal.curves.statistics import Summary, summarize, t_factor, t_quantile
 from epochal.errors import Refusal
 
 Floats = NDArray[np.float64]
@@ -168,9 +168,7 @@ def interval_of(mean: float, sd: float, repeats: int, freedom: float, level: flo
     >>> round(low, 3), round(high, 3)
     (0.285, 1.715)
     """
-    from scipy.special import stdtrit  # late: importing SciPy costs more than most calls need
-
-    half = float(stdtrit(freedom, 1 - level / 2)) * sd / math.sqrt(repeats)
+    half = t_quantile(1 - level / 2, freedom) * sd / math.sqrt(repeats)
     return mean - half, mean + half
 
 
@@ -263,9 +261,9 @@ def repeats_needed(sd: float, difference: float, *, alpha: float = ALPHA, power:
 
 def _power(size: float, count: int, alpha: float) -> float:
     """How often a difference of `size` standard deviations is found with `count` pairs."""
-    from scipy.special import nctdtr, stdtrit  # late: importing SciPy costs more than most calls need
+    from scipy.special import nctdtr  # late: importing SciPy costs more than most calls need
 
-    critical = float(stdtrit(count - 1, 1 - alpha / 2))
+    critical = t_quantile(1 - alpha / 2, count - 1)
     shift = size * math.sqrt(count)
     if shift > 6 * critical + 10:
         return 1.0

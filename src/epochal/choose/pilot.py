@@ -7,7 +7,8 @@ noise scale along the way.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +20,8 @@ from epochal.choose.noise import NoiseOverTraining, during, over_training
 from epochal.choose.search import FURTHEST, SCREEN, Point, Search
 from epochal.choose.trial import Job, Trial
 from epochal.common.metric_names import higher_is_better
-
-Send = Callable[[str, Sequence[Job]], Iterable[Trial]]
-"""Sends the jobs of a phase out and yields their trials."""
+from epochal.errors import Refusal
+from epochal.plan import Plan
 
 FIRST_UPDATES = 400
 """A first look at a rate takes at least so many updates, and at least `FIRST_EPOCHS`."""
@@ -49,6 +49,36 @@ class Pilot:
     edge: str
 
 
+MOST_BATCHES = 20_000
+"""Most updates per epoch of a candidate batch size."""
+
+
+def possible_sizes(plan: Plan) -> list[int]:
+    """The candidate batch sizes that the plan's order can fill.
+
+    >>> from epochal.plan import Stratified
+    >>> possible_sizes(Plan(20, "full", 1, order=Stratified([0, 1, 2, 2] * 5)))
+    [4, 8, 20]
+    """
+    found = []
+    for size in usual_sizes(plan.turns):
+        with suppress(Refusal):
+            found.append(int(plan.with_(batch_size=size).batch_size))
+    return found
+
+
+def usual_sizes(samples: int) -> list[int]:
+    """The candidate batch sizes: powers of two, and all samples.
+
+    Without sizes with too many updates per epoch.
+
+    >>> usual_sizes(142), usual_sizes(1_000_000)[0]
+    ([1, 2, 4, 8, 16, 32, 64, 142], 64)
+    """
+    powers = [2**power for power in range(samples.bit_length()) if 2**power <= samples / 1.5]
+    return [*(size for size in powers if samples / size <= MOST_BATCHES), samples]
+
+
 def pilot_size(samples: int) -> int:
     """The batch size of the pilot: 32, or less where that leaves fewer than 8 updates an epoch.
 
@@ -58,13 +88,7 @@ def pilot_size(samples: int) -> int:
     return int(2 ** min(5, max(0, math.floor(math.log2(max(1, samples / 8))))))
 
 
-def pilot(
-    search: Search,
-    batch_size: int,
-    guess: float | None,
-    repeats: Sequence[int],
-    run: Send,
-) -> Pilot:
+def pilot(search: Search, batch_size: int, guess: float | None, repeats: Sequence[int]) -> Pilot:
     """Find a learning rate and the values it reaches.
 
     A first look at rates a factor of 4 apart, on a few repeats, goes on while the best one lies at the edge.
@@ -74,25 +98,20 @@ def pilot(
     if guess is None:
         near = [Point(batch_size, None)]
     else:
-        best, edge = _first_look(search, batch_size, guess, repeats[:SCREEN], run)
+        best, edge = _first_look(search, batch_size, guess, repeats[:SCREEN])
         near = [Point(batch_size, step) for step in (best - 4, best - 2, best, best + 2)]
-    trials = long_trainings(search, near, repeats, "piloting", run)
+    trials = long_trainings(search, near, repeats, "piloting")
     calm = steadiest(search.bench, trials)
     beside = [Point(batch_size, calm.step + offset) for offset in (-2, 2)] if calm.step is not None else []
     missing = [point for point in beside if point not in trials]
-    trials |= long_trainings(search, missing, repeats, "piloting", run)
+    trials |= long_trainings(search, missing, repeats, "piloting")
     return Pilot((calm, *beside), trials, edge)
 
 
-def _first_look(
-    search: Search,
-    batch_size: int,
-    guess: float,
-    repeats: Sequence[int],
-    run: Send,
-) -> tuple[float, str]:
-    batches = -(-search.bench.base.plan.turns // batch_size)
-    updates = min(max(FIRST_UPDATES, FIRST_EPOCHS * batches), search.most_updates(batch_size))
+def _first_look(search: Search, batch_size: int, guess: float, repeats: Sequence[int]) -> tuple[float, str]:
+    updates = min(
+        max(FIRST_UPDATES, FIRST_EPOCHS * search.batches(batch_size)), search.most_updates(batch_size)
+    )
     trials: dict[Point, dict[int, Trial]] = {}
     steps: list[float] = [guess + 4 * offset for offset in (-1, 0, 1, 2)]
     best = guess
@@ -104,10 +123,8 @@ def _first_look(
             for repeat in repeats
             for point in new
         ]
-        trials |= _by_point(search, jobs, "looking for a learning rate", run)
-        found = _best(search.bench, trials).step
-        assert found is not None
-        best = found
+        trials |= search.trained("looking for a learning rate", jobs)
+        best = _best(search.bench, trials).step or 0
         if min(steps) < best < max(steps):
             return best, ""
         steps = [*steps, min(steps) - 4 if best == min(steps) else max(steps) + 4]
@@ -116,7 +133,7 @@ def _first_look(
 
 
 def long_trainings(
-    search: Search, points: Sequence[Point], repeats: Sequence[int], phase: str, run: Send
+    search: Search, points: Sequence[Point], repeats: Sequence[int], phase: str
 ) -> dict[Point, dict[int, Trial]]:
     """Trainings of points until nothing improves any more.
 
@@ -129,29 +146,25 @@ def long_trainings(
         for repeat in repeats
         for point in points
     ]
-    return _by_point(search, jobs, phase, run)
-
-
-def _by_point(
-    search: Search, jobs: Sequence[tuple[Point, Job]], phase: str, run: Send
-) -> dict[Point, dict[int, Trial]]:
-    by_name = {job.setting.name: point for point, job in jobs}
-    trials: dict[Point, dict[int, Trial]] = {point: {} for point, _ in jobs}
-    for trial in run(phase, [job for _, job in jobs]):
-        trials[by_name[trial.setting]][trial.repeat] = trial
-    # Sums over repeats are of floats: what comes first must not depend on what ended first.
-    return {point: dict(sorted(found.items())) for point, found in trials.items()}
+    return search.trained(phase, jobs)
 
 
 def _best(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
     """The point with the best mean; a training that broke is worse than any that did not."""
+    values = _values(bench, trials)
+    means = {
+        point: float(one.mean()) if np.isfinite(one).all() else math.inf for point, one in values.items()
+    }
+    return min(trials, key=means.__getitem__)
+
+
+def _values(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> dict[Point, NDArray[np.float64]]:
+    """The best values of each point, by repeat; lower is better."""
     sign = -1.0 if higher_is_better(bench.monitor) else 1.0
-
-    def mean(point: Point) -> float:
-        values = np.array([trial.best(bench.monitor) for trial in trials[point].values()])
-        return float(sign * values.mean()) if np.isfinite(values).all() else math.inf
-
-    return min(trials, key=mean)
+    return {
+        point: sign * np.array([found[repeat].best(bench.monitor) for repeat in sorted(found)])
+        for point, found in trials.items()
+    }
 
 
 def steadiest(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
@@ -160,14 +173,10 @@ def steadiest(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Poin
     Rates that are as good differ by luck: of several minima of noisy curves the lowest is the luckiest.
     The rule of one standard error (Breiman et al. 1984, section 3.4.3) takes the calmest of them.
     """
-    best = _best(bench, trials)
-    sign = -1.0 if higher_is_better(bench.monitor) else 1.0
-
-    def values(point: Point) -> NDArray[np.float64]:
-        return np.array([trials[point][repeat].best(bench.monitor) for repeat in sorted(trials[point])])
+    best, values = _best(bench, trials), _values(bench, trials)
 
     def close(point: Point) -> bool:
-        worse = sign * (values(point) - values(best))
+        worse = values[point] - values[best]
         if len(worse) < 2 or not np.isfinite(worse).all():
             return point == best
         return bool(worse.mean() <= worse.std(ddof=1) / math.sqrt(len(worse)))

@@ -130,9 +130,8 @@ class Steps:
     def opening(self, dataset: Dataset) -> None:
         """Show what is known of the samples."""
         if self._display is not None:
-            self._display.opening(
-                [("Data", [spoken(line, dataset.loader) for line in dataset_lines(dataset)])]
-            )
+            lines = [spoken(line, dataset.loader) for line in dataset_lines(dataset)]
+            self._display.opening([("Data", lines)])
 
     def close(self) -> None:
         """Show no more; the time it took stays, if anything was done."""

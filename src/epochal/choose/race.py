@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from epochal.choose.difference import PairedDifference
 from epochal.choose.paired import against, best, comparisons_of
 from epochal.choose.pairs import ALPHA, FEWEST, usual_margin
+from epochal.curves.statistics import counted
 
 EARLY = 0.25
 """The share of the level that all looks before the last spend together."""
@@ -37,7 +38,7 @@ class Dropped:
     than: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name} was dropped after {_repeats(self.after)}: {self.reason}"
+        return f"{self.name} was dropped after {counted(self.after, 'repeat')}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -95,14 +96,8 @@ def race(
 ) -> Outcome:
     """Train the repeats in rounds, and give up the settings that are clearly behind.
 
-    Args:
-        names: of the settings.
-        repeats: of each, at most.
-        train: given settings, the repeats that they have and those that they shall have, gives the values of
-            these settings in all their repeats so far.
-        higher_is_better: True for an accuracy, False for a loss.
-        margin: the smallest difference that matters; `pairs.usual_margin` of the leader when None.
-        hear: called with each dropped setting.
+    `train` takes settings, the repeats that they have and those that they shall have, and gives their values
+    in all repeats so far. Without a `margin` that of the leader is taken (`pairs.usual_margin`).
 
     >>> random = np.random.default_rng(0)
     >>> losses = {"8": random.normal(0.3, 0.02, 10), "16": random.normal(0.9, 0.02, 10)}
@@ -130,28 +125,16 @@ def race(
             live = [name for name in live if name not in dropped]
             if not live:
                 break
-    return _ended(values, live, dropped, apart, shares(len(looks))[-1], higher_is_better, margin)
-
-
-def _ended(
-    values: Mapping[str, Sequence[float]],
-    live: Sequence[str],
-    dropped: Mapping[str, Dropped],
-    apart: Mapping[str, PairedDifference],
-    share: float,
-    higher_is_better: bool,
-    margin: float | None,
-) -> Outcome:
-    """The last look, at the settings that are left."""
+    share = shares(len(looks))[-1]
     leader = best({name: values[name] for name in live or values}, higher_is_better=higher_is_better)
     if margin is None:
         margin = usual_margin(np.asarray(values[leader], dtype=np.float64))
     comparisons = comparisons_of({name: values[name] for name in live})
-    found = against(
+    pairs = against(
         values, leader, higher_is_better=higher_is_better, share=share, margin=margin, comparisons=comparisons
     )
     # What was dropped behind another one was not tested against this leader: the correction leaves it out.
-    differences = {one.b: replace(one, better=None) if one.b in apart else one for one in found}
+    differences = {one.b: replace(one, better=None) if one.b in apart else one for one in pairs}
     differences |= {name: one for name, one in apart.items() if one.a == leader}
     tied = tuple(
         name
@@ -159,7 +142,7 @@ def _ended(
         if np.isfinite(values[name]).any()
         and (name == leader or differences[name].better != differences[name].a)
     )
-    return Outcome(leader, tied, differences, dict(dropped), margin, comparisons, share)
+    return Outcome(leader, tied, differences, dropped, margin, comparisons, share)
 
 
 def survivors(
@@ -167,9 +150,7 @@ def survivors(
     *,
     higher_is_better: bool = False,
     share: float = 1.0,
-    alpha: float = ALPHA,
     margin: float | None = None,
-    keep_at_least: int = 1,
 ) -> tuple[tuple[str, ...], tuple[tuple[Dropped, PairedDifference | None], ...]]:
     """Which settings get more repeats, after one more round of them.
 
@@ -181,14 +162,6 @@ def survivors(
     together; hence at most half of the settings go at one look, the surest first. One whose p-value is a
     hundred times below what suffices goes in any case: no luck explains that. A setting without one finite
     value goes at once, and is kept for no reason; one that failed in some repeats is judged by ranks.
-
-    Args:
-        values: one value for each repeat so far, by setting; only those still in the race.
-        higher_is_better: True for an accuracy, False for a loss.
-        share: of alpha, which this look may spend; see `shares`.
-        alpha: how often the truly best setting may be dropped, over all looks.
-        margin: the smallest difference that matters; `pairs.usual_margin` of the leader when None.
-        keep_at_least: number of settings to keep in any case.
 
     Returns:
         The remaining names, and the dropped ones with their difference from the leader (None where it has no
@@ -207,19 +180,18 @@ def survivors(
     failed = [name for name, column in columns.items() if not np.isfinite(column).any()]
     running = {name: column for name, column in columns.items() if name not in failed}
     gone: dict[str, tuple[Dropped, PairedDifference | None]] = {
-        name: (Dropped(name, after, f"no finite value in any of {_repeats(after)}"), None) for name in failed
+        name: (Dropped(name, after, f"no finite value in any of {counted(after, 'repeat')}"), None)
+        for name in failed
     }
-    if len(running) > keep_at_least:
+    if len(running) > 1:
         behind = [
             found
-            for found in against(
-                running, higher_is_better=higher_is_better, alpha=alpha, share=share, margin=margin
-            )
+            for found in against(running, higher_is_better=higher_is_better, share=share, margin=margin)
             if found.better == found.a
         ]
         behind.sort(key=lambda found: (found.p_value, -found.mean))
-        sure = sum(found.p_adjusted < _OVERWHELMING * alpha for found in behind)
-        most = min(max(sure, len(running) // 2), len(running) - keep_at_least)
+        sure = sum(found.p_adjusted < _OVERWHELMING * ALPHA for found in behind)
+        most = min(max(sure, len(running) // 2), len(running) - 1)
         gone |= {
             found.b: (Dropped(found.b, after, _reason(found, len(running)), found.a), found)
             for found in behind[:most]
@@ -231,17 +203,9 @@ def survivors(
 
 def _reason(found: PairedDifference, settings: int) -> str:
     by = (
-        f"in {found.wins[0]} of {_repeats(found.pairs)}"
+        f"in {found.wins[0]} of {counted(found.pairs, 'repeat')}"
         if any(found.unfinished)
         else f"by {found.differences.written(found.mean)}"
     )
-    corrected = f"corrected for {_count(settings, 'setting')} and all looks"
+    corrected = f"corrected for {counted(settings, 'setting')} and all looks"
     return f"worse than {found.a} {by} (p = {found.p_adjusted:.2g}, {corrected})"
-
-
-def _repeats(number: int) -> str:
-    return _count(number, "repeat")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

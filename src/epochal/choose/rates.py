@@ -11,14 +11,14 @@ and of rates without a significant difference the lowest is taken.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from epochal.choose.comparison import Tuned
 from epochal.choose.fairness import Length
 from epochal.choose.grid import Entry
-from epochal.choose.setting import Setting
 from epochal.choose.trial import Job
 from epochal.engine.optimizers import OPTIMIZERS
 
@@ -65,23 +65,25 @@ def first_guess(optimizer: str, batch_size: int) -> float:
     return short(min(OPTIMIZERS[optimizer].learning_rate * ratio**power, 0.5))
 
 
+@dataclass
 class _Search:
-    """The learning rate search of one setting: the rates tried on each repeat, and the next ones."""
+    """The learning rate search of one setting.
 
-    def __init__(self, entry: Entry, guess: float, length: Length, repeats: Sequence[int]) -> None:
-        self.entry, self.length, self.repeats, self.guess = entry, length, repeats, guess
-        self.found: dict[float, dict[int, float]] = {}
-        """Losses by rate and repeat, lower is better; infinite where a training broke."""
+    found  losses by rate and repeat, lower is better; infinite where a training broke.
+    """
 
-    def setting(self, rate: float) -> Setting:
-        """The setting at one rate."""
-        name = f"{self.entry.name} | tuning at {rate:.9g}"
-        return self.entry.setting.with_(name, learning_rate=rate)
+    entry: Entry
+    guess: float
+    length: Length
+    repeats: Sequence[int]
+    found: dict[float, dict[int, float]] = field(default_factory=dict)
 
     def jobs(self, rates: Sequence[float], repeats: Sequence[int]) -> list[tuple[float, Job]]:
         """Trainings at those rates."""
+        named = {rate: f"{self.entry.name} | tuning at {rate:.9g}" for rate in rates}
+        settings = {rate: self.entry.setting.with_(named[rate], learning_rate=rate) for rate in rates}
         return [
-            (rate, Job(self.setting(rate), repeat, self.length.updates, self.length.every))
+            (rate, Job(settings[rate], repeat, self.length.updates, self.length.every))
             for rate in rates
             for repeat in repeats
         ]
@@ -90,66 +92,61 @@ class _Search:
         """The mean over the repeats that were done."""
         return float(np.mean(list(self.found[rate].values())))
 
-    def best(self) -> float:
+    def whole(self) -> list[float]:
+        """The rates that were tried on all repeats."""
+        return [rate for rate, losses in self.found.items() if len(losses) == len(self.repeats)]
+
+    def best(self, rates: Iterable[float]) -> float:
         """The rate with the least loss; of equal ones the nearest to the guess."""
-        return min(self.found, key=lambda rate: (self.loss(rate), abs(math.log(rate / self.guess))))
+        return min(rates, key=lambda rate: (self.loss(rate), abs(math.log(rate / self.guess))))
 
     def promising(self) -> list[float]:
         """The rates that are worth all repeats: the best by an average over their neighbors.
 
         Weights are 1, 1/2 and 1/4 at factors of 1, 2 and 4; a training that broke counts as the worst.
         """
-        finite = [self.loss(rate) for rate in self.found if math.isfinite(self.loss(rate))]
-        worst = max(finite, default=0.0)
+        losses = {rate: self.loss(rate) for rate in self.found}
+        worst = max(filter(math.isfinite, losses.values()), default=0.0)
 
         def smooth(rate: float) -> float:
-            weights = {other: 0.5 ** abs(round(math.log2(other / rate))) for other in self.found}
+            weights = {other: 0.5 ** abs(round(math.log2(other / rate))) for other in losses}
             near = {other: weight for other, weight in weights.items() if weight >= 0.25}
-            total = sum(weight * min(self.loss(other), worst) for other, weight in near.items())
+            total = sum(weight * min(losses[other], worst) for other, weight in near.items())
             return total / sum(near.values())
 
-        return sorted(self.found, key=lambda rate: (math.isinf(self.loss(rate)), smooth(rate)))[:FINALISTS]
+        return sorted(losses, key=lambda rate: (math.isinf(losses[rate]), smooth(rate)))[:FINALISTS]
 
     def chosen(self) -> float:
         """The lowest rate that is within one standard error of the best, over all repeats.
 
         The error is that of their paired difference (the one-standard-error rule of Breiman et al. 1984).
         """
-        best = self.least()
-        for rate in sorted(self._tried_on_all()):
-            behind = np.array(
-                [self.found[rate][repeat] - self.found[best][repeat] for repeat in self.repeats]
-            )
-            if rate < best and np.isfinite(behind).all():
+        best = self.best(self.whole())
+        for rate in sorted(rate for rate in self.whole() if rate < best):
+            behind = np.array([self.found[rate][one] - self.found[best][one] for one in self.repeats])
+            if np.isfinite(behind).all():
                 error = float(behind.std(ddof=1)) / math.sqrt(len(behind))
                 if float(behind.mean()) <= error:
                     return rate
         return best
 
-    def least(self) -> float:
-        """The rate with the least loss of those that were tried on all repeats."""
-        return min(self._tried_on_all(), key=lambda rate: (self.loss(rate), abs(math.log(rate / self.guess))))
-
-    def _tried_on_all(self) -> list[float]:
-        return [rate for rate, losses in self.found.items() if len(losses) == len(self.repeats)]
-
     def beyond(self) -> list[float]:
         """The next rate where the best one is at an end; nothing where it is bracketed."""
-        best, tried = self.best(), sorted(self.found)
-        if math.isinf(self.loss(best)) or best == tried[0]:
-            return [short(tried[0] / FACTOR)]
-        return [short(best * FACTOR)] if best == tried[-1] else []
+        best, lowest, highest = self.best(self.found), min(self.found), max(self.found)
+        if math.isinf(self.loss(best)) or best == lowest:
+            return [short(lowest / FACTOR)]
+        return [short(best * FACTOR)] if best == highest else []
 
     def around(self) -> list[float]:
         """The two rates at half the distance from the best."""
-        best = self.best()
+        best = self.best(self.found)
         if math.isinf(self.loss(best)):
             return []
         return [short(best / math.sqrt(FACTOR)), short(best * math.sqrt(FACTOR))]
 
     def tuned(self, sign: float) -> Tuned:
         """The result."""
-        chosen, best, tried = self.chosen(), self.least(), sorted(self.found)
+        chosen, best, tried = self.chosen(), self.best(self.whole()), sorted(self.found)
         shown = tuple(
             (rate, sign * level if math.isfinite(level) else math.nan, len(self.found[rate]))
             for rate, level in self._levels()
@@ -169,13 +166,10 @@ class _Search:
         For one that was given up after the first repeat it is the loss there, moved by how far the other
         repeats are from the first for those that had all: else it would look good where that one was easy.
         """
-        first = self.repeats[0]
-        moves = [self.loss(rate) - losses[first] for rate, losses in self.found.items() if self._whole(rate)]
+        whole = [rate for rate in self.whole() if math.isfinite(self.loss(rate))]
+        moves = [self.loss(rate) - self.found[rate][self.repeats[0]] for rate in whole]
         move = float(np.mean(moves)) if moves else 0.0
-        return [(rate, self.loss(rate) + (0.0 if self._whole(rate) else move)) for rate in sorted(self.found)]
-
-    def _whole(self, rate: float) -> bool:
-        return len(self.found[rate]) == len(self.repeats) and math.isfinite(self.loss(rate))
+        return [(rate, self.loss(rate) + (0.0 if rate in whole else move)) for rate in sorted(self.found)]
 
 
 def tune(
@@ -188,13 +182,7 @@ def tune(
 ) -> dict[str, Tuned]:
     """Find the rate of each setting; the trainings of one wave go out together.
 
-    Args:
-        entries: the settings.
-        batch_sizes: of each.
-        lengths: how far each trains.
-        repeats: the seeds to tune on.
-        train: trains jobs and gives what each is judged by, NaN where it broke.
-        higher_is_better: how that is read.
+    `train` trains jobs and gives what each is judged by, NaN where it broke.
     """
     sign = -1.0 if higher_is_better else 1.0
     searches = [
@@ -209,9 +197,7 @@ def tune(
 
     def wave(wanted: Sequence[tuple[_Search, Sequence[float]]], on: Sequence[int], words: str) -> None:
         jobs = [(search, rate, job) for search, rates in wanted for rate, job in search.jobs(rates, on)]
-        if not jobs:
-            return
-        values = train([(job, search.length) for search, _, job in jobs], words)
+        values = train([(job, search.length) for search, _, job in jobs], words) if jobs else []
         for (search, rate, job), value in zip(jobs, values, strict=True):
             loss = sign * value if math.isfinite(value) else math.inf
             search.found.setdefault(rate, {})[job.repeat] = loss

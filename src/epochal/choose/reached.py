@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from epochal.curves.statistics import t_quantile
 from epochal.errors import Refusal
 
 Floats = NDArray[np.float64]
@@ -22,17 +23,10 @@ NORMAL = 1.959963984540054
 
 @dataclass(frozen=True)
 class Reached:
-    """One repeat: the updates until the target, or those spent without reaching it (censored).
-
-    >>> print(Reached(250.0, True), Reached(2000.0, False), sep="; ")
-    reached after 250 updates; not reached within 2,000 updates
-    """
+    """One repeat: the updates until the target, or those spent without reaching it (censored)."""
 
     updates: float
     reached: bool
-
-    def __str__(self) -> str:
-        return f"{'reached after' if self.reached else 'not reached within'} {written(self.updates)} updates"
 
 
 @dataclass(frozen=True)
@@ -65,17 +59,19 @@ class Effort:
         least, most = (written(end) for end in self.within)
         spent = least if least == most else f"{least} to {most}"
         missed = self.repeats - self.reached
-        share = f"{missed} of {self.repeats} repeats"
-        if missed == self.repeats:
-            share = "the only repeat" if missed == 1 else f"any of {missed} repeats"
+        share = (
+            f"any of {missed} repeats" if missed == self.repeats else f"{missed} of {self.repeats} repeats"
+        )
+        if self.repeats == 1:
+            share = "the only repeat"
         return f"not reached within {spent} {self.unit} in {share}"
 
     def __str__(self) -> str:
         if self.reached == 0:
             return self.shortfall
-        count = f"{self.repeats} repeats" if self.repeats > 1 else "1 repeat: no interval"
+        count = "1 repeat: no interval"
         if self.repeats > 1:
-            count += f"; 95 % interval {written_range(self.low, self.high)}"
+            count = f"{self.repeats} repeats; 95 % interval {written_range(self.low, self.high)}"
         return "; ".join(filter(None, (f"{written(self.expected)} {self.unit} ({count})", self.shortfall)))
 
 
@@ -89,21 +85,6 @@ class RelativeEffort:
     ratio: float | None
     low: float
     high: float
-    repeats: int
-
-    def __str__(self) -> str:
-        if self.ratio is None:
-            return "neither reached the target"
-        if math.isinf(self.ratio):
-            bound = f": at least {_times(self.low)} times" if self.low > 0 else ""
-            return f"only the second reached the target{bound}"
-        if self.ratio == 0:
-            bound = f": at most {_times(self.high)} times" if self.high < math.inf else ""
-            return f"only the first reached the target{bound}"
-        if self.repeats == 1:
-            return f"{_times(self.ratio)} times (1 repeat: no interval)"
-        end = "or more" if math.isinf(self.high) else f"to {_times(self.high)}"
-        return f"{_times(self.ratio)} times ({_times(self.low)} {end})"
 
 
 def first_reached(
@@ -144,12 +125,10 @@ def first_reached(
     there = np.flatnonzero(above <= 0)
     if there.size == 0:
         return Reached(float(at[-1]), False)
-    first = int(there[0])
-    end = float(at[known[first]])
+    first, end = int(there[0]), float(at[known[there[0]]])
     if first == 0:
         return Reached(end, True)
-    start = float(at[known[first - 1]])
-    before, after = float(above[first - 1]), float(above[first])
+    start, before, after = float(at[known[first - 1]]), float(above[first - 1]), float(above[first])
     return Reached(min(end, start + (end - start) * (before / (before - after))), True)
 
 
@@ -179,7 +158,7 @@ def effort(
     833 updates (4 repeats; 95 % interval 262 to 12,285); not reached within 1,000 updates in 1 of 4 repeats
     """
     spent, hit = _columns(reached, scale)
-    rows = _rows(spent.size, resamples, seed)
+    rows = np.random.default_rng(seed).integers(spent.size, size=(resamples, spent.size))
     missed = spent[~hit]
     total, hits = float(spent.sum()), int(hit.sum())
     expected = total / hits if hits else math.inf
@@ -210,18 +189,11 @@ def relative_effort(
     setting that nowhere reached the target counts with the work done at the low end, without bound at the
     high end.
 
-    Args:
-        a: one for each repeat of setting A.
-        b: one for each repeat of setting B, in the same order.
-        scale_a: what an update of A costs.
-        scale_b: what an update of B costs, in the same unit.
-        resamples: number of bootstrap samples.
-        seed: of the bootstrap.
-
     >>> fast = [Reached(100, True), Reached(120, True), Reached(110, True), Reached(90, True)]
     >>> slow = [Reached(131, True), Reached(155, True), Reached(140, True), Reached(119, True)]
-    >>> print(relative_effort(slow, fast))
-    1.30 times (1.27 to 1.33)
+    >>> found = relative_effort(slow, fast)
+    >>> f"{found.ratio:.2f} times ({found.low:.2f} to {found.high:.2f})"
+    '1.30 times (1.27 to 1.33)'
     """
     if len(a) != len(b):
         raise Refusal(
@@ -230,21 +202,21 @@ def relative_effort(
         )
     spent_a, hit_a = _columns(a, scale_a)
     spent_b, hit_b = _columns(b, scale_b)
-    rows = _rows(spent_a.size, resamples, seed)
+    rows = np.random.default_rng(seed).integers(spent_a.size, size=(resamples, spent_a.size))
     least_a, most_a = _bounds(spent_a[rows], hit_a[rows])
     least_b, most_b = _bounds(spent_b[rows], hit_b[rows])
     ratio: float | None = None
     if hit_a.any() or hit_b.any():
-        _, one = _bounds(spent_a[None], hit_a[None])
-        _, other = _bounds(spent_b[None], hit_b[None])
-        ratio = float(_ratio(one, other)[0])
+        ratio = float(
+            _ratio(_bounds(spent_a[None], hit_a[None])[1], _bounds(spent_b[None], hit_b[None])[1])[0]
+        )
     low, high = resampled_ci95(
         math.inf if ratio is None else ratio,
         _ratio(least_a, most_b),
         _ratio(most_a, least_b),
         repeats=spent_a.size,
     )
-    return RelativeEffort(ratio, low, high, spent_a.size)
+    return RelativeEffort(ratio, low, high)
 
 
 def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int) -> tuple[float, float]:
@@ -273,9 +245,7 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
     low, high = np.sort(lows), np.sort(highs)
     if not 0 < estimate < math.inf:
         return float(low[0]), float(high[-1])
-    from scipy.special import stdtrit  # late: importing SciPy costs more than most calls need
-
-    stretch = float(stdtrit(repeats - 1, 0.975)) / NORMAL * math.sqrt(repeats / (repeats - 1))
+    stretch = t_quantile(0.975, repeats - 1) / NORMAL * math.sqrt(repeats / (repeats - 1))
     tail = math.floor(0.025 * (lows.size - 1))
     # No interpolation: between a finite figure and an infinite one there is nothing.
     return (
@@ -285,18 +255,12 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
 
 
 def _columns(reached: Sequence[Reached], scale: float) -> tuple[Floats, NDArray[np.bool_]]:
-    """The effort of each repeat, and whether it reached the target."""
     if len(reached) == 0:
         raise Refusal("an effort needs at least 1 repeat; got 0.")
     if not (math.isfinite(scale) and scale > 0):
         raise Refusal(f"scale must be a positive number; got {scale}.")
     spent = np.array([one.updates for one in reached], dtype=np.float64) * scale
     return spent, np.array([one.reached for one in reached], dtype=np.bool_)
-
-
-def _rows(repeats: int, resamples: int, seed: int) -> NDArray[np.int64]:
-    """Which repeats each bootstrap sample consists of; shape (resamples, repeats)."""
-    return np.random.default_rng(seed).integers(repeats, size=(resamples, repeats))
 
 
 def _bounds(spent: Floats, hit: NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -333,7 +297,3 @@ def written_range(low: float, high: float) -> str:
     if math.isinf(high):
         return "not known" if low == 0 else f"{written(low)} or more"
     return f"up to {written(high)}" if low == 0 else f"{written(low)} to {written(high)}"
-
-
-def _times(value: float) -> str:
-    return f"{value:.2f}" if value < 10 else written(value)

@@ -28,14 +28,7 @@ def recommended(
     values: Mapping[str, Sequence[float]],
     higher_is_better: bool,
 ) -> tuple[str, tuple[str, ...]]:
-    """The setting to use, and those that are practically the same as it, itself included.
-
-    Args:
-        rows: by name.
-        outcome: of the race.
-        values: of each setting, one for each repeat.
-        higher_is_better: the direction of the values.
-    """
+    """The setting to use, and those that are practically the same as it, itself included."""
     best, tied = rows[outcome.best], [rows[name] for name in outcome.tied]
     compared_with = partial(
         against,

@@ -7,12 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import jax
-
 from epochal.choose.bench import Bench
-from epochal.choose.setting import Setting
-from epochal.choose.trial import Job, Trial
-from epochal.training.executor import RayCluster, Shared, Stopped
+from epochal.choose.trial import Job, Setting, Trial
+from epochal.training.executor import RayCluster, Shared
 from epochal.training.prepared import Prepared
 
 REMEDY = (
@@ -48,31 +45,30 @@ def packed(jobs: Sequence[Job], share: Callable[[Any], Shared]) -> list[Job]:
     Sent with each job they would be other objects each time, and their programs compiled each time.
     """
 
-    def plain(value: Any) -> Any:
+    def shared(value: Any) -> Any:
         return value if value is None or isinstance(value, bool | int | float | str) else share(value)
 
-    return [replace(job, setting=_each(job.setting, plain)) for job in jobs]
+    return _each(jobs, shared)
 
 
 def unpacked(jobs: Sequence[Job]) -> list[Job]:
     """The jobs that were packed."""
-
-    def whole(value: Any) -> Any:
-        return value.value if isinstance(value, Shared) else value
-
-    return [replace(job, setting=_each(job.setting, whole)) for job in jobs]
+    return _each(jobs, lambda value: value.value if isinstance(value, Shared) else value)
 
 
-def _each(setting: Setting, change: Callable[[Any], Any]) -> Setting:
-    changes = {name: change(value) for name, value in setting.changes.items()}
-    return Setting(setting.name, change(setting.model), changes)
+def _each(jobs: Sequence[Job], change: Callable[[Any], Any]) -> list[Job]:
+    """Jobs with another model and other options."""
+    settings = [
+        Setting(
+            job.setting.name,
+            change(job.setting.model),
+            {name: change(value) for name, value in job.setting.changes.items()},
+        )
+        for job in jobs
+    ]
+    return [replace(job, setting=setting) for job, setting in zip(jobs, settings, strict=True)]
 
 
 def _trainer(base: Prepared) -> Callable[..., list[Trial] | None]:
-    """The function with which a worker trains jobs."""
     bench = Bench.on(base)
-
-    def trained(jobs: Sequence[Job], devices: tuple[jax.Device, ...], stopped: Stopped) -> list[Trial] | None:
-        return bench.train(unpacked(jobs), devices, stopped)
-
-    return trained
+    return lambda jobs, devices, stopped: bench.train(unpacked(jobs), devices, stopped)

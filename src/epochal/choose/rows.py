@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,23 +12,22 @@ import numpy as np
 from epochal.choose.bench import Bench
 from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
 from epochal.choose.confirm import LATE, rules_of
-from epochal.choose.fairness import Length, seen_after
+from epochal.choose.fairness import Judged, Length, judge_trial, reached_by, seen_after, unsteadiness
 from epochal.choose.finals import final_of
-from epochal.choose.goal import baseline, targets
+from epochal.choose.goal import baselines, targets
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
-from epochal.choose.judged import Judged, judge_trial, reached_by, unsteadiness
 from epochal.choose.pairs import FEWEST
 from epochal.choose.race import Outcome
 from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.recommend import lucky, recommended
 from epochal.choose.search import Point
-from epochal.choose.setting import Setting
 from epochal.choose.timing import TimingCurve
-from epochal.choose.trial import Trial
-from epochal.choose.words import answer, called, repeats_of, too_few
+from epochal.choose.trial import Setting, Trial
+from epochal.choose.words import answer, called, too_few
 from epochal.common.metric_names import higher_is_better, label_of
 from epochal.curves import Curves, summarize
+from epochal.curves.statistics import counted
 from epochal.errors import Refusal
 from epochal.models import bounds_of
 from epochal.plan import Plan
@@ -43,27 +41,26 @@ prediction. With less than a tenth most settings of a grid never get there, and 
 REGIMES = ("batch", "mini-batch", "stochastic")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass
 class Measured:
-    """The trainings with their labels; see `Comparison` for the terms."""
+    """The settings of a comparison and what was measured of them; see `Comparison` for the terms."""
 
     bench: Bench
-    entries: tuple[Entry, ...]
-    plans: Mapping[str, Plan]
-    settings: Mapping[str, Setting]
-    lengths: Mapping[str, Length]
-    trials: Mapping[str, Sequence[Trial]]
+    entries: list[Entry]
+    plans: dict[str, Plan]
     repeats: int
-    tuned: Mapping[str, Tuned]
-    outcome: Outcome
-    timing: Mapping[str, TimingCurve]
     common: Mapping[str, Any]
-    update_seconds: Mapping[str, float]
-    at: str
+    notes: list[str]
     target: float | None
-    notes: tuple[str, ...]
-    trainings: int
-    updates: int
+    at: str = ""
+    settings: dict[str, Setting] = field(default_factory=dict)
+    lengths: dict[str, Length] = field(default_factory=dict)
+    trials: dict[str, list[Trial]] = field(default_factory=dict)
+    tuned: dict[str, Tuned] = field(default_factory=dict)
+    timing: dict[str, TimingCurve] = field(default_factory=dict)
+    update_seconds: dict[str, float] = field(default_factory=dict)
+    updates: int = 0
+    outcome: Outcome = field(init=False)
 
     @property
     def column(self) -> str:
@@ -71,7 +68,7 @@ class Measured:
         return self.bench.monitor
 
 
-def concluded(found: Measured, folder: Path | None, seconds: float) -> Comparison:
+def concluded(found: Measured, seconds: float) -> Comparison:
     """The comparison that the trainings make."""
     column, higher = found.column, higher_is_better(found.column)
     judged = {
@@ -85,10 +82,7 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
         name: [reached_by(trial, column, per_repeat.get(trial.repeat, math.nan)) for trial in trials]
         for name, trials in found.trials.items()
     }
-    rows = [
-        replace(_row(found, entry, judged[entry.name]), difference=outcome.differences.get(entry.name))
-        for entry in found.entries
-    ]
+    rows = [_row(found, entry, judged[entry.name]) for entry in found.entries]
     if per_repeat:
         rows = [replace(row, effort=effort(reached[row.name])) for row in rows]
     chosen: str | None = None
@@ -122,32 +116,29 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
         },
         timing=found.timing,
         notes=_notes(found, rows, remark),
-        cost=Cost(found.trainings, found.updates, seconds),
+        cost=Cost(found.bench.trainings, found.updates, seconds),
         data=describe_data(found.bench.base),
         settings=_common(found),
         conditions=conditions(deterministic=found.bench.base.settings.deterministic),
-        folder=folder,
+        folder=found.bench.store.folder,
     )
     return replace(comparison, answer=answer(comparison))
 
 
 def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
-    """One setting, before it is compared with the others."""
     name = entry.name
-    prepared, length = found.bench.prepared(found.settings[name]), found.lengths[name]
-    plan, trials = found.plans[name], found.trials[name]
+    plan, trials, length = found.plans[name], found.trials[name], found.lengths[name]
     epochs, samples = seen_after(plan, length.updates)
     figures = {
         column: summarize([one.figures[column] for one in judged], _bounds(found, column))
-        for column in (judged[0].figures if judged else {})
+        for column in judged[0].figures
     }
-    update_seconds = found.update_seconds[name]
     return Row(
         name=name,
         axes=entry.axes,
         batch_size=plan.segments[0][1],
         regime=plan.regime,
-        learning_rate=prepared.spec.optimizer.learning_rate,
+        learning_rate=found.bench.prepared(found.settings[name]).spec.optimizer.learning_rate,
         repeats=len(trials),
         quality=summarize([one.value for one in judged], _bounds(found, found.column)),
         figures=figures,
@@ -155,12 +146,12 @@ def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
         epochs=epochs,
         updates=length.updates,
         samples=samples,
-        update_seconds=update_seconds,
-        seconds=length.updates * update_seconds,
+        update_seconds=found.update_seconds[name],
+        seconds=length.updates * found.update_seconds[name],
         effort=None,
         noise=unsteadiness(trials, found.column, length),
         broken=sum(trial.broken for trial in trials),
-        difference=None,
+        difference=found.outcome.differences.get(name),
         dropped=found.outcome.dropped.get(name),
         tuned=found.tuned.get(name),
         model=found.settings[name].model,
@@ -169,15 +160,14 @@ def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
 
 
 def _options(found: Measured, name: str, epochs: float) -> dict[str, Any]:
-    """Keyword arguments of `fit` that train with a setting."""
-    changes = dict(found.settings[name].changes)
+    options = {**found.common, **found.settings[name].changes}
+    options.pop("repeats", None)
     updates = found.lengths[name].updates
     if updates == found.plans[name].updates:
-        return {**found.common, **changes}
-    rule = Budget(updates=updates)
-    given = found.common.get("stop")
+        return options
+    rule, given = Budget(updates=updates), options.get("stop")
     stop = rule if given is None else any_of(given, rule)
-    return {**found.common, **changes, "epochs": math.ceil(epochs), "stop": stop}
+    return {**options, "epochs": math.ceil(epochs), "stop": stop}
 
 
 def _bounds(found: Measured, column: str) -> tuple[float, float]:
@@ -205,14 +195,12 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
         for repeat, value in enumerate(several):
             if math.isfinite(value) and sign * value < sign * reached.get(repeat, sign * math.inf):
                 reached[repeat] = value
-    constant = {repeat: baseline(found.bench, repeat) for repeat in reached}
-    share = f"{1 - SHARE:.0%}".replace("%", " %")
-    words = (
-        f"in each repeat {share} of the way from the baseline to the best value that any setting "
-        "reached there"
-    )
+    constant = baselines(found.bench, reached)
+    words = f"{100 * (1 - SHARE):.0f} % of the way from the baseline to the best value that any setting "
+    words += "reached there"
     if any(math.isnan(value) for value in constant.values()):
-        words = f"in each repeat within {SHARE:.0%}".replace("%", " %") + " of the best value of any setting"
+        words = f"within {100 * SHARE:.0f} % of the best value of any setting"
+    words = f"in each repeat {words}"
     return targets(reached, constant, SHARE, higher_is_better(found.column)), words if reached else ""
 
 
@@ -222,7 +210,7 @@ def _unbeaten(found: Measured, best: str) -> float | None:
     Each repeat is read at the evaluation that the others choose: its own best one is the luckiest.
     """
     trials = {trial.repeat: trial for trial in found.trials[best] if not trial.broken}
-    constant = {repeat: baseline(found.bench, repeat) for repeat in trials}
+    constant = baselines(found.bench, trials)
     if len(trials) < FEWEST or not all(map(math.isfinite, constant.values())):
         return None
     point = Point(found.plans[best].segments[0][1], None)
@@ -250,9 +238,7 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
             [[one.updates for one in line] for line in table],
             [[one.reached for one in line] for line in table],
         )
-        curve = _with_misfit(
-            curve, used, [effort([line[place] for line in table]) for place in range(len(used))]
-        )
+        curve = _with_misfit(curve, used, [effort(column) for column in zip(*table, strict=True)])
     except Refusal as refusal:
         return None, f"no curve was fitted to the updates to the target: {refusal.sentence}"
     left_out = [row.name for row in sizes.values() if row not in used]
@@ -272,13 +258,10 @@ def _with_misfit(curve: Hyperbola, used: Sequence[Row], efforts: Sequence[Effort
     missed = [not math.isfinite(one.expected) for one in efforts]
     steps = [one.low if miss else one.expected for one, miss in zip(efforts, missed, strict=True)]
     other = fit_hyperbola([row.batch_size for row in used], steps, censored=missed)
-    wider: dict[str, Any] = {
-        name: (
-            min(getattr(curve, name)[0], getattr(other, name)[0]),
-            max(getattr(curve, name)[1], getattr(other, name)[1]),
-        )
-        for name in ("steps_ci95", "samples_ci95", "critical_ci95")
-    }
+    wider: dict[str, Any] = {}
+    for name in ("steps_ci95", "samples_ci95", "critical_ci95"):
+        lows, highs = zip(getattr(curve, name), getattr(other, name), strict=True)
+        wider[name] = min(lows), max(highs)
     return replace(curve, **wider)
 
 
@@ -291,7 +274,7 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
     notes += [f"{row.dropped}." for row in rows if row.dropped is not None]
     notes += [f"{row.name}: {row.tuned.edge}." for row in rows if row.tuned is not None and row.tuned.edge]
     notes += [
-        f"{row.name}: the loss was not finite in {row.broken} of {repeats_of(row.repeats)}."
+        f"{row.name}: the loss was not finite in {row.broken} of {counted(row.repeats, 'repeat')}."
         for row in rows
         if row.broken
     ]
@@ -300,30 +283,21 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
         for row in rows
         if row.dropped is None and not row.broken and row.best_epoch.mean >= LATE * row.epochs
     ]
-    notes += _lucky(rows, found.outcome.best, found.outcome.tied)
+    first = next(row for row in rows if row.name == found.outcome.best)
+    if lucky(first, [row for row in rows if row.name in found.outcome.tied]):
+        notes.append(
+            f"{first.name}: the curve is unsteady (it scatters by {first.noise:.2g} between evaluations), "
+            "so part of its lead is the luck of its best epoch."
+        )
     if found.tuned and any(row.effort is not None and row.effort.reached for row in rows):
         notes.append(
             f"learning rates were tuned for the best {label_of(found.column)}, not for few updates "
             "to the target; higher rates may reach it sooner."
         )
-    if remark:
-        notes.append(remark)
-    return tuple(notes)
-
-
-def _lucky(rows: Sequence[Row], best: str, tied: Sequence[str]) -> list[str]:
-    """Whether the best one may owe its place to the best moment of an unsteady curve."""
-    first = next(row for row in rows if row.name == best)
-    if not lucky(first, [row for row in rows if row.name in tied]):
-        return []
-    return [
-        f"{first.name}: the curve is unsteady (it scatters by {first.noise:.2g} between evaluations), "
-        "so part of its lead is the luck of its best epoch."
-    ]
+    return (*notes, remark) if remark else tuple(notes)
 
 
 def _common(found: Measured) -> dict[str, Any]:
-    """The common options of all settings as JSON."""
     left_out = {axis for entry in found.entries for axis in entry.axes} | {"evaluate_every", "evaluate_train"}
     settings = describe_settings(found.bench.prepared(found.settings[found.entries[0].name]))
     settings |= {"repeats": found.repeats} | ({"learning_rate": "tuned"} if found.tuned else {})

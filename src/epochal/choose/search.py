@@ -17,10 +17,9 @@ from typing import NoReturn
 import numpy as np
 
 from epochal.choose.bench import Bench
-from epochal.choose.goal import Goal, negligible, reached_in
+from epochal.choose.goal import negligible, reached_in
 from epochal.choose.reached import Reached, relative_effort
-from epochal.choose.setting import Setting
-from epochal.choose.trial import Job, Trial
+from epochal.choose.trial import Job, Send, Setting, Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
 
@@ -104,11 +103,11 @@ class Search:
     """The state of a search.
 
     setting       common to all points.
-    goal          the quantity to minimize.
+    goal          one of `advice.GOALS`: the quantity to minimize.
     price         what an update costs at a batch size, in the unit of the goal.
     most_updates  a training makes at most so many, by batch size.
     patience      epochs without improvement after which a training ends, by batch size.
-    run           sends jobs out and yields their trials.
+    run           sends the jobs of a phase out and yields their trials.
     per_epoch     evaluations in an epoch, where a batch size allows; each is a chance for a lucky one.
     targets       the value that counts as reached, by repeat.
     found         the measurements.
@@ -116,11 +115,11 @@ class Search:
 
     bench: Bench
     setting: Setting
-    goal: Goal
+    goal: str
     price: Callable[[int], float]
     most_updates: Callable[[int], int]
     patience: Callable[[int], float]
-    run: Callable[[Sequence[Job]], Iterable[Trial]]
+    run: Send
     per_epoch: int = 1
     targets: dict[int, float] = field(default_factory=dict)
     found: dict[Point, dict[int, Found]] = field(default_factory=dict)
@@ -133,9 +132,17 @@ class Search:
         name = f"batch {point.batch_size}, rate {rate:g}"
         return self.setting.with_(name, batch_size=point.batch_size, learning_rate=rate)
 
+    def rate_of(self, point: Point) -> float | None:
+        """The learning rate of a point; None for an object that has its own."""
+        return self.bench.base.spec.optimizer.learning_rate if point.step is None else rate_at(point.step)
+
+    def batches(self, batch_size: int) -> int:
+        """Updates of an epoch."""
+        return -(-self.bench.base.plan.turns // batch_size)
+
     def every(self, batch_size: int) -> int:
         """Updates between two evaluations: the same part of an epoch for all batch sizes."""
-        return max(1, -(-self.bench.base.plan.turns // batch_size) // self.per_epoch)
+        return max(1, self.batches(batch_size) // self.per_epoch)
 
     def job(
         self,
@@ -153,30 +160,36 @@ class Search:
 
     def limit(self) -> float:
         """What a training may cost, in the unit of the price; infinite as long as nothing got there."""
-        medians = [self._median(point) for point, found in self.found.items() if len(found) >= SCREEN]
-        return CAP * min(medians, default=math.inf)
 
-    def _median(self, point: Point) -> float:
-        """The median cost of reaching the target, over the trainings of a point."""
-        found = self.found[point].values()
-        spent = [one.reached.updates if one.reached.reached else math.inf for one in found]
-        return float(np.median(spent)) * self.price(point.batch_size)
+        def median(point: Point) -> float:
+            reached = [one.reached for one in self.found[point].values()]
+            spent = [one.updates if one.reached else math.inf for one in reached]
+            return float(np.median(spent)) * self.price(point.batch_size)
+
+        medians = [median(point) for point, found in self.found.items() if len(found) >= SCREEN]
+        return CAP * min(medians, default=math.inf)
 
     def measure(self, points: Iterable[Point], repeats: Sequence[int]) -> None:
         """Train missing repeats of points, each of which must have a target."""
-        jobs, asked, limit = [], {}, self.limit()
+        jobs, limit = list[tuple[Point, Job]](), self.limit()
         for point in dict.fromkeys(points):
-            setting = self.setting_of(point)
             most = self.most_updates(point.batch_size)
             if math.isfinite(limit):
                 most = min(most, max(8, math.ceil(limit / self.price(point.batch_size))))
-            for repeat in repeats:
-                if repeat not in self.found.get(point, {}):
-                    jobs.append(self.job(point, repeat, most, self.targets[repeat]))
-                    asked[setting.name, repeat] = point, most
-        trials = {(trial.setting, trial.repeat): trial for trial in self.run(jobs)}
-        for which, (point, most) in asked.items():  # in the requested order, whichever ended first
-            self.learn(point, trials[which], most)
+            missing = [repeat for repeat in repeats if repeat not in self.found.get(point, {})]
+            jobs += [(point, self.job(point, repeat, most, self.targets[repeat])) for repeat in missing]
+        trials = self.trained("searching", jobs)
+        for point, job in jobs:  # in the requested order, whichever ended first
+            self.learn(point, trials[point][job.repeat], job.updates)
+
+    def trained(self, phase: str, jobs: Sequence[tuple[Point, Job]]) -> dict[Point, dict[int, Trial]]:
+        """The trials of jobs by point and repeat."""
+        points = {job.setting.name: point for point, job in jobs}
+        trials: dict[Point, dict[int, Trial]] = {point: {} for point, _ in jobs}
+        for trial in self.run(phase, [job for _, job in jobs]):
+            trials[points[trial.setting]][trial.repeat] = trial
+        # Sums over repeats are of floats: what comes first must not depend on what ended first.
+        return {point: dict(sorted(found.items())) for point, found in trials.items()}
 
     def learn(self, point: Point, trial: Trial, most: int) -> None:
         """Record the result of a training; a broken one counts as having spent `most`."""
@@ -185,11 +198,14 @@ class Search:
 
     def score(self, point: Point, repeats: Sequence[int]) -> float:
         """The expected price of a point over repeats; lower is better."""
-        found = [self.found[point][repeat] for repeat in repeats]
-        reached = self.within(point, [one.reached for one in found])
+        reached = self.reached(point, repeats)
         hits = sum(one.reached for one in reached)
         spent = sum(one.updates for one in reached)
         return spent * self.price(point.batch_size) / hits if hits else math.inf
+
+    def reached(self, point: Point, repeats: Sequence[int]) -> list[Reached]:
+        """When the trainings of a point reached their targets, within the limit."""
+        return self.within(point, [self.found[point][repeat].reached for repeat in repeats])
 
     def within(self, point: Point, reached: Sequence[Reached]) -> list[Reached]:
         """The results of trainings within the limit, which is the same for all points."""
@@ -198,14 +214,8 @@ class Search:
 
     def against(self, point: Point, other: Point, repeats: Sequence[int]) -> tuple[float, float]:
         """The ratio of two prices on the same repeats, minus 1: (low end of the interval, estimate)."""
-        mine = [self.found[point][repeat] for repeat in repeats]
-        its = [self.found[other][repeat] for repeat in repeats]
-        ratio = relative_effort(
-            self.within(point, [one.reached for one in mine]),
-            self.within(other, [one.reached for one in its]),
-            self.price(point.batch_size),
-            self.price(other.batch_size),
-        )
+        prices = self.price(point.batch_size), self.price(other.batch_size)
+        ratio = relative_effort(self.reached(point, repeats), self.reached(other, repeats), *prices)
         return ratio.low - 1, (math.inf if ratio.ratio is None else ratio.ratio) - 1
 
     def best(self, points: Iterable[Point], repeats: Sequence[int]) -> Point:

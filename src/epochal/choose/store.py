@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import threading
 from pathlib import Path
@@ -48,8 +49,8 @@ class Store:
             return
         try:
             _begin(folder, request)
-            self._trials = _lines(folder / "trials.jsonl", _TRIAL)
-            self._timings = _lines(folder / "timings.jsonl", {"key"})
+            self._trials = _lines(folder / "trials.jsonl")
+            self._timings = _lines(folder / "timings.jsonl")
         except OSError as error:
             raise _unwritable(folder, error) from error
 
@@ -76,7 +77,11 @@ class Store:
             "update": curves.update.tolist(),
             "samples": curves.samples.tolist(),
             "seconds": [round(value, 6) for value in curves.seconds.tolist()],
-            "columns": {name: _json(values) for name, values in curves.columns.items()},
+            # Nine digits tell float32 numbers apart; JSON has no NaN.
+            "columns": {
+                name: [float(f"{value:.9g}") if math.isfinite(value) else None for value in values.tolist()]
+                for name, values in curves.columns.items()
+            },
             "added": {name: values.tolist() for name, values in trial.added.items()},
             "forecasts": trial.forecasts.tolist(),
         }
@@ -100,7 +105,7 @@ class Store:
             rows[row["key"]] = row
             if self.folder is None:
                 return
-            line = json.dumps({**row, _SUM: digest(row)}, allow_nan=False, separators=(",", ":")) + "\n"
+            line = json.dumps({**row, "sum": digest(row)}, allow_nan=False, separators=(",", ":")) + "\n"
             try:
                 with (self.folder / name).open("a", encoding="utf-8") as file:
                     file.write(line)
@@ -110,20 +115,11 @@ class Store:
                 raise _unwritable(self.folder, error) from error
 
 
-_TRIAL = {
-    *("key", "updates", "took", "reason", "epoch", "update", "samples", "seconds", "columns", "added"),
-    "forecasts",
-}
-"""What the line of a trial must have."""
-_SUM = "sum"
-"""Under which name a line has the digest of the rest."""
-
 _WRONG = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 """What content raises that no training has written."""
 
 
 def _trial(row: dict[str, Any], setting: str, repeat: int) -> Trial:
-    """The trial of a line."""
     # Values were float32 once: read as such, they have the bits that they had before they were written.
     columns = {
         str(name): _numbers(values).astype(np.float32).astype(np.float64)
@@ -148,20 +144,16 @@ def _trial(row: dict[str, Any], setting: str, repeat: int) -> Trial:
     return Trial(setting, repeat, curves, updates, took, row["reason"], added, forecasts)
 
 
-_PARTIAL = "request.json.partial"
-
-
 def _unwritable(folder: Path, error: OSError) -> Refusal:
     why = error.strerror or error
     return Refusal(f'folder "{folder}" can\'t be written: {why}. Name another folder, or make room.')
 
 
 def _begin(folder: Path, request: Any) -> None:
-    """Make the folder, or see that it holds the same request."""
     path, text = folder / "request.json", json.dumps(request, indent=1, sort_keys=True, default=str)
     if folder.exists():
         held = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
-        if held is None and any(path.name != _PARTIAL for path in folder.iterdir()):
+        if held is None and any(path.name != "request.json.partial" for path in folder.iterdir()):
             raise Refusal(f"folder {folder} must be new or hold a comparison; it holds something else.")
         if held is not None and held != text:
             raise Refusal(
@@ -170,12 +162,12 @@ def _begin(folder: Path, request: Any) -> None:
             )
     folder.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
-        partial = folder / _PARTIAL
+        partial = path.with_name("request.json.partial")
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
 
 
-def _lines(path: Path, needed: set[str]) -> dict[str, dict[str, Any]]:
+def _lines(path: Path) -> dict[str, dict[str, Any]]:
     """The whole lines of a file by key; one that a kill cut off ends with a line break for the next."""
     if not path.is_file():
         return {}
@@ -183,19 +175,15 @@ def _lines(path: Path, needed: set[str]) -> dict[str, dict[str, Any]]:
     if content and not content.endswith(b"\n"):
         with path.open("ab") as file:
             file.write(b"\n")
-    rows = {}
-    for line in content.splitlines():
-        row = _row(line)
-        if row is not None and needed <= row.keys():
-            rows[row["key"]] = row
-    return rows
+    rows = filter(None, map(_row, content.splitlines()))
+    return {row["key"]: row for row in rows}
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
     """What a line holds; None if it is not as it was written."""
     try:
         row: dict[str, Any] = json.loads(line)
-        return row if row.pop(_SUM) == digest(row) and "key" in row else None
+        return row if row.pop("sum") == digest(row) and "key" in row else None
     except _WRONG:
         return None
 
@@ -204,11 +192,6 @@ def damaged_lines(path: Path) -> tuple[int, int]:
     """How many lines of a file are not as they were written, of how many; empty ones don't count."""
     lines = [line for line in path.read_bytes().splitlines() if line]
     return sum(_row(line) is None for line in lines), len(lines)
-
-
-def _json(values: Any) -> list[float | None]:
-    """Nine digits tell float32 numbers apart; JSON has no NaN."""
-    return [float(f"{value:.9g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
 def _numbers(values: list[Any]) -> Any:

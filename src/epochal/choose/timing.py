@@ -1,4 +1,4 @@
-"""Measured time of an update by batch size.
+"""Measured time of an update by batch size, and the settings that do not fit into memory.
 
 Measured in the very program that trains, gather and order included, evaluations and compilation not. Between
 measured sizes the time is interpolated, so that knees of the curve stay where they are.
@@ -7,16 +7,21 @@ measured sizes the time is interpolated, so that knees of the curve stay where t
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
 
 import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epochal.choose.bench import Bench
-from epochal.choose.setting import Setting
-from epochal.choose.trial import Job
+from epochal.choose.trial import Job, Setting
+from epochal.common.machine import cores
+from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said
+from epochal.training.executor import Task, Threads
+
+Key = TypeVar("Key")
 
 FEW = 32
 """Updates of the first calls."""
@@ -114,13 +119,7 @@ class Timer:
 
 
 def measure(bench: Bench, settings: Sequence[Setting], seconds: float = 0.1) -> TimingCurve:
-    """Time settings that differ in their batch size, one after the other, on an otherwise idle process.
-
-    Args:
-        bench: common to all.
-        settings: one for each batch size.
-        seconds: training time spent on each.
-    """
+    """Time settings that differ in their batch size, one after the other, on an otherwise idle process."""
     points = {}
     for setting in settings:
         size = bench.prepared(setting).plan.segments[0][1]
@@ -167,3 +166,23 @@ def update_time(bench: Bench, setting: Setting, seconds: float = 0.2) -> UpdateT
     bench.count(lane.update)
     bench.store.add_timing(setting.name, asdict(found))
     return found
+
+
+def left_out(bench: Bench, settings: Mapping[Key, Setting]) -> dict[Key, str]:
+    """Why settings are left out that are too large; their programs are compiled side by side.
+
+    Those whose update time is known were compiled before, and fit.
+    """
+    tasks = [Task((key, one)) for key, one in settings.items() if bench.store.timing(one.name) is None]
+    threads = Threads(lambda work, devices, stopped: too_large(bench, work[1]), [()] * cores())
+    reasons = dict(threads.map_unordered(tasks))
+    return {task.work[0]: reasons[task] for task in tasks if reasons[task]}
+
+
+def too_large(bench: Bench, setting: Setting) -> str:
+    """Why a setting is left out, in one sentence; empty if it fits. Its program is compiled and not run."""
+    size, free = bench.prepared(setting).plan.batch_size, bytes_available()
+    need = besides(bench.lane([Job(setting, 0, 1, 1)]))
+    if need <= SHARE * free:
+        return ""
+    return f"batch size {size:,} needs about {bytes_said(need)} and {bytes_said(free)} are free: left out"

@@ -1,19 +1,57 @@
-"""`Job` and `Trial`: one training of a comparison, and its result."""
+"""`Setting`, `Job` and `Trial`: a combination of options, one training of it, and its result."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.choose.setting import Setting
 from epochal.curves import Curves
+from epochal.models import Model
+
+Send = Callable[[str, Sequence["Job"]], Iterable["Trial"]]
+"""Sends the jobs of a phase out and yields their trials."""
 
 BROKEN = "not finite"
 """The reason of a training whose loss or parameters were not finite any more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """One way to train: a model, and what differs from the settings that all share.
+
+    name     what people call it; unique within a comparison.
+    model    what `fit` takes as a model.
+    changes  options of `epochal.Settings` that differ from the common ones, such as {"batch_size": 8}.
+    """
+
+    name: str
+    model: Model | Any
+    changes: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "changes", MappingProxyType(dict(self.changes)))
+
+    def with_(self, name: str | None = None, **changes: Any) -> Setting:
+        """The same with further changes, and another name if one is given."""
+        return Setting(self.name if name is None else name, self.model, {**self.changes, **changes})
+
+
+def shown(value: Any) -> str:
+    """A value of a setting in short: numbers with four digits, objects by their name.
+
+    >>> shown(0.0031622776), shown("full"), shown(32)
+    ('0.003162', 'full', '32')
+    """
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    described = getattr(value, "name", None)
+    return str(described) if isinstance(described, str) else str(value)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -49,8 +87,7 @@ class Job:
         """What the job is called in a folder of trials."""
         target = "" if self.target is None else f"{np.float32(self.target):.9g}"
         patience = "" if self.patience is None else f"{self.patience:.9g}"
-        draw = "" if self.draw is None else self.draw
-        limits = f"{target}|{patience}|{self.change:.9g}|{draw}"
+        limits = f"{target}|{patience}|{self.change:.9g}|{'' if self.draw is None else self.draw}"
         blocks = f"|{self.blocks}" if self.blocks else ""
         return f"{self.setting.name}|{self.repeat}|{self.updates}|{self.every}|{limits}{blocks}"
 

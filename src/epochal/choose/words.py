@@ -10,6 +10,7 @@ import numpy as np
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.pairs import FEWEST
 from epochal.common.metric_names import label_of
+from epochal.curves.statistics import counted
 
 FASTER = 2 / 3
 """A setting must take less than this share of the time to be called faster, and preferred for it.
@@ -36,16 +37,20 @@ def answer(found: Comparison) -> str:
             f"{label_of(found.column).capitalize()} was {rows[0].quality.mean:.4g} in all trainings: it "
             "cannot tell the settings apart. Judge them by another column (monitor), or train longer."
         )
-    sentence = _single(found) if len(found.rows) == 1 else _told(found)
+    sentence = _used(found)
+    if len(found.rows) == 1:
+        only = found.rows[0]
+        figure = f"{_start(only.name)} reaches {_figure(found, only)}"
+        sentence = f"{figure}; there is no other setting to compare it with."
     if found.unbeaten is not None:
         level = found.chosen.quality.written(found.unbeaten)
         sentence = f"{UNBEATEN} (always predicting the same), which has {level}. {sentence}"
     missed = [row for row in found.rows if row.effort is not None]
     if missed and all(row.effort is not None and row.effort.reached == 0 for row in missed):
-        first = found.rows[0]
+        quality = found.rows[0].quality
         sentence += (
-            f" The target of {found.target:.4g} was not reached by any setting within {_within(found)}; the "
-            f"best mean is {first.quality.written(first.quality.mean)}."
+            f" The target of {found.target:.4g} was not reached by any setting within "
+            f"{found.at.partition(' each')[0]}; the best mean is {quality.written(quality.mean)}."
         )
     return sentence
 
@@ -61,10 +66,6 @@ def at_best(row: Row) -> str:
     return f"around epoch {epoch:.0f} of {last}" if epoch >= 10 else f"around epoch {epoch:.2g} of {last}"
 
 
-def _within(found: Comparison) -> str:
-    return found.at.partition(" each")[0]
-
-
 def _constant(found: Comparison) -> bool:
     """Whether all settings were equally good in each repeat, so that nothing was compared."""
     if len(found.rows) < 2:
@@ -73,45 +74,40 @@ def _constant(found: Comparison) -> bool:
     return bool(values.size and np.isfinite(values).all() and np.ptp(values) == 0)
 
 
-def _single(found: Comparison) -> str:
-    row = found.rows[0]
-    return f"{_start(row.name)} reaches {_figure(found, row)}; there is no other setting to compare it with."
-
-
-def _told(found: Comparison) -> str:
+def _used(found: Comparison) -> str:
     row = found.chosen
     if row.repeats < FEWEST and len(found.tied) > 1:
         level = "mean" if row.repeats > 1 else "value"
         return f"{too_few(row.repeats)}. {_start(row.name)} has the best {level}: {_figure(found, row)}."
-    said = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_figure(found, row))}."
+    sentence = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_figure(found, row))}."
     best = found.row(found.best)
-    if row is best:
-        return said
-    if row.difference is None:
-        return said
+    if row is best or row.difference is None:
+        return sentence
     ahead = row.difference.differences.written(abs(row.difference.mean))
     higher = "higher" if found.higher_is_better else "lower"
-    return f"{said} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}."
+    return f"{sentence} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}."
 
 
 def _standing(found: Comparison, row: Row) -> list[str]:
     """How the recommended setting stands to the others: what was shown, and what was not."""
     finite = [other for other in found.rows if other is not row and math.isfinite(other.quality.mean)]
+    best = found.row(found.best)
     same = [other for other in finite if other.name in found.same]
     unclear = [other for other in finite if other.name in found.tied and other not in same]
-    worse = [other for other in finite if other not in same and other not in unclear]
-    best = found.row(found.best)
-    early = [other for other in worse if other.difference and other.difference.better != best.name]
-    worse = [other for other in worse if other not in early]
+    rest = [other for other in finite if other not in [*same, *unclear]]
+    early = [other for other in rest if other.difference and other.difference.better != best.name]
+    worse = [other for other in rest if other not in early]
     parts = ["the best mean"] if row is best and (same or unclear) else []
     if same:
         parts.append(f"as good as {_those(found, same)} (within {found.margin:.2g})")
     if unclear:
         parts.append(
-            f"no significant difference from {_those(found, unclear)} with {repeats_of(row.repeats)}"
+            f"no significant difference from {_those(found, unclear)} with {counted(row.repeats, 'repeat')}"
         )
     if row is not best and row.seconds < FASTER * best.seconds:
-        parts.append(f"{_times(best.seconds / row.seconds)} times faster than {_those(found, [best])}")
+        factor = best.seconds / row.seconds
+        times = f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
+        parts.append(f"{times} times faster than {_those(found, [best])}")
     elif row is not best:
         parts.append(f"steadier than {_those(found, [best])}")
     tails: list[str] = []
@@ -131,7 +127,6 @@ def _standing(found: Comparison, row: Row) -> list[str]:
 
 
 def _those(found: Comparison, rows: Sequence[Row], of: Sequence[Row] = ()) -> str:
-    """Some settings by name, or how many they are."""
     if len(rows) == len(of) > 1:
         return f"all {len(rows)} others"
     if len(rows) > (2 if of else MOST_NAMES):
@@ -149,11 +144,6 @@ def _titled(found: Comparison, name: str) -> str:
     return f"batch size {size}" if size != name and _only_sizes(found) else name
 
 
-def _times(factor: float) -> str:
-    """How many times, with two digits."""
-    return f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
-
-
 def _figure(found: Comparison, row: Row) -> str:
     quality = row.quality
     spread = f"sd {quality.written(quality.sd)}, " if quality.sd is not None else ""
@@ -161,7 +151,7 @@ def _figure(found: Comparison, row: Row) -> str:
     units = "" if rmse is None else f" (RMSE {rmse.written(rmse.mean)})"
     return (
         f"{label_of(found.column)} {quality.written(quality.mean)}{units} at its best "
-        f"({spread}{repeats_of(quality.repeats)}), {at_best(row)}"
+        f"({spread}{counted(quality.repeats, 'repeat')}), {at_best(row)}"
     )
 
 
@@ -179,18 +169,15 @@ def called(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{comma.join(names[:-1])} and {names[-1]}"
 
 
-def repeats_of(count: int) -> str:
-    """A number of repeats in words."""
-    return f"{count:,} repeat{'' if count == 1 else 's'}"
-
-
 def too_few(repeats: int) -> str:
     """That so many repeats tell nothing.
 
     >>> too_few(1)
     '1 repeat is too few for a significant difference'
     """
-    return f"{repeats_of(repeats)} {'is' if repeats == 1 else 'are'} too few for a significant difference"
+    return (
+        f"{counted(repeats, 'repeat')} {'is' if repeats == 1 else 'are'} too few for a significant difference"
+    )
 
 
 def ranged(low: str, high: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,12 +36,11 @@ class Marks:
     @classmethod
     def of(cls, encoding: str) -> Marks:
         """Those of an encoding; without braille, plain ones."""
-        wanted = cls(True, "│", "┤", "└", "─", "┬", "▲", "░", "┊", "±")
         try:
             "⣿│┤└─┬▲░┊±".encode(encoding or "ascii")
         except (UnicodeEncodeError, LookupError):
             return cls(False, "|", "+", "+", "-", "+", "^", ":", "|", "+-")
-        return wanted
+        return cls(True, *"│┤└─┬▲░┊±")
 
 
 class Canvas:
@@ -99,24 +99,17 @@ class Canvas:
             first, last = max(0, round(top[column])), min(self.down, round(bottom[column]))
             self.shaded[first:last, column] = True
 
-    def upright(self, column: int) -> None:
-        """Put the rule into a column."""
-        self.rule = column
-
     def row(self, row: int, inks: Sequence[tuple[str, str]], ink: Painter) -> str:
         """The characters of a row; `inks` are glyph and color of each layer."""
         cells: list[tuple[str, str]] = []
         for column in range(self.across):
             drawn = [order for order, layer in self.layers.items() if layer[row, column]]
             if drawn:
-                top = drawn[-1]
+                glyph, color = inks[drawn[-1]]
                 if self.marks.braille:
-                    bits = 0
-                    for order in drawn:
-                        bits |= int(self.layers[order][row, column])
-                    cells.append((chr(0x2800 + bits), inks[top][1]))
-                else:
-                    cells.append((inks[top][0], inks[top][1]))
+                    bits = np.bitwise_or.reduce([self.layers[order][row, column] for order in drawn])
+                    glyph = chr(0x2800 + int(bits))
+                cells.append((glyph, color))
             elif self.rule == column:
                 cells.append((self.marks.rule, DIM))
             elif self.shaded[row, column]:
@@ -143,11 +136,5 @@ def no_paint(text: str, ink: str) -> str:
 
 
 def _join(cells: Sequence[tuple[str, str]], ink: Painter) -> str:
-    """Merge neighbors of one color."""
-    parts: list[str] = []
-    start = 0
-    for i in range(1, len(cells) + 1):
-        if i == len(cells) or cells[i][1] != cells[start][1]:
-            parts.append(ink("".join(text for text, _ in cells[start:i]), cells[start][1]))
-            start = i
-    return "".join(parts)
+    groups = itertools.groupby(cells, key=lambda cell: cell[1])
+    return "".join(ink("".join(text for text, _ in group), color) for color, group in groups)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,80 +36,80 @@ _OVERLAP = 0.25  # validation to training samples, if the training samples are u
 
 @dataclass(frozen=True)
 class Case:
-    """The curves, oriented so that lower is better, and reference values."""
+    """The curves, oriented so that lower is better, and reference values; the fields are those of `judge`."""
 
     curves: Curves
     name: str
-    epochs: Floats  # (points,)
-    monitored: Floats | None  # (repeats, points), lower is better
-    training: Floats | None
-    yardstick: float  # a loss worth 100 %
-    baseline: dict[str, Floats]
+    given_baseline: Mapping[str, ArrayLike] | None
     samples: int
-    effective: float  # independent samples with as much evidence
-    shared: bool  # whether all repeats are validated on the same samples
-    overlap: float
-    settings: Mapping[str, Any]
-    window: int
     training_samples: int | None
-    interval: tuple[float, float] | None
+    settings: Mapping[str, Any]
+    effective_samples: float | None = None
+    shared: bool = False
+    interval: tuple[float, float] | None = None
 
-    @classmethod
-    def of(
-        cls,
-        curves: Curves,
-        baseline: Mapping[str, ArrayLike] | None,
-        samples: int,
-        training_samples: int | None,
-        monitor: str,
-        settings: Mapping[str, Any],
-        effective: float | None = None,
-        shared: bool = False,
-        interval: tuple[float, float] | None = None,
-    ) -> Case:
-        """The case for the arguments of `judge`."""
-        monitored = None
-        held_out = not monitor.startswith("train.")
-        if held_out and monitor in curves.columns and np.isfinite(curves.columns[monitor]).any():
-            monitored = curves.values(monitor)[1]
-            monitored = -monitored if higher_is_better(monitor) else monitored
-        training, epochs = None, np.empty(0)
-        if curves.columns:
-            epochs = curves.values(curves.names[0])[0]
-        for name in ("train.loss", "train.running_loss"):
-            if name in curves.columns and np.isfinite(curves.columns[name]).any():
-                training = curves.values(name)[1]
-                break
-        repeats = len(curves.repeats)
-        known = {
-            name: np.broadcast_to(np.asarray(level, float), repeats)
-            for name, level in (baseline or {}).items()
+    @cached_property
+    def epochs(self) -> Floats:
+        """Where the curves were evaluated; shape (points,)."""
+        return self.curves.values(self.curves.names[0])[0] if self.curves.columns else np.empty(0)
+
+    @cached_property
+    def monitored(self) -> Floats | None:
+        """The judged curve, lower is better, shape (repeats, points); None without held-out samples."""
+        values = None if self.name.startswith("train.") else self._measured(self.name)
+        return -values if values is not None and self.flipped else values
+
+    @cached_property
+    def training(self) -> Floats | None:
+        """The training loss, at fixed parameters if it was measured so; shape (repeats, points)."""
+        values = self._measured("train.loss")
+        return self._measured("train.running_loss") if values is None else values
+
+    def _measured(self, name: str) -> Floats | None:
+        column = self.curves.columns.get(name)
+        return None if column is None or not np.isfinite(column).any() else self.curves.values(name)[1]
+
+    @cached_property
+    def baseline(self) -> dict[str, Floats]:
+        """The baseline's values by curve name, one for each repeat."""
+        return {
+            name: np.broadcast_to(np.asarray(level, float), self.repeats)
+            for name, level in (self.given_baseline or {}).items()
         }
-        yardstick = _yardstick(known.get(monitor), monitored, training)
-        points = epochs.size
-        overlap = samples / training_samples if training_samples else _OVERLAP
-        window = max(1, min(max(3, points // 20), points // 3))
-        case = cls(
-            curves,
-            monitor,
-            epochs,
-            monitored,
-            training,
-            yardstick,
-            known,
-            samples,
-            samples if effective is None else effective,
-            shared,
-            overlap,
-            settings,
-            window,
-            training_samples,
-            interval,
-        )
-        # Repeats with the same held-out samples differ by seeds alone: the error due to these samples is
-        # judged by their number (`nats`) or, for losses without a likelihood, as for a usual split.
-        shared_overlap = 0.0 if case.known_likelihood else min(overlap, _OVERLAP)
-        return replace(case, overlap=shared_overlap) if shared else case
+
+    @cached_property
+    def yardstick(self) -> float:
+        """A loss worth 100 %: that of the baseline, or, if unknown, of the first evaluation."""
+        first = [None if values is None else values[:, 0] for values in (self.monitored, self.training)]
+        for column in (self.baseline.get(self.name), *first):
+            if column is not None:
+                sizes = np.abs(column[np.isfinite(column)])
+                if sizes.size and sizes.mean() > 0:
+                    return float(sizes.mean())
+        return 1.0
+
+    @property
+    def effective(self) -> float:
+        """Independent samples with as much evidence."""
+        return self.samples if self.effective_samples is None else self.effective_samples
+
+    @property
+    def overlap(self) -> float:
+        """Validation to training samples, where repeats split them at random.
+
+        Repeats with the same held-out samples differ by seeds alone: the error due to these samples is judged
+        by their number (`nats`) or, for losses without a likelihood, as for a usual split.
+        """
+        overlap = self.samples / self.training_samples if self.training_samples else _OVERLAP
+        if not self.shared:
+            return overlap
+        return 0.0 if self.known_likelihood else min(overlap, _OVERLAP)
+
+    @property
+    def window(self) -> int:
+        """Evaluations of an end."""
+        points = self.epochs.size
+        return max(1, min(max(3, points // 20), points // 3))
 
     @property
     def repeats(self) -> int:
@@ -131,12 +132,9 @@ class Case:
         """The baseline in words: what it always predicts."""
         if self.name.endswith("accuracy"):
             return "always predicting the most frequent class"
-        phrases = {
-            "log_loss": "always predicting the class frequencies",
-            "squared_error": "always predicting the mean",
-            "absolute_error": "always predicting the median",
-        }
-        return phrases.get(str(self.settings.get("loss")), "always predicting the same")
+        constants = {"log_loss": "class frequencies", "squared_error": "mean", "absolute_error": "median"}
+        constant = constants.get(str(self.settings.get("loss")))
+        return "always predicting the same" if constant is None else f"always predicting the {constant}"
 
     @property
     def flipped(self) -> bool:
@@ -153,11 +151,8 @@ class Case:
 
         By default the one-sided 95 % bound, for directed tests.
         """
-        sd = float(differences.std(ddof=1))
-        return (
-            float(differences.mean())
-            - t_factor(differences.size, overlap=self.overlap, confidence=confidence) * sd
-        )
+        half = t_factor(differences.size, overlap=self.overlap, confidence=confidence)
+        return float(differences.mean()) - half * float(differences.std(ddof=1))
 
     def nats(self, worse: float, better: float) -> float:
         """The log likelihood ratio of two predictors on the validation samples, from their mean losses.
@@ -279,18 +274,14 @@ class Case:
             return math.nan
         rows = [row[np.isfinite(row)] for row in self.monitored if np.isfinite(row).any()]
         ends, least = np.array([row[-1] for row in rows]), np.array([row.min() for row in rows])
-        return (
-            max(float((ends / least).mean()), float(ends.mean() / least.mean()))
-            if (least > 0).all()
-            else math.nan
-        )
+        if (least <= 0).any():
+            return math.nan
+        return max(float((ends / least).mean()), float(ends.mean() / least.mean()))
 
     @property
     def exhausted(self) -> bool:
         """Whether the training loss is nearly zero: a ten-thousandth of the reference."""
-        if self.training is None or not self.yardstick > 0:
-            return False
-        return abs(ending(self.training, 1)) < 1e-4 * self.yardstick
+        return self.training is not None and abs(self.training_end()) < 1e-4 * self.yardstick
 
     def training_end(self) -> float:
         """The mean training loss at the end."""
@@ -318,9 +309,11 @@ class Case:
         assert self.training is not None and self.monitored is not None
         rows = [r for r, row in enumerate(self.monitored) if np.isfinite(row).any()]
         last = [last_known(self.monitored[r]) for r in rows]
-        train = np.array([tail(self.training[r], at, self.window) for r, at in zip(rows, last, strict=True)])
-        gaps = np.array([tail(self.monitored[r], at, self.window) for r, at in zip(rows, last, strict=True)])
-        gaps -= train
+        train, held_out = (
+            np.array([tail(curve[r], at, self.window) for r, at in zip(rows, last, strict=True)])
+            for curve in (self.training, self.monitored)
+        )
+        gaps = held_out - train
         if self.name in self.baseline and "train.loss" in self.baseline:
             gaps -= (self.baseline[self.name] - self.baseline["train.loss"])[rows]
         return train, gaps
@@ -329,7 +322,8 @@ class Case:
         """The figures of every verdict."""
         best = self.curves.best(self.name)
         known = best.value[np.isfinite(best.value)]
-        found: dict[str, Any] = {
+        level = self.baseline.get(self.name)
+        return {
             "repeats": self.repeats,
             "evaluations": self.evaluations,
             "epochs": plain(self.horizon),
@@ -337,13 +331,9 @@ class Case:
             "best_epoch": plain(best.median_epoch),
             "best_epoch_range": [plain(float(np.nanmin(best.epoch))), plain(float(np.nanmax(best.epoch)))],
             "best_value": plain(float(known.mean())),
+            **({} if self.interval is None else {"best_value_interval": list(map(plain, self.interval))}),
+            **({} if level is None else {"baseline": plain(float(level.mean()))}),
         }
-        if self.interval is not None:
-            found["best_value_interval"] = [plain(end) for end in self.interval]
-        level = self.baseline.get(self.name)
-        if level is not None:
-            found["baseline"] = plain(float(level.mean()))
-        return found
 
 
 def percent(share: float) -> str:
@@ -353,17 +343,3 @@ def percent(share: float) -> str:
     ('7.3%', '120%', '0.04%')
     """
     return f"{share:.0%}" if share >= 0.1 else f"{100 * share:.2g}%"
-
-
-def _yardstick(level: Floats | None, monitored: Floats | None, training: Floats | None) -> float:
-    """The loss of the baseline, or, if unknown, that of the first evaluation."""
-    for column in (
-        level,
-        None if monitored is None else monitored[:, 0],
-        None if training is None else training[:, 0],
-    ):
-        if column is not None:
-            sizes = np.abs(column[np.isfinite(column)])
-            if sizes.size and sizes.mean() > 0:
-                return float(sizes.mean())
-    return 1.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from epochal.curves.case import ABOVE_LEAST, FEWEST_REPEATS, LEARNED, LEVEL, RISE, Case
 from epochal.curves.smoothing import (
     carried,
-    counted,
     last_known,
     majority_mean,
     mean_over_repeats,
@@ -24,10 +23,9 @@ from epochal.curves.smoothing import (
     places,
     plain,
     smoothed,
-    t_quantile,
     tail,
 )
-from epochal.curves.statistics import t_factor
+from epochal.curves.statistics import counted, t_factor, t_quantile
 
 Floats = NDArray[np.float64]
 
@@ -143,10 +141,14 @@ def risen(case: Case) -> Difference:
     }
     limit, bounding = case.limit(least), None
     if paired:
-        found = _Paired.of(case, growth, least, ratios, limit)
-        sure, likely, most, needed, bounding = found
-        name = "rise_by_a_factor_of_at_least" if ratios else "rise_at_least"
-        figures[name] = plain(math.exp(case.lower_bound(growth)) if ratios else case.lower_bound(growth))
+        low, most = case.lower_bound(growth), -case.lower_bound(-growth)
+        sure, likely = low > 0, case.lower_bound(growth, PROBABLE) > 0
+        name, room = "rise_at_least", limit
+        if ratios:  # of logarithms
+            most, room = least * math.expm1(min(most, 50.0)), math.log1p(LEVEL)
+            name, low = "rise_by_a_factor_of_at_least", math.exp(low)
+        figures[name] = plain(low)
+        needed, bounding = (repeats_needed(one, case.overlap) for one in (growth, room - growth))
         falling = fall.size > 0 and case.lower_bound(fall) > 0
         perhaps = fall.size > 0 and case.lower_bound(fall, PROBABLE) > 0
         how = (
@@ -212,26 +214,3 @@ def _worth(case: Case, least: float) -> float:
     if not case.flipped and case.name in case.baseline and case.yardstick > least > 0:
         shares += [LEARNED * (case.yardstick - least), (ABOVE_LEAST - 1) * least]
     return min(shares)
-
-
-class _Paired(NamedTuple):
-    """Statistics of a rise over repeats."""
-
-    sure: bool
-    likely: bool
-    most: float
-    repeats: int | None
-    bounding: int | None
-
-    @classmethod
-    def of(cls, case: Case, growth: Floats, least: float, ratios: bool, limit: float) -> _Paired:
-        """From logarithms of ratios, or from differences."""
-        upper = -case.lower_bound(-growth)
-        room = math.log1p(LEVEL) if ratios else limit
-        return cls(
-            case.lower_bound(growth) > 0,
-            case.lower_bound(growth, PROBABLE) > 0,
-            least * math.expm1(min(upper, 50.0)) if ratios else upper,
-            repeats_needed(growth, case.overlap),
-            repeats_needed(room - growth, case.overlap),
-        )

@@ -17,8 +17,8 @@ from epochal.curves.smoothing import (
     majority_mean,
     plain,
     smoothed,
-    t_quantile,
 )
+from epochal.curves.statistics import t_quantile
 
 Floats = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.curves.statistics import Summary, summarize
+from epochal.curves.statistics import Summary, summarize, t_quantile
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -173,9 +173,7 @@ def new_samples(
 def _ends(
     center: float, variance_: float, freedom: float, samples: int, bounds: tuple[float, float]
 ) -> tuple[float, float]:
-    from scipy.special import stdtrit  # late: importing SciPy costs more than most calls need
-
-    factor = float(stdtrit(freedom, 0.975))
+    factor = t_quantile(0.975, freedom)
     low, high = bounds
     center = min(max(center, low), high)
     if math.isfinite(low) and math.isfinite(high):

@@ -127,7 +127,6 @@ class Verdict(Record):
 
 
 def _shown(value: object) -> str:
-    """A figure for a reader: a range, a rounded number, or unchanged."""
     if isinstance(value, list | tuple):
         return " to ".join(map(_shown, value))
     return f"{value:.3g}" if isinstance(value, float) and not value.is_integer() else f"{value}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,12 +24,18 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-XAxis = Literal["epochs", "updates", "samples", "seconds"]
 
 AXES: dict[str, str] = {"epochs": "epoch", "updates": "update", "samples": "samples", "seconds": "seconds"}
 """The x-axes, with their fields in `Curves`."""
 
-_COORDINATES = ("repeat", "epoch", "update", "samples", "seconds")
+_COORDINATES = {
+    "repeat": np.int32,
+    "epoch": np.float64,
+    "update": np.int64,
+    "samples": np.int64,
+    "seconds": np.float64,
+}
+"""The coordinates of a row, with their types."""
 
 
 @dataclass(frozen=True)
@@ -99,21 +105,14 @@ class Curves:
     columns: dict[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        kinds = {
-            "repeat": np.int32,
-            "epoch": np.float64,
-            "update": np.int64,
-            "samples": np.int64,
-            "seconds": np.float64,
-        }
-        for name, kind in kinds.items():
+        for name, kind in _COORDINATES.items():
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=kind))
         columns = {name: np.asarray(column, dtype=np.float64) for name, column in self.columns.items()}
         object.__setattr__(self, "columns", columns)
         rows = self.repeat.shape
         if len(rows) != 1:
             raise Refusal(f"the columns of Curves must have 1 axis; repeat has {len(rows)}.")
-        for name, column in [*((name, getattr(self, name)) for name in kinds), *columns.items()]:
+        for name, column in self._everything().items():
             if column.shape != rows:
                 raise Refusal(
                     f'the columns of Curves must be equally long; "{name}" has shape {column.shape} '
@@ -135,9 +134,7 @@ class Curves:
         names = list(dict.fromkeys(name for row in rows for name in row if name not in _COORDINATES))
         coordinates = {name: np.array([row[name] for row in rows]) for name in _COORDINATES}
         columns = {
-            name: np.array(
-                [float("nan") if row.get(name) is None else row[name] for row in rows], dtype=np.float64
-            )
+            name: np.array([np.nan if row.get(name) is None else row[name] for row in rows], np.float64)
             for name in names
         }
         return cls(**coordinates, columns=columns)
@@ -175,8 +172,7 @@ class Curves:
         """An Arrow table: the five coordinates first, then the measured columns."""
         import pyarrow as pa
 
-        named = {name: getattr(self, name) for name in _COORDINATES} | self.columns
-        return pa.table({name: pa.array(column) for name, column in named.items()})
+        return pa.table({name: pa.array(column) for name, column in self._everything().items()})
 
     def to_frame(self) -> Any:
         """A pandas data frame, or an Arrow table where pandas is not installed; repeats are counted from 1.
@@ -206,7 +202,7 @@ class Curves:
         """Whether both hold the same rows and columns, bit for bit (NaN equals NaN)."""
         return list(self.columns) == list(other.columns) and all(
             np.array_equal(mine, its, equal_nan=True)
-            for mine, its in zip(self._everything(), other._everything(), strict=True)
+            for mine, its in zip(self._everything().values(), other._everything().values(), strict=True)
         )
 
     @property
@@ -277,8 +273,7 @@ class Curves:
         known = np.isfinite(array)
         sign = -1.0 if higher_is_better(name) else 1.0
         if not array.size:
-            none = np.empty(0)
-            return Best(name, none, none.astype(np.int64), none)
+            return Best(name, np.empty(0), np.empty(0, np.int64), np.empty(0))
         place = np.argmin(np.where(known, sign * array, np.inf), axis=1)
         any_known = known.any(axis=1)
         value = np.where(any_known, array[np.arange(len(array)), place], np.nan)
@@ -308,5 +303,5 @@ class Curves:
             self, names, x, ax, path, style=style, verdict=verdict, baseline=baseline, log=log
         )
 
-    def _everything(self) -> list[NDArray[Any]]:
-        return [*(getattr(self, name) for name in _COORDINATES), *self.columns.values()]
+    def _everything(self) -> dict[str, NDArray[Any]]:
+        return {name: getattr(self, name) for name in _COORDINATES} | self.columns

@@ -23,8 +23,7 @@ from epochal.curves.case import (
 from epochal.curves.chance import Chance
 from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.smoothing import counted
-from epochal.curves.statistics import digits
+from epochal.curves.statistics import counted, digits
 
 Floats = NDArray[np.float64]
 
@@ -57,17 +56,13 @@ def say_too_short(case: Case, chance: Chance | None) -> Verdict:
     if case.exhausted:
         remedy = _EXHAUSTED.format(digits(case.training_end()))
     else:
+        often = max(1, int(case.curves.update.max(initial=0)) // (2 * FEWEST_EVALUATIONS))
         remedy = (
             "Whether more epochs would help can't be told from so few; epochs that were advised need no "
-            f'verdict. For one on these, evaluate more often (`evaluate_every="{_often(case)} updates"`).'
+            f'verdict. For one on these, evaluate more often (`evaluate_every="{often} updates"`).'
         )
     figures = case.figures() | (chance.figures if chance else {})
     return Verdict("not judged", sentence, f"The shape of a curve needs {known}.", figures, remedy)
-
-
-def _often(case: Case) -> int:
-    """Updates between evaluations for twice as many as needed."""
-    return max(1, int(case.curves.update.max(initial=0)) // (2 * FEWEST_EVALUATIONS))
 
 
 def say_chance(case: Case, chance: Chance, rise: Difference) -> Verdict:
@@ -110,17 +105,16 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
     verb = "fell" if case.flipped else "rose"
     best = case.curves.best(case.name)
     epoch, end = case.shown_at_end()
-    k = epochs_in_words(best.median_epoch)
+    k, several = epochs_in_words(best.median_epoch), case.repeats > 1
     moved = (
-        f"the {case.shown_as} {verb} from {digits(case.shown_at_best())} at the best epoch"
-        f"{'s' if case.repeats > 1 else ''} to {digits(end)} at epoch "
+        f"the {case.shown_as} {verb} from {digits(case.shown_at_best())} at the best "
+        f"epoch{'s' if several else ''} to {digits(end)} at epoch "
         f"{epochs_in_words(epoch)}{case.baseline_in_words}"
     )
     if rise.holds:
         kind, again = "overfitting", ""
-        sentence = (
-            f"Overfitting starts around epoch {k}: from there {moved}, while the training loss kept falling."
-        )
+        sentence = f"Overfitting starts around epoch {k}: from there {moved}, "
+        sentence += "while the training loss kept falling."
     else:
         kind, doubt = "probably overfitting", "which scatter could still explain"
         if rise.swings:
@@ -136,23 +130,20 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
         sentence += " A rule stopped training after that."
     rule = (
         f"Overfitting when {rise.how}, and the training loss at fixed parameters fell meanwhile. {_COUNTS} "
-    )
-    rule += (
         f"Probably overfitting when that holds at one-sided 80 %, the mean ends above {ABOVE_LEAST} times "
         "its least, or the loss had already risen by half as much and come back."
     )
     known = best.epoch[np.isfinite(best.epoch)]
-    last = max(1, math.ceil(float(known.max())))
-    where = f"The best epoch was {k}"
-    if case.repeats > 1:
-        ends = f"{epochs_in_words(float(known.min()))} to {epochs_in_words(float(known.max()))}"
-        where += f" (median of {case.repeats} repeats; {ends})"
-    fewer = (
-        f"`epochs={last}` ends at the latest of them" if case.repeats > 1 else f"`epochs={last}` ends there"
-    )
+    low, high = float(known.min()), float(known.max())
+    where, there = f"The best epoch was {k}", "there"
+    if several:
+        where += f" (median of {case.repeats} repeats; {epochs_in_words(low)} to {epochs_in_words(high)})"
+        there = "at the latest of them"
     saving = _patience(case)
-    remedy = f"{again}{where}; {fewer}{f', {saving}' if saving else ''}. "
-    remedy += "A smaller network, dropout, weight decay or more data would delay it."
+    remedy = (
+        f"{again}{where}; `epochs={max(1, math.ceil(high))}` ends {there}{f', {saving}' if saving else ''}. "
+        "A smaller network, dropout, weight decay or more data would delay it."
+    )
     return Verdict(kind, sentence, rule, case.figures() | rise.figures, remedy)
 
 
@@ -183,8 +174,7 @@ def say_still_improving(case: Case, fall: Difference, chance: Chance | None, sto
             "Let the rule wait longer (a larger `patience`, a smaller change that counts), or leave it out."
         )
     else:
-        more = f"`epochs={max(1, round(2 * case.horizon))}`"
-        longer = f"; this time {ended_by}" if ended_by else f": {more}"
+        longer = f"; this time {ended_by}" if ended_by else f": `epochs={max(1, round(2 * case.horizon))}`"
         remedy = f"Train longer{'' if fall.holds else ' to see whether it still improves'}{longer}."
     figures = case.figures() | fall.figures | (chance.figures if chance else {})
     return Verdict(kind, sentence, rule, figures, remedy)
@@ -242,36 +232,25 @@ def say_level(
 ) -> Verdict:
     """No sign of a rise or a fall that matters: ruled out, or undecided.
 
-    Args:
-        case: the curves.
-        rise: from the least to the end.
-        fall: at the end.
-        stopped: whether a rule ended training.
-        figures: of the verdict.
-        level: whether both are ruled out.
-        good: whether nothing else speaks against it.
-        known: whether the baseline is known, and beaten.
+    `level` is whether both are ruled out, `good` whether nothing else speaks against it, and `known` whether
+    the baseline is known, and beaten.
     """
-    within = f"within {epochs_in_words(case.horizon)} epochs"
-    saving = _patience(case)
-    tip = f"To spend less time: {saving}." if saving else ""
     room = _room(case, rise, fall)
     if not level:
         kind = "undecided"
         shows = f"the {case.shown_as} shows no sign of overfitting, but"
-        shows = "a rule ended training, and" if stopped else shows
-        sentence = f"Undecided: {shows} {room}. "
+        shape = f"{'a rule ended training, and' if stopped else shows} {room}"
         tip = _tell(case, rise, fall, stopped)
     elif stopped:
         kind = "stopped in time" if good else "leveled off"
-        sentence = f"{kind.capitalize()}: a rule ended training when the {case.shown_as} was level ({room}). "
+        shape = f"a rule ended training when the {case.shown_as} was level ({room})"
         tip = "What a longer training would have done is not known."
     else:
-        kind = "good fit" if good else "leveled off"
-        sentence = (
-            f"{kind.capitalize()}: the {case.shown_as} leveled off {within}, with no sign of overfitting "
-            f"({room}). "
-        )
+        kind, saving = "good fit" if good else "leveled off", _patience(case)
+        within = f"within {epochs_in_words(case.horizon)} epochs"
+        shape = f"the {case.shown_as} leveled off {within}, with no sign of overfitting ({room})"
+        tip = f"To spend less time: {saving}." if saving else ""
+    sentence = f"{kind.capitalize()}: {shape}. "
     if not known and case.name in case.baseline:
         some = counted(case.repeats, "repeat")
         sentence += f"Whether it is better than always predicting the same, {some} can't tell of this loss. "
@@ -302,17 +281,16 @@ def say_level(
 
 def _room(case: Case, rise: Difference, fall: Difference) -> str:
     """What the repeats cannot rule out, after a small significant rise."""
-    up, down = ("fall", "rise") if case.flipped else ("rise", "fall")
-    some = counted(case.repeats, "repeat")
-    leave = "leaves" if case.repeats == 1 else "leave"
-    said = ""
+    (up, rose), (down, fell) = ("rise", "rose"), ("fall", "fell")
+    if case.flipped:
+        up, rose, down, fell = down, fell, up, rose
+    repeats = f"{counted(case.repeats, 'repeat')} {'leaves' if case.repeats == 1 else 'leave'}"
+    small = ""
     if rise.sure and rise.size > 0:
-        verb = "fell" if case.flipped else "rose"
         how = "while the training loss is not seen to fall" if rise.matters else "which is small"
-        said = f"it {verb} by {case.in_words(rise.size, rise.level)}, {how}; "
+        small = f"it {rose} by {case.in_words(rise.size, rise.level)}, {how}; "
     elif fall.sure and fall.size > 0:
-        verb = "rose" if case.flipped else "fell"
-        said = f"it {verb} by {_fallen(case, fall)} over the last {fall.epoch:,.3g} epochs, which is small; "
+        small = f"it {fell} by {_fallen(case, fall)} over the last {fall.epoch:,.3g} epochs, which is small; "
     room = []
     if rise.swings > rise.limit:
         room.append(f"swings of {case.in_words(rise.swings, rise.level)}")
@@ -328,8 +306,8 @@ def _room(case: Case, rise: Difference, fall: Difference) -> str:
     elif fall.most > 0:
         room.append(f"a {down} of up to {_lower(case, min(fall.most / fall.level, 1.0))} {pace}")
     if not room:
-        return f"{said}{some} {leave} no room for a further {up} or {down}"
-    return f"{said}{some} {leave} room for {', and for '.join(room)}"
+        return f"{small}{repeats} no room for a further {up} or {down}"
+    return f"{small}{repeats} room for {', and for '.join(room)}"
 
 
 def _tell(case: Case, rise: Difference, fall: Difference, stopped: bool) -> str:
@@ -347,7 +325,6 @@ def _tell(case: Case, rise: Difference, fall: Difference, stopped: bool) -> str:
 
 
 def _near(case: Case, *, capital: bool = True) -> str:
-    """The best epoch and its value, as in the table of results."""
     best = epochs_in_words(case.curves.best(case.name).median_epoch)
     where = f"epoch {best}" if case.repeats == 1 else f"the best epochs (median {best})"
     words = f"at {where}, the {case.shown_as} is {digits(case.shown_at_best())}{case.baseline_in_words}."
@@ -360,28 +337,23 @@ def _more(case: Case, repeats: int | None, what: str) -> str:
         return ""
     if repeats is None:
         return f"More repeats of this table would hardly tell {what}; more validation samples would."
-    return (
-        f"About {repeats} repeats would tell {what} (`repeats={repeats}`)." if repeats > case.repeats else ""
-    )
+    enough = repeats <= case.repeats
+    return "" if enough else f"About {repeats} repeats would tell {what} (`repeats={repeats}`)."
 
 
 def _patience(case: Case) -> str:
     """The least patience that keeps each repeat's best epoch and saves a fifth of the epochs, in words."""
     if case.monitored is None:
         return ""
+    rows = [(case.epochs[np.isfinite(row)], row[np.isfinite(row)]) for row in case.monitored]
     for patience in (5, 10, 20, 50):
-        stops = [
-            _stopped(case.epochs[np.isfinite(row)], row[np.isfinite(row)], patience) for row in case.monitored
-        ]
-        if all(kept for _, kept in stops):
-            middle = float(np.quantile([stop for stop, _ in stops], 0.5, method="lower"))
-            if middle > 0.8 * case.horizon:
-                return ""
-            after = epochs_in_words(round(middle))
-            return (
-                f"`stop=ep.Patience({patience})` would have kept the same weights and stopped around "
-                f"epoch {after}"
-            )
+        stops, best = zip(*(_stopped(*row, patience) for row in rows), strict=True)
+        middle = float(np.quantile(stops, 0.5, method="lower"))
+        if all(best) and middle > 0.8 * case.horizon:
+            return ""
+        if all(best):
+            stop = f"`stop=ep.Patience({patience})` would have kept the same weights and stopped"
+            return f"{stop} around epoch {epochs_in_words(round(middle))}"
     return ""
 
 

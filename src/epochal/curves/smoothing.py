@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.curves.statistics import t_quantile
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -43,11 +45,7 @@ def carried(array: Floats) -> tuple[Floats, NDArray[np.int64]]:
 def majority_mean(array: Floats) -> Floats:
     """The mean over repeats, stopped ones at their last value, while more than half of them run; else NaN."""
     continued, running = carried(array)
-    return np.where(running * 2 > _measured(array), mean_over_repeats(continued), np.nan)
-
-
-def _measured(array: Floats) -> int:
-    return int(np.isfinite(array).any(axis=1).sum())
+    return np.where(running * 2 > np.isfinite(array).any(axis=1).sum(), mean_over_repeats(continued), np.nan)
 
 
 def _half(at: Ints) -> Ints:
@@ -160,20 +158,8 @@ def normal_quantile(share: float) -> float:
     return float(ndtri(share))
 
 
-def t_quantile(share: float, freedom: float) -> float:
-    """A quantile of Student's t distribution."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, share))
-
-
 def plain(value: float) -> float | int | None:
     """A number for JSON: whole ones as int, non-finite ones as None."""
     if not math.isfinite(value):
         return None
     return int(value) if value == int(value) and abs(value) < 2**53 else float(value)
-
-
-def counted(number: int, noun: str) -> str:
-    """A count with its noun."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -6,7 +6,8 @@ import numpy as np
 
 from epochal.curves.case import ABOVE_LEAST, COLLAPSE, JUMP, Case
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.smoothing import counted, plain
+from epochal.curves.smoothing import plain
+from epochal.curves.statistics import counted
 
 
 def unstable(case: Case) -> Verdict | None:
@@ -31,7 +32,7 @@ def unstable(case: Case) -> Verdict | None:
     curve = case.training
     if curve is None:
         return None
-    ends, collapsed, jumped, shares, places = [], 0, 0, [], []
+    collapsed, jumped, shares, places = 0, 0, [], []
     for row in curve:
         row = row[np.isfinite(row)]
         if row.size < 4:
@@ -41,12 +42,9 @@ def unstable(case: Case) -> Verdict | None:
         shares.append(float(jumps.mean()))
         jumped += bool(jumps.sum() >= 3 and jumps.mean() >= 0.1)
         end = float(np.median(row[-min(max(case.window, 5), row.size) :]))
-        ends.append(end)
-        fallen = (
-            bool((steps > COLLAPSE * case.yardstick).any()) and end > row.min() + COLLAPSE * case.yardstick
-        )
-        risen = end > row[0] + JUMP * case.yardstick
-        if fallen or risen:
+        leap = COLLAPSE * case.yardstick
+        fallen = (steps > leap).any() and end > row.min() + leap
+        if fallen or end > row[0] + JUMP * case.yardstick:
             collapsed += 1
             finite = np.isfinite(case.epochs)
             places.append(float(case.epochs[finite][1 + int(np.argmax(steps))]))
@@ -60,35 +58,25 @@ def unstable(case: Case) -> Verdict | None:
         "jump_is_more_than": plain(JUMP * case.yardstick),
     }
     rule = (
-        f"Unstable when, in at least half of the repeats, the training loss rises from one evaluation to "
-        f"the next by "
-        f"more than {JUMP:.0%} of the baseline loss, three times or more and in a tenth of the "
-        f"evaluations; or when "
-        f"in a fifth of the repeats it ends above its start, or jumps by {COLLAPSE:.0%} and stays there. "
-        f"(The shares are arbitrary.)"
+        f"Unstable when, in at least half of the repeats, the training loss rises from one evaluation to the "
+        f"next by more than {JUMP:.0%} of the baseline loss, three times or more and in a tenth of the "
+        f"evaluations; or when in a fifth of the repeats it ends above its start, or jumps by "
+        f"{COLLAPSE:.0%} and stays there. (The shares are arbitrary.)"
     )
     share, among = float(np.mean(shares)), counted(len(shares), "repeat")
     if jumped * 2 >= len(shares):
-        kind = "unstable"
-        sentence = (
-            f"Unstable: the training loss jumps up in {share:.0%} of the evaluations, in {jumped} of {among}."
-        )
+        kind, how = "unstable", f"jumps up in {share:.0%} of the evaluations, in {jumped} of {among}"
     elif collapsed * 5 >= len(shares):
+        epoch = f"{float(np.median(places)):,.6g}"
+        how = f"collapsed upwards in {collapsed} of {among}, around epoch {epoch}, and did not come back"
         kind = "unstable"
-        sentence = (
-            f"Unstable: the training loss collapsed upwards in {collapsed} of {among}, around epoch "
-            f"{float(np.median(places)):,.6g}, and did not come back."
-        )
     elif jumped or collapsed:
-        kind = "probably unstable"
-        sentence = (
-            f"Probably unstable: the training loss jumps up or collapses in {max(jumped, collapsed)} of "
-            f"{among}; "
-            f"more repeats would tell how often (`repeats={2 * len(shares)}`)."
-        )
+        kind, repeats = "probably unstable", f"`repeats={2 * len(shares)}`"
+        how = f"jumps up or collapses in {max(jumped, collapsed)} of {among}"
+        how += f"; more repeats would tell how often ({repeats})"
     else:
         return None
-    return Verdict(kind, sentence, rule, figures, calmer(case))
+    return Verdict(kind, f"{kind.capitalize()}: the training loss {how}.", rule, figures, calmer(case))
 
 
 def say_end_above(case: Case) -> Verdict:
@@ -104,24 +92,16 @@ def say_end_above(case: Case) -> Verdict:
 def calmer(case: Case) -> str:
     """Advice on a loss that jumps: first the scale of the inputs."""
     rate, size = case.settings.get("learning_rate"), case.settings.get("batch_size")
-    first = ""
-    if case.settings.get("unscaled"):
-        first = (
-            "The inputs are not standardized, which is the first suspicion: leave out `standardize=False`. "
-        )
-    slower = (
-        f"`learning_rate={float(rate) / 3:.1g}`"
-        if isinstance(rate, int | float)
-        else "a third of the learning rate"
-    )
-    if isinstance(size, int) and case.training_samples is not None:
-        if size >= case.training_samples:
+    first = "The inputs are not standardized, which is the first suspicion: leave out `standardize=False`. "
+    first = first if case.settings.get("unscaled") else ""
+    slower, larger = "a third of the learning rate", "a batch size four times as large"
+    if isinstance(rate, int | float):
+        slower = f"`learning_rate={float(rate) / 3:.1g}`"
+    if isinstance(size, int):
+        most = case.training_samples
+        if most is not None and size >= most:
             return f"{first}The learning rate is too large: try a smaller one ({slower})."
-        larger = f"`batch_size={min(4 * size, case.training_samples)}`"
-    else:
-        larger = (
-            f"`batch_size={4 * int(size)}`" if isinstance(size, int) else "a batch size four times as large"
-        )
+        larger = f"`batch_size={4 * size if most is None else min(4 * size, most)}`"
     return (
         f"{first}The learning rate is too large for the noise of batches of this size: "
         f"try a smaller rate ({slower}), or a larger batch ({larger})."

@@ -76,24 +76,20 @@ class Summary(Record):
         finite = self.repeats
         left_out = len(self.per_repeat) - finite
         if finite == 0:
-            return f"not finite in any of {_count(left_out, 'repeat')}"
+            return f"not finite in any of {counted(left_out, 'repeat')}"
         aside = f"; {left_out} not finite, left out" if left_out else ""
         if self.sd is None:
             return f"{digits(self.mean)} (1 repeat: no interval{aside})"
-        if self.ci95 is None:
-            return f"{self.written(self.mean)} ± {self.written(self.sd)} (sd of {finite} repeats{aside})"
-        low, high = self.ci95
-        dash = "–" if low >= 0 else " to "
-        return (
-            f"{self.written(self.mean)} ± {self.written(self.sd)} (sd of {finite} repeats; "
-            f"95 % interval {self.written(low)}{dash}{self.written(high)}{aside})"
-        )
+        interval = ""
+        if self.ci95 is not None:
+            low, high = map(self.written, self.ci95)
+            interval = f"; 95 % interval {low}{'–' if self.ci95[0] >= 0 else ' to '}{high}"
+        spread = f"{self.written(self.mean)} ± {self.written(self.sd)}"
+        return f"{spread} (sd of {finite} repeats{interval}{aside})"
 
 
 @dataclass(frozen=True)
 class _Kept:
-    """A summary as JSON holds it."""
-
     mean: float | None
     sd: float | None
     ci95: tuple[float | None, float | None] | None
@@ -105,12 +101,13 @@ def summarize(
     bounds: tuple[float, float] = (-math.inf, math.inf),
     *,
     interval: bool = True,
+    overlap: float = 0.0,
 ) -> Summary:
     """Mean, standard deviation and 95 % Student t interval over repeats.
 
     The interval is mean ± t(0.975, n - 1) · sd / √n over the n finite values, clipped to the `bounds` of
-    the values (0 and 1 for an accuracy). It assumes independent values; for
-    repeats that share samples, pass `interval=False`.
+    the values (0 and 1 for an accuracy). It assumes independent values; for repeats that share samples, pass
+    `interval=False`, and for random splits of the same data their `overlap` (see `t_factor`).
 
     >>> summary = summarize([1.0, 2.0, 3.0])
     >>> summary.mean, summary.sd
@@ -122,15 +119,11 @@ def summarize(
     per_repeat = tuple(float(value) for value in column)
     finite = column[np.isfinite(column)]
     count = finite.size
-    if count == 0:
-        return Summary(math.nan, None, None, per_repeat)
-    mean = float(finite.mean())
-    if count == 1:
-        return Summary(mean, None, None, per_repeat)
-    sd = float(finite.std(ddof=1))
-    if not interval:
+    mean = float(finite.mean()) if count else math.nan
+    sd = float(finite.std(ddof=1)) if count > 1 else None
+    if sd is None or not interval:
         return Summary(mean, sd, None, per_repeat)
-    half = t_factor(count) * sd
+    half = t_factor(count, overlap=overlap) * sd
     return Summary(mean, sd, (max(mean - half, bounds[0]), min(mean + half, bounds[1])), per_repeat)
 
 
@@ -155,11 +148,16 @@ def t_factor(count: int, *, overlap: float = 0.0, confidence: float = 0.95) -> f
     >>> round(t_factor(10), 4)
     0.7154
     """
+    return t_quantile(0.5 + confidence / 2, count - 1) * math.sqrt(1 / count + overlap)
+
+
+def t_quantile(share: float, freedom: float) -> float:
+    """A quantile of Student's t distribution."""
     from scipy.special import stdtrit  # late: importing SciPy is slower than most calls
 
-    quantile = float(stdtrit(count - 1, 0.5 + confidence / 2))
-    return quantile * math.sqrt(1 / count + overlap)
+    return float(stdtrit(freedom, share))
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A count with its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

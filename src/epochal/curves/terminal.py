@@ -49,8 +49,7 @@ def picture(
     low, high, logarithmic = _span(lines, log)
     to_axis = np.log10 if logarithmic else np.asarray
     bottom, top, ticks = _ticks(low, high, logarithmic, height)
-    labels = {round(place, 12): text for place, text in ticks}
-    left = max(len(text) for text in labels.values()) + 2
+    left = max(len(text) for _, text in ticks) + 2
     named = width >= 60
     right = max(len(line.end_label) for line in lines) + 2 if named else 1
     across, down = width - left - right, height - 4
@@ -76,32 +75,24 @@ def picture(
         canvas.draw(order, right_of(band.x), down_of(band.mean), dashed=dashed)
 
     best = curves.best("validation.loss") if "validation.loss" in curves.columns else None
-    best_column = None
     if best is not None and math.isfinite(best.median_epoch):
         along, _ = curves.values("validation.loss", x)
         epochs, _ = curves.values("validation.loss", "epochs")
-        at = float(along[int(np.argmin(np.abs(epochs - best.median_epoch)))])
-        best_column = int(np.clip(round(float(right_of(np.array([at]))[0])) // canvas.fine_x, 0, across - 1))
-        canvas.upright(best_column)
+        at = right_of(along[int(np.argmin(np.abs(epochs - best.median_epoch)))])
+        canvas.rule = int(np.clip(round(float(at)) // canvas.fine_x, 0, across - 1))
 
     ink = paint if color else no_paint
     rows = [_legend(lines, curves, logarithmic, width, marks, ink)]
     inks = [(line.glyph, line.color) for line in lines]
     ends = _end_labels(lines, down_of, down, canvas) if named else {}
-    tick_rows: dict[int, str] = {}
-    for place, text in ticks:
-        row = round((top - place) / y_span * (down - 1))
-        tick_rows.setdefault(row, text)
+    tick_rows = {round((top - place) / y_span * (down - 1)): text for place, text in reversed(ticks)}
     for row in range(down):
         text = tick_rows.get(row, "")
-        axis = marks.tick if text else marks.upright
-        tail = ""
-        if row in ends:
-            label, order = ends[row]
-            tail = " " + ink(label, lines[order].color)
-        rows.append(f"{text:>{left - 2}} {ink(axis, DIM)}{canvas.row(row, inks, ink)}{tail}".rstrip())
-    said = "" if best is None else f"best epoch {best.median_epoch:,.5g}"
-    rows += _x_axis(x_low, x_high, across, left, best_column, said, AXES[x], marks, ink)
+        axis = ink(marks.tick if text else marks.upright, DIM)
+        tail = f" {ink(ends[row].end_label, ends[row].color)}" if row in ends else ""
+        rows.append(f"{text:>{left - 2}} {axis}{canvas.row(row, inks, ink)}{tail}".rstrip())
+    caption = "" if best is None else f"best epoch {best.median_epoch:,.5g}"
+    rows += _x_axis(x_low, x_high, left, canvas, caption, AXES[x], ink)
     return "\n".join(rows)
 
 
@@ -119,14 +110,16 @@ class _Line:
 
     @property
     def end(self) -> float:
-        """The last value of the mean."""
-        known = self.band.x[np.isfinite(self.band.mean)]
-        return float(known[-1]) if known.size else float(self.band.x[-1])
+        """Where the mean ends."""
+        return _last(self.band.x[np.isfinite(self.band.mean)], float(self.band.x[-1]))
 
     @property
     def last(self) -> float:
-        known = self.band.mean[np.isfinite(self.band.mean)]
-        return float(known[-1]) if known.size else math.nan
+        return _last(self.band.mean[np.isfinite(self.band.mean)], math.nan)
+
+
+def _last(values: Floats, otherwise: float) -> float:
+    return float(values[-1]) if values.size else otherwise
 
 
 def _lines(curves: Curves, x: str, marks: Marks) -> list[_Line]:
@@ -151,7 +144,7 @@ def _span(lines: Sequence[_Line], log: bool | None) -> tuple[float, float, bool]
     if not logarithmic:  # room for the spread, if it is of the order of the curve itself
         for line in lines:
             with np.errstate(invalid="ignore"):
-                edges = np.concatenate([line.band.mean + line.band.sd, line.band.mean - line.band.sd])
+                edges = np.array([line.band.mean + line.band.sd, line.band.mean - line.band.sd])
             edges = edges[np.isfinite(edges)]
             if line.name == "validation.loss" and edges.size:
                 reach = high - low
@@ -170,14 +163,10 @@ def _ticks(
         bottom, top = math.log10(low), math.log10(high)
         margin = 0.03 * (top - bottom)
         bottom, top = bottom - margin, top + margin
-        places = []
+        powers = range(math.floor(bottom), math.ceil(top) + 1)
         for mantissas in ((1,), (1, 3), (1, 2, 5)):
-            places = [
-                (math.log10(m * 10.0**power), _short(m * 10.0**power))
-                for power in range(math.floor(bottom), math.ceil(top) + 1)
-                for m in mantissas
-                if bottom <= math.log10(m * 10.0**power) <= top
-            ]
+            values = [m * 10.0**power for power in powers for m in mantissas]
+            places = [(math.log10(one), _short(one)) for one in values if bottom <= math.log10(one) <= top]
             if len(places) >= 3:
                 break
         most = max(2, height // 3)
@@ -190,24 +179,15 @@ def _ticks(
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     decimals += step * 10**decimals % 1 > 1e-9
     places = [(i * step, _fixed(i * step, decimals)) for i in range(first, last + 1)]
-    bottom, top = min(low, high), max(low, high)
-    if places[0][0] >= bottom - 0.35 * step:
-        bottom = places[0][0]
-    if places[-1][0] <= top + 0.35 * step:
-        top = places[-1][0]
-    slack = 1e-9 * step
+    lowest, highest, slack = places[0][0], places[-1][0], 1e-9 * step
+    bottom = lowest if lowest >= low - 0.35 * step else low
+    top = highest if highest <= high + 0.35 * step else high
     return bottom, top, [(place, text) for place, text in places if bottom - slack <= place <= top + slack]
 
 
 def _legend(
-    lines: Sequence[_Line],
-    curves: Curves,
-    logarithmic: bool,
-    width: int,
-    marks: Marks,
-    ink: Painter,
+    lines: Sequence[_Line], curves: Curves, logarithmic: bool, width: int, marks: Marks, ink: Painter
 ) -> str:
-    """The legend, as far as it fits."""
     repeats = len(curves.repeats)
     scale = ", log scale" if logarithmic else ""
     of = f", mean of {repeats} repeats" if repeats > 1 else ""
@@ -215,12 +195,10 @@ def _legend(
     if repeats > 1 and min(ends) < repeats:
         of += f" ({min(ends)} not yet stopped at the end)"
     spread = f" {marks.shade}{marks.plus_minus} sd" if repeats > 1 else ""
-    dashes = {order for order, line in enumerate(lines) if ink is no_paint and line.name != "validation.loss"}
-    strokes = [
-        ("╍╍" if order in dashes else "━━") if marks.braille else lines[order].glyph * 2
-        for order in range(len(lines))
-    ]
-    samples = [(f"{stroke} {line.label}", line.color) for stroke, line in zip(strokes, lines, strict=True)]
+    samples = []
+    for line in lines:
+        stroke = "╍╍" if ink is no_paint and line.name != "validation.loss" else "━━"
+        samples.append((f"{stroke if marks.braille else line.glyph * 2} {line.label}", line.color))
     for title in (f"loss{scale}{of}", f"loss{scale}", "loss"):
         for tail in (spread, ""):
             plain = title + "".join("   " + text for text, _ in samples) + ("  " + tail if tail else "")
@@ -230,68 +208,57 @@ def _legend(
     return ink("loss" + scale, _BOLD)
 
 
-def _end_labels(
-    lines: Sequence[_Line], down_of: _Scale, down: int, canvas: Canvas
-) -> dict[int, tuple[str, int]]:
+def _end_labels(lines: Sequence[_Line], down_of: _Scale, down: int, canvas: Canvas) -> dict[int, _Line]:
     """The row of each line's label, near its end and without overlaps."""
     wanted = []
     for order, line in enumerate(lines):
-        at = float(down_of(np.array([line.last]))[0]) / canvas.fine_y
+        at = float(down_of(np.array(line.last))) / canvas.fine_y
         wanted.append((min(max(int(at), 0), down - 1), order))
-    wanted.sort()
-    rows: dict[int, tuple[str, int]] = {}
-    for row, order in wanted:
+    rows: dict[int, _Line] = {}
+    for row, order in sorted(wanted):
         while row in rows:
             row += 1
         if row >= down:
             row = next(free for free in range(down - 1, -1, -1) if free not in rows)
-        rows[row] = (lines[order].end_label, order)
+        rows[row] = lines[order]
     return rows
 
 
 def _x_axis(
-    low: float,
-    high: float,
-    across: int,
-    left: int,
-    best: int | None,
-    best_said: str,
-    label: str,
-    marks: Marks,
-    ink: Painter,
+    low: float, high: float, left: int, canvas: Canvas, caption: str, label: str, ink: Painter
 ) -> list[str]:
+    """The axis, its numbers, and a line with the name of the axis and a caption at the rule."""
+    across, marks = canvas.across, canvas.marks
     step = _round_step((high - low) / max(2, min(8, across // 12))) if high > low else 1.0
     if label != "seconds":
         step = max(1.0, step)
-    rule, text = [marks.flat] * across, [" "] * (across + left)
+    whole = across + left
+    axis, numbers = [marks.flat] * across, [" "] * whole
     free_from = 0
     for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
         column = round((i * step - low) / ((high - low) or 1.0) * (across - 1))
         number = _grouped(i * step)
-        start = max(0, left + column - len(number) // 2)
-        start = min(start, across + left - len(number))
+        start = min(max(0, left + column - len(number) // 2), whole - len(number))
         if start < free_from:
             continue
-        rule[column] = marks.x_tick
-        text[start : start + len(number)] = number
+        axis[column] = marks.x_tick
+        numbers[start : start + len(number)] = number
         free_from = start + len(number) + 2
-    caption = [" "] * (across + left)
-    wanted = label
-    caption[across + left - len(wanted) :] = wanted
-    if best is not None:
-        said = f"{marks.best} {best_said}"
-        start = left + best
-        if start + len(said) > across + left - len(wanted) - 2:
-            said = f"{best_said} {marks.best}"
-            start = left + best - len(said) + 1
-        if start + len(said) > across + left - len(wanted) - 1:
-            caption[across + left - len(wanted) :] = " " * len(wanted)
-        start = max(0, min(start, across + left - len(said)))
-        caption[start : start + len(said)] = said
+    below = label.rjust(whole)
+    if canvas.rule is not None:
+        text, start = f"{marks.best} {caption}", left + canvas.rule
+        free = whole - len(label) - 1
+        if start + len(text) > free - 1:
+            text = f"{caption} {marks.best}"
+            start -= len(text) - 1
+        if start + len(text) > free:
+            below = " " * whole
+        start = max(0, min(start, whole - len(text)))
+        below = below[:start] + text + below[start + len(text) :]
     return [
-        " " * (left - 1) + ink(marks.corner + "".join(rule), DIM),
-        "".join(text).rstrip(),
-        "".join(caption).rstrip(),
+        " " * (left - 1) + ink(marks.corner + "".join(axis), DIM),
+        "".join(numbers).rstrip(),
+        below.rstrip(),
     ]
 
 
@@ -307,7 +274,6 @@ def _fixed(value: float, decimals: int) -> str:
 
 
 def _short(value: float) -> str:
-    """A number in three digits."""
     if not math.isfinite(value):
         return str(value)
     if value and (abs(value) < 1e-3 or abs(value) >= 1e5):

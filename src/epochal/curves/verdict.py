@@ -24,8 +24,9 @@ from epochal.curves.sentences import (
     say_underfitting,
     say_without_validation,
 )
-from epochal.curves.smoothing import counted, plain
+from epochal.curves.smoothing import plain
 from epochal.curves.stability import say_end_above, unstable
+from epochal.curves.statistics import counted
 
 Floats = NDArray[np.float64]
 
@@ -92,8 +93,8 @@ def judge(
     repeats, a difference must exceed the curve's own scatter and amount to a likelihood ratio of 20 on
     the validation samples. With samples that all repeats share, both are required.
     """
-    case = Case.of(
-        curves, baseline, validation_samples, training_samples, monitor, settings or {}, effective_samples,
+    case = Case(
+        curves, monitor, baseline, validation_samples, training_samples, settings or {}, effective_samples,
         same_samples, interval,
     )  # fmt: skip
     verdict = _judged(case, chosen_by or monitor, stopped_early, bool(concerns))
