@@ -18,7 +18,6 @@ import numpy as np
 import epochal as ep
 from epochal.engine.feed import Feed
 from epochal.engine.gradient import gradient
-from epochal.engine.lane import kept as kept_of
 from epochal.engine.mesh import ALONE, DeviceMesh
 from epochal.engine.state import Part
 from epochal.settings import Settings
@@ -175,7 +174,7 @@ def elsewhere(prepared: Prepared) -> Any:
         lane.advance()
         while budget > 3 and not lane.done:
             lane.advance()
-        kept = kept_of(lane.progress, lane.update, lane.seconds)
+        kept = lane.keep()
         lane.close()
     lane.finish()
     return jax.tree.map(np.asarray, lane.progress.repeats)

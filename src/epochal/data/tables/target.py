@@ -58,10 +58,10 @@ def plain_target(
     Raises:
         Refusal: most cells are numbers, and the others neither are nor mean a missing value.
 
-    >>> found = plain_target(pa.chunked_array([["$1,200", "unknown"]]), "price", "regression")
+    >>> found = plain_target(pa.chunked_array([["$1,200.50", "unknown"]]), "price", "regression")
     >>> print(found.column.to_pylist(), found.note.replace("; ", ";" + chr(10)), sep=chr(10))
-    [1200.0, None]
-    price holds numbers ("$1,200" is 1200;
+    [1200.5, None]
+    price holds numbers ("$1,200.50" is 1200.5;
     thousands separated by commas, in $);
     "unknown" (row 2) is read as missing.
     >>> found.written, found.marks
