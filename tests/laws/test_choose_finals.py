@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from epochal.choose.advice_words import _others as others
+from epochal.choose.confirm import Confirmed
 from epochal.choose.finals import Final, Rules, chosen, epochs_of_others, final_of, steady
 from epochal.choose.search import Point
 from epochal.choose.trial import BROKEN, Trial
@@ -261,3 +263,15 @@ def test_a_whole_training_is_not_shortened() -> None:
     given = (Point(32, 0), 3, trials, dict.fromkeys(range(3), 1.0), LOSS)
     short, whole = final_of(*given, kept=True), final_of(*given, kept=True, whole=True)
     assert (short.epochs, whole.epochs) == (2, 3) and (short.values == whole.values).all()
+
+
+def test_a_setting_that_was_ahead_of_the_defaults_is_told() -> None:
+    """It failed once, or is not shown to beat the baseline: the defaults are advised, and are not best."""
+    usual, ahead = final([0.8] * 4), final([0.3, 0.3, 0.3, 1.2])
+    lengths: Any = None
+    assert chosen(ahead, usual, for_quality=True) is usual
+    assert Confirmed(usual, ahead, usual, lengths, nothing=False).ahead is ahead
+    assert others(ahead).endswith("but failed on 1 of 4 fresh seeds.")
+    worse = final([0.9] * 4)
+    assert Confirmed(usual, worse, usual, lengths, nothing=False).ahead is None
+    assert others(None) == "No other setting that was tried does better there."

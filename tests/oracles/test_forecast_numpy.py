@@ -207,3 +207,11 @@ def test_one_window_that_makes_the_naive_error_shows_no_gain():
     assert found.concern("test") == "The forecast does not surely beat the last value on the test windows."
     far = score_forecasts(np.stack([true] * 5), predicted, Shifted(guesses + 20), [np.arange(60)] * 5)
     assert far.unbeaten == () and far.concern("test") == ""
+
+
+def test_forecasts_without_error_are_never_beaten():
+    true = np.random.default_rng(8).normal(size=(60, 1))
+    predicted = true + 0.1 * np.random.default_rng(9).normal(size=(4, 60, 1))
+    found = score_forecasts(np.stack([true] * 4), predicted, Shifted(true), [np.arange(60)] * 4)
+    assert found.unbeaten == ("the last value",)
+    assert found.sentences[0] == "is worse than the last value, whose forecasts are without error"

@@ -50,8 +50,8 @@ class Until:
         """The state before the first evaluation of a training with limits."""
         goal = -np.inf if target is None else self._sign * target
         wait = np.inf if patience is None else patience
-        numbers = (goal, wait, change, np.inf, 0.0)
-        return _State(*(np.asarray(number, np.float32) for number in numbers))  # type: ignore[arg-type]
+        numbers: Any = np.array([goal, wait, change, np.inf, 0.0], np.float32)
+        return _State(*numbers)
 
     def step(self, state: _State, seen: Observation) -> tuple[_State, jax.Array]:
         """Compare with the target and with the best so far."""

@@ -1,7 +1,7 @@
 """Options in sentences: Python code between backticks, which each face says in its own way.
 
 A sentence names an option as `epochs=200`, or as `epochs` where no value matters, and records keep it so.
-Python shows the code without the backticks; the command line registers how it says it: --epochs 200.
+Python shows the code without the backticks; the command line registers how it says it, as a flag.
 """
 
 from __future__ import annotations

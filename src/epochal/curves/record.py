@@ -124,8 +124,8 @@ class Curves:
     @classmethod
     def empty(cls, names: Iterable[str] = ()) -> Curves:
         """Curves without rows."""
-        none = np.empty(0)
-        return cls(none, none, none, none, none, dict.fromkeys(names, none))  # type: ignore[arg-type]
+        none: Any = np.empty(0)
+        return cls(none, none, none, none, none, dict.fromkeys(names, none))
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Curves:

@@ -115,7 +115,8 @@ def summarize(
     >>> tuple(round(end, 3) for end in summary.ci95)
     (-0.484, 4.484)
     """
-    column = np.asarray(values if hasattr(values, "__array__") else list(values), dtype=np.float64).ravel()  # type: ignore[arg-type]
+    given: Any = values
+    column = np.asarray(given if hasattr(given, "__array__") else list(given), dtype=np.float64).ravel()
     per_repeat = tuple(float(value) for value in column)
     finite = column[np.isfinite(column)]
     count = finite.size

@@ -33,9 +33,13 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: its kind, if it has one, and its fields; None for what is not finite."""
-        kind = getattr(type(self), "kind", None)
-        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        return dict(plain({"kind": kind, **found} if isinstance(kind, str) else found))
+        return _dict_of(self)
+
+
+def _dict_of(value: Any) -> dict[str, Any]:
+    kind = getattr(type(value), "kind", None)
+    found = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return dict(plain({"kind": kind, **found} if isinstance(kind, str) else found))
 
 
 def plain(value: Any) -> Any:
@@ -55,8 +59,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain(value.to_dict()) if hasattr(value, "to_dict") else Record.to_dict(value)  # type: ignore[arg-type]
+        return plain(value.to_dict()) if hasattr(value, "to_dict") else _dict_of(value)
     return value
+
+
+def fields_of(kind: Any) -> dict[str, dataclasses.Field[Any]]:
+    """The fields of a dataclass by name."""
+    return {field.name: field for field in dataclasses.fields(kind)}
 
 
 def built(kind: type[T], value: Any, /, **given: Any) -> T:
@@ -79,7 +88,7 @@ def built(kind: type[T], value: Any, /, **given: Any) -> T:
     if not isinstance(value, dict):
         raise Damaged(f"{word} must be an object; got {one_line(repr(value), 80)}")
     hints = get_type_hints(kind, include_extras=True)
-    own = {field.name: field for field in dataclasses.fields(kind) if field.init and field.name not in given}  # type: ignore[arg-type]
+    own = {name: field for name, field in fields_of(kind).items() if field.init and name not in given}
     if "kind" not in own and isinstance(getattr(kind, "kind", None), str):
         value = {name: one for name, one in value.items() if name != "kind"}
     for name in value:
@@ -117,7 +126,8 @@ def converted(hint: Any, value: Any, where: str) -> Any:
         due, fits = "an object", isinstance(value, dict)
     elif dataclasses.is_dataclass(hint):
         read = getattr(hint, "from_dict", None)
-        return built(hint, value) if read is None else read(value)  # type: ignore[arg-type]
+        kind: Any = hint
+        return built(kind, value) if read is None else read(value)
     else:
         due, fits = _WORDS[hint], type(value) in ((int, float) if hint is float else (hint,))
         fits = fits and (hint not in _MOST or abs(value) <= _MOST[hint])

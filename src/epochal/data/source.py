@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from epochal.data.dataset import Dataset
 from epochal.data.encoder import SampleEncoder
 from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.records import fields_of
 from epochal.data.task import Task
 from epochal.errors import Refusal
 
@@ -68,7 +69,7 @@ class Source:
 
 def chosen(kind: type[T], arguments: Mapping[str, Any], **given: Any) -> T:
     """A dataclass of options from those of its fields that were given."""
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    names = fields_of(kind)
     return kind(**{name: value for name, value in arguments.items() if name in names}, **given)
 
 

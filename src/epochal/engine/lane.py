@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -58,7 +59,7 @@ class Source(NamedTuple):
 
 
 @dataclass
-class AnyLane:
+class AnyLane(ABC):
     """Repeats that are trained together: `advance` until `done`, then `finish`."""
 
     spec: Spec
@@ -132,9 +133,9 @@ class AnyLane:
         """Epochs made so far."""
         return self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
 
+    @abstractmethod
     def advance(self, most: int | None = None) -> list[Evaluation]:
         """Make updates for about a tenth of a second, at most `most`, with the evaluations that are due."""
-        raise NotImplementedError
 
     def finish(self) -> list[Evaluation]:
         """End: a last evaluation, unless there was one after the last update."""
@@ -148,7 +149,7 @@ class AnyLane:
         copy = jax.tree.map(lambda leaf: np.array(leaf), self.progress)
         return Kept(copy, self.update, self.seconds, self.samples)
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (samples in memory leave nothing to release)
         """Release what is read from."""
 
     def _decide(self, figures: NDArray[np.float32], halves: NDArray[np.float32]) -> tuple[Any, Any]:

@@ -88,7 +88,8 @@ class _Amount:
     @property
     def _amount(self) -> tuple[str, float]:
         """What the amount is called, and its value."""
-        field = fields(self)[0].name  # type: ignore[arg-type]
+        this: Any = self
+        field = fields(this)[0].name
         return f"{field} of {self.name}", getattr(self, field)
 
     def __post_init__(self) -> None:

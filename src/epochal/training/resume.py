@@ -44,7 +44,7 @@ def resume(
     as is one whose repeats were all ended by a rule.
 
     Args:
-        folder: from `fit(..., out=folder)` or `epochal train --out`.
+        folder: from `fit(..., out=folder)` or `epochal train`.
         model: a custom model.
         data: the data, if it was no file or has been moved; its content must be the same.
         epochs: more epochs than before: the result is as if they had been requested at first.

@@ -32,7 +32,7 @@ januari februari maret april mei juni juli agustus september oktober november de
 січень лютий березень квітень травень червень липень серпень вересень жовтень листопад грудень
 січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня
 ιανουαριου φεβρουαριου μαρτιου απριλιου μαιου ιουνιου ιουλιου αυγουστου σεπτεμβριου οκτωβριου νοεμβριου δεκεμβριου
-"""  # noqa: E501
+"""  # noqa: E501 (a line a language)
 _WEEKDAYS = """
 mon tue wed thu fri sat sun mo di mi do fr sa so die mit don fre sam son lun mar mer mie jeu jue ven vie dim
 sab dom gio dins woe zat zon ter qua qui sex seg mo, di,
