@@ -148,7 +148,7 @@ def risen(case: Case) -> Difference:
             most, room = least * math.expm1(min(most, 50.0)), math.log1p(LEVEL)
             name, low = "rise_by_a_factor_of_at_least", math.exp(low)
         figures[name] = plain(low)
-        # Where a single repeat rises, the others are level, and their least epoch is a chance place to read it.
+        # Where a single repeat rises, the least epoch of the level others is a chance place to read it.
         most = max(most, _most_since(case, smooth[:, k], np.array(ends), ratios))
         needed, bounding = (repeats_needed(one, case.overlap) for one in (growth, room - growth))
         falling = fall.size > 0 and case.lower_bound(fall) > 0
