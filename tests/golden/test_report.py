@@ -244,7 +244,7 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_regression_bare_and_broken_runs() -> None:
     rng = np.random.default_rng(0)
-    true = rng.normal(size=(1, 300))
+    true = rng.normal(size=300)
     scores = Scores({"rmse": summarize([1.0, 2.0, 3.0])}, true=true, predicted=true + rng.normal(size=300))
     regression = page(run_of(task=Task("regression"), scores={"validation": scores}))
     assert 'id="histogram"' in regression and EVIL not in regression
