@@ -8,8 +8,9 @@ from typing import Any
 from epochal.choose.advice import Advice
 from epochal.choose.comparison import Comparison
 from epochal.common.durations import duration
+from epochal.curves.statistics import counted
 from epochal.report.page import render
-from epochal.report.words import conditions, count
+from epochal.report.words import conditions
 
 STANDINGS = {
     "best": ("◆", "recommended"),
@@ -52,7 +53,7 @@ def choice_page(
         date = date[:16].replace("T", " ") + " UTC"
     cost = choice.cost
     spent = (
-        f"{count(cost.trainings, 'training')}, {count(cost.updates, 'update')}, {duration(cost.seconds)} "
+        f"{counted(cost.trainings, 'training')}, {counted(cost.updates, 'update')}, {duration(cost.seconds)} "
         "by the clock in this call, compilation included"
     )
     own = {**first, "cost": spent} | ({} if choice.folder is None else {"folder": str(choice.folder)})

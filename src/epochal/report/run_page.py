@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from epochal.curves import KINDS, Curves, Summary, Verdict, figure_label
+from epochal.curves.statistics import counted
 from epochal.plan import Plan
 from epochal.report.figures import confusion_of, figure_data
 from epochal.report.numbers import level_of
 from epochal.report.page import Cell, Table, render, write_whole
-from epochal.report.words import conditions, count, counted, named, plain
+from epochal.report.words import conditions, fixed, named, plain, quality
 from epochal.runs import ClassFigures, ForecastScores, Run
-from epochal.runs.evaluation_text import results_table
+from epochal.runs.evaluation_text import mean_count, results_table, spread
 from epochal.training.describe import describe_model
 
 _SIGNS = {
@@ -93,7 +94,7 @@ def run_page(run: Run) -> str:
 def _length(curves: Curves) -> list[str]:
     if not len(curves):
         return []
-    parts = [count(len(curves.repeats), "repeat"), f"{curves.epoch.max():,.6g} epochs"]
+    parts = [counted(len(curves.repeats), "repeat"), f"{curves.epoch.max():,.6g} epochs"]
     return parts + ([f"{int(curves.update.max()):,} updates"] if curves.update.max() > 0 else [])
 
 
@@ -138,30 +139,26 @@ def _headline(run: Run) -> dict[str, Any] | None:
     if summary.sd is not None:
         notes.append(f"± sd of {summary.repeats} repeats")
         if summary.ci95 is not None:
-            low, high = (_fixed(end, summary) for end in summary.ci95)
+            low, high = (fixed(end, summary) for end in summary.ci95)
             notes.append(f"95 % interval for new samples {low} to {high}")
     elif summary.repeats:
         notes.append("1 repeat: no interval")
     part, _, metric = name.partition(".")
     together = run.ensemble.get(part, {}).get(metric)
     if together is not None:
-        notes.append(f"ensemble {_fixed(together, summary)} (the mean prediction of the repeats)")
+        notes.append(f"ensemble {fixed(together, summary)} (the mean prediction of the repeats)")
     left_out = len(summary.per_repeat) - summary.repeats
     if left_out:
         notes.append(f"{left_out} not finite, left out")
     base = level_of(run.baseline, name)
     if base is not None:
-        notes.append(f"baseline {_fixed(base, summary)}")
+        notes.append(f"baseline {fixed(base, summary)}")
     return {
         "name": named(name),
-        "figure": _fixed(summary.mean, summary),
-        "spread": "" if summary.sd is None else _fixed(summary.sd, summary),
+        "figure": quality(summary),
+        "spread": "" if summary.sd is None else fixed(summary.sd, summary),
         "notes": notes,
     }
-
-
-def _fixed(value: float, summary: Summary) -> str:
-    return summary.written(value) if math.isfinite(value) else "not finite"
 
 
 def _strip(run: Run) -> dict[str, Any] | None:
@@ -245,7 +242,7 @@ def _classes(parts: Mapping[str, Mapping[str, ClassFigures]], of: str) -> Iterat
             [
                 Cell(name),
                 *map(_spread, (figures.precision, figures.recall, figures.f1)),
-                Cell(counted(figures.support.mean), by=figures.support.mean),
+                Cell(mean_count(figures.support.mean), by=figures.support.mean),
             ]
             for name, figures in shown
         ]
@@ -266,11 +263,9 @@ def _threshold(run: Run) -> Table:
 
 
 def _spread(summary: Summary) -> Cell:
-    if summary.sd is None:
-        return Cell(f"{summary.mean:.3f}", by=summary.mean)
     digits = min(max(summary.decimals, 2), 4)
     ends = "" if summary.ci95 is None else " to ".join(f"{end:.{digits}f}" for end in summary.ci95)
-    return Cell(f"{summary.mean:.{digits}f} ± {summary.sd:.{digits}f}", ends, by=summary.mean)
+    return Cell(spread(summary), ends, by=summary.mean)
 
 
 def _steps(forecasts: Mapping[str, ForecastScores]) -> Iterator[Table]:
