@@ -7,8 +7,6 @@ from typing import Any
 
 from epochal.choose.advice import Advice
 from epochal.choose.comparison import Comparison
-from epochal.common.durations import duration
-from epochal.curves.statistics import counted
 from epochal.report.page import render
 from epochal.report.words import conditions
 
@@ -51,12 +49,9 @@ def choice_page(
     date, device = (str(choice.conditions.get(name) or "") for name in ("date", "device"))
     if "T" in date:
         date = date[:16].replace("T", " ") + " UTC"
-    cost = choice.cost
-    spent = (
-        f"{counted(cost.trainings, 'training')}, {counted(cost.updates, 'update')}, {duration(cost.seconds)} "
-        "by the clock in this call, compilation included"
+    own = {**first, "cost": f"{choice.cost.words}, compilation included"} | (
+        {} if choice.folder is None else {"folder": str(choice.folder)}
     )
-    own = {**first, "cost": spent} | ({} if choice.folder is None else {"folder": str(choice.folder)})
     return render(
         f"{kind}.html",
         title=f"{kind} · {source}",
