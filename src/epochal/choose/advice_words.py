@@ -70,7 +70,9 @@ def _of_defaults(found: Confirmed) -> str:
         return f"the defaults diverged on {defaults.broken} of {_seeds(many)}"
     _, quality = found.shown(defaults)
     within = "" if defaults.trained == USUAL_EPOCHS else f" in {defaults.trained:,} epochs"
-    return f"the defaults{within} would give {quality.written(quality.mean)}"
+    ends = found.final.less(defaults).ci95
+    alike = ", no significant difference" if ends is not None and ends[0] <= 0 <= ends[1] else ""
+    return f"the defaults{within} would give {quality.written(quality.mean)}{alike}"
 
 
 def _failures(final: Final) -> str:

@@ -215,8 +215,8 @@ def _decided_by(steps: Adviser) -> str:
     measured = "so short trainings at several batch sizes and rates decided"
     if steps.goal == "quality":
         return (
-            "A setting is judged after the epochs at which its repeats are best on average. Those that are "
-            f"worse than the best by at most {MARGIN:.0%} of its gain on the baseline are as good; the "
+            "A setting is judged after the epochs at which its repeats are best on average. Those shown to "
+            f"be worse than the best by at most {MARGIN:.0%} of its gain on the baseline are as good; the "
             "fastest of them is taken."
         )
     if steps.goal != "time" or optimizer != "sgd":
