@@ -35,11 +35,13 @@ def cut(
         Refusal: repeated times, missing values, or fewer than `least` windows.
     """
     members, labels = _groups(encoder, table, at)
-    times = _times(encoder, table, at, members)
-    name = "the rows" if encoder.time is None else called(encoder.table.names, encoder.time)
-    orders, unsorted = in_order(encoder.clock, times, [own + 1 for own in members], name)
-    members = [own[order] for own, order in zip(members, orders, strict=True)]
-    times = [own[order] for own, order in zip(times, orders, strict=True)]
+    known_as = "the rows" if encoder.time is None else called(encoder.table.names, encoder.time)
+    if encoder.time is None:
+        times = [np.arange(len(own), dtype=np.int64) for own in members]
+    else:
+        moments, zone = encoder.clock.read(table.column(at[encoder.time]), known_as), encoder.clock.zone
+        times = [as_utc(moments[own], zone) if zone else moments[own] for own in members]
+    members, times, unsorted = in_order(encoder.clock, members, times, known_as)
     values = _values(encoder, table.column(at[encoder.target]), members)
     features, unseen = encode(table, encoder.table, [at[column.index] for column in encoder.table.columns])
     if least > 1:
@@ -48,7 +50,7 @@ def cut(
     parts = [_stretches(encoder, own) for own in times]
     begins = [_begins(encoder, own) for own in parts]
     long = [len(begin) > 0 for begin in begins]
-    noticed = [*notes, *([unsorted] if unsorted else []), *unseen]
+    noticed = [*notes, *unsorted, *unseen]
     noticed += _short(encoder, members, labels, parts, long, source, new=least == 1)
     labels, members = list(compress(labels, long)), list(compress(members, long))
     times, values = list(compress(times, long)), list(compress(values, long))
@@ -57,22 +59,23 @@ def cut(
         season = 0 if step is None else step.rows_of_season or _SEASONS.get((step.unit, int(step.size)), 0)
         encoder = replace(encoder, period=season if season <= encoder.lags else 0)
     line = _timeline(encoder, labels, times, [own + 1 for own in members], values, begins)
+    per_series = list(zip(members, values, begins, strict=True))
     inputs = np.concatenate(
-        [
-            _inputs(encoder, features[own], series, begin)
-            for own, series, begin in zip(members, values, begins, strict=True)
-        ]
+        [_inputs(encoder, features[own], series, begin) for own, series, begin in per_series]
     )
     if len(inputs) < least:
         raise Refusal(
             f"{source} must give at least {least} windows of {encoder.lags + encoder.horizon} rows; "
             f"got {len(inputs)}. Use fewer lags or a shorter horizon."
         )
-    targets = None if encoder.ahead else _targets(encoder, line, begins)
-    beyond = np.zeros(encoder.horizon, np.int64)
-    first = [
-        np.append(own, beyond)[begin + encoder.lags] for own, begin in zip(line.rows, begins, strict=True)
-    ]
+    targets = None
+    if not encoder.ahead:
+        ahead = encoder.lags + np.arange(encoder.horizon)
+        exact = np.concatenate([series[begin[:, None] + ahead] for _, series, begin in per_series])
+        targets = (exact - line.level[:, None]) / line.unit[:, None]
+        targets = targets[:, 0] if encoder.horizon == 1 else targets
+    beyond = np.full(encoder.horizon, -1)
+    first = [np.append(own, beyond)[begin + encoder.lags] + 1 for own, _, begin in per_series]
     if least > 1:
         noticed += _notes(encoder, line)
     return Dataset(
@@ -95,7 +98,7 @@ def cut(
 def _groups(
     encoder: WindowEncoder, table: pa.Table, at: dict[int, int]
 ) -> tuple[list[NDArray[np.int64]], list[str]]:
-    """The rows of each series, from 0, and its name; in the order of first rows."""
+    """The rows of each series, from 0, and its name, in the order of first rows."""
     if encoder.by is None:
         return [np.arange(table.num_rows, dtype=np.int64)], [""]
     column = as_text(table.column(at[encoder.by])).combine_chunks()
@@ -108,17 +111,6 @@ def _groups(
     order = np.argsort(codes, kind="stable").astype(np.int64)
     ends = np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))[:-1]
     return np.split(order, ends), [str(label) for label in coded.dictionary.to_pylist()]
-
-
-def _times(
-    encoder: WindowEncoder, table: pa.Table, at: dict[int, int], members: list[NDArray[np.int64]]
-) -> list[Times]:
-    if encoder.time is None:
-        return [np.arange(len(own), dtype=np.int64) for own in members]
-    times = encoder.clock.read(table.column(at[encoder.time]), called(encoder.table.names, encoder.time))
-    if encoder.clock.zone:
-        return [as_utc(times[own], encoder.clock.zone) for own in members]
-    return [times[own] for own in members]
 
 
 def _values(
@@ -169,13 +161,10 @@ def _stretches(encoder: WindowEncoder, times: Times) -> list[tuple[int, int]]:
 
 
 _REMEDIES = {
-    (True, True): "Give more rows, or train anew with a shorter window (`lags`) or with `across_gaps=True`.",
-    (True, False): "Use a shorter window (`lags`), or let windows cross gaps: `across_gaps=True`.",
-    (
-        False,
-        True,
-    ): "Give more rows, those before them included, or train anew with a shorter window (`lags`).",
-    (False, False): "Use a shorter window (`lags`) or more rows.",
+    (1, 1): "Give more rows, or train anew with a shorter window (`lags`) or with `across_gaps=True`.",
+    (1, 0): "Use a shorter window (`lags`), or let windows cross gaps: `across_gaps=True`.",
+    (0, 1): "Give more rows, those before them included, or train anew with a shorter window (`lags`).",
+    (0, 0): "Use a shorter window (`lags`) or more rows.",
 }
 """What to do where no window fits, by whether gaps are the reason and whether the rows are new."""
 
@@ -210,12 +199,9 @@ def _short(
         for own, label, enough in zip(members, labels, long, strict=True)
         if not enough
     ]
-    if not short:
-        return []
     which = "1 series is" if len(short) == 1 else f"{len(short):,} series are"
-    return [
-        f"{which} shorter than the {needed:,} rows of a window and left out: {shortlist(short, quote='')}."
-    ]
+    note = f"{which} shorter than the {needed:,} rows of a window and left out: {shortlist(short, quote='')}."
+    return [note] if short else []
 
 
 def _begins(encoder: WindowEncoder, parts: list[tuple[int, int]]) -> NDArray[np.int64]:
@@ -285,13 +271,6 @@ def _inputs(
         exact = series[begins[:, None] + np.arange(encoder.lags)]
         inputs[:, :, 0] = (exact - exact[:, -1:]) / (exact[:, -1:] if encoder.relative == "ratio" else 1.0)
     return inputs
-
-
-def _targets(encoder: WindowEncoder, line: Timeline, begins: list[NDArray[np.int64]]) -> NDArray[np.float64]:
-    ahead = encoder.lags + np.arange(encoder.horizon)
-    exact = [series[begin[:, None] + ahead] for series, begin in zip(line.values, begins, strict=True)]
-    targets = (np.concatenate(exact) - line.level[:, None]) / line.unit[:, None]
-    return targets[:, 0] if encoder.horizon == 1 else targets
 
 
 def _notes(encoder: WindowEncoder, line: Timeline) -> list[str]:
