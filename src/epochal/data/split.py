@@ -81,50 +81,30 @@ def split(
             f"`validation` and `test` must leave at least 1 of the {samples:,} samples to train on; "
             f"got {held_out[0]:,} and {held_out[1]:,}. Use smaller fractions."
         )
-    if copies is not None:
-        return _split_copies(copies, held_out, seed, strata)
-    parts: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
-    shares = None
+    of, sets = (np.arange(samples), samples) if copies is None else (copies.of, copies.distinct)
+    sizes = np.bincount(of, minlength=sets)
+    kinds, shares = np.full(sets, -1), {-1: held_out}
     if strata is not None:
-        ids, group, counts = np.unique(np.asarray(strata), return_inverse=True, return_counts=True)
-        shares = _stratify(held_out, counts, counts)
-    if shares is None:
-        _deal(np.arange(samples, dtype=np.int64), held_out, seed, SPLIT_STREAM, parts)
-    else:
-        members = np.split(np.argsort(group, kind="stable"), np.cumsum(counts)[:-1])
-        for value, samples_of, share in zip(ids, members, shares, strict=True):
-            _deal(samples_of.astype(np.int64), share, seed, SPLIT_STREAM + 1 + int(value), parts)
-    return Split(*(np.sort(np.concatenate(part)) for part in parts))
-
-
-def _split_copies(copies: Copies, held_out: tuple[int, int], seed: int, strata: NDArray[Any] | None) -> Split:
-    """A split of whole sets of duplicates, in proportion for each class and size."""
-    sizes = np.bincount(copies.of, minlength=copies.distinct)
-    chosen: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
-    if strata is None:
-        kinds, shares = np.zeros(copies.distinct, np.int64), None
-    else:
-        kinds = _most_frequent(copies.of, np.asarray(strata, np.int64), copies.distinct)
-        counts = np.bincount(kinds, weights=sizes).astype(np.int64)
+        classes = _most_frequent(of, np.asarray(strata, np.int64), sets)
+        counts = np.bincount(classes, weights=sizes).astype(np.int64)
         there = np.flatnonzero(counts)
-        found = _stratify(held_out, counts[there], np.bincount(kinds)[there])
-        shares = None if found is None else dict(zip(there.tolist(), found, strict=True))
-        kinds = kinds if shares is not None else np.zeros_like(kinds)
+        if found := _stratify(held_out, counts[there], np.bincount(classes)[there]):
+            kinds, shares = classes, dict(zip(there.tolist(), found, strict=True))
     rest = np.zeros(2, np.int64)
+    part_of = np.zeros(sets, np.int8)
     for kind in np.unique(kinds).tolist():
-        first = SPLIT_STREAM if shares is None else SPLIT_STREAM + 1 + kind
-        own = np.flatnonzero(kinds == kind).astype(np.int64)
+        own = np.flatnonzero(kinds == kind)
         lengths, amounts = np.unique(sizes[own], return_counts=True)
-        # What whole sets of a class leave of its share goes to the next class.
-        rest += held_out if shares is None else shares[kind]
+        rest += shares[kind]  # what whole sets of a class leave of its share goes to the next class
         for length, share in zip(lengths.tolist(), _whole_sets(rest, lengths, amounts), strict=True):
             rest -= length * np.array(share)
-            _deal(own[sizes[own] == length], share, seed, first + ((length - 1) << 32), chosen)
-    part_of = np.empty(copies.distinct, np.int8)
-    for number, sets in enumerate(chosen):
-        part_of[np.concatenate(sets)] = number
-    of_sample = part_of[copies.of]
-    return Split(*(np.flatnonzero(of_sample == number).astype(np.int64) for number in range(3)))
+            left, stream = own[sizes[own] == length], SPLIT_STREAM + 1 + kind + ((length - 1) << 32)
+            for part, key, first in ((2, TEST_SEED, stream + TEST_STREAMS), (1, seed, stream)):
+                if count := share[part - 1]:
+                    picked = permute(key, first, len(left), np.arange(count))
+                    part_of[left[picked]] = part
+                    left = np.delete(left, picked)
+    return Split(*(np.flatnonzero(part_of[of] == part) for part in range(3)))
 
 
 def _most_frequent(of: NDArray[np.int64], ids: NDArray[np.int64], sets: int) -> NDArray[np.int64]:
@@ -261,19 +241,3 @@ def _apportion(total: int, weights: NDArray[np.int64], most: NDArray[np.int64]) 
             worst = int(np.argmin(np.where(shares > least, gain, np.inf)))
             shares[worst] -= 1
     return shares
-
-
-def _deal(
-    samples: NDArray[np.int64],
-    held_out: tuple[int, int],
-    seed: int,
-    stream: int,
-    parts: tuple[list[NDArray[np.int64]], ...],
-) -> None:
-    """Assign samples to test, whatever the seed, then to validation, and the rest to training."""
-    for part, key, first in ((2, TEST_SEED, stream + TEST_STREAMS), (1, seed, stream)):
-        count = held_out[part - 1]
-        picked = permute(key, first, len(samples), np.arange(count)) if count else np.zeros(0, np.int64)
-        parts[part].append(samples[picked])
-        samples = np.delete(samples, picked)
-    parts[0].append(samples)
