@@ -15,19 +15,17 @@ from epochal.data.arrays.source import ARRAYS
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.encoder import SampleEncoder
-from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.grouping import grouped
 from epochal.data.images.images import IMAGES
 from epochal.data.rankings.ranking import RANKINGS
 from epochal.data.recipe import Recipe
 from epochal.data.series.windows import SERIES
-from epochal.data.source import Known, Progress, Source
+from epochal.data.source import NOTHING_KNOWN, Known, Progress, Source
 from epochal.data.standardize import refuse_missing_values
 from epochal.data.streams.hugging_face import HUGGING_FACE
 from epochal.data.streams.items import ITEMS
 from epochal.data.streams.iterators import ITERATORS
 from epochal.data.tables.source import TABLES
-from epochal.data.task import Task
 from epochal.data.texts.texts import TEXTS
 from epochal.errors import Refusal
 
@@ -73,7 +71,7 @@ def read(reader: str, source: Any, arguments: Mapping[str, Any], progress: Progr
     source = parts_on_host(source)
     given = {name: value for name, value in arguments.items() if value is not None}
     found = recognized(source, reader)
-    if any(given.get(name) for name in _OF_IMAGES) and "resize" not in found.options:
+    if "resize" not in found.options and any(map(given.get, ("resize", "color", "skip_bad"))):
         raise Refusal(
             "`resize`, `color` and `skip_bad` are about a folder of images; leave them out for other data."
         )
@@ -84,9 +82,6 @@ def read(reader: str, source: Any, arguments: Mapping[str, Any], progress: Progr
         given["stream"] = False  # a machine with another memory must make the same choice
     options = {name: value for name, value in given.items() if name in found.options}
     return replace(dataset, recipe=Recipe.of(reader, found.options, source, options))
-
-
-_OF_IMAGES = ("resize", "color", "skip_bad")
 
 
 @named("ep.load_data")
@@ -203,15 +198,9 @@ def read_again(recipe: Recipe, source: Any = None, progress: Progress | None = N
 def encode_new(
     encoder: SampleEncoder | None,
     source: Any,
+    known: Known = NOTHING_KNOWN,
     *,
-    task: Task | None = None,
-    shape: tuple[int, ...] | None = None,
-    target_name: str = "",
-    dtype: Any = None,
-    reading: Reading = AS_FOUND,
     finite: bool = False,
-    partial: bool = False,
-    stream: bool | None = False,
 ) -> Dataset:
     """Encode new samples as the training samples were, with targets if they have any.
 
@@ -220,19 +209,17 @@ def encode_new(
     Args:
         encoder: the training data's; None if it was trained on plain arrays.
         source: as for `load`, with or without the target and sample weights.
-        task, shape, target_name, dtype, reading, partial, stream: see `Known`.
+        known: of the training samples, and how to read.
         finite: whether to refuse missing values, if no scaling fills them; those
             of streamed inputs have to be checked on reading.
 
     Raises:
         Refusal: a column is missing or holds another kind of value (with its row); or no rows.
     """
-    known = Known(task, shape, target_name, dtype, reading, partial, stream)
     kind = type(encoder)
-    source_of = ARRAYS if encoder is None else next(one for one in SOURCES if one.encoder is kind)
-    encode = source_of.encode_new
-    assert encode is not None
-    found = encode(encoder, parts_on_host(source), known)
+    found_by = ARRAYS if encoder is None else next(one for one in SOURCES if one.encoder is kind)
+    assert found_by.encode_new is not None
+    found = found_by.encode_new(encoder, parts_on_host(source), known)
     if finite and isinstance(found.inputs, np.ndarray):
         refuse_missing_values(found.inputs)
     return found

@@ -20,6 +20,7 @@ from epochal.data.grouping import by_pattern, subjects_note, with_groups
 from epochal.data.images.folder import Listing, classes_in, holds_images, images_in, shown
 from epochal.data.images.pixels import SUFFIXES, Levels
 from epochal.data.images.read import ImageOptions, Images, read_images
+from epochal.data.recipe import options_of
 from epochal.data.records import Damaged, built
 from epochal.data.rows import streams_note
 from epochal.data.source import Known, Progress, Source, chosen, refuse_columns
@@ -162,9 +163,9 @@ IMAGES = Source(
     recognizes=lambda source: isinstance(source, str | Path) and holds_images(Path(source).expanduser()),
     load=_load,
     options={
+        **options_of(ImageOptions),
         **dict.fromkeys(("task", "groups_from", "groups_table"), str),
-        **dict.fromkeys(("color", "skip_bad", "stream"), bool),
-        "resize": tuple[int, int],
+        "stream": bool,
     },
     encoder=ImageEncoder,
     encode_new=new_images,

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from epochal.data.columns import ColumnReference, has_header, resolve_all
+from epochal.data.columns import has_header, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, is_parquet
 from epochal.data.files.reading import Reading
-from epochal.data.recipe import COLUMNS, EXAMPLE, FILE
+from epochal.data.recipe import EXAMPLE, options_of
 from epochal.data.source import Known, Progress, Source, chosen
 from epochal.data.streams.parquet import converted, is_large, new_rows_of_parquet
 from epochal.data.tables.encode import encode
@@ -94,13 +94,7 @@ def _of_frame(source: Any, options: TableOptions) -> Dataset:
 TABLES = Source(
     recognizes=lambda source: isinstance(source, str | Path) or is_frame(source) or is_pair(source),
     load=_load,
-    options={
-        **dict.fromkeys(("target", "sample_weight", "groups"), ColumnReference),
-        **dict.fromkeys(("task", "groups_from"), str),
-        "stream": bool,
-        **COLUMNS,
-        **FILE,
-    },
+    options={**options_of(TableOptions), **options_of(Reading), "stream": bool},
     encoder=Encoder,
     encode_new=_encode_new,
 )
