@@ -17,7 +17,6 @@ from epochal.common.faces import option
 from epochal.common.printable import shortlist
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, read_table
-from epochal.data.files.reading import AS_FOUND
 from epochal.data.recipe import absolute
 from epochal.data.tables.frames import is_frame, is_missing, table_of_frame
 from epochal.errors import Refusal
@@ -147,14 +146,11 @@ def by_table(names: Sequence[str], source: Any) -> list[Any]:
 def _groups_by_name(source: Any, table_name: str) -> dict[str, Any]:
     if isinstance(source, Mapping):
         return {str(name): group for name, group in source.items()}
-    if is_frame(source):
-        table = table_of_frame(source)[0]
-    elif isinstance(source, (str, Path)):
-        table = read_table(existing(source), AS_FOUND)[0]
-    else:
+    if not is_frame(source) and not isinstance(source, str | Path):
         raise Refusal(
             f"`groups_table` must be a path, a data frame or a mapping; got {type(source).__name__}."
         )
+    table = table_of_frame(source)[0] if is_frame(source) else read_table(source)[0]
     if table.num_columns < 2:
         raise Refusal(f"{table_name} must have 2 columns, names and groups; got {table.num_columns}.")
     keys, groups = (
