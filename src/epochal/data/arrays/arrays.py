@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,8 +71,7 @@ def dataset_of_arrays(
     else:
         inputs, moved = channels_last(np.asarray(inputs))
         values = some = inputs_of_array(inputs, owned=owned or bool(moved), least=least, dtype=dtype)
-    notes: list[str] = []
-    labels, found, weights = None, None, None
+    labels, found, weights, notes = None, None, None, list[str]()
     if targets is not None:
         labels, found, notes = array_targets(np.asarray(targets), len(values), task, target_name)
         if found.is_multilabel and not isinstance(task, Task):
@@ -175,19 +173,17 @@ def read_npy(
         )
     columns = tuple(map(default_name, range(shape[1])))
     at = shape[1] - 1 if target is None else resolve(target, columns, "target")
-    inputs: Any
     note: tuple[str, ...] = ()
-    if by_rows:
-        rows = inputs = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
+    if not by_rows:
+        inputs, targets = np.delete(array, at, axis=1), array[:, at]
+    else:
+        inputs = rows = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
         rows.dtype = kept_float(sampled(rows, max(64, FEW_VALUES // shape[1])))
         if streams(rows.sample_bytes * len(rows), stream):
-            note = (streams_note(rows, path.name),)
-            targets = rows.column()
+            targets, note = rows.column(), (streams_note(rows, path.name),)
         else:
             inputs = np.empty(rows.shape, rows.dtype)
             targets = rows.column(inputs)
-    else:
-        inputs, targets = np.delete(array, at, axis=1), array[:, at]
     return dataset_of_arrays(
         inputs,
         targets,
@@ -198,14 +194,6 @@ def read_npy(
         owned=True,
         remarks=note,
     )
-
-
-def read_npz(path: Path, task: str | None) -> Dataset:
-    """The samples of an `.npz` file with X (or x, inputs, data) and y (or target, targets, labels)."""
-    if not zipfile.is_zipfile(path):
-        npy_header(path)  # refuses other formats by name
-        raise Refusal(f"{path.name} must be an archive of arrays; got a single one. Call it .npy.")
-    return dataset_of_arrays(*arrays_of_file(path, labeled=True), task=task, source=path.name, owned=True)
 
 
 def arrays_of_file(path: Path, labeled: bool = False) -> tuple[Any, Any, Any]:

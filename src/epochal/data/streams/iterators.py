@@ -117,10 +117,9 @@ def _samples(source: Any) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
                     f"the inputs of sample {count:,} must be an array of numbers; got {inputs.dtype} of "
                     f"the shape {inputs.shape}."
                 )
-            shapes = shapes or (inputs.shape, np.shape(target))
-            for what, first, got in zip(
-                ("inputs", "target"), shapes, (inputs.shape, np.shape(target)), strict=True
-            ):
+            own = (inputs.shape, np.shape(target))
+            shapes = shapes or own
+            for what, first, got in zip(("inputs", "target"), shapes, own, strict=True):
                 if got != first:
                     due = f"{first}, as the first has"
                     raise Refusal(f"the {what} of sample {count:,} must have the shape {due}; got {got}.")
