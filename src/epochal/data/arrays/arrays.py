@@ -173,6 +173,7 @@ def read_npy(
         )
     columns = tuple(map(default_name, range(shape[1])))
     at = shape[1] - 1 if target is None else resolve(target, columns, "target")
+    inputs: Any
     note: tuple[str, ...] = ()
     if not by_rows:
         inputs, targets = np.delete(array, at, axis=1), array[:, at]

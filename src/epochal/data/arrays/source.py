@@ -123,8 +123,8 @@ def _parts(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
             )
             for at, column in enumerate(read.table.columns)
         ]
-        given = (one if one is None else np.asarray(one.to_numpy()) for one in (read.target, read.weight))
-        return read.name, np.column_stack(columns), *given
+        target, weight = (None if one is None else one.to_numpy() for one in (read.target, read.weight))
+        return read.name, np.column_stack(columns), target, weight
     if isinstance(source, tuple) and len(source) in (2, 3):
         return "arrays", *source, *[None] * (3 - len(source))
     return "array", source, None, None
