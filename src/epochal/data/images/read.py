@@ -68,11 +68,8 @@ class ImageOptions:
         if self.resize is None:
             return
         size = self.resize
-        if (
-            not isinstance(size, tuple)
-            or len(size) != 2
-            or not all(isinstance(side, int) and not isinstance(side, bool) and side >= 1 for side in size)
-        ):
+        sides = size if isinstance(size, tuple) and len(size) == 2 else (0,)
+        if not all(isinstance(side, int) and not isinstance(side, bool) and side >= 1 for side in sides):
             raise Refusal(f"`resize` must be (height, width) in whole pixels, at least 1 each; got {size!r}.")
         if size[0] * size[1] > _MOST_PIXELS:
             raise Refusal(

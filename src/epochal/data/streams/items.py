@@ -118,16 +118,14 @@ class ItemRows(Rows):
         self._workers = Workers(_Reading(items, shape, dtype), workers)
         self._lock = threading.Lock()
 
-    def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+    def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
         """See `Rows`."""
-        out = self._out(samples, out)
         size = max(1, -(-len(samples) // (2 * self._workers.count or 1)))
         starts = range(0, len(samples), size)
         pieces = [(False, samples[start : start + size].tolist()) for start in starts]
         with nullcontext() if self._workers.count else self._lock:
             for start, values in zip(starts, self._workers.map(pieces), strict=True):
                 out[start : start + size] = values
-        return out
 
     def targets(self, progress: Progress | None = None) -> NDArray[Any]:
         """The targets of all samples, each read once.

@@ -50,9 +50,9 @@ class EndlessRows(Rows):
         self._classes = task.classes if task is not None and task.is_classification else None
         self._read = 0
 
-    def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+    def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
         """See `Rows`."""
-        return np.take(self._head, samples, axis=0, out=self._out(samples, out), mode="clip")
+        np.take(self._head, samples, axis=0, out=out, mode="clip")
 
     def next_samples(self, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """The next samples and their targets, fewer than `count` if it is exhausted.
