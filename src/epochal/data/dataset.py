@@ -82,13 +82,11 @@ class Dataset:
         Dataset("example:iris", 150 samples, inputs (4,) float32, target "species": 3 classes)
         """
         shape = f"{self.samples:,} samples, inputs {self.shape} {self.dtype}"
-        if self.task is None:
-            what = "no target"
-        else:
-            count = len(self.task.classes)
-            word = "labels" if self.task.kind == "multilabel" else "classes"
-            known = f"{count:,} {word}" if count else self.task.kind
-            what = f'target "{one_line(self.target_name, 60)}": {known}' if self.target_name else known
+        what = "no target"
+        if self.task is not None:
+            word = "labels" if self.task.is_multilabel else "classes"
+            what = f"{len(self.task.classes):,} {word}" if self.task.classes else self.task.kind
+            what = f'target "{one_line(self.target_name, 60)}": {what}' if self.target_name else what
         return f'Dataset("{one_line(self.source, 60)}", {shape}, {what})'
 
     @property

@@ -174,8 +174,7 @@ def read_images(
         notes.append(f"images of {own} are resized to {_by(size)}.")
     if any(headers[index].transparent for index in marks):
         notes.append("transparent pixels lie over white.")
-    several = sum(headers[index].several for index in marks)
-    if several:
+    if several := sum(headers[index].several for index in marks):
         what = "1 image has" if several == 1 else f"{several:,} images have"
         notes.append(f"{what} several frames or pages: the first is read.")
     rest = Listing(
