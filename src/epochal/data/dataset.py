@@ -18,7 +18,7 @@ from epochal.data.encoder import SampleEncoder
 from epochal.data.images.pixel_arrays import in_fractions
 from epochal.data.recipe import Recipe
 from epochal.data.records import plain
-from epochal.data.rows import Rows, is_array
+from epochal.data.rows import ArrayRows, FileRows, Rows
 from epochal.data.task import Task
 
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ class Dataset:
         """
         if self.encoder is not None:
             return self.encoder.standardize
-        return self.dtype.kind == "f" and is_array(self.inputs) and not in_fractions(self.inputs)
+        quick = isinstance(self.inputs, np.ndarray | ArrayRows | FileRows)
+        return quick and self.dtype.kind == "f" and not in_fractions(self.inputs)
 
     def only(self, chosen: NDArray[np.int64]) -> Dataset:
         """A subset of the samples by index; not for windows, which have positions in time."""

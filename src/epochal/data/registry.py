@@ -44,11 +44,7 @@ SOURCES: tuple[Source, ...] = (
 
 
 def recognized(source: Any, reader: str = "load") -> Source:
-    """The source that recognizes an object, among those of a reader.
-
-    Raises:
-        Refusal: there is none.
-    """
+    """The source that recognizes an object, among those of a reader."""
     found = next((one for one in SOURCES if one.reader == reader and one.recognizes(source)), None)
     if found is None:
         raise Refusal(

@@ -237,11 +237,6 @@ class Watch:
                 )
 
 
-def is_array(inputs: NDArray[Any] | Rows) -> bool:
-    """Whether samples are in an array, in memory or in a file, so that scanning all of them is cheap."""
-    return isinstance(inputs, np.ndarray | ArrayRows | FileRows)
-
-
 def kept_dtype(dtype: np.dtype[Any], dimensions: int) -> np.dtype[Any]:
     """The stored dtype of numbers: bytes of three or more dimensions stay (images), others become float32.
 

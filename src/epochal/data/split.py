@@ -177,11 +177,7 @@ def split_groups(
 
 
 def part_size(name: str, part: float | int, samples: int) -> int:
-    """The number of samples of a part.
-
-    Raises:
-        Refusal: neither a fraction in [0, 1) nor a number of samples.
-    """
+    """The number of samples of a part."""
     if isinstance(part, bool) or not isinstance(part, (int, float, np.integer, np.floating)):
         raise Refusal(f"`{name}` must be a fraction in [0, 1) or a number of samples; got {part!r}.")
     whole = isinstance(part, (int, np.integer)) or (part >= 1 and float(part).is_integer() and part != 1)

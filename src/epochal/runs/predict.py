@@ -196,7 +196,7 @@ def read_samples(
     """
     encoder = run.encoder
     if ahead and isinstance(encoder, WindowEncoder):
-        encoder = encoder.looking_ahead()
+        encoder = replace(encoder, ahead=True)
     if skip_bad:
         if not isinstance(encoder, ImageEncoder):
             raise Refusal("`skip_bad` is about images; the run was trained on other data. Leave it out.")

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.data.arrays.targets import array_targets, check_numbers, label_names, of_objects, same_length
+from epochal.data.arrays.targets import array_targets, check_numbers, of_objects, same_length
 from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import npy_header, open_npz, read_array
@@ -74,8 +74,9 @@ def dataset_of_arrays(
     labels, found, weights, notes = None, None, None, list[str]()
     if targets is not None:
         labels, found, notes = array_targets(np.asarray(targets), len(values), task, target_name)
-        if found.is_multilabel and not isinstance(task, Task):
-            found = replace(found, classes=label_names(targets) or found.classes)
+        columns = tuple(map(str, getattr(targets, "columns", ())))
+        if found.is_multilabel and not isinstance(task, Task) and 0 < len(columns) == len(set(columns)):
+            found = replace(found, classes=columns)
     if sample_weight is not None:
         numbers = np.asarray(sample_weight)
         same_length("sample_weight", numbers, len(values))

@@ -118,12 +118,6 @@ def _label_matrix(targets: NDArray[Any], name: str) -> tuple[NDArray[Any], Task,
     return np.ascontiguousarray(targets, dtype=np.float32), task, notes
 
 
-def label_names(targets: Any) -> tuple[str, ...]:
-    """The column names of a data frame of labels; empty for arrays and repeated names."""
-    names = tuple(map(str, getattr(targets, "columns", ())))
-    return names if len(set(names)) == len(names) else ()
-
-
 def _known_targets(targets: NDArray[Any], task: Task, name: str) -> tuple[NDArray[Any], list[str]]:
     numbers_of_each = task.is_classification and targets.ndim == 2 and targets.dtype.kind in "buif"
     if numbers_of_each and (targets.sum(axis=1) == 1).all():

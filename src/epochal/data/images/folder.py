@@ -77,11 +77,7 @@ def classes_in(folder: Path) -> tuple[Listing, tuple[str, ...]]:
 
 
 def images_in(folder: Path, classes: Sequence[str]) -> Listing:
-    """The images of a folder to predict: in folders of `classes`, in others, or in none.
-
-    Raises:
-        Refusal: there is no image.
-    """
+    """The images of a folder to predict: in folders of `classes`, in others, or in none."""
     loose, folders, others = _entries(folder)
     listing = _listing(folder, loose, folders, others)
     if not listing.files:

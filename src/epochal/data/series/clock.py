@@ -89,9 +89,6 @@ def in_order(
     """The rows of each series and their times, sorted by time, with a note if they were not sorted.
 
     `rows`, those of the table from 0, and `times` are by series, in the order of the table.
-
-    Raises:
-        Refusal: two rows of a series at the same time.
     """
     orders = [np.argsort(own, kind="stable") for own in times]
     sorted_rows = [own[order] for own, order in zip(rows, orders, strict=True)]
@@ -174,11 +171,7 @@ def as_utc(times: Times, zone: str) -> Times:
 
 
 def zone_named(name: str) -> zoneinfo.ZoneInfo:
-    """A time zone of the IANA database.
-
-    Raises:
-        Refusal: unknown name.
-    """
+    """A time zone of the IANA database."""
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:

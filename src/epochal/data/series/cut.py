@@ -116,11 +116,7 @@ def _groups(
 def _values(
     encoder: WindowEncoder, column: pa.ChunkedArray, members: list[NDArray[np.int64]]
 ) -> list[NDArray[np.float64]]:
-    """The forecast column by series, filled if requested.
-
-    Raises:
-        Refusal: a missing or non-numeric value, with its row.
-    """
+    """The forecast column by series, filled if requested."""
     known_as = called(encoder.table.names, encoder.target)
     column = plain_numbers(column, encoder.table.columns[0], known_as)
     missing = np.asarray(column.is_null().to_numpy())

@@ -76,11 +76,7 @@ def series_columns(
     by: ColumnReference | None,
     inputs: Sequence[ColumnReference] | None,
 ) -> tuple[Encoder, Clock, int | None, int | None, list[str]]:
-    """The encoder of a row, the forecast column first; the clock; the columns of time and series; and notes.
-
-    Raises:
-        Refusal: an unknown column, one column in two roles, or a non-numeric target.
-    """
+    """The encoder of a row, the forecast column first; the clock; the columns of time and series; notes."""
     names = tuple(table.column_names)
     dropped = resolve_all(options.drop, names, "drop")
     series = None if by is None else resolve(by, names, "by")

@@ -339,11 +339,7 @@ def _check_space(place: Path, needed: int) -> None:
 
 
 def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
-    """The samples of Parquet files; their inputs are in a temporary file.
-
-    Raises:
-        Refusal: as `new_rows`, or no space for the file.
-    """
+    """The samples of Parquet files; their inputs are in a temporary file."""
     files = parquet_in(path)
     names = _columns_of(files)
     positions, target_at, weight_at, matched = match_columns(encoder, names)

@@ -66,11 +66,7 @@ def _cuts() -> dict[str, Any]:
 
 
 def read_tokenizer(value: Any) -> Any:
-    """The tokenizer of a JSON object.
-
-    Raises:
-        Refusal: no tokenizer, or one without padding and unknown tokens.
-    """
+    """The tokenizer of a JSON object."""
     library = _library()
     _check(value)
     try:
