@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.faces import named
+from epochal.common.printable import one_line
 from epochal.data.arrays.host import parts_on_host
 from epochal.data.arrays.source import ARRAYS
 from epochal.data.columns import ColumnReference
@@ -18,7 +20,7 @@ from epochal.data.encoder import SampleEncoder
 from epochal.data.grouping import grouped
 from epochal.data.images.images import IMAGES
 from epochal.data.rankings.ranking import RANKINGS
-from epochal.data.recipe import Recipe
+from epochal.data.recipe import EXAMPLE, Recipe, fits
 from epochal.data.series.windows import SERIES
 from epochal.data.source import NOTHING_KNOWN, Known, Progress, Source
 from epochal.data.standardize import refuse_missing_values
@@ -27,7 +29,7 @@ from epochal.data.streams.items import ITEMS
 from epochal.data.streams.iterators import ITERATORS
 from epochal.data.tables.source import TABLES
 from epochal.data.texts.texts import TEXTS
-from epochal.errors import Refusal
+from epochal.errors import Refusal, did_you_mean
 
 SOURCES: tuple[Source, ...] = (
     IMAGES,
@@ -164,7 +166,7 @@ def load(
 
 
 def recipe_from_dict(value: Any) -> Recipe:
-    """The inverse of `Recipe.to_dict`.
+    """The inverse of `Recipe.to_dict`, which accepts only known options, since a file may be untrusted.
 
     Raises:
         Refusal: unknown reader or option, or a value of another type.
@@ -172,7 +174,23 @@ def recipe_from_dict(value: Any) -> Recipe:
     readers: dict[str, dict[str, Any]] = {}
     for source in SOURCES:
         readers.setdefault(source.reader, {}).update(source.options)
-    return Recipe.from_dict(value, readers)
+    if not isinstance(value, Mapping) or set(value) != {"reader", "source", "options"}:
+        raise Refusal("a recipe of data must have a reader, a source and options, and nothing else.")
+    reader, path, options = value["reader"], value["source"], value["options"]
+    if not isinstance(reader, str) or reader not in readers:
+        raise Refusal(did_you_mean("reader of data", one_line(reader), readers))
+    if not fits(path, str) or not (path.startswith(EXAMPLE) or Path(path).is_absolute()):
+        raise Refusal(
+            f'the source of a recipe must be an absolute path or "example:NAME"; got {one_line(path)}.'
+        )
+    if not isinstance(options, Mapping):
+        raise Refusal(f"the options of a recipe must be named; got {one_line(options)}.")
+    for name, one in options.items():
+        if name not in readers[reader]:
+            raise Refusal(did_you_mean(f"option of {reader}", one_line(name), readers[reader]))
+        if not fits(one, readers[reader][name]):
+            raise Refusal(f"the option {name} of {reader} has a value of another type; got {one_line(one)}.")
+    return Recipe(reader, path, dict(options))
 
 
 def read_again(recipe: Recipe, source: Any = None, progress: Progress | None = None) -> Dataset:

@@ -43,9 +43,8 @@ class HuggingRows(Rows):
         if not len(samples):
             return
         found = self._source[samples.tolist()]
-        arrays = isinstance(self._source.features.arrow_schema.field(self._columns[0]).type, _NESTED)
         try:
-            if arrays:
+            if len(self._columns) == 1:
                 out[...] = _values(found.column(0), self.shape[1:]).reshape(out.shape)
             else:
                 for place, name in enumerate(self._columns):
