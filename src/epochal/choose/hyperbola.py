@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.hyperbola_fit import Floats, Interval, Points, least, positive, profile, sizes_told
+from epochal.choose.hyperbola_fit import Floats, Interval, Points, least, profile, sizes_reached
 from epochal.choose.reached import resampled_ci95, written, written_range
-from epochal.errors import Refusal
 
 WIDEST = 100.0
 """How far apart the ends of an interval of the critical batch size may be, as a factor."""
@@ -100,14 +99,8 @@ def fit_hyperbola(
     >>> round(curve.minimal_steps, 6), round(curve.critical_batch, 6), round(curve.minimal_samples, 6)
     (10.0, 50.0, 500.0)
     """
-    sizes, spent = np.asarray(batch_sizes, dtype=np.float64), np.asarray(steps, dtype=np.float64)
-    shape = sizes.shape
-    missed = np.zeros(shape, np.bool_) if censored is None else np.asarray(censored, dtype=np.bool_)
-    if sizes.ndim != 1 or not (spent.shape == missed.shape == shape):
-        raise Refusal(
-            "batch_sizes, steps and censored must be columns of the same length; "
-            f"got shapes {shape}, {spent.shape} and {missed.shape}."
-        )
+    sizes, spent = np.asarray(batch_sizes, np.float64), np.asarray(steps, np.float64)
+    missed = np.zeros(sizes.shape, np.bool_) if censored is None else np.asarray(censored, np.bool_)
     return _fitted(Points.of(sizes, spent, missed))
 
 
@@ -138,13 +131,8 @@ def bootstrap_hyperbola(
     >>> low < curve.critical_batch < high
     True
     """
-    sizes, spent = np.asarray(batch_sizes, dtype=np.float64), np.asarray(steps, dtype=np.float64)
-    hit = np.ones(spent.shape, np.bool_) if reached is None else np.asarray(reached, dtype=np.bool_)
-    if sizes.ndim != 1 or spent.ndim != 2 or spent.shape[1] != sizes.size or hit.shape != spent.shape:
-        raise Refusal(
-            "steps and reached must have one row a repeat and one column a batch size; "
-            f"got shapes {spent.shape} and {hit.shape} for {sizes.size} batch sizes."
-        )
+    sizes, spent = np.asarray(batch_sizes, np.float64), np.asarray(steps, np.float64)
+    hit = np.ones(spent.shape, np.bool_) if reached is None else np.asarray(reached, np.bool_)
     repeats = spent.shape[0]
     points = Points.of(np.tile(sizes, repeats), spent.ravel(), ~hit.ravel())
     whole = _fitted(points)
@@ -154,10 +142,10 @@ def bootstrap_hyperbola(
     counts = (rows[:, :, None] == np.arange(repeats)).sum(axis=1)
     weight = np.repeat(counts, sizes.size, axis=1).astype(np.float64)
     drawn = least(points, weight)
-    told = sizes_told(points, weight) >= 2
+    enough = sizes_reached(points, weight) >= 2
 
     def interval(estimate: float, figures: Floats) -> Interval:
-        low, high = np.where(told, figures, 0.0), np.where(told, figures, np.inf)
+        low, high = np.where(enough, figures, 0.0), np.where(enough, figures, np.inf)
         return resampled_ci95(estimate, low, high, repeats=repeats)
 
     fewest_steps, fewest_samples, critical = drawn.figures()
@@ -186,20 +174,9 @@ def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critica
     >>> fastest_batch([1, 16, 64, 256], [1e-3, 1e-3, 1e-3, 4e-3], critical_batch=500)
     64.0
     """
-    sizes, seconds = (np.asarray(one, dtype=np.float64) for one in (batch_sizes, seconds_per_update))
-    if sizes.ndim != 1 or sizes.size == 0 or sizes.shape != seconds.shape:
-        raise Refusal(
-            "batch_sizes and seconds_per_update must be two columns of the same length, at least 1; "
-            f"got shapes {sizes.shape} and {seconds.shape}."
-        )
-    positive("batch_sizes", sizes)
-    positive("seconds_per_update", seconds)
-    if not critical_batch >= 0:
-        raise Refusal(f"critical_batch must be at least 0; got {critical_batch}.")
+    sizes, seconds = (np.asarray(one, np.float64) for one in (batch_sizes, seconds_per_update))
     order = np.argsort(sizes)
     x, y = np.log(sizes[order]), np.log(seconds[order])
-    if (np.diff(x) == 0).any():
-        raise Refusal("batch_sizes must be measured once each; take the median time of each size.")
     candidates = list(x)
     if 0 < critical_batch < math.inf:
         power = np.diff(y) / np.diff(x)

@@ -43,8 +43,12 @@ class Points:
     @classmethod
     def of(cls, sizes: Floats, steps: Floats, censored: NDArray[np.bool_]) -> Points:
         """The points to fit, or a refusal."""
-        positive("batch_sizes", sizes)
-        positive("steps", steps, ": choose a target that is not reached before the first update")
+        wrong = steps[~(np.isfinite(steps) & (steps > 0))]
+        if wrong.size:
+            raise Refusal(
+                f"steps must be positive and finite; got {wrong[0]:g}: choose a target that is not reached "
+                "before the first update."
+            )
         known = np.unique(sizes[~censored]).size
         if known < 2:
             raise Refusal(
@@ -161,7 +165,7 @@ def least(points: Points, weight: Floats) -> Fits:
     return Fits(t, level, squares)
 
 
-def sizes_told(points: Points, weight: Floats) -> NDArray[np.int64]:
+def sizes_reached(points: Points, weight: Floats) -> NDArray[np.int64]:
     """The number of batch sizes that reached the target, for each row of weights."""
     known = ~points.censored
     return np.sum([(weight[:, known & (points.x == x)] > 0).any(axis=1) for x in np.unique(points.x)], axis=0)
@@ -202,10 +206,3 @@ def profile(points: Points, best: Fits, freedom: int) -> tuple[Interval, Interva
     steps, samples = np.where(endless, -np.inf, level), np.where(endless, level, level + at)
     critical = (0.0 if inside[0] else math.exp(low), math.inf if inside[-1] else math.exp(high))
     return span(steps), span(samples), critical
-
-
-def positive(name: str, values: Floats, remedy: str = "") -> None:
-    """Refuse a column in which not all values are positive and finite."""
-    wrong = values[~(np.isfinite(values) & (values > 0))]
-    if wrong.size:
-        raise Refusal(f"{name} must be positive and finite; got {wrong[0]:g}{remedy}.")

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +24,12 @@ CLEAR = 2.0
 """Standard errors by which |G|² must be above 0; tests measure how rarely pure noise gets there."""
 
 
-@dataclass(frozen=True)
-class Moments:
-    """Estimates of the two parts of the noise scale; `squared_norm` may come out negative.
-
-    trace         tr(Σ), the variance of a sample's gradient, summed over the parameters.
-    squared_norm  |G|², of the true gradient.
-    """
+class Moments(NamedTuple):
+    """Estimates of the two parts of the noise scale: tr(Σ), summed over the parameters, and |G|²."""
 
     trace: float
     squared_norm: float
+    """Of the true gradient; without bias, so it may be negative."""
 
 
 def per_sample_moments(mean_square: float, square_of_mean: float, samples: int) -> Moments:
@@ -128,28 +126,25 @@ class BlockSums:
                 f"a noise scale needs at least {blocks} samples, one for each block; there are {samples}."
             )
             return NoiseScale(None, 0.0, math.inf, math.nan, math.nan, samples, reason)
-        whole = self.moments
-        parts = (whole.trace, whole.squared_norm)
-        if not (math.isfinite(whole.trace) and math.isfinite(whole.squared_norm)):
-            return NoiseScale(None, 0.0, math.inf, *parts, samples, "the gradients are not finite.")
-        if whole.trace <= 0:
-            return NoiseScale(
-                None, 0.0, math.inf, *parts, samples, "the gradients of all samples are the same."
-            )
+        trace, norm = self.moments
+        found = partial(NoiseScale, trace=trace, squared_norm=norm, samples=samples)
+        if not (math.isfinite(trace) and math.isfinite(norm)):
+            return found(None, 0.0, math.inf, reason="the gradients are not finite.")
+        if trace <= 0:
+            return found(None, 0.0, math.inf, reason="the gradients of all samples are the same.")
         factor = t_quantile(0.975, blocks - 1)
         left = [self.without(block) for block in range(blocks)]
         error = _jackknife_error([one.squared_norm for one in left])
-        if whole.squared_norm < CLEAR * error or min(one.squared_norm for one in left) <= 0:
-            above = max(whole.squared_norm, 0.0) + factor * error
-            low = whole.trace / above if above > 0 else 0.0
+        if norm < CLEAR * error or min(one.squared_norm for one in left) <= 0:
+            above = max(norm, 0.0) + factor * error
             reason = (
                 f"the mean gradient of {samples:,} samples can't be told from noise "
-                f"(|G|² = {whole.squared_norm:.2g} ± {error:.2g})."
+                f"(|G|² = {norm:.2g} ± {error:.2g})."
             )
-            return NoiseScale(None, low, math.inf, *parts, samples, reason)
-        value = whole.trace / whole.squared_norm
+            return found(None, trace / above if above > 0 else 0.0, math.inf, reason=reason)
+        value = trace / norm
         half = factor * _jackknife_error([math.log(one.trace / one.squared_norm) for one in left])
-        return NoiseScale(value, value * math.exp(-half), value * math.exp(half), *parts, samples)
+        return found(value, value * math.exp(-half), value * math.exp(half))
 
 
 def _jackknife_error(left_out: list[float]) -> float:

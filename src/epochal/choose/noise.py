@@ -99,10 +99,19 @@ def block_sums(
         weights: of the samples, mean 1 over the training samples, or None; shape (samples,).
         key: of the order and of each sample's dropout.
         blocks: number of blocks, at least 2.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from epochal.models import LOSSES, Variables, functions
+    >>> line = functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
+    >>> x = jax.random.normal(jax.random.key(0), (512, 3))
+    >>> y = x @ jnp.ones(3) + jax.random.normal(jax.random.key(1), (512,))
+    >>> squared = LOSSES["squared_error"].function  # at w = 0: tr(Σ)/|G|² = 60/12
+    >>> sums = block_sums(line, squared, Variables(jnp.zeros(3), ()), x, y, key=jax.random.key(2))
+    >>> found = sums.noise_scale()
+    >>> found.low < 5 < found.high
+    True
     """
     samples = inputs.shape[0]
-    if blocks < 2:
-        raise Refusal(f"blocks must be at least 2; got {blocks}.")
     size = -(-samples // blocks)
     numbers = max(1, sum(leaf.size for leaf in jax.tree.leaves(variables.params)))
     chunk = max(1, min(size, HELD_NUMBERS // numbers))
@@ -171,33 +180,6 @@ def _summing(model: Model, loss: Loss, together: int) -> Any:
     return sums
 
 
-def measure(
-    model: Model,
-    loss: Loss,
-    variables: Variables,
-    inputs: Any,
-    targets: Any,
-    weights: Any = None,
-    *,
-    key: jax.Array,
-    blocks: int = BLOCKS,
-) -> NoiseScale:
-    """The noise scale of some samples at fixed variables; takes what `block_sums` takes.
-
-    >>> import jax, jax.numpy as jnp
-    >>> from epochal.models import LOSSES, Variables, functions
-    >>> line = functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
-    >>> x = jax.random.normal(jax.random.key(0), (512, 3))
-    >>> y = x @ jnp.ones(3) + jax.random.normal(jax.random.key(1), (512,))
-    >>> squared = LOSSES["squared_error"].function  # at w = 0: tr(Σ)/|G|² = 60/12
-    >>> found = measure(line, squared, Variables(jnp.zeros(3), ()), x, y, key=jax.random.key(2))
-    >>> found.low < 5 < found.high
-    True
-    """
-    sums = block_sums(model, loss, variables, inputs, targets, weights, key=key, blocks=blocks)
-    return sums.noise_scale()
-
-
 def variables_of(lane: Lane) -> list[Variables]:
     """The current variables of each repeat of a lane, as the model takes them."""
     spec, inputs = lane.spec, lane.source.parts[0].inputs
@@ -226,18 +208,8 @@ def during(lane: Lane, *, samples: int = 1024, seed: int = 0) -> list[NoiseScale
             part.inputs.shape[0]
         )[:samples]
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), lane.update % 2**32), row)
-        weights = None if part.weights is None else part.weights[chosen]
-        found.append(
-            measure(
-                lane.spec.model,
-                lane.spec.loss,
-                variables,
-                part.inputs[chosen],
-                part.targets[chosen],
-                weights,
-                key=key,
-            )
-        )
+        drawn = jax.tree.map(lambda leaf, at=chosen: leaf[at], part)
+        found.append(block_sums(lane.spec.model, lane.spec.loss, variables, *drawn, key=key).noise_scale())
     return found
 
 
@@ -292,8 +264,6 @@ def over_training(measurements: Sequence[Sequence[NoiseScale]], *, seed: int = 0
     noise scale 200 (95 % interval 30.2–498; median of 9 measurements in 3 trainings)
     """
     every = [one for row in measurements for one in row]
-    if not every:
-        raise Refusal("a noise scale over a training needs at least 1 measurement; got 0.")
     reasons = [one.reason for one in every if one.value is None]
     summary = functools.partial(
         NoiseOverTraining, measurements=len(every), abstained=len(reasons), repeats=len(measurements)
@@ -301,9 +271,14 @@ def over_training(measurements: Sequence[Sequence[NoiseScale]], *, seed: int = 0
     if 2 * len(reasons) >= len(every):
         reason = f"{len(reasons)} of {len(every)} measurements have no value; {reasons[-1]}"
         return summary(None, float(np.median([one.low for one in every])), math.inf, reason=reason)
-    told = [[one for one in row if one.low > 0] for row in measurements]
+    known = [[one for one in row if one.low > 0] for row in measurements]
     rows = [
-        (np.array([_log(one) for one in row]), np.array([_error(one) for one in row])) for row in told if row
+        (
+            np.array([math.inf if one.value is None else math.log(one.value) for one in row]),
+            np.array([_error(one) for one in row]),
+        )
+        for row in known
+        if row
     ]
     random = np.random.default_rng(seed)
     drawn = [_resampled_median(rows, random) for _ in range(RESAMPLES)]
@@ -314,10 +289,6 @@ def over_training(measurements: Sequence[Sequence[NoiseScale]], *, seed: int = 0
         low, high = min(low, middle - half), max(high, middle + half)
     value = np.median(np.concatenate([values for values, _ in rows]))
     return summary(*(float(np.exp(one)) for one in (value, low, high)))
-
-
-def _log(one: NoiseScale) -> float:
-    return math.inf if one.value is None else math.log(one.value)
 
 
 def _error(one: NoiseScale) -> float:

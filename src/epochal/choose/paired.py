@@ -24,7 +24,6 @@ from epochal.choose.pairs import (
     summary_of,
     usual_margin,
 )
-from epochal.errors import Refusal, did_you_mean
 
 
 def difference(
@@ -60,7 +59,7 @@ def difference(
     >>> print(difference([0.50, 0.60, 0.40], [0.51, 0.59, 0.41], a="8", b="16", margin=0.1))
     8 and 16 are practically the same: they differ by less than 0.1 (98 % interval -0.043 to 0.050; 3 repeats)
     """
-    one, two = _values(a, a_values), _values(b, b_values)
+    one, two = np.asarray(a_values, np.float64), np.asarray(b_values, np.float64)
     return _judged(_paired(one, two, a, b, higher_is_better, margin), alpha, alpha)
 
 
@@ -131,9 +130,7 @@ def against(
     no detectable difference between 8 and 16 (4 repeats; a difference of 0.003 would need 2,981)
     8 is better than full by 0.568 (98 % interval 0.432 to 0.703), in 4 of 4 repeats
     """
-    columns = {name: _values(name, column) for name, column in values.items()}
-    if reference is not None and reference not in columns:
-        raise Refusal(did_you_mean("setting", reference, columns))
+    columns = {name: np.asarray(column, np.float64) for name, column in values.items()}
     leader = best(columns, higher_is_better=higher_is_better) if reference is None else reference
     if comparisons is None:
         others = len(_finished(columns) - {leader})
@@ -172,10 +169,8 @@ def best(values: Mapping[str, ArrayLike], *, higher_is_better: bool = False) -> 
     >>> best({"8": [0.3, float("nan")], "16": [0.4, 0.5], "32": [0.7, 0.6]})
     '16'
     """
-    if not values:
-        raise Refusal("the settings to compare must be at least 1; got 0. Name one.")
     sign = 1.0 if higher_is_better else -1.0
-    columns = {name: sign * _values(name, column) for name, column in values.items()}
+    columns = {name: sign * np.asarray(column, np.float64) for name, column in values.items()}
     most = max(column.size for column in columns.values())
     finite = np.concatenate([column[np.isfinite(column)] for column in columns.values()])
     worst = float(finite.min()) if finite.size else 0.0
@@ -205,13 +200,3 @@ def _judged(found: PairedDifference, alpha: float, level: float) -> PairedDiffer
 
 def _finished(columns: Mapping[str, Floats]) -> set[str]:
     return {name for name, column in columns.items() if np.isfinite(column).any()}
-
-
-def _values(name: str, values: ArrayLike) -> Floats:
-    column = np.asarray(values, dtype=np.float64)
-    if column.ndim != 1 or column.size == 0:
-        raise Refusal(
-            f'the values of "{name}" must be one number for each of at least 1 repeat; '
-            f"got the shape {column.shape}."
-        )
-    return column

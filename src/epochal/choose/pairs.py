@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves.statistics import Summary, summarize, t_factor, t_quantile
-from epochal.errors import Refusal
 
 Floats = NDArray[np.float64]
 
@@ -238,11 +237,6 @@ def repeats_needed(sd: float, difference: float, *, alpha: float = ALPHA, power:
     >>> repeats_needed(sd=1.0, difference=0.5, alpha=0.05), repeats_needed(sd=1.0, difference=0.5)
     (34, 43)
     """
-    if not (sd >= 0 and math.isfinite(sd) and math.isfinite(difference) and difference != 0):
-        raise Refusal(
-            f"sd must be finite and not negative, and the difference finite and not 0; "
-            f"got sd {sd:g} and difference {difference:g}."
-        )
     if sd == 0:
         return FEWEST
     size = abs(difference) / sd

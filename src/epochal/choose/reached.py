@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epochal.curves.statistics import t_quantile
-from epochal.errors import Refusal
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +43,6 @@ class Effort:
     high: float
     reached: int
     repeats: int
-    unit: str = "updates"
     within: tuple[float, float] | None = None
 
     @property
@@ -64,7 +62,7 @@ class Effort:
         )
         if self.repeats == 1:
             share = "the only repeat"
-        return f"not reached within {spent} {self.unit} in {share}"
+        return f"not reached within {spent} updates in {share}"
 
     def __str__(self) -> str:
         if self.reached == 0:
@@ -72,7 +70,7 @@ class Effort:
         count = "1 repeat: no interval"
         if self.repeats > 1:
             count = f"{self.repeats} repeats; 95 % interval {written_range(self.low, self.high)}"
-        return "; ".join(filter(None, (f"{written(self.expected)} {self.unit} ({count})", self.shortfall)))
+        return "; ".join(filter(None, (f"{written(self.expected)} updates ({count})", self.shortfall)))
 
 
 @dataclass(frozen=True)
@@ -108,17 +106,7 @@ def first_reached(
     >>> first_reached([0, 10, 20], [1.0, 0.6, 0.2], target=0.1)
     Reached(updates=20.0, reached=False)
     """
-    at = np.asarray(updates, dtype=np.float64)
-    curve = np.asarray(values, dtype=np.float64)
-    if at.ndim != 1 or at.shape != curve.shape or at.size == 0:
-        raise Refusal(
-            "updates and values must be two columns of the same length, at least 1; "
-            f"got shapes {at.shape} and {curve.shape}."
-        )
-    if not math.isfinite(target):
-        raise Refusal(f"target must be a finite number; got {target}.")
-    if not np.isfinite(at).all() or (np.diff(at) < 0).any():
-        raise Refusal("updates must be finite and increase; sort the evaluations by updates.")
+    at, curve = np.asarray(updates, np.float64), np.asarray(values, np.float64)
     sign = -1.0 if higher_is_better else 1.0
     known = np.flatnonzero(np.isfinite(curve))
     above = sign * (curve[known] - target)
@@ -136,7 +124,6 @@ def effort(
     reached: Sequence[Reached],
     scale: float = 1.0,
     *,
-    unit: str = "updates",
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Effort:
@@ -149,8 +136,7 @@ def effort(
 
     Args:
         reached: one for each repeat.
-        scale: what one update costs in `unit`: the batch size for samples, or measured seconds.
-        unit: the name of the unit.
+        scale: what one update costs: the batch size for samples, or measured seconds.
         resamples: number of bootstrap samples.
         seed: of the bootstrap.
 
@@ -169,7 +155,6 @@ def effort(
         high=high,
         reached=hits,
         repeats=spent.size,
-        unit=unit,
         within=(float(missed.min()), float(missed.max())) if missed.size else None,
     )
 
@@ -195,28 +180,16 @@ def relative_effort(
     >>> f"{found.ratio:.2f} times ({found.low:.2f} to {found.high:.2f})"
     '1.30 times (1.27 to 1.33)'
     """
-    if len(a) != len(b):
-        raise Refusal(
-            "paired repeats must be as many for both settings; "
-            f"got {len(a)} and {len(b)}: compare the repeats that share seeds."
-        )
     spent_a, hit_a = _columns(a, scale_a)
     spent_b, hit_b = _columns(b, scale_b)
     rows = np.random.default_rng(seed).integers(spent_a.size, size=(resamples, spent_a.size))
     least_a, most_a = _bounds(spent_a[rows], hit_a[rows])
     least_b, most_b = _bounds(spent_b[rows], hit_b[rows])
-    ratio: float | None = None
-    if hit_a.any() or hit_b.any():
-        ratio = float(
-            _ratio(_bounds(spent_a[None], hit_a[None])[1], _bounds(spent_b[None], hit_b[None])[1])[0]
-        )
-    low, high = resampled_ci95(
-        math.inf if ratio is None else ratio,
-        _ratio(least_a, most_b),
-        _ratio(most_a, least_b),
-        repeats=spent_a.size,
-    )
-    return RelativeEffort(ratio, low, high)
+    whole = (_bounds(spent[None], hit[None])[1] for spent, hit in ((spent_a, hit_a), (spent_b, hit_b)))
+    ratio = float(_ratio(*whole)[0]) if hit_a.any() or hit_b.any() else None
+    estimate = math.inf if ratio is None else ratio
+    ends = _ratio(least_a, most_b), _ratio(most_a, least_b)
+    return RelativeEffort(ratio, *resampled_ci95(estimate, *ends, repeats=spent_a.size))
 
 
 def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int) -> tuple[float, float]:
@@ -255,10 +228,6 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
 
 
 def _columns(reached: Sequence[Reached], scale: float) -> tuple[Floats, NDArray[np.bool_]]:
-    if len(reached) == 0:
-        raise Refusal("an effort needs at least 1 repeat; got 0.")
-    if not (math.isfinite(scale) and scale > 0):
-        raise Refusal(f"scale must be a positive number; got {scale}.")
     spent = np.array([one.updates for one in reached], dtype=np.float64) * scale
     return spent, np.array([one.reached for one in reached], dtype=np.bool_)
 
