@@ -13,8 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from epochal.choose.difference import PairedDifference
-from epochal.choose.paired import against, best, difference
+from epochal.choose.paired import PairedDifference, against, best, difference
 from epochal.choose.pairs import ALPHA, repeats_needed
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]

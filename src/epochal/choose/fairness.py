@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.choose.goal import reached_in
 from epochal.choose.reached import Reached
 from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Curves
+from epochal.curves.statistics import Ints
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
@@ -228,7 +228,7 @@ def judge_trial(trial: Trial, column: str, length: Length) -> Judged:
     return Judged(float(trial.curves.columns[column][row]), float(trial.curves.epoch[row]), figures)
 
 
-def at_checkpoints(curves: Curves, length: Length) -> NDArray[np.int64]:
+def at_checkpoints(curves: Curves, length: Length) -> Ints:
     """The rows at the start and nearest to each checkpoint, up to where the training ended."""
     updates = curves.update
     if not len(updates):

@@ -11,15 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.choose.search import Point
 from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import new_samples
-
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -187,7 +185,7 @@ class Final:
         return dict(zip(self.trials, self.values.tolist(), strict=True))
 
 
-def epochs_of_others(values: Floats) -> NDArray[np.int64]:
+def epochs_of_others(values: Floats) -> Ints:
     """For each repeat, the row at which the others are best on average; what is lower is better.
 
     A row that a repeat chooses for itself looks better there than on new rows; one that the other repeats

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.choose.bench import Bench
 from epochal.choose.confirm import LATE, Lengths, lengths_from
@@ -24,7 +23,7 @@ from epochal.choose.search import SCREEN, Point, Search, rate_shift
 from epochal.choose.trial import Job, Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import summarize
-from epochal.curves.statistics import t_quantile
+from epochal.curves.statistics import Floats, t_quantile
 
 FINALISTS = 4
 """Settings that race on fresh seeds."""
@@ -47,8 +46,6 @@ by no more than this share of what the best one gains on the baseline."""
 
 ONE_SIDED = 0.95
 """Confidence that it is worse by no more than the margin."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.choose.bench import Bench
 from epochal.choose.reached import Reached, first_reached
 from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
+from epochal.curves.statistics import Floats
 from epochal.data import y_or_target
 from epochal.errors import Refusal
 from epochal.training.baselines import constant_figures
@@ -103,7 +103,7 @@ def best_epoch(trial: Trial, column: str, change: float) -> float:
     return float(trial.curves.epoch[np.argmax(good)])
 
 
-def share_of(best: NDArray[np.float64], constant: NDArray[np.float64]) -> float:
+def share_of(best: Floats, constant: Floats) -> float:
     """How far from the best still is as good as the best.
 
     Two trainings on the same split differ by the luck of their start and order: its standard deviation, left

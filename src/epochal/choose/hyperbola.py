@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.hyperbola_fit import Floats, Interval, Points, least, profile, sizes_reached
+from epochal.choose.hyperbola_fit import Interval, Points, least, profile, sizes_reached
 from epochal.choose.reached import resampled_ci95, written, written_range
+from epochal.curves.statistics import Floats
 
 WIDEST = 100.0
 """How far apart the ends of an interval of the critical batch size may be, as a factor."""

@@ -10,13 +10,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.curves.smoothing import ALPHA
-from epochal.curves.statistics import t_quantile
+from epochal.curves.statistics import Bools, Floats, Ints, t_quantile
 from epochal.errors import Refusal
 
-Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
 BEYOND = math.log(1e6)
@@ -38,10 +36,10 @@ class Points:
 
     x: Floats
     y: Floats
-    censored: NDArray[np.bool_]
+    censored: Bools
 
     @classmethod
-    def of(cls, sizes: Floats, steps: Floats, censored: NDArray[np.bool_]) -> Points:
+    def of(cls, sizes: Floats, steps: Floats, censored: Bools) -> Points:
         """The points to fit, or a refusal."""
         wrong = steps[~(np.isfinite(steps) & (steps > 0))]
         if wrong.size:
@@ -165,7 +163,7 @@ def least(points: Points, weight: Floats) -> Fits:
     return Fits(t, level, squares)
 
 
-def sizes_reached(points: Points, weight: Floats) -> NDArray[np.int64]:
+def sizes_reached(points: Points, weight: Floats) -> Ints:
     """The number of batch sizes that reached the target, for each row of weights."""
     known = ~points.censored
     return np.sum([(weight[:, known & (points.x == x)] > 0).any(axis=1) for x in np.unique(points.x)], axis=0)

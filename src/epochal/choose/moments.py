@@ -14,11 +14,8 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from epochal.curves.statistics import t_quantile
-
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Floats, Ints, t_quantile
 
 CLEAR = 2.0
 """Standard errors by which |G|² must be above 0; tests measure how rarely pure noise gets there."""
@@ -83,7 +80,7 @@ class BlockSums:
     gram     products of the blocks' summed gradients; shape (blocks, blocks).
     """
 
-    sizes: NDArray[np.int64]
+    sizes: Ints
     squares: Floats
     gram: Floats
 

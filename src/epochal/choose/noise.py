@@ -19,10 +19,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from numpy.typing import NDArray
 
-from epochal.choose.moments import BlockSums, Floats, NoiseScale
-from epochal.curves.statistics import t_factor
+from epochal.choose.moments import BlockSums, NoiseScale
+from epochal.curves.statistics import Floats, Ints, t_factor
 from epochal.engine.lane import Lane
 from epochal.engine.update import packing
 from epochal.errors import Refusal
@@ -204,9 +203,9 @@ def during(lane: Lane, *, samples: int = 1024, seed: int = 0) -> list[NoiseScale
     train, found = lane.source.parts[0], []
     for row, variables in enumerate(variables_of(lane)):
         part = train if lane.source.shared else jax.tree.map(lambda leaf, row=row: leaf[row], train)
-        chosen: NDArray[np.int64] = np.random.default_rng([seed, lane.update, row]).permutation(
-            part.inputs.shape[0]
-        )[:samples]
+        chosen: Ints = np.random.default_rng([seed, lane.update, row]).permutation(part.inputs.shape[0])[
+            :samples
+        ]
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), lane.update % 2**32), row)
         drawn = jax.tree.map(lambda leaf, at=chosen: leaf[at], part)
         found.append(block_sums(lane.spec.model, lane.spec.loss, variables, *drawn, key=key).noise_scale())

@@ -7,11 +7,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from epochal.curves.statistics import Summary, summarize, t_factor, t_quantile
-
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Floats, Summary, summarize, t_factor, t_quantile
 
 ALPHA = 0.02
 """How often equal settings may be called different, over all pairs and looks: in one comparison of fifty."""

@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.choose.bench import Bench
 from epochal.choose.moments import NoiseScale
@@ -20,6 +19,7 @@ from epochal.choose.noise import NoiseOverTraining, during, over_training
 from epochal.choose.search import FURTHEST, SCREEN, Point, Search
 from epochal.choose.trial import Job, Trial
 from epochal.common.metric_names import higher_is_better
+from epochal.curves.statistics import Floats
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
@@ -158,7 +158,7 @@ def _best(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
     return min(trials, key=means.__getitem__)
 
 
-def _values(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> dict[Point, NDArray[np.float64]]:
+def _values(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> dict[Point, Floats]:
     """The best values of each point, by repeat; lower is better."""
     sign = -1.0 if higher_is_better(bench.monitor) else 1.0
     return {

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.difference import PairedDifference
-from epochal.choose.paired import against, best, comparisons_of
+from epochal.choose.paired import PairedDifference, against, best, comparisons_of
 from epochal.choose.pairs import ALPHA, FEWEST, usual_margin
 from epochal.curves.statistics import counted
 

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from epochal.curves.statistics import t_quantile
-
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Bools, Floats, t_quantile
 
 RESAMPLES = 2000
 """How many bootstrap samples an interval rests on."""
@@ -227,12 +225,12 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
     )
 
 
-def _columns(reached: Sequence[Reached], scale: float) -> tuple[Floats, NDArray[np.bool_]]:
+def _columns(reached: Sequence[Reached], scale: float) -> tuple[Floats, Bools]:
     spent = np.array([one.updates for one in reached], dtype=np.float64) * scale
     return spent, np.array([one.reached for one in reached], dtype=np.bool_)
 
 
-def _bounds(spent: Floats, hit: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _bounds(spent: Floats, hit: Bools) -> tuple[Floats, Floats]:
     """The least and the most that the expected work of each row can be: they differ where none reached."""
     total, hits = spent.sum(axis=1), hit.sum(axis=1)
     least = total / np.maximum(hits, 1)

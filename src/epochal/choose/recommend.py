@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from epochal.choose.comparison import Row
-from epochal.choose.difference import PairedDifference
-from epochal.choose.paired import against
+from epochal.choose.paired import PairedDifference, against
 from epochal.choose.pairs import FEWEST
 from epochal.choose.race import Outcome
 from epochal.choose.words import FASTER

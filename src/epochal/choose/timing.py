@@ -13,11 +13,12 @@ from typing import TypeVar
 
 import jax
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from epochal.choose.bench import Bench
 from epochal.choose.trial import Job, Setting
 from epochal.common.machine import cores
+from epochal.curves.statistics import Floats, Ints
 from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said
 from epochal.training.executor import Task, Threads
 
@@ -64,11 +65,11 @@ class TimingCurve:
     points: tuple[UpdateTime, ...]
 
     @property
-    def batch_sizes(self) -> NDArray[np.int64]:
+    def batch_sizes(self) -> Ints:
         """The measured sizes, ascending."""
         return np.array([point.batch_size for point in self.points], np.int64)
 
-    def seconds(self, batch_size: ArrayLike) -> NDArray[np.float64]:
+    def seconds(self, batch_size: ArrayLike) -> Floats:
         """Time of an update at a batch size, interpolated in logarithms; beyond the ends, of the end."""
         measured = [point.seconds for point in self.points]
         wanted = np.log(np.asarray(batch_size, np.float64))

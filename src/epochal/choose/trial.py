@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.curves import Curves
+from epochal.curves.statistics import Floats
 from epochal.models import Model
 
 Send = Callable[[str, Sequence["Job"]], Iterable["Trial"]]
@@ -111,8 +111,8 @@ class Trial:
     updates: int
     seconds: float
     reason: str
-    added: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    forecasts: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    added: Mapping[str, Floats] = field(default_factory=dict)
+    forecasts: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def broken(self) -> bool:

@@ -107,7 +107,7 @@ def _conclude(screen: ChoiceScreen, found: Comparison, line: list[str]) -> None:
 
 
 def _table(found: Comparison, width: int) -> list[str]:
-    from epochal.choose.comparison_table import behind, mark_of
+    from epochal.choose.words import behind, mark_of
     from epochal.cli.choice_screen import Column, quality, set_in_columns
 
     rows = found.rows[:MOST_ROWS]
@@ -129,9 +129,9 @@ def _table(found: Comparison, width: int) -> list[str]:
 
 
 def _legend(found: Comparison) -> list[str]:
-    from epochal.choose.comparison_table import marks_of
-    from epochal.choose.difference import confidence
+    from epochal.choose.paired import confidence
     from epochal.choose.pairs import ALPHA
+    from epochal.choose.words import marks_of
 
     lines = [
         *filter(None, [marks_of(found)]),

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Bools, Floats, Ints
+
 Painter = Callable[[str, str], str]
 
 # The four rows and two columns of dots in a braille cell, as bits.
@@ -50,7 +50,7 @@ class Canvas:
         self.marks = marks
         self.fine_x, self.fine_y = (2, 4) if marks.braille else (1, 1)
         self.across, self.down = across, down
-        self.layers: dict[int, NDArray[np.int64]] = {}
+        self.layers: dict[int, Ints] = {}
         self.shaded = np.zeros((down, across), dtype=bool)
         self.rule: int | None = None
 
@@ -119,7 +119,7 @@ class Canvas:
         return _join(cells, ink)
 
 
-def _stretches(known: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _stretches(known: Bools) -> list[tuple[int, int]]:
     """Start and end of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]

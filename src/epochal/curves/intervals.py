@@ -7,13 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from epochal.curves.statistics import Summary, summarize, t_quantile
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from epochal.curves.statistics import Bools, Floats, Ints, Summary, summarize, t_quantile
 
 BLOCKS = 30
 """Most blocks of samples that are left out in turn."""

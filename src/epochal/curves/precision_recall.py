@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from epochal.curves.statistics import Summary, summarize, t_factor
-
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Floats, Summary, summarize, t_factor
 
 
 @dataclass(frozen=True, eq=False)

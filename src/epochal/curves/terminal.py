@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.curves.canvas import DIM, Canvas, Marks, Painter, no_paint, paint
 from epochal.curves.record import AXES, Band, Curves
+from epochal.curves.statistics import Floats
 from epochal.errors import Refusal, did_you_mean
 
-Floats = NDArray[np.float64]
 _Scale = Callable[[Floats], Floats]
 
 # ANSI colors that are legible on light and on dark backgrounds alike; text keeps the terminal's own.

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.curves.case import ABOVE_LEAST, EXPLAINED, FEWEST_EVALUATIONS, FEWEST_REPEATS, GAP, Case
 from epochal.curves.chance import Chance, beats_chance
-from epochal.curves.evidence import Difference, risen
-from epochal.curves.falling import falling_to_the_end
+from epochal.curves.evidence import Difference, falling_to_the_end, risen
 from epochal.curves.judgment import Verdict
 from epochal.curves.record import Curves
 from epochal.curves.sentences import (
