@@ -37,14 +37,11 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
         epochs = f"at least {epochs}"
     size = f"{final.point.batch_size:,}{' (all training samples)' if whole else ''}"
     figure = f"{label_of(column)} {_figure(quality)} on {seeds}"
-    first = failed = ""
-    if not final.baseline_known:
-        first = (
-            f"What the baseline (always predicting the same) reaches in {label_of(final.rules.column)} is "
-            "not known, so nothing shows that anything is learned."
-        )
-    if final.failures:
-        failed = f"But {_failures(final)}."
+    first = "" if final.baseline_known else (
+        f"What the baseline (always predicting the same) reaches in {label_of(final.rules.column)} is "
+        "not known, so nothing shows that anything is learned."
+    )  # fmt: skip
+    failed = f"But {_failures(final)}." if final.failures else ""
     if found.usual:
         last = (
             f"Keep the defaults (batch size {size}{at}) and take {epochs}: {figure}. {_others(found.ahead)}"
@@ -74,8 +71,7 @@ def _of_defaults(found: Confirmed) -> str:
 
 
 def _failures(final: Final) -> str:
-    seeds = _seeds(final.looked_at)
-    return f"{final.failures} of {seeds} diverged or ended worse than the baseline"
+    return f"{final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline"
 
 
 def _beats(found: Confirmed) -> str:

@@ -12,7 +12,7 @@ from epochal.choose.advice import Advice, Choice, Defaults, Price, Tried
 from epochal.choose.advice_words import answer, remarks
 from epochal.choose.adviser import Adviser
 from epochal.choose.confirm import Lengths
-from epochal.choose.finest import MARGIN, Levels
+from epochal.choose.finest import MARGIN
 from epochal.choose.goal import SHARE
 from epochal.choose.reached import Effort, effort, relative_effort
 from epochal.choose.search import Point
@@ -40,7 +40,9 @@ def conclude(steps: Adviser) -> Advice:
     """The advice."""
     bench, best, lengths, final = steps.bench, steps.best, steps.confirmed.lengths, steps.confirmed.final
     plan, rate, loss_name = bench.base.plan, steps.search.rate_of(best), bench.base.loss_name
-    tried = _tried(steps)
+    points = steps.checked if steps.levels is None else steps.levels.found
+    ordered = sorted(points, key=lambda one: (one.batch_size, one.step or 0))
+    tried = tuple((_by_price if steps.levels is None else _by_quality)(steps, point) for point in ordered)
     tied = [one for one in tried if one.tied]
     sizes = [best.batch_size, *(one.batch_size for one in tied)]
     whole = plan.order.once and best.batch_size == plan.samples
@@ -83,15 +85,6 @@ def conclude(steps: Adviser) -> Advice:
     )
 
 
-def _tried(steps: Adviser) -> tuple[Tried, ...]:
-    """Each point that was measured, against the advised one."""
-    points = steps.checked if steps.levels is None else steps.levels.found
-    ordered = sorted(points, key=lambda one: (one.batch_size, one.step or 0))
-    if steps.levels is None:
-        return tuple(_by_price(steps, point) for point in ordered)
-    return tuple(_by_quality(steps, steps.levels, point) for point in ordered)
-
-
 def _by_price(steps: Adviser, point: Point) -> Tried:
     """What a point costs until its target, over the price of the advised one on the same repeats."""
     search, best = steps.search, steps.best
@@ -103,22 +96,19 @@ def _by_price(steps: Adviser, point: Point) -> Tried:
     against = relative_effort(reached, search.reached(best, repeats), scale, search.price(best.batch_size))
     middle = math.inf if against.ratio is None else against.ratio
     few, level = len(repeats) < len(shared), point == best or against.low <= 1
+    price, ratio = (spent.expected, spent.low, spent.high), (middle, against.low, against.high)
     return Tried(
-        batch_size=point.batch_size,
-        learning_rate=steps.search.rate_of(point),
-        repeats=len(repeats),
-        effort=effort(reached),
-        price=(spent.expected, spent.low, spent.high),
-        ratio=(middle, against.low, against.high),
-        tied=bool(level and not few),
-        given_up=bool(level and few),
+        *(point.batch_size, search.rate_of(point), len(repeats), effort(reached), price, ratio),
+        tied=level and not few,
+        given_up=level and few,
         reference=point == best,
     )
 
 
-def _by_quality(steps: Adviser, levels: Levels, point: Point) -> Tried:
+def _by_quality(steps: Adviser, point: Point) -> Tried:
     """What a point reaches after the epochs that are best for it, less the winner on the same repeats."""
-    winner = steps.confirmed.winner
+    winner, levels = steps.confirmed.winner, steps.levels
+    assert levels is not None
     best = steps.best if winner is None else winner.point
     held = levels.found.get(best, {})
     repeats = levels.seen(point, steps.used)
@@ -138,13 +128,10 @@ def _by_quality(steps: Adviser, levels: Levels, point: Point) -> Tried:
     level = point == best or (less <= 0 if levels.sign > 0 else more >= 0)
     epochs = None if levels.broken(point, repeats) else levels.epochs(point, repeats)
     made = math.inf if epochs is None else float(epochs * steps.search.batches(point.batch_size))
+    spent = Effort(made, made, made, 0 if epochs is None else len(repeats), len(repeats))
+    ends = (middle, low, high), (apart.mean, less, more)
     return Tried(
-        batch_size=point.batch_size,
-        learning_rate=steps.search.rate_of(point),
-        repeats=len(repeats),
-        effort=Effort(made, made, made, 0 if epochs is None else len(repeats), len(repeats)),
-        price=(middle, low, high),
-        ratio=(apart.mean, less, more),
+        *(point.batch_size, steps.search.rate_of(point), len(repeats), spent, *ends),
         tied=bool(level and not few),
         given_up=bool(level and few),
         epochs=epochs,
@@ -163,9 +150,8 @@ def _learning_rate(rate: float | None, best: Point, tied: Sequence[Tried]) -> Ch
 
 def _epochs(lengths: Lengths) -> Choice:
     """The advised number; the interval holds four fifths of the repeats."""
-    note = ""
-    if math.isinf(lengths.high) and lengths.still_improving:
-        note = f"still improving at epoch {lengths.epochs:,}, the most that was tried"
+    late = math.isinf(lengths.high) and lengths.still_improving
+    note = f"still improving at epoch {lengths.epochs:,}, the most that was tried" if late else ""
     return Choice(float(lengths.epochs), lengths.low, lengths.high, note)
 
 
@@ -232,21 +218,18 @@ def _decided_by(steps: Adviser) -> str:
         )
     size = steps.best.batch_size
     agrees = theory.low / 2 <= size <= theory.high * 2
-    words = "the measured trainings agree"
-    if not agrees:
-        words = f"the measured trainings say {size:,}, and they decided"
+    words = f"the measured trainings {'agree' if agrees else f'say {size:,}, and they decided'}"
     return f"The noise scale suggests {theory.value:,.0f} ({theory.low:,.0f} to {theory.high:,.0f}); {words}."
 
 
 def _notes(steps: Adviser) -> tuple[str, ...]:
-    notes = [*steps.notes, *remarks(steps.confirmed)]
-    if steps.pilot.edge:
-        notes.append(f"{steps.pilot.edge[0].upper()}{steps.pilot.edge[1:]}.")
-    lengths = steps.confirmed.lengths
-    late = sum(lengths.improving)
-    if late:
+    edge, notes = steps.pilot.edge, [*steps.notes, *remarks(steps.confirmed)]
+    if edge:
+        notes.append(f"{edge[0].upper()}{edge[1:]}.")
+    improving = steps.confirmed.lengths.improving
+    if any(improving):
         notes.append(
-            f"{late} of {len(lengths.improving)} repeats were still improving at the last epoch that was "
+            f"{sum(improving)} of {len(improving)} repeats were still improving at the last epoch that was "
             "tried: more epochs may be better."
         )
     sizes = sorted({point.batch_size for point in steps.search.found})
