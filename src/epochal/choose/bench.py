@@ -49,12 +49,8 @@ HELD_BYTES = 2**30
 class Bench:
     """The samples and seeds that all trainings share, and the means to run them.
 
-    Args:
-        model: the model that settings start from.
-        data: what `fit` takes.
-        settings: what all settings have in common; its `repeats` is the number of seeds that are at hand.
-        store: where finished trials are kept and found again.
-        control: ends it from outside.
+    `settings` is what all have in common, with as many `repeats` as there are seeds at hand; `store` is where
+    finished trials are kept and found again, and `control` ends it from outside.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -145,15 +146,19 @@ def confirm(
     compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
     wanted = rules.samples or search.bench.base.dataset.timeline is not None
 
-    def tested(point: Point, many: int, these: Sequence[int]) -> Final:
-        trials = _trained(search, point, many, these, blocks="last" if wanted else "")
-        return final_of(point, many, trials, baselines(search.bench, these), rules)
+    def tested(point: Point, many: int, these: Sequence[int], blocks: str = "last", **usual: bool) -> Final:
+        trials = _trained(search, point, many, these, blocks=blocks if wanted else "")
+        return final_of(point, many, trials, baselines(search.bench, these), rules, **usual)
 
     finals: list[Final] = []
     found: dict[Point, Lengths] = {}
     broken: list[Point] = []
     for point in ranked:
-        if len(finals) == MOST_TRIES or any(_bolder(point, other) for other in [*found, *broken]):
+        bolder = any(  # a higher rate than one that broke or failed, at the same batch size
+            point.batch_size == other.batch_size and (point.step or 0) > (other.step or 0)
+            for other in [*found, *broken]
+        )
+        if len(finals) == MOST_TRIES or bolder:
             continue
         lengths = lengths_for(point)
         if lengths is None:
@@ -169,12 +174,7 @@ def confirm(
     winner = steady(finals)
     most = min(USUAL_EPOCHS, epochs)
     planned = search.bench.base.spec.schedule.kind != "constant"
-
-    def of_usual(these: Sequence[int]) -> Final:
-        trials = _trained(search, usual, most, these, blocks="best" if wanted else "")
-        constant = baselines(search.bench, these)
-        return final_of(usual, most, trials, constant, rules, kept=True, whole=planned)
-
+    of_usual = partial(tested, usual, most, blocks="best", kept=True, whole=planned)
     defaults = of_usual(compared)
     if winner is not None and winner.failures and winner.further[0] and not defaults.failures:
         defaults = defaults.with_further(of_usual(repeats[len(compared) :]))
@@ -191,11 +191,6 @@ def confirm(
         headline=_headline(search.bench, compared),
         forecasts=_forecasts(search.bench.base, final),
     )
-
-
-def _bolder(point: Point, other: Point) -> bool:
-    """Whether a point has a higher rate than another one at the same batch size."""
-    return point.batch_size == other.batch_size and (point.step or 0) > (other.step or 0)
 
 
 def lengths_of(search: Search, point: Point, repeats: Sequence[int], epochs: int) -> Lengths | None:
@@ -217,9 +212,8 @@ def lengths_of(search: Search, point: Point, repeats: Sequence[int], epochs: int
     low, middle, high = np.percentile(best, [10, 50, 90], method="inverted_cdf").tolist()
     if any(one and found >= high for one, found in zip(improving, best, strict=True)):
         high = math.inf
-    if 2 * sum(improving) >= len(improving):
-        return Lengths(epochs, low, math.inf, best, improving, trials)
-    return Lengths(max(1, round(middle)), low, high, best, improving, trials)
+    found = Lengths(max(1, round(middle)), low, high, best, improving, trials)
+    return replace(found, epochs=epochs, high=math.inf) if found.still_improving else found
 
 
 def _best_epochs(bench: Bench, trials: Mapping[int, Trial]) -> tuple[float, ...]:
@@ -240,10 +234,8 @@ def lengths_from(
 def _usual_lengths(search: Search, defaults: Final) -> Lengths:
     trials = {repeat: trial for repeat, trial in defaults.trials.items() if not trial.broken}
     best = _best_epochs(search.bench, trials)
-    late = tuple(
-        found >= LATE * float(trial.curves.epoch[-1])
-        for found, trial in zip(best, trials.values(), strict=True)
-    )
+    ends = [float(trial.curves.epoch[-1]) for trial in trials.values()]
+    late = tuple(found >= LATE * end for found, end in zip(best, ends, strict=True))
     return lengths_from(defaults.epochs, best, late, trials)
 
 

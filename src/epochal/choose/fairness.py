@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from epochal.choose.goal import reached_in
-from epochal.choose.reached import Reached
 from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Curves
@@ -75,7 +73,7 @@ def parse_at(at: str) -> At:
         )
     if not match[1]:
         return At(unit, None)
-    amount = float(match[1].replace(",", "").replace("_", ""))
+    amount = float(re.sub("[,_]", "", match[1]))
     if not (amount > 0 and math.isfinite(amount)) or (unit != "seconds" and amount != int(amount)):
         bound = "greater than 0" if unit == "seconds" else "a whole number, at least 1"
         raise Refusal(f'`at` must have an amount that is {bound}; got "{at}".')
@@ -145,10 +143,9 @@ def _spread(total: int, count: int) -> Length:
 
 def _every(step: int, count: int) -> int:
     """Updates between evaluations: a part of those between two checkpoints, of at least two updates."""
-    for parts in (4, 5, 3, 2):
-        if step % parts == 0 and step >= 2 * parts and count * parts <= MOST_EVALUATIONS:
-            return step // parts
-    return step
+    parts = (4, 5, 3, 2)
+    fits = (one for one in parts if step % one == 0 and step >= 2 * one and count * one <= MOST_EVALUATIONS)
+    return step // next(fits, 1)
 
 
 def _updates_for(plan: Plan, samples: float) -> int:
@@ -199,12 +196,7 @@ SHORTEST = 6
 
 @dataclass(frozen=True)
 class Judged:
-    """One training at its best checkpoint; all NaN if it broke.
-
-    value    of the judged column.
-    epoch    of that checkpoint.
-    figures  the other columns there.
-    """
+    """One training at its best checkpoint: judged column, epoch, other columns; all NaN if it broke."""
 
     value: float
     epoch: float
@@ -239,13 +231,6 @@ def at_checkpoints(curves: Curves, length: Length) -> Ints:
     before = np.maximum(after - 1, 0)
     nearer = np.where(wanted - updates[before] < updates[after] - wanted, before, after)
     return np.unique(nearer)
-
-
-def reached_by(trial: Trial, column: str, target: float) -> Reached:
-    """When a training reached its target, by all of its evaluations."""
-    if not len(trial.curves) or not math.isfinite(target):
-        return Reached(float(trial.updates), False)
-    return reached_in(trial, column, target, spent=max(trial.updates, 1))
 
 
 def unsteadiness(trials: Sequence[Trial], column: str, length: Length) -> float:

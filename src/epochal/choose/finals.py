@@ -55,10 +55,7 @@ class Rules:
     ) -> Summary:
         """A mean with the 95 % interval for new rows of the same kind, not only for other seeds.
 
-        Args:
-            values: by repeat.
-            added: what each block of validation samples adds to each, where all repeats share them.
-            bounds: what no value can lie beyond.
+        `added` is what each block of validation samples adds to each value, where all repeats share them.
         """
         if not self.samples or not all(map(len, added)):
             return summarize(values, bounds, overlap=self.overlap)
@@ -189,10 +186,7 @@ def epochs_of_others(values: Floats) -> Ints:
     """For each repeat, the row at which the others are best on average; what is lower is better.
 
     A row that a repeat chooses for itself looks better there than on new rows; one that the other repeats
-    choose does not (leaving one out, Stone 1974).
-
-    Args:
-        values: shape (repeats, rows).
+    choose does not (leaving one out, Stone 1974). Values have shape (repeats, rows).
 
     >>> epochs_of_others(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]]))
     array([2, 1, 1])

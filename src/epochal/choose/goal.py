@@ -108,14 +108,9 @@ def share_of(best: Floats, constant: Floats) -> float:
 
     Two trainings on the same split differ by the luck of their start and order: its standard deviation, left
     over when the means of settings and of splits are taken out, is no difference between settings. A target
-    that asks for more than luck allows would measure how often one is lucky.
-
-    Args:
-        best: the best values of several settings on several repeats, shape (settings, repeats).
-        constant: the baseline, shape (repeats,).
-
-    Returns:
-        The share of the distance from best to constant, between `SHARE` and `MOST_SHARE`.
+    that asks for more than luck allows would measure how often one is lucky. The share is of the distance
+    from the best values, shape (settings, repeats), to the baseline, and lies between `SHARE` and
+    `MOST_SHARE`.
 
     >>> round(share_of(np.array([[0.10, 0.30], [0.12, 0.28]]), np.array([1.0, 1.0])), 3)
     0.05

@@ -89,12 +89,7 @@ def fit_hyperbola(
 
     The intervals are those of the profile: all B_c at which the sum of squares is not significantly larger
     than the least one (F test at 5 %, points - 2 degrees of freedom). They take the points as independent;
-    `bootstrap_hyperbola` does not.
-
-    Args:
-        batch_sizes: B of each point; a size may occur more than once. Shape (points,).
-        steps: updates to the target of each point, or updates spent where censored. Shape (points,).
-        censored: whether the point did not reach the target. Shape (points,).
+    `bootstrap_hyperbola` does not. All columns have shape (points,); a batch size may occur more than once.
 
     >>> curve = fit_hyperbola([1, 4, 16, 64, 256], [510, 135, 41.25, 17.8125, 11.953125])
     >>> round(curve.minimal_steps, 6), round(curve.critical_batch, 6), round(curve.minimal_samples, 6)
@@ -115,16 +110,10 @@ def bootstrap_hyperbola(
 ) -> Hyperbola:
     """The hyperbola of all repeats, with intervals from resampling whole repeats.
 
-    Repeat i had the same seed at every batch size, so rows are drawn, not points: what a seed does to a
-    whole row is kept together. With one repeat there is nothing to resample, and the profile's intervals
-    stay. See `epochal.choose.reached.resampled_ci95` for the percentiles.
-
-    Args:
-        batch_sizes: shape (sizes,).
-        steps: updates to the target, or updates spent where it was not reached; shape (repeats, sizes).
-        reached: whether the target was reached, all where not given; shape (repeats, sizes).
-        resamples: number of bootstrap samples.
-        seed: of the bootstrap.
+    Repeat i had the same seed at every batch size, so rows are drawn, not points: what a seed does to a whole
+    row is kept together. With one repeat there is nothing to resample, and the profile's intervals stay. See
+    `epochal.choose.reached.resampled_ci95` for the percentiles. `steps` are updates to the target, or those
+    spent where it was not `reached`; both have shape (repeats, sizes).
 
     >>> steps = [[520, 136, 41, 17.6, 12], [500, 133, 42, 18, 11.9], [512, 137, 40, 17.9, 12.1]]
     >>> curve = bootstrap_hyperbola([1, 4, 16, 64, 256], steps)
@@ -163,14 +152,8 @@ def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critica
 
     It minimizes (1 + B_c/B) · t(B). Between neighboring measured sizes t is a power of B (a straight line in
     logs), for which the least is closed-form; beyond them nothing is assumed, so the answer is never outside.
-
-    Args:
-        batch_sizes: measured sizes, in any order, each once; shape (sizes,).
-        seconds_per_update: t at each; shape (sizes,).
-        critical_batch: B_c; 0 (the smallest t wins) and infinity (the most samples a second win) are allowed.
-
-    Returns:
-        The batch size, not rounded; the smaller one where two are as fast.
+    It is not rounded, and the smaller one where two are as fast. Sizes come in any order, each once. With a
+    B_c of 0 the smallest t wins, with an infinite one the most samples a second.
 
     >>> fastest_batch([1, 16, 64, 256], [1e-3, 1e-3, 1e-3, 4e-3], critical_batch=500)
     64.0

@@ -30,12 +30,7 @@ class Moments(NamedTuple):
 
 
 def per_sample_moments(mean_square: float, square_of_mean: float, samples: int) -> Moments:
-    """The moments from per-sample gradients g_i.
-
-    Args:
-        mean_square: the mean of ‖g_i‖² over the samples.
-        square_of_mean: ‖ḡ‖², of the mean gradient of the same samples.
-        samples: number of samples, at least 2.
+    """The moments from the mean of ‖g_i‖² over at least two samples, and ‖ḡ‖² of their mean gradient.
 
     >>> per_sample_moments(mean_square=5.0, square_of_mean=2.0, samples=4)  # a variance has n - 1 below it
     Moments(trace=4.0, squared_norm=1.0)

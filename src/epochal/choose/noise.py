@@ -89,15 +89,8 @@ def block_sums(
 
     Memory: the summed gradient of each block, and single ones of about four million numbers at a time.
 
-    Args:
-        model: one that passes `check_separable`.
-        loss: per sample, (outputs, targets) -> (batch,).
-        variables: where the gradient is taken.
-        inputs: shape (samples, ...).
-        targets: shape (samples, ...).
-        weights: of the samples, mean 1 over the training samples, or None; shape (samples,).
-        key: of the order and of each sample's dropout.
-        blocks: number of blocks, at least 2.
+    The model passes `check_separable`. Inputs, targets and weights (mean 1 over the training samples) have
+    one row a sample; the key is that of the order and of each sample's dropout. There are at least 2 blocks.
 
     >>> import jax, jax.numpy as jnp
     >>> from epochal.models import LOSSES, Variables, functions
@@ -193,13 +186,7 @@ def variables_of(lane: Lane) -> list[Variables]:
 
 
 def during(lane: Lane, *, samples: int = 1024, seed: int = 0) -> list[NoiseScale]:
-    """The noise scale of each repeat of a lane at its current state.
-
-    Args:
-        lane: between two calls; it is only read.
-        samples: training samples to draw, anew after each update; all if there are fewer.
-        seed: of the draw.
-    """
+    """The noise scale of each repeat of a lane at its current state, by some training samples drawn anew."""
     train, found = lane.source.parts[0], []
     for row, variables in enumerate(variables_of(lane)):
         part = train if lane.source.shared else jax.tree.map(lambda leaf, row=row: leaf[row], train)
@@ -252,10 +239,6 @@ def over_training(measurements: Sequence[Sequence[NoiseScale]], *, seed: int = 0
     The interval, in logarithms, is a bootstrap at three levels: over the trainings, over the measurements of
     each, and over the error of each, which the measurements of a training share. Few trainings make a
     bootstrap too narrow, so the t interval of their medians is covered as well.
-
-    Args:
-        measurements: one sequence for each training.
-        seed: of the bootstrap.
 
     >>> def measured(value):
     ...     return NoiseScale(value, value / 1.2, value * 1.2, trace=1.0, squared_norm=1 / value, samples=512)

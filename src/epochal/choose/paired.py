@@ -230,14 +230,8 @@ def difference(
     takes its place (Wilcoxon 1945), with the lost repeat as the largest difference of all. A setting without
     one finite value, against one that always has one, needs no test.
 
-    Args:
-        a_values: one value for each repeat of a; not finite where a repeat diverged.
-        b_values: the same for b. The first repeats that both have are compared.
-        a: the name of the first setting.
-        b: the name of the second setting.
-        higher_is_better: True for an accuracy, False for a loss.
-        alpha: how often equal settings may be called different.
-        margin: the smallest difference that matters, in the unit of the values.
+    There is one value for each repeat, not finite where it diverged; the first repeats that both have are
+    compared. `margin` is the smallest difference that matters, in the unit of the values.
 
     >>> print(difference([0.5, 0.6, 0.4], [0.52, 0.57, 0.44], a="8", b="16"))
     no detectable difference between 8 and 16 (3 repeats; a difference of 0.010 would need 134)
@@ -299,15 +293,12 @@ def against(
 
     Args:
         values: one value for each repeat, by setting. Each pair is compared over the repeats it shares.
-        reference: the setting to compare with; the best one when None.
+        reference: the setting to compare with, which is the a of all differences; the best one when None.
         higher_is_better: True for an accuracy, False for a loss.
         alpha: how often a family of equal settings may have any that are called different, over all looks.
         share: of alpha, which this look may spend; 1 where one looks once.
         margin: the smallest difference that matters; see `pairs.usual_margin` for None.
         comparisons: how many the correction covers, where it is not as said above.
-
-    Returns:
-        One difference for each other setting, in their order, with the reference as a.
 
     >>> losses = {"8": [0.31, 0.29, 0.33, 0.30], "16": [0.30, 0.31, 0.32, 0.31], "full": [0.9, 0.8, 0.9, 0.9]}
     >>> for found in against(losses):

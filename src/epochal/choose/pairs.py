@@ -105,10 +105,7 @@ class Spread(NamedTuple):
 
 
 def shared_spread(table: Floats) -> Spread:
-    """How settings scatter over repeats, together and each.
-
-    Args:
-        table: (settings, repeats) finite values; at least two of both.
+    """How settings scatter over repeats, together and each, by a (settings, repeats) table of finite values.
 
     >>> found = shared_spread(np.array([[1.0, 2.0, 3.0], [1.5, 2.0, 4.0]]))
     >>> round(found.sd, 6), found.freedom
@@ -133,12 +130,8 @@ def shared_test(own: Summary, spread: Spread, two: tuple[int, int]) -> tuple[Sum
     Three repeats say little about the spread of one difference; those of all settings say much more. But a
     noisy setting must not be judged by calm ones. So the largest of three estimates counts, with its degrees
     of freedom: that of all settings, that of this pair's differences, and, where its variance is `LOUDER`
-    times that of all, that of the two settings by themselves (Satterthwaite 1946).
-
-    Args:
-        own: of the differences of this pair, at least two and all finite.
-        spread: as `shared_spread` gives it.
-        two: the places of the two settings in `spread.variances`.
+    times that of all, that of the two settings by themselves (Satterthwaite 1946). `own` are the differences
+    of this pair, at least two and all finite; `two` the places of its settings in `spread.variances`.
     """
     from scipy.special import stdtr  # late: importing SciPy costs more than most calls need
 
@@ -222,14 +215,8 @@ def probability_interval(wins: int, ties: int, losses: int) -> tuple[float, floa
 def repeats_needed(sd: float, difference: float, *, alpha: float = ALPHA, power: float = 0.8) -> int | None:
     """How many pairs a two-sided paired t test needs to see a difference, by the noncentral t.
 
-    Args:
-        sd: the standard deviation of the differences between the pairs.
-        difference: the difference to be seen, in the same unit.
-        alpha: what the p-value has to stay below.
-        power: how often the difference shall be found.
-
-    Returns:
-        The smallest sufficient number, at least 3; None beyond 10,000.
+    The smallest sufficient number, at least 3; None beyond 10,000. `sd` is that of the differences, and
+    `power` how often the difference shall be found.
 
     >>> repeats_needed(sd=1.0, difference=0.5, alpha=0.05), repeats_needed(sd=1.0, difference=0.5)
     (34, 43)

@@ -111,10 +111,7 @@ def _rate(pace: float) -> str:
 class Steps:
     """Hands steps on to who watches; by default shows them in a notebook, or on stderr if it is a terminal.
 
-    Args:
-        watch: called with each step.
-        progress: whether it is shown, as in `fit`; by default where nothing else watches.
-        control: says whether it was asked to end.
+    `progress` says whether it is shown, as in `fit`; by default where nothing else watches.
     """
 
     def __init__(self, watch: Watch | None, progress: bool | None, control: Control | None) -> None:

@@ -30,10 +30,9 @@ class Reached:
 class Effort:
     """The expected work to a target over repeats, with a 95 % interval.
 
-    `expected` is infinite when no repeat reached the target; `low` is then all the work that was done,
-    which the estimate would exceed if a repeat reached the target later. With one repeat that reached it
-    there is no interval: `low` is 0 and `high` infinite. `within` are the least and the most that was spent
-    by a repeat which did not reach the target.
+    `expected` is infinite when no repeat reached the target; `low` is then all the work that was done. With
+    one repeat that reached it there is no interval: `low` is 0 and `high` infinite. `within` are the least
+    and the most that was spent by a repeat which did not reach the target.
     """
 
     expected: float
@@ -91,13 +90,7 @@ def first_reached(
     The curve is taken as it is: where it is noisy, a lucky evaluation counts. A curve that is at the target
     when it begins needs the updates of its first evaluation (0 when that came before the first update).
     Evaluations that are not finite are skipped. A curve that never gets there is censored at its last
-    update: that is data too, and `effort` uses it.
-
-    Args:
-        updates: after how many updates each evaluation came, increasing; shape (evaluations,).
-        values: the quantity at each evaluation; shape (evaluations,).
-        target: the value to reach.
-        higher_is_better: see `epochal.common.metric_names.higher_is_better`.
+    update: that is data too, and `effort` uses it. Updates and values have shape (evaluations,).
 
     >>> first_reached([0, 10, 20, 30], [1.0, 0.6, 0.2, 0.3], target=0.5)
     Reached(updates=12.5, reached=True)
@@ -130,13 +123,8 @@ def effort(
     It is what one would spend on average by training again, with another seed, until the target is reached:
     repeats that did not reach it count with what they cost (Hansen et al. 2021, COCO: a platform for
     comparing continuous optimizers in a black-box setting, doi 10.1080/10556788.2020.1808977). The interval
-    comes from resampling the repeats (`resampled_ci95`).
-
-    Args:
-        reached: one for each repeat.
-        scale: what one update costs: the batch size for samples, or measured seconds.
-        resamples: number of bootstrap samples.
-        seed: of the bootstrap.
+    comes from resampling the repeats (`resampled_ci95`). `scale` is what one update costs: the batch size for
+    samples, or measured seconds.
 
     >>> print(effort([Reached(400, True), Reached(600, True), Reached(500, True), Reached(1000, False)]))
     833 updates (4 repeats; 95 % interval 262 to 12,285); not reached within 1,000 updates in 1 of 4 repeats
@@ -199,11 +187,8 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
     figures are spread around that of the estimate by t(0.975, n - 1)/1.96 · √(n/(n - 1)): 1.6 with five
     repeats, 1.2 with ten. An estimate of 0 or infinity has no log; there all bootstrap figures are covered.
 
-    Args:
-        estimate: the figure of all repeats, not negative.
-        lows: the figure in each bootstrap sample, or the least it can be; shape (resamples,).
-        highs: the same, or the most it can be; shape (resamples,).
-        repeats: number of values. With a single one: 0 and infinity.
+    `lows` and `highs` are the least and the most that the figure can be in each bootstrap sample, both of
+    shape (resamples,). With a single repeat the ends are 0 and infinity.
 
     >>> figures = np.exp(np.linspace(-1, 1, 201))
     >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, figures, figures, repeats=10_000)]

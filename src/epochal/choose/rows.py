@@ -12,9 +12,9 @@ import numpy as np
 from epochal.choose.bench import Bench
 from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
 from epochal.choose.confirm import LATE, rules_of
-from epochal.choose.fairness import Judged, Length, judge_trial, reached_by, seen_after, unsteadiness
+from epochal.choose.fairness import Judged, Length, judge_trial, seen_after, unsteadiness
 from epochal.choose.finals import final_of
-from epochal.choose.goal import baselines, targets
+from epochal.choose.goal import baselines, reached_in, targets
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
 from epochal.choose.pairs import FEWEST
@@ -26,7 +26,7 @@ from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Setting, Trial
 from epochal.choose.words import answer, called, too_few
 from epochal.common.metric_names import higher_is_better, label_of
-from epochal.curves import Curves, summarize
+from epochal.curves import Curves, Summary, summarize
 from epochal.curves.statistics import counted
 from epochal.errors import Refusal
 from epochal.models import bounds_of
@@ -79,7 +79,7 @@ def concluded(found: Measured, seconds: float) -> Comparison:
     outcome = found.outcome
     per_repeat, target_words = _targets(found, values)
     reached = {
-        name: [reached_by(trial, column, per_repeat.get(trial.repeat, math.nan)) for trial in trials]
+        name: [_reached(trial, column, per_repeat.get(trial.repeat)) for trial in trials]
         for name, trials in found.trials.items()
     }
     rows = [_row(found, entry, judged[entry.name]) for entry in found.entries]
@@ -109,11 +109,9 @@ def concluded(found: Measured, seconds: float) -> Comparison:
         hyperbola=hyperbola,
         critical=None if hyperbola is None else hyperbola.critical_ci95,
         regimes=tuple(
-            Regime(name, next((row.name for row in rows if row.regime == name), None)) for name in REGIMES
+            Regime(one, next((row.name for row in rows if row.regime == one), None)) for one in REGIMES
         ),
-        curves={
-            row.name: Curves.concatenate([trial.curves for trial in found.trials[row.name]]) for row in rows
-        },
+        curves={row.name: Curves.concatenate([one.curves for one in found.trials[row.name]]) for row in rows},
         timing=found.timing,
         notes=_notes(found, rows, remark),
         cost=Cost(found.bench.trainings, found.updates, seconds),
@@ -125,14 +123,21 @@ def concluded(found: Measured, seconds: float) -> Comparison:
     return replace(comparison, answer=answer(comparison))
 
 
+def _reached(trial: Trial, column: str, target: float | None) -> Reached:
+    if target is None or not len(trial.curves):
+        return Reached(float(trial.updates), False)
+    return reached_in(trial, column, target, spent=max(trial.updates, 1))
+
+
 def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
     name = entry.name
     plan, trials, length = found.plans[name], found.trials[name], found.lengths[name]
     epochs, samples = seen_after(plan, length.updates)
-    figures = {
-        column: summarize([one.figures[column] for one in judged], _bounds(found, column))
-        for column in judged[0].figures
-    }
+
+    def summary(column: str, values: list[float]) -> Summary:
+        return summarize(values, bounds_of(column.partition(".")[2], found.bench.base.loss_name))
+
+    others = judged[0].figures
     return Row(
         name=name,
         axes=entry.axes,
@@ -140,8 +145,8 @@ def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
         regime=plan.regime,
         learning_rate=found.bench.prepared(found.settings[name]).spec.optimizer.learning_rate,
         repeats=len(trials),
-        quality=summarize([one.value for one in judged], _bounds(found, found.column)),
-        figures=figures,
+        quality=summary(found.column, [one.value for one in judged]),
+        figures={column: summary(column, [one.figures[column] for one in judged]) for column in others},
         best_epoch=summarize([one.epoch for one in judged], (0.0, math.inf)),
         epochs=epochs,
         updates=length.updates,
@@ -170,10 +175,6 @@ def _options(found: Measured, name: str, epochs: float) -> dict[str, Any]:
     return {**options, "epochs": math.ceil(epochs), "stop": stop}
 
 
-def _bounds(found: Measured, column: str) -> tuple[float, float]:
-    return bounds_of(column.partition(".")[2], found.bench.base.loss_name)
-
-
 def _sorted(rows: Sequence[Row], first: str | None, tied: Sequence[str], higher: bool) -> list[Row]:
     """The recommended one first, then those that are tied with it, then the others by their means."""
 
@@ -196,11 +197,12 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
             if math.isfinite(value) and sign * value < sign * reached.get(repeat, sign * math.inf):
                 reached[repeat] = value
     constant = baselines(found.bench, reached)
-    words = f"{100 * (1 - SHARE):.0f} % of the way from the baseline to the best value that any setting "
-    words += "reached there"
-    if any(math.isnan(value) for value in constant.values()):
-        words = f"within {100 * SHARE:.0f} % of the best value of any setting"
-    words = f"in each repeat {words}"
+    words = (
+        f"in each repeat within {100 * SHARE:.0f} % of the best value of any setting"
+        if any(map(math.isnan, constant.values()))
+        else f"in each repeat {100 * (1 - SHARE):.0f} % of the way from the baseline to the best value that "
+        "any setting reached there"
+    )
     return targets(reached, constant, SHARE, higher_is_better(found.column)), words if reached else ""
 
 

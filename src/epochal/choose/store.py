@@ -38,9 +38,7 @@ def digest(request: Any) -> str:
 class Store:
     """Finished trials by key, in memory and, if a folder is given, on disk.
 
-    Args:
-        folder: made if it does not exist; None keeps everything in memory.
-        request: what the trials answer; a folder that holds another request is refused.
+    `request` is what the trials answer; a folder that holds another request is refused.
     """
 
     def __init__(self, folder: Path | None, request: Any = None) -> None:
