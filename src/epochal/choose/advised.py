@@ -22,11 +22,8 @@ from epochal.curves import Curves, summarize
 from epochal.models import bounds_of
 from epochal.training.describe import conditions, describe_data
 
-GRID_RATES = 9
-"""Rates of the exhaustive grid that an advice is compared with: a factor of 256 in steps of 2."""
-
-GRID_EPOCHS = 100
-"""Its epochs, or the advised number if that is larger."""
+GRID_RATES = 9  # rates of the exhaustive grid that an advice is compared with: a factor of 256 in steps of 2
+GRID_EPOCHS = 100  # its epochs, or the advised number if that is larger
 
 TOO_WIDE = 4.0
 """An interval of the theory wider than this factor decides nothing.

@@ -57,21 +57,15 @@ from epochal.errors import Refusal
 PATIENCE_EPOCHS, PATIENCE_UPDATES = 20, 200
 """A training ends after so many epochs without improvement, and not before so many updates."""
 
-NEAR = 2.0
-"""A batch size whose price is up to so many times the best is trained again with other seeds."""
-
-FAR = 0.5
-"""A setting that seems worse by this much (a ratio of 1.5) is given up."""
-
-CHECK_SECONDS = 8.0
-"""Training time after which no further repeats are asked for."""
+NEAR = 2.0  # a batch size whose price is up to so many times the best is trained again with other seeds
+FAR = 0.5  # a setting that seems worse by this much (a ratio of 1.5) is given up
+CHECK_SECONDS = 8.0  # training time after which no further repeats are asked for
 
 USUALLY, COMPILING = 750, 8.0
 """Epochs of an advice for each of its repeats, and seconds to compile: measured on the tables of
 `benchmarks/promises.py` within a factor of 2; an epoch takes 3 times its updates, evaluations included."""
 
-LONG = 3 * 3600.0
-"""Seconds that a pilot may take."""
+LONG = 3 * 3600.0  # seconds that a pilot may take
 
 
 @dataclass

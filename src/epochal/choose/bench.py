@@ -39,11 +39,8 @@ from epochal.training.program import program_digest
 from epochal.training.result import fitted_of
 from epochal.training.scoring import added_by_blocks
 
-TOGETHER = 64
-"""Trainings that go through an accelerator in step."""
-
-HELD_BYTES = 2**30
-"""Samples of repeats that are kept ready for the next training, at most."""
+TOGETHER = 64  # trainings that go through an accelerator in step
+HELD_BYTES = 2**30  # samples of repeats that are kept ready for the next training, at most
 
 
 class Bench:

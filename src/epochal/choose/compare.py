@@ -44,11 +44,8 @@ from epochal.training.loop import Control
 from epochal.training.program import program_digest
 from epochal.training.signatures import settings_of, takes_options
 
-LONG = 3600.0
-"""Seconds that a comparison may take without being confirmed."""
-
-ALGORITHM = 2
-"""Of the search and the race: trainings of another one are not continued."""
+LONG = 3600.0  # seconds that a comparison may take without being confirmed
+ALGORITHM = 2  # of the search and the race: trainings of another one are not continued
 
 
 @takes_options(

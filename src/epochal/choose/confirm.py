@@ -28,14 +28,12 @@ from epochal.training.scoring import blocks_of_part
 MOST_TRIES = 4
 """Settings that are tried on the fresh seeds, where those before broke or ended worse than the baseline."""
 
-FEWEST = 10
-"""Seeds for the promise, at least, as far as there are so many."""
+FEWEST = 10  # seeds for the promise, at least, as far as there are so many
 
 LATE = 0.9
 """A best epoch after this share of the trained epochs counts as still improving, if nothing stopped it."""
 
-USUAL_EPOCHS = Settings().epochs
-"""Epochs of a training where nobody says how many."""
+USUAL_EPOCHS = Settings().epochs  # epochs of a training where nobody says how many
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,14 +20,9 @@ from epochal.curves.statistics import Ints
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
-MOST_EVALUATIONS = 200
-"""Of one training: beyond this they cost more than they tell."""
-
-CHECKPOINTS = 100
-"""Where settings are judged that are not equal in epochs, at most."""
-
-REFERENCE = 32
-"""The batch size whose training an amount is taken from, where none was given."""
+MOST_EVALUATIONS = 200  # of one training: beyond this they cost more than they tell
+CHECKPOINTS = 100  # where settings are judged that are not equal in epochs, at most
+REFERENCE = 32  # the batch size whose training an amount is taken from, where none was given
 
 _UNITS = {"s": "seconds", "second": "seconds", "epoch": "epochs", "update": "updates", "sample": "samples"}
 
@@ -190,8 +185,7 @@ def _counted(amount: float, units: str) -> str:
     return f"{amount:,.12g} {units.removesuffix('s') if amount == 1 else units}"
 
 
-SHORTEST = 6
-"""Checkpoints in the second half of a curve that its unsteadiness needs."""
+SHORTEST = 6  # checkpoints in the second half of a curve that its unsteadiness needs
 
 
 @dataclass(frozen=True)

@@ -25,27 +25,17 @@ from epochal.common.metric_names import higher_is_better
 from epochal.curves import summarize
 from epochal.curves.statistics import Floats, t_quantile
 
-FINALISTS = 4
-"""Settings that race on fresh seeds."""
-
-ROUNDS = 2
-"""Rounds of fresh seeds, each with as many as the search has."""
-
-LONGER = 1.5
-"""Training length as a multiple of the epochs that were best for others, since it may need more."""
-
-LARGE = 3.0
-"""The same for batches larger than the pilot's, whose epochs are cheap."""
-
-FURTHER = 5
-"""Fewest additional epochs."""
+FINALISTS = 4  # settings that race on fresh seeds
+ROUNDS = 2  # rounds of fresh seeds, each with as many as the search has
+LONGER = 1.5  # training length as a multiple of the epochs that were best for others, since it may need more
+LARGE = 3.0  # the same for batches larger than the pilot's, whose epochs are cheap
+FURTHER = 5  # fewest additional epochs
 
 MARGIN = 0.01
 """The margin of equivalence (Schuirmann 1987), arbitrary: a setting is as good as the best one if it is worse
 by no more than this share of what the best one gains on the baseline."""
 
-ONE_SIDED = 0.95
-"""Confidence that it is worse by no more than the margin."""
+ONE_SIDED = 0.95  # confidence that it is worse by no more than the margin
 
 
 @dataclass

@@ -31,8 +31,7 @@ NEGLIGIBLE = 0.002
 """An improvement by less than this share of that scale is none: on easy data it would go on for ever."""
 
 
-LUCK = 2.0
-"""Standard deviations of luck that a value may be away from the best."""
+LUCK = 2.0  # standard deviations of luck that a value may be away from the best
 
 
 def split_target(y: Any, target: float | str | None) -> tuple[Any, float | None]:

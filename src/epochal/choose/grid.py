@@ -27,8 +27,7 @@ from epochal.training.signatures import settings_of
 AXES = ("model", "batch_size", "optimizer", "learning_rate", "schedule", "order", "remainder", "epochs")
 """What may vary between the settings of a comparison, in the order in which names are made of it."""
 
-TUNE = COMPARED["learning_rate"]
-"""The learning rate of a setting whose rate is searched."""
+TUNE = COMPARED["learning_rate"]  # the learning rate of a setting whose rate is searched
 
 
 @dataclass(frozen=True)

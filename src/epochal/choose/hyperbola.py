@@ -17,8 +17,7 @@ from epochal.choose.hyperbola_fit import Interval, Points, least, profile, sizes
 from epochal.choose.reached import resampled_ci95, written, written_range
 from epochal.curves.statistics import Floats
 
-WIDEST = 100.0
-"""How far apart the ends of an interval of the critical batch size may be, as a factor."""
+WIDEST = 100.0  # how far apart the ends of an interval of the critical batch size may be, as a factor
 
 
 @dataclass(frozen=True)

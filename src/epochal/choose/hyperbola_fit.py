@@ -20,14 +20,9 @@ Interval = tuple[float, float]
 BEYOND = math.log(1e6)
 """How far beyond the measured batch sizes a critical one is looked for; farther counts as 0 or infinite."""
 
-SPACING = math.log(10) / 12
-"""Of the grid of critical batch sizes, in log units."""
-
-POLISHING = 15
-"""So many Newton steps from the best of the grid."""
-
-ROUNDING = 1e-20
-"""Sums of squares of log steps that differ by less are equal."""
+SPACING = math.log(10) / 12  # of the grid of critical batch sizes, in log units
+POLISHING = 15  # so many Newton steps from the best of the grid
+ROUNDING = 1e-20  # sums of squares of log steps that differ by less are equal
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ import numpy as np
 
 from epochal.curves.statistics import Floats, Ints, t_quantile
 
-CLEAR = 2.0
-"""Standard errors by which |G|² must be above 0; tests measure how rarely pure noise gets there."""
+CLEAR = 2.0  # standard errors by which |G|² must be above 0; tests measure how rarely pure noise gets there
 
 
 class Moments(NamedTuple):

@@ -27,17 +27,13 @@ from epochal.engine.update import packing
 from epochal.errors import Refusal
 from epochal.models import Loss, Model, PyTree, Variables, seen, seen_dtype, shapes_of
 
-BLOCKS = 16
-"""Blocks of the jackknife: enough for its error, and few enough that their sums are kept at once."""
-
-HELD_NUMBERS = 2**22
-"""Numbers of per-sample gradients that are in memory at once."""
+BLOCKS = 16  # blocks of the jackknife: enough for its error, and few enough that their sums are kept at once
+HELD_NUMBERS = 2**22  # numbers of per-sample gradients that are in memory at once
 
 HALF_WIDTH = 2.131449545559323
 """Half the interval of one measurement in standard errors: t(0.975, 15), of 16 blocks."""
 
-RESAMPLES = 2000
-"""Bootstrap samples of an interval over trainings."""
+RESAMPLES = 2000  # bootstrap samples of an interval over trainings
 
 
 def check_separable(model: Model, sample_shape: tuple[int, ...], dtype: Any = np.float32) -> None:

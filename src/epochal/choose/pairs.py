@@ -12,8 +12,7 @@ from epochal.curves.statistics import Floats, Summary, summarize, t_factor, t_qu
 
 ALPHA = 0.02
 """How often equal settings may be called different, over all pairs and looks: in one comparison of fifty."""
-FEWEST = 3
-"""With fewer pairs nothing is detectable: their spread is unknown."""
+FEWEST = 3  # with fewer pairs nothing is detectable: their spread is unknown
 MARGIN = 0.2
 """The smallest difference that matters, unless one is given: this share of the sd over repeats.
 
@@ -26,10 +25,8 @@ LOUDER = 1.5
 Arbitrary, between the power among settings that scatter alike and the level among those that don't: see
 `benchmarks/equal_settings.py`.
 """
-MOST_REPEATS = 10_000
-"""Beyond this a difference is not worth the repeats that would show it."""
-_SAME = 1e-6
-"""Differences closer than this share of the values are equal: figures come from 32-bit numbers."""
+MOST_REPEATS = 10_000  # beyond this a difference is not worth the repeats that would show it
+_SAME = 1e-6  # differences closer than this share of the values are equal: figures come from 32-bit numbers
 
 
 def improvement_of(one: Floats, two: Floats, higher_is_better: bool) -> Floats:

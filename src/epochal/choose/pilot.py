@@ -23,16 +23,12 @@ from epochal.curves.statistics import Floats
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
-FIRST_UPDATES = 400
-"""A first look at a rate takes at least so many updates, and at least `FIRST_EPOCHS`."""
+FIRST_UPDATES = 400  # a first look at a rate takes at least so many updates, and at least `FIRST_EPOCHS`
 
 FIRST_EPOCHS = 20
 
-NOISE_SAMPLES = 512
-"""Most training samples whose gradients are measured."""
-
-NOISE_LOOKS = 10
-"""How often along a training."""
+NOISE_SAMPLES = 512  # most training samples whose gradients are measured
+NOISE_LOOKS = 10  # how often along a training
 
 
 @dataclass(frozen=True)
@@ -49,8 +45,7 @@ class Pilot:
     edge: str
 
 
-MOST_BATCHES = 20_000
-"""Most updates per epoch of a candidate batch size."""
+MOST_BATCHES = 20_000  # most updates per epoch of a candidate batch size
 
 
 def possible_sizes(plan: Plan) -> list[int]:

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from epochal.data import Dataset
     from epochal.training.loop import Control
 
-RATE_SECONDS = 10.0
-"""The time over which the rate of trainings is measured."""
+RATE_SECONDS = 10.0  # the time over which the rate of trainings is measured
 
 
 @dataclass(frozen=True)

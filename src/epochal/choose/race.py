@@ -17,11 +17,8 @@ from epochal.choose.paired import PairedDifference, against, best, comparisons_o
 from epochal.choose.pairs import ALPHA, FEWEST, usual_margin
 from epochal.curves.statistics import counted
 
-EARLY = 0.25
-"""The share of the level that all looks before the last spend together."""
-
-_OVERWHELMING = 0.01
-"""A p-value below this share of what suffices cannot be the luck of one leader."""
+EARLY = 0.25  # the share of the level that all looks before the last spend together
+_OVERWHELMING = 0.01  # a p-value below this share of what suffices cannot be the luck of one leader
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,8 @@ from numpy.typing import ArrayLike
 
 from epochal.curves.statistics import Bools, Floats, t_quantile
 
-RESAMPLES = 2000
-"""How many bootstrap samples an interval rests on."""
-
-NORMAL = 1.959963984540054
-"""The 0.975 quantile of the standard normal distribution."""
+RESAMPLES = 2000  # how many bootstrap samples an interval rests on
+NORMAL = 1.959963984540054  # the 0.975 quantile of the standard normal distribution
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from epochal.choose.pairs import FEWEST
 from epochal.choose.race import Outcome
 from epochal.choose.words import FASTER
 
-LUCK = 2.0
-"""The least distance of the best of many evaluations below their mean, in units of their scatter."""
+LUCK = 2.0  # the least distance of the best of many evaluations below their mean, in units of their scatter
 
 
 def recommended(

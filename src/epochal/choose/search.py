@@ -23,17 +23,13 @@ from epochal.choose.trial import Job, Send, Setting, Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
 
-CAP = 4.0
-"""How many times the least median price a training may cost."""
-
-SCREEN = 4
-"""Repeats of the first measurement of a point."""
+CAP = 4.0  # how many times the least median price a training may cost
+SCREEN = 4  # repeats of the first measurement of a point
 
 HOPELESS = 1.6
 """A point whose price on the first repeats is so many times the best is not measured on the others."""
 
-FURTHEST = 12
-"""Steps of a factor 2 that a search for the rate may take in one direction."""
+FURTHEST = 12  # steps of a factor 2 that a search for the rate may take in one direction
 
 
 @dataclass(frozen=True, order=True)

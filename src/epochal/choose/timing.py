@@ -24,14 +24,9 @@ from epochal.training.executor import Task, Threads
 
 Key = TypeVar("Key")
 
-FEW = 32
-"""Updates of the first calls."""
-
-AGAIN_SECONDS = 0.05
-"""Training time of one more look at an update time."""
-
-ENDLESS = 2**30
-"""Updates of a training that is only timed, and the distance of its evaluations."""
+FEW = 32  # updates of the first calls
+AGAIN_SECONDS = 0.05  # training time of one more look at an update time
+ENDLESS = 2**30  # updates of a training that is only timed, and the distance of its evaluations
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from epochal.models import Model
 Send = Callable[[str, Sequence["Job"]], Iterable["Trial"]]
 """Sends the jobs of a phase out and yields their trials."""
 
-BROKEN = "not finite"
-"""The reason of a training whose loss or parameters were not finite any more."""
+BROKEN = "not finite"  # the reason of a training whose loss or parameters were not finite any more
 
 
 @dataclass(frozen=True, eq=False)

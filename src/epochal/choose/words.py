@@ -24,8 +24,7 @@ Arbitrary: on a busy machine the times of equal work differ by less.
 
 UNBEATEN = "No setting is shown to beat the baseline"
 
-MOST_NAMES = 5
-"""Settings that a sentence names one by one."""
+MOST_NAMES = 5  # settings that a sentence names one by one
 
 
 def answer(found: Comparison) -> str:

@@ -22,12 +22,10 @@ if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
     from epochal.cli.choice_screen import ChoiceScreen
 
-MOST_ROWS = 20
-"""Settings on the screen; the report and --json have all of them."""
+MOST_ROWS = 20  # settings on the screen; the report and --json have all of them
 
 
-NETWORK = ("network", "hidden", "activation")
-"""Options of a network of which a comparison may have several."""
+NETWORK = ("network", "hidden", "activation")  # options of a network of which a comparison may have several
 OWN = (*AXES, *NETWORK, "repeats", "target_value", "margin", "out", "no_report", "as_json", "quiet")
 """Options of both commands that a training does not take over from the comparison as they are."""
 

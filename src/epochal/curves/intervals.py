@@ -11,10 +11,8 @@ from numpy.typing import ArrayLike
 
 from epochal.curves.statistics import Bools, Floats, Ints, Summary, summarize, t_quantile
 
-BLOCKS = 30
-"""Most blocks of samples that are left out in turn."""
-_LARGE = 50
-"""Samples of a block that is evaluated alone instead of being left out."""
+BLOCKS = 30  # most blocks of samples that are left out in turn
+_LARGE = 50  # samples of a block that is evaluated alone instead of being left out
 
 
 def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BLOCKS) -> Floats:

@@ -8,8 +8,7 @@ import numpy as np
 
 from epochal.curves.statistics import Floats, Ints, t_quantile
 
-ALPHA = 0.025
-"""The one-sided error of every test: two-sided 95 %."""
+ALPHA = 0.025  # the one-sided error of every test: two-sided 95 %
 
 
 def mean_over_repeats(array: Floats) -> Floats:
