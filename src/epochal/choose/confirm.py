@@ -38,20 +38,17 @@ USUAL_EPOCHS = Settings().epochs  # epochs of a training where nobody says how m
 
 @dataclass(frozen=True, eq=False)
 class Lengths:
-    """How long to train, by trainings that went on until nothing improved.
+    """How long to train, by trainings that went on until nothing improved."""
 
-    epochs           what is advised; `low` and `high` hold four fifths of the repeats, and `high` is infinite
-                     where they were still improving.
-    best, improving  the best epoch of each repeat, and whether it was still improving at the end.
-    trials           the trainings, by repeat.
-    """
-
+    # what is advised; `low` and `high` hold four fifths of the repeats, and `high` is infinite where they
+    # were still improving
     epochs: int
     low: float
     high: float
+    # best, improving: the best epoch of each repeat, and whether it was still improving at the end
     best: tuple[float, ...]
     improving: tuple[bool, ...]
-    trials: Mapping[int, Trial]
+    trials: Mapping[int, Trial]  # the trainings, by repeat
 
     @property
     def still_improving(self) -> bool:
@@ -70,26 +67,19 @@ class Headline:
 
 @dataclass(frozen=True, eq=False)
 class Confirmed:
-    """What the fresh seeds said.
+    """What the fresh seeds said."""
 
-    final     what is advised, or, where nothing beats the baseline, what came nearest to it.
-    winner    what the search would have advised; None if it broke whatever was tried.
-    defaults  the defaults on the same seeds.
-    lengths   how long to train `final`.
-    nothing   whether nothing beats the baseline.
-    left_out  settings that broke or ended worse than the baseline on some of these seeds.
-    headline  a metric in the target's units that is shown in place of the loss; None where the judged column
-              is shown itself.
-    forecasts of windows of a series, against naive ones on the same windows; None for other data.
-    """
-
-    final: Final
-    winner: Final | None
-    defaults: Final
-    lengths: Lengths
-    nothing: bool
+    final: Final  # what is advised, or, where nothing beats the baseline, what came nearest to it
+    winner: Final | None  # what the search would have advised; None if it broke whatever was tried
+    defaults: Final  # the defaults on the same seeds
+    lengths: Lengths  # how long to train `final`
+    nothing: bool  # whether nothing beats the baseline
+    # settings that broke or ended worse than the baseline on some of these seeds
     left_out: tuple[Final, ...] = ()
+    # a metric in the target's units that is shown in place of the loss; None where the judged column is shown
+    # itself
     headline: Headline | None = None
+    # of windows of a series, against naive ones on the same windows; None for other data
     forecasts: ForecastScores | None = None
 
     def shown(self, final: Final) -> tuple[str, Summary]:

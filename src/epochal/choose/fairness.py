@@ -37,16 +37,11 @@ class At:
 
 @dataclass(frozen=True)
 class Length:
-    """One training of a setting.
+    """One training of a setting."""
 
-    updates      how many it makes.
-    every        updates between two evaluations; the last update is evaluated, too.
-    checkpoints  after which updates it is judged.
-    """
-
-    updates: int
-    every: int
-    checkpoints: tuple[int, ...]
+    updates: int  # how many it makes
+    every: int  # updates between two evaluations; the last update is evaluated, too
+    checkpoints: tuple[int, ...]  # after which updates it is judged
 
 
 _AMOUNT = r"(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)(?:\.\d+)?(?:[eE]\d+)?"

@@ -22,25 +22,19 @@ from epochal.curves.statistics import Floats, Ints
 
 @dataclass(frozen=True)
 class Rules:
-    """What the values of finals are judged by.
+    """What the values of finals are judged by."""
 
-    column   the judged one.
-    overlap  validation over training samples, where each repeat draws its validation samples anew: random
-             splits share most of their training samples, so their values vary less than those of new rows
-             would (Nadeau & Bengio 2003, Inference for the generalization error, section 3).
-    bounds   what no value can lie beyond.
-    samples  the validation samples, where all repeats have the same: repeats then tell nothing about other
-             rows, and the intervals count what each block of these adds; 0 where repeats draw them.
-    blocks   how many of the blocks hold any of these.
-    added    what each block of these adds to the baseline.
-    """
-
-    column: str
+    column: str  # the judged one
+    # validation over training samples, where each repeat draws its validation samples anew: random splits
+    # share most of their training samples, so their values vary less than those of new rows would (Nadeau &
+    # Bengio 2003, Inference for the generalization error, section 3)
     overlap: float
-    bounds: tuple[float, float] = (-math.inf, math.inf)
+    bounds: tuple[float, float] = (-math.inf, math.inf)  # what no value can lie beyond
+    # the validation samples, where all repeats have the same: repeats then tell nothing about other rows, and
+    # the intervals count what each block of these adds; 0 where repeats draw them
     samples: int = 0
-    blocks: int = 0
-    added: Floats | None = None
+    blocks: int = 0  # how many of the blocks hold any of these
+    added: Floats | None = None  # what each block of these adds to the baseline
 
     @property
     def sign(self) -> float:
@@ -64,29 +58,21 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class Final:
-    """A setting on seeds that chose neither it nor its number of epochs.
+    """A setting on seeds that chose neither it nor its number of epochs."""
 
-    point     the batch size and rate.
-    epochs    after how many the values are read; `trained` is how long it was trained.
-    trials    by repeat.
-    values    the judged column after that many epochs, by repeat in that order; NaN where training broke.
-    figures   the other columns there.
-    baseline  what always predicting the same reaches in the judged column, by repeat; NaN if not known.
-    rules     how they are judged.
-    kept      whether the values are those of weights that would be kept, at a best epoch.
-    further   seeds that were only looked at for failures: how many, how many broke, how many ended worse than
-              the baseline.
-    """
-
-    point: Point
-    epochs: int
+    point: Point  # the batch size and rate
+    epochs: int  # after how many the values are read; `trained` is how long it was trained
     trained: int
-    trials: Mapping[int, Trial]
+    trials: Mapping[int, Trial]  # by repeat
+    # the judged column after that many epochs, by repeat in that order; NaN where training broke
     values: Floats
-    figures: Mapping[str, Floats]
+    figures: Mapping[str, Floats]  # the other columns there
+    # what always predicting the same reaches in the judged column, by repeat; NaN if not known
     baseline: Floats
-    rules: Rules
-    kept: bool = False
+    rules: Rules  # how they are judged
+    kept: bool = False  # whether the values are those of weights that would be kept, at a best epoch
+    # seeds that were only looked at for failures: how many, how many broke, how many ended worse than the
+    # baseline
     further: tuple[int, int, int] = (0, 0, 0)
 
     @property

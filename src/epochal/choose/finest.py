@@ -40,20 +40,13 @@ ONE_SIDED = 0.95  # confidence that it is worse by no more than the margin
 
 @dataclass
 class Levels:
-    """Trainings of points, and their values after a number of epochs.
+    """Trainings of points, and their values after a number of epochs."""
 
-    column    the judged one.
-    sign      the factor that makes lower values better.
-    baseline  the baseline by repeat; NaN if unknown.
-    change    a change of the judged column that is too small to count.
-    found     the trainings, by point and repeat.
-    """
-
-    column: str
-    sign: float
-    baseline: Mapping[int, float]
-    change: float
-    found: dict[Point, dict[int, Trial]] = field(default_factory=dict)
+    column: str  # the judged one
+    sign: float  # the factor that makes lower values better
+    baseline: Mapping[int, float]  # the baseline by repeat; NaN if unknown
+    change: float  # a change of the judged column that is too small to count
+    found: dict[Point, dict[int, Trial]] = field(default_factory=dict)  # the trainings, by point and repeat
 
     def learn(self, point: Point, trials: Mapping[int, Trial]) -> None:
         """Add trainings of a point."""

@@ -45,18 +45,12 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One setting of the grid.
+    """One setting of the grid."""
 
-    setting  as the bench takes it; without a learning rate where that is to be tuned.
-    axes     the values that make it differ, by option, as JSON holds them.
-    family   (model, optimizer) in words, "" for what does not vary.
-    tuned    whether its rate is to be searched.
-    """
-
-    setting: Setting
-    axes: Mapping[str, Any]
-    family: tuple[str, str]
-    tuned: bool
+    setting: Setting  # as the bench takes it; without a learning rate where that is to be tuned
+    axes: Mapping[str, Any]  # the values that make it differ, by option, as JSON holds them
+    family: tuple[str, str]  # (model, optimizer) in words, "" for what does not vary
+    tuned: bool  # whether its rate is to be searched
 
     @property
     def name(self) -> str:

@@ -24,8 +24,7 @@ class Moments(NamedTuple):
     """Estimates of the two parts of the noise scale: tr(Σ), summed over the parameters, and |G|²."""
 
     trace: float
-    squared_norm: float
-    """Of the true gradient; without bias, so it may be negative."""
+    squared_norm: float  # of the true gradient; without bias, so it may be negative
 
 
 def per_sample_moments(mean_square: float, square_of_mean: float, samples: int) -> Moments:
@@ -40,23 +39,16 @@ def per_sample_moments(mean_square: float, square_of_mean: float, samples: int) 
 
 @dataclass(frozen=True)
 class NoiseScale:
-    """B_simple of some samples at fixed parameters, in samples, with a 95 % interval.
+    """B_simple of some samples at fixed parameters, in samples, with a 95 % interval."""
 
-    value         tr(Σ)/|G|²; None if |G|² is not significantly above 0.
-    low, high     the interval. Without a value, `low` is what the noise scale exceeds and `high` is infinite.
-    trace         tr(Σ).
-    squared_norm  |G|²; without bias, so it may be negative.
-    samples       number of gradients.
-    reason        why there is no value, in one sentence; else empty.
-    """
-
-    value: float | None
+    value: float | None  # tr(Σ)/|G|²; None if |G|² is not significantly above 0
+    # low, high: the interval. Without a value, `low` is what the noise scale exceeds and `high` is infinite
     low: float
     high: float
-    trace: float
-    squared_norm: float
-    samples: int
-    reason: str = ""
+    trace: float  # tr(Σ)
+    squared_norm: float  # |G|²; without bias, so it may be negative
+    samples: int  # number of gradients
+    reason: str = ""  # why there is no value, in one sentence; else empty
 
     def __str__(self) -> str:
         if self.value is None:
@@ -67,16 +59,11 @@ class NoiseScale:
 
 @dataclass(frozen=True, eq=False)
 class BlockSums:
-    """Block sums of the gradients of samples in random order.
+    """Block sums of the gradients of samples in random order."""
 
-    sizes    samples of each block; shape (blocks,).
-    squares  sum of ‖g_i‖² of each block; shape (blocks,).
-    gram     products of the blocks' summed gradients; shape (blocks, blocks).
-    """
-
-    sizes: Ints
-    squares: Floats
-    gram: Floats
+    sizes: Ints  # samples of each block; shape (blocks,)
+    squares: Floats  # sum of ‖g_i‖² of each block; shape (blocks,)
+    gram: Floats  # products of the blocks' summed gradients; shape (blocks, blocks)
 
     @property
     def samples(self) -> int:

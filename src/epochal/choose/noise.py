@@ -197,23 +197,16 @@ def during(lane: Lane, *, samples: int = 1024, seed: int = 0) -> list[NoiseScale
 
 @dataclass(frozen=True)
 class NoiseOverTraining:
-    """The noise scale of a training: the median of its measurements, in samples, with a 95 % interval.
+    """The noise scale of a training: the median of its measurements, in samples, with a 95 % interval."""
 
-    value         the median over all measurements; None where more than half of them have no value.
-    low, high     the interval. Without a value, `low` is what is known and `high` is infinite.
-    measurements  number of measurements.
-    abstained     number of those without a value.
-    repeats       trainings that were measured; of one, the interval knows nothing of other seeds.
-    reason        why there is no value, in one sentence; else empty.
-    """
-
-    value: float | None
+    value: float | None  # the median over all measurements; None where more than half of them have no value
+    # low, high: the interval. Without a value, `low` is what is known and `high` is infinite
     low: float
     high: float
-    measurements: int
-    abstained: int
-    repeats: int
-    reason: str = ""
+    measurements: int  # number of measurements
+    abstained: int  # number of those without a value
+    repeats: int  # trainings that were measured; of one, the interval knows nothing of other seeds
+    reason: str = ""  # why there is no value, in one sentence; else empty
 
     def __str__(self) -> str:
         if self.value is None:

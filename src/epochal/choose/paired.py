@@ -55,31 +55,20 @@ class PairedDifference:
 
     a: str
     b: str
-    differences: Summary
-    """Of the improvement of a over b in each repeat, NaN where one of them is not finite."""
-    freedom: float
-    """The degrees of freedom of the standard deviation."""
-    probability: float
-    """P(a better than b): the share of repeats that a wins, ties counting half."""
-    probability_ci: tuple[float, float]
-    """Its 95 % interval: see `pairs.probability_interval`."""
-    p_value: float
-    """Of the two-sided paired t test; of the signed-rank test where a value is not finite."""
+    differences: Summary  # of the improvement of a over b in each repeat, NaN where one of them is not finite
+    freedom: float  # the degrees of freedom of the standard deviation
+    probability: float  # P(a better than b): the share of repeats that a wins, ties counting half
+    probability_ci: tuple[float, float]  # its 95 % interval: see `pairs.probability_interval`
+    p_value: float  # of the two-sided paired t test; of the signed-rank test where a value is not finite
     p_adjusted: float
     """The same, corrected for all comparisons and looks (Bonferroni): to be held against `alpha`."""
     pairs: int
-    wins: tuple[int, int]
-    """The numbers of repeats in which a and b were better."""
-    unfinished: tuple[int, int]
-    """The numbers of repeats in which a and b had no finite value."""
-    better: str | None
-    """The better setting, or None if undecided or practically the same."""
-    level: float = ALPHA
-    """The significance level of this comparison at this look."""
-    alpha: float = ALPHA
-    """The error rate over all comparisons."""
-    margin: float = 0.0
-    """The smallest difference that matters."""
+    wins: tuple[int, int]  # the numbers of repeats in which a and b were better
+    unfinished: tuple[int, int]  # the numbers of repeats in which a and b had no finite value
+    better: str | None  # the better setting, or None if undecided or practically the same
+    level: float = ALPHA  # the significance level of this comparison at this look
+    alpha: float = ALPHA  # the error rate over all comparisons
+    margin: float = 0.0  # the smallest difference that matters
 
     @property
     def mean(self) -> float:

@@ -93,10 +93,8 @@ class Spread(NamedTuple):
     means of settings and of repeats are taken out.
     """
 
-    sd: float
-    """Of the difference of two settings, as if all settings scattered alike."""
-    freedom: int
-    """Its degrees of freedom."""
+    sd: float  # of the difference of two settings, as if all settings scattered alike
+    freedom: int  # its degrees of freedom
     variances: tuple[float, ...]
     """The variance of each setting (Grubbs 1948); empty for two settings, where it is not identifiable."""
 

@@ -33,16 +33,11 @@ NOISE_LOOKS = 10  # how often along a training
 
 @dataclass(frozen=True)
 class Pilot:
-    """The result of the pilot.
+    """The result of the pilot."""
 
-    reference  the tuned points that set the targets: the calmest of the best rates first.
-    trials     all trainings until nothing improved, by point and repeat.
-    edge       in words, if the best rate is at the edge of those tried; else "".
-    """
-
-    reference: tuple[Point, ...]
-    trials: Mapping[Point, Mapping[int, Trial]]
-    edge: str
+    reference: tuple[Point, ...]  # the tuned points that set the targets: the calmest of the best rates first
+    trials: Mapping[Point, Mapping[int, Trial]]  # all trainings until nothing improved, by point and repeat
+    edge: str  # in words, if the best rate is at the edge of those tried; else ""
 
 
 MOST_BATCHES = 20_000  # most updates per epoch of a candidate batch size

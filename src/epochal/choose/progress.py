@@ -22,21 +22,14 @@ RATE_SECONDS = 10.0  # the time over which the rate of trainings is measured
 
 @dataclass(frozen=True)
 class Step:
-    """A sign of life of a comparison or an advice, after each training.
+    """A sign of life of a comparison or an advice, after each training."""
 
-    phase    what is being done, such as "tuning the learning rate".
-    done     trainings of this phase that have ended, of `total`.
-    seconds  since the start, by the clock.
-    words    what was learned in this step; empty most of the time.
-    where    how many workers train on how many nodes, if not this process does.
-    """
-
-    phase: str
-    done: int
+    phase: str  # what is being done, such as "tuning the learning rate"
+    done: int  # trainings of this phase that have ended, of `total`
     total: int
-    seconds: float
-    words: str = ""
-    where: str = ""
+    seconds: float  # since the start, by the clock
+    words: str = ""  # what was learned in this step; empty most of the time
+    where: str = ""  # how many workers train on how many nodes, if not this process does
 
 
 Watch = Callable[[Step], None]

@@ -39,22 +39,15 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a race ended.
+    """How a race ended."""
 
-    best         the setting with the best mean, among those with all repeats.
-    tied         those that were not detectably worse, itself included; nothing that was dropped.
-    differences  of the best from each other setting; of one that was dropped behind the best, at that look.
-    dropped      by name.
-    margin       the smallest difference that matters.
-    comparisons  that the correction at the last look covers; `share` is that look's share of the level.
-    """
-
-    best: str
-    tied: tuple[str, ...]
+    best: str  # the setting with the best mean, among those with all repeats
+    tied: tuple[str, ...]  # those that were not detectably worse, itself included; nothing that was dropped
+    # of the best from each other setting; of one that was dropped behind the best, at that look
     differences: Mapping[str, PairedDifference]
-    dropped: Mapping[str, Dropped]
-    margin: float
-    comparisons: int
+    dropped: Mapping[str, Dropped]  # by name
+    margin: float  # the smallest difference that matters
+    comparisons: int  # that the correction at the last look covers; `share` is that look's share of the level
     share: float
 
 

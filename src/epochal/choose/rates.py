@@ -58,15 +58,13 @@ def first_guess(optimizer: str, batch_size: int) -> float:
 
 @dataclass
 class _Search:
-    """The learning rate search of one setting.
-
-    found  losses by rate and repeat, lower is better; infinite where a training broke.
-    """
+    """The learning rate search of one setting."""
 
     entry: Entry
     guess: float
     length: Length
     repeats: Sequence[int]
+    # losses by rate and repeat, lower is better; infinite where a training broke
     found: dict[float, dict[int, float]] = field(default_factory=dict)
 
     def jobs(self, rates: Sequence[float], repeats: Sequence[int]) -> list[tuple[float, Job]]:

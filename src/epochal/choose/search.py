@@ -96,29 +96,18 @@ def step_of(rate: float) -> int:
 
 @dataclass
 class Search:
-    """The state of a search.
-
-    setting       common to all points.
-    goal          one of `advice.GOALS`: the quantity to minimize.
-    price         what an update costs at a batch size, in the unit of the goal.
-    most_updates  a training makes at most so many, by batch size.
-    patience      epochs without improvement after which a training ends, by batch size.
-    run           sends the jobs of a phase out and yields their trials.
-    per_epoch     evaluations in an epoch, where a batch size allows; each is a chance for a lucky one.
-    targets       the value that counts as reached, by repeat.
-    found         the measurements.
-    """
+    """The state of a search."""
 
     bench: Bench
-    setting: Setting
-    goal: str
-    price: Callable[[int], float]
-    most_updates: Callable[[int], int]
-    patience: Callable[[int], float]
-    run: Send
-    per_epoch: int = 1
-    targets: dict[int, float] = field(default_factory=dict)
-    found: dict[Point, dict[int, Found]] = field(default_factory=dict)
+    setting: Setting  # common to all points
+    goal: str  # one of `advice.GOALS`: the quantity to minimize
+    price: Callable[[int], float]  # what an update costs at a batch size, in the unit of the goal
+    most_updates: Callable[[int], int]  # a training makes at most so many, by batch size
+    patience: Callable[[int], float]  # epochs without improvement after which a training ends, by batch size
+    run: Send  # sends the jobs of a phase out and yields their trials
+    per_epoch: int = 1  # evaluations in an epoch, where a batch size allows; each is a chance for a lucky one
+    targets: dict[int, float] = field(default_factory=dict)  # the value that counts as reached, by repeat
+    found: dict[Point, dict[int, Found]] = field(default_factory=dict)  # the measurements
 
     def setting_of(self, point: Point) -> Setting:
         """The setting of a point."""

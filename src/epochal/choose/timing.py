@@ -31,21 +31,15 @@ ENDLESS = 2**30  # updates of a training that is only timed, and the distance of
 
 @dataclass(frozen=True)
 class UpdateTime:
-    """The time of one update.
+    """The time of one update."""
 
-    batch_size       samples of the update.
-    seconds          the least over calls of many updates: other work on the machine only adds to it. On a
-                     CPU of each call the processor's time where that is less, which others can't take.
-    spread           how much longer the median call took, as a share of the least.
-    compile_seconds  until the program was there; little if it was in a cache.
-    updates          how many were measured.
-    """
-
-    batch_size: int
+    batch_size: int  # samples of the update
+    # the least over calls of many updates: other work on the machine only adds to it. On a CPU of each call
+    # the processor's time where that is less, which others can't take
     seconds: float
-    spread: float
-    compile_seconds: float
-    updates: int
+    spread: float  # how much longer the median call took, as a share of the least
+    compile_seconds: float  # until the program was there; little if it was in a cache
+    updates: int  # how many were measured
 
 
 @dataclass(frozen=True)
