@@ -43,10 +43,7 @@ PROMISED = 4
 trainings with a chance of 95 %."""
 
 
-@takes_options(
-    without=("stop", "updates_per_epoch"),
-    defaults=ADVISED,
-)
+@takes_options(without=("stop", "updates_per_epoch"), defaults=ADVISED)
 def advise(
     model: Any,
     data: Any = None,

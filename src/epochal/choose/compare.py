@@ -49,9 +49,7 @@ ALGORITHM = 2  # of the search and the race: trainings of another one are not co
 
 
 @takes_options(
-    without=("evaluate_every", "evaluate_train", "updates_per_epoch"),
-    defaults=COMPARED,
-    several=AXES,
+    without=("evaluate_every", "evaluate_train", "updates_per_epoch"), defaults=COMPARED, several=AXES
 )
 def compare(
     model: Any,

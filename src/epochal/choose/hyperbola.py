@@ -74,10 +74,7 @@ class Hyperbola:
 
 
 def fit_hyperbola(
-    batch_sizes: ArrayLike,
-    steps: ArrayLike,
-    *,
-    censored: ArrayLike | None = None,
+    batch_sizes: ArrayLike, steps: ArrayLike, *, censored: ArrayLike | None = None
 ) -> Hyperbola:
     """The hyperbola through measured updates to a target, by least squares of their logs.
 

@@ -109,11 +109,7 @@ def first_reached(
 
 
 def effort(
-    reached: Sequence[Reached],
-    scale: float = 1.0,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    reached: Sequence[Reached], scale: float = 1.0, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Effort:
     """The expected running time: all the updates of all repeats, over the number that reached the target.
 

@@ -21,10 +21,7 @@ LUCK = 2.0  # the least distance of the best of many evaluations below their mea
 
 
 def recommended(
-    rows: Mapping[str, Row],
-    outcome: Outcome,
-    values: Mapping[str, Sequence[float]],
-    higher_is_better: bool,
+    rows: Mapping[str, Row], outcome: Outcome, values: Mapping[str, Sequence[float]], higher_is_better: bool
 ) -> tuple[str, tuple[str, ...]]:
     """The setting to use, and those that are practically the same as it, itself included."""
     best, tied = rows[outcome.best], [rows[name] for name in outcome.tied]

@@ -130,12 +130,7 @@ class Search:
         return max(1, self.batches(batch_size) // self.per_epoch)
 
     def job(
-        self,
-        point: Point,
-        repeat: int,
-        updates: int,
-        target: float | None = None,
-        draw: int | None = None,
+        self, point: Point, repeat: int, updates: int, target: float | None = None, draw: int | None = None
     ) -> Job:
         """A training of a point that ends at the target, or when nothing improves."""
         size = point.batch_size

@@ -21,12 +21,7 @@ _LOG_RANGE = 30.0  # a larger ratio of highest to lowest loss is drawn on a loga
 
 
 def picture(
-    curves: Curves,
-    width: int = 80,
-    height: int = 20,
-    color: bool = False,
-    *,
-    encoding: str = "utf-8",
+    curves: Curves, width: int = 80, height: int = 20, color: bool = False, *, encoding: str = "utf-8"
 ) -> str:
     """Draw training and validation loss in characters, at most `width` by `height`.
 
