@@ -1,10 +1,16 @@
-"""Summary rows of all settings of a comparison."""
+"""Summary rows of all settings of a comparison, and the recommended one.
+
+The fastest of those whose mean is within one standard error of the best (Breiman et al. 1984, section 3.4.3),
+or that are shown to be practically the same; never one that is detectably worse. One standard error, and not
+just any undetected difference: with few repeats even large differences are undetected.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,14 +23,14 @@ from epochal.choose.finals import final_of
 from epochal.choose.goal import baselines, reached_in, targets
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
+from epochal.choose.paired import PairedDifference, against
 from epochal.choose.pairs import FEWEST
 from epochal.choose.race import Outcome
 from epochal.choose.reached import Effort, Reached, effort
-from epochal.choose.recommend import lucky, recommended
 from epochal.choose.search import Point
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Setting, Trial
-from epochal.choose.words import answer, called, too_few
+from epochal.choose.words import FASTER, answer, called, too_few
 from epochal.common.metric_names import higher_is_better, label_of
 from epochal.curves import Curves, Summary, summarize
 from epochal.curves.statistics import counted
@@ -306,3 +312,70 @@ def _common(found: Measured) -> dict[str, Any]:
     if found.bench.base.settings.stop is None:
         left_out.add("stop")
     return {name: value for name, value in settings.items() if name not in left_out}
+
+
+LUCK = 2.0  # the least distance of the best of many evaluations below their mean, in units of their scatter
+
+
+def recommended(
+    rows: Mapping[str, Row], outcome: Outcome, values: Mapping[str, Sequence[float]], higher_is_better: bool
+) -> tuple[str, tuple[str, ...]]:
+    """The setting to use, and those that are practically the same as it, itself included."""
+    best, tied = rows[outcome.best], [rows[name] for name in outcome.tied]
+    compared_with = partial(
+        against,
+        values,
+        higher_is_better=higher_is_better,
+        share=outcome.share,
+        margin=outcome.margin,
+        comparisons=outcome.comparisons,
+    )
+    near = [best]
+    if best.repeats >= FEWEST:
+        lead = _steadiest(best, tied, higher_is_better)
+        apart = {row.name: row.difference for row in tied}
+        if lead is not best:
+            apart = {one.b: one for one in compared_with(lead.name)}
+        near = [row for row in tied if row is lead or _near(apart.get(row.name))] or near
+    steady = [row for row in near if not lucky(row, near)]
+    chosen = best
+    for row in sorted(steady or near, key=lambda row: row.seconds):
+        if row.seconds < FASTER * best.seconds or best not in steady:
+            chosen = row
+            break
+    same = {one.b for one in compared_with(chosen.name) if one.equivalent} | {chosen.name}
+    return chosen.name, tuple(name for name in outcome.tied if name in same)
+
+
+def _steadiest(best: Row, tied: Sequence[Row], higher_is_better: bool) -> Row:
+    """The best one, or the best of those by whose steadier curves its mean may be luck."""
+    sign = -1.0 if higher_is_better else 1.0
+    lead = best
+    while rivals := [row for row in tied if row is not lead and lucky(lead, [row])]:  # each twice as steady
+        lead = min(rivals, key=lambda row: sign * row.quality.mean)
+    return lead
+
+
+def _near(found: PairedDifference | None) -> bool:
+    """Whether a setting is practically as good as another one, or within one standard error of it."""
+    if found is None:
+        return False
+    if found.equivalent:
+        return True
+    return (
+        not any(found.unfinished) and found.sd is not None and found.mean <= found.sd / math.sqrt(found.pairs)
+    )
+
+
+def lucky(row: Row, others: Sequence[Row]) -> bool:
+    """Whether a setting may owe its mean to the best moment of an unsteady curve.
+
+    That is so where another one is much steadier and nearly as good: the best of many evaluations lies below
+    their mean, and the further the more they scatter.
+    """
+    return any(
+        other.noise < row.noise / 2
+        and not other.dropped
+        and abs(other.quality.mean - row.quality.mean) < LUCK * row.noise
+        for other in others
+    )
