@@ -37,6 +37,7 @@ class Effort:
     high: float
     reached: int
     repeats: int
+    unit: str = "updates"
     within: tuple[float, float] | None = None
 
     @property
