@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from epochal.curves.case import ABOVE_LEAST, EXPLAINED, FEWEST_EVALUATIONS, FEWEST_REPEATS, GAP, Case
 from epochal.curves.chance import Chance, beats_chance
@@ -26,8 +26,6 @@ from epochal.curves.sentences import (
 from epochal.curves.smoothing import plain
 from epochal.curves.stability import say_end_above, unstable
 from epochal.curves.statistics import counted
-
-Floats = NDArray[np.float64]
 
 
 def judge(
