@@ -12,7 +12,7 @@ import numpy as np
 
 from epochal.common.printable import one_line
 from epochal.data.files.container import is_stream
-from epochal.data.records import plain
+from epochal.data.records import Record, plain
 from epochal.errors import Refusal, did_you_mean
 
 EXAMPLE = "example:"
@@ -48,7 +48,7 @@ def options_of(function: Callable[..., Any]) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Record):
     """The call of a reader: its name, an absolute path or "example:NAME", and its options.
 
     Arrays, frames and other objects have none.
@@ -78,10 +78,6 @@ class Recipe:
         if where is None or not all(name in known and fits(one, known[name]) for name, one in given.items()):
             return None
         return cls(reader, where, given)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"reader": self.reader, "source": self.source, "options": dict(self.options)}
 
     @classmethod
     def from_dict(cls, value: Any, readers: Mapping[str, Mapping[str, Any]]) -> Recipe:

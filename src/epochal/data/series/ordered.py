@@ -27,9 +27,8 @@ from epochal.data.tables.recognize import Hints, recognize
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import TableOptions, hints_of
 from epochal.data.values.date_forms import compact_form, written_dates
-from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.data.values.marks import quoted
-from epochal.data.values.number_forms import written_numbers
+from epochal.data.values.number_forms import mark_of_columns, written_numbers
 from epochal.errors import Refusal
 
 _EVEN = 0.8
