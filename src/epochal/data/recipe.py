@@ -25,7 +25,7 @@ _LONGEST = 4096
 def fits(value: Any, kind: Any) -> bool:
     """Whether a JSON value has a type: bool, int, str, a union, a sequence, or a tuple.
 
-    >>> fits([8, 8], tuple[int, int]), fits(["a", 2], list[ColumnReference]), fits(True, int)
+    >>> fits([8, 8], tuple[int, int]), fits(["a", 2], list[str | int]), fits(True, int)
     (True, True, False)
     """
     origin, inner = get_origin(kind), get_args(kind)
@@ -54,7 +54,7 @@ class Recipe(Record):
     Arrays, frames and other objects have none.
 
     >>> arguments = {"target": "species", "task": None}
-    >>> recipe = Recipe.of("load", {"target": ColumnReference}, "example:iris", arguments)
+    >>> recipe = Recipe.of("load", {"target": str | int}, "example:iris", arguments)
     >>> recipe.to_dict()
     {'reader': 'load', 'source': 'example:iris', 'options': {'target': 'species'}}
     """
