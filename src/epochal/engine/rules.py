@@ -42,7 +42,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Never(Rule):
-    """Train for the planned epochs."""
+    """A rule that no evaluation fires: training ends after the planned epochs."""
 
     def init(self) -> tuple[()]:
         return ()

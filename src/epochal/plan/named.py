@@ -33,9 +33,6 @@ ORDERS: dict[str, Order] = {
 }
 """All named orders; some need a length or per-sample values (`Order.lacks`)."""
 
-READY: tuple[str, ...] = tuple(name for name, order in ORDERS.items() if not order.lacks)
-"""Orders that need nothing but a name."""
-
 
 def order_named(name: str, options: Mapping[str, Any] | None = None) -> Order:
     """The order of this name, with its `Order.options`.
