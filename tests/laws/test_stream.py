@@ -129,8 +129,8 @@ def test_a_feed_from_an_update_gives_the_batches_of_the_plan_from_there(remainde
             for chunk in feed:
                 for place in range(chunk.span.batches):
                     batch = plan.batch_of_update(update)
-                    np.testing.assert_array_equal(chunk.part.inputs[place, 0], (X[::-1][batch] - 1) * 2)
-                    np.testing.assert_array_equal(chunk.part.targets[place, 0], Y[batch])
+                    np.testing.assert_array_equal(chunk.samples.part.inputs[place, 0], (X[::-1][batch] - 1) * 2)
+                    np.testing.assert_array_equal(chunk.samples.part.targets[place, 0], Y[batch])
                     update += 1
                 feed.give_back(chunk)
             assert update == plan.updates

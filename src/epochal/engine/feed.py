@@ -179,15 +179,10 @@ class Chunk(NamedTuple):
     """The batches of a span on the device."""
 
     span: Span
-    part: Part
+    samples: ShardedBatch
     """Leaves `(room, devices, slots, ...)`, of which the first `span.batches` are filled."""
     memory: NDArray[np.uint8]
     """The host buffer of the inputs, to be reused."""
-
-    @property
-    def samples(self) -> ShardedBatch:
-        """As the program takes it."""
-        return ShardedBatch(self.part, self.span.size)
 
 
 class Feed:
@@ -305,7 +300,8 @@ class Feed:
         targets, weights = (
             None if values is None else _filled(values, taken, span.batches, room) for values in read[1:]
         )
-        return Chunk(span, self._mesh.place(Part(inputs, targets, weights), axis=1), memory)
+        part = self._mesh.place(Part(inputs, targets, weights), axis=1)
+        return Chunk(span, ShardedBatch(part, span.size), memory)
 
     def _memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         """A buffer for the inputs of a chunk, reused if possible, and the array in it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -227,14 +227,18 @@ class Lane(AnyLane):
         parts = tuple(source.parts[PARTS.index(name)] for name in spec.parts)
         arguments = (progress.repeats, parts, source.seeds.units)
         measure = self._program(measuring, arguments, source.shared)
-        figures, outputs = interruptible(lambda: jax.block_until_ready(measure(*arguments)))
-        rows = range(spec.repeats)
-        targets = {
-            name: [np.asarray(part.targets if source.shared else part.targets[row]) for row in rows]
-            for name, part in zip(spec.parts, parts, strict=True)
-        }
-        status = np.asarray(progress.repeats.status)
-        figures = filled(spec, figures, outputs, targets, source.restore, status)
+        measured, outputs = interruptible(lambda: jax.block_until_ready(measure(*arguments)))
+        figures = np.array(measured)
+        for row in map(int, np.flatnonzero(np.asarray(progress.repeats.status) == RUNNING)):
+            restore = source.restore[row]
+            for number, (name, part) in enumerate(zip(spec.parts, parts, strict=True)):
+                true = restore(name, np.asarray(part.targets if source.shared else part.targets[row]))
+                predicted = np.asarray(outputs[number][row], np.float64)
+                if true.dtype.kind == "f" and predicted.size == true.size:
+                    predicted = restore(name, predicted.reshape(true.shape))
+                for place, metric in enumerate(spec.metrics, start=number * (len(spec.metrics) + 1) + 1):
+                    if metric.host:
+                        figures[row, place] = evaluated(metric, predicted, true, spec.classes)
         values, active = self._decide(figures, np.zeros((spec.repeats, 2), np.float32))
         self.seconds += time.perf_counter() - begin
         return [Evaluation(self.update, self.seconds, active, values)]
@@ -283,29 +287,3 @@ def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
         return jnp.stack([figure for figures, _ in found for figure in figures]), [one for _, one in found]
 
     return over_repeats(spec.repeats, measure, (0, None if shared else 0, 0))
-
-
-def filled(
-    spec: Spec,
-    figures: NDArray[np.float32],
-    outputs: Sequence[NDArray[Any]],
-    targets: Mapping[str, Sequence[NDArray[Any]]],
-    restore: Sequence[Restore],
-    status: NDArray[np.int32],
-) -> NDArray[np.float32]:
-    """Fill in the host's metrics in the figures and outputs of running repeats, as `measuring` gives them.
-
-    `targets` are of each part for each repeat; `restore` and `status` of each repeat.
-    """
-    figures = np.array(figures)
-    for row in map(int, np.flatnonzero(status == RUNNING)):
-        for number, name in enumerate(spec.parts):
-            first = number * (len(spec.metrics) + 1) + 1
-            true = restore[row](name, targets[name][row])
-            predicted = np.asarray(outputs[number][row], np.float64)
-            if true.dtype.kind == "f" and predicted.size == true.size:
-                predicted = restore[row](name, predicted.reshape(true.shape))
-            for place, metric in enumerate(spec.metrics, start=first):
-                if metric.host:
-                    figures[row, place] = evaluated(metric, predicted, true, spec.classes)
-    return figures

@@ -230,14 +230,9 @@ def _arranged(curves: Curves, repeats: Sequence[int]) -> Curves:
     number = numbers[curves.repeat]
     rows = np.lexsort((curves.update, number))
     rows = rows[number[rows] >= 0]
-    return Curves(
-        number[rows],
-        curves.epoch[rows],
-        curves.update[rows],
-        curves.samples[rows],
-        curves.seconds[rows],
-        {name: column[rows] for name, column in curves.columns.items()},
-    )
+    columns = {name: column[rows] for name, column in curves.columns.items()}
+    rest = {name: getattr(curves, name)[rows] for name in ("epoch", "update", "samples", "seconds")}
+    return Curves(number[rows], columns=columns, **rest)
 
 
 def fitted_of(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitted:
