@@ -253,7 +253,7 @@ def test_the_screen_of_train_names_its_inputs_and_the_next_command(tmp_path: Pat
     options = ["--epochs", "1", "--hidden", "4", "--no-report", "--out", tmp_path / "run"]
     _, out, _ = called(capsys, "train", tmp_path / "c.csv", *options)
     assert "5 inputs (age, city 4)" in out
-    assert "column city has missing values (4 cells): an indicator column says where." in out
+    assert 'column "city" has missing values (4 cells): an indicator column says where.' in out
     assert f"epochal predict {tmp_path / 'run'} NEW_DATA" in out
 
 

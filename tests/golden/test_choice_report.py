@@ -252,7 +252,7 @@ def test_the_advice_shows_three_numbers_with_their_intervals(pages: dict[str, st
     words = Tags(text).words
     for said in (
         "No significant difference between 16 and 128 with 10 repeats", "the measurements cannot tell",
-        "12 s by the clock",
+        "12 s in this call",
         "as many updates as 33 trainings as advised", "2.1 % of trying everything",
         "Measured noise scale: 45 samples (95 % interval 20 to 90).",
         "theory alone would take batch size 50 (24 to 110)",

@@ -462,9 +462,9 @@ def test_tuned_rates_are_short_so_that_a_printed_command_repeats_what_was_tried(
 def test_settings_that_had_not_ended_are_named():
     grid = {"batch_size": [4, 96], "learning_rate": 0.001, "repeats": 3}
     found = compare(MODEL, "example:iris", epochs=3, **grid)
-    assert any(note.startswith("batch 96 was still improving at its last epoch") for note in found.notes)
+    assert any(note.startswith("batch 96 was best near its last epoch") for note in found.notes)
     ended = compare(MODEL, "example:iris", epochs=60, **{**grid, "learning_rate": 0.05})
-    assert not any(note.startswith("batch 4 was still improving") for note in ended.notes)
+    assert not any(note.startswith("batch 4 was best near") for note in ended.notes)
 
 
 @pytest.mark.parametrize("fixed", [True, False], ids=["the same validation rows", "random splits"])

@@ -233,6 +233,29 @@ def test_noise_on_samples_that_all_repeats_share_is_not_better_than_chance() -> 
     assert verdict.kind == "no detectable difference from chance"
 
 
+def one_that_overfits(rng: np.random.Generator, repeats: int, rise: float) -> Verdict:
+    """Level repeats, one of which rises so that the mean rises by this share of its least."""
+    curves = 0.4 + 0.6 * np.exp(-T / 6) * np.ones((repeats, 1))
+    curves[0] *= 1 + rise * repeats * np.clip((T - 50) / 50, 0, 1)
+    return judge(
+        made(
+            curves * scatter(rng, repeats, T.size, 0.01),
+            (0.3 + 0.7 * np.exp(-T / 6)) * (1 - 0.002 * T) * np.ones((repeats, 1)),
+        ),
+        **KNOWN,
+        settings=SQUARES,
+    )
+
+
+@pytest.mark.parametrize("repeats", [5, 10, 20])
+@pytest.mark.parametrize("rise", [0.15, 0.25, 0.4])
+def test_one_repeat_that_overfits_is_not_called_level(repeats: int, rise: float) -> None:
+    rng = np.random.default_rng([repeats, int(100 * rise)])
+    found = [one_that_overfits(rng, repeats, rise) for _ in range(20)]
+    assert {one.kind for one in found} <= {"overfitting", "probably overfitting", "undecided"}
+    assert sum(float(str(one.figures["rise_at_most"])) < 0.4 * rise for one in found) <= 2
+
+
 def test_swings_are_not_overfitting() -> None:
     """A curve that rose as far before, and came back, may come back again."""
     rng = np.random.default_rng(0)
@@ -264,6 +287,14 @@ def test_a_rise_that_every_repeat_shows_is_named_though_it_is_small() -> None:
     assert "which is small" in verdict.sentence
     assert verdict.figures["rise_by_a_factor_of_at_least"] > 1
     assert 0 < verdict.figures["rise_to_the_end"] <= verdict.figures["rise_at_most"]
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.9, False), (0.3, False), (0.2, True), (0.01, True)])
+def test_a_training_loss_far_below_the_validation_loss_is_said(share: float, said: bool) -> None:
+    held_out = FLAT * scatter(np.random.default_rng(0), 5, FLAT.size, 0.01)
+    verdict = judge(made(held_out, share * held_out), **KNOWN, settings=SQUARES)
+    assert verdict.reassures
+    assert ("training samples are fitted much closer than new ones" in verdict.sentence) is said
 
 
 def test_squared_errors_are_spoken_of_as_the_typical_error() -> None:

@@ -249,6 +249,11 @@ def _notes(steps: Adviser) -> tuple[str, ...]:
             f"{late} of {len(lengths.improving)} repeats were still improving at the last epoch that was "
             "tried: more epochs may be better."
         )
+    elif steps.goal == "quality" and not steps.confirmed.nothing:
+        notes.append(
+            "The repeats went on until they no longer improved. The verdict on one training sees one curve "
+            "only, and may still suggest more epochs."
+        )
     sizes = sorted({point.batch_size for point in steps.search.found})
     if steps.best.batch_size in (1, steps.bench.base.plan.turns) and len(sizes) > 1:
         notes.append("The advised batch size is at the end of those that are possible.")

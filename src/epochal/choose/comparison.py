@@ -13,8 +13,10 @@ from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
+from epochal.common.durations import duration
 from epochal.common.views import view
 from epochal.curves import Curves, Summary
+from epochal.curves.statistics import counted
 from epochal.data.records import plain
 from epochal.errors import Refusal, did_you_mean, require
 
@@ -34,6 +36,12 @@ class Cost:
     trainings: int
     updates: int
     seconds: float
+
+    @property
+    def words(self) -> str:
+        """In words: what all trainings made, and what this call took."""
+        made = f"{counted(self.trainings, 'training')}, {counted(self.updates, 'update')} in all"
+        return f"{made}; {duration(self.seconds)} in this call"
 
 
 @dataclass(frozen=True)

@@ -279,7 +279,7 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
         if row.broken
     ]
     notes += [
-        f"{row.name} was still improving at its last epoch: it may do better with more."
+        f"{row.name} was best near its last epoch: more epochs may do better."
         for row in rows
         if row.dropped is None and not row.broken and row.best_epoch.mean >= LATE * row.epochs
     ]

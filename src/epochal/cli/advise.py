@@ -235,7 +235,7 @@ def _cost(found: Advice) -> list[str]:
     times = f"{cost.of_one_training:.2g}" if cost.of_one_training < 100 else f"{cost.of_one_training:,.0f}"
     share = f"{100 * cost.of_grid:.2g} %"
     return [
-        f"{cost.trainings:,} trainings, {cost.updates:,} updates; {duration(cost.seconds)} for this call",
+        cost.words,
         *([f"{times} times the updates of one training as advised"] if found.recommended else []),
         f"{share} of the exhaustive grid ({cost.grid})" if cost.grid else f"{share} of the exhaustive grid",
     ]

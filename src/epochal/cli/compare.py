@@ -100,9 +100,7 @@ def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
             meaning += "; fewest: with very large or small batches"
         screen.section("Updates to the target against the batch size", [str(found.hyperbola), meaning])
     screen.section("Notes", found.notes)
-    cost = found.cost
-    spent = f"{cost.trainings:,} trainings, {cost.updates:,} updates; {duration(cost.seconds)} for this call"
-    screen.section("Cost", [spent])
+    screen.section("Cost", [found.cost.words])
     if found.recommended is None:
         return
     lines, row = copyable(shlex.split(words), screen.width - 2), found.chosen

@@ -148,6 +148,8 @@ def risen(case: Case) -> Difference:
             most, room = least * math.expm1(min(most, 50.0)), math.log1p(LEVEL)
             name, low = "rise_by_a_factor_of_at_least", math.exp(low)
         figures[name] = plain(low)
+        # Where a single repeat rises, the least epoch of the level others is a chance place to read it.
+        most = max(most, _most_since(case, smooth[:, k], np.array(ends), ratios))
         needed, bounding = (repeats_needed(one, case.overlap) for one in (growth, room - growth))
         falling = fall.size > 0 and case.lower_bound(fall) > 0
         perhaps = fall.size > 0 and case.lower_bound(fall, PROBABLE) > 0
@@ -193,6 +195,17 @@ def risen(case: Case) -> Difference:
         holds, size, float(case.epochs[k]), figures, how, probable, sure, most, limit, least, needed,
         bounding, 0.0 if steady else swings, bool(likely), worth,
     )  # fmt: skip
+
+
+def _most_since(case: Case, least: Floats, ends: Floats, ratios: bool) -> float:
+    """The one-sided 95 % upper bound of the rise since the least epoch of the mean curve."""
+    known = np.isfinite(least)
+    least, ends = least[known], ends[known]
+    if least.size < 2:
+        return -math.inf
+    if ratios:
+        return float(least.mean()) * math.expm1(min(-case.lower_bound(-np.log(ends / least)), 50.0))
+    return -case.lower_bound(least - ends)
 
 
 def _taken_back(mean: Floats) -> float:

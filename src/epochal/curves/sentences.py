@@ -23,6 +23,7 @@ from epochal.curves.case import (
 from epochal.curves.chance import Chance
 from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
+from epochal.curves.smoothing import ending
 from epochal.curves.statistics import counted, digits
 
 Floats = NDArray[np.float64]
@@ -263,6 +264,7 @@ def say_level(
     if explained is not None and explained < EXPLAINED:
         share = f"{max(explained, 0.0):.0%}"
         sentence += f" The training loss is only {share} below its baseline: little was learned."
+    sentence += _far_apart(case)
     if stopped:
         sentence += " Predictions use the weights from the best epoch."
     up, down = f"{LEVEL:.0%} of the least loss", f"{LEVEL:.0%}"
@@ -277,6 +279,19 @@ def say_level(
         f"its own, or something else is the matter. Nothing is said about epochs beyond these."
     )
     return Verdict(kind, sentence, rule, figures, tip)
+
+
+def _far_apart(case: Case) -> str:
+    """What a training loss below a quarter of the validation loss means."""
+    if case.name != "validation.loss" or case.training is None or case.monitored is None:
+        return ""
+    train, held_out = (ending(one, case.window) for one in (case.training, case.monitored))
+    if not 0 <= 4 * train < held_out:
+        return ""
+    return (
+        f" The training loss ends far lower ({digits(train)}; validation {digits(held_out)}): training "
+        "samples are fitted much closer than new ones; more samples or regularization may narrow the gap."
+    )
 
 
 def _room(case: Case, rise: Difference, fall: Difference) -> str:

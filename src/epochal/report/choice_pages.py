@@ -7,9 +7,8 @@ from typing import Any
 
 from epochal.choose.advice import Advice
 from epochal.choose.comparison import Comparison
-from epochal.common.durations import duration
 from epochal.report.page import render
-from epochal.report.words import conditions, count
+from epochal.report.words import conditions
 
 STANDINGS = {
     "best": ("◆", "recommended"),
@@ -50,12 +49,9 @@ def choice_page(
     date, device = (str(choice.conditions.get(name) or "") for name in ("date", "device"))
     if "T" in date:
         date = date[:16].replace("T", " ") + " UTC"
-    cost = choice.cost
-    spent = (
-        f"{count(cost.trainings, 'training')}, {count(cost.updates, 'update')}, {duration(cost.seconds)} "
-        "by the clock in this call, compilation included"
+    own = {**first, "cost": f"{choice.cost.words}, compilation included"} | (
+        {} if choice.folder is None else {"folder": str(choice.folder)}
     )
-    own = {**first, "cost": spent} | ({} if choice.folder is None else {"folder": str(choice.folder)})
     return render(
         f"{kind}.html",
         title=f"{kind} · {source}",

@@ -296,7 +296,7 @@ def _missing_note(
         return ()
     cells = sum(without_marks(table.column(one.index), one).null_count for one in lacking)
     short = [reference(names, one.index) for one in lacking[:10]]
-    shown = ", ".join(f"{one}" if str(one).isalnum() else f'"{one}"' for one in short)
+    shown = ", ".join(f'"{one}"' if isinstance(one, str) else str(one) for one in short)
     shown += f" and {len(lacking) - 10:,} more" if len(lacking) > 10 else ""
     which = f"column {shown} has" if len(lacking) == 1 else f"columns {shown} have"
     kinds = {one.kind == "category" for one in lacking}
