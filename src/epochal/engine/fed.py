@@ -23,7 +23,6 @@ from epochal.engine.evaluate import EVALUATION_ROWS, halved
 from epochal.engine.fed_program import Leg, running, scoring
 from epochal.engine.lane import CALL_SECONDS, AnyLane, Evaluation, Restore
 from epochal.engine.sharded import ShardedBatch
-from epochal.engine.spec import Spec
 from epochal.engine.state import Progress, Repeat, Seeds
 from epochal.errors import DataFailed
 from epochal.models import evaluated
@@ -128,7 +127,7 @@ class FedLane(AnyLane):
             raise self._failure
         if self._chunk is None:
             try:
-                self._chunk = next(self._feed, None)
+                self._chunk = next(self._feed.chunks, None)
             except DataFailed as error:
                 self._failure = error
                 raise
@@ -186,15 +185,39 @@ class FedLane(AnyLane):
         for name in spec.parts:
             reader = self.source.readers[name]
             read = functools.partial(feed.sharded, reader, spec.mesh)
-            outputs, losses = evaluate_in_blocks(reader, read, self._score, self._executor)
-            restore = self.source.restore
-            own = None if restore is None else functools.partial(restore, name)
-            units = np.asarray(self.source.seeds.units)[0]
-            of = functools.partial(figures_of, spec, reader, outputs, losses, units, own)
-            figures += of()
+            of = functools.partial(
+                self._figures, name, *evaluate_in_blocks(reader, read, self._score, self._executor)
+            )
+            figures += of(slice(None))
             if name == "validation" and spec.halves:
                 halves[:] = [of(half)[spec.decisive] for half in halved(len(reader), spec.halves)]
         return self._decide(np.asarray(figures, np.float32)[None], halves[None])
+
+    def _figures(
+        self,
+        name: str,
+        outputs: NDArray[np.float32],
+        losses: NDArray[np.float64],
+        rows: NDArray[np.int64] | slice,
+    ) -> list[float]:
+        """The loss and the metrics of some samples of a part from its outputs, in 64-bit floats."""
+        spec, restore, reader = self.spec, self.source.restore, self.source.readers[name]
+        targets, units = reader.targets, np.asarray(self.source.seeds.units)[0]
+        weights = None if reader.weights is None else reader.weights[rows]
+        weighs = weights is None or bool(weights.any())
+        figures = [float(np.average(losses[rows], weights=weights)) if weighs else float("nan")]
+        for metric in spec.metrics:
+            scored, true = outputs.astype(np.float64), targets
+            if metric.own:
+                if restore is not None and targets.dtype.kind == "f" and scored.size == targets.size:
+                    scored, true = (restore(name, one) for one in (scored.reshape(targets.shape), targets))
+                figures.append(evaluated(metric, scored[rows], true[rows], spec.classes))
+                continue
+            if metric.in_target_units:
+                scale = units if targets.ndim > 1 else units[0]
+                scored, true = scored.reshape(targets.shape) * scale, targets * scale
+            figures.append(float(metric.function(scored[rows], true[rows], spec.classes, np)))
+        return figures
 
     def _score(self, samples: ShardedBatch) -> Any:
         arguments = (self.progress.repeats, samples)
@@ -219,35 +242,3 @@ def _skip(take: feed.NextSamples, samples: int) -> None:
                 f"the source ran dry {samples:,} samples before the place where the training goes on."
             )
         samples -= taken
-
-
-def figures_of(
-    spec: Spec,
-    reader: feed.Reader,
-    outputs: NDArray[np.float32],
-    losses: NDArray[np.float64],
-    units: NDArray[np.float32],
-    restore: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
-    rows: NDArray[np.int64] | slice = slice(None),
-) -> list[float]:
-    """The loss and the metrics of a part from its outputs, in 64-bit floats.
-
-    `restore` converts targets and outputs to their own units, for custom metrics; `rows` are the
-    samples that count, all by default.
-    """
-    targets = reader.targets
-    weights = None if reader.weights is None else reader.weights[rows]
-    weighs = weights is None or bool(weights.any())
-    figures = [float(np.average(losses[rows], weights=weights)) if weighs else float("nan")]
-    for metric in spec.metrics:
-        scored, true = outputs.astype(np.float64), targets
-        if metric.own:
-            if restore is not None and targets.dtype.kind == "f" and scored.size == targets.size:
-                scored, true = restore(scored.reshape(targets.shape)), restore(targets)
-            figures.append(evaluated(metric, scored[rows], true[rows], spec.classes))
-            continue
-        if metric.in_target_units:
-            scale = units if targets.ndim > 1 else units[0]
-            scored, true = scored.reshape(targets.shape) * scale, targets * scale
-        figures.append(float(metric.function(scored[rows], true[rows], spec.classes, np)))
-    return figures

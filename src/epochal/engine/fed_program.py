@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +14,7 @@ from epochal.engine.optimizers import averaged
 from epochal.engine.program import over_repeats
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
-from epochal.engine.state import Position, Repeat, Seeds
+from epochal.engine.state import Repeat, Seeds
 from epochal.engine.update import packing, update
 from epochal.models import Variables
 
@@ -66,14 +67,5 @@ def scoring(spec: Spec, shapes: Variables) -> Any:
 
 
 def deciding(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeats, figures, halves, position, epoch) -> (repeats, rows, running), as `decide`.
-
-    `halves` is (repeats, 2), ignored without `spec.halves`.
-    """
-
-    def one(
-        repeat: Repeat, figures: jax.Array, halves: jax.Array, position: Position, epoch: jax.Array
-    ) -> Any:
-        return decide(spec, repeat, list(figures), position, epoch, halves)
-
-    return over_repeats(spec.repeats, one, (0, 0, 0, None, None))
+    """The function (repeats, figures, halves, position, epoch) -> (repeats, rows, running), as `decide`."""
+    return over_repeats(spec.repeats, functools.partial(decide, spec), (0, 0, 0, None, None))

@@ -216,12 +216,12 @@ class Feed:
         self._free: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
         wanted = spans(plan, update, last, self._together)
-        self._chunks: Iterator[Chunk]
+        self.chunks: Iterator[Chunk]
         if take is None:
-            self._chunks = ahead(executor, self._read, wanted, AHEAD)
+            self.chunks = ahead(executor, self._read, wanted, AHEAD)
         else:
             gathered = ahead(executor, functools.partial(self._gather, take), wanted, 1)
-            self._chunks = chain.from_iterable(takewhile(bool, gathered))
+            self.chunks = chain.from_iterable(takewhile(bool, gathered))
 
     def room(self, size: int) -> int:
         """How many batches of this size fit in a chunk."""
@@ -232,12 +232,6 @@ class Feed:
     def _together(self, size: int) -> int:
         """How many batches to read together: limited by memory and by time."""
         return min(self.room(size), self._sooner)
-
-    def __next__(self) -> Chunk:
-        return next(self._chunks)
-
-    def __iter__(self) -> Iterator[Chunk]:
-        return self
 
     def give_back(self, chunk: Chunk) -> None:
         """Reuse the memory of a chunk whose updates are done."""

@@ -94,7 +94,7 @@ def audit(
         if len(ids) != plan.samples:
             raise Refusal(f"labels must be one for each of the {plan.samples:,} samples; got {len(ids):,}.")
         known = np.unique(np.asarray(labels))
-    found: dict[tuple[int, int], list[int]] = {}
+    found: dict[int, tuple[Any, Any, Any]] = {}
     sizes: dict[int, int] = {}
     turns, left_out = np.zeros(plan.samples, np.int64), []
     for epoch in range(count):
@@ -108,13 +108,9 @@ def audit(
             if ids is not None:
                 own = ids[row[at : at + batches * size]] + np.repeat(np.arange(batches), size) * len(known)
                 table = np.bincount(own, minlength=batches * len(known)).reshape(batches, len(known))
-                for label, column in enumerate(table.T):
-                    old = found.get((size, label), [batches * size, 0, 0])
-                    found[size, label] = [
-                        min(old[0], int(column.min())),
-                        max(old[1], int(column.max())),
-                        old[2] + int(column.sum()),
-                    ]
+                least, most, total = found.get(size, (table[0], table[0], 0))
+                least, most = np.minimum(least, table.min(axis=0)), np.maximum(most, table.max(axis=0))
+                found[size] = least, most, total + table.sum(axis=0)
             at += batches * size
     times, samples = np.unique(turns, return_counts=True)
     class_names = list(names) if len(names) == len(known) else [str(one) for one in known.tolist()]
@@ -126,10 +122,9 @@ def audit(
         turns=tuple(zip(times.tolist(), samples.tolist(), strict=True)),
         left_out=tuple(left_out),
         classes=tuple(
-            ClassCounts(size, class_names[label], least, most, total / sizes[size])
-            for (size, label), (least, most, total) in sorted(
-                found.items(), key=lambda one: (-one[0][0], one[0][1])
-            )
+            ClassCounts(size, name, int(least), int(most), int(total) / sizes[size])
+            for size in sorted(found, reverse=True)
+            for name, least, most, total in zip(class_names, *found[size], strict=True)
         ),
     )
 
