@@ -15,7 +15,7 @@ from epochal.engine.program import over_repeats
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
 from epochal.engine.state import Repeat, Seeds
-from epochal.engine.update import packing, update
+from epochal.engine.update import Packing, update
 from epochal.models import Variables
 
 
@@ -36,7 +36,7 @@ def running(spec: Spec, shapes: Variables) -> Any:
 
     Leaves of a chunk have a leading axis of batches, (room, devices, slots, ...).
     """
-    step = update(spec, packing(spec, shapes.params))
+    step = update(spec, Packing(spec, shapes.params))
 
     def run(repeat: Repeat, seeds: Seeds, chunk: ShardedBatch, leg: Leg) -> Repeat:
         def body(number: jax.Array, repeat: Repeat) -> Repeat:
@@ -55,7 +55,7 @@ def running(spec: Spec, shapes: Variables) -> Any:
 
 def scoring(spec: Spec, shapes: Variables) -> Any:
     """The function (repeat, samples) -> (outputs, losses) of sharded samples."""
-    packed = packing(spec, shapes.params)
+    packed = Packing(spec, shapes.params)
 
     def score(repeat: Repeat, samples: ShardedBatch) -> tuple[jax.Array, jax.Array]:
         part = samples.whole()

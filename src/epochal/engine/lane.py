@@ -22,7 +22,7 @@ from epochal.engine.optimizers import averaged
 from epochal.engine.program import build, over_repeats
 from epochal.engine.spec import PARTS, Layout, Spec
 from epochal.engine.state import RUNNING, Kept, Limits, Part, Position, Progress, Repeat, Seeds
-from epochal.engine.update import packing
+from epochal.engine.update import Packing
 from epochal.models import Variables, evaluated
 from epochal.plan import Plan
 from epochal.plan.walk import Phase
@@ -279,7 +279,7 @@ def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
     Figures (repeats, columns but the first) have NaN for the metrics of the host, which need the outputs of
     each part, (repeats, n, ...). `shared` is whether all repeats share the samples.
     """
-    packed = packing(spec, shapes.params)
+    packed = Packing(spec, shapes.params)
 
     def measure(repeat: Repeat, parts: tuple[Part, ...], units: jax.Array) -> Any:
         variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)

@@ -44,9 +44,7 @@ class _Draws(BuiltIn):
     once: ClassVar[bool] = False
     _purpose: ClassVar[Purpose]
 
-    @property
-    @abstractmethod
-    def length(self) -> int | None: ...
+    length: int | None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "length", turns_of(self.length))

@@ -16,19 +16,10 @@ from epochal.plan.order import Order, Sequential, Shuffle, ShuffleOnce
 from epochal.plan.tracks import Tracks
 
 ORDERS: dict[str, Order] = {
-    order.name: order
-    for order in (
-        Shuffle(),
-        ShuffleOnce(),
-        Sequential(),
-        Stratified(),
-        Balanced(),
-        Weighted(),
-        Replacement(),
-        Blocks(),
-        Groups(),
-        Tracks(),
-        Buckets(),
+    kind.name: kind()
+    for kind in (
+        *(Shuffle, ShuffleOnce, Sequential, Stratified, Balanced, Weighted, Replacement),
+        *(Blocks, Groups, Tracks, Buckets),
     )
 }
 """All named orders; some need a length or per-sample values (`Order.lacks`)."""

@@ -212,13 +212,8 @@ class Prepared(Gathered):
 
     def part(self, repeat: int, name: str) -> Part:
         """The samples of "train", "validation" or "test" in one repeat, as the model sees them."""
-        dataset, index = self._where(repeat, name)
-        inputs, scaling = dataset.inputs[index], self.scalings[repeat]
-        if scaling is not None:
-            inputs = scaling.apply(inputs, out=inputs if inputs.dtype == np.float32 else None)
-        elif inputs.dtype == np.float64:
-            inputs = inputs.astype(np.float32)
-        return Part(inputs, *self.labels(repeat, name))
+        reader = self.reader(repeat, name)
+        return reader.part(np.arange(len(reader)))
 
     def labels(self, repeat: int, name: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
         """The targets of a part as the loss gets them, and the weights."""

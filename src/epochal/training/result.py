@@ -18,7 +18,7 @@ from epochal.engine.lane import AnyLane
 from epochal.engine.optimizers import averaged
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
-from epochal.engine.update import packing
+from epochal.engine.update import Packing
 from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
 from epochal.models.wrappers import whole
@@ -237,7 +237,7 @@ def _arranged(curves: Curves, repeats: Sequence[int]) -> Curves:
 
 def fitted_of(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitted:
     """What one repeat has learned, from its state."""
-    packed = packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
+    packed = Packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
 
     def variables(params: Any, model: Any) -> Variables:
         return whole(spec.model, Variables(packed.unpack(params), model))
