@@ -14,18 +14,23 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
 from epochal.engine import feed
-from epochal.engine.evaluate import EVALUATION_ROWS, halved
-from epochal.engine.fed_program import Leg, running, scoring
+from epochal.engine.evaluate import EVALUATION_ROWS, forward, halved
 from epochal.engine.lane import CALL_SECONDS, AnyLane, Evaluation, Restore
+from epochal.engine.optimizers import averaged
+from epochal.engine.program import over_repeats
 from epochal.engine.sharded import ShardedBatch
+from epochal.engine.spec import Spec
 from epochal.engine.state import Progress, Repeat, Seeds
+from epochal.engine.update import Packing, update
 from epochal.errors import DataFailed
-from epochal.models import evaluated
+from epochal.models import Variables, evaluated
 from epochal.plan import Plan
 
 Samples = TypeVar("Samples")
@@ -68,6 +73,18 @@ def evaluate_in_blocks(
         outputs.append(np.asarray(found[0], np.float32)[block.again :])
         losses.append(np.asarray(found[1], np.float64)[block.again :])
     return np.concatenate(outputs), np.concatenate(losses)
+
+
+class Leg(NamedTuple):
+    """Which updates of a chunk to make, int32 scalars."""
+
+    low: Any
+    high: Any
+    epoch: Any
+    index: Any
+    """The index in the epoch of the chunk's first batch."""
+    update: Any
+    """Its update."""
 
 
 @dataclass
@@ -232,6 +249,41 @@ class FedLane(AnyLane):
         program = super()._program(make, arguments, *options, donate=donate)
         self._compiling += time.perf_counter() - begin
         return program
+
+
+def running(spec: Spec, shapes: Variables) -> Any:
+    """The function (repeat, seeds, chunk, leg) -> repeat, which makes the updates of a leg.
+
+    Leaves of a chunk have a leading axis of batches, (room, devices, slots, ...).
+    """
+    step = update(spec, Packing(spec, shapes.params))
+
+    def run(repeat: Repeat, seeds: Seeds, chunk: ShardedBatch, leg: Leg) -> Repeat:
+        def body(number: jax.Array, repeat: Repeat) -> Repeat:
+            batch: ShardedBatch = jax.tree.map(
+                lambda leaf: lax.dynamic_index_in_dim(leaf, number, keepdims=False), chunk
+            )
+            index, count = leg.index + number, leg.update + number
+            return step(repeat, batch, seeds.noise, leg.epoch, index, seeds.rates, count)
+
+        repeat = lax.fori_loop(leg.low, leg.high, body, repeat)
+        broke = (repeat.broken_index >= 0) & (repeat.broken_epoch < 0)
+        return repeat._replace(broken_epoch=jnp.where(broke, leg.epoch, repeat.broken_epoch))
+
+    return over_repeats(1, run, (0, 0, None, None))
+
+
+def scoring(spec: Spec, shapes: Variables) -> Any:
+    """The function (repeat, samples) -> (outputs, losses) of sharded samples."""
+    packed = Packing(spec, shapes.params)
+
+    def score(repeat: Repeat, samples: ShardedBatch) -> tuple[jax.Array, jax.Array]:
+        part = samples.whole()
+        variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
+        outputs = forward(spec.model, variables, part.inputs, spec.mesh)
+        return outputs, spec.loss(outputs, spec.mesh.replicate(part.targets))
+
+    return over_repeats(1, score, (0, None))
 
 
 def _skip(take: feed.NextSamples, samples: int) -> None:

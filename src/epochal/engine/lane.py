@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -15,8 +16,7 @@ from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
 from epochal.engine.compiler import compiled, initial_repeats
-from epochal.engine.evaluate import figures_of_part
-from epochal.engine.fed_program import deciding
+from epochal.engine.evaluate import decide, figures_of_part
 from epochal.engine.mesh import DeviceMesh
 from epochal.engine.optimizers import averaged
 from epochal.engine.program import build, over_repeats
@@ -287,3 +287,8 @@ def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
         return jnp.stack([figure for figures, _ in found for figure in figures]), [one for _, one in found]
 
     return over_repeats(spec.repeats, measure, (0, None if shared else 0, 0))
+
+
+def deciding(spec: Spec, shapes: Variables) -> Any:
+    """The function (repeats, figures, halves, position, epoch) -> (repeats, rows, running), as `decide`."""
+    return over_repeats(spec.repeats, functools.partial(decide, spec), (0, 0, 0, None, None))

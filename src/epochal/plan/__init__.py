@@ -1,7 +1,6 @@
 """Plans: which samples form which update."""
 
 from epochal.plan.balanced import Balanced as Balanced
-from epochal.plan.batches import Turn as Turn
 from epochal.plan.blocks import Blocks as Blocks
 from epochal.plan.buckets import Buckets as Buckets
 from epochal.plan.classwise import Stratified as Stratified
@@ -13,5 +12,6 @@ from epochal.plan.named import order_named as order_named
 from epochal.plan.order import Order as Order
 from epochal.plan.permutation import ALGORITHM as ALGORITHM
 from epochal.plan.plan import Plan as Plan
+from epochal.plan.plan import Turn as Turn
 from epochal.plan.remainder import REMAINDERS as REMAINDERS
 from epochal.plan.sizes import BatchSchedule as BatchSchedule

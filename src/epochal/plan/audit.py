@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from epochal.errors import Refusal
-from epochal.plan.batches import Batches
 from epochal.plan.column import identified
+from epochal.plan.counts import Counts
 from epochal.plan.summary import counted
 
 USUAL_EPOCHS = 10
@@ -68,17 +68,23 @@ class Audit:
 
 
 def audit(
-    plan: Batches, labels: npt.ArrayLike | None = None, epochs: int | None = None, names: Sequence[str] = ()
+    plan: Counts,
+    samples_of: Callable[[int, int, int], npt.NDArray[np.int64]],
+    labels: npt.ArrayLike | None = None,
+    epochs: int | None = None,
+    names: Sequence[str] = (),
 ) -> Audit:
     """Count batches, classes and uses of samples over the first epochs of a plan.
 
     Args:
         plan: its samples must fit into memory, a few numbers for each.
+        samples_of: `Plan.batches`.
         labels: the class of each sample; by default the labels of the order, if it has any.
         epochs: how many epochs, the first 10 by default.
         names: of the classes in sorted order, for the table.
 
-    >>> print(audit(Batches(10, 4, 3, order="sequential", remainder="drop")))
+    >>> from epochal import Plan
+    >>> print(Plan(10, 4, 3, order="sequential", remainder="drop").audit())
     3 epochs, 6 updates: 6 batches of 4
       uses per sample  2 to 3 (6 × 2, 4 × 3)
       left out          2 samples in each epoch, none in all of them
@@ -98,7 +104,7 @@ def audit(
     sizes: dict[int, int] = {}
     turns, left_out = np.zeros(plan.samples, np.int64), []
     for epoch in range(count):
-        row = plan.batches(epoch, 0, plan.batches_in(epoch))
+        row = samples_of(epoch, 0, plan.batches_in(epoch))
         here = np.bincount(row, minlength=plan.samples)
         turns += here
         left_out.append(int((here == 0).sum()))
