@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 
 import choice_fixtures as made
-from epochal.curves import judge
+from epochal.curves import judge, summarize
+from epochal.data import Clock, Task
+from epochal.plan import Plan
 from epochal.report.advice_page import advice_page
 from epochal.report.comparison_page import comparison_page
-from epochal.report.document import Confusion, ReportDocument, Residuals
-from epochal.report.forecast import Forecasts
 from epochal.report.run_page import run_page as page
+from epochal.runs import ForecastScores, History, Outcome, Run, Scores
 
 pytestmark = pytest.mark.slow
 
@@ -80,38 +81,50 @@ next(Object.keys(pages));
 </script>"""  # noqa: E501
 
 
-def forecasts():
-    x = [float(k) for k in range(20)]
-    part = {"name": "test", "steps": [{"at": [15, 16, 17], "mean": [1.0, 2.0, 1.5], "sd": [0.1, 0.1, 0.1]}]}
-    series = {"name": HOSTILE, "x": x, "truth": x, "parts": [part]}
-    figure = {"target": HOSTILE, "time": HOSTILE, "repeats": 2, "steps": [1], "series": [series, series]}
-    return Forecasts({}, figure)
+def history():
+    series = np.repeat([0, 1], 20)
+    row, time = np.arange(1, 41), np.tile(np.arange(20.0), 2)
+    return History((HOSTILE, f"{HOSTILE}2"), HOSTILE, Clock("number", HOSTILE), series, row, time, time + 1)
 
 
-def hostile_document(**more):
-    happened = made.curves(epochs=6)
-    return ReportDocument(
-        HOSTILE,
-        judge(happened),
-        happened,
-        plan_text=HOSTILE,
-        per_repeat=[{"repeat": 0, "stopped": HOSTILE}, {"repeat": 1, HOSTILE: HOSTILE}],
-        data={HOSTILE: HOSTILE},
-        data_notes=[HOSTILE],
-        settings={"model": HOSTILE, HOSTILE: {HOSTILE: 1}},
-        conditions={"command": HOSTILE, "date": HOSTILE, HOSTILE: 1},
+def hostile_run(task, scores, repeats, **more):
+    happened = made.curves(epochs=6, repeats=repeats)
+    outcomes = tuple(Outcome(k, k, HOSTILE, 6.0, 96, 1.0, 5.0, 80) for k in range(repeats))
+    data = {"source": HOSTILE, "samples": 40, "shape": [2], "target": HOSTILE, "fingerprint": HOSTILE}
+    return Run(
+        plan=Plan(40, 10, 6),
+        task=task,
+        model=None,
+        settings={"model": {"kind": HOSTILE}, HOSTILE: {HOSTILE: 1}},
+        curves=happened,
+        outcomes=outcomes,
+        fitted=(),
+        verdict=judge(happened),
+        scores={"validation": scores},
+        data={**data, "sizes": {"train": 30}, "notes": [HOSTILE]},
+        encoder=None,
+        conditions={"command": HOSTILE, "date": "2026-11-23T08:00", HOSTILE: 1},
+        rows=np.arange(1, 41),
+        splits=(np.repeat(np.array([1, 2], np.uint8), [30, 10]),) * repeats,
         **more,
     )
 
 
 def pages():
-    residuals = Residuals(np.arange(9.0), np.arange(9.0) + 0.5, HOSTILE)
-    many = Confusion([f"{HOSTILE}{k}" for k in range(21)], np.eye(21)[None])
-    few = Confusion(["no", HOSTILE], np.arange(12).reshape(3, 2, 2))
+    metrics = {HOSTILE: summarize([1.0, 2.0, 3.0])}
+    few = hostile_run(Task("binary", ("no", HOSTILE)), Scores(metrics, np.arange(12).reshape(3, 2, 2)), 3)
+    names, counts = tuple(f"{HOSTILE}{k}" for k in range(21)), np.tile(np.eye(21, dtype=int), (3, 1, 1))
+    many = hostile_run(Task("multiclass", names), Scores(metrics, counts), 3)
+    true, predicted = np.arange(30.0), np.arange(30.0) + 0.5
+    errors = Scores(metrics, true=true, predicted=predicted)
+    windows = ForecastScores(10, summarize([1.0] * 3), (summarize([1.0] * 3),), ())
+    numbers = hostile_run(
+        Task("regression"), errors, 3, observed=history(), forecasts={"validation": windows}
+    )
     return {
-        "classes": page(hostile_document(confusion=few)),
-        "many classes": page(hostile_document(confusion=many, forecasts=forecasts())),
-        "regression": page(hostile_document(confusion=None, residuals=residuals)),
+        "classes": page(few),
+        "many classes": page(many),
+        "regression": page(numbers),
         "comparison": comparison_page(made.comparison()),
         "advice": advice_page(made.advice(), HOSTILE),
     }

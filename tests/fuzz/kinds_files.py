@@ -17,7 +17,6 @@ from safetensors.numpy import save, save_file
 
 import epochal as ep
 from epochal.applications.word_vectors import WordVectors
-from epochal.applications.word_vectors.vectors import write_vectors
 from epochal.choose.store import Store
 from epochal.choose.trial import Trial
 from epochal.curves import Curves
@@ -42,8 +41,8 @@ def _vectors(folder: Path) -> Path:
     random = np.random.default_rng(0)
     words = ("king", "queen", "man", "woman", "größe", "a")
     vectors = random.normal(size=(6, 4)).astype(np.float32)
-    write_vectors(folder / "good.txt", words, vectors)
-    write_vectors(folder / "good.safetensors", words, vectors)
+    for name in ("good.txt", "good.safetensors"):
+        WordVectors(words, vectors).save(folder / name)
     return folder
 
 

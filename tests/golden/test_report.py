@@ -7,19 +7,23 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from rich.console import Console
 
 import epochal as ep
 from epochal.cli.conclusion import conclude
 from epochal.common.metric_names import label_of
 from epochal.curves import Curves, judge, picture, summarize
-from epochal.report.document import Confusion, ReportDocument, Residuals
+from epochal.data import Task
+from epochal.plan import Plan
 from epochal.report.figures import figure_data
 from epochal.report.page import write_whole
 from epochal.report.run_page import run_page as page
+from epochal.runs import Outcome, Run, Scores
 from epochal.runs.evaluation_text import results_table
 
 EVIL = "<script>alert(1)</script>"
@@ -41,30 +45,39 @@ def curves(repeats: int = 3) -> Curves:
     return Curves.from_rows(rows)
 
 
-def document(**more: object) -> ReportDocument:
-    happened = curves()
-    fields: dict[str, object] = {
-        "title": f"table {EVIL}",
-        "verdict": judge(happened, baseline={"validation.loss": 0.69}, validation_samples=100),
+def run_of(happened: Curves | None = None, **more: Any) -> Run:
+    """A run whose names could be harmful."""
+    happened = curves() if happened is None else happened
+    scores = Scores(
+        {"accuracy": summarize([0.97, 0.96, 0.95]), EVIL: summarize([0.5, 1.5, 2.5])},
+        np.arange(12).reshape(3, 2, 2),
+        ensemble={"accuracy": 0.971},
+    )
+    fields: dict[str, Any] = {
+        "plan": Plan(40, 10, 30),
+        "task": Task("binary", ("no", EVIL)),
+        "model": None,
+        "settings": {"model": {"kind": EVIL}, "stopping": {"patience": 5}},
         "curves": happened,
-        "headline": summarize([0.97, 0.96, 0.95]),
-        "headline_name": "validation.accuracy",
-        "ensemble": 0.971,
-        "results": [("", "mean ± sd", "95 % interval"), (EVIL, "0.960 ± 0.010", "0.935–0.985")],
-        "remarks": [EVIL],
-        "plan_text": f"40 samples, {EVIL}",
-        "plan": {"samples": 40, "segments": [[4, 10]]},
-        "per_repeat": [
-            {"repeat": i, "seed": i, "stopped": EVIL, "validation.loss": 0.5 + i} for i in range(3)
-        ],
-        "confusion": Confusion(["no", EVIL], np.arange(12).reshape(3, 2, 2)),
-        "data": {"column": EVIL},
-        "data_notes": [f'column "{EVIL}" looks like an identifier: left out'],
-        "settings": {"model": EVIL, "stopping": {"patience": 5}},
-        "conditions": {"command": f"epochal train '{EVIL}'", "date": "2026-11-23", EVIL: 1},
+        "outcomes": tuple(Outcome(i, i, EVIL, 30.0, 120, 1.0, 20.0, 80) for i in range(3)),
+        "fitted": (),
+        "verdict": judge(happened, baseline={"validation.loss": 0.69}, validation_samples=100),
+        "scores": {"validation": scores},
+        "data": {
+            "source": f"table {EVIL}",
+            "samples": 40,
+            "shape": [2],
+            "target": EVIL,
+            "fingerprint": "f",
+            "sizes": {"train": 40},
+            "notes": [f'column "{EVIL}" looks like an identifier: left out'],
+        },
+        "encoder": None,
+        "conditions": {"command": f"epochal train '{EVIL}'", "date": "2026-11-23T08:00", EVIL: 1},
+        "splits": (np.ones(40, np.uint8),) * 3,
         "baseline": {"validation.loss": 0.69, "validation.accuracy": [0.6, 0.6, 0.6]},
     }
-    return ReportDocument(**(fields | more))  # type: ignore[arg-type]
+    return Run(**(fields | more))
 
 
 class Tags(HTMLParser):
@@ -96,7 +109,7 @@ def parsed(text: str) -> Tags:
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return page(document())
+    return page(run_of())
 
 
 def test_sections_are_present_and_the_answer_is_first(text: str) -> None:
@@ -152,17 +165,23 @@ def test_the_figures_are_json_and_know_the_curves(text: str) -> None:
 
 
 def test_paper_and_page_draw_the_same_numbers() -> None:
-    shown = {line["name"]: line for line in figure_data(document())["panels"][0]["lines"]}
+    shown = {line["name"]: line for line in figure_data(run_of(), {})["panels"][0]["lines"]}
     axes = curves().plot(["train.loss", "validation.loss"]).axes[0]
     thick = [np.asarray(line.get_ydata()) for line in axes.lines if line.get_linewidth() >= 2]
     for name, drawn in zip(("train.loss", "validation.loss"), thick[::2], strict=True):
         np.testing.assert_allclose(drawn, shown[name]["mean"], rtol=1e-5)
 
 
+def with_classes(counts: NDArray[Any]) -> Run:
+    classes = tuple(str(i) for i in range(counts.shape[1]))
+    scores = {"validation": Scores({"loss": summarize([1.0, 2.0, 3.0])}, counts)}
+    return run_of(task=Task("multiclass", classes), scores=scores)
+
+
 def test_of_many_classes_the_pairs_that_occur_are_drawn() -> None:
     counts = np.zeros((2, 30, 30))
     counts[:, 3, 3], counts[1, 3, 7] = 4, 2
-    found = figure_data(document(confusion=Confusion([str(i) for i in range(30)], counts)))["confusion"]
+    found = figure_data(with_classes(counts), {})["confusion"]
     assert (found["true"], found["predicted"], found["counts"]) == ([3, 3], [3, 7], [4, 1])
     assert found["shares"] == [0.8, 0.2]
 
@@ -209,7 +228,7 @@ def test_one_table_of_results_in_terminal_page_and_notebook(classes: bool, tmp_p
 
 def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "report.html"
-    assert write_whole(page(document()), path) == path and path.read_text(encoding="utf-8").endswith(
+    assert write_whole(page(run_of()), path) == path and path.read_text(encoding="utf-8").endswith(
         "</html>\n"
     )
     before = path.read_bytes()
@@ -219,23 +238,23 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Path, "replace", fails)
     with pytest.raises(OSError, match="No space"):
-        write_whole(page(document(title="other")), path)
+        write_whole(page(run_of(interrupted=True)), path)
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_regression_bare_and_broken_documents() -> None:
+def test_regression_bare_and_broken_runs() -> None:
     rng = np.random.default_rng(0)
     true = rng.normal(size=300)
-    regression = page(document(confusion=None, residuals=Residuals(true, true + rng.normal(size=300), EVIL)))
+    scores = Scores({"rmse": summarize([1.0, 2.0, 3.0])}, true=true, predicted=true + rng.normal(size=300))
+    regression = page(run_of(task=Task("regression"), scores={"validation": scores}))
     assert 'id="histogram"' in regression and EVIL not in regression
-    happened = curves(1)
-    bare = page(ReportDocument("bare", judge(happened), happened))
+    bare = page(run_of(curves(1), scores={}))
     ids = [attrs["id"] for tag, attrs in parsed(bare).tags if tag == "section"]
-    assert ids == ["answer", "curves"]
-    nothing = page(ReportDocument("none", judge(Curves.empty()), Curves.empty(), summarize([float("nan")])))
+    assert ids == ["answer", "curves", "results", "repeats", "plan", "data", "settings", "conditions"]
+    broken = {"validation": Scores({"accuracy": summarize([float("nan")])})}
+    nothing = page(run_of(Curves.empty(), scores=broken, outcomes=run_of().outcomes[:1]))
     assert "not finite" in nothing
-    many = page(document(confusion=Confusion([str(i) for i in range(30)], np.eye(30)[None])))
-    assert '<div id="confusion"' in many
+    assert '<div id="confusion"' in page(with_classes(np.tile(np.eye(30, dtype=int), (3, 1, 1))))
 
 
 GOLDEN = """\
@@ -267,7 +286,7 @@ def test_a_concern_is_the_first_thing_on_a_page_and_nothing_is_green_beside_it()
     good = judge(
         curves(5), baseline={"validation.loss": 0.69}, validation_samples=100, concerns=("First this.",)
     )
-    text = page(document(verdict=good))
+    text = page(run_of(verdict=good))
     answer = text[text.index('<section id="answer"') :]
     assert answer.startswith('<section id="answer" class="answer bad"')
     assert answer.index("First this.") < answer.index(good.sentence[:30])

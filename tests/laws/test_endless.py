@@ -12,7 +12,7 @@ import pytest
 
 import epochal as ep
 from epochal.errors import DataFailed
-from epochal.report.document import document_of
+from epochal.report.run_page import plan_received
 from epochal.runs.trace import audited, formed, seen
 
 RANDOM = np.random.default_rng(3)
@@ -57,8 +57,8 @@ def test_its_updates_are_those_of_the_same_samples_in_sequence() -> None:
         "the source ran dry after 1,620 samples: 102 updates, 1.02 epochs of 100 updates"
     )
     assert outcome.updates == 102
-    page = document_of(one)
-    assert (page.plan["samples"], page.plan["updates"]) == (1620, 102) and "1,620" in page.plan_text
+    plan = plan_received(one)
+    assert (plan.samples, plan.updates) == (1620, 102) and "1,620" in str(plan)
     assert one.curves.samples.tolist() == [0, 1600, 1620]
     assert one.curves.update.tolist() == [0, 100, 102]
     assert "samples told what they are" in one.data["notes"][-1]

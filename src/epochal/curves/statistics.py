@@ -129,14 +129,14 @@ def summarize(
 
 
 def digits(number: float | None) -> str:
-    """A figure in three digits, large ones without an exponent.
+    """A figure in three digits, large ones to the unit, as tables show them.
 
     >>> digits(0.08284), digits(69_278.3), digits(1e-7), digits(None)
-    ('0.0828', '69,300', '1e-07', 'unknown')
+    ('0.0828', '69,278', '1e-07', 'unknown')
     """
     if number is None or not math.isfinite(number):
         return "unknown"
-    return f"{float(f'{number:.3g}'):,.0f}" if 1000 <= abs(number) < 1e15 else f"{number:.3g}"
+    return f"{number:,.0f}" if 1000 <= abs(number) < 1e15 else f"{number:.3g}"
 
 
 def t_factor(count: int, *, overlap: float = 0.0, confidence: float = 0.95) -> float:

@@ -52,8 +52,8 @@ def opened_keras(path: Path) -> Iterator[dict[str, Stored]]:
         found: dict[str, Stored] = {}
         with _refusing(path):
             content = _weights_of(path) if zipfile.is_zipfile(path) else path
-            for way, variables in _layers(h5py, opened.enter_context(h5py.File(content, "r"))):
-                found |= _named(path, way, variables)
+            for kind, name, variables in _layers(h5py, opened.enter_context(h5py.File(content, "r"))):
+                found |= _named(path, kind, name, variables)
         if not found:
             raise Refusal(f'"{path}" has no variables of layers as Keras 3 writes them.')
         yield found
@@ -84,13 +84,13 @@ def _weights_of(path: Path) -> io.BytesIO:
         return io.BytesIO(archive.read(info))
 
 
-def _layers(h5py: Any, file: Any) -> Iterator[tuple[str, list[Any]]]:
-    """The path of each layer and its numbered variables; external links are not followed."""
+def _layers(h5py: Any, file: Any) -> Iterator[tuple[str, str, list[Any]]]:
+    """The class of each layer, its name, and its numbered variables; external links are not followed."""
     seen = 0
 
-    def walk(group: Any, way: tuple[str, ...]) -> Iterator[tuple[str, list[Any]]]:
+    def walk(group: Any, way: tuple[str, ...]) -> Iterator[tuple[str, str, list[Any]]]:
         nonlocal seen
-        for key in sorted(group, key=_natural):
+        for key in sorted(group, key=numbered):
             seen += 1
             if seen > _MOST_NODES or len(way) > _MOST_DEPTH:
                 raise ValueError("it has more groups than a model has")
@@ -103,10 +103,10 @@ def _layers(h5py: Any, file: Any) -> Iterator[tuple[str, list[Any]]]:
                 if way or key != "optimizer":
                     yield from walk(node, (*way, key))
             elif way:
-                numbers = sorted(node, key=_natural)
+                numbers = sorted(node, key=numbered)
                 arrays = [node[number] for number in numbers if _is_array(h5py, node, number)]
                 if arrays:
-                    yield _called(way, node), arrays
+                    yield *_called(way, node), arrays
 
     yield from walk(file, ())
 
@@ -118,17 +118,16 @@ def _is_array(h5py: Any, group: Any, key: str) -> bool:
     return isinstance(node, h5py.Dataset) and node.external is None and not node.is_virtual
 
 
-def _called(way: Sequence[str], variables: Any) -> str:
-    """The class of a layer and its name, as "class:name"."""
+def _called(way: Sequence[str], variables: Any) -> tuple[str, str]:
+    """The class of a layer and its name."""
     inner = way[-1] == "cell"
     own = way[-2] if inner else way[-1]
     holder = variables.parent.parent.get("vars") if inner else variables
     name = None if holder is None else holder.attrs.get("name")
-    return f"{re.sub(r'_[0-9]+$', '', own)}:{name if isinstance(name, str) and name else own}"
+    return re.sub(r"_[0-9]+$", "", own), name if isinstance(name, str) and name else own
 
 
-def _named(path: Path, way: str, variables: list[Any]) -> dict[str, Stored]:
-    kind, name = way.split(":", 1)
+def _named(path: Path, kind: str, name: str, variables: list[Any]) -> dict[str, Stored]:
     roles = _ROLES.get(kind, ())
     if len(variables) > len(roles) or (roles is _NORM and len(variables) < len(_NORM)):
         roles = tuple(str(number) for number in range(len(variables)))
@@ -170,8 +169,10 @@ def _gru(name: str, found: dict[str, Stored]) -> dict[str, Stored]:
     }
 
 
-def _natural(name: str) -> tuple[str, int]:
-    """A key for natural sorting: layer_2 comes before layer_10."""
-    found = re.fullmatch(r"(.*?)(\d*)", name)
-    assert found is not None
-    return found[1], int(found[2] or 0)
+def numbered(name: str) -> list[tuple[int, str]]:
+    """A key for natural sorting: layer_2 comes before layer_10.
+
+    >>> sorted(["layer_10", "layer_2"], key=numbered)
+    ['layer_2', 'layer_10']
+    """
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

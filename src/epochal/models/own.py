@@ -155,7 +155,7 @@ class _Called:
         if outputs.size == targets.size:
             outputs = outputs.reshape((len(targets), 1) if self.column else targets.shape)
         on_host = self.traced and isinstance(outputs, np.ndarray)
-        return (_jitted(self.function) if on_host else self.function)(outputs, targets)
+        return (jax.jit(self.function) if on_host else self.function)(outputs, targets)
 
 
 @dataclass(frozen=True)
@@ -239,11 +239,6 @@ def _named_scorer(name: str) -> Any:
     if name not in get_scorer_names():
         raise Refusal(did_you_mean("scorer of scikit-learn", name, get_scorer_names()))
     return get_scorer(name)
-
-
-@functools.lru_cache(maxsize=64)
-def _jitted(function: Callable[..., Any]) -> Any:
-    return jax.jit(function)
 
 
 def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], in_units: bool) -> Metric:

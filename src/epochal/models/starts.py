@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from epochal.common.faces import option
 from epochal.errors import Refusal
 from epochal.models.built_in import check_whole
-from epochal.models.keras_file import Stored, opened_keras
+from epochal.models.keras_file import Stored, numbered, opened_keras
 from epochal.models.model import Variables
 from epochal.models.wrappers import first_of, matching, names_of
 
@@ -210,23 +210,16 @@ def _by_shape(
     pairs: dict[str, str] = {}
     for signature, layers in ours.items():
         others = theirs.get(signature, [])
-        together = len({re.sub(r"\d+$", "", layer.way) for layer in layers}) == 1
+        together = len({re.sub(r"\d+$", "", way) for way, _ in layers}) == 1
         if others and (len(others) != len(layers) or not together):
             raise Refusal(
-                f"`initial` must be of one meaning; {', '.join(layer.way for layer in layers)} could each be "
-                f"any of {', '.join(layer.way for layer in others)} in {source}, with the same shapes. Say "
+                f"`initial` must be of one meaning; {', '.join(way for way, _ in layers)} could each be "
+                f"any of {', '.join(way for way, _ in others)} in {source}, with the same shapes. Say "
                 "which with Initial(path, rename={...})."
             )
-        for layer, other in zip(layers, others, strict=False):
-            pairs |= {layer.names[role]: other.names[role] for role in layer.names}
+        for (_, own), (_, other) in zip(layers, others, strict=False):
+            pairs |= {own[role]: other[role] for role in own}
     return pairs
-
-
-class _Layer(NamedTuple):
-    """The arrays of a layer by role."""
-
-    way: str
-    names: dict[str, str]
 
 
 _SAME = {
@@ -242,8 +235,8 @@ _SAME = {
 _NORM = ("scale", "shift", "mean", "variance")
 
 
-def _by_signature(arrays: Mapping[str, tuple[int, ...]]) -> dict[Any, list[_Layer]]:
-    """Layers grouped by their shapes and roles, each group sorted by number."""
+def _by_signature(arrays: Mapping[str, tuple[int, ...]]) -> dict[Any, list[tuple[str, dict[str, str]]]]:
+    """Layers, each a path and its arrays by role, grouped by shapes and roles and sorted by number."""
     ways: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for name in arrays:
         way, _, last = name.rpartition("/")
@@ -252,17 +245,13 @@ def _by_signature(arrays: Mapping[str, tuple[int, ...]]) -> dict[Any, list[_Laye
     for way, names in ways.items():
         if "scale" in names and "kernel" not in names and "bias" in names:
             names["shift"] = names.pop("bias")
-        norm = {role: name for role, name in names.items() if role in _NORM}
-        rest = {role: name for role, name in names.items() if role not in _NORM}
-        layers += [_Layer(way, part) for part in (rest, norm) if part]
-    found: defaultdict[Any, list[_Layer]] = defaultdict(list)
-    for layer in sorted(layers, key=lambda layer: _numbered(layer.way)):
-        found[tuple(sorted((role, arrays[name]) for role, name in layer.names.items()))].append(layer)
+        for norm in (False, True):
+            part = {role: name for role, name in names.items() if (role in _NORM) == norm}
+            layers += [(way, part)] if part else []
+    found: defaultdict[Any, list[tuple[str, dict[str, str]]]] = defaultdict(list)
+    for way, names in sorted(layers, key=lambda layer: numbered(layer[0])):
+        found[tuple(sorted((role, arrays[name]) for role, name in names.items()))].append((way, names))
     return found
-
-
-def _numbered(way: str) -> list[Any]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", way)]
 
 
 def _notes(

@@ -85,14 +85,7 @@ class Dense(nnx.Module):
     (5, 2)
     """
 
-    def __init__(
-        self,
-        features: int,
-        units: int,
-        *,
-        start: Start = Glorot(),
-        rngs: nnx.Rngs,
-    ) -> None:
+    def __init__(self, features: int, units: int, *, start: Start = Glorot(), rngs: nnx.Rngs) -> None:
         self.kernel = started(rngs, (features, units), start)
         self.bias = nnx.Param(jnp.zeros(units))
 

@@ -11,10 +11,11 @@ from epochal.choose.advice import Advice, Choice, Tried
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
+from epochal.curves.statistics import counted
 from epochal.report.choice_figures import advice_figures
 from epochal.report.choice_pages import STANDINGS, choice_page, meaning_of
 from epochal.report.page import Cell, Table, write_whole
-from epochal.report.words import count, interval, number, percent, sentence
+from epochal.report.words import interval, number, percent, sentence
 
 _GOALS = {
     "time": ("time to the target", "least time until the network is as good as the best", "fastest"),
@@ -61,7 +62,7 @@ def advice_page(advice: Advice, line: str = "") -> str:
     return choice_page(
         advice,
         "advice",
-        (f"goal: {advice.goal}", f"up to {count(most, 'repeat')}"),
+        (f"goal: {advice.goal}", f"up to {counted(most, 'repeat')}"),
         {name: value for name, value in first.items() if value},
         figures=advice_figures(advice),
         cards=_cards(advice),

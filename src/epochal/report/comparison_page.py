@@ -13,10 +13,11 @@ from epochal.choose.words import UNBEATEN, at_best, use
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
+from epochal.curves.statistics import counted
 from epochal.report.choice_figures import by_size, comparison_figures, standing
 from epochal.report.choice_pages import STANDINGS, choice_page, meaning_of
 from epochal.report.page import Cell, Table, write_whole
-from epochal.report.words import count, interval, listed, number, percent, quality, spread
+from epochal.report.words import interval, listed, number, percent, quality, spread
 
 _REGIMES = {
     "batch": (
@@ -50,7 +51,7 @@ def comparison_page(comparison: Comparison) -> str:
     return choice_page(
         comparison,
         "comparison",
-        (count(len(rows), "setting"), comparison.at),
+        (counted(len(rows), "setting"), comparison.at),
         {"all settings": comparison.at},
         figures=comparison_figures(comparison),
         judged=label_of(comparison.column),
@@ -92,7 +93,7 @@ def _answer(comparison: Comparison, measured: Sequence[Row]) -> dict[str, str]:
 def _done(comparison: Comparison) -> str:
     rows = comparison.rows
     sizes = {row.batch_size for row in rows}
-    what = count(len(rows), "batch size" if len(sizes) == len(rows) else "setting")
+    what = counted(len(rows), "batch size" if len(sizes) == len(rows) else "setting")
     most = max((row.repeats for row in rows), default=0)
     times = "once" if most == 1 else f"{most} times"
     fewer = sum(row.repeats < most for row in rows)
@@ -219,7 +220,7 @@ def _standing(row: Row, comparison: Comparison) -> Cell:
     elif stands == "tied" and row.name in comparison.same:
         words = "practically the same"
     lost = row.dropped
-    why = "" if lost is None else f"after {count(lost.after, 'repeat')}: {lost.reason}"
+    why = "" if lost is None else f"after {counted(lost.after, 'repeat')}: {lost.reason}"
     return Cell(f"{shape} {words}", why, str(list(STANDINGS).index(stands)), "stand")
 
 

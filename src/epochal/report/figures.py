@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.metric_names import label_of
-from epochal.curves import AXES, Curves
-from epochal.report.document import Confusion, ReportDocument, Residuals
+from epochal.curves import AXES, Curves, PrecisionRecall
+from epochal.report.forecast import forecast_figure
 from epochal.report.numbers import (
     Line,
     TradeoffLine,
@@ -23,6 +24,7 @@ from epochal.report.numbers import (
     panels_of,
     tradeoffs_of,
 )
+from epochal.runs import Run
 
 _MOST_POINTS = 1500  # along x; more are indistinguishable on a screen
 _MOST_STEPS = 400
@@ -30,23 +32,32 @@ _MOST_LINES = 30
 _MOST_DOTS = 4000
 
 
-def figure_data(document: ReportDocument) -> dict[str, Any]:
-    """The x-axes, panels of curves, and the other figures that there are."""
-    curves = document.curves
+def figure_data(run: Run, tradeoffs: Mapping[str, Sequence[PrecisionRecall]]) -> dict[str, Any]:
+    """The x-axes, panels of curves, and the other figures that there are; `tradeoffs` are by part."""
+    curves = run.curves
     keep = evenly(np.unique(curves.update).size, _MOST_POINTS)
-    panels = panels_of(curves, document.headline_name) if len(curves) else []
+    main = "validation.loss" if run.headline is None else run.headline[0]
+    panels = panels_of(curves, main) if len(curves) else []
     return {
         "x": {x: numbers(curves.values(panels[0][0], x)[0][keep]) for x in AXES} if panels else {},
-        "panels": [_panel(lines_of(curves, names, document.baseline), keep) for names in panels],
+        "panels": [_panel(lines_of(curves, names, run.baseline), keep) for names in panels],
         "best": _best(curves),
         "precision_recall": [
             {"name": one.name, "base": number(one.base), "lines": list(map(_steps, one.lines))}
-            for one in tradeoffs_of(document.precision_recall)
+            for one in tradeoffs_of(tradeoffs)
         ],
-        "forecast": None if document.forecasts is None else document.forecasts.figure,
-        "residuals": None if document.residuals is None else _residuals(document.residuals),
-        "confusion": None if document.confusion is None else _confusion(document.confusion),
+        "forecast": forecast_figure(run),
+        "residuals": _residuals(run),
+        "confusion": _confusion(run),
     }
+
+
+def confusion_of(run: Run) -> NDArray[np.float64] | None:
+    """Counts (repeats, true, predicted) of the validation samples' classes."""
+    scores = run.scores.get("validation")
+    if scores is None or scores.confusion is None or not run.task.is_classification:
+        return None
+    return np.asarray(scores.confusion, np.float64)
 
 
 def _panel(lines: list[Line], keep: NDArray[np.int64]) -> dict[str, Any]:
@@ -85,9 +96,14 @@ def _steps(line: TradeoffLine) -> dict[str, Any]:
     return {"role": line.role, "average": line.average, **ends, "repeats": each}
 
 
-def _residuals(residuals: Residuals) -> dict[str, Any]:
-    known = np.isfinite(residuals.true) & np.isfinite(residuals.predicted)
-    true, predicted = residuals.true[known], residuals.predicted[known]
+def _residuals(run: Run) -> dict[str, Any] | None:
+    """Of the validation samples, all repeats pooled."""
+    scores = run.scores.get("validation")
+    if scores is None or scores.true is None or scores.predicted is None:
+        return None
+    true, predicted = np.ravel(scores.true), np.ravel(scores.predicted)
+    known = np.isfinite(true) & np.isfinite(predicted)
+    true, predicted = true[known], predicted[known]
     rest = predicted - true
     counts, edges = np.histogram(rest, bins=int(np.clip(np.ceil(2 * np.cbrt(rest.size)), 8, 50)))
     step = max(1, math.ceil(rest.size / _MOST_DOTS))
@@ -96,19 +112,22 @@ def _residuals(residuals: Residuals) -> dict[str, Any]:
         "predicted": numbers(predicted[::step]),
         "counts": counts.tolist(),
         "edges": numbers(edges),
-        "target": residuals.target,
+        "target": str(run.data.get("target") or "target"),
         "mean": number(float(rest.sum() / max(rest.size, 1))),
         "rmse": number(float(np.sqrt(np.square(rest).sum() / max(rest.size, 1)))),
     }
 
 
-def _confusion(confusion: Confusion) -> dict[str, Any]:
+def _confusion(run: Run) -> dict[str, Any] | None:
     """The pairs of a true and a predicted class that occur: mean counts, and shares of the true class."""
-    mean = confusion.counts.mean(axis=0)
+    each = confusion_of(run)
+    if each is None:
+        return None
+    mean = each.mean(axis=0)
     true, predicted = np.nonzero(mean)
     counts = mean[true, predicted]
     return {
-        "classes": list(map(str, confusion.classes)),
+        "classes": list(run.task.classes),
         "true": true.tolist(),
         "predicted": predicted.tolist(),
         "counts": numbers(counts),

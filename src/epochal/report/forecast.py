@@ -1,4 +1,4 @@
-"""The forecasts of a series in a report: scores, and the numbers of the figure."""
+"""The forecasts of a series in a report: the numbers of the figure."""
 
 from __future__ import annotations
 
@@ -9,33 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.report.numbers import Floats, numbers
-from epochal.runs import ForecastScores, Run
+from epochal.runs import Run
 
 _CODES = {"validation": 2, "test": 3}
 _MOST_SERIES, _MOST_STEPS, _MOST_ROWS = 12, 12, 1500
 
 
-@dataclass(frozen=True, eq=False)
-class Forecasts:
-    """The forecasts in a report: the scores by part, and the data of the figure."""
-
-    scores: dict[str, ForecastScores]
-    figure: dict[str, Any]
-
-
-def forecasts_of(run: Run) -> Forecasts | None:
-    """The forecasts of a run; None without windows of a series."""
+def forecast_figure(run: Run) -> dict[str, Any] | None:
+    """The numbers of the figure; None without windows of a series."""
     if run.observed is None or not run.forecasts:
         return None
     steps = list(range(1, min(run.task.targets, _MOST_STEPS) + 1))
-    figure = {
+    return {
         "target": run.data["target"],
         "time": run.observed.clock.name or "row",
         "repeats": run.repeats,
         "steps": steps,
         "series": [_series(run, place, steps) for place in range(len(run.observed.names[:_MOST_SERIES]))],
     }
-    return Forecasts(run.forecasts, figure)
 
 
 def _series(run: Run, number: int, steps: list[int]) -> dict[str, Any]:

@@ -76,7 +76,6 @@ def lines_of(
         band, (_, array) = curves.summary(name), curves.values(name)
         running = name.endswith("running_loss")
         shown = band.count >= min(len(array), 4)  # with fewer left, the interval only says that
-        level = (baseline or {}).get(name)
         found.append(
             Line(
                 name,
@@ -86,10 +85,16 @@ def lines_of(
                 np.where(shown, band.high, np.nan),
                 band.count,
                 array[:0] if running or len(array) < 2 else array,
-                None if level is None else float(np.mean(np.asarray(level, float))),
+                level_of(baseline or {}, name),
             )
         )
     return found
+
+
+def level_of(baseline: Mapping[str, ArrayLike], name: str) -> float | None:
+    """What the baseline reaches of a curve, the mean over repeats; None where that is not known."""
+    level = baseline.get(name)
+    return None if level is None else float(np.mean(np.asarray(level, float)))
 
 
 def along_at(curves: Curves, x: str, epochs: ArrayLike) -> Floats:

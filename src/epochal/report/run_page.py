@@ -1,20 +1,24 @@
-"""The page about a run: what its template shows of a document."""
+"""The page about a run: what its template shows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from epochal.curves import KINDS, Summary, figure_label
-from epochal.report.document import ReportDocument, document_of
-from epochal.report.figures import figure_data
+from epochal.curves import KINDS, Curves, Summary, Verdict, figure_label
+from epochal.curves.statistics import counted
+from epochal.plan import Plan
+from epochal.report.figures import confusion_of, figure_data
+from epochal.report.numbers import level_of
 from epochal.report.page import Cell, Table, render, write_whole
-from epochal.report.words import count, counted, named, plain
-from epochal.runs import ClassFigures, Run
+from epochal.report.words import conditions, fixed, named, plain, quality
+from epochal.runs import ClassFigures, ForecastScores, Run
+from epochal.runs.evaluation_text import mean_count, results_table, spread
+from epochal.training.describe import describe_model
 
 _SIGNS = {
     "overfitting": ("↗", "warn"),
@@ -38,53 +42,86 @@ MOST_CLASSES = 20
 """With more classes, the matrix is drawn as a picture."""
 
 _MOST_ROWS = 200
+_MANY = {"class": "classes", "label": "labels"}
 
 
 def write_report(run: Run, path: str | Path) -> Path:
     """Write the page about a run as one self-contained HTML file; it appears whole or not at all."""
-    return write_whole(run_page(document_of(run)), path)
+    return write_whole(run_page(run), path)
 
 
-def run_page(document: ReportDocument) -> str:
+def run_page(run: Run) -> str:
     """The page as text."""
-    figures = figure_data(document)
-    of = "label" if document.data.get("task") == "multilabel" else "class"
+    title = f"{run.data['source']} · {describe_model(run.settings['model'])}"
+    of = "label" if run.task.is_multilabel else "class"
+    tradeoffs = {
+        part: run.precision_recall(part) for part, one in run.scores.items() if one.labels is not None
+    }
+    seeds = [outcome.seed for outcome in run.outcomes]
+    own_conditions = {
+        **conditions(run.conditions),
+        "date": run.conditions["date"][:16].replace("T", " ") + " UTC",
+        "seeds": str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
+        "fingerprint": run.data["fingerprint"],
+    }
     return render(
         "run.html",
-        title=document.title,
+        title=title,
         kind="training report",
-        heading=document.title,
-        byline=_byline(document),
-        figures=figures,
-        page=document,
-        answer=_answer(document),
-        headline=_headline(document),
-        strip=_strip(document),
-        judged={figure_label(name): value for name, value in document.verdict.figures.items()},
-        steps=list(_steps(document)),
-        repeats=len(document.curves.repeats),
-        results=_results(document),
-        each_repeat=_each_repeat(document.per_repeat),
-        confusion=_confusion(document),
-        classes=list(_classes(document.per_class, of)),
+        heading=title,
+        byline=[*_length(run.curves), own_conditions["date"], str(own_conditions.get("device") or "")],
+        figures=figure_data(run, tradeoffs),
+        run=run,
+        answer=_answer(run.verdict),
+        headline=_headline(run),
+        strip=_strip(run),
+        judged={figure_label(name): value for name, value in run.verdict.figures.items()},
+        steps=list(_steps(run.forecasts)),
+        repeats=len(run.curves.repeats),
+        results=_results(run),
+        each_repeat=_each_repeat(run),
+        confusion=_confusion(run),
+        classes=list(_classes(run.per_class, of)),
         of=of,
-        ranked=len({one.name for curves in document.precision_recall.values() for one in curves}),
-        threshold=_threshold(document),
+        ranked=len({one.name for curves in tradeoffs.values() for one in curves}),
+        threshold=_threshold(run),
+        plan=plan_received(run),
+        data=_data(run, of),
+        conditions=own_conditions,
     )
 
 
-def _byline(document: ReportDocument) -> list[str]:
-    curves, parts = document.curves, []
-    if len(curves):
-        parts = [count(len(curves.repeats), "repeat"), f"{curves.epoch.max():,.6g} epochs"]
-        if curves.update.max() > 0:
-            parts.append(f"{int(curves.update.max()):,} updates")
-    return parts + [str(document.conditions.get(key) or "") for key in ("date", "device")]
+def _length(curves: Curves) -> list[str]:
+    if not len(curves):
+        return []
+    parts = [counted(len(curves.repeats), "repeat"), f"{curves.epoch.max():,.6g} epochs"]
+    return parts + ([f"{int(curves.update.max()):,} updates"] if curves.update.max() > 0 else [])
 
 
-def _answer(document: ReportDocument) -> dict[str, str]:
+def plan_received(run: Run) -> Plan:
+    """The plan; for an iterator, one pass through the samples received."""
+    came, plan = run.data["sizes"]["train"], run.plan
+    if len(run.splits[0]) or not 0 < came < plan.samples:
+        return plan
+    size = min(plan.batch_sizes[0], came)
+    return Plan(came, size, 1, seed=plan.seed, order="sequential", remainder=plan.remainder)
+
+
+def _data(run: Run, of: str) -> dict[str, Any]:
+    data, classes = run.data, ", ".join(run.task.classes)
+    return {
+        "source": data["source"],
+        "samples": data["samples"],
+        **{f"{name} samples": size for name, size in data["sizes"].items() if size},
+        "inputs": " × ".join(map(str, data["shape"])),
+        "target": data["target"],
+        "task": run.task.kind,
+        **({_MANY[of]: classes} if classes else {}),
+    }
+
+
+def _answer(verdict: Verdict) -> dict[str, str]:
     """The shape of the curve, or what matters more than it, in a few words, and the rest in a sentence."""
-    verdict = document.verdict
     sign, tone = _SIGNS[verdict.kind]
     if verdict.concerns:
         kind, *others = verdict.concerns
@@ -95,44 +132,42 @@ def _answer(document: ReportDocument) -> dict[str, str]:
     return {"sign": sign, "tone": tone, "kind": kind, "sentence": rest[0].upper() + rest[1:]}
 
 
-def _headline(document: ReportDocument) -> dict[str, Any] | None:
-    summary, notes = document.headline, []
-    if summary is None:
+def _headline(run: Run) -> dict[str, Any] | None:
+    if run.headline is None:
         return None
+    (name, summary), notes = run.headline, []
     if summary.sd is not None:
         notes.append(f"± sd of {summary.repeats} repeats")
         if summary.ci95 is not None:
-            low, high = (_fixed(end, summary) for end in summary.ci95)
+            low, high = (fixed(end, summary) for end in summary.ci95)
             notes.append(f"95 % interval for new samples {low} to {high}")
     elif summary.repeats:
         notes.append("1 repeat: no interval")
-    if document.ensemble is not None:
-        notes.append(f"ensemble {_fixed(document.ensemble, summary)} (the mean prediction of the repeats)")
+    part, _, metric = name.partition(".")
+    together = run.ensemble.get(part, {}).get(metric)
+    if together is not None:
+        notes.append(f"ensemble {fixed(together, summary)} (the mean prediction of the repeats)")
     left_out = len(summary.per_repeat) - summary.repeats
     if left_out:
         notes.append(f"{left_out} not finite, left out")
-    base = document.level(document.headline_name)
+    base = level_of(run.baseline, name)
     if base is not None:
-        notes.append(f"baseline {_fixed(base, summary)}")
+        notes.append(f"baseline {fixed(base, summary)}")
     return {
-        "name": named(document.headline_name),
-        "figure": _fixed(summary.mean, summary),
-        "spread": "" if summary.sd is None else _fixed(summary.sd, summary),
+        "name": named(name),
+        "figure": quality(summary),
+        "spread": "" if summary.sd is None else fixed(summary.sd, summary),
         "notes": notes,
     }
 
 
-def _fixed(value: float, summary: Summary) -> str:
-    return summary.written(value) if math.isfinite(value) else "not finite"
-
-
-def _strip(document: ReportDocument) -> dict[str, Any] | None:
+def _strip(run: Run) -> dict[str, Any] | None:
     """Where each repeat, the interval of the mean and the baseline lie on a line of 280 units."""
-    summary = document.headline
+    name, summary = run.headline or ("", None)
     values = [] if summary is None else [value for value in summary.per_repeat if math.isfinite(value)]
     if summary is None or len(values) < 2 or summary.ci95 is None:
         return None
-    base = document.level(document.headline_name)
+    base = level_of(run.baseline, name)
     levels = [] if base is None else [base]
     ends = [*values, *summary.ci95, *levels]
     low, span = min(ends), (max(ends) - min(ends)) or 1.0
@@ -149,41 +184,49 @@ def _strip(document: ReportDocument) -> dict[str, Any] | None:
     }
 
 
-def _results(document: ReportDocument) -> Table | None:
-    if len(document.results) < 2:
-        return None
-    head, *rows = document.results
-    return Table(  # a cell may break before its parenthesis only
+def _results(run: Run) -> Table:
+    head, *rows = results_table(run)
+    # A cell may break before its parenthesis only.
+    return Table(
         head,
         [
-            [
-                Cell(name),
-                *(
-                    Cell(cell.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"), by=0.0)
-                    for cell in cells
-                ),
-            ]
+            [Cell(name), *(Cell(cell.replace(" ± ", "\xa0±\xa0"), by=0.0) for cell in cells)]
             for name, *cells in rows
         ],
     )
 
 
-def _each_repeat(rows: Sequence[Mapping[str, Any]]) -> Table | None:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [[Cell(plain(row.get(name)), by=row.get(name)) for name in names] for row in rows]
-    return Table(list(map(named, names)), cells) if names else None
+def _each_repeat(run: Run) -> Table:
+    rows: list[dict[str, Any]] = [
+        {
+            "repeat": outcome.repeat + 1,
+            "seed": outcome.seed,
+            "stopped": outcome.stopped,
+            "epochs": outcome.epochs,
+            "best_epoch": outcome.best_epoch,
+            **{
+                f"{part}.{name}": summary.per_repeat[outcome.repeat]
+                for part, scores in run.scores.items()
+                for name, summary in scores.metrics.items()
+            },
+        }
+        for outcome in run.outcomes
+    ]
+    return Table(
+        list(map(named, rows[0])), [[Cell(plain(value), by=value) for value in row.values()] for row in rows]
+    )
 
 
-def _confusion(document: ReportDocument) -> dict[str, Any] | None:
-    found = document.confusion
-    if found is None:
+def _confusion(run: Run) -> dict[str, Any] | None:
+    counts = confusion_of(run)
+    if counts is None:
         return None
-    mean = found.counts.mean(axis=0)
+    mean = counts.mean(axis=0)
     totals = mean.sum(axis=1, keepdims=True)
     share = np.divide(mean, totals, out=np.zeros_like(mean), where=totals > 0)
-    names = list(map(str, found.classes))
+    names = run.task.classes
     rows = [(name, list(zip(mean[i], share[i], strict=True))) for i, name in enumerate(names)]
-    return {"names": names, "rows": rows if len(names) <= MOST_CLASSES else [], "repeats": len(found.counts)}
+    return {"names": names, "rows": rows if len(names) <= MOST_CLASSES else [], "repeats": len(counts)}
 
 
 def _classes(parts: Mapping[str, Mapping[str, ClassFigures]], of: str) -> Iterator[tuple[str, Table, str]]:
@@ -193,14 +236,13 @@ def _classes(parts: Mapping[str, Mapping[str, ClassFigures]], of: str) -> Iterat
             continue
         shown, note = list(classes.items()), ""
         if len(shown) > _MOST_ROWS:
-            many = {"class": "classes", "label": "labels"}[of]
-            note = f"The {_MOST_ROWS} of {len(shown):,} {many} with the lowest F1 are shown."
+            note = f"The {_MOST_ROWS} of {len(shown):,} {_MANY[of]} with the lowest F1 are shown."
             shown = sorted(shown, key=lambda one: one[1].f1.mean)[:_MOST_ROWS]
         rows = [
             [
                 Cell(name),
                 *map(_spread, (figures.precision, figures.recall, figures.f1)),
-                Cell(counted(figures.support.mean), by=figures.support.mean),
+                Cell(mean_count(figures.support.mean), by=figures.support.mean),
             ]
             for name, figures in shown
         ]
@@ -211,24 +253,23 @@ def _classes(parts: Mapping[str, Mapping[str, ClassFigures]], of: str) -> Iterat
         )
 
 
-def _threshold(document: ReportDocument) -> Table:
+def _threshold(run: Run) -> Table:
     rows = [
-        [Cell(f"{part} {name}".replace("_", " ")), _spread(half), _spread(with_it)]
-        for part, name, half, with_it in document.at_threshold
+        [Cell(f"{part} {name}".replace("_", " ")), _spread(run.metrics[part][name]), _spread(summary)]
+        for part, figures in run.at_threshold.items()
+        for name, summary in figures.items()
     ]
     return Table(("", "above 0.5", "above the threshold"), rows, kind="classes")
 
 
 def _spread(summary: Summary) -> Cell:
-    if summary.sd is None:
-        return Cell(f"{summary.mean:.3f}", by=summary.mean)
     digits = min(max(summary.decimals, 2), 4)
     ends = "" if summary.ci95 is None else " to ".join(f"{end:.{digits}f}" for end in summary.ci95)
-    return Cell(f"{summary.mean:.{digits}f} ± {summary.sd:.{digits}f}", ends, by=summary.mean)
+    return Cell(spread(summary), ends, by=summary.mean)
 
 
-def _steps(document: ReportDocument) -> Iterator[Table]:
-    for part, found in () if document.forecasts is None else document.forecasts.scores.items():
+def _steps(forecasts: Mapping[str, ForecastScores]) -> Iterator[Table]:
+    for part, found in forecasts.items():
         if len(found.rmse_by_step) == 1:
             continue
         rows = []

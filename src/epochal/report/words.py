@@ -13,6 +13,8 @@ from epochal.common import notebook_view
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
+from epochal.curves.statistics import counted
+from epochal.runs.evaluation_text import mean_count
 
 _NAMES = {
     "best_epoch": "best epoch",
@@ -53,15 +55,6 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def count(size: int, noun: str) -> str:
-    """A count with its noun.
-
-    >>> count(1, "repeat"), count(1200, "update")
-    ('1 repeat', '1,200 updates')
-    """
-    return f"{size:,} {noun}{'' if size == 1 else 's'}"
-
-
 def listed(names: Sequence[str], most: int = 8) -> str:
     """A list of names in words.
 
@@ -87,10 +80,13 @@ def interval(low: float, high: float, write: Any = number) -> str:
 
 
 def quality(summary: Summary) -> str:
-    """The mean with its spread, if it has one; not escaped."""
-    if not math.isfinite(summary.mean):
-        return "not finite"
-    return summary.written(summary.mean)
+    """The mean with its digits; not escaped."""
+    return fixed(summary.mean, summary)
+
+
+def fixed(value: float, summary: Summary) -> str:
+    """A value with the digits of a summary."""
+    return summary.written(value) if math.isfinite(value) else "not finite"
 
 
 def spread(summary: Summary) -> str:
@@ -154,17 +150,8 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
-def counted(value: float) -> str:
-    """A count, or the mean of some.
-
-    >>> counted(12.0), counted(12.25)
-    ('12', '12.2')
-    """
-    return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.1f}"
-
-
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (count, counted, duration, coded, flat, interval, number, plain, quality, sentence, spread)
-}
+    for each in (duration, coded, flat, interval, number, plain, quality, sentence, spread)
+} | {"count": counted, "counted": mean_count}
 """Those that templates use, by name."""

@@ -307,7 +307,7 @@ def check(path: Path) -> Manifest:
     return manifest
 
 
-def load(path: Path) -> tuple[Manifest, tuple[Piece, ...]]:
+def load(path: Path) -> Loaded:
     """Read a checkpoint, or refuse a damaged one."""
     manifest, pieces = Manifest.read(path), []
     for name, written in manifest.files.items():
@@ -320,7 +320,7 @@ def load(path: Path) -> tuple[Manifest, tuple[Piece, ...]]:
         except (LookupError, ValueError) as error:
             raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error}).') from error
         pieces.append(Piece(name, tensors, about))
-    return manifest, tuple(pieces)
+    return Loaded(path, manifest.updates, manifest.identity, tuple(pieces))
 
 
 def newest(folder: Path) -> tuple[Loaded | None, tuple[str, ...]]:
@@ -328,11 +328,9 @@ def newest(folder: Path) -> tuple[Loaded | None, tuple[str, ...]]:
     passed_over: list[str] = []
     for path in find(folder):
         try:
-            manifest, pieces = load(path)
+            return load(path), tuple(passed_over)
         except Refusal as refusal:
             passed_over.append(f"checkpoint {path.name} is passed over: {refusal.sentence}")
-            continue
-        return Loaded(path, manifest.updates, manifest.identity, pieces), tuple(passed_over)
     return None, tuple(passed_over)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves import KINDS, Summary, Verdict
+from epochal.curves import KINDS, Verdict
 from epochal.data import Task
 from epochal.data.records import Damaged, Measured, built, converted
 from epochal.runs.checks import WRONG, check_shape, damaged, predictions_file, read_table, reading
@@ -23,23 +23,9 @@ from epochal.runs.contents import listed, read_run
 from epochal.runs.disk import Written
 from epochal.runs.forecast import ForecastScores, History
 from epochal.runs.outcome import Outcome, Scores
-from epochal.runs.per_class import ClassFigures
 from epochal.runs.record import Run
 from epochal.runs.tensors import Tensors
 from epochal.runs.threshold import Threshold
-
-
-@dataclass(frozen=True)
-class WrittenScores:
-    """What the best parameters reach on a part; a table says what each sample is predicted to be."""
-
-    metrics: dict[str, Summary]
-    ensemble: dict[str, Measured]
-    corrected: bool
-    confusion: Any = None
-    confusion_at_threshold: Any = None
-    per_class: Any = None
-    """It follows from the counts, and is there for other readers."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +39,8 @@ class Document:
     outcomes: tuple[Outcome, ...]
     order_seeds: tuple[int, ...]
     verdict: Verdict
-    scores: dict[str, WrittenScores]
+    scores: dict[str, dict[str, Any]]
+    """By part; see `read_scores`."""
     baseline: dict[str, tuple[Measured, ...]]
     data: dict[str, Any]
     conditions: dict[str, Any]
@@ -172,12 +159,6 @@ def _check_history(history: History, run: Run) -> None:
 # Scores -----------------------------------------------------------------------------------------------------
 
 
-def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[str, Any]:
-    """The scores for run.json; `per_class` is redundant, for other readers."""
-    names = ("metrics", "ensemble", "corrected", "confusion", "confusion_at_threshold")
-    return {name: getattr(scores, name) for name in names} | {"per_class": per_class}
-
-
 def predictions_table(scores: Scores, part: str) -> Any:
     """The table of a part, repeat by repeat; None if there is nothing to keep."""
     import pyarrow as pa
@@ -195,14 +176,15 @@ def predictions_table(scores: Scores, part: str) -> Any:
     return pa.table(columns) if columns else None
 
 
-def read_scores(path: Path, part: str, written: WrittenScores) -> Scores:
-    """The scores of a part, as run.json and its table hold them."""
+def read_scores(path: Path, part: str, written: Mapping[str, Any]) -> Scores:
+    """The scores of a part, as run.json and its table hold them; what run.json has per class follows."""
     from pyarrow.lib import ArrowException
 
-    counts = {name: getattr(written, name) for name in ("confusion", "confusion_at_threshold")}
-    found: dict[str, Any] = {
-        name: None if value is None else _counts(path, part, value) for name, value in counts.items()
-    }
+    rest = {name: value for name, value in written.items() if name != "per_class"}
+    found: dict[str, Any] = dict.fromkeys(("true", "predicted", "labels", "probabilities"))
+    for name in ("confusion", "confusion_at_threshold"):
+        value = rest.pop(name, None)
+        found[name] = None if value is None else _counts(path, part, value)
     file = predictions_file(path, part)
     if file.exists():
         table = read_table(path, file.name)
@@ -211,7 +193,8 @@ def read_scores(path: Path, part: str, written: WrittenScores) -> Scores:
                 found |= _probabilities(path, table, part, len(found["confusion"]))
             else:
                 found |= {name: _uncolumns(table, f"{part} {name}") for name in ("true", "predicted")}
-    return Scores(written.metrics, ensemble=written.ensemble, corrected=written.corrected, **found)
+    with reading(path):
+        return built(Scores, rest, **found)
 
 
 def _counts(path: Path, part: str, value: Any) -> NDArray[np.int64]:

@@ -140,7 +140,7 @@ def class_table(classes: Mapping[str, ClassFigures], noun: str, called: Mapping[
     rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", noun)]
     for name, figures in classes.items():
         shares = (spread(one) for one in (figures.precision, figures.recall, figures.f1))
-        rows.append((called[name], *shares, count_of(figures.support)))
+        rows.append((called[name], *shares, mean_count(figures.support.mean)))
     return aligned(rows, right=[4])
 
 
@@ -148,15 +148,19 @@ def confusion_table(pairs: Sequence[Confused], heads: Sequence[str], classes: Se
     """The most confused pairs of classes; empty if there are none."""
     called = distinct(classes)
     rows = [
-        (called[one.true], called[one.predicted], count_of(one.count), f"{one.share:.0%}") for one in pairs
+        (called[one.true], called[one.predicted], mean_count(one.count.mean), f"{one.share:.0%}")
+        for one in pairs
     ]
     return aligned([tuple(heads), *rows], right=[2, 3]) if rows else []
 
 
-def count_of(samples: Summary) -> str:
-    """A mean count of samples: with a decimal where it is a small fraction."""
-    whole = samples.mean == round(samples.mean) or samples.mean >= 100
-    return f"{samples.mean:,.0f}" if whole else f"{samples.mean:.1f}"
+def mean_count(value: float) -> str:
+    """A count, or the mean of some: with a decimal where it is a small fraction.
+
+    >>> mean_count(12.0), mean_count(12.25)
+    ('12', '12.2')
+    """
+    return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.1f}"
 
 
 def by_threshold(threshold: Threshold | None) -> str:

@@ -79,10 +79,11 @@ def _entry(path: Path) -> Entry | None:
 
 def _described(path: Path, document: Document) -> Entry:
     figures = [
-        _figure(f"{part}.{name}", document.scores[part].metrics[name])
+        _figure(f"{part}.{name}", converted(Summary, metrics[name], name))
         for part in ("test", "validation")
+        for metrics in [converted(dict[str, Any], document.scores.get(part, {}).get("metrics", {}), part)]
         for name in ("accuracy", "r2", "loss")
-        if part in document.scores and name in document.scores[part].metrics
+        if name in metrics
     ]
     return Entry(
         run=str(path),

@@ -72,7 +72,7 @@ class Scores:
     """(repeats, n, 1) of the second of two classes, or (repeats, n, classes); not kept if too many."""
     confusion_at_threshold: NDArray[np.int64] | None = None
     """(repeats, true, predicted) counts with the threshold of each repeat, if the run has one."""
-    ensemble: dict[str, float] = field(default_factory=dict)
+    ensemble: dict[str, Measured] = field(default_factory=dict)
     """The metrics of the mean prediction, if repeats share samples that decide nothing."""
     corrected: bool = False
     """Whether the intervals correct for choosing the epoch on the same samples."""

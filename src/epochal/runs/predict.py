@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -44,16 +44,6 @@ def block_rows(model: Any, sample_bytes: int) -> int:
     while 2 * rows <= EVALUATION_ROWS and 2 * rows * sample_bytes <= _BLOCK_BYTES:
         rows *= 2
     return rows
-
-
-def blocks(samples: NDArray[np.int64], most: int) -> Iterator[NDArray[np.int64]]:
-    """Samples in blocks.
-
-    >>> [block.tolist() for block in blocks(np.arange(5), 2)]
-    [[0, 1], [2, 3], [4]]
-    """
-    for start in range(0, len(samples), most):
-        yield samples[start : start + most]
 
 
 def padded_call(
@@ -121,10 +111,13 @@ def pointed(beside: Any) -> list[str]:
     return ["numbers of the data that have a decimal comma are written with a point, as the predictions are."]
 
 
-def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDArray[np.float64]]:
-    """Outputs of the network of each repeat for encoded samples."""
-    assert run.model is not None
-    inputs, model = dataset.inputs, run.model
+def outputs_of(
+    run: Run, dataset: Dataset, parameters: str = "best", model: Model | None = None
+) -> list[NDArray[np.float64]]:
+    """Outputs of the network of each repeat for encoded samples; `model` if it is not that of the run."""
+    model = model or run.model
+    assert model is not None
+    inputs = dataset.inputs
     streamed = not isinstance(inputs, np.ndarray)
     call, most = compiled_forward(run, model), block_rows(model, dataset.sample_bytes)
     found: list[list[NDArray[np.float64]]] = [[] for _ in run.fitted]
@@ -143,8 +136,8 @@ def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDA
     if not streamed:
         settled(model, [inputs])
     for part in _parts(run, dataset):
-        for samples in blocks(part, most):
-            interruptible(functools.partial(compute, samples))
+        for start in range(0, len(part), most):
+            interruptible(functools.partial(compute, part[start : start + most]))
     if not isinstance(inputs, np.ndarray):
         inputs.close()
     return [np.concatenate(outputs) for outputs in found]
@@ -334,13 +327,7 @@ def rank(
             raise Refusal(
                 f"by must have one value for each of the {items.samples:,} items; got {groups.shape}."
             )
-    call, most = compiled_forward(run, run.model.model), block_rows(run.model.model, items.sample_bytes)
-    scores = []
-    for fitted in run.fitted:
-        inputs = items.inputs if fitted.scaling is None else fitted.scaling.apply(items.inputs)
-        each = blocks(np.arange(items.samples), most)
-        found = [padded_call(call, getattr(fitted, parameters), inputs[block], most) for block in each]
-        scores.append(np.concatenate(found).reshape(-1))
+    scores = [each.reshape(-1) for each in outputs_of(run, items, parameters, run.model.model)]
     own = np.zeros(items.samples, np.int64) if groups is None else groups
     sizes = np.maximum(np.bincount(own + 1), 1)
     per_repeat = np.stack([each - (np.bincount(own + 1, weights=each) / sizes)[own + 1] for each in scores])

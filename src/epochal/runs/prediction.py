@@ -101,12 +101,8 @@ class Prediction(_Rows):
         """The share of correct predictions, if the true classes are known."""
         if self.truth is None or not self.task.is_classification:
             return None
-        known = self.truth >= 0
-        return (
-            float((decisions(self.values, self.threshold) == self.truth)[known].mean())
-            if known.any()
-            else None
-        )
+        right = (decisions(self.values, self.threshold) == self.truth)[self.truth >= 0]
+        return float(right.mean()) if right.size else None
 
     @property
     def labels(self) -> NDArray[Any]:

@@ -24,12 +24,13 @@ from epochal.runs import disk
 from epochal.runs.checks import predictions_file
 from epochal.runs.contents import FORMAT, HISTORY, PAGE, RESULTS, RUN
 from epochal.runs.disk import Written
-from epochal.runs.document import figures_of, predictions_table
+from epochal.runs.document import predictions_table
 from epochal.runs.record import Run
 from epochal.runs.sealed import seal
 from epochal.runs.tensors import write_tensors
 
 _HIDDEN = ".result-"
+_FIGURES = ("metrics", "ensemble", "corrected", "confusion", "confusion_at_threshold")
 
 
 def refuse_existing(folder: str | Path) -> Path:
@@ -136,7 +137,9 @@ def _document(run: Run, files: Mapping[str, Written]) -> dict[str, Any]:
         "plan": run.plan.to_dict(),
         **{name: getattr(run, name) for name in ("task", "settings", "outcomes", "order_seeds", "verdict")},
         "scores": {
-            part: figures_of(scores, run.per_class.get(part, {})) for part, scores in run.scores.items()
+            part: {name: getattr(scores, name) for name in _FIGURES}
+            | {"per_class": run.per_class.get(part, {})}  # it follows, and is there for other readers
+            for part, scores in run.scores.items()
         },
         **{name: getattr(run, name) for name in ("baseline", "threshold", "forecasts")},
         "history": run.observed,

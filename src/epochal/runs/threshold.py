@@ -12,7 +12,7 @@ validates in one repeat trains in another, so there is none on which one thresho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -76,15 +76,15 @@ class Threshold:
         )
 
 
-_RULES: dict[str, Callable[[Counts, Counts, int, int], Floats]] = {
-    "f1": lambda found, taken, positives, negatives: 2 * found / np.maximum(taken + positives, 1),
-    "balanced_accuracy": lambda found, taken, positives, negatives: (
-        found * negatives + (negatives - taken + found) * positives
-    ).astype(np.float64),
-    "youden": lambda found, taken, positives, negatives: (
-        found * negatives - (taken - found) * positives
-    ).astype(np.float64),
-}
+def _f1(found: Counts, taken: Counts, positives: int, negatives: int) -> Floats:
+    return 2 * found / np.maximum(taken + positives, 1)
+
+
+def _youden(found: Counts, taken: Counts, positives: int, negatives: int) -> Floats:
+    return (found * negatives - (taken - found) * positives).astype(np.float64)
+
+
+_RULES = {"f1": _f1, "balanced_accuracy": _youden, "youden": _youden}
 """The quantity to maximize, from samples found and taken at each threshold; integer for exact ties."""
 
 

@@ -91,7 +91,16 @@ class WordVectors:
 
     def save(self, path: str | Path) -> Path:
         """Write the vectors, as safetensors if the name ends so, else in the text format of word2vec."""
-        return write_vectors(Path(path), self.words, self.vectors)
+        path = Path(path)
+        if path.suffix.lower() == ".safetensors":
+            path.unlink(missing_ok=True)
+            write_tensors(path, {"vectors": self.vectors}, {"words": json.dumps(self.words)})
+            return path
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(f"{len(self.words)} {self.dimensions}\n")
+            for word, vector in zip(self.words, self.vectors, strict=True):
+                file.write(f"{word} {' '.join(f'{number:.9g}' for number in vector.tolist())}\n")
+        return path
 
     @staticmethod
     def load(path: str | Path) -> WordVectors:
@@ -100,7 +109,11 @@ class WordVectors:
         Raises:
             Refusal: no such file, or not word vectors (with the line).
         """
-        return WordVectors(*read_vectors(path))
+        file = existing(path)
+        if file.is_dir():
+            raise Refusal(f"{path} is a folder; give a file of word vectors.")
+        read = _read_tensors if file.suffix.lower() == ".safetensors" else _read_text
+        return WordVectors(*read(file))
 
     def _best(self, scores: NDArray[np.float32], without: list[int], k: int) -> list[tuple[str, float]]:
         count = whole(k) or 0
@@ -126,27 +139,6 @@ class WordVectors:
         length = np.linalg.norm(self.vectors, axis=1, keepdims=True)
         unit: NDArray[np.float32] = self.vectors / np.maximum(length, np.finfo(np.float32).tiny)
         return unit
-
-
-def write_vectors(path: Path, words: tuple[str, ...], vectors: NDArray[np.float32]) -> Path:
-    """Write words and vectors, as safetensors if the name ends so, else as text."""
-    if path.suffix.lower() == ".safetensors":
-        path.unlink(missing_ok=True)
-        write_tensors(path, {"vectors": vectors}, {"words": json.dumps(words)})
-        return path
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(f"{len(words)} {vectors.shape[1]}\n")
-        for word, vector in zip(words, vectors, strict=True):
-            file.write(f"{word} {' '.join(f'{number:.9g}' for number in vector.tolist())}\n")
-    return path
-
-
-def read_vectors(source: str | Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """Words and vectors of a file."""
-    path = existing(source)
-    if path.is_dir():
-        raise Refusal(f"{source} is a folder; give a file of word vectors.")
-    return _read_tensors(path) if path.suffix.lower() == ".safetensors" else _read_text(path)
 
 
 def _read_tensors(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
