@@ -104,9 +104,9 @@ def test_a_word_that_could_mean_two_classes_means_none():
 def test_a_file_in_the_byte_order_of_another_machine_is_the_same_data(kind, stream, tmp_path):
     numbers = np.random.default_rng(0).normal(size=(60, 4)) * 100
     found = []
-    for order in "<>":
-        np.save(tmp_path / "numbers.npy", numbers.astype(order + kind))
-        found.append(ep.load_data(tmp_path / "numbers.npy", stream=stream))
+    for name, order in (("little.npy", "<"), ("big.npy", ">")):
+        np.save(tmp_path / name, numbers.astype(order + kind))
+        found.append(ep.load_data(tmp_path / name, stream=stream))
     little, big = found
     assert little.fingerprint == big.fingerprint and little.task == big.task
     np.testing.assert_array_equal(little.targets, big.targets)
