@@ -194,8 +194,8 @@ def _decided_by(steps: Adviser) -> str:
     measured = "so short trainings at several batch sizes and rates decided"
     if steps.goal == "quality":
         return (
-            "A setting is judged after the epochs at which its repeats are best on average. Those that are "
-            f"worse than the best by at most {MARGIN:.0%} of its gain on the baseline are as good; the "
+            "A setting is judged after the epochs at which its repeats are best on average. Those shown to "
+            f"be worse than the best by at most {MARGIN:.0%} of its gain on the baseline are as good; the "
             "fastest of them is taken."
         )
     if steps.goal != "time" or optimizer != "sgd":
@@ -307,7 +307,9 @@ def _of_defaults(found: Confirmed) -> str:
         return f"the defaults diverged on {defaults.broken} of {_seeds(many)}"
     _, quality = found.shown(defaults)
     within = "" if defaults.trained == USUAL_EPOCHS else f" in {defaults.trained:,} epochs"
-    return f"the defaults{within} would give {quality.written(quality.mean)}"
+    ends = found.final.less(defaults).ci95
+    alike = ", no significant difference" if ends is not None and ends[0] <= 0 <= ends[1] else ""
+    return f"the defaults{within} would give {quality.written(quality.mean)}{alike}"
 
 
 def _failures(final: Final) -> str:

@@ -126,7 +126,9 @@ class Adviser:
         for size in self._timed():
             self.timer.seconds(size)
         self._refuse_long()
-        self._say("piloting", f"The advice takes about {duration(float(f'{self._expected():.2g}'))}.")
+        self._say(
+            "piloting", f"The advice takes about {duration(float(f'{self._expected():.2g}'))} from here."
+        )
         self.pilot = pilot(self.search, self.start, self._first_guess(), self.first)
         reference = self.pilot.reference
         self.search.targets |= self._targets([self.pilot.trials[point] for point in reference])

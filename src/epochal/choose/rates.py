@@ -144,9 +144,11 @@ class _Search:
         if math.isinf(self.loss(chosen)):
             edge = "every rate that was tried broke the training"
         elif tried[0] in (chosen, best):
-            edge = f"{tried[0]:.3g} is the lowest rate that was tried; lower ones may be better"
+            edge = f"{tried[0]:.3g} is the lowest rate tried; lower ones may be better"
         elif best == tried[-1]:
-            edge = f"the best rate, {best:.3g}, is the highest that was tried; higher ones may be better"
+            edge = f"the best mean is at {best:.3g}, the highest rate tried; higher ones may be better"
+            if chosen != best:
+                edge += f" ({chosen:.3g} is used: the lowest within one standard error of it)"
         return Tuned(chosen, shown, edge, len(self.repeats))
 
     def _levels(self) -> list[tuple[float, float]]:

@@ -39,6 +39,7 @@ from epochal.models import bounds_of
 from epochal.plan import Plan
 from epochal.stopping import Budget, any_of
 from epochal.training.describe import conditions, describe_data, describe_settings
+from epochal.training.scoring import effective_samples
 
 SHARE = 0.1
 """How far from the best value one may be to have reached the target, as a share of the way back to a constant
@@ -223,7 +224,19 @@ def _unbeaten(found: Measured, best: str) -> float | None:
         return None
     point = Point(found.plans[best].segments[0][1], None)
     final = final_of(point, found.lengths[best].updates, trials, constant, rules_of(found.bench), kept=True)
-    return None if final.beats_baseline else float(np.mean(list(constant.values())))
+    level, reached = float(np.mean(list(constant.values()))), float(np.mean(final.values))
+    return None if final.beats_baseline or _likely(found, list(trials), level, reached) else level
+
+
+def _likely(found: Measured, repeats: Sequence[int], level: float, reached: float) -> bool:
+    """Whether a log loss is so far below the baseline that the validation samples alone show it.
+
+    As in the verdict on a training, by a likelihood ratio of 20, here for each setting and both sides.
+    """
+    base, monitor = found.bench.base, found.bench.monitor
+    if base.same_validation or monitor != "validation.loss" or base.loss_name != "log_loss":
+        return False
+    return effective_samples(base, repeats) * (level - reached) > math.log(20 * 2 * len(found.plans))
 
 
 def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) -> tuple[Hyperbola | None, str]:

@@ -277,8 +277,8 @@ class Case:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the training loss is nearly zero: a ten-thousandth of the reference."""
-        return self.training is not None and abs(self.training_end()) < 1e-4 * self.yardstick
+        """Whether the training loss is nearly zero: a millionth of the reference."""
+        return self.training is not None and abs(self.training_end()) < 1e-6 * self.yardstick
 
     def training_end(self) -> float:
         """The mean training loss at the end."""

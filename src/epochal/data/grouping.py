@@ -17,7 +17,6 @@ from epochal.common.faces import option
 from epochal.common.printable import shortlist
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, read_table
-from epochal.data.files.reading import AS_FOUND
 from epochal.data.recipe import absolute
 from epochal.data.tables.frames import is_frame, is_missing, table_of_frame
 from epochal.errors import Refusal
@@ -29,11 +28,7 @@ SCATTERED = "a random split puts on both sides"
 
 
 def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
-    """The data set with groups from a table of names, or from an array.
-
-    Raises:
-        Refusal: both are given, or a table for samples without names.
-    """
+    """The data set with groups from a table of names, or from an array."""
     if table is None:
         return replace(with_groups(dataset, groups, "told by groups"), recipe=None)
     if groups is not None or dataset.groups is not None:
@@ -51,11 +46,7 @@ def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
 
 
 def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], origin: str) -> Dataset:
-    """The data set with a group for each sample, a name or a number, which a split keeps whole.
-
-    Raises:
-        Refusal: a wrong number, a missing value, or a single group.
-    """
+    """The data set with a group for each sample, a name or a number, which a split keeps whole."""
     if len(values) != dataset.samples:
         raise Refusal(
             f"`groups` must be one for each of the {dataset.samples:,} samples; got {len(values):,}."
@@ -72,9 +63,6 @@ def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], origin: 
 
 def numbered(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
     """Group ids of the samples, from 0 in the order of first appearance.
-
-    Raises:
-        Refusal: a missing value.
 
     >>> numbered(["b", "a", "b"]).tolist()
     [0, 1, 0]
@@ -98,9 +86,6 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
 
     Searched for in the last part of each name, or if that fails in all of it.
 
-    Raises:
-        Refusal: no regular expression, or one that a name does not match.
-
     >>> by_pattern(["a/s01_1.png", "b/s02_1.png"], r"s(\\d+)_")
     ['01', '02']
     """
@@ -113,8 +98,7 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
     found = [expression.search(name.rpartition("/")[2]) for name in names]
     if None in found:
         found = [expression.search(name) for name in names]
-    lost = [name for name, match in zip(names, found, strict=True) if match is None]
-    if lost:
+    if lost := [name for name, match in zip(names, found, strict=True) if match is None]:
         raise Refusal(
             f'`groups_from` must match every name; "{pattern}" matches {len(names) - len(lost):,} of '
             f"{len(names):,}, and not {shortlist(lost, 3, quote='')}."
@@ -126,17 +110,13 @@ def by_table(names: Sequence[str], source: Any) -> list[Any]:
     """The group of each sample in a table of names and groups, its first two columns (or "file" and "group").
 
     Names are those of the samples, or their last part if that is unique.
-
-    Raises:
-        Refusal: no such table, a repeated name, or a sample without one.
     """
     table_name = existing(source).name if isinstance(source, str | Path) else "groups_table"
     known = _groups_by_name(source, table_name)
     short = {name: Path(name).name for name in names}
     counts = Counter(short.values())
     keys = {name: name if name in known or counts[last] > 1 else last for name, last in short.items()}
-    lost = [name for name, key in keys.items() if key not in known]
-    if lost:
+    if lost := [name for name, key in keys.items() if key not in known]:
         raise Refusal(
             f"{table_name} must have a row for each of the {len(names):,} samples; it lacks {len(lost):,}: "
             f"{shortlist(lost, 3, quote='')}."
@@ -147,14 +127,11 @@ def by_table(names: Sequence[str], source: Any) -> list[Any]:
 def _groups_by_name(source: Any, table_name: str) -> dict[str, Any]:
     if isinstance(source, Mapping):
         return {str(name): group for name, group in source.items()}
-    if is_frame(source):
-        table = table_of_frame(source)[0]
-    elif isinstance(source, (str, Path)):
-        table = read_table(existing(source), AS_FOUND)[0]
-    else:
+    if not is_frame(source) and not isinstance(source, str | Path):
         raise Refusal(
             f"`groups_table` must be a path, a data frame or a mapping; got {type(source).__name__}."
         )
+    table = table_of_frame(source)[0] if is_frame(source) else read_table(source)[0]
     if table.num_columns < 2:
         raise Refusal(f"{table_name} must have 2 columns, names and groups; got {table.num_columns}.")
     keys, groups = (
