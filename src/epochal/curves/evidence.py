@@ -22,9 +22,11 @@ from epochal.curves.case import (
     RISE,
     Case,
 )
-from epochal.curves.smoothing import (
+from epochal.curves.statistics import (
     ALPHA,
+    Floats,
     carried,
+    counted,
     ending,
     last_known,
     line,
@@ -34,9 +36,10 @@ from epochal.curves.smoothing import (
     places,
     plain,
     smoothed,
+    t_factor,
+    t_quantile,
     tail,
 )
-from epochal.curves.statistics import Floats, counted, t_factor, t_quantile
 
 PROBABLE = 0.6
 """Two-sided confidence of a probable difference: one-sided 80 %. (Arbitrary.)"""

@@ -22,8 +22,7 @@ from epochal.curves.case import (
 from epochal.curves.chance import Chance
 from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.smoothing import ending
-from epochal.curves.statistics import Floats, counted, digits
+from epochal.curves.statistics import Floats, counted, digits, ending
 
 _COUNTS = (
     f"A rise counts from {RISE:.0%} of the baseline loss, {LEARNED:.0%} of what was learned, or "
