@@ -122,8 +122,9 @@ def _while_all_train(curves: Curves) -> Curves:
     """The rows until the first repeat ended, since a mean over the others would drift."""
     last = min(int(curves.update[curves.repeat == repeat].max()) for repeat in curves.repeats)
     here = curves.update <= last
-    rows = (getattr(curves, name)[here] for name in ("repeat", "epoch", "update", "samples", "seconds"))
-    return Curves(*rows, columns={name: column[here] for name, column in curves.columns.items()})
+    names = ("repeat", "epoch", "update", "samples", "seconds")
+    columns = {name: column[here] for name, column in curves.columns.items()}
+    return Curves(**{name: getattr(curves, name)[here] for name in names}, columns=columns)
 
 
 def _advice_curves(advice: Advice) -> dict[str, Any]:
