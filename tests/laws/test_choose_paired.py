@@ -324,3 +324,17 @@ def test_refusals() -> None:
 def test_values_that_are_all_equal_show_nothing() -> None:
     found = compare([1.0, 1.0, 1.0], [1.0, 1.0, 1.0])
     assert not found.equivalent and not found.detectable and "practically" not in str(found)
+
+
+def test_a_noisy_setting_does_not_hide_how_the_others_differ() -> None:
+    random, hidden = np.random.default_rng(3), 0
+    for _ in range(40):
+        splits = random.normal(size=5)
+        losses = {
+            name: mean + splits + 0.05 * random.normal(size=5) for name, mean in (("8", 1.0), ("32", 1.4))
+        }
+        assert against(losses)[0].detectable
+        noisy = 5 + splits + 3 * random.normal(size=5)
+        found = against(losses | {"full": noisy}, reference="8")
+        hidden += not found[0].detectable
+    assert hidden <= 2

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 import epochal as ep
-from epochal.data.tables.levels import fit_levels
+from epochal.data.standardize import fit_levels
 from epochal.models import MLP, Embedded, computing_in, embedded, embedded_shape
 from epochal.models.wrappers import Pairwise
 

@@ -312,3 +312,13 @@ def test_a_sure_rise_without_a_falling_training_loss_is_no_good_fit(repeats: int
         verdict = judged(curves)
         assert verdict.kind not in ("good fit", "leveled off"), verdict
         assert "which is small" not in verdict.sentence
+
+
+def test_a_fall_far_below_the_baseline_in_few_evaluations_is_better_than_chance() -> None:
+    """So few evaluations show no scatter: the fall itself would count as such."""
+    falling = np.array([[3.0, 2.2, 1.5, 1.0, 0.7, 0.5, 0.35, 0.26]])
+    level = np.array([[2.6, 2.5, 2.4, 2.38, 2.41, 2.39, 2.4, 2.38]])
+    for losses, unsure in ((falling, False), (level, True)):
+        found = judged(made(losses, losses), baseline={"validation.loss": 2.4})
+        assert found.kind == "not judged"
+        assert ("not yet surely better" in found.sentence) is unsure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from epochal.choose.pairs import (
     FEWEST,
     Floats,
     Spread,
+    alike,
     improvement_of,
     paired_test,
     probability_interval,
@@ -140,15 +141,14 @@ def against(
         comparisons = others if reference is not None else comparisons_of(columns)
     if margin is None:
         margin = usual_margin(columns[leader])
-    spread_over = functools.cache(functools.partial(_spread_over, columns))
+    spread_for = functools.partial(_spread_for, functools.cache(functools.partial(_complete, columns)))
     found = []
     for name in columns:
         if name == leader:
             continue
         one = _paired(columns[leader], columns[name], leader, name, higher_is_better, margin)
         if one.pairs >= FEWEST and not any(one.unfinished):
-            spread, places = spread_over(one.pairs)
-            two = places[leader], places[name]
+            spread, two = spread_for(leader, name, one.pairs)
             differences, freedom, p_value = shared_test(one.differences, spread, two)
             one = replace(one, differences=differences, p_value=p_value, freedom=freedom)
         found.append(_judged(one, alpha, alpha * share / max(1, comparisons)))
@@ -187,11 +187,21 @@ def best(values: Mapping[str, ArrayLike], *, higher_is_better: bool = False) -> 
     return max(means, key=lambda name: means[name])
 
 
-def _spread_over(columns: Mapping[str, Floats], repeats: int) -> tuple[Spread, dict[str, int]]:
-    """The spread of all settings that ran so many repeats to their end, and the place of each in it."""
+def _complete(columns: Mapping[str, Floats], repeats: int) -> tuple[dict[str, Floats], list[str]]:
+    """The settings that ran so many repeats to their end, and the names of those that scatter alike."""
     firsts = {name: column[:repeats] for name, column in columns.items() if column.size >= repeats}
     finite = {name: column for name, column in firsts.items() if np.isfinite(column).all()}
-    return shared_spread(np.array(list(finite.values()))), {name: place for place, name in enumerate(finite)}
+    names = list(finite)
+    return finite, [names[place] for place in alike(np.array(list(finite.values())))]
+
+
+def _spread_for(
+    complete: Callable[[int], tuple[dict[str, Floats], list[str]]], one: str, other: str, repeats: int
+) -> tuple[Spread, tuple[int, int]]:
+    """The spread of the settings that two are pooled with, and the places of the two in it."""
+    finite, calm = complete(repeats)
+    names = calm if one in calm and other in calm else list(finite)
+    return shared_spread(np.array([finite[name] for name in names])), (names.index(one), names.index(other))
 
 
 def _judged(found: PairedDifference, alpha: float, level: float) -> PairedDifference:

@@ -32,6 +32,11 @@ Arbitrary, between the power among settings that scatter alike and the level amo
 """
 MOST_REPEATS = 10_000
 """Beyond this a difference is not worth the repeats that would show it."""
+UNLIKE = 0.001
+"""The level of the F test by which a setting that is noisier than the others is not pooled with them.
+
+Rare enough that settings that scatter alike hardly ever lose one, so that what is promised for them holds.
+"""
 _SAME = 1e-6
 """Differences closer than this share of the values are equal: figures come from 32-bit numbers."""
 
@@ -131,13 +136,41 @@ def shared_spread(table: Floats) -> Spread:
     return Spread(math.sqrt(2 * float(squares.sum()) / freedom), freedom, variances)
 
 
+def alike(table: Floats) -> list[int]:
+    """The settings that scatter alike: one that is much noisier must not hide how the others differ.
+
+    The noisiest is left out while its variance exceeds that of those left (F test at the level `UNLIKE`).
+
+    Args:
+        table: (settings, repeats) finite values; at least two of both.
+
+    >>> calm = np.array([[1.0, 1.2, 1.1, 1.3], [2.0, 2.1, 2.2, 2.2], [1.5, 1.7, 1.5, 1.8]])
+    >>> alike(np.vstack([calm, [9.0, 1.0, 5.0, 30.0]]))
+    [0, 1, 2]
+    """
+    from scipy.special import fdtrc  # late: importing SciPy costs more than most calls need
+
+    places = list(range(len(table)))
+    while len(places) > 2:
+        variances = shared_spread(table[places]).variances
+        noisiest = places[int(np.argmax(variances))]
+        others = [place for place in places if place != noisiest]
+        rest = shared_spread(table[others])
+        ratio = 2 * max(variances) / rest.sd**2 if rest.sd else math.inf
+        if fdtrc(table.shape[1] - 1, rest.freedom, ratio) > UNLIKE:
+            break
+        places = others
+    return places
+
+
 def shared_test(own: Summary, spread: Spread, two: tuple[int, int]) -> tuple[Summary, float, float]:
     """A paired difference seen with the spread of all settings: its figures, degrees of freedom, p-value.
 
     Three repeats say little about the spread of one difference; those of all settings say much more. But a
     noisy setting must not be judged by calm ones. So the largest of three estimates counts, with its degrees
-    of freedom: that of all settings, that of this pair's differences, and, where its variance is `LOUDER`
-    times that of all, that of the two settings by themselves (Satterthwaite 1946).
+    of freedom: that of all settings (of those that scatter `alike`, if both do), that of this pair's
+    differences, and, where its variance is `LOUDER` times that of all, that of the two settings by themselves
+    (Satterthwaite 1946).
 
     Args:
         own: of the differences of this pair, at least two and all finite.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.metric_names import higher_is_better
-from epochal.curves.case import FEWEST_REPEATS, Case
+from epochal.curves.case import FEWEST_EVALUATIONS, FEWEST_REPEATS, Case
 from epochal.curves.evidence import PROBABLE, repeats_needed
 from epochal.curves.smoothing import (
     ALPHA,
@@ -121,6 +121,8 @@ def _by_loss(
         required = math.log(looked_at / ALPHA)
         lowest = int(np.nanargmin(mean_over_repeats(continued[rows])))
         bound = noise_bound(mean_over_repeats(curve[rows]), lowest)
+        if case.evaluations < FEWEST_EVALUATIONS:
+            bound = 0.0  # so few do not show how a curve scatters, and the fall itself would count
         better = nats > required and size > bound
         likely = nats > math.log(4) and size > bound / 2
         most = max(size, 0.0) + max(bound, case.rise_of(required, max(reached, 1e-12)))

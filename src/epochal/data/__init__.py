@@ -5,9 +5,8 @@ from epochal.data.encoder import SampleEncoder
 from epochal.data.examples import EXAMPLES, example, write_example
 from epochal.data.files.read import read_table
 from epochal.data.files.reading import Reading
-from epochal.data.joined import joined, named_columns, y_or_target
 from epochal.data.rankings.ranking import PairEncoder, rank_pairs
-from epochal.data.registry import encode_new, encoder_from_dict, load
+from epochal.data.registry import encode_new, encoder_from_dict, joined, load, named_columns, y_or_target
 from epochal.data.series.clock import Clock
 from epochal.data.series.timeline import Timeline, chronological, time_notes
 from epochal.data.series.windows import windows

@@ -11,7 +11,6 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from epochal.common.printable import one_line
-from epochal.data.columns import ColumnReference
 from epochal.data.files.container import is_stream
 from epochal.data.records import plain
 from epochal.errors import Refusal, did_you_mean
@@ -46,23 +45,6 @@ def options_of(function: Callable[..., Any]) -> Mapping[str, Any]:
     """The options of a reader with their types, as its signature has them."""
     hints = get_type_hints(function)
     return {name: hint for name, hint in hints.items() if name not in ("source", "return")}
-
-
-FILE: Mapping[str, Any] = {
-    "header": bool,
-    "delimiter": str,
-    "missing": list[str],
-    "encoding": str,
-    "skip_rows": int,
-    "comment": str,
-    "sheet": ColumnReference,
-}
-"""The options of `Reading`."""
-COLUMNS: Mapping[str, Any] = {
-    **dict.fromkeys(("keep", "drop", "categorical", "numeric"), list[ColumnReference]),
-    **dict.fromkeys(("decimal", "date_format"), str),
-}
-"""Options that choose columns of a table, or give their format."""
 
 
 @dataclass(frozen=True)

@@ -81,50 +81,30 @@ def split(
             f"`validation` and `test` must leave at least 1 of the {samples:,} samples to train on; "
             f"got {held_out[0]:,} and {held_out[1]:,}. Use smaller fractions."
         )
-    if copies is not None:
-        return _split_copies(copies, held_out, seed, strata)
-    parts: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
-    shares = None
+    sizes = np.ones(samples, np.int64) if copies is None else np.bincount(copies.of)
+    kinds, shares = np.zeros(len(sizes), np.int64), None
     if strata is not None:
-        ids, group, counts = np.unique(np.asarray(strata), return_inverse=True, return_counts=True)
-        shares = _stratify(held_out, counts, counts)
+        ids = np.asarray(strata, np.int64)
+        kinds = ids if copies is None else _most_frequent(copies.of, ids, copies.distinct)
+        values, places, amounts = np.unique(kinds, return_inverse=True, return_counts=True)
+        shares = _stratify(held_out, np.bincount(places, weights=sizes).astype(np.int64), amounts)
     if shares is None:
-        _deal(np.arange(samples, dtype=np.int64), held_out, seed, SPLIT_STREAM, parts)
+        classes, members = [SPLIT_STREAM], [np.arange(len(sizes), dtype=np.int64)]
     else:
-        members = np.split(np.argsort(group, kind="stable"), np.cumsum(counts)[:-1])
-        for value, samples_of, share in zip(ids, members, shares, strict=True):
-            _deal(samples_of.astype(np.int64), share, seed, SPLIT_STREAM + 1 + int(value), parts)
-    return Split(*(np.sort(np.concatenate(part)) for part in parts))
-
-
-def _split_copies(copies: Copies, held_out: tuple[int, int], seed: int, strata: NDArray[Any] | None) -> Split:
-    """A split of whole sets of duplicates, in proportion for each class and size."""
-    sizes = np.bincount(copies.of, minlength=copies.distinct)
-    chosen: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
-    if strata is None:
-        kinds, shares = np.zeros(copies.distinct, np.int64), None
-    else:
-        kinds = _most_frequent(copies.of, np.asarray(strata, np.int64), copies.distinct)
-        counts = np.bincount(kinds, weights=sizes).astype(np.int64)
-        there = np.flatnonzero(counts)
-        found = _stratify(held_out, counts[there], np.bincount(kinds)[there])
-        shares = None if found is None else dict(zip(there.tolist(), found, strict=True))
-        kinds = kinds if shares is not None else np.zeros_like(kinds)
+        classes = [SPLIT_STREAM + 1 + kind for kind in values.tolist()]
+        members = np.split(np.argsort(kinds, kind="stable"), np.cumsum(amounts)[:-1])
+    parts: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
     rest = np.zeros(2, np.int64)
-    for kind in np.unique(kinds).tolist():
-        first = SPLIT_STREAM if shares is None else SPLIT_STREAM + 1 + kind
-        own = np.flatnonzero(kinds == kind).astype(np.int64)
+    for stream, own, of_class in zip(classes, members, shares or [held_out], strict=True):
         lengths, amounts = np.unique(sizes[own], return_counts=True)
-        # What whole sets of a class leave of its share goes to the next class.
-        rest += held_out if shares is None else shares[kind]
+        rest += of_class  # what whole sets of a class leave of its share goes to the next class
         for length, share in zip(lengths.tolist(), _whole_sets(rest, lengths, amounts), strict=True):
             rest -= length * np.array(share)
-            _deal(own[sizes[own] == length], share, seed, first + ((length - 1) << 32), chosen)
-    part_of = np.empty(copies.distinct, np.int8)
-    for number, sets in enumerate(chosen):
-        part_of[np.concatenate(sets)] = number
-    of_sample = part_of[copies.of]
-    return Split(*(np.flatnonzero(of_sample == number).astype(np.int64) for number in range(3)))
+            _deal(own[sizes[own] == length], share, seed, stream + ((length - 1) << 32), parts)
+    found = [np.concatenate(part) for part in parts]
+    if copies is not None:
+        found = [np.flatnonzero(np.isin(copies.of, sets)) for sets in found]
+    return Split(*(np.sort(part).astype(np.int64) for part in found))
 
 
 def _most_frequent(of: NDArray[np.int64], ids: NDArray[np.int64], sets: int) -> NDArray[np.int64]:

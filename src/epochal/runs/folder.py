@@ -19,7 +19,7 @@ from epochal.common.metric_names import declare
 from epochal.curves import Curves
 from epochal.data import Scaling, TargetScaling, Vocabulary, encoder_from_dict
 from epochal.data.encoder import code_sizes
-from epochal.data.tables.levels import LevelScaling
+from epochal.data.standardize import LevelScaling
 from epochal.errors import Refusal
 from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes_of
 from epochal.models.metrics import RESERVED

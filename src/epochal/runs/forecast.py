@@ -139,6 +139,15 @@ def _judged(gain: float, ci95: tuple[float, float]) -> tuple[str, str]:
     return verdict, f"{by} % (95 % interval {' to '.join(ends)}"
 
 
+def _doubt(naive: Naive) -> str:
+    """The begin of a sentence on a naive forecast that is not surely beaten."""
+    if naive.rmse.mean == 0 or naive.gain.mean <= 0:
+        return "The forecast does not beat"
+    if naive.gain.ci95 is None:
+        return "One repeat cannot tell whether the forecast beats"
+    return "The forecast does not surely beat"
+
+
 @dataclass(frozen=True)
 class ForecastScores(Record):
     """Forecast scores of one part at the best parameters, in the target's units."""
@@ -166,9 +175,14 @@ class ForecastScores(Record):
         )
 
     def concern(self, part: str) -> str:
-        """That it does not surely beat them, in a sentence; empty where it beats all."""
-        names = " or ".join(self.unbeaten)
-        return f"The forecast does not surely beat {names} on the {part} windows." if names else ""
+        """The naive forecasts that it does not surely beat, in sentences; empty where it beats all."""
+        doubts: dict[str, list[str]] = {}
+        for one in self.naive:
+            if one.name in self.unbeaten:
+                doubts.setdefault(_doubt(one), []).append(one.name)
+        return " ".join(
+            f"{doubt} {' or '.join(names)} on the {part} windows." for doubt, names in doubts.items()
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""

@@ -31,7 +31,7 @@ from epochal.data.encoder import code_sizes
 from epochal.data.grouping import SCATTERED
 from epochal.data.registry import read, recognized
 from epochal.data.rows import ArrayRows, streams_note
-from epochal.data.tables.levels import fit_levels
+from epochal.data.standardize import fit_levels
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
 from epochal.plan import BatchSchedule, Groups, Plan

@@ -1,29 +1,33 @@
-"""The format of a file by its first bytes: text, compressed text, workbook, or no table."""
+"""The format of a file by its first bytes: text, compressed text, a sheet of a workbook, or no table."""
 
 from __future__ import annotations
 
 import atexit
 import bz2
+import csv
+import datetime
 import gzip
+import io
 import lzma
 import shutil
 import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 
 from epochal.common.printable import shortlist
 from epochal.data.files.reading import Content
-from epochal.data.files.workbook import text_of_sheet
-from epochal.errors import Refusal
+from epochal.errors import Refusal, did_you_mean, first_line, require
 
-PACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException)
+PACKING_ERRORS = (
+    *(OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException),
+)
 """Exceptions of damaged files during decompression."""
 
 _HEAD = 512
@@ -128,64 +132,65 @@ def unpack(path: Path, sheet: str | int | None = None) -> Content:
         Refusal: another kind of file, named in words; a damaged archive; no such sheet.
         MissingExtra: a workbook, without the package that reads it.
     """
-    head = head_of(path)
-    name, size = path.name, path.stat().st_size
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _of_zip(path, sheet)
-    if head.startswith(_OLE):
+    head, name, size = head_of(path), path.name, path.stat().st_size
+    zipped = head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+    member = _only_file(path) if zipped else ""
+    if head.startswith(_OLE) or (zipped and not member):
         return text_of_sheet(path, sheet)
     if sheet is not None:
         raise Refusal(f"`sheet` is about workbooks (.xlsx, .xls, .ods); {name} is none. Leave it out.")
     suffix = path.suffix.lower()
     openers = [opener for magic, _, opener in _PACKED if head.startswith(magic)]
     openers += [opener for _, packed, opener in _PACKED if packed == suffix]
-    if not openers:
+    if member:
+        note = f"{name} holds one file, {Path(member).name}, which is read."
+        content = Content(name, size, lambda: zipfile.Path(path, member).open("rb"), notes=(note,))
+    elif openers:
+        content = Content(name, size, lambda: openers[0](path))
+    else:
         _refuse_other(head, name)
         return Content(name, size, lambda: path.open("rb"), plain=path)
-    content = Content(name, size, lambda: openers[0](path))
-    _refuse_other(_head_of_packed(content), name)
+    with unpacking(name), content.open() as file:
+        head = bytes(file.read(_HEAD))
+    if member and head.startswith((b"PK\x03\x04", b"PAR1", b"\x1f\x8b")):
+        raise Refusal(f"{name} holds {member}, which is packed itself: unpack it first.")
+    _refuse_other(head, member or name)
     return content
 
 
-def _head_of_packed(content: Content) -> bytes:
+@contextmanager
+def unpacking(name: str) -> Iterator[None]:
+    """Refuse a damaged file, whose content can't be unpacked within the context."""
     try:
-        with content.open() as file:
-            return bytes(file.read(_HEAD))
-    except (*PACKING_ERRORS, RuntimeError, NotImplementedError) as error:
-        raise unreadable(content.name, error) from error
-
-
-def unreadable(name: str, error: Exception) -> Refusal:
-    """The refusal of a damaged file."""
-    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return Refusal(f"{name} can't be read: {str(said).splitlines()[0].rstrip('.')}.")
+        yield
+    except PACKING_ERRORS as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise Refusal(f"{name} can't be read: {str(reason).splitlines()[0].rstrip('.')}.") from error
 
 
 def _refuse_other(head: bytes, name: str) -> None:
     """Refuse formats that are known to be no table, by name."""
-    kind = next((said for magic, said in _FORMATS if head.startswith(magic)), None)
+    kind = next((kind for magic, kind in _FORMATS if head.startswith(magic)), "")
     lower = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    kind = kind or next((said for magic, said in _TEXT_FORMATS if lower.startswith(magic)), None)
-    if kind is None and head[257:262] == b"ustar":
+    kind = kind or next((kind for magic, kind in _TEXT_FORMATS if lower.startswith(magic)), "")
+    if not kind and head[257:262] == b"ustar":
         kind = "a tar archive; unpack it"
-    if kind is not None:
+    if kind:
         kind, _, remedy = kind.partition("; ")
         done = remedy[:1].upper() + remedy[1:] if remedy else "Save the table as .csv, .xlsx or .parquet"
         raise Refusal(f"{name} must be a table; it is {kind}. {done}.")
 
 
-def _of_zip(path: Path, sheet: str | int | None) -> Content:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            kind = archive.read("mimetype")[:80].decode("ascii", "replace") if "mimetype" in names else ""
-    except (*PACKING_ERRORS, RuntimeError, NotImplementedError, KeyError) as error:
-        raise unreadable(path.name, error) from error
+def _only_file(path: Path) -> str:
+    """The file in an archive; empty for a workbook."""
+    with unpacking(path.name), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        kind = archive.read("mimetype")[:80].decode("ascii", "replace") if "mimetype" in names else ""
     if any(part in names for part in _BOOK_PARTS) or "opendocument.spreadsheet" in kind:
-        return text_of_sheet(path, sheet)
-    for part, said in _ZIP_PARTS:
+        return ""
+    for part, document in _ZIP_PARTS:
         if any(one.startswith(part) for one in names):
-            raise Refusal(f"{path.name} must be a table; it is {said}. Save the table as .csv or .xlsx.")
+            raise Refusal(f"{path.name} must be a table; it is {document}. Save the table as .csv or .xlsx.")
     files = [one for one in names if not one.endswith("/") and not one.startswith("__MACOSX/")]
     files = [one for one in files if not Path(one).name.startswith(".")]
     if files and all(one.endswith(".npy") for one in files):
@@ -193,17 +198,67 @@ def _of_zip(path: Path, sheet: str | int | None) -> Content:
     if len(files) != 1:
         remedy = f" ({shortlist(files, quote='')}). Unpack it, and name one." if files else "."
         raise Refusal(f"{path.name} must hold one table; it holds {len(files):,} files{remedy}")
-    if sheet is not None:
-        raise Refusal(f"`sheet` is about workbooks (.xlsx, .xls, .ods); {path.name} is none. Leave it out.")
-    (member,) = files
+    return files[0]
 
-    def opened() -> IO[bytes]:
-        return zipfile.ZipFile(path).open(member)
 
-    note = f"{path.name} holds one file, {Path(member).name}, which is read."
-    content = Content(path.name, path.stat().st_size, opened, notes=(note,))
-    head = _head_of_packed(content)
-    if head.startswith((b"PK\x03\x04", b"PAR1", b"\x1f\x8b")):
-        raise Refusal(f"{path.name} holds {member}, which is packed itself: unpack it first.")
-    _refuse_other(head, member)
-    return content
+def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
+    """A sheet as comma-separated text, so that header, titles and totals are recognized in the same way.
+
+    Raises:
+        Refusal: a damaged workbook, no sheet with values, or no such sheet.
+        MissingExtra: the package `python-calamine` is not installed.
+    """
+    calamine = require("python_calamine", extra="excel", purpose=f"{path.name} is a workbook: reading it")
+    try:
+        book = calamine.CalamineWorkbook.from_path(str(path))
+        names = list(book.sheet_names)
+        rows: list[list[Any]] = []
+        for chosen in names if sheet is None else [_chosen(sheet, names)]:
+            rows = book.get_sheet_by_name(chosen).to_python()
+            if rows:
+                break
+    except Refusal:
+        raise
+    except Exception as error:  # an exception class per format
+        raise Refusal(f"{path.name} can't be read as a workbook: {first_line(error)}.") from error
+    if not rows:
+        where = f'the sheet "{chosen}" of {path.name}' if sheet is not None and names else path.name
+        raise Refusal(f"{where} is empty: a table needs at least 2 rows; got 0.")
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
+    data = out.getvalue().encode()
+    notes: tuple[str, ...] = ()
+    if len(names) > 1:
+        shown = shortlist(names)
+        notes = (f'the sheet "{chosen}" is read, of {len(names):,} ({shown}); `sheet=...` names another.',)
+    return Content(path.name, len(data), lambda: io.BytesIO(data), notes=notes, encoding="utf-8")
+
+
+def _chosen(sheet: str | int, names: list[str]) -> str:
+    if str(sheet) in names:
+        return str(sheet)
+    try:
+        number = int(sheet)
+    except ValueError:
+        raise Refusal(did_you_mean("sheet", str(sheet), names)) from None
+    if not 1 <= number <= len(names):
+        raise Refusal(f"`sheet` must be a name or a number from 1 to {len(names):,}; got {number}.")
+    return names[number - 1]
+
+
+def _cell(value: Any) -> str:
+    """A cell as text.
+
+    >>> _cell(3.0), _cell(datetime.datetime(2024, 5, 1)), _cell(True)
+    ('3', '2024-05-01', 'true')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if isinstance(value, datetime.datetime):
+        midnight = value.time() == datetime.time()
+        return value.date().isoformat() if midnight else value.isoformat(sep=" ")
+    if isinstance(value, datetime.timedelta):
+        return repr(value.total_seconds())
+    return str(value)

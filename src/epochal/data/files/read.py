@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.json as pa_json
 
-from epochal.data.files.container import head_of, is_stream, kept_stream, unpack
-from epochal.data.files.json_lines import is_json, read_json
-from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.files.container import PACKING_ERRORS, head_of, is_stream, kept_stream, unpack, unpacking
+from epochal.data.files.reading import AS_FOUND, Content, Reading
 from epochal.data.files.sniff import sniff
 from epochal.data.files.text import read_text
 from epochal.data.files.tidy import MOST_TEXT, shrink_batches, tidy
@@ -130,9 +131,51 @@ def _read_parquet(file: Path) -> tuple[pa.Table, tuple[str, ...]]:
     try:
         source = open_parquet(file)
         table = shrink_batches(source.schema_arrow, source.iter_batches(batch_size=1 << 16))
-    except Refusal:
-        raise
     except (pa.ArrowException, OSError, UnicodeError) as error:  # names of columns may be no UTF-8
         raise Refusal(f"{file.name} can't be read as Parquet: {first_line(error)}.") from error
     index = [name for name in table.column_names if name.startswith("__index_level_")]
     return table.drop_columns(index), ("the saved pandas index is left out.",) if index else ()
+
+
+_SUFFIXES = (".json", ".jsonl", ".ndjson")
+
+
+def is_json(content: Content) -> bool:
+    """Whether a text is named, or begins, like JSON."""
+    if any(Path(content.name).name.lower().endswith((one, f"{one}.gz")) for one in _SUFFIXES):
+        return True
+    try:
+        with content.open() as file:
+            head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    except PACKING_ERRORS:
+        return False
+    return head.startswith((b'{"', b'[{"', b"[\n", b"[ {"))
+
+
+def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
+    """A table with a column for each name; absent names are missing values.
+
+    Raises:
+        Refusal: no JSON, or JSON that is no list of flat objects.
+    """
+    with unpacking(content.name), content.open() as file:
+        data = file.read()
+    try:
+        if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
+            rows = json.loads(data)
+            if not all(isinstance(row, dict) for row in rows):
+                raise Refusal(f"{content.name} must hold a list of objects; it holds other values.")
+            if rows:  # columns are made from the first one
+                rows[0] = dict.fromkeys(name for row in rows for name in row) | rows[0]
+            table = pa.Table.from_pylist(rows)
+        else:
+            held = pa.BufferOutputStream()  # Arrow's own memory: its threads outlive this call
+            held.write(data)
+            table = pa_json.read_json(pa.BufferReader(held.getvalue()))
+    except Refusal:
+        raise
+    except (pa.ArrowException, ValueError, TypeError, RecursionError) as error:
+        raise Refusal(
+            f"{content.name} can't be read as JSON, one object a line: {first_line(error)}."
+        ) from error
+    return table, (f"{content.name} is read as JSON, one object a row.",)

@@ -6,7 +6,7 @@ import codecs
 import re
 from dataclasses import dataclass
 
-from epochal.data.files.container import PACKING_ERRORS, unreadable
+from epochal.data.files.container import unpacking
 from epochal.data.files.reading import Content
 from epochal.errors import Refusal
 
@@ -77,12 +77,8 @@ def survey(content: Content, encoding: str | None = None) -> Survey:
     Raises:
         Refusal: an empty file, one that is not text or not in the encoding that was given, a damaged archive.
     """
-    try:
+    with unpacking(content.name):
         return _surveyed(content, encoding or content.encoding)
-    except Refusal:
-        raise
-    except (*PACKING_ERRORS, RuntimeError) as error:
-        raise unreadable(content.name, error) from error
 
 
 def _surveyed(content: Content, given: str | None) -> Survey:

@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -32,6 +32,8 @@ STREAM_BYTES = 1 << 25
 _BLOCK_BYTES = 1 << 22
 _MOST_RAGGED = 5
 """Most lines with a wrong number of fields that a refusal names."""
+_WIDER = {pa.null(): pa.int64(), pa.int64(): pa.float64()}
+"""The next wider type; text for all others."""
 
 
 class _Reader:
@@ -127,7 +129,7 @@ class _Reader:
         for name, column in self._cells():
             column = column.filter(pc.invert(pc.is_in(column, value_set=pa.array(sorted(self.marks)))))
             while not _fits(column, guessed[name]):
-                guessed[name] = _wider(guessed[name])
+                guessed[name] = _WIDER.get(guessed[name], pa.string())
         self.types = guessed
 
     def _cells(self, only: Collection[str] = ()) -> Iterator[tuple[str, pa.Array]]:
@@ -137,13 +139,12 @@ class _Reader:
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
                     yield name, pc.utf8_trim_whitespace(column)
 
-    def marks_in(self, names: Collection[str]) -> dict[str, dict[str, int]]:
+    def marks_in(self, names: Collection[str]) -> Mapping[str, dict[str, int]]:
         """Counts of each missing-value mark in these columns, whose cells have lost their text."""
-        found: dict[str, dict[str, int]] = {}
+        found: dict[str, Counter[str]] = {}
         for name, column in self._cells(names) if names else ():
-            for mark, count in mark_counts(column, self.marks - {""}).items():
-                counts = found.setdefault(name, {})
-                counts[mark] = counts.get(mark, 0) + count
+            if counts := mark_counts(column, self.marks - {""}):
+                found.setdefault(name, Counter()).update(counts)
         return found
 
 
@@ -181,9 +182,7 @@ def read_text(
         counts |= reader.marks_in(
             [field.name for field, one in columns if one.null_count and not pa.types.is_string(field.type)]
         )
-    except Refusal:
-        raise
-    except (*PACKING_ERRORS, UnicodeError, RuntimeError) as error:
+    except (*PACKING_ERRORS, UnicodeError) as error:
         _refuse_ragged(content, dialect)
         raise Refusal(f"{content.name} can't be read as a table: {first_line(error)}.") from error
     if copies:
@@ -239,13 +238,6 @@ def _fits(column: pa.Array, kind: pa.DataType) -> bool:
     except pa.ArrowException:
         return False
     return True
-
-
-def _wider(kind: pa.DataType) -> pa.DataType:
-    """The next wider type: null, integers, floats, text."""
-    if pa.types.is_null(kind):
-        return pa.int64()
-    return pa.float64() if pa.types.is_integer(kind) else pa.string()
 
 
 def _table_lines(content: Content, dialect: Dialect) -> Iterator[str]:

@@ -66,13 +66,13 @@ def _written_out(column: pa.DictionaryArray) -> pa.Array:
 def table_of_array(values: NDArray[Any]) -> pa.Table:
     """Numbers `(rows, columns)` as numbered columns, with NaN missing.
 
-    Half floats, which Arrow can't compare, become 32-bit ones.
+    Half floats, which Arrow can't compare, become 32-bit ones, and swapped bytes those of this machine.
 
     >>> table_of_array(np.array([[0.5], [np.nan]], np.float16))["column 1"].null_count
     1
     """
-    if values.dtype == np.float16:
-        values = values.astype(np.float32)
+    native = np.float32 if values.dtype == np.float16 else values.dtype.newbyteorder("=")
+    values = values.astype(native, copy=False)
     columns = [pa.array(np.ascontiguousarray(column), from_pandas=True) for column in values.T]
     return pa.Table.from_arrays(columns, names=list(map(default_name, range(len(columns)))))
 

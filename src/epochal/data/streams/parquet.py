@@ -22,18 +22,17 @@ from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from epochal.data.columns import called, reference
-from epochal.data.dataset import Dataset, fingerprint
+from epochal.data.dataset import Dataset
 from epochal.data.files.npy import npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
 from epochal.data.files.tidy import shrink_batches, tidy
-from epochal.data.rows import FileRows, Watch, sampled, streams, streams_note
+from epochal.data.rows import FileRows, Watch, streams, streams_note
 from epochal.data.source import Known, Progress
 from epochal.data.tables.association import goal_of
-from epochal.data.tables.encode import encode, encoded_dtype
+from epochal.data.tables.encode import as_in_training, encode, encoded_dtype
 from epochal.data.tables.new import dataset_of_new, match_columns, newly_missing
-from epochal.data.tables.rewritten import as_in_training
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import TableOptions, input_columns, roles_of, weights_of
+from epochal.data.tables.table import TableOptions, dataset_of, input_columns, roles_of, weights_of
 from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of
 from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.errors import DataFailed, Refusal, first_line
@@ -230,21 +229,8 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
     rows = FileRows(
         place / "inputs.npy", header.shape, header.dtype, header.offset, made_of=files, kept=header.dtype
     )
-    name = encoder.target_name
-    return Dataset(
-        inputs=rows,
-        targets=targets,
-        task=encoder.task,
-        features=encoder.features,
-        continuous=encoder.continuous,
-        encoder=encoder,
-        target_name=name,
-        source=path.name,
-        noticed=(*document["notes"], streams_note(rows, str(place.parent))),
-        rows=numbers,
-        sample_weight=weights,
-        fingerprint=fingerprint((*encoder.features, name), sampled(rows), targets, weights),
-    )
+    notes = (*document["notes"], streams_note(rows, str(place.parent)))
+    return dataset_of(encoder, rows, targets, weights, path.name, notes, numbers)
 
 
 def _columns_of(files: Sequence[Path]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,23 +17,21 @@ from numpy.typing import NDArray
 from epochal.common.faces import option
 from epochal.common.printable import shortlist
 from epochal.data.arrays.arrays import arrays_of_file
-from epochal.data.columns import called, default_name, plain_name, reference, resolve
-from epochal.data.dataset import Dataset, fingerprint
+from epochal.data.columns import called, has_header, plain_name, reference, resolve
+from epochal.data.dataset import Dataset
 from epochal.data.files.container import unpack
-from epochal.data.files.json_lines import is_json
 from epochal.data.files.npy import ARRAY_SUFFIXES
-from epochal.data.files.read import existing, is_parquet, parquet_table, read_table
+from epochal.data.files.read import existing, is_json, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.files.sniff import sniff
 from epochal.data.files.text import read_text
 from epochal.data.files.tidy import table_of_array
 from epochal.data.recipe import EXAMPLE
-from epochal.data.rows import FileRows, sampled
-from epochal.data.tables.encode import encode, plain_numbers, without_marks
+from epochal.data.rows import FileRows
+from epochal.data.tables.encode import as_in_training, encode, plain_numbers, without_marks
 from epochal.data.tables.frames import ROLES, NamedTable, column_beside, is_pair, named_table, table_of_frame
-from epochal.data.tables.rewritten import as_in_training
 from epochal.data.tables.schema import Column, Encoder
-from epochal.data.tables.table import release_memory, weights_of
+from epochal.data.tables.table import dataset_of, release_memory, weights_of
 from epochal.data.tables.target import UNKNOWN, known_ids, plain_target, target_numbers
 from epochal.data.values.marks import emptied
 from epochal.errors import Refusal
@@ -76,21 +75,8 @@ def dataset_of_new(
     if weight is not None and targets is not None:
         known_as = "sample_weight" if encoder.weight is None else called(encoder.names, encoder.weight)
         weights = weights_of(weight, known_as)
-    seen = inputs if isinstance(inputs, np.ndarray) else sampled(inputs)
-    return Dataset(
-        inputs=inputs,
-        targets=targets,
-        task=None if targets is None else encoder.task,
-        features=encoder.features,
-        continuous=encoder.continuous,
-        encoder=encoder,
-        target_name=encoder.target_name if targets is not None else "",
-        source=name,
-        noticed=(*notes, *of_targets, *of_cells),
-        rows=np.arange(1, len(inputs) + 1, dtype=np.int64),
-        sample_weight=weights,
-        fingerprint=fingerprint((*encoder.features, encoder.target_name), seen, targets, weights),
-    )
+    rows = np.arange(1, len(inputs) + 1, dtype=np.int64)
+    return dataset_of(encoder, inputs, targets, weights, name, (*notes, *of_targets, *of_cells), rows)
 
 
 def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
@@ -122,7 +108,7 @@ def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> Name
         raise Refusal(
             "new rows must be a data frame; got one row of it. Use frame.iloc[[0]], not frame.iloc[0]."
         )
-    if (found := named_table(source, reading, drop=_unused(encoder))) is not None:
+    if (found := named_table(source, reading, drop=functools.partial(_unused, encoder))) is not None:
         return found
     if is_pair(source):
         return frame_beside(encoder, source)
@@ -160,22 +146,20 @@ def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table
     return read_text(content, dialect, reading, levels, levels)
 
 
-def _unused(encoder: Encoder) -> Callable[[Sequence[str]], Collection[int]]:
-    """Selects the columns of a new table without a role, which may have any content."""
+def _unused(encoder: Encoder | None, names: Sequence[str]) -> Collection[int]:
+    """The columns of a new table without a role, which may have any content."""
+    if encoder is None or not encoder.header:
+        return ()
     roles = (*(column.index for column in encoder.columns), encoder.target, encoder.weight)
     used = {plain_name(encoder.names[index]) for index in roles if index is not None}
-
-    def unused(names: Sequence[str]) -> Collection[int]:
-        return [index for index, name in enumerate(names) if encoder.header and plain_name(name) not in used]
-
-    return unused
+    return [index for index, name in enumerate(names) if plain_name(name) not in used]
 
 
 def frame_beside(encoder: Encoder | None, source: tuple[Any, ...]) -> NamedTable:
     """A frame with its target and sample weights beside it, or named among its columns."""
     named = {plain_name(one) for one in source[1:] if isinstance(one, str)}
     numbered = any(isinstance(one, int) for one in source[1:])  # numbers count the present columns
-    unused = (lambda names: ()) if encoder is None or numbered else _unused(encoder)
+    unused = functools.partial(_unused, None if numbered else encoder)
     table, notes = table_of_frame(
         source[0], lambda names: [at for at in unused(names) if plain_name(names[at]) not in named]
     )
@@ -244,76 +228,55 @@ def match_columns(
     encoder: Encoder, names: Sequence[str], beside: frozenset[str] = frozenset()
 ) -> tuple[list[int], int | None, int | None, list[str]]:
     """Indices of the inputs, the target and the weights in the new table, and notes on ignored columns."""
-    notes: list[str] = []
-    if list(names) == [default_name(index) for index in range(len(names))]:
-        at = _by_count(encoder, len(names), beside)
-        if at is None and not encoder.header:
-            raise _wrong_count(encoder, len(names), beside)
-        if at is not None:
-            notes = ["columns are matched by position, having no names."] if encoder.header else []
-            return _positions(encoder, at, notes)
-    names, notes = _as_trained(encoder, names)
-    lacking = [column for column in encoder.columns if column.name not in names]
-    if lacking:
-        raise _lacking(encoder, lacking, names)
-    if extra := [name for name in names if name not in encoder.names]:
-        which = f"column {shortlist(extra)} was" if len(extra) == 1 else f"columns {shortlist(extra)} were"
-        notes.append(f"{which} not in the training table: ignored.")
-    trained = {name: index for index, name in enumerate(encoder.names)}
-    found = enumerate(names)
-    return _positions(encoder, {trained[name]: at for at, name in found if name in trained}, notes)
-
-
-def _positions(
-    encoder: Encoder, at: Mapping[int | None, int], notes: list[str]
-) -> tuple[list[int], int | None, int | None, list[str]]:
+    notes = ["columns are matched by position, having no names."] if encoder.header else []
+    at = None if has_header(names) else _by_count(encoder, len(names), beside)
+    if at is None:
+        at, notes = _by_name(encoder, names)
     inputs = [at[column.index] for column in encoder.columns]
     return inputs, at.get(encoder.target), at.get(encoder.weight), notes
 
 
-def _as_trained(encoder: Encoder, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The names as in the training table, if only capitals or blanks differ, with a note."""
-    written: dict[str, list[str]] = {}
-    for name in set(encoder.names) - set(names):
-        written.setdefault(plain_name(name), []).append(name)
-    found: list[str] = []
-    changed: list[str] = []
-    for name in names:
-        meant = written.get(plain_name(name), []) if name not in encoder.names else []
-        if len(meant) == 1:
-            found.append(meant.pop())
-            changed.append(f'"{name}" for "{found[-1]}"')
-        else:
-            found.append(name)
-    if not changed:
-        return found, []
-    which = "1 column name differs" if len(changed) == 1 else f"{len(changed):,} column names differ"
-    shown = shortlist(changed, 3, quote="")
-    return found, [f"{which} from the training table's in capitals or blanks only ({shown}): matched."]
-
-
 def _by_count(encoder: Encoder, count: int, beside: frozenset[str]) -> Mapping[int | None, int] | None:
     """Positions of training columns in a table without names: all, or without the target, or the weights."""
-    for left_out in _left_out(encoder, beside):
+    roles = zip(ROLES, (encoder.target, encoder.weight), strict=True)
+    given = {index for role, index in roles if role in beside}
+    for left_out in (given, given | {encoder.target}, given | {encoder.target, encoder.weight}):
         present = [index for index in range(len(encoder.names)) if index not in left_out]
         if len(present) == count:
             return {index: position for position, index in enumerate(present)}
-    return None
-
-
-def _left_out(encoder: Encoder, beside: frozenset[str]) -> list[set[int | None]]:
-    """Training columns that a new table without names may lack, likeliest first."""
-    roles = zip(ROLES, (encoder.target, encoder.weight), strict=True)
-    given = {index for role, index in roles if role in beside}
-    return [given, given | {encoder.target}, given | {encoder.target, encoder.weight}]
-
-
-def _wrong_count(encoder: Encoder, count: int, beside: frozenset[str]) -> Refusal:
-    full = len(encoder.names) - len(_left_out(encoder, beside)[0] - {None})
+    if encoder.header:
+        return None
+    full = len(encoder.names) - len(given - {None})
     bound = f"{full:,} columns"
     if encoder.target is not None:
         bound += " beside the target" if "target" in beside else f", or {full - 1:,} without the target,"
-    return Refusal(f"the new table must have {bound} as the training table had; got {count:,}.")
+    raise Refusal(f"the new table must have {bound} as the training table had; got {count:,}.")
+
+
+def _by_name(encoder: Encoder, names: Sequence[str]) -> tuple[Mapping[int | None, int], list[str]]:
+    """Positions of training columns by their names, in which capitals or blanks may differ, and notes."""
+    written: dict[str, list[str]] = {}
+    for name in set(encoder.names) - set(names):
+        written.setdefault(plain_name(name), []).append(name)
+    found: dict[str, int] = {}
+    changed: list[str] = []
+    for at, name in enumerate(names):
+        meant = written.get(plain_name(name), []) if name not in encoder.names else []
+        if len(meant) == 1:
+            changed.append(f'"{name}" for "{meant[0]}"')
+            name = meant.pop()
+        found[name] = at
+    if lacking := [column for column in encoder.columns if column.name not in found]:
+        raise _lacking(encoder, lacking, list(found))
+    notes: list[str] = []
+    if changed:
+        which = "1 column name differs" if len(changed) == 1 else f"{len(changed):,} column names differ"
+        shown = shortlist(changed, 3, quote="")
+        notes.append(f"{which} from the training table's in capitals or blanks only ({shown}): matched.")
+    if extra := [name for name in found if name not in encoder.names]:
+        which = f"column {shortlist(extra)} was" if len(extra) == 1 else f"columns {shortlist(extra)} were"
+        notes.append(f"{which} not in the training table: ignored.")
+    return {index: found[name] for index, name in enumerate(encoder.names) if name in found}, notes
 
 
 def _lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence[str]) -> Refusal:

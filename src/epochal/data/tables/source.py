@@ -6,13 +6,13 @@ import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from epochal.data.columns import ColumnReference, has_header, resolve_all
+from epochal.data.columns import has_header, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, is_parquet
 from epochal.data.files.reading import Reading
-from epochal.data.recipe import COLUMNS, EXAMPLE, FILE
+from epochal.data.recipe import EXAMPLE
 from epochal.data.source import Known, Progress, Source, chosen
 from epochal.data.streams.parquet import converted, is_large, new_rows_of_parquet
 from epochal.data.tables.encode import encode
@@ -67,10 +67,6 @@ def _of_path(
 
 
 def _of_frame(source: Any, options: TableOptions) -> Dataset:
-    """A frame with its target among the columns, or `(frame, "target")` or `(frame, y)`, and sample weights.
-
-    The target is by default the last column, without the index levels that have a role.
-    """
     frame, *given = source if is_pair(source) else (source,)
     named = {one for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)}
     table, notes = table_of_frame(frame, lambda names: resolve_all(options.drop, names, "drop"), index=named)
@@ -94,13 +90,7 @@ def _of_frame(source: Any, options: TableOptions) -> Dataset:
 TABLES = Source(
     recognizes=lambda source: isinstance(source, str | Path) or is_frame(source) or is_pair(source),
     load=_load,
-    options={
-        **dict.fromkeys(("target", "sample_weight", "groups"), ColumnReference),
-        **dict.fromkeys(("task", "groups_from"), str),
-        "stream": bool,
-        **COLUMNS,
-        **FILE,
-    },
+    options={**get_type_hints(TableOptions), **get_type_hints(Reading), "stream": bool},
     encoder=Encoder,
     encode_new=_encode_new,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +16,10 @@ from epochal.common.faces import option
 from epochal.data.columns import ColumnReference, called, reference, resolve, resolve_all
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.grouping import by_pattern
+from epochal.data.rows import FileRows, sampled
 from epochal.data.tables.association import DETERMINES, Goal, goal_of
 from epochal.data.tables.encode import as_text, encode, plain_numbers, without_marks
-from epochal.data.tables.identifiers import usual_target
-from epochal.data.tables.recognize import Hints, recognize
+from epochal.data.tables.recognize import Hints, recognize, usual_target
 from epochal.data.tables.rising import rising_column
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.target import (
@@ -123,29 +124,42 @@ def dataset_of_table(
     if weight is not None:
         sample_weight = weights_of(table.column(weight), known_as(weight))
         remarks.append(f"{known_as(weight)} weighs the samples.")
-    for found in columns:
-        if found.written:  # parsed once, instead of at each further use
-            numbers = plain_numbers(table.column(found.index), found, called(names, found.index))
-            table = table.set_column(found.index, found.name, numbers)
+    for column in columns:
+        if column.written:  # parsed once, instead of at each further use
+            numbers = plain_numbers(table.column(column.index), column, called(names, column.index))
+            table = table.set_column(column.index, column.name, numbers)
     inputs, _ = encode(table, encoder, [column.index for column in columns])
     follows = rising_column(table, columns, names)
     del table
     release_memory()
+    found = dataset_of(encoder, inputs, targets, sample_weight, source, remarks, rows)
+    return replace(found, groups=groups, follows=follows)
+
+
+def dataset_of(
+    encoder: Encoder,
+    inputs: NDArray[Any] | FileRows,
+    targets: NDArray[Any] | None,
+    weights: NDArray[np.float32] | None,
+    source: str,
+    notes: Sequence[str],
+    rows: NDArray[np.int64],
+) -> Dataset:
+    """The data set of samples that were encoded by `encoder`."""
+    seen = inputs if isinstance(inputs, np.ndarray) else sampled(inputs)
     return Dataset(
         inputs=inputs,
         targets=targets,
-        task=task,
+        task=None if targets is None else encoder.task,
         features=encoder.features,
         continuous=encoder.continuous,
         encoder=encoder,
-        target_name=names[target],
+        target_name="" if targets is None else encoder.target_name,
         source=source,
-        noticed=tuple(remarks),
+        noticed=tuple(notes),
         rows=rows,
-        sample_weight=sample_weight,
-        fingerprint=fingerprint((*encoder.features, names[target]), inputs, targets, sample_weight),
-        groups=groups,
-        follows=follows,
+        sample_weight=weights,
+        fingerprint=fingerprint((*encoder.features, encoder.target_name), seen, targets, weights),
     )
 
 
@@ -265,8 +279,10 @@ def input_columns(
             left_out.append(found)
             continue
         columns.append(found)
-        how = "" if goal is None else goal.determined_by(_seen_by(goal, table.column(index), found))
-        if how:
+        if goal is None:
+            continue
+        seen = goal.rows_of(table.column(index))
+        if how := goal.determined_by(plain_numbers(seen, found, name) if found.written else seen):
             notes.append(
                 f"{called(names, index)}{DETERMINES}{how}. If it is not known before the target "
                 f"is, leave it out with {option('drop', [reference(names, index)])}."
@@ -310,12 +326,6 @@ def _missing_note(
         f"{which} missing values ({cells:,} cell{'s' if cells > 1 else ''}{counted}): {filled}"
         "an indicator column says where.",
     )
-
-
-def _seen_by(goal: Goal, column: pa.ChunkedArray, found: Column) -> pa.ChunkedArray:
-    """A column in the rows of a goal, with text read as numbers."""
-    chosen = goal.rows_of(column)
-    return plain_numbers(chosen, found, found.name) if found.written else chosen
 
 
 def hints_of(
