@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.data.arrays.targets import array_targets, check_numbers, label_names, of_objects, same_length
+from epochal.data.arrays.targets import array_targets, check_numbers, of_objects, same_length
 from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import npy_header, read_archive, read_array
@@ -72,12 +71,12 @@ def dataset_of_arrays(
     else:
         inputs, moved = channels_last(np.asarray(inputs))
         values = some = inputs_of_array(inputs, owned=owned or bool(moved), least=least, dtype=dtype)
-    notes: list[str] = []
-    labels, found, weights = None, None, None
+    labels, found, weights, notes = None, None, None, list[str]()
     if targets is not None:
         labels, found, notes = array_targets(np.asarray(targets), len(values), task, target_name)
-        if found.is_multilabel and not isinstance(task, Task):
-            found = replace(found, classes=label_names(targets) or found.classes)
+        columns = tuple(map(str, getattr(targets, "columns", ())))
+        if found.is_multilabel and not isinstance(task, Task) and 0 < len(columns) == len(set(columns)):
+            found = replace(found, classes=columns)
     if sample_weight is not None:
         numbers = np.asarray(sample_weight)
         same_length("sample_weight", numbers, len(values))
@@ -177,17 +176,16 @@ def read_npy(
     at = shape[1] - 1 if target is None else resolve(target, columns, "target")
     inputs: Any
     note: tuple[str, ...] = ()
-    if by_rows:
-        rows = inputs = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
+    if not by_rows:
+        inputs, targets = np.delete(array, at, axis=1), array[:, at]
+    else:
+        inputs = rows = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
         rows.dtype = kept_float(sampled(rows, max(64, FEW_VALUES // shape[1])))
         if streams(rows.sample_bytes * len(rows), stream):
-            note = (streams_note(rows, path.name),)
-            targets = rows.column()
+            targets, note = rows.column(), (streams_note(rows, path.name),)
         else:
             inputs = np.empty(rows.shape, rows.dtype)
             targets = rows.column(inputs)
-    else:
-        inputs, targets = np.delete(array, at, axis=1), array[:, at]
     return dataset_of_arrays(
         inputs,
         targets,
@@ -198,14 +196,6 @@ def read_npy(
         owned=True,
         remarks=note,
     )
-
-
-def read_npz(path: Path, task: str | None) -> Dataset:
-    """The samples of an `.npz` file with X (or x, inputs, data) and y (or target, targets, labels)."""
-    if not zipfile.is_zipfile(path):
-        npy_header(path)  # refuses other formats by name
-        raise Refusal(f"{path.name} must be an archive of arrays; got a single one. Call it .npy.")
-    return dataset_of_arrays(*arrays_of_file(path, labeled=True), task=task, source=path.name, owned=True)
 
 
 def arrays_of_file(path: Path, labeled: bool = False) -> tuple[Any, Any, Any]:
