@@ -28,7 +28,11 @@ SCATTERED = "a random split puts on both sides"
 
 
 def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
-    """The data set with groups from a table of names, or from an array."""
+    """The data set with groups from a table of names, or from an array.
+
+    Raises:
+        Refusal: both are given, or a table for samples without names.
+    """
     if table is None:
         return replace(with_groups(dataset, groups, "told by groups"), recipe=None)
     if groups is not None or dataset.groups is not None:
@@ -46,7 +50,11 @@ def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
 
 
 def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], origin: str) -> Dataset:
-    """The data set with a group for each sample, a name or a number, which a split keeps whole."""
+    """The data set with a group for each sample, a name or a number, which a split keeps whole.
+
+    Raises:
+        Refusal: a wrong number, a missing value, or a single group.
+    """
     if len(values) != dataset.samples:
         raise Refusal(
             f"`groups` must be one for each of the {dataset.samples:,} samples; got {len(values):,}."
@@ -63,6 +71,9 @@ def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], origin: 
 
 def numbered(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
     """Group ids of the samples, from 0 in the order of first appearance.
+
+    Raises:
+        Refusal: a missing value.
 
     >>> numbered(["b", "a", "b"]).tolist()
     [0, 1, 0]
@@ -86,6 +97,9 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
 
     Searched for in the last part of each name, or if that fails in all of it.
 
+    Raises:
+        Refusal: no regular expression, or one that a name does not match.
+
     >>> by_pattern(["a/s01_1.png", "b/s02_1.png"], r"s(\\d+)_")
     ['01', '02']
     """
@@ -98,7 +112,8 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
     found = [expression.search(name.rpartition("/")[2]) for name in names]
     if None in found:
         found = [expression.search(name) for name in names]
-    if lost := [name for name, match in zip(names, found, strict=True) if match is None]:
+    lost = [name for name, match in zip(names, found, strict=True) if match is None]
+    if lost:
         raise Refusal(
             f'`groups_from` must match every name; "{pattern}" matches {len(names) - len(lost):,} of '
             f"{len(names):,}, and not {shortlist(lost, 3, quote='')}."
@@ -110,12 +125,16 @@ def by_table(names: Sequence[str], source: Any) -> list[Any]:
     """The group of each sample in a table of names and groups, its first two columns (or "file" and "group").
 
     Names are those of the samples, or their last part if that is unique.
+
+    Raises:
+        Refusal: no such table, a repeated name, or a sample without one.
     """
     table_name, known = _groups_by_name(source)
     short = {name: Path(name).name for name in names}
     counts = Counter(short.values())
     keys = {name: name if name in known or counts[last] > 1 else last for name, last in short.items()}
-    if lost := [name for name, key in keys.items() if key not in known]:
+    lost = [name for name, key in keys.items() if key not in known]
+    if lost:
         raise Refusal(
             f"{table_name} must have a row for each of the {len(names):,} samples; it lacks {len(lost):,}: "
             f"{shortlist(lost, 3, quote='')}."
