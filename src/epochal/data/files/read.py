@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -166,12 +167,10 @@ def is_json(content: Content) -> bool:
     """Whether a text is named, or begins, like JSON."""
     if any(Path(content.name).name.lower().endswith((one, f"{one}.gz")) for one in _SUFFIXES):
         return True
-    try:
-        with content.open() as file:
-            head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    except PACKING_ERRORS:
-        return False
-    return head.startswith((b'{"', b'[{"', b"[\n", b"[ {"))
+    with suppress(*PACKING_ERRORS), content.open() as file:
+        head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+        return head.startswith((b'{"', b'[{"', b"[\n", b"[ {"))
+    return False
 
 
 def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
@@ -191,9 +190,9 @@ def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
                 rows[0] = dict.fromkeys(name for row in rows for name in row) | rows[0]
             table = pa.Table.from_pylist(rows)
         else:
-            held = pa.BufferOutputStream()  # Arrow's own memory: its threads outlive this call
-            held.write(data)
-            table = pa_json.read_json(pa.BufferReader(held.getvalue()))
+            buffer = pa.BufferOutputStream()  # Arrow's own memory: its threads outlive this call
+            buffer.write(data)
+            table = pa_json.read_json(pa.BufferReader(buffer.getvalue()))
     except Refusal:
         raise
     except (pa.ArrowException, ValueError, TypeError, RecursionError) as error:
