@@ -207,7 +207,7 @@ def pixels(
         image = image.convert("L" if channels == 1 else "RGB")
         if size is not None and image.size != size[::-1]:
             image = image.resize(size[::-1], Image.Resampling.BILINEAR)
-        found = np.asarray(image)
+        found = np.ascontiguousarray(image)
     return found.reshape(*found.shape[:2], channels)
 
 
