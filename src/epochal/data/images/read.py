@@ -160,7 +160,7 @@ def read_images(
     for index, image in bad.without(zip(headers, decoded, strict=True)):
         if not streamed:
             values[len(marks)] = image
-        marks[index] = image if streamed else hashlib.sha256(image).digest()
+        marks[index] = image if streamed else hashlib.sha256(image.data).digest()
     sizes = {(headers[index].height, headers[index].width) for index in marks}
     if options.resize is not None and sizes != {size}:
         own = _by(*sizes) if len(sizes) == 1 else f"{len(sizes):,} sizes"
@@ -273,7 +273,7 @@ class Decoding:
             return found
         if found.shape[:2] != self.size:
             return f"it has {found.shape[0]}×{found.shape[1]} pixels, and claimed other ones"
-        return found if self.keep else hashlib.sha256(found).digest()
+        return found if self.keep else hashlib.sha256(found.data).digest()
 
 
 @dataclass(frozen=True)
