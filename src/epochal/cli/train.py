@@ -203,14 +203,11 @@ def last_words(run: Run, path: Path, *, quiet: bool, as_json: bool) -> None:
     if run.failed:
         say(f"epochal: {run.failed}. What was learned before is kept.", err=True)
     if run.interrupted or run.failed:
-        say(f"epochal: to go on: epochal resume {shlex.quote(str(path))}{_named_again(run)}", err=True)
-
-
-def _named_again(run: Run) -> str:
-    """What is to be said of a model of the user's own, which nothing imports unless it is named."""
-    described: dict[str, Any] = getattr(run.model, "to_dict", dict)()
-    own = described.get("of", described)  # the network that ranks a pair by its two
-    return f" --model {shlex.quote(own['path'])}" if own.get("kind") == "import" else ""
+        described: dict[str, Any] = getattr(run.model, "to_dict", dict)()
+        own = described.get("of", described)  # the network that ranks a pair by its two
+        # Nothing imports a model of the user's own unless it is named.
+        named = f" --model {shlex.quote(own['path'])}" if own.get("kind") == "import" else ""
+        say(f"epochal: to go on: epochal resume {shlex.quote(str(path))}{named}", err=True)
 
 
 def exit_status(run: Run) -> int:
