@@ -183,7 +183,10 @@ def risen(case: Case) -> Difference:
             "log_likelihood_ratio_needed": plain(required),
         }
         sure = size > bound and nats > required
+        # One high value at the end makes the mean of the last evaluations, but not their median.
+        ended = [np.median(curve[r][np.isfinite(curve[r])][-case.window :]) for r in rows]
         likely = size > bound / 2 and (nats > math.log(4) or nats == -math.inf)
+        likely = likely and float(np.mean(ended)) - least > size / 2
         perhaps = falling = fall.size > 0 and drop > 0
         most, needed = size + max(bound, case.rise_of(required, least)), None
         how = (

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from epochal.common.faces import option
 from epochal.common.printable import shortlist
 from epochal.data.dataset import Dataset
-from epochal.data.files.read import existing, read_table
+from epochal.data.files.reading import AS_FOUND
 from epochal.data.recipe import absolute
-from epochal.data.tables.frames import is_frame, is_missing, table_of_frame
+from epochal.data.tables.frames import is_frame, is_missing, named_table
 from epochal.errors import Refusal
 
 _SUBJECT = re.compile(r"([A-Za-z]{1,10}[-_ ]?\d+)(?=[-_. /])")
@@ -28,7 +28,11 @@ SCATTERED = "a random split puts on both sides"
 
 
 def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
-    """The data set with groups from a table of names, or from an array."""
+    """The data set with groups from a table of names, or from an array.
+
+    Raises:
+        Refusal: both are given, or a table for samples without names.
+    """
     if table is None:
         return replace(with_groups(dataset, groups, "told by groups"), recipe=None)
     if groups is not None or dataset.groups is not None:
@@ -46,7 +50,11 @@ def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
 
 
 def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], origin: str) -> Dataset:
-    """The data set with a group for each sample, a name or a number, which a split keeps whole."""
+    """The data set with a group for each sample, a name or a number, which a split keeps whole.
+
+    Raises:
+        Refusal: a wrong number, a missing value, or a single group.
+    """
     if len(values) != dataset.samples:
         raise Refusal(
             f"`groups` must be one for each of the {dataset.samples:,} samples; got {len(values):,}."
@@ -63,6 +71,9 @@ def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], origin: 
 
 def numbered(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
     """Group ids of the samples, from 0 in the order of first appearance.
+
+    Raises:
+        Refusal: a missing value.
 
     >>> numbered(["b", "a", "b"]).tolist()
     [0, 1, 0]
@@ -86,6 +97,9 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
 
     Searched for in the last part of each name, or if that fails in all of it.
 
+    Raises:
+        Refusal: no regular expression, or one that a name does not match.
+
     >>> by_pattern(["a/s01_1.png", "b/s02_1.png"], r"s(\\d+)_")
     ['01', '02']
     """
@@ -98,7 +112,8 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
     found = [expression.search(name.rpartition("/")[2]) for name in names]
     if None in found:
         found = [expression.search(name) for name in names]
-    if lost := [name for name, match in zip(names, found, strict=True) if match is None]:
+    lost = [name for name, match in zip(names, found, strict=True) if match is None]
+    if lost:
         raise Refusal(
             f'`groups_from` must match every name; "{pattern}" matches {len(names) - len(lost):,} of '
             f"{len(names):,}, and not {shortlist(lost, 3, quote='')}."
@@ -110,13 +125,16 @@ def by_table(names: Sequence[str], source: Any) -> list[Any]:
     """The group of each sample in a table of names and groups, its first two columns (or "file" and "group").
 
     Names are those of the samples, or their last part if that is unique.
+
+    Raises:
+        Refusal: no such table, a repeated name, or a sample without one.
     """
-    table_name = existing(source).name if isinstance(source, str | Path) else "groups_table"
-    known = _groups_by_name(source, table_name)
+    table_name, known = _groups_by_name(source)
     short = {name: Path(name).name for name in names}
     counts = Counter(short.values())
     keys = {name: name if name in known or counts[last] > 1 else last for name, last in short.items()}
-    if lost := [name for name, key in keys.items() if key not in known]:
+    lost = [name for name, key in keys.items() if key not in known]
+    if lost:
         raise Refusal(
             f"{table_name} must have a row for each of the {len(names):,} samples; it lacks {len(lost):,}: "
             f"{shortlist(lost, 3, quote='')}."
@@ -124,14 +142,17 @@ def by_table(names: Sequence[str], source: Any) -> list[Any]:
     return [known[keys[name]] for name in names]
 
 
-def _groups_by_name(source: Any, table_name: str) -> dict[str, Any]:
+def _groups_by_name(source: Any) -> tuple[str, dict[str, Any]]:
+    """The name of the table in sentences, and the group of each name."""
+    table_name = "groups_table"
     if isinstance(source, Mapping):
-        return {str(name): group for name, group in source.items()}
-    if not is_frame(source) and not isinstance(source, str | Path):
+        return table_name, {str(name): group for name, group in source.items()}
+    read = named_table(source, AS_FOUND)
+    if read is None:
         raise Refusal(
             f"`groups_table` must be a path, a data frame or a mapping; got {type(source).__name__}."
         )
-    table = table_of_frame(source)[0] if is_frame(source) else read_table(source)[0]
+    table, table_name = read.table, table_name if is_frame(source) else read.name
     if table.num_columns < 2:
         raise Refusal(f"{table_name} must have 2 columns, names and groups; got {table.num_columns}.")
     keys, groups = (
@@ -143,7 +164,7 @@ def _groups_by_name(source: Any, table_name: str) -> dict[str, Any]:
     if len(known) < len(keys):
         twice = next(key for key, times in Counter(keys).items() if times > 1)
         raise Refusal(f"{table_name} must have each name once; got {twice} more often.")
-    return known
+    return table_name, known
 
 
 def subjects_note(names: Sequence[str]) -> tuple[str, ...]:

@@ -17,10 +17,10 @@ from epochal.data import Dataset, PairEncoder, encode_new
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.images.images import ImageEncoder
 from epochal.data.rankings.ranking import items_of
-from epochal.data.series.encoder import WindowEncoder
+from epochal.data.series.cut import WindowEncoder
 from epochal.data.source import Known
 from epochal.data.standardize import refuse_missing_values
-from epochal.data.tables.beside import columns_beside
+from epochal.data.tables.source import columns_beside
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import EVALUATION_ROWS, forward
 from epochal.errors import Refusal
@@ -96,10 +96,7 @@ def inputs_beside(
     names = [names] if isinstance(names, str | int) else list(names)
     if not (with_inputs or names):
         return None
-    table = columns_beside(data, samples, () if with_inputs else names, reading)
-    if with_inputs and names:
-        first = columns_beside(data, samples, names, reading).column_names
-        table = table.select([*first, *(name for name in table.column_names if name not in first)])
+    table = columns_beside(data, samples, names, reading, others=with_inputs)
     if rows is None:
         return table
     return table.take(pa.array([None if row is None else row - 1 for row in rows], pa.int64()))

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from epochal.data.arrays.targets import array_targets, check_numbers, of_objects, same_length
 from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.files.npy import npy_header, open_npz, read_array
+from epochal.data.files.npy import npy_header, read_archive, read_array
 from epochal.data.images.pixel_arrays import channels_last, channels_of, described
 from epochal.data.rows import FileRows, Rows, sampled, streams, streams_note
-from epochal.data.tables.table import weights_of
+from epochal.data.tables.target import weights_of
 from epochal.data.task import Task
 from epochal.data.values.rounding import FEW_VALUES, LARGEST, kept_float
 from epochal.errors import Refusal
@@ -202,13 +202,9 @@ def arrays_of_file(path: Path, labeled: bool = False) -> tuple[Any, Any, Any]:
     """Inputs, and targets and sample weights if the file has them; targets are required if `labeled`."""
     if path.suffix.lower() == ".npy":
         return read_array(path), None, None
-    with open_npz(path) as file:
-        inputs, targets, weights = (
-            next((file[key] for key in keys if key in file), None)
-            for keys in (INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS)
-        )
+    (inputs, targets, weights), names = read_archive(path, (INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS))
     for role, keys, array in (("inputs", INPUT_KEYS, inputs), ("targets", TARGET_KEYS, targets)):
         if array is None and (labeled or role == "inputs"):
-            found = ", ".join(file.names) or "nothing"
+            found = ", ".join(names) or "nothing"
             raise Refusal(f"{path.name} must have the {role} as {' or '.join(keys)}; got {found}.")
     return inputs, targets, weights

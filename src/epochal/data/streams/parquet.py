@@ -32,9 +32,9 @@ from epochal.data.tables.association import goal_of
 from epochal.data.tables.encode import as_in_training, encode, encoded_dtype
 from epochal.data.tables.new import dataset_of_new, match_columns, newly_missing
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import TableOptions, dataset_of, input_columns, roles_of, weights_of
-from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of
-from epochal.data.values.decimal_mark import mark_of_columns
+from epochal.data.tables.table import TableOptions, dataset_of, input_columns, roles_of
+from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of, weights_of
+from epochal.data.values.number_forms import mark_of_columns
 from epochal.errors import DataFailed, Refusal, first_line
 
 _FORMAT = 2

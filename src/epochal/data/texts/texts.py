@@ -27,8 +27,8 @@ from epochal.data.source import Known, Source, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Column, Encoder, LeftOut
-from epochal.data.tables.table import groups_of, weights_of, with_targets
-from epochal.data.tables.target import recognize_task, targets_of, with_plain_target
+from epochal.data.tables.table import with_targets
+from epochal.data.tables.target import groups_of, recognize_task, targets_of, weights_of, with_plain_target
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
