@@ -74,9 +74,7 @@ class Store:
             "updates": trial.updates,
             "took": trial.seconds,
             "reason": trial.reason,
-            "epoch": curves.epoch.tolist(),
-            "update": curves.update.tolist(),
-            "samples": curves.samples.tolist(),
+            **{name: getattr(curves, name).tolist() for name in ("epoch", "update", "samples")},
             "seconds": [round(value, 6) for value in curves.seconds.tolist()],
             # Nine digits tell float32 numbers apart; JSON has no NaN.
             "columns": {

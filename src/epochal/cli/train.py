@@ -109,6 +109,7 @@ def result(run: Run, path: Path) -> dict[str, Any]:
     """What --json prints."""
     from epochal.data.records import plain
 
+    figures = ("best_epoch", "verdict", "caution", "metrics", "per_class", "threshold", "at_threshold")
     return plain(
         {
             "run": str(path),
@@ -124,22 +125,12 @@ def result(run: Run, path: Path) -> dict[str, Any]:
                 }
                 for outcome in run.outcomes
             ],
-            "best_epoch": run.best_epoch,
-            "verdict": run.verdict,
-            "caution": run.caution,
-            "metrics": run.metrics,
-            "per_class": run.per_class,
-            "threshold": run.threshold,
-            "at_threshold": run.at_threshold,
-            "forecasts": run.forecasts,
-            "settings": run.settings,
+            **{name: getattr(run, name) for name in (*figures, "forecasts", "settings")},
             "data": {
                 key: run.data[key]
                 for key in ("source", "samples", "sizes", "features", "notes", "fingerprint")
             },
-            "conditions": run.conditions,
-            "interrupted": run.interrupted,
-            "failed": run.failed,
+            **{name: getattr(run, name) for name in ("conditions", "interrupted", "failed")},
         }
     )
 
