@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from epochal.choose.grid import said
+from epochal.choose.grid import as_json
 from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.paired import PairedDifference
 from epochal.choose.race import Dropped
@@ -278,4 +278,4 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
 
 def _nested(row: Row) -> dict[str, Any]:
     found = {one.name: getattr(row, one.name) for one in fields(row) if one.name != "model"}
-    return found | {"options": {name: said(value) for name, value in row.options.items()}}
+    return found | {"options": {name: as_json(value) for name, value in row.options.items()}}
