@@ -108,7 +108,11 @@ def interruptible(folder: Path, screen: ChoiceScreen, command: Sequence[str]) ->
         raise click.exceptions.Exit(status()) from None
     finally:
         if new and not _kept(folder):
-            _remove(new)
+            for name in OTHERS:
+                (new[0] / name).unlink(missing_ok=True)
+            with suppress(OSError):  # as far as the folders that were made hold nothing else
+                for path in new:
+                    path.rmdir()
         elif _kept(folder):
             with suppress(OSError):
                 keep_choice(folder, command=command)
@@ -121,15 +125,6 @@ def _kept(folder: Path) -> int:
 
 def _trainings(count: int) -> str:
     return f"{count:,} trainings are" if count > 1 else "1 training is"
-
-
-def _remove(new: list[Path]) -> None:
-    """Remove the folders that were made, as far as they hold nothing else."""
-    for name in OTHERS:
-        (new[0] / name).unlink(missing_ok=True)
-    with suppress(OSError):
-        for path in new:
-            path.rmdir()
 
 
 def given_words(
