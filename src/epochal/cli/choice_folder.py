@@ -64,7 +64,8 @@ def decided(
     from epochal.runs.choices import keep_choice
     from epochal.training.progress.opening import dataset_lines
 
-    given, what, command = ctx.params, str(ctx.info_name), same_command(ctx, data)
+    given, what = ctx.params, str(ctx.info_name)
+    command = ["epochal", what, data, *given_words(ctx)]
     dataset = load_data(data, given)
     folder = folder_for(what, data, dataset, given)
     with own_model(given["model"]):
@@ -137,11 +138,6 @@ def given_words(
         if name in options and name not in without and (of is None or name in of):
             words += _words(options[name], value)
     return words
-
-
-def same_command(ctx: click.Context, data: str) -> list[str]:
-    """The words of the command line that was given."""
-    return ["epochal", str(ctx.info_name), data, *given_words(ctx)]
 
 
 def _words(option: click.Option, value: Any) -> list[str]:
