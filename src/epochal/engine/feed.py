@@ -215,7 +215,7 @@ class Feed:
         self._sooner = 1 if mesh.local else MOST_BATCHES
         self._free: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
-        wanted = spans(plan, update, last, self._together)
+        wanted = spans(plan, update, last, lambda size: min(self.room(size), self._sooner))
         self.chunks: Iterator[Chunk]
         if take is None:
             self.chunks = ahead(executor, self._read, wanted, AHEAD)
@@ -228,10 +228,6 @@ class Feed:
         fitting = self._chunk_bytes // max(1, size * self._reader.sample_bytes)
         # A program is compiled per room; an epoch with a single batch of a size needs room for one.
         return max(1, min(fitting, self._counts.get(size, fitting), MOST_BATCHES))
-
-    def _together(self, size: int) -> int:
-        """How many batches to read together: limited by memory and by time."""
-        return min(self.room(size), self._sooner)
 
     def give_back(self, chunk: Chunk) -> None:
         """Reuse the memory of a chunk whose updates are done."""

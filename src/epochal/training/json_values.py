@@ -186,10 +186,6 @@ def _write_held_out(value: Any) -> Any:
     return _plain(value, float) if path is None else {"path": path}
 
 
-def _read_held_out(value: Any) -> Any:
-    return value if _is(value, float) else _path_in(value, {"path"})
-
-
 def _path_in(value: Any, fields: set[str]) -> str:
     path = value["path"]
     if set(value) != fields or not isinstance(path, str) or not 0 < len(path) <= _LONGEST or "\0" in path:
@@ -235,7 +231,11 @@ def _read_numbers(value: Any) -> dict[str, Any]:
     return {name: _plain(one, float) for name, one in value.items()}
 
 
-_HELD_OUT = Codec("a share or a path", _write_held_out, _read_held_out)
+_HELD_OUT = Codec(
+    "a share or a path",
+    _write_held_out,
+    lambda value: value if _is(value, float) else _path_in(value, {"path"}),
+)
 _TRANSFORM = family("a transform of images", KINDS)
 _SPECIAL = {
     "batch_size": Codec("a whole number, full, or sizes", _write_batch_size, _read_batch_size),
