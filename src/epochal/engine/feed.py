@@ -138,26 +138,6 @@ Span(update=5, epoch=1, batch=2, batches=1, size=2)]
             before += batches
 
 
-class Block(NamedTuple):
-    """Consecutive samples; the first `again` of them overlap the previous block."""
-
-    start: int
-    stop: int
-    again: int
-
-
-def blocks(samples: int, sample_bytes: int, most: int) -> Iterator[Block]:
-    """All samples in order, in blocks of one size, at most `most` and as many as fit in a chunk.
-
-    >>> list(blocks(5, 1, 2))
-    [Block(start=0, stop=2, again=0), Block(start=2, stop=4, again=0), Block(start=3, stop=5, again=1)]
-    """
-    size = max(1, min(samples, most, CHUNK_BYTES // max(1, sample_bytes)))
-    for start in range(0, samples, size):
-        stop = min(start + size, samples)
-        yield Block(stop - size, stop, start - (stop - size))
-
-
 def ahead(
     executor: ThreadPoolExecutor, function: Callable[[Task], Result], tasks: Iterator[Task], count: int
 ) -> Iterator[Result]:

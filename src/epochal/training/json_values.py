@@ -28,8 +28,7 @@ from epochal.plan import BatchSchedule, Order
 from epochal.plan.named import ORDERS, order_named
 from epochal.settings.kinds import plain_number
 from epochal.settings.option import Option
-from epochal.stopping import all_of, any_of
-from epochal.stopping.rules import RULES, Joined
+from epochal.stopping import RULES, Joined, all_of, any_of
 
 WRONG = (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
 """Exceptions on reading an ill-typed value; `Refusal` is a ValueError."""
@@ -81,21 +80,20 @@ def family(what: str, members: Mapping[str, type]) -> Codec:
     """
     names = {member: name for name, member in members.items()}
 
+    def hints_of(member: Any) -> dict[str, Any]:
+        hints = typing.get_type_hints(member)
+        return {one.name: hints[one.name] for one in dataclasses.fields(member)}
+
     def write(value: Any) -> dict[str, Any]:
         if type(value) not in names:
             raise Unsayable
-        hints = typing.get_type_hints(type(value))
-        fields = [one.name for one in dataclasses.fields(value)]
-        return {"of": names[type(value)]} | {
-            name: _plain(getattr(value, name), hints[name]) for name in fields
-        }
+        written = {name: _plain(getattr(value, name), hint) for name, hint in hints_of(type(value)).items()}
+        return {"of": names[type(value)]} | written
 
     def read(value: Any) -> Any:
         fields = dict(value)
         member: Any = members[fields.pop("of")]
-        hints = typing.get_type_hints(member)
-        if not {one.name for one in dataclasses.fields(member)}.issuperset(fields):
-            raise Unsayable
+        hints = hints_of(member)
         return member(**{name: _plain(one, hints[name]) for name, one in fields.items()})
 
     return Codec(what, write, read)

@@ -26,7 +26,7 @@ from epochal.runs import BrokenUpdate, Fitted, History, Outcome, Run, Scores
 from epochal.runs.concerns import concerns_of
 from epochal.runs.overlap import hashes_of
 from epochal.runs.threshold import decide
-from epochal.stopping.rules import waited
+from epochal.stopping import waited
 from epochal.training.baselines import constant_figures
 from epochal.training.describe import conditions, describe_data, describe_settings
 from epochal.training.prepared import Prepared
