@@ -225,7 +225,9 @@ def test_each_repeat_of_a_lane_is_measured_on_its_own_samples():
     found = noise.during(lane, samples=10_000)
     for row, variables in enumerate(noise.variables_of(lane)):
         part: Part = prepared.part(row, "train")
-        wanted = noise.measure(lane.spec.model, lane.spec.loss, variables, *part, key=jax.random.key(0))
+        wanted = noise.block_sums(
+            lane.spec.model, lane.spec.loss, variables, *part, key=jax.random.key(0)
+        ).noise_scale()
         assert found[row].samples == prepared.part_size("train")
         assert found[row].trace == pytest.approx(wanted.trace, rel=1e-3)
         assert found[row].squared_norm == pytest.approx(wanted.squared_norm, rel=1e-3)
@@ -243,6 +245,8 @@ def test_a_program_is_compiled_once_for_all_measurements():
     counts = set()
     for seed in range(3):
         variables = ep.Variables(jnp.full((4, 3), float(seed)), ())
-        noise.measure(line, LOG_LOSS, variables, inputs, targets, weights, key=jax.random.key(seed))
+        noise.block_sums(
+            line, LOG_LOSS, variables, inputs, targets, weights, key=jax.random.key(seed)
+        ).noise_scale()
         counts.add(len(traced))
     assert len(counts) == 1

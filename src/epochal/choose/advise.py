@@ -36,18 +36,14 @@ from epochal.training.signatures import settings_of, takes_options
 _OTHER_GOALS = {"accuracy": "quality", "loss": "quality", "speed": "time", "fast": "time", "data": "samples"}
 """Words that were meant for one of the goals."""
 
-SMALL, MORE_REPEATS = 20_000, 40
-"""Samples up to which a training is cheap enough for so many further repeats."""
+SMALL, MORE_REPEATS = 20_000, 40  # samples up to which a training is cheap enough for so many further repeats
 
 PROMISED = 4
 """So many times the repeats are seeds that choose nothing, in a small table: 40 show a failure in 1 of 14
 trainings with a chance of 95 %."""
 
 
-@takes_options(
-    without=("stop", "updates_per_epoch"),
-    defaults=ADVISED,
-)
+@takes_options(without=("stop", "updates_per_epoch"), defaults=ADVISED)
 def advise(
     model: Any,
     data: Any = None,

@@ -39,22 +39,15 @@ from epochal.training.prepared import Prepared
 from epochal.training.result import fitted_of
 from epochal.training.scoring import added_by_blocks
 
-TOGETHER = 64
-"""Trainings that go through an accelerator in step."""
-
-HELD_BYTES = 2**30
-"""Samples of repeats that are kept ready for the next training, at most."""
+TOGETHER = 64  # trainings that go through an accelerator in step
+HELD_BYTES = 2**30  # samples of repeats that are kept ready for the next training, at most
 
 
 class Bench:
     """The samples and seeds that all trainings share, and the means to run them.
 
-    Args:
-        model: the model that settings start from.
-        data: what `fit` takes.
-        settings: what all settings have in common; its `repeats` is the number of seeds that are at hand.
-        store: where finished trials are kept and found again.
-        control: ends it from outside.
+    `settings` is what all have in common, with as many `repeats` as there are seeds at hand; `store` is where
+    finished trials are kept and found again, and `control` ends it from outside.
     """
 
     def __init__(

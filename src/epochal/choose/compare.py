@@ -44,17 +44,12 @@ from epochal.training.identity import program_digest
 from epochal.training.loop import Control
 from epochal.training.signatures import settings_of, takes_options
 
-LONG = 3600.0
-"""Seconds that a comparison may take without being confirmed."""
-
-ALGORITHM = 2
-"""Of the search and the race: trainings of another one are not continued."""
+LONG = 3600.0  # seconds that a comparison may take without being confirmed
+ALGORITHM = 2  # of the search and the race: trainings of another one are not continued
 
 
 @takes_options(
-    without=("evaluate_every", "evaluate_train", "updates_per_epoch"),
-    defaults=COMPARED,
-    several=AXES,
+    without=("evaluate_every", "evaluate_train", "updates_per_epoch"), defaults=COMPARED, several=AXES
 )
 def compare(
     model: Any,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from epochal.choose.difference import PairedDifference
 from epochal.choose.grid import said
 from epochal.choose.hyperbola import Hyperbola
+from epochal.choose.paired import PairedDifference
 from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve

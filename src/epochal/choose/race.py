@@ -13,16 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.difference import PairedDifference
-from epochal.choose.paired import against, best, comparisons_of
+from epochal.choose.paired import PairedDifference, against, best, comparisons_of
 from epochal.choose.pairs import ALPHA, FEWEST, usual_margin
 from epochal.curves.statistics import counted
 
-EARLY = 0.25
-"""The share of the level that all looks before the last spend together."""
-
-_OVERWHELMING = 0.01
-"""A p-value below this share of what suffices cannot be the luck of one leader."""
+EARLY = 0.25  # the share of the level that all looks before the last spend together
+_OVERWHELMING = 0.01  # a p-value below this share of what suffices cannot be the luck of one leader
 
 
 @dataclass(frozen=True)
@@ -43,22 +39,15 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a race ended.
+    """How a race ended."""
 
-    best         the setting with the best mean, among those with all repeats.
-    tied         those that were not detectably worse, itself included; nothing that was dropped.
-    differences  of the best from each other setting; of one that was dropped behind the best, at that look.
-    dropped      by name.
-    margin       the smallest difference that matters.
-    comparisons  that the correction at the last look covers; `share` is that look's share of the level.
-    """
-
-    best: str
-    tied: tuple[str, ...]
+    best: str  # the setting with the best mean, among those with all repeats
+    tied: tuple[str, ...]  # those that were not detectably worse, itself included; nothing that was dropped
+    # of the best from each other setting; of one that was dropped behind the best, at that look
     differences: Mapping[str, PairedDifference]
-    dropped: Mapping[str, Dropped]
-    margin: float
-    comparisons: int
+    dropped: Mapping[str, Dropped]  # by name
+    margin: float  # the smallest difference that matters
+    comparisons: int  # that the correction at the last look covers; `share` is that look's share of the level
     share: float
 
 

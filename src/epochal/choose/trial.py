@@ -9,29 +9,24 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.curves import Curves
+from epochal.curves.statistics import Floats
 from epochal.models import Model
 
 Send = Callable[[str, Sequence["Job"]], Iterable["Trial"]]
 """Sends the jobs of a phase out and yields their trials."""
 
-BROKEN = "not finite"
-"""The reason of a training whose loss or parameters were not finite any more."""
+BROKEN = "not finite"  # the reason of a training whose loss or parameters were not finite any more
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """One way to train: a model, and what differs from the settings that all share.
+    """One way to train: a model, and what differs from the settings that all share."""
 
-    name     what people call it; unique within a comparison.
-    model    what `fit` takes as a model.
-    changes  options of `epochal.Settings` that differ from the common ones, such as {"batch_size": 8}.
-    """
-
-    name: str
-    model: Model | Any
+    name: str  # what people call it; unique within a comparison
+    model: Model | Any  # what `fit` takes as a model
+    # options of `epochal.Settings` that differ from the common ones, such as {"batch_size": 8}
     changes: Mapping[str, Any]
 
     def __post_init__(self) -> None:
@@ -60,26 +55,19 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Job:
-    """One training: a setting, a repeat, and how far it may go.
-
-    updates   at most so many.
-    every     updates between two evaluations.
-    target    stop when the monitored column is there.
-    patience  stop after so many epochs without improvement.
-    change    by how much a value must be better to be an improvement.
-    draw      the repeat whose initial parameters and order it takes, if not its own; its split is its own.
-    blocks    of which weights the influences of blocks of validation samples, and forecasts of a series, are
-              wanted: "last", "best", or "" for none.
-    """
+    """One training: a setting, a repeat, and how far it may go."""
 
     setting: Setting
     repeat: int
-    updates: int
-    every: int
-    target: float | None = None
-    patience: float | None = None
-    change: float = 0.0
+    updates: int  # at most so many
+    every: int  # updates between two evaluations
+    target: float | None = None  # stop when the monitored column is there
+    patience: float | None = None  # stop after so many epochs without improvement
+    change: float = 0.0  # by how much a value must be better to be an improvement
+    # the repeat whose initial parameters and order it takes, if not its own; its split is its own
     draw: int | None = None
+    # of which weights the influences of blocks of validation samples, and forecasts of a series, are wanted:
+    # "last", "best", or "" for none
     blocks: str = ""
 
     @property
@@ -94,25 +82,20 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A finished training.
-
-    curves    its evaluations, as rows of that repeat.
-    updates   how many it made.
-    seconds   training time, evaluations included and compilation not; on a CPU of one core among others.
-    reason    why it stopped before its last update; empty if it did not.
-    added     what each block of validation samples adds to a column (`curves.intervals.influences`), where
-              the job wants it.
-    forecasts (windows, steps) of the same weights for the validation windows of a series, in its units.
-    """
+    """A finished training."""
 
     setting: str
     repeat: int
-    curves: Curves
-    updates: int
+    curves: Curves  # its evaluations, as rows of that repeat
+    updates: int  # how many it made
+    # training time, evaluations included and compilation not; on a CPU of one core among others
     seconds: float
-    reason: str
-    added: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    forecasts: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    reason: str  # why it stopped before its last update; empty if it did not
+    # what each block of validation samples adds to a column (`curves.intervals.influences`), where the job
+    # wants it
+    added: Mapping[str, Floats] = field(default_factory=dict)
+    # (windows, steps) of the same weights for the validation windows of a series, in its units
+    forecasts: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def broken(self) -> bool:

@@ -14,8 +14,7 @@ from epochal.errors import Refusal, did_you_mean
 if TYPE_CHECKING:
     from epochal.data import Dataset
 
-HIDDEN, FILTERS = (64, 64), (32, 64)
-"""Layers of the MLP, and convolutions of the CNN, where nothing is said."""
+HIDDEN, FILTERS = (64, 64), (32, 64)  # layers of the MLP, and convolutions of the CNN, where nothing is said
 
 OWNERS = {
     "hidden": ("mlp",),
@@ -32,8 +31,7 @@ OWNERS = {
 }
 """The networks that an option belongs to."""
 
-SMALLEST_IMAGE = 4
-"""Pixels of a side that two poolings leave something of."""
+SMALLEST_IMAGE = 4  # pixels of a side that two poolings leave something of
 
 
 def _is_given(value: Any) -> bool:

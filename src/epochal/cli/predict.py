@@ -82,6 +82,8 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
             say_note(note)
         if isinstance(prediction, Prediction) and prediction.accuracy is not None:
             say(_accuracy(prediction, prediction.accuracy), err=True)
+        if trained.task.is_regression and trained.repeats > 1:
+            say_note("sd of predicted: how far the repeats differ, not the error to expect of a prediction")
     if out is not None:
         with replacing(out) as partial:
             prediction.write(partial, guard_formulas=guard_formulas)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Bools, Floats, Ints
+
 Painter = Callable[[str, str], str]
 
 # The four rows and two columns of dots in a braille cell, as bits.
@@ -50,7 +50,7 @@ class Canvas:
         self.marks = marks
         self.fine_x, self.fine_y = (2, 4) if marks.braille else (1, 1)
         self.across, self.down = across, down
-        self.layers: dict[int, NDArray[np.int64]] = {}
+        self.layers: dict[int, Ints] = {}
         self.shaded = np.zeros((down, across), dtype=bool)
         self.rule: int | None = None
 
@@ -76,15 +76,12 @@ class Canvas:
                     low, high = (low + 1, high) if row > previous else (low, high - 1)
                 else:
                     low = high = row
-                if dashed and self.marks.braille and int(column) % 4 >= 2:
-                    previous = row
-                    continue
-                for dot in range(low, high + 1):
-                    if 0 <= dot < tall and 0 <= column < wide:
-                        cell = dot // self.fine_y, int(column) // self.fine_x
-                        bit = _DOTS[dot % 4, int(column) % 2] if self.marks.braille else 1
-                        layer[cell] |= int(bit)
                 previous = row
+                if not 0 <= column < wide or (dashed and self.marks.braille and int(column) % 4 >= 2):
+                    continue
+                for dot in range(max(low, 0), min(high + 1, tall)):
+                    bit = _DOTS[dot % 4, int(column) % 2] if self.marks.braille else 1
+                    layer[dot // self.fine_y, int(column) // self.fine_x] |= int(bit)
 
     def shade(self, x: Floats, upper: Floats, lower: Floats) -> None:
         """Shade the cells between two curves."""
@@ -116,10 +113,11 @@ class Canvas:
                 cells.append((self.marks.shade, DIM))
             else:
                 cells.append((" ", ""))
-        return _join(cells, ink)
+        groups = itertools.groupby(cells, key=lambda cell: cell[1])
+        return "".join(ink("".join(text for text, _ in group), color) for color, group in groups)
 
 
-def _stretches(known: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _stretches(known: Bools) -> list[tuple[int, int]]:
     """Start and end of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
@@ -133,8 +131,3 @@ def paint(text: str, ink: str) -> str:
 def no_paint(text: str, ink: str) -> str:
     """Text as it is."""
     return text
-
-
-def _join(cells: Sequence[tuple[str, str]], ink: Painter) -> str:
-    groups = itertools.groupby(cells, key=lambda cell: cell[1])
-    return "".join(ink("".join(text for text, _ in group), color) for color, group in groups)

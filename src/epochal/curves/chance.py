@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.common.metric_names import higher_is_better
 from epochal.curves.case import FEWEST_EVALUATIONS, FEWEST_REPEATS, Case
@@ -22,8 +21,7 @@ from epochal.curves.smoothing import (
     plain,
     smoothed,
 )
-
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Floats
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.curves.case import (
     ABOVE_LEAST,
@@ -24,9 +23,7 @@ from epochal.curves.chance import Chance
 from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
 from epochal.curves.smoothing import ending
-from epochal.curves.statistics import counted, digits
-
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Floats, counted, digits
 
 _COUNTS = (
     f"A rise counts from {RISE:.0%} of the baseline loss, {LEARNED:.0%} of what was learned, or "

@@ -5,15 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from epochal.curves.statistics import t_quantile
+from epochal.curves.statistics import Floats, Ints, t_quantile
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-ALPHA = 0.025
-"""The one-sided error of every test: two-sided 95 %."""
+ALPHA = 0.025  # the one-sided error of every test: two-sided 95 %
 
 
 def mean_over_repeats(array: Floats) -> Floats:
@@ -24,7 +19,7 @@ def mean_over_repeats(array: Floats) -> Floats:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def carried(array: Floats) -> tuple[Floats, NDArray[np.int64]]:
+def carried(array: Floats) -> tuple[Floats, Ints]:
     """Each repeat (row) continued at its last value after it has stopped, and the number still running.
 
     A mean over the repeats that still run jumps whenever one of them stops; a mean of these values does not.

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from epochal.data.records import Measured, Record, built
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.curves.canvas import DIM, Canvas, Marks, Painter, no_paint, paint
-from epochal.curves.record import AXES, Band, Curves
-from epochal.errors import Refusal, did_you_mean
+from epochal.curves.record import Band, Curves
+from epochal.curves.statistics import Floats
+from epochal.errors import Refusal
 
-Floats = NDArray[np.float64]
 _Scale = Callable[[Floats], Floats]
 
 # ANSI colors that are legible on light and on dark backgrounds alike; text keeps the terminal's own.
@@ -22,31 +21,22 @@ _LOG_RANGE = 30.0  # a larger ratio of highest to lowest loss is drawn on a loga
 
 
 def picture(
-    curves: Curves,
-    width: int = 80,
-    height: int = 20,
-    color: bool = False,
-    *,
-    x: str = "epochs",
-    encoding: str = "utf-8",
-    log: bool | None = None,
+    curves: Curves, width: int = 80, height: int = 20, color: bool = False, *, encoding: str = "utf-8"
 ) -> str:
     """Draw training and validation loss in characters, at most `width` by `height`.
 
     Lines are means over the repeats, stopped ones at their last value, and end where most have stopped; the
     shaded cells are ± one standard deviation of the validation loss. Each line is labeled at its end. The
-    vertical axis is logarithmic, and labeled so, if the losses span more than a factor of 30 (or as `log`
-    says). An `encoding` without braille gets plain characters. The best epoch is the median over the repeats.
+    vertical axis is logarithmic, and labeled so, if the losses span more than a factor of 30. An `encoding`
+    without braille gets plain characters. The best epoch is the median over the repeats.
     """
     if width < 40 or height < 8:
         raise Refusal(f"a picture must be at least 40 columns by 8 rows; got {width} by {height}.")
-    if x not in AXES:
-        raise Refusal(did_you_mean("x-axis", x, AXES))
     marks = Marks.of(encoding)
-    lines = _lines(curves, x, marks)
+    lines = _lines(curves)
     if not lines:
         return "(no losses to draw)"
-    low, high, logarithmic = _span(lines, log)
+    low, high, logarithmic = _span(lines)
     to_axis = np.log10 if logarithmic else np.asarray
     bottom, top, ticks = _ticks(low, high, logarithmic, height)
     left = max(len(text) for _, text in ticks) + 2
@@ -54,7 +44,7 @@ def picture(
     right = max(len(line.end_label) for line in lines) + 2 if named else 1
     across, down = width - left - right, height - 4
     canvas = Canvas(across, down, marks)
-    x_low, x_high = float(lines[0].band.x[0]), max(line.end for line in lines)
+    x_low, x_high = float(lines[0].band.x[0]), max(line.end[0] for line in lines)
     x_low = 0.0 if 0 < x_low < 0.05 * x_high else x_low
     x_span = (x_high - x_low) or 1.0
     y_span = (top - bottom) or 1.0
@@ -76,9 +66,8 @@ def picture(
 
     best = curves.best("validation.loss") if "validation.loss" in curves.columns else None
     if best is not None and math.isfinite(best.median_epoch):
-        along, _ = curves.values("validation.loss", x)
-        epochs, _ = curves.values("validation.loss", "epochs")
-        at = right_of(along[int(np.argmin(np.abs(epochs - best.median_epoch)))])
+        epochs, _ = curves.values("validation.loss")
+        at = right_of(epochs[int(np.argmin(np.abs(epochs - best.median_epoch)))])
         canvas.rule = int(np.clip(round(float(at)) // canvas.fine_x, 0, across - 1))
 
     ink = paint if color else no_paint
@@ -92,7 +81,7 @@ def picture(
         tail = f" {ink(ends[row].end_label, ends[row].color)}" if row in ends else ""
         rows.append(f"{text:>{left - 2}} {axis}{canvas.row(row, inks, ink)}{tail}".rstrip())
     caption = "" if best is None else f"best epoch {best.median_epoch:,.5g}"
-    rows += _x_axis(x_low, x_high, left, canvas, caption, AXES[x], ink)
+    rows += _x_axis(x_low, x_high, left, canvas, caption, ink)
     return "\n".join(rows)
 
 
@@ -106,41 +95,34 @@ class _Line:
 
     @property
     def end_label(self) -> str:
-        return f"{self.label} {_short(self.last)}"
+        return f"{self.label} {_short(self.end[1])}"
 
     @property
-    def end(self) -> float:
-        """Where the mean ends."""
-        return _last(self.band.x[np.isfinite(self.band.mean)], float(self.band.x[-1]))
-
-    @property
-    def last(self) -> float:
-        return _last(self.band.mean[np.isfinite(self.band.mean)], math.nan)
-
-
-def _last(values: Floats, otherwise: float) -> float:
-    return float(values[-1]) if values.size else otherwise
+    def end(self) -> tuple[float, float]:
+        """Where the mean ends, and its value there."""
+        known = np.flatnonzero(np.isfinite(self.band.mean))
+        if not known.size:
+            return float(self.band.x[-1]), math.nan
+        return float(self.band.x[known[-1]]), float(self.band.mean[known[-1]])
 
 
-def _lines(curves: Curves, x: str, marks: Marks) -> list[_Line]:
+def _lines(curves: Curves) -> list[_Line]:
     """The losses to draw: training at fixed parameters (or else running), then validation on top."""
-    found: list[_Line] = []
-    for name, label, glyph, color in (
-        ("train.loss", "training", ".", _TRAINING),
-        ("train.running_loss", "running", ".", _TRAINING),
-        ("validation.loss", "validation", "o", _VALIDATION),
-    ):
-        if name in curves.columns and np.isfinite(curves.columns[name]).any():
-            if name == "train.running_loss" and found:
-                continue
-            found.append(_Line(name, label, glyph, color, curves.summary(name, x)))
-    return found
+    drawn = {
+        "train.loss": ("training", ".", _TRAINING),
+        "train.running_loss": ("running", ".", _TRAINING),
+        "validation.loss": ("validation", "o", _VALIDATION),
+    }
+    known = [name for name in drawn if name in curves.columns and np.isfinite(curves.columns[name]).any()]
+    if known[:2] == ["train.loss", "train.running_loss"]:
+        del known[1]
+    return [_Line(name, *drawn[name], curves.summary(name)) for name in known]
 
 
-def _span(lines: Sequence[_Line], log: bool | None) -> tuple[float, float, bool]:
+def _span(lines: Sequence[_Line]) -> tuple[float, float, bool]:
     values = np.concatenate([line.band.mean[np.isfinite(line.band.mean)] for line in lines])
     low, high = float(values.min()), float(values.max())
-    logarithmic = (low > 0 and high / low > _LOG_RANGE) if log is None else (log and low > 0)
+    logarithmic = low > 0 and high / low > _LOG_RANGE
     if not logarithmic:  # room for the spread, if it is of the order of the curve itself
         for line in lines:
             with np.errstate(invalid="ignore"):
@@ -201,10 +183,10 @@ def _legend(
         samples.append((f"{stroke if marks.braille else line.glyph * 2} {line.label}", line.color))
     for title in (f"loss{scale}{of}", f"loss{scale}", "loss"):
         for tail in (spread, ""):
-            plain = title + "".join("   " + text for text, _ in samples) + ("  " + tail if tail else "")
-            if len(plain) <= width:
-                shown = ink(title, _BOLD) + "".join("   " + ink(text, color) for text, color in samples)
-                return shown + (ink("  " + tail, DIM) if tail else "")
+            parts = [(title, _BOLD), *samples]
+            end = f"  {tail}" if tail else ""
+            if len("   ".join(text for text, _ in parts) + end) <= width:
+                return "   ".join(ink(text, color) for text, color in parts) + (ink(end, DIM) if end else "")
     return ink("loss" + scale, _BOLD)
 
 
@@ -212,7 +194,7 @@ def _end_labels(lines: Sequence[_Line], down_of: _Scale, down: int, canvas: Canv
     """The row of each line's label, near its end and without overlaps."""
     wanted = []
     for order, line in enumerate(lines):
-        at = float(down_of(np.array(line.last))) / canvas.fine_y
+        at = float(down_of(np.array(line.end[1]))) / canvas.fine_y
         wanted.append((min(max(int(at), 0), down - 1), order))
     rows: dict[int, _Line] = {}
     for row, order in sorted(wanted):
@@ -224,14 +206,10 @@ def _end_labels(lines: Sequence[_Line], down_of: _Scale, down: int, canvas: Canv
     return rows
 
 
-def _x_axis(
-    low: float, high: float, left: int, canvas: Canvas, caption: str, label: str, ink: Painter
-) -> list[str]:
+def _x_axis(low: float, high: float, left: int, canvas: Canvas, caption: str, ink: Painter) -> list[str]:
     """The axis, its numbers, and a line with the name of the axis and a caption at the rule."""
-    across, marks = canvas.across, canvas.marks
-    step = _round_step((high - low) / max(2, min(8, across // 12))) if high > low else 1.0
-    if label != "seconds":
-        step = max(1.0, step)
+    across, marks, label = canvas.across, canvas.marks, "epoch"
+    step = max(1.0, _round_step((high - low) / max(2, min(8, across // 12)))) if high > low else 1.0
     whole = across + left
     axis, numbers = [marks.flat] * across, [" "] * whole
     free_from = 0

@@ -18,8 +18,9 @@ from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.images.images import ImageEncoder
 from epochal.data.rankings.ranking import items_of
 from epochal.data.series.encoder import WindowEncoder
+from epochal.data.source import Known
 from epochal.data.standardize import refuse_missing_values
-from epochal.data.tables.beside import columns_beside
+from epochal.data.tables.source import columns_beside
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import EVALUATION_ROWS, forward
 from epochal.errors import Refusal
@@ -95,10 +96,7 @@ def inputs_beside(
     names = [names] if isinstance(names, str | int) else list(names)
     if not (with_inputs or names):
         return None
-    table = columns_beside(data, samples, () if with_inputs else names, reading)
-    if with_inputs and names:
-        first = columns_beside(data, samples, names, reading).column_names
-        table = table.select([*first, *(name for name in table.column_names if name not in first)])
+    table = columns_beside(data, samples, names, reading, others=with_inputs)
     if rows is None:
         return table
     return table.take(pa.array([None if row is None else row - 1 for row in rows], pa.int64()))
@@ -188,23 +186,21 @@ def read_samples(
     """
     encoder = run.encoder
     if ahead and isinstance(encoder, WindowEncoder):
-        encoder = encoder.looking_ahead()
+        encoder = replace(encoder, ahead=True)
     if skip_bad:
         if not isinstance(encoder, ImageEncoder):
             raise Refusal("`skip_bad` is about images; the run was trained on other data. Leave it out.")
         encoder = replace(encoder, skip_bad=True)
-    return encode_new(
-        encoder,
-        data,
-        task=run.task,
-        shape=tuple(run.data["shape"]),
-        target_name=run.data["target"],
-        dtype=run.data["dtype"],
-        finite=any(fitted.scaling is None for fitted in run.fitted),
-        partial=partial,
-        reading=reading,
+    known = Known(
+        run.task,
+        tuple(run.data["shape"]),
+        run.data["target"],
+        run.data["dtype"],
+        reading,
+        partial,
         stream=True if run.settings.get("stream") is True else None,
     )
+    return encode_new(encoder, data, known, finite=any(fitted.scaling is None for fitted in run.fitted))
 
 
 def with_target(run: Run, dataset: Dataset) -> NDArray[np.bool_]:
@@ -319,7 +315,7 @@ def rank(
         column = run.encoder.by
     else:
         shape = tuple(run.data["shape"])[1:]
-        items = encode_new(None, data, task=run.task, shape=shape, dtype=run.data["dtype"])
+        items = encode_new(None, data, Known(run.task, shape, dtype=run.data["dtype"]))
     if by is not None:
         labels, groups = np.unique(np.asarray(by).astype(str), return_inverse=True)
         names = labels.tolist()

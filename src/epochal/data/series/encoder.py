@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from epochal.data.encoder import SampleEncoder
@@ -66,10 +66,6 @@ class WindowEncoder(SampleEncoder):
     def task(self) -> Task:
         """One number for each step ahead."""
         return Task("regression", targets=self.horizon)
-
-    def looking_ahead(self) -> WindowEncoder:
-        """The encoder that includes windows with unknown targets."""
-        return replace(self, ahead=True)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""

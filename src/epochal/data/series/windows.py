@@ -97,9 +97,7 @@ def windows(
     """
     arguments = locals().copy()
     reading = chosen(Reading, arguments)
-    lags, horizon, stride = (
-        _whole(name, value) for name, value in (("lags", lags), ("horizon", horizon), ("stride", stride))
-    )
+    lags, horizon, stride = _whole("lags", lags), _whole("horizon", horizon), _whole("stride", stride)
     for role, value, known in (("relative", relative, RELATIVE), ("fill", fill, FILLS)):
         if value is not None and value not in known:
             raise Refusal(did_you_mean(role, str(value), known))

@@ -15,7 +15,6 @@ from epochal.common.printable import shortlist
 from epochal.data.columns import called
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.values.date_forms import compact_form, parse_dates, written_dates
-from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.data.values.marks import (
     Odd,
     emptied,
@@ -25,7 +24,7 @@ from epochal.data.values.marks import (
     read_as_missing,
     spelling_key,
 )
-from epochal.data.values.number_forms import NumberForm, say, unit_remarks, written_numbers
+from epochal.data.values.number_forms import NumberForm, mark_of_columns, say, unit_remarks, written_numbers
 from epochal.data.values.rounding import LARGEST, loses_differences
 from epochal.data.values.units import OPPOSITES, factor
 from epochal.errors import Refusal

@@ -1,4 +1,4 @@
-"""The target of a table: its task, its values, and labels of new rows."""
+"""The target of a table, its task and labels of new rows; sample weights and groups."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from epochal.common.faces import option
 from epochal.common.printable import shortlist
 from epochal.data.columns import ColumnReference, plain_name
+from epochal.data.grouping import by_pattern
 from epochal.data.tables.encode import as_text, to_numbers
 from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
 from epochal.data.task import Task, label_type_of
 from epochal.data.values.date_forms import written_dates
-from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.data.values.marks import counted, one_spelling, refuse_odd, value_counts
-from epochal.data.values.number_forms import say, written_numbers
+from epochal.data.values.number_forms import mark_of_columns, say, written_numbers
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
 from epochal.settings import TASKS
@@ -322,3 +322,50 @@ def refuse_missing(
         f"{said} and may miss at most {_MISSING_SHARE:.0%} of its values; got {count:,} missing of "
         f"{rows:,}{what}, first in row {first:,}. {how}"
     )
+
+
+def weights_of(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:
+    """Sample weights, float32 `(n,)`.
+
+    Raises:
+        Refusal: a weight that is missing, negative or not finite; or all of them 0.
+    """
+    if column.null_count:
+        row = pc.index(pc.is_null(column), True).as_py() + 1
+        raise Refusal(f"{said} weighs the samples and may miss no value; got none in row {row:,}.")
+    weights = target_numbers(column, said).astype(np.float32)
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        raise Refusal(
+            f"{said} weighs the samples and must be at least 0; got {weights[row]:g} in row {row + 1:,}."
+        )
+    if not weights.any():
+        raise Refusal(
+            f"{said} weighs the samples and must have a weight above 0; all {len(weights):,} are 0."
+        )
+    return weights
+
+
+def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) -> NDArray[np.int64]:
+    """Group ids of the rows, from 0 in the order of first appearance.
+
+    Raises:
+        Refusal: a missing value, or one group.
+
+    >>> groups_of(pa.chunked_array([["b", "a", "b"]]), "column").tolist()
+    [0, 1, 0]
+    """
+    if column.null_count:
+        row = pc.index(column.is_null(), True).as_py() + 1
+        raise Refusal(
+            f"{said} tells groups apart and may miss no value; got {column.null_count:,} missing, the first "
+            f"in row {row:,}. Fill them in, or remove those rows."
+        )
+    if pattern is not None:
+        column = pa.chunked_array([by_pattern(as_text(column).to_pylist(), pattern)])
+    encoded = column.combine_chunks().dictionary_encode()
+    if len(encoded.dictionary) < 2:
+        raise Refusal(
+            f"{said} must tell at least 2 groups apart; got 1. Name another column with `groups=COLUMN`."
+        )
+    return np.asarray(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64))

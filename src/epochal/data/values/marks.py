@@ -255,14 +255,12 @@ def spelling_key(words: Any) -> Any:
 def one_spelling(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str]:
     """A text column with the most frequent spelling of each word, and a note.
 
-    Other columns are unchanged. The note is empty if nothing changed.
+    The note is empty if nothing changed.
 
-    >>> column, said = one_spelling(pa.chunked_array([["Yes", "yes ", "YES", "No", "Yes"]]))
-    >>> column.to_pylist(), said
+    >>> column, note = one_spelling(pa.chunked_array([["Yes", "yes ", "YES", "No", "Yes"]]))
+    >>> column.to_pylist(), note
     (['Yes', 'Yes', 'Yes', 'No', 'Yes'], '"Yes", "yes " and "YES" are one: "Yes"')
     """
-    if not pa.types.is_string(column.type):
-        return column, ""
     found = counted(column)
     words = pa.array(list(found), pa.string())
     same: dict[str, list[str]] = defaultdict(list)
