@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from epochal.data import Dataset
-from epochal.training.describe import describe_model
-from epochal.training.notes import notes_of
+from epochal.training.describe import describe_model, notes_of
 from epochal.training.prepared import Prepared
 
 _MOST_COLUMNS = 12
