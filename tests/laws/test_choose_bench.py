@@ -15,8 +15,7 @@ from epochal.choose import bench as bench_module
 from epochal.choose.bench import Bench
 from epochal.choose.store import Store
 from epochal.choose.timing import Timer, TimingCurve, UpdateTime, update_time
-from epochal.choose.trial import Job, Setting, Trial
-from epochal.choose.until import Until
+from epochal.choose.trial import Job, Setting, Trial, Until
 from epochal.engine import compiler
 from epochal.engine.rules import Observation
 from epochal.settings import Settings
