@@ -39,8 +39,8 @@ from epochal.models import check_model
 from epochal.runs.choices import keep_choice
 from epochal.settings import COMPARED, Settings
 from epochal.stopping import budgets
+from epochal.training.identity import program_digest
 from epochal.training.loop import Control
-from epochal.training.program import program_digest
 from epochal.training.signatures import settings_of, takes_options
 
 LONG = 3600.0  # seconds that a comparison may take without being confirmed
