@@ -30,7 +30,6 @@ def forecast_figure(run: Run) -> dict[str, Any] | None:
 
 
 def _series(run: Run, number: int, steps: list[int]) -> dict[str, Any]:
-    """The last rows of one series, and the forecasts of each part there, by step."""
     found = [drawn(run, number, step) for step in steps]
     one = found[0]
     first = max(0, len(one.x) - _MOST_ROWS)
