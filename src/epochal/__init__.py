@@ -59,7 +59,7 @@ __version__ = VERSION
 
 register(
     {
-        "comparison_text": "epochal.choose.comparison_table:text",
+        "comparison_text": "epochal.choose.words:text",
         "evaluate": "epochal.runs.evaluate:evaluate",
         "evaluation_text": "epochal.runs.evaluation_text:text",
         "predict": "epochal.runs.predict:predict",

@@ -12,7 +12,7 @@ from processes import process, start
 
 import epochal as ep
 from epochal.choose.progress import Step
-from epochal.cli.choice_folder import folder_for, request
+from epochal.cli.choice_folder import folder_for
 from epochal.cli.choice_screen import ChoiceScreen, Column, set_in_columns
 from epochal.cli.compare import command
 from epochal.cli.interrupts import NOTHING_KEPT
@@ -265,8 +265,8 @@ def test_a_folder_is_named_after_the_samples_and_what_decides_the_trainings(tmp_
 
     def folder(*arguments):
         given = command.make_context("compare", list(arguments)).params
-        asked = request(load_data(given.pop("data"), given), given)
-        return folder_for("compare", "table", None, asked)
+        data = given.pop("data")
+        return folder_for("compare", "table.csv", load_data(data, given), given)
 
     first = folder("table.csv", "--epochs", "3")
     assert re.fullmatch(r"runs/compare-table-[0-9a-f]{8}", str(first))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.choose.noise import block_sums, check_separable, measure, over_training
+from epochal.choose.noise import block_sums, check_separable, over_training
 from epochal.errors import Refusal
 from epochal.models import LOSSES, as_model, functions
 from helpers import need
@@ -73,7 +73,7 @@ def test_flax_modules_are_tried_as_well():
 def measured(inputs, targets, weights=None, at=0.5):
     loss = LOSSES["squared_error"].function
     variables = ep.Variables(jnp.full(inputs.shape[1], at), ())
-    return measure(LINE, loss, variables, inputs, targets, weights, key=jax.random.key(0))
+    return block_sums(LINE, loss, variables, inputs, targets, weights, key=jax.random.key(0)).noise_scale()
 
 
 def test_gradients_that_say_nothing_give_no_value():
@@ -106,22 +106,3 @@ def test_a_training_of_which_nothing_is_known_gives_no_value():
     found = over_training([[nothing], [nothing]])
     assert (found.value, found.low, found.high) == (None, 0.0, math.inf)
     assert "at least 16 samples" in found.reason
-
-
-@pytest.mark.parametrize(
-    ("call", "sentence"),
-    [
-        (lambda: over_training([]), "at least 1 measurement; got 0"),
-        (lambda: over_training([[], []]), "at least 1 measurement; got 0"),
-        (
-            lambda: block_sums(
-                LINE, LOG_LOSS, ep.Variables(jnp.zeros(2), ()), np.ones((9, 2)), np.ones(9),
-                key=jax.random.key(0), blocks=1,
-            ),
-            "blocks must be at least 2; got 1",
-        ),
-    ],
-)  # fmt: skip
-def test_bad_numbers_are_refused(call, sentence):
-    with pytest.raises(Refusal, match=sentence):
-        call()

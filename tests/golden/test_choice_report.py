@@ -169,7 +169,7 @@ def test_the_page_and_the_screen_say_which_setting_to_take_in_the_same_words(
     make: Callable[[], Comparison], capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = make()
-    _conclude(ChoiceScreen(quiet=False, to_stderr=False), found, "epochal train table.csv")
+    _conclude(ChoiceScreen(quiet=False, to_stderr=False), found, ["epochal", "train", "table.csv"])
     screen = " ".join(capsys.readouterr().out.split())
     page = Tags(comparison_page(found)).words
     row = found.row(found.recommended)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,14 +171,14 @@ def test_rows_in_any_order_give_the_same_windows():
 )
 def test_what_is_forecast_beyond_the_end_keeps_to_the_rhythm(when, following):
     data = ep.windows(series(when), lags=3)
-    ahead = encode_new(data.encoder.looking_ahead(), series(when))
+    ahead = encode_new(replace(data.encoder, ahead=True), series(when))
     assert ahead.timeline.places()["when"][-1] == following
 
 
 def test_new_rows_are_held_to_the_rhythm_of_training():
     # Two weeks alone would not say that weekends are no gaps.
     data = ep.windows(series(WORKING), lags=3)
-    assert encode_new(data.encoder.looking_ahead(), series(WORKING[:10])).samples == 8
+    assert encode_new(replace(data.encoder, ahead=True), series(WORKING[:10])).samples == 8
 
 
 @pytest.mark.parametrize("half", [0, 1])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from epochal.choose.advice_words import _others as others
+from epochal.choose.advised import _others as others
 from epochal.choose.confirm import Confirmed
 from epochal.choose.finals import Final, Rules, chosen, epochs_of_others, final_of, steady
 from epochal.choose.search import Point

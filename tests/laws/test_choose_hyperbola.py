@@ -221,21 +221,14 @@ def test_the_fastest_batch_size_at_the_limits():
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: fit_hyperbola([1, 2], [1.0]), "same length"),
         (lambda: fit_hyperbola([1, 2], [1.0, 0.0]), "steps must be positive and finite; got 0"),
         (lambda: fit_hyperbola([1, 2], [1.0, math.nan]), "got nan"),
-        (lambda: fit_hyperbola([0, 2], [1.0, 1.0]), "batch_sizes must be positive"),
         (lambda: fit_hyperbola([2, 2], [1.0, 1.0]), "2 batch sizes or more; it was at 1"),
         (
             lambda: fit_hyperbola([1, 2], [1.0, 1.0], censored=[True, True]),
             "2 batch sizes or more; it was at 0",
         ),
         (lambda: fit_hyperbola([1, 2], [2.0, 1.0], censored=[True, False]), "choose an easier target"),
-        (lambda: bootstrap_hyperbola([1, 2], [2.0, 1.0]), "one row a repeat"),
-        (lambda: fastest_batch([1, 2], [1.0], 3), "same length"),
-        (lambda: fastest_batch([1, 1], [1.0, 1.0], 3), "once each"),
-        (lambda: fastest_batch([1, 2], [1.0, -1.0], 3), "seconds_per_update must be positive"),
-        (lambda: fastest_batch([1, 2], [1.0, 1.0], math.nan), "critical_batch must be at least 0"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(call, said):

@@ -16,7 +16,7 @@ from choice_fixtures import two_batch_moments
 from epochal.choose import noise
 from epochal.choose.moments import BlockSums, NoiseScale, per_sample_moments
 from epochal.engine.state import Part
-from epochal.engine.update import packing
+from epochal.engine.update import Packing
 from epochal.models import LOSSES, functions, shapes_of
 from epochal.settings import Settings
 from epochal.training.loop import make_lane
@@ -215,7 +215,7 @@ def test_what_a_lane_has_learned_is_measured_and_left_as_it_was(vary):
     other.advance()
     assert_same_bits(lane.progress, other.progress)
 
-    packed = packing(lane.spec, shapes_of(lane.spec.model, prepared.dataset.shape).params)
+    packed = Packing(lane.spec, shapes_of(lane.spec.model, prepared.dataset.shape).params)
     for row, variables in enumerate(noise.variables_of(lane)):
         assert_same_bits(packed.pack(variables.params), lane.progress.repeats.params[row])
 
@@ -225,7 +225,9 @@ def test_each_repeat_of_a_lane_is_measured_on_its_own_samples():
     found = noise.during(lane, samples=10_000)
     for row, variables in enumerate(noise.variables_of(lane)):
         part: Part = prepared.part(row, "train")
-        wanted = noise.measure(lane.spec.model, lane.spec.loss, variables, *part, key=jax.random.key(0))
+        wanted = noise.block_sums(
+            lane.spec.model, lane.spec.loss, variables, *part, key=jax.random.key(0)
+        ).noise_scale()
         assert found[row].samples == prepared.part_size("train")
         assert found[row].trace == pytest.approx(wanted.trace, rel=1e-3)
         assert found[row].squared_norm == pytest.approx(wanted.squared_norm, rel=1e-3)
@@ -243,6 +245,8 @@ def test_a_program_is_compiled_once_for_all_measurements():
     counts = set()
     for seed in range(3):
         variables = ep.Variables(jnp.full((4, 3), float(seed)), ())
-        noise.measure(line, LOG_LOSS, variables, inputs, targets, weights, key=jax.random.key(seed))
+        noise.block_sums(
+            line, LOG_LOSS, variables, inputs, targets, weights, key=jax.random.key(seed)
+        ).noise_scale()
         counts.add(len(traced))
     assert len(counts) == 1

@@ -13,10 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from epochal.choose.difference import PairedDifference
-from epochal.choose.paired import against, best, difference
+from epochal.choose.paired import PairedDifference, against, best, difference
 from epochal.choose.pairs import ALPHA, repeats_needed
-from epochal.errors import Refusal
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 NOISE: dict[str, tuple[Draw, float]] = {
@@ -308,17 +306,6 @@ def test_words() -> None:
 def test_plain_data() -> None:
     written = json.dumps(compare([1.0, NAN, 2.0], [2.0, 1.0, 2.5]).to_dict(), allow_nan=False)
     assert json.loads(written)["unfinished"] == [1, 0]
-
-
-def test_refusals() -> None:
-    with pytest.raises(Refusal, match='the values of "X" must be one number'):
-        compare([], [1.0])
-    with pytest.raises(Refusal, match='unknown setting "aa"; did you mean "a"'):
-        against({"a": [1.0], "b": [2.0]}, reference="aa")
-    with pytest.raises(Refusal, match="must be at least 1"):
-        best({})
-    with pytest.raises(Refusal, match="the difference finite and not 0"):
-        repeats_needed(1.0, 0.0)
 
 
 def test_values_that_are_all_equal_show_nothing() -> None:

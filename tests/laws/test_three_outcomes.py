@@ -13,7 +13,7 @@ from scipy import stats
 
 import epochal as ep
 from epochal.curves import Curves, Verdict, judge
-from epochal.curves.smoothing import line
+from epochal.curves.statistics import line
 from epochal.errors import Refusal
 from epochal.runs.concerns import concerns_of
 
@@ -218,7 +218,7 @@ def test_repeats_that_all_fall_at_very_different_paces_are_still_improving(
     assert judge(curves, **known).kind == "still improving"  # type: ignore[arg-type]
     assert judge(falling((0.0, 0.0, 0.0, 0.0, 0.0)), **known).kind != "still improving"  # type: ignore[arg-type]
     monkeypatch.setattr(
-        importlib.import_module("epochal.curves.falling"), "line", lambda x, y: (line(x, y)[0], np.inf)
+        importlib.import_module("epochal.curves.evidence"), "line", lambda x, y: (line(x, y)[0], np.inf)
     )
     assert judge(curves, **known).kind != "still improving"  # type: ignore[arg-type]
 

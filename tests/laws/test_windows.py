@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -147,7 +148,7 @@ def test_new_rows_become_the_same_windows_and_those_that_reach_beyond_the_end():
     again = encode_new(encoder, table)
     np.testing.assert_array_equal(again.inputs, data.inputs)
     np.testing.assert_array_equal(again.targets, data.targets)
-    ahead = encode_new(encoder.looking_ahead(), table)
+    ahead = encode_new(replace(encoder, ahead=True), table)
     assert ahead.targets is None
     assert ahead.samples == data.samples + 2 * 2
     places = ahead.timeline.places()
@@ -203,7 +204,7 @@ def test_times_are_read_from_files_and_go_on_beyond_the_end(written, following, 
     path.write_text("\n".join(["when,sold", *(f"{t},{v:.3f}" for t, v in zip(written, sold, strict=True))]))
     data = ep.windows(path, lags=3, across_gaps=True)
     assert data.timeline.clock.name == "when"
-    encoder = encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict()))).looking_ahead()
+    encoder = replace(encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict()))), ahead=True)
     places = encode_new(encoder, path).timeline.places()
     assert places["when"][:-1] == written[3:]
     if following is not None:

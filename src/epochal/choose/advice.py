@@ -191,9 +191,9 @@ class Advice:
         if not self.recommended:
             return dict(self.asked)
         numbers = {"batch_size": int(self.batch_size.value), "epochs": math.ceil(self.epochs.value)}
-        if self.learning_rate is None:
-            return {**self.asked, **numbers}
-        rate = {"optimizer": self.optimizer, "learning_rate": self.learning_rate.value}
+        rate: dict[str, Any] = {}
+        if self.learning_rate is not None:
+            rate = {"optimizer": self.optimizer, "learning_rate": self.learning_rate.value}
         return {**self.asked, **numbers, **rate}
 
     @property
@@ -207,12 +207,8 @@ class Advice:
                 "repeats": one.repeats,
                 "reached": one.effort.reached,
                 "updates": one.effort.expected,
-                unit: one.price[0],
-                f"{unit}_low": one.price[1],
-                f"{unit}_high": one.price[2],
-                "ratio": one.ratio[0],
-                "ratio_low": one.ratio[1],
-                "ratio_high": one.ratio[2],
+                **dict(zip((unit, f"{unit}_low", f"{unit}_high"), one.price, strict=True)),
+                **dict(zip(("ratio", "ratio_low", "ratio_high"), one.ratio, strict=True)),
                 "tied": one.tied,
                 "given_up": one.given_up,
                 "epochs": one.epochs,

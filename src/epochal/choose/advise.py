@@ -15,11 +15,10 @@ from typing import Any, Unpack
 from epochal.choose.advice import GOALS, Advice
 from epochal.choose.advised import conclude
 from epochal.choose.adviser import Adviser
-from epochal.choose.bench import Bench
+from epochal.choose.bench import Bench, training_on
 from epochal.choose.confirm import FEWEST
 from epochal.choose.goal import split_target
 from epochal.choose.progress import Steps, Watch
-from epochal.choose.remote import training_on
 from epochal.choose.store import Store
 from epochal.choose.trial import Setting
 from epochal.data import joined, named_columns
@@ -36,18 +35,14 @@ from epochal.training.signatures import settings_of, takes_options
 _OTHER_GOALS = {"accuracy": "quality", "loss": "quality", "speed": "time", "fast": "time", "data": "samples"}
 """Words that were meant for one of the goals."""
 
-SMALL, MORE_REPEATS = 20_000, 40
-"""Samples up to which a training is cheap enough for so many further repeats."""
+SMALL, MORE_REPEATS = 20_000, 40  # samples up to which a training is cheap enough for so many further repeats
 
 PROMISED = 4
 """So many times the repeats are seeds that choose nothing, in a small table: 40 show a failure in 1 of 14
 trainings with a chance of 95 %."""
 
 
-@takes_options(
-    without=("stop", "updates_per_epoch"),
-    defaults=ADVISED,
-)
+@takes_options(without=("stop", "updates_per_epoch"), defaults=ADVISED)
 def advise(
     model: Any,
     data: Any = None,

@@ -1,4 +1,4 @@
-"""Assembly of an `Advice` from measurements."""
+"""Assembly of an `Advice` from measurements: numbers, sentences, notes."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from epochal.choose.advice import Advice, Choice, Defaults, Price, Tried
-from epochal.choose.advice_words import answer, remarks
 from epochal.choose.adviser import Adviser
-from epochal.choose.confirm import Lengths
-from epochal.choose.finest import MARGIN, Levels
+from epochal.choose.confirm import USUAL_EPOCHS, Confirmed
+from epochal.choose.finals import Final
+from epochal.choose.finest import MARGIN
 from epochal.choose.goal import SHARE
 from epochal.choose.reached import Effort, effort, relative_effort
-from epochal.choose.search import Point
+from epochal.choose.search import Point, rate_at
 from epochal.choose.words import called
-from epochal.common.metric_names import higher_is_better
-from epochal.curves import Curves, summarize
+from epochal.common.metric_names import higher_is_better, label_of
+from epochal.curves import Curves, Summary, summarize
+from epochal.curves.statistics import counted
 from epochal.models import bounds_of
 from epochal.training.describe import conditions, describe_data
 
-GRID_RATES = 9
-"""Rates of the exhaustive grid that an advice is compared with: a factor of 256 in steps of 2."""
-
-GRID_EPOCHS = 100
-"""Its epochs, or the advised number if that is larger."""
+GRID_RATES = 9  # rates of the exhaustive grid that an advice is compared with: a factor of 256 in steps of 2
+GRID_EPOCHS = 100  # its epochs, or the advised number if that is larger
 
 TOO_WIDE = 4.0
 """An interval of the theory wider than this factor decides nothing.
@@ -40,11 +38,15 @@ def conclude(steps: Adviser) -> Advice:
     """The advice."""
     bench, best, lengths, final = steps.bench, steps.best, steps.confirmed.lengths, steps.confirmed.final
     plan, rate, loss_name = bench.base.plan, steps.search.rate_of(best), bench.base.loss_name
-    tried = _tried(steps)
+    points = steps.checked if steps.levels is None else steps.levels.found
+    ordered = sorted(points, key=lambda one: (one.batch_size, one.step or 0))
+    tried = tuple((_by_price if steps.levels is None else _by_quality)(steps, point) for point in ordered)
     tied = [one for one in tried if one.tied]
     sizes = [best.batch_size, *(one.batch_size for one in tied)]
     whole = plan.order.once and best.batch_size == plan.samples
     updates = lengths.epochs * steps.search.batches(best.batch_size)
+    late = math.isinf(lengths.high) and lengths.still_improving
+    note = f"still improving at epoch {lengths.epochs:,}, the most that was tried" if late else ""
     return Advice(
         answer=answer(steps.confirmed, rate, whole),
         recommended=not steps.confirmed.nothing,
@@ -52,7 +54,7 @@ def conclude(steps: Adviser) -> Advice:
         goal=steps.goal,
         batch_size=Choice(best.batch_size, min(sizes), max(sizes)),
         learning_rate=_learning_rate(rate, best, tied),
-        epochs=_epochs(lengths),
+        epochs=Choice(float(lengths.epochs), lengths.low, lengths.high, note),
         optimizer=bench.base.spec.optimizer.name,
         column=bench.monitor,
         higher_is_better=higher_is_better(bench.monitor),
@@ -83,15 +85,6 @@ def conclude(steps: Adviser) -> Advice:
     )
 
 
-def _tried(steps: Adviser) -> tuple[Tried, ...]:
-    """Each point that was measured, against the advised one."""
-    points = steps.checked if steps.levels is None else steps.levels.found
-    ordered = sorted(points, key=lambda one: (one.batch_size, one.step or 0))
-    if steps.levels is None:
-        return tuple(_by_price(steps, point) for point in ordered)
-    return tuple(_by_quality(steps, steps.levels, point) for point in ordered)
-
-
 def _by_price(steps: Adviser, point: Point) -> Tried:
     """What a point costs until its target, over the price of the advised one on the same repeats."""
     search, best = steps.search, steps.best
@@ -103,22 +96,19 @@ def _by_price(steps: Adviser, point: Point) -> Tried:
     against = relative_effort(reached, search.reached(best, repeats), scale, search.price(best.batch_size))
     middle = math.inf if against.ratio is None else against.ratio
     few, level = len(repeats) < len(shared), point == best or against.low <= 1
+    price, ratio = (spent.expected, spent.low, spent.high), (middle, against.low, against.high)
     return Tried(
-        batch_size=point.batch_size,
-        learning_rate=steps.search.rate_of(point),
-        repeats=len(repeats),
-        effort=effort(reached),
-        price=(spent.expected, spent.low, spent.high),
-        ratio=(middle, against.low, against.high),
-        tied=bool(level and not few),
-        given_up=bool(level and few),
+        *(point.batch_size, search.rate_of(point), len(repeats), effort(reached), price, ratio),
+        tied=level and not few,
+        given_up=level and few,
         reference=point == best,
     )
 
 
-def _by_quality(steps: Adviser, levels: Levels, point: Point) -> Tried:
+def _by_quality(steps: Adviser, point: Point) -> Tried:
     """What a point reaches after the epochs that are best for it, less the winner on the same repeats."""
-    winner = steps.confirmed.winner
+    winner, levels = steps.confirmed.winner, steps.levels
+    assert levels is not None
     best = steps.best if winner is None else winner.point
     held = levels.found.get(best, {})
     repeats = levels.seen(point, steps.used)
@@ -138,13 +128,10 @@ def _by_quality(steps: Adviser, levels: Levels, point: Point) -> Tried:
     level = point == best or (less <= 0 if levels.sign > 0 else more >= 0)
     epochs = None if levels.broken(point, repeats) else levels.epochs(point, repeats)
     made = math.inf if epochs is None else float(epochs * steps.search.batches(point.batch_size))
+    spent = Effort(made, made, made, 0 if epochs is None else len(repeats), len(repeats))
+    ends = (middle, low, high), (apart.mean, less, more)
     return Tried(
-        batch_size=point.batch_size,
-        learning_rate=steps.search.rate_of(point),
-        repeats=len(repeats),
-        effort=Effort(made, made, made, 0 if epochs is None else len(repeats), len(repeats)),
-        price=(middle, low, high),
-        ratio=(apart.mean, less, more),
+        *(point.batch_size, steps.search.rate_of(point), len(repeats), spent, *ends),
         tied=bool(level and not few),
         given_up=bool(level and few),
         epochs=epochs,
@@ -159,14 +146,6 @@ def _learning_rate(rate: float | None, best: Point, tied: Sequence[Tried]) -> Ch
         return Choice(rate, rate, rate, "as it was given")
     rates = [rate, *(one.learning_rate for one in tied if one.learning_rate is not None)]
     return Choice(rate, min(rates), max(rates))
-
-
-def _epochs(lengths: Lengths) -> Choice:
-    """The advised number; the interval holds four fifths of the repeats."""
-    note = ""
-    if math.isinf(lengths.high) and lengths.still_improving:
-        note = f"still improving at epoch {lengths.epochs:,}, the most that was tried"
-    return Choice(float(lengths.epochs), lengths.low, lengths.high, note)
 
 
 def _defaults(steps: Adviser) -> Defaults:
@@ -215,8 +194,8 @@ def _decided_by(steps: Adviser) -> str:
     measured = "so short trainings at several batch sizes and rates decided"
     if steps.goal == "quality":
         return (
-            "A setting is judged after the epochs at which its repeats are best on average. Those that are "
-            f"worse than the best by at most {MARGIN:.0%} of its gain on the baseline are as good; the "
+            "A setting is judged after the epochs at which its repeats are best on average. Those shown to "
+            f"be worse than the best by at most {MARGIN:.0%} of its gain on the baseline are as good; the "
             "fastest of them is taken."
         )
     if steps.goal != "time" or optimizer != "sgd":
@@ -232,21 +211,18 @@ def _decided_by(steps: Adviser) -> str:
         )
     size = steps.best.batch_size
     agrees = theory.low / 2 <= size <= theory.high * 2
-    words = "the measured trainings agree"
-    if not agrees:
-        words = f"the measured trainings say {size:,}, and they decided"
+    words = f"the measured trainings {'agree' if agrees else f'say {size:,}, and they decided'}"
     return f"The noise scale suggests {theory.value:,.0f} ({theory.low:,.0f} to {theory.high:,.0f}); {words}."
 
 
 def _notes(steps: Adviser) -> tuple[str, ...]:
-    notes = [*steps.notes, *remarks(steps.confirmed)]
-    if steps.pilot.edge:
-        notes.append(f"{steps.pilot.edge[0].upper()}{steps.pilot.edge[1:]}.")
-    lengths = steps.confirmed.lengths
-    late = sum(lengths.improving)
-    if late:
+    edge, notes = steps.pilot.edge, [*steps.notes, *remarks(steps.confirmed)]
+    if edge:
+        notes.append(f"{edge[0].upper()}{edge[1:]}.")
+    improving = steps.confirmed.lengths.improving
+    if any(improving):
         notes.append(
-            f"{late} of {len(lengths.improving)} repeats were still improving at the last epoch that was "
+            f"{sum(improving)} of {len(improving)} repeats were still improving at the last epoch that was "
             "tried: more epochs may be better."
         )
     elif steps.goal == "quality" and not steps.confirmed.nothing:
@@ -274,3 +250,113 @@ def _cost(steps: Adviser, updates: int) -> Price:
         of_grid=bench.updates / grid,
         grid=f"{len(sizes)} batch sizes × {rates} rates × {repeats} repeats, {length:,} epochs each",
     )
+
+
+def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
+    """The advice in a sentence or two, with what to expect and what the defaults give.
+
+    `whole` is whether the batch holds all training samples.
+    """
+    final = found.final
+    column, quality = found.shown(final)
+    seeds = _seeds(len(final.values))
+    if found.nothing:
+        if final.broken:
+            return (
+                "No recommendation: every setting that was tried broke (the loss was not finite) in at least "
+                f"one of {seeds}."
+            )
+        return (
+            "No recommendation: no setting that was tried beats the baseline by more than chance. The "
+            f"nearest has {label_of(column)} {_figure(quality)} on {seeds}; the baseline (always "
+            f"predicting the same) has {quality.written(found.baseline)}."
+        )
+    at = "" if rate is None else f", learning rate {rate:g}"
+    epochs = counted(found.lengths.epochs, "epoch")
+    if math.isinf(found.lengths.high):
+        epochs = f"at least {epochs}"
+    size = f"{final.point.batch_size:,}{' (all training samples)' if whole else ''}"
+    figure = f"{label_of(column)} {_figure(quality)} on {seeds}"
+    first = "" if final.baseline_known else (
+        f"What the baseline (always predicting the same) reaches in {label_of(final.rules.column)} is "
+        "not known, so nothing shows that anything is learned."
+    )  # fmt: skip
+    failed = f"But {_failures(final)}." if final.failures else ""
+    if found.usual:
+        last = (
+            f"Keep the defaults (batch size {size}{at}) and take {epochs}: {figure}. {_others(found.ahead)}"
+        )
+    else:
+        last = f"Take batch size {size}{at} and {epochs}: {figure}; {_of_defaults(found)}."
+    concern = "" if found.forecasts is None else found.forecasts.concern("validation")
+    return " ".join(filter(None, (concern, first, last, failed, _beats(found))))
+
+
+def _others(ahead: Final | None) -> str:
+    """How the other settings did where the defaults are advised."""
+    if ahead is None:
+        return "No other setting that was tried does better there."
+    failed = f"failed on {ahead.failures} of {_seeds(ahead.looked_at)}"
+    return f"Another was better on average, but {failed if ahead.failures else 'may not beat the baseline'}."
+
+
+def _of_defaults(found: Confirmed) -> str:
+    defaults = found.defaults
+    many = len(defaults.values)
+    if defaults.broken:
+        return f"the defaults diverged on {defaults.broken} of {_seeds(many)}"
+    _, quality = found.shown(defaults)
+    within = "" if defaults.trained == USUAL_EPOCHS else f" in {defaults.trained:,} epochs"
+    ends = found.final.less(defaults).ci95
+    alike = ", no significant difference" if ends is not None and ends[0] <= 0 <= ends[1] else ""
+    return f"the defaults{within} would give {quality.written(quality.mean)}{alike}"
+
+
+def _failures(final: Final) -> str:
+    return f"{final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline"
+
+
+def _beats(found: Confirmed) -> str:
+    """Which naive forecast of a series, the best of those, the advised setting surely beats."""
+    if found.forecasts is None or found.forecasts.unbeaten:
+        return ""
+    best = min(found.forecasts.naive, key=lambda one: one.rmse.mean)
+    return f"It beats {best.name} (RMSE {best.rmse.written(best.rmse.mean)} on the same windows)."
+
+
+def _figure(quality: Summary) -> str:
+    if quality.ci95 is None:
+        return quality.written(quality.mean)
+    low, high = map(quality.written, quality.ci95)
+    return f"{quality.written(quality.mean)} ({low} to {high})"
+
+
+def _seeds(count: int) -> str:
+    return counted(count, "fresh seed")
+
+
+def remarks(found: Confirmed) -> list[str]:
+    """What to know about what the fresh seeds said, one sentence each."""
+    notes, final = [], found.final
+    if found.nothing:
+        notes.append(
+            "Check that the target is the right column, that some input can be known to say something about "
+            "it, and whether more rows can be had."
+        )
+    elif final.failures:
+        notes.append(
+            f"{_failures(final)}: what the inputs say about the target is little, or the training is not "
+            "reliable. More validation samples would tell."
+        )
+    if final.rules.samples and not found.nothing:
+        notes.append(
+            f"All repeats validate on the same {final.rules.samples:,} samples, which chose the setting, "
+            "too: its figure is slightly optimistic for new rows."
+        )
+    for one in found.left_out:
+        rate = "" if one.point.step is None else f", learning rate {rate_at(one.point.step):g}"
+        notes.append(
+            f"Batch size {one.point.batch_size:,}{rate} came out ahead, but {one.failures} of "
+            f"{one.looked_at} fresh seeds diverged or ended worse than the baseline: it was left out."
+        )
+    return notes

@@ -21,7 +21,7 @@ from functools import partial
 import numpy as np
 
 from epochal.choose.advice import Choice
-from epochal.choose.bench import Bench
+from epochal.choose.bench import Bench, notes_of
 from epochal.choose.confirm import Confirmed, Lengths, confirm, lengths_of, usual_point
 from epochal.choose.finest import Levels, finest, levels_of, sizes_beside
 from epochal.choose.goal import baselines, price_of, refuse_easy_target, share_of, targets
@@ -37,12 +37,10 @@ from epochal.choose.pilot import (
     possible_sizes,
 )
 from epochal.choose.progress import Step, Watch
-from epochal.choose.remote import notes_of
 from epochal.choose.search import (
     SCREEN,
     Point,
     Search,
-    evaluations_per_epoch,
     rate_shift,
     refuse_far_target,
     step_of,
@@ -57,30 +55,23 @@ from epochal.errors import Refusal
 PATIENCE_EPOCHS, PATIENCE_UPDATES = 20, 200
 """A training ends after so many epochs without improvement, and not before so many updates."""
 
-NEAR = 2.0
-"""A batch size whose price is up to so many times the best is trained again with other seeds."""
-
-FAR = 0.5
-"""A setting that seems worse by this much (a ratio of 1.5) is given up."""
-
-CHECK_SECONDS = 8.0
-"""Training time after which no further repeats are asked for."""
+NEAR = 2.0  # a batch size whose price is up to so many times the best is trained again with other seeds
+FAR = 0.5  # a setting that seems worse by this much (a ratio of 1.5) is given up
+CHECK_SECONDS = 8.0  # training time after which no further repeats are asked for
 
 USUALLY, COMPILING = 750, 8.0
 """Epochs of an advice for each of its repeats, and seconds to compile: measured on the tables of
 `benchmarks/promises.py` within a factor of 2; an epoch takes 3 times its updates, evaluations included."""
 
-LONG = 3 * 3600.0
-"""Seconds that a pilot may take."""
+LONG = 3 * 3600.0  # seconds that a pilot may take
 
 
 @dataclass
 class Adviser:
     """The steps of one advice, and what they leave behind.
 
-    promised     number of seeds that choose nothing: a training as advised begins with them.
-    epochs       the most that are thought of.
-    fresh, first seeds of the check and of the search; `used` those that chose.
+    `promised` is the number of seeds that choose nothing: a training as advised begins with them. `first` are
+    the seeds of the search, `fresh` those of the check, and `used` those that chose.
     """
 
     bench: Bench
@@ -123,7 +114,8 @@ class Adviser:
             lambda size: self.epochs * self.search.batches(size),
             lambda size: float(max(PATIENCE_EPOCHS, -(-PATIENCE_UPDATES // self.search.batches(size)))),
             self._run,
-            evaluations_per_epoch(plan.turns),
+            # evaluations: once an epoch, as `fit` does; more often where an epoch has very many samples
+            min(8, max(1, plan.turns // 8000)),
         )
 
     def advise(self) -> None:
@@ -134,21 +126,18 @@ class Adviser:
         for size in self._timed():
             self.timer.seconds(size)
         self._refuse_long()
-        self._say("piloting", f"The advice takes about {duration(float(f'{self._expected():.2g}'))}.")
+        self._say(
+            "piloting", f"The advice takes about {duration(float(f'{self._expected():.2g}'))} from here."
+        )
         self.pilot = pilot(self.search, self.start, self._first_guess(), self.first)
         reference = self.pilot.reference
         self.search.targets |= self._targets([self.pilot.trials[point] for point in reference])
         lengths_for: Callable[[Point], Lengths | None]
         if self.goal == "quality":
             self.levels = levels_of(self.bench, self.pilot, self.first, self.fresh)
+            seeds = self.first, self.fresh
             ranked, self.used = finest(
-                self.search,
-                self.levels,
-                reference,
-                self.sizes,
-                self.first,
-                self.fresh,
-                self.timer.seconds,
+                self.search, self.levels, reference, self.sizes, *seeds, self.timer.seconds
             )
             self.checked = list(self.levels.found)
             lengths_for = partial(self.levels.lengths, repeats=self.used, most=self.epochs)
@@ -182,15 +171,13 @@ class Adviser:
             self.watch(Step(phase, done, total, seconds, words, self.bench.executor.where))
 
     def _refuse_long(self) -> None:
-        """Refuse what would take hours, by the pilot alone: the rest is of its order."""
         epochs = 6 * SCREEN * FIRST_EPOCHS + 5 * len(self.first) * min(self.epochs, 3 * PATIENCE_EPOCHS)
         batches, each = self.search.batches(self.start), self.timer.seconds(self.start)
         seconds = epochs * batches * each / cores()
         if seconds > LONG:
             raise Refusal(
-                f"the pilot alone would take about {duration(seconds)} ({batches:,} updates an "
-                f"epoch, {duration(each)} each); give fewer epochs or repeats, or a "
-                "part of the rows."
+                f"the pilot alone would take about {duration(seconds)} ({batches:,} updates an epoch, "
+                f"{duration(each)} each); give fewer epochs or repeats, or a part of the rows."
             )
 
     def _expected(self) -> float:
@@ -313,7 +300,10 @@ class Adviser:
             self._aim_at(fresh, reference)
             self.used += fresh
             search.measure(racing, self.used)
-            racing = self._still_racing(racing)
+            best = search.best(racing, self.used)
+            ratios = {point: search.against(point, best, self.used) for point in racing if point != best}
+            worse = [point for point, (low, middle) in ratios.items() if low > 0 or middle > FAR]
+            racing = [point for point in racing if point not in worse]
             if len(racing) == 1 or self.spent - before > CHECK_SECONDS:
                 break
         search.measure([self.usual], self.first)
@@ -333,16 +323,6 @@ class Adviser:
             for offset in (-2, -1, 1, 2)
         ]
         return list(dict.fromkeys([*ranked, *around]))
-
-    def _still_racing(self, racing: Sequence[Point]) -> list[Point]:
-        """Those that are not clearly worse than the best over the repeats so far."""
-        best = self.search.best(racing, self.used)
-
-        def still(point: Point) -> bool:
-            low, middle = self.search.against(point, best, self.used)
-            return point == best or (low <= 0 and middle <= FAR)
-
-        return list(filter(still, racing))
 
     def _aim_at(self, repeats: Sequence[int], reference: Sequence[Point]) -> None:
         """Set the targets of repeats, by the reference trainings of each."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from epochal.choose.difference import PairedDifference
 from epochal.choose.grid import said
 from epochal.choose.hyperbola import Hyperbola
+from epochal.choose.paired import PairedDifference
 from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
@@ -263,21 +263,16 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
     flat = {
         "setting": row.name,
         **row.axes,
-        "batch_size": row.batch_size,
-        "regime": row.regime,
-        "learning_rate": row.learning_rate,
-        "repeats": row.repeats,
+        **{name: getattr(row, name) for name in ("batch_size", "regime", "learning_rate", "repeats")},
         "mean": row.quality.mean,
         "sd": row.quality.sd,
         "low": ends[0],
         "high": ends[1],
         **{name: figure.mean for name, figure in row.figures.items()},
         "best_epoch": row.best_epoch.mean,
-        "epochs": row.epochs,
-        "updates": row.updates,
-        "samples": row.samples,
-        "update_seconds": row.update_seconds,
-        "seconds": row.seconds,
+        **{
+            name: getattr(row, name) for name in ("epochs", "updates", "samples", "update_seconds", "seconds")
+        },
         "updates_to_target": None if row.effort is None else row.effort.expected,
         "reached_target": None if row.effort is None else row.effort.reached,
         "noise": row.noise,

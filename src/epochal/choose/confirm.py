@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -27,32 +28,27 @@ from epochal.training.scoring import blocks_of_part
 MOST_TRIES = 4
 """Settings that are tried on the fresh seeds, where those before broke or ended worse than the baseline."""
 
-FEWEST = 10
-"""Seeds for the promise, at least, as far as there are so many."""
+FEWEST = 10  # seeds for the promise, at least, as far as there are so many
 
 LATE = 0.9
 """A best epoch after this share of the trained epochs counts as still improving, if nothing stopped it."""
 
-USUAL_EPOCHS = Settings().epochs
-"""Epochs of a training where nobody says how many."""
+USUAL_EPOCHS = Settings().epochs  # epochs of a training where nobody says how many
 
 
 @dataclass(frozen=True, eq=False)
 class Lengths:
-    """How long to train, by trainings that went on until nothing improved.
+    """How long to train, by trainings that went on until nothing improved."""
 
-    epochs           what is advised; `low` and `high` hold four fifths of the repeats, and `high` is infinite
-                     where they were still improving.
-    best, improving  the best epoch of each repeat, and whether it was still improving at the end.
-    trials           the trainings, by repeat.
-    """
-
+    # what is advised; `low` and `high` hold four fifths of the repeats, and `high` is infinite where they
+    # were still improving
     epochs: int
     low: float
     high: float
+    # best, improving: the best epoch of each repeat, and whether it was still improving at the end
     best: tuple[float, ...]
     improving: tuple[bool, ...]
-    trials: Mapping[int, Trial]
+    trials: Mapping[int, Trial]  # the trainings, by repeat
 
     @property
     def still_improving(self) -> bool:
@@ -71,26 +67,19 @@ class Headline:
 
 @dataclass(frozen=True, eq=False)
 class Confirmed:
-    """What the fresh seeds said.
+    """What the fresh seeds said."""
 
-    final     what is advised, or, where nothing beats the baseline, what came nearest to it.
-    winner    what the search would have advised; None if it broke whatever was tried.
-    defaults  the defaults on the same seeds.
-    lengths   how long to train `final`.
-    nothing   whether nothing beats the baseline.
-    left_out  settings that broke or ended worse than the baseline on some of these seeds.
-    headline  a metric in the target's units that is shown in place of the loss; None where the judged column
-              is shown itself.
-    forecasts of windows of a series, against naive ones on the same windows; None for other data.
-    """
-
-    final: Final
-    winner: Final | None
-    defaults: Final
-    lengths: Lengths
-    nothing: bool
+    final: Final  # what is advised, or, where nothing beats the baseline, what came nearest to it
+    winner: Final | None  # what the search would have advised; None if it broke whatever was tried
+    defaults: Final  # the defaults on the same seeds
+    lengths: Lengths  # how long to train `final`
+    nothing: bool  # whether nothing beats the baseline
+    # settings that broke or ended worse than the baseline on some of these seeds
     left_out: tuple[Final, ...] = ()
+    # a metric in the target's units that is shown in place of the loss; None where the judged column is shown
+    # itself
     headline: Headline | None = None
+    # of windows of a series, against naive ones on the same windows; None for other data
     forecasts: ForecastScores | None = None
 
     def shown(self, final: Final) -> tuple[str, Summary]:
@@ -145,15 +134,19 @@ def confirm(
     compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
     wanted = rules.samples or search.bench.base.dataset.timeline is not None
 
-    def tested(point: Point, many: int, these: Sequence[int]) -> Final:
-        trials = _trained(search, point, many, these, blocks="last" if wanted else "")
-        return final_of(point, many, trials, baselines(search.bench, these), rules)
+    def tested(point: Point, many: int, these: Sequence[int], blocks: str = "last", **usual: bool) -> Final:
+        trials = _trained(search, point, many, these, blocks=blocks if wanted else "")
+        return final_of(point, many, trials, baselines(search.bench, these), rules, **usual)
 
     finals: list[Final] = []
     found: dict[Point, Lengths] = {}
     broken: list[Point] = []
     for point in ranked:
-        if len(finals) == MOST_TRIES or any(_bolder(point, other) for other in [*found, *broken]):
+        bolder = any(  # a higher rate than one that broke or failed, at the same batch size
+            point.batch_size == other.batch_size and (point.step or 0) > (other.step or 0)
+            for other in [*found, *broken]
+        )
+        if len(finals) == MOST_TRIES or bolder:
             continue
         lengths = lengths_for(point)
         if lengths is None:
@@ -169,12 +162,7 @@ def confirm(
     winner = steady(finals)
     most = min(USUAL_EPOCHS, epochs)
     planned = search.bench.base.spec.schedule.kind != "constant"
-
-    def of_usual(these: Sequence[int]) -> Final:
-        trials = _trained(search, usual, most, these, blocks="best" if wanted else "")
-        constant = baselines(search.bench, these)
-        return final_of(usual, most, trials, constant, rules, kept=True, whole=planned)
-
+    of_usual = partial(tested, usual, most, blocks="best", kept=True, whole=planned)
     defaults = of_usual(compared)
     if winner is not None and winner.failures and winner.further[0] and not defaults.failures:
         defaults = defaults.with_further(of_usual(repeats[len(compared) :]))
@@ -191,11 +179,6 @@ def confirm(
         headline=_headline(search.bench, compared),
         forecasts=_forecasts(search.bench.base, final),
     )
-
-
-def _bolder(point: Point, other: Point) -> bool:
-    """Whether a point has a higher rate than another one at the same batch size."""
-    return point.batch_size == other.batch_size and (point.step or 0) > (other.step or 0)
 
 
 def lengths_of(search: Search, point: Point, repeats: Sequence[int], epochs: int) -> Lengths | None:
@@ -217,9 +200,8 @@ def lengths_of(search: Search, point: Point, repeats: Sequence[int], epochs: int
     low, middle, high = np.percentile(best, [10, 50, 90], method="inverted_cdf").tolist()
     if any(one and found >= high for one, found in zip(improving, best, strict=True)):
         high = math.inf
-    if 2 * sum(improving) >= len(improving):
-        return Lengths(epochs, low, math.inf, best, improving, trials)
-    return Lengths(max(1, round(middle)), low, high, best, improving, trials)
+    found = Lengths(max(1, round(middle)), low, high, best, improving, trials)
+    return replace(found, epochs=epochs, high=math.inf) if found.still_improving else found
 
 
 def _best_epochs(bench: Bench, trials: Mapping[int, Trial]) -> tuple[float, ...]:
@@ -240,10 +222,8 @@ def lengths_from(
 def _usual_lengths(search: Search, defaults: Final) -> Lengths:
     trials = {repeat: trial for repeat, trial in defaults.trials.items() if not trial.broken}
     best = _best_epochs(search.bench, trials)
-    late = tuple(
-        found >= LATE * float(trial.curves.epoch[-1])
-        for found, trial in zip(best, trials.values(), strict=True)
-    )
+    ends = [float(trial.curves.epoch[-1]) for trial in trials.values()]
+    late = tuple(found >= LATE * end for found, end in zip(best, ends, strict=True))
     return lengths_from(defaults.epochs, best, late, trials)
 
 

@@ -12,24 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from epochal.choose.goal import reached_in
-from epochal.choose.reached import Reached
 from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Curves
+from epochal.curves.statistics import Ints
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
-MOST_EVALUATIONS = 200
-"""Of one training: beyond this they cost more than they tell."""
-
-CHECKPOINTS = 100
-"""Where settings are judged that are not equal in epochs, at most."""
-
-REFERENCE = 32
-"""The batch size whose training an amount is taken from, where none was given."""
+MOST_EVALUATIONS = 200  # of one training: beyond this they cost more than they tell
+CHECKPOINTS = 100  # where settings are judged that are not equal in epochs, at most
+REFERENCE = 32  # the batch size whose training an amount is taken from, where none was given
 
 _UNITS = {"s": "seconds", "second": "seconds", "epoch": "epochs", "update": "updates", "sample": "samples"}
 
@@ -44,16 +37,11 @@ class At:
 
 @dataclass(frozen=True)
 class Length:
-    """One training of a setting.
+    """One training of a setting."""
 
-    updates      how many it makes.
-    every        updates between two evaluations; the last update is evaluated, too.
-    checkpoints  after which updates it is judged.
-    """
-
-    updates: int
-    every: int
-    checkpoints: tuple[int, ...]
+    updates: int  # how many it makes
+    every: int  # updates between two evaluations; the last update is evaluated, too
+    checkpoints: tuple[int, ...]  # after which updates it is judged
 
 
 _AMOUNT = r"(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)(?:\.\d+)?(?:[eE]\d+)?"
@@ -75,7 +63,7 @@ def parse_at(at: str) -> At:
         )
     if not match[1]:
         return At(unit, None)
-    amount = float(match[1].replace(",", "").replace("_", ""))
+    amount = float(re.sub("[,_]", "", match[1]))
     if not (amount > 0 and math.isfinite(amount)) or (unit != "seconds" and amount != int(amount)):
         bound = "greater than 0" if unit == "seconds" else "a whole number, at least 1"
         raise Refusal(f'`at` must have an amount that is {bound}; got "{at}".')
@@ -145,10 +133,9 @@ def _spread(total: int, count: int) -> Length:
 
 def _every(step: int, count: int) -> int:
     """Updates between evaluations: a part of those between two checkpoints, of at least two updates."""
-    for parts in (4, 5, 3, 2):
-        if step % parts == 0 and step >= 2 * parts and count * parts <= MOST_EVALUATIONS:
-            return step // parts
-    return step
+    parts = (4, 5, 3, 2)
+    fits = (one for one in parts if step % one == 0 and step >= 2 * one and count * one <= MOST_EVALUATIONS)
+    return step // next(fits, 1)
 
 
 def _updates_for(plan: Plan, samples: float) -> int:
@@ -193,18 +180,12 @@ def _counted(amount: float, units: str) -> str:
     return f"{amount:,.12g} {units.removesuffix('s') if amount == 1 else units}"
 
 
-SHORTEST = 6
-"""Checkpoints in the second half of a curve that its unsteadiness needs."""
+SHORTEST = 6  # checkpoints in the second half of a curve that its unsteadiness needs
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One training at its best checkpoint; all NaN if it broke.
-
-    value    of the judged column.
-    epoch    of that checkpoint.
-    figures  the other columns there.
-    """
+    """One training at its best checkpoint: judged column, epoch, other columns; all NaN if it broke."""
 
     value: float
     epoch: float
@@ -228,7 +209,7 @@ def judge_trial(trial: Trial, column: str, length: Length) -> Judged:
     return Judged(float(trial.curves.columns[column][row]), float(trial.curves.epoch[row]), figures)
 
 
-def at_checkpoints(curves: Curves, length: Length) -> NDArray[np.int64]:
+def at_checkpoints(curves: Curves, length: Length) -> Ints:
     """The rows at the start and nearest to each checkpoint, up to where the training ended."""
     updates = curves.update
     if not len(updates):
@@ -239,13 +220,6 @@ def at_checkpoints(curves: Curves, length: Length) -> NDArray[np.int64]:
     before = np.maximum(after - 1, 0)
     nearer = np.where(wanted - updates[before] < updates[after] - wanted, before, after)
     return np.unique(nearer)
-
-
-def reached_by(trial: Trial, column: str, target: float) -> Reached:
-    """When a training reached its target, by all of its evaluations."""
-    if not len(trial.curves) or not math.isfinite(target):
-        return Reached(float(trial.updates), False)
-    return reached_in(trial, column, target, spent=max(trial.updates, 1))
 
 
 def unsteadiness(trials: Sequence[Trial], column: str, length: Length) -> float:

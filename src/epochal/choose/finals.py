@@ -11,38 +11,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.choose.search import Point
 from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import new_samples
-
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Floats, Ints
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What the values of finals are judged by.
+    """What the values of finals are judged by."""
 
-    column   the judged one.
-    overlap  validation over training samples, where each repeat draws its validation samples anew: random
-             splits share most of their training samples, so their values vary less than those of new rows
-             would (Nadeau & Bengio 2003, Inference for the generalization error, section 3).
-    bounds   what no value can lie beyond.
-    samples  the validation samples, where all repeats have the same: repeats then tell nothing about other
-             rows, and the intervals count what each block of these adds; 0 where repeats draw them.
-    blocks   how many of the blocks hold any of these.
-    added    what each block of these adds to the baseline.
-    """
-
-    column: str
+    column: str  # the judged one
+    # validation over training samples, where each repeat draws its validation samples anew: random splits
+    # share most of their training samples, so their values vary less than those of new rows would (Nadeau &
+    # Bengio 2003, Inference for the generalization error, section 3)
     overlap: float
-    bounds: tuple[float, float] = (-math.inf, math.inf)
+    bounds: tuple[float, float] = (-math.inf, math.inf)  # what no value can lie beyond
+    # the validation samples, where all repeats have the same: repeats then tell nothing about other rows, and
+    # the intervals count what each block of these adds; 0 where repeats draw them
     samples: int = 0
-    blocks: int = 0
-    added: Floats | None = None
+    blocks: int = 0  # how many of the blocks hold any of these
+    added: Floats | None = None  # what each block of these adds to the baseline
 
     @property
     def sign(self) -> float:
@@ -57,10 +49,7 @@ class Rules:
     ) -> Summary:
         """A mean with the 95 % interval for new rows of the same kind, not only for other seeds.
 
-        Args:
-            values: by repeat.
-            added: what each block of validation samples adds to each, where all repeats share them.
-            bounds: what no value can lie beyond.
+        `added` is what each block of validation samples adds to each value, where all repeats share them.
         """
         if not self.samples or not all(map(len, added)):
             return summarize(values, bounds, overlap=self.overlap)
@@ -69,29 +58,21 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class Final:
-    """A setting on seeds that chose neither it nor its number of epochs.
+    """A setting on seeds that chose neither it nor its number of epochs."""
 
-    point     the batch size and rate.
-    epochs    after how many the values are read; `trained` is how long it was trained.
-    trials    by repeat.
-    values    the judged column after that many epochs, by repeat in that order; NaN where training broke.
-    figures   the other columns there.
-    baseline  what always predicting the same reaches in the judged column, by repeat; NaN if not known.
-    rules     how they are judged.
-    kept      whether the values are those of weights that would be kept, at a best epoch.
-    further   seeds that were only looked at for failures: how many, how many broke, how many ended worse than
-              the baseline.
-    """
-
-    point: Point
-    epochs: int
+    point: Point  # the batch size and rate
+    epochs: int  # after how many the values are read; `trained` is how long it was trained
     trained: int
-    trials: Mapping[int, Trial]
+    trials: Mapping[int, Trial]  # by repeat
+    # the judged column after that many epochs, by repeat in that order; NaN where training broke
     values: Floats
-    figures: Mapping[str, Floats]
+    figures: Mapping[str, Floats]  # the other columns there
+    # what always predicting the same reaches in the judged column, by repeat; NaN if not known
     baseline: Floats
-    rules: Rules
-    kept: bool = False
+    rules: Rules  # how they are judged
+    kept: bool = False  # whether the values are those of weights that would be kept, at a best epoch
+    # seeds that were only looked at for failures: how many, how many broke, how many ended worse than the
+    # baseline
     further: tuple[int, int, int] = (0, 0, 0)
 
     @property
@@ -187,14 +168,11 @@ class Final:
         return dict(zip(self.trials, self.values.tolist(), strict=True))
 
 
-def epochs_of_others(values: Floats) -> NDArray[np.int64]:
+def epochs_of_others(values: Floats) -> Ints:
     """For each repeat, the row at which the others are best on average; what is lower is better.
 
     A row that a repeat chooses for itself looks better there than on new rows; one that the other repeats
-    choose does not (leaving one out, Stone 1974).
-
-    Args:
-        values: shape (repeats, rows).
+    choose does not (leaving one out, Stone 1974). Values have shape (repeats, rows).
 
     >>> epochs_of_others(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]]))
     array([2, 1, 1])

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.choose.bench import Bench
 from epochal.choose.confirm import LATE, Lengths, lengths_from
@@ -24,49 +23,30 @@ from epochal.choose.search import SCREEN, Point, Search, rate_shift
 from epochal.choose.trial import Job, Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import summarize
-from epochal.curves.statistics import t_quantile
+from epochal.curves.statistics import Floats, t_quantile
 
-FINALISTS = 4
-"""Settings that race on fresh seeds."""
-
-ROUNDS = 2
-"""Rounds of fresh seeds, each with as many as the search has."""
-
-LONGER = 1.5
-"""Training length as a multiple of the epochs that were best for others, since it may need more."""
-
-LARGE = 3.0
-"""The same for batches larger than the pilot's, whose epochs are cheap."""
-
-FURTHER = 5
-"""Fewest additional epochs."""
+FINALISTS = 4  # settings that race on fresh seeds
+ROUNDS = 2  # rounds of fresh seeds, each with as many as the search has
+LONGER = 1.5  # training length as a multiple of the epochs that were best for others, since it may need more
+LARGE = 3.0  # the same for batches larger than the pilot's, whose epochs are cheap
+FURTHER = 5  # fewest additional epochs
 
 MARGIN = 0.01
 """The margin of equivalence (Schuirmann 1987), arbitrary: a setting is as good as the best one if it is worse
 by no more than this share of what the best one gains on the baseline."""
 
-ONE_SIDED = 0.95
-"""Confidence that it is worse by no more than the margin."""
-
-Floats = NDArray[np.float64]
+ONE_SIDED = 0.95  # confidence that it is worse by no more than the margin
 
 
 @dataclass
 class Levels:
-    """Trainings of points, and their values after a number of epochs.
+    """Trainings of points, and their values after a number of epochs."""
 
-    column    the judged one.
-    sign      the factor that makes lower values better.
-    baseline  the baseline by repeat; NaN if unknown.
-    change    a change of the judged column that is too small to count.
-    found     the trainings, by point and repeat.
-    """
-
-    column: str
-    sign: float
-    baseline: Mapping[int, float]
-    change: float
-    found: dict[Point, dict[int, Trial]] = field(default_factory=dict)
+    column: str  # the judged one
+    sign: float  # the factor that makes lower values better
+    baseline: Mapping[int, float]  # the baseline by repeat; NaN if unknown
+    change: float  # a change of the judged column that is too small to count
+    found: dict[Point, dict[int, Trial]] = field(default_factory=dict)  # the trainings, by point and repeat
 
     def learn(self, point: Point, trials: Mapping[int, Trial]) -> None:
         """Add trainings of a point."""

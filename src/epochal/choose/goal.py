@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.choose.bench import Bench
 from epochal.choose.reached import Reached, first_reached
 from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
+from epochal.curves.statistics import Floats
 from epochal.data import y_or_target
 from epochal.errors import Refusal
 from epochal.training.baselines import constant_figures
@@ -31,8 +31,7 @@ NEGLIGIBLE = 0.002
 """An improvement by less than this share of that scale is none: on easy data it would go on for ever."""
 
 
-LUCK = 2.0
-"""Standard deviations of luck that a value may be away from the best."""
+LUCK = 2.0  # standard deviations of luck that a value may be away from the best
 
 
 def split_target(y: Any, target: float | str | None) -> tuple[Any, float | None]:
@@ -103,19 +102,14 @@ def best_epoch(trial: Trial, column: str, change: float) -> float:
     return float(trial.curves.epoch[np.argmax(good)])
 
 
-def share_of(best: NDArray[np.float64], constant: NDArray[np.float64]) -> float:
+def share_of(best: Floats, constant: Floats) -> float:
     """How far from the best still is as good as the best.
 
     Two trainings on the same split differ by the luck of their start and order: its standard deviation, left
     over when the means of settings and of splits are taken out, is no difference between settings. A target
-    that asks for more than luck allows would measure how often one is lucky.
-
-    Args:
-        best: the best values of several settings on several repeats, shape (settings, repeats).
-        constant: the baseline, shape (repeats,).
-
-    Returns:
-        The share of the distance from best to constant, between `SHARE` and `MOST_SHARE`.
+    that asks for more than luck allows would measure how often one is lucky. The share is of the distance
+    from the best values, shape (settings, repeats), to the baseline, and lies between `SHARE` and
+    `MOST_SHARE`.
 
     >>> round(share_of(np.array([[0.10, 0.30], [0.12, 0.28]]), np.array([1.0, 1.0])), 3)
     0.05

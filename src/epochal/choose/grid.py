@@ -27,8 +27,7 @@ from epochal.training.signatures import settings_of
 AXES = ("model", "batch_size", "optimizer", "learning_rate", "schedule", "order", "remainder", "epochs")
 """What may vary between the settings of a comparison, in the order in which names are made of it."""
 
-TUNE = COMPARED["learning_rate"]
-"""The learning rate of a setting whose rate is searched."""
+TUNE = COMPARED["learning_rate"]  # the learning rate of a setting whose rate is searched
 
 
 @dataclass(frozen=True)
@@ -46,18 +45,12 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One setting of the grid.
+    """One setting of the grid."""
 
-    setting  as the bench takes it; without a learning rate where that is to be tuned.
-    axes     the values that make it differ, by option, as JSON holds them.
-    family   (model, optimizer) in words, "" for what does not vary.
-    tuned    whether its rate is to be searched.
-    """
-
-    setting: Setting
-    axes: Mapping[str, Any]
-    family: tuple[str, str]
-    tuned: bool
+    setting: Setting  # as the bench takes it; without a learning rate where that is to be tuned
+    axes: Mapping[str, Any]  # the values that make it differ, by option, as JSON holds them
+    family: tuple[str, str]  # (model, optimizer) in words, "" for what does not vary
+    tuned: bool  # whether its rate is to be searched
 
     @property
     def name(self) -> str:

@@ -10,37 +10,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from epochal.curves.statistics import t_quantile
+from epochal.curves.statistics import Floats, Ints, t_quantile
 
-Floats = NDArray[np.float64]
-
-CLEAR = 2.0
-"""Standard errors by which |G|² must be above 0; tests measure how rarely pure noise gets there."""
+CLEAR = 2.0  # standard errors by which |G|² must be above 0; tests measure how rarely pure noise gets there
 
 
-@dataclass(frozen=True)
-class Moments:
-    """Estimates of the two parts of the noise scale; `squared_norm` may come out negative.
-
-    trace         tr(Σ), the variance of a sample's gradient, summed over the parameters.
-    squared_norm  |G|², of the true gradient.
-    """
+class Moments(NamedTuple):
+    """Estimates of the two parts of the noise scale: tr(Σ), summed over the parameters, and |G|²."""
 
     trace: float
-    squared_norm: float
+    squared_norm: float  # of the true gradient; without bias, so it may be negative
 
 
 def per_sample_moments(mean_square: float, square_of_mean: float, samples: int) -> Moments:
-    """The moments from per-sample gradients g_i.
-
-    Args:
-        mean_square: the mean of ‖g_i‖² over the samples.
-        square_of_mean: ‖ḡ‖², of the mean gradient of the same samples.
-        samples: number of samples, at least 2.
+    """The moments from the mean of ‖g_i‖² over at least two samples, and ‖ḡ‖² of their mean gradient.
 
     >>> per_sample_moments(mean_square=5.0, square_of_mean=2.0, samples=4)  # a variance has n - 1 below it
     Moments(trace=4.0, squared_norm=1.0)
@@ -51,23 +39,16 @@ def per_sample_moments(mean_square: float, square_of_mean: float, samples: int) 
 
 @dataclass(frozen=True)
 class NoiseScale:
-    """B_simple of some samples at fixed parameters, in samples, with a 95 % interval.
+    """B_simple of some samples at fixed parameters, in samples, with a 95 % interval."""
 
-    value         tr(Σ)/|G|²; None if |G|² is not significantly above 0.
-    low, high     the interval. Without a value, `low` is what the noise scale exceeds and `high` is infinite.
-    trace         tr(Σ).
-    squared_norm  |G|²; without bias, so it may be negative.
-    samples       number of gradients.
-    reason        why there is no value, in one sentence; else empty.
-    """
-
-    value: float | None
+    value: float | None  # tr(Σ)/|G|²; None if |G|² is not significantly above 0
+    # low, high: the interval. Without a value, `low` is what the noise scale exceeds and `high` is infinite
     low: float
     high: float
-    trace: float
-    squared_norm: float
-    samples: int
-    reason: str = ""
+    trace: float  # tr(Σ)
+    squared_norm: float  # |G|²; without bias, so it may be negative
+    samples: int  # number of gradients
+    reason: str = ""  # why there is no value, in one sentence; else empty
 
     def __str__(self) -> str:
         if self.value is None:
@@ -78,16 +59,11 @@ class NoiseScale:
 
 @dataclass(frozen=True, eq=False)
 class BlockSums:
-    """Block sums of the gradients of samples in random order.
+    """Block sums of the gradients of samples in random order."""
 
-    sizes    samples of each block; shape (blocks,).
-    squares  sum of ‖g_i‖² of each block; shape (blocks,).
-    gram     products of the blocks' summed gradients; shape (blocks, blocks).
-    """
-
-    sizes: NDArray[np.int64]
-    squares: Floats
-    gram: Floats
+    sizes: Ints  # samples of each block; shape (blocks,)
+    squares: Floats  # sum of ‖g_i‖² of each block; shape (blocks,)
+    gram: Floats  # products of the blocks' summed gradients; shape (blocks, blocks)
 
     @property
     def samples(self) -> int:
@@ -128,28 +104,25 @@ class BlockSums:
                 f"a noise scale needs at least {blocks} samples, one for each block; there are {samples}."
             )
             return NoiseScale(None, 0.0, math.inf, math.nan, math.nan, samples, reason)
-        whole = self.moments
-        parts = (whole.trace, whole.squared_norm)
-        if not (math.isfinite(whole.trace) and math.isfinite(whole.squared_norm)):
-            return NoiseScale(None, 0.0, math.inf, *parts, samples, "the gradients are not finite.")
-        if whole.trace <= 0:
-            return NoiseScale(
-                None, 0.0, math.inf, *parts, samples, "the gradients of all samples are the same."
-            )
+        trace, norm = self.moments
+        found = partial(NoiseScale, trace=trace, squared_norm=norm, samples=samples)
+        if not (math.isfinite(trace) and math.isfinite(norm)):
+            return found(None, 0.0, math.inf, reason="the gradients are not finite.")
+        if trace <= 0:
+            return found(None, 0.0, math.inf, reason="the gradients of all samples are the same.")
         factor = t_quantile(0.975, blocks - 1)
         left = [self.without(block) for block in range(blocks)]
         error = _jackknife_error([one.squared_norm for one in left])
-        if whole.squared_norm < CLEAR * error or min(one.squared_norm for one in left) <= 0:
-            above = max(whole.squared_norm, 0.0) + factor * error
-            low = whole.trace / above if above > 0 else 0.0
+        if norm < CLEAR * error or min(one.squared_norm for one in left) <= 0:
+            above = max(norm, 0.0) + factor * error
             reason = (
                 f"the mean gradient of {samples:,} samples can't be told from noise "
-                f"(|G|² = {whole.squared_norm:.2g} ± {error:.2g})."
+                f"(|G|² = {norm:.2g} ± {error:.2g})."
             )
-            return NoiseScale(None, low, math.inf, *parts, samples, reason)
-        value = whole.trace / whole.squared_norm
+            return found(None, trace / above if above > 0 else 0.0, math.inf, reason=reason)
+        value = trace / norm
         half = factor * _jackknife_error([math.log(one.trace / one.squared_norm) for one in left])
-        return NoiseScale(value, value * math.exp(-half), value * math.exp(half), *parts, samples)
+        return found(value, value * math.exp(-half), value * math.exp(half))
 
 
 def _jackknife_error(left_out: list[float]) -> float:

@@ -19,26 +19,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from numpy.typing import NDArray
 
-from epochal.choose.moments import BlockSums, Floats, NoiseScale
-from epochal.curves.statistics import t_factor
+from epochal.choose.moments import BlockSums, NoiseScale
+from epochal.curves.statistics import Floats, Ints, t_factor
 from epochal.engine.lane import Lane
-from epochal.engine.update import packing
+from epochal.engine.update import Packing
 from epochal.errors import Refusal
 from epochal.models import Loss, Model, PyTree, Variables, seen, seen_dtype, shapes_of
 
-BLOCKS = 16
-"""Blocks of the jackknife: enough for its error, and few enough that their sums are kept at once."""
-
-HELD_NUMBERS = 2**22
-"""Numbers of per-sample gradients that are in memory at once."""
+BLOCKS = 16  # blocks of the jackknife: enough for its error, and few enough that their sums are kept at once
+HELD_NUMBERS = 2**22  # numbers of per-sample gradients that are in memory at once
 
 HALF_WIDTH = 2.131449545559323
 """Half the interval of one measurement in standard errors: t(0.975, 15), of 16 blocks."""
 
-RESAMPLES = 2000
-"""Bootstrap samples of an interval over trainings."""
+RESAMPLES = 2000  # bootstrap samples of an interval over trainings
 
 
 def check_separable(model: Model, sample_shape: tuple[int, ...], dtype: Any = np.float32) -> None:
@@ -90,19 +85,21 @@ def block_sums(
 
     Memory: the summed gradient of each block, and single ones of about four million numbers at a time.
 
-    Args:
-        model: one that passes `check_separable`.
-        loss: per sample, (outputs, targets) -> (batch,).
-        variables: where the gradient is taken.
-        inputs: shape (samples, ...).
-        targets: shape (samples, ...).
-        weights: of the samples, mean 1 over the training samples, or None; shape (samples,).
-        key: of the order and of each sample's dropout.
-        blocks: number of blocks, at least 2.
+    The model passes `check_separable`. Inputs, targets and weights (mean 1 over the training samples) have
+    one row a sample; the key is that of the order and of each sample's dropout. There are at least 2 blocks.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from epochal.models import LOSSES, Variables, functions
+    >>> line = functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
+    >>> x = jax.random.normal(jax.random.key(0), (512, 3))
+    >>> y = x @ jnp.ones(3) + jax.random.normal(jax.random.key(1), (512,))
+    >>> squared = LOSSES["squared_error"].function  # at w = 0: tr(Σ)/|G|² = 60/12
+    >>> sums = block_sums(line, squared, Variables(jnp.zeros(3), ()), x, y, key=jax.random.key(2))
+    >>> found = sums.noise_scale()
+    >>> found.low < 5 < found.high
+    True
     """
     samples = inputs.shape[0]
-    if blocks < 2:
-        raise Refusal(f"blocks must be at least 2; got {blocks}.")
     size = -(-samples // blocks)
     numbers = max(1, sum(leaf.size for leaf in jax.tree.leaves(variables.params)))
     chunk = max(1, min(size, HELD_NUMBERS // numbers))
@@ -171,38 +168,11 @@ def _summing(model: Model, loss: Loss, together: int) -> Any:
     return sums
 
 
-def measure(
-    model: Model,
-    loss: Loss,
-    variables: Variables,
-    inputs: Any,
-    targets: Any,
-    weights: Any = None,
-    *,
-    key: jax.Array,
-    blocks: int = BLOCKS,
-) -> NoiseScale:
-    """The noise scale of some samples at fixed variables; takes what `block_sums` takes.
-
-    >>> import jax, jax.numpy as jnp
-    >>> from epochal.models import LOSSES, Variables, functions
-    >>> line = functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
-    >>> x = jax.random.normal(jax.random.key(0), (512, 3))
-    >>> y = x @ jnp.ones(3) + jax.random.normal(jax.random.key(1), (512,))
-    >>> squared = LOSSES["squared_error"].function  # at w = 0: tr(Σ)/|G|² = 60/12
-    >>> found = measure(line, squared, Variables(jnp.zeros(3), ()), x, y, key=jax.random.key(2))
-    >>> found.low < 5 < found.high
-    True
-    """
-    sums = block_sums(model, loss, variables, inputs, targets, weights, key=key, blocks=blocks)
-    return sums.noise_scale()
-
-
 def variables_of(lane: Lane) -> list[Variables]:
     """The current variables of each repeat of a lane, as the model takes them."""
     spec, inputs = lane.spec, lane.source.parts[0].inputs
     shape = inputs.shape[1:] if lane.source.shared else inputs.shape[2:]
-    packed = packing(spec, shapes_of(spec.model, shape, inputs.dtype).params)
+    packed = Packing(spec, shapes_of(spec.model, shape, inputs.dtype).params)
     repeats = lane.progress.repeats
     rows = [
         jax.tree.map(lambda leaf, row=row: leaf[row], (repeats.params, repeats.model))
@@ -212,54 +182,31 @@ def variables_of(lane: Lane) -> list[Variables]:
 
 
 def during(lane: Lane, *, samples: int = 1024, seed: int = 0) -> list[NoiseScale]:
-    """The noise scale of each repeat of a lane at its current state.
-
-    Args:
-        lane: between two calls; it is only read.
-        samples: training samples to draw, anew after each update; all if there are fewer.
-        seed: of the draw.
-    """
+    """The noise scale of each repeat of a lane at its current state, by some training samples drawn anew."""
     train, found = lane.source.parts[0], []
     for row, variables in enumerate(variables_of(lane)):
         part = train if lane.source.shared else jax.tree.map(lambda leaf, row=row: leaf[row], train)
-        chosen: NDArray[np.int64] = np.random.default_rng([seed, lane.update, row]).permutation(
-            part.inputs.shape[0]
-        )[:samples]
+        chosen: Ints = np.random.default_rng([seed, lane.update, row]).permutation(part.inputs.shape[0])[
+            :samples
+        ]
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), lane.update % 2**32), row)
-        weights = None if part.weights is None else part.weights[chosen]
-        found.append(
-            measure(
-                lane.spec.model,
-                lane.spec.loss,
-                variables,
-                part.inputs[chosen],
-                part.targets[chosen],
-                weights,
-                key=key,
-            )
-        )
+        drawn = jax.tree.map(lambda leaf, at=chosen: leaf[at], part)
+        found.append(block_sums(lane.spec.model, lane.spec.loss, variables, *drawn, key=key).noise_scale())
     return found
 
 
 @dataclass(frozen=True)
 class NoiseOverTraining:
-    """The noise scale of a training: the median of its measurements, in samples, with a 95 % interval.
+    """The noise scale of a training: the median of its measurements, in samples, with a 95 % interval."""
 
-    value         the median over all measurements; None where more than half of them have no value.
-    low, high     the interval. Without a value, `low` is what is known and `high` is infinite.
-    measurements  number of measurements.
-    abstained     number of those without a value.
-    repeats       trainings that were measured; of one, the interval knows nothing of other seeds.
-    reason        why there is no value, in one sentence; else empty.
-    """
-
-    value: float | None
+    value: float | None  # the median over all measurements; None where more than half of them have no value
+    # low, high: the interval. Without a value, `low` is what is known and `high` is infinite
     low: float
     high: float
-    measurements: int
-    abstained: int
-    repeats: int
-    reason: str = ""
+    measurements: int  # number of measurements
+    abstained: int  # number of those without a value
+    repeats: int  # trainings that were measured; of one, the interval knows nothing of other seeds
+    reason: str = ""  # why there is no value, in one sentence; else empty
 
     def __str__(self) -> str:
         if self.value is None:
@@ -282,18 +229,12 @@ def over_training(measurements: Sequence[Sequence[NoiseScale]], *, seed: int = 0
     each, and over the error of each, which the measurements of a training share. Few trainings make a
     bootstrap too narrow, so the t interval of their medians is covered as well.
 
-    Args:
-        measurements: one sequence for each training.
-        seed: of the bootstrap.
-
     >>> def measured(value):
     ...     return NoiseScale(value, value / 1.2, value * 1.2, trace=1.0, squared_norm=1 / value, samples=512)
     >>> print(over_training([[measured(30.0), measured(200.0), measured(500.0)] for _ in range(3)]))
     noise scale 200 (95 % interval 30.2–498; median of 9 measurements in 3 trainings)
     """
     every = [one for row in measurements for one in row]
-    if not every:
-        raise Refusal("a noise scale over a training needs at least 1 measurement; got 0.")
     reasons = [one.reason for one in every if one.value is None]
     summary = functools.partial(
         NoiseOverTraining, measurements=len(every), abstained=len(reasons), repeats=len(measurements)
@@ -301,9 +242,14 @@ def over_training(measurements: Sequence[Sequence[NoiseScale]], *, seed: int = 0
     if 2 * len(reasons) >= len(every):
         reason = f"{len(reasons)} of {len(every)} measurements have no value; {reasons[-1]}"
         return summary(None, float(np.median([one.low for one in every])), math.inf, reason=reason)
-    told = [[one for one in row if one.low > 0] for row in measurements]
+    known = [[one for one in row if one.low > 0] for row in measurements]
     rows = [
-        (np.array([_log(one) for one in row]), np.array([_error(one) for one in row])) for row in told if row
+        (
+            np.array([math.inf if one.value is None else math.log(one.value) for one in row]),
+            np.array([_error(one) for one in row]),
+        )
+        for row in known
+        if row
     ]
     random = np.random.default_rng(seed)
     drawn = [_resampled_median(rows, random) for _ in range(RESAMPLES)]
@@ -314,10 +260,6 @@ def over_training(measurements: Sequence[Sequence[NoiseScale]], *, seed: int = 0
         low, high = min(low, middle - half), max(high, middle + half)
     value = np.median(np.concatenate([values for values, _ in rows]))
     return summary(*(float(np.exp(one)) for one in (value, low, high)))
-
-
-def _log(one: NoiseScale) -> float:
-    return math.inf if one.value is None else math.log(one.value)
 
 
 def _error(one: NoiseScale) -> float:

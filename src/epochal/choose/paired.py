@@ -1,31 +1,204 @@
-"""Paired comparison of settings over the same repeats."""
+"""Paired comparison of settings over the same repeats.
+
+One interval gives three outcomes. Beyond zero: one setting is better. Within the margin, below which no
+difference matters: practically the same, by two one-sided tests (Schuirmann 1987). Neither: undecided, which
+is no evidence of equality.
+"""
 
 from __future__ import annotations
 
 import functools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.difference import PairedDifference
 from epochal.choose.pairs import (
     ALPHA,
     FEWEST,
-    Floats,
+    MOST_REPEATS,
     Spread,
     alike,
     improvement_of,
+    interval_of,
     paired_test,
     probability_interval,
+    repeats_needed,
     shared_spread,
     shared_test,
     summary_of,
     usual_margin,
 )
-from epochal.errors import Refusal, did_you_mean
+from epochal.curves.statistics import Floats, Summary, counted
+
+MEANINGFUL = 0.75
+"""A better setting should win this share of the repeats (Bouthillier et al. 2021, section 4.1)."""
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Two settings over the same repeats: by how much, how often and how surely one is better.
+
+    Every figure is read as "a is better than b": `mean` is positive where a is better, whether the values
+    are losses or accuracies. Repeats where a or b gave no finite value take no part in `mean`, `sd` and
+    `interval`. In `probability` and in the test they count: the setting without a value lost that repeat.
+
+    >>> from epochal.choose.paired import difference
+    >>> found = difference([0.31, 0.29, 0.33, 0.30], [0.36, 0.35, 0.37, 0.36], a="16", b="full")
+    >>> print(found)
+    16 is better than full by 0.0525 (98 % interval 0.0308 to 0.0742), in 4 of 4 repeats
+    >>> found.probability, found.detectable, found.meaningful
+    (1.0, True, True)
+    """
+
+    a: str
+    b: str
+    differences: Summary  # of the improvement of a over b in each repeat, NaN where one of them is not finite
+    freedom: float  # the degrees of freedom of the standard deviation
+    probability: float  # P(a better than b): the share of repeats that a wins, ties counting half
+    probability_ci: tuple[float, float]  # its 95 % interval: see `pairs.probability_interval`
+    p_value: float  # of the two-sided paired t test; of the signed-rank test where a value is not finite
+    p_adjusted: float
+    """The same, corrected for all comparisons and looks (Bonferroni): to be held against `alpha`."""
+    pairs: int
+    wins: tuple[int, int]  # the numbers of repeats in which a and b were better
+    unfinished: tuple[int, int]  # the numbers of repeats in which a and b had no finite value
+    better: str | None  # the better setting, or None if undecided or practically the same
+    level: float = ALPHA  # the significance level of this comparison at this look
+    alpha: float = ALPHA  # the error rate over all comparisons
+    margin: float = 0.0  # the smallest difference that matters
+
+    @property
+    def mean(self) -> float:
+        """By how much a is better than b, in the unit of the values."""
+        return self.differences.mean
+
+    @property
+    def sd(self) -> float | None:
+        """The standard deviation of the differences, at least that of rounding where differences tie.
+
+        Among several settings it is the largest of three estimates: see `pairs.shared_test`.
+        """
+        return self.differences.sd
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Of `mean`, by Student's t at `level`: it leaves zero out exactly where the test rejects.
+
+        All intervals of a comparison hold together, with a confidence of 1 - alpha. None where no spread is
+        known, or where a value is not finite and ranks took the place of means.
+        """
+        if self.sd is None or self.freedom < 1 or any(self.unfinished):
+            return None
+        return interval_of(self.mean, self.sd, self.differences.repeats, self.freedom, self.level)
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether any difference is within the margin: two one-sided tests at half the level each.
+
+        Values that are all equal, such as accuracies of 1, leave no margin and show nothing.
+        """
+        ends = self.interval
+        return ends is not None and self.pairs >= FEWEST and max(map(abs, ends)) <= self.margin > 0
+
+    @property
+    def detectable(self) -> bool:
+        """Whether the repeats show that one of the settings is better."""
+        return self.better is not None
+
+    @property
+    def meaningful(self) -> bool:
+        """Whether the difference is detectable and the better setting wins more than 3 of 4 repeats."""
+        return self.detectable and max(self.probability, 1 - self.probability) > MEANINGFUL
+
+    @property
+    def needed(self) -> int | None:
+        """How many repeats would show a difference as large as the observed one, with a power of 80 %.
+
+        None where no number is known: no spread, no difference, values that are not finite, or more than
+        10,000.
+        """
+        if self.sd is None or self.mean == 0 or any(self.unfinished):
+            return None
+        return repeats_needed(self.sd, self.mean, alpha=self.level)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        figures = self.differences.to_dict()
+        ends = self.interval
+        return {
+            "a": self.a,
+            "b": self.b,
+            "difference": {name: figures[name] for name in ("mean", "sd", "per_repeat")},
+            "interval": None if ends is None else list(ends),
+            "confidence": 1 - self.alpha,
+            "probability": self.probability,
+            "probability_ci95": list(self.probability_ci),
+            "p_value": self.p_value,
+            "p_adjusted": self.p_adjusted,
+            "pairs": self.pairs,
+            "wins": list(self.wins),
+            "unfinished": list(self.unfinished),
+            "detectable": self.detectable,
+            "meaningful": self.meaningful,
+            "equivalent": self.equivalent,
+            "margin": self.margin,
+            "better": self.better,
+            "repeats_needed": self.needed,
+        }
+
+    def __str__(self) -> str:
+        if self.equivalent:
+            return (
+                f"{self.a} and {self.b} are practically the same: they differ by less than {self.margin:.3g} "
+                f"({confidence(self.alpha)} interval {self._ends()}; {counted(self.pairs, 'repeat')})"
+            )
+        return self._undetected() if self.better is None else self._detected(self.better)
+
+    def _ends(self, sign: float = 1.0) -> str:
+        low, high = sorted(sign * end for end in self.interval or (math.nan, math.nan))
+        return f"{self.differences.written(low)} to {self.differences.written(high)}"
+
+    def _undetected(self) -> str:
+        asides = [counted(self.pairs, "repeat")]
+        if self.pairs < FEWEST:
+            asides.append(f"at least {FEWEST} are needed")
+        elif self.sd is not None and self.mean != 0 and not any(self.unfinished):
+            needed = f"{self.needed:,}" if self.needed else f"more than {MOST_REPEATS:,}"
+            asides.append(f"a difference of {self.differences.written(abs(self.mean))} would need {needed}")
+        asides += [
+            f"{name} gave no finite value in {missing} of them"
+            for name, missing in zip((self.a, self.b), self.unfinished, strict=True)
+            if missing
+        ]
+        return f"no detectable difference between {self.a} and {self.b} ({'; '.join(asides)})"
+
+    def _detected(self, better: str) -> str:
+        first, repeats = better == self.a, counted(self.pairs, "repeat")
+        worse, missing = (self.b, self.unfinished) if first else (self.a, self.unfinished[::-1])
+        ahead = f"{better} is better than {worse}"
+        if missing == (0, self.pairs):
+            return f"{ahead}, which gave no finite value in any of {repeats}"
+        wins = f"in {self.wins[0 if first else 1]} of {repeats}"
+        if any(missing):
+            named = zip((better, worse), missing, strict=True)
+            lost = [f"{name} gave no finite value in {count}" for name, count in named if count]
+            return f"{ahead} {wins} ({', '.join(lost)})"
+        by = self.differences.written(abs(self.mean))
+        interval = f"{confidence(self.alpha)} interval {self._ends(1.0 if first else -1.0)}"
+        return f"{ahead} by {by} ({interval}), {wins}"
+
+
+def confidence(alpha: float) -> str:
+    """The confidence of an interval in words.
+
+    >>> confidence(0.02)
+    '98 %'
+    """
+    return f"{100 * (1 - alpha):.4g} %"
 
 
 def difference(
@@ -47,21 +220,15 @@ def difference(
     takes its place (Wilcoxon 1945), with the lost repeat as the largest difference of all. A setting without
     one finite value, against one that always has one, needs no test.
 
-    Args:
-        a_values: one value for each repeat of a; not finite where a repeat diverged.
-        b_values: the same for b. The first repeats that both have are compared.
-        a: the name of the first setting.
-        b: the name of the second setting.
-        higher_is_better: True for an accuracy, False for a loss.
-        alpha: how often equal settings may be called different.
-        margin: the smallest difference that matters, in the unit of the values.
+    There is one value for each repeat, not finite where it diverged; the first repeats that both have are
+    compared. `margin` is the smallest difference that matters, in the unit of the values.
 
     >>> print(difference([0.5, 0.6, 0.4], [0.52, 0.57, 0.44], a="8", b="16"))
     no detectable difference between 8 and 16 (3 repeats; a difference of 0.010 would need 134)
     >>> print(difference([0.50, 0.60, 0.40], [0.51, 0.59, 0.41], a="8", b="16", margin=0.1))
     8 and 16 are practically the same: they differ by less than 0.1 (98 % interval -0.043 to 0.050; 3 repeats)
     """
-    one, two = _values(a, a_values), _values(b, b_values)
+    one, two = np.asarray(a_values, np.float64), np.asarray(b_values, np.float64)
     return _judged(_paired(one, two, a, b, higher_is_better, margin), alpha, alpha)
 
 
@@ -116,15 +283,12 @@ def against(
 
     Args:
         values: one value for each repeat, by setting. Each pair is compared over the repeats it shares.
-        reference: the setting to compare with; the best one when None.
+        reference: the setting to compare with, which is the a of all differences; the best one when None.
         higher_is_better: True for an accuracy, False for a loss.
         alpha: how often a family of equal settings may have any that are called different, over all looks.
         share: of alpha, which this look may spend; 1 where one looks once.
         margin: the smallest difference that matters; see `pairs.usual_margin` for None.
         comparisons: how many the correction covers, where it is not as said above.
-
-    Returns:
-        One difference for each other setting, in their order, with the reference as a.
 
     >>> losses = {"8": [0.31, 0.29, 0.33, 0.30], "16": [0.30, 0.31, 0.32, 0.31], "full": [0.9, 0.8, 0.9, 0.9]}
     >>> for found in against(losses):
@@ -132,9 +296,7 @@ def against(
     no detectable difference between 8 and 16 (4 repeats; a difference of 0.003 would need 2,981)
     8 is better than full by 0.568 (98 % interval 0.432 to 0.703), in 4 of 4 repeats
     """
-    columns = {name: _values(name, column) for name, column in values.items()}
-    if reference is not None and reference not in columns:
-        raise Refusal(did_you_mean("setting", reference, columns))
+    columns = {name: np.asarray(column, np.float64) for name, column in values.items()}
     leader = best(columns, higher_is_better=higher_is_better) if reference is None else reference
     if comparisons is None:
         others = len(_finished(columns) - {leader})
@@ -172,10 +334,8 @@ def best(values: Mapping[str, ArrayLike], *, higher_is_better: bool = False) -> 
     >>> best({"8": [0.3, float("nan")], "16": [0.4, 0.5], "32": [0.7, 0.6]})
     '16'
     """
-    if not values:
-        raise Refusal("the settings to compare must be at least 1; got 0. Name one.")
     sign = 1.0 if higher_is_better else -1.0
-    columns = {name: sign * _values(name, column) for name, column in values.items()}
+    columns = {name: sign * np.asarray(column, np.float64) for name, column in values.items()}
     most = max(column.size for column in columns.values())
     finite = np.concatenate([column[np.isfinite(column)] for column in columns.values()])
     worst = float(finite.min()) if finite.size else 0.0
@@ -215,13 +375,3 @@ def _judged(found: PairedDifference, alpha: float, level: float) -> PairedDiffer
 
 def _finished(columns: Mapping[str, Floats]) -> set[str]:
     return {name for name, column in columns.items() if np.isfinite(column).any()}
-
-
-def _values(name: str, values: ArrayLike) -> Floats:
-    column = np.asarray(values, dtype=np.float64)
-    if column.ndim != 1 or column.size == 0:
-        raise Refusal(
-            f'the values of "{name}" must be one number for each of at least 1 repeat; '
-            f"got the shape {column.shape}."
-        )
-    return column

@@ -7,17 +7,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from epochal.curves.statistics import Summary, summarize, t_factor, t_quantile
-from epochal.errors import Refusal
-
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Floats, Summary, summarize, t_factor, t_quantile
 
 ALPHA = 0.02
 """How often equal settings may be called different, over all pairs and looks: in one comparison of fifty."""
-FEWEST = 3
-"""With fewer pairs nothing is detectable: their spread is unknown."""
+FEWEST = 3  # with fewer pairs nothing is detectable: their spread is unknown
 MARGIN = 0.2
 """The smallest difference that matters, unless one is given: this share of the sd over repeats.
 
@@ -30,15 +25,15 @@ LOUDER = 1.5
 Arbitrary, between the power among settings that scatter alike and the level among those that don't: see
 `benchmarks/equal_settings.py`.
 """
-MOST_REPEATS = 10_000
-"""Beyond this a difference is not worth the repeats that would show it."""
+MOST_REPEATS = 10_000  # beyond this a difference is not worth the repeats that would show it
+
 UNLIKE = 0.001
 """The level of the F test by which a setting that is noisier than the others is not pooled with them.
 
 Rare enough that settings that scatter alike hardly ever lose one, so that what is promised for them holds.
 """
-_SAME = 1e-6
-"""Differences closer than this share of the values are equal: figures come from 32-bit numbers."""
+
+_SAME = 1e-6  # differences closer than this share of the values are equal: figures come from 32-bit numbers
 
 
 def improvement_of(one: Floats, two: Floats, higher_is_better: bool) -> Floats:
@@ -105,19 +100,14 @@ class Spread(NamedTuple):
     means of settings and of repeats are taken out.
     """
 
-    sd: float
-    """Of the difference of two settings, as if all settings scattered alike."""
-    freedom: int
-    """Its degrees of freedom."""
+    sd: float  # of the difference of two settings, as if all settings scattered alike
+    freedom: int  # its degrees of freedom
     variances: tuple[float, ...]
     """The variance of each setting (Grubbs 1948); empty for two settings, where it is not identifiable."""
 
 
 def shared_spread(table: Floats) -> Spread:
-    """How settings scatter over repeats, together and each.
-
-    Args:
-        table: (settings, repeats) finite values; at least two of both.
+    """How settings scatter over repeats, together and each, by a (settings, repeats) table of finite values.
 
     >>> found = shared_spread(np.array([[1.0, 2.0, 3.0], [1.5, 2.0, 4.0]]))
     >>> round(found.sd, 6), found.freedom
@@ -170,12 +160,8 @@ def shared_test(own: Summary, spread: Spread, two: tuple[int, int]) -> tuple[Sum
     noisy setting must not be judged by calm ones. So the largest of three estimates counts, with its degrees
     of freedom: that of all settings (of those that scatter `alike`, if both do), that of this pair's
     differences, and, where its variance is `LOUDER` times that of all, that of the two settings by themselves
-    (Satterthwaite 1946).
-
-    Args:
-        own: of the differences of this pair, at least two and all finite.
-        spread: as `shared_spread` gives it.
-        two: the places of the two settings in `spread.variances`.
+    (Satterthwaite 1946). `own` are the differences of this pair, at least two and all finite; `two` the
+    places of its settings in `spread.variances`.
     """
     from scipy.special import stdtr  # late: importing SciPy costs more than most calls need
 
@@ -259,23 +245,12 @@ def probability_interval(wins: int, ties: int, losses: int) -> tuple[float, floa
 def repeats_needed(sd: float, difference: float, *, alpha: float = ALPHA, power: float = 0.8) -> int | None:
     """How many pairs a two-sided paired t test needs to see a difference, by the noncentral t.
 
-    Args:
-        sd: the standard deviation of the differences between the pairs.
-        difference: the difference to be seen, in the same unit.
-        alpha: what the p-value has to stay below.
-        power: how often the difference shall be found.
-
-    Returns:
-        The smallest sufficient number, at least 3; None beyond 10,000.
+    The smallest sufficient number, at least 3; None beyond 10,000. `sd` is that of the differences, and
+    `power` how often the difference shall be found.
 
     >>> repeats_needed(sd=1.0, difference=0.5, alpha=0.05), repeats_needed(sd=1.0, difference=0.5)
     (34, 43)
     """
-    if not (sd >= 0 and math.isfinite(sd) and math.isfinite(difference) and difference != 0):
-        raise Refusal(
-            f"sd must be finite and not negative, and the difference finite and not 0; "
-            f"got sd {sd:g} and difference {difference:g}."
-        )
     if sd == 0:
         return FEWEST
     size = abs(difference) / sd

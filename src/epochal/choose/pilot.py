@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.choose.bench import Bench
 from epochal.choose.moments import NoiseScale
@@ -20,37 +19,28 @@ from epochal.choose.noise import NoiseOverTraining, during, over_training
 from epochal.choose.search import FURTHEST, SCREEN, Point, Search
 from epochal.choose.trial import Job, Trial
 from epochal.common.metric_names import higher_is_better
+from epochal.curves.statistics import Floats
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
-FIRST_UPDATES = 400
-"""A first look at a rate takes at least so many updates, and at least `FIRST_EPOCHS`."""
+FIRST_UPDATES = 400  # a first look at a rate takes at least so many updates, and at least `FIRST_EPOCHS`
 
 FIRST_EPOCHS = 20
 
-NOISE_SAMPLES = 512
-"""Most training samples whose gradients are measured."""
-
-NOISE_LOOKS = 10
-"""How often along a training."""
+NOISE_SAMPLES = 512  # most training samples whose gradients are measured
+NOISE_LOOKS = 10  # how often along a training
 
 
 @dataclass(frozen=True)
 class Pilot:
-    """The result of the pilot.
+    """The result of the pilot."""
 
-    reference  the tuned points that set the targets: the calmest of the best rates first.
-    trials     all trainings until nothing improved, by point and repeat.
-    edge       in words, if the best rate is at the edge of those tried; else "".
-    """
-
-    reference: tuple[Point, ...]
-    trials: Mapping[Point, Mapping[int, Trial]]
-    edge: str
+    reference: tuple[Point, ...]  # the tuned points that set the targets: the calmest of the best rates first
+    trials: Mapping[Point, Mapping[int, Trial]]  # all trainings until nothing improved, by point and repeat
+    edge: str  # in words, if the best rate is at the edge of those tried; else ""
 
 
-MOST_BATCHES = 20_000
-"""Most updates per epoch of a candidate batch size."""
+MOST_BATCHES = 20_000  # most updates per epoch of a candidate batch size
 
 
 def possible_sizes(plan: Plan) -> list[int]:
@@ -158,7 +148,7 @@ def _best(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
     return min(trials, key=means.__getitem__)
 
 
-def _values(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> dict[Point, NDArray[np.float64]]:
+def _values(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> dict[Point, Floats]:
     """The best values of each point, by repeat; lower is better."""
     sign = -1.0 if higher_is_better(bench.monitor) else 1.0
     return {

@@ -17,27 +17,19 @@ if TYPE_CHECKING:
     from epochal.data import Dataset
     from epochal.training.loop import Control
 
-RATE_SECONDS = 10.0
-"""The time over which the rate of trainings is measured."""
+RATE_SECONDS = 10.0  # the time over which the rate of trainings is measured
 
 
 @dataclass(frozen=True)
 class Step:
-    """A sign of life of a comparison or an advice, after each training.
+    """A sign of life of a comparison or an advice, after each training."""
 
-    phase    what is being done, such as "tuning the learning rate".
-    done     trainings of this phase that have ended, of `total`.
-    seconds  since the start, by the clock.
-    words    what was learned in this step; empty most of the time.
-    where    how many workers train on how many nodes, if not this process does.
-    """
-
-    phase: str
-    done: int
+    phase: str  # what is being done, such as "tuning the learning rate"
+    done: int  # trainings of this phase that have ended, of `total`
     total: int
-    seconds: float
-    words: str = ""
-    where: str = ""
+    seconds: float  # since the start, by the clock
+    words: str = ""  # what was learned in this step; empty most of the time
+    where: str = ""  # how many workers train on how many nodes, if not this process does
 
 
 Watch = Callable[[Step], None]
@@ -111,10 +103,7 @@ def _rate(pace: float) -> str:
 class Steps:
     """Hands steps on to who watches; by default shows them in a notebook, or on stderr if it is a terminal.
 
-    Args:
-        watch: called with each step.
-        progress: whether it is shown, as in `fit`; by default where nothing else watches.
-        control: says whether it was asked to end.
+    `progress` says whether it is shown, as in `fit`; by default where nothing else watches.
     """
 
     def __init__(self, watch: Watch | None, progress: bool | None, control: Control | None) -> None:

@@ -13,16 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.difference import PairedDifference
-from epochal.choose.paired import against, best, comparisons_of
+from epochal.choose.paired import PairedDifference, against, best, comparisons_of
 from epochal.choose.pairs import ALPHA, FEWEST, usual_margin
 from epochal.curves.statistics import counted
 
-EARLY = 0.25
-"""The share of the level that all looks before the last spend together."""
-
-_OVERWHELMING = 0.01
-"""A p-value below this share of what suffices cannot be the luck of one leader."""
+EARLY = 0.25  # the share of the level that all looks before the last spend together
+_OVERWHELMING = 0.01  # a p-value below this share of what suffices cannot be the luck of one leader
 
 
 @dataclass(frozen=True)
@@ -43,22 +39,15 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a race ended.
+    """How a race ended."""
 
-    best         the setting with the best mean, among those with all repeats.
-    tied         those that were not detectably worse, itself included; nothing that was dropped.
-    differences  of the best from each other setting; of one that was dropped behind the best, at that look.
-    dropped      by name.
-    margin       the smallest difference that matters.
-    comparisons  that the correction at the last look covers; `share` is that look's share of the level.
-    """
-
-    best: str
-    tied: tuple[str, ...]
+    best: str  # the setting with the best mean, among those with all repeats
+    tied: tuple[str, ...]  # those that were not detectably worse, itself included; nothing that was dropped
+    # of the best from each other setting; of one that was dropped behind the best, at that look
     differences: Mapping[str, PairedDifference]
-    dropped: Mapping[str, Dropped]
-    margin: float
-    comparisons: int
+    dropped: Mapping[str, Dropped]  # by name
+    margin: float  # the smallest difference that matters
+    comparisons: int  # that the correction at the last look covers; `share` is that look's share of the level
     share: float
 
 
@@ -192,20 +181,13 @@ def survivors(
         behind.sort(key=lambda found: (found.p_value, -found.mean))
         sure = sum(found.p_adjusted < _OVERWHELMING * ALPHA for found in behind)
         most = min(max(sure, len(running) // 2), len(running) - 1)
-        gone |= {
-            found.b: (Dropped(found.b, after, _reason(found, len(running)), found.a), found)
-            for found in behind[:most]
-        }
+        corrected = f"corrected for {counted(len(running), 'setting')} and all looks"
+        for found in behind[:most]:
+            by = f"by {found.differences.written(found.mean)}"
+            if any(found.unfinished):
+                by = f"in {found.wins[0]} of {counted(found.pairs, 'repeat')}"
+            reason = f"worse than {found.a} {by} (p = {found.p_adjusted:.2g}, {corrected})"
+            gone[found.b] = Dropped(found.b, after, reason, found.a), found
     return tuple(name for name in columns if name not in gone), tuple(
         gone[name] for name in columns if name in gone
     )
-
-
-def _reason(found: PairedDifference, settings: int) -> str:
-    by = (
-        f"in {found.wins[0]} of {counted(found.pairs, 'repeat')}"
-        if any(found.unfinished)
-        else f"by {found.differences.written(found.mean)}"
-    )
-    corrected = f"corrected for {counted(settings, 'setting')} and all looks"
-    return f"worse than {found.a} {by} (p = {found.p_adjusted:.2g}, {corrected})"

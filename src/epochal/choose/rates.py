@@ -22,20 +22,11 @@ from epochal.choose.grid import Entry
 from epochal.choose.trial import Job
 from epochal.engine.optimizers import OPTIMIZERS
 
-REPEATS = 5
-"""Repeats of the tuning, after those of the comparison."""
-
-FACTOR = 4.0
-"""Between neighboring rates of the first search."""
-
-EXTENSIONS = 4
-"""Most extensions of a search beyond its edge."""
-
-FINALISTS = 3
-"""Rates that are tried on all tuning repeats."""
-
-MOST_TRAININGS = 7 + EXTENSIONS + FINALISTS * (REPEATS - 1)
-"""Of one setting, at most."""
+REPEATS = 5  # repeats of the tuning, after those of the comparison
+FACTOR = 4.0  # between neighboring rates of the first search
+EXTENSIONS = 4  # most extensions of a search beyond its edge
+FINALISTS = 3  # rates that are tried on all tuning repeats
+MOST_TRAININGS = 7 + EXTENSIONS + FINALISTS * (REPEATS - 1)  # of one setting, at most
 
 _LINEAR = ("sgd", "momentum", "nesterov", "lars")
 _REFERENCE = 32
@@ -67,15 +58,13 @@ def first_guess(optimizer: str, batch_size: int) -> float:
 
 @dataclass
 class _Search:
-    """The learning rate search of one setting.
-
-    found  losses by rate and repeat, lower is better; infinite where a training broke.
-    """
+    """The learning rate search of one setting."""
 
     entry: Entry
     guess: float
     length: Length
     repeats: Sequence[int]
+    # losses by rate and repeat, lower is better; infinite where a training broke
     found: dict[float, dict[int, float]] = field(default_factory=dict)
 
     def jobs(self, rates: Sequence[float], repeats: Sequence[int]) -> list[tuple[float, Job]]:
@@ -155,9 +144,11 @@ class _Search:
         if math.isinf(self.loss(chosen)):
             edge = "every rate that was tried broke the training"
         elif tried[0] in (chosen, best):
-            edge = f"{tried[0]:.3g} is the lowest rate that was tried; lower ones may be better"
+            edge = f"{tried[0]:.3g} is the lowest rate tried; lower ones may be better"
         elif best == tried[-1]:
-            edge = f"the best rate, {best:.3g}, is the highest that was tried; higher ones may be better"
+            edge = f"the best mean is at {best:.3g}, the highest rate tried; higher ones may be better"
+            if chosen != best:
+                edge += f" ({chosen:.3g} is used: the lowest within one standard error of it)"
         return Tuned(chosen, shown, edge, len(self.repeats))
 
     def _levels(self) -> list[tuple[float, float]]:

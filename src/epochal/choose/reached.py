@@ -7,18 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from epochal.curves.statistics import t_quantile
-from epochal.errors import Refusal
+from epochal.curves.statistics import Bools, Floats, t_quantile
 
-Floats = NDArray[np.float64]
-
-RESAMPLES = 2000
-"""How many bootstrap samples an interval rests on."""
-
-NORMAL = 1.959963984540054
-"""The 0.975 quantile of the standard normal distribution."""
+RESAMPLES = 2000  # how many bootstrap samples an interval rests on
+NORMAL = 1.959963984540054  # the 0.975 quantile of the standard normal distribution
 
 
 @dataclass(frozen=True)
@@ -33,10 +27,9 @@ class Reached:
 class Effort:
     """The expected work to a target over repeats, with a 95 % interval.
 
-    `expected` is infinite when no repeat reached the target; `low` is then all the work that was done,
-    which the estimate would exceed if a repeat reached the target later. With one repeat that reached it
-    there is no interval: `low` is 0 and `high` infinite. `within` are the least and the most that was spent
-    by a repeat which did not reach the target.
+    `expected` is infinite when no repeat reached the target; `low` is then all the work that was done. With
+    one repeat that reached it there is no interval: `low` is 0 and `high` infinite. `within` are the least
+    and the most that was spent by a repeat which did not reach the target.
     """
 
     expected: float
@@ -64,7 +57,7 @@ class Effort:
         )
         if self.repeats == 1:
             share = "the only repeat"
-        return f"not reached within {spent} {self.unit} in {share}"
+        return f"not reached within {spent} updates in {share}"
 
     def __str__(self) -> str:
         if self.reached == 0:
@@ -72,7 +65,7 @@ class Effort:
         count = "1 repeat: no interval"
         if self.repeats > 1:
             count = f"{self.repeats} repeats; 95 % interval {written_range(self.low, self.high)}"
-        return "; ".join(filter(None, (f"{written(self.expected)} {self.unit} ({count})", self.shortfall)))
+        return "; ".join(filter(None, (f"{written(self.expected)} updates ({count})", self.shortfall)))
 
 
 @dataclass(frozen=True)
@@ -95,30 +88,14 @@ def first_reached(
     The curve is taken as it is: where it is noisy, a lucky evaluation counts. A curve that is at the target
     when it begins needs the updates of its first evaluation (0 when that came before the first update).
     Evaluations that are not finite are skipped. A curve that never gets there is censored at its last
-    update: that is data too, and `effort` uses it.
-
-    Args:
-        updates: after how many updates each evaluation came, increasing; shape (evaluations,).
-        values: the quantity at each evaluation; shape (evaluations,).
-        target: the value to reach.
-        higher_is_better: see `epochal.common.metric_names.higher_is_better`.
+    update: that is data too, and `effort` uses it. Updates and values have shape (evaluations,).
 
     >>> first_reached([0, 10, 20, 30], [1.0, 0.6, 0.2, 0.3], target=0.5)
     Reached(updates=12.5, reached=True)
     >>> first_reached([0, 10, 20], [1.0, 0.6, 0.2], target=0.1)
     Reached(updates=20.0, reached=False)
     """
-    at = np.asarray(updates, dtype=np.float64)
-    curve = np.asarray(values, dtype=np.float64)
-    if at.ndim != 1 or at.shape != curve.shape or at.size == 0:
-        raise Refusal(
-            "updates and values must be two columns of the same length, at least 1; "
-            f"got shapes {at.shape} and {curve.shape}."
-        )
-    if not math.isfinite(target):
-        raise Refusal(f"target must be a finite number; got {target}.")
-    if not np.isfinite(at).all() or (np.diff(at) < 0).any():
-        raise Refusal("updates must be finite and increase; sort the evaluations by updates.")
+    at, curve = np.asarray(updates, np.float64), np.asarray(values, np.float64)
     sign = -1.0 if higher_is_better else 1.0
     known = np.flatnonzero(np.isfinite(curve))
     above = sign * (curve[known] - target)
@@ -133,26 +110,15 @@ def first_reached(
 
 
 def effort(
-    reached: Sequence[Reached],
-    scale: float = 1.0,
-    *,
-    unit: str = "updates",
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    reached: Sequence[Reached], scale: float = 1.0, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Effort:
     """The expected running time: all the updates of all repeats, over the number that reached the target.
 
     It is what one would spend on average by training again, with another seed, until the target is reached:
     repeats that did not reach it count with what they cost (Hansen et al. 2021, COCO: a platform for
     comparing continuous optimizers in a black-box setting, doi 10.1080/10556788.2020.1808977). The interval
-    comes from resampling the repeats (`resampled_ci95`).
-
-    Args:
-        reached: one for each repeat.
-        scale: what one update costs in `unit`: the batch size for samples, or measured seconds.
-        unit: the name of the unit.
-        resamples: number of bootstrap samples.
-        seed: of the bootstrap.
+    comes from resampling the repeats (`resampled_ci95`). `scale` is what one update costs: the batch size for
+    samples, or measured seconds.
 
     >>> print(effort([Reached(400, True), Reached(600, True), Reached(500, True), Reached(1000, False)]))
     833 updates (4 repeats; 95 % interval 262 to 12,285); not reached within 1,000 updates in 1 of 4 repeats
@@ -169,7 +135,6 @@ def effort(
         high=high,
         reached=hits,
         repeats=spent.size,
-        unit=unit,
         within=(float(missed.min()), float(missed.max())) if missed.size else None,
     )
 
@@ -195,28 +160,16 @@ def relative_effort(
     >>> f"{found.ratio:.2f} times ({found.low:.2f} to {found.high:.2f})"
     '1.30 times (1.27 to 1.33)'
     """
-    if len(a) != len(b):
-        raise Refusal(
-            "paired repeats must be as many for both settings; "
-            f"got {len(a)} and {len(b)}: compare the repeats that share seeds."
-        )
     spent_a, hit_a = _columns(a, scale_a)
     spent_b, hit_b = _columns(b, scale_b)
     rows = np.random.default_rng(seed).integers(spent_a.size, size=(resamples, spent_a.size))
     least_a, most_a = _bounds(spent_a[rows], hit_a[rows])
     least_b, most_b = _bounds(spent_b[rows], hit_b[rows])
-    ratio: float | None = None
-    if hit_a.any() or hit_b.any():
-        ratio = float(
-            _ratio(_bounds(spent_a[None], hit_a[None])[1], _bounds(spent_b[None], hit_b[None])[1])[0]
-        )
-    low, high = resampled_ci95(
-        math.inf if ratio is None else ratio,
-        _ratio(least_a, most_b),
-        _ratio(most_a, least_b),
-        repeats=spent_a.size,
-    )
-    return RelativeEffort(ratio, low, high)
+    whole = (_bounds(spent[None], hit[None])[1] for spent, hit in ((spent_a, hit_a), (spent_b, hit_b)))
+    ratio = float(_ratio(*whole)[0]) if hit_a.any() or hit_b.any() else None
+    estimate = math.inf if ratio is None else ratio
+    ends = _ratio(least_a, most_b), _ratio(most_a, least_b)
+    return RelativeEffort(ratio, *resampled_ci95(estimate, *ends, repeats=spent_a.size))
 
 
 def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int) -> tuple[float, float]:
@@ -228,11 +181,8 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
     figures are spread around that of the estimate by t(0.975, n - 1)/1.96 · √(n/(n - 1)): 1.6 with five
     repeats, 1.2 with ten. An estimate of 0 or infinity has no log; there all bootstrap figures are covered.
 
-    Args:
-        estimate: the figure of all repeats, not negative.
-        lows: the figure in each bootstrap sample, or the least it can be; shape (resamples,).
-        highs: the same, or the most it can be; shape (resamples,).
-        repeats: number of values. With a single one: 0 and infinity.
+    `lows` and `highs` are the least and the most that the figure can be in each bootstrap sample, both of
+    shape (resamples,). With a single repeat the ends are 0 and infinity.
 
     >>> figures = np.exp(np.linspace(-1, 1, 201))
     >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, figures, figures, repeats=10_000)]
@@ -254,16 +204,12 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
     )
 
 
-def _columns(reached: Sequence[Reached], scale: float) -> tuple[Floats, NDArray[np.bool_]]:
-    if len(reached) == 0:
-        raise Refusal("an effort needs at least 1 repeat; got 0.")
-    if not (math.isfinite(scale) and scale > 0):
-        raise Refusal(f"scale must be a positive number; got {scale}.")
+def _columns(reached: Sequence[Reached], scale: float) -> tuple[Floats, Bools]:
     spent = np.array([one.updates for one in reached], dtype=np.float64) * scale
     return spent, np.array([one.reached for one in reached], dtype=np.bool_)
 
 
-def _bounds(spent: Floats, hit: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _bounds(spent: Floats, hit: Bools) -> tuple[Floats, Floats]:
     """The least and the most that the expected work of each row can be: they differ where none reached."""
     total, hits = spent.sum(axis=1), hit.sum(axis=1)
     least = total / np.maximum(hits, 1)

@@ -1,10 +1,16 @@
-"""Summary rows of all settings of a comparison."""
+"""Summary rows of all settings of a comparison, and the recommended one.
+
+The fastest of those whose mean is within one standard error of the best (Breiman et al. 1984, section 3.4.3),
+or that are shown to be practically the same; never one that is detectably worse. One standard error, and not
+just any undetected difference: with few repeats even large differences are undetected.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,27 +18,28 @@ import numpy as np
 from epochal.choose.bench import Bench
 from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
 from epochal.choose.confirm import LATE, rules_of
-from epochal.choose.fairness import Judged, Length, judge_trial, reached_by, seen_after, unsteadiness
+from epochal.choose.fairness import Judged, Length, judge_trial, seen_after, unsteadiness
 from epochal.choose.finals import final_of
-from epochal.choose.goal import baselines, targets
+from epochal.choose.goal import baselines, reached_in, targets
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
+from epochal.choose.paired import PairedDifference, against
 from epochal.choose.pairs import FEWEST
 from epochal.choose.race import Outcome
 from epochal.choose.reached import Effort, Reached, effort
-from epochal.choose.recommend import lucky, recommended
 from epochal.choose.search import Point
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Setting, Trial
-from epochal.choose.words import answer, called, too_few
+from epochal.choose.words import FASTER, answer, called, too_few
 from epochal.common.metric_names import higher_is_better, label_of
-from epochal.curves import Curves, summarize
+from epochal.curves import Curves, Summary, summarize
 from epochal.curves.statistics import counted
 from epochal.errors import Refusal
 from epochal.models import bounds_of
 from epochal.plan import Plan
 from epochal.stopping import Budget, any_of
 from epochal.training.describe import conditions, describe_data, describe_settings
+from epochal.training.scoring import effective_samples
 
 SHARE = 0.1
 """How far from the best value one may be to have reached the target, as a share of the way back to a constant
@@ -79,7 +86,7 @@ def concluded(found: Measured, seconds: float) -> Comparison:
     outcome = found.outcome
     per_repeat, target_words = _targets(found, values)
     reached = {
-        name: [reached_by(trial, column, per_repeat.get(trial.repeat, math.nan)) for trial in trials]
+        name: [_reached(trial, column, per_repeat.get(trial.repeat)) for trial in trials]
         for name, trials in found.trials.items()
     }
     rows = [_row(found, entry, judged[entry.name]) for entry in found.entries]
@@ -109,11 +116,9 @@ def concluded(found: Measured, seconds: float) -> Comparison:
         hyperbola=hyperbola,
         critical=None if hyperbola is None else hyperbola.critical_ci95,
         regimes=tuple(
-            Regime(name, next((row.name for row in rows if row.regime == name), None)) for name in REGIMES
+            Regime(one, next((row.name for row in rows if row.regime == one), None)) for one in REGIMES
         ),
-        curves={
-            row.name: Curves.concatenate([trial.curves for trial in found.trials[row.name]]) for row in rows
-        },
+        curves={row.name: Curves.concatenate([one.curves for one in found.trials[row.name]]) for row in rows},
         timing=found.timing,
         notes=_notes(found, rows, remark),
         cost=Cost(found.bench.trainings, found.updates, seconds),
@@ -125,14 +130,21 @@ def concluded(found: Measured, seconds: float) -> Comparison:
     return replace(comparison, answer=answer(comparison))
 
 
+def _reached(trial: Trial, column: str, target: float | None) -> Reached:
+    if target is None or not len(trial.curves):
+        return Reached(float(trial.updates), False)
+    return reached_in(trial, column, target, spent=max(trial.updates, 1))
+
+
 def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
     name = entry.name
     plan, trials, length = found.plans[name], found.trials[name], found.lengths[name]
     epochs, samples = seen_after(plan, length.updates)
-    figures = {
-        column: summarize([one.figures[column] for one in judged], _bounds(found, column))
-        for column in judged[0].figures
-    }
+
+    def summary(column: str, values: list[float]) -> Summary:
+        return summarize(values, bounds_of(column.partition(".")[2], found.bench.base.loss_name))
+
+    others = judged[0].figures
     return Row(
         name=name,
         axes=entry.axes,
@@ -140,8 +152,8 @@ def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
         regime=plan.regime,
         learning_rate=found.bench.prepared(found.settings[name]).spec.optimizer.learning_rate,
         repeats=len(trials),
-        quality=summarize([one.value for one in judged], _bounds(found, found.column)),
-        figures=figures,
+        quality=summary(found.column, [one.value for one in judged]),
+        figures={column: summary(column, [one.figures[column] for one in judged]) for column in others},
         best_epoch=summarize([one.epoch for one in judged], (0.0, math.inf)),
         epochs=epochs,
         updates=length.updates,
@@ -170,10 +182,6 @@ def _options(found: Measured, name: str, epochs: float) -> dict[str, Any]:
     return {**options, "epochs": math.ceil(epochs), "stop": stop}
 
 
-def _bounds(found: Measured, column: str) -> tuple[float, float]:
-    return bounds_of(column.partition(".")[2], found.bench.base.loss_name)
-
-
 def _sorted(rows: Sequence[Row], first: str | None, tied: Sequence[str], higher: bool) -> list[Row]:
     """The recommended one first, then those that are tied with it, then the others by their means."""
 
@@ -196,11 +204,12 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
             if math.isfinite(value) and sign * value < sign * reached.get(repeat, sign * math.inf):
                 reached[repeat] = value
     constant = baselines(found.bench, reached)
-    words = f"{100 * (1 - SHARE):.0f} % of the way from the baseline to the best value that any setting "
-    words += "reached there"
-    if any(math.isnan(value) for value in constant.values()):
-        words = f"within {100 * SHARE:.0f} % of the best value of any setting"
-    words = f"in each repeat {words}"
+    words = (
+        f"in each repeat within {100 * SHARE:.0f} % of the best value of any setting"
+        if any(map(math.isnan, constant.values()))
+        else f"in each repeat {100 * (1 - SHARE):.0f} % of the way from the baseline to the best value that "
+        "any setting reached there"
+    )
     return targets(reached, constant, SHARE, higher_is_better(found.column)), words if reached else ""
 
 
@@ -215,7 +224,19 @@ def _unbeaten(found: Measured, best: str) -> float | None:
         return None
     point = Point(found.plans[best].segments[0][1], None)
     final = final_of(point, found.lengths[best].updates, trials, constant, rules_of(found.bench), kept=True)
-    return None if final.beats_baseline else float(np.mean(list(constant.values())))
+    level, reached = float(np.mean(list(constant.values()))), float(np.mean(final.values))
+    return None if final.beats_baseline or _likely(found, list(trials), level, reached) else level
+
+
+def _likely(found: Measured, repeats: Sequence[int], level: float, reached: float) -> bool:
+    """Whether a log loss is so far below the baseline that the validation samples alone show it.
+
+    As in the verdict on a training, by a likelihood ratio of 20, here for each setting and both sides.
+    """
+    base, monitor = found.bench.base, found.bench.monitor
+    if base.same_validation or monitor != "validation.loss" or base.loss_name != "log_loss":
+        return False
+    return effective_samples(base, repeats) * (level - reached) > math.log(20 * 2 * len(found.plans))
 
 
 def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) -> tuple[Hyperbola | None, str]:
@@ -304,3 +325,70 @@ def _common(found: Measured) -> dict[str, Any]:
     if found.bench.base.settings.stop is None:
         left_out.add("stop")
     return {name: value for name, value in settings.items() if name not in left_out}
+
+
+LUCK = 2.0  # the least distance of the best of many evaluations below their mean, in units of their scatter
+
+
+def recommended(
+    rows: Mapping[str, Row], outcome: Outcome, values: Mapping[str, Sequence[float]], higher_is_better: bool
+) -> tuple[str, tuple[str, ...]]:
+    """The setting to use, and those that are practically the same as it, itself included."""
+    best, tied = rows[outcome.best], [rows[name] for name in outcome.tied]
+    compared_with = partial(
+        against,
+        values,
+        higher_is_better=higher_is_better,
+        share=outcome.share,
+        margin=outcome.margin,
+        comparisons=outcome.comparisons,
+    )
+    near = [best]
+    if best.repeats >= FEWEST:
+        lead = _steadiest(best, tied, higher_is_better)
+        apart = {row.name: row.difference for row in tied}
+        if lead is not best:
+            apart = {one.b: one for one in compared_with(lead.name)}
+        near = [row for row in tied if row is lead or _near(apart.get(row.name))] or near
+    steady = [row for row in near if not lucky(row, near)]
+    chosen = best
+    for row in sorted(steady or near, key=lambda row: row.seconds):
+        if row.seconds < FASTER * best.seconds or best not in steady:
+            chosen = row
+            break
+    same = {one.b for one in compared_with(chosen.name) if one.equivalent} | {chosen.name}
+    return chosen.name, tuple(name for name in outcome.tied if name in same)
+
+
+def _steadiest(best: Row, tied: Sequence[Row], higher_is_better: bool) -> Row:
+    """The best one, or the best of those by whose steadier curves its mean may be luck."""
+    sign = -1.0 if higher_is_better else 1.0
+    lead = best
+    while rivals := [row for row in tied if row is not lead and lucky(lead, [row])]:  # each twice as steady
+        lead = min(rivals, key=lambda row: sign * row.quality.mean)
+    return lead
+
+
+def _near(found: PairedDifference | None) -> bool:
+    """Whether a setting is practically as good as another one, or within one standard error of it."""
+    if found is None:
+        return False
+    if found.equivalent:
+        return True
+    return (
+        not any(found.unfinished) and found.sd is not None and found.mean <= found.sd / math.sqrt(found.pairs)
+    )
+
+
+def lucky(row: Row, others: Sequence[Row]) -> bool:
+    """Whether a setting may owe its mean to the best moment of an unsteady curve.
+
+    That is so where another one is much steadier and nearly as good: the best of many evaluations lies below
+    their mean, and the further the more they scatter.
+    """
+    return any(
+        other.noise < row.noise / 2
+        and not other.dropped
+        and abs(other.quality.mean - row.quality.mean) < LUCK * row.noise
+        for other in others
+    )

@@ -23,17 +23,13 @@ from epochal.choose.trial import Job, Send, Setting, Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
 
-CAP = 4.0
-"""How many times the least median price a training may cost."""
-
-SCREEN = 4
-"""Repeats of the first measurement of a point."""
+CAP = 4.0  # how many times the least median price a training may cost
+SCREEN = 4  # repeats of the first measurement of a point
 
 HOPELESS = 1.6
 """A point whose price on the first repeats is so many times the best is not measured on the others."""
 
-FURTHEST = 12
-"""Steps of a factor 2 that a search for the rate may take in one direction."""
+FURTHEST = 12  # steps of a factor 2 that a search for the rate may take in one direction
 
 
 @dataclass(frozen=True, order=True)
@@ -80,15 +76,6 @@ _LINEAR = ("sgd", "momentum", "nesterov")
 """Optimizers whose first guess of the rate grows as the batch does; of the others it grows as its root."""
 
 
-def evaluations_per_epoch(samples: int) -> int:
-    """Once an epoch, as `fit` does; more often where an epoch has so many samples that one may be enough.
-
-    >>> evaluations_per_epoch(1438), evaluations_per_epoch(48_000), evaluations_per_epoch(10**7)
-    (1, 6, 8)
-    """
-    return min(8, max(1, samples // 8000))
-
-
 def step_of(rate: float) -> int:
     """The even step nearest to a rate.
 
@@ -100,29 +87,18 @@ def step_of(rate: float) -> int:
 
 @dataclass
 class Search:
-    """The state of a search.
-
-    setting       common to all points.
-    goal          one of `advice.GOALS`: the quantity to minimize.
-    price         what an update costs at a batch size, in the unit of the goal.
-    most_updates  a training makes at most so many, by batch size.
-    patience      epochs without improvement after which a training ends, by batch size.
-    run           sends the jobs of a phase out and yields their trials.
-    per_epoch     evaluations in an epoch, where a batch size allows; each is a chance for a lucky one.
-    targets       the value that counts as reached, by repeat.
-    found         the measurements.
-    """
+    """The state of a search."""
 
     bench: Bench
-    setting: Setting
-    goal: str
-    price: Callable[[int], float]
-    most_updates: Callable[[int], int]
-    patience: Callable[[int], float]
-    run: Send
-    per_epoch: int = 1
-    targets: dict[int, float] = field(default_factory=dict)
-    found: dict[Point, dict[int, Found]] = field(default_factory=dict)
+    setting: Setting  # common to all points
+    goal: str  # one of `advice.GOALS`: the quantity to minimize
+    price: Callable[[int], float]  # what an update costs at a batch size, in the unit of the goal
+    most_updates: Callable[[int], int]  # a training makes at most so many, by batch size
+    patience: Callable[[int], float]  # epochs without improvement after which a training ends, by batch size
+    run: Send  # sends the jobs of a phase out and yields their trials
+    per_epoch: int = 1  # evaluations in an epoch, where a batch size allows; each is a chance for a lucky one
+    targets: dict[int, float] = field(default_factory=dict)  # the value that counts as reached, by repeat
+    found: dict[Point, dict[int, Found]] = field(default_factory=dict)  # the measurements
 
     def setting_of(self, point: Point) -> Setting:
         """The setting of a point."""
@@ -145,12 +121,7 @@ class Search:
         return max(1, self.batches(batch_size) // self.per_epoch)
 
     def job(
-        self,
-        point: Point,
-        repeat: int,
-        updates: int,
-        target: float | None = None,
-        draw: int | None = None,
+        self, point: Point, repeat: int, updates: int, target: float | None = None, draw: int | None = None
     ) -> Job:
         """A training of a point that ends at the target, or when nothing improves."""
         size = point.batch_size

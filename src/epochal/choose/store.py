@@ -20,6 +20,9 @@ import numpy as np
 from epochal.choose.trial import Trial
 from epochal.curves import Curves
 from epochal.errors import Refusal
+from epochal.runs.choices import CHOICE, ChoiceFolder
+from epochal.runs.sealed import read_sealed
+from epochal.runs.verify import Finding, Verified, checked, foreign
 
 
 def digest(request: Any) -> str:
@@ -35,9 +38,7 @@ def digest(request: Any) -> str:
 class Store:
     """Finished trials by key, in memory and, if a folder is given, on disk.
 
-    Args:
-        folder: made if it does not exist; None keeps everything in memory.
-        request: what the trials answer; a folder that holds another request is refused.
+    `request` is what the trials answer; a folder that holds another request is refused.
     """
 
     def __init__(self, folder: Path | None, request: Any = None) -> None:
@@ -204,3 +205,37 @@ def _whole(values: list[Any]) -> Any:
     if not isinstance(values, list) or not all(type(value) is int and value >= 0 for value in values):
         raise TypeError("whole numbers are due")
     return np.array(values, np.int64)
+
+
+_LINES = ("trials.jsonl", "timings.jsonl")
+_KNOWN = ("request.json", "report.html", CHOICE, *_LINES)
+
+
+def verify_choice(choice: ChoiceFolder) -> Verified:
+    """Read every file of the folder; nothing is changed."""
+    path, finished = choice.folder, choice.result is not None
+    findings = [Finding("request.json", "" if _is_json(path / "request.json") else "it is no JSON")]
+    for name in _LINES:
+        if (path / name).is_file():
+            wrong, lines = damaged_lines(path / name)
+            problem = f"{wrong:,} of {lines:,} lines are not as they were written" if wrong else ""
+            findings.append(Finding(name, problem))
+    if (path / CHOICE).is_file():
+        findings.append(checked(CHOICE, read_sealed, path / CHOICE))
+    known = {*_KNOWN, *(one.name for one in path.glob("*.partial"))}
+    advice = []
+    if not finished:
+        advice.append(f"The {choice.kind} {choice.way_on}.")
+    elif any(finding.problem for finding in findings):
+        advice.append(f"{choice.again} makes what is damaged again.")
+    details = {"kind": choice.kind, "trainings": choice.trainings}
+    notes = tuple(foreign(path, known, path))
+    return Verified(path, finished, tuple(findings), notes, tuple(advice), details)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return True

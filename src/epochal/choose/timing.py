@@ -13,43 +13,33 @@ from typing import TypeVar
 
 import jax
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from epochal.choose.bench import Bench
 from epochal.choose.trial import Job, Setting
 from epochal.common.machine import cores
+from epochal.curves.statistics import Floats, Ints
 from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said
 from epochal.training.executor import Task, Threads
 
 Key = TypeVar("Key")
 
-FEW = 32
-"""Updates of the first calls."""
-
-AGAIN_SECONDS = 0.05
-"""Training time of one more look at an update time."""
-
-ENDLESS = 2**30
-"""Updates of a training that is only timed, and the distance of its evaluations."""
+FEW = 32  # updates of the first calls
+AGAIN_SECONDS = 0.05  # training time of one more look at an update time
+ENDLESS = 2**30  # updates of a training that is only timed, and the distance of its evaluations
 
 
 @dataclass(frozen=True)
 class UpdateTime:
-    """The time of one update.
+    """The time of one update."""
 
-    batch_size       samples of the update.
-    seconds          the least over calls of many updates: other work on the machine only adds to it. On a
-                     CPU of each call the processor's time where that is less, which others can't take.
-    spread           how much longer the median call took, as a share of the least.
-    compile_seconds  until the program was there; little if it was in a cache.
-    updates          how many were measured.
-    """
-
-    batch_size: int
+    batch_size: int  # samples of the update
+    # the least over calls of many updates: other work on the machine only adds to it. On a CPU of each call
+    # the processor's time where that is less, which others can't take
     seconds: float
-    spread: float
-    compile_seconds: float
-    updates: int
+    spread: float  # how much longer the median call took, as a share of the least
+    compile_seconds: float  # until the program was there; little if it was in a cache
+    updates: int  # how many were measured
 
 
 @dataclass(frozen=True)
@@ -64,11 +54,11 @@ class TimingCurve:
     points: tuple[UpdateTime, ...]
 
     @property
-    def batch_sizes(self) -> NDArray[np.int64]:
+    def batch_sizes(self) -> Ints:
         """The measured sizes, ascending."""
         return np.array([point.batch_size for point in self.points], np.int64)
 
-    def seconds(self, batch_size: ArrayLike) -> NDArray[np.float64]:
+    def seconds(self, batch_size: ArrayLike) -> Floats:
         """Time of an update at a batch size, interpolated in logarithms; beyond the ends, of the end."""
         measured = [point.seconds for point in self.points]
         wanted = np.log(np.asarray(batch_size, np.float64))

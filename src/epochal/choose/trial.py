@@ -1,4 +1,4 @@
-"""`Setting`, `Job` and `Trial`: a combination of options, one training of it, and its result."""
+"""`Setting`, `Job` and `Trial`: a combination of options, one training of it with its limits, its result."""
 
 from __future__ import annotations
 
@@ -6,32 +6,31 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
+from epochal.common.metric_names import higher_is_better
 from epochal.curves import Curves
+from epochal.curves.statistics import Floats
+from epochal.engine.rules import Observation
 from epochal.models import Model
 
 Send = Callable[[str, Sequence["Job"]], Iterable["Trial"]]
 """Sends the jobs of a phase out and yields their trials."""
 
-BROKEN = "not finite"
-"""The reason of a training whose loss or parameters were not finite any more."""
+BROKEN = "not finite"  # the reason of a training whose loss or parameters were not finite any more
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """One way to train: a model, and what differs from the settings that all share.
+    """One way to train: a model, and what differs from the settings that all share."""
 
-    name     what people call it; unique within a comparison.
-    model    what `fit` takes as a model.
-    changes  options of `epochal.Settings` that differ from the common ones, such as {"batch_size": 8}.
-    """
-
-    name: str
-    model: Model | Any
+    name: str  # what people call it; unique within a comparison
+    model: Model | Any  # what `fit` takes as a model
+    # options of `epochal.Settings` that differ from the common ones, such as {"batch_size": 8}
     changes: Mapping[str, Any]
 
     def __post_init__(self) -> None:
@@ -60,26 +59,19 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Job:
-    """One training: a setting, a repeat, and how far it may go.
-
-    updates   at most so many.
-    every     updates between two evaluations.
-    target    stop when the monitored column is there.
-    patience  stop after so many epochs without improvement.
-    change    by how much a value must be better to be an improvement.
-    draw      the repeat whose initial parameters and order it takes, if not its own; its split is its own.
-    blocks    of which weights the influences of blocks of validation samples, and forecasts of a series, are
-              wanted: "last", "best", or "" for none.
-    """
+    """One training: a setting, a repeat, and how far it may go."""
 
     setting: Setting
     repeat: int
-    updates: int
-    every: int
-    target: float | None = None
-    patience: float | None = None
-    change: float = 0.0
+    updates: int  # at most so many
+    every: int  # updates between two evaluations
+    target: float | None = None  # stop when the monitored column is there
+    patience: float | None = None  # stop after so many epochs without improvement
+    change: float = 0.0  # by how much a value must be better to be an improvement
+    # the repeat whose initial parameters and order it takes, if not its own; its split is its own
     draw: int | None = None
+    # of which weights the influences of blocks of validation samples, and forecasts of a series, are wanted:
+    # "last", "best", or "" for none
     blocks: str = ""
 
     @property
@@ -94,25 +86,20 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A finished training.
-
-    curves    its evaluations, as rows of that repeat.
-    updates   how many it made.
-    seconds   training time, evaluations included and compilation not; on a CPU of one core among others.
-    reason    why it stopped before its last update; empty if it did not.
-    added     what each block of validation samples adds to a column (`curves.intervals.influences`), where
-              the job wants it.
-    forecasts (windows, steps) of the same weights for the validation windows of a series, in its units.
-    """
+    """A finished training."""
 
     setting: str
     repeat: int
-    curves: Curves
-    updates: int
+    curves: Curves  # its evaluations, as rows of that repeat
+    updates: int  # how many it made
+    # training time, evaluations included and compilation not; on a CPU of one core among others
     seconds: float
-    reason: str
-    added: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    forecasts: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    reason: str  # why it stopped before its last update; empty if it did not
+    # what each block of validation samples adds to a column (`curves.intervals.influences`), where the job
+    # wants it
+    added: Mapping[str, Floats] = field(default_factory=dict)
+    # (windows, steps) of the same weights for the validation windows of a series, in its units
+    forecasts: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def broken(self) -> bool:
@@ -124,3 +111,61 @@ class Trial:
         if self.broken or not len(self.curves):
             return math.nan
         return float(self.curves.best(column).value[0])
+
+
+class _State(NamedTuple):
+    target: jax.Array
+    """In the direction in which lower is better; minus infinity for none."""
+    patience: jax.Array
+    """Epochs without improvement; infinite for no limit."""
+    change: jax.Array
+    """By how much a value must be better to be an improvement."""
+    best: jax.Array
+    best_epoch: jax.Array
+
+
+@dataclass(frozen=True)
+class Until:
+    """Stop at a target of `monitor`, or after a number of epochs without improvement.
+
+    A fresh state has no limits; `limited` gives the state with some.
+    """
+
+    monitor: str
+
+    @property
+    def _sign(self) -> float:
+        return -1.0 if higher_is_better(self.monitor) else 1.0
+
+    def init(self) -> _State:
+        """No limits, nothing seen."""
+        infinite = jnp.float32(jnp.inf)
+        return _State(-infinite, infinite, jnp.float32(0), infinite, jnp.float32(0))
+
+    def limited(self, target: float | None, patience: float | None, change: float = 0.0) -> _State:
+        """The state before the first evaluation of a training with limits."""
+        goal = -np.inf if target is None else self._sign * target
+        wait = np.inf if patience is None else patience
+        numbers: Any = np.array([goal, wait, change, np.inf, 0.0], np.float32)
+        return _State(*numbers)
+
+    def step(self, state: _State, seen: Observation) -> tuple[_State, jax.Array]:
+        """Compare with the target and with the best so far."""
+        value = self._sign * seen.columns[self.monitor]
+        better = value < state.best - state.change
+        best = jnp.where(better, value, state.best)
+        epoch = jnp.where(better, seen.epoch, state.best_epoch)
+        stop = (value <= state.target) | (seen.epoch - epoch >= state.patience)
+        return state._replace(best=best, best_epoch=epoch), stop
+
+    def reason(self, state: Any) -> str:
+        """Which of the two it was."""
+        return f"{self.monitor} reached its target, or nothing improved for {float(state.patience):g} epochs"
+
+    def describe(self) -> str:
+        """The rule in words."""
+        return f"{self.monitor} at its target, or without improvement"
+
+    def columns(self) -> tuple[str, ...]:
+        """The watched column."""
+        return (self.monitor,)

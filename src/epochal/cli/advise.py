@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import shlex
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 
 from epochal.cli import train
 from epochal.cli.arguments import advised
-from epochal.cli.choice_folder import copyable, decided, finished, given_words
+from epochal.cli.choice_folder import copyable, decided, given_words
 from epochal.cli.command import Command
 from epochal.cli.flags import ADVISE
 from epochal.cli.networks import model
@@ -52,15 +51,12 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
     screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
-    found, folder = decided(ctx, data, advise, model, advised, screen)
-    arguments = _arguments(ctx, data, found)
-    line = ["epochal", "train", *arguments] if found.recommended else []
+    found, line, folder, report = decided(ctx, data, advise, model, advised, screen, _arguments)
     words = shlex.join(line)
-    report = finished(ctx, data, folder, line, functools.partial(found.report, command=words))
     if not quiet:
-        _conclude(screen, found, words)
+        _conclude(screen, found, line)
         screen.paths(folder, report)
-    run = _train(arguments, screen, as_json) if given["train"] and found.recommended else None
+    run = _train(line[2:], screen, as_json) if given["train"] and found.recommended else None
     if as_json:
         more = {
             "command": words or None,
@@ -101,22 +97,20 @@ def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> tuple[R
     return train.train_and_save(given["data"], given, folder, Screen(quiet=screen.quiet, to_stderr=as_json))
 
 
-def _conclude(screen: ChoiceScreen, found: Advice, words: str) -> None:
+def _conclude(screen: ChoiceScreen, found: Advice, line: list[str]) -> None:
     screen.answer(found.answer)
     if found.recommended:
         screen.section("Advice", _choices(found))
-    target = (
-        "" if found.goal == "quality" else f"Target: {found.target_words}; {found.target:.3g} on average."
-    )
-    sure = (found.told_apart, target, found.decided_by) if found.recommended else ()
-    screen.section("How sure", [line for line in sure if line])
+    target = f"Target: {found.target_words}; {found.target:.3g} on average."
+    sure = (found.told_apart, "" if found.goal == "quality" else target, found.decided_by)
+    screen.section("How sure", list(filter(None, sure)) if found.recommended else [])
     screen.section("Measured", _tried(found, screen.width - 2), fold=False)
     screen.section("Read it like this", _legend(found))
     screen.section("What to expect" if found.recommended else "On fresh seeds", _expected(found))
     screen.section("Notes", found.notes)
     screen.section("Cost", _cost(found))
     if found.recommended:
-        screen.section("To train with it", copyable(shlex.split(words), screen.width - 2), fold=False)
+        screen.section("To train with it", copyable(line, screen.width - 2), fold=False)
 
 
 def _choices(found: Advice) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from epochal.cli.flags import KEPT
@@ -27,28 +27,21 @@ def trained(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def compared(given: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of `epochal.choose.compare.compare`."""
-    found = {
-        name: list(value) if name in _AXES else value
-        for name, value in _declared(given).items()
-        if value is not None or name not in _AXES
+    found = _declared(given, without=AXES) | {
+        name: list(given[name]) for name in AXES if given[name] is not None
     }
+    steps = dict.fromkeys(("step", "exponential"), given["step_every"])
+    floors = dict.fromkeys(("cosine", "linear"), given["schedule_floor"])
     # A schedule that has no steps, or no end, takes no numbers of those that do.
     found["schedule"] = [
-        _schedule(
-            name,
-            {
-                **given,
-                "step_every": given["step_every"] if name in ("step", "exponential") else None,
-                "schedule_floor": given["schedule_floor"] if name in ("cosine", "linear") else 0.0,
-            },
-        )
+        _schedule(name, {**given, "step_every": steps.get(name), "schedule_floor": floors.get(name, 0.0)})
         for name in given["schedule"]
     ]
     more = {name: given[name] for name in ("at", "margin", "yes", "ray")}
     return {**found, **more, "target": given["target_value"]}
 
 
-_AXES = ("batch_size", "learning_rate", "optimizer", "epochs", "schedule", "order", "remainder")
+AXES = ("batch_size", "learning_rate", "optimizer", "epochs", "schedule", "order", "remainder")
 
 
 def advised(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,8 +51,8 @@ def advised(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, "goal": given["goal"], "ray": given["ray"], "target": given["target_value"]}
 
 
-def _declared(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: given[name] for name in DECLARED if name in given}
+def _declared(given: Mapping[str, Any], without: Collection[str] = ()) -> dict[str, Any]:
+    return {name: given[name] for name in DECLARED if name in given and name not in without}
 
 
 def order_of(name: str, block_length: int | None) -> Order:

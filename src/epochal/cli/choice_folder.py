@@ -34,17 +34,14 @@ OTHERS = ("request.json", "request.json.partial", "timings.jsonl", "choice.json"
 """What a folder holds besides finished trainings: worth nothing without one."""
 
 
-def request(dataset: Dataset, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes two calls the same: the samples and all options that decide which trainings are made."""
-    options = {name: value for name, value in given.items() if name not in _ASIDE}
-    return {"version": VERSION, "data": dataset.fingerprint, "options": options}
-
-
-def folder_for(what: str, name: str, out: Path | None, request: Any) -> Path:
-    """The folder `out`, or else the one that this request always has; checked to be writable."""
+def folder_for(what: str, data: str, dataset: Dataset, given: Mapping[str, Any]) -> Path:
+    """The named folder, or else the one that these samples and options always have; it can be written."""
     from epochal.choose.store import digest
 
-    folder = Path("runs") / f"{what}-{name}-{digest(request)}" if out is None else out
+    options = {name: value for name, value in given.items() if name not in _ASIDE}
+    request = {"version": VERSION, "data": dataset.fingerprint, "options": options}
+    own = Path("runs") / f"{what}-{folder_name(data)}-{digest(request)}"
+    folder: Path = given["out"] or own
     if folder.exists() and not folder.is_dir():
         raise Refusal(f'"{folder}" must be a folder; it is a file. Name another one with --out.')
     check_folder(folder)
@@ -58,38 +55,33 @@ def decided(
     network: Callable[..., Any],
     options: Callable[[Mapping[str, Any]], dict[str, Any]],
     screen: ChoiceScreen,
-) -> tuple[T, Path]:
-    """What `decide` (compare or advise) finds on DATA, and the folder that keeps it.
+    train: Callable[[click.Context, str, T], list[str]],
+) -> tuple[T, list[str], Path, Path | None]:
+    """What `decide` (compare or advise) finds on DATA, the command to train with it, the folder and the page.
 
-    `network` makes its model, `options` its keyword arguments.
+    `network` makes its model, `options` its keyword arguments, and `train` those of the command.
     """
+    from epochal.runs.choices import keep_choice
     from epochal.training.progress.opening import dataset_lines
 
-    given = ctx.params
+    given, what, command = ctx.params, str(ctx.info_name), same_command(ctx, data)
     dataset = load_data(data, given)
-    what = str(ctx.info_name)
-    folder = folder_for(what, folder_name(data), given["out"], request(dataset, given))
+    folder = folder_for(what, data, dataset, given)
     with own_model(given["model"]):
         model, arguments = network(given, dataset), options(given)
         screen.opening("Data", dataset_lines(dataset))
-        with interruptible(folder, screen, same_command(ctx, data)) as control:
-            found = decide(model, dataset, folder=folder, control=control, watch=screen.show, **arguments)
-    return found, folder
-
-
-def finished(
-    ctx: click.Context, data: str, folder: Path, train: Sequence[str], write: Callable[[Path], Any]
-) -> Path | None:
-    """Keep the command lines with the result, and write the page about it unless that was declined."""
-    from epochal.runs.choices import keep_choice
-
-    keep_choice(folder, command=same_command(ctx, data), train=train)
-    if ctx.params["no_report"]:
-        return None
-    path = folder / "report.html"
-    with replacing(path) as partial:
-        write(partial)
-    return path
+        with interruptible(folder, screen, command) as control:
+            found: Any = decide(
+                model, dataset, folder=folder, control=control, watch=screen.show, **arguments
+            )
+    line = ["epochal", "train", *train(ctx, data, found)] if found.recommended else []
+    keep_choice(folder, command=command, train=line)
+    if given["no_report"]:
+        return found, line, folder, None
+    page = folder / "report.html"
+    with replacing(page) as partial:
+        found.report(partial, **({"command": shlex.join(line)} if what == "advise" else {}))
+    return found, line, folder, page
 
 
 @contextmanager

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from epochal.choose.progress import Step
     from epochal.curves import Summary
 
-NAME_WIDTH = 30
-"""A longer name of a setting goes on in the line below."""
+NAME_WIDTH = 30  # a longer name of a setting goes on in the line below
 
 
 class ChoiceScreen(LiveScreen):

@@ -14,8 +14,7 @@ from epochal.errors import Refusal, did_you_mean
 _NEGATIVE = re.compile(r"-\.?\d[\d_.,eE+-]*")
 GIVEN = "epochal.given"
 """Where a context keeps the words that were given for each parameter, on the command line or in a file."""
-_WIDTH = 26
-"""Columns for the names of options; a longer name has a line of its own."""
+_WIDTH = 26  # columns for the names of options; a longer name has a line of its own
 
 
 class Flag(click.Option):

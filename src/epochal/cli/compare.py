@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli import train
-from epochal.cli.arguments import compared
-from epochal.cli.choice_folder import copyable, decided, finished, given_words
+from epochal.cli.arguments import AXES, compared
+from epochal.cli.choice_folder import copyable, decided, given_words
 from epochal.cli.command import Command
 from epochal.cli.flags import COMPARE
 from epochal.cli.networks import networks, variants
@@ -22,14 +22,11 @@ if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
     from epochal.cli.choice_screen import ChoiceScreen
 
-MOST_ROWS = 20
-"""Settings on the screen; the report and --json have all of them."""
+MOST_ROWS = 20  # settings on the screen; the report and --json have all of them
 
 
-NETWORK = ("network", "hidden", "activation")
-"""Options of a network of which a comparison may have several."""
-AXES = ("batch_size", "learning_rate", "optimizer", "epochs", "schedule", "order", "remainder", *NETWORK)
-OWN = (*AXES, "repeats", "target_value", "margin", "out", "no_report", "as_json", "quiet")
+NETWORK = ("network", "hidden", "activation")  # options of a network of which a comparison may have several
+OWN = (*AXES, *NETWORK, "repeats", "target_value", "margin", "out", "no_report", "as_json", "quiet")
 """Options of both commands that a training does not take over from the comparison as they are."""
 
 
@@ -51,17 +48,14 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     from epochal.cli.choice_screen import ChoiceScreen
 
     screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
-    found, folder = decided(ctx, data, compare, networks, compared, screen)
-    arguments = ["epochal", "train", *_arguments(ctx, data, found)] if found.recommended else []
-    words = shlex.join(arguments)
-    report = finished(ctx, data, folder, arguments, found.report)
+    found, line, folder, report = decided(ctx, data, compare, networks, compared, screen, _arguments)
     if as_json:
         paths = {"folder": str(folder), "report": None if report is None else str(report)}
-        say_document(found.to_dict() | {"command": words} | paths)
+        say_document(found.to_dict() | {"command": shlex.join(line)} | paths)
     elif quiet:
         say(f"{folder}  {found.answer}")
     if not quiet:
-        _conclude(screen, found, words)
+        _conclude(screen, found, line)
         screen.paths(folder, report)
 
 
@@ -87,7 +81,7 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
     return words + given_words(ctx, without=OWN, of=known)
 
 
-def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
+def _conclude(screen: ChoiceScreen, found: Comparison, line: list[str]) -> None:
     from epochal.choose.words import at_best
 
     screen.answer(found.answer)
@@ -103,13 +97,13 @@ def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
     screen.section("Cost", [found.cost.words])
     if found.recommended is None:
         return
-    lines, row = copyable(shlex.split(words), screen.width - 2), found.chosen
+    lines, row = copyable(line, screen.width - 2), found.chosen
     when = f", at its best {at_best(row)}" if row.quality.repeats else ""
     screen.section(f"To train with {row.name}{when}", lines, fold=False)
 
 
 def _table(found: Comparison, width: int) -> list[str]:
-    from epochal.choose.comparison_table import behind, mark_of
+    from epochal.choose.words import behind, mark_of
     from epochal.cli.choice_screen import Column, quality, set_in_columns
 
     rows = found.rows[:MOST_ROWS]
@@ -131,9 +125,9 @@ def _table(found: Comparison, width: int) -> list[str]:
 
 
 def _legend(found: Comparison) -> list[str]:
-    from epochal.choose.comparison_table import marks_of
-    from epochal.choose.difference import confidence
+    from epochal.choose.paired import confidence
     from epochal.choose.pairs import ALPHA
+    from epochal.choose.words import marks_of
 
     lines = [
         *filter(None, [marks_of(found)]),

@@ -30,8 +30,7 @@ from epochal.runs.per_class import per_class
 from epochal.training.progress.terminal import section
 
 _MOST_REASONS, _MOST_STEPS = 6, 12
-_OF_CLASSES = ("precision", "recall")
-"""What the table of the classes says."""
+_OF_CLASSES = ("precision", "recall")  # what the table of the classes says
 
 
 def conclude(console: Console, run: Run, folder: Path | None) -> None:

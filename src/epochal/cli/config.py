@@ -13,8 +13,7 @@ import click
 from epochal.common.version import VERSION
 from epochal.errors import Refusal, did_you_mean, reason
 
-_NOT_KEPT = ("config", "save_config", "out", "as_json", "quiet", "help")
-"""What belongs to one call."""
+_NOT_KEPT = ("config", "save_config", "out", "as_json", "quiet", "help")  # what belongs to one call
 
 
 def read_config(path: Path, params: Sequence[click.Parameter]) -> dict[str, Any]:

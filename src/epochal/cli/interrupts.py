@@ -23,8 +23,7 @@ INTERRUPTED = 128 + signal.SIGINT
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-_last = [int(signal.SIGINT)]
-"""The signal that came last."""
+_last = [int(signal.SIGINT)]  # the signal that came last
 
 
 def status() -> int:

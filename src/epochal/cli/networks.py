@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,7 @@ from epochal.errors import Refusal, did_you_mean
 if TYPE_CHECKING:
     from epochal.data import Dataset
 
-HIDDEN, FILTERS = (64, 64), (32, 64)
-"""Layers of the MLP, and convolutions of the CNN, where nothing is said."""
+HIDDEN, FILTERS = (64, 64), (32, 64)  # layers of the MLP, and convolutions of the CNN, where nothing is said
 
 OWNERS = {
     "hidden": ("mlp",),
@@ -32,8 +32,7 @@ OWNERS = {
 }
 """The networks that an option belongs to."""
 
-SMALLEST_IMAGE = 4
-"""Pixels of a side that two poolings leave something of."""
+SMALLEST_IMAGE = 4  # pixels of a side that two poolings leave something of
 
 
 def _is_given(value: Any) -> bool:
@@ -103,13 +102,12 @@ def variants(given: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
         one = {**given, **dict.fromkeys(others)}
         hidden: Any = one["hidden"] or (None,)
         activations: Any = one["activation"] or (None,)
-        for units in hidden:
-            for activation in activations:
-                words = [name] if len(named) > 1 else []
-                words += [f"{'-'.join(map(str, units)) or 'no'} hidden"] if len(hidden) > 1 else []
-                words += [activation] if len(activations) > 1 else []
-                own = {**one, "network": name, "hidden": units, "activation": activation}
-                varied.append((", ".join(words), own))
+        for units, activation in itertools.product(hidden, activations):
+            words = [name] if len(named) > 1 else []
+            words += [f"{'-'.join(map(str, units)) or 'no'} hidden"] if len(hidden) > 1 else []
+            words += [activation] if len(activations) > 1 else []
+            own = {**one, "network": name, "hidden": units, "activation": activation}
+            varied.append((", ".join(words), own))
     return varied
 
 

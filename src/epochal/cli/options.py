@@ -57,8 +57,7 @@ class Text(_Type):
         return [CompletionItem(name) for name in self.kind.names if name.startswith(incomplete)]
 
 
-DATA = Text(Kind(ANY.check, str))
-"""A file with samples, or an example."""
+DATA = Text(Kind(ANY.check, str))  # a file with samples, or an example
 
 
 def but(name: str, help: str = "", **changes: Any) -> Option:

@@ -54,9 +54,9 @@ def command(run: Path, out: Path | None, show: bool) -> None:
 
 def _page_of(choice: ChoiceFolder, path: Path) -> None:
     page = choice.folder / PAGE
-    if choice.result is None or not page.is_file():
-        if choice.result is None:
-            raise Refusal(f'"{choice.folder}" holds {choice.called} that {choice.way_on}.')
+    if choice.result is None:
+        raise Refusal(f'"{choice.folder}" holds {choice.called} that {choice.way_on}.')
+    if not page.is_file():
         raise Refusal(f"{page} is not there; {choice.again} writes it from the trainings that are kept.")
     if path.absolute() == page.absolute():
         say(choice.answer, fold=True)

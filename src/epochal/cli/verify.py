@@ -19,7 +19,7 @@ def command(ctx: click.Context, run: Path, as_json: bool) -> None:
 
     RUN may be the folder of a comparison or an advice, too.
     """
-    from epochal.choose.verify import verify_choice
+    from epochal.choose.store import verify_choice
     from epochal.runs.choices import read_choice
     from epochal.runs.verify import verify
 

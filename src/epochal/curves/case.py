@@ -9,14 +9,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from epochal.common.metric_names import higher_is_better, label_of
 from epochal.curves.record import Curves
-from epochal.curves.smoothing import ending, last_known, majority_mean, plain, tail
-from epochal.curves.statistics import digits, t_factor
-
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Floats, digits, ending, last_known, majority_mean, plain, t_factor, tail
 
 # Sizes below which a difference is negligible, however significant; each is arbitrary, and documented so.
 FEWEST_EVALUATIONS = 10
@@ -280,8 +277,8 @@ class Case:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the training loss is nearly zero: a ten-thousandth of the reference."""
-        return self.training is not None and abs(self.training_end()) < 1e-4 * self.yardstick
+        """Whether the training loss is nearly zero: a millionth of the reference."""
+        return self.training is not None and abs(self.training_end()) < 1e-6 * self.yardstick
 
     def training_end(self) -> float:
         """The mean training loss at the end."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.common.metric_names import higher_is_better
 from epochal.curves.case import FEWEST_EVALUATIONS, FEWEST_REPEATS, Case
 from epochal.curves.evidence import PROBABLE, repeats_needed
-from epochal.curves.smoothing import (
+from epochal.curves.statistics import (
     ALPHA,
+    Floats,
     carried,
     mean_over_repeats,
     noise_bound,
@@ -22,8 +22,6 @@ from epochal.curves.smoothing import (
     plain,
     smoothed,
 )
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

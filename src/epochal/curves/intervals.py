@@ -7,18 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from epochal.curves.statistics import Summary, summarize, t_quantile
+from epochal.curves.statistics import Bools, Floats, Ints, Summary, summarize, t_quantile
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-
-BLOCKS = 30
-"""Most blocks of samples that are left out in turn."""
-_LARGE = 50
-"""Samples of a block that is evaluated alone instead of being left out."""
+BLOCKS = 30  # most blocks of samples that are left out in turn
+_LARGE = 50  # samples of a block that is evaluated alone instead of being left out
 
 
 def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BLOCKS) -> Floats:
@@ -27,12 +21,8 @@ def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BL
     For a mean over samples it is exactly the sum of a block's deviations over the number of samples; for
     other figures, the change on leaving the block out, times the share that is left (the jackknife: Efron
     1982, The Jackknife, the Bootstrap and Other Resampling Plans, chapter 3). If every block is large, each
-    is evaluated alone instead, at the cost of one evaluation.
-
-    Args:
-        figures: of each of the subsets (subsets, n) of the samples, (subsets,) or (subsets, ...).
-        block: (n,) the block of each sample.
-        blocks: number of blocks; empty ones have influence 0.
+    is evaluated alone instead, at the cost of one evaluation. `figures` gives those of each of the subsets
+    (subsets, n) of the samples, `block` (n,) is the block of each sample; empty ones have influence 0.
 
     >>> values = np.array([1.0, 2.0, 3.0, 6.0])
     >>> influences(lambda kept: kept @ values / kept.sum(axis=1), np.array([0, 0, 1, 2]), 4).tolist()
@@ -66,10 +56,8 @@ def optimism(halves: Floats) -> Floats:
     best epoch it falls with their number (Efron 2004, The estimation of prediction error: covariance
     penalties and cross-validation, section 2), so that all samples gain half as much. Of one among epochs
     that differ by chance alone it falls with the root of their number. Trainings are in between, and so is
-    the share that is taken here, 2^(-3/4).
-
-    Args:
-        halves: (repeats, 2, 2) of both halves, where the first was best and where the second was.
+    the share that is taken here, 2^(-3/4). `halves` are (repeats, 2, 2) figures of both halves, where the
+    first was best and where the second was.
 
     >>> optimism(np.array([[[0.9, 0.8], [0.7, 0.8]]])).round(3).tolist()
     [0.059]
@@ -86,12 +74,8 @@ def variance(values: Floats, added: Floats, blocks: int | None = None) -> tuple[
     (Searle, Casella & McCulloch 1992, Variance Components, section 4.3), with samples in blocks, and a sample
     in several repeats counted together (Bayle et al. 2020, Cross-validation confidence intervals for test
     error, has the case of one repeat for each sample). The degrees of freedom are Satterthwaite's (1946) for
-    the sum.
-
-    Args:
-        values: (repeats,) the figure of each.
-        added: (repeats, blocks) `influences`.
-        blocks: number of blocks with samples; all by default.
+    the sum. `values` are (repeats,), and `added` their (repeats, blocks) `influences`; of the blocks all have
+    samples by default.
 
     >>> random = np.random.default_rng(2)
     >>> hits = random.random((3, 400)) < 0.8

@@ -30,8 +30,7 @@ KINDS = (
 "leveled off" rules it out, but the run is not good: a concern, or no known baseline.
 """
 
-GOOD = ("good fit", "stopped in time")
-"""Reassuring kinds."""
+GOOD = ("good fit", "stopped in time")  # reassuring kinds
 
 _LABELS = {
     "best_epoch_range": "best epochs of the repeats",

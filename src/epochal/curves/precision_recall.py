@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from epochal.curves.statistics import Summary, summarize, t_factor
-
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Floats, Summary, summarize, t_factor
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +41,9 @@ class Steps:
 
 
 def steps(scores: ArrayLike, positive: ArrayLike) -> Steps:
-    """The full curve of one repeat, as scikit-learn's `precision_recall_curve`.
+    """The full curve of one repeat, as scikit-learn's `precision_recall_curve`, by the scores of its samples.
 
-    Args:
-        scores: (n,) scores of the class.
-        positive: (n,) whether a sample has the class. Without any, recall counts as 1.
+    Without any `positive` sample recall counts as 1.
     """
     values, true = np.asarray(scores, np.float64), np.asarray(positive, bool)
     falling = np.argsort(-values, kind="stable")
@@ -62,18 +58,12 @@ def steps(scores: ArrayLike, positive: ArrayLike) -> Steps:
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecall:
-    """Precision against recall for one class, over the repeats.
+    """Precision against recall for one class, against the rest, over the repeats.
 
-    Args:
-        name: the class, against the rest.
-        repeats: the curve of each repeat.
-        average_precision: the area under the curve of each repeat.
-        base_rate: the share of the class among the samples, the mean over repeats: the precision of random
-            predictions.
-        recall: (m,) where any curve has a step, or evenly spaced ones of many, ascending.
-        mean: (m,) the mean precision over the repeats there.
-        low: (m,) the lower end of the 95 % interval of that mean (Student t); NaN with one repeat.
-        high: (m,) the upper end.
+    The average precision is the area under the curve of each repeat, and the base rate the share of the class
+    among the samples, the precision of random predictions. `recall` holds the (m,) places where any curve has
+    a step, or evenly spaced ones of many, ascending; `mean`, `low` and `high` the mean precision there with
+    its 95 % interval (Student t; NaN with one repeat).
     """
 
     name: str
@@ -91,15 +81,8 @@ def precision_recall(
 ) -> PrecisionRecall | None:
     """The curves of some repeats with their mean; None where a repeat has no sample of the class.
 
-    The area under the mean curve is the mean of the average precisions, unless more than `most`
-    places would be needed.
-
-    Args:
-        name: of the class.
-        scores: for each repeat (n,) scores of the class; repeats with any that is not
-            a number are left out.
-        positive: for each repeat (n,) whether a sample has the class.
-        most: places along the recall, at most.
+    The area under the mean curve is the mean of the average precisions, unless more than `most` places along
+    the recall would be needed. A repeat with a score that is not a number is left out.
 
     >>> found = precision_recall("yes", [[0.1, 0.4, 0.35, 0.8]], [[0, 0, 1, 1]])
     >>> found.base_rate, found.recall, found.mean.round(3)

@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.common.metric_names import higher_is_better
 from epochal.common.views import view
-from epochal.curves.smoothing import carried
-from epochal.curves.statistics import t_factor
+from epochal.curves.statistics import Floats, Ints, carried, t_factor
 from epochal.errors import Refusal, did_you_mean
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
     from epochal.curves.judgment import Verdict
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 AXES: dict[str, str] = {"epochs": "epoch", "updates": "update", "samples": "samples", "seconds": "seconds"}
 """The x-axes, with their fields in `Curves`."""
@@ -52,7 +49,7 @@ class Band:
     sd: Floats
     low: Floats
     high: Floats
-    count: NDArray[np.int64]
+    count: Ints
 
 
 @dataclass(frozen=True)

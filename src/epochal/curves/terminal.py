@@ -2,18 +2,139 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from epochal.curves.canvas import DIM, Canvas, Marks, Painter, no_paint, paint
-from epochal.curves.record import AXES, Band, Curves
-from epochal.errors import Refusal, did_you_mean
+from epochal.curves.record import Band, Curves
+from epochal.curves.statistics import Bools, Floats, Ints
+from epochal.errors import Refusal
 
-Floats = NDArray[np.float64]
+Painter = Callable[[str, str], str]
+
+# The four rows and two columns of dots in a braille cell, as bits.
+_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The characters that an encoding has."""
+
+    braille: bool
+    upright: str
+    tick: str
+    corner: str
+    flat: str
+    x_tick: str
+    best: str
+    shade: str
+    rule: str
+    plus_minus: str
+
+    @classmethod
+    def of(cls, encoding: str) -> Marks:
+        """Those of an encoding; without braille, plain ones."""
+        try:
+            "⣿│┤└─┬▲░┊±".encode(encoding or "ascii")
+        except (UnicodeEncodeError, LookupError):
+            return cls(False, "|", "+", "+", "-", "+", "^", ":", "|", "+-")
+        return cls(True, *"│┤└─┬▲░┊±")
+
+
+class Canvas:
+    """Cells of 2 by 4 dots, with one layer per line, and below them layers of shade and the best epoch."""
+
+    def __init__(self, across: int, down: int, marks: Marks) -> None:
+        self.marks = marks
+        self.fine_x, self.fine_y = (2, 4) if marks.braille else (1, 1)
+        self.across, self.down = across, down
+        self.layers: dict[int, Ints] = {}
+        self.shaded = np.zeros((down, across), dtype=bool)
+        self.rule: int | None = None
+
+    def draw(self, order: int, x: Floats, y: Floats, *, dashed: bool = False) -> None:
+        """Connect the points by straight lines with gaps at NaN. Dashes distinguish lines without color."""
+        layer = self.layers.setdefault(order, np.zeros((self.down, self.across), dtype=np.int64))
+        wide, tall = self.across * self.fine_x, self.down * self.fine_y
+        known = np.isfinite(x) & np.isfinite(y)
+        for start, end in _stretches(known):
+            xs, ys = x[start:end], y[start:end]
+            columns = np.arange(math.ceil(xs[0] - 0.5), math.floor(xs[-1] + 0.5) + 1)
+            heights = np.interp(columns, xs, ys)
+            if xs.size > 4 * wide:  # many points per column: their mean
+                place = np.clip(np.round(xs).astype(int) - int(columns[0]), 0, columns.size - 1)
+                count = np.bincount(place, minlength=columns.size)
+                total = np.bincount(place, weights=ys, minlength=columns.size)
+                heights = np.where(count > 0, total / np.maximum(count, 1), heights)
+            previous: int | None = None
+            for column, at in zip(columns, heights, strict=True):
+                row = round(float(at))
+                low, high = (row, row) if previous is None else (min(row, previous), max(row, previous))
+                if previous is not None and high - low > 1:  # an upright stroke, shared by both columns
+                    low, high = (low + 1, high) if row > previous else (low, high - 1)
+                else:
+                    low = high = row
+                previous = row
+                if not 0 <= column < wide or (dashed and self.marks.braille and int(column) % 4 >= 2):
+                    continue
+                for dot in range(max(low, 0), min(high + 1, tall)):
+                    bit = _DOTS[dot % 4, int(column) % 2] if self.marks.braille else 1
+                    layer[dot // self.fine_y, int(column) // self.fine_x] |= int(bit)
+
+    def shade(self, x: Floats, upper: Floats, lower: Floats) -> None:
+        """Shade the cells between two curves."""
+        known = np.isfinite(x) & np.isfinite(upper) & np.isfinite(lower)
+        if known.sum() < 2:
+            return
+        centers = (np.arange(self.across) + 0.5) * self.fine_x
+        inside = (centers >= x[known][0]) & (centers <= x[known][-1] + self.fine_x)
+        top = np.interp(centers, x[known], upper[known]) / self.fine_y
+        bottom = np.interp(centers, x[known], lower[known]) / self.fine_y
+        for column in np.flatnonzero(inside):
+            first, last = max(0, round(top[column])), min(self.down, round(bottom[column]))
+            self.shaded[first:last, column] = True
+
+    def row(self, row: int, inks: Sequence[tuple[str, str]], ink: Painter) -> str:
+        """The characters of a row; `inks` are glyph and color of each layer."""
+        cells: list[tuple[str, str]] = []
+        for column in range(self.across):
+            drawn = [order for order, layer in self.layers.items() if layer[row, column]]
+            if drawn:
+                glyph, color = inks[drawn[-1]]
+                if self.marks.braille:
+                    bits = np.bitwise_or.reduce([self.layers[order][row, column] for order in drawn])
+                    glyph = chr(0x2800 + int(bits))
+                cells.append((glyph, color))
+            elif self.rule == column:
+                cells.append((self.marks.rule, DIM))
+            elif self.shaded[row, column]:
+                cells.append((self.marks.shade, DIM))
+            else:
+                cells.append((" ", ""))
+        groups = itertools.groupby(cells, key=lambda cell: cell[1])
+        return "".join(ink("".join(text for text, _ in group), color) for color, group in groups)
+
+
+def _stretches(known: Bools) -> list[tuple[int, int]]:
+    """Start and end of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
+    return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def paint(text: str, ink: str) -> str:
+    """Text in a color."""
+    return f"{ink}{text}{_PLAIN}" if ink and text.strip() else text
+
+
+def no_paint(text: str, ink: str) -> str:
+    """Text as it is."""
+    return text
+
+
 _Scale = Callable[[Floats], Floats]
 
 # ANSI colors that are legible on light and on dark backgrounds alike; text keeps the terminal's own.
@@ -22,31 +143,22 @@ _LOG_RANGE = 30.0  # a larger ratio of highest to lowest loss is drawn on a loga
 
 
 def picture(
-    curves: Curves,
-    width: int = 80,
-    height: int = 20,
-    color: bool = False,
-    *,
-    x: str = "epochs",
-    encoding: str = "utf-8",
-    log: bool | None = None,
+    curves: Curves, width: int = 80, height: int = 20, color: bool = False, *, encoding: str = "utf-8"
 ) -> str:
     """Draw training and validation loss in characters, at most `width` by `height`.
 
     Lines are means over the repeats, stopped ones at their last value, and end where most have stopped; the
     shaded cells are ± one standard deviation of the validation loss. Each line is labeled at its end. The
-    vertical axis is logarithmic, and labeled so, if the losses span more than a factor of 30 (or as `log`
-    says). An `encoding` without braille gets plain characters. The best epoch is the median over the repeats.
+    vertical axis is logarithmic, and labeled so, if the losses span more than a factor of 30. An `encoding`
+    without braille gets plain characters. The best epoch is the median over the repeats.
     """
     if width < 40 or height < 8:
         raise Refusal(f"a picture must be at least 40 columns by 8 rows; got {width} by {height}.")
-    if x not in AXES:
-        raise Refusal(did_you_mean("x-axis", x, AXES))
     marks = Marks.of(encoding)
-    lines = _lines(curves, x, marks)
+    lines = _lines(curves)
     if not lines:
         return "(no losses to draw)"
-    low, high, logarithmic = _span(lines, log)
+    low, high, logarithmic = _span(lines)
     to_axis = np.log10 if logarithmic else np.asarray
     bottom, top, ticks = _ticks(low, high, logarithmic, height)
     left = max(len(text) for _, text in ticks) + 2
@@ -54,7 +166,7 @@ def picture(
     right = max(len(line.end_label) for line in lines) + 2 if named else 1
     across, down = width - left - right, height - 4
     canvas = Canvas(across, down, marks)
-    x_low, x_high = float(lines[0].band.x[0]), max(line.end for line in lines)
+    x_low, x_high = float(lines[0].band.x[0]), max(line.end[0] for line in lines)
     x_low = 0.0 if 0 < x_low < 0.05 * x_high else x_low
     x_span = (x_high - x_low) or 1.0
     y_span = (top - bottom) or 1.0
@@ -76,9 +188,8 @@ def picture(
 
     best = curves.best("validation.loss") if "validation.loss" in curves.columns else None
     if best is not None and math.isfinite(best.median_epoch):
-        along, _ = curves.values("validation.loss", x)
-        epochs, _ = curves.values("validation.loss", "epochs")
-        at = right_of(along[int(np.argmin(np.abs(epochs - best.median_epoch)))])
+        epochs, _ = curves.values("validation.loss")
+        at = right_of(epochs[int(np.argmin(np.abs(epochs - best.median_epoch)))])
         canvas.rule = int(np.clip(round(float(at)) // canvas.fine_x, 0, across - 1))
 
     ink = paint if color else no_paint
@@ -92,7 +203,7 @@ def picture(
         tail = f" {ink(ends[row].end_label, ends[row].color)}" if row in ends else ""
         rows.append(f"{text:>{left - 2}} {axis}{canvas.row(row, inks, ink)}{tail}".rstrip())
     caption = "" if best is None else f"best epoch {best.median_epoch:,.5g}"
-    rows += _x_axis(x_low, x_high, left, canvas, caption, AXES[x], ink)
+    rows += _x_axis(x_low, x_high, left, canvas, caption, ink)
     return "\n".join(rows)
 
 
@@ -106,41 +217,34 @@ class _Line:
 
     @property
     def end_label(self) -> str:
-        return f"{self.label} {_short(self.last)}"
+        return f"{self.label} {_short(self.end[1])}"
 
     @property
-    def end(self) -> float:
-        """Where the mean ends."""
-        return _last(self.band.x[np.isfinite(self.band.mean)], float(self.band.x[-1]))
-
-    @property
-    def last(self) -> float:
-        return _last(self.band.mean[np.isfinite(self.band.mean)], math.nan)
-
-
-def _last(values: Floats, otherwise: float) -> float:
-    return float(values[-1]) if values.size else otherwise
+    def end(self) -> tuple[float, float]:
+        """Where the mean ends, and its value there."""
+        known = np.flatnonzero(np.isfinite(self.band.mean))
+        if not known.size:
+            return float(self.band.x[-1]), math.nan
+        return float(self.band.x[known[-1]]), float(self.band.mean[known[-1]])
 
 
-def _lines(curves: Curves, x: str, marks: Marks) -> list[_Line]:
+def _lines(curves: Curves) -> list[_Line]:
     """The losses to draw: training at fixed parameters (or else running), then validation on top."""
-    found: list[_Line] = []
-    for name, label, glyph, color in (
-        ("train.loss", "training", ".", _TRAINING),
-        ("train.running_loss", "running", ".", _TRAINING),
-        ("validation.loss", "validation", "o", _VALIDATION),
-    ):
-        if name in curves.columns and np.isfinite(curves.columns[name]).any():
-            if name == "train.running_loss" and found:
-                continue
-            found.append(_Line(name, label, glyph, color, curves.summary(name, x)))
-    return found
+    drawn = {
+        "train.loss": ("training", ".", _TRAINING),
+        "train.running_loss": ("running", ".", _TRAINING),
+        "validation.loss": ("validation", "o", _VALIDATION),
+    }
+    known = [name for name in drawn if name in curves.columns and np.isfinite(curves.columns[name]).any()]
+    if known[:2] == ["train.loss", "train.running_loss"]:
+        del known[1]
+    return [_Line(name, *drawn[name], curves.summary(name)) for name in known]
 
 
-def _span(lines: Sequence[_Line], log: bool | None) -> tuple[float, float, bool]:
+def _span(lines: Sequence[_Line]) -> tuple[float, float, bool]:
     values = np.concatenate([line.band.mean[np.isfinite(line.band.mean)] for line in lines])
     low, high = float(values.min()), float(values.max())
-    logarithmic = (low > 0 and high / low > _LOG_RANGE) if log is None else (log and low > 0)
+    logarithmic = low > 0 and high / low > _LOG_RANGE
     if not logarithmic:  # room for the spread, if it is of the order of the curve itself
         for line in lines:
             with np.errstate(invalid="ignore"):
@@ -201,10 +305,10 @@ def _legend(
         samples.append((f"{stroke if marks.braille else line.glyph * 2} {line.label}", line.color))
     for title in (f"loss{scale}{of}", f"loss{scale}", "loss"):
         for tail in (spread, ""):
-            plain = title + "".join("   " + text for text, _ in samples) + ("  " + tail if tail else "")
-            if len(plain) <= width:
-                shown = ink(title, _BOLD) + "".join("   " + ink(text, color) for text, color in samples)
-                return shown + (ink("  " + tail, DIM) if tail else "")
+            parts = [(title, _BOLD), *samples]
+            end = f"  {tail}" if tail else ""
+            if len("   ".join(text for text, _ in parts) + end) <= width:
+                return "   ".join(ink(text, color) for text, color in parts) + (ink(end, DIM) if end else "")
     return ink("loss" + scale, _BOLD)
 
 
@@ -212,7 +316,7 @@ def _end_labels(lines: Sequence[_Line], down_of: _Scale, down: int, canvas: Canv
     """The row of each line's label, near its end and without overlaps."""
     wanted = []
     for order, line in enumerate(lines):
-        at = float(down_of(np.array(line.last))) / canvas.fine_y
+        at = float(down_of(np.array(line.end[1]))) / canvas.fine_y
         wanted.append((min(max(int(at), 0), down - 1), order))
     rows: dict[int, _Line] = {}
     for row, order in sorted(wanted):
@@ -224,14 +328,10 @@ def _end_labels(lines: Sequence[_Line], down_of: _Scale, down: int, canvas: Canv
     return rows
 
 
-def _x_axis(
-    low: float, high: float, left: int, canvas: Canvas, caption: str, label: str, ink: Painter
-) -> list[str]:
+def _x_axis(low: float, high: float, left: int, canvas: Canvas, caption: str, ink: Painter) -> list[str]:
     """The axis, its numbers, and a line with the name of the axis and a caption at the rule."""
-    across, marks = canvas.across, canvas.marks
-    step = _round_step((high - low) / max(2, min(8, across // 12))) if high > low else 1.0
-    if label != "seconds":
-        step = max(1.0, step)
+    across, marks, label = canvas.across, canvas.marks, "epoch"
+    step = max(1.0, _round_step((high - low) / max(2, min(8, across // 12)))) if high > low else 1.0
     whole = across + left
     axis, numbers = [marks.flat] * across, [" "] * whole
     free_from = 0

@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from epochal.curves.case import ABOVE_LEAST, EXPLAINED, FEWEST_EVALUATIONS, FEWEST_REPEATS, GAP, Case
 from epochal.curves.chance import Chance, beats_chance
-from epochal.curves.evidence import Difference, risen
-from epochal.curves.falling import falling_to_the_end
+from epochal.curves.evidence import Difference, falling_to_the_end, risen
 from epochal.curves.judgment import Verdict
 from epochal.curves.record import Curves
 from epochal.curves.sentences import (
@@ -24,11 +23,8 @@ from epochal.curves.sentences import (
     say_underfitting,
     say_without_validation,
 )
-from epochal.curves.smoothing import plain
 from epochal.curves.stability import say_end_above, unstable
-from epochal.curves.statistics import counted
-
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import counted, plain
 
 
 def judge(

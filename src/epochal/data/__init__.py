@@ -12,8 +12,8 @@ from epochal.data.series.timeline import Timeline, chronological, time_notes
 from epochal.data.series.windows import windows
 from epochal.data.split import Split, split, split_groups
 from epochal.data.standardize import Scaling, TargetScaling, first_missing, fit_scaling, fit_target_scaling
-from epochal.data.tables.rising import rising_note
 from epochal.data.tables.schema import Encoder
+from epochal.data.tables.table import rising_note
 from epochal.data.tables.target import class_words
 from epochal.data.task import Task
 from epochal.data.texts.tokens import Vocabulary, fit_vocabulary

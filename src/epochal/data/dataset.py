@@ -18,7 +18,7 @@ from epochal.data.encoder import SampleEncoder
 from epochal.data.images.pixel_arrays import in_fractions
 from epochal.data.recipe import Recipe
 from epochal.data.records import plain
-from epochal.data.rows import Rows, is_array
+from epochal.data.rows import ArrayRows, FileRows, Rows
 from epochal.data.task import Task
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ class Dataset:
         rows: int64 `(n,)`, the data row of each sample in its source, counted from 1 without the header.
         sample_weight: float32 `(n,)` or None.
         fingerprint: SHA-256 of the content, as hexadecimal digits.
-        names: names of the samples in their source, such as image files; empty if rows have
-            only numbers.
+        names: names of the samples in their source, such as image files; empty if rows have only numbers.
         timeline: positions in time, for windows of an ordered table.
         groups: int64 `(n,)`, the group of each sample, where a split keeps groups whole.
         recipe: how to reload the samples; None for arrays, frames and other objects.
@@ -82,13 +81,11 @@ class Dataset:
         Dataset("example:iris", 150 samples, inputs (4,) float32, target "species": 3 classes)
         """
         shape = f"{self.samples:,} samples, inputs {self.shape} {self.dtype}"
-        if self.task is None:
-            what = "no target"
-        else:
-            count = len(self.task.classes)
-            word = "labels" if self.task.kind == "multilabel" else "classes"
-            known = f"{count:,} {word}" if count else self.task.kind
-            what = f'target "{one_line(self.target_name, 60)}": {known}' if self.target_name else known
+        what = "no target"
+        if self.task is not None:
+            word = "labels" if self.task.is_multilabel else "classes"
+            what = f"{len(self.task.classes):,} {word}" if self.task.classes else self.task.kind
+            what = f'target "{one_line(self.target_name, 60)}": {what}' if self.target_name else what
         return f'Dataset("{one_line(self.source, 60)}", {shape}, {what})'
 
     @property
@@ -134,7 +131,8 @@ class Dataset:
         """
         if self.encoder is not None:
             return self.encoder.standardize
-        return self.dtype.kind == "f" and is_array(self.inputs) and not in_fractions(self.inputs)
+        quick = isinstance(self.inputs, np.ndarray | ArrayRows | FileRows)
+        return quick and self.dtype.kind == "f" and not in_fractions(self.inputs)
 
     def only(self, chosen: NDArray[np.int64]) -> Dataset:
         """A subset of the samples by index; not for windows, which have positions in time."""

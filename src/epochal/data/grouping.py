@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from epochal.common.faces import option
 from epochal.common.printable import shortlist
 from epochal.data.dataset import Dataset
-from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import AS_FOUND
 from epochal.data.recipe import absolute
-from epochal.data.tables.frames import is_frame, is_missing, table_of_frame
+from epochal.data.tables.frames import is_frame, is_missing, named_table
 from epochal.errors import Refusal
 
 _SUBJECT = re.compile(r"([A-Za-z]{1,10}[-_ ]?\d+)(?=[-_. /])")
@@ -130,8 +129,7 @@ def by_table(names: Sequence[str], source: Any) -> list[Any]:
     Raises:
         Refusal: no such table, a repeated name, or a sample without one.
     """
-    table_name = existing(source).name if isinstance(source, str | Path) else "groups_table"
-    known = _groups_by_name(source, table_name)
+    table_name, known = _groups_by_name(source)
     short = {name: Path(name).name for name in names}
     counts = Counter(short.values())
     keys = {name: name if name in known or counts[last] > 1 else last for name, last in short.items()}
@@ -144,17 +142,17 @@ def by_table(names: Sequence[str], source: Any) -> list[Any]:
     return [known[keys[name]] for name in names]
 
 
-def _groups_by_name(source: Any, table_name: str) -> dict[str, Any]:
+def _groups_by_name(source: Any) -> tuple[str, dict[str, Any]]:
+    """The name of the table in sentences, and the group of each name."""
+    table_name = "groups_table"
     if isinstance(source, Mapping):
-        return {str(name): group for name, group in source.items()}
-    if is_frame(source):
-        table = table_of_frame(source)[0]
-    elif isinstance(source, (str, Path)):
-        table = read_table(existing(source), AS_FOUND)[0]
-    else:
+        return table_name, {str(name): group for name, group in source.items()}
+    read = named_table(source, AS_FOUND)
+    if read is None:
         raise Refusal(
             f"`groups_table` must be a path, a data frame or a mapping; got {type(source).__name__}."
         )
+    table, table_name = read.table, table_name if is_frame(source) else read.name
     if table.num_columns < 2:
         raise Refusal(f"{table_name} must have 2 columns, names and groups; got {table.num_columns}.")
     keys, groups = (
@@ -166,7 +164,7 @@ def _groups_by_name(source: Any, table_name: str) -> dict[str, Any]:
     if len(known) < len(keys):
         twice = next(key for key, times in Counter(keys).items() if times > 1)
         raise Refusal(f"{table_name} must have each name once; got {twice} more often.")
-    return known
+    return table_name, known
 
 
 def subjects_note(names: Sequence[str]) -> tuple[str, ...]:

@@ -10,10 +10,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from epochal.common.printable import one_line
 from epochal.data.files.container import is_stream
-from epochal.data.records import plain
-from epochal.errors import Refusal, did_you_mean
+from epochal.data.records import Record, plain
 
 EXAMPLE = "example:"
 _MOST = 10_000
@@ -25,7 +23,7 @@ _LONGEST = 4096
 def fits(value: Any, kind: Any) -> bool:
     """Whether a JSON value has a type: bool, int, str, a union, a sequence, or a tuple.
 
-    >>> fits([8, 8], tuple[int, int]), fits(["a", 2], list[ColumnReference]), fits(True, int)
+    >>> fits([8, 8], tuple[int, int]), fits(["a", 2], list[str | int]), fits(True, int)
     (True, True, False)
     """
     origin, inner = get_origin(kind), get_args(kind)
@@ -41,20 +39,20 @@ def fits(value: Any, kind: Any) -> bool:
     return len(value) == len(kinds) and all(map(fits, value, kinds))
 
 
-def options_of(function: Callable[..., Any]) -> Mapping[str, Any]:
-    """The options of a reader with their types, as its signature has them."""
-    hints = get_type_hints(function)
+def options_of(declaring: Callable[..., Any]) -> Mapping[str, Any]:
+    """The options of a reader with their types, as its signature or a dataclass declares them."""
+    hints = get_type_hints(declaring)
     return {name: hint for name, hint in hints.items() if name not in ("source", "return")}
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Record):
     """The call of a reader: its name, an absolute path or "example:NAME", and its options.
 
     Arrays, frames and other objects have none.
 
     >>> arguments = {"target": "species", "task": None}
-    >>> recipe = Recipe.of("load", {"target": ColumnReference}, "example:iris", arguments)
+    >>> recipe = Recipe.of("load", {"target": str}, "example:iris", arguments)
     >>> recipe.to_dict()
     {'reader': 'load', 'source': 'example:iris', 'options': {'target': 'species'}}
     """
@@ -78,37 +76,6 @@ class Recipe:
         if where is None or not all(name in known and fits(one, known[name]) for name, one in given.items()):
             return None
         return cls(reader, where, given)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"reader": self.reader, "source": self.source, "options": dict(self.options)}
-
-    @classmethod
-    def from_dict(cls, value: Any, readers: Mapping[str, Mapping[str, Any]]) -> Recipe:
-        """The inverse of `to_dict`, which accepts only known options, since a file may be untrusted.
-
-        Raises:
-            Refusal: another reader, an unknown option, or a value of another type.
-        """
-        if not isinstance(value, Mapping) or set(value) != {"reader", "source", "options"}:
-            raise Refusal("a recipe of data must have a reader, a source and options, and nothing else.")
-        reader, source, options = value["reader"], value["source"], value["options"]
-        if not isinstance(reader, str) or reader not in readers:
-            raise Refusal(did_you_mean("reader of data", one_line(reader), readers))
-        if not fits(source, str) or not (source.startswith(EXAMPLE) or Path(source).is_absolute()):
-            raise Refusal(
-                f'the source of a recipe must be an absolute path or "example:NAME"; got {one_line(source)}.'
-            )
-        if not isinstance(options, Mapping):
-            raise Refusal(f"the options of a recipe must be named; got {one_line(options)}.")
-        for name, one in options.items():
-            if name not in readers[reader]:
-                raise Refusal(did_you_mean(f"option of {reader}", one_line(name), readers[reader]))
-            if not fits(one, readers[reader][name]):
-                raise Refusal(
-                    f"the option {name} of {reader} has a value of another type; got {one_line(one)}."
-                )
-        return cls(reader, source, {name: _plain(one) for name, one in options.items()})
 
 
 def absolute(source: Any) -> str | None:

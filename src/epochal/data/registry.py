@@ -11,27 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.faces import named
+from epochal.common.printable import one_line
 from epochal.data.arrays.host import on_host, parts_on_host
 from epochal.data.arrays.source import ARRAYS
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.encoder import SampleEncoder
-from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.grouping import grouped
 from epochal.data.images.images import IMAGES
 from epochal.data.rankings.ranking import RANKINGS
-from epochal.data.recipe import Recipe
+from epochal.data.recipe import EXAMPLE, Recipe, fits
 from epochal.data.series.windows import SERIES
-from epochal.data.source import Known, Progress, Source
+from epochal.data.source import NOTHING_KNOWN, Known, Progress, Source
 from epochal.data.standardize import refuse_missing_values
 from epochal.data.streams.hugging_face import HUGGING_FACE, is_hugging
 from epochal.data.streams.items import ITEMS, is_items
 from epochal.data.streams.iterators import ITERATORS
 from epochal.data.tables.frames import is_frame
 from epochal.data.tables.source import TABLES
-from epochal.data.task import Task
 from epochal.data.texts.texts import TEXTS
-from epochal.errors import Refusal
+from epochal.errors import Refusal, did_you_mean
 
 SOURCES: tuple[Source, ...] = (
     IMAGES,
@@ -48,11 +47,7 @@ SOURCES: tuple[Source, ...] = (
 
 
 def recognized(source: Any, reader: str = "load") -> Source:
-    """The source that recognizes an object, among those of a reader.
-
-    Raises:
-        Refusal: there is none.
-    """
+    """The source that recognizes an object, among those of a reader."""
     found = next((one for one in SOURCES if one.reader == reader and one.recognizes(source)), None)
     if found is None:
         raise Refusal(
@@ -75,7 +70,7 @@ def read(reader: str, source: Any, arguments: Mapping[str, Any], progress: Progr
     source = parts_on_host(source)
     given = {name: value for name, value in arguments.items() if value is not None}
     found = recognized(source, reader)
-    if any(given.get(name) for name in _OF_IMAGES) and "resize" not in found.options:
+    if "resize" not in found.options and any(map(given.get, ("resize", "color", "skip_bad"))):
         raise Refusal(
             "`resize`, `color` and `skip_bad` are about a folder of images; leave them out for other data."
         )
@@ -86,9 +81,6 @@ def read(reader: str, source: Any, arguments: Mapping[str, Any], progress: Progr
         given["stream"] = False  # a machine with another memory must make the same choice
     options = {name: value for name, value in given.items() if name in found.options}
     return replace(dataset, recipe=Recipe.of(reader, found.options, source, options))
-
-
-_OF_IMAGES = ("resize", "color", "skip_bad")
 
 
 @named("ep.load_data")
@@ -175,7 +167,7 @@ def load(
 
 
 def recipe_from_dict(value: Any) -> Recipe:
-    """The inverse of `Recipe.to_dict`.
+    """The inverse of `Recipe.to_dict`, which accepts only known options, since a file may be untrusted.
 
     Raises:
         Refusal: unknown reader or option, or a value of another type.
@@ -183,7 +175,23 @@ def recipe_from_dict(value: Any) -> Recipe:
     readers: dict[str, dict[str, Any]] = {}
     for source in SOURCES:
         readers.setdefault(source.reader, {}).update(source.options)
-    return Recipe.from_dict(value, readers)
+    if not isinstance(value, Mapping) or set(value) != {"reader", "source", "options"}:
+        raise Refusal("a recipe of data must have a reader, a source and options, and nothing else.")
+    reader, path, options = value["reader"], value["source"], value["options"]
+    if not isinstance(reader, str) or reader not in readers:
+        raise Refusal(did_you_mean("reader of data", one_line(reader), readers))
+    if not fits(path, str) or not (path.startswith(EXAMPLE) or Path(path).is_absolute()):
+        raise Refusal(
+            f'the source of a recipe must be an absolute path or "example:NAME"; got {one_line(path)}.'
+        )
+    if not isinstance(options, Mapping):
+        raise Refusal(f"the options of a recipe must be named; got {one_line(options)}.")
+    for name, one in options.items():
+        if name not in readers[reader]:
+            raise Refusal(did_you_mean(f"option of {reader}", one_line(name), readers[reader]))
+        if not fits(one, readers[reader][name]):
+            raise Refusal(f"the option {name} of {reader} has a value of another type; got {one_line(one)}.")
+    return Recipe(reader, path, dict(options))
 
 
 def read_again(recipe: Recipe, source: Any = None, progress: Progress | None = None) -> Dataset:
@@ -205,15 +213,9 @@ def read_again(recipe: Recipe, source: Any = None, progress: Progress | None = N
 def encode_new(
     encoder: SampleEncoder | None,
     source: Any,
+    known: Known = NOTHING_KNOWN,
     *,
-    task: Task | None = None,
-    shape: tuple[int, ...] | None = None,
-    target_name: str = "",
-    dtype: Any = None,
-    reading: Reading = AS_FOUND,
     finite: bool = False,
-    partial: bool = False,
-    stream: bool | None = False,
 ) -> Dataset:
     """Encode new samples as the training samples were, with targets if they have any.
 
@@ -222,19 +224,17 @@ def encode_new(
     Args:
         encoder: the training data's; None if it was trained on plain arrays.
         source: as for `load`, with or without the target and sample weights.
-        task, shape, target_name, dtype, reading, partial, stream: see `Known`.
+        known: of the training samples, and how to read.
         finite: whether to refuse missing values, if no scaling fills them; those
             of streamed inputs have to be checked on reading.
 
     Raises:
         Refusal: a column is missing or holds another kind of value (with its row); or no rows.
     """
-    known = Known(task, shape, target_name, dtype, reading, partial, stream)
     kind = type(encoder)
-    source_of = ARRAYS if encoder is None else next(one for one in SOURCES if one.encoder is kind)
-    encode = source_of.encode_new
-    assert encode is not None
-    found = encode(encoder, parts_on_host(source), known)
+    found_by = ARRAYS if encoder is None else next(one for one in SOURCES if one.encoder is kind)
+    assert found_by.encode_new is not None
+    found = found_by.encode_new(encoder, parts_on_host(source), known)
     if finite and isinstance(found.inputs, np.ndarray):
         refuse_missing_values(found.inputs)
     return found

@@ -41,12 +41,18 @@ class Rows(ABC):
     """The dtype after reading: float32, float64, uint8 or int32."""
 
     @abstractmethod
-    def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """These samples, `(len(samples), *shape)`; written to a contiguous `out` if given.
+    def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
+        """Write these samples to a contiguous array `(len(samples), *shape)`.
 
         Raises:
             DataFailed: they can't be read any more.
         """
+
+    def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """These samples, `(len(samples), *shape)`; in a contiguous `out` if given."""
+        out = np.empty((len(samples), *self.shape[1:]), self.dtype) if out is None else out
+        self.read(samples, out)
+        return out
 
     def close(self) -> None:  # noqa: B027 (most have nothing to let go of)
         """Release resources, such as processes, until they are needed again."""
@@ -69,9 +75,6 @@ class Rows(ABC):
         """Bytes of one sample after reading."""
         return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
-    def _out(self, samples: NDArray[np.int64], out: NDArray[Any] | None) -> NDArray[Any]:
-        return np.empty((len(samples), *self.shape[1:]), self.dtype) if out is None else out
-
 
 class ArrayRows(Rows):
     """The samples of an array in memory, or of a memory map.
@@ -85,14 +88,13 @@ class ArrayRows(Rows):
         self.dtype = kept_dtype(array.dtype, array.ndim) if dtype is None else dtype
         self._array = array
 
-    def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+    def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
         """See `Rows`."""
-        out = self._out(samples, out)
         if self._array.dtype == self.dtype and self._array.flags.c_contiguous:
-            return np.take(self._array, samples, axis=0, out=out, mode="clip")
-        with np.errstate(over="ignore"):
-            out[...] = self._array[samples]
-        return out
+            np.take(self._array, samples, axis=0, out=out, mode="clip")
+        else:
+            with np.errstate(over="ignore"):
+                out[...] = self._array[samples]
 
 
 class FileRows(Rows):
@@ -133,14 +135,13 @@ class FileRows(Rows):
         self._quick = True
         self._watch = Watch([path, *made_of])
 
-    def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+    def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
         """See `Rows`."""
-        out = self._out(samples, out)
         self._watch.check()
         at = self._without
         if self._stored == self.dtype and at is None:
             self._read(samples, out)
-            return out
+            return
         values = np.empty((len(samples), self._values), self._stored)
         self._read(samples, values)
         with np.errstate(over="ignore"):
@@ -148,7 +149,6 @@ class FileRows(Rows):
                 out.reshape(values.shape)[...] = values
             else:
                 out[:, :at], out[:, at:] = values[:, :at], values[:, at + 1 :]
-        return out
 
     def column(self, others: NDArray[Any] | None = None) -> NDArray[Any]:
         """The column `without`, of all rows, as stored; the other columns go to an array, if given.
@@ -235,11 +235,6 @@ class Watch:
                     f"{path.name} has changed since the training began, so samples of two versions would "
                     "mix. Train once more."
                 )
-
-
-def is_array(inputs: NDArray[Any] | Rows) -> bool:
-    """Whether samples are in an array, in memory or in a file, so that scanning all of them is cheap."""
-    return isinstance(inputs, np.ndarray | ArrayRows | FileRows)
 
 
 def kept_dtype(dtype: np.dtype[Any], dimensions: int) -> np.dtype[Any]:

@@ -43,6 +43,9 @@ class Known:
     stream: bool | None = False
 
 
+NOTHING_KNOWN = Known()
+
+
 @dataclass(frozen=True)
 class Source:
     """One kind of data. The registry lists them; the first that recognizes an object reads it.
@@ -67,10 +70,10 @@ class Source:
     endless: bool = False
 
 
-def chosen(kind: type[T], arguments: Mapping[str, Any], **given: Any) -> T:
+def chosen(kind: type[T], arguments: Mapping[str, Any]) -> T:
     """A dataclass of options from those of its fields that were given."""
     names = fields_of(kind)
-    return kind(**{name: value for name, value in arguments.items() if name in names}, **given)
+    return kind(**{name: value for name, value in arguments.items() if name in names})
 
 
 _OF_TABLES = ("keep", "drop", "categorical", "numeric", "sample_weight", "groups", "decimal", "date_format")
@@ -78,6 +81,6 @@ _OF_TABLES = ("keep", "drop", "categorical", "numeric", "sample_weight", "groups
 
 def refuse_columns(arguments: Mapping[str, Any], source: str, *, target: bool = True) -> None:
     """Refuse options that choose columns, which arrays do not have."""
-    for role in (*_OF_TABLES, *(("target",) if target else ())):
-        if arguments.get(role):
+    for role in (*_OF_TABLES, "target"):
+        if arguments.get(role) and (target or role != "target"):
             raise Refusal(f"{role} chooses columns of a table; {source} is taken as it is. Use a data frame.")

@@ -81,30 +81,30 @@ def split(
             f"`validation` and `test` must leave at least 1 of the {samples:,} samples to train on; "
             f"got {held_out[0]:,} and {held_out[1]:,}. Use smaller fractions."
         )
-    sizes = np.ones(samples, np.int64) if copies is None else np.bincount(copies.of)
-    kinds, shares = np.zeros(len(sizes), np.int64), None
+    of, sets = (np.arange(samples), samples) if copies is None else (copies.of, copies.distinct)
+    sizes = np.bincount(of, minlength=sets)
+    kinds, shares = np.full(sets, -1), {-1: held_out}
     if strata is not None:
-        ids = np.asarray(strata, np.int64)
-        kinds = ids if copies is None else _most_frequent(copies.of, ids, copies.distinct)
-        values, places, amounts = np.unique(kinds, return_inverse=True, return_counts=True)
-        shares = _stratify(held_out, np.bincount(places, weights=sizes).astype(np.int64), amounts)
-    if shares is None:
-        classes, members = [SPLIT_STREAM], [np.arange(len(sizes), dtype=np.int64)]
-    else:
-        classes = [SPLIT_STREAM + 1 + kind for kind in values.tolist()]
-        members = np.split(np.argsort(kinds, kind="stable"), np.cumsum(amounts)[:-1])
-    parts: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
+        classes = _most_frequent(of, np.asarray(strata, np.int64), sets)
+        counts = np.bincount(classes, weights=sizes).astype(np.int64)
+        there = np.flatnonzero(counts)
+        if found := _stratify(held_out, counts[there], np.bincount(classes)[there]):
+            kinds, shares = classes, dict(zip(there.tolist(), found, strict=True))
     rest = np.zeros(2, np.int64)
-    for stream, own, of_class in zip(classes, members, shares or [held_out], strict=True):
+    part_of = np.zeros(sets, np.int8)
+    for kind in np.unique(kinds).tolist():
+        own = np.flatnonzero(kinds == kind)
         lengths, amounts = np.unique(sizes[own], return_counts=True)
-        rest += of_class  # what whole sets of a class leave of its share goes to the next class
+        rest += shares[kind]  # what whole sets of a class leave of its share goes to the next class
         for length, share in zip(lengths.tolist(), _whole_sets(rest, lengths, amounts), strict=True):
             rest -= length * np.array(share)
-            _deal(own[sizes[own] == length], share, seed, stream + ((length - 1) << 32), parts)
-    found = [np.concatenate(part) for part in parts]
-    if copies is not None:
-        found = [np.flatnonzero(np.isin(copies.of, sets)) for sets in found]
-    return Split(*(np.sort(part).astype(np.int64) for part in found))
+            left, stream = own[sizes[own] == length], SPLIT_STREAM + 1 + kind + ((length - 1) << 32)
+            for part, key, first in ((2, TEST_SEED, stream + TEST_STREAMS), (1, seed, stream)):
+                if count := share[part - 1]:
+                    picked = permute(key, first, len(left), np.arange(count))
+                    part_of[left[picked]] = part
+                    left = np.delete(left, picked)
+    return Split(*(np.flatnonzero(part_of[of] == part) for part in range(3)))
 
 
 def _most_frequent(of: NDArray[np.int64], ids: NDArray[np.int64], sets: int) -> NDArray[np.int64]:
@@ -177,11 +177,7 @@ def split_groups(
 
 
 def part_size(name: str, part: float | int, samples: int) -> int:
-    """The number of samples of a part.
-
-    Raises:
-        Refusal: neither a fraction in [0, 1) nor a number of samples.
-    """
+    """The number of samples of a part."""
     if isinstance(part, bool) or not isinstance(part, (int, float, np.integer, np.floating)):
         raise Refusal(f"`{name}` must be a fraction in [0, 1) or a number of samples; got {part!r}.")
     whole = isinstance(part, (int, np.integer)) or (part >= 1 and float(part).is_integer() and part != 1)
@@ -241,19 +237,3 @@ def _apportion(total: int, weights: NDArray[np.int64], most: NDArray[np.int64]) 
             worst = int(np.argmin(np.where(shares > least, gain, np.inf)))
             shares[worst] -= 1
     return shares
-
-
-def _deal(
-    samples: NDArray[np.int64],
-    held_out: tuple[int, int],
-    seed: int,
-    stream: int,
-    parts: tuple[list[NDArray[np.int64]], ...],
-) -> None:
-    """Assign samples to test, whatever the seed, then to validation, and the rest to training."""
-    for part, key, first in ((2, TEST_SEED, stream + TEST_STREAMS), (1, seed, stream)):
-        count = held_out[part - 1]
-        picked = permute(key, first, len(samples), np.arange(count)) if count else np.zeros(0, np.int64)
-        parts[part].append(samples[picked])
-        samples = np.delete(samples, picked)
-    parts[0].append(samples)

@@ -105,44 +105,45 @@ def fit_scaling(
         raise Refusal("training must have at least 1 sample; got 0. Use smaller fractions to hold out.")
     width = inputs.shape[1] if inputs.ndim == 2 else len(continuous)
     flat = width == 1 and inputs.ndim > 2
+    flags = np.ones(1, bool) if flat else continuous
+    stored = np.float64 if inputs.dtype == np.float64 else np.float32
     if isinstance(inputs, Rows):
-        return _fit_once(inputs, np.ones(1, bool) if flat else continuous, train, width)
+        mean, variance, varies = _moments(inputs, train, width)
+        return _scaling(stored, mean, mean, variance, flags, varies)
     total, count = np.zeros(width), np.zeros(width, np.int64)
     least, most = np.full(width, np.inf), np.full(width, -np.inf)
     for block in _train_blocks(inputs, train, width):
         seen = ~np.isnan(block)
         count += seen.sum(axis=0)
-        if seen.all():
-            total += block.sum(axis=0)
-            np.minimum(least, block.min(axis=0), out=least)
-            np.maximum(most, block.max(axis=0), out=most)
-        else:
-            total += np.where(seen, block, 0).sum(axis=0)
-            np.minimum(least, np.where(seen, block, np.inf).min(axis=0), out=least)
-            np.maximum(most, np.where(seen, block, -np.inf).max(axis=0), out=most)
+        total += (block if seen.all() else np.where(seen, block, 0)).sum(axis=0)
+        least, most = np.fmin(least, np.fmin.reduce(block)), np.fmax(most, np.fmax.reduce(block))
     rows = len(train) * (int(np.prod(inputs.shape[1:])) // width)
     holes = rows - count
     mean = np.divide(total, count, out=np.zeros(width), where=count > 0)
     impute = mean.copy()
     for column in np.flatnonzero((holes > 0) & (count > 0)):
         impute[column] = np.nanmedian(inputs[train] if flat else inputs[train, ..., column])
-    impute = impute.astype(_stored(inputs)).astype(np.float64)
+    impute = impute.astype(stored).astype(np.float64)
     center = (total + holes * impute) / rows
     squares = np.zeros(width)
     for block in _train_blocks(inputs, train, width):
         filled = np.where(np.isnan(block), impute, block) if holes.any() else block
         squares += np.square(filled - center).sum(axis=0)
-    flags = np.ones(1, bool) if flat else continuous
-    fill = np.where(holes > 0, impute, _medians(inputs, train, np.where(flags, center, mean), flat))
-    return _scaling(inputs, fill, center, squares / rows, flags, most > least)
+    if flat or inputs.dtype.kind != "f":
+        medians = np.where(flags, center, mean)
+    else:
+        some = train[:: -(-len(train) // _MEDIAN_ROWS)]
+        medians = np.array([np.median(inputs[some, ..., column]) for column in range(inputs.shape[-1])])
+    fill = np.where(holes > 0, impute, medians)
+    return _scaling(stored, fill, center, squares / rows, flags, most > least)
 
 
-def _stored(inputs: NDArray[Any] | Rows) -> Any:
-    return np.float64 if inputs.dtype == np.float64 else np.float32
+_MEDIAN_ROWS = 10_000
+"""Evenly spaced training samples for the median of columns with missing values only later."""
 
 
 def _scaling(
-    inputs: NDArray[Any] | Rows,
+    stored: type[np.floating[Any]],
     fill: NDArray[np.float64],
     center: NDArray[np.float64],
     variance: NDArray[np.float64],
@@ -152,26 +153,13 @@ def _scaling(
     deviation = np.sqrt(variance)
     scale = np.divide(1.0, deviation, out=np.zeros(len(deviation)), where=varies & (deviation > 1e-38))
     columns = fill, np.where(continuous, center, 0.0), np.where(continuous, scale, varies.astype(float))
-    return Scaling(*(column.astype(_stored(inputs)) for column in columns))
+    return Scaling(*(column.astype(stored) for column in columns))
 
 
-_MEDIAN_ROWS = 10_000
-"""Evenly spaced training samples for the median of columns with missing values only later."""
-
-
-def _medians(
-    inputs: NDArray[Any], train: NDArray[np.int64], usual: NDArray[np.float64], flat: bool
-) -> NDArray[np.float64]:
-    """The median of each column without missing training values; `usual` for a single scale."""
-    if flat or inputs.dtype.kind != "f":
-        return usual
-    chosen = train[:: -(-len(train) // _MEDIAN_ROWS)]
-    medians = [np.median(inputs[chosen, ..., column]) for column in range(inputs.shape[-1])]
-    return np.asarray(medians, np.float64)
-
-
-def _fit_once(inputs: Rows, continuous: NDArray[np.bool_], train: NDArray[np.int64], width: int) -> Scaling:
-    """A scaling from one pass over the training samples, by combining moments of blocks.
+def _moments(
+    inputs: Rows, train: NDArray[np.int64], width: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Mean, variance, and whether values vary, from one pass that combines the moments of blocks.
 
     Chan, Golub, LeVeque (1983), "Algorithms for computing the sample variance", equation 2.1.
     """
@@ -189,9 +177,8 @@ def _fit_once(inputs: Rows, continuous: NDArray[np.bool_], train: NDArray[np.int
         squares += np.where(seen, np.square(block - own), 0.0).sum(axis=0) + apart**2 * count * here / both
         mean += apart * here / both
         count += here
-        np.minimum(least, np.where(seen, block, np.inf).min(axis=0), out=least)
-        np.maximum(most, np.where(seen, block, -np.inf).max(axis=0), out=most)
-    return _scaling(inputs, mean, mean, squares / (count + holes), continuous, most > least)
+        least, most = np.fmin(least, np.fmin.reduce(block)), np.fmax(most, np.fmax.reduce(block))
+    return mean, squares / (count + holes), most > least
 
 
 def fit_target_scaling(targets: NDArray[Any], train: NDArray[np.int64]) -> TargetScaling:
@@ -230,8 +217,7 @@ def refuse_missing_values(inputs: NDArray[Any] | Rows, first: int = 0) -> None:
 
 def _blocks(inputs: NDArray[Any] | Rows) -> Iterator[slice]:
     rows = max(1, _BLOCK_VALUES // max(1, int(np.prod(inputs.shape[1:]))))
-    for start in range(0, len(inputs), rows):
-        yield slice(start, start + rows)
+    return (slice(start, start + rows) for start in range(0, len(inputs), rows))
 
 
 def _train_blocks(

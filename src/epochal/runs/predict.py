@@ -14,12 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.common.waiting import interruptible
 from epochal.data import Dataset, PairEncoder, encode_new
+from epochal.data.files.read import read_as_before
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.images.images import ImageEncoder
 from epochal.data.rankings.ranking import items_of
-from epochal.data.series.encoder import WindowEncoder
+from epochal.data.series.cut import WindowEncoder
+from epochal.data.source import Known
 from epochal.data.standardize import refuse_missing_values
-from epochal.data.tables.beside import columns_beside
+from epochal.data.tables.source import columns_beside
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import EVALUATION_ROWS, forward
 from epochal.errors import Refusal
@@ -77,6 +79,11 @@ def check_parameters(parameters: str) -> None:
         raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
 
 
+def as_trained(run: Run, data: Any, reading: Reading) -> Reading:
+    """The options for new data, in the encoding of the text that the run was trained on."""
+    return read_as_before(data, reading, getattr(getattr(run.encoder, "table", run.encoder), "encoding", ""))
+
+
 def inputs_beside(
     data: Any,
     samples: int | None,
@@ -95,10 +102,7 @@ def inputs_beside(
     names = [names] if isinstance(names, str | int) else list(names)
     if not (with_inputs or names):
         return None
-    table = columns_beside(data, samples, () if with_inputs else names, reading)
-    if with_inputs and names:
-        first = columns_beside(data, samples, names, reading).column_names
-        table = table.select([*first, *(name for name in table.column_names if name not in first)])
+    table = columns_beside(data, samples, names, reading, others=with_inputs)
     if rows is None:
         return table
     return table.take(pa.array([None if row is None else row - 1 for row in rows], pa.int64()))
@@ -186,25 +190,23 @@ def read_samples(
     `ahead` includes windows with unknown targets; if `partial`, some targets of a table may be missing, as -1
     or NaN.
     """
-    encoder = run.encoder
+    encoder, reading = run.encoder, as_trained(run, data, reading)
     if ahead and isinstance(encoder, WindowEncoder):
-        encoder = encoder.looking_ahead()
+        encoder = replace(encoder, ahead=True)
     if skip_bad:
         if not isinstance(encoder, ImageEncoder):
             raise Refusal("`skip_bad` is about images; the run was trained on other data. Leave it out.")
         encoder = replace(encoder, skip_bad=True)
-    return encode_new(
-        encoder,
-        data,
-        task=run.task,
-        shape=tuple(run.data["shape"]),
-        target_name=run.data["target"],
-        dtype=run.data["dtype"],
-        finite=any(fitted.scaling is None for fitted in run.fitted),
-        partial=partial,
-        reading=reading,
+    known = Known(
+        run.task,
+        tuple(run.data["shape"]),
+        run.data["target"],
+        run.data["dtype"],
+        reading,
+        partial,
         stream=True if run.settings.get("stream") is True else None,
     )
+    return encode_new(encoder, data, known, finite=any(fitted.scaling is None for fitted in run.fitted))
 
 
 def with_target(run: Run, dataset: Dataset) -> NDArray[np.bool_]:
@@ -239,7 +241,12 @@ def predict(
     line = dataset.timeline
     places = {} if line is None else line.places()
     beside = inputs_beside(
-        data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
+        data,
+        dataset.samples if line is None else None,
+        with_inputs,
+        id,
+        places.get("row"),
+        as_trained(run, data, reading),
     )
     notes = [*dataset.noticed, *pointed(beside)]
     if getattr(run.model, "carries", False):
@@ -312,6 +319,7 @@ def rank(
         raise Refusal(
             "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64, 64)) on ep.rank_pairs(...)."
         )
+    reading = as_trained(run, data, reading)
     groups: NDArray[np.int64] | None = None
     names, column = list[str](), "group"
     if isinstance(run.encoder, PairEncoder):
@@ -319,7 +327,7 @@ def rank(
         column = run.encoder.by
     else:
         shape = tuple(run.data["shape"])[1:]
-        items = encode_new(None, data, task=run.task, shape=shape, dtype=run.data["dtype"])
+        items = encode_new(None, data, Known(run.task, shape, dtype=run.data["dtype"]))
     if by is not None:
         labels, groups = np.unique(np.asarray(by).astype(str), return_inverse=True)
         names = labels.tolist()

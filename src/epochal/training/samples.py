@@ -31,6 +31,7 @@ from epochal.data.encoder import code_sizes
 from epochal.data.grouping import SCATTERED
 from epochal.data.registry import read, recognized
 from epochal.data.rows import ArrayRows, streams_note
+from epochal.data.source import Known
 from epochal.data.standardize import fit_levels
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
@@ -133,15 +134,8 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
     if isinstance(data, int | float):
         return data, None
     try:
-        other = encode_new(
-            dataset.encoder,
-            data,
-            task=dataset.task,
-            shape=dataset.shape,
-            target_name=dataset.target_name,
-            dtype=dataset.dtype,
-            finite=finite,
-        )
+        known = Known(dataset.task, dataset.shape, dataset.target_name, dataset.dtype)
+        other = encode_new(dataset.encoder, data, known, finite=finite)
     except MissingExtra:
         raise
     except Refusal as error:

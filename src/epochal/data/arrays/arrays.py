@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.data.arrays.targets import array_targets, check_numbers, label_names, of_objects, same_length
+from epochal.data.arrays.targets import array_targets, check_numbers, of_objects, same_length
 from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.files.npy import npy_header, open_npz, read_array
+from epochal.data.files.npy import npy_header, read_archive, read_array
 from epochal.data.images.pixel_arrays import channels_last, channels_of, described
 from epochal.data.rows import FileRows, Rows, sampled, streams, streams_note
-from epochal.data.tables.table import weights_of
+from epochal.data.tables.target import weights_of
 from epochal.data.task import Task
 from epochal.data.values.rounding import FEW_VALUES, LARGEST, kept_float
 from epochal.errors import Refusal
@@ -45,10 +44,9 @@ def dataset_of_arrays(
     """A dataset of arrays; no column is left out.
 
     Args:
-        inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied, other
-            numbers become float32 unless that would make distinct values equal. NaN is missing.
-            `Rows` stay where they are.
-            Bytes (uint8) of three or more dimensions are images: the model sees 0 to 1.
+        inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied, other numbers
+            become float32 unless that would make distinct values equal. NaN is missing. `Rows` stay where
+            they are. Bytes (uint8) of three or more dimensions are images: the model sees 0 to 1.
         targets: `(n,)` class labels or numbers, or `(n, m)`: 0 and 1 are labels (one-hot rows are classes),
             anything else is m numbers; None when unlabeled.
         sample_weight: `(n,)`, not negative.
@@ -72,12 +70,12 @@ def dataset_of_arrays(
     else:
         inputs, moved = channels_last(np.asarray(inputs))
         values = some = inputs_of_array(inputs, owned=owned or bool(moved), least=least, dtype=dtype)
-    notes: list[str] = []
-    labels, found, weights = None, None, None
+    labels, found, weights, notes = None, None, None, list[str]()
     if targets is not None:
         labels, found, notes = array_targets(np.asarray(targets), len(values), task, target_name)
-        if found.is_multilabel and not isinstance(task, Task):
-            found = replace(found, classes=label_names(targets) or found.classes)
+        columns = tuple(map(str, getattr(targets, "columns", ())))
+        if found.is_multilabel and not isinstance(task, Task) and 0 < len(columns) == len(set(columns)):
+            found = replace(found, classes=columns)
     if sample_weight is not None:
         numbers = np.asarray(sample_weight)
         same_length("sample_weight", numbers, len(values))
@@ -177,17 +175,16 @@ def read_npy(
     at = shape[1] - 1 if target is None else resolve(target, columns, "target")
     inputs: Any
     note: tuple[str, ...] = ()
-    if by_rows:
-        rows = inputs = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
+    if not by_rows:
+        inputs, targets = np.delete(array, at, axis=1), array[:, at]
+    else:
+        inputs = rows = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
         rows.dtype = kept_float(sampled(rows, max(64, FEW_VALUES // shape[1])))
         if streams(rows.sample_bytes * len(rows), stream):
-            note = (streams_note(rows, path.name),)
-            targets = rows.column()
+            targets, note = rows.column(), (streams_note(rows, path.name),)
         else:
             inputs = np.empty(rows.shape, rows.dtype)
             targets = rows.column(inputs)
-    else:
-        inputs, targets = np.delete(array, at, axis=1), array[:, at]
     return dataset_of_arrays(
         inputs,
         targets,
@@ -200,25 +197,13 @@ def read_npy(
     )
 
 
-def read_npz(path: Path, task: str | None) -> Dataset:
-    """The samples of an `.npz` file with X (or x, inputs, data) and y (or target, targets, labels)."""
-    if not zipfile.is_zipfile(path):
-        npy_header(path)  # refuses other formats by name
-        raise Refusal(f"{path.name} must be an archive of arrays; got a single one. Call it .npy.")
-    return dataset_of_arrays(*arrays_of_file(path, labeled=True), task=task, source=path.name, owned=True)
-
-
 def arrays_of_file(path: Path, labeled: bool = False) -> tuple[Any, Any, Any]:
     """Inputs, and targets and sample weights if the file has them; targets are required if `labeled`."""
     if path.suffix.lower() == ".npy":
         return read_array(path), None, None
-    with open_npz(path) as file:
-        inputs, targets, weights = (
-            next((file[key] for key in keys if key in file), None)
-            for keys in (INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS)
-        )
+    (inputs, targets, weights), names = read_archive(path, (INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS))
     for role, keys, array in (("inputs", INPUT_KEYS, inputs), ("targets", TARGET_KEYS, targets)):
         if array is None and (labeled or role == "inputs"):
-            found = ", ".join(file.names) or "nothing"
+            found = ", ".join(names) or "nothing"
             raise Refusal(f"{path.name} must have the {role} as {' or '.join(keys)}; got {found}.")
     return inputs, targets, weights

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from epochal.data.arrays.arrays import arrays_of_file, dataset_of_arrays, inputs_of_array, read_npy, read_npz
+from epochal.data.arrays.arrays import arrays_of_file, dataset_of_arrays, inputs_of_array, read_npy
 from epochal.data.columns import ColumnReference, called
 from epochal.data.dataset import Dataset
 from epochal.data.files.npy import ARRAY_SUFFIXES, npy_header
-from epochal.data.files.read import existing, read_table
+from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
 from epochal.data.images.pixel_arrays import as_kept, channels_last
 from epochal.data.rows import FileRows, rows_of_array, streams, streams_note
 from epochal.data.source import Known, Progress, Source, refuse_columns
 from epochal.data.tables.encode import to_numbers
-from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
+from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import frame_beside
 from epochal.errors import Refusal
 
 
 def _is_arrays(source: Any) -> bool:
-    """Whether it is a NumPy file, `(X, y)` or `(X, y, sample_weight)`."""
     if isinstance(source, str | Path):
         return Path(source).suffix.lower() in ARRAY_SUFFIXES
     several = isinstance(source, tuple | list) and 2 <= len(source) <= 3 and not is_frame(source[0])
@@ -39,12 +37,15 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) 
     if not isinstance(source, str | Path):
         refuse_columns(arguments, "arrays")
         return _of_arrays(source, arguments.get("task"), arguments.get("stream"))
-    path = existing(source)
+    path, task = existing(source), arguments.get("task")
     packed = path.suffix.lower() == ".npz"
     refuse_columns(arguments, path.name, target=packed)
-    if packed:
-        return read_npz(path, arguments.get("task"))
-    return read_npy(path, arguments.get("target"), arguments.get("task"), arguments.get("stream"))
+    if not packed:
+        return read_npy(path, arguments.get("target"), task, arguments.get("stream"))
+    if not zipfile.is_zipfile(path):
+        npy_header(path)  # refuses other formats by name
+        raise Refusal(f"{path.name} must be an archive of arrays; got a single one. Call it .npy.")
+    return dataset_of_arrays(*arrays_of_file(path, labeled=True), task=task, source=path.name, owned=True)
 
 
 def _of_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> Dataset:
@@ -111,19 +112,19 @@ def _rows_of_file(source: Any, known: Known) -> Dataset | None:
 
 
 def _parts(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
-    if isinstance(source, (str, Path)):
-        path = existing(source)
-        if path.suffix.lower() in ARRAY_SUFFIXES:
-            return path.name, *arrays_of_file(path)
-        return path.name, _matrix(read_table(path, reading)[0]), None, None
-    if is_frame(source):
-        return "data frame", _matrix(table_of_frame(source)[0]), None, None
-    if is_pair(source):
-        read = frame_beside(None, source)
-        target, weight = (
-            None if column is None else np.asarray(column.to_numpy()) for column in (read.target, read.weight)
-        )
-        return "data frame", _matrix(read.table), target, weight
+    """The name of a source, its inputs, and its targets and weights, if any."""
+    if isinstance(source, str | Path) and (path := existing(source)).suffix.lower() in ARRAY_SUFFIXES:
+        return path.name, *arrays_of_file(path)
+    read = frame_beside(None, source) if is_pair(source) else named_table(source, reading)
+    if read is not None:
+        columns = [
+            np.concatenate(
+                [to_numbers(chunk, called(read.table.column_names, at)) for chunk in column.chunks]
+            )
+            for at, column in enumerate(read.table.columns)
+        ]
+        target, weight = (None if one is None else one.to_numpy() for one in (read.target, read.weight))
+        return read.name, np.column_stack(columns), target, weight
     if isinstance(source, tuple) and len(source) in (2, 3):
         return "arrays", *source, *[None] * (3 - len(source))
     return "array", source, None, None
@@ -133,15 +134,6 @@ def _column_of(target_name: str) -> int | None:
     """The index of a numbered target column; None for a target that was no column."""
     found = re.fullmatch(r"column (\d+)", target_name)
     return None if found is None else int(found[1]) - 1
-
-
-def _matrix(table: pa.Table) -> NDArray[Any]:
-    names = table.column_names
-    columns = [
-        np.concatenate([to_numbers(chunk, called(names, index)) for chunk in column.chunks])
-        for index, column in enumerate(table.columns)
-    ]
-    return np.column_stack(columns)
 
 
 ARRAYS = Source(

@@ -67,7 +67,7 @@ def array_targets(
         found, note = recognize_task(column, f'"{name}"', task)
         return targets_of(column, found, name), found, [note]
     flags = bool(((targets == 0) | (targets == 1)).all())
-    if flags and task not in ("multilabel", "regression") and _one_hot(targets):
+    if flags and task not in ("multilabel", "regression") and (targets.sum(axis=1) == 1).all():
         column = _column(targets.argmax(axis=1))
         found, note = recognize_task(column, f'"{name}"', task or "classification")
         one_hot = (
@@ -88,12 +88,8 @@ def array_targets(
         )
     other = ' `task="multilabel"` makes labels of them.' if flags else ""
     note = f"{targets.shape[1]} targets: regression, one number each.{other}"
-    task = Task("regression", targets=targets.shape[1])
-    return np.ascontiguousarray(targets, dtype=np.float64), task, [note]
-
-
-def _one_hot(targets: NDArray[Any]) -> bool:
-    return bool((targets.sum(axis=1) == 1).all())
+    found = Task("regression", targets=targets.shape[1])
+    return np.ascontiguousarray(targets, dtype=np.float64), found, [note]
 
 
 def _odd(targets: NDArray[Any]) -> str:
@@ -122,20 +118,14 @@ def _label_matrix(targets: NDArray[Any], name: str) -> tuple[NDArray[Any], Task,
     return np.ascontiguousarray(targets, dtype=np.float32), task, notes
 
 
-def label_names(targets: Any) -> tuple[str, ...]:
-    """The column names of a data frame of labels; empty for arrays and repeated names."""
-    names = tuple(map(str, getattr(targets, "columns", ())))
-    return names if len(set(names)) == len(names) else ()
-
-
 def _known_targets(targets: NDArray[Any], task: Task, name: str) -> tuple[NDArray[Any], list[str]]:
-    if task.is_classification and targets.ndim == 2 and targets.dtype.kind in "buif" and _one_hot(targets):
+    numbers_of_each = task.is_classification and targets.ndim == 2 and targets.dtype.kind in "buif"
+    if numbers_of_each and (targets.sum(axis=1) == 1).all():
         targets = targets.argmax(axis=1)
     wanted = targets.shape[:1] if task.targets == 1 else (len(targets), task.targets)
     if targets.shape != wanted:
-        several = "s" * (task.targets > 1)
-        each = "class label" if task.is_classification else f"number{several}"
-        each = f"label{several} (0 or 1)" if task.is_multilabel else each
+        s = "s" * (task.targets > 1)
+        each = {"multilabel": f"label{s} (0 or 1)", "regression": f"number{s}"}.get(task.kind, "class label")
         raise Refusal(f"targets must be {task.targets} {each} per sample; got the shape {targets.shape}.")
     if task.is_multilabel and not ((targets == 0) | (targets == 1)).all():
         raise Refusal(f"targets must be 0 or 1 for each label; got {_odd(targets)}.")
@@ -148,12 +138,10 @@ def _known_targets(targets: NDArray[Any], task: Task, name: str) -> tuple[NDArra
 
 
 def _column(targets: NDArray[Any]) -> pa.ChunkedArray:
-    wider = targets.astype(np.float32) if targets.dtype == np.float16 else targets
-    return pa.chunked_array([pa.array(wider.tolist() if targets.dtype.kind in "UT" else wider)])
-
-
-_SPANS = ("Interval", "Period")
-"""Pandas types whose values are classes by their names, as from `pandas.cut`."""
+    if targets.dtype.kind in "UT":
+        return pa.chunked_array([pa.array(targets.tolist())])
+    native = np.float32 if targets.dtype == np.float16 else targets.dtype.newbyteorder("=")
+    return pa.chunked_array([pa.array(targets.astype(native, copy=False))])
 
 
 def _plain_targets(targets: NDArray[Any], samples: int) -> NDArray[Any]:
@@ -167,7 +155,8 @@ def _plain_targets(targets: NDArray[Any], samples: int) -> NDArray[Any]:
                 f"targets must be known for each sample; got {targets[lacking[0]]} in row {lacking[0] + 1:,} "
                 f"({len(lacking):,} of {samples:,} values). Leave those samples out."
             )
-        if all(isinstance(value, str) or type(value).__name__ in _SPANS for value in targets):
+        # Intervals of `pandas.cut` and periods are classes by their names.
+        if all(isinstance(one, str) or type(one).__name__ in ("Interval", "Period") for one in targets):
             targets = targets.astype(str)
     if targets.dtype.kind not in "UT":
         check_numbers("targets", targets)

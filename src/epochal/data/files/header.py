@@ -1,4 +1,4 @@
-"""The first and last rows of a text table: cells, names, units, titles and totals."""
+"""The first and last rows of a text table: cells, decimal mark, names, units, titles and totals."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ _TOTAL = re.compile(
     r"media|totale|totaal|итого|всего|среднее|合计|总计|合計|總計|平均)( general)?\s*:?",
     re.IGNORECASE,
 )
+_CELLS, _FEWEST = 100_000, 50
+"""Most cells to inspect, and the fewest rows."""
+_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_POINT = re.compile(r"[+-]?(\d*\.\d+|\d+\.)([eE][+-]?\d+)?")
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:([.,])\d{3})+")
+_SIGNED = re.compile(r"[+-]?\d+")
+_SURE_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
 _MARKS = frozenset((*MISSING, *NUMBER_MARKS)) - {""}
 _MOST_ROWS = 200
 """Rows below the first that determine the column types."""
@@ -259,3 +266,56 @@ def is_total(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     if at is None or at > 1 or not _TOTAL.fullmatch(row[at]):
         return False
     return not any(at < len(other) and _TOTAL.fullmatch(other[at]) for other in body)
+
+
+def decimal_mark(rows: Sequence[Sequence[str]], delimiter: str) -> tuple[str, frozenset[int]]:
+    """The decimal mark, and the columns with ambiguous numbers, to read as text.
+
+    A mark before exactly three digits may separate thousands; others are decimal marks. In tables with
+    commas between fields the mark is a point.
+
+    >>> decimal_mark([["8.864,16", "53,6"], ["911", "7,5"]], ";")
+    (',', frozenset())
+    >>> decimal_mark([["5.683", "1.5"], ["911", "2"]], ";"), decimal_mark([["5.683"], ["911"]], ";")
+    (('.', frozenset()), ('.', frozenset({0})))
+    """
+    if delimiter == ",":
+        return ".", frozenset()
+    width = max(map(len, rows), default=0)
+    rows = rows[: max(_FEWEST, _CELLS // max(1, width))]
+    cells = [cell for row in rows for cell in row]
+    single = [cell for cell in cells if not _GROUPED.fullmatch(cell)]
+    commas = any(map(_SURE_COMMA.fullmatch, cells)) or any(map(_COMMA.fullmatch, single))
+    points = any(map(_POINT.fullmatch, single))
+    if commas and not points:
+        return ",", frozenset()
+    if points and not commas:
+        return ".", frozenset()
+    return ".", frozenset(at for at in range(width) if _is_ambiguous(rows, at))
+
+
+def codes(rows: Sequence[Sequence[str]]) -> frozenset[int]:
+    """The columns of digits of one width, at least 2, some with a leading zero.
+
+    These are codes, such as ZIP codes, whose zero a number would lose.
+
+    >>> codes([["75", "1", "07:30"], ["01", "0", "08:00"], ["", "1", "09:10"]])
+    frozenset({0})
+    """
+    found = set()
+    for at in range(max(map(len, rows), default=0)):
+        cells = {row[at] for row in rows if at < len(row) and any(map(str.isdigit, row[at]))}
+        if len(cells) > 1 and all(cell.isdigit() and cell.isascii() for cell in cells):
+            one_width = len(set(map(len, cells))) == 1 < len(min(cells))
+            if one_width and any(cell[0] == "0" for cell in cells):
+                found.add(at)
+    return frozenset(found)
+
+
+def _is_ambiguous(rows: Sequence[Sequence[str]], at: int) -> bool:
+    """Whether a column is ambiguous: three digits after each point, or no points."""
+    cells = [row[at] for row in rows if at < len(row)]
+    grouped = [cell for cell in cells if "." in cell and _GROUPED.fullmatch(cell)]
+    written = [cell for cell in cells if cell and cell[-1].isdigit()]
+    whole = sum(bool(_SIGNED.fullmatch(cell)) for cell in written)
+    return bool(grouped) and whole > 0 and len(grouped) + whole == len(written)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -63,43 +63,34 @@ def read_array(path: Path) -> NDArray[Any]:
         return _array(file, path.stat().st_size, path.name)
 
 
-class Archive:
-    """The arrays in an `.npz` file by name, each read on access."""
-
-    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
-        self._path, self._archive = path, archive
-        self.names = tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.names
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        with _refusing(f'"{name}" in {self._path.name}') as member:
-            info = self._archive.getinfo(f"{name}.npy")
-            if info.compress_type not in _METHODS:
-                raise ValueError("it is packed in another way than NumPy packs arrays")
-            if info.file_size > _MOST_UNFOLDED * info.compress_size + _BLOCK_BYTES:
-                raise ValueError("it claims to unfold to more bytes than it can")
-            if info.file_size > free_memory():
-                raise ValueError(f"its {info.file_size:,} bytes do not fit into the free memory")
-            with self._archive.open(info) as file:
-                values = _array(file, info.file_size, member)
-                while file.read(_BLOCK_BYTES):  # to the end, where the checksum is verified
-                    pass
-                return values
-
-
-@contextmanager
-def open_npz(path: Path) -> Iterator[Archive]:
-    """An `.npz` file, readable within the context.
+def read_archive(
+    path: Path, choices: Sequence[Sequence[str]]
+) -> tuple[list[NDArray[Any] | None], Sequence[str]]:
+    """For each choice of names the first array of an `.npz` file that has one of them, and all its names.
 
     Raises:
         Refusal: no such file, or a damaged array.
     """
-    with _refusing(path.name):
-        archive = zipfile.ZipFile(path)
-    with archive:
-        yield Archive(path, archive)
+    with _refusing(path.name), zipfile.ZipFile(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        found = (next((name for name in choice if name in names), None) for choice in choices)
+        return [None if name is None else _member(archive, name, path.name) for name in found], names
+
+
+def _member(archive: zipfile.ZipFile, name: str, of: str) -> NDArray[Any]:
+    with _refusing(f'"{name}" in {of}') as member:
+        info = archive.getinfo(f"{name}.npy")
+        if info.compress_type not in _METHODS:
+            raise ValueError("it is packed in another way than NumPy packs arrays")
+        if info.file_size > _MOST_UNFOLDED * info.compress_size + _BLOCK_BYTES:
+            raise ValueError("it claims to unfold to more bytes than it can")
+        if info.file_size > free_memory():
+            raise ValueError(f"its {info.file_size:,} bytes do not fit into the free memory")
+        with archive.open(info) as file:
+            values = _array(file, info.file_size, member)
+            while file.read(_BLOCK_BYTES):  # to the end, where the checksum is verified
+                pass
+            return values
 
 
 @contextmanager
@@ -110,8 +101,8 @@ def _refusing(name: str) -> Iterator[str]:
     except Refusal:
         raise
     except Exception as error:
-        said = " ".join(str(error).split()).rstrip(".")[:300] or type(error).__name__
-        raise Refusal(f"{name} can't be read as NumPy arrays: {said}.") from error
+        reason = " ".join(str(error).split()).rstrip(".")[:300] or type(error).__name__
+        raise Refusal(f"{name} can't be read as NumPy arrays: {reason}.") from error
 
 
 def _header(file: IO[bytes], size: int, name: str) -> Header:

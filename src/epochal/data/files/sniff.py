@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from epochal.data.columns import default_name, unique_names
 from epochal.data.files.header import (
     Row,
+    codes,
+    decimal_mark,
     is_number,
     is_title,
     is_total,
@@ -24,7 +26,6 @@ from epochal.data.files.header import (
 )
 from epochal.data.files.reading import AS_FOUND, Content, Reading
 from epochal.data.files.survey import SAMPLE_BYTES, survey
-from epochal.data.values.decimal_mark import codes, decimal_mark
 from epochal.errors import Refusal
 
 DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma", " ": "space"}

@@ -77,22 +77,17 @@ def classes_in(folder: Path) -> tuple[Listing, tuple[str, ...]]:
 
 
 def images_in(folder: Path, classes: Sequence[str]) -> Listing:
-    """The images of a folder to predict: in folders of `classes`, in others, or in none.
-
-    Raises:
-        Refusal: there is no image.
-    """
+    """The images of a folder to predict: in folders of `classes`, in others, or in none."""
     loose, folders, others = _entries(folder)
     listing = _listing(folder, loose, folders, others)
     if not listing.files:
         raise Refusal(f'the folder "{folder}" must have at least 1 image to predict; got 0.')
-    labels = set(listing.labels or ())
-    unknown = sorted(labels - set(classes))
-    notes = [
-        f'"{name}" is no class of the training images: the true classes are not known.' for name in unknown
-    ]
+    labels, notes = set(listing.labels or ()), listing.notes
+    if unknown := sorted(labels - set(classes)):
+        note = f'"{unknown[0]}" is no class of the training images: the true classes are not known.'
+        notes = (note, *notes)
     known = labels and not loose and not unknown
-    return replace(listing, labels=listing.labels if known else None, notes=(*notes[:1], *listing.notes))
+    return replace(listing, labels=listing.labels if known else None, notes=notes)
 
 
 def _listing(folder: Path, loose: Sequence[Path], folders: Sequence[Path], others: int) -> Listing:
@@ -115,8 +110,14 @@ def _listing(folder: Path, loose: Sequence[Path], folders: Sequence[Path], other
     ignored += [f"{empty:,} folder{'s' * (empty > 1)} within class folders"] if empty else []
     if ignored:
         notes.append(f"{' and '.join(ignored)} ignored.")
+    linked, home = [file for file in found if file.is_symlink() or file.parent.is_symlink()], folder.resolve()
+    # A circular link leads nowhere and is reported on reading; `Path.resolve` raises on it.
+    outside = [file for file in linked if not Path(os.path.realpath(file)).is_relative_to(home)]
+    if outside:  # which may be unintended
+        first = shown(outside[0].relative_to(folder).as_posix())
+        notes.append(f"{len(outside):,} images are links to files outside of the folder, {first} first.")
     names = tuple(shown(file.relative_to(folder).as_posix()) for file in found)
-    return Listing(tuple(found), names, tuple(labels), (*notes, *_outside(folder, found)))
+    return Listing(tuple(found), names, tuple(labels), tuple(notes))
 
 
 def shown(name: str) -> str:
@@ -140,11 +141,10 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path], int]:
     except OSError as error:
         raise Refusal(f'the folder "{folder}" can\'t be read: {error.strerror}.') from error
     for path in entries:
-        if path.name.startswith((".", "__MACOSX")):
-            others += 1
-        elif path.suffix.lower() in SUFFIXES:
+        hidden = path.name.startswith((".", "__MACOSX"))
+        if not hidden and path.suffix.lower() in SUFFIXES:
             files.append(path)
-        elif path.is_dir():
+        elif not hidden and path.is_dir():
             folders.append(path)
         else:
             others += 1
@@ -158,12 +158,11 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[Path], int]]:
     while waiting:
         here = waiting.pop()
         real = os.path.realpath(here)
-        if real in seen:  # a link to a parent folder
-            continue
-        seen.add(real)
-        files, folders, others = _entries(here)
-        yield here, files, others
-        waiting += reversed(folders)
+        if real not in seen:  # no link to a parent folder
+            seen.add(real)
+            files, folders, others = _entries(here)
+            yield here, files, others
+            waiting += reversed(folders)
 
 
 def _refuse_parts(folder: Path, folders: Sequence[Path]) -> None:
@@ -210,15 +209,3 @@ def _refuse_repeated(folder: Path, names: Sequence[str]) -> None:
 def _quoted(names: Sequence[str]) -> str:
     quoted = [f'"{shown(name)}"' for name in names]
     return " and ".join(quoted) if len(names) == 2 else shortlist(quoted, 3, quote="")
-
-
-def _outside(folder: Path, files: Sequence[Path]) -> tuple[str, ...]:
-    """A note on links that lead out of the folder, which may be unintended."""
-    linked = [file for file in files if file.is_symlink() or file.parent.is_symlink()]
-    if not linked:
-        return ()
-    home = folder.resolve()
-    # A circular link leads nowhere and is reported on reading; `Path.resolve` raises on it.
-    out = [file for file in linked if not Path(os.path.realpath(file)).is_relative_to(home)]
-    first = f", {shown(out[0].relative_to(folder).as_posix())} first" if out else ""
-    return (f"{len(out):,} images are links to files outside of the folder{first}.",) if out else ()

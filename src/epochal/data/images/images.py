@@ -20,6 +20,7 @@ from epochal.data.grouping import by_pattern, subjects_note, with_groups
 from epochal.data.images.folder import Listing, classes_in, holds_images, images_in, shown
 from epochal.data.images.pixels import SUFFIXES, Levels
 from epochal.data.images.read import ImageOptions, Images, read_images
+from epochal.data.recipe import options_of
 from epochal.data.records import Damaged, built
 from epochal.data.rows import streams_note
 from epochal.data.source import Known, Progress, Source, chosen, refuse_columns
@@ -46,13 +47,10 @@ def _load(source: str | Path, arguments: Mapping[str, Any], progress: Progress |
         name = classes[int(np.argmin(counts))]
         raise Refusal(f'the class "{name}" must have at least 1 image that can be read; all are bad.')
     shape: Any = read.inputs.shape[1:]
-    encoder = ImageEncoder(
-        shape, options.resize is not None, options.skip_bad, Task(kind, classes), read.levels
-    )
-    each = shortlist(
-        (f"{name}: {count:,}" for name, count in zip(classes, counts, strict=True)), 10, quote=""
-    )
-    sizes = f"{len(classes)} classes, a folder each ({each})."
+    resized = options.resize is not None
+    encoder = ImageEncoder(shape, resized, options.skip_bad, Task(kind, classes), read.levels)
+    of_each = (f"{name}: {count:,}" for name, count in zip(classes, counts, strict=True))
+    sizes = f"{len(classes)} classes, a folder each ({shortlist(of_each, 10, quote='')})."
     stays = () if isinstance(read.inputs, np.ndarray) else (streams_note(read.inputs, "their files"),)
     notes = (sizes, *read.notes, *stays, *_repeated(read, labels, classes))
     dataset = _dataset(read, encoder, labels, f"{folder.name or folder}", notes)
@@ -72,13 +70,11 @@ def _repeated(read: Images, labels: NDArray[np.int32], classes: Sequence[str]) -
         return ()
     one, *others = next((own for own in same if len(set(labels[own])) > 1), same[0])
     other = next((index for index in others if labels[index] != labels[one]), others[0])
-    differ = labels[one] != labels[other]
-    names = read.listing.names
-    extra = sum(len(own) - 1 for own in same)
-    what = "1 image has the same pixels as another"
-    if extra > 1:
-        what = f"{extra:,} images have the same pixels as others"
-    of = f", of the classes {classes[labels[one]]} and {classes[labels[other]]}" if differ else ""
+    first, second = classes[labels[one]], classes[labels[other]]
+    of = f", of the classes {first} and {second}" if labels[one] != labels[other] else ""
+    extra, names = sum(len(own) - 1 for own in same), read.listing.names
+    several = f"{extra:,} images have the same pixels as others"
+    what = "1 image has the same pixels as another" if extra == 1 else several
     return (f"{what} ({names[one]} and {names[other]}{of}).",)
 
 
@@ -162,9 +158,9 @@ IMAGES = Source(
     recognizes=lambda source: isinstance(source, str | Path) and holds_images(Path(source).expanduser()),
     load=_load,
     options={
+        **options_of(ImageOptions),
         **dict.fromkeys(("task", "groups_from", "groups_table"), str),
-        **dict.fromkeys(("color", "skip_bad", "stream"), bool),
-        "resize": tuple[int, int],
+        "stream": bool,
     },
     encoder=ImageEncoder,
     encode_new=new_images,

@@ -52,13 +52,7 @@ _MOST_PIXELS = 2**24
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """Options for reading images.
-
-    Args:
-        resize: the height and width to resize to; their own by default.
-        color: whether to read RGB; by default if at least one has colors.
-        skip_bad: whether to leave out and count unreadable images instead of refusing.
-    """
+    """Options for reading images, as `load` describes them."""
 
     resize: tuple[int, int] | None = None
     color: bool | None = None
@@ -68,11 +62,8 @@ class ImageOptions:
         if self.resize is None:
             return
         size = self.resize
-        if (
-            not isinstance(size, tuple)
-            or len(size) != 2
-            or not all(isinstance(side, int) and not isinstance(side, bool) and side >= 1 for side in size)
-        ):
+        sides = size if isinstance(size, tuple) and len(size) == 2 else (0,)
+        if not all(isinstance(side, int) and not isinstance(side, bool) and side >= 1 for side in sides):
             raise Refusal(f"`resize` must be (height, width) in whole pixels, at least 1 each; got {size!r}.")
         if size[0] * size[1] > _MOST_PIXELS:
             raise Refusal(
@@ -151,9 +142,8 @@ def read_images(
     Headers are checked first, so that errors are found early.
     """
     bad = _Unreadable(listing.names, options.skip_bad)
-    with believing_no_bombs():
-        found = in_threads(partial(readable, header), listing.files, "images looked at", progress)
-        headers = dict(bad.without(enumerate(found)))
+    found = in_threads(header, listing.files, "images looked at", progress)
+    headers = dict(bad.without(enumerate(found)))
     size = options.resize or _one_size(listing, headers, wanted)
     channels, note = _channels(headers, options.color)
     notes = [note]
@@ -170,15 +160,14 @@ def read_images(
     for index, image in bad.without(zip(headers, decoded, strict=True)):
         if not streamed:
             values[len(marks)] = image
-        marks[index] = image if streamed else digest_of(image)
+        marks[index] = image if streamed else hashlib.sha256(image.data).digest()
     sizes = {(headers[index].height, headers[index].width) for index in marks}
     if options.resize is not None and sizes != {size}:
         own = _by(*sizes) if len(sizes) == 1 else f"{len(sizes):,} sizes"
         notes.append(f"images of {own} are resized to {_by(size)}.")
     if any(headers[index].transparent for index in marks):
         notes.append("transparent pixels lie over white.")
-    several = sum(headers[index].several for index in marks)
-    if several:
+    if several := sum(headers[index].several for index in marks):
         what = "1 image has" if several == 1 else f"{several:,} images have"
         notes.append(f"{what} several frames or pages: the first is read.")
     rest = Listing(
@@ -200,10 +189,9 @@ def read_images(
 
 def _levels(files: Sequence[Path], known: Levels | None, progress: Progress | None) -> tuple[Levels, str]:
     """Black and white levels of images with more than 8 bits, known or measured, with a note."""
-    with believing_no_bombs():
-        found = in_threads(partial(readable, counts), files, "images measured", progress)
-        # An unreadable image is reported when it is decoded.
-        total = Counts.sum(one for one in found if not isinstance(one, str))
+    found = in_threads(counts, files, "images measured", progress)
+    # An unreadable image is reported when it is decoded.
+    total = Counts.sum(one for one in found if not isinstance(one, str))
     if known is None:
         levels = total.levels()
         return levels, total.note(levels)
@@ -285,7 +273,7 @@ class Decoding:
             return found
         if found.shape[:2] != self.size:
             return f"it has {found.shape[0]}×{found.shape[1]} pixels, and claimed other ones"
-        return found if self.keep else digest_of(found)
+        return found if self.keep else hashlib.sha256(found.data).digest()
 
 
 @dataclass(frozen=True)
@@ -313,14 +301,13 @@ def decoded_images(decode: Decoding, files: Sequence[Path], progress: Progress |
     """
     what = "images read"
     begin = time.perf_counter()
-    with believing_no_bombs():
-        first = list(in_threads(decode, files[:_PROBED], what, None))
-        yield from first
-        rest, count = files[_PROBED:], cores()
-        each = (time.perf_counter() - begin) / max(1, len(first))
-        if each * len(rest) < _LONG_SECONDS or count == 1:
-            yield from in_threads(decode, rest, what, progress, len(first))
-            return
+    first = list(in_threads(decode, files[:_PROBED], what, None))
+    yield from first
+    rest, count = files[_PROBED:], cores()
+    each = (time.perf_counter() - begin) / max(1, len(first))
+    if each * len(rest) < _LONG_SECONDS or count == 1:
+        yield from in_threads(decode, rest, what, progress, len(first))
+        return
     with Workers(decode, count) as workers:
         for done, found in enumerate(workers.map(rest, together=8), len(first) + 1):
             yield found
@@ -329,21 +316,16 @@ def decoded_images(decode: Decoding, files: Sequence[Path], progress: Progress |
 
 
 def in_threads(
-    call: Callable[[Path], _T], files: Sequence[Path], what: str, progress: Progress | None, before: int = 0
-) -> Iterator[_T]:
-    """`call` of each file, in order.
+    read: Callable[[Path], _T], files: Sequence[Path], what: str, progress: Progress | None, before: int = 0
+) -> Iterator[_T | str]:
+    """What a function reads of each file, in order, or why it is unreadable.
 
     No thread outlives a block: an abandoned generator may be collected by one
     of its own threads, which can't wait for itself.
     """
     for start in range(0, len(files), _BLOCK):
-        with ThreadPoolExecutor(cores()) as pool:
-            found = list(pool.map(call, files[start : start + _BLOCK]))
+        with believing_no_bombs(), ThreadPoolExecutor(cores()) as pool:
+            found = list(pool.map(partial(readable, read), files[start : start + _BLOCK]))
         yield from found
         if progress is not None:
             progress(what, before + min(start + _BLOCK, len(files)), before + len(files))
-
-
-def digest_of(image: NDArray[np.uint8]) -> bytes:
-    """A digest of an image, 32 bytes."""
-    return hashlib.sha256(np.ascontiguousarray(image).data).digest()

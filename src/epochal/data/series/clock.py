@@ -31,9 +31,8 @@ _FINER = " Rows that are closer than a second count in their order without it (`
 class Clock:
     """The kind of time: a column of dates or numbers, or the order of the rows.
 
-    `form` is the `strptime` format of dates; empty for ISO 8601 and date columns.
-    `hours` is whether times have hours; `zone` is their time zone (converted to
-    UTC).
+    `form` is the `strptime` format of dates; empty for ISO 8601 and date columns. `hours` is whether times
+    have hours; `zone` is their time zone (converted to UTC).
     """
 
     kind: Literal["date", "number", "row"] = "row"
@@ -84,34 +83,31 @@ class Clock:
 
 
 def in_order(
-    clock: Clock, times: Sequence[Times], rows: Sequence[NDArray[np.int64]], known_as: str
-) -> tuple[list[NDArray[np.int64]], str]:
-    """Indices that sort each series by time, and a note if they were not sorted.
+    clock: Clock, rows: Sequence[NDArray[np.int64]], times: Sequence[Times], known_as: str
+) -> tuple[list[NDArray[np.int64]], list[Times], list[str]]:
+    """The rows of each series and their times, sorted by time, with a note if they were not sorted.
 
-    `times` and `rows`, their rows in the table from 1, are by series, in the order of the table.
-
-    Raises:
-        Refusal: two rows of a series at the same time.
+    `rows`, those of the table from 0, and `times` are by series, in the order of the table.
     """
-    orders = [np.argsort(own, kind="stable").astype(np.int64) for own in times]
-    if clock.kind == "row":
-        return orders, ""
-    for own, numbers, order in zip(times, rows, orders, strict=True):
-        same = np.flatnonzero(np.diff(own[order]) == 0)
+    orders = [np.argsort(own, kind="stable") for own in times]
+    sorted_rows = [own[order] for own, order in zip(rows, orders, strict=True)]
+    sorted_times = [own[order] for own, order in zip(times, orders, strict=True)]
+    for moments, numbers in zip(sorted_times, sorted_rows, strict=True):
+        same = np.flatnonzero(np.diff(moments) == 0)
         if len(same):
-            raise _twice(clock, own[order], numbers[order], same, known_as)
+            raise _twice(clock, moments, numbers, same, known_as)
+    notes = []
     steps = [np.diff(own) for own in times]
-    if all((one > 0).all() for one in steps):
-        return orders, ""
-    if all((one < 0).all() for one in steps):
-        return orders, f"{known_as} falls from row to row: sorted, the oldest row first."
-    series = next(number for number, one in enumerate(steps) if (one < 0).any())
-    at = int(np.argmax(steps[series] < 0))
-    first, second = (clock.say(times[series][place]) for place in (at, at + 1))
-    return orders, (
-        f"{known_as} does not rise from row to row ({second} in row {int(rows[series][at + 1]):,} comes "
-        f"after {first}): sorted by it."
-    )
+    falling = [number for number, one in enumerate(steps) if (one < 0).any()]
+    if falling and all((one < 0).all() for one in steps):
+        notes = [f"{known_as} falls from row to row: sorted, the oldest row first."]
+    elif falling:
+        own, at = times[falling[0]], int(np.argmax(steps[falling[0]] < 0))
+        notes = [
+            f"{known_as} does not rise from row to row ({clock.say(own[at + 1])} in row "
+            f"{rows[falling[0]][at + 1] + 1:,} comes after {clock.say(own[at])}): sorted by it."
+        ]
+    return sorted_rows, sorted_times, notes
 
 
 def _twice(
@@ -119,7 +115,7 @@ def _twice(
 ) -> Refusal:
     """The refusal of rows at the same time; `times` are sorted, `same` the first of each pair."""
     at = int(same[0])
-    first, second = sorted((int(rows[at]), int(rows[at + 1])))
+    first, second = sorted(rows[at : at + 2] + 1)
     if clock.hours and not clock.zone and set_back(times[same]):
         hour = np.datetime64(int(times[at]), "s").item().strftime("%Y-%m-%d %H:%M")
         return Refusal(
@@ -174,11 +170,7 @@ def as_utc(times: Times, zone: str) -> Times:
 
 
 def zone_named(name: str) -> zoneinfo.ZoneInfo:
-    """A time zone of the IANA database.
-
-    Raises:
-        Refusal: unknown name.
-    """
+    """A time zone of the IANA database."""
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -1,10 +1,11 @@
-"""Windows of a table, cut per series and between its gaps."""
+"""Windows of a table, cut per series and between its gaps, and the encoder that a run folder keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import compress, pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,13 +14,95 @@ from numpy.typing import NDArray
 from epochal.common.printable import shortlist
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.series.clock import Times, as_utc, in_order
-from epochal.data.series.encoder import WindowEncoder
-from epochal.data.series.steps import usual_step
+from epochal.data.encoder import SampleEncoder
+from epochal.data.records import Damaged, built
+from epochal.data.series.clock import Clock, Times, as_utc, in_order
+from epochal.data.series.steps import Step, usual_step
 from epochal.data.series.timeline import Timeline, gap_notes
 from epochal.data.tables.encode import as_text, encode, plain_numbers
+from epochal.data.tables.schema import Encoder
 from epochal.data.tables.target import target_numbers
+from epochal.data.task import Task
 from epochal.errors import Refusal
+
+RELATIVE = ("difference", "ratio")
+"""Ways to make a window relative to its last value."""
+FILLS = ("forward",)
+
+
+@dataclass(frozen=True)
+class WindowEncoder(SampleEncoder):
+    """Cuts windows from any table with these columns.
+
+    `table` encodes one row; its first feature is the forecast column. It has no statistics of the
+    data, so no split can leak.
+    """
+
+    kind: ClassVar[str] = "windows"
+    loader: ClassVar[str] = "ep.windows"
+
+    table: Encoder
+    lags: int
+    horizon: int
+    stride: int
+    relative: str | None
+    fill: str | None
+    period: int
+    clock: Clock
+    time: int | None
+    """The index of the time column."""
+    by: int | None
+    """The index of the column that names several series."""
+    across_gaps: bool = False
+    """Whether windows ignore gaps in time."""
+    step: Step | None = None
+    """The sampling interval of the training table."""
+    ahead: bool = False
+    """Whether to include windows whose targets lie beyond the end of their series."""
+
+    @property
+    def code_sizes(self) -> tuple[int, ...]:
+        """See `SampleEncoder`."""
+        return self.table.code_sizes
+
+    @property
+    def target(self) -> int:
+        """The index of the forecast column."""
+        return self.table.columns[0].index
+
+    @property
+    def target_name(self) -> str:
+        """The name of the forecast column."""
+        return self.table.names[self.target]
+
+    @property
+    def task(self) -> Task:
+        """One number for each step ahead."""
+        return Task("regression", targets=self.horizon)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {name: value for name, value in super().to_dict().items() if name != "ahead"}
+
+    @staticmethod
+    def from_dict(value: Any) -> WindowEncoder:
+        """The inverse of `to_dict`."""
+        encoder = built(WindowEncoder, value)
+        size, roles = len(encoder.table.names), (encoder.time, encoder.by)
+        if (
+            min(encoder.lags, encoder.horizon, encoder.stride) < 1
+            or max(encoder.lags, encoder.horizon, encoder.stride, encoder.period) > 2**31
+            or encoder.period < 0
+            or any(index is not None and not 0 <= index < size for index in roles)
+            or (encoder.clock.kind != "row" and encoder.time is None)
+            or encoder.relative not in (None, *RELATIVE)
+            or encoder.fill not in (None, *FILLS)
+            or encoder.table.columns[0].kind != "numeric"
+            or (encoder.step is not None and not encoder.step.sound)
+        ):
+            raise Damaged("no windows can be cut as it says")
+        return encoder
+
 
 _SEASONS = {("months", 1): 12, ("month ends", 1): 12, ("months", 3): 4, ("month ends", 3): 4}
 _SEASONS |= {("seconds", 86_400): 7, ("seconds", 3600): 24}
@@ -35,44 +118,41 @@ def cut(
         Refusal: repeated times, missing values, or fewer than `least` windows.
     """
     members, labels = _groups(encoder, table, at)
-    times = _times(encoder, table, at, members)
-    name = "the rows" if encoder.time is None else called(encoder.table.names, encoder.time)
-    orders, unsorted = in_order(encoder.clock, times, [own + 1 for own in members], name)
-    members = [own[order] for own, order in zip(members, orders, strict=True)]
-    times = [own[order] for own, order in zip(times, orders, strict=True)]
+    known_as = "the rows" if encoder.time is None else called(encoder.table.names, encoder.time)
+    if encoder.time is None:
+        times = [np.arange(len(own), dtype=np.int64) for own in members]
+    else:
+        moments, zone = encoder.clock.read(table.column(at[encoder.time]), known_as), encoder.clock.zone
+        times = [as_utc(moments[own], zone) if zone else moments[own] for own in members]
+    members, times, unsorted = in_order(encoder.clock, members, times, known_as)
     values = _values(encoder, table.column(at[encoder.target]), members)
     features, unseen = encode(table, encoder.table, [at[column.index] for column in encoder.table.columns])
     if least > 1:
         encoder = replace(encoder, step=usual_step(encoder.clock, times))
-    step = encoder.step
-    parts = [_stretches(encoder, own) for own in times]
-    begins = [_begins(encoder, own) for own in parts]
-    long = [len(begin) > 0 for begin in begins]
-    noticed = [*notes, *([unsorted] if unsorted else []), *unseen]
-    noticed += _short(encoder, members, labels, parts, long, source, new=least == 1)
-    labels, members = list(compress(labels, long)), list(compress(members, long))
-    times, values = list(compress(times, long)), list(compress(values, long))
-    begins = list(compress(begins, long))
+    stretches = [_stretches(encoder, own) for own in times]
+    begins = [_begins(encoder, own) for own in stretches]
+    found = list(map(_Series, labels, members, times, values, stretches, begins))
+    noticed = [*notes, *unsorted, *unseen, *_short(encoder, found, source, new=least == 1)]
+    found = [series for series in found if len(series.begins)]
     if encoder.period < 0:
+        step = encoder.step
         season = 0 if step is None else step.rows_of_season or _SEASONS.get((step.unit, int(step.size)), 0)
         encoder = replace(encoder, period=season if season <= encoder.lags else 0)
-    line = _timeline(encoder, labels, times, [own + 1 for own in members], values, begins)
-    inputs = np.concatenate(
-        [
-            _inputs(encoder, features[own], series, begin)
-            for own, series, begin in zip(members, values, begins, strict=True)
-        ]
-    )
+    line = _timeline(encoder, found)
+    inputs = np.concatenate([_inputs(encoder, features[series.rows], series) for series in found])
     if len(inputs) < least:
         raise Refusal(
             f"{source} must give at least {least} windows of {encoder.lags + encoder.horizon} rows; "
             f"got {len(inputs)}. Use fewer lags or a shorter horizon."
         )
-    targets = None if encoder.ahead else _targets(encoder, line, begins)
-    beyond = np.zeros(encoder.horizon, np.int64)
-    first = [
-        np.append(own, beyond)[begin + encoder.lags] for own, begin in zip(line.rows, begins, strict=True)
-    ]
+    targets = None
+    if not encoder.ahead:
+        ahead = encoder.lags + np.arange(encoder.horizon)
+        exact = np.concatenate([series.values[series.begins[:, None] + ahead] for series in found])
+        targets = (exact - line.level[:, None]) / line.unit[:, None]
+        targets = targets[:, 0] if encoder.horizon == 1 else targets
+    beyond = np.full(encoder.horizon, -1)
+    first = [np.append(series.rows, beyond)[series.begins + encoder.lags] + 1 for series in found]
     if least > 1:
         noticed += _notes(encoder, line)
     return Dataset(
@@ -92,10 +172,22 @@ def cut(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Series:
+    """A series in the order of time: its rows in the table, from 0, and the first rows of its windows."""
+
+    label: str
+    rows: NDArray[np.int64]
+    times: Times
+    values: NDArray[np.float64]
+    stretches: list[tuple[int, int]]
+    begins: NDArray[np.int64]
+
+
 def _groups(
     encoder: WindowEncoder, table: pa.Table, at: dict[int, int]
 ) -> tuple[list[NDArray[np.int64]], list[str]]:
-    """The rows of each series, from 0, and its name; in the order of first rows."""
+    """The rows of each series, from 0, and its name, in the order of first rows."""
     if encoder.by is None:
         return [np.arange(table.num_rows, dtype=np.int64)], [""]
     column = as_text(table.column(at[encoder.by])).combine_chunks()
@@ -110,25 +202,10 @@ def _groups(
     return np.split(order, ends), [str(label) for label in coded.dictionary.to_pylist()]
 
 
-def _times(
-    encoder: WindowEncoder, table: pa.Table, at: dict[int, int], members: list[NDArray[np.int64]]
-) -> list[Times]:
-    if encoder.time is None:
-        return [np.arange(len(own), dtype=np.int64) for own in members]
-    times = encoder.clock.read(table.column(at[encoder.time]), called(encoder.table.names, encoder.time))
-    if encoder.clock.zone:
-        return [as_utc(times[own], encoder.clock.zone) for own in members]
-    return [times[own] for own in members]
-
-
 def _values(
     encoder: WindowEncoder, column: pa.ChunkedArray, members: list[NDArray[np.int64]]
 ) -> list[NDArray[np.float64]]:
-    """The forecast column by series, filled if requested.
-
-    Raises:
-        Refusal: a missing or non-numeric value, with its row.
-    """
+    """The forecast column by series, filled if requested."""
     known_as = called(encoder.table.names, encoder.target)
     column = plain_numbers(column, encoder.table.columns[0], known_as)
     missing = np.asarray(column.is_null().to_numpy())
@@ -169,36 +246,25 @@ def _stretches(encoder: WindowEncoder, times: Times) -> list[tuple[int, int]]:
 
 
 _REMEDIES = {
-    (True, True): "Give more rows, or train anew with a shorter window (`lags`) or with `across_gaps=True`.",
-    (True, False): "Use a shorter window (`lags`), or let windows cross gaps: `across_gaps=True`.",
-    (
-        False,
-        True,
-    ): "Give more rows, those before them included, or train anew with a shorter window (`lags`).",
-    (False, False): "Use a shorter window (`lags`) or more rows.",
+    (1, 1): "Give more rows, or train anew with a shorter window (`lags`) or with `across_gaps=True`.",
+    (1, 0): "Use a shorter window (`lags`), or let windows cross gaps: `across_gaps=True`.",
+    (0, 1): "Give more rows, those before them included, or train anew with a shorter window (`lags`).",
+    (0, 0): "Use a shorter window (`lags`) or more rows.",
 }
 """What to do where no window fits, by whether gaps are the reason and whether the rows are new."""
 
 
-def _short(
-    encoder: WindowEncoder,
-    members: list[NDArray[np.int64]],
-    labels: list[str],
-    parts: list[list[tuple[int, int]]],
-    long: list[bool],
-    source: str,
-    new: bool,
-) -> list[str]:
+def _short(encoder: WindowEncoder, found: Sequence[_Series], source: str, new: bool) -> list[str]:
     """A note on the series that are shorter than a window; a refusal if all are.
 
     `new`: the window length is fixed by the network.
     """
     needed = encoder.lags + (0 if encoder.ahead else encoder.horizon)
-    if not any(long):
-        most = max(len(own) for own in members)
+    if not any(len(series.begins) for series in found):
+        most = max(len(series.rows) for series in found)
         gaps = most >= needed
         if gaps:
-            most = max(end - begin for own in parts for begin, end in own)
+            most = max(end - begin for series in found for begin, end in series.stretches)
         of = source if encoder.by is None else f"a series of {source}"
         raise Refusal(
             f"{of} must have at least {needed:,} rows{' without a gap in time' if gaps else ''} for a window "
@@ -206,16 +272,13 @@ def _short(
             f"{most:,}. {_REMEDIES[gaps, new]}"
         )
     short = [
-        f'"{label}" ({len(own)})' if label else f"({len(own)})"
-        for own, label, enough in zip(members, labels, long, strict=True)
-        if not enough
+        f'"{series.label}" ({len(series.rows)})' if series.label else f"({len(series.rows)})"
+        for series in found
+        if not len(series.begins)
     ]
-    if not short:
-        return []
     which = "1 series is" if len(short) == 1 else f"{len(short):,} series are"
-    return [
-        f"{which} shorter than the {needed:,} rows of a window and left out: {shortlist(short, quote='')}."
-    ]
+    note = f"{which} shorter than the {needed:,} rows of a window and left out: {shortlist(short, quote='')}."
+    return [note] if short else []
 
 
 def _begins(encoder: WindowEncoder, parts: list[tuple[int, int]]) -> NDArray[np.int64]:
@@ -232,31 +295,22 @@ def _begins(encoder: WindowEncoder, parts: list[tuple[int, int]]) -> NDArray[np.
     return np.concatenate(found)
 
 
-def _timeline(
-    encoder: WindowEncoder,
-    labels: list[str],
-    times: list[Times],
-    rows: list[NDArray[np.int64]],
-    values: list[NDArray[np.float64]],
-    begins: list[NDArray[np.int64]],
-) -> Timeline:
-    anchors = [series[begin + encoder.lags - 1] for series, begin in zip(values, begins, strict=True)]
-    last = np.concatenate(anchors)
+def _timeline(encoder: WindowEncoder, found: Sequence[_Series]) -> Timeline:
+    last = np.concatenate([series.values[series.begins + encoder.lags - 1] for series in found])
     if encoder.relative == "ratio" and (last <= 0).any():
-        number = next(number for number, anchor in enumerate(anchors) if (anchor <= 0).any())
-        at = int(np.argmax(anchors[number] <= 0))
+        at = int(np.argmax(last <= 0))
+        row = np.concatenate([series.rows[series.begins + encoder.lags - 1] for series in found])[at] + 1
         raise Refusal(
             f"{called(encoder.table.names, encoder.target)} must be above 0 to be seen as a ratio; got "
-            f"{anchors[number][at]:g} in row {rows[number][begins[number][at] + encoder.lags - 1]:,}. Use "
-            '`relative="difference"`.'
+            f'{last[at]:g} in row {row:,}. Use `relative="difference"`.'
         )
     return Timeline(
-        names=tuple(labels),
-        times=tuple(times),
-        rows=tuple(rows),
-        values=tuple(values),
-        series=np.repeat(np.arange(len(begins)), [len(begin) for begin in begins]),
-        begin=np.concatenate(begins),
+        names=tuple(series.label for series in found),
+        times=tuple(series.times for series in found),
+        rows=tuple(series.rows + 1 for series in found),
+        values=tuple(series.values for series in found),
+        series=np.repeat(np.arange(len(found)), [len(series.begins) for series in found]),
+        begin=np.concatenate([series.begins for series in found]),
         span=encoder.lags + encoder.horizon,
         horizon=encoder.horizon,
         level=np.zeros(len(last)) if encoder.relative is None else last,
@@ -268,30 +322,18 @@ def _timeline(
     )
 
 
-def _inputs(
-    encoder: WindowEncoder,
-    features: NDArray[np.float32],
-    series: NDArray[np.float64],
-    begins: NDArray[np.int64],
-) -> NDArray[np.float32]:
+def _inputs(encoder: WindowEncoder, features: NDArray[np.float32], series: _Series) -> NDArray[np.float32]:
     """The windows of one series, float32 (n, lags, features); the first feature is the series itself."""
-    features[:, 0] = series
+    features[:, 0] = series.values
     if encoder.fill == "forward":
         for column in range(1, features.shape[1]):
             features[:, column] = features[_carried(np.isnan(features[:, column])), column]
     view = np.lib.stride_tricks.sliding_window_view(features, encoder.lags, axis=0)
-    inputs: NDArray[np.float32] = np.ascontiguousarray(view[begins].transpose(0, 2, 1))
+    inputs: NDArray[np.float32] = np.ascontiguousarray(view[series.begins].transpose(0, 2, 1))
     if encoder.relative is not None:  # to the last value of each window, in float64
-        exact = series[begins[:, None] + np.arange(encoder.lags)]
+        exact = series.values[series.begins[:, None] + np.arange(encoder.lags)]
         inputs[:, :, 0] = (exact - exact[:, -1:]) / (exact[:, -1:] if encoder.relative == "ratio" else 1.0)
     return inputs
-
-
-def _targets(encoder: WindowEncoder, line: Timeline, begins: list[NDArray[np.int64]]) -> NDArray[np.float64]:
-    ahead = encoder.lags + np.arange(encoder.horizon)
-    exact = [series[begin[:, None] + ahead] for series, begin in zip(line.values, begins, strict=True)]
-    targets = (np.concatenate(exact) - line.level[:, None]) / line.unit[:, None]
-    return targets[:, 0] if encoder.horizon == 1 else targets
 
 
 def _notes(encoder: WindowEncoder, line: Timeline) -> list[str]:

@@ -16,18 +16,17 @@ from numpy.typing import NDArray
 from epochal.common.faces import option
 from epochal.data.columns import ColumnReference, called, has_header, reference, resolve, resolve_all
 from epochal.data.files.npy import ARRAY_SUFFIXES, read_array
-from epochal.data.files.read import existing
+from epochal.data.files.read import encoding_of, existing
 from epochal.data.files.reading import Reading
 from epochal.data.files.tidy import table_of_array
 from epochal.data.series.clock import Clock, zone_named
 from epochal.data.series.steps import usual_step
 from epochal.data.tables.encode import to_dates, to_numbers
 from epochal.data.tables.frames import is_pair, named_table
-from epochal.data.tables.recognize import Hints, recognize
+from epochal.data.tables.recognize import recognize
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import TableOptions, hints_of
 from epochal.data.values.date_forms import compact_form, written_dates
-from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.data.values.marks import quoted
 from epochal.data.values.number_forms import written_numbers
 from epochal.errors import Refusal
@@ -77,11 +76,7 @@ def series_columns(
     by: ColumnReference | None,
     inputs: Sequence[ColumnReference] | None,
 ) -> tuple[Encoder, Clock, int | None, int | None, list[str]]:
-    """The encoder of a row, the forecast column first; the clock; the columns of time and series; and notes.
-
-    Raises:
-        Refusal: an unknown column, one column in two roles, or a non-numeric target.
-    """
+    """The encoder of a row, the forecast column first; the clock; the columns of time and series; notes."""
     names = tuple(table.column_names)
     dropped = resolve_all(options.drop, names, "drop")
     series = None if by is None else resolve(by, names, "by")
@@ -93,10 +88,10 @@ def series_columns(
     if series is not None and series == when:
         raise Refusal(f"series and time must be two columns; got {called(names, series)} for both.")
     if when is None:
-        when = _time(table, {chosen, series} | dropped, series, options.date_format)
-    clock, note = (
-        (Clock(), "") if when is None else _clock(table.column(when), names, when, options.date_format)
-    )
+        when, clock, note = _time(table, {chosen, series} | dropped, series, options.date_format)
+    else:
+        clock, note = _clock(table.column(when), names, when, options.date_format)
+    notes = [note]
     if time_zone is not None:
         clock = _in_zone(clock, time_zone, table, when)
     keep = resolve_all(options.keep, names, "keep")
@@ -104,13 +99,18 @@ def series_columns(
     numeric = resolve_all(options.numeric, names, "numeric")
     wanted = frozenset(range(len(names))) if inputs is None else resolve_all(inputs, names, "inputs")
     listed = keep | categorical | numeric | (frozenset() if inputs is None else wanted)
-    columns = [_target_column(table, chosen, options.decimal)]
     left_out: list[LeftOut] = []
-    notes = [note]
     if when is None:
         aside = {chosen, series} | dropped | categorical | keep
         _refuse_unread_time(table, aside if inputs is None else aside | wanted)
     hints = hints_of(table, options, {chosen, series, when})
+    columns = [Column(names[chosen], chosen, "numeric")]
+    if not _numbers(table.column(chosen)):
+        found, _ = recognize(
+            names, table.column(chosen), chosen, keep=True, categorical=False, numeric=True, hints=hints
+        )
+        assert isinstance(found, Column)
+        columns = [replace(found, missing=False)]
     for index, name in enumerate(names):
         if index in (chosen, series):
             continue
@@ -118,14 +118,16 @@ def series_columns(
             left_out.append(LeftOut(name, index, "the time" if index == when else "not asked for"))
             continue
         column = table.column(index)
-        counts = _counts_evenly(column)
+        holds_numbers = _numbers(column) and column.null_count < len(column)
+        steps = np.diff(to_numbers(column.combine_chunks(), "")) if holds_numbers else np.zeros(0)
+        counts = len(steps) > 0 and steps[0] != 0 and bool((steps == steps[0]).all())
         found, note = recognize(
             names,
             column,
             index,
             keep=index in keep or index in listed - categorical - numeric,
             categorical=index in categorical,
-            numeric=index in numeric or (_numbers(column) and column.null_count < len(column) and not counts),
+            numeric=index in numeric or (holds_numbers and not counts),
             hints=hints,
         )
         if counts and index not in listed:
@@ -139,10 +141,9 @@ def series_columns(
         columns.append(found)
         if column.null_count:
             instead = (
-                "a missing level is no level"
-                if found.kind == "category"
-                else "numbers are filled with the median of the training windows, and an indicator says where"
+                "numbers are filled with the median of the training windows, and an indicator says where"
             )
+            instead = "a missing level is no level" if found.kind == "category" else instead
             notes.append(
                 f"{called(names, index)} misses {column.null_count:,} values: {instead}; "
                 '`fill="forward"` carries the last one on.'
@@ -156,17 +157,9 @@ def series_columns(
         target_text=False,
         weight=None,
         task=None,
+        encoding=encoding_of(table),
     )
     return encoder, clock, when, series, [note for note in notes if note]
-
-
-def _counts_evenly(column: pa.ChunkedArray) -> bool:
-    """Whether a column holds evenly increasing numbers."""
-    if not _numbers(column) or column.null_count == len(column):
-        return False
-    values = to_numbers(column.combine_chunks(), "")
-    steps = np.diff(values)
-    return bool(len(steps)) and bool((steps == steps[0]).all()) and steps[0] != 0
 
 
 def _refuse_unread_time(table: pa.Table, aside: Collection[int | None]) -> None:
@@ -218,33 +211,21 @@ def _target(table: pa.Table, target: ColumnReference | None, taken: Collection[i
     )
 
 
-def _target_column(table: pa.Table, index: int, decimal: str | None) -> Column:
-    """The forecast column; text is read as numbers."""
-    names, column = table.column_names, table.column(index)
-    if _numbers(column):
-        return Column(names[index], index, "numeric")
-    hints = Hints(decimal, decimal_mark=mark_of_columns(table))
-    found, _ = recognize(names, column, index, keep=True, categorical=False, numeric=True, hints=hints)
-    assert isinstance(found, Column)
-    return replace(found, missing=False)
-
-
 _TIME_NAME = re.compile(
     r"(t|when|times?|timestamp|date|datetime|day|hour|week|month|quarter|year|minute|second|period|step|tick)s?",
     re.IGNORECASE,
 )
 
 
-def _time(table: pa.Table, taken: Collection[int | None], by: int | None, form: str | None) -> int | None:
+def _time(
+    table: pa.Table, taken: Collection[int | None], by: int | None, form: str | None
+) -> tuple[int | None, Clock, str]:
     """The first column with dates, or with numbers that increase evenly except for gaps."""
     names = table.column_names
     free = [index for index in range(len(names)) if index not in taken]
     for index in free:
-        column = table.column(index)
-        if pa.types.is_temporal(column.type):
-            return index
-        if compact_form(column) or (pa.types.is_string(column.type) and written_dates(column, form)):
-            return index
+        if (dated := _dated(table.column(index), names, index, form)) is not None:
+            return index, *dated
     series = None if by is None else table.column(by).combine_chunks().dictionary_encode()
     codes = None if series is None or series.null_count else series.indices.to_numpy()
     for index in free:
@@ -252,8 +233,8 @@ def _time(table: pa.Table, taken: Collection[int | None], by: int | None, form: 
         if pa.types.is_integer(column.type) or (named and pa.types.is_floating(column.type)):
             values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
             if np.isfinite(values).all() and _tells_time(values, codes, named=named):
-                return index
-    return None
+                return index, Clock("number", names[index]), ""
+    return None, Clock(), ""
 
 
 def _tells_time(values: NDArray[np.float64], codes: NDArray[np.int32] | None, *, named: bool) -> bool:
@@ -268,7 +249,7 @@ def _tells_time(values: NDArray[np.float64], codes: NDArray[np.int32] | None, *,
     series = np.zeros(len(values), np.int32) if codes is None else codes
     order = np.argsort(series, kind="stable")
     steps = np.diff(values[order])[np.diff(series[order]) == 0]
-    falls = bool(len(steps)) and bool((steps < 0).all())
+    falls = len(steps) > 0 and bool((steps < 0).all())
     if named and not falls and (steps <= 0).any():
         order = np.lexsort((values, series))
         steps = np.diff(values[order])[np.diff(series[order]) == 0]
@@ -301,35 +282,37 @@ def _in_zone(clock: Clock, zone: str, table: pa.Table, when: int | None) -> Cloc
 def _clock(
     column: pa.ChunkedArray, names: Sequence[str], index: int, date_format: str | None
 ) -> tuple[Clock, str]:
-    """The clock of a time column, and a note on how it was read."""
-    name, known_as = names[index], called(names, index)
-    if pa.types.is_temporal(column.type):
-        return _dates(column, name, ""), ""
-    if compact := compact_form(column):
-        return _dates(column, name, compact), f"{known_as} is the time, written as {compact}."
+    """The clock of the column that was named as the time, and a note on how it was read."""
+    if (dated := _dated(column, names, index, date_format)) is not None:
+        return dated
     if _numbers(column):
-        return Clock("number", name), ""
-    found = written_dates(column, date_format) if pa.types.is_string(column.type) else None
-    if found is None:
-        first = column.drop_null()
-        shown = f'"{first[0].as_py()}"' if len(first) else "no value"
-        form = option("date_format", date_format)
-        how = f" as {form} says" if date_format else ", such as 2020-12-31, or numbers"
-        raise Refusal(
-            f"{known_as} is the time and must hold dates{how}; "
-            f"got {shown}. Name another column with `time=COLUMN`, or drop it: "
-            f"{option('drop', [reference(names, index)])}."
-        )
-    if found.odd:
-        raise Refusal(
-            f"{known_as} is the time and must hold dates in all rows; got {quoted(found.odd)}. Correct them, "
-            "or remove those rows."
-        )
-    remark = found.remark.replace(", the local time as written", ", counted in UTC")
-    note = f"{known_as} is the time, written as {found.form}{remark}." if remark else ""
-    return _dates(column, name, found.form), note
+        return Clock("number", names[index]), ""
+    first = column.drop_null()
+    shown = f'"{first[0].as_py()}"' if len(first) else "no value"
+    how = ", such as 2020-12-31, or numbers"
+    how = f" as {option('date_format', date_format)} says" if date_format else how
+    raise Refusal(
+        f"{called(names, index)} is the time and must hold dates{how}; got {shown}. Name another column with "
+        f"`time=COLUMN`, or drop it: {option('drop', [reference(names, index)])}."
+    )
 
 
-def _dates(column: pa.ChunkedArray, name: str, form: str) -> Clock:
-    seconds = to_dates(column.combine_chunks(), form, name).cast(pa.int64()).drop_null().to_numpy()
-    return Clock("date", name, form, hours=bool((seconds % 86_400).any()))
+def _dated(
+    column: pa.ChunkedArray, names: Sequence[str], index: int, date_format: str | None
+) -> tuple[Clock, str] | None:
+    """The clock of a column with dates, and a note on how they are written; None without dates."""
+    known_as, form, note = called(names, index), "", ""
+    if compact := compact_form(column):
+        form, note = compact, f"{known_as} is the time, written as {compact}."
+    elif pa.types.is_string(column.type) and (found := written_dates(column, date_format)) is not None:
+        if found.odd:
+            raise Refusal(
+                f"{known_as} is the time and must hold dates in all rows; got {quoted(found.odd)}. Correct "
+                "them, or remove those rows."
+            )
+        remark = found.remark.replace(", the local time as written", ", counted in UTC")
+        form, note = found.form, f"{known_as} is the time, written as {found.form}{remark}." if remark else ""
+    elif not pa.types.is_temporal(column.type):
+        return None
+    seconds = to_dates(column.combine_chunks(), form, names[index]).cast(pa.int64()).drop_null().to_numpy()
+    return Clock("date", names[index], form, hours=bool((seconds % 86_400).any())), note

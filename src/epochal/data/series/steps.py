@@ -204,7 +204,7 @@ def _with_cycle(step: Step, times: Sequence[Times]) -> Step:
     for cycle, least in _CYCLES:
         if cycle % step.size or cycle == step.size:
             continue
-        found = Step(step.unit, step.size, cycle, (), int(offsets[0]))
+        found = replace(step, cycle=cycle, offset=int(offsets[0]))
         slot, number = found._place(together)
         seen = int(number[-1] - number[0]) + 1
         counts = np.bincount(slot, minlength=int(cycle // step.size))
@@ -212,7 +212,7 @@ def _with_cycle(step: Step, times: Sequence[Times]) -> Step:
         rare = int(counts[counts * 2 < seen - 1].sum())
         if seen - 1 < least or not 0 < len(usual) < len(counts) or rare > _ODD * len(together):
             continue
-        return Step(step.unit, step.size, cycle, tuple(usual.tolist()), int(offsets[0]))
+        return replace(found, slots=tuple(usual.tolist()))
     return step
 
 
@@ -268,10 +268,7 @@ def _months_later(time: float, months: int, from_end: bool) -> int:
     begin, end, later, later_end = (
         (month + np.timedelta64(count, "M")).astype("datetime64[s]") for count in (0, 1, months, months + 1)
     )
-    if from_end:
-        found = max(later, later_end - (end - moment))
-    else:
-        found = later + (moment - begin)
-        while found >= later_end:
-            found -= np.timedelta64(_DAY, "s")
+    found = max(later, later_end - (end - moment)) if from_end else later + (moment - begin)
+    while found >= later_end:
+        found -= np.timedelta64(_DAY, "s")
     return int(found.astype(np.int64))

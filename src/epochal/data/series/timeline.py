@@ -34,8 +34,7 @@ class Timeline:
         begin: int64 `(n,)`, its first row there.
         span: rows of a sample, inputs and targets.
         horizon: target rows of a sample.
-        level: float64 `(n,)`; `level + unit * target` is in the
-            column's own units.
+        level: float64 `(n,)`; `level + unit * target` is in the column's own units.
         unit: float64 `(n,)`.
         period: rows of a season, for the seasonal naive forecast; 0 for none.
         clock: the kind of time.
@@ -64,11 +63,6 @@ class Timeline:
         order = np.arange(len(rows), dtype=np.int64)
         level, unit = np.zeros(len(rows)), np.ones(len(rows))
         return cls(("",), (order,), (rows,), (), np.zeros_like(order), order, 1, 1, level, unit)
-
-    @property
-    def last(self) -> NDArray[np.int64]:
-        """The last row of each sample, a target."""
-        return self.begin + self.span - 1
 
     @cached_property
     def starts(self) -> Times:
@@ -166,37 +160,27 @@ def chronological(
     ([0, 1, 2, 3, 4], [6, 7], [9])
     """
     samples = len(timeline.begin)
-    sizes = {
-        "test": part_size("test", test, samples),
-        "validation": part_size("validation", validation, samples),
-    }
+    shares = {"test": test, "validation": validation}
+    sizes = {name: part_size(name, share, samples) for name, share in shares.items()}
     free = np.ones(samples, bool)
-    parts: dict[str, NDArray[np.int64]] = {}
+    parts = dict.fromkeys(sizes, np.empty(0, np.int64))
     for name, size in sizes.items():
-        if size == 0:
-            parts[name] = np.empty(0, np.int64)
-            continue
         left = np.sort(timeline.starts[free])
-        if size >= len(left):
-            raise _nothing_left(timeline, sizes, gap)
-        cut = left[len(left) - size]
-        parts[name] = np.flatnonzero(free & (timeline.starts >= cut))
-        first = np.array([np.searchsorted(clock, cut) for clock in timeline._clocks])
-        free &= timeline.last + gap < first[timeline.series]
-    train = np.flatnonzero(free)
-    if not len(train):
-        raise _nothing_left(timeline, sizes, gap)
-    return Split(train, parts["validation"], parts["test"])
-
-
-def _nothing_left(timeline: Timeline, sizes: dict[str, int], gap: int) -> Refusal:
-    held = " and ".join(f"{size:,} for {name}" for name, size in sizes.items() if size)
-    crossing = timeline.span - 1 + gap
-    return Refusal(
-        f"the {len(timeline.begin):,} samples are too few to hold out {held} in the order of time: those "
-        f"that begin within {crossing:,} rows before a cut are left out, and none remains to train on. "
-        "Use smaller shares, fewer lags, or a longer series."
-    )
+        if size >= len(left):  # refused below
+            free[:] = False
+        elif size:
+            cut = left[len(left) - size]
+            parts[name] = np.flatnonzero(free & (timeline.starts >= cut))
+            first = np.array([np.searchsorted(clock, cut) for clock in timeline._clocks])
+            free &= timeline.begin + timeline.span - 1 + gap < first[timeline.series]
+    if not free.any():
+        held = " and ".join(f"{size:,} for {name}" for name, size in sizes.items() if size)
+        raise Refusal(
+            f"the {samples:,} samples are too few to hold out {held} in the order of time: those that begin "
+            f"within {timeline.span - 1 + gap:,} rows before a cut are left out, and none remains to train "
+            "on. Use smaller shares, fewer lags, or a longer series."
+        )
+    return Split(np.flatnonzero(free), parts["validation"], parts["test"])
 
 
 def time_notes(

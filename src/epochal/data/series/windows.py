@@ -13,8 +13,7 @@ from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.files.reading import Reading
 from epochal.data.recipe import Recipe, options_of
-from epochal.data.series.cut import cut
-from epochal.data.series.encoder import FILLS, RELATIVE, WindowEncoder
+from epochal.data.series.cut import FILLS, RELATIVE, WindowEncoder, cut
 from epochal.data.series.ordered import series_columns, series_table
 from epochal.data.source import Known, Source, chosen
 from epochal.data.tables.new import match_columns, read_new
@@ -67,9 +66,8 @@ def windows(
         lags: past rows of a window.
         horizon: rows ahead to forecast, each an output.
         stride: rows from one window to the next.
-        time: the time column; by default the first one with dates, or with whole numbers that
-            increase evenly except for gaps. Rows are sorted by it; it is no input unless `keep`
-            names it.
+        time: the time column; by default the first one with dates, or with whole numbers that increase evenly
+            except for gaps. Rows are sorted by it; it is no input unless `keep` names it.
         time_zone: the time zone of local times, such as "Europe/Berlin": in the hour that
             clocks repeat in fall, the first rows are before the change.
         by: the column that names several series; no window crosses between them.
@@ -97,9 +95,7 @@ def windows(
     """
     arguments = locals().copy()
     reading = chosen(Reading, arguments)
-    lags, horizon, stride = (
-        _whole(name, value) for name, value in (("lags", lags), ("horizon", horizon), ("stride", stride))
-    )
+    lags, horizon, stride = _whole("lags", lags), _whole("horizon", horizon), _whole("stride", stride)
     for role, value, known in (("relative", relative, RELATIVE), ("fill", fill, FILLS)):
         if value is not None and value not in known:
             raise Refusal(did_you_mean(role, str(value), known))

@@ -38,15 +38,13 @@ class HuggingRows(Rows):
         self._columns = list(columns)
         self._source = source.select_columns(self._columns).with_format("arrow")
 
-    def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+    def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
         """See `Rows`."""
-        out = self._out(samples, out)
         if not len(samples):
-            return out
+            return
         found = self._source[samples.tolist()]
-        arrays = isinstance(self._source.features.arrow_schema.field(self._columns[0]).type, _NESTED)
         try:
-            if arrays:
+            if len(self._columns) == 1:
                 out[...] = _values(found.column(0), self.shape[1:]).reshape(out.shape)
             else:
                 for place, name in enumerate(self._columns):
@@ -57,7 +55,6 @@ class HuggingRows(Rows):
                 f"{self.shape[1:]} of sample 1; samples {samples.min() + 1:,} to {samples.max() + 1:,} have "
                 "others."
             ) from error
-        return out
 
 
 def _values(column: pa.ChunkedArray, shape: Sequence[int]) -> NDArray[Any]:

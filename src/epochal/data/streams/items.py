@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,10 +85,8 @@ class _Reading:
         targets = []
         found: Sequence[Any] | None = None
         if hasattr(self.items, "__getitems__"):
-            try:
+            with suppress(Exception):  # then one by one, to find which
                 found = self.items.__getitems__(list(samples))
-            except Exception:
-                found = None  # one by one, to find which
         for place, sample in enumerate(samples):
             try:
                 given, target = pair_of(self.items[sample] if found is None else found[place])
@@ -120,16 +118,14 @@ class ItemRows(Rows):
         self._workers = Workers(_Reading(items, shape, dtype), workers)
         self._lock = threading.Lock()
 
-    def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+    def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
         """See `Rows`."""
-        out = self._out(samples, out)
         size = max(1, -(-len(samples) // (2 * self._workers.count or 1)))
         starts = range(0, len(samples), size)
         pieces = [(False, samples[start : start + size].tolist()) for start in starts]
         with nullcontext() if self._workers.count else self._lock:
             for start, values in zip(starts, self._workers.map(pieces), strict=True):
                 out[start : start + size] = values
-        return out
 
     def targets(self, progress: Progress | None = None) -> NDArray[Any]:
         """The targets of all samples, each read once.
@@ -139,7 +135,7 @@ class ItemRows(Rows):
         """
         count = len(self)
         size = max(1, min(256, -(-count // (4 * max(1, self._workers.count)))))
-        pieces = [(True, range(start, min(start + size, count))) for start in range(0, count, size)]
+        pieces = [(True, range(count)[start : start + size]) for start in range(0, count, size)]
         targets: list[NDArray[Any]] = []
         try:
             for some in self._workers.map(pieces):

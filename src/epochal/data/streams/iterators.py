@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,13 @@ class EndlessRows(Rows):
         task: Task | None,
     ) -> None:
         self.shape, self.dtype = inputs.shape, inputs.dtype
-        self._head, self._head_targets, self._rest = inputs, targets, rest
+        self._head, self._target_shape = inputs, targets.shape[1:]
+        self._samples = enumerate(chain(zip(inputs, targets, strict=True), rest), 1)
         self._classes = task.classes if task is not None and task.is_classification else None
-        self._read = 0
 
-    def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+    def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
         """See `Rows`."""
-        return np.take(self._head, samples, axis=0, out=self._out(samples, out), mode="clip")
+        np.take(self._head, samples, axis=0, out=out, mode="clip")
 
     def next_samples(self, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """The next samples and their targets, fewer than `count` if it is exhausted.
@@ -61,37 +61,30 @@ class EndlessRows(Rows):
             DataFailed: the iterator raises, a shape differs, or a class was not among the first samples.
         """
         inputs = np.empty((count, *self.shape[1:]), self.dtype)
-        targets = np.empty(
-            (count, *self._head_targets.shape[1:]), np.float32 if self._classes is None else np.int32
-        )
+        targets = np.empty((count, *self._target_shape), np.float32 if self._classes is None else np.int32)
         filled = 0
-        while filled < count:
-            if self._read < len(self._head):
-                sample = self._head[self._read], self._head_targets[self._read]
-            else:
-                try:
-                    sample = next(self._rest)
-                except StopIteration:
-                    break
-                except Refusal as error:
-                    raise DataFailed(error.sentence) from error
-            with np.errstate(over="ignore"):
-                inputs[filled] = sample[0]
-            targets[filled] = sample[1] if self._classes is None else self._class_id(sample[1])
-            filled += 1
-            self._read += 1
+        try:
+            for number, (values, target) in islice(self._samples, count):
+                with np.errstate(over="ignore"):
+                    inputs[filled] = values
+                targets[filled] = target if self._classes is None else self._class_id(number, target)
+                filled += 1
+        except Refusal as error:
+            raise DataFailed(error.sentence) from error
         return inputs[:filled], targets[:filled]
 
-    def _class_id(self, target: Any) -> int:
-        assert self._classes is not None
-        words = class_words(target.item() if hasattr(target, "item") else target)
-        known = [word for word in words if word in self._classes]
+    def _class_id(self, number: int, target: Any) -> int:
+        words, classes = (
+            class_words(target.item() if hasattr(target, "item") else target),
+            self._classes or (),
+        )
+        known = [word for word in words if word in classes]
         if not known:
             raise DataFailed(
-                f'sample {self._read + 1:,} has the class "{words[0]}", which none of the '
-                f"first {len(self._head):,} samples and of the validation data has; have it among the latter."
+                f'sample {number:,} has the class "{words[0]}", which none of the first {len(self._head):,} '
+                "samples and of the validation data has; have it among the latter."
             )
-        return self._classes.index(known[0])
+        return classes.index(known[0])
 
 
 def _samples(source: Any) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
@@ -117,10 +110,9 @@ def _samples(source: Any) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
                     f"the inputs of sample {count:,} must be an array of numbers; got {inputs.dtype} of "
                     f"the shape {inputs.shape}."
                 )
-            shapes = shapes or (inputs.shape, np.shape(target))
-            for what, first, got in zip(
-                ("inputs", "target"), shapes, (inputs.shape, np.shape(target)), strict=True
-            ):
+            own = (inputs.shape, np.shape(target))
+            shapes = shapes or own
+            for what, first, got in zip(("inputs", "target"), shapes, own, strict=True):
                 if got != first:
                     due = f"{first}, as the first has"
                     raise Refusal(f"the {what} of sample {count:,} must have the shape {due}; got {got}.")

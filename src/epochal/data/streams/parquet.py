@@ -32,9 +32,9 @@ from epochal.data.tables.association import goal_of
 from epochal.data.tables.encode import as_in_training, encode, encoded_dtype
 from epochal.data.tables.new import dataset_of_new, match_columns, newly_missing
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import TableOptions, dataset_of, input_columns, roles_of, weights_of
-from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of
-from epochal.data.values.decimal_mark import mark_of_columns
+from epochal.data.tables.table import TableOptions, dataset_of, input_columns, roles_of
+from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of, weights_of
+from epochal.data.values.number_forms import mark_of_columns
 from epochal.errors import DataFailed, Refusal, first_line
 
 _FORMAT = 2
@@ -164,10 +164,10 @@ def _convert(
     read = plain_target(column, *how)
     column = read.column
     present = np.asarray(pc.is_valid(column).to_numpy())
-    lacking, first = int((~present).sum()), int(np.argmin(present)) + 1
     notes: list[str] = []
-    if lacking:
-        named, target_is = options.target is not None, f"{name} is the target"
+    if lacking := int((~present).sum()):
+        first, target_is = int(np.argmin(present)) + 1, f"{name} is the target"
+        named = options.target is not None
         refuse_missing(target_is, lacking, len(present), first, reference(names, target), named)
         notes = [f"{target_is}; {lacking:,} rows have none (first in row {first:,}): left out."]
         column = column.filter(pa.array(present))
@@ -325,11 +325,7 @@ def _check_space(place: Path, needed: int) -> None:
 
 
 def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
-    """The samples of Parquet files; their inputs are in a temporary file.
-
-    Raises:
-        Refusal: as `new_rows`, or no space for the file.
-    """
+    """The samples of Parquet files; their inputs are in a temporary file."""
     files = parquet_in(path)
     names = _columns_of(files)
     positions, target_at, weight_at, matched = match_columns(encoder, names)
@@ -341,9 +337,7 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     weakref.finalize(rows, shutil.rmtree, folder, ignore_errors=True)
-    target, weight = (
-        None if at is None else _whole_column(files, names[at]) for at in (target_at, weight_at)
-    )
+    target, weight = (at if at is None else _whole_column(files, names[at]) for at in (target_at, weight_at))
     return dataset_of_new(encoder, path.name, rows, target, weight, matched, notes, known.partial)
 
 

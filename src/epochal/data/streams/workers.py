@@ -13,8 +13,6 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, Self, TypeVar
 
@@ -23,17 +21,6 @@ from epochal.errors import DataFailed, Refusal
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """Sent by a worker when the function raised; the exception itself may not be picklable."""
-
-    place: int
-    error: str
-    details: str
-    sentence: str = ""
-    """That of a `DataFailed`, which needs no other."""
 
 
 class Workers(Generic[Item, Result]):
@@ -58,26 +45,16 @@ class Workers(Generic[Item, Result]):
         self._function = function
         self._executor: Any = None
         self._lock = threading.Lock()
-        self._sent = b""
         if count:
-            sent = _pickled(function)
-            if isinstance(sent, str):
-                raise Refusal(f"the work can't be sent to worker processes ({sent}); use workers=0.")
-            self._sent = sent
+            import cloudpickle
 
-    def _submit(self, items: Sequence[Item]) -> Future[list[Result]]:
-        if not self.count:
-            done: Future[Any] = Future()
-            done.set_result(_apply(self._function, items))
-            return done
-        executor = self._started()
-        try:
-            future: Future[list[Result]] = executor.submit(_work, list(items))
-        except RuntimeError as error:
-            self._replace(executor)
-            raise _dead(error) from error
-        future.add_done_callback(lambda done: self._replace(executor) if _broken(done) else None)
-        return future
+            try:
+                self._pickled = cloudpickle.dumps(function)
+            except Exception as error:
+                reason = description(error)
+                raise Refusal(
+                    f"the work can't be sent to worker processes ({reason}); use workers=0."
+                ) from error
 
     def _started(self) -> Any:
         from loky.backend.context import get_context
@@ -89,16 +66,10 @@ class Workers(Generic[Item, Result]):
                     self.count,
                     context=get_context("loky"),
                     initializer=_begin,
-                    initargs=(os.getpid(), self._sent),
+                    initargs=(os.getpid(), self._pickled),
                     env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
                 )
             return self._executor
-
-    def _replace(self, executor: Any) -> None:
-        """Replace an executor after a process died: the next call starts others."""
-        with self._lock:
-            if self._executor is executor:
-                self._executor = None
 
     def map(self, items: Iterable[Item], *, together: int = 1) -> Iterator[Result]:
         """The function of each item, in order, with a bounded number of items in progress.
@@ -110,28 +81,32 @@ class Workers(Generic[Item, Result]):
         Raises:
             DataFailed: the function raised, with the item's number; or a worker process has died.
         """
-        waiting: deque[tuple[int, list[Item], Future[list[Result]]]] = deque()
-        source, number = iter(items), 0
+        numbered = enumerate(items)
+        if not self.count:
+            yield from (_applied(self._function, number, item) for number, item in numbered)
+            return
+        from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
+
+        executor, waiting = self._started(), deque[Any]()
         try:
             while True:
-                while len(waiting) <= 2 * self.count and (some := list(islice(source, together))):
-                    waiting.append((number, some, self._submit(some)))
-                    number += len(some)
+                while len(waiting) <= 2 * self.count and (some := list(islice(numbered, together))):
+                    waiting.append(executor.submit(_work, some))
                 if not waiting:
                     return
-                first, some, future = waiting.popleft()
-                if _broken(future):
-                    raise _dead(future.exception()) from future.exception()
-                results = future.result()
-                if isinstance(failure := results[-1], _Failure):
-                    item = one_line(" ".join(str(some[failure.place]).split()), 80)
-                    what = f"item {first + failure.place:,} ({item})"
-                    error = DataFailed(failure.sentence or f"{what} could not be read: {failure.error}.")
-                    error.add_note(f"In the process that read it:\n{failure.details}")
-                    raise error
-                yield from results
+                yield from waiting.popleft().result()
+        except (BrokenProcessPool, ShutdownExecutorError) as error:
+            with self._lock:
+                if self._executor is executor:
+                    self._executor = None  # the next call starts others
+            codes = str(error).partition("exit codes of the workers are ")[2].partition("\n")[0].strip("{} .")
+            how = f" ({codes})" if codes else ""
+            raise DataFailed(
+                f"a worker process that reads the data has died{how}: it was killed, ran out of memory, or "
+                "crashed. Use fewer workers, or workers=0 to see what it does."
+            ) from error
         finally:
-            for _, _, future in waiting:
+            for future in waiting:
                 future.cancel()
 
     def close(self) -> None:
@@ -154,33 +129,13 @@ def can_be_sent(function: Any) -> str:
     >>> can_be_sent(abs), can_be_sent(threading.Lock())
     ('', "TypeError: cannot pickle '_thread.lock' object")
     """
-    sent = _pickled(function)
-    return sent if isinstance(sent, str) else ""
-
-
-def _pickled(function: Any) -> bytes | str:
-    """The pickled object, or why it can't be pickled."""
     import cloudpickle
 
     try:
-        return bytes(cloudpickle.dumps(function))
+        cloudpickle.dumps(function)
     except Exception as error:
         return description(error)
-
-
-def _broken(future: Future[Any]) -> bool:
-    from concurrent.futures.process import BrokenProcessPool
-
-    return not future.cancelled() and isinstance(future.exception(), BrokenProcessPool)
-
-
-def _dead(error: BaseException | None) -> DataFailed:
-    codes = str(error).partition("exit codes of the workers are ")[2].partition("\n")[0].strip("{} .")
-    how = f" ({codes})" if codes else ""
-    return DataFailed(
-        f"a worker process that reads the data has died{how}: it was killed, ran out of memory, or crashed. "
-        "Use fewer workers, or workers=0 to see what it does."
-    )
+    return ""
 
 
 def description(error: BaseException) -> str:
@@ -188,15 +143,30 @@ def description(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
 
 
+def _applied(function: Callable[[Item], Result], number: int, item: Item) -> Result:
+    """The function of an item; what it raises, which may not be picklable, becomes `DataFailed`."""
+    try:
+        return function(item)
+    except Exception as error:
+        sentence = error.sentence if isinstance(error, DataFailed) else ""
+        failed = DataFailed(sentence or _unread(number, item, description(error)))
+        failed.add_note(f"In the process that read it:\n{traceback.format_exc()}")
+        raise failed from error
+
+
+def _unread(number: int, item: Any, why: str) -> str:
+    return f"item {number:,} ({one_line(' '.join(str(item).split()), 80)}) could not be read: {why}."
+
+
 # In the worker ---------------------------------------------------------------------------------------------
 
 _state: dict[str, Any] = {}
 
 
-def _begin(parent: int, sent: bytes) -> None:
+def _begin(parent: int, pickled: bytes) -> None:
     """Ignore keyboard interrupts, and exit with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _state["sent"] = sent
+    _state["pickled"] = pickled
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
@@ -206,25 +176,13 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
-def _work(items: Sequence[Any]) -> list[Any]:
+def _work(items: Sequence[tuple[int, Any]]) -> list[Any]:
     if "function" not in _state:
         import cloudpickle
 
         try:
-            _state["function"] = cloudpickle.loads(_state["sent"])
+            _state["function"] = cloudpickle.loads(_state["pickled"])
         except Exception as error:
-            return [_Failure(0, f"it can't be built in a worker process: {description(error)}", "")]
-    return _apply(_state["function"], items)
-
-
-def _apply(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-    """The results up to and including the first failure."""
-    results: list[Any] = []
-    for place, item in enumerate(items):
-        try:
-            results.append(function(item))
-        except Exception as error:
-            sentence = error.sentence if isinstance(error, DataFailed) else ""
-            results.append(_Failure(place, description(error), traceback.format_exc(), sentence))
-            break
-    return results
+            reason = f"it can't be built in a worker process: {description(error)}"
+            raise DataFailed(_unread(*items[0], reason)) from error
+    return [_applied(_state["function"], number, item) for number, item in items]

@@ -1,17 +1,24 @@
-"""The tables source: files, examples, data frames, and streamed Parquet."""
+"""The tables source: files, examples and data frames; and original columns to show beside predictions."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from epochal.data.columns import has_header, resolve_all
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from epochal.data.arrays.arrays import arrays_of_file
+from epochal.data.columns import ColumnReference, default_name, has_header, resolve, resolve_all
 from epochal.data.dataset import Dataset
-from epochal.data.files.read import existing, is_parquet
-from epochal.data.files.reading import Reading
+from epochal.data.examples import example
+from epochal.data.files.npy import ARRAY_SUFFIXES
+from epochal.data.files.read import existing, is_parquet, parquet_table, read_table
+from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.recipe import EXAMPLE
 from epochal.data.source import Known, Progress, Source, chosen
 from epochal.data.streams.parquet import converted, is_large, new_rows_of_parquet
@@ -20,6 +27,7 @@ from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, 
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
+from epochal.data.values.marks import emptied
 from epochal.errors import Refusal
 
 
@@ -30,9 +38,20 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) 
             "`groups_from` finds groups in the names of files, or in a column of a table; name it: "
             "`groups=COLUMN`."
         )
-    if isinstance(source, str | Path):
-        return _of_path(source, options, reading, arguments.get("stream"), progress)
-    return _of_frame(source, options)
+    if not isinstance(source, str | Path):
+        return _of_frame(source, options)
+    if not str(source).startswith(EXAMPLE):
+        path = existing(source)
+        if is_parquet(path) and is_large(path, arguments.get("stream")):
+            return converted(path, options, progress)
+    read = named_table(source, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
+    assert read is not None
+    named = has_header(read.table.column_names)
+    tables, name, notes = [read.table], read.name, read.notes
+    del read  # so that the table can be freed once it is encoded
+    found = dataset_of_table(tables.pop(), options, name, notes, header=named)
+    assert isinstance(found.encoder, Encoder)
+    return replace(found, encoder=replace(found.encoder, missing=reading.marks))
 
 
 def _encode_new(encoder: Encoder, source: Any, known: Known) -> Dataset:
@@ -43,27 +62,6 @@ def _encode_new(encoder: Encoder, source: Any, known: Known) -> Dataset:
             return new_rows_of_parquet(path, encoder, known)
     as_in_training = functools.partial(encode, dtype=known.dtype)
     return new_rows(read_new(encoder, source, known.reading), encoder, as_in_training, known.partial)
-
-
-def _of_path(
-    source: str | Path,
-    options: TableOptions,
-    reading: Reading,
-    stream: bool | None,
-    progress: Progress | None,
-) -> Dataset:
-    if not str(source).startswith(EXAMPLE):
-        path = existing(source)
-        if is_parquet(path) and is_large(path, stream):
-            return converted(path, options, progress)
-    read = named_table(source, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
-    assert read is not None
-    named = has_header(read.table.column_names)
-    tables, name, notes = [read.table], read.name, read.notes
-    del read  # so that the table can be freed once it is encoded
-    found = dataset_of_table(tables.pop(), options, name, notes, header=named)
-    assert isinstance(found.encoder, Encoder)
-    return replace(found, encoder=replace(found.encoder, missing=reading.marks))
 
 
 def _of_frame(source: Any, options: TableOptions) -> Dataset:
@@ -85,6 +83,106 @@ def _of_frame(source: Any, options: TableOptions) -> Dataset:
     among = frame.shape[1] if getattr(frame, "ndim", 0) == 2 and frame.shape[1] else None
     options = replace(options, **roles)
     return dataset_of_table(table, options, "data frame", notes, beside=beside, among=among)
+
+
+_COMMA_NUMBER = r"^[+-]?((0|[1-9]\d{0,2}([. \xa0]\d{3})+|[1-9]\d*)(,\d+)?|,\d+)([eE][+-]?\d+)?$"
+
+
+def columns_beside(
+    source: Any,
+    samples: int | None,
+    wanted: Sequence[ColumnReference],
+    reading: Reading = AS_FOUND,
+    others: bool = False,
+) -> pa.Table:
+    """Columns of a source with their original text: 007 stays 007.
+
+    Numbers with a decimal comma become numbers, since predictions beside them have a point; the
+    table's metadata `decimal` is then a comma.
+
+    Args:
+        source: the predicted data: a file with a table, a data frame, or an array of two dimensions.
+        samples: the number of rows, if known.
+        wanted: the columns, by name or by number from 1.
+        others: whether all other columns follow them.
+        reading: reading options; the rest is recognized.
+
+    Raises:
+        Refusal: it has no such columns, or is no table.
+    """
+
+    def unwanted(names: Sequence[str]) -> Collection[int]:  # those may have any content
+        return () if others else set(range(len(names))) - resolve_all(wanted, names, "id")
+
+    frame = source[0] if isinstance(source, tuple) and source else source
+    if isinstance(frame, (str, Path)):
+        table = _of_file(frame, samples, reading)
+    elif is_frame(frame) or is_pair(source):
+        table = table_of_frame(frame, unwanted)[0]
+    else:
+        table = _of_array(np.asarray(frame))
+    if table is None or samples not in (None, table.num_rows):
+        raise Refusal(
+            "columns of the input stand beside predictions of tables, a row for a row; "
+            "the data is of another kind. Leave out `id` and `with_inputs`."
+        )
+    names = table.column_names
+    chosen = [names[resolve(one, names, "id")] for one in wanted]
+    return table.select(list(dict.fromkeys(chosen + names if others else chosen)))
+
+
+def _of_file(source: str | Path, samples: int | None, reading: Reading) -> pa.Table | None:
+    """The table of a file; for a text, with or without a header to match the predicted rows."""
+    if str(source).startswith(EXAMPLE):
+        return example(str(source).removeprefix(EXAMPLE))[0]
+    path = existing(source)
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        return _of_array(arrays_of_file(path)[0])
+    if is_parquet(path):
+        return parquet_table(path)[0]
+    for header in (None, True, False) if reading.header is None else (reading.header,):
+        table, _ = read_table(path, replace(reading, header=header, missing=()), lambda names: names)
+        if samples in (None, table.num_rows):
+            comma = (table.schema.metadata or {}).get(b"decimal") == b","
+            columns = [_as_written(column, comma) for column in table.columns]
+            found = pa.Table.from_arrays(columns, names=table.column_names)
+            return found.replace_schema_metadata({"decimal": ","}) if comma else found
+    return None
+
+
+def _of_array(array: Any) -> pa.Table | None:
+    if array.ndim != 2:
+        return None
+    names = [default_name(index) for index in range(array.shape[1])]
+    columns = array.astype(array.dtype.newbyteorder("="), copy=False).T
+    return pa.Table.from_arrays([pa.array(column) for column in columns], names=names)
+
+
+def _as_written(column: pa.ChunkedArray, comma: bool) -> pa.ChunkedArray:
+    """Text as numbers if that preserves its writing, or all have a decimal comma; empty cells are missing.
+
+    >>> _as_written(pa.chunked_array([["1.165,7", "-0,25", None]]), comma=True).to_pylist()
+    [1165.7, -0.25, None]
+    >>> _as_written(pa.chunked_array([["5.120", "12"]]), comma=True).to_pylist()
+    [5120.0, 12.0]
+    >>> _as_written(pa.chunked_array([["007", "1,5"]]), comma=True).to_pylist()
+    ['007', '1,5']
+    """
+    if not pa.types.is_string(column.type):
+        return column
+    column = emptied(column, [""])
+    commas = comma and pc.all(pc.match_substring_regex(column, _COMMA_NUMBER)).as_py()
+    if commas and pc.any(pc.match_substring_regex(column, r"\D")).as_py():
+        plain = pc.replace_substring(pc.replace_substring_regex(column, r"[. \xa0]", ""), ",", ".")
+        return plain.cast(pa.float64())
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            numbers = column.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+        if pc.all(pc.equal(numbers.cast(pa.string()), column)).as_py() is not False:
+            return numbers
+    return column
 
 
 TABLES = Source(

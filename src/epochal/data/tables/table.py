@@ -1,4 +1,4 @@
-"""The data set of a table, and recognition of its columns."""
+"""The data set of a table, recognition of its columns, and of rows that follow one another in time."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.faces import option
 from epochal.data.columns import ColumnReference, called, reference, resolve, resolve_all
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.grouping import by_pattern
+from epochal.data.files.read import encoding_of
 from epochal.data.rows import FileRows, sampled
 from epochal.data.tables.association import DETERMINES, Goal, goal_of
-from epochal.data.tables.encode import as_text, encode, plain_numbers, without_marks
+from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_marks
 from epochal.data.tables.recognize import Hints, recognize, usual_target
-from epochal.data.tables.rising import rising_column
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.target import (
+    groups_of,
     recognize_task,
     refuse_missing,
-    target_numbers,
     targets_of,
+    weights_of,
     with_plain_target,
 )
 from epochal.data.values.date_forms import check_format, written_dates
-from epochal.data.values.decimal_mark import mark_of_columns
+from epochal.data.values.number_forms import mark_of_columns
 from epochal.errors import Refusal, several
 
 
@@ -119,6 +118,7 @@ def dataset_of_table(
         task=task,
         target_written=read.written,
         target_marks=read.marks,
+        encoding=encoding_of(table),
     )
     sample_weight = None
     if weight is not None:
@@ -183,40 +183,15 @@ def roles_of(
     return target, weight, notes
 
 
-def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) -> NDArray[np.int64]:
-    """Group ids of the rows, from 0 in the order of first appearance.
-
-    Raises:
-        Refusal: a missing value, or one group.
-
-    >>> groups_of(pa.chunked_array([["b", "a", "b"]]), "column").tolist()
-    [0, 1, 0]
-    """
-    if column.null_count:
-        row = pc.index(column.is_null(), True).as_py() + 1
-        raise Refusal(
-            f"{said} tells groups apart and may miss no value; got {column.null_count:,} missing, the first "
-            f"in row {row:,}. Fill them in, or remove those rows."
-        )
-    if pattern is not None:
-        column = pa.chunked_array([by_pattern(as_text(column).to_pylist(), pattern)])
-    encoded = column.combine_chunks().dictionary_encode()
-    if len(encoded.dictionary) < 2:
-        raise Refusal(
-            f"{said} must tell at least 2 groups apart; got 1. Name another column with `groups=COLUMN`."
-        )
-    return np.asarray(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64))
-
-
 def with_targets(
-    table: pa.Table, target: int, called_so: str, named: bool
+    table: pa.Table, target: int, name: str, named: bool
 ) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
     """The rows that have a target; their numbers from 1; and a note if some have none.
 
     Args:
         table: all rows.
         target: its index.
-        called_so: its name in sentences.
+        name: its name in sentences.
         named: whether the user named it, so that rows without it are unlabeled. A column
             taken for it by default is refused if it lacks more than `MISSING_SHARE`.
     """
@@ -226,11 +201,11 @@ def with_targets(
         return table, rows, []
     present = np.asarray(column.is_valid().to_numpy())
     first, count, names = int(np.argmin(present)) + 1, column.null_count, table.column_names
-    said = f"{called_so} is the target"
+    target_is = f"{name} is the target"
     marks = _marks_of(table).get(names[target], ())
-    refuse_missing(said, count, table.num_rows, first, reference(names, target), named, marks)
+    refuse_missing(target_is, count, table.num_rows, first, reference(names, target), named, marks)
     samples = "1 sample has" if count == 1 else f"{count:,} samples have"
-    note = f"{said}; {samples} none (first in row {first:,}): left out."
+    note = f"{target_is}; {samples} none (first in row {first:,}): left out."
     return table.filter(pa.array(present)), rows[present], [note]
 
 
@@ -358,28 +333,50 @@ def _refuse_contradictions(names: Sequence[str], target: int, chosen: dict[str, 
             )
 
 
-def weights_of(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:
-    """Sample weights, float32 `(n,)`.
-
-    Raises:
-        Refusal: a weight that is missing, negative or not finite; or all of them 0.
-    """
-    if column.null_count:
-        row = pc.index(pc.is_null(column), True).as_py() + 1
-        raise Refusal(f"{said} weighs the samples and may miss no value; got none in row {row:,}.")
-    weights = target_numbers(column, said).astype(np.float32)
-    if (weights < 0).any():
-        row = int(np.argmax(weights < 0))
-        raise Refusal(
-            f"{said} weighs the samples and must be at least 0; got {weights[row]:g} in row {row + 1:,}."
-        )
-    if not weights.any():
-        raise Refusal(
-            f"{said} weighs the samples and must have a weight above 0; all {len(weights):,} are 0."
-        )
-    return weights
-
-
 def release_memory() -> None:
     """Return Arrow's unused memory to the system."""
     pa.default_memory_pool().release_unused()
+
+
+_FEWEST = 20
+"""Fewest rows for the note."""
+
+
+def rising_column(table: pa.Table, columns: Sequence[Column], names: Sequence[str]) -> str:
+    """The time column by which the rows are ordered; empty if there is none.
+
+    Most times must differ; equal times may be of several series.
+    """
+    for column in columns:
+        if column.kind != "date" or table.num_rows < _FEWEST:
+            continue
+        cells = without_marks(table.column(column.index), column)
+        if cells.null_count:
+            continue
+        dates = to_dates(cells, column.format, column.name)
+        steps = np.diff(np.asarray(dates.cast(pa.int64()).to_numpy()))
+        if (steps >= 0).all() and (steps > 0).mean() > 0.5:
+            return called(names, column.index)
+    return ""
+
+
+def rising_note(column: str, kind: str | None, validation: object, test: object) -> tuple[str, ...]:
+    """A note if rows ordered in time are split at random.
+
+    Args:
+        column: the result of `rising_column`.
+        kind: of the split.
+        validation: a share or a number of held-out rows; separate data is not split off.
+        test: likewise.
+
+    >>> rising_note('column 1 ("day")', "chronological", 0.2, 0)
+    ()
+    """
+    drawn = any(isinstance(part, int | float) and part for part in (validation, test))
+    if not column or kind in ("chronological", "groups") or not drawn:
+        return ()
+    return (
+        f"the rows are in the order of {column}: if they are a series, `ep.windows(..., lags=24)` forecasts "
+        'it from its past, and `split="chronological"` holds out the last rows; a random split trains on the '
+        "future of what it validates on.",
+    )

@@ -19,6 +19,7 @@ from epochal.common.faces import named
 from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
+from epochal.data.files.read import encoding_of
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
 from epochal.data.recipe import Recipe, options_of
@@ -27,8 +28,8 @@ from epochal.data.source import Known, Source, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Column, Encoder, LeftOut
-from epochal.data.tables.table import groups_of, weights_of, with_targets
-from epochal.data.tables.target import recognize_task, targets_of, with_plain_target
+from epochal.data.tables.table import with_targets
+from epochal.data.tables.target import groups_of, recognize_task, targets_of, weights_of, with_plain_target
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
@@ -194,6 +195,7 @@ def text(
             missing=reading.marks,
             target_written=read.written,
             target_marks=read.marks,
+            encoding=encoding_of(table),
         ),
         tokenizer=learned.to_str(),
         vocabulary_size=learned.get_vocab_size(),
@@ -260,11 +262,9 @@ def new_texts(encoder: TextEncoder, source: Any, known: Known) -> Dataset:
 def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:
     cut, empty = int((lengths > length).sum()), int((lengths == 0).sum())
     least, most = int(lengths.min()), int(lengths.max())
-    notes = [f"all have {most:,} tokens" if least == most else f"texts have {least:,} to {most:,} tokens"]
-    notes[0] += f"; {cut:,} are cut to {length:,} (`max_length`)." if cut else "."
-    if empty:
-        notes.append(f"{empty:,} texts are empty: the network sees nothing of them.")
-    return notes
+    note = f"all have {most:,} tokens" if least == most else f"texts have {least:,} to {most:,} tokens"
+    note += f"; {cut:,} are cut to {length:,} (`max_length`)." if cut else "."
+    return [note, *([f"{empty:,} texts are empty: the network sees nothing of them."] if empty else [])]
 
 
 def _table_of(
@@ -281,16 +281,15 @@ def _table_of(
             "texts must be a path, a data frame, or a pair of sequences (texts, labels); "
             f"got {type(source).__name__}."
         )
-    table, name, notes = found.table, found.name, found.notes
-    names = table.column_names
+    names = found.table.column_names
     at = _text_column(text, names)
     if len(names) < 2:
-        raise Refusal(f"{name} must have at least 2 columns, texts and a target; got {len(names)}.")
+        raise Refusal(f"{found.name} must have at least 2 columns, texts and a target; got {len(names)}.")
     last = len(names) - 1 - (at == len(names) - 1)
     goal = last if target is None else resolve(target, names, "target")
     if goal == at:
         raise Refusal(f"`target` must be another column than the text; got {called(names, at)}.")
-    return table, name, notes, at, goal
+    return found.table, found.name, found.notes, at, goal
 
 
 def _pair(texts: Sequence[str], labels: Any, text: str, target: str) -> pa.Table:

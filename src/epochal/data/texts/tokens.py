@@ -25,10 +25,6 @@ _OFTEN = (5, 50, 50)
 _LONGEST_PIECE = 8
 
 
-def _library() -> Any:
-    return require("tokenizers", extra="text", purpose="reading texts")
-
-
 def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase: bool) -> Any:
     """A tokenizer with at most `vocabulary` tokens, padding and unknown included.
 
@@ -36,7 +32,7 @@ def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase:
     et al. 2016). Chinese characters, letters of other scripts without blanks and emoji are single words;
     without word boundaries, pieces are short and frequent. The same texts give the same tokenizer.
     """
-    library = _library()
+    library = require("tokenizers", extra="text", purpose="reading texts")
     if kind not in TOKENIZERS:
         raise Refusal(did_you_mean("tokenizer", str(kind), TOKENIZERS))
     models, trainers = library.models, library.trainers
@@ -49,10 +45,9 @@ def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase:
             often = min(_OFTEN[1], max(_OFTEN[0], len(texts) // _OFTEN[2]))
             options |= {"min_frequency": often, "max_token_length": _LONGEST_PIECE}
         model, trainer = models.BPE(unk_token=_SPECIAL[1]), trainers.BpeTrainer(**options)
-    tokenizer = library.Tokenizer(model)
-    steps = [library.normalizers.NFKC()]
-    steps += [library.normalizers.Lowercase()] if lowercase else []
-    tokenizer.normalizer = library.normalizers.Sequence(steps)
+    tokenizer, normalizers = library.Tokenizer(model), library.normalizers
+    steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if lowercase else [])]
+    tokenizer.normalizer = normalizers.Sequence(steps)
     tokenizer.pre_tokenizer = _cuts()["pieces" if kind == "bpe" else "single" if writing.single else "words"]
     tokenizer.train_from_iterator(_blocks(texts), trainer)
     return read_tokenizer(json.loads(tokenizer.to_str()))
@@ -60,23 +55,15 @@ def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase:
 
 def _cuts() -> dict[str, Any]:
     """The pre-tokenizer of each kind."""
-    library = _library()
+    library = require("tokenizers", extra="text", purpose="reading texts")
     cut = library.pre_tokenizers
-    single = cut.Split(library.Regex(SINGLE), "isolated")
-    return {
-        "words": cut.Whitespace(),
-        "single": cut.Sequence([single, cut.Whitespace()]),
-        "pieces": cut.Metaspace(),
-    }
+    single = cut.Sequence([cut.Split(library.Regex(SINGLE), "isolated"), cut.Whitespace()])
+    return {"words": cut.Whitespace(), "single": single, "pieces": cut.Metaspace()}
 
 
 def read_tokenizer(value: Any) -> Any:
-    """The tokenizer of a JSON object.
-
-    Raises:
-        Refusal: no tokenizer, or one without padding and unknown tokens.
-    """
-    library = _library()
+    """The tokenizer of a JSON object."""
+    library = require("tokenizers", extra="text", purpose="reading texts")
     _check(value)
     try:
         tokenizer = library.Tokenizer.from_str(json.dumps(value))
@@ -92,9 +79,6 @@ def read_tokenizer(value: Any) -> Any:
     return tokenizer
 
 
-_STEPS = {"NFKC", "Lowercase"}
-
-
 def _check(value: Any) -> None:
     """Refuse other tokenizers than `learn_tokenizer` makes: they may run untrusted patterns, or be random."""
     try:
@@ -103,7 +87,7 @@ def _check(value: Any) -> None:
         steps = {step["type"] for step in value["normalizer"]["normalizers"]}
         sound = (
             value["normalizer"]["type"] == "Sequence"
-            and steps <= _STEPS
+            and steps <= {"NFKC", "Lowercase"}
             and value["pre_tokenizer"] in [json.loads(cut.__getstate__()) for cut in _cuts().values()]
             and not any(value[name] for name in ("truncation", "padding", "post_processor", "decoder"))
             and [token["content"] for token in value["added_tokens"]] == _SPECIAL
@@ -144,8 +128,7 @@ def padded(ids: NDArray[np.int32], lengths: NDArray[np.int64], length: int) -> N
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(texts), _BLOCK):
-        yield list(texts[start : start + _BLOCK])
+    return (list(texts[start : start + _BLOCK]) for start in range(0, len(texts), _BLOCK))
 
 
 @dataclass(frozen=True)

@@ -198,7 +198,7 @@ def are_marks(odd: Sequence[Odd], cells: int) -> bool:
 
 
 def refuse_odd(
-    odd: Sequence[Odd], column: pa.ChunkedArray, said: str, reference: str | int, what: str
+    odd: Sequence[Odd], column: pa.ChunkedArray, name: str, reference: str | int, what: str
 ) -> None:
     """Refuse odd cells of a column that can't be read as missing."""
     filled = len(column) - column.null_count
@@ -208,7 +208,7 @@ def refuse_odd(
     words = [one.word for one in odd[:5]] + ["…"] * (len(odd) > 5)
     text = f", or {option('categorical', [reference])}" if reference else ""
     raise Refusal(
-        f"{said} holds {what}, but for {count:,} of {filled:,} cells: {quoted(odd)}; correct them, pass "
+        f"{name} holds {what}, but for {count:,} of {filled:,} cells: {quoted(odd)}; correct them, pass "
         f"{option('missing', words)} to read them as missing{text}."
     )
 
@@ -255,14 +255,12 @@ def spelling_key(words: Any) -> Any:
 def one_spelling(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str]:
     """A text column with the most frequent spelling of each word, and a note.
 
-    Other columns are unchanged. The note is empty if nothing changed.
+    The note is empty if nothing changed.
 
-    >>> column, said = one_spelling(pa.chunked_array([["Yes", "yes ", "YES", "No", "Yes"]]))
-    >>> column.to_pylist(), said
+    >>> column, note = one_spelling(pa.chunked_array([["Yes", "yes ", "YES", "No", "Yes"]]))
+    >>> column.to_pylist(), note
     (['Yes', 'Yes', 'Yes', 'No', 'Yes'], '"Yes", "yes " and "YES" are one: "Yes"')
     """
-    if not pa.types.is_string(column.type):
-        return column, ""
     found = counted(column)
     words = pa.array(list(found), pa.string())
     same: dict[str, list[str]] = defaultdict(list)

@@ -23,10 +23,13 @@ from epochal.data.values.units import (
     opposites_in,
     with_signs,
 )
+from epochal.errors import Refusal
 
 MOST = 0.9
 """A text column with this share of numbers is numeric, with odd cells."""
 
+_ROWS = 2000
+"""Rows by which the decimal mark of a table is recognized."""
 _GROUPS = (",", ".", " ", "'", "_")
 _CELL = (
     r"^(?P<before>[^0-9]*?)(?P<body>[.,]?[0-9](?:[0-9.,' _]*[0-9])?)(?P<power>[eE][+-]?[0-9]+)?(?P<after>.*)$"
@@ -136,13 +139,13 @@ def say(found: Written) -> str:
 
 
 def written_numbers(
-    column: pa.ChunkedArray, said: str, reference: str | int = "", decimal: str | None = None, hint: str = ""
+    column: pa.ChunkedArray, name: str, reference: str | int = "", decimal: str | None = None, hint: str = ""
 ) -> Written | None:
     """The numbers of a text column; None if fewer than `MOST` of its cells are numeric.
 
     Args:
         column: the cells, without blanks around them.
-        said: the column in a sentence.
+        name: the column in a sentence.
         reference: the column in an option; empty if no option takes it.
         decimal: the given decimal mark, "." or ",".
         hint: the decimal mark of the file or other columns, which resolves ambiguous cells; empty if unknown.
@@ -164,7 +167,7 @@ def written_numbers(
         form = NumberForm(group=":", unit=unit)
         return _written(column, form.read(column.combine_chunks()), form)
     if unit := opposites_in(first):
-        signed = written_numbers(with_signs(column, unit), said, reference, decimal, hint)
+        signed = written_numbers(with_signs(column, unit), name, reference, decimal, hint)
         if signed is None or signed.form.unit:
             return None
         form = signed.form._replace(unit=unit)
@@ -181,7 +184,7 @@ def written_numbers(
         return None
     mark, group, doubt = found
     units = counted(pc.filter(unit, there))
-    named = column_units(counted(pc.filter(money, there)), units, len(filled), (said, reference), MOST)
+    named = column_units(counted(pc.filter(money, there)), units, len(filled), (name, reference), MOST)
     if named is None:
         return None
     form = NumberForm(mark, group, *named)
@@ -360,3 +363,34 @@ def _example(column: pa.ChunkedArray, values: pa.ChunkedArray, form: NumberForm)
     if not words and not form.plain:
         words = column.filter(there).slice(0, 50).to_pylist()
     return max(words, key=len, default="")
+
+
+def mark_of_columns(table: pa.Table) -> str:
+    """The decimal mark of a table: the file's if a comma, else inferred from the columns.
+
+    Empty if they are inconclusive.
+
+    >>> mark_of_columns(pa.table({"far": ["2,5 km", "12,1 km"], "price": ["504.879 €", "86.625 €"]}))
+    ','
+    >>> mark_of_columns(pa.table({"length": ["39.9 ft", "31.9 ft"], "price": ["$268,358", "$14,000"]}))
+    '.'
+    >>> mark_of_columns(pa.table({"price": ["$268,358", "$14,000"]}))
+    ''
+    """
+    known = (table.schema.metadata or {}).get(b"decimal", b"").decode()
+    if known == ",":
+        return known
+    proved = set()
+    for column in table.columns:
+        column = column.slice(0, _ROWS)
+        floating = pa.types.is_floating(column.type)
+        if known and floating and pc.any(pc.not_equal(pc.floor(column), column)).as_py():
+            proved.add(known)  # text of a file read with this mark
+            continue
+        try:
+            found = written_numbers(column, "")
+        except Refusal:
+            continue  # mixed units: refused when the column is used
+        if found is not None and found.proves:
+            proved.add(found.proves)
+    return proved.pop() if len(proved) == 1 else ""
