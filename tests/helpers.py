@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import epochal as ep
+from epochal.engine.rules import Observation
 from epochal.runs import disk
 from epochal.runs.sealed import seal
 
@@ -200,3 +202,22 @@ def without_times(found: Any) -> dict[str, Any]:
     if fastest:
         document["rows"] = sorted(document["rows"], key=lambda row: str(row["name"]))
     return document
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A rule stops at an epoch, for a reason."""
+
+    reason: str
+    epoch: float
+
+
+def decide(rule, curves, repeat=0):
+    """Where a stopping rule ends the curve of one repeat, as the engine would; or None."""
+    one, state = curves.of(repeat), rule.init()
+    for row, epoch in enumerate(one.epoch):
+        columns = {name: jnp.float32(values[row]) for name, values in one.columns.items()}
+        state, stop = rule.step(state, Observation(jnp.float32(epoch), columns))
+        if stop:
+            return Stop(rule.reason(state), float(epoch))
+    return None

@@ -96,7 +96,7 @@ def first_line(error: Exception) -> str:
     >>> first_line(ValueError("no number.\\nDetails")), first_line(KeyError())
     ('no number', 'KeyError')
     """
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
 
 
 class HostLost(_OneSentence, RuntimeError):

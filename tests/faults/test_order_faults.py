@@ -10,7 +10,6 @@ import epochal as ep
 from epochal.data import load
 from epochal.errors import Refusal
 from epochal.plan import Balanced, Blocks, Groups, Plan, Replacement, Stratified, Weighted
-from epochal.plan.audit import audit
 
 LABELS = [0] * 6 + [1] * 4
 
@@ -109,7 +108,7 @@ def test_a_column_of_groups_is_no_input_and_a_split_keeps_them_whole():
 def test_an_audit_counts_what_the_batches_hold(remainder):
     labels = np.array(["a"] * 15 + ["b"] * 8)
     plan = Plan(23, 5, 4, seed=3, remainder=remainder)
-    found = audit(plan, labels)
+    found = plan.audit(labels)
     batches = [plan.batch_of_update(update) for update in range(plan.updates)]
     turns = np.bincount(np.concatenate(batches), minlength=23)
     assert found.updates == len(batches) and found.epochs == 4

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import epochal as ep
+from epochal.choose import bench as remote
 from epochal.choose import compare as compare_module
-from epochal.choose import remote
 from epochal.choose.compare import compare
 from epochal.choose.store import Store
 from epochal.choose.timing import measure

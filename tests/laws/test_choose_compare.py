@@ -21,8 +21,7 @@ from epochal.choose.fairness import At, amount_of, at_checkpoints, lengths, pars
 from epochal.choose.grid import axes_of, entries, said
 from epochal.choose.rates import FACTOR, first_guess
 from epochal.choose.timing import measure
-from epochal.choose.trial import Interrupted
-from epochal.choose.until import Until
+from epochal.choose.trial import Interrupted, Until
 from epochal.plan import Plan
 
 MODEL = ep.MLP(6)

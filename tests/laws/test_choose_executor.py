@@ -14,9 +14,8 @@ from epochal.choose import advise as advise_module
 from epochal.choose import compare as compare_module
 from epochal.choose import timing
 from epochal.choose.advise import advise
-from epochal.choose.bench import Bench
+from epochal.choose.bench import Bench, packed, unpacked
 from epochal.choose.compare import compare
-from epochal.choose.remote import packed, unpacked
 from epochal.choose.trial import Job, Setting
 from epochal.training.executor import Shared, Task, Threads
 from helpers import without_times

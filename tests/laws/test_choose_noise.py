@@ -16,7 +16,7 @@ from choice_fixtures import two_batch_moments
 from epochal.choose import noise
 from epochal.choose.moments import BlockSums, NoiseScale, per_sample_moments
 from epochal.engine.state import Part
-from epochal.engine.update import packing
+from epochal.engine.update import Packing
 from epochal.models import LOSSES, functions, shapes_of
 from epochal.settings import Settings
 from epochal.training.loop import make_lane
@@ -215,7 +215,7 @@ def test_what_a_lane_has_learned_is_measured_and_left_as_it_was(vary):
     other.advance()
     assert_same_bits(lane.progress, other.progress)
 
-    packed = packing(lane.spec, shapes_of(lane.spec.model, prepared.dataset.shape).params)
+    packed = Packing(lane.spec, shapes_of(lane.spec.model, prepared.dataset.shape).params)
     for row, variables in enumerate(noise.variables_of(lane)):
         assert_same_bits(packed.pack(variables.params), lane.progress.repeats.params[row])
 

@@ -17,7 +17,7 @@ import pytest
 import epochal as ep
 from epochal.engine import compiler
 from epochal.engine.evaluate import halved
-from epochal.engine.update import packing
+from epochal.engine.update import Packing
 from epochal.models import loss_for
 from epochal.settings import Settings
 from epochal.training.loop import make_lane
@@ -46,7 +46,7 @@ def drive(lane):
 def variables_of(prepared, lane, row=0):
     """The variables that a repeat of a lane has now."""
     shapes = prepared.model.init(jax.random.key(0), jnp.zeros(prepared.dataset.shape))
-    packed = packing(prepared.spec, shapes.params)
+    packed = Packing(prepared.spec, shapes.params)
     params, state = (
         jax.tree.map(lambda leaf: np.asarray(leaf)[row], tree)
         for tree in (lane.progress.repeats.params, lane.progress.repeats.model)

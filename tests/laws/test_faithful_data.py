@@ -97,3 +97,17 @@ def test_a_word_that_could_mean_two_classes_means_none():
     assert spellings(("1", "0"), ("yes", "true")) == {}
     assert spellings(("true",), ("0", "1", "2")) == {}
     assert spellings(("1.50",), ("1.5", "2")) == {"1.50": "1.5"}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("kind", ["f8", "f4", "i4"])
+def test_a_file_in_the_byte_order_of_another_machine_is_the_same_data(kind, stream, tmp_path):
+    numbers = np.random.default_rng(0).normal(size=(60, 4)) * 100
+    found = []
+    for name, order in (("little.npy", "<"), ("big.npy", ">")):
+        np.save(tmp_path / name, numbers.astype(order + kind))
+        found.append(ep.load_data(tmp_path / name, stream=stream))
+    little, big = found
+    assert little.fingerprint == big.fingerprint and little.task == big.task
+    np.testing.assert_array_equal(little.targets, big.targets)
+    np.testing.assert_array_equal(little.inputs[:], big.inputs[:])

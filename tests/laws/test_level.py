@@ -256,6 +256,25 @@ def test_one_repeat_that_overfits_is_not_called_level(repeats: int, rise: float)
     assert sum(float(str(one.figures["rise_at_most"])) < 0.4 * rise for one in found) <= 2
 
 
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_one_high_last_value_of_few_repeats_is_no_probable_overfitting(repeats: int) -> None:
+    random, found = np.random.default_rng(repeats), []
+    for _ in range(20):
+        curves = FLAT * scatter(random, repeats, T.size, 0.01)
+        curves[0, -1] *= 1 + 0.3 * repeats
+        training = (0.3 + 0.6 * np.exp(-T / 5)) * (1 - 0.004 * T) * np.ones((repeats, 1))
+        found.append(judge(made(curves, training), **KNOWN, settings=SQUARES).kind)
+    assert "probably overfitting" not in found and "overfitting" not in found
+
+
+def test_no_gain_is_left_open_that_is_impossible() -> None:
+    """A loss that is never below zero cannot gain more than its baseline."""
+    noise = 1.2 * np.exp(np.random.default_rng(4).normal(0, 0.8, (1, T.size)))
+    verdict = judge(made(noise, np.full_like(noise, 0.99)), **KNOWN, settings=SQUARES)
+    assert "difference from chance" in verdict.sentence and "is not ruled out" not in verdict.sentence
+    assert float(str(verdict.figures["gain_at_most"])) > 1
+
+
 def test_swings_are_not_overfitting() -> None:
     """A curve that rose as far before, and came back, may come back again."""
     rng = np.random.default_rng(0)

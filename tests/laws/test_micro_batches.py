@@ -26,7 +26,7 @@ from epochal.engine.optimizers import OPTIMIZERS, Optimizer
 from epochal.engine.program import fresh
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
-from epochal.engine.update import packing, update
+from epochal.engine.update import Packing, update
 from epochal.settings import Settings
 from epochal.training import loop as driving
 from epochal.training.lanes import Lanes
@@ -71,7 +71,7 @@ def moved(optimizer, micro_batch, part, spec):
     chosen = Optimizer(optimizer, elementwise=named.elementwise, learning_rate=named.learning_rate)
     spec = replace(spec, optimizer=chosen, micro_batch=micro_batch)
     variables = spec.model.init(jax.random.key(1), part.inputs[0])
-    step = update(spec, packing(spec, variables.params))
+    step = update(spec, Packing(spec, variables.params))
     rates = Schedule().rates(named.learning_rate, UPDATES)
 
     def body(index, repeat):
@@ -98,7 +98,7 @@ def start_of(optimizer, spec):
     chosen = Optimizer(optimizer, elementwise=OPTIMIZERS[optimizer].elementwise, learning_rate=1.0)
     spec = replace(spec, optimizer=chosen)
     variables = spec.model.init(jax.random.key(1), X[0])
-    return packing(spec, variables.params).pack(variables.params)
+    return Packing(spec, variables.params).pack(variables.params)
 
 
 def test_a_mean_of_means_would_be_another_update():

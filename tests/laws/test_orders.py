@@ -24,13 +24,13 @@ from epochal.plan import (
     Plan,
     Replacement,
     Stratified,
-    Tracks,
     Turn,
     Weighted,
-    words,
 )
 from epochal.plan.assignment import apportioned, assign
 from epochal.plan.draws import TOTAL, whole_weights
+from epochal.plan.threefry import words
+from epochal.plan.tracks import Tracks
 
 law = settings(max_examples=25, deadline=None, derandomize=True)
 LARGE_EPOCH = 3_000_000_019

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from epochal.errors import Refusal
 from epochal.plan import ORDERS as NAMED
-from epochal.plan import REMAINDERS, Plan, Sequential, Shuffle, Turn
+from epochal.plan import REMAINDERS, Plan, Turn
+from epochal.plan.order import Sequential, Shuffle
 
 ORDERS = ("shuffle", "shuffle_once", "sequential")
 """Those that look at nothing but the number of samples; tests/laws/test_orders.py has the others."""

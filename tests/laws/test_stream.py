@@ -126,11 +126,13 @@ def test_a_feed_from_an_update_gives_the_batches_of_the_plan_from_there(remainde
         for first in (0, 1, 6, 7, plan.updates - 1):
             feed = Feed(plan, reader, executor, first, plan.updates, chunk_bytes=3 * 32 * 5 * 4)
             update = first
-            for chunk in feed:
+            for chunk in feed.chunks:
                 for place in range(chunk.span.batches):
                     batch = plan.batch_of_update(update)
-                    np.testing.assert_array_equal(chunk.part.inputs[place, 0], (X[::-1][batch] - 1) * 2)
-                    np.testing.assert_array_equal(chunk.part.targets[place, 0], Y[batch])
+                    np.testing.assert_array_equal(
+                        chunk.samples.part.inputs[place, 0], (X[::-1][batch] - 1) * 2
+                    )
+                    np.testing.assert_array_equal(chunk.samples.part.targets[place, 0], Y[batch])
                     update += 1
                 feed.give_back(chunk)
             assert update == plan.updates

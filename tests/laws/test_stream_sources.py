@@ -91,14 +91,14 @@ def test_a_position_in_any_source_is_one_integer(tmp_path: Path) -> None:
         with ThreadPoolExecutor(1) as executor:
             for first in (0, 3, plan.updates - 1):
                 update = first
-                for chunk in Feed(plan, reader, executor, first, plan.updates):
+                for chunk in Feed(plan, reader, executor, first, plan.updates).chunks:
                     for place in range(chunk.span.batches):
                         rows = prepared.splits[0].train[plan.batch_of_update(update)]
-                        np.testing.assert_array_equal(chunk.part.targets[place, 0], Y[rows])
+                        np.testing.assert_array_equal(chunk.samples.part.targets[place, 0], Y[rows])
                         wanted = (
                             X[rows] if prepared.scalings[0] is None else prepared.scalings[0].apply(X[rows])
                         )
-                        np.testing.assert_array_equal(chunk.part.inputs[place, 0], wanted)
+                        np.testing.assert_array_equal(chunk.samples.part.inputs[place, 0], wanted)
                         update += 1
                 assert update == plan.updates
         prepared.close()

@@ -13,7 +13,7 @@ from scipy import stats
 
 import epochal as ep
 from epochal.curves import Curves, Verdict, judge
-from epochal.curves.smoothing import line
+from epochal.curves.statistics import line
 from epochal.errors import Refusal
 from epochal.runs.concerns import concerns_of
 

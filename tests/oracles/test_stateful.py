@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.plan import Tracks
+from epochal.plan.tracks import Tracks
 
 LAGS, BATCH, EPOCHS, RATE = 4, 3, 3, 0.1
 OPTIONS = {

@@ -15,11 +15,10 @@ from typing import Any, Unpack
 from epochal.choose.advice import GOALS, Advice
 from epochal.choose.advised import conclude
 from epochal.choose.adviser import Adviser
-from epochal.choose.bench import Bench
+from epochal.choose.bench import Bench, training_on
 from epochal.choose.confirm import FEWEST
 from epochal.choose.goal import split_target
 from epochal.choose.progress import Steps, Watch
-from epochal.choose.remote import training_on
 from epochal.choose.store import Store
 from epochal.choose.trial import Setting
 from epochal.data import joined, named_columns

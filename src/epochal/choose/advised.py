@@ -10,7 +10,7 @@ import numpy as np
 
 from epochal.choose.advice import Advice, Choice, Defaults, Price, Tried
 from epochal.choose.adviser import Adviser
-from epochal.choose.confirm import USUAL_EPOCHS, Confirmed, Lengths
+from epochal.choose.confirm import USUAL_EPOCHS, Confirmed
 from epochal.choose.finals import Final
 from epochal.choose.finest import MARGIN
 from epochal.choose.goal import SHARE
@@ -45,6 +45,8 @@ def conclude(steps: Adviser) -> Advice:
     sizes = [best.batch_size, *(one.batch_size for one in tied)]
     whole = plan.order.once and best.batch_size == plan.samples
     updates = lengths.epochs * steps.search.batches(best.batch_size)
+    late = math.isinf(lengths.high) and lengths.still_improving
+    note = f"still improving at epoch {lengths.epochs:,}, the most that was tried" if late else ""
     return Advice(
         answer=answer(steps.confirmed, rate, whole),
         recommended=not steps.confirmed.nothing,
@@ -52,7 +54,7 @@ def conclude(steps: Adviser) -> Advice:
         goal=steps.goal,
         batch_size=Choice(best.batch_size, min(sizes), max(sizes)),
         learning_rate=_learning_rate(rate, best, tied),
-        epochs=_epochs(lengths),
+        epochs=Choice(float(lengths.epochs), lengths.low, lengths.high, note),
         optimizer=bench.base.spec.optimizer.name,
         column=bench.monitor,
         higher_is_better=higher_is_better(bench.monitor),
@@ -144,13 +146,6 @@ def _learning_rate(rate: float | None, best: Point, tied: Sequence[Tried]) -> Ch
         return Choice(rate, rate, rate, "as it was given")
     rates = [rate, *(one.learning_rate for one in tied if one.learning_rate is not None)]
     return Choice(rate, min(rates), max(rates))
-
-
-def _epochs(lengths: Lengths) -> Choice:
-    """The advised number; the interval holds four fifths of the repeats."""
-    late = math.isinf(lengths.high) and lengths.still_improving
-    note = f"still improving at epoch {lengths.epochs:,}, the most that was tried" if late else ""
-    return Choice(float(lengths.epochs), lengths.low, lengths.high, note)
 
 
 def _defaults(steps: Adviser) -> Defaults:

@@ -21,7 +21,7 @@ from functools import partial
 import numpy as np
 
 from epochal.choose.advice import Choice
-from epochal.choose.bench import Bench
+from epochal.choose.bench import Bench, notes_of
 from epochal.choose.confirm import Confirmed, Lengths, confirm, lengths_of, usual_point
 from epochal.choose.finest import Levels, finest, levels_of, sizes_beside
 from epochal.choose.goal import baselines, price_of, refuse_easy_target, share_of, targets
@@ -37,12 +37,10 @@ from epochal.choose.pilot import (
     possible_sizes,
 )
 from epochal.choose.progress import Step, Watch
-from epochal.choose.remote import notes_of
 from epochal.choose.search import (
     SCREEN,
     Point,
     Search,
-    evaluations_per_epoch,
     rate_shift,
     refuse_far_target,
     step_of,
@@ -116,7 +114,8 @@ class Adviser:
             lambda size: self.epochs * self.search.batches(size),
             lambda size: float(max(PATIENCE_EPOCHS, -(-PATIENCE_UPDATES // self.search.batches(size)))),
             self._run,
-            evaluations_per_epoch(plan.turns),
+            # evaluations: once an epoch, as `fit` does; more often where an epoch has very many samples
+            min(8, max(1, plan.turns // 8000)),
         )
 
     def advise(self) -> None:

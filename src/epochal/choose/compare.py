@@ -17,7 +17,7 @@ from typing import Any
 
 import jax
 
-from epochal.choose.bench import Bench
+from epochal.choose.bench import Bench, notes_of, training_on
 from epochal.choose.comparison import Comparison
 from epochal.choose.fairness import At, Length, amount_of, judge_trial, lengths, parse_at, said_at
 from epochal.choose.goal import split_target
@@ -25,7 +25,6 @@ from epochal.choose.grid import AXES, TUNE, Axis, Entry, axes_of, entries, said
 from epochal.choose.progress import Step, Steps, Watch
 from epochal.choose.race import race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
-from epochal.choose.remote import notes_of, training_on
 from epochal.choose.rows import Measured, concluded
 from epochal.choose.store import Store
 from epochal.choose.timing import left_out, measure

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from epochal.choose.reached import resampled_ci95, written, written_range
-from epochal.curves.smoothing import ALPHA
-from epochal.curves.statistics import Bools, Floats, Ints, t_quantile
+from epochal.curves.statistics import ALPHA, Bools, Floats, Ints, t_quantile
 from epochal.errors import Refusal
 
 Interval = tuple[float, float]

@@ -23,7 +23,7 @@ from jax import lax
 from epochal.choose.moments import BlockSums, NoiseScale
 from epochal.curves.statistics import Floats, Ints, t_factor
 from epochal.engine.lane import Lane
-from epochal.engine.update import packing
+from epochal.engine.update import Packing
 from epochal.errors import Refusal
 from epochal.models import Loss, Model, PyTree, Variables, seen, seen_dtype, shapes_of
 
@@ -172,7 +172,7 @@ def variables_of(lane: Lane) -> list[Variables]:
     """The current variables of each repeat of a lane, as the model takes them."""
     spec, inputs = lane.spec, lane.source.parts[0].inputs
     shape = inputs.shape[1:] if lane.source.shared else inputs.shape[2:]
-    packed = packing(spec, shapes_of(spec.model, shape, inputs.dtype).params)
+    packed = Packing(spec, shapes_of(spec.model, shape, inputs.dtype).params)
     repeats = lane.progress.repeats
     rows = [
         jax.tree.map(lambda leaf, row=row: leaf[row], (repeats.params, repeats.model))

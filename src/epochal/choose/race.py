@@ -181,20 +181,13 @@ def survivors(
         behind.sort(key=lambda found: (found.p_value, -found.mean))
         sure = sum(found.p_adjusted < _OVERWHELMING * ALPHA for found in behind)
         most = min(max(sure, len(running) // 2), len(running) - 1)
-        gone |= {
-            found.b: (Dropped(found.b, after, _reason(found, len(running)), found.a), found)
-            for found in behind[:most]
-        }
+        corrected = f"corrected for {counted(len(running), 'setting')} and all looks"
+        for found in behind[:most]:
+            by = f"by {found.differences.written(found.mean)}"
+            if any(found.unfinished):
+                by = f"in {found.wins[0]} of {counted(found.pairs, 'repeat')}"
+            reason = f"worse than {found.a} {by} (p = {found.p_adjusted:.2g}, {corrected})"
+            gone[found.b] = Dropped(found.b, after, reason, found.a), found
     return tuple(name for name in columns if name not in gone), tuple(
         gone[name] for name in columns if name in gone
     )
-
-
-def _reason(found: PairedDifference, settings: int) -> str:
-    by = (
-        f"in {found.wins[0]} of {counted(found.pairs, 'repeat')}"
-        if any(found.unfinished)
-        else f"by {found.differences.written(found.mean)}"
-    )
-    corrected = f"corrected for {counted(settings, 'setting')} and all looks"
-    return f"worse than {found.a} {by} (p = {found.p_adjusted:.2g}, {corrected})"

@@ -76,15 +76,6 @@ _LINEAR = ("sgd", "momentum", "nesterov")
 """Optimizers whose first guess of the rate grows as the batch does; of the others it grows as its root."""
 
 
-def evaluations_per_epoch(samples: int) -> int:
-    """Once an epoch, as `fit` does; more often where an epoch has so many samples that one may be enough.
-
-    >>> evaluations_per_epoch(1438), evaluations_per_epoch(48_000), evaluations_per_epoch(10**7)
-    (1, 6, 8)
-    """
-    return min(8, max(1, samples // 8000))
-
-
 def step_of(rate: float) -> int:
     """The even step nearest to a rate.
 

@@ -127,13 +127,9 @@ def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal
     )
 
 
+@speaking(in_flags)
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit status; what cannot work is one sentence on standard error."""
-    with speaking(in_flags):
-        return _main(arguments)
-
-
-def _main(arguments: list[str] | None) -> int:
     try:
         found = app.main(arguments, standalone_mode=False, prog_name="epochal")
         sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -101,13 +102,12 @@ def variants(given: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
         one = {**given, **dict.fromkeys(others)}
         hidden: Any = one["hidden"] or (None,)
         activations: Any = one["activation"] or (None,)
-        for units in hidden:
-            for activation in activations:
-                words = [name] if len(named) > 1 else []
-                words += [f"{'-'.join(map(str, units)) or 'no'} hidden"] if len(hidden) > 1 else []
-                words += [activation] if len(activations) > 1 else []
-                own = {**one, "network": name, "hidden": units, "activation": activation}
-                varied.append((", ".join(words), own))
+        for units, activation in itertools.product(hidden, activations):
+            words = [name] if len(named) > 1 else []
+            words += [f"{'-'.join(map(str, units)) or 'no'} hidden"] if len(hidden) > 1 else []
+            words += [activation] if len(activations) > 1 else []
+            own = {**one, "network": name, "hidden": units, "activation": activation}
+            varied.append((", ".join(words), own))
     return varied
 
 

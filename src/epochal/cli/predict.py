@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,7 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
     """
     if out is not None:
         check_new_file(out, given["force"])
-    from epochal.runs.csv_file import PARQUET_SUFFIXES
+    from epochal.runs.csv_file import PARQUET_SUFFIXES, write_csv
 
     guard_formulas = given["guard_formulas"]
     if guard_formulas and (as_json or (out is not None and out.suffix.lower() in PARQUET_SUFFIXES)):
@@ -92,7 +93,9 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
     if as_json:
         say_document({"run": str(run), **prediction.to_dict()})
     elif out is None:
-        _print(prediction, guard_formulas)
+        buffer = io.BytesIO()
+        write_csv(prediction.to_arrow(), buffer, guard_formulas)
+        say_data(buffer.getvalue())
 
 
 def _accuracy(prediction: Prediction, accuracy: float) -> str:
@@ -104,13 +107,3 @@ def _accuracy(prediction: Prediction, accuracy: float) -> str:
     if overlap.trained is None:
         return f"{words}, which the run was trained on"
     return f"{words}, of which {overlap.trained:,} {'was' if overlap.trained == 1 else 'were'} trained on"
-
-
-def _print(prediction: Prediction | Ranking, guard_formulas: bool) -> None:
-    import io
-
-    from epochal.runs.csv_file import write_csv
-
-    buffer = io.BytesIO()
-    write_csv(prediction.to_arrow(), buffer, guard_formulas)
-    say_data(buffer.getvalue())

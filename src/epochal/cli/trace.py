@@ -47,10 +47,8 @@ def command(
     """
     requests = [sample is not None, update is not None, audit]
     if sum(requests) != 1:
-        raise Refusal(
-            "trace needs one of --sample ROW, --update U and --audit; got "
-            + ("none." if not any(requests) else "several.")
-        )
+        number = "several" if any(requests) else "none"
+        raise Refusal(f"trace needs one of --sample ROW, --update U and --audit; got {number}.")
     if epochs is not None and not audit:
         raise Refusal("--epochs goes with --audit; leave it out, or name one epoch with --epoch.")
     if sample is None and epoch is not None:
@@ -63,10 +61,10 @@ def command(
         counted = audited(trained, repeat - 1, epochs)
         if as_json:
             say_document({"repeat": repeat, **counted.to_dict()})
-        else:
-            if counted.epochs < trained.plan.epochs:
-                say(f"The first {counted.epochs:,} of {trained.plan.epochs:,} epochs; --epochs takes more.")
-            say(counted)
+            return
+        if counted.epochs < trained.plan.epochs:
+            say(f"The first {counted.epochs:,} of {trained.plan.epochs:,} epochs; --epochs takes more.")
+        say(counted)
         return
     if update is not None:
         found = formed(trained, update - 1, repeat - 1)
@@ -81,10 +79,8 @@ def command(
         say(f"{'files' if found.names else 'rows'}: {rows}", fold=True)
         return
     assert sample is not None
-    if epoch is None:
-        answers = seen_throughout(trained, sample, repeat - 1)
-    else:
-        answers = [seen(trained, sample, epoch - 1, repeat - 1)]
+    answers = [] if epoch is None else [seen(trained, sample, epoch - 1, repeat - 1)]
+    answers = answers or seen_throughout(trained, sample, repeat - 1)
     if as_json:
         say_document({"row": sample, "repeat": repeat, "epochs": [answer.to_dict() for answer in answers]})
         return

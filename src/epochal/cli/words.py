@@ -73,9 +73,25 @@ def command(ctx: click.Context, /, corpus: str, out: Path, as_json: bool, quiet:
     with replacing(out) as partial:
         vectors.save(partial)
     found = {word: vectors.nearest(word, 5) for word in given["nearest"]}
-    assert vectors.run is not None
+    run = vectors.run
+    assert run is not None
     if as_json:
-        say_document(_document(vectors, out, found))
+        from epochal.data.records import plain
+
+        document = {
+            "out": str(out),
+            "words": len(vectors),
+            "dimensions": vectors.dimensions,
+            "plan": run.plan.to_dict(),
+            "notes": run.data["notes"],
+            "losses": run.curves.columns["train.loss"].tolist(),
+            "nearest": {word: dict(near) for word, near in found.items()},
+            "stopped": run.outcomes[0].stopped,
+            "settings": run.settings,
+            "conditions": run.conditions,
+            "interrupted": run.interrupted,
+        }
+        say_document(plain(document))
     elif quiet:
         say(str(out))
     else:
@@ -85,9 +101,9 @@ def command(ctx: click.Context, /, corpus: str, out: Path, as_json: bool, quiet:
             for word, near in found.items()
         ]
         lines.append(f"wrote {len(vectors):,} words × {vectors.dimensions:,} dimensions to {out}")
-        lines.append(f"stopped: {vectors.run.outcomes[0].stopped}")
+        lines.append(f"stopped: {run.outcomes[0].stopped}")
         screen.console.print("\n".join(lines), soft_wrap=True)
-    ctx.exit(130 if vectors.run.interrupted else 0)
+    ctx.exit(130 if run.interrupted else 0)
 
 
 def _learn(corpus: str, given: dict[str, Any], screen: Screen) -> WordVectors:
@@ -105,27 +121,3 @@ def _learn(corpus: str, given: dict[str, Any], screen: Screen) -> WordVectors:
     events = train(learning.model, learning.dataset, control=control, **options)
     with stopping(control, screen.anything_learned):
         return learning.vectors(shown(events, control, screen).run)
-
-
-def _document(
-    vectors: WordVectors, out: Path, found: dict[str, list[tuple[str, float]]]
-) -> dict[str, object]:
-    from epochal.data.records import plain
-
-    run = vectors.run
-    assert run is not None
-    return plain(
-        {
-            "out": str(out),
-            "words": len(vectors),
-            "dimensions": vectors.dimensions,
-            "plan": run.plan.to_dict(),
-            "notes": run.data["notes"],
-            "losses": run.curves.columns["train.loss"].tolist(),
-            "nearest": {word: dict(near) for word, near in found.items()},
-            "stopped": run.outcomes[0].stopped,
-            "settings": run.settings,
-            "conditions": run.conditions,
-            "interrupted": run.interrupted,
-        }
-    )

@@ -11,8 +11,9 @@ import numpy as np
 from epochal.common.metric_names import higher_is_better
 from epochal.curves.case import FEWEST_EVALUATIONS, FEWEST_REPEATS, Case
 from epochal.curves.evidence import PROBABLE, repeats_needed
-from epochal.curves.smoothing import (
+from epochal.curves.statistics import (
     ALPHA,
+    Floats,
     carried,
     mean_over_repeats,
     noise_bound,
@@ -21,7 +22,6 @@ from epochal.curves.smoothing import (
     plain,
     smoothed,
 )
-from epochal.curves.statistics import Floats
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,11 @@ from epochal.curves.case import (
     RISE,
     Case,
 )
-from epochal.curves.smoothing import (
+from epochal.curves.statistics import (
     ALPHA,
+    Floats,
     carried,
+    counted,
     ending,
     last_known,
     line,
@@ -34,9 +36,10 @@ from epochal.curves.smoothing import (
     places,
     plain,
     smoothed,
+    t_factor,
+    t_quantile,
     tail,
 )
-from epochal.curves.statistics import Floats, counted, t_factor, t_quantile
 
 PROBABLE = 0.6
 """Two-sided confidence of a probable difference: one-sided 80 %. (Arbitrary.)"""
@@ -180,7 +183,10 @@ def risen(case: Case) -> Difference:
             "log_likelihood_ratio_needed": plain(required),
         }
         sure = size > bound and nats > required
+        # One high value at the end makes the mean of the last evaluations, but not their median.
+        ended = [np.median(curve[r][np.isfinite(curve[r])][-case.window :]) for r in rows]
         likely = size > bound / 2 and (nats > math.log(4) or nats == -math.inf)
+        likely = likely and float(np.mean(ended)) - least > size / 2
         perhaps = falling = fall.size > 0 and drop > 0
         most, needed = size + max(bound, case.rise_of(required, least)), None
         how = (

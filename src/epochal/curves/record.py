@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.common.metric_names import higher_is_better
 from epochal.common.views import view
-from epochal.curves.smoothing import carried
-from epochal.curves.statistics import Floats, Ints, t_factor
+from epochal.curves.statistics import Floats, Ints, carried, t_factor
 from epochal.errors import Refusal, did_you_mean
 
 if TYPE_CHECKING:

@@ -22,8 +22,7 @@ from epochal.curves.case import (
 from epochal.curves.chance import Chance
 from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.smoothing import ending
-from epochal.curves.statistics import Floats, counted, digits
+from epochal.curves.statistics import Floats, counted, digits, ending
 
 _COUNTS = (
     f"A rise counts from {RISE:.0%} of the baseline loss, {LEARNED:.0%} of what was learned, or "
@@ -70,7 +69,8 @@ def say_chance(case: Case, chance: Chance, rise: Difference) -> Verdict:
     unsure = "Perhaps better than chance, but not surely"
     head = unsure if chance.probable else "No detectable difference from chance"
     sentence = f"{head}: {_near(case, capital=False)}"
-    if math.isfinite(chance.most) and chance.most > 0:
+    possible = case.yardstick if not case.flipped else 1 - case.yardstick
+    if 0 < chance.most < possible:
         gain = _lower(case, chance.most / case.yardstick)
         sentence += f" A gain of up to {gain} of the baseline is not ruled out."
     if rise.holds or rise.probable:
@@ -268,12 +268,15 @@ def say_level(
     if case.shown != case.name:
         up += f" ({percent(math.sqrt(1 + LEVEL) - 1)} of the typical error)"
         down += f" ({_lower(case, LEVEL)})"
+    ends, worse, better = f", ends at most {ABOVE_LEAST} times above its least", "rise", "fall"
+    if case.flipped:
+        ends, worse, better, up = "", better, worse, f"{LEVEL:.0%} of what was learned"
     rule = (
-        f"Good fit when the {case.called} beats a known baseline, ends at most {ABOVE_LEAST} times above its "
-        f"least, and one-sided 95 % bounds rule out a rise by more than {up} and a fall by more than {down} "
-        f"in twice the epochs at the pace of the last third; undecided where they don't. {_COUNTS} Leveled "
-        f"off where they do, but no baseline is known, the training loss is less than {EXPLAINED:.0%} below "
-        f"its own, or something else is the matter. Nothing is said about epochs beyond these."
+        f"Good fit when the {case.called} beats a known baseline{ends}, and one-sided 95 % bounds "
+        f"rule out a {worse} by more than {up} and a {better} by more than {down} in twice the epochs at the "
+        f"pace of the last third; undecided where they don't. {_COUNTS} Leveled off where they do, "
+        f"but no baseline is known, the training loss is less than {EXPLAINED:.0%} below its own, "
+        f"or something else is the matter. Nothing is said about epochs beyond these."
     )
     return Verdict(kind, sentence, rule, figures, tip)
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from epochal.curves.case import ABOVE_LEAST, COLLAPSE, JUMP, Case
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.smoothing import plain
-from epochal.curves.statistics import counted
+from epochal.curves.statistics import counted, plain
 
 
 def unstable(case: Case) -> Verdict | None:

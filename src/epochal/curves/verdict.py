@@ -23,9 +23,8 @@ from epochal.curves.sentences import (
     say_underfitting,
     say_without_validation,
 )
-from epochal.curves.smoothing import plain
 from epochal.curves.stability import say_end_above, unstable
-from epochal.curves.statistics import counted
+from epochal.curves.statistics import counted, plain
 
 
 def judge(

@@ -7,6 +7,7 @@ Within a process by `Spec` and shapes; between processes by JAX's persistent cac
 from __future__ import annotations
 
 import functools
+import operator
 import os
 import threading
 from collections.abc import Callable
@@ -82,16 +83,14 @@ def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample
         seen = (sample.shape, np.dtype(seen_dtype(sample.dtype)))
         return compiled(_drawing, spec, sample, (keys,), *seen)(keys)
 
-    def none(leaf: Any) -> bool:
-        return leaf is None
-
-    lacking = any(map(none, jax.tree.leaves(given, is_leaf=none)))
+    is_none = functools.partial(operator.is_, None)
+    lacking = any(map(is_none, jax.tree.leaves(given, is_leaf=is_none)))
 
     def started(key: jax.Array) -> Repeat:
         variables = given
         if lacking:
             drawn = _variables(spec.model, sample.shape, np.dtype(seen_dtype(sample.dtype)))(key)
-            variables = jax.tree.map(lambda a, b: b if a is None else a, given, drawn, is_leaf=none)
+            variables = jax.tree.map(lambda a, b: b if a is None else a, given, drawn, is_leaf=is_none)
         return fresh(spec, jax.tree.map(jnp.asarray, variables))
 
     each = [started(key) for key in (keys if lacking else keys[:1])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -116,21 +118,21 @@ def judge(
         figures += found
         if name == "validation" and spec.halves:
             halves = _halves(spec, part, outputs, units)
-    return decide(spec, repeat, figures, position, epoch, halves)
+    return decide(spec, repeat, figures, halves, position, epoch)
 
 
 def decide(
     spec: Spec,
     repeat: Repeat,
-    figures: list[jax.Array],
+    figures: Sequence[jax.Array] | jax.Array,
+    halves: jax.Array | None,
     position: Position,
     epoch: jax.Array,
-    halves: jax.Array | None = None,
 ) -> tuple[Repeat, jax.Array, jax.Array]:
     """Update best parameters and status from the parts' values: (repeat, all values, was it running).
 
     The monitored column decides which parameters are the best; a stopped repeat is unchanged.
-    `halves` is the monitored figure of both halves of the validation samples, if requested.
+    `halves` is the monitored figure of both halves of the validation samples, (2,), read with `spec.halves`.
     """
     running = repeat.status == RUNNING
     broken = repeat.broken_index >= 0

@@ -14,19 +14,23 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
 from epochal.engine import feed
-from epochal.engine.evaluate import EVALUATION_ROWS, halved
-from epochal.engine.fed_program import Leg, running, scoring
+from epochal.engine.evaluate import EVALUATION_ROWS, forward, halved
 from epochal.engine.lane import CALL_SECONDS, AnyLane, Evaluation, Restore
+from epochal.engine.optimizers import averaged
+from epochal.engine.program import over_repeats
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
 from epochal.engine.state import Progress, Repeat, Seeds
+from epochal.engine.update import Packing, update
 from epochal.errors import DataFailed
-from epochal.models import evaluated
+from epochal.models import Variables, evaluated
 from epochal.plan import Plan
 
 Samples = TypeVar("Samples")
@@ -69,6 +73,18 @@ def evaluate_in_blocks(
         outputs.append(np.asarray(found[0], np.float32)[block.again :])
         losses.append(np.asarray(found[1], np.float64)[block.again :])
     return np.concatenate(outputs), np.concatenate(losses)
+
+
+class Leg(NamedTuple):
+    """Which updates of a chunk to make, int32 scalars."""
+
+    low: Any
+    high: Any
+    epoch: Any
+    index: Any
+    """The index in the epoch of the chunk's first batch."""
+    update: Any
+    """Its update."""
 
 
 @dataclass
@@ -128,7 +144,7 @@ class FedLane(AnyLane):
             raise self._failure
         if self._chunk is None:
             try:
-                self._chunk = next(self._feed, None)
+                self._chunk = next(self._feed.chunks, None)
             except DataFailed as error:
                 self._failure = error
                 raise
@@ -186,15 +202,39 @@ class FedLane(AnyLane):
         for name in spec.parts:
             reader = self.source.readers[name]
             read = functools.partial(feed.sharded, reader, spec.mesh)
-            outputs, losses = evaluate_in_blocks(reader, read, self._score, self._executor)
-            restore = self.source.restore
-            own = None if restore is None else functools.partial(restore, name)
-            units = np.asarray(self.source.seeds.units)[0]
-            of = functools.partial(figures_of, spec, reader, outputs, losses, units, own)
-            figures += of()
+            of = functools.partial(
+                self._figures, name, *evaluate_in_blocks(reader, read, self._score, self._executor)
+            )
+            figures += of(slice(None))
             if name == "validation" and spec.halves:
                 halves[:] = [of(half)[spec.decisive] for half in halved(len(reader), spec.halves)]
         return self._decide(np.asarray(figures, np.float32)[None], halves[None])
+
+    def _figures(
+        self,
+        name: str,
+        outputs: NDArray[np.float32],
+        losses: NDArray[np.float64],
+        rows: NDArray[np.int64] | slice,
+    ) -> list[float]:
+        """The loss and the metrics of some samples of a part from its outputs, in 64-bit floats."""
+        spec, restore, reader = self.spec, self.source.restore, self.source.readers[name]
+        targets, units = reader.targets, np.asarray(self.source.seeds.units)[0]
+        weights = None if reader.weights is None else reader.weights[rows]
+        weighs = weights is None or bool(weights.any())
+        figures = [float(np.average(losses[rows], weights=weights)) if weighs else float("nan")]
+        for metric in spec.metrics:
+            scored, true = outputs.astype(np.float64), targets
+            if metric.own:
+                if restore is not None and targets.dtype.kind == "f" and scored.size == targets.size:
+                    scored, true = (restore(name, one) for one in (scored.reshape(targets.shape), targets))
+                figures.append(evaluated(metric, scored[rows], true[rows], spec.classes))
+                continue
+            if metric.in_target_units:
+                scale = units if targets.ndim > 1 else units[0]
+                scored, true = scored.reshape(targets.shape) * scale, targets * scale
+            figures.append(float(metric.function(scored[rows], true[rows], spec.classes, np)))
+        return figures
 
     def _score(self, samples: ShardedBatch) -> Any:
         arguments = (self.progress.repeats, samples)
@@ -211,6 +251,41 @@ class FedLane(AnyLane):
         return program
 
 
+def running(spec: Spec, shapes: Variables) -> Any:
+    """The function (repeat, seeds, chunk, leg) -> repeat, which makes the updates of a leg.
+
+    Leaves of a chunk have a leading axis of batches, (room, devices, slots, ...).
+    """
+    step = update(spec, Packing(spec, shapes.params))
+
+    def run(repeat: Repeat, seeds: Seeds, chunk: ShardedBatch, leg: Leg) -> Repeat:
+        def body(number: jax.Array, repeat: Repeat) -> Repeat:
+            batch: ShardedBatch = jax.tree.map(
+                lambda leaf: lax.dynamic_index_in_dim(leaf, number, keepdims=False), chunk
+            )
+            index, count = leg.index + number, leg.update + number
+            return step(repeat, batch, seeds.noise, leg.epoch, index, seeds.rates, count)
+
+        repeat = lax.fori_loop(leg.low, leg.high, body, repeat)
+        broke = (repeat.broken_index >= 0) & (repeat.broken_epoch < 0)
+        return repeat._replace(broken_epoch=jnp.where(broke, leg.epoch, repeat.broken_epoch))
+
+    return over_repeats(1, run, (0, 0, None, None))
+
+
+def scoring(spec: Spec, shapes: Variables) -> Any:
+    """The function (repeat, samples) -> (outputs, losses) of sharded samples."""
+    packed = Packing(spec, shapes.params)
+
+    def score(repeat: Repeat, samples: ShardedBatch) -> tuple[jax.Array, jax.Array]:
+        part = samples.whole()
+        variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
+        outputs = forward(spec.model, variables, part.inputs, spec.mesh)
+        return outputs, spec.loss(outputs, spec.mesh.replicate(part.targets))
+
+    return over_repeats(1, score, (0, None))
+
+
 def _skip(take: feed.NextSamples, samples: int) -> None:
     while samples:
         taken = len(take(min(samples, 4096))[0])
@@ -219,35 +294,3 @@ def _skip(take: feed.NextSamples, samples: int) -> None:
                 f"the source ran dry {samples:,} samples before the place where the training goes on."
             )
         samples -= taken
-
-
-def figures_of(
-    spec: Spec,
-    reader: feed.Reader,
-    outputs: NDArray[np.float32],
-    losses: NDArray[np.float64],
-    units: NDArray[np.float32],
-    restore: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
-    rows: NDArray[np.int64] | slice = slice(None),
-) -> list[float]:
-    """The loss and the metrics of a part from its outputs, in 64-bit floats.
-
-    `restore` converts targets and outputs to their own units, for custom metrics; `rows` are the
-    samples that count, all by default.
-    """
-    targets = reader.targets
-    weights = None if reader.weights is None else reader.weights[rows]
-    weighs = weights is None or bool(weights.any())
-    figures = [float(np.average(losses[rows], weights=weights)) if weighs else float("nan")]
-    for metric in spec.metrics:
-        scored, true = outputs.astype(np.float64), targets
-        if metric.own:
-            if restore is not None and targets.dtype.kind == "f" and scored.size == targets.size:
-                scored, true = restore(scored.reshape(targets.shape)), restore(targets)
-            figures.append(evaluated(metric, scored[rows], true[rows], spec.classes))
-            continue
-        if metric.in_target_units:
-            scale = units if targets.ndim > 1 else units[0]
-            scored, true = scored.reshape(targets.shape) * scale, targets * scale
-        figures.append(float(metric.function(scored[rows], true[rows], spec.classes, np)))
-    return figures

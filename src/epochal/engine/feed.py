@@ -179,15 +179,10 @@ class Chunk(NamedTuple):
     """The batches of a span on the device."""
 
     span: Span
-    part: Part
+    samples: ShardedBatch
     """Leaves `(room, devices, slots, ...)`, of which the first `span.batches` are filled."""
     memory: NDArray[np.uint8]
     """The host buffer of the inputs, to be reused."""
-
-    @property
-    def samples(self) -> ShardedBatch:
-        """As the program takes it."""
-        return ShardedBatch(self.part, self.span.size)
 
 
 class Feed:
@@ -221,12 +216,12 @@ class Feed:
         self._free: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
         wanted = spans(plan, update, last, self._together)
-        self._chunks: Iterator[Chunk]
+        self.chunks: Iterator[Chunk]
         if take is None:
-            self._chunks = ahead(executor, self._read, wanted, AHEAD)
+            self.chunks = ahead(executor, self._read, wanted, AHEAD)
         else:
             gathered = ahead(executor, functools.partial(self._gather, take), wanted, 1)
-            self._chunks = chain.from_iterable(takewhile(bool, gathered))
+            self.chunks = chain.from_iterable(takewhile(bool, gathered))
 
     def room(self, size: int) -> int:
         """How many batches of this size fit in a chunk."""
@@ -237,12 +232,6 @@ class Feed:
     def _together(self, size: int) -> int:
         """How many batches to read together: limited by memory and by time."""
         return min(self.room(size), self._sooner)
-
-    def __next__(self) -> Chunk:
-        return next(self._chunks)
-
-    def __iter__(self) -> Iterator[Chunk]:
-        return self
 
     def give_back(self, chunk: Chunk) -> None:
         """Reuse the memory of a chunk whose updates are done."""
@@ -305,7 +294,8 @@ class Feed:
         targets, weights = (
             None if values is None else _filled(values, taken, span.batches, room) for values in read[1:]
         )
-        return Chunk(span, self._mesh.place(Part(inputs, targets, weights), axis=1), memory)
+        part = self._mesh.place(Part(inputs, targets, weights), axis=1)
+        return Chunk(span, ShardedBatch(part, span.size), memory)
 
     def _memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         """A buffer for the inputs of a chunk, reused if possible, and the array in it.

@@ -112,13 +112,12 @@ def gradient(
 
         return switched
 
-    def mean(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
-        found, new_state = losses(params, state, batch, key)
-        return found.mean(), new_state
+    def gradient_of(reduced: Callable[[jax.Array], jax.Array]) -> Callable[..., PyTree]:
+        def loss(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
+            found, new_state = losses(params, state, batch, key)
+            return reduced(found), new_state
 
-    def total(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
-        found, new_state = losses(params, state, batch, key)
-        return found.sum(), new_state
+        return cut_short(jax.value_and_grad(loss, has_aux=True))
 
     def of_batch(
         params: PyTree, state: PyTree, part: Part | ShardedBatch, samples: jax.Array | None, key: jax.Array
@@ -127,15 +126,14 @@ def gradient(
         cut = pieces(size, spec.micro_batch)
         if cut == ((1, size),):
             batch = batch_of(spec, part, samples)
-            return cut_short(jax.value_and_grad(mean, has_aux=True))(params, state, batch, key)
-        gradient_of = cut_short(jax.value_and_grad(total, has_aux=True))
-        most = cut[0][1]
+            return gradient_of(jnp.mean)(params, state, batch, key)
+        of_piece, most = gradient_of(jnp.sum), cut[0][1]
 
         def add(number: jax.Array | int, sums: PyTree, count: int = most) -> PyTree:
             loss, state, summed = sums
             batch = batch_of(spec, part, samples, number, count, most)
             own = jax.random.fold_in(key, number)
-            (more, state), found = gradient_of(params, state, batch, own)
+            (more, state), found = of_piece(params, state, batch, own)
             return loss + more, state, jax.tree.map(jnp.add, summed, found)
 
         sums = (jnp.float32(0), state, jax.tree.map(_zeros, params))

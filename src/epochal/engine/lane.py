@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -15,14 +16,13 @@ from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
 from epochal.engine.compiler import compiled, initial_repeats
-from epochal.engine.evaluate import figures_of_part
-from epochal.engine.fed_program import deciding
+from epochal.engine.evaluate import decide, figures_of_part
 from epochal.engine.mesh import DeviceMesh
 from epochal.engine.optimizers import averaged
 from epochal.engine.program import build, over_repeats
 from epochal.engine.spec import PARTS, Layout, Spec
 from epochal.engine.state import RUNNING, Kept, Limits, Part, Position, Progress, Repeat, Seeds
-from epochal.engine.update import packing
+from epochal.engine.update import Packing
 from epochal.models import Variables, evaluated
 from epochal.plan import Plan
 from epochal.plan.walk import Phase
@@ -227,14 +227,18 @@ class Lane(AnyLane):
         parts = tuple(source.parts[PARTS.index(name)] for name in spec.parts)
         arguments = (progress.repeats, parts, source.seeds.units)
         measure = self._program(measuring, arguments, source.shared)
-        figures, outputs = interruptible(lambda: jax.block_until_ready(measure(*arguments)))
-        rows = range(spec.repeats)
-        targets = {
-            name: [np.asarray(part.targets if source.shared else part.targets[row]) for row in rows]
-            for name, part in zip(spec.parts, parts, strict=True)
-        }
-        status = np.asarray(progress.repeats.status)
-        figures = filled(spec, figures, outputs, targets, source.restore, status)
+        measured, outputs = interruptible(lambda: jax.block_until_ready(measure(*arguments)))
+        figures = np.array(measured)
+        for row in map(int, np.flatnonzero(np.asarray(progress.repeats.status) == RUNNING)):
+            restore = source.restore[row]
+            for number, (name, part) in enumerate(zip(spec.parts, parts, strict=True)):
+                true = restore(name, np.asarray(part.targets if source.shared else part.targets[row]))
+                predicted = np.asarray(outputs[number][row], np.float64)
+                if true.dtype.kind == "f" and predicted.size == true.size:
+                    predicted = restore(name, predicted.reshape(true.shape))
+                for place, metric in enumerate(spec.metrics, start=number * (len(spec.metrics) + 1) + 1):
+                    if metric.host:
+                        figures[row, place] = evaluated(metric, predicted, true, spec.classes)
         values, active = self._decide(figures, np.zeros((spec.repeats, 2), np.float32))
         self.seconds += time.perf_counter() - begin
         return [Evaluation(self.update, self.seconds, active, values)]
@@ -275,7 +279,7 @@ def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
     Figures (repeats, columns but the first) have NaN for the metrics of the host, which need the outputs of
     each part, (repeats, n, ...). `shared` is whether all repeats share the samples.
     """
-    packed = packing(spec, shapes.params)
+    packed = Packing(spec, shapes.params)
 
     def measure(repeat: Repeat, parts: tuple[Part, ...], units: jax.Array) -> Any:
         variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
@@ -285,27 +289,6 @@ def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
     return over_repeats(spec.repeats, measure, (0, None if shared else 0, 0))
 
 
-def filled(
-    spec: Spec,
-    figures: NDArray[np.float32],
-    outputs: Sequence[NDArray[Any]],
-    targets: Mapping[str, Sequence[NDArray[Any]]],
-    restore: Sequence[Restore],
-    status: NDArray[np.int32],
-) -> NDArray[np.float32]:
-    """Fill in the host's metrics in the figures and outputs of running repeats, as `measuring` gives them.
-
-    `targets` are of each part for each repeat; `restore` and `status` of each repeat.
-    """
-    figures = np.array(figures)
-    for row in map(int, np.flatnonzero(status == RUNNING)):
-        for number, name in enumerate(spec.parts):
-            first = number * (len(spec.metrics) + 1) + 1
-            true = restore[row](name, targets[name][row])
-            predicted = np.asarray(outputs[number][row], np.float64)
-            if true.dtype.kind == "f" and predicted.size == true.size:
-                predicted = restore[row](name, predicted.reshape(true.shape))
-            for place, metric in enumerate(spec.metrics, start=first):
-                if metric.host:
-                    figures[row, place] = evaluated(metric, predicted, true, spec.classes)
-    return figures
+def deciding(spec: Spec, shapes: Variables) -> Any:
+    """The function (repeats, figures, halves, position, epoch) -> (repeats, rows, running), as `decide`."""
+    return over_repeats(spec.repeats, functools.partial(decide, spec), (0, 0, 0, None, None))

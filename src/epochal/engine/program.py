@@ -18,7 +18,7 @@ from jax import lax
 from epochal.engine.evaluate import judge
 from epochal.engine.spec import Spec
 from epochal.engine.state import RUNNING, Limits, Part, Position, Progress, Repeat, Rows, Seeds
-from epochal.engine.update import packing, update
+from epochal.engine.update import Packing, update
 from epochal.models import PyTree, Variables
 
 PLACES = 1024
@@ -42,7 +42,7 @@ def over_repeats(repeats: int, function: Callable[..., Any], axes: tuple[Any, ..
 
 def fresh(spec: Spec, variables: Variables) -> Repeat:
     """The initial repeat."""
-    packed = packing(spec, variables.params)
+    packed = Packing(spec, variables.params)
     params = packed.pack(variables.params)
     rate = spec.optimizer.learning_rate
     nothing = jnp.int32(-1)
@@ -73,7 +73,7 @@ def build(
     `shared` is whether all repeats share the samples, so that parts have no axis of repeats.
     """
     layout, repeats = spec.layout, spec.repeats
-    packed = packing(spec, shapes.params)
+    packed = Packing(spec, shapes.params)
     of_part = None if shared else 0
     step = update(spec, packed)
 

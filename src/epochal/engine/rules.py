@@ -21,28 +21,23 @@ class Rule(Protocol):
 
     def init(self) -> Any:
         """The state before the first evaluation, a tree of arrays."""
-        ...
 
     def step(self, state: Any, seen: Observation) -> tuple[Any, jax.Array]:
         """The state after an evaluation, and whether to stop."""
-        ...
 
     def reason(self, state: Any) -> str:
         """Why it stopped, in words, from the final state."""
-        ...
 
     def describe(self) -> str:
         """The rule in words."""
-        ...
 
     def columns(self) -> tuple[str, ...]:
         """The columns that the rule reads."""
-        ...
 
 
 @dataclass(frozen=True)
 class Never(Rule):
-    """Train for the planned epochs."""
+    """A rule that no evaluation fires: training ends after the planned epochs."""
 
     def init(self) -> tuple[()]:
         return ()

@@ -35,16 +35,12 @@ def slots(pieces: Sequence[tuple[int, int]], devices: int) -> NDArray[np.int64]:
     """
     begin, shares = 0, []
     for size in (size for count, size in pieces for _ in range(count)):
-        width = _width(size, devices)
+        width = -(-size // devices)
         share = np.full(devices * width, EMPTY, np.int64)
         share[:size] = np.arange(begin, begin + size)
         shares.append(share.reshape(devices, width))
         begin += size
     return np.concatenate(shares, axis=1)
-
-
-def _width(size: int, devices: int) -> int:
-    return -(-size // devices)
 
 
 @jax.tree_util.register_dataclass
@@ -61,8 +57,9 @@ class ShardedBatch:
         """The samples of a piece, (size, ...), in their order; those before it have the size `most`."""
 
         def of(leaf: jax.Array) -> jax.Array:
-            devices, width = leaf.shape[0], _width(size, leaf.shape[0])
-            own = lax.dynamic_slice_in_dim(leaf, number * _width(most, devices), width, axis=1)
+            devices = leaf.shape[0]
+            width, before = -(-size // devices), -(-most // devices)
+            own = lax.dynamic_slice_in_dim(leaf, number * before, width, axis=1)
             return own.reshape(devices * width, *leaf.shape[2:])[:size]
 
         return jax.tree.map(of, self.part)

@@ -35,11 +35,13 @@ SMALL_LEAF = 4096
 
 
 class Packing:
-    """How parameters are kept between updates: as a tree, or as one vector if they are few."""
+    """How parameters shaped like `template` are kept between updates: as a tree, or few as one vector."""
 
-    def __init__(self, template: PyTree, flat: bool) -> None:
+    def __init__(self, spec: Spec, template: PyTree) -> None:
         self.leaves, self.tree = jax.tree.flatten(template)
-        self.flat = flat and all(leaf.dtype == jnp.float32 for leaf in self.leaves)
+        few = 0 < sum(prod(leaf.shape) for leaf in self.leaves) <= FLAT_LIMIT
+        alike = all(leaf.dtype == jnp.float32 for leaf in self.leaves)
+        self.flat = spec.optimizer.elementwise and few and alike
 
     def pack(self, params: PyTree) -> PyTree:
         """The parameters as they are kept."""
@@ -57,12 +59,6 @@ class Packing:
             parts.append(packed[begin : begin + size].reshape(leaf.shape))
             begin += size
         return jax.tree.unflatten(self.tree, parts)
-
-
-def packing(spec: Spec, template: PyTree) -> Packing:
-    """The packing of parameters shaped like `template`."""
-    size = sum(prod(leaf.shape) for leaf in jax.tree.leaves(template))
-    return Packing(template, flat=spec.optimizer.elementwise and 0 < size <= FLAT_LIMIT)
 
 
 def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.models.model import Model, PyTree, Variables
+from epochal.models.model import Applied, Model, PyTree, Variables
 from epochal.models.wrappers import Wrapper
 
 
@@ -317,9 +317,7 @@ class Augmented(Wrapper):
     model: Model
     transforms: tuple[Transform, ...]
 
-    def apply(
-        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
-    ) -> tuple[jax.Array, PyTree]:
+    def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Map images (batch, height, width[, channels]) to outputs, augmented if `training`."""
         if training:
             inputs = augmented(inputs, self.transforms, jax.random.fold_in(key, _STREAM))

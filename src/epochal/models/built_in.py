@@ -21,7 +21,7 @@ import numpy as np
 
 from epochal.data.records import Record
 from epochal.errors import Refusal, did_you_mean
-from epochal.models.model import PyTree, Variables
+from epochal.models.model import Applied, Variables
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": jax.nn.relu,
@@ -182,9 +182,7 @@ class MLP(BuiltIn):
             params.append(layer)
         return Variables(params, state)
 
-    def apply(
-        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
-    ) -> tuple[jax.Array, PyTree]:
+    def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Map (batch, ...) inputs to (batch, outputs)."""
         activate = ACTIVATIONS[self.activation]
         x = inputs.reshape(inputs.shape[0], -1)

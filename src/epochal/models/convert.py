@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.models.model import Model, PyTree, Variables, functions
+from epochal.models.model import Applied, Model, PyTree, Variables, functions
 
 
 def is_flax(model: Any) -> bool:
@@ -96,9 +96,7 @@ class FlaxModel:
             return self._initial
         return Variables(*self._variables(self._factory(rngs=nnx.Rngs(key))))
 
-    def apply(
-        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
-    ) -> tuple[jax.Array, PyTree]:
+    def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Call the module on a batch, in training or evaluation mode."""
         from flax import nnx
 

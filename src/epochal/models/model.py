@@ -15,6 +15,8 @@ import jax
 import numpy as np
 
 PyTree = Any
+Applied = tuple[jax.Array, PyTree]
+"""The outputs of a model, and its new state."""
 
 
 class Variables(NamedTuple):
@@ -32,9 +34,7 @@ class Model(Hashable, Protocol):
         """Draw variables for inputs shaped like one `sample` (no batch axis), float32 or int32."""
         ...
 
-    def apply(
-        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
-    ) -> tuple[jax.Array, PyTree]:
+    def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Map `inputs` of shape (batch, *sample) to (outputs of shape (batch, ...), new state).
 
         `key` is for dropout and the like, used only if `training`; it is derived from (seed, epoch, update),
@@ -59,9 +59,7 @@ class FunctionModel:
         """Draw the parameters."""
         return Variables(self.init_function(key, sample), ())
 
-    def apply(
-        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
-    ) -> tuple[jax.Array, PyTree]:
+    def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Map inputs to outputs."""
         return self.apply_function(variables.params, inputs), ()
 

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 
 from epochal.errors import Refusal
 from epochal.models.convert import as_model
-from epochal.models.model import Model, PyTree, Variables, described, shapes_of
+from epochal.models.model import Applied, Model, PyTree, Variables, described, shapes_of
 
 
 class Wrapper:
@@ -86,9 +86,7 @@ class Pairwise:
         scorer: Model = self.model
         return scorer.init(key, sample[0])
 
-    def apply(
-        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
-    ) -> tuple[jax.Array, PyTree]:
+    def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Map pairs (batch, 2, *item) to the logits (batch,) that the first item is ahead of the second."""
         pairs = inputs.shape[0]
         outputs, state = self.model.apply(
@@ -143,9 +141,7 @@ class Embedded(Wrapper):
         variables = self.model.init(key, jnp.zeros(shape, sample.dtype))
         return Variables({"embeddings": tables, "model": variables.params}, variables.state)
 
-    def apply(
-        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
-    ) -> tuple[jax.Array, PyTree]:
+    def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Map inputs (batch, ..., columns), the last ones codes, to the model's outputs."""
         first = inputs.shape[-1] - len(self.sizes)
         parts = [inputs[..., :first]]
@@ -198,9 +194,7 @@ class Frozen(Wrapper):
         """The model's variables, split into trained and frozen."""
         return self.parted(self.model.init(key, sample))
 
-    def apply(
-        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
-    ) -> tuple[jax.Array, PyTree]:
+    def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Apply the model; frozen parameters do not change."""
         outputs, state = self.model.apply(whole(self, variables), inputs, key, training)
         return outputs, FrozenState(state, variables.state.frozen)
@@ -311,9 +305,7 @@ class Mixed(Wrapper):
     model: Model
     precision: str
 
-    def apply(
-        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
-    ) -> tuple[jax.Array, PyTree]:
+    def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Apply the model in fewer bits, with outputs in float32."""
         params, state = variables
         patterns = getattr(self.model, "products", ("*",))

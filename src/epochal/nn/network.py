@@ -14,7 +14,8 @@ from typing import ClassVar
 import jax
 from flax import nnx
 
-from epochal.models import BuiltIn, FlaxModel, PyTree, Variables
+from epochal.models import BuiltIn, FlaxModel, Variables
+from epochal.models.model import Applied
 
 Shape = tuple[int, ...]
 
@@ -33,9 +34,7 @@ class Network(BuiltIn, ABC):
         """Draw the parameters, all kernels at once."""
         return _adapted(self, tuple(sample.shape)).init(key, sample)
 
-    def apply(
-        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
-    ) -> tuple[jax.Array, PyTree]:
+    def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Map (batch, *sample) inputs to (batch, outputs)."""
         return _adapted(self, tuple(inputs.shape[1:])).apply(variables, inputs, key, training)
 

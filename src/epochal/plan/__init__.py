@@ -1,41 +1,17 @@
 """Plans: which samples form which update."""
 
-from epochal.plan.balanced import Balanced
-from epochal.plan.batches import Turn
-from epochal.plan.blocks import Blocks
-from epochal.plan.buckets import Buckets
-from epochal.plan.classwise import Stratified
-from epochal.plan.draws import Replacement, Weighted
-from epochal.plan.groups import Groups
-from epochal.plan.named import ORDERS, READY, order_named
-from epochal.plan.order import Order, Sequential, Shuffle, ShuffleOnce
-from epochal.plan.permutation import ALGORITHM
-from epochal.plan.plan import Plan
-from epochal.plan.remainder import REMAINDERS
-from epochal.plan.sizes import BatchSchedule
-from epochal.plan.threefry import words
-from epochal.plan.tracks import Tracks
-
-__all__ = [
-    "ALGORITHM",
-    "ORDERS",
-    "READY",
-    "REMAINDERS",
-    "Balanced",
-    "BatchSchedule",
-    "Blocks",
-    "Buckets",
-    "Groups",
-    "Order",
-    "Plan",
-    "Replacement",
-    "Sequential",
-    "Shuffle",
-    "ShuffleOnce",
-    "Stratified",
-    "Tracks",
-    "Turn",
-    "Weighted",
-    "order_named",
-    "words",
-]
+from epochal.plan.balanced import Balanced as Balanced
+from epochal.plan.blocks import Blocks as Blocks
+from epochal.plan.buckets import Buckets as Buckets
+from epochal.plan.classwise import Stratified as Stratified
+from epochal.plan.draws import Replacement as Replacement
+from epochal.plan.draws import Weighted as Weighted
+from epochal.plan.groups import Groups as Groups
+from epochal.plan.named import ORDERS as ORDERS
+from epochal.plan.named import order_named as order_named
+from epochal.plan.order import Order as Order
+from epochal.plan.permutation import ALGORITHM as ALGORITHM
+from epochal.plan.plan import Plan as Plan
+from epochal.plan.plan import Turn as Turn
+from epochal.plan.remainder import REMAINDERS as REMAINDERS
+from epochal.plan.sizes import BatchSchedule as BatchSchedule

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from epochal.errors import Refusal
-from epochal.plan.batches import Batches
 from epochal.plan.column import identified
+from epochal.plan.counts import Counts
 from epochal.plan.summary import counted
 
 USUAL_EPOCHS = 10
@@ -68,17 +68,23 @@ class Audit:
 
 
 def audit(
-    plan: Batches, labels: npt.ArrayLike | None = None, epochs: int | None = None, names: Sequence[str] = ()
+    plan: Counts,
+    samples_of: Callable[[int, int, int], npt.NDArray[np.int64]],
+    labels: npt.ArrayLike | None = None,
+    epochs: int | None = None,
+    names: Sequence[str] = (),
 ) -> Audit:
     """Count batches, classes and uses of samples over the first epochs of a plan.
 
     Args:
         plan: its samples must fit into memory, a few numbers for each.
+        samples_of: `Plan.batches`.
         labels: the class of each sample; by default the labels of the order, if it has any.
         epochs: how many epochs, the first 10 by default.
         names: of the classes in sorted order, for the table.
 
-    >>> print(audit(Batches(10, 4, 3, order="sequential", remainder="drop")))
+    >>> from epochal import Plan
+    >>> print(Plan(10, 4, 3, order="sequential", remainder="drop").audit())
     3 epochs, 6 updates: 6 batches of 4
       uses per sample  2 to 3 (6 × 2, 4 × 3)
       left out          2 samples in each epoch, none in all of them
@@ -94,11 +100,11 @@ def audit(
         if len(ids) != plan.samples:
             raise Refusal(f"labels must be one for each of the {plan.samples:,} samples; got {len(ids):,}.")
         known = np.unique(np.asarray(labels))
-    found: dict[tuple[int, int], list[int]] = {}
+    found: dict[int, tuple[Any, Any, Any]] = {}
     sizes: dict[int, int] = {}
     turns, left_out = np.zeros(plan.samples, np.int64), []
     for epoch in range(count):
-        row = plan.batches(epoch, 0, plan.batches_in(epoch))
+        row = samples_of(epoch, 0, plan.batches_in(epoch))
         here = np.bincount(row, minlength=plan.samples)
         turns += here
         left_out.append(int((here == 0).sum()))
@@ -108,13 +114,9 @@ def audit(
             if ids is not None:
                 own = ids[row[at : at + batches * size]] + np.repeat(np.arange(batches), size) * len(known)
                 table = np.bincount(own, minlength=batches * len(known)).reshape(batches, len(known))
-                for label, column in enumerate(table.T):
-                    old = found.get((size, label), [batches * size, 0, 0])
-                    found[size, label] = [
-                        min(old[0], int(column.min())),
-                        max(old[1], int(column.max())),
-                        old[2] + int(column.sum()),
-                    ]
+                least, most, total = found.get(size, (table[0], table[0], 0))
+                least, most = np.minimum(least, table.min(axis=0)), np.maximum(most, table.max(axis=0))
+                found[size] = least, most, total + table.sum(axis=0)
             at += batches * size
     times, samples = np.unique(turns, return_counts=True)
     class_names = list(names) if len(names) == len(known) else [str(one) for one in known.tolist()]
@@ -126,10 +128,9 @@ def audit(
         turns=tuple(zip(times.tolist(), samples.tolist(), strict=True)),
         left_out=tuple(left_out),
         classes=tuple(
-            ClassCounts(size, class_names[label], least, most, total / sizes[size])
-            for (size, label), (least, most, total) in sorted(
-                found.items(), key=lambda one: (-one[0][0], one[0][1])
-            )
+            ClassCounts(size, name, int(least), int(most), int(total) / sizes[size])
+            for size in sorted(found, reverse=True)
+            for name, least, most, total in zip(class_names, *found[size], strict=True)
         ),
     )
 

@@ -37,6 +37,7 @@ class Balanced(Classwise):
     length: int | None = None
 
     name: ClassVar[str] = "balanced"
+    words: ClassVar[str] = "every class equally often, rare ones again and again, in random passes"
     once: ClassVar[bool] = False
     _purpose: ClassVar[Purpose] = Purpose.BALANCED
     _remedy: ClassVar[str] = "the class of each sample: Balanced(labels)"
@@ -44,10 +45,6 @@ class Balanced(Classwise):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "length", turns_of(self.length))
-
-    @property
-    def words(self) -> str:
-        return "every class equally often, rare ones again and again, in random passes"
 
     @property
     def options(self) -> dict[str, Any]:

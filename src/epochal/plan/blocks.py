@@ -71,23 +71,23 @@ class Blocks(BuiltIn):
         return (f"batches of {batch_size:,} cut blocks of {self._length:,}; a multiple keeps them whole",)
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        blocks = _Blocks(samples, self._length)
-        place, within = blocks.place(np.array(positions, np.int64, ndmin=1), blocks.short_place(seed, epoch))
-        return permutation.permute(seed, epoch, blocks.count, place) * self._length + within
+        count, at = self._count(samples), np.array(positions, np.int64, ndmin=1)
+        place, within = self._place(at, self._short_place(seed, epoch, count), samples)
+        return permutation.permute(seed, epoch, count, place) * self._length + within
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        blocks = _Blocks(samples, self._length)
+        count = self._count(samples)
         block, within = np.divmod(np.array(values, np.int64, ndmin=1), self._length)
-        place = permutation.inverse(seed, epoch, blocks.count, block)
-        after = place > blocks.short_place(seed, epoch)
-        return place * self._length + within - np.where(after, blocks.missing, 0)
+        place = permutation.inverse(seed, epoch, count, block)
+        after = place > self._short_place(seed, epoch, count)
+        return place * self._length + within - np.where(after, -samples % self._length, 0)
 
     def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
         xp = on.xp
-        blocks = _Blocks(samples, self._length)
-        sequence = permutation.table(seed_words, epoch, blocks.count, *on)
-        short = xp.argmax(sequence == blocks.count - 1).astype(xp.int32)
-        place, within = blocks.place(xp.arange(samples, dtype=xp.int32), short, xp)
+        count = self._count(samples)
+        sequence = permutation.table(seed_words, epoch, count, *on)
+        short = xp.argmax(sequence == count - 1).astype(xp.int32)
+        place, within = self._place(xp.arange(samples, dtype=xp.int32), short, samples, xp)
         return (sequence[place] * np.int32(self._length) + within).astype(xp.int32)
 
     @property
@@ -95,32 +95,20 @@ class Blocks(BuiltIn):
         assert self.length is not None
         return self.length
 
+    def _count(self, samples: int) -> int:
+        return -(-samples // self._length)
 
-@dataclass(frozen=True)
-class _Blocks:
-    """[0, samples) in blocks; the last may be shorter."""
+    def _short_place(self, seed: int, epoch: int, count: int) -> int:
+        """The place in the sequence of the last block, which may be shorter."""
+        return int(permutation.inverse(seed, epoch, count, [count - 1])[0])
 
-    samples: int
-    length: int
-
-    @property
-    def count(self) -> int:
-        return -(-self.samples // self.length)
-
-    @property
-    def missing(self) -> int:
-        """How many samples the last block is short of a full one."""
-        return self.count * self.length - self.samples
-
-    def short_place(self, seed: int, epoch: int) -> int:
-        """The place of the last block in the sequence."""
-        return int(permutation.inverse(seed, epoch, self.count, [self.count - 1])[0])
-
-    def place(self, positions: Array, short: Array, xp: ModuleType = np) -> tuple[Array, Array]:
+    def _place(
+        self, positions: Array, short: Array, samples: int, xp: ModuleType = np
+    ) -> tuple[Array, Array]:
         """The place in the sequence of each position, and its offset in that block."""
-        if self.missing == 0:
-            return positions // self.length, positions % self.length
-        # Positions after the short block are those of full blocks minus `missing`.
-        end = short * self.length + (self.length - self.missing)
-        moved = xp.where(positions >= end, positions + self.missing, positions)
-        return moved // self.length, moved % self.length
+        length, missing = self._length, -samples % self._length
+        if missing:
+            # Positions after the short block are those of full blocks minus `missing`.
+            end = short * length + (length - missing)
+            positions = xp.where(positions >= end, positions + missing, positions)
+        return positions // length, positions % length

@@ -106,12 +106,8 @@ class Buckets(PerSample):
         return replace(self, size=segments[0][1])
 
     @cached_property
-    def _buckets(self) -> npt.NDArray[np.int32]:
-        return np.searchsorted(self.edges, self._values).astype(np.int32)
-
-    @property
     def arrays(self) -> Arrays:
-        return {"buckets": self._buckets}
+        return {"buckets": np.searchsorted(self.edges, self._values).astype(np.int32)}
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         """See `Order`; computes a whole epoch, since a position depends on all lengths."""

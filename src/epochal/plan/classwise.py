@@ -180,12 +180,9 @@ class Stratified(Classwise):
     """
 
     name: ClassVar[str] = "stratified"
+    words: ClassVar[str] = "a new random order in every epoch, the classes in proportion in every batch"
     _purpose: ClassVar[Purpose] = Purpose.STRATIFIED
     _remedy: ClassVar[str] = "the class of each sample: Stratified(labels)"
-
-    @property
-    def words(self) -> str:
-        return "a new random order in every epoch, the classes in proportion in every batch"
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
         super().check_batches(batch_size, remainder)

@@ -66,8 +66,4 @@ def missing_in(array: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Where an array has None, NaN or NaT."""
     if array.dtype == object:
         return np.array([value is None or value != value for value in array], bool)
-    if array.dtype.kind in "fc":
-        return np.isnan(array)
-    if array.dtype.kind in "mM":
-        return np.isnat(array)
-    return np.zeros(array.shape, bool)
+    return np.asarray(array != array)  # only NaN and NaT differ from themselves

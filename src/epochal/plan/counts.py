@@ -7,15 +7,19 @@ They need no samples. A pass through the samples is cut into segments of equally
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+from epochal.errors import Refusal
 from epochal.plan.order import Order
 from epochal.plan.phases import walk_of
 from epochal.plan.remainder import REMAINDERS
 from epochal.plan.sizes import BatchSchedule, Full, Scheduled, bounded
 from epochal.plan.walk import Phase, Segments, Walk
+
+Regime = Literal["batch", "mini-batch", "stochastic"]
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -188,6 +192,50 @@ class Counts:
         """
         return dataclasses.replace(self, **changes)
 
+    @property
+    def regime(self) -> Regime:
+        """Batch gradient descent (all samples in each update), stochastic (one), or mini-batch (between)."""
+        firsts = {phase.segments[0][1] for phase in self.phases}
+        if self.order.once and firsts == {self.samples}:
+            return "batch"
+        return "stochastic" if firsts == {1} else "mini-batch"
+
+    def by_remainder(self) -> dict[str, Self]:
+        """The plan with each remainder policy that its order allows."""
+        found = {}
+        for name in REMAINDERS:
+            with suppress(Refusal):
+                found[name] = self.with_(remainder=name)
+        return found
+
+    @property
+    def divides(self) -> bool:
+        """Whether there is no remainder."""
+        sizes, schedule = {int(self.batch_size)}, self._schedule_of_passes
+        if schedule is not None:
+            end = self.updates if schedule.unit == "updates" else self.epochs
+            begins = (begin for begin, _ in schedule.changes)
+            each = zip(begins, schedule.sizes(self.turns), strict=True)
+            sizes = {size for begin, size in each if begin < end}
+            cut = {size for phase in self.phases for _, size in phase.segments}
+            if cut - sizes or any(phase.used < self.turns for phase in self.phases):
+                return False
+        return all(self.turns % size == 0 for size in sizes)
+
+    @property
+    def outcome(self) -> str:
+        """What happens to the remainder, in a few words.
+
+        >>> from epochal import Plan
+        >>> Plan(1000, 400, 1).outcome
+        'a smaller last batch of 200'
+        """
+        if self.divides:
+            return "none: every batch is full"
+        if self.batch_schedule is not None:
+            return _OUTCOMES[self.remainder]
+        return REMAINDERS[self.remainder](self.turns, int(self.batch_size)).outcome
+
     # Inside ------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -219,3 +267,11 @@ class Counts:
 def index_within(name: str, value: object, count: int) -> int:
     """The index as an int, or a refusal unless it is in [0, count)."""
     return bounded(name, value, 0, count - 1, f"between 0 and {count - 1}")
+
+
+_OUTCOMES = {
+    "keep": "a smaller last batch",
+    "drop": "left out, others in each epoch",
+    "spread": "batch sizes of an epoch differ by at most one",
+}
+"""What happens to the remainder where the batch size changes."""

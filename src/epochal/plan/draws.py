@@ -44,9 +44,7 @@ class _Draws(BuiltIn):
     once: ClassVar[bool] = False
     _purpose: ClassVar[Purpose]
 
-    @property
-    @abstractmethod
-    def length(self) -> int | None: ...
+    length: int | None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "length", turns_of(self.length))
@@ -119,11 +117,8 @@ class Replacement(_Draws):
     length: int | None = None
 
     name: ClassVar[str] = "replacement"
+    words: ClassVar[str] = "each turn draws any sample, with replacement"
     _purpose: ClassVar[Purpose] = Purpose.REPLACEMENT
-
-    @property
-    def words(self) -> str:
-        return "each turn draws any sample, with replacement"
 
     def check(self, samples: int) -> None:
         if samples > MOST_DRAWN:
@@ -197,6 +192,7 @@ class Weighted(_Draws, PerSample):
     length: int | None = None
 
     name: ClassVar[str] = "weighted"
+    words: ClassVar[str] = "each turn draws a sample in proportion to its weight, with replacement"
     needs: ClassVar[str] = "weights"
     _purpose: ClassVar[Purpose] = Purpose.WEIGHTED
     _field, _value = "weights", "weight"
@@ -205,10 +201,6 @@ class Weighted(_Draws, PerSample):
     def __post_init__(self) -> None:
         _Draws.__post_init__(self)
         PerSample.__post_init__(self)
-
-    @property
-    def words(self) -> str:
-        return "each turn draws a sample in proportion to its weight, with replacement"
 
     def check(self, samples: int) -> None:
         super().check(samples)

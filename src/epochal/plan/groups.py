@@ -35,6 +35,7 @@ class Groups(ById):
     groups: npt.ArrayLike | Column | None = None
 
     name: ClassVar[str] = "groups"
+    words: ClassVar[str] = "the samples of a group together, the sequence of groups shuffled in every epoch"
     fixed: ClassVar[bool] = False
     needs: ClassVar[str] = "groups"
     _field, _value = "groups", "group"
@@ -43,10 +44,6 @@ class Groups(ById):
     @staticmethod
     def _read(values: npt.ArrayLike) -> Int64s:
         return identified(values, "groups")
-
-    @property
-    def words(self) -> str:
-        return "the samples of a group together, the sequence of groups shuffled in every epoch"
 
     def check(self, samples: int) -> None:
         super().check(samples)

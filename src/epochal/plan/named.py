@@ -16,25 +16,13 @@ from epochal.plan.order import Order, Sequential, Shuffle, ShuffleOnce
 from epochal.plan.tracks import Tracks
 
 ORDERS: dict[str, Order] = {
-    order.name: order
-    for order in (
-        Shuffle(),
-        ShuffleOnce(),
-        Sequential(),
-        Stratified(),
-        Balanced(),
-        Weighted(),
-        Replacement(),
-        Blocks(),
-        Groups(),
-        Tracks(),
-        Buckets(),
+    kind.name: kind()
+    for kind in (
+        *(Shuffle, ShuffleOnce, Sequential, Stratified, Balanced, Weighted, Replacement),
+        *(Blocks, Groups, Tracks, Buckets),
     )
 }
 """All named orders; some need a length or per-sample values (`Order.lacks`)."""
-
-READY: tuple[str, ...] = tuple(name for name, order in ORDERS.items() if not order.lacks)
-"""Orders that need nothing but a name."""
 
 
 def order_named(name: str, options: Mapping[str, Any] | None = None) -> Order:

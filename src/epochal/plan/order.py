@@ -240,11 +240,8 @@ class Shuffle(BuiltIn):
     """
 
     name: ClassVar[str] = "shuffle"
+    words: ClassVar[str] = "a new random order in every epoch"
     fixed: ClassVar[bool] = False
-
-    @property
-    def words(self) -> str:
-        return "a new random order in every epoch"
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         return permutation.permute(seed, 0 if self.fixed else epoch, samples, positions)
@@ -266,11 +263,8 @@ class ShuffleOnce(Shuffle):
     """
 
     name: ClassVar[str] = "shuffle_once"
+    words: ClassVar[str] = "one random order, the same in every epoch"
     fixed: ClassVar[bool] = True
-
-    @property
-    def words(self) -> str:
-        return "one random order, the same in every epoch"
 
 
 @dataclass(frozen=True)
@@ -282,11 +276,8 @@ class Sequential(BuiltIn):
     """
 
     name: ClassVar[str] = "sequential"
+    words: ClassVar[str] = "the samples as they come, in every epoch"
     fixed: ClassVar[bool] = True
-
-    @property
-    def words(self) -> str:
-        return "the samples as they come, in every epoch"
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         return np.array(positions, dtype=np.int64, ndmin=1)

@@ -9,7 +9,7 @@ from typing import Any
 from epochal.common.layout import aligned
 from epochal.common.notebook_view import facts, heading, view
 from epochal.common.notebook_view import table as html_table
-from epochal.plan.batches import Batches
+from epochal.plan.counts import Counts
 from epochal.plan.walk import Segments
 
 _WIDTH = 80
@@ -21,10 +21,11 @@ _REGIMES = {
 }
 
 
-def sizes(plan: Batches) -> str:
+def sizes(plan: Counts) -> str:
     """The batch sizes of an epoch, written out or counted.
 
-    >>> sizes(Batches(1000, 400, 1)), sizes(Batches(1000, 400, 2, remainder="carry"))
+    >>> from epochal import Plan
+    >>> sizes(Plan(1000, 400, 1)), sizes(Plan(1000, 400, 2, remainder="carry"))
     ('400, 400, 200', '2 or 3 × 400')
     """
     if plan.remainder == "carry" and plan.epochs > 1 and plan.turns % plan.batch_size:
@@ -39,7 +40,7 @@ def _sizes(segments: Segments) -> str:
     return ", ".join(f"{count:,} × {size:,}" for count, size in segments)
 
 
-def _phases(plan: Batches) -> list[tuple[str, str]]:
+def _phases(plan: Counts) -> list[tuple[str, str]]:
     whole = "epoch" if plan.updates_per_epoch is None else "pass"
     if plan.batch_schedule is None:
         return [(f"batches per {whole}", f"{plan.passes.batches_per_epoch:,}  ({sizes(plan.passes)})")]
@@ -66,7 +67,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {plural}"
 
 
-def _updates(plan: Batches) -> str:
+def _updates(plan: Counts) -> str:
     if plan.updates_per_epoch is not None:
         passes = plan.passes.epochs_after(plan.updates)
         how = f"{counted(plan.epochs, 'epoch')} × {counted(plan.updates_per_epoch, 'update')}; that is "
@@ -91,11 +92,11 @@ def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def _divided(plan: Batches) -> bool:
+def _divided(plan: Counts) -> bool:
     return plan.divides or plan.batch_schedule is not None
 
 
-def _others(plan: Batches) -> tuple[str, list[tuple[str, str, str, str]]]:
+def _others(plan: Counts) -> tuple[str, list[tuple[str, str, str, str]]]:
     others = [other for name, other in plan.by_remainder().items() if name != plan.remainder]
     whole = "epoch" if plan.updates_per_epoch is None else "pass"
     table = [("", f"batches per {whole}", "updates", "what becomes of the rest")]
@@ -103,7 +104,7 @@ def _others(plan: Batches) -> tuple[str, list[tuple[str, str, str, str]]]:
     return f"{plan.batch_size:,} does not divide {plan.turns:,}. Other ways to treat the remainder:", table
 
 
-def _lines_of_others(plan: Batches) -> list[str]:
+def _lines_of_others(plan: Counts) -> list[str]:
     title, table = _others(plan)
     lines = [f"  {line}" for line in aligned(table, right=[2])]
     if max(map(len, lines)) > _WIDTH:
@@ -114,7 +115,7 @@ def _lines_of_others(plan: Batches) -> list[str]:
     return ["", *textwrap.wrap(title, _WIDTH), "", *lines]
 
 
-def _facts(plan: Batches) -> list[tuple[str, str]]:
+def _facts(plan: Counts) -> list[tuple[str, str]]:
     every = "samples" if plan.order.once else "uses"
     size = f"{plan.batch_size:,}" + (f", all {every} (full)" if plan.is_full else "")
     if plan.batch_schedule is not None:
@@ -134,10 +135,11 @@ def _facts(plan: Batches) -> list[tuple[str, str]]:
     ]
 
 
-def summary(plan: Batches) -> str:
+def summary(plan: Counts) -> str:
     """The plan as plain text of at most 80 columns.
 
-    >>> print(summary(Batches(200, 5, 1000)))
+    >>> from epochal import Plan
+    >>> print(summary(Plan(200, 5, 1000)))
     Mini-batch gradient descent: every update sees some of the samples
     <BLANKLINE>
       samples            200
@@ -153,10 +155,11 @@ def summary(plan: Batches) -> str:
     return "\n".join(lines if _divided(plan) else lines + _lines_of_others(plan))
 
 
-def html(plan: Batches) -> str:
+def html(plan: Counts) -> str:
     """The plan as a notebook view.
 
-    >>> "40 × 5" in html(Batches(200, 5, 1000))
+    >>> from epochal import Plan
+    >>> "40 × 5" in html(Plan(200, 5, 1000))
     True
     """
     title, _, rest = _REGIMES[plan.regime].capitalize().partition(":")
@@ -167,7 +170,7 @@ def html(plan: Batches) -> str:
     return view(*parts)
 
 
-def document(plan: Batches) -> dict[str, Any]:
+def document(plan: Counts) -> dict[str, Any]:
     """The plan as JSON, with the outcome of each remainder policy."""
     return {
         "samples": plan.samples,

@@ -33,13 +33,10 @@ class Tracks(BuiltIn):
     """
 
     name: ClassVar[str] = "tracks"
+    words: ClassVar[str] = "each slot of a batch goes on, in the next batch, with the sample that follows"
     fixed: ClassVar[bool] = False
     slots: int = field(default=1, init=False, repr=False)
     batches: int | None = field(default=None, init=False, repr=False)
-
-    @property
-    def words(self) -> str:
-        return "each slot of a batch goes on, in the next batch, with the sample that follows"
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
         if remainder == "carry":

@@ -13,7 +13,7 @@ from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.curves.statistics import counted
 from epochal.report.choice_figures import advice_figures
-from epochal.report.choice_pages import STANDINGS, choice_page, meaning_of
+from epochal.report.choice_pages import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
 from epochal.report.page import Cell, Table, write_whole
 from epochal.report.words import interval, number, percent, sentence
 
@@ -53,11 +53,8 @@ def advice_page(advice: Advice, line: str = "") -> str:
     against = "the reference" if other else "the advised setting"
     most = max((one.repeats for one in advice.tried), default=len(advice.best_epochs))
     price, wanted, best = _GOALS[advice.goal]
-    first = {
-        "goal": wanted,
-        "target": "" if advice.goal == "quality" else advice.target_words,
-        "exhaustive grid": advice.cost.grid,
-    }
+    target = "" if advice.goal == "quality" else advice.target_words
+    first = {"goal": wanted, "target": target, "exhaustive grid": advice.cost.grid}
     share = advice.cost.of_grid
     return choice_page(
         advice,
@@ -81,15 +78,11 @@ def advice_page(advice: Advice, line: str = "") -> str:
 def _cards(advice: Advice) -> list[tuple[str, str, str, str]]:
     size, rate, epochs = advice.batch_size, advice.learning_rate, advice.epochs
     best = _GOALS[advice.goal][2]
-    meaning = (
-        "samples for one update. No other size that was tried on as many repeats comes close enough to be "
-        f"the {best} by chance."
-    )
-    if size.low < size.high:
-        meaning = (
-            f"samples for one update. Which size of this range is the {best}, the measurements cannot tell."
-        )
-    cards = [_card("batch size", size, ",.0f", meaning)]
+    meaning = f"Which size of this range is the {best}, the measurements cannot tell."
+    if not size.low < size.high:
+        meaning = "No other size that was tried on as many repeats comes close enough to be "
+        meaning += f"the {best} by chance."
+    cards = [_card("batch size", size, ",.0f", f"samples for one update. {meaning}")]
     meaning = "how far one update goes."
     if rate is None:
         meaning += " The optimizer was given as an object and keeps its own."
@@ -102,10 +95,8 @@ def _cards(advice: Advice) -> list[tuple[str, str, str, str]]:
     if math.isinf(epochs.high):
         meaning += " It was still getting better when the measurement ended, so more may help."
     elif epochs.low < epochs.high:
-        meaning += (
-            " In most repeats, the best moment to stop lay in this range; the weights from the best "
-            "epoch are kept."
-        )
+        meaning += " In most repeats, the best moment to stop lay in this range; the weights from the best "
+        meaning += "epoch are kept."
     return [*cards, _card("epochs", epochs, ",.0f", meaning)]
 
 
@@ -145,8 +136,7 @@ def command(advice: Advice) -> str:
 def _tried(advice: Advice, against: str) -> Table:
     relative = advice.goal != "quality"
     heads = [
-        ("batch size", "samples per update"),
-        ("learning rate", "how far one update goes"),
+        *SETTING_HEADS,
         ("standing", f"against {against}"),
         (label_of(advice.column) if not relative else _GOALS[advice.goal][0], "expected, with 95 % interval"),
         (
@@ -175,8 +165,7 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
         Cell(number(work.expected), ends + missed, work.expected) if work.reached else Cell("not reached")
     )
     return [
-        Cell(f"{one.batch_size:,}", by=one.batch_size),
-        Cell("–" if one.learning_rate is None else f"{one.learning_rate:.3g}", by=one.learning_rate),
+        *setting_cells(one),
         Cell(f"{shape} {words}", by=str(("best", "tied", "dropped", "worse").index(stands)), kind="stand"),
         _ranged(one.price, write),
         Cell("", by=0.0)

@@ -59,9 +59,7 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
                 **dict(zip(("low", "high"), map(number, row.quality.ci95 or (None, None)), strict=True)),
                 "values": numbers(row.quality.per_repeat),
                 "repeats": row.repeats,
-                "seconds": number(row.seconds),
-                "updates": number(row.updates),
-                "samples": number(row.samples),
+                **{name: number(getattr(row, name)) for name in ("seconds", "updates", "samples")},
             }
             for i, row in enumerate(rows)
         ],
@@ -83,8 +81,7 @@ def advice_figures(advice: Advice) -> dict[str, Any]:
         "timing": _timing(advice.timing, advice.batch_size.value if advice.recommended else math.nan),
         "epochs": {
             "advised": number(advice.epochs.value),
-            "low": number(advice.epochs.low),
-            "high": number(advice.epochs.high),
+            **{end: number(getattr(advice.epochs, end)) for end in ("low", "high")},
             "best": numbers(advice.best_epochs),
             "improving": list(advice.improving),
         },
@@ -96,26 +93,26 @@ def advice_figures(advice: Advice) -> dict[str, Any]:
 
 
 def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str, Any]:
-    drawn = [row for row in rows if row.name in comparison.curves and len(comparison.curves[row.name])]
-    points = max(_FEWEST_POINTS, _MOST_POINTS // max(1, len(drawn)))
-    kept = {row.name: _kept(comparison.curves[row.name], points) for row in drawn}
+    found = [(row, comparison.curves[row.name]) for row in rows if len(comparison.curves.get(row.name, ()))]
+    points = max(_FEWEST_POINTS, _MOST_POINTS // max(1, len(found)))
+    drawn = [(row, curves, _kept(curves, points)) for row, curves in found]
     quantities = []
-    for column in _columns([comparison.curves[row.name] for row in drawn], comparison.column):
+    for column in _columns([curves for _, curves in found], comparison.column):
         lines = [
             {
                 "name": row.name,
                 "source": source,
                 "rank": _rank(rows.index(row), len(rows)),
                 "standing": standing(row, comparison),
-                **_line(comparison.curves[row.name], column, kept[row.name]),
+                **_line(curves, column, kept),
             }
-            for source, row in enumerate(drawn)
-            if column in comparison.curves[row.name].columns
+            for source, (row, curves, kept) in enumerate(drawn)
+            if column in curves.columns
         ]
         level = comparison.target if column == comparison.column else None
         quantities.append({"name": label_of(column), "lines": lines, "target": number(level)})
     return {
-        "x": [_along(comparison.curves[row.name], kept[row.name]) for row in drawn],
+        "x": [_along(curves, kept) for _, curves, kept in drawn],
         "quantities": [one for one in quantities if one["lines"]],
         "best": None,
     }
@@ -125,14 +122,9 @@ def _while_all_train(curves: Curves) -> Curves:
     """The rows until the first repeat ended, since a mean over the others would drift."""
     last = min(int(curves.update[curves.repeat == repeat].max()) for repeat in curves.repeats)
     here = curves.update <= last
-    return Curves(
-        curves.repeat[here],
-        curves.epoch[here],
-        curves.update[here],
-        curves.samples[here],
-        curves.seconds[here],
-        {name: column[here] for name, column in curves.columns.items()},
-    )
+    names = ("repeat", "epoch", "update", "samples", "seconds")
+    columns = {name: column[here] for name, column in curves.columns.items()}
+    return Curves(**{name: getattr(curves, name)[here] for name in names}, columns=columns)
 
 
 def _advice_curves(advice: Advice) -> dict[str, Any]:
@@ -239,17 +231,15 @@ def _fit(
     if curve is None:
         return {"curve": None}
     sizes = np.geomspace(low / 2 if low > 1 else low, high * 2, _CURVE_POINTS)
-    ends = critical if critical is not None else (math.nan, math.nan)
+    found = {"turns": curve.estimated, "curve": {"x": numbers(sizes), "y": numbers(curve.steps(sizes))}}
     if not curve.estimated:  # an interpolated curve has no turning point
-        return {"curve": {"x": numbers(sizes), "y": numbers(curve.steps(sizes))}, "turns": False}
-    return {
-        "turns": True,
-        "curve": {"x": numbers(sizes), "y": numbers(curve.steps(sizes))},
+        return found
+    return found | {
         "fewest": number(curve.minimal_steps),
         "falling": numbers(curve.minimal_samples / sizes),
         "critical": number(curve.critical_batch),
         "endless": bool(math.isinf(curve.critical_batch)),
-        "interval": [number(end) for end in ends],
+        "interval": [number(end) for end in critical or (math.nan, math.nan)],
     }
 
 
@@ -279,8 +269,7 @@ def _timing(timing: TimingCurve, advised: float) -> dict[str, Any]:
         line = {"x": numbers(sizes), "y": numbers(a + b * sizes)}
     return {
         "batch": [point.batch_size for point in points],
-        "seconds": numbers([point.seconds for point in points]),
-        "spread": numbers([point.spread for point in points]),
+        **{name: numbers([getattr(point, name) for point in points]) for name in ("seconds", "spread")},
         "line": line,
         "advised": number(advised),
     }

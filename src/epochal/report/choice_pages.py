@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from epochal.choose.advice import Advice
-from epochal.choose.comparison import Comparison
-from epochal.report.page import render
+from epochal.choose.advice import Advice, Tried
+from epochal.choose.comparison import Comparison, Row
+from epochal.report.page import Cell, render
 from epochal.report.words import conditions
 
 STANDINGS = {
@@ -18,6 +18,8 @@ STANDINGS = {
     "broken": ("⚡", "not finite"),
 }
 """A shape and words for each standing, so that meaning does not depend on color."""
+
+SETTING_HEADS = [("batch size", "samples per update"), ("learning rate", "how far one update goes")]
 
 _MEANINGS = {
     "loss": "how wrong the network is",
@@ -39,6 +41,15 @@ def meaning_of(column: str) -> str:
     known = _MEANINGS.get(metric, "")
     on = "samples that it did not learn from" if part == "validation" else "the samples that it learned from"
     return f"{known} on {on}" if known else ""
+
+
+def setting_cells(one: Row | Tried) -> list[Cell]:
+    """Batch size and learning rate, as in `SETTING_HEADS`."""
+    rate = one.learning_rate
+    return [
+        Cell(f"{one.batch_size:,}", by=one.batch_size),
+        Cell("–" if rate is None else f"{rate:.3g}", by=rate),
+    ]
 
 
 def choice_page(

@@ -15,7 +15,7 @@ from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.curves.statistics import counted
 from epochal.report.choice_figures import by_size, comparison_figures, standing
-from epochal.report.choice_pages import STANDINGS, choice_page, meaning_of
+from epochal.report.choice_pages import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
 from epochal.report.page import Cell, Table, write_whole
 from epochal.report.words import interval, listed, number, percent, quality, spread
 
@@ -47,7 +47,7 @@ def comparison_page(comparison: Comparison) -> str:
     measured = [row for row in comparison.rows if math.isfinite(row.quality.mean)]
     columns = list(dict.fromkeys(name for row in comparison.rows for name in row.figures))
     units = ("seconds", "updates", "samples")
-    critical = comparison.critical
+    low, high = comparison.critical or (math.nan, math.nan)
     return choice_page(
         comparison,
         "comparison",
@@ -59,9 +59,7 @@ def comparison_page(comparison: Comparison) -> str:
         headline=_headline(comparison, measured),
         measured=measured,
         units=[unit for unit in units if len({getattr(row, unit) for row in measured}) > 1],
-        critical=None
-        if critical is None
-        else interval(critical[0] if critical[0] > 0 else -math.inf, critical[1]),
+        critical=comparison.critical and interval(low if low > 0 else -math.inf, high),
         regimes=_regimes(comparison),
         quality=_quality(comparison, rows, columns),
         cost=_cost(rows),
@@ -104,10 +102,8 @@ def _done(comparison: Comparison) -> str:
     if len(sizes) > 1:
         words = f"A batch is the samples that one update of the network looks at. {words}"
     if most > 1:
-        words += (
-            f" All share the same {most} random starts and splits into training and held-out samples, "
-            "so that no setting had an easier task."
-        )
+        words += f" All share the same {most} random starts and splits into training and held-out samples, "
+        words += "so that no setting had an easier task."
     if any(row.tuned is not None for row in rows):
         words += (
             " The learning rate was tuned for each setting, on other splits than those of the comparison."
@@ -125,9 +121,8 @@ def _remedy(comparison: Comparison, measured: Sequence[Row]) -> str:
         rate = "" if row.tuned is None else f" and learning rate {row.learning_rate:.3g}"
         words = f"Train with {row.name}{rate}; it is at its best {at_best(row)}."
     if row.repeats < FEWEST:
-        return words + (
-            " Train more repeats before you rely on it: with so few, chance alone makes such differences."
-        )
+        more = "Train more repeats before you rely on it: with so few, chance alone makes such differences."
+        return f"{words} {more}"
     unclear = not set(comparison.tied) <= set(comparison.same)
     return f"{words} More repeats may tell the settings apart." if unclear else words
 
@@ -153,9 +148,8 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
     if best.learning_rate is not None:
         notes.append(f"learning rate {best.learning_rate:.3g}")
     meaning = meaning_of(comparison.column)
-    notes.append(
-        f"{label_of(comparison.column)} {quality(best.quality)}" + (f" ({meaning})" if meaning else "")
-    )
+    aside = f" ({meaning})" if meaning else ""
+    notes.append(f"{label_of(comparison.column)} {quality(best.quality)}{aside}")
     notes.append(f"95 % interval {spread(best.quality)}" if best.quality.ci95 else "1 repeat: no interval")
     notes += [f"{label_of(column)} {quality(summary)}" for column, summary in list(best.figures.items())[:2]]
     notes.append(f"{duration(best.seconds)} a training")
@@ -167,10 +161,8 @@ def _regimes(comparison: Comparison) -> Table:
     lines = []
     for regime in comparison.regimes:
         title = Cell(*_REGIMES.get(regime.name.partition(" ")[0], (regime.name, "")))
-        row = None if regime.row is None else rows.get(regime.row)
-        if row is None:
-            words = ["not among the settings", "", "", "", ""]
-        else:
+        words = ["not among the settings", "", "", "", ""]
+        if row := rows.get(regime.row or ""):
             words = [row.name, duration(row.seconds), f"{row.updates:,}", quality(row.quality), _jitter(row)]
         lines.append([title, *map(Cell, words)])
     judged = label_of(comparison.column)
@@ -186,8 +178,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
     heads = [
         ("setting", "what differs"),
         ("standing", "against the setting with the best mean"),
-        ("batch size", "samples per update"),
-        ("learning rate", "how far one update goes"),
+        *SETTING_HEADS,
         ("repeats", "trainings with seeds of their own"),
         (label_of(comparison.column), "mean over repeats at the best epoch, with 95 % interval"),
         ("behind the best by", "mean paired difference, with 98 % interval for all settings together"),
@@ -199,8 +190,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
         [
             Cell(row.name, by=row.name),
             _standing(row, comparison),
-            Cell(f"{row.batch_size:,}", by=row.batch_size),
-            Cell("–" if row.learning_rate is None else f"{row.learning_rate:.3g}", by=row.learning_rate),
+            *setting_cells(row),
             Cell(f"{row.repeats}", by=row.repeats),
             _summary(row.quality),
             *_difference(row),

@@ -134,11 +134,10 @@ def tradeoffs_of(parts: Mapping[str, Sequence[PrecisionRecall]]) -> list[Tradeof
             averages.setdefault(one.name, one.average_precision.mean)
     worst = sorted(averages, key=lambda name: averages[name])[:MOST_CLASSES]
     found = []
-    for name in averages:
+    for name in filter(worst.__contains__, averages):
         own = {part: one for part, curves in parts.items() for one in curves if one.name == name}
         base = float(np.mean([one.base_rate for one in own.values()]))
-        if name in worst:
-            found.append(Tradeoff(name, base, tuple(_tradeoff_line(*each) for each in own.items())))
+        found.append(Tradeoff(name, base, tuple(_tradeoff_line(*each) for each in own.items())))
     return found
 
 

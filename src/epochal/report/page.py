@@ -42,19 +42,13 @@ def render(template: str, **context: Any) -> str:
 
     The policy in it lets the browser run the two scripts by their hashes, and refuses whatever would leave.
     """
-    loaded = _environment().loader
-    assert isinstance(loaded, PackageLoader)
-
-    def asset(name: str) -> Markup:
-        return Markup(loaded.get_source(_environment(), name)[0])
-
-    scripts = [asset("plotly-basic.min.js"), asset("page.js")]
-    hashes = [b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
-    return (
-        _environment()
-        .get_template(template)
-        .render(style=asset("page.css"), scripts=scripts, hashes=hashes, **context)
+    assets = Path(__file__).parent / "templates"
+    style, *scripts = (
+        Markup((assets / name).read_text("utf-8")) for name in ("page.css", "plotly-basic.min.js", "page.js")
     )
+    hashes = [b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    page = _environment().get_template(template)
+    return page.render(style=style, scripts=scripts, hashes=hashes, **context)
 
 
 def write_whole(text: str, path: str | Path) -> Path:

@@ -168,8 +168,7 @@ def calibrate(each: Floats, targets: NDArray[Any], classes: Sequence[str]) -> Ca
             return shares[:, 1], targets == 1
         return shares.max(axis=1), shares.argmax(axis=1) == targets
 
-    bins = _binned(*pairs(each.mean(axis=0)))
-    of = "the confidence in the predicted class"
+    bins, of = _binned(*pairs(each.mean(axis=0))), "the confidence in the predicted class"
     if len(classes) == 2:
         of = f'the probability of "{classes[1]}"'
     errors = summarize([_error(_binned(*pairs(shares))) for shares in each], interval=False)

@@ -97,11 +97,10 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
         found: dict[str, Any] = {
             "curves": Curves.from_arrow(curves),
             "observed": None if document.history is None else History.from_arrow(document.history, history),
-            "rows": columns["row"].to_numpy(),
             "names": tuple(map(one_line, columns["name"].to_pylist())) if "name" in columns else (),
+            "rows": columns["row"].to_numpy(),
+            **({"hashes": columns["hash"].to_numpy()} if "hash" in columns else {}),
         }
-        if "hash" in columns:
-            found["hashes"] = columns["hash"].to_numpy()
     run = Run(
         **{name: getattr(document, name) for name in _SAME},
         plan=plan,

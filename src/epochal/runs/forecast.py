@@ -234,11 +234,7 @@ def score_forecasts(
         figures = [functools.partial(of_windows, [one[k] for one in squares]) for k in range(len(places))]
         whole = [one(np.ones((1, len(place)), bool))[0] for one, place in zip(figures, places, strict=True)]
         added = [influences(one, place) for one, place in zip(figures, places, strict=True)]
-        columns: list[Floats] = [
-            np.asarray(whole),
-            np.asarray(added),
-            np.broadcast_to(gained, np.shape(whole)),
-        ]
+        columns = [*map(np.asarray, (whole, added)), np.broadcast_to(gained, np.shape(whole))]
         first, *steps = (
             new_samples(column, blocks.T, gained=gain, bounds=bounds, **sizes)
             for column, blocks, gain in zip(*map(np.transpose, columns), strict=True)
@@ -299,16 +295,9 @@ class History:
     @staticmethod
     def of(line: Timeline) -> History:
         """From windows in memory."""
-        lengths = [len(times) for times in line.times]
-        return History(
-            line.names,
-            line.by,
-            line.clock,
-            np.repeat(np.arange(len(lengths)), lengths),
-            np.concatenate(line.rows),
-            np.concatenate(line.times),
-            np.concatenate(line.values),
-        )
+        series = np.repeat(np.arange(len(line.times)), list(map(len, line.times)))
+        columns = map(np.concatenate, (line.rows, line.times, line.values))
+        return History(line.names, line.by, line.clock, series, *columns)
 
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Indices of source rows in this history."""

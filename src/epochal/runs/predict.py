@@ -17,7 +17,7 @@ from epochal.data import Dataset, PairEncoder, encode_new
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.images.images import ImageEncoder
 from epochal.data.rankings.ranking import items_of
-from epochal.data.series.encoder import WindowEncoder
+from epochal.data.series.cut import WindowEncoder
 from epochal.data.source import Known
 from epochal.data.standardize import refuse_missing_values
 from epochal.data.tables.source import columns_beside

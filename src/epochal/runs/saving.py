@@ -99,15 +99,11 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
     for name, arrays in tensors.items():
         files[f"{name}.safetensors"] = write_tensors(folder / f"{name}.safetensors", arrays)
     files["metrics.parquet"] = _write_table(run.curves.to_arrow(), folder / "metrics.parquet", "snappy")
-    columns: dict[str, Any] = {"row": pa.array(run.rows)}
-    if run.names:
-        columns["name"] = pa.array(run.names)
-    if len(run.hashes):
-        columns["hash"] = pa.array(run.hashes)
-    if run.order_values is not None:
-        columns["order"] = pa.array(run.order_values)
-    columns |= {f"repeat {repeat}": pa.array(column) for repeat, column in enumerate(run.splits)}
-    files["split.parquet"] = _write_table(pa.table(columns), folder / "split.parquet")
+    columns: dict[str, Any] = {"name": run.names, "hash": run.hashes, "order": run.order_values}
+    columns = {name: column for name, column in columns.items() if column is not None and len(column)}
+    columns = {"row": run.rows, **columns} | {f"repeat {k}": column for k, column in enumerate(run.splits)}
+    split = pa.table({name: pa.array(column) for name, column in columns.items()})
+    files["split.parquet"] = _write_table(split, folder / "split.parquet")
     for part, scores in run.scores.items():
         file, table = predictions_file(folder, part), predictions_table(scores, part)
         if table is not None:

@@ -175,4 +175,6 @@ def audited(run: Run, repeat: int = 0, epochs: int | None = None) -> Audit:
             f"`epochs` must be between 1 and {most} (repeat {repeat + 1} began that many); got {epochs}."
         )
     names = run.task.classes if run.settings.get("order_by") == "classes" else ()
-    return audit(plan, epochs=min(most, USUAL_EPOCHS) if epochs is None else epochs, names=names)
+    return audit(
+        plan, plan.batches, epochs=min(most, USUAL_EPOCHS) if epochs is None else epochs, names=names
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import operator
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from epochal.errors import Refusal, did_you_mean
+from epochal.plan.sizes import whole as integer
 
 
 class Wrong(ValueError):
@@ -72,10 +72,7 @@ def _read_whole(text: str, words: str) -> int:
 
 
 def _checked_whole(value: Any, words: str, least: int | None) -> int:
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
+    number = integer(value)
     if number is None or (least is not None and number < least):
         raise Wrong(f"must be {words}; got {value!r}")
     return number

@@ -1,31 +1,12 @@
-"""Stopping rules: a rule reads a curve and returns Continue or Stop(reason)."""
+"""Stopping rules, which read the evaluations of one repeat."""
 
-from epochal.stopping.decide import Continue, Stop, decide
-from epochal.stopping.rules import (
-    Budget,
-    GeneralizationLoss,
-    Patience,
-    Productivity,
-    RisingStrips,
-    Target,
-    all_of,
-    any_of,
-    budgets,
-    without_budgets,
-)
-
-__all__ = [
-    "Budget",
-    "Continue",
-    "GeneralizationLoss",
-    "Patience",
-    "Productivity",
-    "RisingStrips",
-    "Stop",
-    "Target",
-    "all_of",
-    "any_of",
-    "budgets",
-    "decide",
-    "without_budgets",
-]
+from epochal.stopping.rules import Budget as Budget
+from epochal.stopping.rules import GeneralizationLoss as GeneralizationLoss
+from epochal.stopping.rules import Patience as Patience
+from epochal.stopping.rules import Productivity as Productivity
+from epochal.stopping.rules import RisingStrips as RisingStrips
+from epochal.stopping.rules import Target as Target
+from epochal.stopping.rules import all_of as all_of
+from epochal.stopping.rules import any_of as any_of
+from epochal.stopping.rules import budgets as budgets
+from epochal.stopping.rules import without_budgets as without_budgets

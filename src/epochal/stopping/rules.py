@@ -30,7 +30,6 @@ def _positive(name: str, value: float, strict: bool = True) -> None:
 
 
 def _whole(name: str, value: Any, least: int) -> None:
-    """Refuse a count that is no whole number, or too small."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise Refusal(f"{name} must be a whole number, at least {least}; got {value!r}.")
 
@@ -241,7 +240,7 @@ class RisingStrips(Rule):
 
 
 @dataclass(frozen=True)
-class Budget(Rule):
+class Budget(Never):
     """Stop after a number of seconds of training or of updates, whichever comes first.
 
     Updates are exact. The clock is checked about ten times a second, so two runs may
@@ -259,12 +258,6 @@ class Budget(Rule):
         if self.updates is not None:
             _whole("the budget of updates", self.updates, 1)
 
-    def init(self) -> tuple[()]:
-        return ()
-
-    def step(self, state: tuple[()], seen: Observation) -> tuple[tuple[()], jax.Array]:
-        return state, jnp.bool_(False)
-
     def reason(self, state: tuple[()]) -> str:
         return f"the budget of {self.describe()} is spent"
 
@@ -272,9 +265,6 @@ class Budget(Rule):
         seconds = None if self.seconds is None else f"{self.seconds:g} seconds"
         updates = None if self.updates is None else f"{self.updates:,} updates"
         return " or ".join(filter(None, (seconds, updates)))
-
-    def columns(self) -> tuple[str, ...]:
-        return ()
 
 
 class _Each(NamedTuple):
@@ -351,8 +341,8 @@ def without_budgets(rule: Rule) -> Rule:
     if isinstance(rule, Budget):
         return Never()
     if isinstance(rule, Joined):
-        left = [part for part in map(without_budgets, rule.rules) if not isinstance(part, Never)]
-        return Joined(tuple(left), rule.every) if len(left) > 1 else left[0] if left else Never()
+        left = tuple(part for part in map(without_budgets, rule.rules) if not isinstance(part, Never))
+        return Joined(left, rule.every) if len(left) > 1 else next(iter(left), Never())
     return rule
 
 

@@ -89,7 +89,10 @@ def best_constant(prepared: Prepared, repeat: int, starts: Sequence[Floats]) -> 
     targets, weights = prepared.labels(repeat, "train")
     rows = _some(len(targets))
     targets, given = targets[rows], None if weights is None else weights[rows]
-    shape = _output_shape(prepared)
+    dataset, model = prepared.dataset, prepared.model
+    variables = shapes_of(model, dataset.shape, dataset.dtype)
+    one = jax.ShapeDtypeStruct((1, *dataset.shape), dataset.dtype)
+    shape = jax.eval_shape(functools.partial(forward, model), variables, one).shape[1:]
     counted = _ones(targets, given)
     slope = _mean_loss_and_slope(prepared.spec.loss)
 
@@ -129,15 +132,6 @@ def _ones(targets: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[np.flo
 def _some(samples: int) -> NDArray[np.int64]:
     """Evenly spaced samples to choose a constant on."""
     return np.unique(np.linspace(0, samples - 1, min(samples, MOST_ROWS)).astype(np.int64))
-
-
-def _output_shape(prepared: Prepared) -> tuple[int, ...]:
-    """The shape of the output for one sample."""
-    dataset, model = prepared.dataset, prepared.model
-    variables = shapes_of(model, dataset.shape, dataset.dtype)
-    one = jax.ShapeDtypeStruct((1, *dataset.shape), dataset.dtype)
-    outputs = jax.eval_shape(lambda variables, inputs: forward(model, variables, inputs), variables, one)
-    return tuple(outputs.shape[1:])
 
 
 def _candidates(prepared: Prepared, repeat: int) -> list[Floats]:

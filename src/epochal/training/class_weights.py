@@ -20,8 +20,7 @@ def weights_of_classes(
     if class_weight is None:
         return None
     task = dataset.task
-    assert task is not None
-    assert dataset.targets is not None
+    assert task is not None and dataset.targets is not None
     if not task.is_classification:
         kind = "multilabel" if task.is_multilabel else "regression"
         raise Refusal(f"`class_weight` needs classes; this is a {kind} task. Use sample weights.")

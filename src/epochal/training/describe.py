@@ -124,25 +124,17 @@ def _dashes(numbers: Any) -> str:
     return "-".join(map(str, numbers)) if isinstance(numbers, list) else str(numbers)
 
 
-def device_name(platform: str, kind: str) -> str:
-    """A device by its platform and kind, once if they are equal.
-
-    >>> device_name("cpu", "cpu"), device_name("gpu", "NVIDIA H200")
-    ('cpu', 'gpu: NVIDIA H200')
-    """
-    return platform if platform == kind else f"{platform}: {kind}"
-
-
 def conditions(lanes: Lanes | None = None, deterministic: bool = False) -> dict[str, Any]:
     """The conditions of figures: devices, mode, versions."""
     device = jax.local_devices()[0]
+    kinds = dict.fromkeys((device.platform, device.device_kind))  # on a CPU both are "cpu"
     versions = {}
     for package in ("epochal", "jax", "jaxlib", "optax", "numpy", "flax"):
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "device": device_name(device.platform, device.device_kind),
+        "device": ": ".join(kinds),
         **({} if lanes is None else {"devices": lanes.devices, "devices_a_batch": lanes.devices_a_batch}),
         "deterministic": always_same(deterministic),
         "machine": platform.machine(),

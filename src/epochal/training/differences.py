@@ -89,7 +89,8 @@ def _data(name: str, then: Any, now: Any) -> list[str]:
         if not _equal(then.get(key), now.get(key)):
             found += _plainly(f"{of}{words}", _task(then.get(key)), _task(now.get(key)))
     if then.get("streamed") != now.get("streamed"):
-        found.append(f"the samples were {_where(then)} then, and are {_where(now)} now")
+        before, after = ("streamed" if one.get("streamed") else "in memory" for one in (then, now))
+        found.append(f"the samples were {before} then, and are {after} now")
     return found or [f"the {of}data are read in another way: columns, kinds or categories differ"]
 
 
@@ -102,37 +103,23 @@ def _task(value: Any) -> Any:
     return f"{value.get('kind')}{classes}{targets}"
 
 
-def _where(data: Mapping[str, Any]) -> str:
-    return "streamed" if data.get("streamed") else "in memory"
-
-
-def _differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    return [key for key in dict.fromkeys([*now, *then]) if not _equal(then.get(key), now.get(key))]
-
-
 def _each(name: str, then: Any, now: Any) -> list[str]:
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
         return _plainly(name, then, now)
-    if then.get("kind") != now.get("kind"):
+    if name != "schedule" and then.get("kind") != now.get("kind"):
         return _plainly(name, then.get("kind", "a model of your own"), now.get("kind", "a model of your own"))
+    differing = [key for key in dict.fromkeys([*now, *then]) if not _equal(then.get(key), now.get(key))]
+    within = "{} of the schedule" if name == "schedule" else "{}"
     return [
         clause
-        for key in _differing(then, now)
-        for clause in _CLAUSES.get(key, _plainly)(_WITHIN.get(key, key), then.get(key), now.get(key))
+        for key in differing
+        for clause in _CLAUSES.get(key, _plainly)(
+            _WITHIN.get(key, within.format(key)), then.get(key), now.get(key)
+        )
     ]
 
 
 _WITHIN = {"samples": "training samples"}
-
-
-def _schedule(name: str, then: Any, now: Any) -> list[str]:
-    if not isinstance(then, Mapping) or not isinstance(now, Mapping):
-        return _plainly(name, then, now)
-    return [
-        clause
-        for key in _differing(then, now)
-        for clause in _plainly(f"{key} of the schedule", then.get(key), now.get(key))
-    ]
 
 
 def _stop(name: str, then: Any, now: Any) -> list[str]:
@@ -154,7 +141,7 @@ _CLAUSES: dict[str, Callable[[str, Any, Any], list[str]]] = {
     "model": _each,
     "of": _each,
     "network": _each,
-    "schedule": _schedule,
+    "schedule": _each,
     "stop": _stop,
     "state": _only("what a training remembers has other arrays"),
     "program": _only("the model, the loss or the optimizer of your own computes something else"),

@@ -15,7 +15,6 @@ import numpy as np
 
 from epochal.data import Dataset
 from epochal.engine.rules import Never
-from epochal.plan.column import Column
 from epochal.settings import DECLARED
 from epochal.training.json_settings import CODECS, given_in_words, write_model, write_settings
 from epochal.training.json_values import Unsayable
@@ -55,7 +54,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
             "updates_per_epoch": plan.updates_per_epoch,
             "order": order.name,
             "order_options": order.options,
-            "order_values": None if order.values is None else Column(order.values).fingerprint,
+            "order_values": None if order.values is None else _digest(order.values),
         },
         "model": model,
         "state": state_shapes(prepared),

@@ -125,15 +125,11 @@ def _read_network(kind: Any, written: Mapping[str, Any]) -> Any:
     if json.dumps(found.to_dict(), sort_keys=True) != json.dumps(dict(written), sort_keys=True):
         raise TypeError
     outputs = written.get("network", written).get("outputs")
-    if not (outputs is None or _is_whole(outputs)):
+    if not (outputs is None or type(outputs) is int):
         raise TypeError
     if not all(0 < size <= _MOST_UNITS for size in _sizes(written)):
         raise TypeError
     return found
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _sizes(written: Any) -> list[int]:
@@ -142,7 +138,7 @@ def _sizes(written: Any) -> list[int]:
     if isinstance(written, Mapping | list):
         found = [size for one in inner for size in _sizes(one)]
     else:
-        found = [written] if _is_whole(written) else []
+        found = [written] if type(written) is int else []
     if len(found) > _MOST_LAYERS:
         raise TypeError
     return found

@@ -182,13 +182,8 @@ def _read_order(value: Any) -> Order:
 
 
 def _write_held_out(value: Any) -> Any:
-    number = plain_number(value)
-    if _is(number, float):
-        return number
-    where = absolute(value)
-    if where is None:
-        raise Unsayable
-    return {"path": where}
+    path = absolute(value)
+    return _plain(value, float) if path is None else {"path": path}
 
 
 def _read_held_out(value: Any) -> Any:
@@ -206,9 +201,8 @@ def _write_initial(value: Any) -> Any:
     value = Initial(value) if isinstance(value, str | Path) else value
     if type(value) is not Initial:
         raise Unsayable
-    where = absolute(value.path)
-    rest = {"fresh": list(value.fresh), "rename": dict(value.rename), "repeat": value.repeat}
-    return {"path": where, **rest}
+    path, fresh, rename = absolute(value.path), list(value.fresh), dict(value.rename)
+    return {"path": path, "fresh": fresh, "rename": rename, "repeat": value.repeat}
 
 
 def _read_initial(value: Any) -> Initial:
@@ -241,16 +235,12 @@ def _read_numbers(value: Any) -> dict[str, Any]:
     return {name: _plain(one, float) for name, one in value.items()}
 
 
-def _read_options(value: Any) -> dict[str, Any]:
-    return {_plain(name, str): one for name, one in _read_numbers(value).items()}
-
-
 _HELD_OUT = Codec("a share or a path", _write_held_out, _read_held_out)
 _TRANSFORM = family("a transform of images", KINDS)
 _SPECIAL = {
     "batch_size": Codec("a whole number, full, or sizes", _write_batch_size, _read_batch_size),
     "schedule": named(family("a schedule", {"schedule": Schedule})),
-    "optimizer_options": Codec("numbers by name", _write_numbers, _read_options),
+    "optimizer_options": Codec("numbers by name", _write_numbers, _read_numbers),
     "stop": Codec("a stopping rule", _write_rule, _read_rule),
     "order": named(Codec("an order", _write_order, _read_order)),
     "validation": _HELD_OUT,

@@ -6,7 +6,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -107,75 +107,72 @@ def train_lane(
         lane = make_lane(prepared, repeats, devices=devices, kept=kept)
         del kept, known  # may be large, and the lane has its own copy
         with closing(lane):
-            return _Drive(prepared, control, stopping, repeats, lane, report, keeper, curves).to_its_end()
+            return _driven(prepared, control, stopping, repeats, lane, report, keeper, curves)
 
 
-@dataclass(eq=False)
-class _Drive:
-    prepared: Prepared
-    control: Control
-    stopping: Callable[[], bool]
-    repeats: range
-    lane: AnyLane
-    report: Callable[[Advanced], object]
-    keeper: Keeper
-    curves: list[Curves]
+def _driven(
+    prepared: Prepared,
+    control: Control,
+    stopping: Callable[[], bool],
+    repeats: range,
+    lane: AnyLane,
+    report: Callable[[Advanced], object],
+    keeper: Keeper,
+    curves: list[Curves],
+) -> LaneResult:
+    """Advance a lane to its end; `curves` are those before."""
+    seconds = min((one.seconds for one in prepared.budgets if one.seconds is not None), default=None)
 
-    def to_its_end(self) -> LaneResult:
-        lane, keeper, repeats, reason, failed = self.lane, self.keeper, self.repeats, "", ""
-        keeper.begin(lane, repeats)
-        while not lane.done:
-            most, reason, signal = agreed_call(self._wish())
-            if reason == INTERRUPTED:
-                self.control.stop(signal)
-            if reason:
-                break
-            try:
-                lane.budget = max(lane.budget, most)  # that of process 0 counts
-                self._tell(lane.advance(most))
-            except DataFailed as error:
-                if not lane.update or not together().alone:
-                    raise
-                reason = failed = error.sentence.rstrip(".")
-                break
-            if keeper.due(lane, repeats) and not lane.done:
-                keeper.hand_over(lane, repeats, self._snapshot)
-        reason = reason or lane.ended
-        if not reason and lane.update >= lane.last_update < self.prepared.plan.updates:
-            reason = f"the budget of {lane.last_update:,} updates is spent"
-        # Kept is the place before the last evaluation, which a longer training would not make there.
-        if lane.update:
-            keeper.end(repeats, self._snapshot)
-        try:
-            self._tell(lane.finish())
-        except DataFailed:
-            if not failed:
-                raise
-        return LaneResult.of(lane, repeats, reason, failed)
-
-    def _wish(self) -> Call:
+    def wish() -> Call:
         """The next call that this process wants, or why none."""
-        lane, reason = self.lane, ""
-        seconds = min((one.seconds for one in self.prepared.budgets if one.seconds is not None), default=None)
-        if self.stopping():
+        reason = ""
+        if stopping():
             reason = INTERRUPTED
         elif seconds is not None and lane.seconds >= seconds:
             reason = f"the budget of {seconds:g} seconds is spent"
-        most = self.keeper.most(lane)
-        budget = lane.budget if most is None else min(lane.budget, most)
-        return Call(budget, reason, self.control.signal)
+        most = keeper.most(lane)
+        return Call(lane.budget if most is None else min(lane.budget, most), reason, control.signal)
 
-    def _tell(self, evaluations: Sequence[Evaluation]) -> None:
-        lane, prepared = self.lane, self.prepared
-        rows = curves_of(prepared.plan, prepared.spec.columns, self.repeats, evaluations)
-        if self.keeper.keeps and len(rows):
-            self.curves.append(rows)
-        self.report(Advanced(self.repeats, rows, lane.update, lane.last_update, lane.seconds))
+    def tell(evaluations: Sequence[Evaluation]) -> None:
+        rows = curves_of(prepared.plan, prepared.spec.columns, repeats, evaluations)
+        if keeper.keeps and len(rows):
+            curves.append(rows)
+        report(Advanced(repeats, rows, lane.update, lane.last_update, lane.seconds))
 
-    def _snapshot(self) -> Snapshot:
-        curves = Curves.concatenate(self.curves)
-        self.curves = [curves]
-        return Snapshot(self.repeats, self.lane.keep(), curves)
+    def snapshot() -> Snapshot:
+        curves[:] = [Curves.concatenate(curves)]
+        return Snapshot(repeats, lane.keep(), curves[0])
+
+    reason = failed = ""
+    keeper.begin(lane, repeats)
+    while not lane.done:
+        most, reason, signal = agreed_call(wish())
+        if reason == INTERRUPTED:
+            control.stop(signal)
+        if reason:
+            break
+        try:
+            lane.budget = max(lane.budget, most)  # that of process 0 counts
+            tell(lane.advance(most))
+        except DataFailed as error:
+            if not lane.update or not together().alone:
+                raise
+            reason = failed = error.sentence.rstrip(".")
+            break
+        if keeper.due(lane, repeats) and not lane.done:
+            keeper.hand_over(lane, repeats, snapshot)
+    reason = reason or lane.ended
+    if not reason and lane.update >= lane.last_update < prepared.plan.updates:
+        reason = f"the budget of {lane.last_update:,} updates is spent"
+    # Kept is the place before the last evaluation, which a longer training would not make there.
+    if lane.update:
+        keeper.end(repeats, snapshot)
+    try:
+        tell(lane.finish())
+    except DataFailed:
+        if not failed:
+            raise
+    return LaneResult.of(lane, repeats, reason, failed)
 
 
 def curves_of(

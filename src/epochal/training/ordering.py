@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from epochal.data import Dataset
 from epochal.errors import Refusal
@@ -53,19 +49,3 @@ def order_for(given: Any, dataset: Dataset, class_weight: Any) -> Order:
         kind = "" if dataset.task is None else dataset.task.kind
         raise Refusal(f'order "{order.name}" needs {_LACKING[order.needs].format(kind=kind)}.')
     return order.bind(values)
-
-
-def stacked(
-    found: Sequence[Mapping[str, NDArray[Any]]], shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, NDArray[Any]]:
-    """The arrays of the orders of several repeats, with a leading axis of repeats, padded to these shapes.
-
-    >>> stacked([{"a": np.array([1])}, {"a": np.array([2, 3])}], {"a": (2,)})["a"].tolist()
-    [[1, 0], [2, 3]]
-    """
-    stack = {}
-    for name, shape in shapes.items():
-        stack[name] = np.zeros((len(found), *shape), found[0][name].dtype)
-        for row, arrays in enumerate(found):
-            stack[name][row][tuple(map(slice, arrays[name].shape))] = arrays[name]
-    return stack

@@ -33,7 +33,6 @@ from epochal.settings import Settings
 from epochal.stopping import Budget, budgets
 from epochal.training.class_weights import weights_of_classes
 from epochal.training.lanes import SMALL_UPDATE, Lanes, lanes_for, parameters_of
-from epochal.training.ordering import stacked
 
 _INIT, _NOISE = 1, 2
 """Purposes of random keys; the order and the split use the seed itself."""
@@ -184,11 +183,15 @@ class Prepared(Gathered):
         def arrays(repeat: int) -> Arrays:
             return self.plan_of(repeat).order.arrays
 
-        every = [arrays(repeat) for repeat in ([repeats[0]] if self.shared else range(self.settings.repeats))]
-        largest = {
-            name: tuple(np.max([one[name].shape for one in every], axis=0).tolist()) for name in every[0]
-        }
-        return stacked([arrays(repeat) for repeat in repeats], largest)
+        own = [arrays(repeat) for repeat in repeats]
+        every = own[:1] if self.shared else [arrays(repeat) for repeat in range(self.settings.repeats)]
+        stacked = {}
+        for name in own[0]:
+            largest = np.max([one[name].shape for one in every], axis=0)
+            stacked[name] = np.stack(
+                [np.pad(one[name], [(0, more) for more in largest - one[name].shape]) for one in own]
+            )
+        return stacked
 
     def data_of(self, name: str) -> Dataset:
         """The data set of a part's samples."""
@@ -209,13 +212,8 @@ class Prepared(Gathered):
 
     def part(self, repeat: int, name: str) -> Part:
         """The samples of "train", "validation" or "test" in one repeat, as the model sees them."""
-        dataset, index = self._where(repeat, name)
-        inputs, scaling = dataset.inputs[index], self.scalings[repeat]
-        if scaling is not None:
-            inputs = scaling.apply(inputs, out=inputs if inputs.dtype == np.float32 else None)
-        elif inputs.dtype == np.float64:
-            inputs = inputs.astype(np.float32)
-        return Part(inputs, *self.labels(repeat, name))
+        reader = self.reader(repeat, name)
+        return reader.part(np.arange(len(reader)))
 
     def labels(self, repeat: int, name: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
         """The targets of a part as the loss gets them, and the weights."""

@@ -19,7 +19,7 @@ from epochal.engine.program import fresh
 from epochal.engine.rules import Observation
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
-from epochal.engine.update import packing, update
+from epochal.engine.update import Packing, update
 from epochal.models import seen_dtype, shapes_of
 from epochal.training.prepared import Prepared
 
@@ -70,7 +70,7 @@ def program_digest(prepared: Prepared) -> str:
         None,
     )
     rates = Schedule().rates(1.0, 1)
-    step = update(spec, packing(spec, shapes.params))
+    step = update(spec, Packing(spec, shapes.params))
     begin = jax.make_jaxpr(lambda key, sample: fresh(spec, spec.model.init(key, sample)))
     repeat = state_of(prepared)
     judged = jax.make_jaxpr(lambda variables, inputs: forward(spec.model, variables, inputs))

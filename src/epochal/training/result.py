@@ -18,7 +18,7 @@ from epochal.engine.lane import AnyLane
 from epochal.engine.optimizers import averaged
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
-from epochal.engine.update import packing
+from epochal.engine.update import Packing
 from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
 from epochal.models.wrappers import whole
@@ -230,19 +230,14 @@ def _arranged(curves: Curves, repeats: Sequence[int]) -> Curves:
     number = numbers[curves.repeat]
     rows = np.lexsort((curves.update, number))
     rows = rows[number[rows] >= 0]
-    return Curves(
-        number[rows],
-        curves.epoch[rows],
-        curves.update[rows],
-        curves.samples[rows],
-        curves.seconds[rows],
-        {name: column[rows] for name, column in curves.columns.items()},
-    )
+    columns = {name: column[rows] for name, column in curves.columns.items()}
+    rest = {name: getattr(curves, name)[rows] for name in ("epoch", "update", "samples", "seconds")}
+    return Curves(number[rows], columns=columns, **rest)
 
 
 def fitted_of(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitted:
     """What one repeat has learned, from its state."""
-    packed = packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
+    packed = Packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
 
     def variables(params: Any, model: Any) -> Variables:
         return whole(spec.model, Variables(packed.unpack(params), model))

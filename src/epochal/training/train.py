@@ -332,24 +332,22 @@ class Events(Iterator[Event]):
         thread.start()
 
     def _take(self, news: Any) -> None:
-        if isinstance(news, BaseException):
-            self.close()
-            raise news
-        if isinstance(news, Checkpointed | Unsaved | Noted):
-            self._waiting.append(news)
-            return
-        if news is None:
-            self._trained = True
-            return
-        if isinstance(news, LaneResult):
-            self._results.append(news)
-            for outcome in news.outcomes(self._prepared):
-                self._waiting.append(RepeatEnded(outcome.repeat, outcome.epochs, outcome.stopped))
-            return
-        assert isinstance(news, Advanced)
-        if len(news.rows):
-            self._curves.append(news.rows)
-            self._waiting.extend(evaluations(news.rows))
-        self._done |= dict.fromkeys(news.repeats, news.updates)
-        clock, most = time.perf_counter() - self._begin, news.most * self._prepared.settings.repeats
-        self._waiting.append(Progressed(sum(self._done.values()), most, clock, news.seconds))
+        match news:
+            case BaseException():
+                self.close()
+                raise news
+            case None:
+                self._trained = True
+            case Checkpointed() | Unsaved() | Noted():
+                self._waiting.append(news)
+            case LaneResult():
+                self._results.append(news)
+                for one in news.outcomes(self._prepared):
+                    self._waiting.append(RepeatEnded(one.repeat, one.epochs, one.stopped))
+            case Advanced(repeats, rows, updates, most, seconds):
+                if len(rows):
+                    self._curves.append(rows)
+                    self._waiting.extend(evaluations(rows))
+                self._done |= dict.fromkeys(repeats, updates)
+                clock, most = time.perf_counter() - self._begin, most * self._prepared.settings.repeats
+                self._waiting.append(Progressed(sum(self._done.values()), most, clock, seconds))

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.models import PyTree, Variables
+from epochal.models.model import Applied
 
 POWER = 0.75
 """The power of word counts in the noise distribution (section 2.2)."""
@@ -88,9 +89,7 @@ class SkipGram:
         chance = jax.random.uniform(chance_key, size)
         return jnp.where(chance < state["threshold"][place], place, state["other"][place])
 
-    def apply(
-        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
-    ) -> tuple[jax.Array, PyTree]:
+    def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Map pairs (batch, 2) to logits (batch, 1 + negatives)."""
         rows = self.rows(variables.state, inputs, key)
         read = jax.tree.map(lambda table, at: table[at], variables.params, rows)

@@ -138,8 +138,10 @@ def _known_targets(targets: NDArray[Any], task: Task, name: str) -> tuple[NDArra
 
 
 def _column(targets: NDArray[Any]) -> pa.ChunkedArray:
-    wider = targets.astype(np.float32) if targets.dtype == np.float16 else targets
-    return pa.chunked_array([pa.array(wider.tolist() if targets.dtype.kind in "UT" else wider)])
+    if targets.dtype.kind in "UT":
+        return pa.chunked_array([pa.array(targets.tolist())])
+    native = np.float32 if targets.dtype == np.float16 else targets.dtype.newbyteorder("=")
+    return pa.chunked_array([pa.array(targets.astype(native, copy=False))])
 
 
 def _plain_targets(targets: NDArray[Any], samples: int) -> NDArray[Any]:

@@ -13,8 +13,7 @@ from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.files.reading import Reading
 from epochal.data.recipe import Recipe, options_of
-from epochal.data.series.cut import cut
-from epochal.data.series.encoder import FILLS, RELATIVE, WindowEncoder
+from epochal.data.series.cut import FILLS, RELATIVE, WindowEncoder, cut
 from epochal.data.series.ordered import series_columns, series_table
 from epochal.data.source import Known, Source, chosen
 from epochal.data.tables.new import match_columns, read_new

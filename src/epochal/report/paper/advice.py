@@ -50,13 +50,10 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
     """
     look = style_of(style)
     figure = blank(look, 11.0, 8.2, hspace=0.07, wspace=0.06)
-    (price, time), (epochs, curve) = figure.subplots(2, 2, height_ratios=[1.15, 1.0])
-    for panel in (price, time, epochs, curve):
+    panels = figure.subplots(2, 2, height_ratios=[1.15, 1.0]).ravel()
+    for panel, draw in zip(panels, (_prices, _times, _epochs, _curve), strict=True):
         dress(panel, look)
-    _prices(advice, price, look)
-    _times(advice, time, look)
-    _epochs(advice, epochs, look)
-    _curve(advice, curve, look)
+        draw(advice, panel, look)
     title = "\n".join(textwrap.wrap(f"{advice.answer} {advice.told_apart}", 126))
     figure.suptitle(title, x=0.01, ha="left", color=look.text, fontsize=11)
     return saved(figure, path, style)

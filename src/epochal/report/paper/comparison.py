@@ -43,6 +43,8 @@ INKS = {
 """Colors of settings, which differ in hue and lightness for color vision deficiencies."""
 
 MARKERS = "osDvPX*p"
+Inks = Mapping[str, Sequence[str]]
+"""The color and the marker of each setting that has its own."""
 
 FEW = 6
 """Most settings with a band and a label."""
@@ -61,32 +63,25 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
         path: also save there, in the format of the suffix.
         style: "light", "dark", or "auto" (transparent, for either background).
     """
-    look, inks = style_of(style), _inks(found, style)
+    look = style_of(style)
+    # Settings in the order of their batch sizes have a color and a marker; the others are gray.
+    shown = sorted(found.rows[: len(INKS[style])], key=lambda row: (row.batch_size, row.name))
+    inks = {row.name: ink for row, *ink in zip(shown, INKS[style], MARKERS, strict=False)}
     steps = any(row.effort is not None and 0 < row.effort.expected < math.inf for row in found.rows)
     figure = blank(look, 10.0, 8.4, hspace=0.08, wspace=0.06)
     grid = figure.add_gridspec(2, 2 if steps else 1, height_ratios=[1.15, 1.0])
-    above = figure.add_subplot(grid[0, :])
-    panels = [above, figure.add_subplot(grid[1, 0])]
-    if steps:
-        panels.append(figure.add_subplot(grid[1, 1]))
+    below = [grid[1, column] for column in range(2 if steps else 1)]
+    panels = [figure.add_subplot(place) for place in (grid[0, :], *below)]
     for panel in panels:
         dress(panel, look)
-    _curves(found, above, look, inks)
-    _costs(found, panels[1], look, inks)
-    if steps:
-        _steps(found, panels[2], look, inks)
+    for panel, draw in zip(panels, (_curves, _costs, _steps), strict=False):
+        draw(found, panel, look, inks)
     title = "\n".join(textwrap.wrap(found.answer, 118))
-    above.set_title(title, loc="left", color=look.text, fontsize=11, pad=24)
+    panels[0].set_title(title, loc="left", color=look.text, fontsize=11, pad=24)
     return saved(figure, path, style)
 
 
-def _inks(found: Comparison, style: str) -> dict[str, tuple[str, str]]:
-    """(color, marker) of the colored settings, by batch size; the others are gray."""
-    shown = sorted(found.rows[: len(INKS[style])], key=lambda row: (row.batch_size, row.name))
-    return {row.name: (ink, marker) for row, ink, marker in zip(shown, INKS[style], MARKERS, strict=False)}
-
-
-def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
+def _curves(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
     ends, starts, lows = [], [], []
     words = found.at.split()
     unit = words[1].removesuffix("s") + "s" if len(words) > 1 else ""
@@ -145,10 +140,9 @@ def _limits(
         ax.set_ylim(bottom - 0.08 * (top - bottom), top + 0.05 * (top - bottom))
 
 
-def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
+def _costs(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
     """The quality of each setting against the time of one training, or the batch size if times are equal."""
-    labels = []
-    times = [row.seconds for row in found.rows]
+    labels, times = [], [row.seconds for row in found.rows]
     equal = max(times) < 1.2 * min(times)
     places = beside([(row.name, float(row.batch_size) if equal else row.seconds) for row in found.rows])
     for row in found.rows:
@@ -177,7 +171,7 @@ def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
         remark(ax, "filled: no significant difference from the best", look)
 
 
-def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
+def _steps(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
     sizes, labels, missed = [row.batch_size for row in found.rows], [], False
     places = beside([(row.name, float(row.batch_size)) for row in found.rows])
     if found.hyperbola is not None:

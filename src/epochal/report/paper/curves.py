@@ -177,7 +177,7 @@ def _mark_best(curves: Curves, dots: bool, x: str, ax: Axes, look: Style, *, los
         return
     known = np.isfinite(best.epoch)
     places, at = along_at(curves, x, best.epoch[known]), float(along_at(curves, x, best.median_epoch))
-    ax.axvline(at, color=look.best, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
+    ax.axvline(at, color=look.muted, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
     if not loss:
         return
     if dots and len(places) > 1:

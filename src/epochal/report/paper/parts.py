@@ -31,20 +31,13 @@ class Style:
     training: str
     running: str
     validation: str
-    best: str
     test: str
 
 
 STYLES = {
-    "light": Style(
-        "#ffffff", "#1c2330", "#646f80", "#e6e9ee", "#2563b0", "#7b5cc4", "#c2501a", "#646f80", "#1b7a63"
-    ),
-    "dark": Style(
-        "#12161d", "#e8ebf0", "#98a3b3", "#272e39", "#69aaf5", "#b39df5", "#ff9557", "#98a3b3", "#4fc9a6"
-    ),
-    "auto": Style(
-        "none", "#7b8494", "#7b8494", "#8b94a340", "#3f87d9", "#9279d6", "#dd6b2c", "#7b8494", "#2a9d82"
-    ),
+    "light": Style("#ffffff", "#1c2330", "#646f80", "#e6e9ee", "#2563b0", "#7b5cc4", "#c2501a", "#1b7a63"),
+    "dark": Style("#12161d", "#e8ebf0", "#98a3b3", "#272e39", "#69aaf5", "#b39df5", "#ff9557", "#4fc9a6"),
+    "auto": Style("none", "#7b8494", "#7b8494", "#8b94a340", "#3f87d9", "#9279d6", "#dd6b2c", "#2a9d82"),
 }
 """`light` and `dark` have a background; `auto` is transparent, legible on both."""
 

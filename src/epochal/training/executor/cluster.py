@@ -16,9 +16,9 @@ from typing import Any
 
 import jax
 
-from epochal.errors import HostLost, Refusal
+from epochal.errors import HostLost, Refusal, first_line
 from epochal.plan.summary import counted
-from epochal.training.executor.session import conditions, differences, first_line, join
+from epochal.training.executor.session import conditions, differences, join
 from epochal.training.executor.task import Executor, Function, Shared, Stopped, Task
 
 START_SECONDS = 60.0

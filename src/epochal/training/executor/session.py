@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from epochal.common.version import VERSION
-from epochal.errors import Refusal, require
+from epochal.errors import Refusal, first_line, require
 from epochal.training import describe
 
 
@@ -50,11 +50,6 @@ def join(address: str) -> tuple[Any, Callable[[], None]]:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
     return ray, ray.shutdown
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error, or else its kind."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _ray() -> Any:

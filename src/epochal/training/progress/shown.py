@@ -49,27 +49,24 @@ class Watcher:
                 [(title, [spoken(line, loader) for line in lines]) for title, lines in parts]
             )
         self._status.take(event)
-        if isinstance(event, RunStarted | Progressed):
-            self._display.show(self._status)
-        elif isinstance(event, Resumed):
-            before = (
-                f"after {event.updates:,} updates"
-                if event.updates
-                else "from the beginning: there was no checkpoint yet"
-            )
-            self._notes(f"resumed {before}", *event.notes)
-        elif isinstance(event, Unsaved):
-            self._notes(f"not saved: {event.reason}; the training goes on and tries again")
-        elif isinstance(event, Noted):
-            self._notes(event.words)
-        elif isinstance(event, RunEnded):
-            self._display.close(self._status.last_line())
-            self._notes(*filter(None, (event.run.failed, event.unsaved)))
+        notes: tuple[str, ...] = ()
+        match event:
+            case RunStarted() | Progressed():
+                self._display.show(self._status)
+            case Resumed(updates=0):
+                notes = ("resumed from the beginning: there was no checkpoint yet", *event.notes)
+            case Resumed():
+                notes = (f"resumed after {event.updates:,} updates", *event.notes)
+            case Unsaved():
+                notes = (f"not saved: {event.reason}; the training goes on and tries again",)
+            case Noted():
+                notes = (event.words,)
+            case RunEnded():
+                self._display.close(self._status.last_line())
+                notes = (event.run.failed, event.unsaved)
+        for sentence in filter(None, notes):
+            self._display.note(spoken(sentence))
 
     def close(self) -> None:
         """Stop showing."""
         self._display.close()
-
-    def _notes(self, *notes: str) -> None:
-        for words in notes:
-            self._display.note(spoken(words))
