@@ -129,7 +129,7 @@ def dataset_of_table(
     inputs, _ = encode(table, encoder, [column.index for column in columns])
     follows = rising_column(table, columns, names)
     del table
-    release_memory()
+    pa.default_memory_pool().release_unused()
     found = dataset_of(encoder, inputs, targets, sample_weight, source, remarks, rows)
     return replace(found, groups=groups, follows=follows)
 
@@ -329,11 +329,6 @@ def _refuse_contradictions(names: Sequence[str], target: int, chosen: dict[str, 
             raise Refusal(
                 f"{called(names, min(both))} is in both {first} and {second}; name it in one of them."
             )
-
-
-def release_memory() -> None:
-    """Return Arrow's unused memory to the system."""
-    pa.default_memory_pool().release_unused()
 
 
 _FEWEST = 20
