@@ -90,14 +90,14 @@ def _surveyed(content: Content, encoding: str | None) -> Survey:
     utf8, windows, quoted, words, tail = _pass(content, narrow, known)
     hint = "`encoding=...` changes that"
     if known is None and not utf8:
-        known = _valid(content, guess(bytes(words)))
+        known = valid_in(content, guess(bytes(words)))
         if known is None:
             known, hint = (
                 _ASSUMED[0 if windows else 1],
                 "if that looks wrong, name another with `encoding=NAME`",
             )
         if known == "cp1252" and _wrong(content, known) is not None:  # letters of DOS?
-            known = _valid(content, guess(bytes(words), sure=0.0)) or "cp850"
+            known = valid_in(content, guess(bytes(words), sure=0.0)) or "cp850"
     elif encoding is not None and (at := _wrong(content, encoding)) is not None:
         raise Refusal(
             f"{content.name} is not written in {encoding}: the bytes at position {at:,} are no character of "
@@ -111,7 +111,7 @@ def _surveyed(content: Content, encoding: str | None) -> Survey:
     return Survey(final, quoted or not narrow, head, rest, whole, notes)
 
 
-def _valid(content: Content, encoding: str | None) -> str | None:
+def valid_in(content: Content, encoding: str | None) -> str | None:
     """The encoding, if all bytes are valid in it."""
     return encoding if encoding is not None and _wrong(content, encoding) is None else None
 

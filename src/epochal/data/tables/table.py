@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from epochal.common.faces import option
 from epochal.data.columns import ColumnReference, called, reference, resolve, resolve_all
 from epochal.data.dataset import Dataset, fingerprint
+from epochal.data.files.read import encoding_of
 from epochal.data.rows import FileRows, sampled
 from epochal.data.tables.association import DETERMINES, Goal, goal_of
 from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_marks
@@ -117,6 +118,7 @@ def dataset_of_table(
         task=task,
         target_written=read.written,
         target_marks=read.marks,
+        encoding=encoding_of(table),
     )
     sample_weight = None
     if weight is not None:
