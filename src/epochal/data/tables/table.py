@@ -281,7 +281,6 @@ def input_columns(
 def _missing_note(
     table: pa.Table, names: Sequence[str], columns: Sequence[Column], filling: str
 ) -> tuple[str, ...]:
-    """A note on the columns with missing values, if any."""
     lacking = [column for column in columns if column.missing]
     if not lacking:
         return ()
