@@ -101,8 +101,8 @@ def _refusing(name: str) -> Iterator[str]:
     except Refusal:
         raise
     except Exception as error:
-        said = " ".join(str(error).split()).rstrip(".")[:300] or type(error).__name__
-        raise Refusal(f"{name} can't be read as NumPy arrays: {said}.") from error
+        reason = " ".join(str(error).split()).rstrip(".")[:300] or type(error).__name__
+        raise Refusal(f"{name} can't be read as NumPy arrays: {reason}.") from error
 
 
 def _header(file: IO[bytes], size: int, name: str) -> Header:

@@ -202,7 +202,7 @@ def read_text(
         columns_have = f"columns {which} have" if len(empty) > 1 else f"column {which} has"
         table = table.drop_columns([table.column_names[index] for index in empty])
         notes = (f"{columns_have} neither a name nor a value (a delimiter ends each line): left out.", *notes)
-    metadata = {"marks": json.dumps(counts), "decimal": dialect.decimal}
+    metadata = {"marks": json.dumps(counts), "decimal": dialect.decimal, "encoding": dialect.encoding}
     return tidy(table).replace_schema_metadata(metadata), (*dialect.notes, *notes)
 
 
