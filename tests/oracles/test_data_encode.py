@@ -13,6 +13,7 @@ from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import OneHotEncoder
 
 from epochal.data import EXAMPLES, Encoder, encode_new, example, load, write_example
+from epochal.data.source import Known
 
 
 @pytest.fixture(scope="module")
@@ -254,9 +255,9 @@ def test_numpy_files_are_the_arrays_that_they_hold(tmp_path):
         np.testing.assert_array_equal(found.inputs, X)
         np.testing.assert_array_equal(found.targets, y)
         assert found.inputs.flags.writeable
-        assert encode_new(None, X[:3], task=found.task, shape=found.shape).inputs.shape == (3, 4)
-    like = {"task": found.task, "shape": found.shape, "target_name": "column 3"}
-    again = encode_new(None, tmp_path / "c.npy", **like)
+        assert encode_new(None, X[:3], Known(task=found.task, shape=found.shape)).inputs.shape == (3, 4)
+    like = Known(task=found.task, shape=found.shape, target_name="column 3")
+    again = encode_new(None, tmp_path / "c.npy", like)
     np.testing.assert_array_equal(again.inputs, X)
     np.testing.assert_array_equal(again.targets, y)
-    assert encode_new(None, X[:1], **like).inputs.shape == (1, 4)
+    assert encode_new(None, X[:1], like).inputs.shape == (1, 4)
