@@ -136,3 +136,24 @@ def test_an_unfinished_comparison_names_its_command_and_no_option_of_train(
     for name in ("resume", "report", "predict"):
         found = _of_this_command(ep.Refusal(sentence), app.get_command(click.Context(app), name))
         assert str(found) == sentence
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp1251"])
+def test_new_rows_are_read_in_the_encoding_of_the_training_file(tmp_path, encoding):
+    """Three rows say little about which encoding they are in."""
+    random = np.random.default_rng(1)
+    words = ["Лозер", "Ним", "новый"] if encoding == "cp1251" else ["Lozère", "à rénover", "très bon"]
+    rows = [
+        f"{random.choice(words)};{random.integers(20, 90)};{random.choice(['oui', 'non'])}"
+        for _ in range(120)
+    ]
+    lines = ["ville;surface;réponse" if encoding != "cp1251" else "город;surface;ответ", *rows]
+    train, new = tmp_path / "train.csv", tmp_path / "new.csv"
+    train.write_bytes("\n".join(lines).encode(encoding))
+    new.write_bytes("\n".join(lines[:4]).encode(encoding))
+    run = ep.fit(ep.MLP(2), train, epochs=1, progress=False)
+    found = run.predict(new, with_inputs=True)
+    assert not any("not seen in training" in note for note in found.notes)
+    assert found.to_arrow().column(1).to_pylist() == [row.split(";")[0] for row in rows[:3]]
+    new.write_text("\n".join(lines[:4]), encoding="utf-8")  # another encoding is seen as before
+    assert run.predict(new, with_inputs=True).to_arrow().equals(found.to_arrow())

@@ -48,8 +48,7 @@ class Dataset:
         rows: int64 `(n,)`, the data row of each sample in its source, counted from 1 without the header.
         sample_weight: float32 `(n,)` or None.
         fingerprint: SHA-256 of the content, as hexadecimal digits.
-        names: names of the samples in their source, such as image files; empty if rows have
-            only numbers.
+        names: names of the samples in their source, such as image files; empty if rows have only numbers.
         timeline: positions in time, for windows of an ordered table.
         groups: int64 `(n,)`, the group of each sample, where a split keeps groups whole.
         recipe: how to reload the samples; None for arrays, frames and other objects.

@@ -61,7 +61,6 @@ def opened_keras(path: Path) -> Iterator[dict[str, Stored]]:
 
 @contextmanager
 def _refusing(path: Path) -> Iterator[None]:
-    """Turn any error of HDF5 and decompression into a refusal."""
     try:
         yield
     except Refusal:
@@ -72,7 +71,6 @@ def _refusing(path: Path) -> Iterator[None]:
 
 
 def _weights_of(path: Path) -> io.BytesIO:
-    """The HDF5 file in an archive, with checks of its compression and size."""
     with zipfile.ZipFile(path) as archive:
         info = archive.getinfo("model.weights.h5")
         most = min(_MOST_BYTES, _MOST_UNFOLDED * info.compress_size, free_memory())
@@ -88,6 +86,12 @@ def _layers(h5py: Any, file: Any) -> Iterator[tuple[str, str, list[Any]]]:
     """The class of each layer, its name, and its numbered variables; external links are not followed."""
     seen = 0
 
+    def is_array(group: Any, key: str) -> bool:
+        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+            return False
+        node = group[key]
+        return isinstance(node, h5py.Dataset) and node.external is None and not node.is_virtual
+
     def walk(group: Any, way: tuple[str, ...]) -> Iterator[tuple[str, str, list[Any]]]:
         nonlocal seen
         for key in sorted(group, key=numbered):
@@ -102,20 +106,10 @@ def _layers(h5py: Any, file: Any) -> Iterator[tuple[str, str, list[Any]]]:
             if key != "vars":
                 if way or key != "optimizer":
                     yield from walk(node, (*way, key))
-            elif way:
-                numbers = sorted(node, key=numbered)
-                arrays = [node[number] for number in numbers if _is_array(h5py, node, number)]
-                if arrays:
-                    yield *_called(way, node), arrays
+            elif way and (arrays := [node[one] for one in sorted(node, key=numbered) if is_array(node, one)]):
+                yield *_called(way, node), arrays
 
     yield from walk(file, ())
-
-
-def _is_array(h5py: Any, group: Any, key: str) -> bool:
-    if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-        return False
-    node = group[key]
-    return isinstance(node, h5py.Dataset) and node.external is None and not node.is_virtual
 
 
 def _called(way: Sequence[str], variables: Any) -> tuple[str, str]:

@@ -143,8 +143,6 @@ def evaluated(metric: Metric, outputs: NDArray[Any], targets: NDArray[Any], clas
 
 @dataclass(frozen=True)
 class _Called:
-    """A function (outputs, targets) as a metric."""
-
     function: Callable[..., Any]
     column: bool
     """Whether single outputs are passed as (n, 1) instead of the targets' shape."""
@@ -160,8 +158,6 @@ class _Called:
 
 @dataclass(frozen=True)
 class _Scored:
-    """A scorer as a metric."""
-
     scorer: Callable[..., Any]
     task: Task
 
@@ -180,7 +176,6 @@ def _plain(labels: NDArray[Any]) -> NDArray[Any]:
 
 @functools.cache
 def _estimators() -> tuple[Any, Any]:
-    """A scikit-learn classifier and regressor that predict the network's outputs."""
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
     class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -275,7 +270,6 @@ def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], in_units: bool) ->
 
 
 def _is_traceable(function: _Called, outputs: NDArray[Any], targets: NDArray[Any]) -> bool:
-    """Whether JAX can trace a function, and it gives a number."""
     of_engine = np.int32 if targets.dtype.kind in "iu" else np.float32
     shapes = jax.ShapeDtypeStruct(outputs.shape, np.float32), jax.ShapeDtypeStruct(targets.shape, of_engine)
     try:

@@ -119,12 +119,11 @@ def _opened(initial: Initial) -> Iterator[tuple[str, dict[str, Stored]]]:
                     )
                 before = f"{initial.repeat}/"
                 source = f"{path.parent.name or path.parent} (repeat {initial.repeat + 1})"
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
-            stored = {name: Stored(shapes[name], partial(file.get_tensor, name)) for name in names}
-            yield (
-                source,
-                {name.removeprefix(before): stored[name] for name in names if name.startswith(before)},
-            )
+            stored = {}
+            for name in [name for name in names if name.startswith(before)]:
+                shape = tuple(file.get_slice(name).get_shape())
+                stored[name.removeprefix(before)] = Stored(shape, partial(file.get_tensor, name))
+            yield source, stored
     except (OSError, SafetensorError) as error:
         raise Refusal(f'"{path}" can\'t be read as safetensors: {error}.') from error
 
@@ -139,17 +138,13 @@ def _renamed(stored: dict[str, Stored], rename: Mapping[str, str]) -> dict[str, 
     used: set[str] = set()
     for name, one in stored.items():
         plain = _bare(name.replace(".", "/"))
-        for old, new in rename.items():
-            start = old.replace(".", "/")
-            if plain == start or plain.startswith(f"{start}/"):
-                plain = new + plain[len(start) :]
-                used.add(old)
-                break
+        for old in [old for old in rename if f"{plain}/".startswith(f"{old.replace('.', '/')}/")][:1]:
+            plain = rename[old] + plain[len(old) :]
+            used.add(old)
         found[plain] = one
-    for old in rename:
-        if old not in used:
-            shown = ", ".join(list(stored)[:12])
-            raise Refusal(f'rename must name what is in the file; "{old}" is not there. There are: {shown}.')
+    for old in [old for old in rename if old not in used]:
+        shown = ", ".join(list(stored)[:12])
+        raise Refusal(f'rename must name what is in the file; "{old}" is not there. There are: {shown}.')
     return found
 
 

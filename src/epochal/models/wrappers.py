@@ -320,7 +320,6 @@ class Mixed(Wrapper):
         return outputs.astype(jnp.float32), after
 
     def _rounded(self, values: jax.Array) -> jax.Array:
-        """Round 32-bit floats; integers and shorter floats are unchanged."""
         return values.astype(self.precision) if values.dtype == jnp.float32 else values
 
 

@@ -74,7 +74,6 @@ def _woven(grid: Grid) -> jax.Array:
 
 
 def _tiles(inputs: jax.Array, pads: Pads) -> tuple[int, int]:
-    """Number of tiles along each axis."""
     sizes = [size + low + high - 2 for size, (low, high) in zip(inputs.shape[1:3], pads, strict=True)]
     return -(-sizes[0] // 2), -(-sizes[1] // 2)
 

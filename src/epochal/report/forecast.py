@@ -25,15 +25,14 @@ def forecast_figure(run: Run) -> dict[str, Any] | None:
         "time": run.observed.clock.name or "row",
         "repeats": run.repeats,
         "steps": steps,
-        "series": [_series(run, place, steps) for place in range(len(run.observed.names[:_MOST_SERIES]))],
+        "series": [_series(run, *one, steps) for one in enumerate(run.observed.names[:_MOST_SERIES])],
     }
 
 
-def _series(run: Run, number: int, steps: list[int]) -> dict[str, Any]:
-    """The last rows of one series, and the forecasts of each part there, by step."""
+def _series(run: Run, number: int, name: str, steps: list[int]) -> dict[str, Any]:
     found = [drawn(run, number, step) for step in steps]
-    one = found[0]
-    first = max(0, len(one.x) - _MOST_ROWS)
+    x, truth, _ = found[0]
+    first = max(0, len(x) - _MOST_ROWS)
     parts = [
         {
             "name": steps_of[0].name,
@@ -46,14 +45,13 @@ def _series(run: Run, number: int, steps: list[int]) -> dict[str, Any]:
                 for each in steps_of
             ],
         }
-        for steps_of in zip(*(each.parts for each in found), strict=True)
+        for steps_of in zip(*(parts for _, _, parts in found), strict=True)
     ]
-    x = one.x[first:]
-    dates = x.dtype.kind == "M"
+    x, dates = x[first:], x.dtype.kind == "M"
     return {
-        "name": one.name,
+        "name": name,
         "x": [str(time) for time in np.datetime_as_string(x)] if dates else numbers(x.astype(np.float64)),
-        "truth": numbers(one.truth[first:]),
+        "truth": numbers(truth[first:]),
         "parts": parts,
     }
 
@@ -68,18 +66,8 @@ class DrawnPart:
     sd: Floats | None
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """One series with its forecasts: `x` are the times, datetime64 for dates; `truth` its values."""
-
-    name: str
-    x: NDArray[Any]
-    truth: Floats
-    parts: tuple[DrawnPart, ...]
-
-
-def drawn(run: Run, series: int = 0, step: int = 1) -> Drawn:
-    """The forecasts of a run at a step ahead, for one series.
+def drawn(run: Run, series: int = 0, step: int = 1) -> tuple[NDArray[Any], Floats, list[DrawnPart]]:
+    """The times of one series, datetime64 for dates, its values, and the forecasts at a step ahead.
 
     Without parts whose windows come from other data, or differ between repeats.
     """
@@ -104,4 +92,4 @@ def drawn(run: Run, series: int = 0, step: int = 1) -> Drawn:
         order = np.argsort(at[here])
         sd = values.std(axis=0, ddof=1)[order] if run.repeats > 1 else None
         parts.append(DrawnPart(name, np.searchsorted(own, at[here][order]), values.mean(axis=0)[order], sd))
-    return Drawn(history.names[series], time, history.value[own], tuple(parts))
+    return time, history.value[own], parts

@@ -121,7 +121,6 @@ def _data(run: Run, of: str) -> dict[str, Any]:
 
 
 def _answer(verdict: Verdict) -> dict[str, str]:
-    """The shape of the curve, or what matters more than it, in a few words, and the rest in a sentence."""
     sign, tone = _SIGNS[verdict.kind]
     if verdict.concerns:
         kind, *others = verdict.concerns
@@ -230,7 +229,6 @@ def _confusion(run: Run) -> dict[str, Any] | None:
 
 
 def _classes(parts: Mapping[str, Mapping[str, ClassFigures]], of: str) -> Iterator[tuple[str, Table, str]]:
-    """A table per part of the samples: mean ± sd with the 95 % interval below, a row per class."""
     for part, classes in parts.items():
         if not classes:
             continue

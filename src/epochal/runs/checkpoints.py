@@ -230,7 +230,6 @@ class Checkpoints:
         return files
 
     def _put(self, file: Path, piece: Piece) -> Written:
-        """Write a piece, or link it to an intact copy of the same object."""
         copies = self._copies.get(piece.name)
         if copies is not None and copies.earlier is not None and copies.of() is piece:
             source = _file(copies.earlier, piece.name)

@@ -223,7 +223,6 @@ def _columns(name: str, values: NDArray[Any]) -> Tensors:
 
 
 def _uncolumns(table: Any, name: str) -> NDArray[Any] | None:
-    """The inverse of `_columns`."""
     if name in table.column_names:
         flat: NDArray[Any] = table.column(name).to_numpy()
         return flat

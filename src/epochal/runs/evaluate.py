@@ -70,7 +70,6 @@ def evaluate(
 
 
 def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
-    """The samples with a known target, and a note on the others."""
     name = run.data["target"]
     if dataset.targets is None:
         why = [note for note in dataset.noticed if "targets are not used" in note]
@@ -110,7 +109,6 @@ def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[Float
 def _over_repeats(
     run: Run, scores: Sequence[Floats], targets: NDArray[Any], dataset: Dataset, losses: Sequence[Floats]
 ) -> dict[str, Summary]:
-    """Each metric over the repeats, which share the samples."""
     hashes, ordered = hashes_of(dataset), dataset.timeline is not None
     units = hashes if len(hashes) and not ordered else np.arange(dataset.samples)
     block = blocks_of(units, ordered)

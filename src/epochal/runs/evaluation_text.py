@@ -60,17 +60,16 @@ def sections(found: Evaluation, width: int) -> list[Section]:
 
 def _metrics(found: Evaluation) -> Section:
     several = found.repeats > 1
-    rows: list[tuple[str, ...]] = [("", "mean ± sd", "95 % interval", "ensemble") if several else ("", "")]
+    rows: list[tuple[str, ...]] = [("", "mean ± sd", "95 % interval", "ensemble")] if several else []
     for name, summary, together in found.figures:
         metric, _, rest = name.partition(" ")
         label = f"{label_of(metric)} {rest}".rstrip()
-        if several:
-            rows.append((label, *cells(summary), value_of(together, summary)))
-        else:
-            rows.append((label, summary.written(summary.mean)))
+        of_several = (*cells(summary), value_of(together, summary))
+        rows.append((label, *of_several) if several else (label, summary.written(summary.mean)))
+    title = "Metrics (1 repeat: no interval)"
     if several:
-        return f"Metrics over {found.repeats} repeats, and of their mean prediction (ensemble)", aligned(rows)
-    return "Metrics (1 repeat: no interval)", aligned(rows[1:])
+        title = f"Metrics over {found.repeats} repeats, and of their mean prediction (ensemble)"
+    return title, aligned(rows)
 
 
 def results_table(run: Run, without: Sequence[str] = ()) -> list[tuple[str, ...]]:

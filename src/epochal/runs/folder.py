@@ -19,6 +19,7 @@ from epochal.common.metric_names import declare
 from epochal.curves import Curves
 from epochal.data import Scaling, TargetScaling, Vocabulary, encoder_from_dict
 from epochal.data.encoder import code_sizes
+from epochal.data.records import fields_of
 from epochal.data.standardize import LevelScaling
 from epochal.errors import Refusal
 from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes_of
@@ -101,30 +102,23 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
             "rows": columns["row"].to_numpy(),
             **({"hashes": columns["hash"].to_numpy()} if "hash" in columns else {}),
         }
-    run = Run(
-        **{name: getattr(document, name) for name in _SAME},
-        plan=plan,
-        model=None,
-        fitted=(),
-        scores={part: read_scores(path, part, written) for part, written in document.scores.items()},
-        encoder=encoder,
-        baseline={part: list(values) for part, values in document.baseline.items()},
-        forecasts=document.forecasts or {},
-        splits=splits,
-        order_values=values,
-        folder=path,
-        **found,
-    )
+    found |= {
+        "plan": plan,
+        "model": None,
+        "fitted": (),
+        "scores": {part: read_scores(path, part, written) for part, written in document.scores.items()},
+        "encoder": encoder,
+        "baseline": {part: list(values) for part, values in document.baseline.items()},
+        "forecasts": document.forecasts or {},
+        "splits": splits,
+        "order_values": values,
+        "folder": path,
+    }
+    same = fields_of(Run).keys() & fields_of(Document).keys() - found.keys()
+    run = Run(**{name: getattr(document, name) for name in same}, **found)
     with reading(path):
         check_run(run)
     return run
-
-
-_SAME = (
-    *("task", "settings", "outcomes", "verdict", "data", "conditions"),
-    *("threshold", "interrupted", "failed", "order_seeds"),
-)
-"""What a run has as run.json holds it."""
 
 
 def _plan(value: dict[str, Any], values: NDArray[Any] | None) -> Plan:

@@ -96,7 +96,6 @@ def _described(path: Path, document: Document) -> Entry:
 
 
 def _chosen(choice: ChoiceFolder) -> Entry:
-    """A comparison or an advice: its best setting and the judged metric."""
     run, found = str(choice.folder), choice.result
     if found is None:
         return Entry(run=run, kind=choice.kind, problem=f"{choice.kind} {choice.way_on}")

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.common.waiting import interruptible
 from epochal.data import Dataset, PairEncoder, encode_new
+from epochal.data.files.read import read_as_before
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.images.images import ImageEncoder
 from epochal.data.rankings.ranking import items_of
@@ -76,6 +77,11 @@ def check_parameters(parameters: str) -> None:
     """Refuse other parameters than the best and the last ones."""
     if parameters not in ("best", "last"):
         raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
+
+
+def as_trained(run: Run, data: Any, reading: Reading) -> Reading:
+    """The options for new data, in the encoding of the text that the run was trained on."""
+    return read_as_before(data, reading, getattr(getattr(run.encoder, "table", run.encoder), "encoding", ""))
 
 
 def inputs_beside(
@@ -184,7 +190,7 @@ def read_samples(
     `ahead` includes windows with unknown targets; if `partial`, some targets of a table may be missing, as -1
     or NaN.
     """
-    encoder = run.encoder
+    encoder, reading = run.encoder, as_trained(run, data, reading)
     if ahead and isinstance(encoder, WindowEncoder):
         encoder = replace(encoder, ahead=True)
     if skip_bad:
@@ -235,7 +241,12 @@ def predict(
     line = dataset.timeline
     places = {} if line is None else line.places()
     beside = inputs_beside(
-        data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
+        data,
+        dataset.samples if line is None else None,
+        with_inputs,
+        id,
+        places.get("row"),
+        as_trained(run, data, reading),
     )
     notes = [*dataset.noticed, *pointed(beside)]
     if getattr(run.model, "carries", False):
@@ -308,6 +319,7 @@ def rank(
         raise Refusal(
             "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64, 64)) on ep.rank_pairs(...)."
         )
+    reading = as_trained(run, data, reading)
     groups: NDArray[np.int64] | None = None
     names, column = list[str](), "group"
     if isinstance(run.encoder, PairEncoder):

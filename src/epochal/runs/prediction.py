@@ -23,8 +23,6 @@ from epochal.runs.per_class import decisions
 
 
 class _Rows(ABC):
-    """Predictions for new samples, row by row."""
-
     noticed: tuple[str, ...]
     per_repeat: NDArray[np.float64]
 

@@ -204,7 +204,10 @@ class Run:
         style: str = "auto",
         ax: Axes | Sequence[Axes] | None = None,
     ) -> Figure:
-        """Plot precision against recall, a panel per class, with the mean over repeats and the base rate.
+        """Plot precision against recall, a panel per class.
+
+        The thick line is the mean over repeats, thin ones are the repeats, the band is the 95 % interval of
+        the mean. Dashed is the base rate, the precision of random predictions.
 
         Args:
             path: also save there, in the format of the suffix.

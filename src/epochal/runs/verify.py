@@ -156,7 +156,6 @@ def _results(path: Path) -> tuple[list[Finding], list[str]]:
 
 
 def _odd(path: Path) -> list[str]:
-    """Files that no finished or resumed run needs."""
     temporary = [one for pattern in _TEMPORARY for one in path.glob(pattern)]
     known = {RUN, REQUEST, LOCK, WRITER, checkpoints.FOLDER, *RESULTS, *(one.name for one in temporary)}
     notes = foreign(path, known, path)

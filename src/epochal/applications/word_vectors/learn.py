@@ -124,8 +124,7 @@ class Learning:
         _check_whole("dimensions", dimensions, 1, 2**15)
         _check_whole("window", window, 1, 2**15)
         _check_whole("negatives", negatives, 1, 2**10)
-        if min_count is not None:
-            _check_whole("min_count", min_count, 1, 2**31)
+        _check_whole("min_count", 1 if min_count is None else min_count, 1, 2**31)
         _check_whole("seed", seed, 0, 2**64 - 1)
         share = SUBSAMPLE if subsample is None else subsample
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:

@@ -44,10 +44,9 @@ def dataset_of_arrays(
     """A dataset of arrays; no column is left out.
 
     Args:
-        inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied, other
-            numbers become float32 unless that would make distinct values equal. NaN is missing.
-            `Rows` stay where they are.
-            Bytes (uint8) of three or more dimensions are images: the model sees 0 to 1.
+        inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied, other numbers
+            become float32 unless that would make distinct values equal. NaN is missing. `Rows` stay where
+            they are. Bytes (uint8) of three or more dimensions are images: the model sees 0 to 1.
         targets: `(n,)` class labels or numbers, or `(n, m)`: 0 and 1 are labels (one-hot rows are classes),
             anything else is m numbers; None when unlabeled.
         sample_weight: `(n,)`, not negative.

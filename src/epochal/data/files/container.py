@@ -37,15 +37,15 @@ _PACKED: tuple[tuple[bytes, str, Callable[[Path], Any]], ...] = (
     (b"\xfd7zXZ\x00", ".xz", lzma.open),
     (b"\x28\xb5\x2f\xfd", ".zst", lambda path: pa.input_stream(str(path), compression="zstd")),
 )
-_FORMATS = (
+_Formats = tuple[tuple[bytes | tuple[bytes, ...], str], ...]
+_FORMATS: _Formats = (
     (b"%PDF", "a PDF"),
     (b"SQLite format 3\x00", "a SQLite database"),
     (b"\x89PNG\r\n", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
     (b"RIFF", "a sound, a film or a WebP image"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
+    ((b"II*\x00", b"MM\x00*"), "a TIFF image"),
     (b"\x89HDF\r\n", "an HDF5 file"),
     (b"\x93NUMPY", "a NumPy array; give it a name that ends in .npy"),
     (b"ARROW1", "an Arrow or Feather file; save it as .parquet"),
@@ -53,20 +53,19 @@ _FORMATS = (
     (b"Obj\x01", "an Avro file; save it as .parquet"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
     (b"Rar!", "a RAR archive; unpack it"),
-    (b"\x7fELF", "a program"),
-    (b"MZ\x90", "a program"),
-    (b"RDX", "data of R; save it with write.csv"),
-    (b"X\n\x00\x00\x00", "data of R; save it with write.csv"),
+    ((b"\x7fELF", b"MZ\x90"), "a program"),
+    ((b"RDX", b"X\n\x00\x00\x00"), "data of R; save it with write.csv"),
     (b"$FL2", "data of SPSS; save it as .csv"),
     (b"<stata_dta>", "data of Stata; save it as .csv"),
     (b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xc2\xea\x81\x60", "data of SAS; save it as .csv"),
     (b"MATLAB 5.0", "data of MATLAB; save it as .csv or .npz"),
-    (b"\x80\x04\x95", "a pickle, which can run code and is never opened; save it as .csv or .parquet"),
-    (b"\x80\x05\x95", "a pickle, which can run code and is never opened; save it as .csv or .parquet"),
+    (
+        (b"\x80\x04\x95", b"\x80\x05\x95"),
+        "a pickle, which can run code and is never opened; save it as .csv or .parquet",
+    ),
 )
-_TEXT_FORMATS = (
-    (b"<!doctype html", "an HTML page"),
-    (b"<html", "an HTML page"),
+_TEXT_FORMATS: _Formats = (
+    ((b"<!doctype html", b"<html"), "an HTML page"),
     (b"<?xml", "an XML file"),
     (b"{\\rtf", "an RTF document"),
     (b"@relation", "an ARFF file"),
@@ -144,7 +143,7 @@ def unpack(path: Path, sheet: str | int | None = None) -> Content:
     openers += [opener for _, packed, opener in _PACKED if packed == suffix]
     if member:
         note = f"{name} holds one file, {Path(member).name}, which is read."
-        content = Content(name, size, lambda: zipfile.Path(path, member).open("rb"), notes=(note,))
+        content = Content(name, size, lambda: zipfile.ZipFile(path).open(member), notes=(note,))  # noqa: SIM115
     elif openers:
         content = Content(name, size, lambda: openers[0](path))
     else:

@@ -101,8 +101,8 @@ def _refusing(name: str) -> Iterator[str]:
     except Refusal:
         raise
     except Exception as error:
-        said = " ".join(str(error).split()).rstrip(".")[:300] or type(error).__name__
-        raise Refusal(f"{name} can't be read as NumPy arrays: {said}.") from error
+        reason = " ".join(str(error).split()).rstrip(".")[:300] or type(error).__name__
+        raise Refusal(f"{name} can't be read as NumPy arrays: {reason}.") from error
 
 
 def _header(file: IO[bytes], size: int, name: str) -> Header:
@@ -130,7 +130,6 @@ def _header(file: IO[bytes], size: int, name: str) -> Header:
 
 
 def _array(file: IO[bytes], size: int, name: str) -> NDArray[Any]:
-    """The array of an `.npy` file of this size."""
     header = _header(file, size, name)
     if header.nbytes > free_memory():
         raise ValueError(f"its {header.nbytes:,} bytes do not fit into the free memory")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pyarrow.json as pa_json
 from epochal.data.files.container import PACKING_ERRORS, head_of, is_stream, kept_stream, unpack, unpacking
 from epochal.data.files.reading import AS_FOUND, Content, Reading
 from epochal.data.files.sniff import sniff
+from epochal.data.files.survey import survey, valid_in
 from epochal.data.files.text import read_text
 from epochal.data.files.tidy import MOST_TEXT, shrink_batches, tidy
 from epochal.errors import Refusal, first_line
@@ -80,6 +83,26 @@ def read_table(
     return read_text(content, dialect, reading, text(dialect.names))
 
 
+def encoding_of(table: pa.Table) -> str:
+    """The encoding of the text that a table was read from; empty for another source."""
+    return str((table.schema.metadata or {}).get(b"encoding", b"").decode())
+
+
+def read_as_before(source: Any, reading: Reading, encoding: str) -> Reading:
+    """The options for a new text table, in the encoding of an earlier one if it is no UTF-8 and valid in it.
+
+    Few rows say little about which encoding they are in.
+    """
+    if not isinstance(source, str | Path) or reading.encoding is not None or encoding[:3] in ("", "utf"):
+        return reading
+    try:
+        content = unpack(existing(source), reading.sheet)
+        other = survey(content).encoding[:3] != "utf" and valid_in(content, encoding)
+    except (Refusal, OSError):  # another kind of source, or one that is refused when it is read
+        return reading
+    return replace(reading, encoding=encoding) if other else reading
+
+
 def parquet_table(
     file: Path, drop: Callable[[Sequence[str]], Collection[int]] = lambda names: ()
 ) -> tuple[pa.Table, tuple[str, ...]]:
@@ -144,12 +167,10 @@ def is_json(content: Content) -> bool:
     """Whether a text is named, or begins, like JSON."""
     if any(Path(content.name).name.lower().endswith((one, f"{one}.gz")) for one in _SUFFIXES):
         return True
-    try:
-        with content.open() as file:
-            head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    except PACKING_ERRORS:
-        return False
-    return head.startswith((b'{"', b'[{"', b"[\n", b"[ {"))
+    with suppress(*PACKING_ERRORS), content.open() as file:
+        head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+        return head.startswith((b'{"', b'[{"', b"[\n", b"[ {"))
+    return False
 
 
 def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
@@ -169,9 +190,9 @@ def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
                 rows[0] = dict.fromkeys(name for row in rows for name in row) | rows[0]
             table = pa.Table.from_pylist(rows)
         else:
-            held = pa.BufferOutputStream()  # Arrow's own memory: its threads outlive this call
-            held.write(data)
-            table = pa_json.read_json(pa.BufferReader(held.getvalue()))
+            buffer = pa.BufferOutputStream()  # Arrow's own memory: its threads outlive this call
+            buffer.write(data)
+            table = pa_json.read_json(pa.BufferReader(buffer.getvalue()))
     except Refusal:
         raise
     except (pa.ArrowException, ValueError, TypeError, RecursionError) as error:

@@ -81,37 +81,37 @@ def survey(content: Content, encoding: str | None = None) -> Survey:
         return _surveyed(content, encoding or content.encoding)
 
 
-def _surveyed(content: Content, given: str | None) -> Survey:
+def _surveyed(content: Content, encoding: str | None) -> Survey:
     with content.open() as file:
         sample = file.read(SAMPLE_BYTES + 1)
     whole, sample = len(sample) <= SAMPLE_BYTES, sample[:SAMPLE_BYTES]
-    known = given or marked(sample) or wide(sample)
+    known = encoding or marked(sample) or wide(sample)
     narrow = not (known or "").replace("_", "-").lower().startswith(_WIDE)
     utf8, windows, quoted, words, tail = _pass(content, narrow, known)
     hint = "`encoding=...` changes that"
     if known is None and not utf8:
-        known = _valid(content, guess(bytes(words)))
+        known = valid_in(content, guess(bytes(words)))
         if known is None:
             known, hint = (
                 _ASSUMED[0 if windows else 1],
                 "if that looks wrong, name another with `encoding=NAME`",
             )
         if known == "cp1252" and _wrong(content, known) is not None:  # letters of DOS?
-            known = _valid(content, guess(bytes(words), sure=0.0)) or "cp850"
-    elif given is not None and (at := _wrong(content, given)) is not None:
+            known = valid_in(content, guess(bytes(words), sure=0.0)) or "cp850"
+    elif encoding is not None and (at := _wrong(content, encoding)) is not None:
         raise Refusal(
-            f"{content.name} is not written in {given}: the bytes at position {at:,} are no character of it. "
-            "Leave the encoding out to have it recognized, or name another."
+            f"{content.name} is not written in {encoding}: the bytes at position {at:,} are no character of "
+            "it. Leave the encoding out to have it recognized, or name another."
         )
     final = "utf-8" if known in (None, "utf-8-sig") else known
-    recognized = final != "utf-8" and given is None
+    recognized = final != "utf-8" and encoding is None
     notes = (f"{content.name} is not UTF-8: read as {final}; {hint}.",) if recognized else ()
     head = sample.decode(final, errors="ignore").lstrip("\ufeff")
     rest = head if whole else "" if not narrow else tail.decode(final, errors="replace")
     return Survey(final, quoted or not narrow, head, rest, whole, notes)
 
 
-def _valid(content: Content, encoding: str | None) -> str | None:
+def valid_in(content: Content, encoding: str | None) -> str | None:
     """The encoding, if all bytes are valid in it."""
     return encoding if encoding is not None and _wrong(content, encoding) is None else None
 

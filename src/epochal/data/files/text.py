@@ -202,7 +202,7 @@ def read_text(
         columns_have = f"columns {which} have" if len(empty) > 1 else f"column {which} has"
         table = table.drop_columns([table.column_names[index] for index in empty])
         notes = (f"{columns_have} neither a name nor a value (a delimiter ends each line): left out.", *notes)
-    metadata = {"marks": json.dumps(counts), "decimal": dialect.decimal}
+    metadata = {"marks": json.dumps(counts), "decimal": dialect.decimal, "encoding": dialect.encoding}
     return tidy(table).replace_schema_metadata(metadata), (*dialect.notes, *notes)
 
 
@@ -306,7 +306,6 @@ def _rows(content: Content, dialect: Dialect) -> Iterator[tuple[str, int, int]]:
 
 
 def _refuse_ragged(content: Content, dialect: Dialect) -> None:
-    """Refuse lines with another number of fields, if there are any."""
     expected = len(dialect.names)
     wrong = [(start, fields) for _, fields, start in _rows(content, dialect) if fields not in (0, expected)]
     if not wrong:

@@ -105,10 +105,10 @@ def tidy(table: pa.Table, drop: Callable[[Sequence[str]], Collection[int]] = lam
     return pa.Table.from_arrays(arrays, names=names)
 
 
-def _tidied(column: pa.ChunkedArray, said: str) -> pa.ChunkedArray:
+def _tidied(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
-        return _tidied(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type), said)
+        return _tidied(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type), name)
     if pa.types.is_dictionary(kind):
         column = pa.chunked_array(map(_written_out, column.chunks), type=kind.value_type)
         kind = kind.value_type
@@ -137,13 +137,13 @@ def _tidied(column: pa.ChunkedArray, said: str) -> pa.ChunkedArray:
         )
     ):
         raise Refusal(
-            f"{said} must hold numbers, booleans, dates or text; got {kind}. "
+            f"{name} must hold numbers, booleans, dates or text; got {kind}. "
             "Leave it out with `drop=COLUMN`, or out of the file."
         )
     if pa.types.is_floating(column.type) and pc.any(nan := pc.is_nan(column)).as_py():
         return pc.if_else(nan, pa.scalar(None, column.type), column)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        _check_years(column, said)
+        _check_years(column, name)
     return column
 
 
@@ -155,7 +155,7 @@ _SECONDS = -62_135_596_800, 253_402_300_799
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def _check_years(column: pa.ChunkedArray, said: str) -> None:
+def _check_years(column: pa.ChunkedArray, name: str) -> None:
     bounds = pc.min_max(column)
     if not bounds["min"].is_valid:
         return
@@ -164,6 +164,6 @@ def _check_years(column: pa.ChunkedArray, said: str) -> None:
     least, most = (bounds[end].value * (86_400 if days else 1) // each for end in ("min", "max"))
     if least < _SECONDS[0] or most > _SECONDS[1]:
         raise Refusal(
-            f"{said} must hold dates of the years 1 to 9999; got others, which may be "
+            f"{name} must hold dates of the years 1 to 9999; got others, which may be "
             "counted in another unit. Write them as text, or leave the column out of the file."
         )

@@ -84,9 +84,8 @@ class Counts:
         """A common range for these images and similar new ones.
 
         From 0 to the largest value of the bits that are used, 8 at least. Values that use less than half of
-        that range from the least to the largest; a few outliers, such as broken pixels, do
-        not count. Other numbers range from the least to the largest, or from 0
-        to 1.
+        that range from the least to the largest; a few outliers, such as broken pixels, do not count. Other
+        numbers range from the least to the largest, or from 0 to 1.
 
         >>> Counts.of(np.array([[3, 4000]], np.uint16)).levels()
         Levels(black=0.0, white=4095.0)
@@ -207,7 +206,7 @@ def pixels(
         image = image.convert("L" if channels == 1 else "RGB")
         if size is not None and image.size != size[::-1]:
             image = image.resize(size[::-1], Image.Resampling.BILINEAR)
-        found = np.asarray(image)
+        found = np.ascontiguousarray(image)
     return found.reshape(*found.shape[:2], channels)
 
 

@@ -160,7 +160,7 @@ def read_images(
     for index, image in bad.without(zip(headers, decoded, strict=True)):
         if not streamed:
             values[len(marks)] = image
-        marks[index] = image if streamed else digest_of(image)
+        marks[index] = image if streamed else hashlib.sha256(image.data).digest()
     sizes = {(headers[index].height, headers[index].width) for index in marks}
     if options.resize is not None and sizes != {size}:
         own = _by(*sizes) if len(sizes) == 1 else f"{len(sizes):,} sizes"
@@ -273,7 +273,7 @@ class Decoding:
             return found
         if found.shape[:2] != self.size:
             return f"it has {found.shape[0]}×{found.shape[1]} pixels, and claimed other ones"
-        return found if self.keep else digest_of(found)
+        return found if self.keep else hashlib.sha256(found.data).digest()
 
 
 @dataclass(frozen=True)
@@ -329,8 +329,3 @@ def in_threads(
         yield from found
         if progress is not None:
             progress(what, before + min(start + _BLOCK, len(files)), before + len(files))
-
-
-def digest_of(image: NDArray[np.uint8]) -> bytes:
-    """A digest of an image, 32 bytes."""
-    return hashlib.sha256(np.ascontiguousarray(image).data).digest()

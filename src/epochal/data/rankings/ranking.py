@@ -331,20 +331,20 @@ def pairs_of(
             f"a ranking must have a group with two items of different {names[0]}; got none among "
             f"{len(targets):,} items in {len(first):,} {groups_word(len(first), names[1])}."
         )
-    kept = counts if most is None else np.minimum(counts, most)
-    begins, before = np.cumsum(kept) - kept, np.cumsum(counts) - counts
-    numbers = np.arange(int(kept.sum())) + np.repeat(before - begins, kept)
-    for large in np.flatnonzero(kept < counts):
-        total, taken = int(counts[large]), int(kept[large])
+    used = counts if most is None else np.minimum(counts, most)
+    begins, before = np.cumsum(used) - used, np.cumsum(counts) - counts
+    numbers = np.arange(int(used.sum())) + np.repeat(before - begins, used)
+    for large in np.flatnonzero(used < counts):
+        total, taken = int(counts[large]), int(used[large])
         drawn = permute(pairing.seed, PAIR_STREAM + int(group[first[large]]), total, np.arange(taken))
         numbers[begins[large] : begins[large] + taken] = before[large] + np.sort(drawn)
     second = np.searchsorted(ends, numbers, side="right")
     ahead = begin[second] + numbers - (ends[second] - better[second])
-    if (kept < counts).any():
+    if (used < counts).any():
         notes.append(
-            f"{int(kept.sum()):,} of {int(counts.sum()):,} pairs are drawn, at most {most:,} of one group."
+            f"{int(used.sum()):,} of {int(counts.sum()):,} pairs are drawn, at most {most:,} of one group."
         )
-    weights = np.repeat(1 / np.maximum(kept, 1), kept)
+    weights = np.repeat(1 / np.maximum(used, 1), used)
     return Pairs(items[ahead], items[second], group[second], weights, int((counts > 0).sum()), tuple(notes))
 
 

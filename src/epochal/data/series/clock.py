@@ -31,9 +31,8 @@ _FINER = " Rows that are closer than a second count in their order without it (`
 class Clock:
     """The kind of time: a column of dates or numbers, or the order of the rows.
 
-    `form` is the `strptime` format of dates; empty for ISO 8601 and date columns.
-    `hours` is whether times have hours; `zone` is their time zone (converted to
-    UTC).
+    `form` is the `strptime` format of dates; empty for ISO 8601 and date columns. `hours` is whether times
+    have hours; `zone` is their time zone (converted to UTC).
     """
 
     kind: Literal["date", "number", "row"] = "row"

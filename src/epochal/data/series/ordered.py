@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from epochal.common.faces import option
 from epochal.data.columns import ColumnReference, called, has_header, reference, resolve, resolve_all
 from epochal.data.files.npy import ARRAY_SUFFIXES, read_array
-from epochal.data.files.read import existing
+from epochal.data.files.read import encoding_of, existing
 from epochal.data.files.reading import Reading
 from epochal.data.files.tidy import table_of_array
 from epochal.data.series.clock import Clock, zone_named
@@ -88,11 +88,10 @@ def series_columns(
     if series is not None and series == when:
         raise Refusal(f"series and time must be two columns; got {called(names, series)} for both.")
     if when is None:
-        when = _time(table, {chosen, series} | dropped, series, options.date_format)
-    clock, notes = Clock(), list[str]()
-    if when is not None:
+        when, clock, note = _time(table, {chosen, series} | dropped, series, options.date_format)
+    else:
         clock, note = _clock(table.column(when), names, when, options.date_format)
-        notes.append(note)
+    notes = [note]
     if time_zone is not None:
         clock = _in_zone(clock, time_zone, table, when)
     keep = resolve_all(options.keep, names, "keep")
@@ -158,6 +157,7 @@ def series_columns(
         target_text=False,
         weight=None,
         task=None,
+        encoding=encoding_of(table),
     )
     return encoder, clock, when, series, [note for note in notes if note]
 
@@ -217,16 +217,15 @@ _TIME_NAME = re.compile(
 )
 
 
-def _time(table: pa.Table, taken: Collection[int | None], by: int | None, form: str | None) -> int | None:
+def _time(
+    table: pa.Table, taken: Collection[int | None], by: int | None, form: str | None
+) -> tuple[int | None, Clock, str]:
     """The first column with dates, or with numbers that increase evenly except for gaps."""
     names = table.column_names
     free = [index for index in range(len(names)) if index not in taken]
     for index in free:
-        column = table.column(index)
-        if pa.types.is_temporal(column.type):
-            return index
-        if compact_form(column) or (pa.types.is_string(column.type) and written_dates(column, form)):
-            return index
+        if (dated := _dated(table.column(index), names, index, form)) is not None:
+            return index, *dated
     series = None if by is None else table.column(by).combine_chunks().dictionary_encode()
     codes = None if series is None or series.null_count else series.indices.to_numpy()
     for index in free:
@@ -234,8 +233,8 @@ def _time(table: pa.Table, taken: Collection[int | None], by: int | None, form: 
         if pa.types.is_integer(column.type) or (named and pa.types.is_floating(column.type)):
             values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
             if np.isfinite(values).all() and _tells_time(values, codes, named=named):
-                return index
-    return None
+                return index, Clock("number", names[index]), ""
+    return None, Clock(), ""
 
 
 def _tells_time(values: NDArray[np.float64], codes: NDArray[np.int32] | None, *, named: bool) -> bool:
@@ -283,34 +282,37 @@ def _in_zone(clock: Clock, zone: str, table: pa.Table, when: int | None) -> Cloc
 def _clock(
     column: pa.ChunkedArray, names: Sequence[str], index: int, date_format: str | None
 ) -> tuple[Clock, str]:
-    """The clock of a time column, and a note on how it was read."""
-    name, known_as = names[index], called(names, index)
-    if pa.types.is_temporal(column.type):
-        return _dates(column, name, ""), ""
-    if compact := compact_form(column):
-        return _dates(column, name, compact), f"{known_as} is the time, written as {compact}."
+    """The clock of the column that was named as the time, and a note on how it was read."""
+    if (dated := _dated(column, names, index, date_format)) is not None:
+        return dated
     if _numbers(column):
-        return Clock("number", name), ""
-    found = written_dates(column, date_format) if pa.types.is_string(column.type) else None
-    if found is None:
-        first = column.drop_null()
-        shown = f'"{first[0].as_py()}"' if len(first) else "no value"
-        as_said = f" as {option('date_format', date_format)} says"
-        how = as_said if date_format else ", such as 2020-12-31, or numbers"
-        raise Refusal(
-            f"{known_as} is the time and must hold dates{how}; got {shown}. Name another column with "
-            f"`time=COLUMN`, or drop it: {option('drop', [reference(names, index)])}."
-        )
-    if found.odd:
-        raise Refusal(
-            f"{known_as} is the time and must hold dates in all rows; got {quoted(found.odd)}. Correct them, "
-            "or remove those rows."
-        )
-    remark = found.remark.replace(", the local time as written", ", counted in UTC")
-    note = f"{known_as} is the time, written as {found.form}{remark}." if remark else ""
-    return _dates(column, name, found.form), note
+        return Clock("number", names[index]), ""
+    first = column.drop_null()
+    shown = f'"{first[0].as_py()}"' if len(first) else "no value"
+    how = ", such as 2020-12-31, or numbers"
+    how = f" as {option('date_format', date_format)} says" if date_format else how
+    raise Refusal(
+        f"{called(names, index)} is the time and must hold dates{how}; got {shown}. Name another column with "
+        f"`time=COLUMN`, or drop it: {option('drop', [reference(names, index)])}."
+    )
 
 
-def _dates(column: pa.ChunkedArray, name: str, form: str) -> Clock:
-    seconds = to_dates(column.combine_chunks(), form, name).cast(pa.int64()).drop_null().to_numpy()
-    return Clock("date", name, form, hours=bool((seconds % 86_400).any()))
+def _dated(
+    column: pa.ChunkedArray, names: Sequence[str], index: int, date_format: str | None
+) -> tuple[Clock, str] | None:
+    """The clock of a column with dates, and a note on how they are written; None without dates."""
+    known_as, form, note = called(names, index), "", ""
+    if compact := compact_form(column):
+        form, note = compact, f"{known_as} is the time, written as {compact}."
+    elif pa.types.is_string(column.type) and (found := written_dates(column, date_format)) is not None:
+        if found.odd:
+            raise Refusal(
+                f"{known_as} is the time and must hold dates in all rows; got {quoted(found.odd)}. Correct "
+                "them, or remove those rows."
+            )
+        remark = found.remark.replace(", the local time as written", ", counted in UTC")
+        form, note = found.form, f"{known_as} is the time, written as {found.form}{remark}." if remark else ""
+    elif not pa.types.is_temporal(column.type):
+        return None
+    seconds = to_dates(column.combine_chunks(), form, names[index]).cast(pa.int64()).drop_null().to_numpy()
+    return Clock("date", names[index], form, hours=bool((seconds % 86_400).any())), note

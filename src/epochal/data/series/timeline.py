@@ -34,8 +34,7 @@ class Timeline:
         begin: int64 `(n,)`, its first row there.
         span: rows of a sample, inputs and targets.
         horizon: target rows of a sample.
-        level: float64 `(n,)`; `level + unit * target` is in the
-            column's own units.
+        level: float64 `(n,)`; `level + unit * target` is in the column's own units.
         unit: float64 `(n,)`.
         period: rows of a season, for the seasonal naive forecast; 0 for none.
         clock: the kind of time.
@@ -64,11 +63,6 @@ class Timeline:
         order = np.arange(len(rows), dtype=np.int64)
         level, unit = np.zeros(len(rows)), np.ones(len(rows))
         return cls(("",), (order,), (rows,), (), np.zeros_like(order), order, 1, 1, level, unit)
-
-    @property
-    def last(self) -> NDArray[np.int64]:
-        """The last row of each sample, a target."""
-        return self.begin + self.span - 1
 
     @cached_property
     def starts(self) -> Times:
@@ -178,7 +172,7 @@ def chronological(
             cut = left[len(left) - size]
             parts[name] = np.flatnonzero(free & (timeline.starts >= cut))
             first = np.array([np.searchsorted(clock, cut) for clock in timeline._clocks])
-            free &= timeline.last + gap < first[timeline.series]
+            free &= timeline.begin + timeline.span - 1 + gap < first[timeline.series]
     if not free.any():
         held = " and ".join(f"{size:,} for {name}" for name, size in sizes.items() if size)
         raise Refusal(

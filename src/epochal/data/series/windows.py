@@ -66,9 +66,8 @@ def windows(
         lags: past rows of a window.
         horizon: rows ahead to forecast, each an output.
         stride: rows from one window to the next.
-        time: the time column; by default the first one with dates, or with whole numbers that
-            increase evenly except for gaps. Rows are sorted by it; it is no input unless `keep`
-            names it.
+        time: the time column; by default the first one with dates, or with whole numbers that increase evenly
+            except for gaps. Rows are sorted by it; it is no input unless `keep` names it.
         time_zone: the time zone of local times, such as "Europe/Berlin": in the hour that
             clocks repeat in fall, the first rows are before the change.
         by: the column that names several series; no window crosses between them.

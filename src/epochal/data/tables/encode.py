@@ -293,15 +293,15 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
     decimal = (table.schema.metadata or {}).get(b"decimal", b"").decode()
     mark = mark_of_columns(table)
     for position, column in zip(positions, encoder.columns, strict=True):
-        cells, said, found = table.column(position), called(encoder.names, column.index), None
+        cells, name, found = table.column(position), called(encoder.names, column.index), None
         if column.kind == "date":
-            found = _dates(cells, column, said)
+            found = _dates(cells, column, name)
         elif column.kind == "numeric" and pa.types.is_string(cells.type):
-            found = _numbers(cells, column, said, mark, decimal)
+            found = _numbers(cells, column, name, mark, decimal)
         elif column.kind == "numeric" and not pa.types.is_null(cells.type):
             unit = NumberForm(*column.written).unit
             if unit and unit not in OPPOSITES:
-                notes.append(f"{said}: numbers without a unit are taken as {unit}.")
+                notes.append(f"{name}: numbers without a unit are taken as {unit}.")
         if found is not None:
             values, note = found
             table = table.set_column(position, table.column_names[position], values)
@@ -310,18 +310,18 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
 
 
 def _numbers(
-    cells: pa.ChunkedArray, column: Column, said: str, mark: str, decimal: str
+    cells: pa.ChunkedArray, column: Column, name: str, mark: str, decimal: str
 ) -> tuple[pa.ChunkedArray, str] | None:
     form = NumberForm(*column.written)
     values = pa.chunked_array([form.read(cells.combine_chunks())], pa.float64())
     odd = _odd(cells, values, column)
     units = "; ".join(unit_remarks(cells, form))
     if not odd:
-        return (values, f"{said}: {units}.") if units else None
+        return (values, f"{name}: {units}.") if units else None
     if known_marks(odd):
-        return values, f"{said}: {'; '.join(one for one in (units, read_as_missing(odd)) if one)}."
+        return values, f"{name}: {'; '.join(one for one in (units, read_as_missing(odd)) if one)}."
     try:
-        found = written_numbers(cells, said, hint=mark)
+        found = written_numbers(cells, name, hint=mark)
     except Refusal:  # it mixes units; encoding reports the first cell that does not fit
         return None
     if found is None or not known_marks(_odd(cells, found.values, column)):
@@ -334,7 +334,7 @@ def _numbers(
         how = f"is written in another way than in training: it {how}"
     if form.unit and found.form.unit != form.unit:
         how += f"; {'converted to' if found.form.unit else 'taken as'} {form.unit}"
-    return pc.multiply(found.values, size), f"{said} {how}."
+    return pc.multiply(found.values, size), f"{name} {how}."
 
 
 def _odd(cells: pa.ChunkedArray, values: pa.ChunkedArray, column: Column) -> tuple[Odd, ...]:
@@ -351,13 +351,13 @@ def _fits(new: NumberForm, trained: NumberForm) -> float | None:
     return 1.0 if not new.unit else factor(new.unit, trained.unit)
 
 
-def _dates(cells: pa.ChunkedArray, column: Column, said: str) -> tuple[pa.ChunkedArray, str] | None:
+def _dates(cells: pa.ChunkedArray, column: Column, name: str) -> tuple[pa.ChunkedArray, str] | None:
     if pa.types.is_integer(cells.type):
         form = compact_form(cells)
         if not form or form == column.format:
             return None
         dates = parse_dates(cells.cast(pa.string()), form)
-        return dates, f"{said} is written in another way than in training: as {form}."
+        return dates, f"{name} is written in another way than in training: as {form}."
     if not pa.types.is_string(cells.type):
         return None
     dates = parse_dates(cells, column.format)
@@ -365,9 +365,9 @@ def _dates(cells: pa.ChunkedArray, column: Column, said: str) -> tuple[pa.Chunke
     if not odd:
         return None
     if known_marks(odd):
-        return dates, f"{said}: {read_as_missing(odd)}."
+        return dates, f"{name}: {read_as_missing(odd)}."
     found = written_dates(cells)
     if found is None or found.doubt or not known_marks(_odd(cells, found.values, column)):
         return None
     how = "; ".join([found.form or "YYYY-MM-DD", *([read_as_missing(found.odd)] if found.odd else [])])
-    return found.values, f"{said} is written in another way than in training: as {how}."
+    return found.values, f"{name} is written in another way than in training: as {how}."

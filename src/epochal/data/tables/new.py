@@ -31,7 +31,7 @@ from epochal.data.rows import FileRows
 from epochal.data.tables.encode import as_in_training, encode, plain_numbers, without_marks
 from epochal.data.tables.frames import ROLES, NamedTable, column_beside, is_pair, named_table, table_of_frame
 from epochal.data.tables.schema import Column, Encoder
-from epochal.data.tables.table import dataset_of, release_memory
+from epochal.data.tables.table import dataset_of
 from epochal.data.tables.target import UNKNOWN, known_ids, plain_target, target_numbers, weights_of
 from epochal.data.values.marks import emptied
 from epochal.errors import Refusal
@@ -54,7 +54,7 @@ def new_rows(read: NamedTable, encoder: Encoder, encoded: Encoded = encode, part
     if weight is None and weight_at is not None:
         weight = table.column(weight_at)
     del table, read
-    release_memory()
+    pa.default_memory_pool().release_unused()
     return dataset_of_new(encoder, name, inputs, target, weight, notes, [*unseen, *lacking], partial)
 
 
@@ -91,8 +91,8 @@ def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -
         instead = "treated as unknown" if unknown else "filled with the median of the training samples"
         first = pc.index(found.is_null(), True).as_py() + 1
         where = f"value (row {first:,})" if count == 1 else f"values (first in row {first:,})"
-        said = called(encoder.names, column.index)
-        notes.append(f"{said} has {count:,} missing {where}, training had none: {instead}.")
+        name = called(encoder.names, column.index)
+        notes.append(f"{name} has {count:,} missing {where}, training had none: {instead}.")
     return notes
 
 
@@ -196,7 +196,7 @@ def targets_of_new(
     encoder: Encoder, column: pa.ChunkedArray, partial: bool = False
 ) -> tuple[NDArray[Any] | None, list[str]]:
     """The targets of new rows with notes; None if some are missing, or -1 and NaN there if `partial`."""
-    said = called(encoder.names, encoder.target or 0)
+    name = called(encoder.names, encoder.target or 0)
     if encoder.target_marks and pa.types.is_string(column.type):
         column = emptied(column, encoder.target_marks)
     if partial and 0 < column.null_count < len(column):
@@ -211,17 +211,17 @@ def targets_of_new(
             return None, []
         row = pc.index(pc.is_null(column), True).as_py() + 1
         return None, [
-            f"{said} is the target and misses {column.null_count:,} of {len(column):,} values (first in row "
+            f"{name} is the target and misses {column.null_count:,} of {len(column):,} values (first in row "
             f"{row:,}): the targets are not used."
         ]
     if encoder.task is None:
         return None, []
     if encoder.task.is_classification:
-        return known_ids(column, encoder.task, said)
+        return known_ids(column, encoder.task, name)
     if encoder.target_written and pa.types.is_string(column.type):
         form = Column(encoder.target_name, encoder.target or 0, "numeric", written=encoder.target_written)
-        column = pa.chunked_array([plain_numbers(column.combine_chunks(), form, said)])
-    return target_numbers(plain_target(column, said, "regression").column, said), []
+        column = pa.chunked_array([plain_numbers(column.combine_chunks(), form, name)])
+    return target_numbers(plain_target(column, name, "regression").column, name), []
 
 
 def match_columns(

@@ -57,7 +57,7 @@ class _Named:
 
     name: str
     index: int
-    said: str
+    label: str
     reference: ColumnReference
 
     def option(self, name: str) -> str:
@@ -86,14 +86,14 @@ def recognize(
     named = _Named(names[index], index, called(names, index), reference(names, index))
     if column.null_count == len(column):
         if keep or categorical or numeric:
-            raise Refusal(f"{named.said} has no values at all, so it can't be kept.")
-        return LeftOut(named.name, index, "all missing"), f"{named.said} has no values at all: left out."
+            raise Refusal(f"{named.label} has no values at all, so it can't be kept.")
+        return LeftOut(named.name, index, "all missing"), f"{named.label} has no values at all: left out."
     if numeric:
         return _as_asked_numeric(column, named, hints)
     if categorical:
         return _category(column, named)
     if not keep and not column.null_count and pc.all(pc.equal(column, column[0])).as_py():
-        note = f"{named.said} is constant ({column[0].as_py()}): left out; {named.option('keep')} keeps it."
+        note = f"{named.label} is constant ({column[0].as_py()}): left out; {named.option('keep')} keeps it."
         return LeftOut(named.name, index, "constant"), note
     found = _written(column, named, hints)
     if found is not None:
@@ -104,10 +104,10 @@ def recognize(
     if reason:
         as_words = option("text", named.reference, of="ep.text")
         reads = f", {as_words} reads its words" if reason == "free text" else ""
-        note = f"{named.said} {remark}: left out; {named.option('keep')} keeps it{reads}."
+        note = f"{named.label} {remark}: left out; {named.option('keep')} keeps it{reads}."
         return LeftOut(named.name, index, reason), note
     if remark:
-        remark = f"{named.said} {remark}: kept; {named.option('drop')} leaves it out."
+        remark = f"{named.label} {remark}: kept; {named.option('drop')} leaves it out."
     kind, note = _kind(column, named)
     return kind, " ".join(one for one in (remark, note) if one)
 
@@ -116,10 +116,10 @@ def _as_asked_numeric(column: pa.ChunkedArray, named: _Named, hints: Hints) -> t
     """A column that the user declares numeric: its text must be numbers in one format."""
     if pa.types.is_boolean(column.type):
         return named.column("boolean", bool(column.null_count)), ""
-    found = written_numbers(column, named.said, named.reference, hints.decimal, hints.decimal_mark)
+    found = written_numbers(column, named.label, named.reference, hints.decimal, hints.decimal_mark)
     if found is not None and are_marks(found.odd, len(column) - column.null_count):
         return _numbers(column, named, found)
-    to_numbers(column.combine_chunks(), named.said)  # refuses other text
+    to_numbers(column.combine_chunks(), named.label)  # refuses other text
     return named.column("numeric", bool(column.null_count), text=pa.types.is_string(column.type)), ""
 
 
@@ -135,20 +135,19 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
     if dates is None and hints.date_format is not None:
         dates = written_dates(column, None, hints.day_first)
     if dates is not None:
-        refuse_odd(dates.odd, column, named.said, named.reference, "dates")
+        refuse_odd(dates.odd, column, named.label, named.reference, "dates")
         marks = tuple(one.word for one in dates.odd)
-        if not marks:
-            return _date(column, named, dates.form, dates.remark)
         found, note = _date(emptied(column, marks), named, dates.form, dates.remark)
-        if isinstance(found, Column):
-            found = replace(found, marks=marks)
-        return found, f"{note.removesuffix('.')}; {read_as_missing(dates.odd)}."
-    numbers = written_numbers(column, named.said, named.reference, hints.decimal, hints.decimal_mark)
+        if marks:
+            found = replace(found, marks=marks) if isinstance(found, Column) else found
+            note = f"{note.removesuffix('.')}; {read_as_missing(dates.odd)}."
+        return found, note
+    numbers = written_numbers(column, named.label, named.reference, hints.decimal, hints.decimal_mark)
     if numbers is None:
         return None
     if not known_marks(numbers.odd) and pc.count_distinct(column).as_py() <= _FEW_LEVELS:
         return None
-    refuse_odd(numbers.odd, column, named.said, named.reference, "numbers")
+    refuse_odd(numbers.odd, column, named.label, named.reference, "numbers")
     return _numbers(column, named, numbers)
 
 
@@ -156,7 +155,7 @@ def _numbers(column: pa.ChunkedArray, named: _Named, found: Written) -> tuple[Co
     marks = tuple(one.word for one in found.odd)
     missing = bool(column.null_count or marks)
     made = named.column("numeric", missing, text=True, written=tuple(found.form), marks=marks)
-    return made, f"{named.said} {say(found)}; {named.option('categorical')} takes the text as it is."
+    return made, f"{named.label} {say(found)}; {named.option('categorical')} takes the text as it is."
 
 
 def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
@@ -169,7 +168,7 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
     found, note = _category(column, named)
     if marks:
         return found, (
-            f"{named.said} holds numbers, but for {shortlist(marks)} ({count:,} times): a category of "
+            f"{named.label} holds numbers, but for {shortlist(marks)} ({count:,} times): a category of "
             f"{len(found.levels):,} levels; {option('missing', list(marks))} makes numbers of it."
         )
     if _share_of_numbers(column) == 1:
@@ -180,12 +179,11 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
 
 
 def _category(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
-    """A category with its levels, and a note."""
     text = pa.types.is_string(column.type)
     words, merged = one_spelling(column) if text else (as_text(column), "")
     levels = tuple(sorted(pc.unique(words).drop_null().to_pylist(), key=natural))
     found = named.column("category", bool(column.null_count), levels=levels, text=text)
-    what = f"{named.said} is a category of {len(levels):,} levels" + (f" ({merged})" if merged else "")
+    what = f"{named.label} is a category of {len(levels):,} levels" + (f" ({merged})" if merged else "")
     if found.coded:
         what += f", more than {ONE_HOT_LEVELS}: the network learns an embedding of each; those that few "
         what += "training samples have share one"
@@ -207,16 +205,16 @@ def natural(word: str) -> tuple[int, float, str]:
 def _date(
     column: pa.ChunkedArray, named: _Named, form: str, remark: str = ""
 ) -> tuple[Column | LeftOut, str]:
-    dates = to_dates(column, form, named.said).combine_chunks()
+    dates = to_dates(column, form, named.label).combine_chunks()
     values = dict(zip(DATE_PARTS, date_parts(dates.drop_null(), DATE_PARTS), strict=True))
     parts = tuple(part for part in DATE_PARTS if (values[part] != values[part][0]).any())
     if not parts:
         left = LeftOut(named.name, named.index, "constant")
-        return left, f"{named.said} holds one date only: left out; nothing can be learned."
+        return left, f"{named.label} holds one date only: left out; nothing can be learned."
     written = f" written as {form}{remark}" if form else remark
     text = pa.types.is_string(column.type)
     found = named.column("date", bool(column.null_count), parts=parts, format=form, text=text)
-    what = f"{named.said} is a date{written}: {', '.join(parts)}"
+    what = f"{named.label} is a date{written}: {', '.join(parts)}"
     return found, f"{what}; {named.option('categorical')} takes the text as it is."
 
 

@@ -107,6 +107,8 @@ class Encoder(SampleEncoder):
     """The number format of a text target, as in `Column.written`."""
     target_marks: tuple[str, ...] = ()
     """Words in it that mean a missing value, as in `Column.marks`."""
+    encoding: str = ""
+    """The encoding of a text table, for new ones that are no UTF-8 either; empty for other tables."""
 
     @property
     def target_name(self) -> str:
@@ -173,7 +175,6 @@ def _is_form(written: tuple[str, ...]) -> bool:
 
 
 def _check(encoder: Encoder, texts: bool) -> None:
-    """Refuse a schema with columns or parts that do not exist."""
     size = len(encoder.names)
     pointed = [encoder.target, encoder.weight]
     pointed += [one.index for one in encoder.columns] + [one.index for one in encoder.left_out]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from epochal.common.faces import option
 from epochal.data.columns import ColumnReference, called, reference, resolve, resolve_all
 from epochal.data.dataset import Dataset, fingerprint
+from epochal.data.files.read import encoding_of
 from epochal.data.rows import FileRows, sampled
 from epochal.data.tables.association import DETERMINES, Goal, goal_of
 from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_marks
@@ -117,6 +118,7 @@ def dataset_of_table(
         task=task,
         target_written=read.written,
         target_marks=read.marks,
+        encoding=encoding_of(table),
     )
     sample_weight = None
     if weight is not None:
@@ -129,7 +131,7 @@ def dataset_of_table(
     inputs, _ = encode(table, encoder, [column.index for column in columns])
     follows = rising_column(table, columns, names)
     del table
-    release_memory()
+    pa.default_memory_pool().release_unused()
     found = dataset_of(encoder, inputs, targets, sample_weight, source, remarks, rows)
     return replace(found, groups=groups, follows=follows)
 
@@ -182,14 +184,14 @@ def roles_of(
 
 
 def with_targets(
-    table: pa.Table, target: int, called_so: str, named: bool
+    table: pa.Table, target: int, name: str, named: bool
 ) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
     """The rows that have a target; their numbers from 1; and a note if some have none.
 
     Args:
         table: all rows.
         target: its index.
-        called_so: its name in sentences.
+        name: its name in sentences.
         named: whether the user named it, so that rows without it are unlabeled. A column
             taken for it by default is refused if it lacks more than `MISSING_SHARE`.
     """
@@ -199,11 +201,11 @@ def with_targets(
         return table, rows, []
     present = np.asarray(column.is_valid().to_numpy())
     first, count, names = int(np.argmin(present)) + 1, column.null_count, table.column_names
-    said = f"{called_so} is the target"
+    target_is = f"{name} is the target"
     marks = _marks_of(table).get(names[target], ())
-    refuse_missing(said, count, table.num_rows, first, reference(names, target), named, marks)
+    refuse_missing(target_is, count, table.num_rows, first, reference(names, target), named, marks)
     samples = "1 sample has" if count == 1 else f"{count:,} samples have"
-    note = f"{said}; {samples} none (first in row {first:,}): left out."
+    note = f"{target_is}; {samples} none (first in row {first:,}): left out."
     return table.filter(pa.array(present)), rows[present], [note]
 
 
@@ -279,7 +281,6 @@ def input_columns(
 def _missing_note(
     table: pa.Table, names: Sequence[str], columns: Sequence[Column], filling: str
 ) -> tuple[str, ...]:
-    """A note on the columns with missing values, if any."""
     lacking = [column for column in columns if column.missing]
     if not lacking:
         return ()
@@ -331,11 +332,6 @@ def _refuse_contradictions(names: Sequence[str], target: int, chosen: dict[str, 
             )
 
 
-def release_memory() -> None:
-    """Return Arrow's unused memory to the system."""
-    pa.default_memory_pool().release_unused()
-
-
 _FEWEST = 20
 """Fewest rows for the note."""
 
@@ -370,7 +366,7 @@ def rising_note(column: str, kind: str | None, validation: object, test: object)
     >>> rising_note('column 1 ("day")', "chronological", 0.2, 0)
     ()
     """
-    drawn = any(isinstance(held, int | float) and held for held in (validation, test))
+    drawn = any(isinstance(part, int | float) and part for part in (validation, test))
     if not column or kind in ("chronological", "groups") or not drawn:
         return ()
     return (

@@ -48,7 +48,7 @@ class PlainTarget(NamedTuple):
 
 
 def plain_target(
-    column: pa.ChunkedArray, said: str, task: str | None, decimal: str | None = None, hint: str = ""
+    column: pa.ChunkedArray, name: str, task: str | None, decimal: str | None = None, hint: str = ""
 ) -> PlainTarget:
     """A text target as numbers if it has many, otherwise with one spelling per class.
 
@@ -72,31 +72,31 @@ def plain_target(
     if not pa.types.is_string(column.type):
         return PlainTarget(column)
     if task == "regression" or (task is None and pc.count_distinct(column).as_py() > FEW_CLASSES):
-        found = written_numbers(column, said, "", decimal, hint)
+        found = written_numbers(column, name, "", decimal, hint)
         if found is not None:
-            refuse_odd(found.odd, column, said, "", "numbers")
+            refuse_odd(found.odd, column, name, "", "numbers")
             marks = tuple(one.word for one in found.odd)
-            return PlainTarget(found.values, f"{said} {say(found)}.", tuple(found.form), marks)
+            return PlainTarget(found.values, f"{name} {say(found)}.", tuple(found.form), marks)
     if task == "regression":
         return PlainTarget(column)
     merged, which = one_spelling(column)
-    return PlainTarget(merged, f"{said}: {which}." if which else "")
+    return PlainTarget(merged, f"{name}: {which}." if which else "")
 
 
 def with_plain_target(
-    table: pa.Table, target: int, said: str, task: str | None, decimal: str | None = None
+    table: pa.Table, target: int, name: str, task: str | None, decimal: str | None = None
 ) -> tuple[pa.Table, PlainTarget]:
     """The table with its target as `plain_target` reads it."""
-    found = plain_target(table.column(target), said, task, decimal, mark_of_columns(table))
+    found = plain_target(table.column(target), name, task, decimal, mark_of_columns(table))
     return table.set_column(target, table.column_names[target], found.column), found
 
 
-def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tuple[Task, str]:
+def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tuple[Task, str]:
     """The task of a target column without missing values, and a note.
 
     Args:
         column: the target, one value per sample.
-        said: the column in a sentence.
+        name: the column in a sentence.
         task: "classification", "binary", "multiclass" or "regression" overrides the recognized one.
 
     Raises:
@@ -106,54 +106,54 @@ def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tupl
         raise Refusal(did_you_mean("task", task, TASKS))
     if task == "multilabel":
         raise Refusal(
-            f"{said} must be several columns of 0 and 1, one for each label, for task multilabel; got one "
+            f"{name} must be several columns of 0 and 1, one for each label, for task multilabel; got one "
             "column. Give an array (samples, labels) as targets."
         )
     kind, rows = column.type, len(column)
     text = pa.types.is_string(kind)
     if pa.types.is_temporal(kind):
         raise Refusal(
-            f"{said} is the target and must hold numbers or classes; got dates. Name another column."
+            f"{name} is the target and must hold numbers or classes; got dates. Name another column."
         )
     marks, count, first = stray_marks(column)
     distinct = pc.count_distinct(column).as_py()
     if marks and (task == "regression" or distinct > FEW_CLASSES):
         raise Refusal(
-            f'{said} is the target and holds numbers, but for "{marks[0]}" ({count:,} of {rows:,} values, '
+            f'{name} is the target and holds numbers, but for "{marks[0]}" ({count:,} of {rows:,} values, '
             f"first in row {first:,}); pass {option('missing', list(marks))} to read that as missing."
         )
     if text and task is None and distinct > FEW_CLASSES and written_dates(column) is not None:
         raise Refusal(
-            f"{said} is the target and must hold numbers or classes; got dates ({distinct:,} different "
+            f"{name} is the target and must hold numbers or classes; got dates ({distinct:,} different "
             'ones). Name another column with `target=COLUMN`, or pass `task="classification"` to make '
             "classes of them."
         )
     if distinct == 1:
         raise Refusal(
-            f'{said} is the target and must have at least 2 different values; got 1 ("{column[0].as_py()}"). '
+            f'{name} is the target and must have at least 2 different values; got 1 ("{column[0].as_py()}"). '
             "Name another column with `target=COLUMN`."
         )
     if task == "regression":
-        return Task("regression"), f"target {said}: regression, as asked."
+        return Task("regression"), f"target {name}: regression, as asked."
     named = text or pa.types.is_boolean(kind)
     if task is None and not named and not _few_whole(column, distinct):
         least, most = pc.min_max(column).as_py().values()
         shown = " to ".join(number_word(float(bound), float(most) - float(least)) for bound in (least, most))
         otherwise = '; `task="classification"` makes classes of them.' if _few_enough(distinct, rows) else "."
         return Task("regression"), (
-            f"target {said}: {distinct:,} different numbers from {shown}: regression{otherwise}"
+            f"target {name}: {distinct:,} different numbers from {shown}: regression{otherwise}"
         )
     words = as_text(column)
     classes = tuple(sorted(pc.unique(words).to_pylist(), key=natural))
     if not _few_enough(len(classes), rows):
         raise Refusal(
-            f"{said} is the target and must have at most {min(MOST_LEVELS, rows // 2):,} classes for "
+            f"{name} is the target and must have at most {min(MOST_LEVELS, rows // 2):,} classes for "
             f"{rows:,} samples; got {len(classes):,}. Name another column with `target=COLUMN`"
             + ("." if text else ', or pass `task="regression"`.')
         )
     if task == "binary" and len(classes) != 2:
         raise Refusal(
-            f'{said} must have 2 classes for `task="binary"`; got {len(classes)}: use "multiclass".'
+            f'{name} must have 2 classes for `task="binary"`; got {len(classes)}: use "multiclass".'
         )
     binary = len(classes) == 2 and task != "multiclass"
     counts = counted(words)
@@ -161,7 +161,7 @@ def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tupl
     other = "." if named else '; `task="regression"` takes the numbers as they are.'
     found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))
     what = f"{'binary' if binary else 'multi-class'} classification"
-    return found, f"target {said}: {len(classes)} classes ({shown}), {what}{other}"
+    return found, f"target {name}: {len(classes)} classes ({shown}), {what}{other}"
 
 
 def _few_enough(classes: int, rows: int) -> bool:
@@ -190,12 +190,12 @@ def class_words(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words))
 
 
-def targets_of(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[Any]:
+def targets_of(column: pa.ChunkedArray, task: Task, name: str) -> NDArray[Any]:
     """Class ids, or the numbers of a regression, of a column without missing values."""
-    return class_ids(column, task, said) if task.is_classification else target_numbers(column, said)
+    return class_ids(column, task, name) if task.is_classification else target_numbers(column, name)
 
 
-def class_ids(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[np.int32]:
+def class_ids(column: pa.ChunkedArray, task: Task, name: str) -> NDArray[np.int32]:
     """Class ids `(n,)` of a column without missing values.
 
     Raises:
@@ -207,13 +207,13 @@ def class_ids(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[np.int3
         row = pc.index(pc.is_null(found), True).as_py()
         known = ", ".join(task.classes[:10])
         raise Refusal(
-            f"{said} must be one of the {len(task.classes)} classes of the training table ({known}); "
+            f"{name} must be one of the {len(task.classes)} classes of the training table ({known}); "
             f'got "{words[row]}" in row {row + 1:,}.'
         )
     return np.asarray(found.to_numpy().astype(np.int32))
 
 
-def known_ids(column: pa.ChunkedArray, task: Task, said: str) -> tuple[NDArray[np.int32], list[str]]:
+def known_ids(column: pa.ChunkedArray, task: Task, name: str) -> tuple[NDArray[np.int32], list[str]]:
     """Class ids `(n,)` of the labels of new samples, -1 for unseen ones, with notes.
 
     `true` is understood as 1, `1.0` as 1 and `Yes` as yes, unless ambiguous.
@@ -228,12 +228,12 @@ def known_ids(column: pa.ChunkedArray, task: Task, said: str) -> tuple[NDArray[n
         meant = pa.array([task.classes.index(name) for name in same.values()], pa.int32())
         found = pc.coalesce(found, pc.take(meant, places))
         shown = shortlist([f'"{word}" as "{name}"' for word, name in same.items()], quote="")
-        notes.append(f"labels of {said} are other spellings of classes, and read so: {shown}.")
+        notes.append(f"labels of {name} are other spellings of classes, and read so: {shown}.")
     left = {word: count for word, count in counts.items() if word not in same}
     if left:
         label = "the label" if len(left) == 1 else f"{len(left):,} labels"
         notes.append(
-            f"{said} has {label} {shortlist(left)} in {sum(left.values()):,} of {len(words):,} rows, which "
+            f"{name} has {label} {shortlist(left)} in {sum(left.values()):,} of {len(words):,} rows, which "
             f"training did not have (it had {shortlist(task.classes)}): they count in no figure."
         )
     ids: NDArray[np.int32] = np.asarray(found.fill_null(UNKNOWN).to_numpy()).astype(np.int32)
@@ -277,24 +277,24 @@ def _truth(word: str) -> str:
     return "0" if plain in _NO else "1" if plain in _YES else plain
 
 
-def target_numbers(column: pa.ChunkedArray, said: str) -> NDArray[np.float64]:
+def target_numbers(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
     """Targets of a regression, float64 `(n,)`.
 
     Raises:
         Refusal: text, or a number that is not finite or exceeds float32, with its row.
     """
-    values = to_numbers(column.combine_chunks(), said).astype(np.float64)
+    values = to_numbers(column.combine_chunks(), name).astype(np.float64)
     wrong = ~(np.abs(values) <= LARGEST)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise Refusal(
-            f"{said} must hold finite numbers up to 3.4e38 (float32); got {values[row]} in row {row + 1:,}."
+            f"{name} must hold finite numbers up to 3.4e38 (float32); got {values[row]} in row {row + 1:,}."
         )
     return values
 
 
 def refuse_missing(
-    said: str,
+    name: str,
     count: int,
     rows: int,
     first: int,
@@ -319,12 +319,12 @@ def refuse_missing(
         how += f"{option('target', target)} says that it is, and leaves those rows out; or name another "
         how += "column."
     raise Refusal(
-        f"{said} and may miss at most {_MISSING_SHARE:.0%} of its values; got {count:,} missing of "
+        f"{name} and may miss at most {_MISSING_SHARE:.0%} of its values; got {count:,} missing of "
         f"{rows:,}{what}, first in row {first:,}. {how}"
     )
 
 
-def weights_of(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:
+def weights_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float32]:
     """Sample weights, float32 `(n,)`.
 
     Raises:
@@ -332,21 +332,21 @@ def weights_of(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:
     """
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py() + 1
-        raise Refusal(f"{said} weighs the samples and may miss no value; got none in row {row:,}.")
-    weights = target_numbers(column, said).astype(np.float32)
+        raise Refusal(f"{name} weighs the samples and may miss no value; got none in row {row:,}.")
+    weights = target_numbers(column, name).astype(np.float32)
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
         raise Refusal(
-            f"{said} weighs the samples and must be at least 0; got {weights[row]:g} in row {row + 1:,}."
+            f"{name} weighs the samples and must be at least 0; got {weights[row]:g} in row {row + 1:,}."
         )
     if not weights.any():
         raise Refusal(
-            f"{said} weighs the samples and must have a weight above 0; all {len(weights):,} are 0."
+            f"{name} weighs the samples and must have a weight above 0; all {len(weights):,} are 0."
         )
     return weights
 
 
-def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) -> NDArray[np.int64]:
+def groups_of(column: pa.ChunkedArray, name: str, pattern: str | None = None) -> NDArray[np.int64]:
     """Group ids of the rows, from 0 in the order of first appearance.
 
     Raises:
@@ -358,7 +358,7 @@ def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) ->
     if column.null_count:
         row = pc.index(column.is_null(), True).as_py() + 1
         raise Refusal(
-            f"{said} tells groups apart and may miss no value; got {column.null_count:,} missing, the first "
+            f"{name} tells groups apart and may miss no value; got {column.null_count:,} missing, the first "
             f"in row {row:,}. Fill them in, or remove those rows."
         )
     if pattern is not None:
@@ -366,6 +366,6 @@ def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) ->
     encoded = column.combine_chunks().dictionary_encode()
     if len(encoded.dictionary) < 2:
         raise Refusal(
-            f"{said} must tell at least 2 groups apart; got 1. Name another column with `groups=COLUMN`."
+            f"{name} must tell at least 2 groups apart; got 1. Name another column with `groups=COLUMN`."
         )
     return np.asarray(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64))

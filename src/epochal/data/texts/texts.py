@@ -19,6 +19,7 @@ from epochal.common.faces import named
 from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
+from epochal.data.files.read import encoding_of
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
 from epochal.data.recipe import Recipe, options_of
@@ -194,6 +195,7 @@ def text(
             missing=reading.marks,
             target_written=read.written,
             target_marks=read.marks,
+            encoding=encoding_of(table),
         ),
         tokenizer=learned.to_str(),
         vocabulary_size=learned.get_vocab_size(),

@@ -25,10 +25,6 @@ _OFTEN = (5, 50, 50)
 _LONGEST_PIECE = 8
 
 
-def _library() -> Any:
-    return require("tokenizers", extra="text", purpose="reading texts")
-
-
 def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase: bool) -> Any:
     """A tokenizer with at most `vocabulary` tokens, padding and unknown included.
 
@@ -36,7 +32,7 @@ def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase:
     et al. 2016). Chinese characters, letters of other scripts without blanks and emoji are single words;
     without word boundaries, pieces are short and frequent. The same texts give the same tokenizer.
     """
-    library = _library()
+    library = require("tokenizers", extra="text", purpose="reading texts")
     if kind not in TOKENIZERS:
         raise Refusal(did_you_mean("tokenizer", str(kind), TOKENIZERS))
     models, trainers = library.models, library.trainers
@@ -59,7 +55,7 @@ def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase:
 
 def _cuts() -> dict[str, Any]:
     """The pre-tokenizer of each kind."""
-    library = _library()
+    library = require("tokenizers", extra="text", purpose="reading texts")
     cut = library.pre_tokenizers
     single = cut.Sequence([cut.Split(library.Regex(SINGLE), "isolated"), cut.Whitespace()])
     return {"words": cut.Whitespace(), "single": single, "pieces": cut.Metaspace()}
@@ -67,7 +63,7 @@ def _cuts() -> dict[str, Any]:
 
 def read_tokenizer(value: Any) -> Any:
     """The tokenizer of a JSON object."""
-    library = _library()
+    library = require("tokenizers", extra="text", purpose="reading texts")
     _check(value)
     try:
         tokenizer = library.Tokenizer.from_str(json.dumps(value))

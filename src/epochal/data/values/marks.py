@@ -198,7 +198,7 @@ def are_marks(odd: Sequence[Odd], cells: int) -> bool:
 
 
 def refuse_odd(
-    odd: Sequence[Odd], column: pa.ChunkedArray, said: str, reference: str | int, what: str
+    odd: Sequence[Odd], column: pa.ChunkedArray, name: str, reference: str | int, what: str
 ) -> None:
     """Refuse odd cells of a column that can't be read as missing."""
     filled = len(column) - column.null_count
@@ -208,7 +208,7 @@ def refuse_odd(
     words = [one.word for one in odd[:5]] + ["…"] * (len(odd) > 5)
     text = f", or {option('categorical', [reference])}" if reference else ""
     raise Refusal(
-        f"{said} holds {what}, but for {count:,} of {filled:,} cells: {quoted(odd)}; correct them, pass "
+        f"{name} holds {what}, but for {count:,} of {filled:,} cells: {quoted(odd)}; correct them, pass "
         f"{option('missing', words)} to read them as missing{text}."
     )
 

@@ -139,13 +139,13 @@ def say(found: Written) -> str:
 
 
 def written_numbers(
-    column: pa.ChunkedArray, said: str, reference: str | int = "", decimal: str | None = None, hint: str = ""
+    column: pa.ChunkedArray, name: str, reference: str | int = "", decimal: str | None = None, hint: str = ""
 ) -> Written | None:
     """The numbers of a text column; None if fewer than `MOST` of its cells are numeric.
 
     Args:
         column: the cells, without blanks around them.
-        said: the column in a sentence.
+        name: the column in a sentence.
         reference: the column in an option; empty if no option takes it.
         decimal: the given decimal mark, "." or ",".
         hint: the decimal mark of the file or other columns, which resolves ambiguous cells; empty if unknown.
@@ -167,7 +167,7 @@ def written_numbers(
         form = NumberForm(group=":", unit=unit)
         return _written(column, form.read(column.combine_chunks()), form)
     if unit := opposites_in(first):
-        signed = written_numbers(with_signs(column, unit), said, reference, decimal, hint)
+        signed = written_numbers(with_signs(column, unit), name, reference, decimal, hint)
         if signed is None or signed.form.unit:
             return None
         form = signed.form._replace(unit=unit)
@@ -184,7 +184,7 @@ def written_numbers(
         return None
     mark, group, doubt = found
     units = counted(pc.filter(unit, there))
-    named = column_units(counted(pc.filter(money, there)), units, len(filled), (said, reference), MOST)
+    named = column_units(counted(pc.filter(money, there)), units, len(filled), (name, reference), MOST)
     if named is None:
         return None
     form = NumberForm(mark, group, *named)

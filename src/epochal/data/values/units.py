@@ -136,7 +136,7 @@ def factor(unit: str, base: str) -> float | None:
 
 
 def column_units(
-    moneys: dict[str, int], units: dict[str, int], cells: int, said: tuple[str, str | int], share: float
+    moneys: dict[str, int], units: dict[str, int], cells: int, names: tuple[str, str | int], share: float
 ) -> tuple[str, str] | None:
     """The currency and the unit of a column; None where what stands beside its numbers is none.
 
@@ -144,7 +144,7 @@ def column_units(
         moneys: how many cells name each currency; `units` likewise.
         units: how many cells name each unit.
         cells: how many cells there are.
-        said: the column as a sentence calls it, and as an option names it.
+        names: the column as a sentence calls it, and as an option names it.
         share: of the cells that are numbers, at least; the others are odd.
 
     Raises:
@@ -152,7 +152,7 @@ def column_units(
     """
     moneys, units = ({one: count for one, count in found.items() if one} for found in (moneys, units))
     if len(moneys) > 1:
-        raise Refusal(_mixed(said, moneys, "currencies"))
+        raise Refusal(_mixed(names, moneys, "currencies"))
     money, most = next(iter(moneys), ""), max(units, key=units.__getitem__, default="")
     if factor("", most) is not None or (not _is_known(most) and units[most] < cells / 2):
         most = ""
@@ -160,14 +160,14 @@ def column_units(
     if strange <= (1 - share) * cells:
         return money, most  # the strange ones are odd cells
     if all(map(_is_known, units)):
-        raise Refusal(_mixed(said, units, "units"))
+        raise Refusal(_mixed(names, units, "units"))
     return None
 
 
-def _mixed(said: tuple[str, str | int], found: dict[str, int], what: str) -> str:
+def _mixed(names: tuple[str, str | int], found: dict[str, int], what: str) -> str:
     shown = ", ".join(f"{one} ({count:,})" for one, count in list(found.items())[:5])
-    leave = f", or leave the column out with {option('drop', [said[1]])}." if said[1] else "."
-    return f"{said[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert them{leave}"
+    leave = f", or leave the column out with {option('drop', [names[1]])}." if names[1] else "."
+    return f"{names[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert them{leave}"
 
 
 def opposites_in(words: Any) -> str:

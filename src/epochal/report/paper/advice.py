@@ -42,11 +42,6 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
     Above: the price of each setting that was measured, and the time of an update, against the batch size.
     Below: the best epoch of each repeat (an arrow if it was still improving), and the judged column
     along the training with the advised setting: the mean over repeats with its 95 % interval.
-
-    Args:
-        advice: the advice.
-        path: also save there, in the format of the suffix.
-        style: "light", "dark", or "auto" (transparent, for either background).
     """
     look = style_of(style)
     figure = blank(look, 11.0, 8.2, hspace=0.07, wspace=0.06)
@@ -60,7 +55,6 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
 
 
 def _prices(advice: Advice, ax: Axes, look: Style) -> None:
-    """The price of each setting; those without significant difference in the advised one's color."""
     quality = advice.goal == "quality"
     shown = [one for one in advice.tried if math.isfinite(one.price[0])]
     hidden = len(advice.tried) - len(shown)
@@ -148,7 +142,6 @@ def _times(advice: Advice, ax: Axes, look: Style) -> None:
 
 
 def _epochs(advice: Advice, ax: Axes, look: Style) -> None:
-    """The best epoch of each repeat, those still improving as arrows."""
     known = np.isfinite(advice.best_epochs)
     epochs, late = np.array(advice.best_epochs)[known], np.array(advice.improving, bool)[known]
     rows = np.arange(1, len(epochs) + 1)

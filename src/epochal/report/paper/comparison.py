@@ -57,11 +57,6 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
     left, the quality of each setting against the time of one training; on the right, the updates to
     the target against the batch size, with the fitted curve, and triangles if some repeats did not reach
     it.
-
-    Args:
-        found: the comparison.
-        path: also save there, in the format of the suffix.
-        style: "light", "dark", or "auto" (transparent, for either background).
     """
     look = style_of(style)
     # Settings in the order of their batch sizes have a color and a marker; the others are gray.

@@ -106,7 +106,6 @@ def plot(
 
 
 def _panels(curves: Curves, names: Sequence[str] | None) -> list[list[str]]:
-    """The names in each panel: the losses together, each metric with its training counterpart."""
     for name in names or ():
         if name not in curves.columns:
             raise Refusal(did_you_mean("curve", name, curves.columns))
@@ -169,7 +168,6 @@ def _draw_baseline(ax: Axes, level: float, look: Style, words: str) -> None:
 
 
 def _mark_best(curves: Curves, dots: bool, x: str, ax: Axes, look: Style, *, loss: bool) -> None:
-    """The best epoch, the median over repeats, as an upright line; a dot for each repeat."""
     if "validation.loss" not in curves.columns:
         return
     best = curves.best("validation.loss")

@@ -27,14 +27,15 @@ def plot_forecast(
     if series is not None and series not in names:
         raise Refusal(did_you_mean("series", series, names[:20]))
     look = style_of(style)
-    found = drawn(run, 0 if series is None else names.index(series), step)
+    place = 0 if series is None else names.index(series)
+    times, truth, parts = drawn(run, place, step)
     figure = blank(look, 9, 4)
     axes = figure.subplots()
     dress(axes, look)
-    axes.plot(found.x, found.truth, color=look.text, linewidth=1.3, label=f"true {run.data['target']}")
-    for part in found.parts:
+    axes.plot(times, truth, color=look.text, linewidth=1.3, label=f"true {run.data['target']}")
+    for part in parts:
         color = getattr(look, part.name)
-        x = found.x[part.at]
+        x = times[part.at]
         label = f"{part.name} forecast" + (", mean ± sd of repeats" if part.sd is not None else "")
         joined = np.flatnonzero(np.diff(part.at) > 1) + 1
         for number, piece in enumerate(np.split(np.arange(len(part.at)), joined)):
@@ -47,7 +48,7 @@ def plot_forecast(
             axes.axvline(x[0], color=look.muted, linewidth=1, linestyle=":")
     axes.set_xlabel(run.observed.clock.name or "row", color=look.muted)
     ahead = "1 step ahead" if step == 1 else f"{step} steps ahead"
-    title = f"{run.data['target']}, {ahead}" + (f", {found.name}" if found.name else "")
+    title = f"{run.data['target']}, {ahead}" + (f", {names[place]}" if names[place] else "")
     axes.set_title(title, color=look.text, loc="left", fontsize=11)
     axes.legend(frameon=False, labelcolor=look.text, fontsize=9)
     return saved(figure, path, style)

@@ -22,17 +22,7 @@ def plot_precision_recall(
     style: str = "auto",
     ax: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
-    """Plot precision against recall, one panel per class.
-
-    The thick line is the mean over repeats, thin ones are the repeats, the band is the 95 % interval of the
-    mean. Dashed is the base rate, the precision of random predictions.
-
-    Args:
-        parts: the curves of the classes, by part: "validation", "test".
-        path: also save there, in the format of the suffix.
-        style: "light", "dark", or "auto" (transparent, for either background).
-        ax: one Axes per panel; a new figure by default.
-    """
+    """See `Run.plot_precision_recall`; `parts` are the curves of the classes, by part."""
     look, panels = style_of(style), tradeoffs_of(parts)
     if not panels:
         raise Refusal("precision-recall curves need samples of each class in each repeat; got none to draw.")
