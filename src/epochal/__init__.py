@@ -16,9 +16,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from epochal import report
+from epochal.common import views
 from epochal.common.version import VERSION
-from epochal.common.views import register
-from epochal.report import VIEWS
 
 _NAMES = {
     "epochal": "nn",
@@ -57,7 +57,7 @@ __all__ = [*sorted(_HOMES), "__version__"]
 
 __version__ = VERSION
 
-register(
+views.VIEWS.update(
     {
         "comparison_text": "epochal.choose.words:text",
         "evaluate": "epochal.runs.evaluate:evaluate",
@@ -65,7 +65,7 @@ register(
         "predict": "epochal.runs.predict:predict",
         "rank": "epochal.runs.predict:rank",
         "save": "epochal.runs.saving:save",
-        **VIEWS,
+        **report.VIEWS,
     }
 )
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-_VIEWS: dict[str, str] = {}
-
-
-def register(views: Mapping[str, str]) -> None:
-    """Register functions as "module:function", imported on first use."""
-    _VIEWS.update(views)
+VIEWS: dict[str, str] = {}
+"""Functions as "module:function", imported on first use."""
 
 
 def view(name: str) -> Callable[..., Any]:
@@ -20,5 +16,5 @@ def view(name: str) -> Callable[..., Any]:
     >>> view("plot_curves").__module__
     'epochal.report.paper.curves'
     """
-    module, _, function = _VIEWS[name].partition(":")
+    module, _, function = VIEWS[name].partition(":")
     return getattr(importlib.import_module(module), function)

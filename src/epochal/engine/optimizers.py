@@ -125,8 +125,6 @@ def optimizer_for(
     >>> optimizer_for("adam", None).learning_rate
     0.001
     """
-    if isinstance(optimizer, Optimizer):
-        return optimizer
     if callable(learning_rate) or isinstance(learning_rate, Schedule):
         raise Refusal(
             f"`learning_rate` must be a number; got {learning_rate!r}: use schedule= for a rate that "

@@ -17,6 +17,7 @@ from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
 from epochal.runs.checkpoints import Checkpoints, Piece, find
 from epochal.runs.home import RunFolder
+from epochal.training.events import Checkpointed, Unsaved
 from epochal.training.loop import Keeper
 from epochal.training.snapshot import Snapshot, merged, piece_of
 
@@ -33,8 +34,7 @@ SMALL_BYTES = 4 << 20
 class Saver(Keeper):
     """The checkpoints of one training, while it runs, as often as `place` says.
 
-    `known` are the snapshots from which it was resumed; `report` is called with (updates, seconds), or with
-    the reason of a failure.
+    `known` are the snapshots from which it was resumed; `tell` is called with `Checkpointed` and `Unsaved`.
     """
 
     keeps = True
@@ -45,10 +45,10 @@ class Saver(Keeper):
         place: RunFolder,
         spec: Spec,
         known: Iterable[Snapshot],
-        report: Callable[[int, float | str], object],
+        tell: Callable[[Checkpointed | Unsaved], object],
     ) -> None:
         self._checkpoints, self._place, self._rhythm = checkpoints, place, place.rhythm
-        self._monitor, self._sign, self._report = spec.monitor, spec.sign, report
+        self._monitor, self._sign, self._tell = spec.monitor, spec.sign, tell
         self._latest: dict[int, Snapshot] = {one.repeats.start: one for one in known}
         self._pieces: dict[int, tuple[Snapshot, Piece]] = {}
         self._marks: dict[int, tuple[int, int | None, float]] = {}
@@ -180,11 +180,11 @@ class Saver(Keeper):
                 self._error = SaveFailed(words + hint)
                 self._error.__cause__ = error
                 self._condition.notify_all()
-            self._report(updates, words.rstrip("."))
+            self._tell(Unsaved(updates, words.rstrip(".")))
             return
         with self._condition:
             self._error = None
-        self._report(updates, time.monotonic() - begin)
+        self._tell(Checkpointed(updates, time.monotonic() - begin))
 
     def _as_pieces(self, latest: Mapping[int, Snapshot]) -> list[Piece]:
         for start, one in latest.items():

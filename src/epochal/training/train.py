@@ -305,15 +305,8 @@ class Events(Iterator[Event]):
         self._known = {}  # a resumed lane no longer needs it, and it may be large
         keeper = Keeper()
         if self._home is not None:
-            keeper = self._saver = Saver(
-                self._home.checkpoints,
-                self._home.place,
-                prepared.spec,
-                known.values(),
-                lambda updates, what: tell(
-                    Unsaved(updates, what) if isinstance(what, str) else Checkpointed(updates, what)
-                ),
-            )
+            home = self._home
+            keeper = self._saver = Saver(home.checkpoints, home.place, prepared.spec, known.values(), tell)
             self._resources.enter_context(suppress(SaveFailed))
             self._resources.callback(self._saver.close)
         job = (prepared, control, tell, keeper, [lane for lane, _ in lanes], known, cluster)
