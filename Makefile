@@ -9,7 +9,7 @@ ORACLES ?=
 CORES ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench matrix lock clean
+.PHONY: help demo test quick check format bench matrix lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ demo: $(VENV)/.installed
 test: check $(if $(ORACLES),$(VENV)/.installed-oracles)
 	$(if $(ORACLES),EPOCHAL_ORACLES=1) $(BIN)/python -m pytest -q -n $(CORES) --dist worksteal $(if $(ORACLES),,--ignore tests/oracles -m 'not slow')
 	$(BIN)/python -m pytest -q --doctest-modules src/epochal -p no:cacheprovider
+
+# make quick  the fastest laws and golden tests, and a smoke of each command, in under 90 s
+quick: $(STAMP)
+	$(BIN)/python tools/quick.py
 
 # make check  format, lint, types, import direction
 check: $(STAMP)

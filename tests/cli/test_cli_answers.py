@@ -337,3 +337,19 @@ def test_predicting_the_training_file_says_so_though_some_targets_are_missing(
     assert run.predict(frame).overlap.trained == trained, "and of a frame"
     unlabeled = run.predict(frame.drop(columns="churned"))
     assert unlabeled.overlap is None and unlabeled.accuracy is None, "negative control"
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--lr", '; did you mean "--learning-rate"?'),
+        ("--bs", '; did you mean "--batch-size"?'),
+        ("--epoch", '; did you mean "--epochs"?'),
+        ("--no-save", "."),
+    ],
+)
+def test_an_unknown_option_is_answered_with_what_is_meant(
+    option: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "example:iris", option, "3"]) == 2
+    assert f'unknown option "{option}"{hint}' in capsys.readouterr().err

@@ -15,7 +15,7 @@ import epochal as ep
 from epochal.engine import determinism
 from epochal.engine.determinism import OPTIONS, always_same, compiled_from, options_for
 from epochal.settings import Settings
-from epochal.training.notes import notes_of
+from epochal.training.describe import notes_of
 from epochal.training.prepare import prepare
 
 RANDOM = np.random.default_rng(1)

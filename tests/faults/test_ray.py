@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -281,7 +281,7 @@ def test_a_training_on_several_devices_is_not_sent():
     one = prepare(NET, "example:iris", Settings())
     several = replace(one, settings=replace(one.settings, devices=2))
     with pytest.raises(Refusal, match=r"devices must be 1 where repeats go to a Ray cluster.*got 2"):
-        repeats.cluster_for(several, "auto", None, ep.Control())
+        repeats.cluster_for(several, "auto", None, ep.Control(), ExitStack())
 
 
 def test_nobody_left_is_said_and_the_rest_is_kept(nodes, here, seen, tmp_path, monkeypatch):

@@ -18,12 +18,11 @@ import epochal as ep
 from epochal.plan.tracks import Tracks
 from epochal.settings import Settings
 from epochal.training.differences import differences
-from epochal.training.identity import identity
+from epochal.training.identity import identity, program_digest
 from epochal.training.json_settings import read_settings, write_settings
 from epochal.training.loop import make_lane
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
-from epochal.training.program import program_digest
 from epochal.training.request import ask_again, changed_conditions, conditions_of, document
 from helpers import assert_same_bits
 

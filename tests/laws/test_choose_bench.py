@@ -210,7 +210,7 @@ def test_limits_as_numbers_stop_where_the_rules_of_stopping_do(monitor: str) -> 
         said = decide(ep.any_of(*rules), whole.curves, 1)
         end = said.epoch if said is not None else whole.curves.epoch[-1]
         assert trial.curves.epoch[-1] == pytest.approx(end), job.key
-        assert (trial.reason == "rule") == said is not None
+        assert (trial.reason == "rule") == (said is not None)
         stopped.append(trial.updates)
     assert len(set(stopped)) >= 4, "the limits differ in what they do"
 

@@ -18,7 +18,7 @@ import epochal as ep
 from epochal.choose import compare as module
 from epochal.choose.compare import compare
 from epochal.choose.fairness import At, amount_of, at_checkpoints, lengths, parse_at, seen_after
-from epochal.choose.grid import axes_of, entries, said
+from epochal.choose.grid import as_json, axes_of, entries
 from epochal.choose.rates import FACTOR, first_guess
 from epochal.choose.timing import measure
 from epochal.choose.trial import Interrupted, Until
@@ -65,7 +65,7 @@ def test_orders_are_told_apart_by_all_that_they_know():
     """In names, and in what a folder remembers: else it would answer for other groups."""
     axes, _ = axes_of(MODEL, {"order": ["shuffle", ep.Blocks(4), ep.Blocks(8)], "batch_size": [8]})
     assert [entry.name for entry in entries(axes, 40, True)[0]] == ["shuffle", "blocks of 4", "blocks of 8"]
-    one, same, other = (said(ep.Groups(who)) for who in ([0, 1, 0], ["a", "b", "a"], [0, 1, 1]))
+    one, same, other = (as_json(ep.Groups(who)) for who in ([0, 1, 0], ["a", "b", "a"], [0, 1, 1]))
     assert one == same != other
     base = {"batch_size": 4, "validation": 0.25}
     x, y = np.zeros((8, 2), np.float32), np.arange(8) % 2

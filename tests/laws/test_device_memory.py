@@ -16,7 +16,7 @@ import epochal as ep
 from epochal.engine.memory import device_memory, state_bytes
 from epochal.engine.program import fresh
 from epochal.settings import Settings
-from epochal.training.notes import notes_of
+from epochal.training.describe import notes_of
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 

@@ -13,7 +13,7 @@ import epochal as ep
 from epochal.curves import Curves, Verdict, judge
 from epochal.curves.case import LEVEL
 from epochal.curves.judgment import GOOD
-from epochal.stopping.rules import waited
+from epochal.stopping import waited
 from epochal.training.scoring import effective_samples
 
 evidence = importlib.import_module("epochal.curves.evidence")

@@ -29,8 +29,8 @@ from epochal.engine.state import Part
 from epochal.engine.update import Packing, update
 from epochal.settings import Settings
 from epochal.training import loop as driving
+from epochal.training.describe import notes_of
 from epochal.training.lanes import Lanes
-from epochal.training.notes import notes_of
 from epochal.training.prepare import prepare
 from helpers import assert_close, assert_same_bits
 

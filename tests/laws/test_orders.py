@@ -27,7 +27,7 @@ from epochal.plan import (
     Turn,
     Weighted,
 )
-from epochal.plan.assignment import apportioned, assign
+from epochal.plan.classwise import apportioned, assign
 from epochal.plan.draws import TOTAL, whole_weights
 from epochal.plan.threefry import words
 from epochal.plan.tracks import Tracks

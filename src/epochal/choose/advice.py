@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from epochal.choose.comparison import Cost
-from epochal.choose.grid import said
+from epochal.choose.grid import as_json
 from epochal.choose.noise import NoiseOverTraining
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
@@ -225,7 +225,7 @@ class Advice:
     def to_dict(self) -> dict[str, Any]:
         """Everything but the curves, as JSON holds it."""
         found = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _NOT_KEPT}
-        options = {name: said(value) for name, value in self.options.items()}
+        options = {name: as_json(value) for name, value in self.options.items()}
         own = {"options": options, "tried": self.table, "update_seconds": self.timing.points}
         return dict(plain(found | own))
 

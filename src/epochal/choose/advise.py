@@ -120,8 +120,8 @@ def advise(
     steps.opening(dataset)
     with closing(steps), training_on(ray, bench):
         if folder is not None:
-            asked = {"goal": goal, "target": target, "batch_size": size, "repeats": repeats}
-            bench.store = Store(Path(folder), {"what": "advice", **asked, **bench.described()})
+            request = {"goal": goal, "target": target, "batch_size": size, "repeats": repeats}
+            bench.store = Store(Path(folder), {"what": "advice", **request, **bench.described()})
         setting = Setting("", model, {})
         adviser = Adviser(bench, setting, goal, target, size, repeats, promised, epochs, steps.watch, begin)
         adviser.advise()

@@ -297,7 +297,11 @@ class Adviser:
         checked, before = list(racing), self.spent
         for begin in range(0, len(self.fresh), len(self.first)):
             fresh = self.fresh[begin : begin + len(self.first)]
-            self._aim_at(fresh, reference)
+            if self.target is not None:
+                search.targets |= dict.fromkeys(fresh, self.target)
+            else:
+                trials = long_trainings(search, reference, fresh, "checking with fresh seeds")
+                search.targets |= self._targets([trials[point] for point in reference])
             self.used += fresh
             search.measure(racing, self.used)
             best = search.best(racing, self.used)
@@ -323,14 +327,6 @@ class Adviser:
             for offset in (-2, -1, 1, 2)
         ]
         return list(dict.fromkeys([*ranked, *around]))
-
-    def _aim_at(self, repeats: Sequence[int], reference: Sequence[Point]) -> None:
-        """Set the targets of repeats, by the reference trainings of each."""
-        if self.target is not None:
-            self.search.targets |= dict.fromkeys(repeats, self.target)
-            return
-        trials = long_trainings(self.search, reference, repeats, "checking with fresh seeds")
-        self.search.targets |= self._targets([trials[point] for point in reference])
 
     def _ranked(self, checked: Sequence[Point]) -> list[Point]:
         """The points that were measured on all repeats that were used, the best first.

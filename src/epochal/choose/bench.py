@@ -32,10 +32,10 @@ from epochal.settings import Settings
 from epochal.training.describe import describe_settings
 from epochal.training.executor import Executor, RayCluster, Shared, Stopped, Task, Threads
 from epochal.training.hosts import together
+from epochal.training.identity import program_digest
 from epochal.training.loop import Control, curves_of
 from epochal.training.prepare import chosen_optimizer, prepare
 from epochal.training.prepared import Prepared
-from epochal.training.program import program_digest
 from epochal.training.result import fitted_of
 from epochal.training.scoring import added_by_blocks
 

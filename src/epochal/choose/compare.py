@@ -19,9 +19,9 @@ import jax
 
 from epochal.choose.bench import Bench, notes_of, training_on
 from epochal.choose.comparison import Comparison
-from epochal.choose.fairness import At, Length, amount_of, judge_trial, lengths, parse_at, said_at
+from epochal.choose.fairness import At, Length, amount_of, at_in_words, judge_trial, lengths, parse_at
 from epochal.choose.goal import split_target
-from epochal.choose.grid import AXES, TUNE, Axis, Entry, axes_of, entries, said
+from epochal.choose.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
 from epochal.choose.progress import Step, Steps, Watch
 from epochal.choose.race import race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
@@ -39,8 +39,8 @@ from epochal.models import check_model
 from epochal.runs.choices import keep_choice
 from epochal.settings import COMPARED, Settings
 from epochal.stopping import budgets
+from epochal.training.identity import program_digest
 from epochal.training.loop import Control
-from epochal.training.program import program_digest
 from epochal.training.signatures import settings_of, takes_options
 
 LONG = 3600.0  # seconds that a comparison may take without being confirmed
@@ -224,10 +224,10 @@ class _Race(Measured):
             "target": self.target,
             "margin": self.margin,
             "repeats": self.repeats,
-            "common": {name: said(value) for name, value in sorted(self.common.items())},
+            "common": {name: as_json(value) for name, value in sorted(self.common.items())},
             "settings": {
-                entry.name: {name: said(value) for name, value in entry.setting.changes.items()}
-                | {"model": said(entry.setting.model), "tuned": entry.tuned}
+                entry.name: {name: as_json(value) for name, value in entry.setting.changes.items()}
+                | {"model": as_json(entry.setting.model), "tuned": entry.tuned}
                 | {"program": program_digest(self.bench.prepared(_named(entry, "plan")))}
                 for entry in self.entries
             },
@@ -260,7 +260,7 @@ class _Race(Measured):
             family, size = self._timed_as(entry)
             self.update_seconds[entry.name] = float(self.timing[family].seconds(size))
         self.lengths = lengths(self.equal, amount, self.plans, self.update_seconds)
-        self.at = said_at(self.equal, amount, [plan.epochs for plan in self.plans.values()])
+        self.at = at_in_words(self.equal, amount, [plan.epochs for plan in self.plans.values()])
 
     def _timed_as(self, entry: Entry) -> tuple[str, int]:
         """Model and optimizer where they vary, and batch size: what an update takes follows from these."""

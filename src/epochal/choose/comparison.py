@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from epochal.choose.grid import said
+from epochal.choose.grid import as_json
 from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.paired import PairedDifference
 from epochal.choose.race import Dropped
@@ -46,18 +46,13 @@ class Cost:
 
 @dataclass(frozen=True)
 class Tuned:
-    """How the learning rate of a setting was found.
+    """How the learning rate of a setting was found."""
 
-    rate    the one that was chosen: the lowest within one standard error of the best.
-    tried   (rate, mean of the judged column; NaN if a training broke, on how many of the repeats), ascending.
-    edge    "" if the best rate was bracketed; else in words at which end of those tried it lies.
-    repeats of the tuning: seeds that the comparison itself does not use.
-    """
-
-    rate: float
+    rate: float  # the one that was chosen: the lowest within one standard error of the best
+    # (rate, mean of the judged column; NaN if a training broke, on how many of the repeats), ascending
     tried: tuple[tuple[float, float, int], ...]
-    edge: str
-    repeats: int
+    edge: str  # "" if the best rate was bracketed; else in words at which end of those tried it lies
+    repeats: int  # of the tuning: seeds that the comparison itself does not use
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,14 +106,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Regime:
-    """One of the three regimes: its best row, or None if the grid has none of it.
+    """One of the three regimes: its best row, or None if the grid has none of it."""
 
-    name  "batch", "mini-batch" or "stochastic" gradient descent.
-    row   the name of the best setting of the regime.
-    """
-
-    name: str
-    row: str | None
+    name: str  # "batch", "mini-batch" or "stochastic" gradient descent
+    row: str | None  # the name of the best setting of the regime
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -287,4 +278,4 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
 
 def _nested(row: Row) -> dict[str, Any]:
     found = {one.name: getattr(row, one.name) for one in fields(row) if one.name != "model"}
-    return found | {"options": {name: said(value) for name, value in row.options.items()}}
+    return found | {"options": {name: as_json(value) for name, value in row.options.items()}}

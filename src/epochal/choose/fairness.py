@@ -158,10 +158,10 @@ def seen_after(plan: Plan, updates: int) -> tuple[float, int]:
     return epoch + share, long.samples_after(long.first_update(epoch) + index)
 
 
-def said_at(at: At, amount: float, epochs: Sequence[int]) -> str:
+def at_in_words(at: At, amount: float, epochs: Sequence[int]) -> str:
     """In what settings are equal, in words.
 
-    >>> said_at(At("updates", None), 70.0, [10])
+    >>> at_in_words(At("updates", None), 70.0, [10])
     '70 updates each, as many as batch size 32 makes in 10 epochs'
     """
     if at.unit == "epochs":

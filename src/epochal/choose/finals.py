@@ -153,7 +153,7 @@ class Final:
 
     def less(self, other: Final) -> Summary:
         """The paired differences of the judged column from another final, over the repeats of both."""
-        mine, its = self.by_repeat, other.by_repeat
+        mine, its = (dict(zip(one.trials, one.values.tolist(), strict=True)) for one in (self, other))
         both = [repeat for repeat in mine if repeat in its]
         blocks, others = (dict(zip(one.trials, one.added(), strict=True)) for one in (self, other))
         added = [
@@ -161,11 +161,6 @@ class Final:
             for repeat in both
         ]
         return self.rules.summary([mine[repeat] - its[repeat] for repeat in both], added)
-
-    @property
-    def by_repeat(self) -> dict[int, float]:
-        """The values by repeat."""
-        return dict(zip(self.trials, self.values.tolist(), strict=True))
 
 
 def epochs_of_others(values: Floats) -> Ints:

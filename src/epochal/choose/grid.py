@@ -122,7 +122,7 @@ def entries(axes: Mapping[str, Axis], samples: int, chosen_sizes: bool) -> tuple
             raise Refusal(did_you_mean("optimizer", values["optimizer"], OPTIMIZERS))
         name = ", ".join(words[axis] for axis in varying if words[axis]) or words["batch_size"]
         changes = {key: value for key, value in values.items() if not (key == "learning_rate" and tuned)}
-        shown_axes = {key: said(values[key]) if key != "model" else words[key] for key in varying}
+        shown_axes = {key: as_json(values[key]) if key != "model" else words[key] for key in varying}
         if "batch_size" in shown_axes:
             shown_axes["batch_size"] = int(
                 samples if values["batch_size"] == "full" else values["batch_size"]
@@ -213,11 +213,11 @@ def _word(axis: str, value: Any, samples: int) -> str:
     return shown(value)
 
 
-def said(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """An option as JSON holds it: the same for equal options, in another process too.
 
     >>> from epochal.models import MLP
-    >>> said(MLP(8))["hidden"], said("full"), said((1, 2))
+    >>> as_json(MLP(8))["hidden"], as_json("full"), as_json((1, 2))
     ([8], 'full', [1, 2])
     """
     value = plain_number(value)
@@ -226,9 +226,9 @@ def said(value: Any) -> Any:
     if hasattr(value, "fingerprint"):
         return value.fingerprint
     if hasattr(value, "to_dict"):
-        return said(value.to_dict())
+        return as_json(value.to_dict())
     if isinstance(value, Mapping):
-        return {str(key): said(item) for key, item in value.items()}
+        return {str(key): as_json(item) for key, item in value.items()}
     if hasattr(value, "describe") and callable(value.describe):
         return value.describe()
     leaves = jax.tree.leaves(value)
@@ -236,10 +236,10 @@ def said(value: Any) -> Any:
         content = b"".join(np.ascontiguousarray(leaf).tobytes() for leaf in leaves)
         return hashlib.sha256(content).hexdigest()
     if isinstance(value, Sequence) and not hasattr(value, "init"):
-        return [said(item) for item in value]
+        return [as_json(item) for item in value]
     if hasattr(value, "__dataclass_fields__"):
         return {"kind": type(value).__name__} | {
-            name: said(getattr(value, name)) for name in value.__dataclass_fields__
+            name: as_json(getattr(value, name)) for name in value.__dataclass_fields__
         }
     named = getattr(value, "name", None)
     return named if isinstance(named, str) else getattr(value, "__qualname__", type(value).__name__)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from epochal.choose.reached import resampled_ci95, written, written_range
-from epochal.curves.statistics import ALPHA, Bools, Floats, Ints, t_quantile
+from epochal.curves.statistics import ALPHA, Bools, Floats, t_quantile
 from epochal.errors import Refusal
 
 Interval = tuple[float, float]
@@ -158,12 +158,6 @@ def least(points: Points, weight: Floats) -> Fits:
         wins = limit_squares <= squares * (1 + 1e-9) + ROUNDING
         t, level, squares = np.where(wins, (there, limit_level, limit_squares), (t, level, squares))
     return Fits(t, level, squares)
-
-
-def sizes_reached(points: Points, weight: Floats) -> Ints:
-    """The number of batch sizes that reached the target, for each row of weights."""
-    known = ~points.censored
-    return np.sum([(weight[:, known & (points.x == x)] > 0).any(axis=1) for x in np.unique(points.x)], axis=0)
 
 
 def profile(points: Points, best: Fits, freedom: int) -> tuple[Interval, Interval, Interval]:
@@ -314,7 +308,9 @@ def bootstrap_hyperbola(
     counts = (rows[:, :, None] == np.arange(repeats)).sum(axis=1)
     weight = np.repeat(counts, sizes.size, axis=1).astype(np.float64)
     drawn = least(points, weight)
-    enough = sizes_reached(points, weight) >= 2
+    known = ~points.censored
+    there = [(weight[:, known & (points.x == x)] > 0).any(axis=1) for x in np.unique(points.x)]
+    enough = np.sum(there, axis=0) >= 2  # batch sizes that reached the target, in each bootstrap sample
 
     def interval(estimate: float, figures: Floats) -> Interval:
         low, high = np.where(enough, figures, 0.0), np.where(enough, figures, np.inf)

@@ -27,6 +27,10 @@ class Moments(NamedTuple):
     squared_norm: float  # of the true gradient; without bias, so it may be negative
 
 
+def _of_sums(squares: np.float64, gram: np.float64, samples: int) -> Moments:
+    return per_sample_moments(float(squares) / samples, float(gram) / samples**2, samples)
+
+
 def per_sample_moments(mean_square: float, square_of_mean: float, samples: int) -> Moments:
     """The moments from the mean of ‖g_i‖² over at least two samples, and ‖ḡ‖² of their mean gradient.
 
@@ -73,18 +77,13 @@ class BlockSums:
     @property
     def moments(self) -> Moments:
         """The moments of all samples."""
-        samples = self.samples
-        return per_sample_moments(
-            float(self.squares.sum()) / samples, float(self.gram.sum()) / samples**2, samples
-        )
+        return _of_sums(self.squares.sum(), self.gram.sum(), self.samples)
 
     def without(self, block: int) -> Moments:
         """The moments of all samples but those of one block."""
-        samples = self.samples - int(self.sizes[block])
         rest = self.gram.sum() - 2 * self.gram[block].sum() + self.gram[block, block]
-        return per_sample_moments(
-            float(self.squares.sum() - self.squares[block]) / samples, float(rest) / samples**2, samples
-        )
+        samples = self.samples - int(self.sizes[block])
+        return _of_sums(self.squares.sum() - self.squares[block], rest, samples)
 
     def noise_scale(self) -> NoiseScale:
         """B_simple with the interval of the block jackknife on its logarithm.

@@ -360,7 +360,7 @@ def _spread_for(
 ) -> tuple[Spread, tuple[int, int]]:
     """The spread of the settings that two are pooled with, and the places of the two in it."""
     finite, calm = complete(repeats)
-    names = calm if one in calm and other in calm else list(finite)
+    names = [name for name in finite if name in calm or name in (one, other)]
     return shared_spread(np.array([finite[name] for name in names])), (names.index(one), names.index(other))
 
 

@@ -158,7 +158,7 @@ def shared_test(own: Summary, spread: Spread, two: tuple[int, int]) -> tuple[Sum
 
     Three repeats say little about the spread of one difference; those of all settings say much more. But a
     noisy setting must not be judged by calm ones. So the largest of three estimates counts, with its degrees
-    of freedom: that of all settings (of those that scatter `alike`, if both do), that of this pair's
+    of freedom: that of all settings that scatter `alike` and of these two, that of this pair's
     differences, and, where its variance is `LOUDER` times that of all, that of the two settings by themselves
     (Satterthwaite 1946). `own` are the differences of this pair, at least two and all finite; `two` the
     places of its settings in `spread.variances`.

@@ -371,13 +371,9 @@ def _steadiest(best: Row, tied: Sequence[Row], higher_is_better: bool) -> Row:
 
 def _near(found: PairedDifference | None) -> bool:
     """Whether a setting is practically as good as another one, or within one standard error of it."""
-    if found is None:
+    if found is None or any(found.unfinished) or found.sd is None:
         return False
-    if found.equivalent:
-        return True
-    return (
-        not any(found.unfinished) and found.sd is not None and found.mean <= found.sd / math.sqrt(found.pairs)
-    )
+    return found.equivalent or found.mean <= found.sd / math.sqrt(found.pairs)
 
 
 def lucky(row: Row, others: Sequence[Row]) -> bool:

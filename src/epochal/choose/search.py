@@ -244,8 +244,8 @@ def refuse_far_target(search: Search, target: float | None, epochs: int) -> NoRe
     up = higher_is_better(search.bench.monitor)
     finite = [value for value in values if math.isfinite(value)]
     best = f"{(max if up else min)(finite):.3g}" if finite else "none was finite"
-    asked = "the target" if target is None else f"target {target:g}"
+    what = "the target" if target is None else f"target {target:g}"
     raise Refusal(
-        f"{asked} was not reached by any setting within {epochs:,} epochs, or until nothing "
+        f"{what} was not reached by any setting within {epochs:,} epochs, or until nothing "
         f"improved; best {best} ({search.bench.monitor}, of all trainings). Give a target within reach."
     )

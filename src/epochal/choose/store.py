@@ -74,9 +74,7 @@ class Store:
             "updates": trial.updates,
             "took": trial.seconds,
             "reason": trial.reason,
-            "epoch": curves.epoch.tolist(),
-            "update": curves.update.tolist(),
-            "samples": curves.samples.tolist(),
+            **{name: getattr(curves, name).tolist() for name in ("epoch", "update", "samples")},
             "seconds": [round(value, 6) for value in curves.seconds.tolist()],
             # Nine digits tell float32 numbers apart; JSON has no NaN.
             "columns": {
@@ -189,12 +187,6 @@ def _row(line: bytes) -> dict[str, Any] | None:
         return None
 
 
-def damaged_lines(path: Path) -> tuple[int, int]:
-    """How many lines of a file are not as they were written, of how many; empty ones don't count."""
-    lines = [line for line in path.read_bytes().splitlines() if line]
-    return sum(_row(line) is None for line in lines), len(lines)
-
-
 def _numbers(values: list[Any]) -> Any:
     if not isinstance(values, list) or any(isinstance(value, str) for value in values):
         raise TypeError("numbers are due")
@@ -213,13 +205,17 @@ _KNOWN = ("request.json", "report.html", CHOICE, *_LINES)
 
 def verify_choice(choice: ChoiceFolder) -> Verified:
     """Read every file of the folder; nothing is changed."""
-    path, finished = choice.folder, choice.result is not None
-    findings = [Finding("request.json", "" if _is_json(path / "request.json") else "it is no JSON")]
-    for name in _LINES:
-        if (path / name).is_file():
-            wrong, lines = damaged_lines(path / name)
-            problem = f"{wrong:,} of {lines:,} lines are not as they were written" if wrong else ""
-            findings.append(Finding(name, problem))
+    path, finished, problem = choice.folder, choice.result is not None, ""
+    try:
+        json.loads((path / "request.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        problem = "it is no JSON"
+    findings = [Finding("request.json", problem)]
+    for name in filter(lambda name: (path / name).is_file(), _LINES):
+        lines = list(filter(None, (path / name).read_bytes().splitlines()))
+        wrong = sum(_row(line) is None for line in lines)
+        problem = f"{wrong:,} of {len(lines):,} lines are not as they were written" if wrong else ""
+        findings.append(Finding(name, problem))
     if (path / CHOICE).is_file():
         findings.append(checked(CHOICE, read_sealed, path / CHOICE))
     known = {*_KNOWN, *(one.name for one in path.glob("*.partial"))}
@@ -231,11 +227,3 @@ def verify_choice(choice: ChoiceFolder) -> Verified:
     details = {"kind": choice.kind, "trainings": choice.trainings}
     notes = tuple(foreign(path, known, path))
     return Verified(path, finished, tuple(findings), notes, tuple(advice), details)
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return True

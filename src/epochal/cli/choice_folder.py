@@ -64,7 +64,8 @@ def decided(
     from epochal.runs.choices import keep_choice
     from epochal.training.progress.opening import dataset_lines
 
-    given, what, command = ctx.params, str(ctx.info_name), same_command(ctx, data)
+    given, what = ctx.params, str(ctx.info_name)
+    command = ["epochal", what, data, *given_words(ctx)]
     dataset = load_data(data, given)
     folder = folder_for(what, data, dataset, given)
     with own_model(given["model"]):
@@ -108,7 +109,11 @@ def interruptible(folder: Path, screen: ChoiceScreen, command: Sequence[str]) ->
         raise click.exceptions.Exit(status()) from None
     finally:
         if new and not _kept(folder):
-            _remove(new)
+            for name in OTHERS:
+                (new[0] / name).unlink(missing_ok=True)
+            with suppress(OSError):  # as far as the folders that were made hold nothing else
+                for path in new:
+                    path.rmdir()
         elif _kept(folder):
             with suppress(OSError):
                 keep_choice(folder, command=command)
@@ -123,15 +128,6 @@ def _trainings(count: int) -> str:
     return f"{count:,} trainings are" if count > 1 else "1 training is"
 
 
-def _remove(new: list[Path]) -> None:
-    """Remove the folders that were made, as far as they hold nothing else."""
-    for name in OTHERS:
-        (new[0] / name).unlink(missing_ok=True)
-    with suppress(OSError):
-        for path in new:
-            path.rmdir()
-
-
 def given_words(
     ctx: click.Context, without: Collection[str] = (), of: Collection[str] | None = None
 ) -> list[str]:
@@ -142,11 +138,6 @@ def given_words(
         if name in options and name not in without and (of is None or name in of):
             words += _words(options[name], value)
     return words
-
-
-def same_command(ctx: click.Context, data: str) -> list[str]:
-    """The words of the command line that was given."""
-    return ["epochal", str(ctx.info_name), data, *given_words(ctx)]
 
 
 def _words(option: click.Option, value: Any) -> list[str]:

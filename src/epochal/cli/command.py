@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from epochal.cli.config import read_config, write_config
-from epochal.errors import Refusal, did_you_mean
+from epochal.errors import Refusal
 
 _NEGATIVE = re.compile(r"-\.?\d[\d_.,eE+-]*")
 GIVEN = "epochal.given"
@@ -76,18 +77,21 @@ class Command(click.Command):
         return super().invoke(ctx)
 
 
+_ALIASES = {"lr": "learning-rate", "bs": "batch-size", "wd": "weight-decay"}
+"""What options are called elsewhere."""
+
+
 def sentence(error: click.ClickException) -> str:
     """One of Click's messages as one sentence, without the usage lines."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "epochal"
     if isinstance(error, click.NoSuchOption):
-        known = (
-            [name for one in context.command.params for name in one.opts if name[:2] == "--"]
-            if context
-            else []
-        )
-        hint = did_you_mean("option", error.option_name, known).partition(" Known: ")[0]
-        return f"{hint} `{path} --help` lists them all."
+        params = context.command.params if context else []
+        known = [name.strip("-") for one in params for name in one.opts if name[:2] == "--"]
+        given = error.option_name.strip("-")
+        near = [_ALIASES[given]] if given in _ALIASES else difflib.get_close_matches(given, known, n=1)
+        hint = f'; did you mean "--{near[0]}"?' if near and near[0] in known else "."
+        return f'unknown option "{error.option_name}"{hint} `{path} --help` lists them all.'
     if isinstance(error, click.MissingParameter) and error.param is not None:
         one = error.param
         name = (

@@ -111,8 +111,7 @@ def class_sections(run: Run) -> list[tuple[str, list[str]]]:
     Decisions are those of `predict`: by the threshold, if the run has one.
     """
     few = len(run.task.classes) <= MOST_CLASSES
-    tables = few or run.task.is_multilabel
-    lines = {part: _table(run, part) if tables else _pairs(run, part) for part in run.per_class}
+    lines = {part: _table(run, part, few or run.task.is_multilabel) for part in run.per_class}
     at = by_threshold(run.threshold)
     what = "Classes" if few else "Most often confused"
     if run.task.is_multilabel:
@@ -136,15 +135,13 @@ def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
     return [("Threshold", [str(run.threshold), *aligned(rows), *aside])]
 
 
-def _table(run: Run, part: str) -> list[str]:
+def _table(run: Run, part: str, each: bool) -> list[str]:
+    if not each:
+        heads = ("true", "taken for", "samples", "of its class")
+        lines = confusion_table(run.most_confused(part, most=MOST_PAIRS), heads, run.task.classes)
+        return lines or ["none: every sample is in its class"]
     counts = run.scores[part].confusion_at_threshold
     found = run.per_class[part] if counts is None else per_class(counts, run.task.classes)
     if len(found) > MOST_CLASSES:
         found = dict(sorted(found.items(), key=lambda one: one[1].f1.mean)[:MOST_CLASSES])
     return class_table(found, "samples", distinct(list(found)))
-
-
-def _pairs(run: Run, part: str) -> list[str]:
-    heads = ("true", "taken for", "samples", "of its class")
-    lines = confusion_table(run.most_confused(part, most=MOST_PAIRS), heads, run.task.classes)
-    return lines or ["none: every sample is in its class"]

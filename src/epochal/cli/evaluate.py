@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,9 +17,6 @@ from epochal.cli.kinds import PATH
 from epochal.cli.options import DATA, Text, flags
 from epochal.cli.say import say, say_document
 from epochal.settings.option import Option
-
-if TYPE_CHECKING:
-    from epochal.runs import Evaluation
 
 _OPTIONS = (
     Option(
@@ -69,17 +66,13 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
         name = trained.main_metric
         say(f"{name} {found.metrics[name].written(found.ensemble[name])}")
     else:
-        _show(found)
+        from epochal.runs.evaluation_text import heading, sections
+        from epochal.training.progress.terminal import plain_console, section
+
+        console = plain_console(to_stderr=False)
+        width = max(60, min(120, console.width))
+        section(console, "Evaluation", [heading(found)], width, apart=False)
+        for title, lines in sections(found, width - 2):
+            section(console, title, lines, width)
     if out is not None and not quiet:
         say(f"wrote {out}", err=True)
-
-
-def _show(found: Evaluation) -> None:
-    from epochal.runs.evaluation_text import heading, sections
-    from epochal.training.progress.terminal import plain_console, section
-
-    console = plain_console(to_stderr=False)
-    width = max(60, min(120, console.width))
-    section(console, "Evaluation", [heading(found)], width, apart=False)
-    for title, lines in sections(found, width - 2):
-        section(console, title, lines, width)

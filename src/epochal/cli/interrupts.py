@@ -53,18 +53,18 @@ def _handling(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]
             signal.signal(number, handler_before)
 
 
-_told = threading.Event()
+_announced = threading.Event()
 
 
 def announce() -> None:
     """Somebody has said that the process was interrupted; another signal on the way out says it no more."""
-    _told.set()
+    _announced.set()
 
 
 def leaving() -> Any:
     """Within, a signal ends the process where it stands: there is nothing to tidy up."""
-    _told.clear()
-    return _handling(lambda number, frame: leave(128 + number, "" if _told.is_set() else NOTHING_KEPT))
+    _announced.clear()
+    return _handling(lambda number, frame: leave(128 + number, "" if _announced.is_set() else NOTHING_KEPT))
 
 
 def unwinding() -> Any:

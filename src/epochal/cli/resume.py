@@ -20,7 +20,7 @@ from epochal.settings.kinds import WORD
 from epochal.settings.option import Option
 
 if TYPE_CHECKING:
-    from epochal.runs import Run
+    pass
 
 _OPTIONS: Sections = {
     "Training": (
@@ -34,16 +34,6 @@ _OPTIONS: Sections = {
     "Several hosts": HOSTS,
     "Output": (JSON, QUIET),
 }
-
-
-def _further(run: Run) -> str:
-    """What trains a run further that has ended; nothing does if each of its repeats stopped early."""
-    if all(one.epochs < run.plan.epochs for one in run.outcomes):
-        return (
-            "Nothing is left to train, and more --epochs change nothing; a new training with another "
-            "stopping rule goes further."
-        )
-    return "--epochs with a larger number trains it further."
 
 
 @click.command("resume", cls=Command)
@@ -80,8 +70,14 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
             **({} if given["devices"] is None else {"devices": given["devices"]}),
         )
     if isinstance(found, Run):
+        further = "--epochs with a larger number trains it further."
+        if all(one.epochs < found.plan.epochs for one in found.outcomes):  # each repeat stopped early
+            further = (
+                "Nothing is left to train, and more --epochs change nothing; a new training with another "
+                "stopping rule goes further."
+            )
         if leads:
-            say(f"{run} has ended {found.ending}. {_further(found)}", err=as_json or quiet)
+            say(f"{run} has ended {found.ending}. {further}", err=as_json or quiet)
         ended = found
     else:
         ended = watched(found, control, Screen(quiet=quiet or not leads, to_stderr=as_json))

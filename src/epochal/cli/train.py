@@ -109,6 +109,7 @@ def result(run: Run, path: Path) -> dict[str, Any]:
     """What --json prints."""
     from epochal.data.records import plain
 
+    figures = ("best_epoch", "verdict", "caution", "metrics", "per_class", "threshold", "at_threshold")
     return plain(
         {
             "run": str(path),
@@ -124,22 +125,12 @@ def result(run: Run, path: Path) -> dict[str, Any]:
                 }
                 for outcome in run.outcomes
             ],
-            "best_epoch": run.best_epoch,
-            "verdict": run.verdict,
-            "caution": run.caution,
-            "metrics": run.metrics,
-            "per_class": run.per_class,
-            "threshold": run.threshold,
-            "at_threshold": run.at_threshold,
-            "forecasts": run.forecasts,
-            "settings": run.settings,
+            **{name: getattr(run, name) for name in (*figures, "forecasts", "settings")},
             "data": {
                 key: run.data[key]
                 for key in ("source", "samples", "sizes", "features", "notes", "fingerprint")
             },
-            "conditions": run.conditions,
-            "interrupted": run.interrupted,
-            "failed": run.failed,
+            **{name: getattr(run, name) for name in ("conditions", "interrupted", "failed")},
         }
     )
 
@@ -203,14 +194,11 @@ def last_words(run: Run, path: Path, *, quiet: bool, as_json: bool) -> None:
     if run.failed:
         say(f"epochal: {run.failed}. What was learned before is kept.", err=True)
     if run.interrupted or run.failed:
-        say(f"epochal: to go on: epochal resume {shlex.quote(str(path))}{_named_again(run)}", err=True)
-
-
-def _named_again(run: Run) -> str:
-    """What is to be said of a model of the user's own, which nothing imports unless it is named."""
-    described: dict[str, Any] = getattr(run.model, "to_dict", dict)()
-    own = described.get("of", described)  # the network that ranks a pair by its two
-    return f" --model {shlex.quote(own['path'])}" if own.get("kind") == "import" else ""
+        described: dict[str, Any] = getattr(run.model, "to_dict", dict)()
+        own = described.get("of", described)  # the network that ranks a pair by its two
+        # Nothing imports a model of the user's own unless it is named.
+        named = f" --model {shlex.quote(own['path'])}" if own.get("kind") == "import" else ""
+        say(f"epochal: to go on: epochal resume {shlex.quote(str(path))}{named}", err=True)
 
 
 def exit_status(run: Run) -> int:

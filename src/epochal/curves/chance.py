@@ -17,7 +17,6 @@ from epochal.curves.statistics import (
     carried,
     mean_over_repeats,
     noise_bound,
-    normal_quantile,
     places,
     plain,
     smoothed,
@@ -160,7 +159,9 @@ def _by_metric(
     if (not paired or case.shared) and case.effective:
         better = False
         if name.endswith("accuracy"):
+            from scipy.special import ndtri  # late: importing SciPy is slower than most calls
+
             share = float(np.mean(case.baseline[name]))
             error = math.sqrt(max(share * (1 - share), 1 / case.effective) / case.effective)
-            better = float(gain.mean()) > normal_quantile(1 - ALPHA / 2) * error
+            better = float(gain.mean()) > float(ndtri(1 - ALPHA / 2)) * error
     return bool(better), {f"{name}_gain_over_baseline": plain(float(gain.mean()))}

@@ -304,13 +304,6 @@ def line(x: Floats, y: Floats) -> tuple[float, float]:
     return slope, sigma / math.sqrt(spread) * math.sqrt((1 + rho) / (1 - rho))
 
 
-def normal_quantile(share: float) -> float:
-    """A quantile of the standard normal distribution."""
-    from scipy.special import ndtri
-
-    return float(ndtri(share))
-
-
 def plain(value: float) -> float | int | None:
     """A number for JSON: whole ones as int, non-finite ones as None."""
     if not math.isfinite(value):

@@ -282,7 +282,11 @@ def _ticks(
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     decimals += step * 10**decimals % 1 > 1e-9
-    places = [(i * step, _fixed(i * step, decimals)) for i in range(first, last + 1)]
+    values = [i * step for i in range(first, last + 1)]
+    texts = [f"{one + 0.0:,.{decimals}f}" for one in values]  # no minus sign before zero
+    places = [
+        (one, text if len(text) <= 9 else f"{one:.2g}") for one, text in zip(values, texts, strict=True)
+    ]
     lowest, highest, slack = places[0][0], places[-1][0], 1e-9 * step
     bottom = lowest if lowest >= low - 0.35 * step else low
     top = highest if highest <= high + 0.35 * step else high
@@ -337,7 +341,8 @@ def _x_axis(low: float, high: float, left: int, canvas: Canvas, caption: str, in
     free_from = 0
     for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
         column = round((i * step - low) / ((high - low) or 1.0) * (across - 1))
-        number = _grouped(i * step)
+        value = i * step
+        number = f"{value / 1e6:g}M" if value >= 1e6 and value % 1e5 == 0 else f"{value:,.10g}"
         start = min(max(0, left + column - len(number) // 2), whole - len(number))
         if start < free_from:
             continue
@@ -368,20 +373,9 @@ def _round_step(rough: float) -> float:
     return next(m * power for m in (1.0, 2.0, 2.5, 5.0, 10.0) if m * power >= rough * (1 - 1e-9))
 
 
-def _fixed(value: float, decimals: int) -> str:
-    text = f"{value + 0.0:,.{decimals}f}"
-    return text if len(text) <= 9 else f"{value:.2g}"
-
-
 def _short(value: float) -> str:
     if not math.isfinite(value):
         return str(value)
     if value and (abs(value) < 1e-3 or abs(value) >= 1e5):
         return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e").replace(".0e", "e")
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def _grouped(value: float) -> str:
-    if value >= 1e6 and value % 1e5 == 0:
-        return f"{value / 1e6:g}M"
-    return f"{value:,.10g}"

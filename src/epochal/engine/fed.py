@@ -63,15 +63,15 @@ def evaluate_in_blocks(
     back into the one before, so that one program serves all; repeated samples are left out.
     """
 
-    def read_block(block: feed.Block) -> Samples:
-        return read(np.arange(block.start, block.stop, dtype=np.int64))
-
-    outputs, losses = [], []
-    sizes = list(feed.blocks(len(reader), reader.sample_bytes, EVALUATION_ROWS))
-    for block, part in zip(sizes, feed.ahead(executor, read_block, iter(sizes), feed.AHEAD), strict=True):
+    count, outputs, losses = len(reader), [], []
+    size = max(1, min(count, EVALUATION_ROWS, feed.CHUNK_BYTES // max(1, reader.sample_bytes)))
+    starts = range(0, count, size)
+    blocks = (np.arange(start, start + size) for start in (min(one, count - size) for one in starts))
+    for start, part in zip(starts, feed.ahead(executor, read, blocks, feed.AHEAD), strict=True):
+        again = max(0, start - (count - size))
         found = score(part)
-        outputs.append(np.asarray(found[0], np.float32)[block.again :])
-        losses.append(np.asarray(found[1], np.float64)[block.again :])
+        outputs.append(np.asarray(found[0], np.float32)[again:])
+        losses.append(np.asarray(found[1], np.float64)[again:])
     return np.concatenate(outputs), np.concatenate(losses)
 
 

@@ -138,26 +138,6 @@ Span(update=5, epoch=1, batch=2, batches=1, size=2)]
             before += batches
 
 
-class Block(NamedTuple):
-    """Consecutive samples; the first `again` of them overlap the previous block."""
-
-    start: int
-    stop: int
-    again: int
-
-
-def blocks(samples: int, sample_bytes: int, most: int) -> Iterator[Block]:
-    """All samples in order, in blocks of one size, at most `most` and as many as fit in a chunk.
-
-    >>> list(blocks(5, 1, 2))
-    [Block(start=0, stop=2, again=0), Block(start=2, stop=4, again=0), Block(start=3, stop=5, again=1)]
-    """
-    size = max(1, min(samples, most, CHUNK_BYTES // max(1, sample_bytes)))
-    for start in range(0, samples, size):
-        stop = min(start + size, samples)
-        yield Block(stop - size, stop, start - (stop - size))
-
-
 def ahead(
     executor: ThreadPoolExecutor, function: Callable[[Task], Result], tasks: Iterator[Task], count: int
 ) -> Iterator[Result]:
@@ -215,7 +195,7 @@ class Feed:
         self._sooner = 1 if mesh.local else MOST_BATCHES
         self._free: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
-        wanted = spans(plan, update, last, self._together)
+        wanted = spans(plan, update, last, lambda size: min(self.room(size), self._sooner))
         self.chunks: Iterator[Chunk]
         if take is None:
             self.chunks = ahead(executor, self._read, wanted, AHEAD)
@@ -228,10 +208,6 @@ class Feed:
         fitting = self._chunk_bytes // max(1, size * self._reader.sample_bytes)
         # A program is compiled per room; an epoch with a single batch of a size needs room for one.
         return max(1, min(fitting, self._counts.get(size, fitting), MOST_BATCHES))
-
-    def _together(self, size: int) -> int:
-        """How many batches to read together: limited by memory and by time."""
-        return min(self.room(size), self._sooner)
 
     def give_back(self, chunk: Chunk) -> None:
         """Reuse the memory of a chunk whose updates are done."""

@@ -1,10 +1,4 @@
-"""The gradient of a batch, whole or in micro-batches.
-
-It is that of the mean of weight times loss over exactly the samples of the batch. Micro-batches sum losses
-and gradients and divide once by the batch size, so a smaller last one counts by its samples, and only the
-order of float additions changes. What depends on the samples of a forward pass does change: batch
-normalization sees micro-batches, and dropout and augmentation draw anew for each.
-"""
+"""The gradient of a batch, whole or in micro-batches."""
 
 from __future__ import annotations
 
@@ -81,8 +75,9 @@ def gradient(
     """The function (params, state, part, samples, key) -> ((loss, new state), gradient) of one batch.
 
     The batch is the rows `samples` of the part, or the whole part if None, in order or sharded. Rows are
-    gathered one micro-batch at a time, so memory grows with those, not with the batch. The model's state
-    passes from one to the next; the key of each is derived from (key, its number).
+    gathered one micro-batch at a time, so memory grows with those, not with the batch. Losses and gradients
+    are summed over micro-batches and divided once by the batch size, so a smaller last one counts by its
+    samples. The model's state passes from one to the next; the key of each is derived from (key, its number).
     """
 
     training_loss = spec.training_loss
@@ -136,7 +131,10 @@ def gradient(
             (more, state), found = of_piece(params, state, batch, own)
             return loss + more, state, jax.tree.map(jnp.add, summed, found)
 
-        sums = (jnp.float32(0), state, jax.tree.map(_zeros, params))
+        zeros = jax.tree.map(  # sums in 32 bits at least
+            lambda leaf: jnp.zeros(leaf.shape, jnp.promote_types(leaf.dtype, jnp.float32)), params
+        )
+        sums = (jnp.float32(0), state, zeros)
         sums = lax.fori_loop(0, cut[0][0], add, sums)
         for _, rest in cut[1:]:
             sums = add(cut[0][0], sums, rest)
@@ -145,8 +143,3 @@ def gradient(
         return (loss / size, state), means
 
     return of_batch
-
-
-def _zeros(leaf: jax.Array) -> jax.Array:
-    """Zeros for sums, in 32 bits at least."""
-    return jnp.zeros(leaf.shape, jnp.promote_types(leaf.dtype, jnp.float32))

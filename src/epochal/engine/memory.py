@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import jax
 
 from epochal.common.machine import ENDLESS, free_memory
+from epochal.engine.lane import Lane
 from epochal.engine.optimizers import Optimizer
 from epochal.models import Variables
-
-if TYPE_CHECKING:
-    from epochal.engine.lane import Lane
 
 SHARE = 0.9
 """The share of free memory to use at most."""

@@ -1,7 +1,4 @@
-"""Phases of a plan: passes of equal batches, and passes within which the batch size changes.
-
-With one batch size there is one phase.
-"""
+"""Phases of a plan: passes of equal batches, and passes within which the batch size changes."""
 
 from __future__ import annotations
 
@@ -94,8 +91,7 @@ def phases_of(
         first, update = first + passes, update + passes * phase.batches
         start = (start + passes * phase.used) % turns if rolls else 0
 
-    sizes = dict(enumerate(size for _, size in changes))
-    begins = [begin for begin, _ in changes]
+    begins, sizes = zip(*changes, strict=True)
     number = 0
     while number < len(changes):
         whole = policy(turns, sizes[number]).segments()
@@ -109,23 +105,22 @@ def phases_of(
             add(passes, whole)
         number += 1
         if unit == "updates" and update < end:
-            mixed, number = _mixed(policy, turns, update, begins, sizes, number - 1)
+            mixed, number = _mixed(policy, turns, update, changes, number - 1)
             add(1, mixed)
     return tuple(phases)
 
 
 def _mixed(
-    policy: type[Remainder], turns: int, update: int, begins: list[int], sizes: dict[int, int], number: int
+    policy: type[Remainder], turns: int, update: int, changes: tuple[tuple[int, int], ...], number: int
 ) -> tuple[Segments, int]:
     """A pass that begins at `update` with size `number` and changes size within; (segments, last size)."""
     segments: list[tuple[int, int]] = []
     left = turns
     while left:
-        last = number + 1 == len(begins)
-        wanted = None if last else begins[number + 1] - update
-        if policy.name == "drop" and sizes[number] > left:
+        wanted = None if number + 1 == len(changes) else changes[number + 1][0] - update
+        if policy.name == "drop" and changes[number][1] > left:
             break
-        for count, size in policy(left, min(sizes[number], left)).segments():
+        for count, size in policy(left, min(changes[number][1], left)).segments():
             taken = count if wanted is None else min(count, wanted)
             if taken:
                 segments.append((taken, size))

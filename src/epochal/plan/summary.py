@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
-from epochal.common.layout import aligned
+from epochal.common.layout import aligned, folded
 from epochal.common.notebook_view import facts, heading, view
 from epochal.common.notebook_view import table as html_table
 from epochal.plan.counts import Counts
@@ -83,13 +83,8 @@ def _updates(plan: Counts) -> str:
 
 def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
     rows = list(rows)
-    gap = max(len(label) for label, _ in rows) + 4
-    lines: list[str] = []
-    for label, value in rows:
-        folded = textwrap.wrap(value, _WIDTH - gap, break_long_words=False) or [""]
-        lines.append(f"  {label:<{gap - 2}}{folded[0]}")
-        lines += [" " * gap + more for more in folded[1:]]
-    return lines
+    width = max(len(label) for label, _ in rows) + 2
+    return folded((f"{label:<{width}}{value}" for label, value in rows), _WIDTH).splitlines()
 
 
 def _divided(plan: Counts) -> bool:

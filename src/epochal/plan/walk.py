@@ -1,8 +1,4 @@
-"""Consecutive passes through the samples, cut into batches.
-
-A walk knows positions and numbers of updates, no samples. In `Phased`, passes of a
-phase are cut alike, and a change of the batch size starts a new one; in `Carry`, batches go on across passes.
-"""
+"""Consecutive passes through the samples, cut into batches: positions and numbers of updates, no samples."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def same_micro_batch(prepared: Prepared) -> Prepared:
         return prepared
 
     def smallest(sizes: Sequence[int | None]) -> int | None:
-        return min((size for size in sizes if size is not None), default=None)
+        return min(filter(None, sizes), default=None)
 
     size = together().decide("the micro-batch", prepared.spec.micro_batch, smallest)
     return replace(prepared, spec=replace(prepared.spec, micro_batch=size))

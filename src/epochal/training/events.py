@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from epochal.curves import Curves
-
-if TYPE_CHECKING:
-    from epochal.runs import Run
-    from epochal.training.prepared import Prepared
+from epochal.runs import Run
+from epochal.training.prepared import Prepared
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,7 @@ from epochal.plan import BatchSchedule, Order
 from epochal.plan.named import ORDERS, order_named
 from epochal.settings.kinds import plain_number
 from epochal.settings.option import Option
-from epochal.stopping import all_of, any_of
-from epochal.stopping.rules import RULES, Joined
+from epochal.stopping import RULES, Joined, all_of, any_of
 
 WRONG = (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
 """Exceptions on reading an ill-typed value; `Refusal` is a ValueError."""
@@ -81,21 +80,20 @@ def family(what: str, members: Mapping[str, type]) -> Codec:
     """
     names = {member: name for name, member in members.items()}
 
+    def hints_of(member: Any) -> dict[str, Any]:
+        hints = typing.get_type_hints(member)
+        return {one.name: hints[one.name] for one in dataclasses.fields(member)}
+
     def write(value: Any) -> dict[str, Any]:
         if type(value) not in names:
             raise Unsayable
-        hints = typing.get_type_hints(type(value))
-        fields = [one.name for one in dataclasses.fields(value)]
-        return {"of": names[type(value)]} | {
-            name: _plain(getattr(value, name), hints[name]) for name in fields
-        }
+        written = {name: _plain(getattr(value, name), hint) for name, hint in hints_of(type(value)).items()}
+        return {"of": names[type(value)]} | written
 
     def read(value: Any) -> Any:
         fields = dict(value)
         member: Any = members[fields.pop("of")]
-        hints = typing.get_type_hints(member)
-        if not {one.name for one in dataclasses.fields(member)}.issuperset(fields):
-            raise Unsayable
+        hints = hints_of(member)
         return member(**{name: _plain(one, hints[name]) for name, one in fields.items()})
 
     return Codec(what, write, read)
@@ -186,10 +184,6 @@ def _write_held_out(value: Any) -> Any:
     return _plain(value, float) if path is None else {"path": path}
 
 
-def _read_held_out(value: Any) -> Any:
-    return value if _is(value, float) else _path_in(value, {"path"})
-
-
 def _path_in(value: Any, fields: set[str]) -> str:
     path = value["path"]
     if set(value) != fields or not isinstance(path, str) or not 0 < len(path) <= _LONGEST or "\0" in path:
@@ -235,7 +229,11 @@ def _read_numbers(value: Any) -> dict[str, Any]:
     return {name: _plain(one, float) for name, one in value.items()}
 
 
-_HELD_OUT = Codec("a share or a path", _write_held_out, _read_held_out)
+_HELD_OUT = Codec(
+    "a share or a path",
+    _write_held_out,
+    lambda value: value if _is(value, float) else _path_in(value, {"path"}),
+)
 _TRANSFORM = family("a transform of images", KINDS)
 _SPECIAL = {
     "batch_size": Codec("a whole number, full, or sizes", _write_batch_size, _read_batch_size),

@@ -223,7 +223,7 @@ class Prepared(Gathered):
         if scaling is not None:
             targets = scaling.apply(targets)
         targets = targets.astype(seen_dtype(targets.dtype), copy=False)
-        return targets, self._weights(dataset, index, self.splits[repeat])
+        return targets, self._weights(dataset, index, self.splits[repeat].train)
 
     def windows_of(self, repeat: int, name: str) -> tuple[Timeline, NDArray[np.int64]] | None:
         """Positions in time of a part's windows; None for other samples."""
@@ -249,9 +249,9 @@ class Prepared(Gathered):
         return self.in_units(repeat, name, values.astype(np.float64)) if self.task.is_regression else values
 
     def _weights(
-        self, dataset: Dataset, index: NDArray[np.int64], chosen: Split
+        self, dataset: Dataset, index: NDArray[np.int64], train: NDArray[np.int64]
     ) -> NDArray[np.float32] | None:
-        by_class = weights_of_classes(self.settings.class_weight, self.dataset, chosen.train)
+        by_class = weights_of_classes(self.settings.class_weight, self.dataset, train)
         if by_class is None and dataset.sample_weight is None:
             return None
 
@@ -264,7 +264,7 @@ class Prepared(Gathered):
                 weights *= by_class[of.targets[rows]]
             return weights
 
-        mean = raw(self.dataset, chosen.train).mean()
+        mean = raw(self.dataset, train).mean()
         if not mean > 0:
             raise Refusal("the weights of the training samples must not all be 0.")
         return (raw(dataset, index) / mean).astype(np.float32)

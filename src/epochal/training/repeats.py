@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,11 +74,13 @@ def cluster_for(
     address: str | None,
     folder: str | Path | None,
     control: Control,
+    resources: ExitStack,
     known: Mapping[int, Snapshot] | None = None,
 ) -> RayCluster | None:
     """The Ray cluster at that address, ready to train repeats; None if there is no address.
 
-    `folder` is the run folder, if there is one; `known` has the snapshots of repeats.
+    `folder` is the run folder, if there is one; `resources` close the cluster; `known` has the snapshots of
+    repeats.
 
     Raises:
         Refusal: a training that can't go there, no such cluster, or one with other versions.
@@ -102,7 +105,7 @@ def cluster_for(
     if folder is not None:
         remedy = f"{call('ep.resume', str(folder))} goes on with what was kept, on a cluster or without"
     given = dict(known or {})
-    return RayCluster(
+    cluster = RayCluster(
         address,
         _trainer,
         replace(prepared),  # a copy, since devices that this one may have looked up can't be sent
@@ -110,6 +113,8 @@ def cluster_for(
         lambda: control.stopped,
         remedy,
     )
+    resources.callback(cluster.close)
+    return cluster
 
 
 _Returned = tuple[Advanced, Snapshot | None, LaneResult]

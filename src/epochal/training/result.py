@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -26,7 +26,7 @@ from epochal.runs import BrokenUpdate, Fitted, History, Outcome, Run, Scores
 from epochal.runs.concerns import concerns_of
 from epochal.runs.overlap import hashes_of
 from epochal.runs.threshold import decide
-from epochal.stopping.rules import waited
+from epochal.stopping import waited
 from epochal.training.baselines import constant_figures
 from epochal.training.describe import conditions, describe_data, describe_settings
 from epochal.training.prepared import Prepared
@@ -63,48 +63,43 @@ class LaneResult:
 
     def outcomes(
         self, prepared: Prepared, ends: Mapping[int, tuple[float, int, float]] = MappingProxyType({})
-    ) -> list[Outcome]:
+    ) -> Iterator[Outcome]:
         """The outcome of each repeat of the lane; `ends` has epochs, updates, seconds of last evaluations."""
-        now = (self.epoch, self.update, self.seconds)
-        return [
-            self._outcome(prepared, row, repeat, *ends.get(repeat, now))
-            for row, repeat in enumerate(self.repeats)
-        ]
-
-    def _outcome(
-        self, prepared: Prepared, row: int, repeat: int, epochs: float, updates: int, seconds: float
-    ) -> Outcome:
-        one, plan = self.of_repeat(row), prepared.plan_of(repeat)
-        passes = plan.passes
-        status, broken = int(one.status), None
-        if status == RULE:
-            stopped = self.spec.rule.reason(one.rule)
-        elif status == BROKEN_UPDATE:
-            update = passes.first_update(int(one.broken_epoch)) + int(one.broken_index)
-            epoch, index = plan.locate(update)
-            rows = prepared.rows_of(repeat, epoch, index)
-            rows = rows if self.samples is None else rows[rows <= self.samples]
-            broken = BrokenUpdate(update, epoch, index, tuple(int(number) for number in rows))
-            stopped = f"the loss or the parameters were not finite at {broken}"
-            epochs, updates = plan.epochs_after(update), update
-        elif status == BROKEN_EVALUATION:
-            stopped = f"the loss was not finite when evaluated after epoch {epochs:g}"
-        else:
-            stopped = self.reason or f"all {plan.epochs:,} epochs done"
-        if not np.isfinite(one.best_value):
-            stopped += f"; {self.spec.monitor} was never a number, so the first parameters count as the best"
-        best_update = passes.first_update(int(one.best_epoch)) + int(one.best_index)
-        return Outcome(
-            repeat=repeat,
-            seed=prepared.settings.seed + repeat,
-            stopped=stopped,
-            epochs=epochs,
-            updates=updates,
-            seconds=seconds,
-            best_epoch=plan.epochs_after(best_update),
-            best_update=best_update,
-            broken=broken,
-        )
+        for row, repeat in enumerate(self.repeats):
+            epochs, updates, seconds = ends.get(repeat, (self.epoch, self.update, self.seconds))
+            one, plan = self.of_repeat(row), prepared.plan_of(repeat)
+            passes = plan.passes
+            status, broken = int(one.status), None
+            if status == RULE:
+                stopped = self.spec.rule.reason(one.rule)
+            elif status == BROKEN_UPDATE:
+                update = passes.first_update(int(one.broken_epoch)) + int(one.broken_index)
+                epoch, index = plan.locate(update)
+                rows = prepared.rows_of(repeat, epoch, index)
+                rows = rows if self.samples is None else rows[rows <= self.samples]
+                broken = BrokenUpdate(update, epoch, index, tuple(int(number) for number in rows))
+                stopped = f"the loss or the parameters were not finite at {broken}"
+                epochs, updates = plan.epochs_after(update), update
+            elif status == BROKEN_EVALUATION:
+                stopped = f"the loss was not finite when evaluated after epoch {epochs:g}"
+            else:
+                stopped = self.reason or f"all {plan.epochs:,} epochs done"
+            if not np.isfinite(one.best_value):
+                stopped += (
+                    f"; {self.spec.monitor} was never a number, so the first parameters count as the best"
+                )
+            best_update = passes.first_update(int(one.best_epoch)) + int(one.best_index)
+            yield Outcome(
+                repeat=repeat,
+                seed=prepared.settings.seed + repeat,
+                stopped=stopped,
+                epochs=epochs,
+                updates=updates,
+                seconds=seconds,
+                best_epoch=plan.epochs_after(best_update),
+                best_update=best_update,
+                broken=broken,
+            )
 
 
 def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, interrupted: bool) -> Run:

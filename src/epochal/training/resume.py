@@ -125,9 +125,7 @@ def resuming(
         updates, known, passed_over = others.each("what was learned", learned)
         if prepared.dataset.recipe is not None:
             longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # its present path
-        cluster = cluster_for(prepared, ray, path, control, known)
-        if cluster is not None:
-            resources.callback(cluster.close)
+        cluster = cluster_for(prepared, ray, path, control, resources, known)
 
         def begin() -> None:
             if home is not None and (longer != request or saving):

@@ -173,11 +173,11 @@ def gathered(
     if dataset.task is None or dataset.targets is None:
         raise Refusal("the training data has no target; give (inputs, targets), or name the target column.")
     targets = dataset.targets
-    scaled = standardized(settings, dataset, model)
-    if scaled.notes:
-        dataset = replace(dataset, noticed=(*dataset.noticed, *scaled.notes))
-    share, validation = _other(settings.validation, dataset, "validation", finite=not scaled.inputs)
-    test_share, test = _other(settings.test, dataset, "test", finite=not scaled.inputs)
+    scales_inputs, scales_targets, remarks = standardized(settings, dataset, model)
+    if remarks:
+        dataset = replace(dataset, noticed=(*dataset.noticed, *remarks))
+    share, validation = _other(settings.validation, dataset, "validation", finite=not scales_inputs)
+    test_share, test = _other(settings.test, dataset, "test", finite=not scales_inputs)
     unlabeled = "" if test is None else held_out.unknown_note(test)
     test = None if test is None else held_out.labeled(test)
     share, few = held_out.usual_share(share, test_share, settings, dataset)
@@ -209,10 +209,10 @@ def gathered(
         if tokens is not None:
             scaling = fit_vocabulary(inputs, tokens, train)
         elif sizes:
-            scaling = fit_levels(inputs, dataset.continuous, sizes, train, scaled.inputs)
-        elif scaled.inputs:
+            scaling = fit_levels(inputs, dataset.continuous, sizes, train, scales_inputs)
+        elif scales_inputs:
             scaling = fit_scaling(inputs, dataset.continuous, train)
-        return chosen, scaling, fit_target_scaling(targets, train) if scaled.targets else None
+        return chosen, scaling, fit_target_scaling(targets, train) if scales_targets else None
 
     repeats = [of_repeat(0)]
     for repeat in range(1, settings.repeats):

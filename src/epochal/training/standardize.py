@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +23,8 @@ from epochal.settings import Settings
 _LEAVE = "`standardize=False` takes them as they are."
 
 
-@dataclass(frozen=True)
-class Standardized:
-    """Whether inputs and targets are standardized, with notes."""
-
-    inputs: bool
-    targets: bool
-    notes: tuple[str, ...] = ()
-
-
-def standardized(settings: Settings, dataset: Dataset, model: Any) -> Standardized:
-    """Whether inputs and regression targets are standardized, with notes.
+def standardized(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool, bool, tuple[str, ...]]:
+    """Whether inputs and regression targets are standardized, and notes.
 
     By default regression targets are. So are the inputs of tables and arrays; but not bytes and
     numbers from 0 to 1 that look like images, tokens, samples of an object, arrays that
@@ -61,7 +51,7 @@ def standardized(settings: Settings, dataset: Dataset, model: Any) -> Standardiz
             "the loss sees standardized targets; `standardize=False` hands it targets and inputs as they "
             "are.",
         )
-    return Standardized(chosen, targets, (*notes, *_blurred(dataset, chosen, targets)))
+    return chosen, targets, (*notes, *_blurred(dataset, chosen, targets))
 
 
 def _inputs(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool, tuple[str, ...]]:

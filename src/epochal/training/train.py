@@ -1,10 +1,4 @@
-"""`train` and `fit`.
-
-    for event in train(MLP(64, 64), X, y, batch_size=32, epochs=150): ...
-
-`train` settles everything (`prepare`), runs the repeats in lanes, each a compiled program (`engine`), yields
-events, and closes with a `Run`. Leave the loop to stop. `fit` drains it.
-"""
+"""`train`, which yields the events of a training, and `fit`, which drains them."""
 
 from __future__ import annotations
 
@@ -190,9 +184,7 @@ def train(
     folder = None if place is None else Path(place.path)
     control = control or Control()
     with ExitStack() as resources:
-        cluster = cluster_for(prepared, ray, folder, control)
-        if cluster is not None:
-            resources.callback(cluster.close)
+        cluster = cluster_for(prepared, ray, folder, control, resources)
         home = begun(prepared, begin, folder)
         if home is not None:
             resources.callback(home.close)

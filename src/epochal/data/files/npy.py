@@ -130,7 +130,6 @@ def _header(file: IO[bytes], size: int, name: str) -> Header:
 
 
 def _array(file: IO[bytes], size: int, name: str) -> NDArray[Any]:
-    """The array of an `.npy` file of this size."""
     header = _header(file, size, name)
     if header.nbytes > free_memory():
         raise ValueError(f"its {header.nbytes:,} bytes do not fit into the free memory")

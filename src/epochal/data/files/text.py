@@ -306,7 +306,6 @@ def _rows(content: Content, dialect: Dialect) -> Iterator[tuple[str, int, int]]:
 
 
 def _refuse_ragged(content: Content, dialect: Dialect) -> None:
-    """Refuse lines with another number of fields, if there are any."""
     expected = len(dialect.names)
     wrong = [(start, fields) for _, fields, start in _rows(content, dialect) if fields not in (0, expected)]
     if not wrong:

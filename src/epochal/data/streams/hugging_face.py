@@ -20,6 +20,7 @@ from epochal.data.streams.items import LABEL_KEYS, dataset_of_items
 from epochal.data.tables.table import TableOptions
 from epochal.errors import DataFailed, Refusal
 
+_NAME = "Hugging Face data set"
 _NESTED = pa.ListType | pa.LargeListType | pa.FixedSizeListType | pa.ExtensionType
 
 
@@ -89,7 +90,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) 
     in worker processes.
     """
     options, stream = chosen(TableOptions, arguments), arguments.get("stream")
-    names, name = list(source.column_names), "Hugging Face data set"
+    names = list(source.column_names)
     if options.target is not None:
         target = names[resolve(options.target, names, "target")]
     else:
@@ -97,22 +98,19 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) 
     dropped = {names[at] for at in resolve_all(options.drop, names, "drop")}
     inputs = [one for one in names if one != target and one not in dropped]
     if len(source) < 2:
-        raise Refusal(f"the {name} must have at least 2 rows to train on; got {len(source)}.")
+        raise Refusal(f"the {_NAME} must have at least 2 rows to train on; got {len(source)}.")
     if not inputs:
-        raise Refusal(f"the {name} must have inputs besides its target {target}; got {', '.join(names)}.")
+        raise Refusal(f"the {_NAME} must have inputs besides its target {target}; got {', '.join(names)}.")
     labels = np.asarray(source.select_columns([target]).with_format("arrow")[:].column(0).to_numpy())
     classes = getattr(source.features[target], "names", None)
     if classes is not None and labels.dtype.kind in "iu":
         labels = np.asarray(classes)[labels]
     if len(inputs) == 1 and type(source.features[inputs[0]]).__name__ == "Image":
+        reading = {name: arguments.get(name) for name in ("task", "workers", "stream")}
         return dataset_of_items(
-            _Pairs(source.with_format(None), inputs[0], labels),
-            task=options.task,
-            workers=arguments.get("workers"),
-            progress=progress,
-            stream=stream,
+            _Pairs(source.with_format(None), inputs[0], labels), progress=progress, **reading
         )
-    shape, kind = _shape(source, inputs, name)
+    shape, kind = _shape(source, inputs)
     rows: Any = HuggingRows(source, inputs, shape, kept_dtype(kind, len(shape) + 1))
     if stream is False:
         rows = rows[:]
@@ -120,21 +118,21 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) 
         rows,
         labels,
         task=options.task,
-        source=name,
+        source=_NAME,
         target_name=target,
         features=tuple(inputs) if len(shape) == 1 and len(inputs) == shape[0] else None,
-        remarks=(f'{name}: inputs {", ".join(inputs)}, target "{target}".',),
+        remarks=(f'{_NAME}: inputs {", ".join(inputs)}, target "{target}".',),
         owned=stream is False,
     )
 
 
-def _shape(source: Any, inputs: Sequence[str], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _shape(source: Any, inputs: Sequence[str]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     first = source.select_columns(list(inputs)).with_format("numpy")[0]
     arrays = {column: np.asarray(first[column]) for column in inputs}
     for column, array in arrays.items():
         if array.dtype.kind not in "buif":
             raise Refusal(
-                f'column "{column}" of the {name} must hold numbers; got {array.dtype}. Leave it out with '
+                f'column "{column}" of the {_NAME} must hold numbers; got {array.dtype}. Leave it out with '
                 "`ep.load_data(..., drop=COLUMN)`, or make a data frame of it."
             )
     if len(arrays) == 1:
@@ -142,10 +140,9 @@ def _shape(source: Any, inputs: Sequence[str], name: str) -> tuple[tuple[int, ..
         while isinstance(kind, _NESTED):
             kind = kind.storage_type if isinstance(kind, pa.ExtensionType) else kind.value_type
         return (arrays[inputs[0]].shape or (1,)), np.dtype(kind.to_pandas_dtype())
-    wide = [column for column, array in arrays.items() if array.ndim]
-    if wide:
+    if wide := [column for column, array in arrays.items() if array.ndim]:
         raise Refusal(
-            f"the inputs of the {name} must be number columns or one column of arrays; got the columns "
+            f"the inputs of the {_NAME} must be number columns or one column of arrays; got the columns "
             f"{', '.join(inputs)}, of which {', '.join(wide)} hold arrays. Leave others out with drop."
         )
     return (len(arrays),), np.dtype(np.float32)

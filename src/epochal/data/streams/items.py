@@ -242,8 +242,8 @@ def _known_targets(items: Any, count: int) -> NDArray[Any] | None:
 
 def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
     refuse_columns(arguments, type(source).__name__)
-    task, workers, stream = map(arguments.get, ("task", "workers", "stream"))
-    return dataset_of_items(source, task=task, workers=workers, progress=progress, stream=stream)
+    reading = {name: arguments.get(name) for name in ("task", "workers", "stream")}
+    return dataset_of_items(source, progress=progress, **reading)
 
 
 ITEMS = Source(recognizes=is_items, load=_load)

@@ -31,7 +31,7 @@ from epochal.data.rows import FileRows
 from epochal.data.tables.encode import as_in_training, encode, plain_numbers, without_marks
 from epochal.data.tables.frames import ROLES, NamedTable, column_beside, is_pair, named_table, table_of_frame
 from epochal.data.tables.schema import Column, Encoder
-from epochal.data.tables.table import dataset_of, release_memory
+from epochal.data.tables.table import dataset_of
 from epochal.data.tables.target import UNKNOWN, known_ids, plain_target, target_numbers, weights_of
 from epochal.data.values.marks import emptied
 from epochal.errors import Refusal
@@ -54,7 +54,7 @@ def new_rows(read: NamedTable, encoder: Encoder, encoded: Encoded = encode, part
     if weight is None and weight_at is not None:
         weight = table.column(weight_at)
     del table, read
-    release_memory()
+    pa.default_memory_pool().release_unused()
     return dataset_of_new(encoder, name, inputs, target, weight, notes, [*unseen, *lacking], partial)
 
 

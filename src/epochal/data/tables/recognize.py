@@ -179,7 +179,6 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
 
 
 def _category(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
-    """A category with its levels, and a note."""
     text = pa.types.is_string(column.type)
     words, merged = one_spelling(column) if text else (as_text(column), "")
     levels = tuple(sorted(pc.unique(words).drop_null().to_pylist(), key=natural))

@@ -175,7 +175,6 @@ def _is_form(written: tuple[str, ...]) -> bool:
 
 
 def _check(encoder: Encoder, texts: bool) -> None:
-    """Refuse a schema with columns or parts that do not exist."""
     size = len(encoder.names)
     pointed = [encoder.target, encoder.weight]
     pointed += [one.index for one in encoder.columns] + [one.index for one in encoder.left_out]

@@ -131,7 +131,7 @@ def dataset_of_table(
     inputs, _ = encode(table, encoder, [column.index for column in columns])
     follows = rising_column(table, columns, names)
     del table
-    release_memory()
+    pa.default_memory_pool().release_unused()
     found = dataset_of(encoder, inputs, targets, sample_weight, source, remarks, rows)
     return replace(found, groups=groups, follows=follows)
 
@@ -281,7 +281,6 @@ def input_columns(
 def _missing_note(
     table: pa.Table, names: Sequence[str], columns: Sequence[Column], filling: str
 ) -> tuple[str, ...]:
-    """A note on the columns with missing values, if any."""
     lacking = [column for column in columns if column.missing]
     if not lacking:
         return ()
@@ -331,11 +330,6 @@ def _refuse_contradictions(names: Sequence[str], target: int, chosen: dict[str, 
             raise Refusal(
                 f"{called(names, min(both))} is in both {first} and {second}; name it in one of them."
             )
-
-
-def release_memory() -> None:
-    """Return Arrow's unused memory to the system."""
-    pa.default_memory_pool().release_unused()
 
 
 _FEWEST = 20

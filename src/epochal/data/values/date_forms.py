@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.faces import option
-from epochal.data.values.date_words import ZONE, is_afternoon, is_weekday, month_number, seconds_ahead
+from epochal.data.values.date_words import ZONE, is_weekday, month_number, seconds_ahead
 from epochal.data.values.marks import Odd, are_marks, odd_cells
 from epochal.errors import Refusal
 
@@ -185,7 +185,7 @@ def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
         good &= (hour >= 1) & (hour <= 12)
         hour = hour % 12
         if "p" in names:
-            hour += 12 * _by_word(pc.struct_field(parts, "p"), is_afternoon)
+            hour += 12 * _by_word(pc.struct_field(parts, "p"), lambda word: word[:1].lower() == "p")
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     dates = months.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
     good &= dates.astype("datetime64[M]") == months

@@ -80,11 +80,6 @@ def month_number(word: str) -> int:
     return found.pop() if len(found) == 1 else 0
 
 
-def is_afternoon(word: str) -> int:
-    """1 for pm, 0 for am."""
-    return int(word[:1].lower() == "p")
-
-
 def seconds_ahead(word: str) -> int:
     """The seconds that a zone is ahead of UTC.
 

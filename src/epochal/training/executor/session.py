@@ -37,7 +37,9 @@ def join(address: str) -> tuple[Any, Callable[[], None]]:
         )
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        _reach(address)
+        host, colon, port = address.removeprefix("ray://").rpartition(":")
+        if colon and port.isdecimal():  # fail at once where nobody listens; Ray itself would try for minutes
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         raise Refusal(
@@ -62,13 +64,6 @@ def _ray() -> Any:
     finally:
         if ours:
             del os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"]
-
-
-def _reach(address: str) -> None:
-    """Fail at once where nobody listens; Ray itself would try for minutes."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if colon and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
 
 
 def conditions() -> dict[str, str]:

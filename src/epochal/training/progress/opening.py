@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from epochal.training.describe import describe_model
-from epochal.training.notes import notes_of
-
-if TYPE_CHECKING:
-    from epochal.data import Dataset
-    from epochal.training.prepared import Prepared
+from epochal.data import Dataset
+from epochal.training.describe import describe_model, notes_of
+from epochal.training.prepared import Prepared
 
 _MOST_COLUMNS = 12
-_PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def data_lines(prepared: Prepared) -> list[str]:
     """The source, its parts and its notes."""
     sizes = [(prepared.part_size(name), name) for name in ("train", "validation", "test")]
-    words = [f"{size:,} {_PARTS[name]}" for size, name in sizes if size]
+    words = [f"{size:,} {'training' if name == 'train' else name}" for size, name in sizes if size]
     own = ""
     if not prepared.shared:
         own = " (each repeat splits them anew)"

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from epochal.common.faces import spoken
 from epochal.errors import Refusal
 from epochal.training.events import Event, Noted, Progressed, Resumed, RunEnded, RunStarted, Unsaved
+from epochal.training.loop import Control
 from epochal.training.progress.notebook import Notebook, in_notebook
 from epochal.training.progress.opening import data_lines, training_lines
 from epochal.training.progress.status import Display, Status
-
-if TYPE_CHECKING:
-    from epochal.training.loop import Control
 
 
 def display(progress: bool | None) -> Display | None:

@@ -6,13 +6,11 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from epochal.common.durations import duration
 from epochal.training.events import Evaluated, Event, Progressed, RepeatEnded, RunStarted
-
-if TYPE_CHECKING:
-    from epochal.training.loop import Control
+from epochal.training.loop import Control
 
 RATE_SECONDS = 5.0
 """The window of the rate of updates, in seconds."""
