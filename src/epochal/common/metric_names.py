@@ -48,6 +48,15 @@ def higher_is_better(name: str) -> bool:
     return _DECLARED.get(metric, direction_of(metric) is not False)
 
 
+def constant_of(name: str) -> str:
+    """The baseline of a metric in words: that of average precision is no constant.
+
+    >>> constant_of("validation.average_precision"), constant_of("validation.loss")
+    ('a random order', 'always predicting the same')
+    """
+    return "a random order" if "average_precision" in name else "always predicting the same"
+
+
 def label_of(name: str) -> str:
     """A metric or a measured column as people write it.
 
