@@ -125,7 +125,7 @@ def test_metrics_of_classes_have_their_constant() -> None:
     found = constant_figures(base, 0)
     assert found["roc_auc"] == found["balanced_accuracy"] == 0.5 and found["mcc"] == 0
     assert found["accuracy"] == 1 - share
-    assert found["average_precision"] == random_order(true.sum(), len(true)) > share, "of a random order"
+    assert found["average_precision"] == random_order(true[:, None]) > share, "of a random order"
     assert found["recall"] == 1.0, "of always saying the second class"
     assert found["f1"] == pytest.approx(2 * share / (1 + share)), "likewise"
 
@@ -170,16 +170,19 @@ def test_what_fails_on_constants_has_no_baseline() -> None:
 def test_the_baseline_of_average_precision_is_that_of_a_random_order(samples: int, positives: int) -> None:
     """The mean over random orders; the base rate, which a constant has, is far from it with few samples."""
     random, true = np.random.default_rng(0), np.arange(samples) < positives
-    found = [METRICS["average_precision"].function(random.random(samples), true, 2, np) for _ in range(20_000)]
-    assert random_order(positives, samples) == pytest.approx(np.mean(found), abs=5 * np.std(found) / 141 + 1e-9)
+    wanted = random_order(true[:, None])
+    found = [
+        METRICS["average_precision"].function(random.random(samples), true, 2, np) for _ in range(20_000)
+    ]
+    assert wanted == pytest.approx(np.mean(found), abs=5 * np.std(found) / 141 + 1e-9)
     if samples > 5:
         assert np.mean(found) - positives / samples > 2 * np.std(found) / 141, "the control: the base rate"
 
 
 def test_scores_at_random_do_not_beat_the_baseline_of_average_precision() -> None:
-    """20 repeats of 20 samples with one positive: as often as the interval is wrong; the base rate, more often."""
+    """20 repeats of 20 samples with one positive; the base rate, the control, is beaten far more often."""
     random, beaten = np.random.default_rng(1), dict.fromkeys(("random order", "base rate"), 0)
-    base = {"random order": float(random_order(1, 20)), "base rate": 0.05}
+    base = {"random order": random_order(np.arange(20)[:, None] < 1), "base rate": 0.05}
     for _ in range(400):
         places = random.integers(1, 21, size=20)  # of the positive: its average precision is one over it
         for name, level in base.items():
@@ -190,13 +193,11 @@ def test_scores_at_random_do_not_beat_the_baseline_of_average_precision() -> Non
 def test_the_baseline_of_macro_averages_is_the_mean_over_classes_or_labels() -> None:
     of_three = prepared(np.array(["a", "b", "c", "c"])[np.arange(200) % 4], metrics=["average_precision"])
     counts = np.bincount(of_three.labels(0, "validation")[0], minlength=3)
-    assert constant_figures(of_three, 0)["average_precision"] == pytest.approx(
-        random_order(counts, counts.sum()).mean()
-    )
+    each = [random_order(np.arange(counts.sum())[:, None] < one) for one in counts]
+    assert constant_figures(of_three, 0)["average_precision"] == pytest.approx(np.mean(each))
     labels = (RANDOM.random((200, 3)) < [0.1, 0.5, 0.0]).astype(np.int64)
     labels[0, 2] = labels[1, 2] = 1
     of_labels = prepared(labels, metrics=["average_precision_macro"])
-    counts = of_labels.labels(0, "validation")[0].sum(axis=0)
-    assert constant_figures(of_labels, 0)["average_precision_macro"] == pytest.approx(
-        random_order(counts[counts > 0], of_labels.part_size("validation")).mean()
-    )
+    true = of_labels.labels(0, "validation")[0] > 0
+    each = [random_order(column[:, None]) for column in true.T if column.any()]
+    assert constant_figures(of_labels, 0)["average_precision_macro"] == pytest.approx(np.mean(each))

@@ -280,11 +280,11 @@ def truths(shift, cut, share):
 
 @pytest.fixture(scope="module", params=[(1.0, 2.2), (2.5, 2.6)], ids=["hardly found", "found"])
 def of_rare(request):
-    """How often the intervals of 600 tables of 100 rows with 1 to 12 positives miss the truth."""
+    """How often the intervals of 300 tables of 100 rows with 1 to 12 positives miss the truth."""
     shift, cut = request.param
     random, wanted = np.random.default_rng(0), truths(shift, cut, 0.05)
     missed = {name: np.zeros(4, int) for name in wanted}
-    for _ in range(600):
+    for _ in range(300):
         positives = min(max(int(random.binomial(100, 0.05)), 1), 12)
         for place, found in enumerate(rare_metrics(random, 100, positives, shift, cut)):
             for name, truth in wanted.items():
@@ -297,6 +297,5 @@ def of_rare(request):
 @pytest.mark.parametrize("name", ["recall", "precision", "f1", "roc_auc"])
 def test_intervals_of_rare_classes_hold_the_truth_and_those_by_all_rows_do_not(of_rare, name):
     known, missed, _, by_all = of_rare[name]
-    print(name, of_rare[name])
     assert missed <= 0.08 * known, (known, missed)
-    assert by_all > max(60, 2 * missed), by_all
+    assert by_all > max(25, 2 * missed), by_all

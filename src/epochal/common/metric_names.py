@@ -49,11 +49,7 @@ def higher_is_better(name: str) -> bool:
 
 
 def constant_of(name: str) -> str:
-    """The baseline of a metric in words: that of average precision is no constant.
-
-    >>> constant_of("validation.average_precision"), constant_of("validation.loss")
-    ('a random order', 'always predicting the same')
-    """
+    """The baseline of a metric in words."""
     return "a random order" if "average_precision" in name else "always predicting the same"
 
 

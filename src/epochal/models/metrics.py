@@ -64,15 +64,13 @@ def accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
     return (_classes_of(outputs, xp) == targets).sum() / targets.shape[0]
 
 
-def _counted(
-    name: str, figure: OfCounts, tasks: tuple[str, ...], rests_on: str = "samples", least: float = 0.0
-) -> Metric:
+def _counted(name: str, figure: OfCounts, tasks: tuple[str, ...], on: str, least: float = 0.0) -> Metric:
     def function(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
         predicted, true = hits_of(outputs, targets, classes, xp)
         hits = (predicted & true).sum(axis=0)
         return figure(hits, predicted.sum(axis=0), true.sum(axis=0), targets.shape[0], xp)
 
-    return Metric(name, function, tasks, bounds=(least, 1.0), of_counts=figure, rests_on=rests_on)
+    return Metric(name, function, tasks, bounds=(least, 1.0), of_counts=figure, rests_on=on)
 
 
 def _accuracy(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
@@ -241,7 +239,7 @@ METRICS: dict[str, Metric] = {
         _counted("mcc", _mcc, _CLASSES, "classes", least=-1.0),
         Metric("label_accuracy", label_accuracy, _LABELS),
         Metric("exact_match", exact_match, _LABELS),
-        _counted("f1_micro", _f1_micro, _LABELS),
+        _counted("f1_micro", _f1_micro, _LABELS, "samples"),
         _counted("f1_macro", _f1_macro, _LABELS, "both"),
         Metric("roc_auc_macro", _of_each_label(_area), _LABELS, rests_on="classes"),
         Metric("average_precision_macro", _of_each_label(_average_precision), _LABELS, rests_on="true"),

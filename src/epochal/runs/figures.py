@@ -66,27 +66,23 @@ def measured(
     for metric in metrics:
         values[metric.name] = float(metric.function(scores, targets, classes, np))
         functions[metric.name] = functools.partial(of_subsets, metric, scores, targets, classes)
-    added = {name: influences(figures, block) for name, figures in functions.items()}
-    if units is None or not classes:
-        return Measured(values, added)
-    places = (np.nonzero(one) for one in hits_of(scores, targets, classes, np)[::-1])
-    return Measured(values, added, tuple(np.unique(units[rows] * classes + kinds) for rows, kinds in places))
+    added, pairs = {name: influences(one, block) for name, one in functions.items()}, tuple[Ints, ...]()
+    if units is not None and classes:
+        hits = map(np.nonzero, hits_of(scores, targets, classes, np)[::-1])
+        pairs = tuple(np.unique(units[rows] * classes + kinds) for rows, kinds in hits)
+    return Measured(values, added, pairs)
 
 
 def rests_on(name: str, counts: Sequence[Ints], samples: int, blocks: int) -> tuple[int, int]:
     """How many samples the interval of a metric rests on (`Metric.rests_on`), and how many blocks.
 
-    These are no more than the samples of the rarest class: where it is in few blocks, the others tell little.
-
-    Args:
-        name: of the metric.
-        counts: distinct samples of each class or label (classes,), and predicted as it in any repeat.
-        samples: all distinct ones.
-        blocks: those with samples.
+    Of a mean over classes these are the numbers of independent samples with its variance and its degrees of
+    freedom (Satterthwaite): of one class its own, else hardly more than of the rarest where one is rare.
+    `counts` (classes,) are distinct samples of each class or label, and those predicted as it in any repeat.
 
     >>> counts = np.array([97, 3]), np.array([99, 1])
     >>> [rests_on(name, counts, 100, 30) for name in ("accuracy", "roc_auc", "recall", "precision", "f1")]
-    [(100, 30), (3, 3), (3, 3), (1, 1), (4, 3)]
+    [(100, 30), (11, 3), (3, 3), (1, 1), (4, 3)]
     """
     metric = METRICS.get(name)
     if metric is None or metric.rests_on == "samples" or not counts:
@@ -94,11 +90,11 @@ def rests_on(name: str, counts: Sequence[Ints], samples: int, blocks: int) -> tu
     first = int(len(counts[0]) == 2 and "binary" in metric.tasks and metric.rests_on != "classes")
     true, predicted = (one[first:] for one in counts)
     true, predicted = true[true > 0], predicted[true > 0]
-    if not len(true):
-        return samples, blocks
     each = {"predicted": predicted, "both": true + predicted}.get(metric.rests_on, true)
-    samples = min(samples, int(each.min()))
-    return samples, min(blocks, samples, int(true.min()))
+    if not each.all() or not len(true):  # a class that is never predicted has no precision
+        return 0, 0
+    samples = min(samples, int(len(each) ** 2 / (1 / each).sum() + 1e-9))
+    return samples, min(blocks, samples, int((1 / true).sum() ** 2 / (1 / true**3).sum() + 1e-9))
 
 
 def mean_loss(losses: Floats, weights: NDArray[Any] | None) -> float:
@@ -139,13 +135,9 @@ def summaries(
     counts = [np.bincount(np.unique(np.concatenate(one)) % classes, minlength=classes) for one in pairs]
     for name, column in values.items():
         if name in added:
-            options: dict[str, Any] = {
-                "gained": known[name],
-                "overlap": overlap,
-                "bounds": bounds_of(name, loss),
-            }
-            counted, own = rests_on(name, counts, samples, blocks)
-            summed[name] = new_samples(column, added[name], samples=counted, blocks=own, **options)
+            sizes = rests_on(name, counts, samples, blocks)
+            bounds = bounds_of(name, loss)
+            summed[name] = new_samples(column, added[name], *sizes, known[name], overlap, bounds)
         else:
             summed[name] = summarize(column, interval=False)
     return summed

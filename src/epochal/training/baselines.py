@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from epochal.engine.evaluate import forward
 from epochal.models import METRICS, Loss, Metric, evaluated, shapes_of
@@ -205,15 +205,14 @@ def _usual(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> 
     ones = _ones(train, given).astype(np.float64)
     known, found = "" if callable(prepared.settings.loss) else prepared.loss_name, dict[str, Figure]()
     if prepared.task.is_classification:
-        each = targets[:, None] == np.arange(len(prepared.task.classes))
-        each = each[:, 1:] if prepared.task.kind == "binary" else each
-        found["average_precision"] = functools.partial(_random_order_of, each)
+        each = targets[:, None] == np.arange(len(prepared.task.classes))[prepared.task.kind == "binary" :]
+        found["average_precision"] = functools.partial(random_order, each)
         counts = np.bincount(train, weights=ones, minlength=len(prepared.task.classes))
         losses = -np.log(np.maximum(counts / counts.sum(), 1e-9))[targets]
         if given is None:
             found["accuracy"] = functools.partial(_mean, targets == counts.argmax())
     elif prepared.task.is_multilabel:
-        found["average_precision_macro"] = functools.partial(_random_order_of, targets > 0)
+        found["average_precision_macro"] = functools.partial(random_order, targets > 0)
         shares = np.clip(np.average(train, axis=0, weights=ones), 1e-9, 1 - 1e-9)
         losses = -np.where(targets > 0, np.log(shares), np.log(1 - shares)).mean(axis=1)
         if given is None:
@@ -233,26 +232,18 @@ def _mean(values: NDArray[Any], rows: Rows) -> float:
     return float(values[rows].mean())
 
 
-def random_order(positives: ArrayLike, samples: int) -> Floats:
-    """The expected average precision of samples in a random order, by the number of positives.
+def random_order(positive: NDArray[np.bool_], rows: Rows = slice(None)) -> float:
+    """The expected average precision of a random order, the mean over columns (n, classes); NaN without any.
 
-    (P - 1) / (n - 1) + H_n / n · (1 - (P - 1) / (n - 1)) with the harmonic number H_n (Bestgen 2015, Exact
-    expected average precision of the random baseline for system evaluation). With few samples it is far above
-    the base rate. Weights of samples don't count: they count in no metric.
-
-    >>> random_order([1, 10], 20).round(3).tolist()
-    [0.18, 0.568]
+    (P - 1) / (n - 1) + H_n / n · (1 - (P - 1) / (n - 1)) for P of n samples, with the harmonic number H_n
+    (Bestgen 2015, Exact expected average precision of the random baseline for system evaluation).
     """
-    share = (np.asarray(positives) - 1) / max(samples - 1, 1)
-    return np.asarray(share + (1 / np.arange(1, samples + 1)).mean() * (1 - share))
-
-
-def _random_order_of(positive: NDArray[np.bool_], rows: Rows) -> float:
-    """The mean over the classes that occur, or labels that differ; NaN without any."""
     positive = positive[rows]
-    counts = positive.sum(axis=0)
-    counts = counts[(counts > 0) & ((counts < len(positive)) | (positive.shape[1] == 1))]
-    return float(random_order(counts, len(positive)).mean()) if len(counts) else math.nan
+    samples, counts = len(positive), positive.sum(axis=0)
+    counts = counts[(counts > 0) & ((counts < samples) | (len(counts) == 1))]
+    share = (counts - 1) / max(samples - 1, 1)
+    found = share + (1 / np.arange(1, samples + 1)).mean() * (1 - share)
+    return float(found.mean()) if len(found) else math.nan
 
 
 def _mean_loss_of(losses: Floats, weights: NDArray[Any] | None, rows: Rows) -> float:
