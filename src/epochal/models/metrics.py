@@ -40,8 +40,8 @@ class Metric:
     of_counts: OfCounts | None = None
     """The metric as a function of counts, if they determine it."""
     rests_on: str = "samples"
-    """What its interval counts: all "samples"; those of the rarest of all "classes"; or, of the second of two
-    classes and else of the rarest, its samples ("true"), those predicted as it ("predicted"), or "both"."""
+    """What its interval counts: all "samples"; those of both or all "classes"; or of the second of two, else
+    of all, its samples ("true"), those predicted as it ("predicted"), or "both"."""
 
 
 def _classes_of(outputs: Array, xp: Any) -> Array:
