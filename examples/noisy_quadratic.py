@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.choose.hyperbola import fit_hyperbola
 from epochal.choose.moments import NoiseScale
-from epochal.choose.noise import measure
+from epochal.choose.noise import block_sums
 from epochal.models import Variables, functions
 
 Floats = NDArray[np.float64]
@@ -106,7 +106,8 @@ def measured_noise_scale(moments: Floats, seed: int) -> NoiseScale:
     draw, order = jax.random.split(jax.random.key(seed))
     noise = deviation * jax.random.normal(draw, (SAMPLES, DIMENSIONS))
     point = Variables(jnp.asarray(np.sqrt(moments)), ())
-    return measure(quadratic, lambda outputs, _: outputs, point, noise, jnp.zeros(SAMPLES), key=order)
+    sums = block_sums(quadratic, lambda outputs, _: outputs, point, noise, jnp.zeros(SAMPLES), key=order)
+    return sums.noise_scale()
 
 
 def main() -> None:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import epochal as ep
+from epochal.curves import summarize
 from epochal.data import joined
+from epochal.models import METRICS
 from epochal.settings import Settings
-from epochal.training.baselines import best_constant, constant_figures, constant_functions
+from epochal.training.baselines import best_constant, constant_figures, constant_functions, random_order
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 from epochal.training.samples import as_dataset
@@ -118,10 +120,12 @@ def test_an_own_loss_has_the_baseline_of_the_same_loss_by_name() -> None:
 def test_metrics_of_classes_have_their_constant() -> None:
     names = ["accuracy", "roc_auc", "average_precision", "f1", "balanced_accuracy", "recall", "mcc"]
     base = prepared(CLASSES, metrics=names)
-    share = float((base.labels(0, "validation")[0] == 1).mean())
+    true = base.labels(0, "validation")[0] == 1
+    share = float(true.mean())
     found = constant_figures(base, 0)
     assert found["roc_auc"] == found["balanced_accuracy"] == 0.5 and found["mcc"] == 0
-    assert found["average_precision"] == pytest.approx(share) and found["accuracy"] == 1 - share
+    assert found["accuracy"] == 1 - share
+    assert found["average_precision"] == random_order(true[:, None]) > share, "of a random order"
     assert found["recall"] == 1.0, "of always saying the second class"
     assert found["f1"] == pytest.approx(2 * share / (1 + share)), "likewise"
 
@@ -157,3 +161,43 @@ def test_what_fails_on_constants_has_no_baseline() -> None:
 
     base = prepared(NUMBERS, metrics=[ep.metric(picky, greater_is_better=True)])
     assert "picky" not in constant_figures(base, 0)
+
+
+# Average precision ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("samples", "positives"), [(20, 1), (20, 19), (5, 5), (40, 3), (1, 1)])
+def test_the_baseline_of_average_precision_is_that_of_a_random_order(samples: int, positives: int) -> None:
+    """The mean over random orders; the base rate, which a constant has, is far from it with few samples."""
+    random, true = np.random.default_rng(0), np.arange(samples) < positives
+    wanted = random_order(true[:, None])
+    found = [
+        METRICS["average_precision"].function(random.random(samples), true, 2, np) for _ in range(20_000)
+    ]
+    assert wanted == pytest.approx(np.mean(found), abs=5 * np.std(found) / 141 + 1e-9)
+    if samples > 5:
+        assert np.mean(found) - positives / samples > 2 * np.std(found) / 141, "the control: the base rate"
+
+
+def test_scores_at_random_do_not_beat_the_baseline_of_average_precision() -> None:
+    """20 repeats of 20 samples with one positive; the base rate, the control, is beaten far more often."""
+    random, beaten = np.random.default_rng(1), dict.fromkeys(("random order", "base rate"), 0)
+    base = {"random order": random_order(np.arange(20)[:, None] < 1), "base rate": 0.05}
+    for _ in range(400):
+        places = random.integers(1, 21, size=20)  # of the positive: its average precision is one over it
+        for name, level in base.items():
+            beaten[name] += summarize(1 / places - level, overlap=0.1).ci95[0] > 0
+    assert beaten["random order"] <= 10 and beaten["base rate"] > 40, beaten
+
+
+def test_the_baseline_of_macro_averages_is_the_mean_over_classes_or_labels() -> None:
+    of_three = prepared(np.array(["a", "b", "c", "c"])[np.arange(200) % 4], metrics=["average_precision"])
+    counts = np.bincount(of_three.labels(0, "validation")[0], minlength=3)
+    each = [random_order(np.arange(counts.sum())[:, None] < one) for one in counts]
+    assert constant_figures(of_three, 0)["average_precision"] == pytest.approx(np.mean(each))
+    labels = (RANDOM.random((200, 3)) < [0.1, 0.5, 0.0]).astype(np.int64)
+    labels[0, 2] = labels[1, 2] = 1
+    of_labels = prepared(labels, metrics=["average_precision_macro"])
+    true = of_labels.labels(0, "validation")[0] > 0
+    each = [random_order(column[:, None]) for column in true.T if column.any()]
+    assert constant_figures(of_labels, 0)["average_precision_macro"] == pytest.approx(np.mean(each))

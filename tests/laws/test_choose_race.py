@@ -70,7 +70,7 @@ def test_clear_differences_are_dropped_at_the_first_look_and_save_half() -> None
     means = np.r_[0, 0.5, np.linspace(6, 40, SETTINGS - 2)]
     trials = [raced(settings(random, means, 1.0, 10)) for _ in range(50)]
     first = [sum(one.after == 3 for one in outcome.dropped.values()) for outcome, _ in trials]
-    assert np.mean(first) > 6.3  # of 10: three repeats say little about how noisy each of them is
+    assert np.mean(first) > 6.5  # of 10: three repeats say little about how noisy each of them is
     assert np.mean([cost for _, cost in trials]) < 0.5 * SETTINGS * 10
     assert all("0" in outcome.tied or "1" in outcome.tied for outcome, _ in trials)
 

@@ -2,6 +2,7 @@
 the correction is taken out."""
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from scipy import stats
 
 from epochal.curves import summarize
 from epochal.curves.intervals import influences, new_samples, optimism, variance
-from epochal.models import METRICS, of_subsets
-from epochal.runs.figures import blocks_of
+from epochal.data import Task
+from epochal.models import METRICS, metrics_for, of_subsets
+from epochal.runs.figures import blocks_of, measured, summaries
 
 ROWS, REPEATS, EPOCHS, TABLES = 200, 20, 12, 1000
 
@@ -241,3 +243,59 @@ def test_one_group_has_no_interval():
     losses = np.random.default_rng(8).normal(size=(3, 40))
     added = np.stack([influences(means(one), np.full(40, 4), 30) for one in losses])
     assert new_samples(losses.mean(axis=1), added, samples=1, blocks=1).ci95 is None
+
+
+# Rare classes ---------------------------------------------------------------------------------------------
+
+RARE = Task("binary", ("no", "yes"))
+
+
+def rare_metrics(random, held, positives, shift, cut, repeats=3):
+    """Summaries on few positives of networks whose scores differ by `shift`, and the same by all rows.
+
+    A positive is found at a score above `cut`; the hard part of a row is the same for all repeats.
+    """
+    targets = (np.arange(held) < positives).astype(np.int64)
+    rows, found = random.normal(size=held), []
+    block, units = blocks_of(np.arange(held)), np.arange(held)
+    for _ in range(repeats):
+        scores = (0.95 * rows + 0.3 * random.normal(size=held) + shift * targets - cut)[:, None]
+        found.append(measured(metrics_for("binary"), scores, targets, RARE, block, units=units))
+    of_all = [replace(one, pairs=()) for one in found]
+    return (summaries(one, held, 30, "log_loss", 2) for one in (found, of_all))
+
+
+def truths(shift, cut, share):
+    """The figures of all samples of that kind."""
+    recall, alarms = stats.norm.sf(cut - shift), stats.norm.sf(cut)
+    precision = share * recall / (share * recall + (1 - share) * alarms)
+    area = stats.norm.cdf(shift / np.sqrt(2))
+    return {
+        "recall": recall,
+        "precision": precision,
+        "f1": 2 * precision * recall / (precision + recall),
+        "roc_auc": area,
+    }
+
+
+@pytest.fixture(scope="module", params=[(1.0, 2.2), (2.5, 2.6)], ids=["hardly found", "found"])
+def of_rare(request):
+    """How often the intervals of 300 tables of 100 rows with 1 to 12 positives miss the truth."""
+    shift, cut = request.param
+    random, wanted = np.random.default_rng(0), truths(shift, cut, 0.05)
+    missed = {name: np.zeros(4, int) for name in wanted}
+    for _ in range(300):
+        positives = min(max(int(random.binomial(100, 0.05)), 1), 12)
+        for place, found in enumerate(rare_metrics(random, 100, positives, shift, cut)):
+            for name, truth in wanted.items():
+                if found[name].ci95 is not None:
+                    low, high = found[name].ci95
+                    missed[name][[2 * place, 2 * place + 1]] += 1, not low <= truth <= high
+    return missed
+
+
+@pytest.mark.parametrize("name", ["recall", "precision", "f1", "roc_auc"])
+def test_intervals_of_rare_classes_hold_the_truth_and_those_by_all_rows_do_not(of_rare, name):
+    known, missed, _, by_all = of_rare[name]
+    assert missed <= 0.08 * known, (known, missed)
+    assert by_all > max(25, 2 * missed), by_all

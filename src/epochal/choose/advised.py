@@ -17,7 +17,7 @@ from epochal.choose.goal import SHARE
 from epochal.choose.reached import Effort, effort, relative_effort
 from epochal.choose.search import Point, rate_at
 from epochal.choose.words import called
-from epochal.common.metric_names import higher_is_better, label_of
+from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.curves import Curves, Summary, summarize
 from epochal.curves.statistics import counted
 from epochal.models import bounds_of
@@ -268,8 +268,8 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
             )
         return (
             "No recommendation: no setting that was tried beats the baseline by more than chance. The "
-            f"nearest has {label_of(column)} {_figure(quality)} on {seeds}; the baseline (always "
-            f"predicting the same) has {quality.written(found.baseline)}."
+            f"nearest has {label_of(column)} {_figure(quality)} on {seeds}; the baseline "
+            f"({constant_of(column)}) has {quality.written(found.baseline)}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
     epochs = counted(found.lengths.epochs, "epoch")

@@ -16,6 +16,7 @@ from epochal.choose.search import Point, Search
 from epochal.choose.trial import Job, Trial
 from epochal.curves import Summary
 from epochal.curves.intervals import influences
+from epochal.curves.statistics import Ints
 from epochal.models import bounds_of
 from epochal.models.subsets import one_by_one
 from epochal.runs.forecast import ForecastScores, score_forecasts
@@ -247,7 +248,11 @@ def rules_of(bench: Bench) -> Rules:
     functions = constant_functions(base, 0, {name}) if part == "validation" else {}
     block = blocks_of_part(base, "validation")[base.numbers(0, "validation")]
     added = influences(one_by_one(functions[name]), block) if name in functions else None
-    return Rules(column, 0.0, bounds, held_out, len(np.unique(block)), added)
+    counts, classes = tuple[Ints, ...](), np.arange(len(base.task.classes))
+    if len(classes):
+        true = base.labels(0, "validation")[0]
+        counts = ((true > 0 if true.ndim > 1 else true[:, None] == classes).sum(axis=0),) * 2
+    return Rules(column, 0.0, bounds, held_out, len(np.unique(block)), added, counts)
 
 
 def _headline(bench: Bench, repeats: Sequence[int]) -> Headline | None:

@@ -18,6 +18,7 @@ from epochal.common.metric_names import higher_is_better
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import new_samples
 from epochal.curves.statistics import Floats, Ints
+from epochal.runs.figures import rests_on
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Rules:
     samples: int = 0
     blocks: int = 0  # how many of the blocks hold any of these
     added: Floats | None = None  # what each block of these adds to the baseline
+    # how many of these have each class; those predicted as it, which are not known, as many
+    counts: tuple[Ints, ...] = ()
 
     @property
     def sign(self) -> float:
@@ -46,6 +49,7 @@ class Rules:
         values: Sequence[float] | Floats,
         added: Sequence[Floats],
         bounds: tuple[float, float] = (-math.inf, math.inf),
+        column: str = "",
     ) -> Summary:
         """A mean with the 95 % interval for new rows of the same kind, not only for other seeds.
 
@@ -53,7 +57,9 @@ class Rules:
         """
         if not self.samples or not all(map(len, added)):
             return summarize(values, bounds, overlap=self.overlap)
-        return new_samples(values, np.array(added), samples=self.samples, blocks=self.blocks, bounds=bounds)
+        name = (column or self.column).partition(".")[2]
+        samples, blocks = rests_on(name, self.counts, self.samples, self.blocks)
+        return new_samples(values, np.array(added), samples=samples, blocks=blocks, bounds=bounds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +147,7 @@ class Final:
 
     def figure(self, name: str, bounds: tuple[float, float]) -> Summary:
         """Another column, likewise."""
-        return self.rules.summary(self.figures[name], self.added(name), bounds)
+        return self.rules.summary(self.figures[name], self.added(name), bounds, name)
 
     def flattered(self, name: str, repeat: int) -> float:
         """By which share an error is smaller at the repeat's own best epoch than where it is read."""

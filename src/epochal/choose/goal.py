@@ -15,7 +15,7 @@ import numpy as np
 from epochal.choose.bench import Bench
 from epochal.choose.reached import Reached, first_reached
 from epochal.choose.trial import Trial
-from epochal.common.metric_names import higher_is_better
+from epochal.common.metric_names import constant_of, higher_is_better
 from epochal.curves.statistics import Floats
 from epochal.data import y_or_target
 from epochal.errors import Refusal
@@ -80,7 +80,7 @@ def refuse_easy_target(bench: Bench, target: float | None, repeats: Sequence[int
     constant = list(baselines(bench, repeats).values())
     if all(value >= target if up else value <= target for value in constant):
         raise Refusal(
-            f"target {target:g} must be better than the baseline (always predicting the same), which has "
+            f"target {target:g} must be better than the baseline ({constant_of(bench.monitor)}), which has "
             f"{np.mean(constant):.3g} ({bench.monitor}); give a {'higher' if up else 'lower'} one."
         )
 

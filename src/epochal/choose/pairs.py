@@ -27,7 +27,7 @@ Arbitrary, between the power among settings that scatter alike and the level amo
 """
 MOST_REPEATS = 10_000  # beyond this a difference is not worth the repeats that would show it
 
-UNLIKE = 0.001
+UNLIKE = 0.0001
 """The level of the F test by which a setting that is noisier than the others is not pooled with them.
 
 Rare enough that settings that scatter alike hardly ever lose one, so that what is promised for them holds.

@@ -12,7 +12,7 @@ from epochal.choose.pairs import FEWEST
 from epochal.choose.reached import Effort
 from epochal.common.durations import duration
 from epochal.common.layout import aligned
-from epochal.common.metric_names import label_of
+from epochal.common.metric_names import constant_of, label_of
 from epochal.common.option_text import render_message
 from epochal.curves.statistics import counted
 
@@ -47,7 +47,7 @@ def answer(found: Comparison) -> str:
         sentence = f"{figure}; there is no other setting to compare it with."
     if found.unbeaten is not None:
         level = found.chosen.quality.written(found.unbeaten)
-        sentence = f"{UNBEATEN} (always predicting the same), which has {level}. {sentence}"
+        sentence = f"{UNBEATEN} ({constant_of(found.column)}), which has {level}. {sentence}"
     missed = [row for row in found.rows if row.effort is not None]
     if missed and all(row.effort is not None and row.effort.reached == 0 for row in missed):
         quality = found.rows[0].quality

@@ -48,6 +48,11 @@ def higher_is_better(name: str) -> bool:
     return _DECLARED.get(metric, direction_of(metric) is not False)
 
 
+def constant_of(name: str) -> str:
+    """The baseline of a metric in words."""
+    return "a random order" if "average_precision" in name else "always predicting the same"
+
+
 def label_of(name: str) -> str:
     """A metric or a measured column as people write it.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.common.metric_names import higher_is_better, label_of
+from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.curves.record import Curves
 from epochal.curves.statistics import Floats, digits, ending, last_known, majority_mean, plain, t_factor, tail
 
@@ -127,6 +127,8 @@ class Case:
     @property
     def always(self) -> str:
         """The baseline in words: what it always predicts."""
+        if "average_precision" in self.name:
+            return constant_of(self.name)
         if self.name.endswith("accuracy"):
             return "always predicting the most frequent class"
         constants = {"log_loss": "class frequencies", "squared_error": "mean", "absolute_error": "median"}

@@ -100,7 +100,6 @@ def variance(values: Floats, added: Floats, blocks: int | None = None) -> tuple[
 def new_samples(
     values: Iterable[float] | ArrayLike,
     added: Floats,
-    *,
     samples: int,
     blocks: int,
     gained: Floats | float = 0.0,

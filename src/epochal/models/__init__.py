@@ -3,7 +3,7 @@
 from epochal.models.built_in import ACTIVATIONS, MLP, BuiltIn
 from epochal.models.convert import FlaxModel, as_model, check_model
 from epochal.models.losses import LOSSES, Loss, label_probabilities, loss_for, probabilities, smoothed
-from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, metrics_for
+from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, hits_of, metrics_for
 from epochal.models.model import (
     FunctionModel,
     Model,
@@ -55,6 +55,7 @@ __all__ = [
     "embedded_shape",
     "evaluated",
     "functions",
+    "hits_of",
     "label_probabilities",
     "loss_for",
     "metric",

@@ -39,6 +39,9 @@ class Metric:
     """None if not given."""
     of_counts: OfCounts | None = None
     """The metric as a function of counts, if they determine it."""
+    rests_on: str = "samples"
+    """What its interval counts: all "samples"; those of both or all "classes"; or of the second of two, else
+    of all, its samples ("true"), those predicted as it ("predicted"), or "both"."""
 
 
 def _classes_of(outputs: Array, xp: Any) -> Array:
@@ -61,13 +64,13 @@ def accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
     return (_classes_of(outputs, xp) == targets).sum() / targets.shape[0]
 
 
-def _counted(name: str, figure: OfCounts, tasks: tuple[str, ...], least: float = 0.0) -> Metric:
+def _counted(name: str, figure: OfCounts, tasks: tuple[str, ...], on: str, least: float = 0.0) -> Metric:
     def function(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
         predicted, true = hits_of(outputs, targets, classes, xp)
         hits = (predicted & true).sum(axis=0)
         return figure(hits, predicted.sum(axis=0), true.sum(axis=0), targets.shape[0], xp)
 
-    return Metric(name, function, tasks, bounds=(least, 1.0), of_counts=figure)
+    return Metric(name, function, tasks, bounds=(least, 1.0), of_counts=figure, rests_on=on)
 
 
 def _accuracy(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
@@ -227,19 +230,19 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric("accuracy", accuracy, _CLASSES, of_counts=_accuracy),
-        _counted("balanced_accuracy", _balanced_accuracy, _CLASSES),
-        Metric("roc_auc", _against_the_rest(_area), _CLASSES),
-        Metric("average_precision", _against_the_rest(_average_precision), _CLASSES),
-        _counted("f1", _f1, _CLASSES),
-        _counted("precision", _precision, _CLASSES),
-        _counted("recall", _recall, _CLASSES),
-        _counted("mcc", _mcc, _CLASSES, least=-1.0),
+        _counted("balanced_accuracy", _balanced_accuracy, _CLASSES, "classes"),
+        Metric("roc_auc", _against_the_rest(_area), _CLASSES, rests_on="classes"),
+        Metric("average_precision", _against_the_rest(_average_precision), _CLASSES, rests_on="true"),
+        _counted("f1", _f1, _CLASSES, "both"),
+        _counted("precision", _precision, _CLASSES, "predicted"),
+        _counted("recall", _recall, _CLASSES, "true"),
+        _counted("mcc", _mcc, _CLASSES, "classes", least=-1.0),
         Metric("label_accuracy", label_accuracy, _LABELS),
         Metric("exact_match", exact_match, _LABELS),
-        _counted("f1_micro", _f1_micro, _LABELS),
-        _counted("f1_macro", _f1_macro, _LABELS),
-        Metric("roc_auc_macro", _of_each_label(_area), _LABELS),
-        Metric("average_precision_macro", _of_each_label(_average_precision), _LABELS),
+        _counted("f1_micro", _f1_micro, _LABELS, "samples"),
+        _counted("f1_macro", _f1_macro, _LABELS, "both"),
+        Metric("roc_auc_macro", _of_each_label(_area), _LABELS, rests_on="classes"),
+        Metric("average_precision_macro", _of_each_label(_average_precision), _LABELS, rests_on="true"),
         Metric("r2", r2, _NUMBERS, (-inf, 1.0)),
         Metric("rmse", rmse, _NUMBERS, (0.0, inf), in_target_units=True, greater_is_better=False),
         Metric("mae", mae, _NUMBERS, (0.0, inf), in_target_units=True, greater_is_better=False),

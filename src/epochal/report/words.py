@@ -92,7 +92,7 @@ def fixed(value: float, summary: Summary) -> str:
 def spread(summary: Summary) -> str:
     """The 95 % interval of a mean in words; not escaped."""
     if summary.ci95 is None:
-        return "no interval (1 repeat)" if math.isfinite(summary.mean) else "–"
+        return f"no interval{' (1 repeat)' * (summary.sd is None)}" if math.isfinite(summary.mean) else "–"
     low, high = summary.ci95
     return f"{summary.written(low)} to {summary.written(high)}"
 

@@ -112,11 +112,13 @@ def _over_repeats(
     hashes, ordered = hashes_of(dataset), dataset.timeline is not None
     units = hashes if len(hashes) and not ordered else np.arange(dataset.samples)
     block = blocks_of(units, ordered)
+    units = np.unique(units, return_inverse=True)[1]
     metrics, found = metrics_for(run.task.kind), []
     for number, one in enumerate(scores):
         loss = (losses[number], dataset.sample_weight) if losses else None
-        found.append(measured(metrics, one, targets, run.task, block, loss))
-    return summaries(found, len(np.unique(units)), len(np.unique(block)), run.settings["loss"])
+        found.append(measured(metrics, one, targets, run.task, block, loss, units))
+    sizes = len(np.unique(units)), len(np.unique(block))
+    return summaries(found, *sizes, run.settings["loss"], len(run.task.classes))
 
 
 def _of_shares(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Floats]) -> dict[str, Any]:

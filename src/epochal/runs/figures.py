@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import BLOCKS, influences, new_samples
 from epochal.data import Task
-from epochal.models import Metric, bounds_of, metrics_for, of_subsets, weighted_means
+from epochal.models import METRICS, Metric, bounds_of, hits_of, metrics_for, of_subsets, weighted_means
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -25,6 +25,8 @@ class Measured:
 
     values: dict[str, float]
     added: dict[str, Floats]
+    pairs: tuple[Ints, ...] = ()
+    """The distinct pairs of a unit and its class or label, and of a unit and a predicted one, as numbers."""
 
 
 def blocks_of(units: NDArray[Any], ordered: bool = False) -> Ints:
@@ -51,10 +53,11 @@ def measured(
     task: Task,
     block: Ints,
     losses: tuple[Floats, NDArray[Any] | None] | None = None,
+    units: Ints | None = None,
 ) -> Measured:
     """Built-in metrics of samples in blocks (n,), and the mean of their losses, if given with their weights.
 
-    Scores (n, ...) are logits, or numbers in the target's units.
+    Scores (n, ...) are logits, or numbers in the target's units; `units` (n,) number distinct samples.
     """
     classes, values, functions = len(task.classes), dict[str, float](), dict[str, Any]()
     if losses is not None:
@@ -63,7 +66,35 @@ def measured(
     for metric in metrics:
         values[metric.name] = float(metric.function(scores, targets, classes, np))
         functions[metric.name] = functools.partial(of_subsets, metric, scores, targets, classes)
-    return Measured(values, {name: influences(figures, block) for name, figures in functions.items()})
+    added, pairs = {name: influences(one, block) for name, one in functions.items()}, tuple[Ints, ...]()
+    if units is not None and classes:
+        hits = map(np.nonzero, hits_of(scores, targets, classes, np)[::-1])
+        pairs = tuple(np.unique(units[rows] * classes + kinds) for rows, kinds in hits)
+    return Measured(values, added, pairs)
+
+
+def rests_on(name: str, counts: Sequence[Ints], samples: int, blocks: int) -> tuple[int, int]:
+    """How many samples the interval of a metric rests on (`Metric.rests_on`), and how many blocks.
+
+    Of a mean over classes these are the numbers of independent samples with its variance and its degrees of
+    freedom (Satterthwaite): of one class its own, else hardly more than of the rarest where one is rare.
+    `counts` (classes,) are distinct samples of each class or label, and those predicted as it in any repeat.
+
+    >>> counts = np.array([97, 3]), np.array([99, 1])
+    >>> [rests_on(name, counts, 100, 30) for name in ("accuracy", "roc_auc", "recall", "precision", "f1")]
+    [(100, 30), (11, 3), (3, 3), (1, 1), (4, 3)]
+    """
+    metric = METRICS.get(name)
+    if metric is None or metric.rests_on == "samples" or not counts:
+        return samples, blocks
+    first = int(len(counts[0]) == 2 and "binary" in metric.tasks and metric.rests_on != "classes")
+    true, predicted = (one[first:] for one in counts)
+    true, predicted = true[true > 0], predicted[true > 0]
+    each = {"predicted": predicted, "both": true + predicted}.get(metric.rests_on, true)
+    if not each.all() or not len(true):  # a class that is never predicted has no precision
+        return 0, 0
+    samples = min(samples, int(len(each) ** 2 / (1 / each).sum() + 1e-9))
+    return samples, min(blocks, samples, int((1 / true).sum() ** 2 / (1 / true**3).sum() + 1e-9))
 
 
 def mean_loss(losses: Floats, weights: NDArray[Any] | None) -> float:
@@ -76,6 +107,7 @@ def summaries(
     samples: int,
     blocks: int,
     loss: str,
+    classes: int,
     gains: Mapping[str, Floats] | None = None,
     overlap: float = 0.0,
 ) -> dict[str, Summary]:
@@ -85,6 +117,7 @@ def summaries(
         found: of each repeat.
         samples: number of distinct held-out samples, in `blocks` blocks (`new_samples`).
         loss: the name of the loss.
+        classes: number of classes or labels; 0 for numbers.
         gains: the optimism of each repeat due to choosing the epoch on the same samples, for metrics where
             it is known; that of others follows from it.
         overlap: the ratio of held-out to training samples if these differ between repeats (`new_samples`).
@@ -98,11 +131,13 @@ def summaries(
     if "r2" in added and "r2" not in gains:
         with np.errstate(all="ignore"):  # 1 - R² is proportional to the square of the RMSE
             known["r2"] = -2 * (1 - values["r2"]) * known["rmse"] / values["rmse"]
-    options: dict[str, Any] = {"samples": samples, "blocks": blocks, "overlap": overlap}
+    pairs = zip(*(one.pairs for one in found), strict=True)
+    counts = [np.bincount(np.unique(np.concatenate(one)) % classes, minlength=classes) for one in pairs]
     for name, column in values.items():
         if name in added:
+            sizes = rests_on(name, counts, samples, blocks)
             bounds = bounds_of(name, loss)
-            summed[name] = new_samples(column, added[name], gained=known[name], bounds=bounds, **options)
+            summed[name] = new_samples(column, added[name], *sizes, known[name], overlap, bounds)
         else:
             summed[name] = summarize(column, interval=False)
     return summed

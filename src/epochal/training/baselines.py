@@ -1,4 +1,4 @@
-"""Baselines: what always predicting the same reaches."""
+"""Baselines: what always predicting the same, or a random order, reaches."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def constant_functions(
     error the mean of their targets. For other losses it is the constant with the least mean loss over the
     training samples, weighted as they are (`best_constant`). For a metric it is the constant that is best
     on the training samples, among those, quantiles of the targets, and each class. A constant has
-    no ranks, so its ROC AUC is 0.5.
+    no ranks, so its ROC AUC is 0.5; for the average precision it is a random order (`random_order`).
 
     `names` are metrics, or "loss", all by default; those that fail on constant outputs are left out. `on` is
     the part; constants are always chosen on the training samples.
@@ -199,11 +199,14 @@ def _usual(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> 
     ones = _ones(train, given).astype(np.float64)
     known, found = "" if callable(prepared.settings.loss) else prepared.loss_name, dict[str, Figure]()
     if prepared.task.is_classification:
+        each = targets[:, None] == np.arange(len(prepared.task.classes))[prepared.task.kind == "binary" :]
+        found["average_precision"] = functools.partial(random_order, each)
         counts = np.bincount(train, weights=ones, minlength=len(prepared.task.classes))
         losses = -np.log(np.maximum(counts / counts.sum(), 1e-9))[targets]
         if given is None:
             found["accuracy"] = functools.partial(_mean, targets == counts.argmax())
     elif prepared.task.is_multilabel:
+        found["average_precision_macro"] = functools.partial(random_order, targets > 0)
         shares = np.clip(np.average(train, axis=0, weights=ones), 1e-9, 1 - 1e-9)
         losses = -np.where(targets > 0, np.log(shares), np.log(1 - shares)).mean(axis=1)
         if given is None:
@@ -221,6 +224,20 @@ def _usual(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> 
 
 def _mean(values: NDArray[Any], rows: Rows) -> float:
     return float(values[rows].mean())
+
+
+def random_order(positive: NDArray[np.bool_], rows: Rows = slice(None)) -> float:
+    """The expected average precision of a random order, the mean over columns (n, classes); NaN without any.
+
+    (P - 1) / (n - 1) + H_n / n · (1 - (P - 1) / (n - 1)) for P of n samples, with the harmonic number H_n
+    (Bestgen 2015, Exact expected average precision of the random baseline for system evaluation).
+    """
+    positive = positive[rows]
+    samples, counts = len(positive), positive.sum(axis=0)
+    counts = counts[(counts > 0) & ((counts < samples) | (len(counts) == 1))]
+    share = (counts - 1) / max(samples - 1, 1)
+    found = share + (1 / np.arange(1, samples + 1)).mean() * (1 - share)
+    return float(found.mean()) if len(found) else math.nan
 
 
 def _mean_loss_of(losses: Floats, weights: NDArray[Any] | None, rows: Rows) -> float:

@@ -114,6 +114,7 @@ def scores_of(
     task, spec = prepared.task, prepared.spec
     wanted, own_metrics = models.metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
     blocks, found = blocks_of_part(prepared, name), list[Measured]()
+    units = np.unique(_units(prepared, name), return_inverse=True)[1]
     rows = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
     counts, labels, shares, true, predicted = [], [], [], [], []
     total: Any = 0.0
@@ -139,8 +140,9 @@ def scores_of(
             labels.append(targets.astype(np.int64))
             shares.append(each[:, columns])
         total = total + each
-        block = blocks[prepared.numbers(repeat, name)]
-        one = measured(wanted, scores, targets, task, block, (np.asarray(losses, np.float64), part.weights))
+        index = prepared.numbers(repeat, name)
+        with_weights = np.asarray(losses, np.float64), part.weights
+        one = measured(wanted, scores, targets, task, blocks[index], with_weights, units[index])
         for metric in own_metrics:
             one.values[metric.name] = models.evaluated(metric, scores, targets, spec.classes)
         found.append(one)
@@ -151,8 +153,8 @@ def scores_of(
     overlap = 0.0
     if name == "validation" and not prepared.same_validation:
         overlap = prepared.part_size(name) / prepared.part_size("train")
-    units = len(np.unique(_units(prepared, name)[rows]))
-    summed = summaries(found, units, len(np.unique(blocks[rows])), prepared.loss_name, gains, overlap)
+    sizes = len(np.unique(units[rows])), len(np.unique(blocks[rows]))
+    summed = summaries(found, *sizes, prepared.loss_name, len(task.classes), gains, overlap)
     allowed = bool(gains) and len(fitted) > 1
     if not task.is_regression:
         own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if keep else {}
