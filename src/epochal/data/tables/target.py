@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import numbers
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from epochal.common.option_text import option
 from epochal.common.printable import shortlist
-from epochal.data.columns import ColumnReference, plain_name
+from epochal.data.columns import plain_name, reference
 from epochal.data.grouping import by_pattern
 from epochal.data.tables.encode import as_text, to_numbers
 from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
@@ -83,12 +84,67 @@ def plain_target(
     return PlainTarget(merged, f"{name}: {which}." if which else "")
 
 
-def with_plain_target(
-    table: pa.Table, target: int, name: str, task: str | None, decimal: str | None = None
-) -> tuple[pa.Table, PlainTarget]:
-    """The table with its target as `plain_target` reads it."""
-    found = plain_target(table.column(target), name, task, decimal, decimal_of_columns(table))
-    return table.set_column(target, table.column_names[target], found.column), found
+class Labels(NamedTuple):
+    """The rows of a table that have a target, with their numbers from 1, targets, task and notes.
+
+    `fields` are those of an `Encoder` that say how the target was read.
+    """
+
+    table: pa.Table
+    rows: NDArray[np.int64]
+    targets: NDArray[Any]
+    task: Task
+    notes: list[str]
+    fields: dict[str, Any]
+
+
+def labeled(
+    table: pa.Table,
+    target: int,
+    name: str,
+    task: str | None,
+    *,
+    named: bool,
+    decimal: str | None = None,
+    hint: str | None = None,
+) -> Labels:
+    """The targets of a table, without the rows that have none.
+
+    Args:
+        table: all rows.
+        target: the index of its target.
+        name: the target in a sentence.
+        task: as given.
+        named: whether the user named the target, so that rows without it are unlabeled. A column taken for
+            it by default is refused if it lacks more than `_MISSING_SHARE`.
+        decimal: the decimal separator, if given.
+        hint: the decimal separator of the other columns; found in the table by default.
+
+    Raises:
+        Refusal: a target that is missing too often, or can't be used.
+    """
+    text = pa.types.is_string(table.column(target).type)
+    hint = decimal_of_columns(table) if hint is None else hint
+    read = plain_target(table.column(target), name, task, decimal, hint)
+    column, notes = read.column, [read.note] if read.note else []
+    table = table.set_column(target, table.column_names[target], column)
+    rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
+    if count := column.null_count:
+        present = np.asarray(column.is_valid().to_numpy())
+        first = int(np.argmin(present)) + 1
+        _refuse_missing(table, target, name, first, named)
+        samples = "1 sample has" if count == 1 else f"{count:,} samples have"
+        notes.append(f"{name} is the target; {samples} none (first in row {first:,}): left out.")
+        table, rows = table.filter(pa.array(present)), rows[present]
+    column = table.column(target)
+    found, note = recognize_task(column, name, task)
+    fields = {"target_text": text, "task": found, "target_written": read.written, "target_marks": read.marks}
+    return Labels(table, rows, targets_of(column, found, name), found, [*notes, note], fields)
+
+
+def na_counts_of(table: pa.Table) -> dict[str, dict[str, int]]:
+    """Counts of the missing-value markers that were read, by column."""
+    return dict(json.loads((table.schema.metadata or {}).get(b"marks", b"{}")))
 
 
 def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tuple[Task, str]:
@@ -293,19 +349,13 @@ def target_numbers(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
     return values
 
 
-def refuse_missing(
-    name: str,
-    count: int,
-    rows: int,
-    first: int,
-    target: ColumnReference,
-    named: bool,
-    marks: Collection[str] = (),
-) -> None:
-    """Refuse a target with so many missing values that it may be none, or its marks a class.
+def _refuse_missing(table: pa.Table, target: int, name: str, first: int, named: bool) -> None:
+    """Refuse a target with so many missing values that it may be none, or its markers a class.
 
     If the user named it and its cells are empty, rows without a target are unlabeled, however many.
     """
+    names, count, rows = table.column_names, table.column(target).null_count, table.num_rows
+    marks = na_counts_of(table).get(names[target], ())
     if count <= _MISSING_SHARE * rows or (named and not marks and count < rows):
         return
     what, how = "", "Name another column with `target=COLUMN`."
@@ -316,11 +366,11 @@ def refuse_missing(
         how += "remove those rows."
     elif count < rows:
         how = "It was taken for the target unnamed, and with so many gaps it may be none: "
-        how += f"{option('target', target)} says that it is, and leaves those rows out; or name another "
-        how += "column."
+        how += f"{option('target', reference(names, target))} says that it is, and leaves those rows out; or "
+        how += "name another column."
     raise Refusal(
-        f"{name} and may miss at most {_MISSING_SHARE:.0%} of its values; got {count:,} missing of "
-        f"{rows:,}{what}, first in row {first:,}. {how}"
+        f"{name} is the target and may miss at most {_MISSING_SHARE:.0%} of its values; got {count:,} "
+        f"missing of {rows:,}{what}, first in row {first:,}. {how}"
     )
 
 
