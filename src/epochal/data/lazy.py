@@ -42,11 +42,7 @@ class LazyArray(ABC):
 
     @abstractmethod
     def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
-        """Write these samples to a contiguous array `(len(samples), *shape)`.
-
-        Raises:
-            DataFailed: they can't be read any more.
-        """
+        """Write these samples to a contiguous array `(len(samples), *shape)`; raises `DataFailed`."""
 
     def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
         """These samples, `(len(samples), *shape)`; in a contiguous `out` if given."""

@@ -68,11 +68,7 @@ class Dialect:
 
 
 def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
-    """Detect the format of a text table from its bytes, first and last rows.
-
-    Raises:
-        Refusal: an empty file, one that is not text, or one without rows below its header.
-    """
+    """Detect the format of a text table from its bytes, first and last rows; an empty one is refused."""
     seen = survey(content, reading.encoding)
     text, name = seen.head, content.name
     if not text.strip():

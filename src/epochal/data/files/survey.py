@@ -72,11 +72,7 @@ class Survey:
 
 
 def survey(content: Content, encoding: str | None = None) -> Survey:
-    """Read all bytes once and determine the encoding, as given or recognized.
-
-    Raises:
-        Refusal: an empty file, one that is not text or not in the encoding that was given, a damaged archive.
-    """
+    """Read all bytes once and determine the encoding, as given or recognized; other bytes are refused."""
     with unpacking(content.name):
         return _surveyed(content, encoding or content.encoding)
 

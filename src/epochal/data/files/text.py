@@ -155,17 +155,10 @@ def read_text(
     text: Collection[str] = (),
     levels: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """The tidy table in a text, and notes on what was recognized.
+    """The tidy table in a text, and notes; rows with another number of fields are refused with their lines.
 
-    Args:
-        content: the text.
-        dialect: its format.
-        reading: the options.
-        text: names of columns to read as text, besides those whose numbers are ambiguous.
-        levels: training values of these columns, which are never missing-value marks.
-
-    Raises:
-        Refusal: rows with another number of fields, with their lines.
+    Columns of `text` are read as text, as are those with ambiguous numbers. The values in `levels`, those of
+    the training by column, are never missing-value markers.
     """
     unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
     reader = _Reader(content, dialect, numeric_na_values(reading.missing), [*text, *unclear])

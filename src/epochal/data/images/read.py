@@ -313,7 +313,7 @@ def decoded_images(
         yield from in_threads(decode, rest, what, progress, len(first))
         return
     with Workers(decode, count) as workers:
-        for done, found in enumerate(workers.map(rest, together=8), len(first) + 1):
+        for done, found in enumerate(workers.map(rest, chunk_size=8), len(first) + 1):
             yield found
             if progress is not None and (done % _BLOCK == 0 or done == len(files)):
                 progress(what, done, len(files))

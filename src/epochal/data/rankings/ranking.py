@@ -44,14 +44,7 @@ _TASK = Task("binary", ("behind", "ahead"))
 
 @dataclass(frozen=True)
 class Pairing:
-    """Options for making pairs.
-
-    Args:
-        best: "lowest" or "highest": the target that is ahead.
-        most: pairs of one group, at most; None for all. Which ones depends on seed and number of the group.
-        per_group: whether every group has the same total weight.
-        seed: of the random pairs.
-    """
+    """Options for making pairs, as `rank_pairs` describes them."""
 
     best: str = "lowest"
     most: int | None = None

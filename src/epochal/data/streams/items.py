@@ -75,11 +75,7 @@ class _Reading:
     dtype: np.dtype[Any]
 
     def __call__(self, request: tuple[bool, Sequence[int]]) -> Any:
-        """The targets (if the flag is set) or inputs of some samples.
-
-        Raises:
-            DataFailed: the first sample that can't be read.
-        """
+        """The targets (if the flag is set) or inputs of some samples; else `DataFailed` for the first."""
         only_targets, samples = request
         inputs = np.empty((0 if only_targets else len(samples), *self.shape), self.dtype)
         targets = []
@@ -128,11 +124,7 @@ class ItemArray(LazyArray):
                 out[start : start + size] = values
 
     def targets(self, progress: ProgressCallback | None = None) -> NDArray[Any]:
-        """The targets of all samples, each read once.
-
-        Raises:
-            Refusal: a sample that can't be read, or targets whose shapes differ.
-        """
+        """The targets of all samples, each read once; they must have one shape."""
         count = len(self)
         size = max(1, min(256, -(-count // (4 * max(1, self._workers.count)))))
         pieces = [(True, range(count)[start : start + size]) for start in range(0, count, size)]
@@ -169,9 +161,6 @@ def dataset_of_items(
     All targets are needed in advance (for the split and the classes): those that the object
     has as `targets`, `labels` or `y`, or are read once, sample by sample. `workers` are by default as many as
     there are cores if reading is slow.
-
-    Raises:
-        Refusal: samples without inputs and target, a sample that raises, or shapes that differ.
 
     >>> dataset = dataset_of_items([([0.0, 1.0], "a"), ([1.0, 1.0], "b")] * 3, task="classification")
     >>> dataset.samples, dataset.shape, dataset.task.classes

@@ -58,9 +58,6 @@ def converted(path: Path, options: TableOptions, progress: ProgressCallback | No
 
     Columns are recognized by some rows of all files, the target by all its values. The conversion lies beside
     the files, or in the user's cache folder if theirs is read-only, and is reused unless a file has changed.
-
-    Raises:
-        Refusal: files with different columns, values that can't be used, or no space for the rows.
     """
     files = parquet_in(path)
     how = hashlib.sha256(json.dumps([_FORMAT, asdict(options)]).encode()).hexdigest()[:8]

@@ -45,11 +45,8 @@ def encode(
     """The table's samples as numbers `(rows, features)`, NaN where missing, with notes on unseen categories.
 
     `positions[i]` is the table's index of the encoder's i-th column, and `first` rows came before. The dtype
-    is `dtype`, by default float32 unless a column needs float64. Blocks
-    of rows are converted in sequence, so that only the result grows with the table.
-
-    Raises:
-        Refusal: an infinite value, one beyond float32, or of another kind; with its row.
+    is `dtype`, by default float32 unless a column needs float64. Blocks of rows are converted in sequence, so
+    that only the result grows with the table. A value beyond float32 or of another kind is refused.
     """
     passed, one_hot, indicators, codes = encoder.layout
     dtype = encoded_dtype(table, encoder, positions) if dtype is None else np.dtype(dtype)
@@ -140,11 +137,7 @@ def without_na_values(array: Any, column: Column) -> Any:
 
 
 def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
-    """A numeric column, with text read in the number format of the training table.
-
-    Raises:
-        Refusal: text that is no number of that format, with its row (`start` rows came before).
-    """
+    """A numeric column, with text read in the number format of the training table; other text is refused."""
     array = without_na_values(array, column)
     if not column.written or not pa.types.is_string(array.type):
         return array
@@ -161,11 +154,7 @@ def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
 
 
 def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
-    """A column as floats with NaN for missing; text is read as numbers if all of it can be.
-
-    Raises:
-        Refusal: text that is no number, with its row (`start` rows came before).
-    """
+    """A column as floats with NaN for missing; text that is no number is refused with its row."""
     kind = array.type
     if pa.types.is_null(kind):
         return np.full(len(array), np.nan, np.float32)
@@ -246,11 +235,7 @@ def _codes(array: pa.Array, column: Column) -> tuple[NDArray[np.float32], Any]:
 def to_dates(
     array: pa.Array | pa.ChunkedArray, form: str, name: str, start: int = 0, utc: bool = False
 ) -> Any:
-    """A column as timestamps in seconds, with missing values; those of text optionally in UTC.
-
-    Raises:
-        Refusal: a cell that is no date of `form`, with its row.
-    """
+    """A column as timestamps in seconds, text optionally in UTC; what is no date of `form` is refused."""
     kind = array.type
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         array = pc.local_timestamp(array)

@@ -78,11 +78,7 @@ def recognize(
     numeric: bool,
     hints: Hints,
 ) -> tuple[Column | LeftOut, str]:
-    """The kind of an input column, or why it is left out, and a note (or nothing).
-
-    Raises:
-        Refusal: an option that does not fit, or cells of another kind than the rest.
-    """
+    """The kind of an input column, or why it is left out, and a note (or nothing)."""
     named = _Named(names[index], index, called(names, index), reference(names, index))
     if column.null_count == len(column):
         if keep or categorical or numeric:
@@ -267,11 +263,7 @@ def no_input(
 ) -> tuple[str, str]:
     """Why a column is no input, in a word (empty if it is one), and a note.
 
-    Args:
-        filled: the cells that are not missing.
-        name: of the column.
-        targets: the target; a number associated with it is no identifier. None if unknown.
-        column: all cells.
+    `filled` are its cells that are not missing. A number associated with the `targets` is no identifier.
     """
     kind, text = filled.type, pa.types.is_string(filled.type)
     if pa.types.is_temporal(kind) or pa.types.is_boolean(kind) or len(filled) < 10:

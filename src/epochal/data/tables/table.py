@@ -62,10 +62,6 @@ def dataset_of_table(
 
     Columns `beside` it were given separately, and have no number. The default target
     is among the first `among` columns, all by default.
-
-    Raises:
-        Refusal: fewer than 2 rows or columns; an unknown column; a target or a column that can't
-            be used; no input left.
     """
     names = tuple(table.column_names)
 
@@ -179,11 +175,7 @@ def input_columns(
     filling: str = "median",
     targets: TargetValues | None = None,
 ) -> tuple[list[Column], list[LeftOut], list[str]]:
-    """The input columns of a table with their kinds, those left out, and notes.
-
-    Raises:
-        Refusal: all problems of the columns, in one.
-    """
+    """The input columns of a table with their kinds, those left out, and notes; refuses all at once."""
     roles = ("keep", "drop", "categorical", "numeric")
     chosen = {role: resolve_all(getattr(options, role), names, role) for role in roles}
     _refuse_contradictions(names, target, chosen)

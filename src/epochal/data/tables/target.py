@@ -56,9 +56,6 @@ def plain_target(
     Few distinct numbers are classes, named as written. Other columns are unchanged. `hint` is the decimal
     mark of the table.
 
-    Raises:
-        Refusal: most cells are numbers, and the others neither are nor mean a missing value.
-
     >>> found = plain_target(pa.chunked_array([["$1,200.50", "unknown"]]), "price", "regression")
     >>> print(found.column.to_pylist(), found.note.replace("; ", ";" + chr(10)), sep=chr(10))
     [1200.5, None]
@@ -108,20 +105,11 @@ def labeled(
     decimal: str | None = None,
     hint: str | None = None,
 ) -> Labels:
-    """The targets of a table, without the rows that have none.
+    """The targets of a table, without the rows that have none; refused if they can't be used.
 
-    Args:
-        table: all rows.
-        target: the index of its target.
-        name: the target in a sentence.
-        task: as given.
-        named: whether the user named the target, so that rows without it are unlabeled. A column taken for
-            it by default is refused if it lacks more than `_MISSING_SHARE`.
-        decimal: the decimal separator, if given.
-        hint: the decimal separator of the other columns; found in the table by default.
-
-    Raises:
-        Refusal: a target that is missing too often, or can't be used.
+    If the user `named` the target, rows without it are unlabeled; a column taken for it by default must not
+    lack more than `_MISSING_SHARE`. `hint` is the decimal separator of the other columns, by default found
+    in the table.
     """
     text = pa.types.is_string(table.column(target).type)
     hint = decimal_of_columns(table) if hint is None else hint
@@ -148,16 +136,7 @@ def na_counts_of(table: pa.Table) -> dict[str, dict[str, int]]:
 
 
 def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tuple[Task, str]:
-    """The task of a target column without missing values, and a note.
-
-    Args:
-        column: the target, one value per sample.
-        name: the column in a sentence.
-        task: "classification", "binary", "multiclass" or "regression" overrides the recognized one.
-
-    Raises:
-        Refusal: one class, too many, or values that the given task can't use.
-    """
+    """The task of a target column without missing values, recognized unless `task` is given, and a note."""
     if task is not None and task not in TASKS:
         raise Refusal(did_you_mean("task", task, TASKS))
     if task == "multilabel":
@@ -252,11 +231,7 @@ def targets_of(column: pa.ChunkedArray, task: Task, name: str) -> NDArray[Any]:
 
 
 def class_ids(column: pa.ChunkedArray, task: Task, name: str) -> NDArray[np.int32]:
-    """Class ids `(n,)` of a column without missing values.
-
-    Raises:
-        Refusal: a class that the task does not have, with its row.
-    """
+    """Class ids `(n,)` of a column without missing values; another class is refused with its row."""
     words = as_text(column)
     found = pc.index_in(words, value_set=pa.array(task.classes, pa.string()))
     if found.null_count:
@@ -334,11 +309,7 @@ def _truth(word: str) -> str:
 
 
 def target_numbers(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
-    """Targets of a regression, float64 `(n,)`.
-
-    Raises:
-        Refusal: text, or a number that is not finite or exceeds float32, with its row.
-    """
+    """Targets of a regression, float64 `(n,)`; what is no finite float32 is refused with its row."""
     values = to_numbers(column.combine_chunks(), name).astype(np.float64)
     wrong = ~(np.abs(values) <= LARGEST)
     if wrong.any():
@@ -375,11 +346,7 @@ def _refuse_missing(table: pa.Table, target: int, name: str, first: int, named: 
 
 
 def weights_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float32]:
-    """Sample weights, float32 `(n,)`.
-
-    Raises:
-        Refusal: a weight that is missing, negative or not finite; or all of them 0.
-    """
+    """Sample weights, float32 `(n,)`: finite, not negative, and not all 0."""
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py() + 1
         raise Refusal(f"{name} weighs the samples and may miss no value; got none in row {row:,}.")
@@ -398,9 +365,6 @@ def weights_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float32]:
 
 def groups_of(column: pa.ChunkedArray, name: str, pattern: str | None = None) -> NDArray[np.int64]:
     """Group ids of the rows, from 0 in the order of first appearance.
-
-    Raises:
-        Refusal: a missing value, or one group.
 
     >>> groups_of(pa.chunked_array([["b", "a", "b"]]), "column").tolist()
     [0, 1, 0]
