@@ -55,7 +55,7 @@ class Reading:
             )
 
     @property
-    def marks(self) -> tuple[str, ...] | None:
+    def na_values(self) -> tuple[str, ...] | None:
         """The cells that mean a missing value, for encoders; None for the default ones."""
         return None if self.missing is None else tuple(sorted(self.missing))
 

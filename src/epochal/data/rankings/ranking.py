@@ -163,7 +163,7 @@ def rank_pairs(
     assert isinstance(items.encoder, Encoder)
     roles = (called(names, at), f"target {called(names, target_at)}")
     others = tuple(note for note in items.raw_notes if not note.startswith(roles))
-    encoder = PairEncoder(replace(items.encoder, missing=reading.marks), names[at], pairing)
+    encoder = PairEncoder(replace(items.encoder, missing=reading.na_values), names[at], pairing)
     found = _dataset(encoder, pairing, replace(items, raw_notes=others), groups)
     return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, arguments))
 

@@ -110,7 +110,7 @@ def windows(
         table, options, time=time, time_zone=time_zone, by=by, inputs=inputs
     )
     encoder = WindowEncoder(
-        table=replace(columns, missing=reading.marks),
+        table=replace(columns, missing=reading.na_values),
         lags=lags,
         horizon=horizon,
         stride=stride,

@@ -282,13 +282,13 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
     """
     notes: list[str] = []
     decimal = (table.schema.metadata or {}).get(b"decimal", b"").decode()
-    mark = decimal_of_columns(table)
+    separator = decimal_of_columns(table)
     for position, column in zip(positions, encoder.columns, strict=True):
         cells, name, found = table.column(position), called(encoder.names, column.index), None
         if column.kind == "date":
             found = _dates(cells, column, name)
         elif column.kind == "numeric" and pa.types.is_string(cells.type):
-            found = _numbers(cells, column, name, mark, decimal)
+            found = _numbers(cells, column, name, separator, decimal)
         elif column.kind == "numeric" and not pa.types.is_null(cells.type):
             unit = NumberForm(*column.written).unit
             if unit and unit not in OPPOSITES:
@@ -301,7 +301,7 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
 
 
 def _numbers(
-    cells: pa.ChunkedArray, column: Column, name: str, mark: str, decimal: str
+    cells: pa.ChunkedArray, column: Column, name: str, separator: str, decimal: str
 ) -> tuple[pa.ChunkedArray, str] | None:
     form = NumberForm(*column.written)
     values = pa.chunked_array([form.read(cells.combine_chunks())], pa.float64())
@@ -312,13 +312,13 @@ def _numbers(
     if known_na_values(odd):
         return values, f"{name}: {'; '.join(one for one in (units, read_as_missing(odd)) if one)}."
     try:
-        found = written_numbers(cells, name, hint=mark)
+        found = written_numbers(cells, name, hint=separator)
     except Refusal:  # it mixes units; encoding reports the first cell that does not fit
         return None
     if found is None or not known_na_values(_odd(cells, found.values, column)):
         return None
     size = _fits(found.form, form)
-    if size is None or (found.doubt and found.form.decimal != (mark or decimal)):
+    if size is None or (found.doubt and found.form.decimal != (separator or decimal)):
         return None
     how = say(found)
     if column.written and found.form != form:

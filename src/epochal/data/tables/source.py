@@ -51,7 +51,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback 
     del read  # so that the table can be freed once it is encoded
     found = dataset_of_table(tables.pop(), options, name, notes, header=named)
     assert isinstance(found.encoder, Encoder)
-    return replace(found, encoder=replace(found.encoder, missing=reading.marks))
+    return replace(found, encoder=replace(found.encoder, missing=reading.na_values))
 
 
 def _encode_new(encoder: Encoder, source: Any, known: Known) -> Dataset:

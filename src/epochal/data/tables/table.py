@@ -254,8 +254,8 @@ def hints_of(
     table: pa.Table, options: TableOptions, aside: Collection[int | None], targets: TargetValues | None = None
 ) -> Hints:
     """Number and date formats inferred from the file and its other columns."""
-    mark = decimal_of_columns(table)
-    day_first: bool | None = True if mark == "," else None
+    separator = decimal_of_columns(table)
+    day_first: bool | None = True if separator == "," else None
     for index, column in enumerate(table.columns):
         if index in aside or options.date_format is not None or not pa.types.is_string(column.type):
             continue
@@ -263,7 +263,7 @@ def hints_of(
         if seen is not None and not seen.doubt and all(part in seen.form for part in ("%d", "%m", "/")):
             day_first = seen.form.index("%d") < seen.form.index("%m")
             break
-    return Hints(options.decimal, options.date_format, mark, day_first, targets)
+    return Hints(options.decimal, options.date_format, separator, day_first, targets)
 
 
 def _refuse_contradictions(names: Sequence[str], target: int, chosen: dict[str, frozenset[int]]) -> None:

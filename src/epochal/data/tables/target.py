@@ -17,7 +17,7 @@ from epochal.common.printable import shortlist
 from epochal.data.columns import plain_name, reference
 from epochal.data.grouping import by_pattern
 from epochal.data.tables.encode import as_text, to_numbers
-from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
+from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_words
 from epochal.data.task import Task, label_type_of
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.missing import counted, one_spelling, refuse_odd, value_counts
@@ -38,14 +38,14 @@ _NO, _YES = ("0", "false", "no", "f", "n"), ("1", "true", "yes", "t", "y")
 class PlainTarget(NamedTuple):
     """A target as numbers or classes, and how it was read.
 
-    `note` is empty if nothing changed; `written` is the number format and `marks` the words that were read as
-    missing, as in `Column`, empty without numbers.
+    `note` is empty if nothing changed; `written` is the number format and `na_values` the words that were
+    read as missing, as `Column.marks`, empty without numbers.
     """
 
     column: pa.ChunkedArray
     note: str = ""
     written: tuple[str, ...] = ()
-    marks: tuple[str, ...] = ()
+    na_values: tuple[str, ...] = ()
 
 
 def plain_target(
@@ -54,7 +54,7 @@ def plain_target(
     """A text target as numbers if it has many, otherwise with one spelling per class.
 
     Few distinct numbers are classes, named as written. Other columns are unchanged. `hint` is the decimal
-    mark of the table.
+    separator of the table.
 
     >>> found = plain_target(pa.chunked_array([["$1,200.50", "unknown"]]), "price", "regression")
     >>> print(found.column.to_pylist(), found.note.replace("; ", ";" + chr(10)), sep=chr(10))
@@ -62,7 +62,7 @@ def plain_target(
     price holds numbers ("$1,200.50" is 1200.5;
     thousands separated by commas, in $);
     "unknown" (row 2) is read as missing.
-    >>> found.written, found.marks
+    >>> found.written, found.na_values
     (('.', ',', '$', ''), ('unknown',))
     >>> plain_target(pa.chunked_array([["Yes", "yes", "YES", "No", "Yes"]]), "ill", None).note
     'ill: "Yes", "yes" and "YES" are one: "Yes".'
@@ -73,8 +73,8 @@ def plain_target(
         found = written_numbers(column, name, "", decimal, hint)
         if found is not None:
             refuse_odd(found.odd, column, name, "", "numbers")
-            marks = tuple(one.word for one in found.odd)
-            return PlainTarget(found.values, f"{name} {say(found)}.", tuple(found.form), marks)
+            na_values = tuple(one.word for one in found.odd)
+            return PlainTarget(found.values, f"{name} {say(found)}.", tuple(found.form), na_values)
     if task == "regression":
         return PlainTarget(column)
     merged, which = one_spelling(column)
@@ -126,13 +126,18 @@ def labeled(
         table, rows = table.filter(pa.array(present)), rows[present]
     column = table.column(target)
     found, note = recognize_task(column, name, task)
-    fields = {"target_text": text, "task": found, "target_written": read.written, "target_marks": read.marks}
+    fields = {
+        "target_text": text,
+        "task": found,
+        "target_written": read.written,
+        "target_marks": read.na_values,
+    }
     return Labels(table, rows, targets_of(column, found, name), found, [*notes, note], fields)
 
 
 def na_counts_of(table: pa.Table) -> dict[str, dict[str, int]]:
     """Counts of the missing-value markers that were read, by column."""
-    return dict(json.loads((table.schema.metadata or {}).get(b"marks", b"{}")))
+    return dict(json.loads((table.schema.metadata or {}).get(b"na_values", b"{}")))
 
 
 def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tuple[Task, str]:
@@ -150,12 +155,12 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
         raise Refusal(
             f"{name} is the target and must hold numbers or classes; got dates. Name another column."
         )
-    marks, count, first = stray_marks(column)
+    words, count, first = stray_words(column)
     distinct = pc.count_distinct(column).as_py()
-    if marks and (task == "regression" or distinct > FEW_CLASSES):
+    if words and (task == "regression" or distinct > FEW_CLASSES):
         raise Refusal(
-            f'{name} is the target and holds numbers, but for "{marks[0]}" ({count:,} of {rows:,} values, '
-            f"first in row {first:,}); pass {option('missing', list(marks))} to read that as missing."
+            f'{name} is the target and holds numbers, but for "{words[0]}" ({count:,} of {rows:,} values, '
+            f"first in row {first:,}); pass {option('missing', words)} to read that as missing."
         )
     if text and task is None and distinct > FEW_CLASSES and written_dates(column) is not None:
         raise Refusal(
@@ -178,8 +183,8 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
         return Task("regression"), (
             f"target {name}: {distinct:,} different numbers from {shown}: regression{otherwise}"
         )
-    words = as_text(column)
-    classes = tuple(sorted(pc.unique(words).to_pylist(), key=natural))
+    texts = as_text(column)
+    classes = tuple(sorted(pc.unique(texts).to_pylist(), key=natural))
     if not _few_enough(len(classes), rows):
         raise Refusal(
             f"{name} is the target and must have at most {min(MOST_LEVELS, rows // 2):,} classes for "
@@ -191,7 +196,7 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
             f'{name} must have 2 classes for `task="binary"`; got {len(classes)}: use "multiclass".'
         )
     binary = len(classes) == 2 and task != "multiclass"
-    counts = counted(words)
+    counts = counted(texts)
     shown = shortlist([f"{name}: {counts[name]:,}" for name in classes], 10, quote="")
     other = "." if named else '; `task="regression"` takes the numbers as they are.'
     found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))
@@ -326,13 +331,13 @@ def _refuse_missing(table: pa.Table, target: int, name: str, first: int, named: 
     If the user named it and its cells are empty, rows without a target are unlabeled, however many.
     """
     names, count, rows = table.column_names, table.column(target).null_count, table.num_rows
-    marks = na_counts_of(table).get(names[target], ())
-    if count <= _MISSING_SHARE * rows or (named and not marks and count < rows):
+    na_values = na_counts_of(table).get(names[target], ())
+    if count <= _MISSING_SHARE * rows or (named and not na_values and count < rows):
         return
     what, how = "", "Name another column with `target=COLUMN`."
-    if marks:
-        are, mean = ("is", "it means") if len(marks) == 1 else ("are", "they mean")
-        what = f" ({shortlist(marks, len(marks))} {are} read as missing)"
+    if na_values:
+        are, mean = ("is", "it means") if len(na_values) == 1 else ("are", "they mean")
+        what = f" ({shortlist(na_values, len(na_values))} {are} read as missing)"
         how = f"If {mean} a class, pass `missing=[]`; if not, name another column with `target=COLUMN`, or "
         how += "remove those rows."
     elif count < rows:

@@ -186,7 +186,7 @@ def text(
             left_out=others,
             target=target_at,
             weight=weight,
-            missing=reading.marks,
+            missing=reading.na_values,
             encoding=encoding_of(table),
             **labels.fields,
         ),
