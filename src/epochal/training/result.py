@@ -176,6 +176,9 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         interval=scores["validation"].metrics["loss"].ci95
         if "validation" in scores and scores["validation"].corrected
         else None,
+        roc_auc=scores["validation"].metrics["roc_auc"].ci95
+        if "validation" in scores and "roc_auc" in scores["validation"].metrics
+        else None,
         concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes, weighted),
     )
     return Run(
