@@ -14,7 +14,7 @@ from epochal import models
 from epochal.common.metric_names import declare
 from epochal.data import Dataset, Task
 from epochal.data.encoder import code_sizes
-from epochal.data.streams.iterators import EndlessRows
+from epochal.data.streams.iterators import IteratorArray
 from epochal.engine.memory import state_bytes
 from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.rules import Never, Rule
@@ -87,7 +87,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
     if settings.stateful:
         settings = _stateful(settings, samples)
-    endless = isinstance(dataset.inputs, EndlessRows)
+    endless = isinstance(dataset.inputs, IteratorArray)
     order = order_for("sequential" if endless else settings.order, dataset, settings.class_weight)
     remarks: tuple[str, ...] = ()
     if settings.batch_size is None:

@@ -199,7 +199,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         forecasts=forecasts,
         observed=None if prepared.dataset.timeline is None else History.of(prepared.dataset.timeline),
         order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
-        rows=prepared.dataset.rows[: 0 if prepared.endless else None],
+        rows=prepared.dataset.row_numbers[: 0 if prepared.endless else None],
         hashes=hashes_of(prepared.dataset),
         names=prepared.dataset.names,
         splits=tuple(
