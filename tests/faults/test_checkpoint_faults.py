@@ -17,7 +17,7 @@ from disks import CUTS, Death, Disk
 from epochal.errors import Refusal, SaveFailed
 from epochal.runs import disk
 from epochal.runs.checkpoints import Checkpoints, Piece, check, find, newest
-from epochal.runs.home import locked
+from epochal.runs.run_folder import locked
 from helpers import read_json, write_json
 
 IDENTITY = {"seed": 1}

@@ -18,7 +18,7 @@ import numpy as np
 
 from epochal.errors import Refusal
 from epochal.runs.checkpoints import Checkpoints, Piece, newest
-from epochal.runs.home import locked
+from epochal.runs.run_folder import locked
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
 ended = Piece("ended", {"x": np.arange(9.0)}, {})

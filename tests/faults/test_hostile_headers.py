@@ -218,7 +218,7 @@ def test_a_picture_is_not_larger_than_one_believes(tmp_path, side, little_memory
 
 def test_a_keras_archive_is_not_larger_than_one_believes(tmp_path, little_memory):
     from epochal.models import shapes_of
-    from epochal.models.starts import start_of
+    from epochal.models.initial import start_of
 
     pytest.importorskip("h5py")
     with zipfile.ZipFile(tmp_path / "x.keras", "w", zipfile.ZIP_BZIP2) as out:
@@ -323,7 +323,7 @@ def test_nothing_outside_of_a_run_folder_is_removed(tmp_path):
 
 
 def test_a_lock_that_is_a_link_is_not_written_through(tmp_path):
-    from epochal.runs.home import locked
+    from epochal.runs.run_folder import locked
 
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / "run").mkdir()

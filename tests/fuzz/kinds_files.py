@@ -25,7 +25,7 @@ from epochal.data.rankings.ranking import rank_pairs
 from epochal.data.registry import read_again, recipe_from_dict
 from epochal.data.texts.texts import text
 from epochal.models import Variables, shapes_of
-from epochal.models.starts import Initial, start_of
+from epochal.models.initial import Initial, start_of
 from epochal.settings import Settings
 from epochal.training.prepare import prepare
 from epochal.training.request import ask_again, document

@@ -11,7 +11,7 @@ import pytest
 
 from epochal.errors import Refusal
 from epochal.runs.checkpoints import Checkpoints, Piece, find, newest
-from epochal.runs.home import RunFolder
+from epochal.runs.run_folder import SaveOptions
 from helpers import assert_same_bits
 
 IDENTITY = {"seed": 1, "samples": 53, "fingerprint": "ab"}
@@ -104,7 +104,7 @@ def test_a_piece_has_a_name_that_is_no_path(tmp_path, name):
 
 def test_keep_every_is_at_least_one(tmp_path):
     with pytest.raises(Refusal, match="keep_every must be a whole number, at least 1, or None; got 0"):
-        RunFolder(tmp_path / "run", keep_every=0)
+        SaveOptions(tmp_path / "run", keep_every=0)
 
 
 def test_identity_is_plain_data(tmp_path):

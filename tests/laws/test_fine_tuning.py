@@ -14,7 +14,7 @@ from tests.helpers import assert_close, assert_same_bits
 
 import epochal as ep
 from epochal.models import as_model, shapes_of
-from epochal.models.starts import start_of
+from epochal.models.initial import start_of
 from epochal.models.wrappers import names_of
 
 RANDOM = np.random.default_rng(4)

@@ -162,7 +162,7 @@ def test_kernels_start_as_they_are_documented():
 
 def test_flax_is_imported_only_where_a_network_needs_it():
     code = (
-        "import sys, epochal, epochal.cli.train, epochal.runs.folder, epochal.training.train; "
+        "import sys, epochal, epochal.cli.train, epochal.runs.loading, epochal.training.train; "
         "epochal.MLP(3); "
         "print('flax' in sys.modules); epochal.CNN(3); print('flax' in sys.modules)"
     )

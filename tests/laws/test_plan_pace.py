@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from epochal.errors import Refusal
 from epochal.plan import BatchSchedule, Plan, Stratified, Turn
-from epochal.runs.folder import _plan
+from epochal.runs.loading import _plan
 
 law = settings(max_examples=40, deadline=None, derandomize=True)
 

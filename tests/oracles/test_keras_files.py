@@ -14,7 +14,7 @@ from tests.helpers import need
 
 import epochal as ep
 from epochal.models import as_model, shapes_of
-from epochal.models.starts import start_of
+from epochal.models.initial import start_of
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 # What Keras does with NumPy's arrays is not ours to mend.

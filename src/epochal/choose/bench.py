@@ -31,7 +31,7 @@ from epochal.plan.column import Column
 from epochal.settings import Settings
 from epochal.training.describe import describe_settings
 from epochal.training.executor import Executor, RayCluster, Shared, Stopped, Task, Threads
-from epochal.training.hosts import together
+from epochal.training.processes import process_group
 from epochal.training.identity import program_digest
 from epochal.training.loop import Control, curves_of
 from epochal.training.prepare import chosen_optimizer, prepare
@@ -73,9 +73,9 @@ class Bench:
                 "`devices` must be 1 where settings are compared, each on one device; "
                 f"got {settings.devices}."
             )
-        if not together().alone:
+        if not process_group().alone:
             raise Refusal(
-                f"settings are compared in one process; {together().count} train together here. Compare or "
+                f"settings are compared in one process; {process_group().count} train together here. Compare or "
                 "advise first, in a process of its own."
             )
         base = prepare(model, data, replace(settings, evaluate_train=False))

@@ -48,12 +48,12 @@ def forward(model: Model, variables: Variables, inputs: jax.Array, mesh: DeviceM
     return jnp.concatenate([outputs, run(inputs[samples - rest :])]) if rest else outputs
 
 
-def figures_of_part(
+def metrics_of_part(
     spec: Spec, variables: Variables, part: Part, units: jax.Array
 ) -> tuple[list[jax.Array], jax.Array]:
     """The loss and the metrics of a part (NaN for those of the host), and its outputs."""
     outputs = forward(spec.model, variables, part.inputs, spec.mesh)
-    return _figures(spec, outputs, spec.loss(outputs, part.targets), part, units), outputs
+    return _metric_values(spec, outputs, spec.loss(outputs, part.targets), part, units), outputs
 
 
 def halved(samples: int, how: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -74,7 +74,7 @@ def _halves(spec: Spec, part: Part, outputs: jax.Array, units: jax.Array) -> jax
         def of(rows: NDArray[np.int64]) -> jax.Array:
             weights = None if part.weights is None else part.weights[rows]
             half = Part(None, part.targets[rows], weights)
-            return _figures(spec, outputs[rows], losses[rows], half, units)[spec.decisive]
+            return _metric_values(spec, outputs[rows], losses[rows], half, units)[spec.decisive]
 
         return jnp.stack([of(rows) for rows in halves])
     # The second half is the total minus the first.
@@ -84,7 +84,7 @@ def _halves(spec: Spec, part: Part, outputs: jax.Array, units: jax.Array) -> jax
     return jnp.stack([summed / weighed, ((losses * weights).sum() - summed) / (weights.sum() - weighed)])
 
 
-def _figures(
+def _metric_values(
     spec: Spec, outputs: jax.Array, losses: jax.Array, part: Part, units: jax.Array
 ) -> list[jax.Array]:
     weights = jnp.ones_like(losses) if part.weights is None else part.weights
@@ -114,7 +114,7 @@ def judge(
     variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
     figures, halves = list[jax.Array](), None
     for name, part in zip(spec.parts, parts, strict=True):
-        found, outputs = figures_of_part(spec, variables, part, units)
+        found, outputs = metrics_of_part(spec, variables, part, units)
         figures += found
         if name == "validation" and spec.halves:
             halves = _halves(spec, part, outputs, units)

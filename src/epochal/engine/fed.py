@@ -203,14 +203,14 @@ class FedLane(AnyLane):
             reader = self.source.readers[name]
             read = functools.partial(feed.sharded, reader, spec.mesh)
             of = functools.partial(
-                self._figures, name, *evaluate_in_blocks(reader, read, self._score, self._executor)
+                self._metric_values, name, *evaluate_in_blocks(reader, read, self._score, self._executor)
             )
             figures += of(slice(None))
             if name == "validation" and spec.halves:
                 halves[:] = [of(half)[spec.decisive] for half in halved(len(reader), spec.halves)]
         return self._decide(np.asarray(figures, np.float32)[None], halves[None])
 
-    def _figures(
+    def _metric_values(
         self,
         name: str,
         outputs: NDArray[np.float32],

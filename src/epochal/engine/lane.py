@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
 from epochal.engine.compiler import compiled, initial_repeats
-from epochal.engine.evaluate import decide, figures_of_part
+from epochal.engine.evaluate import decide, metrics_of_part
 from epochal.engine.mesh import DeviceMesh
 from epochal.engine.optimizers import averaged
 from epochal.engine.program import build, over_repeats
@@ -283,7 +283,7 @@ def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
 
     def measure(repeat: Repeat, parts: tuple[Part, ...], units: jax.Array) -> Any:
         variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
-        found = [figures_of_part(spec, variables, part, units) for part in parts]
+        found = [metrics_of_part(spec, variables, part, units) for part in parts]
         return jnp.stack([figure for figures, _ in found for figure in figures]), [one for _, one in found]
 
     return over_repeats(spec.repeats, measure, (0, None if shared else 0, 0))

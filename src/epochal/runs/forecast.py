@@ -15,7 +15,7 @@ from epochal.curves import Summary
 from epochal.curves.intervals import influences, new_samples
 from epochal.data import Clock, Timeline
 from epochal.data.records import Record, built, plain
-from epochal.runs.figures import blocks_of
+from epochal.runs.metrics import blocks_of
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ class Naive(Record):
     rmse_by_step: tuple[Summary, ...]
     gain: Summary
     gain_by_step: tuple[Summary, ...]
-    ensemble: Together | None = None
+    ensemble: EnsembleScores | None = None
 
     def sentence(self, rmse: Summary) -> str:
         """Whether the network with this RMSE beats it; undecided if not significant.
@@ -62,7 +62,7 @@ class Naive(Record):
 
 
 @dataclass(frozen=True)
-class Together:
+class EnsembleScores:
     """The ensemble forecast, compared with a naive forecast on the same windows.
 
     `gain` is the relative reduction of the RMSE. The interval is for new windows: by
@@ -75,13 +75,13 @@ class Together:
     ci95: tuple[float, float] | None
 
     @staticmethod
-    def of(true: Floats, predicted: Floats, guesses: Floats) -> Together:
+    def of(true: Floats, predicted: Floats, guesses: Floats) -> EnsembleScores:
         """From targets, ensemble forecasts and naive ones, each `(windows, steps)`.
 
         >>> rng = np.random.default_rng(0)
         >>> true = rng.normal(size=(200, 1))
         >>> mine, naive = (true + error * rng.normal(size=(200, 1)) for error in (0.5, 1.0))
-        >>> found = Together.of(true, mine, naive)
+        >>> found = EnsembleScores.of(true, mine, naive)
         >>> round(found.gain, 1), found.ci95[0] > 0.3
         (0.5, True)
         """
@@ -105,7 +105,7 @@ class Together:
             error = math.sqrt((blocks - 1) / blocks * float(np.square(without - without.mean()).sum()))
             reach = float(stdtrit(blocks - 1, 0.975)) * error
             ends = (found - reach, min(1.0, found + reach))
-        return Together(math.sqrt(whole[0]), found if math.isfinite(found) else math.nan, ends)
+        return EnsembleScores(math.sqrt(whole[0]), found if math.isfinite(found) else math.nan, ends)
 
     def sentence(self, naive: Naive, rmse: Summary) -> str:
         """Whether the ensemble beats a naive forecast, with the mean of its members."""
@@ -253,7 +253,7 @@ def score_forecasts(
             gained = np.where(theirs > 0, share * ours / theirs, 0.0)
         scores = summed(lambda one: one, guesses, bounds=(0.0, math.inf))
         gains = summed(_gain, errors, guesses, bounds=(-math.inf, 1.0), gained=gained)
-        together = Together.of(true[0], predicted.mean(axis=0), values[0]) if ensemble else None
+        together = EnsembleScores.of(true[0], predicted.mean(axis=0), values[0]) if ensemble else None
         naive.append(Naive(name, *scores, *gains, together))
     found = summed(lambda one: one, errors, bounds=(0.0, math.inf), gained=-share * ours)
     return ForecastScores(true.shape[1], *found, tuple(naive))
@@ -271,7 +271,7 @@ def _squares(true: Floats, predicted: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class Observed:
     """The forecast column by row and series, for plots of forecasts.
 
     Args:
@@ -293,14 +293,14 @@ class History:
     value: Floats
 
     @staticmethod
-    def of(line: Timeline) -> History:
+    def of(line: Timeline) -> Observed:
         """From windows in memory."""
         series = np.repeat(np.arange(len(line.times)), list(map(len, line.times)))
         columns = map(np.concatenate, (line.rows, line.times, line.values))
-        return History(line.names, line.by, line.clock, series, *columns)
+        return Observed(line.names, line.by, line.clock, series, *columns)
 
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Indices of source rows in this history."""
+        """Indices of source rows here."""
         order = np.argsort(self.row)
         found: NDArray[np.int64] = order[np.searchsorted(self.row, rows, sorter=order)]
         return found
@@ -316,9 +316,9 @@ class History:
         return pa.table({name: pa.array(getattr(self, name)) for name in _COLUMNS})
 
     @staticmethod
-    def from_arrow(value: Mapping[str, Any], table: Any) -> History:
+    def from_arrow(value: Mapping[str, Any], table: Any) -> Observed:
         """The inverse of `to_dict` and `to_arrow`."""
-        return built(History, value, **{name: table.column(name).to_numpy() for name in _COLUMNS})
+        return built(Observed, value, **{name: table.column(name).to_numpy() for name in _COLUMNS})
 
 
 _COLUMNS = ("series", "row", "time", "value")

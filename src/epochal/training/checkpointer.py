@@ -16,7 +16,7 @@ from epochal.engine.lane import AnyLane
 from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
 from epochal.runs.checkpoints import Checkpoints, Piece, find
-from epochal.runs.home import RunFolder
+from epochal.runs.run_folder import SaveOptions
 from epochal.training.events import Checkpointed, Unsaved
 from epochal.training.loop import Keeper
 from epochal.training.snapshot import Snapshot, merged, piece_of
@@ -42,7 +42,7 @@ class Saver(Keeper):
     def __init__(
         self,
         checkpoints: Checkpoints,
-        place: RunFolder,
+        place: SaveOptions,
         spec: Spec,
         known: Iterable[Snapshot],
         tell: Callable[[Checkpointed | Unsaved], object],

@@ -15,7 +15,7 @@ from epochal.data import Dataset
 from epochal.engine.determinism import always_same, determinism_note
 from epochal.engine.gradient import pieces
 from epochal.models import Variables, described, shapes_of
-from epochal.models.starts import Initial
+from epochal.models.initial import Initial
 from epochal.models.wrappers import Frozen
 from epochal.settings import DECLARED
 from epochal.training.class_weights import weights_of_classes

@@ -17,7 +17,7 @@ import numpy as np
 from epochal.common.machine import cores
 from epochal.errors import Refusal
 from epochal.models import Model, shapes_of
-from epochal.training.hosts import together
+from epochal.training.processes import process_group
 
 SMALL_UPDATE = 2**20
 """Most multiplications of an update (batch times parameters) for which one core is enough."""
@@ -88,7 +88,7 @@ def lanes_for(repeats: int, requested: int | None, largest: int, small: bool, al
     host = devices[0].platform == "cpu"
     wanted = requested or (1 if host else len(devices))
     singly = tuple(range(repeat, repeat + 1) for repeat in range(repeats))
-    if not together().alone:
+    if not process_group().alone:
         # One lane at a time on all devices, since every process has the state of every repeat.
         by_process: dict[int, list[jax.Device]] = {}
         for device in jax.devices():

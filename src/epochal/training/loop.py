@@ -21,7 +21,7 @@ from epochal.engine.state import Kept
 from epochal.errors import DataFailed, Refusal
 from epochal.plan import Plan
 from epochal.training.agreement import INTERRUPTED, Call, agreed_call
-from epochal.training.hosts import together
+from epochal.training.processes import process_group
 from epochal.training.prepared import Prepared
 from epochal.training.result import LaneResult
 from epochal.training.snapshot import Snapshot
@@ -100,8 +100,8 @@ def train_lane(
     def stopping() -> bool:
         return control.stopped or stopped()
 
-    with together().telling():
-        if together().decide("a lane", stopping(), any) and repeats.start > 0 and known is None:
+    with process_group().telling():
+        if process_group().decide("a lane", stopping(), any) and repeats.start > 0 and known is None:
             return None
         kept, curves = (None, []) if known is None else (known.kept, [known.curves])
         lane = make_lane(prepared, repeats, devices=devices, kept=kept)
@@ -155,7 +155,7 @@ def _driven(
             lane.budget = max(lane.budget, most)  # that of process 0 counts
             tell(lane.advance(most))
         except DataFailed as error:
-            if not lane.update or not together().alone:
+            if not lane.update or not process_group().alone:
                 raise
             reason = failed = error.sentence.rstrip(".")
             break

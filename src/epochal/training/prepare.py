@@ -22,7 +22,7 @@ from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Layout, Spec
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.augment import Augmented, transforms_of
-from epochal.models.starts import Start, start_of
+from epochal.models.initial import Start, start_of
 from epochal.models.wrappers import Frozen, Pairwise, matching, names_of
 from epochal.plan import BatchSchedule, Order, Plan
 from epochal.runs.contents import check_start

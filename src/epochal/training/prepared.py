@@ -25,7 +25,7 @@ from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Seeds
 from epochal.errors import Refusal
 from epochal.models import Model, seen_dtype, shapes_of
-from epochal.models.starts import Start
+from epochal.models.initial import Start
 from epochal.plan import Order, Plan
 from epochal.plan.order import Arrays
 from epochal.plan.threefry import threefry2x32, words

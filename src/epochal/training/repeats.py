@@ -16,7 +16,7 @@ from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.training.events import Noted
 from epochal.training.executor import RayCluster, Task, Threads
-from epochal.training.hosts import together
+from epochal.training.processes import process_group
 from epochal.training.loop import Advanced, Control, Keeper, train_lane
 from epochal.training.prepared import Prepared
 from epochal.training.result import LaneResult
@@ -87,9 +87,9 @@ def cluster_for(
     """
     if address is None:
         return None
-    if not together().alone:
+    if not process_group().alone:
         raise Refusal(
-            f"`ray` is for a training of one process, which sends its repeats; {together().count} train "
+            f"`ray` is for a training of one process, which sends its repeats; {process_group().count} train "
             "together here. Leave one of both out."
         )
     if prepared.fed:

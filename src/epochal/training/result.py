@@ -22,15 +22,15 @@ from epochal.engine.update import Packing
 from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
 from epochal.models.wrappers import whole
-from epochal.runs import BrokenUpdate, Fitted, History, Outcome, Run, Scores
+from epochal.runs import BrokenUpdate, Fitted, Observed, Outcome, Run, Scores
 from epochal.runs.concerns import concerns_of
 from epochal.runs.overlap import hashes_of
 from epochal.runs.threshold import decide
 from epochal.stopping import waited
-from epochal.training.baselines import constant_figures
+from epochal.training.baselines import baseline_metrics
 from epochal.training.describe import conditions, describe_data, describe_settings
 from epochal.training.prepared import Prepared
-from epochal.training.scoring import effective_samples, forecasts_of, gains_of, scores_of
+from epochal.training.scoring import effective_samples, forecasts_of, optimism_of, scores_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     if came is not None:
         data["samples"] = data["sizes"]["train"] = came
     failed = next((result.failed for result in results if result.failed), "")
-    gains, scores = gains_of(prepared, [result.state for result in results]), dict[str, Scores]()
+    gains, scores = optimism_of(prepared, [result.state for result in results]), dict[str, Scores]()
     for name in ("validation", "test"):
         if prepared.part_size(name):
             own_gains = gains if name == "validation" else {}
@@ -194,7 +194,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         baseline=baseline,
         threshold=threshold,
         forecasts=forecasts,
-        observed=None if prepared.dataset.timeline is None else History.of(prepared.dataset.timeline),
+        observed=None if prepared.dataset.timeline is None else Observed.of(prepared.dataset.timeline),
         order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
         rows=prepared.dataset.rows[: 0 if prepared.endless else None],
         hashes=hashes_of(prepared.dataset),
@@ -250,7 +250,7 @@ def _baselines(
 ) -> dict[str, list[float]]:
     """The baseline on a part in each repeat, by column: only figures known in every repeat."""
     places = [0 if prepared.shared else repeat for repeat in repeats]
-    known = {place: constant_figures(prepared, place, names, on=on) for place in dict.fromkeys(places)}
+    known = {place: baseline_metrics(prepared, place, names, on=on) for place in dict.fromkeys(places)}
     figures = [known[place] for place in places]
     common = [name for name in figures[0] if all(name in one for one in figures)]
     return {f"{on}.{name}": [one[name] for one in figures] for name in common}

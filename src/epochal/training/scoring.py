@@ -21,7 +21,7 @@ from epochal.engine.feed import AHEAD, Reader
 from epochal.engine.state import Part, Repeat
 from epochal.models.subsets import one_by_one
 from epochal.runs import Fitted, ForecastScores, Scores, score_forecasts
-from epochal.runs.figures import Measured, blocks_of, ensemble_figures, measured, summaries
+from epochal.runs.metrics import Measured, blocks_of, ensemble_metrics, measured, summaries
 from epochal.runs.overlap import hashes_of
 from epochal.runs.per_class import confusion, label_confusion
 from epochal.training.prepared import Prepared
@@ -57,7 +57,7 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Part | Reader) -> tuple[
         return evaluate_in_blocks(part, part.part, lambda read: score(read.inputs, read.targets), executor)
 
 
-def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[np.float64]]:
+def optimism_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[np.float64]]:
     """The optimism of the monitored metric due to choosing the epoch on the validation samples, per repeat.
 
     Empty if unknown, or if evaluations have it in other units.
@@ -149,7 +149,7 @@ def scores_of(
     ensemble = {}
     if name == "test" and len(fitted) > 1:  # all repeats share the test samples: a sum is enough
         known = not callable(prepared.settings.loss)
-        ensemble = ensemble_figures(total / len(fitted), targets, task, part.weights, loss=known)
+        ensemble = ensemble_metrics(total / len(fitted), targets, task, part.weights, loss=known)
     overlap = 0.0
     if name == "validation" and not prepared.same_validation:
         overlap = prepared.part_size(name) / prepared.part_size("train")

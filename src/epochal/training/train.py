@@ -21,7 +21,7 @@ from epochal.data import joined, y_or_target
 from epochal.errors import Refusal, SaveFailed
 from epochal.models import check_model
 from epochal.runs import Run, refuse_existing
-from epochal.runs.home import Home, RunFolder
+from epochal.runs.run_folder import RunFolder, SaveOptions
 from epochal.settings import Options
 from epochal.training.agreement import INTERRUPTED, begun, same_micro_batch
 from epochal.training.checkpointer import Saver
@@ -38,7 +38,7 @@ from epochal.training.events import (
     evaluations,
 )
 from epochal.training.executor import RayCluster
-from epochal.training.hosts import together
+from epochal.training.processes import process_group
 from epochal.training.identity import identity
 from epochal.training.loop import Advanced, Control, Keeper, micro_batched
 from epochal.training.prepare import prepare
@@ -61,7 +61,7 @@ def fit(
     target: str | int | None = None,
     sample_weight: Any = None,
     progress: bool | None = None,
-    out: str | Path | RunFolder | None = None,
+    out: str | Path | SaveOptions | None = None,
     ray: str | None = None,
     **options: Unpack[Options],
 ) -> Run:
@@ -79,7 +79,7 @@ def fit(
             the cell, else on stderr. By default in notebooks and terminals; False is silent (notes are in
             `run.notes`).
         out: a new run folder. Checkpoints are written there
-            every 60 seconds (see `RunFolder`), and `resume` continues after an interruption.
+            every 60 seconds (see `SaveOptions`), and `resume` continues after an interruption.
         ray: the address of a Ray cluster for the repeats, such as "auto" or "10.0.0.1:6379";
             the results are the same as here.
         **options: those of a training, by name:
@@ -93,7 +93,7 @@ def fit(
         DataFailed: the data became unreadable and nothing was learned; otherwise see `run.failed`.
         SaveFailed: a checkpoint or the run can't be written; earlier ones are intact. If training
             had finished, the error's `run` has the result.
-        HostLost: no worker is left on the cluster; finished repeats are saved if `out` is given.
+        ProcessLost: no worker is left on the cluster; finished repeats are saved if `out` is given.
 
     >>> from epochal.models import MLP
     >>> run = fit(MLP(8), "example:iris", epochs=60, batch_size=16, learning_rate=0.02, repeats=2)
@@ -145,7 +145,7 @@ def train(
     target: str | int | None = None,
     sample_weight: Any = None,
     control: Control | None = None,
-    out: str | Path | RunFolder | None = None,
+    out: str | Path | SaveOptions | None = None,
     ray: str | None = None,
     **options: Unpack[Options],
 ) -> Events:
@@ -166,20 +166,20 @@ def train(
         **options: those of a training, by name:
     """
     y = y_or_target(y, target)
-    place = None if out is None else out if isinstance(out, RunFolder) else RunFolder(out)
+    place = None if out is None else out if isinstance(out, SaveOptions) else SaveOptions(out)
 
     def settled() -> Prepared:
-        if place is not None and together().leads:
+        if place is not None and process_group().leads:
             refuse_existing(place.path)
         check_model(model, data)
         settings = settings_of(options, ("sample_weight", "out", "ray", "progress"))
         reading = {"task": settings.task, "stream": settings.stream, "workers": settings.workers}
         return micro_batched(prepare(model, joined(data, y, sample_weight, **reading), settings))
 
-    prepared = same_micro_batch(together().each("whether it can be trained", settled))
+    prepared = same_micro_batch(process_group().each("whether it can be trained", settled))
 
-    def begin() -> Home | None:
-        return None if place is None else Home.begin(place, document(prepared), identity(prepared))
+    def begin() -> RunFolder | None:
+        return None if place is None else RunFolder.begin(place, document(prepared), identity(prepared))
 
     folder = None if place is None else Path(place.path)
     control = control or Control()
@@ -204,7 +204,7 @@ class Events(Iterator[Event]):
         prepared: Prepared,
         control: Control,
         resources: ExitStack,
-        home: Home | None = None,
+        home: RunFolder | None = None,
         cluster: RayCluster | None = None,
         known: Mapping[int, Snapshot] | None = None,
         resumed: Resumed | None = None,

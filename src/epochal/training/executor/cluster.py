@@ -16,10 +16,10 @@ from typing import Any
 
 import jax
 
-from epochal.errors import HostLost, Refusal, first_line
+from epochal.errors import ProcessLost, Refusal, first_line
 from epochal.plan.summary import counted
 from epochal.training.executor.session import conditions, differences, join
-from epochal.training.executor.task import Executor, Function, Shared, Stopped, Task
+from epochal.training.executor.work import Executor, Function, Shared, Stopped, Task
 
 START_SECONDS = 60.0
 """How long the first worker may take."""
@@ -163,7 +163,7 @@ class RayCluster(Executor):
         """Yield each task with its result as it ends; those of a worker that dies go to another one.
 
         Raises:
-            HostLost: no worker is left, or a task ended its worker again and again.
+            ProcessLost: no worker is left, or a task ended its worker again and again.
         """
         todo, running = deque(tasks), self._running
         running.clear()
@@ -178,7 +178,7 @@ class RayCluster(Executor):
             if any(member.ready for member in self._members):
                 since = time.monotonic()
             elif time.monotonic() - since > ALONE_SECONDS:
-                raise HostLost(f"no worker is left on the Ray cluster at {self._address}; {self._remedy}.")
+                raise ProcessLost(f"no worker is left on the Ray cluster at {self._address}; {self._remedy}.")
             for member, task in self._assigned(todo):
                 running[member.actor.run.remote(self._pack(task.work, self.share))] = member, task
             for ref, result in self._results([*running, *self._starting]):
@@ -312,7 +312,7 @@ class RayCluster(Executor):
         if task is member.tasks[0]:  # it ran; others waited
             self._losses[task] = self._losses.get(task, 0) + 1
             if self._losses[task] >= MOST_LOSSES:
-                raise HostLost(
+                raise ProcessLost(
                     f"{task.name} ended its worker on the Ray cluster {MOST_LOSSES} times: "
                     f"{_last_line(error)}. It may need more memory than a node has."
                 )

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from epochal.common.waiting import PATIENCE_SECONDS, ended
-from epochal.training.executor.task import Executor, Function, Stopped, Task
+from epochal.training.executor.work import Executor, Function, Stopped, Task
 
 
 class Threads(Executor):

@@ -154,7 +154,7 @@ def _carried(name: str, added: Mapping[str, Floats], gains: Mapping[str, Floats]
     return gained
 
 
-def figures(outputs: Floats, targets: NDArray[Any], task: Task) -> dict[str, float]:
+def metric_values(outputs: Floats, targets: NDArray[Any], task: Task) -> dict[str, float]:
     """All metrics of the task, from logits or numbers in the target's units."""
     metrics, classes = metrics_for(task.kind), len(task.classes)
     return {metric.name: float(metric.function(outputs, targets, classes, np)) for metric in metrics}
@@ -196,7 +196,7 @@ def logits_of(shares: Floats, task: Task) -> Floats:
     return logits - np.log(np.maximum(1 - shares, 1e-300)) if task.is_multilabel else logits
 
 
-def ensemble_figures(
+def ensemble_metrics(
     mean: Floats, targets: NDArray[Any], task: Task, weights: NDArray[Any] | None = None, *, loss: bool = True
 ) -> dict[str, float]:
     """The metrics of a mean prediction, and its log loss for classes and labels.
@@ -210,13 +210,13 @@ def ensemble_figures(
         loss: whether to include the log loss. Regression has none: each repeat has its own unit.
 
     >>> task = Task("binary", ("no", "yes"))
-    >>> found = ensemble_figures(np.array([[0.8, 0.2], [0.5, 0.5]]), np.array([0, 1]), task)
+    >>> found = ensemble_metrics(np.array([[0.8, 0.2], [0.5, 0.5]]), np.array([0, 1]), task)
     >>> round(found["loss"], 3), found["accuracy"]
     (0.458, 0.5)
     """
     if task.is_regression:
-        return figures(mean, targets, task)
-    found = figures(logits_of(mean, task), targets, task)
+        return metric_values(mean, targets, task)
+    found = metric_values(logits_of(mean, task), targets, task)
     if not loss:
         return found
     if task.is_multilabel:

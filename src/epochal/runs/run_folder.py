@@ -72,7 +72,7 @@ class Rhythm:
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class SaveOptions:
     """Where and how a training is saved.
 
     Args:
@@ -83,7 +83,7 @@ class RunFolder:
         if_unsaved: what to do if a checkpoint can't be written, as on a full disk: "stop" ends the
             training with the last checkpoint intact, "continue" tries again next time.
 
-    >>> RunFolder("runs/first", checkpoint_every="500updates").rhythm
+    >>> SaveOptions("runs/first", checkpoint_every="500updates").rhythm
     Rhythm(count=500, unit='updates')
     """
 
@@ -155,18 +155,18 @@ def _taken(folder: Path) -> Refusal:
     )
 
 
-class Home:
+class RunFolder:
     """The folder of a training, locked by this process until `close`."""
 
     checkpoints: Checkpoints
     """Set by `checkpoints_of`."""
 
-    def __init__(self, place: RunFolder, lock: ExitStack, made: list[Path]) -> None:
+    def __init__(self, place: SaveOptions, lock: ExitStack, made: list[Path]) -> None:
         self.place, self.path = place, Path(place.path)
         self._lock, self._made = lock, made
 
     @classmethod
-    def begin(cls, place: RunFolder, request: Mapping[str, Any], identity: Mapping[str, Any]) -> Home:
+    def begin(cls, place: SaveOptions, request: Mapping[str, Any], identity: Mapping[str, Any]) -> RunFolder:
         """Make a new folder, whole or not at all, and lock it."""
         path = refuse_existing(place.path)
         made = [one for one in (path, *path.parents) if not one.exists()]
@@ -182,13 +182,13 @@ class Home:
         return home
 
     @classmethod
-    def again(cls, path: str | Path, **changes: Any) -> tuple[Home, dict[str, Any]]:
-        """Lock an existing folder, with other fields of `RunFolder` if given; also returns its request."""
+    def reopen(cls, path: str | Path, **changes: Any) -> tuple[RunFolder, dict[str, Any]]:
+        """Lock an existing folder, with other fields of `SaveOptions` if given; also returns its request."""
         path = Path(path)
         request = read_request(path)
         saving = request.pop("saving", {})
         try:
-            place = RunFolder(path, **(saving | {name: it for name, it in changes.items() if it is not None}))
+            place = SaveOptions(path, **(saving | {name: it for name, it in changes.items() if it is not None}))
         except TypeError as error:
             raise Refusal(
                 f'"{path / REQUEST}" is damaged: "saving" has other names than it should.'
@@ -202,7 +202,7 @@ class Home:
         self.checkpoints = Checkpoints(self.path, identity, self.place.keep_every)
         return self.checkpoints
 
-    def ask(self, request: Mapping[str, Any]) -> None:
+    def update_request(self, request: Mapping[str, Any]) -> None:
         """Update the request, such as with more epochs."""
         new = self.path / f".{REQUEST}-{uuid.uuid4().hex[:8]}"
         try:
@@ -232,7 +232,7 @@ class Home:
         self._lock.close()
 
 
-def _sealed(request: Mapping[str, Any], place: RunFolder) -> bytes:
+def _sealed(request: Mapping[str, Any], place: SaveOptions) -> bytes:
     options = {field.name: getattr(place, field.name) for field in fields(place) if field.name != "path"}
     return seal({**request, "saving": options}).encode()
 
