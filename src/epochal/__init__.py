@@ -123,8 +123,8 @@ if TYPE_CHECKING:
         RunStarted,
         Unsaved,
     )
-    from epochal.training.processes.joining import join
     from epochal.training.loop import Control
+    from epochal.training.processes.joining import join
     from epochal.training.resume import resume
     from epochal.training.train import fit, train
 

@@ -28,7 +28,7 @@ from epochal.data.files import survey
 from epochal.data.files import tidy as tidy_module
 from epochal.data.files.npy import read_array
 from epochal.errors import Refusal
-from epochal.runs.checkpoints import Checkpoints, Piece
+from epochal.runs.checkpoints import CheckpointFile, Checkpoints
 
 MORE_BYTES = 300_000_000
 
@@ -318,7 +318,7 @@ def test_nothing_outside_of_a_run_folder_is_removed(tmp_path):
         (run / "checkpoints" / name).symlink_to(precious)
     kept = Checkpoints(run, {"seed": 1})
     for updates in (1, 2, 3):
-        kept.save(updates, [Piece("repeats-0", {"a": np.zeros(2, np.float32)}, {})])
+        kept.save(updates, [CheckpointFile("repeats-0", {"a": np.zeros(2, np.float32)}, {})])
     assert (precious / "thesis.tex").read_text() == "precious"
 
 

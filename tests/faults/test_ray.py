@@ -22,7 +22,7 @@ from epochal.choose.compare import compare
 from epochal.choose.store import Store
 from epochal.choose.timing import measure
 from epochal.choose.trial import Interrupted
-from epochal.errors import ProcessLost, MissingExtra, Refusal
+from epochal.errors import MissingExtra, ProcessLost, Refusal
 from epochal.settings import Settings
 from epochal.training import repeats
 from epochal.training.executor import RayCluster

@@ -14,7 +14,7 @@ from epochal.curves import summarize
 from epochal.data import joined
 from epochal.models import METRICS
 from epochal.settings import Settings
-from epochal.training.baselines import best_constant, baseline_metrics, baseline_functions, random_order
+from epochal.training.baselines import baseline_functions, baseline_metrics, best_constant, random_order
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 from epochal.training.samples import as_dataset

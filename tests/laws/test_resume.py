@@ -70,9 +70,9 @@ def same_run(one, other):
         assert (mine.stopped, mine.updates, mine.best_update) == (its.stopped, its.updates, its.best_update)
 
 
-def ended_after(folder, name, checkpoints, rhythm, data=DATA, **changes):
+def ended_after(folder, name, checkpoints, interval, data=DATA, **changes):
     """Begin a training and leave it when so many checkpoints were kept."""
-    out = ep.SaveOptions(folder, checkpoint_every=rhythm)
+    out = ep.SaveOptions(folder, checkpoint_every=interval)
     options = USUAL | CASES.get(name, {}) | changes
     events = ep.train(model(name), data, out=out, **options)
     seen = 0
@@ -114,7 +114,8 @@ def test_a_run_killed_before_its_first_checkpoint_says_so_and_begins_again(tmp_p
 
 def test_a_checkpoint_may_come_after_fractions_of_a_second():
     assert (
-        ep.SaveOptions("run", "0.25s").rhythm.count == 0.25 and str(ep.SaveOptions("run", "90s").rhythm) == "90s"
+        ep.SaveOptions("run", "0.25s").interval.count == 0.25
+        and str(ep.SaveOptions("run", "90s").interval) == "90s"
     )
     for wrong in ("0s", "0.0s", "1.5epochs", "0updates", "60", "1e3s", "-1s"):
         with pytest.raises(Refusal, match="checkpoint_every must be seconds, or a whole number, at least 1"):
@@ -211,7 +212,7 @@ def test_a_training_that_goes_on_counts_its_updates_and_lets_go_of_what_was_load
     loaded = [
         weakref.ref(leaf)
         for one in events._known.values()
-        for leaf in jax.tree.leaves(one.kept.progress.repeats)
+        for leaf in jax.tree.leaves(one.state.train_state.repeats)
     ]
     counted, most, saved, evaluated = [0], 0, 0, [0, 0]
     for event in events:

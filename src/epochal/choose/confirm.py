@@ -21,7 +21,7 @@ from epochal.models import bounds_of
 from epochal.models.subsets import one_by_one
 from epochal.runs.forecast import ForecastScores, score_forecasts
 from epochal.settings import Settings
-from epochal.training.baselines import baseline_metrics, baseline_functions
+from epochal.training.baselines import baseline_functions, baseline_metrics
 from epochal.training.prepare import USUAL_BATCH
 from epochal.training.prepared import Prepared
 from epochal.training.scoring import blocks_of_part
@@ -246,7 +246,7 @@ def rules_of(bench: Bench) -> Rules:
     if not base.same_validation:
         return Rules(column, held_out / trained_on, bounds)
     functions = baseline_functions(base, 0, {name}) if part == "validation" else {}
-    block = blocks_of_part(base, "validation")[base.numbers(0, "validation")]
+    block = blocks_of_part(base, "validation")[base.indices(0, "validation")]
     added = influences(one_by_one(functions[name]), block) if name in functions else None
     counts, classes = tuple[Ints, ...](), np.arange(len(base.task.classes))
     if len(classes):

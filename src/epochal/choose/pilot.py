@@ -180,7 +180,7 @@ def noise_along(search: Search, point: Point, updates: int, repeats: Sequence[in
     looked = []
     for repeat in repeats:
         job = Job(setting, repeat, updates, search.every(point.batch_size))
-        lane = bench.lane([job], fixed_budget=max(1, updates // NOISE_LOOKS))
+        lane = bench.lane([job], fixed_updates_per_call=max(1, updates // NOISE_LOOKS))
         found: list[NoiseScale] = []
         while not lane.done:
             lane.advance()

@@ -20,8 +20,8 @@ import numpy as np
 from epochal.choose.trial import Trial
 from epochal.curves import Curves
 from epochal.errors import Refusal
-from epochal.runs.studies import CHOICE, StudyFolder
 from epochal.runs.sealed import read_sealed
+from epochal.runs.studies import CHOICE, StudyFolder
 from epochal.runs.verify import Finding, Verified, checked, foreign
 
 

@@ -42,7 +42,7 @@ MOST_BATCHES = 4096
 """Batches in a chunk, at most."""
 
 NextSamples = Callable[[int], tuple[NDArray[Any], NDArray[Any]]]
-Task = TypeVar("Task")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -139,7 +139,7 @@ Span(update=5, epoch=1, batch=2, batches=1, size=2)]
 
 
 def ahead(
-    executor: ThreadPoolExecutor, function: Callable[[Task], Result], tasks: Iterator[Task], count: int
+    executor: ThreadPoolExecutor, function: Callable[[Item], Result], tasks: Iterator[Item], count: int
 ) -> Iterator[Result]:
     """`map` in order, with up to `count` tasks ahead of the one in use."""
     waiting: deque[Future[Result]] = deque(executor.submit(function, task) for task in islice(tasks, count))

@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import optax
 
 from epochal.engine.gradient import gradient, size_of
-from epochal.engine.sparse_update import sparse_update, uses_sparse_update
 from epochal.engine.schedules import Rates, learning_rate
 from epochal.engine.sharded import ShardedBatch
+from epochal.engine.sparse_update import sparse_update, uses_sparse_update
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Repeat
 from epochal.models import PyTree

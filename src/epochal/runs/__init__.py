@@ -1,8 +1,8 @@
 """Run folders: the record of a training, its files, predictions and evaluations."""
 
 from epochal.runs.evaluation import Bin, Calibration, Evaluation, Residuals
+from epochal.runs.forecast import ForecastScores, Naive, Observed, score_forecasts
 from epochal.runs.loading import load, load_record
-from epochal.runs.forecast import ForecastScores, Observed, Naive, score_forecasts
 from epochal.runs.outcome import BrokenUpdate, Fitted, Outcome, Scores
 from epochal.runs.overlap import Overlap
 from epochal.runs.per_class import ClassMetrics, Confused
@@ -20,8 +20,8 @@ __all__ = [
     "Evaluation",
     "Fitted",
     "ForecastScores",
-    "Observed",
     "Naive",
+    "Observed",
     "Outcome",
     "Overlap",
     "Prediction",

@@ -13,9 +13,9 @@ from epochal.models.initial import Initial
 from epochal.runs import disk
 from epochal.runs.checkpoints import find
 from epochal.runs.checks import damaged, one_line, reading
-from epochal.runs.studies import refuse_study
 from epochal.runs.disk import Written
 from epochal.runs.sealed import LIMIT, parse, unseal
+from epochal.runs.studies import refuse_study
 
 FORMAT = 2
 RUN = "run.json"

@@ -17,8 +17,8 @@ from epochal.errors import Refusal
 from epochal.models import METRICS, metrics_for
 from epochal.models.losses import LOSSES, loss_for
 from epochal.runs.evaluation import Bin, Calibration, Evaluation, Residuals
-from epochal.runs.metrics import blocks_of, ensemble_metrics, logits_of, measured, summaries
 from epochal.runs.forecast import score_forecasts
+from epochal.runs.metrics import blocks_of, ensemble_metrics, logits_of, measured, summaries
 from epochal.runs.overlap import hashes_of, overlap_of
 from epochal.runs.per_class import confusion, decided, decisions, label_confusion, per_class
 from epochal.runs.predict import (

@@ -21,8 +21,8 @@ from epochal.errors import Refusal
 from epochal.models import Model
 from epochal.plan import Plan
 from epochal.runs.evaluation import Evaluation
-from epochal.runs.metrics import few_samples
 from epochal.runs.forecast import ForecastScores, Observed
+from epochal.runs.metrics import few_samples
 from epochal.runs.outcome import Fitted, Outcome, Scores
 from epochal.runs.per_class import ClassMetrics, Confused, decided, most_confused, per_class
 from epochal.runs.prediction import Prediction, Ranking

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, TypeVar
 from epochal.common.faces import call
 from epochal.errors import Refusal
 from epochal.training.differences import differences
-from epochal.training.processes import process_group
 from epochal.training.identity import identity
 from epochal.training.prepared import Prepared
+from epochal.training.processes import process_group
 
 INTERRUPTED = "interrupted"
 """Why an interrupted lane ended."""

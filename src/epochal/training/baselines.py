@@ -20,7 +20,7 @@ from epochal.training.prepared import Prepared
 from epochal.training.scoring import evaluated_as
 
 Floats = NDArray[np.float64]
-Rows = NDArray[Any] | slice
+Index = NDArray[Any] | slice
 MetricOf = Callable[[Any], float]
 """A metric of samples, by index."""
 
@@ -185,7 +185,7 @@ def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats
         true = true.astype(np.float64)
     outputs, true = (evaluated_as(prepared, repeat, part, one, metric) for one in (outputs, true))
 
-    def figure(rows: Rows) -> float:
+    def figure(rows: Index) -> float:
         with warnings.catch_warnings():  # warnings about constants are not the user's fault
             warnings.simplefilter("ignore")
             return evaluated(metric, outputs[rows], true[rows], prepared.spec.classes)
@@ -222,11 +222,11 @@ def _usual(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> 
     return {name: figure for name, figure in found.items() if name in names}
 
 
-def _mean(values: NDArray[Any], rows: Rows) -> float:
+def _mean(values: NDArray[Any], rows: Index) -> float:
     return float(values[rows].mean())
 
 
-def random_order(positive: NDArray[np.bool_], rows: Rows = slice(None)) -> float:
+def random_order(positive: NDArray[np.bool_], rows: Index = slice(None)) -> float:
     """The expected average precision of a random order, the mean over columns (n, classes); NaN without any.
 
     (P - 1) / (n - 1) + H_n / n · (1 - (P - 1) / (n - 1)) for P of n samples, with the harmonic number H_n
@@ -240,5 +240,5 @@ def random_order(positive: NDArray[np.bool_], rows: Rows = slice(None)) -> float
     return float(found.mean()) if len(found) else math.nan
 
 
-def _mean_loss_of(losses: Floats, weights: NDArray[Any] | None, rows: Rows) -> float:
+def _mean_loss_of(losses: Floats, weights: NDArray[Any] | None, rows: Index) -> float:
     return mean_loss(losses[rows], None if weights is None else weights[rows])

@@ -134,8 +134,10 @@ def notes_of(prepared: Prepared) -> tuple[str, ...]:
             "the training loss at fixed parameters is not evaluated, since that reads all training "
             "samples once more; `evaluate_train=True` does"
         )
-    if prepared.crowded:
-        notes.append(f"the device has no room for {prepared.in_step} repeats in step: they train one by one")
+    if not prepared.fits_vmapped:
+        notes.append(
+            f"the device has no room for {prepared.max_vmapped} repeats in step: they train one by one"
+        )
     return (*notes, *prepared.lanes.notes)
 
 

@@ -52,14 +52,14 @@ def _schedule(settings: Settings) -> Schedule:
     return schedule
 
 
-def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = None) -> Prepared:
+def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = None) -> Prepared:
     """Prepare a training and refuse what cannot work, without touching a device.
 
     Args:
         model: what `fit` takes.
         data: what `fit` takes.
         settings: of the training.
-        like: a training on the same data whose samples, splits and scalings are reused: the settings that
+        reuse: a training on the same data whose samples, splits and scalings are reused: the settings that
             determine them (held-out parts, split, repeats, seed, vary, standardize, class_weight) must be the
             same.
     """
@@ -81,8 +81,8 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         shapes = tried("the model", lambda: models.shapes_of(chosen, dataset.shape, dataset.dtype))
         return state_bytes(shapes, chosen_optimizer(settings))
 
-    samples: Gathered = gathered(data, settings, state, model) if like is None else like
-    settings = samples.settings if like is None else settings
+    samples: Gathered = gathered(data, settings, state, model) if reuse is None else reuse
+    settings = samples.settings if reuse is None else settings
     dataset, task, splits = samples.dataset, samples.task, samples.splits
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
     if settings.stateful:
@@ -144,9 +144,9 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     if isinstance(rule, type) or not isinstance(rule, Rule):
         raise Refusal(f"stop must be a rule such as ep.Patience(20), or None for all epochs; got {rule!r}.")
     rows = samples.validation.samples if samples.validation is not None else len(splits[0].validation)
-    halves = ""  # how to halve the validation samples: neighbors in time or of a group stay together
+    cross_fit = ""  # how to halve the validation samples: neighbors in time or of a group stay together
     if monitor.startswith("validation.") and rows >= FEWEST_HALVED and not any(one.host for one in metrics):
-        halves = "mixed" if settings.split == "random" else "ordered"
+        cross_fit = "mixed" if settings.split == "random" else "ordered"
     trained, start = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
     micro_batch = settings.micro_batch  # an automatic one is chosen later
     if not isinstance(micro_batch, int) or micro_batch >= plan.batch_sizes[0]:
@@ -170,7 +170,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         label_smoothing=settings.label_smoothing,
         clip_norm=settings.clip_norm,
         gradient_noise=settings.gradient_noise,
-        halves=halves,
+        cross_fit=cross_fit,
     )
     undirected = {metric.name for metric in metrics if metric.greater_is_better is None}
     for column in (monitor, *rule.columns()):
@@ -188,14 +188,14 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         plan=plan,
         order=order,
         model=chosen_model,
-        given=model,
+        model_argument=model,
         start=start,
         loss_name=loss_name,
         spec=spec,
         remarks=remarks,
     )
     _check_orders(prepared)
-    check_fit(prepared, like)
+    check_fit(prepared, reuse)
     _check_weights(prepared)
     return prepared
 

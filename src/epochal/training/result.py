@@ -53,8 +53,8 @@ class LaneResult:
     @classmethod
     def of(cls, lane: AnyLane, repeats: range, reason: str, failed: str = "") -> LaneResult:
         """Fetch the state of a lane."""
-        state = jax.tree.map(np.asarray, lane.progress.repeats)
-        samples = lane.samples if isinstance(lane, FedLane) and lane.source.take is not None else None
+        state = jax.tree.map(np.asarray, lane.train_state.repeats)
+        samples = lane.samples if isinstance(lane, FedLane) and lane.data.take is not None else None
         return cls(repeats, state, lane.update, lane.epochs, lane.seconds, reason, lane.spec, failed, samples)
 
     def of_repeat(self, row: int) -> Repeat:

@@ -10,20 +10,20 @@ from typing import Any
 from epochal.errors import Refusal
 from epochal.runs import Run, load, load_record
 from epochal.runs.checkpoints import newest
-from epochal.runs.studies import refuse_study
 from epochal.runs.run_folder import RunFolder, read_request
+from epochal.runs.studies import refuse_study
 from epochal.training.agreement import begun, same_micro_batch
 from epochal.training.differences import differences
 from epochal.training.events import Resumed
-from epochal.training.processes import process_group
 from epochal.training.identity import identity
 from epochal.training.loop import Control, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
+from epochal.training.processes import process_group
 from epochal.training.progress import display
 from epochal.training.repeats import cluster_for
 from epochal.training.request import ask_again, changed_conditions, conditions_of, with_epochs
-from epochal.training.snapshot import Snapshot, read_pieces
+from epochal.training.snapshot import Snapshot, read_snapshots
 from epochal.training.train import Events, drained
 
 
@@ -88,7 +88,10 @@ def resuming(
     """
     others, path, control = process_group(), Path(folder), control or Control()
     refuse_study(path)
-    home, first = others.first("the run folder", lambda: RunFolder.reopen(path, **(saving or {}))) or (None, {})
+    home, first = others.first("the run folder", lambda: RunFolder.reopen(path, **(saving or {}))) or (
+        None,
+        {},
+    )
 
     def read() -> Run | tuple[dict[str, Any], dict[str, Any], tuple[str, ...], Prepared]:
         request = dict(first if home is not None else read_request(path))
@@ -112,7 +115,7 @@ def resuming(
         if kept is None:
             return 0, {}, tuple(passed_over)
         _check(kept.path, kept.identity, request["identity"])
-        return kept.updates, read_pieces(prepared, kept.pieces), tuple(passed_over)
+        return kept.updates, read_snapshots(prepared, kept.files), tuple(passed_over)
 
     with ExitStack() as resources:
         if home is not None:

@@ -39,8 +39,8 @@ from epochal.plan import BatchSchedule, Groups, Plan
 from epochal.plan.sizes import bounded
 from epochal.settings import Settings
 from epochal.training import held_out
-from epochal.training.processes import process_group
 from epochal.training.prepared import Gathered
+from epochal.training.processes import process_group
 from epochal.training.standardize import standardized
 
 
@@ -101,8 +101,8 @@ def check_endless(settings: Settings) -> None:
     """Refuse settings that a source without length can't have."""
     if not process_group().alone:
         raise Refusal(
-            f"a source without length is for one process; {process_group().count} train together. Give a file, or "
-            "an object with __getitem__ and __len__, of which each process reads its part."
+            f"a source without length is for one process; {process_group().count} train together. "
+            "Give a file, or an object with __getitem__ and __len__, of which each process reads its part."
         )
     for name, value in (("validation", settings.validation), ("test", settings.test)):
         if isinstance(value, int | float) and (value or name == "validation"):

@@ -76,7 +76,7 @@ def blocks_of_part(prepared: Prepared, name: str) -> NDArray[np.int64]:
     if dataset.timeline is not None or (prepared.settings.split == "chronological" and not own):
         blocks = np.arange(dataset.samples)
         # Repeats that share a split: the stretches are those of the held-out samples.
-        rows = np.sort(prepared.numbers(0, name)) if prepared.shared else blocks
+        rows = np.sort(prepared.indices(0, name)) if prepared.shared else blocks
         blocks[rows] = blocks_of(rows, ordered=True)
         return blocks
     return blocks_of(_units(prepared, name))
@@ -100,7 +100,7 @@ def effective_samples(prepared: Prepared, repeats: Sequence[int]) -> float:
     units = _units(prepared, "validation")
     found = []
     for repeat in repeats:
-        _, of = np.unique(units[prepared.numbers(repeat, "validation")], return_inverse=True)
+        _, of = np.unique(units[prepared.indices(repeat, "validation")], return_inverse=True)
         weights = prepared.labels(repeat, "validation")[1]
         sums = np.bincount(of, None if weights is None else weights.astype(np.float64))
         found.append(float(sums.sum() ** 2 / np.square(sums).sum()) if sums.any() else 1.0)
@@ -115,7 +115,7 @@ def scores_of(
     wanted, own_metrics = models.metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
     blocks, found = blocks_of_part(prepared, name), list[Measured]()
     units = np.unique(_units(prepared, name), return_inverse=True)[1]
-    rows = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
+    rows = np.unique(np.concatenate([prepared.indices(repeat, name) for repeat in fitted]))
     counts, labels, shares, true, predicted = [], [], [], [], []
     total: Any = 0.0
     columns = slice(1, 2) if task.kind == "binary" else slice(None)
@@ -140,7 +140,7 @@ def scores_of(
             labels.append(targets.astype(np.int64))
             shares.append(each[:, columns])
         total = total + each
-        index = prepared.numbers(repeat, name)
+        index = prepared.indices(repeat, name)
         with_weights = np.asarray(losses, np.float64), part.weights
         one = measured(wanted, scores, targets, task, blocks[index], with_weights, units[index])
         for metric in own_metrics:
@@ -189,7 +189,7 @@ def added_by_blocks(
     scores, targets = np.asarray(outputs, np.float64), part.targets
     if prepared.task.is_regression:
         scores, targets = scores.reshape(targets.shape), targets.astype(np.float64)
-    block = blocks_of_part(prepared, "validation")[prepared.numbers(repeat, "validation")]
+    block = blocks_of_part(prepared, "validation")[prepared.indices(repeat, "validation")]
     own_losses = (np.asarray(losses, np.float64), part.weights)
     added = measured([], scores, targets, prepared.task, block, own_losses).added
     for metric in prepared.spec.metrics:

@@ -24,7 +24,7 @@ from epochal.runs import Run, refuse_existing
 from epochal.runs.run_folder import RunFolder, SaveOptions
 from epochal.settings import Options
 from epochal.training.agreement import INTERRUPTED, begun, same_micro_batch
-from epochal.training.checkpointer import Saver
+from epochal.training.checkpointer import CheckpointWriter
 from epochal.training.events import (
     Checkpointed,
     Event,
@@ -38,17 +38,17 @@ from epochal.training.events import (
     evaluations,
 )
 from epochal.training.executor import RayCluster
-from epochal.training.processes import process_group
 from epochal.training.identity import identity
-from epochal.training.loop import Advanced, Control, Keeper, micro_batched
+from epochal.training.loop import Advanced, Control, SnapshotSink, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
+from epochal.training.processes import process_group
 from epochal.training.progress import Display, Watcher, display
 from epochal.training.repeats import cluster_for, train_repeats
 from epochal.training.request import document
 from epochal.training.result import LaneResult, conclude
 from epochal.training.signatures import settings_of, takes_options
-from epochal.training.snapshot import Snapshot, in_step
+from epochal.training.snapshot import Snapshot, regroup
 
 
 @named("ep.fit")
@@ -166,11 +166,11 @@ def train(
         **options: those of a training, by name:
     """
     y = y_or_target(y, target)
-    place = None if out is None else out if isinstance(out, SaveOptions) else SaveOptions(out)
+    saving = None if out is None else out if isinstance(out, SaveOptions) else SaveOptions(out)
 
     def settled() -> Prepared:
-        if place is not None and process_group().leads:
-            refuse_existing(place.path)
+        if saving is not None and process_group().leads:
+            refuse_existing(saving.path)
         check_model(model, data)
         settings = settings_of(options, ("sample_weight", "out", "ray", "progress"))
         reading = {"task": settings.task, "stream": settings.stream, "workers": settings.workers}
@@ -179,9 +179,9 @@ def train(
     prepared = same_micro_batch(process_group().each("whether it can be trained", settled))
 
     def begin() -> RunFolder | None:
-        return None if place is None else RunFolder.begin(place, document(prepared), identity(prepared))
+        return None if saving is None else RunFolder.begin(saving, document(prepared), identity(prepared))
 
-    folder = None if place is None else Path(place.path)
+    folder = None if saving is None else Path(saving.path)
     control = control or Control()
     with ExitStack() as resources:
         cluster = cluster_for(prepared, ray, folder, control, resources)
@@ -220,7 +220,7 @@ class Events(Iterator[Event]):
         self._curves: list[Curves] = [one.curves for one in self._known.values()]
         self._done: dict[int, int] = {repeat: one.updates for repeat, one in self._known.items()}
         self._begin = 0.0
-        self._saver: Saver | None = None
+        self._writer: CheckpointWriter | None = None
         self._resources = resources
         # What the threads have learned is saved, if the training has a folder.
         self._end = weakref.finalize(self, resources.close)
@@ -245,8 +245,8 @@ class Events(Iterator[Event]):
     def _conclude(self) -> RunEnded:
         unsaved = ""
         try:
-            if self._saver is not None:
-                self._saver.close()
+            if self._writer is not None:
+                self._writer.close()
         except SaveFailed as error:
             unsaved = error.sentence
         while not self._queue.empty():
@@ -300,16 +300,18 @@ class Events(Iterator[Event]):
         repeats = prepared.lanes.repeats
         if cluster is not None:
             repeats = tuple(range(one, one + 1) for one in range(prepared.settings.repeats))
-        lanes = [lane for group in repeats for lane in in_step(self._known, group)]
+        lanes = [lane for group in repeats for lane in regroup(self._known, group)]
         known = {lane.start: one for lane, one in lanes if one is not None}
         self._known = {}  # a resumed lane no longer needs it, and it may be large
-        keeper = Keeper()
+        sink = SnapshotSink()
         if self._home is not None:
             home = self._home
-            keeper = self._saver = Saver(home.checkpoints, home.place, prepared.spec, known.values(), tell)
+            sink = self._writer = CheckpointWriter(
+                home.checkpoints, home.options, prepared.spec, known.values(), tell
+            )
             self._resources.enter_context(suppress(SaveFailed))
-            self._resources.callback(self._saver.close)
-        job = (prepared, control, tell, keeper, [lane for lane, _ in lanes], known, cluster)
+            self._resources.callback(self._writer.close)
+        job = (prepared, control, tell, sink, [lane for lane, _ in lanes], known, cluster)
         thread = threading.Thread(target=train_repeats, args=job, daemon=True)
         self._resources.callback(ended, [thread])
         self._resources.callback(control.stop)

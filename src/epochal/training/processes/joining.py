@@ -37,8 +37,8 @@ def join(
     Each calls it before anything that touches a device, and then runs the same code on the same data:
     afterwards `jax.devices()` are those of all, and `fit`, `train` and `resume` share each batch among them.
     Without arguments it joins what Slurm, Open MPI, Kubernetes or a TPU pod has started, as JAX
-    detects it. Process 0 alone writes files. When a process dies, the others raise `ProcessLost` at once, or are
-    ended with its sentence if they wait for it inside of a collective operation.
+    detects it. Process 0 alone writes files. When a process dies, the others raise `ProcessLost` at once, or
+    are ended with its sentence if they wait for it inside of a collective operation.
 
     Args:
         coordinator: HOST:PORT of process 0.
