@@ -93,7 +93,7 @@ def _of_split(
         source=bench.base.lane_data(range(draws)),
         every=prepared.plan.first_update(1),
         last_update=prepared.plan.updates,
-        initial=prepared.start.variables,
+        initial=prepared.initial.variables,
     )
     found = []
     while not lane.done:

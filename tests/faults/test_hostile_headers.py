@@ -218,13 +218,13 @@ def test_a_picture_is_not_larger_than_one_believes(tmp_path, side, little_memory
 
 def test_a_keras_archive_is_not_larger_than_one_believes(tmp_path, little_memory):
     from epochal.models import shapes_of
-    from epochal.models.initial import start_of
+    from epochal.models.initial import initial_variables
 
     pytest.importorskip("h5py")
     with zipfile.ZipFile(tmp_path / "x.keras", "w", zipfile.ZIP_BZIP2) as out:
         out.writestr("model.weights.h5", bytes(50_000_000))
     shapes = shapes_of(ep.MLP(4, outputs=1), (3,), np.dtype(np.float32))
-    refused(lambda: start_of(tmp_path / "x.keras", shapes), "it claims 50,000,000")
+    refused(lambda: initial_variables(tmp_path / "x.keras", shapes), "it claims 50,000,000")
 
 
 @pytest.mark.parametrize("line", ["king nan 1", "king 1e999 1", "king 1 2 3", "king", "king x y"])

@@ -118,10 +118,12 @@ def test_what_is_concluded_of_forecasts_is_of_what_predict_gives(tmp_path: Path)
     naive = found.forecasts.naive[0]
     assert naive.ensemble is not None
     assert naive.ensemble.rmse == pytest.approx(found.ensemble["rmse"])
-    assert naive.ensemble.gain == pytest.approx(1 - found.ensemble["rmse"] / naive.rmse.mean)
+    assert naive.ensemble.skill == pytest.approx(1 - found.ensemble["rmse"] / naive.rmse.mean)
     sentence = found.forecasts.sentences[0]
     assert "the ensemble" in sentence and "is the mean of its 3 members" in sentence
-    assert found.to_dict()["forecasts"]["naive"][0]["ensemble"]["gain"] == pytest.approx(naive.ensemble.gain)
+    assert found.to_dict()["forecasts"]["naive"][0]["ensemble"]["skill"] == pytest.approx(
+        naive.ensemble.skill
+    )
 
 
 def test_an_unfinished_comparison_names_its_command_and_no_option_of_train(

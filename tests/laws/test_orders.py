@@ -29,7 +29,7 @@ from epochal.plan import (
 )
 from epochal.plan.classwise import apportioned, assign
 from epochal.plan.draws import TOTAL, whole_weights
-from epochal.plan.threefry import words
+from epochal.plan.threefry import uint32_words
 from epochal.plan.tracks import Tracks
 
 law = settings(max_examples=25, deadline=None, derandomize=True)
@@ -92,7 +92,7 @@ def row(plan: Plan, epoch: int) -> np.ndarray:
 @given(plans(), st.sampled_from([0, 1, 2, 1000, LARGE_EPOCH]))
 def test_a_table_is_all_positions_and_the_inverse_finds_them(plan, epoch):
     found = row(plan, epoch)
-    table = plan.order.table(words(plan.seed), np.uint32(epoch), plan.samples)
+    table = plan.order.table(uint32_words(plan.seed), np.uint32(epoch), plan.samples)
     assert table.dtype == np.int32
     np.testing.assert_array_equal(table, found)
     everyone = [plan.order.positions(plan.seed, epoch, plan.samples, [s]) for s in range(plan.samples)]
@@ -159,7 +159,7 @@ def compiled(name: str):
     form = plan.order.form
     assert form.values is None
     table = jax.jit(lambda seed, epoch, arrays: form.table(seed, epoch, 37, jnp, jax.lax.while_loop, arrays))
-    lowered = table.lower(words(0), np.uint32(0), plan.order.arrays)
+    lowered = table.lower(uint32_words(0), np.uint32(0), plan.order.arrays)
     return plan, lowered.compile(compiler_options={"xla_backend_optimization_level": 0})
 
 
@@ -168,7 +168,7 @@ def test_jax_gives_the_bits_of_numpy(name):
     plan, table = compiled(name)
     for seed, epoch in [(0, 0), (1, 0), (0, 1), (2**64 - 1, LARGE_EPOCH), (77, 2**32 - 1)]:
         wanted = plan.with_(seed=seed)
-        found = table(words(seed), np.uint32(epoch), plan.order.arrays)
+        found = table(uint32_words(seed), np.uint32(epoch), plan.order.arrays)
         np.testing.assert_array_equal(found, row(wanted, epoch))
 
 
@@ -181,7 +181,7 @@ def test_zeros_behind_the_arrays_change_nothing(name):
         key: array if key in fixed else np.concatenate([array, np.zeros(6, array.dtype)])
         for key, array in plan.order.arrays.items()
     }
-    table = plan.order.form.table(words(5), np.uint32(9), 37, arrays=padded)
+    table = plan.order.form.table(uint32_words(5), np.uint32(9), 37, arrays=padded)
     np.testing.assert_array_equal(table, row(plan.with_(seed=5), 9))
 
 

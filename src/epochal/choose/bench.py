@@ -37,7 +37,7 @@ from epochal.training.prepare import chosen_optimizer, prepare
 from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
 from epochal.training.result import fitted_of
-from epochal.training.scoring import added_by_blocks
+from epochal.training.scoring import block_influences
 
 TOGETHER = 64  # trainings that go through an accelerator in step
 HELD_BYTES = 2**30  # samples of repeats that are kept ready for the next training, at most
@@ -242,7 +242,7 @@ class Bench:
                 one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
                 learned = fitted_of(prepared, lane.spec, one, job.repeat)
                 learned = replace(learned, best=learned.last) if job.blocks == "last" else learned
-                outputs = added_by_blocks(prepared, learned, job.repeat)
+                outputs = block_influences(prepared, learned, job.repeat)
             found.append(Trial(job.setting.name, job.repeat, curves, last, seconds, reason, *outputs))
         return found
 
@@ -258,7 +258,7 @@ class Bench:
             data=self._source(group, plan.updates),
             eval_interval=job.every,
             last_update=job.updates,
-            initial=prepared.start.variables,
+            initial=prepared.initial.variables,
             fixed_updates_per_call=fixed_updates_per_call,
         )
         rule = prepared.spec.rule

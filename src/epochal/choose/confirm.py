@@ -22,7 +22,7 @@ from epochal.models.subsets import one_by_one
 from epochal.runs.forecast import ForecastScores, score_forecasts
 from epochal.settings import Settings
 from epochal.training.baselines import baseline_functions, baseline_metrics
-from epochal.training.prepare import USUAL_BATCH
+from epochal.training.prepare import DEFAULT_BATCH
 from epochal.training.prepared import Prepared
 from epochal.training.scoring import blocks_of_part
 
@@ -110,7 +110,7 @@ class Confirmed:
 def usual_point(bench: Bench, batch_size: int | None) -> Point:
     """The batch size and rate of a training that asks for neither, or for a batch size alone."""
     optimizer = bench.base.spec.optimizer
-    size = min(USUAL_BATCH, bench.base.plan.turns) if batch_size is None else batch_size
+    size = min(DEFAULT_BATCH, bench.base.plan.turns) if batch_size is None else batch_size
     if optimizer.given is not None or bench.base.settings.learning_rate is not None:
         return Point(size, None)
     assert optimizer.learning_rate is not None

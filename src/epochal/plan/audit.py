@@ -14,7 +14,7 @@ from epochal.plan.column import identified
 from epochal.plan.counts import Counts
 from epochal.plan.summary import counted
 
-USUAL_EPOCHS = 10
+DEFAULT_EPOCHS = 10
 _SHOWN = 12
 _SIZES_SHOWN = 4
 
@@ -89,7 +89,7 @@ def audit(
       uses per sample  2 to 3 (6 × 2, 4 × 3)
       left out          2 samples in each epoch, none in all of them
     """
-    count = min(plan.epochs, USUAL_EPOCHS) if epochs is None else epochs
+    count = min(plan.epochs, DEFAULT_EPOCHS) if epochs is None else epochs
     if not 1 <= count <= plan.epochs:
         raise Refusal(f"`epochs` must be between 1 and {plan.epochs} (those of the plan); got {epochs}.")
     if labels is None and plan.order.needs == "classes":

@@ -20,7 +20,7 @@ from epochal.plan.column import Column, identified
 from epochal.plan.family import FEW_ROUNDS, Family, RoundKeys, laid, member_words, round_keys, rows, table
 from epochal.plan.order import Arrays, Backend, ById, Inputs
 from epochal.plan.permutation import Int64s
-from epochal.plan.threefry import Array, Purpose, words
+from epochal.plan.threefry import Array, Purpose, uint32_words
 from epochal.plan.walk import Segments
 
 _BATCHES, _SLOTS, CLASSES = 0, 2**10, 2**31
@@ -162,7 +162,7 @@ class Classwise(ById):
     # Random access -----------------------------------------------------------------------------------------
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        keys = round_keys(words(seed), self._purpose, samples)
+        keys = round_keys(uint32_words(seed), self._purpose, samples)
         at = np.array(positions, np.int64, ndmin=1)
         segment, batch, slot, number = self._cut(at)
         counts, sizes, begins = self._cut_arrays
@@ -175,7 +175,7 @@ class Classwise(ById):
         return self._sorted[self._first[of] + one]
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        keys = round_keys(words(seed), self._purpose, samples)
+        keys = round_keys(uint32_words(seed), self._purpose, samples)
         owner, of, turn = self._turns_of(keys, epoch, np.array(values, np.int64, ndmin=1))
         place = self._place[(np.cumsum(self._totals) - self._totals)[of] + turn]
         counts, sizes, begins = self._cut_arrays

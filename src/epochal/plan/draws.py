@@ -21,7 +21,7 @@ from epochal.plan.column import Column, missing_in
 from epochal.plan.order import Arrays, Backend, BuiltIn, Inputs, PerSample
 from epochal.plan.permutation import Int64s
 from epochal.plan.sizes import whole
-from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32, words
+from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32, uint32_words
 
 MOST_DRAWN = 2**32
 """Up to so many samples a 64-bit draw has a bias of at most 2^-64 per sample."""
@@ -62,7 +62,7 @@ class _Draws(BuiltIn):
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         at = np.array(positions, np.int64, ndmin=1)
-        key = stream_key(words(seed), tuple(words(epoch)[:, None]), self._purpose, samples)
+        key = stream_key(uint32_words(seed), tuple(uint32_words(epoch)[:, None]), self._purpose, samples)
         drawn = threefry2x32(key, ((at >> 32).astype(np.uint32), at.astype(np.uint32)))
         return self._drawn(*drawn, samples)
 

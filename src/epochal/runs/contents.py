@@ -71,7 +71,7 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
         return {name: built(Written, value) for name, value in files.items()}
 
 
-def check_start(initial: Any) -> None:
+def check_initial(initial: Any) -> None:
     """Refuse initial parameters from a run folder that were changed since."""
     initial = initial.path if isinstance(initial, Initial) else initial
     if not isinstance(initial, str | Path):

@@ -15,7 +15,7 @@ import numpy as np
 
 from epochal.errors import Refusal
 from epochal.plan import Plan, Turn
-from epochal.plan.audit import USUAL_EPOCHS, Audit, audit
+from epochal.plan.audit import DEFAULT_EPOCHS, Audit, audit
 from epochal.runs.record import Run
 
 _TRAIN = 1
@@ -176,5 +176,5 @@ def audited(run: Run, repeat: int = 0, epochs: int | None = None) -> Audit:
         )
     names = run.task.classes if run.settings.get("order_by") == "classes" else ()
     return audit(
-        plan, plan.batches, epochs=min(most, USUAL_EPOCHS) if epochs is None else epochs, names=names
+        plan, plan.batches, epochs=min(most, DEFAULT_EPOCHS) if epochs is None else epochs, names=names
     )

@@ -59,7 +59,7 @@ def baseline_functions(
     """
     wanted = {"loss", *(metric.name for metric in prepared.spec.metrics)}
     wanted = wanted if names is None else wanted & set(names)
-    found = _usual(prepared, repeat, wanted, on)
+    found = _direct(prepared, repeat, wanted, on)
     rest = [metric for metric in prepared.spec.metrics if metric.name in wanted - set(found)]
     searched = callable(prepared.settings.loss) or prepared.loss_name not in ("log_loss", "squared_error")
     constants = _candidates(prepared, repeat) if rest or ("loss" in wanted and searched) else []
@@ -193,7 +193,7 @@ def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats
     return figure
 
 
-def _usual(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> dict[str, MetricOf]:
+def _direct(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> dict[str, MetricOf]:
     """The baselines that need no search."""
     (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", on))
     ones = _ones(train, given).astype(np.float64)

@@ -45,7 +45,7 @@ def copies_notes(
     return notes
 
 
-def usual_share(
+def default_share(
     share: float | int, test: float | int, settings: Settings, dataset: Dataset
 ) -> tuple[float | int, tuple[str, ...]]:
     """The validation share: the default one is dropped, with a note, if there are too few samples."""

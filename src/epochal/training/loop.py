@@ -272,10 +272,10 @@ def make_lane(
         "per_epoch": prepared.plan.updates_per_epoch,
         "eval_interval": prepared.eval_interval,
         "last_update": min([prepared.plan.updates, *limits]),
-        "initial": prepared.start.variables,
+        "initial": prepared.initial.variables,
         "fixed_updates_per_call": fixed_updates_per_call,
         "devices": devices,
-        "kept": resume_from,
+        "resume_from": resume_from,
     }
     if prepared.fed:
         return FedLane(data=prepared.fed_lane_data(repeats[0], devices), **common)

@@ -22,10 +22,10 @@ from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Layout, Spec
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.augment import Augmented, transforms_of
-from epochal.models.initial import Start, start_of
+from epochal.models.initial import InitialVariables, initial_variables
 from epochal.models.wrappers import Frozen, Pairwise, matching, names_of
 from epochal.plan import BatchSchedule, Order, Plan
-from epochal.runs.contents import check_start
+from epochal.runs.contents import check_initial
 from epochal.settings import Settings
 from epochal.stopping import without_budgets
 from epochal.training.class_weights import by_class
@@ -91,7 +91,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
     order = order_for("sequential" if endless else settings.order, dataset, settings.class_weight)
     remarks: tuple[str, ...] = ()
     if settings.batch_size is None:
-        settings, remarks = _usual_batch(settings, order, None if endless else splits[0].train)
+        settings, remarks = _default_batch(settings, order, None if endless else splits[0].train)
     assert settings.batch_size is not None
     if endless:
         plan = endless_plan(settings)
@@ -147,7 +147,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
     cross_fit = ""  # how to halve the validation samples: neighbors in time or of a group stay together
     if monitor.startswith("validation.") and rows >= FEWEST_HALVED and not any(one.host for one in metrics):
         cross_fit = "mixed" if settings.split == "random" else "ordered"
-    trained, start = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
+    trained, initial = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
     micro_batch = settings.micro_batch  # an automatic one is chosen later
     if not isinstance(micro_batch, int) or micro_batch >= plan.batch_sizes[0]:
         micro_batch = None
@@ -189,7 +189,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         order=order,
         model=chosen_model,
         model_argument=model,
-        start=start,
+        initial=initial,
         loss_name=loss_name,
         spec=spec,
         remarks=remarks,
@@ -203,15 +203,15 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
 FEWEST_HALVED = 10
 """Fewest validation samples to estimate the optimism of the epoch's choice on halves."""
 
-USUAL_BATCH = 32
+DEFAULT_BATCH = 32
 """The default batch size."""
 
 
-def _usual_batch(
+def _default_batch(
     settings: Settings, order: Order, train: NDArray[np.int64] | None
 ) -> tuple[Settings, tuple[str, ...]]:
     """The settings with the default batch size, and a note if there are fewer samples."""
-    size = USUAL_BATCH
+    size = DEFAULT_BATCH
     if train is not None:
         own = order.take(train)
         turns = own.turns(len(train))
@@ -220,8 +220,8 @@ def _usual_batch(
             own.check_batches(size, settings.remainder)
         except Refusal:
             size = turns  # class orders need a sample of each class in a batch
-    note = f"batch size {size:,} instead of the usual {USUAL_BATCH}: an epoch has no more samples"
-    return replace(settings, batch_size=size), (note,) if size < USUAL_BATCH else ()
+    note = f"batch size {size:,} instead of the usual {DEFAULT_BATCH}: an epoch has no more samples"
+    return replace(settings, batch_size=size), (note,) if size < DEFAULT_BATCH else ()
 
 
 def _own_metrics(settings: Settings, samples: Gathered) -> tuple[models.Metric, ...]:
@@ -321,7 +321,7 @@ def _check_weights(prepared: Prepared) -> None:
 
 def _varied(
     plain: models.Model, settings: Settings, dataset: Dataset, standardized: bool
-) -> tuple[models.Model, Start]:
+) -> tuple[models.Model, InitialVariables]:
     """The model in training (precision, augmentation, frozen parameters), and its initial parameters."""
     sample = jax.ShapeDtypeStruct(
         dataset.shape, models.seen_dtype(np.float32 if standardized else dataset.dtype)
@@ -329,8 +329,8 @@ def _varied(
     shapes = traced("the model's init", plain.init, jax.eval_shape(lambda: jax.random.key(0)), sample)
     if not isinstance(shapes, models.Variables):
         raise Refusal(f"the model's init must return Variables; got {type(shapes).__name__}.")
-    check_start(settings.initial)
-    start, model = start_of(settings.initial, shapes), models.computing_in(plain, settings.precision)
+    check_initial(settings.initial)
+    start, model = initial_variables(settings.initial, shapes), models.computing_in(plain, settings.precision)
     if settings.augment:
         windows = "" if dataset.timeline is None else "windows of a series"
         other = "pairs" if isinstance(plain, Pairwise) else windows

@@ -25,10 +25,10 @@ from epochal.engine.spec import Spec
 from epochal.engine.state import Part, PerRepeat
 from epochal.errors import Refusal
 from epochal.models import Model, seen_dtype, shapes_of
-from epochal.models.initial import Start
+from epochal.models.initial import InitialVariables
 from epochal.plan import Order, Plan
 from epochal.plan.order import Arrays
-from epochal.plan.threefry import threefry2x32, words
+from epochal.plan.threefry import threefry2x32, uint32_words
 from epochal.settings import Settings
 from epochal.stopping import Budget, budgets
 from epochal.training.class_weights import weights_of_classes
@@ -69,7 +69,7 @@ class Prepared(Gathered):
     """For prediction; `spec.model` is the one for training: rounding, augmented, partly frozen."""
     model_argument: Any
     """The `model` argument."""
-    start: Start
+    initial: InitialVariables
     loss_name: str
     spec: Spec
     """For one repeat; a lane of several replaces `repeats`."""
@@ -319,7 +319,7 @@ class Prepared(Gathered):
             if scaling is not None:
                 target_scale[row] = 1 / scaling.scale
         return PerRepeat(
-            order=np.stack([words(self.seed(repeat, "order")) for repeat in repeats]),
+            order=np.stack([uint32_words(self.seed(repeat, "order")) for repeat in repeats]),
             dropout_keys=self._keys(repeats, _NOISE),
             rates=jax.tree.map(lambda number: np.full(len(repeats), number), rates),
             target_scale=target_scale,
@@ -330,7 +330,7 @@ class Prepared(Gathered):
         counter = (np.zeros(1, np.uint32), np.full(1, purpose, np.uint32))
         data = []
         for repeat in repeats:
-            key = words(self.seed(repeat, "init"))
+            key = uint32_words(self.seed(repeat, "init"))
             data.append(np.concatenate(threefry2x32((key[:1], key[1:]), counter)))
         return jax.random.wrap_key_data(jax.numpy.asarray(np.stack(data)), impl="threefry2x32")
 

@@ -129,18 +129,18 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     if came is not None:
         data["samples"] = data["sizes"]["train"] = came
     failed = next((result.failed for result in results if result.failed), "")
-    gains, scores = optimism_of(prepared, [result.state for result in results]), dict[str, Scores]()
+    optimism, scores = optimism_of(prepared, [result.state for result in results]), dict[str, Scores]()
+    by_repeat = dict(zip(repeats, fitted, strict=True))
     for name in ("validation", "test"):
         if prepared.part_size(name):
-            own_gains = gains if name == "validation" else {}
             try:
-                scores[name] = scores_of(prepared, dict(zip(repeats, fitted, strict=True)), name, own_gains)
+                scores[name] = scores_of(prepared, by_repeat, name, optimism if name == "validation" else {})
             except DataFailed as error:
                 failed = failed or error.sentence.rstrip(".")
     threshold, rule = None, prepared.settings.threshold
     if rule is not None and (not isinstance(rule, str) or "validation" in scores):
         threshold, scores = decide(rule, scores, prepared.task.classes[1])
-    forecasts = forecasts_of(prepared, repeats, scores, gains)
+    forecasts = forecasts_of(prepared, repeats, scores, optimism)
     confusions = {
         name: one.confusion if one.confusion_at_threshold is None else one.confusion_at_threshold
         for name, one in scores.items()

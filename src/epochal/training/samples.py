@@ -180,7 +180,7 @@ def gathered(
     test_share, test = _other(settings.test, dataset, "test", finite=not scales_inputs)
     unlabeled = "" if test is None else held_out.unknown_note(test)
     test = None if test is None else held_out.labeled(test)
-    share, few = held_out.usual_share(share, test_share, settings, dataset)
+    share, few = held_out.default_share(share, test_share, settings, dataset)
     copies = held_out.copies_among(dataset, share or test_share)
     groups, together = dataset.groups, settings.split != "chronological"
     if groups is not None and copies is not None and settings.split == "groups":
