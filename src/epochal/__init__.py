@@ -25,7 +25,7 @@ _NAMES = {
     "epochal.errors": "DataFailed ProcessLost Refusal SaveFailed",
     "epochal.settings": "Settings",
     "epochal.plan": "Balanced BatchSchedule Blocks Buckets Groups "
-    "Order Plan Replacement Stratified Turn Weighted",
+    "Order Plan Replacement Stratified SampleUse Weighted",
     "epochal.data": "Dataset load_data rank_pairs Task windows",
     "epochal.data.texts.texts": "text",
     "epochal.models": "functions metric MLP Model Pairwise Variables",
@@ -95,8 +95,8 @@ if TYPE_CHECKING:
         Order,
         Plan,
         Replacement,
+        SampleUse,
         Stratified,
-        Turn,
         Weighted,
     )
     from epochal.runs import Evaluation, Prediction, Run, load

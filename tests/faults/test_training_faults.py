@@ -170,7 +170,7 @@ def test_the_update_that_broke_can_be_traced():
     (outcome,) = [outcome for outcome in run.outcomes if outcome.broken][:1]
     found = formed(run, outcome.broken.update, outcome.repeat)
     assert (found.epoch, found.batch, found.rows) == (0, outcome.broken.batch, outcome.broken.samples)
-    (turn,) = seen(run, BAD + 1, 0, outcome.repeat).turns
+    (turn,) = seen(run, BAD + 1, 0, outcome.repeat).uses
     assert turn.update == outcome.broken.update
 
 

@@ -177,7 +177,7 @@ def _settle(
             'use `at="2s"` or `at="1000updates"`.'
         )
     bench = Bench(first["model"], data, replace(base, optimizer=first["optimizer"]), control=control)
-    grid, notes = entries(axes, bench.base.plan.turns, chosen_sizes)
+    grid, notes = entries(axes, bench.base.plan.positions_per_epoch, chosen_sizes)
     plans = {entry.name: bench.prepared(_named(entry, "plan")).plan for entry in grid}
     return _Race(bench, grid, plans, repeats, common, notes, target, equal=at)
 

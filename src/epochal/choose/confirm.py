@@ -110,7 +110,7 @@ class Confirmed:
 def usual_point(bench: Bench, batch_size: int | None) -> Point:
     """The batch size and rate of a training that asks for neither, or for a batch size alone."""
     optimizer = bench.base.spec.optimizer
-    size = min(DEFAULT_BATCH, bench.base.plan.turns) if batch_size is None else batch_size
+    size = min(DEFAULT_BATCH, bench.base.plan.positions_per_epoch) if batch_size is None else batch_size
     if optimizer.given is not None or bench.base.settings.learning_rate is not None:
         return Point(size, None)
     assert optimizer.learning_rate is not None

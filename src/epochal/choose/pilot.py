@@ -51,7 +51,7 @@ def possible_sizes(plan: Plan) -> list[int]:
     [4, 8, 20]
     """
     found = []
-    for size in usual_sizes(plan.turns):
+    for size in usual_sizes(plan.positions_per_epoch):
         with suppress(Refusal):
             found.append(int(plan.with_(batch_size=size).batch_size))
     return found

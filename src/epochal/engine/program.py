@@ -134,14 +134,14 @@ def build(
         if not layout.carry:
             return jnp.int32(layout.batches)
         size = layout.segments[0][1]
-        return (layout.turns - start + size - 1) // size
+        return (layout.positions - start + size - 1) // size
 
     def next_start(start: jax.Array) -> jax.Array:
         if layout.carry:
             size = layout.segments[0][1]
-            return (start + size - layout.turns % size) % size
+            return (start + size - layout.positions % size) % size
         if layout.rolls:
-            left = layout.turns - layout.used
+            left = layout.positions - layout.used
             return jnp.where(start >= left, start - left, start + layout.used)
         return start
 
@@ -273,7 +273,7 @@ def build(
             running=jnp.zeros((PLACES, repeats), bool),
             values=jnp.zeros((PLACES, repeats, len(spec.columns)), jnp.float32),
         )
-        positions = layout.turns * (2 if layout.carry else 1)
+        positions = layout.positions * (2 if layout.carry else 1)
         order = jnp.zeros((repeats, positions), jnp.int32)
         carry = (train_state.position, train_state.repeats, evaluations, order, jnp.int32(-1), limits.updates)
         position, state, evaluations, _, _, _ = lax.while_loop(going, body, carry)

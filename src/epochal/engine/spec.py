@@ -25,7 +25,7 @@ class Layout:
     """The batches of an epoch as the loop sees them: the compiled part of a plan."""
 
     samples: int
-    turns: int
+    positions: int
     """Positions of an epoch."""
     segments: tuple[tuple[int, int], ...]
     order: Order
@@ -44,7 +44,7 @@ class Layout:
         order = plan.order
         rolls = plan.remainder == "drop" and order.fixed
         drawn = order.needs == "weights"
-        return cls(plan.samples, plan.turns, segments, order.form, carry, rolls, drawn)
+        return cls(plan.samples, plan.positions_per_epoch, segments, order.form, carry, rolls, drawn)
 
     @property
     def batches(self) -> int:

@@ -1,7 +1,7 @@
 """The state of a training between two updates.
 
 `TrainState` is all of it: stopping after any update and going on from it is the same as never having stopped.
-The order is stateless, and keys are derived from (seed, epoch, update).
+The order is stateless, and keys are derived from (seed, epoch, batch).
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Part(NamedTuple):
 
 
 class PerRepeat(NamedTuple):
-    """The random seeds of each repeat, with a leading axis of repeats."""
+    """What differs between repeats besides their samples, with a leading axis of repeats."""
 
     order: Array
     """Seed words (repeats, 2) of the order, uint32."""

@@ -214,12 +214,12 @@ def _default_batch(
     size = DEFAULT_BATCH
     if train is not None:
         own = order.take(train)
-        turns = own.turns(len(train))
-        size = min(size, turns)
+        positions = own.positions_per_epoch(len(train))
+        size = min(size, positions)
         try:
             own.check_batches(size, settings.remainder)
         except Refusal:
-            size = turns  # class orders need a sample of each class in a batch
+            size = positions  # class orders need a sample of each class in a batch
     note = f"batch size {size:,} instead of the usual {DEFAULT_BATCH}: an epoch has no more samples"
     return replace(settings, batch_size=size), (note,) if size < DEFAULT_BATCH else ()
 
@@ -293,14 +293,14 @@ def _check_orders(prepared: Prepared) -> None:
     """Check that epochs have the same length in all repeats."""
     if prepared.order.values is None or prepared.shared:
         return
-    turns = prepared.plan.turns
+    positions = prepared.plan.positions_per_epoch
     for repeat in range(1, prepared.settings.repeats):
-        own = prepared.plan_of(repeat).turns
-        if own != turns:
+        own = prepared.plan_of(repeat).positions_per_epoch
+        if own != positions:
             raise Refusal(
                 f'order "{prepared.order.name}" must make as many turns of an epoch in all repeats, whose '
-                f"training samples differ; got {turns:,} in repeat 1 and {own:,} in repeat {repeat + 1}. "
-                f"Give it a length, such as {turns}, or let the repeats share a split (vary without split)."
+                f"training samples differ; got {positions:,} in repeat 1 and {own:,} in repeat {repeat + 1}. Give "
+                f"it a length, such as {positions}, or let the repeats share a split (vary without split)."
             )
 
 
