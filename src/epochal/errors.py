@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
-from epochal.common.faces import spoken
+from epochal.common.option_text import render_message
 from epochal.common.printable import one_line
 
 
@@ -37,7 +37,7 @@ class _OneSentence(Exception):
         return str(self.args[0]) if self.args else ""
 
     def __str__(self) -> str:
-        return spoken(self.sentence)
+        return render_message(self.sentence)
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]

@@ -351,9 +351,9 @@ def test_links_that_lead_out_of_a_folder_of_images_are_told(tmp_path):
     Image.new("RGB", (4, 4), "red").save(tmp_path / "private.png")
     (tmp_path / "photos" / "a" / "2.png").symlink_to(tmp_path / "private.png")
     dataset = load(tmp_path / "photos")
-    assert any("a/2.png" in note and "outside" in note for note in dataset.noticed), dataset.noticed
+    assert any("a/2.png" in note and "outside" in note for note in dataset.raw_notes), dataset.raw_notes
     (tmp_path / "photos" / "a" / "2.png").unlink()
-    assert not any("outside" in note for note in load(tmp_path / "photos").noticed)
+    assert not any("outside" in note for note in load(tmp_path / "photos").raw_notes)
 
 
 def test_a_link_in_a_circle_is_no_picture(tmp_path):

@@ -146,7 +146,7 @@ def test_the_task_may_be_named(data):
 def test_the_remedy_of_the_note_works():
     numbers = np.arange(60) % 30 / 1.0
     one = prepared((X, numbers))
-    assert '`task="classification"` makes classes of them' in one.dataset.noticed[0]
+    assert '`task="classification"` makes classes of them' in one.dataset.raw_notes[0]
     assert prepared((X, numbers), task="classification", validation=0).task.kind == "multiclass"
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import epochal as ep
-from epochal.common.faces import call
+from epochal.common.option_text import call
 from epochal.errors import Refusal
 from epochal.training.train import Events
 

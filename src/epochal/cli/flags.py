@@ -14,7 +14,7 @@ from epochal.settings.kinds import (
     SHARE,
     WORD,
     Kind,
-    choice,
+    one_of,
     size,
     whole,
 )
@@ -161,10 +161,10 @@ _STOPPING = (
 )
 
 KEPT = (
-    Option("checkpoint_every", None, WORD, "Such as 60s, 500updates or 1epoch. [60s]", "RHYTHM"),
+    Option("checkpoint_every", None, WORD, "Such as 60s, 500updates or 1epoch. [60s]", "INTERVAL"),
     Option("keep_checkpoints", None, whole(1), "Every M-th stays, with the last 2 and the best.", "M"),
     Option(
-        "if_unsaved", None, choice("choice", ("stop", "continue")),
+        "if_unsaved", None, one_of("choice", ("stop", "continue")),
         "When a checkpoint can't be written: stop or continue. [stop]", "stop|continue"),
 )
 """How often a training is kept."""

@@ -23,7 +23,7 @@ from epochal.cli.face import in_flags
 from epochal.cli.hosts import ended_together, tell_others
 from epochal.cli.interrupts import NOTHING_KEPT, announce, leave, leaving, status
 from epochal.cli.say import say
-from epochal.common.faces import speak, speaking
+from epochal.common.option_text import rendering, set_renderer
 from epochal.errors import DataFailed, ProcessLost, Refusal, SaveFailed, did_you_mean
 
 COMMANDS = {
@@ -127,7 +127,7 @@ def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal
     )
 
 
-@speaking(in_flags)
+@rendering(in_flags)
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit status; what cannot work is one sentence on standard error."""
     try:
@@ -163,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run() -> None:
     """Run the command line and exit."""
-    speak(in_flags)  # what is said while the process ends is said in flags, too
+    set_renderer(in_flags)  # what is said while the process ends is said in flags, too
     with leaving():
         found = main()
         try:

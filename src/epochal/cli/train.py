@@ -79,7 +79,7 @@ def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Scr
     from epochal.training.train import train
 
     dataset = load_data(source, given, screen.quiet)
-    for note in dataset.noticed:
+    for note in dataset.raw_notes:
         if (
             screen.quiet and " is the target; " in note
         ):  # rows that were left out: no result goes without that

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.rows import Rows
+from epochal.data.lazy import LazyArray
 from epochal.data.standardize import Scaling
 from epochal.data.texts.tokens import Vocabulary
 from epochal.engine.gradient import pieces
@@ -50,7 +50,7 @@ Result = TypeVar("Result")
 class Reader:
     """One part of a split: samples by their index in the part, ready for the engine."""
 
-    rows: Rows
+    rows: LazyArray
     index: NDArray[np.int64]
     """The index in `rows` of each sample of the part."""
     targets: NDArray[Any]

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.errors import Refusal
 from epochal.models.built_in import check_whole
 from epochal.models.keras_file import Stored, numbered, opened_keras

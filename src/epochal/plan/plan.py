@@ -43,7 +43,7 @@ class Plan(Counts):
     Args:
         samples: the number of training samples, 1 to 2^62.
         batch_size: the samples of one update, 1 to `positions_per_epoch`, or "full" for all; or a mapping
-            from the epoch at which a size begins to the size, or a `BatchSchedule`, which also counts in updates.
+            from the epoch at which a size begins to the size, or a `BatchSchedule`, which may count updates.
         epochs: passes through the samples, at least 1; with `updates_per_epoch`, how many times that
             many updates are made.
         seed: of the random order, 0 to 2^64 - 1.

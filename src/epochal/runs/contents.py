@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from epochal.common.faces import call
+from epochal.common.option_text import call
 from epochal.data.records import built
 from epochal.errors import Refusal
 from epochal.models.initial import Initial

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import KINDS, Verdict
 from epochal.data import Task
-from epochal.data.records import Damaged, Measured, built, converted
+from epochal.data.records import Damaged, NullableFloat, built, converted
 from epochal.runs.checks import WRONG, check_shape, damaged, predictions_file, read_table, reading
 from epochal.runs.contents import listed, read_run
 from epochal.runs.disk import Written
@@ -41,7 +41,7 @@ class Document:
     verdict: Verdict
     scores: dict[str, dict[str, Any]]
     """By part; see `read_scores`."""
-    baseline: dict[str, tuple[Measured, ...]]
+    baseline: dict[str, tuple[NullableFloat, ...]]
     data: dict[str, Any]
     conditions: dict[str, Any]
     interrupted: bool

@@ -64,7 +64,7 @@ def evaluate(
         overlap=overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits),
         parameters=parameters,
         threshold=run.threshold,
-        noticed=(*dataset.noticed, *notes, *run.remarks),
+        raw_notes=(*dataset.raw_notes, *notes, *run.remarks),
         **of(run, in_units(run, outputs, dataset), dataset, _losses(run, outputs, dataset)),
     )
 
@@ -72,7 +72,7 @@ def evaluate(
 def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
     name = run.data["target"]
     if dataset.targets is None:
-        why = [note for note in dataset.noticed if "targets are not used" in note]
+        why = [note for note in dataset.raw_notes if "targets are not used" in note]
         raise Refusal(
             why[0].replace("the targets are not used", "fill them in, or leave those rows out")
             if why
@@ -83,7 +83,7 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
     if known.all():
         return dataset, []
     if not known.any():
-        why = [note for note in dataset.noticed if "training did not have" in note]
+        why = [note for note in dataset.raw_notes if "training did not have" in note]
         none = f'no row of {dataset.source} has a target "{name}" that the run was trained for.'
         raise Refusal(
             why[0].replace("they count in no figure", "nothing is left to evaluate") if why else none

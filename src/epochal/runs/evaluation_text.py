@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from epochal.common.faces import spoken
 from epochal.common.layout import aligned, folded
 from epochal.common.metric_names import label_of
+from epochal.common.option_text import render_message
 from epochal.common.printable import one_line
 from epochal.curves import Summary
 from epochal.runs.evaluation import Calibration, Evaluation, Residuals
@@ -126,7 +126,7 @@ def _classes(found: Evaluation) -> list[Section]:
 
 
 def _hidden(count: int) -> list[str]:
-    return [f"and {count} more, in {spoken('`to_dict()`')}"] if count > 0 else []
+    return [f"and {count} more, in {render_message('`to_dict()`')}"] if count > 0 else []
 
 
 def over_repeats(repeats: int) -> str:

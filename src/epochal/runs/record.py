@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.faces import spoken
 from epochal.common.metric_names import label_of
+from epochal.common.option_text import render_message
 from epochal.common.views import view
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import SampleEncoder, Task
@@ -98,9 +98,9 @@ class Run:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes before training: how the data was read, and what was adjusted."""
-        noticed = [*self.data.get("notes", ()), *self.data.get("training_notes", ())]
+        raw_notes = [*self.data.get("notes", ()), *self.data.get("training_notes", ())]
         loader = "" if self.encoder is None else self.encoder.loader
-        return tuple(dict.fromkeys(spoken(note, loader) for note in noticed))
+        return tuple(dict.fromkeys(render_message(note, loader) for note in raw_notes))
 
     @property
     def precision(self) -> str:

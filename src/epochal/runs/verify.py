@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from epochal.common.faces import call
+from epochal.common.option_text import call
 from epochal.errors import Refusal
 from epochal.runs import checkpoints, disk
 from epochal.runs.checkpoints import MANIFEST, Manifest

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from epochal.common.faces import call
+from epochal.common.option_text import call
 from epochal.errors import Refusal
 from epochal.training.differences import differences
 from epochal.training.identity import identity

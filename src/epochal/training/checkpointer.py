@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from epochal.common.faces import call
+from epochal.common.option_text import call
 from epochal.engine.lane import AnyLane
 from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed

@@ -14,7 +14,7 @@ from epochal import models
 from epochal.common.metric_names import declare
 from epochal.data import Dataset, Task
 from epochal.data.encoder import code_sizes
-from epochal.data.streams.iterators import EndlessRows
+from epochal.data.streams.iterators import IteratorArray
 from epochal.engine.memory import state_bytes
 from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.rules import Never, Rule
@@ -87,7 +87,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
     if settings.stateful:
         settings = _stateful(settings, samples)
-    endless = isinstance(dataset.inputs, EndlessRows)
+    endless = isinstance(dataset.inputs, IteratorArray)
     order = order_for("sequential" if endless else settings.order, dataset, settings.class_weight)
     remarks: tuple[str, ...] = ()
     if settings.batch_size is None:
@@ -299,8 +299,9 @@ def _check_orders(prepared: Prepared) -> None:
         if own != positions:
             raise Refusal(
                 f'order "{prepared.order.name}" must make as many turns of an epoch in all repeats, whose '
-                f"training samples differ; got {positions:,} in repeat 1 and {own:,} in repeat {repeat + 1}. Give "
-                f"it a length, such as {positions}, or let the repeats share a split (vary without split)."
+                f"training samples differ; got {positions:,} in repeat 1 and {own:,} in repeat {repeat + 1}. "
+                f"Give it a length, such as {positions}, or let the repeats share "
+                "a split (vary without split)."
             )
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data import Dataset, Scaling, Split, TargetScaling, Task, Timeline, Vocabulary
-from epochal.data.rows import ArrayRows
-from epochal.data.streams.iterators import EndlessRows
+from epochal.data.lazy import MemoryArray
+from epochal.data.streams.iterators import IteratorArray
 from epochal.engine.fed import FedLaneData
 from epochal.engine.feed import Reader
 from epochal.engine.lane import LaneData
@@ -131,7 +131,7 @@ class Prepared(Gathered):
     @property
     def endless(self) -> bool:
         """Whether the training samples come from an iterator without length."""
-        return isinstance(self.dataset.inputs, EndlessRows)
+        return isinstance(self.dataset.inputs, IteratorArray)
 
     @property
     def eval_interval(self) -> int:
@@ -293,27 +293,26 @@ class Prepared(Gathered):
         only = range(repeat, repeat + 1)
         per_repeat, keys = DeviceMesh(devices).put((self._per_repeat(only, {}), self._keys(only, _INIT)))
         inputs = self.dataset.inputs
-        take = inputs.next_samples if isinstance(inputs, EndlessRows) else None
+        take = inputs.next_samples if isinstance(inputs, IteratorArray) else None
         restore = functools.partial(self.restored, repeat)
         return FedLaneData(self.plan_of(repeat).passes, readers, per_repeat, keys, take, restore)
 
     def rows_of(self, repeat: int, epoch: int, index: int) -> NDArray[np.int64]:
         """The source rows of a batch, counted from 1."""
         numbers = self.plan_of(repeat).batch(epoch, index)
-        return numbers + 1 if self.endless else self.dataset.rows[self.splits[repeat].train[numbers]]
+        return numbers + 1 if self.endless else self.dataset.row_numbers[self.splits[repeat].train[numbers]]
 
     def reader(self, repeat: int, name: str) -> Reader:
         """The samples of a part in one repeat, to be read on demand."""
         dataset, index = self._where(repeat, name)
         inputs = dataset.inputs
-        rows = ArrayRows(inputs, inputs.dtype) if isinstance(inputs, np.ndarray) else inputs
+        rows = MemoryArray(inputs, inputs.dtype) if isinstance(inputs, np.ndarray) else inputs
         return Reader(rows, index, *self.labels(repeat, name), self.scalings[repeat])
 
     def _per_repeat(self, repeats: range, order_arrays: dict[str, NDArray[Any]]) -> PerRepeat:
         rates = self.spec.schedule.rates(self.spec.optimizer.learning_rate or 1.0, self.plan.updates)
-        target_scale = np.ones(
-            (len(repeats), self.task.targets if self.task.is_regression else 1), np.float32
-        )
+        outputs = self.task.targets if self.task.is_regression else 1
+        target_scale = np.ones((len(repeats), outputs), np.float32)
         for row, repeat in enumerate(repeats):
             scaling = self.target_scalings[repeat]
             if scaling is not None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import jax
 
-from epochal.common.faces import call
 from epochal.common.metric_names import declare
+from epochal.common.option_text import call
 from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.training.events import Noted

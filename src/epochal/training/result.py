@@ -176,6 +176,9 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         interval=scores["validation"].metrics["loss"].ci95
         if "validation" in scores and scores["validation"].corrected
         else None,
+        roc_auc=scores["validation"].metrics["roc_auc"].ci95
+        if "validation" in scores and "roc_auc" in scores["validation"].metrics
+        else None,
         concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes, weighted),
     )
     return Run(
@@ -196,7 +199,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         forecasts=forecasts,
         observed=None if prepared.dataset.timeline is None else Observed.of(prepared.dataset.timeline),
         order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
-        rows=prepared.dataset.rows[: 0 if prepared.endless else None],
+        rows=prepared.dataset.row_numbers[: 0 if prepared.endless else None],
         hashes=hashes_of(prepared.dataset),
         names=prepared.dataset.names,
         splits=tuple(

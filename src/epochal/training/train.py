@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from epochal.common.faces import named
+from epochal.common.option_text import register_call
 from epochal.common.waiting import PATIENCE_SECONDS, ended
 from epochal.curves import Curves
 from epochal.data import joined, y_or_target
@@ -51,7 +51,7 @@ from epochal.training.signatures import settings_of, takes_options
 from epochal.training.snapshot import Snapshot, regroup
 
 
-@named("ep.fit")
+@register_call("ep.fit")
 @takes_options()
 def fit(
     model: Any,

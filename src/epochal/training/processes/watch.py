@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, NoReturn, cast
 
-from epochal.common.faces import spoken
+from epochal.common.option_text import render_message
 from epochal.common.printable import one_line
 from epochal.errors import ProcessLost, Refusal
 from epochal.training.processes import watcher
@@ -152,7 +152,7 @@ def end_process(words: str = "") -> NoReturn:
             stream.flush()
     if words:
         with suppress(OSError):
-            os.write(2, f"epochal: {spoken(words)}\n".encode())
+            os.write(2, f"epochal: {render_message(words)}\n".encode())
     os._exit(1)
 
 
