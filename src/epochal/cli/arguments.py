@@ -89,7 +89,7 @@ def _schedule(name: str, given: Mapping[str, Any]) -> Any:
 
 
 def _initial(path: str | None, fresh: tuple[str, ...]) -> Any:
-    from epochal.models.starts import Initial
+    from epochal.models.initial import Initial
 
     if path is not None:
         return Initial(path, fresh)
@@ -99,7 +99,7 @@ def _initial(path: str | None, fresh: tuple[str, ...]) -> Any:
 
 
 def saving(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those fields of `RunFolder` that were given."""
+    """Those fields of `SaveOptions` that were given."""
     fields = {one.name: given[one.name] for one in KEPT if given[one.name] is not None}
     return {{"keep_checkpoints": "keep_every"}.get(name, name): value for name, value in fields.items()}
 
