@@ -85,7 +85,7 @@ def fresh(name: str, optimizer: str, point: Point | None, epochs: int) -> Final:
     )  # fmt: skip
     usual = point is None
     point = usual_point(bench, None) if point is None else point
-    batches = -(-bench.base.plan.turns // point.batch_size)
+    batches = -(-bench.base.plan.positions_per_epoch // point.batch_size)
     jobs = [Job(search.setting_of(point), seed, epochs * batches, batches) for seed in range(FRESH)]
     trials = {trial.repeat: trial for trial in bench.run(jobs)}
     constant = {seed: baseline(bench, seed) for seed in range(FRESH)}

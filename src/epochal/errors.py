@@ -9,7 +9,7 @@ prints it and exits with status 2; in Python it is a `ValueError`.
     RuntimeError
     ├── DataFailed       data became unreadable while training; the training keeps what it has
     ├── SaveFailed       a disk could not be written while training; what was saved is kept
-    └── HostLost         a process that trains together with this one is gone, or has failed
+    └── ProcessLost         a process that trains together with this one is gone, or has failed
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
 
 
-class HostLost(_OneSentence, RuntimeError):
+class ProcessLost(_OneSentence, RuntimeError):
     """A process of the group is lost or has failed: which, and the remedy."""
 
 

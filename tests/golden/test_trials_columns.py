@@ -11,7 +11,7 @@ import epochal as ep
 from epochal.cli.main import main
 from epochal.data import load
 from epochal.errors import Refusal
-from epochal.runs.folder import PARTS
+from epochal.runs.loading import PARTS
 
 TRIALS = Path(__file__).parents[1] / "trials"
 

@@ -167,7 +167,7 @@ def test_an_item_is_traced_to_all_updates_in_which_it_comes_first(ranker):
         if pairs.row_numbers[train[sample]] == row
     ]
     assert len(wanted) > 1
-    assert [(turn.batch, turn.slot) for turn in seen(run, row, epoch=1).turns] == wanted
+    assert [(turn.batch, turn.slot) for turn in seen(run, row, epoch=1).uses] == wanted
 
 
 def test_a_linear_scorer_is_logistic_regression_on_differences():

@@ -80,7 +80,7 @@ def test_streamed_updates_are_those_in_memory(mapped: np.ndarray, options: dict[
             rows += lane.advance()
         rows += lane.finish()
         lane.close()
-        found.append((lane.progress.repeats, rows))
+        found.append((lane.train_state.repeats, rows))
     (within, first), (streamed, second) = found
     for name in ("params", "optimizer", "best_params", "best_value", "best_epoch", "best_index", "status"):
         alike(getattr(within, name), getattr(streamed, name))
@@ -94,12 +94,12 @@ def test_where_a_chunk_or_a_call_ends_changes_nothing(mapped: np.ndarray) -> Non
     prepared = prepare(MODEL, (mapped, Y), settings)
     found = []
     for budget, chunk_bytes in ((1000, 1 << 20), (3, 2 * 16 * 5 * 4), (1, 1)):
-        lane = make_lane(prepared, range(1), fixed_budget=budget)
+        lane = make_lane(prepared, range(1), fixed_updates_per_call=budget)
         lane.close()
         lane = type(lane)(
             **{name: getattr(lane, name) for name in ("spec", "plan", "source", "every")},
             last_update=prepared.plan.updates,
-            fixed_budget=budget,
+            fixed_updates_per_call=budget,
             chunk_bytes=chunk_bytes,
         )
         rows = []
@@ -108,7 +108,7 @@ def test_where_a_chunk_or_a_call_ends_changes_nothing(mapped: np.ndarray) -> Non
         rows += lane.finish()
         lane.close()
         found.append(
-            (lane.progress.repeats, np.stack([row.values for row in rows]), [row.update for row in rows])
+            (lane.train_state.repeats, np.stack([row.values for row in rows]), [row.update for row in rows])
         )
     for repeats, values, updates in found[1:]:
         same(found[0][0].params, repeats.params)

@@ -24,7 +24,7 @@ from epochal.cli.hosts import ended_together, tell_others
 from epochal.cli.interrupts import NOTHING_KEPT, announce, leave, leaving, status
 from epochal.cli.say import say
 from epochal.common.option_text import rendering, set_renderer
-from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed, did_you_mean
+from epochal.errors import DataFailed, ProcessLost, Refusal, SaveFailed, did_you_mean
 
 COMMANDS = {
     "plan": "Say which samples form each update, before anything is trained.",
@@ -147,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("EPOCHAL_DEBUG"):
             raise
-        if isinstance(error, DataFailed | HostLost | SaveFailed):
+        if isinstance(error, DataFailed | ProcessLost | SaveFailed):
             return _say(str(error), 1)
         if isinstance(error, OSError):
             where = f": {error.filename}" if error.filename else ""
@@ -168,7 +168,7 @@ def run() -> None:
         found = main()
         try:
             usual = ended_together(found)
-        except HostLost as lost:
+        except ProcessLost as lost:
             found, usual = found or _say(str(lost), 1), False
         if not usual:
             leave(found)

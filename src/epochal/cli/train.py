@@ -74,7 +74,7 @@ def command(
 
 def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> tuple[Run, Path]:
     """Train as these options say and show it; the run is in its folder."""
-    from epochal.runs.home import RunFolder
+    from epochal.runs.run_folder import SaveOptions
     from epochal.training.loop import Control
     from epochal.training.train import train
 
@@ -85,7 +85,7 @@ def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Scr
         ):  # rows that were left out: no result goes without that
             say_note(note)
     control = Control()
-    out = RunFolder(folder, report=not given["no_report"], **saving(given))
+    out = SaveOptions(folder, report=not given["no_report"], **saving(given))
     with own_model(given["model"]):
         network, ray = model(given, dataset), given["ray"]
         events = train(network, dataset, control=control, out=out, ray=ray, **trained(given))

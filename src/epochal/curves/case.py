@@ -44,6 +44,7 @@ class Case:
     effective_samples: float | None = None
     shared: bool = False
     interval: tuple[float, float] | None = None
+    roc_auc: tuple[float, float] | None = None
 
     @cached_property
     def epochs(self) -> Floats:

@@ -17,7 +17,7 @@ from epochal.data.records import plain
 from epochal.errors import require
 from epochal.runs.forecast import ForecastScores
 from epochal.runs.overlap import Overlap
-from epochal.runs.per_class import ClassFigures, Confused, most_confused
+from epochal.runs.per_class import ClassMetrics, Confused, most_confused
 from epochal.runs.threshold import Threshold
 
 
@@ -112,7 +112,7 @@ class Evaluation:
     ensemble_at_threshold: dict[str, float] = field(default_factory=dict)
     confusion: NDArray[np.int64] | None = None
     ensemble_confusion: NDArray[np.int64] | None = None
-    per_class: dict[str, ClassFigures] = field(default_factory=dict)
+    per_class: dict[str, ClassMetrics] = field(default_factory=dict)
     calibration: Calibration | None = None
     residuals: tuple[Residuals, ...] = ()
     forecasts: ForecastScores | None = None

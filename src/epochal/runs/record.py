@@ -21,10 +21,10 @@ from epochal.errors import Refusal
 from epochal.models import Model
 from epochal.plan import Plan
 from epochal.runs.evaluation import Evaluation
-from epochal.runs.figures import few_samples
-from epochal.runs.forecast import ForecastScores, History
+from epochal.runs.forecast import ForecastScores, Observed
+from epochal.runs.metrics import few_samples
 from epochal.runs.outcome import Fitted, Outcome, Scores
-from epochal.runs.per_class import ClassFigures, Confused, decided, most_confused, per_class
+from epochal.runs.per_class import ClassMetrics, Confused, decided, most_confused, per_class
 from epochal.runs.prediction import Prediction, Ranking
 from epochal.runs.threshold import Threshold
 
@@ -59,7 +59,7 @@ class Run:
     baseline: dict[str, list[float]] = field(default_factory=dict)
     forecasts: dict[str, ForecastScores] = field(default_factory=dict)
     """For windows of a series: RMSE by step ahead, compared with naive forecasts, by part."""
-    observed: History | None = None
+    observed: Observed | None = None
     """For windows of a series: the forecast column, row by row."""
     order_seeds: tuple[int, ...] = ()
     """The seed of each repeat's order; see `plan_of`."""
@@ -138,7 +138,7 @@ class Run:
         return {part: scores.ensemble for part, scores in self.scores.items() if scores.ensemble}
 
     @cached_property
-    def per_class(self) -> dict[str, dict[str, ClassFigures]]:
+    def per_class(self) -> dict[str, dict[str, ClassMetrics]]:
         """Precision, recall, F1 and support of each class or label, by part and name, over repeats.
 
         `run.per_class["validation"]["yes"].recall.mean`; empty for regression.

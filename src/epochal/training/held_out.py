@@ -49,7 +49,7 @@ def duplicates_notes(
     return notes
 
 
-def usual_share(
+def default_share(
     share: float | int, test: float | int, settings: Settings, dataset: Dataset
 ) -> tuple[float | int, tuple[str, ...]]:
     """The validation share: the default one is dropped, with a note, if there are too few samples."""

@@ -39,8 +39,8 @@ from epochal.plan import BatchSchedule, Groups, Plan
 from epochal.plan.sizes import bounded
 from epochal.settings import Settings
 from epochal.training import held_out
-from epochal.training.hosts import together
 from epochal.training.prepared import Gathered
+from epochal.training.processes import process_group
 from epochal.training.standardize import standardized
 
 
@@ -101,10 +101,10 @@ def endless_plan(settings: Settings) -> Plan:
 
 def check_endless(settings: Settings) -> None:
     """Refuse settings that a source without length can't have."""
-    if not together().alone:
+    if not process_group().alone:
         raise Refusal(
-            f"a source without length is for one process; {together().count} train together. Give a file, or "
-            "an object with __getitem__ and __len__, of which each process reads its part."
+            f"a source without length is for one process; {process_group().count} train together. "
+            "Give a file, or an object with __getitem__ and __len__, of which each process reads its part."
         )
     for name, value in (("validation", settings.validation), ("test", settings.test)):
         if isinstance(value, int | float) and (value or name == "validation"):
@@ -182,7 +182,7 @@ def gathered(
     test_share, test = _other(settings.test, dataset, "test", finite=not scales_inputs)
     unlabeled = "" if test is None else held_out.unknown_note(test)
     test = None if test is None else held_out.labeled(test)
-    share, few = held_out.usual_share(share, test_share, settings, dataset)
+    share, few = held_out.default_share(share, test_share, settings, dataset)
     duplicates = held_out.duplicates_among(dataset, share or test_share)
     groups, together = dataset.groups, settings.split != "chronological"
     if groups is not None and duplicates is not None and settings.split == "groups":
