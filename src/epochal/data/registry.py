@@ -334,7 +334,6 @@ def named_columns(y: Any, sample_weight: Any) -> dict[str, Any]:
 
 
 def _array(name: str, values: Any) -> Any:
-    """Lists as an array; others unchanged."""
     if not isinstance(values, (list, tuple)):
         return values
     try:

@@ -162,7 +162,6 @@ def unpacking(name: str) -> Iterator[None]:
 
 
 def _refuse_other(head: bytes, name: str) -> None:
-    """Refuse formats that are known to be no table, by name."""
     kind = next((kind for magic, kind in _FORMATS if head.startswith(magic)), "")
     lower = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     kind = kind or next((kind for magic, kind in _TEXT_FORMATS if lower.startswith(magic)), "")

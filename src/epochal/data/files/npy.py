@@ -83,7 +83,6 @@ def _member(archive: zipfile.ZipFile, name: str, of: str) -> NDArray[Any]:
 
 @contextmanager
 def _refusing(name: str) -> Iterator[str]:
-    """SampleUse any error of parsing and decompression into a refusal."""
     try:
         yield name
     except Refusal:

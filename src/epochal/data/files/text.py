@@ -200,7 +200,6 @@ def read_text(
 
 
 def _headers_in(table: pa.Table, dialect: Dialect) -> int:
-    """Number of rows that repeat the header."""
     cells = _cells(dialect.first, dialect) if dialect.first else []
     if len(cells) != table.num_columns:
         return 0

@@ -229,7 +229,6 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _what_else(path: Path) -> str:
-    """What a path is that is no file."""
     if path.is_dir():
         return "it is a folder"
     if path.is_symlink() and not path.exists():

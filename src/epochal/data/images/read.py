@@ -235,7 +235,6 @@ def _by(size: tuple[int, int]) -> str:
 
 
 def _channels(headers: dict[int, Header], color: bool | None) -> tuple[int, str]:
-    """1 for gray or 3 for RGB, with a note on the reason."""
     gray = sum(one.gray for one in headers.values())
     rest = len(headers) - gray
     if color is not None:

@@ -286,11 +286,7 @@ def pairs_of(
     Args:
         targets: (n,) ranks or scores; NaN where there is none.
         groups: (n,) whole numbers from 0; -1 where there is none.
-        pairing: the options.
         names: of targets and groups in sentences.
-
-    Raises:
-        Refusal: no pair is left.
 
     >>> found = pairs_of(np.array([1.0, 2, 2, 1, 5]), np.array([0, 0, 0, 1, 1]), Pairing())
     >>> list(zip(found.ahead.tolist(), found.behind.tolist()))

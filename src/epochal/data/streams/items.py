@@ -68,8 +68,6 @@ def pair_of(sample: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class _Reading:
-    """Reads samples of the object; sent to worker processes."""
-
     items: Any
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -194,7 +192,6 @@ def dataset_of_items(
 
 
 def _workers(items: Any, workers: int | None, name: str) -> tuple[int, tuple[str, ...]]:
-    """The number of worker processes, with a note."""
     if workers == 0:
         return 0, (f"{name}: samples are read in this process.",)
     if workers is None:

@@ -246,7 +246,6 @@ def _columns_of(files: Sequence[Path]) -> tuple[str, ...]:
 
 
 def _whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
-    """One column of all rows."""
     tables = [opened.read(columns=[name]).replace_schema_metadata(None) for opened in _opened(files)]
     return tidy(pa.concat_tables(tables, promote_options="permissive")).column(0)
 
@@ -308,7 +307,6 @@ def _write_rows(
 
 
 def _check_space(place: Path, needed: int) -> None:
-    """Refuse to write more bytes than are free."""
     free = shutil.disk_usage(place).free
     if needed > free:
         raise Refusal(

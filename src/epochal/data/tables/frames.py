@@ -226,7 +226,6 @@ def _levels_of_pandas(frame: Any, wanted: Collection[str], time: bool) -> Iterat
 
 
 def _arrow_of_series(series: Any) -> tuple[pa.Array, str]:
-    """A pandas column as an Arrow array, and a note."""
     kind = type(series.dtype).__name__
     if kind == "SparseDtype":
         series = series.sparse.to_dense()

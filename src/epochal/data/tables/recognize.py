@@ -53,8 +53,6 @@ class Hints:
 
 @dataclass(frozen=True)
 class _Named:
-    """A column with its names in sentences and options."""
-
     name: str
     index: int
     label: str

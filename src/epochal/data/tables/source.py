@@ -100,15 +100,8 @@ def columns_beside(
     Numbers with a decimal comma become numbers, since predictions beside them have a point; the
     table's metadata `decimal` is then a comma.
 
-    Args:
-        source: the predicted data: a file with a table, a data frame, or an array of two dimensions.
-        samples: the number of rows, if known.
-        wanted: the columns, by name or by number from 1.
-        others: whether all other columns follow them.
-        reading: reading options; the rest is recognized.
-
-    Raises:
-        Refusal: it has no such columns, or is no table.
+    The `source` is the predicted data, a table or an array of two dimensions, with so many `samples` if
+    known. All other columns follow the `wanted` ones if `others` is set.
     """
 
     def unwanted(names: Sequence[str]) -> Collection[int]:  # those may have any content

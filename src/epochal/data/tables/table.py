@@ -305,11 +305,8 @@ def rising_column(table: pa.Table, columns: Sequence[Column], names: Sequence[st
 def rising_note(column: str, kind: str | None, validation: object, test: object) -> tuple[str, ...]:
     """A note if rows ordered in time are split at random.
 
-    Args:
-        column: the result of `rising_column`.
-        kind: of the split.
-        validation: a share or a number of held-out rows; separate data is not split off.
-        test: likewise.
+    `column` is the result of `rising_column`, and `kind` that of the split. Validation and test are held out
+    of the rows if they are numbers.
 
     >>> rising_note('column 1 ("day")', "chronological", 0.2, 0)
     ()

@@ -144,14 +144,9 @@ def written_numbers(
     """The numbers of a text column; None if fewer than `MOST` of its cells are numeric.
 
     Args:
-        column: the cells, without blanks around them.
-        name: the column in a sentence.
         reference: the column in an option; empty if no option takes it.
         decimal: the given decimal separator, "." or ",".
         hint: the decimal mark of the file or other columns, which resolves ambiguous cells; empty if unknown.
-
-    Raises:
-        Refusal: mixed units or currencies that do not convert.
 
     >>> found = written_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
     >>> found.values.to_pylist(), tuple(found.form)

@@ -249,7 +249,6 @@ def hours_of(words: Any) -> Any:
 
 
 def _minutes(parts: Any) -> Any:
-    """Minutes and seconds in hours."""
     return pc.add(pc.divide(_number(parts, "minute"), 60.0), pc.divide(_number(parts, "second"), 3600.0))
 
 
