@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from epochal.cli.flags import KEPT
+from epochal.cli.flags import KEPT, STOPPED_BY
 from epochal.errors import Refusal
 from epochal.settings import DECLARED
 
@@ -119,10 +119,9 @@ def _rule(given: Mapping[str, Any]) -> Any:
                 raise Refusal(f"`{name}` belongs to --patience; give that, too.")
     if given["target_value"] is not None:
         rules.append(stopping.Target(given["target_value"], monitor))
-    prechelt = (stopping.GeneralizationLoss, stopping.Productivity, stopping.RisingStrips)
-    for name, make in zip(("stop_gl", "stop_pq", "stop_up"), prechelt, strict=True):
-        if given[name] is not None:
-            rules.append(make(given[name]))
+    rules += [
+        stopping.RULES[rule](given[name]) for name, rule in STOPPED_BY.items() if given[name] is not None
+    ]
     if given["max_seconds"] is not None or given["max_updates"] is not None:
         rules.append(stopping.Budget(given["max_seconds"], given["max_updates"]))
     return stopping.any_of(*rules) if rules else None

@@ -160,6 +160,9 @@ _STOPPING = (
     Option("stop_up", None, whole(1), "Prechelt's successive rises.", "STRIPS"),
 )
 
+STOPPED_BY = {"stop_gl": "generalization_loss", "stop_pq": "productivity", "stop_up": "rising_strips"}
+"""Rules of `stopping.RULES` that one number makes, by their options."""
+
 KEPT = (
     Option("checkpoint_every", None, WORD, "Such as 60s, 500updates or 1epoch. [60s]", "INTERVAL"),
     Option("keep_checkpoints", None, whole(1), "Every M-th stays, with the last 2 and the best.", "M"),
