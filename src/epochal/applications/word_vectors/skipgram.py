@@ -96,7 +96,7 @@ class SkipGram:
         return self.of_rows(read, rows, inputs), variables.state
 
     def rows(self, state: PyTree, inputs: jax.Array, key: jax.Array) -> PyTree:
-        """See `engine.sparse_update`: each word, and of contexts the true one and the noise words of each pair."""
+        """See `engine.sparse_update`: each word, and the true context and noise words of each pair."""
         noise = self.noise(state, key, inputs.shape[0])
         return {"contexts": jnp.concatenate([inputs[:, 1:], noise], axis=1).ravel(), "words": inputs[:, 0]}
 
