@@ -177,7 +177,6 @@ def frame_beside(encoder: Encoder | None, source: tuple[Any, ...]) -> NamedTable
 
 
 def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> NamedTable:
-    """Arrays as numbered columns, as from a file without a header."""
     inputs = np.asarray(source[0])
     if inputs.ndim != 2 or inputs.dtype.kind not in "buif":
         raise Refusal(
