@@ -198,7 +198,7 @@ def test_an_error_of_the_program_is_no_damage(kept, monkeypatch, where):
     def wrong(*_, **__):
         raise TypeError("a mistake of ours")
 
-    monkeypatch.setattr(folder, where, wrong)
+    monkeypatch.setattr(loading, where, wrong)
     with pytest.raises(TypeError, match="a mistake of ours"):
         load(kept)
 
