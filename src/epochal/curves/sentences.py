@@ -285,7 +285,7 @@ def _far_apart(case: Case) -> str:
     """What a training loss below a quarter of the validation loss means."""
     if case.name != "validation.loss" or case.training is None or case.monitored is None:
         return ""
-    train, held_out = (ending(one, case.window) for one in (case.training, case.monitored))
+    train, held_out = (ending(one, 1) for one in (case.training, case.monitored))
     if not 0 <= 4 * train < held_out:
         return ""
     return (
