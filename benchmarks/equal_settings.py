@@ -24,7 +24,7 @@ from scipy.stats import binomtest, kurtosis, skew
 from benchmarks.equal_trainings import KINDS, trained
 from benchmarks.measure import Aim, Table
 from epochal.choose import paired, race
-from epochal.choose.pairs import Spread
+from epochal.choose.paired_statistics import Spread
 from epochal.curves import Summary
 
 Floats = NDArray[np.float64]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import epochal as ep
-from epochal.choose.bench import Bench
+from epochal.choose.trial_runner import Bench
 from epochal.choose.trial import Setting
 from epochal.engine.lane import Lane
 from epochal.settings import Settings

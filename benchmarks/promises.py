@@ -25,11 +25,11 @@ import numpy as np
 
 from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
-from epochal.choose.bench import Bench
+from epochal.choose.trial_runner import Bench
 from epochal.choose.confirm import USUAL_EPOCHS, usual_point
-from epochal.choose.finals import Final, Rules, final_of
-from epochal.choose.finest import MARGIN
-from epochal.choose.goal import baseline, price_of
+from epochal.choose.final_estimate import Final, Rules, final_of
+from epochal.choose.lowest_error import MARGIN
+from epochal.choose.targets import baseline, price_of
 from epochal.choose.search import Point, Search
 from epochal.choose.trial import Job, Setting
 from epochal.curves import summarize

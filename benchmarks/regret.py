@@ -3,7 +3,7 @@
 For each table and optimizer the grid trains every batch size (powers of two, and all samples) with rates a
 factor of 2 apart, each with the same seeds, none of which the advice has seen. A training ends at the target
 of its seed: as good as what tuned trainings of the pilot batch size reach on that split, but for luck
-(`epochal.choose.goal.share_of`), with other initial parameters and orders. The time to the target is the
+(`epochal.choose.targets.share_of`), with other initial parameters and orders. The time to the target is the
 expected running time of trainings that are given up at 4 times the least median time: all the updates made,
 over the trainings that got there, times the measured time of an update.
 
@@ -28,8 +28,8 @@ import numpy as np
 
 from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
-from epochal.choose.bench import Bench
-from epochal.choose.goal import baseline, best_epoch, negligible, share_of, targets
+from epochal.choose.trial_runner import Bench
+from epochal.choose.targets import baseline, best_epoch, negligible, share_of, targets
 from epochal.choose.pilot import long_trainings, pilot_size, steadiest, usual_sizes
 from epochal.choose.reached import Reached
 from epochal.choose.search import Found, Point, Search, rate_at

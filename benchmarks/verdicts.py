@@ -17,7 +17,7 @@ from benchmarks.known_curves import TRUTHS, Known, drawn
 from benchmarks.known_trainings import trainings, varied
 from benchmarks.measure import Aim, Table
 from epochal.curves import Curves, Verdict, judge
-from epochal.curves.case import LEVEL
+from epochal.curves.curve_view import LEVEL
 from epochal.curves.judgment import GOOD
 
 REPEATS = (1, 3, 5, 10)

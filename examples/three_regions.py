@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from epochal import MLP, Settings
-from epochal.choose.bench import Bench
+from epochal.choose.trial_runner import Bench
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola
 from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.search import Point, Search, rate_at, step_of

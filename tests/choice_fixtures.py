@@ -13,7 +13,7 @@ from epochal.choose.advice import Advice, Choice, Defaults, Price, Tried
 from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
 from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.noise import NoiseOverTraining
-from epochal.choose.paired import difference
+from epochal.choose.paired_test import difference
 from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve, UpdateTime

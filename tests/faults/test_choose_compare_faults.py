@@ -14,7 +14,7 @@ import pytest
 import epochal as ep
 from epochal.choose import compare as module
 from epochal.choose import timing
-from epochal.choose.bench import Bench
+from epochal.choose.trial_runner import Bench
 from epochal.choose.compare import compare
 from epochal.choose.timing import TimingCurve, UpdateTime
 from epochal.errors import MissingExtra, Refusal

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import epochal as ep
-from epochal.choose.bench import Bench
+from epochal.choose.trial_runner import Bench
 from epochal.choose.store import Store, digest
 from epochal.choose.trial import Interrupted, Job, Setting, Trial
 from epochal.curves import Curves

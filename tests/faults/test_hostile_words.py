@@ -84,12 +84,12 @@ def test_commands_say_what_they_say_through_one_place():
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert called not in ("print", "click.echo", "click.secho", "sys.stdout.write"), (
-                    f"{path.name}:{node.lineno}: use epochal.cli.say"
+                    f"{path.name}:{node.lineno}: use epochal.cli.output"
                 )
 
 
 def test_a_document_escapes_what_steers_and_reads_back(capsys):
-    from epochal.cli.say import say, say_document
+    from epochal.cli.output import say, say_document
 
     value = {STEERING: [STEERING, "größe", 1.5, "\ud800"]}
     say_document(value)

@@ -18,14 +18,14 @@ import choice_fixtures as made
 from choice_fixtures import EVIL
 from epochal.choose.advice import Choice
 from epochal.choose.comparison import Comparison
-from epochal.choose.words import UNBEATEN, at_best, use
-from epochal.cli.choice_screen import ChoiceScreen
+from epochal.choose.sentences import UNBEATEN, at_best, use
+from epochal.cli.study_screen import ChoiceScreen
 from epochal.cli.compare import _conclude
 from epochal.curves import summarize
 from epochal.report.advice_page import advice_page, write_advice
 from epochal.report.comparison_page import comparison_page, write_comparison
 from epochal.report.page import _environment
-from epochal.report.paper.advice import plot
+from epochal.report.plots.advice import plot
 
 COMPARISON = [
     "answer", "quality", "curves", "cost", "target", "regimes", "settings", "tuning", "notes", "conditions",

@@ -22,7 +22,7 @@ import pytest
 import scipy.sparse
 
 import epochal as ep
-from epochal.cli.face import in_flags
+from epochal.cli.option_flags import in_flags
 from epochal.cli.kinds import column, columns
 from epochal.common.faces import option
 from epochal.data import Reading, encode_new, load

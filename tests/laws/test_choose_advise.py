@@ -23,7 +23,7 @@ from epochal.choose.progress import Step
 from epochal.choose.trial import Interrupted
 from epochal.curves import summarize
 from epochal.errors import Refusal
-from epochal.report.paper.advice import plot
+from epochal.report.plots.advice import plot
 from epochal.runs.forecast import score_forecasts
 from epochal.training.loop import Control
 
@@ -421,7 +421,7 @@ def test_a_target_that_takes_no_training_is_refused():
 
 
 def test_an_advice_that_would_take_hours_is_refused(monkeypatch):
-    monkeypatch.setattr("epochal.choose.adviser.LONG", 1e-9)
+    monkeypatch.setattr("epochal.choose.advice_search.LONG", 1e-9)
     with pytest.raises(Refusal, match="the pilot alone would take about"):
         advise(NET, samples(), batch_size=16, **FAST)
 

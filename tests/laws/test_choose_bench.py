@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import epochal as ep
 from epochal.choose import bench as bench_module
-from epochal.choose.bench import Bench
+from epochal.choose.trial_runner import Bench
 from epochal.choose.store import Store
 from epochal.choose.timing import Timer, TimingCurve, UpdateTime, update_time
 from epochal.choose.trial import Job, Setting, Trial, Until

@@ -14,7 +14,7 @@ from epochal.choose import advise as advise_module
 from epochal.choose import compare as compare_module
 from epochal.choose import timing
 from epochal.choose.advise import advise
-from epochal.choose.bench import Bench, packed, unpacked
+from epochal.choose.trial_runner import Bench, packed, unpacked
 from epochal.choose.compare import compare
 from epochal.choose.trial import Job, Setting
 from epochal.training.executor import Shared, Task, Threads

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from epochal.choose.advised import _others as others
+from epochal.choose.advice_builder import _others as others
 from epochal.choose.confirm import Confirmed
-from epochal.choose.finals import Final, Rules, chosen, epochs_of_others, final_of, steady
+from epochal.choose.final_estimate import Final, Rules, chosen, epochs_of_others, final_of, steady
 from epochal.choose.search import Point
 from epochal.choose.trial import BROKEN, Trial
 from epochal.curves import Curves, summarize

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import epochal as ep
 from epochal.choose import timing as choosing
-from epochal.choose.bench import Bench
+from epochal.choose.trial_runner import Bench
 from epochal.choose.trial import Job, Setting
 from epochal.common import machine
 from epochal.engine import memory

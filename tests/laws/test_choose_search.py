@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import epochal as ep
 from epochal.choose import search as search_module
-from epochal.choose.adviser import Adviser
-from epochal.choose.goal import price_of, reached_in, targets
+from epochal.choose.advice_search import Adviser
+from epochal.choose.targets import price_of, reached_in, targets
 from epochal.choose.pilot import usual_sizes
 from epochal.choose.reached import Reached
 from epochal.choose.search import CAP, SCREEN, Found, Point, Search, rate_at, step_of

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import epochal as ep
-from epochal.choose.bench import Bench
+from epochal.choose.trial_runner import Bench
 from epochal.choose.confirm import rules_of
 from epochal.data import load
 from epochal.settings import Settings

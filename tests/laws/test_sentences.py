@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import epochal as ep
-from epochal.cli.face import in_flags
+from epochal.cli.option_flags import in_flags
 from epochal.cli.main import COMMANDS, app, main
 from epochal.common.faces import option, parts, speaking, spoken
 

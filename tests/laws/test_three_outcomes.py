@@ -68,9 +68,9 @@ def test_without_the_bound_on_the_end_some_would_be_called_a_good_fit(
     monkeypatch.setattr(evidence, "ABOVE_LEAST", np.inf)
     monkeypatch.setattr(evidence, "PROBABLE", 0.9)
     monkeypatch.setattr(verdict, "ABOVE_LEAST", np.inf)
-    monkeypatch.setattr("epochal.curves.case.Case.above_own", 1.0)
+    monkeypatch.setattr("epochal.curves.curve_view.Case.above_own", 1.0)
     monkeypatch.setattr(evidence.Difference, "bounded", True)
-    monkeypatch.setattr("epochal.curves.case.Case.above_least", 1.0)
+    monkeypatch.setattr("epochal.curves.curve_view.Case.above_least", 1.0)
     assert sum(judged(known).reassures for known in ends) >= stats.binom.ppf(0.01, len(ends), 0.1)
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from epochal.choose.advice import GOALS, Advice
-from epochal.choose.advised import conclude
-from epochal.choose.adviser import Adviser
-from epochal.choose.bench import Bench, training_on
+from epochal.choose.advice_builder import conclude
+from epochal.choose.advice_search import Adviser
+from epochal.choose.trial_runner import Bench, training_on
 from epochal.choose.confirm import FEWEST
-from epochal.choose.goal import split_target
+from epochal.choose.targets import split_target
 from epochal.choose.progress import Steps, Watch
 from epochal.choose.store import Store
 from epochal.choose.trial import Setting

@@ -17,15 +17,15 @@ from typing import Any
 
 import jax
 
-from epochal.choose.bench import Bench, notes_of, training_on
+from epochal.choose.trial_runner import Bench, notes_of, training_on
 from epochal.choose.comparison import Comparison
 from epochal.choose.fairness import At, Length, amount_of, at_in_words, judge_trial, lengths, parse_at
-from epochal.choose.goal import split_target
+from epochal.choose.targets import split_target
 from epochal.choose.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
 from epochal.choose.progress import Step, Steps, Watch
 from epochal.choose.race import race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
-from epochal.choose.rows import Measured, concluded
+from epochal.choose.result_table import Measured, concluded
 from epochal.choose.store import Store
 from epochal.choose.timing import left_out, measure
 from epochal.choose.trial import Job, Setting, Trial

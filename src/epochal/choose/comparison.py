@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from epochal.choose.grid import as_json
 from epochal.choose.hyperbola import Hyperbola
-from epochal.choose.paired import PairedDifference
+from epochal.choose.paired_test import PairedDifference
 from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve

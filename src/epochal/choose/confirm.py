@@ -9,9 +9,9 @@ from functools import partial
 
 import numpy as np
 
-from epochal.choose.bench import Bench
-from epochal.choose.finals import Final, Rules, chosen, final_of, steady
-from epochal.choose.goal import baselines, best_epoch, negligible
+from epochal.choose.trial_runner import Bench
+from epochal.choose.final_estimate import Final, Rules, chosen, final_of, steady
+from epochal.choose.targets import baselines, best_epoch, negligible
 from epochal.choose.search import Point, Search
 from epochal.choose.trial import Job, Trial
 from epochal.curves import Summary

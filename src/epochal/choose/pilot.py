@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from epochal.choose.bench import Bench
+from epochal.choose.trial_runner import Bench
 from epochal.choose.moments import NoiseScale
 from epochal.choose.noise import NoiseOverTraining, during, over_training
 from epochal.choose.search import FURTHEST, SCREEN, Point, Search

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.paired import PairedDifference, against, best, comparisons_of
-from epochal.choose.pairs import ALPHA, FEWEST, usual_margin
+from epochal.choose.paired_test import PairedDifference, against, best, comparisons_of
+from epochal.choose.paired_statistics import ALPHA, FEWEST, usual_margin
 from epochal.curves.statistics import counted
 
 EARLY = 0.25  # the share of the level that all looks before the last spend together

@@ -16,8 +16,8 @@ from typing import NoReturn
 
 import numpy as np
 
-from epochal.choose.bench import Bench
-from epochal.choose.goal import negligible, reached_in
+from epochal.choose.trial_runner import Bench
+from epochal.choose.targets import negligible, reached_in
 from epochal.choose.reached import Reached, relative_effort
 from epochal.choose.trial import Job, Send, Setting, Trial
 from epochal.common.metric_names import higher_is_better

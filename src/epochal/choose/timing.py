@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.bench import Bench
+from epochal.choose.trial_runner import Bench
 from epochal.choose.trial import Job, Setting
 from epochal.common.machine import cores
 from epochal.curves.statistics import Floats, Ints

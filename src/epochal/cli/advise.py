@@ -11,18 +11,18 @@ import click
 
 from epochal.cli import train
 from epochal.cli.arguments import advised
-from epochal.cli.choice_folder import copyable, decided, given_words
+from epochal.cli.study_folder import copyable, decided, given_words
 from epochal.cli.command import Command
 from epochal.cli.flags import ADVISE
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
-from epochal.cli.say import say, say_document, say_note
+from epochal.cli.output import say, say_document, say_note
 from epochal.common.durations import duration
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
     from epochal.choose.advice import Advice, Choice, Tried
-    from epochal.cli.choice_screen import ChoiceScreen
+    from epochal.cli.study_screen import ChoiceScreen
     from epochal.runs import Run
 
 ADVISED = ("batch_size", "learning_rate", "epochs")
@@ -46,7 +46,7 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     beats the baseline there is no such command: --quiet and --train then end with status 1.
     """
     from epochal.choose.advise import advise
-    from epochal.cli.choice_screen import ChoiceScreen
+    from epochal.cli.study_screen import ChoiceScreen
 
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
@@ -138,8 +138,8 @@ def _cells(choice: Choice, form: str) -> tuple[str, str, str]:
 
 def _tried(found: Advice, width: int) -> list[str]:
     from epochal.choose.reached import written, written_range
-    from epochal.choose.words import ranged
-    from epochal.cli.choice_screen import Column, set_in_columns
+    from epochal.choose.sentences import ranged
+    from epochal.cli.study_screen import Column, set_in_columns
     from epochal.common.metric_names import label_of
 
     if len(found.tried) < 2:

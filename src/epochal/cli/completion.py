@@ -7,7 +7,7 @@ from click.shell_completion import get_completion_class
 
 from epochal.cli.command import Command
 from epochal.cli.options import Text
-from epochal.cli.say import say_data
+from epochal.cli.output import say_data
 from epochal.settings.kinds import choice
 
 SHELLS = ("bash", "zsh", "fish")

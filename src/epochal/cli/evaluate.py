@@ -15,7 +15,7 @@ from epochal.cli.files import check_new_file, replacing
 from epochal.cli.flags import JSON, OF_RUN, QUIET, READING, SKIP_BAD
 from epochal.cli.kinds import PATH
 from epochal.cli.options import DATA, Text, flags
-from epochal.cli.say import say, say_document
+from epochal.cli.output import say, say_document
 from epochal.settings.option import Option
 
 _OPTIONS = (

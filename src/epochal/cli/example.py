@@ -8,7 +8,7 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.interrupts import unwinding
-from epochal.cli.say import say
+from epochal.cli.output import say
 
 
 @click.command("example", cls=Command)

@@ -13,7 +13,7 @@ from epochal.cli.command import Command
 from epochal.cli.data import reading_of
 from epochal.cli.flags import BLOCK, GROW, JSON, READING, TARGET
 from epochal.cli.options import Text, but, flags
-from epochal.cli.say import say, say_document
+from epochal.cli.output import say, say_document
 from epochal.errors import Refusal
 from epochal.plan import Plan
 from epochal.settings.kinds import whole

@@ -15,7 +15,7 @@ from epochal.cli.files import check_new_file, replacing
 from epochal.cli.flags import JSON, OF_RUN, QUIET, READING, SKIP_BAD
 from epochal.cli.kinds import COLUMNS, PATH
 from epochal.cli.options import DATA, Text, flags
-from epochal.cli.say import say, say_data, say_document, say_note
+from epochal.cli.output import say, say_data, say_document, say_note
 from epochal.errors import Refusal
 from epochal.settings.kinds import FLAG
 from epochal.settings.option import Option

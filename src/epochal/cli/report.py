@@ -9,7 +9,7 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.files import check_new_file, replacing
-from epochal.cli.say import say
+from epochal.cli.output import say
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:

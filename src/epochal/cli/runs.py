@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from epochal.cli.command import Command
-from epochal.cli.say import say, say_document
+from epochal.cli.output import say, say_document
 from epochal.common.layout import aligned, folded
 
 if TYPE_CHECKING:

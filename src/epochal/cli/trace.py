@@ -10,7 +10,7 @@ from epochal.cli.command import Command
 from epochal.cli.flags import JSON
 from epochal.cli.kinds import PATH
 from epochal.cli.options import Text, flags
-from epochal.cli.say import say, say_document
+from epochal.cli.output import say, say_document
 from epochal.errors import Refusal
 from epochal.settings.kinds import FLAG, whole
 from epochal.settings.option import Option

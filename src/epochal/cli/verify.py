@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from epochal.cli.command import Command
-from epochal.cli.say import say, say_document
+from epochal.cli.output import say, say_document
 
 
 @click.command("verify", cls=Command)

@@ -13,7 +13,7 @@ from epochal.cli.flags import JSON, QUIET
 from epochal.cli.interrupts import stopping
 from epochal.cli.kinds import PATH, TEXTS
 from epochal.cli.options import DATA, Sections, but, flags
-from epochal.cli.say import say, say_document
+from epochal.cli.output import say, say_document
 from epochal.cli.train import shown
 from epochal.settings.kinds import FLAG, bounded, whole
 from epochal.settings.option import Option

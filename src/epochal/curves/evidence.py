@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from epochal.curves.case import (
+from epochal.curves.curve_view import (
     ABOVE_LEAST,
     FALL,
     FEWEST_EVALUATIONS,

@@ -295,7 +295,7 @@ class Curves:
         baseline: Mapping[str, ArrayLike] | None = None,
         log: bool | None = None,
     ) -> Figure:
-        """Draw the curves with Matplotlib: losses, and the main metric below; see `epochal.report.paper`."""
+        """Draw the curves with Matplotlib: losses, and the main metric below; see `epochal.report.plots`."""
         return view("plot_curves")(
             self, names, x, ax, path, style=style, verdict=verdict, baseline=baseline, log=log
         )

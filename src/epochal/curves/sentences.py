@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from epochal.curves.case import (
+from epochal.curves.curve_view import (
     ABOVE_LEAST,
     EXPLAINED,
     FALL,
@@ -19,7 +19,7 @@ from epochal.curves.case import (
     Case,
     percent,
 )
-from epochal.curves.chance import Chance
+from epochal.curves.baseline_test import Chance
 from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
 from epochal.curves.statistics import Floats, counted, digits, ending

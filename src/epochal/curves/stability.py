@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from epochal.curves.case import ABOVE_LEAST, COLLAPSE, JUMP, Case
+from epochal.curves.curve_view import ABOVE_LEAST, COLLAPSE, JUMP, Case
 from epochal.curves.judgment import Verdict, epochs_in_words
 from epochal.curves.statistics import counted, plain
 

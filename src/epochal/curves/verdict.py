@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.curves.case import ABOVE_LEAST, EXPLAINED, FEWEST_EVALUATIONS, FEWEST_REPEATS, GAP, Case
-from epochal.curves.chance import Chance, beats_chance
+from epochal.curves.curve_view import ABOVE_LEAST, EXPLAINED, FEWEST_EVALUATIONS, FEWEST_REPEATS, GAP, Case
+from epochal.curves.baseline_test import Chance, beats_chance
 from epochal.curves.evidence import Difference, falling_to_the_end, risen
 from epochal.curves.judgment import Verdict
 from epochal.curves.record import Curves

@@ -12,10 +12,10 @@ from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.curves.statistics import counted
-from epochal.report.choice_figures import advice_figures
-from epochal.report.choice_pages import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
+from epochal.report.study_figures import advice_figures
+from epochal.report.study_page import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
 from epochal.report.page import Cell, Table, write_whole
-from epochal.report.words import interval, number, percent, sentence
+from epochal.report.formatting import interval, number, percent, sentence
 
 _GOALS = {
     "time": ("time to the target", "least time until the network is as good as the best", "fastest"),

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from epochal.choose.comparison import Comparison, Row
-from epochal.choose.pairs import FEWEST
-from epochal.choose.words import UNBEATEN, at_best, use
+from epochal.choose.paired_statistics import FEWEST
+from epochal.choose.sentences import UNBEATEN, at_best, use
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.curves.statistics import counted
-from epochal.report.choice_figures import by_size, comparison_figures, standing
-from epochal.report.choice_pages import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
+from epochal.report.study_figures import by_size, comparison_figures, standing
+from epochal.report.study_page import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
 from epochal.report.page import Cell, Table, write_whole
-from epochal.report.words import interval, listed, number, percent, quality, spread
+from epochal.report.formatting import interval, listed, number, percent, quality, spread
 
 _REGIMES = {
     "batch": (

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from epochal.choose.advice import Advice, Choice, Defaults, Price, Tried
-from epochal.choose.adviser import Adviser
+from epochal.choose.advice_search import Adviser
 from epochal.choose.confirm import USUAL_EPOCHS, Confirmed
-from epochal.choose.finals import Final
-from epochal.choose.finest import MARGIN
-from epochal.choose.goal import SHARE
+from epochal.choose.final_estimate import Final
+from epochal.choose.lowest_error import MARGIN
+from epochal.choose.targets import SHARE
 from epochal.choose.reached import Effort, effort, relative_effort
 from epochal.choose.search import Point, rate_at
-from epochal.choose.words import called
+from epochal.choose.sentences import called
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.curves import Curves, Summary, summarize
 from epochal.curves.statistics import counted

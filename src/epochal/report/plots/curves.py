@@ -18,7 +18,7 @@ from epochal.curves.judgment import Verdict
 from epochal.curves.record import AXES, Curves
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.numbers import Line, along_at, kind_of, lines_of, panels_of
-from epochal.report.paper.parts import (
+from epochal.report.plots.parts import (
     Style,
     axes_of,
     blank,

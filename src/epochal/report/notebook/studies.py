@@ -6,7 +6,7 @@ import math
 
 from epochal.choose.advice import Advice, Choice
 from epochal.choose.comparison import Comparison
-from epochal.choose.words import cells_of, marks_of
+from epochal.choose.sentences import cells_of, marks_of
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.common.notebook_view import code, facts, heading, items, said, table, view

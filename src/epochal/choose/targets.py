@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from epochal.choose.bench import Bench
+from epochal.choose.trial_runner import Bench
 from epochal.choose.reached import Reached, first_reached
 from epochal.choose.trial import Trial
 from epochal.common.metric_names import constant_of, higher_is_better

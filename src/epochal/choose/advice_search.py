@@ -21,10 +21,10 @@ from functools import partial
 import numpy as np
 
 from epochal.choose.advice import Choice
-from epochal.choose.bench import Bench, notes_of
+from epochal.choose.trial_runner import Bench, notes_of
 from epochal.choose.confirm import Confirmed, Lengths, confirm, lengths_of, usual_point
-from epochal.choose.finest import Levels, finest, levels_of, sizes_beside
-from epochal.choose.goal import baselines, price_of, refuse_easy_target, share_of, targets
+from epochal.choose.lowest_error import Levels, finest, levels_of, sizes_beside
+from epochal.choose.targets import baselines, price_of, refuse_easy_target, share_of, targets
 from epochal.choose.hyperbola import fastest_batch
 from epochal.choose.noise import NoiseOverTraining, check_separable
 from epochal.choose.pilot import (

@@ -15,9 +15,9 @@ from epochal.choose.comparison import Comparison
 from epochal.choose.reached import written, written_range
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
-from epochal.report.choice_figures import point_of
+from epochal.report.study_figures import point_of
 from epochal.report.numbers import lines_of
-from epochal.report.paper.parts import (
+from epochal.report.plots.parts import (
     Style,
     beside,
     blank,

@@ -14,13 +14,13 @@ from epochal.cli.command import GIVEN
 from epochal.cli.data import load_data
 from epochal.cli.files import check_folder, replacing
 from epochal.cli.interrupts import NOTHING_KEPT, status, stopping
-from epochal.cli.say import say
+from epochal.cli.output import say
 from epochal.cli.train import folder_name, own_model
 from epochal.common.version import VERSION
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
-    from epochal.cli.choice_screen import ChoiceScreen
+    from epochal.cli.study_screen import ChoiceScreen
     from epochal.data import Dataset
     from epochal.training.loop import Control
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from epochal.common.metric_names import higher_is_better
-from epochal.curves.case import FEWEST_EVALUATIONS, FEWEST_REPEATS, Case
+from epochal.curves.curve_view import FEWEST_EVALUATIONS, FEWEST_REPEATS, Case
 from epochal.curves.evidence import PROBABLE, repeats_needed
 from epochal.curves.statistics import (
     ALPHA,

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from epochal.choose.bench import Bench
+from epochal.choose.trial_runner import Bench
 from epochal.choose.confirm import LATE, Lengths, lengths_from
-from epochal.choose.finals import epochs_of_others
-from epochal.choose.goal import baselines, negligible
+from epochal.choose.final_estimate import epochs_of_others
+from epochal.choose.targets import baselines, negligible
 from epochal.choose.pilot import Pilot
 from epochal.choose.search import SCREEN, Point, Search, rate_shift
 from epochal.choose.trial import Job, Trial

@@ -8,7 +8,7 @@ from typing import Any
 from epochal.choose.advice import Advice, Tried
 from epochal.choose.comparison import Comparison, Row
 from epochal.report.page import Cell, render
-from epochal.report.words import conditions
+from epochal.report.formatting import conditions
 
 STANDINGS = {
     "best": ("◆", "recommended"),

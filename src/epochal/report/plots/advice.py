@@ -18,7 +18,7 @@ from epochal.choose.reached import written
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.report.numbers import lines_of
-from epochal.report.paper.parts import (
+from epochal.report.plots.parts import (
     Style,
     blank,
     draw_line,

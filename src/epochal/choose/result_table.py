@@ -15,22 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from epochal.choose.bench import Bench
+from epochal.choose.trial_runner import Bench
 from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
 from epochal.choose.confirm import LATE, rules_of
 from epochal.choose.fairness import Judged, Length, judge_trial, seen_after, unsteadiness
-from epochal.choose.finals import final_of
-from epochal.choose.goal import baselines, reached_in, targets
+from epochal.choose.final_estimate import final_of
+from epochal.choose.targets import baselines, reached_in, targets
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
-from epochal.choose.paired import PairedDifference, against
-from epochal.choose.pairs import FEWEST
+from epochal.choose.paired_test import PairedDifference, against
+from epochal.choose.paired_statistics import FEWEST
 from epochal.choose.race import Outcome
 from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.search import Point
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Setting, Trial
-from epochal.choose.words import FASTER, answer, called, too_few
+from epochal.choose.sentences import FASTER, answer, called, too_few
 from epochal.common.metric_names import higher_is_better, label_of
 from epochal.curves import Curves, Summary, summarize
 from epochal.curves.statistics import counted

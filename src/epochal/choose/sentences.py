@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from epochal.choose.comparison import Comparison, Row
-from epochal.choose.pairs import FEWEST
+from epochal.choose.paired_statistics import FEWEST
 from epochal.choose.reached import Effort
 from epochal.common.durations import duration
 from epochal.common.faces import spoken
