@@ -245,12 +245,12 @@ def test_regression_with_a_metric_that_grows() -> None:
 
 def test_the_promise_of_random_splits_is_that_of_new_rows(advice: Advice) -> None:
     """By Nadeau & Bengio's correction with the overlap of these splits: 20 of 100 rows are held out."""
-    expected = summarize(advice.quality.per_repeat, (0.0, math.inf), overlap=20 / 80)
+    expected = summarize(advice.quality.per_repeat, (0.0, math.inf), test_train_ratio=20 / 80)
     assert advice.quality == expected and advice.quality != summarize(advice.quality.per_repeat)
     accuracy = advice.figures["validation.accuracy"]
-    assert accuracy == summarize(accuracy.per_repeat, (0.0, 1.0), overlap=20 / 80)
+    assert accuracy == summarize(accuracy.per_repeat, (0.0, 1.0), test_train_ratio=20 / 80)
     assert advice.defaults.difference is None or advice.defaults.difference == summarize(
-        advice.defaults.difference.per_repeat, overlap=20 / 80
+        advice.defaults.difference.per_repeat, test_train_ratio=20 / 80
     )
 
 

@@ -23,7 +23,7 @@ from epochal.curves import Curves, summarize
 from epochal.curves.intervals import BLOCKS, influences
 from epochal.models.subsets import weighted_means
 
-LOSS = Rules("validation.loss", overlap=0.25)
+LOSS = Rules("validation.loss", test_train_ratio=0.25)
 NAN = math.nan
 
 
@@ -97,7 +97,7 @@ def noise_table(random: np.random.Generator, correlated: float, repeats: int = 4
 
 
 @pytest.mark.parametrize("overlap", [0.25, 0.0])
-def test_on_noise_it_abstains_in_19_of_20(overlap: float) -> None:
+def test_on_noise_it_abstains_in_19_of_20(test_train_ratio: float) -> None:
     """Negative control: without the correction for shared rows a third of the tables is recommended."""
     random = np.random.default_rng(1)
     rules = Rules("validation.loss", overlap)
@@ -113,9 +113,9 @@ def test_on_noise_it_abstains_in_19_of_20(overlap: float) -> None:
 
 
 @pytest.mark.parametrize("overlap", [0.25, 0.0])
-def test_the_promise_holds_for_new_rows(overlap: float) -> None:
+def test_the_promise_holds_for_new_rows(test_train_ratio: float) -> None:
     random = np.random.default_rng(2)
-    tables = [summarize(noise_table(random, 0.25), overlap=overlap).ci95 for _ in range(400)]
+    tables = [summarize(noise_table(random, 0.25), test_train_ratio=test_train_ratio).ci95 for _ in range(400)]
     held = np.mean([low <= 1.0 <= high for low, high in tables if low is not None])
     if overlap:
         assert 0.93 <= held <= 0.98
@@ -173,10 +173,10 @@ def test_the_best_of_many_promises_too_much_on_the_seeds_that_chose_it() -> None
 
 
 def test_bounds_hold() -> None:
-    low, high = summarize([0.99, 1.0, 0.98], (0.0, 1.0), overlap=0.25).ci95 or (0, 0)
+    low, high = summarize([0.99, 1.0, 0.98], (0.0, 1.0), test_train_ratio=0.25).ci95 or (0, 0)
     assert high == 1.0 and low < 0.98
-    assert summarize([0.5], overlap=0.25).ci95 is None
-    assert summarize(GOOD, overlap=0.0) == summarize(GOOD)
+    assert summarize([0.5], test_train_ratio=0.25).ci95 is None
+    assert summarize(GOOD, test_train_ratio=0.0) == summarize(GOOD)
 
 
 def test_differences_are_of_the_same_seeds() -> None:

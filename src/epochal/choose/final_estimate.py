@@ -29,7 +29,7 @@ class Rules:
     # validation over training samples, where each repeat draws its validation samples anew: random splits
     # share most of their training samples, so their values vary less than those of new rows would (Nadeau &
     # Bengio 2003, Inference for the generalization error, section 3)
-    overlap: float
+    test_train_ratio: float
     bounds: tuple[float, float] = (-math.inf, math.inf)  # what no value can lie beyond
     # the validation samples, where all repeats have the same: repeats then tell nothing about other rows, and
     # the intervals count what each block of these adds; 0 where repeats draw them
@@ -56,7 +56,7 @@ class Rules:
         `added` is what each block of validation samples adds to each value, where all repeats share them.
         """
         if not self.samples or not all(map(len, added)):
-            return summarize(values, bounds, overlap=self.overlap)
+            return summarize(values, bounds, test_train_ratio=self.overlap)
         name = (column or self.column).partition(".")[2]
         samples, blocks = rests_on(name, self.counts, self.samples, self.blocks)
         return new_samples(values, np.array(added), samples=samples, blocks=blocks, bounds=bounds)

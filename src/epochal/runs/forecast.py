@@ -236,7 +236,7 @@ def score_forecasts(
         added = [influences(one, place) for one, place in zip(figures, places, strict=True)]
         columns = [*map(np.asarray, (whole, added)), np.broadcast_to(gained, np.shape(whole))]
         first, *steps = (
-            new_samples(column, blocks.T, gained=gain, bounds=bounds, **sizes)
+            new_samples(column, blocks.T, optimism=gain, bounds=bounds, **sizes)
             for column, blocks, gain in zip(*map(np.transpose, columns), strict=True)
         )
         return first, tuple(steps)
@@ -252,10 +252,10 @@ def score_forecasts(
         with np.errstate(all="ignore"):
             gained = np.where(theirs > 0, share * ours / theirs, 0.0)
         scores = summed(lambda one: one, guesses, bounds=(0.0, math.inf))
-        gains = summed(_gain, errors, guesses, bounds=(-math.inf, 1.0), gained=gained)
+        gains = summed(_gain, errors, guesses, bounds=(-math.inf, 1.0), optimism=gained)
         together = Together.of(true[0], predicted.mean(axis=0), values[0]) if ensemble else None
         naive.append(Naive(name, *scores, *gains, together))
-    found = summed(lambda one: one, errors, bounds=(0.0, math.inf), gained=-share * ours)
+    found = summed(lambda one: one, errors, bounds=(0.0, math.inf), optimism=-share * ours)
     return ForecastScores(true.shape[1], *found, tuple(naive))
 
 
