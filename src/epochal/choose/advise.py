@@ -15,12 +15,12 @@ from typing import Any, Unpack
 from epochal.choose.advice import GOALS, Advice
 from epochal.choose.advice_builder import conclude
 from epochal.choose.advice_search import Adviser
-from epochal.choose.trial_runner import Bench, training_on
 from epochal.choose.confirm import FEWEST
-from epochal.choose.targets import split_target
 from epochal.choose.progress import Steps, Watch
 from epochal.choose.store import Store
-from epochal.choose.trial import Setting
+from epochal.choose.targets import split_target
+from epochal.choose.trial import Config
+from epochal.choose.trial_runner import TrialRunner, training_on
 from epochal.data import joined, named_columns
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import check_model
@@ -37,7 +37,7 @@ _OTHER_GOALS = {"accuracy": "quality", "loss": "quality", "speed": "time", "fast
 
 SMALL, MORE_REPEATS = 20_000, 40  # samples up to which a training is cheap enough for so many further repeats
 
-PROMISED = 4
+FINAL_SEEDS = 4
 """So many times the repeats are seeds that choose nothing, in a small table: 40 show a failure in 1 of 14
 trainings with a chance of 95 %."""
 
@@ -67,8 +67,8 @@ def advise(
         sample_weight: what `fit` takes.
         goal: "quality", the least validated error, and of settings that are as good the fastest; or what is
             to be least, "time", "samples" or "updates", until the quality is nearly as good as the best.
-        target: a value of the judged column that counts as reached, instead of one measured in each repeat;
-            or the name of the column of the targets, which is then `y`.
+        target: a value of the monitored metric that counts as reached, instead of one measured in each
+            repeat; or the name of the column of the targets, which is then `y`.
         folder: where finished trainings are kept; a second call goes on where the first ended.
         control: ends it from outside (`Control.stop`).
         watch: called with a `Step` after each training.
@@ -111,19 +111,21 @@ def advise(
         )
     dataset = as_dataset(joined(data, y, sample_weight, task=given.get("task")), given.get("task"))
     small = dataset.samples <= SMALL
-    promised = PROMISED * repeats if small else max(FEWEST, repeats)
-    most = promised + 2 * repeats + (MORE_REPEATS if small else 0)
+    final_seeds = FINAL_SEEDS * repeats if small else max(FEWEST, repeats)
+    most = final_seeds + 2 * repeats + (MORE_REPEATS if small else 0)
     settings = settings_of({**given, "batch_size": "full", "repeats": most, "epochs": epochs})
-    bench = Bench(model, dataset, settings, control=control)
+    runner = TrialRunner(model, dataset, settings, control=control)
     if size is not None:
-        size = bench.base.plan.with_(batch_size=size).segments[0][1]
+        size = runner.base.plan.with_(batch_size=size).segments[0][1]
     steps.opening(dataset)
-    with closing(steps), training_on(ray, bench):
+    with closing(steps), training_on(ray, runner):
         if folder is not None:
             request = {"goal": goal, "target": target, "batch_size": size, "repeats": repeats}
-            bench.store = Store(Path(folder), {"what": "advice", **request, **bench.described()})
-        setting = Setting("", model, {})
-        adviser = Adviser(bench, setting, goal, target, size, repeats, promised, epochs, steps.watch, begin)
+            runner.store = Store(Path(folder), {"what": "advice", **request, **runner.described()})
+        setting = Config("", model, {})
+        adviser = Adviser(
+            runner, setting, goal, target, size, repeats, final_seeds, epochs, steps.watch, begin
+        )
         adviser.advise()
         found = replace(conclude(adviser), asked={**named_columns(y, sample_weight), **given})
         if folder is not None:

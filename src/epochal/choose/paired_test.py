@@ -22,6 +22,7 @@ from epochal.choose.paired_statistics import (
     MOST_REPEATS,
     Spread,
     alike,
+    default_margin,
     improvement_of,
     interval_of,
     paired_test,
@@ -30,7 +31,6 @@ from epochal.choose.paired_statistics import (
     shared_spread,
     shared_test,
     summary_of,
-    usual_margin,
 )
 from epochal.curves.statistics import Floats, Summary, counted
 
@@ -287,7 +287,7 @@ def against(
         higher_is_better: True for an accuracy, False for a loss.
         alpha: how often a family of equal settings may have any that are called different, over all looks.
         share: of alpha, which this look may spend; 1 where one looks once.
-        margin: the smallest difference that matters; see `pairs.usual_margin` for None.
+        margin: the smallest difference that matters; see `pairs.default_margin` for None.
         comparisons: how many the correction covers, where it is not as said above.
 
     >>> losses = {"8": [0.31, 0.29, 0.33, 0.30], "16": [0.30, 0.31, 0.32, 0.31], "full": [0.9, 0.8, 0.9, 0.9]}
@@ -302,7 +302,7 @@ def against(
         others = len(_finished(columns) - {leader})
         comparisons = others if reference is not None else comparisons_of(columns)
     if margin is None:
-        margin = usual_margin(columns[leader])
+        margin = default_margin(columns[leader])
     spread_for = functools.partial(_spread_for, functools.cache(functools.partial(_complete, columns)))
     found = []
     for name in columns:

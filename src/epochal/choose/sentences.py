@@ -150,7 +150,7 @@ def _titled(found: Comparison, name: str) -> str:
 def _figure(found: Comparison, row: Row) -> str:
     quality = row.quality
     spread = f"sd {quality.written(quality.sd)}, " if quality.sd is not None else ""
-    rmse = row.figures.get(f"{found.column.removesuffix('loss')}rmse")
+    rmse = row.metrics.get(f"{found.column.removesuffix('loss')}rmse")
     units = "" if rmse is None else f" (RMSE {rmse.written(rmse.mean)})"
     return (
         f"{label_of(found.column)} {quality.written(quality.mean)}{units} at its best "
@@ -243,7 +243,7 @@ def marks_of(found: Comparison) -> str:
 
 
 def behind(found: Comparison, row: Row) -> str:
-    """By how much a setting is behind the best mean, in the unit of the judged column, with its interval."""
+    """By how much a setting is behind the best mean, with the interval."""
     paired = row.difference
     if row.name == found.best and len(found.rows) > 1 and row.quality.repeats:
         return "best mean"
@@ -282,6 +282,6 @@ def text(found: Comparison) -> str:
         lines.append(f"Updates to the target: {found.hyperbola}.")
     if found.notes:
         lines += ["", *map(spoken, found.notes)]
-    cost = found.cost
+    cost = found.usage
     lines += ["", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {duration(cost.seconds)}."]
     return "\n".join(lines)

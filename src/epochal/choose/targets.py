@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from epochal.choose.trial_runner import Bench
 from epochal.choose.reached import Reached, first_reached
 from epochal.choose.trial import Trial
+from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import constant_of, higher_is_better
 from epochal.curves.statistics import Floats
 from epochal.data import y_or_target
@@ -47,50 +47,50 @@ def split_target(y: Any, target: float | str | None) -> tuple[Any, float | None]
     return y, target
 
 
-def price_of(goal: str, seconds: Callable[[int], float]) -> Callable[[int], float]:
-    """The price of one update at a batch size: in seconds, samples or updates.
+def cost_of(goal: str, seconds: Callable[[int], float]) -> Callable[[int], float]:
+    """The cost of one update at a batch size: in seconds, samples or updates.
 
-    >>> price_of("samples", lambda size: 1e-5)(32)
+    >>> cost_of("samples", lambda size: 1e-5)(32)
     32.0
     """
     return {"samples": float, "updates": lambda size: 1.0}.get(goal, seconds)
 
 
-def baseline(bench: Bench, repeat: int) -> float:
-    """The baseline in the judged column; NaN where it is not known."""
-    part, _, name = bench.monitor.partition(".")
+def baseline(runner: TrialRunner, repeat: int) -> float:
+    """The baseline in the monitored metric; NaN where it is not known."""
+    part, _, name = runner.monitor.partition(".")
     if part != "validation":
         return math.nan
-    repeat = 0 if bench.base.shared else repeat
-    if repeat not in bench.baselines:
-        bench.baselines[repeat] = constant_figures(bench.base, repeat, {name}).get(name, math.nan)
-    return bench.baselines[repeat]
+    repeat = 0 if runner.base.shared else repeat
+    if repeat not in runner.baselines:
+        runner.baselines[repeat] = constant_figures(runner.base, repeat, {name}).get(name, math.nan)
+    return runner.baselines[repeat]
 
 
-def baselines(bench: Bench, repeats: Iterable[int]) -> dict[int, float]:
+def baselines(runner: TrialRunner, repeats: Iterable[int]) -> dict[int, float]:
     """The baseline of each repeat."""
-    return {repeat: baseline(bench, repeat) for repeat in repeats}
+    return {repeat: baseline(runner, repeat) for repeat in repeats}
 
 
-def refuse_easy_target(bench: Bench, target: float | None, repeats: Sequence[int]) -> None:
+def refuse_easy_target(runner: TrialRunner, target: float | None, repeats: Sequence[int]) -> None:
     """A target that takes no training says nothing about settings."""
     if target is None:
         return
-    up = higher_is_better(bench.monitor)
-    constant = list(baselines(bench, repeats).values())
+    up = higher_is_better(runner.monitor)
+    constant = list(baselines(runner, repeats).values())
     if all(value >= target if up else value <= target for value in constant):
         raise Refusal(
-            f"target {target:g} must be better than the baseline ({constant_of(bench.monitor)}), which has "
-            f"{np.mean(constant):.3g} ({bench.monitor}); give a {'higher' if up else 'lower'} one."
+            f"target {target:g} must be better than the baseline ({constant_of(runner.monitor)}), which has "
+            f"{np.mean(constant):.3g} ({runner.monitor}); give a {'higher' if up else 'lower'} one."
         )
 
 
-def negligible(bench: Bench, repeat: int) -> float:
-    """The change of the judged column that is too small to count in a repeat."""
-    constant = baseline(bench, repeat)
+def negligible(runner: TrialRunner, repeat: int) -> float:
+    """The change of the monitored metric that is too small to count in a repeat."""
+    constant = baseline(runner, repeat)
     if not math.isfinite(constant):
         return 0.0
-    perfect = 1.0 if higher_is_better(bench.monitor) else 0.0
+    perfect = 1.0 if higher_is_better(runner.monitor) else 0.0
     return NEGLIGIBLE * abs(constant - perfect)
 
 

@@ -11,17 +11,17 @@ import click
 
 from epochal.cli import train
 from epochal.cli.arguments import advised
-from epochal.cli.study_folder import copyable, decided, given_words
 from epochal.cli.command import Command
 from epochal.cli.flags import ADVISE
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
 from epochal.cli.output import say, say_document, say_note
+from epochal.cli.study_folder import copyable, decided, given_words
 from epochal.common.durations import duration
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
-    from epochal.choose.advice import Advice, Choice, Tried
+    from epochal.choose.advice import Advice, Recommendation, Tried
     from epochal.cli.study_screen import ChoiceScreen
     from epochal.runs import Run
 
@@ -127,7 +127,7 @@ def _choices(found: Advice) -> list[str]:
     return [*aligned(rows), f"range: {below}; of the epochs, where four fifths of the repeats are best"]
 
 
-def _cells(choice: Choice, form: str) -> tuple[str, str, str]:
+def _cells(choice: Recommendation, form: str) -> tuple[str, str, str]:
     value, low = f"{choice.value:{form}}", f"{choice.low:{form}}"
     if math.isinf(choice.high):
         between = f"{low} or more"
@@ -147,12 +147,12 @@ def _tried(found: Advice, width: int) -> list[str]:
     rows, digits = found.tried, found.quality.written
     names = [f"{_mark(found, one)} {_name(one)}" for one in rows]
     if found.goal == "quality":
-        cost = Column(label_of(found.column), [digits(one.price[0]) for one in rows])
+        cost = Column(label_of(found.column), [digits(one.cost[0]) for one in rows])
         apart = [f"{digits(one.ratio[0])} ({ranged(*map(digits, one.ratio[1:]))})" for one in rows]
         title = "difference (95 %)"
     else:
         say = duration if found.goal == "time" else written
-        words = [say(one.price[0]) if math.isfinite(one.price[0]) else "not reached" for one in rows]
+        words = [say(one.cost[0]) if math.isfinite(one.cost[0]) else "not reached" for one in rows]
         cost = Column(f"{found.goal} to target", words)
         apart = [f"{written(one.ratio[0])} ({written_range(*one.ratio[1:])})" for one in rows]
         title = f"relative {'time' if found.goal == 'time' else found.goal} (95 %)"
@@ -207,7 +207,7 @@ def _expected(found: Advice) -> list[str]:
     from epochal.common.layout import aligned
     from epochal.common.metric_names import label_of
 
-    figures = {found.column: found.quality, **found.figures}
+    figures = {found.column: found.quality, **found.metrics}
     rows = [(label_of(name), str(summary)) for name, summary in figures.items()]
     usual = found.defaults
     rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate.value:.3g}"
@@ -225,7 +225,7 @@ def _expected(found: Advice) -> list[str]:
 
 
 def _cost(found: Advice) -> list[str]:
-    cost = found.cost
+    cost = found.usage
     times = f"{cost.of_one_training:.2g}" if cost.of_one_training < 100 else f"{cost.of_one_training:,.0f}"
     share = f"{100 * cost.of_grid:.2g} %"
     return [

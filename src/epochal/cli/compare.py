@@ -10,12 +10,12 @@ import click
 
 from epochal.cli import train
 from epochal.cli.arguments import AXES, compared
-from epochal.cli.study_folder import copyable, decided, given_words
 from epochal.cli.command import Command
 from epochal.cli.flags import COMPARE
 from epochal.cli.networks import networks, variants
 from epochal.cli.options import DATA, flags
 from epochal.cli.output import say, say_document
+from epochal.cli.study_folder import copyable, decided, given_words
 from epochal.common.durations import duration
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _conclude(screen: ChoiceScreen, found: Comparison, line: list[str]) -> None:
             meaning += "; fewest: with very large or small batches"
         screen.section("Updates to the target against the batch size", [str(found.hyperbola), meaning])
     screen.section("Notes", found.notes)
-    screen.section("Cost", [found.cost.words])
+    screen.section("Cost", [found.usage.words])
     if found.recommended is None:
         return
     lines, row = copyable(line, screen.width - 2), found.chosen
@@ -125,8 +125,8 @@ def _table(found: Comparison, width: int) -> list[str]:
 
 
 def _legend(found: Comparison) -> list[str]:
-    from epochal.choose.paired_test import confidence
     from epochal.choose.paired_statistics import ALPHA
+    from epochal.choose.paired_test import confidence
     from epochal.choose.sentences import marks_of
 
     lines = [

@@ -19,10 +19,10 @@ from typing import Any
 import click
 
 from epochal.cli.command import sentence
-from epochal.cli.option_flags import in_flags
-from epochal.cli.processes import ended_together, tell_others
 from epochal.cli.interrupts import NOTHING_KEPT, announce, leave, leaving, status
+from epochal.cli.option_flags import in_flags
 from epochal.cli.output import say
+from epochal.cli.processes import ended_together, tell_others
 from epochal.common.faces import speak, speaking
 from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed, did_you_mean
 

@@ -11,10 +11,10 @@ from epochal.cli.arguments import saving
 from epochal.cli.command import Command
 from epochal.cli.data import reading_progress
 from epochal.cli.flags import HOSTS, JSON, KEPT, QUIET, RAY
-from epochal.cli.processes import join_others
 from epochal.cli.kinds import PATH
 from epochal.cli.options import Sections, Text, but, flags
 from epochal.cli.output import say, say_document
+from epochal.cli.processes import join_others
 from epochal.cli.train import exit_status, last_words, own_model, result, watched
 from epochal.settings.kinds import WORD
 from epochal.settings.option import Option

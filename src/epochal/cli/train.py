@@ -19,10 +19,10 @@ from epochal.cli.command import Command
 from epochal.cli.data import load_data
 from epochal.cli.files import check_folder
 from epochal.cli.flags import TRAIN
-from epochal.cli.processes import join_others, same_folder
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
 from epochal.cli.output import say, say_document, say_note
+from epochal.cli.processes import join_others, same_folder
 from epochal.common.metric_names import label_of
 from epochal.errors import Refusal, SaveFailed
 from epochal.training.events import Event, RunEnded

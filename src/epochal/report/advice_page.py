@@ -7,15 +7,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from epochal.choose.advice import Advice, Choice, Tried
+from epochal.choose.advice import Advice, Recommendation, Tried
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.curves.statistics import counted
+from epochal.report.formatting import interval, number, percent, sentence
+from epochal.report.page import Cell, Table, write_whole
 from epochal.report.study_figures import advice_figures
 from epochal.report.study_page import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
-from epochal.report.page import Cell, Table, write_whole
-from epochal.report.formatting import interval, number, percent, sentence
 
 _GOALS = {
     "time": ("time to the target", "least time until the network is as good as the best", "fastest"),
@@ -31,7 +31,7 @@ _GOALS = {
     ),
     "quality": ("quality reached", "best quality on held-out samples", "best"),
 }
-"""For each goal: the name of its price, what is minimized, and the advised value."""
+"""For each goal: the name of its cost, what is minimized, and the advised value."""
 
 
 def write_advice(advice: Advice, path: str | Path, *, command: str = "") -> Path:
@@ -52,10 +52,10 @@ def advice_page(advice: Advice, line: str = "") -> str:
     other = reference is not None and not advice.advises(reference)
     against = "the reference" if other else "the advised setting"
     most = max((one.repeats for one in advice.tried), default=len(advice.best_epochs))
-    price, wanted, best = _GOALS[advice.goal]
+    cost, wanted, best = _GOALS[advice.goal]
     target = "" if advice.goal == "quality" else advice.target_words
-    first = {"goal": wanted, "target": target, "exhaustive grid": advice.cost.grid}
-    share = advice.cost.of_grid
+    first = {"goal": wanted, "target": target, "exhaustive grid": advice.usage.grid}
+    share = advice.usage.of_grid
     return choice_page(
         advice,
         "advice",
@@ -66,7 +66,7 @@ def advice_page(advice: Advice, line: str = "") -> str:
         expected=_expected(advice),
         share=percent(share, 1 if share < 0.1 else 0) if math.isfinite(share) else "an unknown share",
         command=line or command(advice),
-        goal={"price": price, "wanted": wanted, "best": best},
+        goal={"cost": cost, "wanted": wanted, "best": best},
         advised_tried=any(map(advice.advises, advice.tried)),
         missed=any(not one.effort.reached for one in advice.tried),
         tried=_tried(advice, against),
@@ -100,7 +100,7 @@ def _cards(advice: Advice) -> list[tuple[str, str, str, str]]:
     return [*cards, _card("epochs", epochs, ",.0f", meaning)]
 
 
-def _card(name: str, choice: Choice, form: str, meaning: str) -> tuple[str, str, str, str]:
+def _card(name: str, choice: Recommendation, form: str, meaning: str) -> tuple[str, str, str, str]:
     between = "" if choice.low == choice.high else interval(choice.low, choice.high)
     note = f" {sentence(choice.note)}" if choice.note else ""
     return name, f"{choice.value:{form}}", between, f"{meaning}{note}"
@@ -110,7 +110,7 @@ def _expected(advice: Advice) -> list[tuple[str, Summary, str]]:
     better = f"{'higher' if advice.higher_is_better else 'lower'} is better"
     meaning = "; ".join(filter(None, (meaning_of(advice.column), better)))
     found = [(f"{label_of(advice.column)}: {meaning}", advice.quality, "")]
-    for name, summary in list(advice.figures.items())[:3]:
+    for name, summary in list(advice.metrics.items())[:3]:
         found.append((": ".join(filter(None, (label_of(name), meaning_of(name)))), summary, ""))
     usual = advice.defaults
     if usual.difference is not None:  # otherwise it is the same number
@@ -167,7 +167,7 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
     return [
         *setting_cells(one),
         Cell(f"{shape} {words}", by=str(("best", "tied", "dropped", "worse").index(stands)), kind="stand"),
-        _ranged(one.price, write),
+        _ranged(one.cost, write),
         Cell("", by=0.0)
         if one.reference
         else _ranged(one.ratio, advice.quality.written if quality else number),

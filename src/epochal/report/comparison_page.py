@@ -14,10 +14,10 @@ from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.curves.statistics import counted
+from epochal.report.formatting import interval, listed, number, percent, quality, spread
+from epochal.report.page import Cell, Table, write_whole
 from epochal.report.study_figures import by_size, comparison_figures, standing
 from epochal.report.study_page import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
-from epochal.report.page import Cell, Table, write_whole
-from epochal.report.formatting import interval, listed, number, percent, quality, spread
 
 _REGIMES = {
     "batch": (
@@ -45,7 +45,7 @@ def comparison_page(comparison: Comparison) -> str:
     """The page about a comparison as text."""
     rows = by_size(comparison)
     measured = [row for row in comparison.rows if math.isfinite(row.quality.mean)]
-    columns = list(dict.fromkeys(name for row in comparison.rows for name in row.figures))
+    columns = list(dict.fromkeys(name for row in comparison.rows for name in row.metrics))
     units = ("seconds", "updates", "samples")
     low, high = comparison.critical or (math.nan, math.nan)
     return choice_page(
@@ -62,7 +62,7 @@ def comparison_page(comparison: Comparison) -> str:
         critical=comparison.critical and interval(low if low > 0 else -math.inf, high),
         regimes=_regimes(comparison),
         quality=_quality(comparison, rows, columns),
-        cost=_cost(rows),
+        usage=_cost(rows),
         tuned=list(_tuned(rows)),
     )
 
@@ -151,7 +151,7 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
     aside = f" ({meaning})" if meaning else ""
     notes.append(f"{label_of(comparison.column)} {quality(best.quality)}{aside}")
     notes.append(f"95 % interval {spread(best.quality)}" if best.quality.ci95 else "1 repeat: no interval")
-    notes += [f"{label_of(column)} {quality(summary)}" for column, summary in list(best.figures.items())[:2]]
+    notes += [f"{label_of(column)} {quality(summary)}" for column, summary in list(best.metrics.items())[:2]]
     notes.append(f"{duration(best.seconds)} a training")
     return {"name": name, "figure": figure, "small": small, "notes": notes}
 
@@ -194,7 +194,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
             Cell(f"{row.repeats}", by=row.repeats),
             _summary(row.quality),
             *_difference(row),
-            *(_summary(row.figures[name]) if name in row.figures else Cell("–") for name in columns),
+            *(_summary(row.metrics[name]) if name in row.metrics else Cell("–") for name in columns),
             Cell(str(row.broken), by=row.broken),
         ]
         for row in rows

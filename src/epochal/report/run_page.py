@@ -13,9 +13,9 @@ from epochal.curves import KINDS, Curves, Summary, Verdict, figure_label
 from epochal.curves.statistics import counted
 from epochal.plan import Plan
 from epochal.report.figures import confusion_of, figure_data
+from epochal.report.formatting import conditions, fixed, named, plain, quality
 from epochal.report.numbers import level_of
 from epochal.report.page import Cell, Table, render, write_whole
-from epochal.report.formatting import conditions, fixed, named, plain, quality
 from epochal.runs import ClassFigures, ForecastScores, Run
 from epochal.runs.evaluation_text import mean_count, results_table, spread
 from epochal.training.describe import describe_model

@@ -69,11 +69,11 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
 
 
 def advice_figures(advice: Advice) -> dict[str, Any]:
-    """Data for the script: prices, update times, best epochs, the curves of the advised setting."""
+    """Data for the script: costs, update times, best epochs, the curves of the advised setting."""
     return {
         "judged": label_of(advice.column),
         "higher": advice.higher_is_better,
-        "price": {
+        "cost": {
             "goal": advice.goal,
             "advised": number(advice.batch_size.value),
             "points": [_tried(one, advice) for one in advice.tried],
@@ -154,7 +154,7 @@ def _advice_curves(advice: Advice) -> dict[str, Any]:
 
 
 def _columns(curves: Sequence[Curves], judged: str) -> list[str]:
-    """The judged column first, then other validation columns, then training ones."""
+    """The monitored metric first, then other validation columns, then training ones."""
     known = dict.fromkeys(
         name
         for one in curves
@@ -244,13 +244,13 @@ def _fit(
 
 
 def _tried(one: Tried, advice: Advice) -> dict[str, Any]:
-    price, low, high = one.price
+    cost, low, high = one.cost
     missed = one.effort.reached == 0 and advice.goal != "quality"
     return {
         "batch": one.batch_size,
         "rate": number(one.learning_rate),
         "standing": "best" if advice.advises(one) else "tied" if one.tied else "worse",
-        "at": number(low if missed else price),
+        "at": number(low if missed else cost),
         "low": None if missed else number(low),
         "high": None if missed else number(high),
         "open": bool(math.isinf(high) and not missed),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from epochal.choose.advice import Advice, Choice
+from epochal.choose.advice import Advice, Recommendation
 from epochal.choose.comparison import Comparison
 from epochal.choose.sentences import cells_of, marks_of
 from epochal.common.durations import duration
@@ -18,7 +18,7 @@ def comparison_html(found: Comparison) -> str:
     """The answer, a row for each setting, the recommended one first, and the call of `fit`."""
     head, *rows = cells_of(found)
     head = tuple(map(label_of, head))
-    cost = found.cost
+    cost = found.usage
     return view(
         heading("Comparison", f"{len(found.rows)} settings, {found.at}"),
         said(found.answer),
@@ -82,7 +82,7 @@ def _python(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
-def _range(one: Choice) -> str:
+def _range(one: Recommendation) -> str:
     if not math.isfinite(one.low):
         return ""
     if one.low == one.high:

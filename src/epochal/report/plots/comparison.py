@@ -15,7 +15,6 @@ from epochal.choose.comparison import Comparison
 from epochal.choose.reached import written, written_range
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
-from epochal.report.study_figures import point_of
 from epochal.report.numbers import lines_of
 from epochal.report.plots.parts import (
     Style,
@@ -34,6 +33,7 @@ from epochal.report.plots.parts import (
     size_ticks,
     style_of,
 )
+from epochal.report.study_figures import point_of
 
 INKS = {
     "light": ("#0b5fa5", "#c2501a", "#00795c", "#8a4fb0", "#a87700", "#3c8fd0", "#b0306a", "#4d5664"),
@@ -53,7 +53,7 @@ FEW = 6
 def plot(found: Comparison, path: str | Path | None = None, *, style: str = "light") -> Figure:
     """Plot a comparison.
 
-    Above, the judged column along the training: means over repeats with their 95 % intervals. Below on the
+    Above, the monitored metric along the training: means over repeats with their 95 % intervals. Below on the
     left, the quality of each setting against the time of one training; on the right, the updates to
     the target against the batch size, with the fitted curve, and triangles if some repeats did not reach
     it.
