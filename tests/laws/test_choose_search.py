@@ -21,7 +21,7 @@ from epochal.choose import search as search_module
 from epochal.choose.advice_search import Adviser
 from epochal.choose.pilot import candidate_sizes
 from epochal.choose.reached import Reached
-from epochal.choose.search import CAP, SCREEN, Point, Search, rate_at, step_of
+from epochal.choose.search import CAP, SCREEN, Point, Search, TrialResult, rate_at, step_of
 from epochal.choose.targets import cost_of, reached_in, targets
 from epochal.choose.trial import BROKEN, Config, Job, Trial
 from epochal.curves import Curves
