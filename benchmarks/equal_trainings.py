@@ -90,10 +90,10 @@ def _of_split(
     lane = Lane(
         spec=replace(prepared.spec, repeats=draws),
         plan=prepared.plan,
-        source=runner.base.source(range(draws)),
+        data=runner.base.lane_data(range(draws)),
         every=prepared.plan.first_update(1),
         last_update=prepared.plan.updates,
-        initial=prepared.start.variables,
+        initial=prepared.initial.variables,
     )
     found = []
     while not lane.done:

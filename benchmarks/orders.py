@@ -73,7 +73,7 @@ def main() -> None:
         found = measured[name].clock
         plan = ep.fit(ep.MLP(4), data, order=order, batch_size=5, epochs=1, validation=0, metrics=()).plan
         ratio = found.per(base)
-        table.rows.append({"order": name, "turns": plan.turns, "update": found, "ratio": ratio})
+        table.rows.append({"order": name, "turns": plan.positions_per_epoch, "update": found, "ratio": ratio})
         if name != SHUFFLE:
             table.aims.append(Aim(f"{name}, times the shuffle's update", ratio.median, 1.1, at_most=True))
     table.publish()

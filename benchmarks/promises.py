@@ -85,7 +85,7 @@ def fresh(name: str, optimizer: str, point: Point | None, epochs: int) -> FinalE
     )  # fmt: skip
     usual = point is None
     point = default_point(runner, None) if point is None else point
-    batches = -(-runner.base.plan.turns // point.batch_size)
+    batches = -(-runner.base.plan.positions_per_epoch // point.batch_size)
     jobs = [Job(search.setting_of(point), seed, epochs * batches, batches) for seed in range(FRESH)]
     trials = {trial.repeat: trial for trial in runner.run(jobs)}
     constant = {seed: baseline(runner, seed) for seed in range(FRESH)}

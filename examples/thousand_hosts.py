@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from epochal.plan import Plan, Turn
+from epochal.plan import Plan, SampleUse
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def looked_at(plan: Plan, epoch: int, index: int, hosts: int) -> Found:
     )
 
 
-def host_of(plan: Plan, turn: Turn, hosts: int) -> int:
+def host_of(plan: Plan, turn: SampleUse, hosts: int) -> int:
     """The host in whose share a turn is: each has as many slots of the batch as the first."""
     return turn.slot // len(plan.share(turn.epoch, turn.batch, 0, hosts))
 

@@ -108,13 +108,13 @@ def gradients() -> Iterator[tuple[str, float]]:
 def trained(prepared: Prepared, count: int, budget: int | None = None) -> dict[str, Any]:
     """What a lane on so many devices ends with, as numbers."""
     repeats = range(prepared.settings.repeats)
-    lane = make_lane(prepared, repeats, fixed_budget=budget, devices=devices(count))
-    start, rows = jax.tree.map(np.array, lane.progress.repeats.params), []
+    lane = make_lane(prepared, repeats, fixed_updates_per_call=budget, devices=devices(count))
+    start, rows = jax.tree.map(np.array, lane.train_state.repeats.params), []
     while not lane.done:
         rows += lane.advance()
     rows += lane.finish()
     lane.close()
-    state = jax.tree.map(np.asarray, lane.progress.repeats)
+    state = jax.tree.map(np.asarray, lane.train_state.repeats)
     return {
         "at": [(row.update, *row.running.tolist()) for row in rows],
         "values": np.concatenate([row.values[row.running] for row in rows]),
@@ -170,14 +170,16 @@ def elsewhere(prepared: Prepared) -> Any:
     kept = None
     for budget, count in ((3, 3), (2, 1), (10**6, 3)):
         repeats = range(prepared.settings.repeats)
-        lane = make_lane(prepared, repeats, fixed_budget=budget, devices=devices(count), kept=kept)
+        lane = make_lane(
+            prepared, repeats, fixed_updates_per_call=budget, devices=devices(count), resume_from=kept
+        )
         lane.advance()
         while budget > 3 and not lane.done:
             lane.advance()
-        kept = lane.keep()
+        kept = lane.snapshot()
         lane.close()
     lane.finish()
-    return jax.tree.map(np.asarray, lane.progress.repeats)
+    return jax.tree.map(np.asarray, lane.train_state.repeats)
 
 
 # Work -------------------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def lost(index: int, count: int) -> str:
         for event in ep.train(Ledger(), (X, Y), **options):
             if isinstance(event, ep.Progressed) and event.updates > 100 and index == count - 1:
                 os.kill(os.getpid(), signal.SIGKILL)
-    except ep.HostLost as error:
+    except ep.ProcessLost as error:
         return str(error)
     return ""
 

@@ -22,14 +22,14 @@ from epochal.common.version import VERSION
 
 _NAMES = {
     "epochal": "nn",
-    "epochal.errors": "DataFailed HostLost Refusal SaveFailed",
+    "epochal.errors": "DataFailed ProcessLost Refusal SaveFailed",
     "epochal.settings": "Settings",
     "epochal.plan": "Balanced BatchSchedule Blocks Buckets Groups "
-    "Order Plan Replacement Stratified Turn Weighted",
+    "Order Plan Replacement Stratified SampleUse Weighted",
     "epochal.data": "Dataset load_data rank_pairs Task windows",
     "epochal.data.texts.texts": "text",
     "epochal.models": "functions metric MLP Model Pairwise Variables",
-    "epochal.models.starts": "Initial",
+    "epochal.models.initial": "Initial",
     "epochal.models.augment": "Brightness Contrast Crop Flip Rotate Shift",
     "epochal.nn": "CNN GRU LSTM TextClassifier",
     "epochal.engine.schedules": "Schedule",
@@ -37,12 +37,12 @@ _NAMES = {
     "epochal.stopping": "all_of any_of Budget GeneralizationLoss Patience Productivity RisingStrips Target",
     "epochal.training.events": "Checkpointed Evaluated Noted Progressed "
     "RepeatEnded Resumed RunEnded RunStarted Unsaved",
-    "epochal.training.hosts.joining": "join",
+    "epochal.training.processes.joining": "join",
     "epochal.training.loop": "Control",
     "epochal.training.resume": "resume",
     "epochal.training.train": "fit train",
     "epochal.runs": "Evaluation load Prediction Run",
-    "epochal.runs.home": "RunFolder",
+    "epochal.runs.run_folder": "SaveOptions",
     "epochal.choose.advice": "Advice",
     "epochal.choose.advise": "advise",
     "epochal.choose.compare": "compare",
@@ -81,10 +81,10 @@ if TYPE_CHECKING:
     from epochal.data import load as load_data
     from epochal.data.texts.texts import text
     from epochal.engine.schedules import Schedule
-    from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed
+    from epochal.errors import DataFailed, ProcessLost, Refusal, SaveFailed
     from epochal.models import MLP, Model, Pairwise, Variables, functions, metric
     from epochal.models.augment import Brightness, Contrast, Crop, Flip, Rotate, Shift
-    from epochal.models.starts import Initial
+    from epochal.models.initial import Initial
     from epochal.nn import CNN, GRU, LSTM, TextClassifier
     from epochal.plan import (
         Balanced,
@@ -95,12 +95,12 @@ if TYPE_CHECKING:
         Order,
         Plan,
         Replacement,
+        SampleUse,
         Stratified,
-        Turn,
         Weighted,
     )
     from epochal.runs import Evaluation, Prediction, Run, load
-    from epochal.runs.home import RunFolder
+    from epochal.runs.run_folder import SaveOptions
     from epochal.settings import Settings
     from epochal.stopping import (
         Budget,
@@ -123,8 +123,8 @@ if TYPE_CHECKING:
         RunStarted,
         Unsaved,
     )
-    from epochal.training.hosts.joining import join
     from epochal.training.loop import Control
+    from epochal.training.processes.joining import join
     from epochal.training.resume import resume
     from epochal.training.train import fit, train
 

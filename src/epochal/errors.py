@@ -9,7 +9,7 @@ prints it and exits with status 2; in Python it is a `ValueError`.
     RuntimeError
     ├── DataFailed       data became unreadable while training; the training keeps what it has
     ├── SaveFailed       a disk could not be written while training; what was saved is kept
-    └── HostLost         a process that trains together with this one is gone, or has failed
+    └── ProcessLost         a process that trains together with this one is gone, or has failed
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
-from epochal.common.faces import spoken
+from epochal.common.option_text import render_message
 from epochal.common.printable import one_line
 
 
@@ -37,7 +37,7 @@ class _OneSentence(Exception):
         return str(self.args[0]) if self.args else ""
 
     def __str__(self) -> str:
-        return spoken(self.sentence)
+        return render_message(self.sentence)
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
@@ -99,7 +99,7 @@ def first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
 
 
-class HostLost(_OneSentence, RuntimeError):
+class ProcessLost(_OneSentence, RuntimeError):
     """A process of the group is lost or has failed: which, and the remedy."""
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import epochal as ep
 from epochal.cli.main import main
-from epochal.common.faces import of_new_data, spoken
+from epochal.common.option_text import of_new_data, render_message
 
 ROWS = 80
 
@@ -132,15 +132,15 @@ def test_notes_in_python_name_no_flags_and_no_argument_that_the_call_lacks(place
         assert one.notes
         assert not any("--" in note or "header=" in note for note in one.notes)
     assert "--" not in str(found[1]).replace("----", "")
-    assert any("`header=False`" in note for note in found[0].noticed)
+    assert any("`header=False`" in note for note in found[0].raw_notes)
     assert "ep.load_data(..., header=False) reads it as data" in " ".join(run.notes)
 
 
 def test_remedies_in_python_can_be_typed_after_import_epochal_as_ep() -> None:
-    assert spoken("Stop with `stop=ep.Patience(5)`.") == "Stop with stop=ep.Patience(5)."
+    assert render_message("Stop with `stop=ep.Patience(5)`.") == "Stop with stop=ep.Patience(5)."
     assert eval("dict(stop=ep.Patience(5))", {"ep": ep})
     assert ep.load_data(customers(), keep=["age"], target="churned").samples == ROWS
-    kept = spoken('left out; `keep=["id"]` keeps it.', "ep.load_data")
+    kept = render_message('left out; `keep=["id"]` keeps it.', "ep.load_data")
     assert kept == 'left out; ep.load_data(..., keep=["id"]) keeps it.'
     assert of_new_data("the first row is a header; `header=False` reads it as data.") == (
         "the first row is a header."

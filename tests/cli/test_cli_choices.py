@@ -8,7 +8,7 @@ import pytest
 
 import epochal as ep
 from epochal.errors import Refusal
-from epochal.runs.choices import read_choice
+from epochal.runs.studies import read_study
 from helpers import read_json, write_json
 
 GRID = ("--batch-size", "16", "--optimizer", "sgd,adam", "--learning-rate", "0.05", "--hidden", "3")
@@ -48,13 +48,13 @@ COMMANDS = {
 def test_what_needs_a_network_names_the_command_that_trains_one(command, comparison, refuse):
     result = refuse(command, comparison, *COMMANDS[command], words=["holds a comparison", "epochal train"])
     words = shlex.split(result.err.split("`")[1])
-    found = read_choice(comparison)
+    found = read_study(comparison)
     assert words == list(found.train) and words[:3] == ["epochal", "train", "example:iris"]
     assert words[words.index("--class-weight") + 1] == "balanced"
 
 
 def test_its_command_trains_with_the_best_setting(comparison, call, tmp_path):
-    found = read_choice(comparison)
+    found = read_study(comparison)
     assert call(*found.train[1:], "--out", "run", "--no-report", "--quiet").status == 0
     run, best = ep.load(tmp_path / "run"), found.result["rows"][0]
     assert run.plan.batch_size == best["batch_size"] and run.plan.epochs == 2
@@ -65,7 +65,7 @@ def test_its_command_trains_with_the_best_setting(comparison, call, tmp_path):
 
 
 def test_the_same_command_goes_on_and_answers(comparison, call):
-    found = read_choice(comparison)
+    found = read_study(comparison)
     again = call(*found.command[1:], "--json")
     assert again.status == 0 and again.json["answer"] == found.answer
     assert again.json["command"] == shlex.join(found.train)
@@ -114,7 +114,7 @@ def test_python_names_it_too(comparison):
 def test_a_comparison_of_python_names_its_options(tmp_path):
     grid = {"batch_size": [16, 32], "learning_rate": 0.05, "epochs": 1, "repeats": 2}
     found = ep.compare(ep.MLP(2), "example:iris", folder=tmp_path / "kept", **grid)
-    assert read_choice(tmp_path / "kept").result == json.loads(json.dumps(found.to_dict()))
+    assert read_study(tmp_path / "kept").result == json.loads(json.dumps(found.to_dict()))
     with pytest.raises(Refusal, match=r"`fit\(model, data, \*\*comparison.options\)` trains with its best"):
         ep.load(tmp_path / "kept")
 
@@ -124,9 +124,9 @@ def test_a_folder_of_a_stranger_names_no_command_but_epochals(comparison, tmp_pa
     document = read_json(folder / "choice.json")
     document["train"], document["command"] = ["rm", "-rf", "/"], "epochal; rm -rf /"
     write_json(folder / "choice.json", document)
-    found = read_choice(folder)
+    found = read_study(folder)
     assert (found.train, found.command) == ((), ())
     (folder / "choice.json").write_text("{")
-    assert read_choice(folder).result is None
+    assert read_study(folder).result is None
     (folder / "request.json").write_text("[" * 100_000)
-    assert read_choice(folder) is None
+    assert read_study(folder) is None

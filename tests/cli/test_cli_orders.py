@@ -28,7 +28,7 @@ def test_a_balanced_run_is_traced_and_counted(call, table):
     shown = call("trace", "run", "--audit")
     assert "uses per sample" in shown.out and "yes" in shown.out
     some = next(row for row in range(1, 60, 5) if call("trace", "run", "--sample", row).status == 0)
-    turns = call("trace", "run", "--sample", some, "--json").json["epochs"][0]["turns"]
+    turns = call("trace", "run", "--sample", some, "--json").json["epochs"][0]["uses"]
     assert len(turns) in (3, 4, 5)
     for turn in turns:
         assert some in call("trace", "run", "--update", turn["update"], "--json").json["rows"]

@@ -165,7 +165,7 @@ def test_trace_says_where_a_row_was_and_what_formed_an_update(call, trained):
     formed = call("trace", run, "--update", "1", "--json").json
     row = formed["rows"][2]
     seen = call("trace", run, "--sample", row, "--epoch", formed["epoch"], "--json").json
-    (turn,) = seen["epochs"][0]["turns"]
+    (turn,) = seen["epochs"][0]["uses"]
     assert (turn["update"], turn["batch"], turn["slot"]) == (1, formed["batch"], 3)
     assert len(call("trace", run, "--sample", row).out.splitlines()) == 3
     assert f"rows: {', '.join(map(str, formed['rows']))}" in call("trace", run, "--update", "1").out

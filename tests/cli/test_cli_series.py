@@ -47,7 +47,7 @@ def test_json_has_the_comparison_with_naive_forecasts(call, table):
     found = result.json["forecasts"]["test"]
     assert [naive["name"] for naive in found["naive"]] == ["the last value"]
     rmse, naive = found["rmse"]["mean"], found["naive"][0]
-    assert naive["gain"]["mean"] == pytest.approx(1 - rmse / naive["rmse"]["mean"])
+    assert naive["skill"]["mean"] == pytest.approx(1 - rmse / naive["rmse"]["mean"])
     assert len(found["rmse_by_step"]) == 2
     assert "1 repeat: no interval" in found["sentences"][0]
 

@@ -142,7 +142,7 @@ def test_a_paced_training_is_traced(call, tmp_path):
     formed = call("trace", run, "--update", 14, "--json").json
     assert (formed["epoch"], formed["batch"], len(formed["rows"])) == (3, 4, 24)
     seen = call("trace", run, "--sample", formed["rows"][7], "--epoch", 3, "--json").json["epochs"][0]
-    turns = list(zip(seen["turns"], seen["sizes"], strict=True))
+    turns = list(zip(seen["uses"], seen["sizes"], strict=True))
     assert ({"update": 14, "epoch": 3, "batch": 4, "slot": 8}, 24) in turns
 
 

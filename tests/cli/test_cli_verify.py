@@ -9,7 +9,7 @@ import pytest
 
 import epochal as ep
 from epochal.runs import publish
-from epochal.runs.checkpoints import Checkpoints, Piece
+from epochal.runs.checkpoints import CheckpointFile, Checkpoints
 from epochal.runs.sealed import seal
 from helpers import list_again
 
@@ -24,7 +24,7 @@ def kept(tmp_path_factory):
     (folder / "request.json").write_text(seal({"model": "mlp"}))
     checkpoints = Checkpoints(folder, {"seed": 1}, keep_every=1)
     for updates in (10, 20, 30):
-        checkpoints.save(updates, [Piece("repeats-0", {"x": np.full(5, updates)}, {})])
+        checkpoints.save(updates, [CheckpointFile("repeats-0", {"x": np.full(5, updates)}, {})])
     run = ep.fit(ep.MLP(4), data, batch_size=8, epochs=1, metrics=())
     (folder / "report.html").write_text("an earlier page")
     publish(run, folder)

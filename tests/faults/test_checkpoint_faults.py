@@ -16,19 +16,22 @@ import pytest
 from disks import CUTS, Death, Disk
 from epochal.errors import Refusal, SaveFailed
 from epochal.runs import disk
-from epochal.runs.checkpoints import Checkpoints, Piece, check, find, newest
-from epochal.runs.home import locked
+from epochal.runs.checkpoints import CheckpointFile, Checkpoints, check, find, newest
+from epochal.runs.run_folder import locked
 from helpers import read_json, write_json
 
 IDENTITY = {"seed": 1}
-ENDED = Piece("ended", {"x": np.arange(3.0)}, {"updates": 5})
+ENDED = CheckpointFile("ended", {"x": np.arange(3.0)}, {"updates": 5})
 VALUES = {10: 3.0, 20: 1.0, 30: 2.0, 40: 2.5, 50: 0.5}
 
 
 def pieces(updates):
     """A lane that has ended and stays the same, and one that moves."""
     kernel = np.random.default_rng(updates).normal(size=(5, 9)).astype(np.float32)
-    return [ENDED, Piece("moving", {"kernel": kernel, "n": np.int64(updates)}, {"curve": [updates / 3]})]
+    return [
+        ENDED,
+        CheckpointFile("moving", {"kernel": kernel, "n": np.int64(updates)}, {"curve": [updates / 3]}),
+    ]
 
 
 def train(folder, to, saved):
@@ -37,12 +40,12 @@ def train(folder, to, saved):
     found = checkpoints.newest()
     for updates in range(10 if found is None else found.updates + 10, to + 1, 10):
         mine = pieces(updates)
-        checkpoints.save(updates, mine if found is None else [found.pieces[0], mine[1]], VALUES[updates])
+        checkpoints.save(updates, mine if found is None else [found.files[0], mine[1]], VALUES[updates])
         saved.append(updates)
 
 
 def assert_right(found):
-    for piece, wanted in zip(found.pieces, pieces(found.updates), strict=True):
+    for piece, wanted in zip(found.files, pieces(found.updates), strict=True):
         assert (piece.name, dict(piece.about)) == (wanted.name, dict(wanted.about))
         assert piece.tensors.keys() == wanted.tensors.keys()
         for name, value in wanted.tensors.items():

@@ -17,21 +17,21 @@ from pathlib import Path
 import numpy as np
 
 from epochal.errors import Refusal
-from epochal.runs.checkpoints import Checkpoints, Piece, newest
-from epochal.runs.home import locked
+from epochal.runs.checkpoints import Checkpoints, CheckpointFile, newest
+from epochal.runs.run_folder import locked
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
-ended = Piece("ended", {"x": np.arange(9.0)}, {})
+ended = CheckpointFile("ended", {"x": np.arange(9.0)}, {})
 
 
 def save_for_ever(pipe):
     with locked(folder):
         checkpoints = Checkpoints(folder, {"seed": 1}, keep_every=7)
         found = checkpoints.newest()
-        updates, same = (0, ended) if found is None else (found.updates, found.pieces[0])
+        updates, same = (0, ended) if found is None else (found.updates, found.files[0])
         while True:
             updates += 1
-            moving = Piece("moving", {"x": np.full(30_000, updates)}, {"updates": updates})
+            moving = CheckpointFile("moving", {"x": np.full(30_000, updates)}, {"updates": updates})
             checkpoints.save(updates, [same, moving], value=abs(updates - 40))
             os.write(pipe, struct.pack("<Q", updates))
 
@@ -59,9 +59,9 @@ for _ in range(kills):
     found, passed_over = newest(folder)
     assert passed_over == (), passed_over
     assert found.updates in (saved, saved + 1), (found.updates, saved)
-    assert found.pieces[0].tensors["x"].tolist() == list(range(9))
-    assert (found.pieces[1].tensors["x"] == found.updates).all()
-    assert found.pieces[1].about == {"updates": found.updates}
+    assert found.files[0].tensors["x"].tolist() == list(range(9))
+    assert (found.files[1].tensors["x"] == found.updates).all()
+    assert found.files[1].about == {"updates": found.updates}
     last = found.updates
 Checkpoints(folder, {"seed": 1})
 left = sorted(int(path.name) for path in (folder / "checkpoints").iterdir())

@@ -16,7 +16,7 @@ from disks import CUTS, Death
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal, SaveFailed
 from epochal.runs import disk, load, load_record, publish, save
-from epochal.runs.checkpoints import Checkpoints, Piece, find, newest
+from epochal.runs.checkpoints import CheckpointFile, Checkpoints, find, newest
 from epochal.runs.contents import check_files, listed, read_run
 from epochal.runs.sealed import seal
 from helpers import read_json, write_json
@@ -52,7 +52,7 @@ def folder(tmp_path):
     path = tmp_path / "run"
     path.mkdir()
     (path / "request.json").write_text(seal({}))
-    Checkpoints(path, {"seed": 1}).save(10, [Piece("repeats-0", {"x": np.arange(4.0)}, {})])
+    Checkpoints(path, {"seed": 1}).save(10, [CheckpointFile("repeats-0", {"x": np.arange(4.0)}, {})])
     return path
 
 

@@ -28,7 +28,7 @@ from epochal.data.files import survey
 from epochal.data.files import tidy as tidy_module
 from epochal.data.files.npy import read_array
 from epochal.errors import Refusal
-from epochal.runs.checkpoints import Checkpoints, Piece
+from epochal.runs.checkpoints import CheckpointFile, Checkpoints
 
 MORE_BYTES = 300_000_000
 
@@ -218,13 +218,13 @@ def test_a_picture_is_not_larger_than_one_believes(tmp_path, side, little_memory
 
 def test_a_keras_archive_is_not_larger_than_one_believes(tmp_path, little_memory):
     from epochal.models import shapes_of
-    from epochal.models.starts import start_of
+    from epochal.models.initial import initial_variables
 
     pytest.importorskip("h5py")
     with zipfile.ZipFile(tmp_path / "x.keras", "w", zipfile.ZIP_BZIP2) as out:
         out.writestr("model.weights.h5", bytes(50_000_000))
     shapes = shapes_of(ep.MLP(4, outputs=1), (3,), np.dtype(np.float32))
-    refused(lambda: start_of(tmp_path / "x.keras", shapes), "it claims 50,000,000")
+    refused(lambda: initial_variables(tmp_path / "x.keras", shapes), "it claims 50,000,000")
 
 
 @pytest.mark.parametrize("line", ["king nan 1", "king 1e999 1", "king 1 2 3", "king", "king x y"])
@@ -318,12 +318,12 @@ def test_nothing_outside_of_a_run_folder_is_removed(tmp_path):
         (run / "checkpoints" / name).symlink_to(precious)
     kept = Checkpoints(run, {"seed": 1})
     for updates in (1, 2, 3):
-        kept.save(updates, [Piece("repeats-0", {"a": np.zeros(2, np.float32)}, {})])
+        kept.save(updates, [CheckpointFile("repeats-0", {"a": np.zeros(2, np.float32)}, {})])
     assert (precious / "thesis.tex").read_text() == "precious"
 
 
 def test_a_lock_that_is_a_link_is_not_written_through(tmp_path):
-    from epochal.runs.home import locked
+    from epochal.runs.run_folder import locked
 
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / "run").mkdir()
@@ -351,9 +351,9 @@ def test_links_that_lead_out_of_a_folder_of_images_are_told(tmp_path):
     Image.new("RGB", (4, 4), "red").save(tmp_path / "private.png")
     (tmp_path / "photos" / "a" / "2.png").symlink_to(tmp_path / "private.png")
     dataset = load(tmp_path / "photos")
-    assert any("a/2.png" in note and "outside" in note for note in dataset.noticed), dataset.noticed
+    assert any("a/2.png" in note and "outside" in note for note in dataset.raw_notes), dataset.raw_notes
     (tmp_path / "photos" / "a" / "2.png").unlink()
-    assert not any("outside" in note for note in load(tmp_path / "photos").noticed)
+    assert not any("outside" in note for note in load(tmp_path / "photos").raw_notes)
 
 
 def test_a_link_in_a_circle_is_no_picture(tmp_path):

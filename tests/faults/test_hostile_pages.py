@@ -22,7 +22,7 @@ from epochal.plan import Plan
 from epochal.report.advice_page import advice_page
 from epochal.report.comparison_page import comparison_page
 from epochal.report.run_page import run_page as page
-from epochal.runs import ForecastScores, History, Outcome, Run, Scores
+from epochal.runs import ForecastScores, Observed, Outcome, Run, Scores
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +84,7 @@ next(Object.keys(pages));
 def history():
     series = np.repeat([0, 1], 20)
     row, time = np.arange(1, 41), np.tile(np.arange(20.0), 2)
-    return History((HOSTILE, f"{HOSTILE}2"), HOSTILE, Clock("number", HOSTILE), series, row, time, time + 1)
+    return Observed((HOSTILE, f"{HOSTILE}2"), HOSTILE, Clock("number", HOSTILE), series, row, time, time + 1)
 
 
 def hostile_run(task, scores, repeats, **more):

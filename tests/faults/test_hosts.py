@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from jaxlib import _jax
 
-from epochal.errors import HostLost, Refusal, SaveFailed
-from epochal.training.hosts import Place, Together, join, joining, place_of, watch
-from epochal.training.hosts.watch import Watch
+from epochal.errors import ProcessLost, Refusal, SaveFailed
+from epochal.training.processes import Place, ProcessGroup, join, joining, place_of, watch
+from epochal.training.processes.watch import Watch
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +76,7 @@ def watched(port):
 
 @pytest.fixture
 def started(watched):
-    """Start `count` processes; each is seen through `Together`."""
+    """Start `count` processes; each is seen through `ProcessGroup`."""
     stores = []
 
     def start(count, silence=60):
@@ -88,7 +88,7 @@ def started(watched):
             list(threads.map(lambda client: client.connect(), clients))
         stores[:0] = clients
         return [
-            Together(index, count, *both) for index, both in enumerate(zip(watches, clients, strict=True))
+            ProcessGroup(index, count, *both) for index, both in enumerate(zip(watches, clients, strict=True))
         ]
 
     yield start
@@ -181,7 +181,7 @@ def test_a_process_that_does_not_come_is_named_to_all_others(watched):
 
 
 def test_a_process_that_is_interrupted_while_others_are_missing_leaves_nothing_behind(port):
-    code = f"from epochal.training.hosts import join; join('127.0.0.1:{port}', 0, 2)"
+    code = f"from epochal.training.processes import join; join('127.0.0.1:{port}', 0, 2)"
     waiting = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     while not listening(port):
         time.sleep(0.1)
@@ -285,12 +285,12 @@ def test_an_error_of_what_process_0_does_alone_is_told_to_the_others(started):
         raise SaveFailed("there is no space left on the disk.")
 
     found = each(started(2), lambda one: one.first("the folder", write))
-    assert [type(one) for one in found] == [SaveFailed, HostLost]
+    assert [type(one) for one in found] == [SaveFailed, ProcessLost]
 
 
 def test_what_can_not_be_said_fails_instead_of_holding_up_the_others(started):
     found = each(started(2), lambda one: one.decide("call", object() if one.index else 0, len))
-    assert [type(one) for one in found] == [HostLost, TypeError]
+    assert [type(one) for one in found] == [ProcessLost, TypeError]
 
 
 def test_long_wishes_arrive(started):
@@ -303,13 +303,13 @@ def test_long_wishes_arrive(started):
 
 def test_processes_that_are_out_of_step_end(started):
     found = each(started(2), lambda one: one.decide(["call", "the end"][one.index], None, len))
-    assert [type(one) for one in found] == [RuntimeError, HostLost]
+    assert [type(one) for one in found] == [RuntimeError, ProcessLost]
     assert all("process 0 decides about call, process 1 about the end" in str(one) for one in found)
 
 
 def test_alone_a_decision_is_the_rule_of_one_wish():
-    assert Together().decide("call", 3, lambda wishes: wishes) == [3]
-    Together().end()
+    assert ProcessGroup().decide("call", 3, lambda wishes: wishes) == [3]
+    ProcessGroup().end()
 
 
 # Deaths ----------------------------------------------------------------------------------------------------
@@ -326,7 +326,7 @@ def test_a_death_is_heard_of_at_once_by_all_others(started, dead):
     found = each(rest, lambda one: one.decide("call", 1, sum))
     assert time.monotonic() - begin < 5
     for one in found:
-        assert isinstance(one, HostLost)
+        assert isinstance(one, ProcessLost)
         assert f"process {dead} of 3 (host " in str(one)
         assert "is gone: it was killed or has crashed. `epochal resume x` goes on." in str(one)
 
@@ -336,7 +336,7 @@ def test_one_that_is_silent_is_taken_for_gone(started, silent, why):
     processes = started(2, silence=4)
     processes[silent]._watch.process.send_signal(signal.SIGSTOP)  # as if its machine had lost power
     begin = time.monotonic()
-    with pytest.raises(HostLost, match=f"process {silent} of 2 .* is gone: {why}"):
+    with pytest.raises(ProcessLost, match=f"process {silent} of 2 .* is gone: {why}"):
         processes[1 - silent].decide("call", 1, sum)
     assert time.monotonic() - begin < 20
 
@@ -346,7 +346,7 @@ def test_an_error_in_a_sum_of_all_waits_for_the_heartbeat_that_is_missed(started
     processes[1]._watch.process.kill()
     cause = processes[0].cause(RuntimeError("Gloo all-reduce failed: Connection reset by peer"))
     assert re.match(r"process 1 of 2 \(.*\) is gone: no heartbeat for 4 s\.", str(cause))
-    with pytest.raises(HostLost, match="process 1 of 2 is cut off from the others: its watcher ended"):
+    with pytest.raises(ProcessLost, match="process 1 of 2 is cut off from the others: its watcher ended"):
         processes[1].check(5.0)
 
 
@@ -392,7 +392,7 @@ def test_at_the_end_all_mind_whether_process_0_has_written(started):
 
 def test_joining_needs_no_jax_where_it_is_refused():
     code = (
-        "import sys; from epochal.training.hosts import join; from epochal.errors import Refusal\n"
+        "import sys; from epochal.training.processes import join; from epochal.errors import Refusal\n"
         "try: join('a:1')\nexcept Refusal as error: print(error)\nassert 'jax' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -91,7 +91,7 @@ def test_a_bad_image_is_refused_with_its_name_and_reason_or_left_out_and_counted
     dataset = ep.load_data(folder, skip_bad=True)
     assert dataset.samples == 11 and "dogs/3.png" not in dataset.names
     assert np.bincount(dataset.targets).tolist() == [6, 5]
-    (note,) = [note for note in dataset.noticed if "left out" in note]
+    (note,) = [note for note in dataset.raw_notes if "left out" in note]
     assert note.startswith("1 of 12 images can't be read") and FAULTS[fault] in note
 
 
@@ -181,7 +181,7 @@ def test_what_is_hidden_or_no_image_is_ignored_and_counted(folder: Path):
     (folder / ".git").mkdir()
     dataset = ep.load_data(folder)
     assert dataset.samples == 12
-    assert "3 hidden or other files and 1 folder within class folders ignored." in dataset.noticed
+    assert "3 hidden or other files and 1 folder within class folders ignored." in dataset.raw_notes
 
 
 @pytest.mark.parametrize("size", [(0, 4), (4,), "8x8", (4.0, 4), (True, 4), (99_999, 99_999)])

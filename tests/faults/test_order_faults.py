@@ -112,7 +112,7 @@ def test_an_audit_counts_what_the_batches_hold(remainder):
     batches = [plan.batch_of_update(update) for update in range(plan.updates)]
     turns = np.bincount(np.concatenate(batches), minlength=23)
     assert found.updates == len(batches) and found.epochs == 4
-    assert dict(found.turns) == {k: int((turns == k).sum()) for k in set(turns.tolist())}
+    assert dict(found.uses) == {k: int((turns == k).sum()) for k in set(turns.tolist())}
     assert dict(found.sizes) == {n: sum(len(b) == n for b in batches) for n in {len(b) for b in batches}}
     for one in found.classes:
         held = [(labels[b] == one.name).sum() for b in batches if len(b) == one.size]
@@ -126,7 +126,7 @@ def test_an_audit_counts_what_the_batches_hold(remainder):
 
 def test_an_audit_knows_the_classes_of_the_order():
     found = Plan(10, 5, 50, order=Stratified(LABELS)).audit()
-    assert found.epochs == 10 and found.least_turns == found.most_turns == 10
+    assert found.epochs == 10 and found.least_uses == found.most_uses == 10
     assert [(one.least, one.most) for one in found.classes] == [(3, 3), (2, 2)]
     assert "left out          none" in str(found)
 

@@ -67,7 +67,7 @@ def test_labels_that_training_did_not_have_validate_nothing():
     )
     made = prepare(ep.MLP(4), (X, Y), Settings(test=(X[:20], Y[:20] + 1)))
     assert made.part_size("test") == 10
-    assert any('test: "target" has the label "2"' in note for note in made.dataset.noticed)
+    assert any('test: "target" has the label "2"' in note for note in made.dataset.raw_notes)
 
 
 def test_data_apart_without_a_target_is_refused():

@@ -22,7 +22,7 @@ from epochal.choose.compare import compare
 from epochal.choose.store import Store
 from epochal.choose.timing import measure
 from epochal.choose.trial import Interrupted
-from epochal.errors import HostLost, MissingExtra, Refusal
+from epochal.errors import MissingExtra, ProcessLost, Refusal
 from epochal.settings import Settings
 from epochal.training import repeats
 from epochal.training.executor import RayCluster
@@ -227,7 +227,7 @@ def test_repeats_of_one_training_survive_an_interruption_and_a_node(nodes, seen,
     cluster, joined = nodes[0], seen[0]
     here = ep.fit(NET, "example:iris", **REPEATS)
     folder, control, ended = tmp_path / "run", ep.Control(), set()
-    out = ep.RunFolder(folder, "1epoch")
+    out = ep.SaveOptions(folder, "1epoch")
     for event in ep.train(NET, "example:iris", out=out, ray=cluster.address, control=control, **REPEATS):
         if isinstance(event, ep.RepeatEnded) and "epochs done" in event.reason:
             ended.add(event.repeat)
@@ -295,7 +295,7 @@ def test_nobody_left_is_said_and_the_rest_is_kept(nodes, here, seen, tmp_path, m
             cluster.remove_node(last, allow_graceful=False)
 
     folder = tmp_path / "kept"
-    with pytest.raises(HostLost, match=r"no worker is left on the Ray cluster.*the same call goes on"):
+    with pytest.raises(ProcessLost, match=r"no worker is left on the Ray cluster.*the same call goes on"):
         compare(NET, "example:iris", ray=cluster.address, folder=folder, watch=kill, **OPTIONS)
     kept = len(seen[2])
     found = compare(NET, "example:iris", folder=folder, **OPTIONS)

@@ -53,7 +53,7 @@ def same(run, whole):
 def test_a_full_disk_ends_the_training_with_what_was_kept(monkeypatch, tmp_path, whole):
     full_disk(monkeypatch, range(2, 10**6))
     with pytest.raises(SaveFailed, match=r"no space left on the disk.*ep\.resume") as caught:
-        ep.fit(MODEL, DATA, out=ep.RunFolder(tmp_path / "run", "3updates"), **OPTIONS)
+        ep.fit(MODEL, DATA, out=ep.SaveOptions(tmp_path / "run", "3updates"), **OPTIONS)
     assert str(caught.value).isprintable()
     kept = sorted(int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir())
     assert kept == [3, 6]
@@ -63,7 +63,7 @@ def test_a_full_disk_ends_the_training_with_what_was_kept(monkeypatch, tmp_path,
 
 def test_a_training_may_go_on_while_the_disk_is_full(monkeypatch, tmp_path, whole):
     full_disk(monkeypatch, {1, 2})
-    out = ep.RunFolder(tmp_path / "run", "3updates", if_unsaved="continue")
+    out = ep.SaveOptions(tmp_path / "run", "3updates", if_unsaved="continue")
     events = list(ep.train(MODEL, DATA, out=out, **OPTIONS))
     unsaved = [event for event in events if isinstance(event, ep.Unsaved)]
     assert [event.updates for event in unsaved] == [6, 9]
@@ -81,7 +81,7 @@ def test_what_nobody_foresaw_while_saving_is_said_and_holds_up_no_lane(rhythm, m
         raise MemoryError
 
     monkeypatch.setattr(checkpoints, "write_tensors", without_memory)
-    out, events = ep.RunFolder(tmp_path / "run", rhythm, if_unsaved="continue"), []
+    out, events = ep.SaveOptions(tmp_path / "run", rhythm, if_unsaved="continue"), []
     training = threading.Thread(
         target=lambda: events.extend(ep.train(MODEL, DATA, out=out, **OPTIONS)), daemon=True
     )
@@ -140,7 +140,7 @@ def test_who_leaves_at_once_waits_for_no_lane(monkeypatch, tmp_path):
         return advance(lane, most)
 
     monkeypatch.setattr(Lane, "advance", hanging)
-    events = [ep.train(MODEL, DATA, out=ep.RunFolder(tmp_path / "run", "1updates"), **OPTIONS)]
+    events = [ep.train(MODEL, DATA, out=ep.SaveOptions(tmp_path / "run", "1updates"), **OPTIONS)]
     assert any(isinstance(event, ep.Checkpointed) for event in events[0])
     assert inside.wait(60)
     events[0].abandon()

@@ -126,7 +126,7 @@ def test_what_cannot_be_sent_to_workers_is_read_here_and_said() -> None:
     held = type("Held", (list,), {"lock": threading.Lock()})(items)
     held.lock = threading.Lock()
     dataset = dataset_of_items(held, workers=2)
-    assert any("can't be sent to worker processes" in note for note in dataset.noticed)
+    assert any("can't be sent to worker processes" in note for note in dataset.raw_notes)
     assert dataset.inputs[:3].tolist() == X[:3].tolist()
 
 

@@ -44,7 +44,7 @@ def test_empty_texts(tmp_path):
     file = table(tmp_path, *(f"{number},,{'ab'[number % 2]}" for number in range(9)))
     refused("must hold texts; all 9 are empty", file, text="words")
     data = ep.text((["", *TEXTS[1:]], LABELS))
-    assert any("1 texts are empty" in note for note in data.noticed) and not data.inputs[0].any()
+    assert any("1 texts are empty" in note for note in data.raw_notes) and not data.inputs[0].any()
 
 
 def test_targets_and_options(tmp_path):

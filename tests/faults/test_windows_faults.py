@@ -100,7 +100,7 @@ def test_targets_beside_the_numbers_are_refused():
 def test_a_series_that_is_too_short_is_named_and_left_out():
     shops = ["a"] * 40 + ["b"] * 5 + ["c"] * 15
     data = ep.windows(pa.table({"shop": shops, "sold": SOLD}), by="shop", lags=10)
-    assert '1 series is shorter than the 11 rows of a window and left out: "b" (5).' in data.noticed
+    assert '1 series is shorter than the 11 rows of a window and left out: "b" (5).' in data.raw_notes
     assert data.timeline.names == ("a", "c")
     assert data.samples == 30 + 5
     with pytest.raises(ep.Refusal, match=r"a series of data frame must have at least 42 rows .* got 40"):
@@ -112,7 +112,7 @@ def test_gaps_are_told_and_missing_values_filled_from_the_past_alone():
     data = ep.windows(pa.table({"month": months, "sold": SOLD[:58]}), lags=3)
     assert any(
         "1 gap in time, between 1990-10 and 1991-01 (row 11): no window crosses it; `across_gaps=True`" in n
-        for n in data.noticed
+        for n in data.raw_notes
     )
     filled = ep.windows(table(sold=but(SOLD, _9=None, _10=None)), lags=3, fill="forward")
     assert filled.timeline.values[0][8:12].tolist() == [SOLD[8], SOLD[8], SOLD[8], SOLD[11]]

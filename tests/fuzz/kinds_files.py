@@ -25,7 +25,7 @@ from epochal.data.rankings.ranking import rank_pairs
 from epochal.data.registry import read_again, recipe_from_dict
 from epochal.data.texts.texts import text
 from epochal.models import Variables, shapes_of
-from epochal.models.starts import Initial, start_of
+from epochal.models.initial import Initial, initial_variables
 from epochal.settings import Settings
 from epochal.training.prepare import prepare
 from epochal.training.request import ask_again, document
@@ -146,7 +146,7 @@ def _start(folder: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def _read_start(path: Path, fresh: tuple[str, ...] = ()) -> Any:
-    start = start_of(Initial(path, fresh=fresh), _shapes())
+    start = initial_variables(Initial(path, fresh=fresh), _shapes())
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(start.variables))
     return [str(note) for note in start.notes]
 

@@ -23,7 +23,7 @@ from epochal.data import windows
 from epochal.data.rankings.ranking import rank_pairs
 from epochal.data.texts.texts import text
 from epochal.runs import disk, load_record, save
-from epochal.runs.checkpoints import Checkpoints, Piece
+from epochal.runs.checkpoints import CheckpointFile, Checkpoints
 from epochal.runs.listing import listing
 from epochal.runs.sealed import seal
 from epochal.runs.trace import seen_throughout
@@ -238,7 +238,7 @@ def _checkpoints(folder: Path) -> Path:
     kept = Checkpoints(folder, IDENTITY)
     for updates in (10, 20):
         pieces = [
-            Piece(
+            CheckpointFile(
                 f"repeats-{k}",
                 {"0/kernel": np.full((3, 2), updates + k, np.float32)},
                 {"updates": updates, "k": k},
@@ -254,7 +254,7 @@ def _read_checkpoint(path: Path) -> Any:
     if loaded is None:
         return None
     assert loaded.updates in (10, 20)
-    for k, piece in enumerate(loaded.pieces):
+    for k, piece in enumerate(loaded.files):
         assert dict(piece.about) == {"updates": loaded.updates, "k": k}, "another checkpoint was loaded"
         assert (piece.tensors["0/kernel"] == loaded.updates + k).all(), "another checkpoint was loaded"
     return loaded.updates
@@ -284,7 +284,7 @@ def _bad_checkpoint(random: Random, good: Path, work: Path) -> Case:
     def read() -> Any:
         found = _read_checkpoint(path)
         kept = Checkpoints(path, IDENTITY)
-        kept.save(40, [Piece("repeats-0", {"a": np.zeros(3, np.float32)}, {})])
+        kept.save(40, [CheckpointFile("repeats-0", {"a": np.zeros(3, np.float32)}, {})])
         return found
 
     def read_and_look() -> Any:
@@ -322,7 +322,7 @@ def _bad_sealed(random: Random, good: Path, work: Path) -> Case:
     def read() -> Any:
         loaded = Checkpoints(path, IDENTITY).newest()
         if loaded is not None:
-            for piece in loaded.pieces:
+            for piece in loaded.files:
                 assert all(isinstance(one, np.ndarray) for one in piece.tensors.values())
                 assert isinstance(piece.about, dict)
         return None if loaded is None else loaded.updates

@@ -29,7 +29,7 @@ def summary(dataset: Any) -> list[Any]:
     inputs = dataset.inputs
     values = inputs[: min(len(inputs), 100)] if isinstance(inputs, np.ndarray) else inputs.take(np.arange(2))
     assert np.asarray(values).dtype in (np.float32, np.uint8, np.int32)
-    assert all(isinstance(note, str) for note in dataset.noticed)
+    assert all(isinstance(note, str) for note in dataset.raw_notes)
     return [dataset.samples, dataset.shape, dataset.target_name, np.asarray(values).shape]
 
 

@@ -33,7 +33,7 @@ def test_horse_colic():
         "filled with the median of the training samples, and an indicator column says where.",
     )
     assert (found.samples, found.shape) == (299, (51,))
-    assert found.rows[131:133].tolist() == [132, 134]
+    assert found.row_numbers[131:133].tolist() == [132, 134]
 
 
 @needs_tables
@@ -97,28 +97,28 @@ def test_headers_of_text_tables_and_decimal_commas(tmp_path):
     assert notes_of("red,good\nblue,bad\nred,good\nblue,bad\n", tmp_path).samples == 4
     found = notes_of("a;b;y\n1,5;2,25;0\n2,5;3;1\n3,5;4;0\n", tmp_path)
     assert found.inputs.tolist() == [[1.5, 2.25], [2.5, 3], [3.5, 4]]
-    assert 'a comma is the decimal mark; `decimal="."` changes that.' in found.noticed
+    assert 'a comma is the decimal mark; `decimal="."` changes that.' in found.raw_notes
     assert notes_of("1,2\n3,4\n5,6\n", tmp_path, header=True).features == ("1",)
 
 
 def test_few_missing_targets_are_left_out_aloud(tmp_path):
     text = "a,y\n" + "".join(f"{i}.5,{i % 2}\n" for i in range(50)) + "1.25,\n"
     found = notes_of(text, tmp_path)
-    assert 'column 2 ("y") is the target; 1 sample has none (first in row 51): left out.' in found.noticed
+    assert 'column 2 ("y") is the target; 1 sample has none (first in row 51): left out.' in found.raw_notes
     assert found.samples == 50
 
 
 def test_stray_marks_in_a_small_category_are_said(tmp_path):
     text = "a,y\n" + "".join(f"{i % 9},{i % 2}\n" for i in range(90)) + "K,1\n" * 3
     found = notes_of(text, tmp_path)
-    assert any('`missing=["K"]` makes numbers of it' in note for note in found.noticed)
+    assert any('`missing=["K"]` makes numbers of it' in note for note in found.raw_notes)
     assert notes_of(text, tmp_path, missing=("K",)).features == ("a", "a is missing")
 
 
 def test_whole_numbers_beyond_float32_are_kept_until_they_are_scaled(tmp_path):
     found = notes_of("a,y\n" + "".join(f"{10**9 + i % 3},{i % 2}\n" for i in range(30)), tmp_path)
     assert found.dtype == np.float64 and sorted(set(found.inputs[:, 0] - 10**9)) == [0, 1, 2]
-    assert not any("float32" in note for note in found.noticed)
+    assert not any("float32" in note for note in found.raw_notes)
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_a_refusal_is_one_sentence(outputs):
     assert "Traceback" not in error.traceback[0]
 
 
-@pytest.mark.parametrize("error", [ep.DataFailed, ep.SaveFailed, ep.HostLost, ep.Refusal])
+@pytest.mark.parametrize("error", [ep.DataFailed, ep.SaveFailed, ep.ProcessLost, ep.Refusal])
 def test_errors_that_say_all_show_only_that(error):
     assert error('say `target="x"`.')._render_traceback_() == [f'{error.__name__}: say target="x".']
 

@@ -7,7 +7,7 @@ import pytest
 
 from epochal.plan import ALGORITHM, Plan
 from epochal.plan.permutation import permute, table
-from epochal.plan.threefry import words
+from epochal.plan.threefry import uint32_words
 
 FIRST = {
     (0, 0, 1): [0],
@@ -103,7 +103,7 @@ def test_first_and_last_samples(seed, epoch, n):
 
 @pytest.mark.parametrize(("seed", "epoch", "n"), WHOLE)
 def test_whole_epochs(seed, epoch, n):
-    assert fingerprint(table(words(seed), epoch, n)) == WHOLE[seed, epoch, n]
+    assert fingerprint(table(uint32_words(seed), epoch, n)) == WHOLE[seed, epoch, n]
     assert fingerprint(permute(seed, epoch, n, np.arange(n))) == WHOLE[seed, epoch, n]
 
 

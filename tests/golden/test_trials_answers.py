@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import epochal as ep
-from epochal.data.copies import row_hashes
+from epochal.data.duplicates import row_hashes
 
 RANDOM = np.random.default_rng(5)
 INPUTS = RANDOM.normal(size=(60, 3)).astype(np.float32)

@@ -11,7 +11,7 @@ import pytest
 
 import epochal as ep
 from epochal.cli.main import _of_this_command, app
-from epochal.runs.choices import ChoiceFolder
+from epochal.runs.studies import StudyFolder
 
 LENGTHS = [31.9, 39.9, 42.6, 35.2] * 15
 PRICES = ["$268,358", "$14,000", "$104,250", "$99,975"] * 15
@@ -118,10 +118,12 @@ def test_what_is_concluded_of_forecasts_is_of_what_predict_gives(tmp_path: Path)
     naive = found.forecasts.naive[0]
     assert naive.ensemble is not None
     assert naive.ensemble.rmse == pytest.approx(found.ensemble["rmse"])
-    assert naive.ensemble.gain == pytest.approx(1 - found.ensemble["rmse"] / naive.rmse.mean)
+    assert naive.ensemble.skill == pytest.approx(1 - found.ensemble["rmse"] / naive.rmse.mean)
     sentence = found.forecasts.sentences[0]
     assert "the ensemble" in sentence and "is the mean of its 3 members" in sentence
-    assert found.to_dict()["forecasts"]["naive"][0]["ensemble"]["gain"] == pytest.approx(naive.ensemble.gain)
+    assert found.to_dict()["forecasts"]["naive"][0]["ensemble"]["skill"] == pytest.approx(
+        naive.ensemble.skill
+    )
 
 
 def test_an_unfinished_comparison_names_its_command_and_no_option_of_train(
@@ -131,7 +133,7 @@ def test_an_unfinished_comparison_names_its_command_and_no_option_of_train(
     folder.mkdir()
     words = ["epochal", "compare", "boats.csv", "--target", "Price", "--batch-size", "1,4"]
 
-    sentence = ChoiceFolder(folder, "comparison", tuple(words), (), None, 3).sentence
+    sentence = StudyFolder(folder, "comparison", tuple(words), (), None, 3).sentence
     assert "--batch-size" in sentence
     for name in ("resume", "report", "predict"):
         found = _of_this_command(ep.Refusal(sentence), app.get_command(click.Context(app), name))

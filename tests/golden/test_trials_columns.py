@@ -11,7 +11,7 @@ import epochal as ep
 from epochal.cli.main import main
 from epochal.data import load
 from epochal.errors import Refusal
-from epochal.runs.folder import PARTS
+from epochal.runs.loading import PARTS
 
 TRIALS = Path(__file__).parents[1] / "trials"
 
@@ -29,8 +29,8 @@ def read(tmp_path, text, **options):
 
 def said(data, *words):
     """The one note that has all of the words."""
-    found = [note for note in data.noticed if all(word in note for word in words)]
-    assert len(found) == 1, (words, data.noticed)
+    found = [note for note in data.raw_notes if all(word in note for word in words)]
+    assert len(found) == 1, (words, data.raw_notes)
     return found[0]
 
 
@@ -63,7 +63,7 @@ def test_german_numbers_are_numbers():
 def test_a_column_that_determines_the_target_is_named():
     data = load(TRIALS / "leak.csv")
     said(data, 'column 3 ("status_code") determines the target', 'drop=["status_code"]')
-    assert sum("determines" in note for note in data.noticed) == 1
+    assert sum("determines" in note for note in data.raw_notes) == 1
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_copies_of_a_number_are_named(columns, named):
     y = np.random.default_rng(0).uniform(1000, 9000, 120).round(2)
     made = {name: make(y) for name, make in columns.items()}
     data = load((pa.table({"x": y[::-1] % 7, **made, "y": y}), "y"))
-    found = [note for note in data.noticed if "determines the target" in note]
+    found = [note for note in data.raw_notes if "determines the target" in note]
     assert (len(found) == 1 and named in found[0]) if named else not found
 
 

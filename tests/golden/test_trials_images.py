@@ -60,7 +60,7 @@ def between(low, high, dtype=np.uint16, shape=(6, 5)):
 def test_classes_of_the_trial_differ_and_what_is_hidden_is_ignored():
     data = ep.load_data(TRIALS / "pixels12bit")
     assert (data.samples, data.shape, data.dtype) == (48, (8, 8, 1), np.uint8)
-    assert any("hidden or other files ignored" in note for note in data.noticed)
+    assert any("hidden or other files ignored" in note for note in data.raw_notes)
     means = [data.inputs[data.targets == number].mean() for number in (0, 1)]
     assert abs(means[0] - means[1]) > 60
     run = ep.fit(ep.MLP(32), data, epochs=100, batch_size=8)
@@ -92,7 +92,7 @@ def test_images_of_more_than_8_bits_use_the_range_of_all(tmp_path, make, suffix,
     assert abs(levels.black - black) < room and abs(levels.white - white) < room
     assert data.inputs[data.targets == 0].max() < 140 and data.inputs[data.targets == 1].min() > 110
     assert data.inputs.max() >= 240 and data.inputs.min() < 15
-    assert any("is seen as black" in note for note in data.noticed)
+    assert any("is seen as black" in note for note in data.raw_notes)
     # One image alone is read as it was among the others, after a way through JSON.
     again = encode_new(encoder_from_dict(data.encoder.to_dict()), folder / "lit" / f"03.{suffix}")
     np.testing.assert_array_equal(again.inputs[0], data.inputs[23])
@@ -106,7 +106,7 @@ def test_a_few_broken_pixels_do_not_make_all_others_black(tmp_path):
     data = ep.load_data(folder)
     assert data.encoder.levels.white == 4095
     assert data.inputs[0, 3, 3, 0] == 255
-    assert any("values outside as these" in note for note in data.noticed)
+    assert any("values outside as these" in note for note in data.raw_notes)
 
 
 def test_new_images_beyond_the_range_are_cut_and_that_is_said(tmp_path):
@@ -154,9 +154,9 @@ def test_palettes_cmyk_bits_and_frames_become_colors(tmp_path):
     assert (of["two.gif"] == 40).all()
     seen = np.asarray(clear) == 0
     assert (of["clear.png"][seen] == 255).all() and not (of["clear.png"][~seen] == 255).all()
-    assert any("2 images have several frames or pages: the first is read" in note for note in data.noticed)
-    assert any("transparent pixels lie over white" in note for note in data.noticed)
-    assert any("images have the same pixels as others" in note for note in data.noticed)
+    assert any("2 images have several frames or pages: the first is read" in note for note in data.raw_notes)
+    assert any("transparent pixels lie over white" in note for note in data.raw_notes)
+    assert any("images have the same pixels as others" in note for note in data.raw_notes)
 
 
 def test_gray_images_in_files_of_colors_are_said_to_be_gray(tmp_path):
@@ -165,7 +165,7 @@ def test_gray_images_in_files_of_colors_are_said_to_be_gray(tmp_path):
 
     data = ep.load_data(two_classes(tmp_path / "shots", gray))
     assert data.shape == (4, 4, 3)
-    assert any("all images are gray, though in files of colors" in note for note in data.noticed)
+    assert any("all images are gray, though in files of colors" in note for note in data.raw_notes)
 
 
 def small(number):
@@ -181,8 +181,8 @@ def test_images_deeper_in_a_class_folder_are_of_that_class(tmp_path):
     (folder / "lit" / "Thumbs.db").write_text("x")
     data = ep.load_data(folder)
     assert data.samples == 9 and data.targets[data.names.index("lit/2020/may/x.png")] == 1
-    assert any("1 image lies in folders within the class folders" in note for note in data.noticed)
-    assert any("3 hidden or other files" in note for note in data.noticed)
+    assert any("1 image lies in folders within the class folders" in note for note in data.raw_notes)
+    assert any("3 hidden or other files" in note for note in data.raw_notes)
     assert encode_new(data.encoder, folder).targets.tolist() == data.targets.tolist()
 
 
@@ -225,7 +225,7 @@ def test_the_same_picture_in_two_classes_is_named(tmp_path):
     folder = two_classes(tmp_path / "shots", small)
     shutil.copy(folder / "dim" / "01.png", folder / "lit" / "copy.png")
     data = ep.load_data(folder)
-    (note,) = [note for note in data.noticed if "same pixels" in note]
+    (note,) = [note for note in data.raw_notes if "same pixels" in note]
     assert "dim/01.png and lit/copy.png, of the classes dim and lit" in note
 
 
@@ -246,13 +246,13 @@ def apart(run, groups):
 
 def test_people_in_file_names_stay_on_one_side(people, tmp_path):
     plain = ep.load_data(people)
-    (note,) = [note for note in plain.noticed if "6 subjects" in note]
+    (note,) = [note for note in plain.raw_notes if "6 subjects" in note]
     pattern = ast.literal_eval(re.search("`groups_from=([^`]*)`", note)[1])
     for given in (pattern, r"s(\d+)_", r"^s\d+"):
         data = ep.load_data(people, groups_from=given)
         assert data.groups.tolist() == [*np.repeat(range(6), 2)] * 2
         assert read_again(data.recipe).groups.tolist() == data.groups.tolist()
-    assert not any("subjects" in note for note in data.noticed)
+    assert not any("subjects" in note for note in data.raw_notes)
     run = ep.fit(ep.MLP(2), data, epochs=1, batch_size=4, validation=0.3)
     assert apart(run, data.groups) and run.settings["split"] == "groups"
     table = tmp_path / "groups.csv"

@@ -59,7 +59,7 @@ def test_no_window_crosses_the_gap_of_the_trial():
     assert any(
         "1 gap in time, between 2021-03-01 and 2021-04-01 (row 61): no window crosses it; `across_gaps=True`"
         in note
-        for note in data.noticed
+        for note in data.raw_notes
     )
     assert ep.windows(TRIALS / "gap.csv", lags=7, across_gaps=True).samples == 113
 
@@ -118,7 +118,7 @@ def test_gaps_are_rows_that_are_missing_and_nothing_else(when, windows, said):
     data = ep.windows(series(when), lags=3)
     assert data.samples == windows
     assert data.timeline.clock.name == "when"
-    assert any(said in note for note in data.noticed), data.noticed
+    assert any(said in note for note in data.raw_notes), data.raw_notes
     assert (np.diff(data.timeline.times[0]) > 0).all()
 
 
@@ -149,8 +149,8 @@ def test_rows_in_any_order_give_the_same_windows():
     mixed = table.take(np.random.default_rng(0).permutation(71))
     one, other = ep.windows(table, lags=3), ep.windows(mixed, lags=3)
     np.testing.assert_array_equal(one.inputs, other.inputs)
-    assert [mixed.column("when")[row - 1] for row in other.rows] == [
-        table.column("when")[row - 1] for row in one.rows
+    assert [mixed.column("when")[row - 1] for row in other.row_numbers] == [
+        table.column("when")[row - 1] for row in one.row_numbers
     ]
 
 

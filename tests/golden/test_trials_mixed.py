@@ -20,7 +20,7 @@ def read(folder, text, encoding="utf-8", **options):
 
 
 def said(data, *words):
-    text = "\n".join(map(str, data.noticed))
+    text = "\n".join(map(str, data.raw_notes))
     assert all(word in text for word in words), text
 
 

@@ -24,7 +24,7 @@ import scipy.sparse
 import epochal as ep
 from epochal.cli.kinds import column, columns
 from epochal.cli.option_flags import in_flags
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.data import Reading, encode_new, load
 from epochal.data.columns import reference
 from epochal.data.recipe import Recipe
@@ -44,7 +44,7 @@ def names_of(data):
 
 def said(data, *parts):
     """A note has all these words."""
-    return any(all(part in note for part in parts) for note in data.noticed)
+    return any(all(part in note for part in parts) for note in data.raw_notes)
 
 
 @pytest.mark.parametrize(
@@ -514,7 +514,7 @@ def test_a_run_on_hard_names_is_saved_loaded_and_predicts_frames_and_files(tmp_p
     np.testing.assert_allclose(back.predict(tmp_path / "new.csv").values, expected, rtol=1e-5)
     lower = back.predict(frame.rename(columns={"b, c": "B, C", 'say "d"': ' Say "D"'}))
     np.testing.assert_array_equal(lower.values, expected)
-    assert sum("capitals or blanks" in note for note in lower.noticed) == 1
+    assert sum("capitals or blanks" in note for note in lower.raw_notes) == 1
 
 
 def test_marks_of_missing_values_in_a_frame_are_those_of_a_file(tmp_path):

@@ -395,9 +395,9 @@ def test_words_in_place_of_a_target_are_missing_in_new_files_too(tmp_path, capsy
 
 def test_classes_are_offered_only_where_they_are_few_enough(tmp_path):
     boats(tmp_path)
-    assert "classification" not in "".join(ep.load_data("boats.csv", target="price").noticed)
+    assert "classification" not in "".join(ep.load_data("boats.csv", target="price").raw_notes)
     few = pd.DataFrame({"x": np.arange(90.0), "price": np.arange(90) % 30 + 0.5})
-    assert '`task="classification"` makes classes' in "".join(ep.load_data(few, target="price").noticed)
+    assert '`task="classification"` makes classes' in "".join(ep.load_data(few, target="price").raw_notes)
 
 
 def test_a_page_that_is_written_again_is_the_same(tmp_path, capsys):

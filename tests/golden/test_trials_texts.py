@@ -67,7 +67,7 @@ def test_no_text_is_one_token_and_what_was_done_is_said(case):
     assert (data.inputs > 0).sum(axis=1).min() >= 5
     shared = np.bincount(data.inputs.ravel())[2:]
     assert np.median(shared) >= 2 or case == "links"
-    notes = [note for note in data.noticed if "blanks" in note or "strings" in note]
+    notes = [note for note in data.raw_notes if "blanks" in note or "strings" in note]
     assert [said in note for note in notes] == [True] * bool(said)
     again = encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict())))
     np.testing.assert_array_equal(again.encode(texts)[0], data.inputs)
@@ -86,7 +86,7 @@ def test_pieces_of_texts_without_blanks_are_no_sentences():
     texts = CASES["chinese"][0]
     data = ep.text((texts, LABELS), tokenizer="bpe")
     assert (data.inputs > 0).sum(axis=1).min() > 5
-    assert any("frequent pieces are tokens" in note for note in data.noticed)
+    assert any("frequent pieces are tokens" in note for note in data.raw_notes)
 
 
 def test_words_between_blanks_are_read_as_ever():
@@ -95,7 +95,7 @@ def test_words_between_blanks_are_read_as_ever():
     tokens = json.loads(data.encoder.tokenizer)
     assert tokens["pre_tokenizer"] == {"type": "Whitespace"}
     assert {"fine", "not", "été", ",", "!"} <= set(tokens["model"]["vocab"])
-    assert not any("blanks" in note for note in data.noticed)
+    assert not any("blanks" in note for note in data.raw_notes)
 
 
 def test_a_tokenizer_with_another_pattern_is_refused():
@@ -120,5 +120,5 @@ def test_a_table_of_texts_alone_is_told_to_be_read_as_texts(script, tmp_path):
         ep.load_data(path)
     path.write_text("review,size,liked\n" + "".join(f"{row},{k % 7},{k % 2}\n" for k, row in enumerate(rows)))
     data = ep.load_data(path)
-    assert any("looks like free text" in note and 'text="review"' in note for note in data.noticed)
+    assert any("looks like free text" in note and 'text="review"' in note for note in data.raw_notes)
     assert ep.text(path, text="review", target="liked").samples == 60

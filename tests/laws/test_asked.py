@@ -314,9 +314,9 @@ def test_a_longer_training_stands_where_the_shorter_one_ended(table: Path) -> No
     data = ep.load_data(table, target="kind")
     shorter, longer = (prepare(ep.MLP(3), data, Settings(epochs=epochs, **options)) for epochs in (4, 9))
     assert differences(identity(shorter), identity(longer)) == []
-    lanes = [make_lane(one, range(1), fixed_budget=1) for one in (shorter, longer)]
+    lanes = [make_lane(one, range(1), fixed_updates_per_call=1) for one in (shorter, longer)]
     while lanes[0].update < shorter.plan.updates:
         for lane in lanes:
             lane.advance()
-        for one, two in zip(*(jax.tree.leaves(lane.progress) for lane in lanes), strict=True):
+        for one, two in zip(*(jax.tree.leaves(lane.train_state) for lane in lanes), strict=True):
             assert_same_bits(np.asarray(one), np.asarray(two))

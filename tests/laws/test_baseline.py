@@ -14,7 +14,7 @@ from epochal.curves import summarize
 from epochal.data import joined
 from epochal.models import METRICS
 from epochal.settings import Settings
-from epochal.training.baselines import best_constant, constant_figures, constant_functions, random_order
+from epochal.training.baselines import baseline_functions, baseline_metrics, best_constant, random_order
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 from epochal.training.samples import as_dataset
@@ -93,7 +93,7 @@ def test_no_constant_of_a_fine_grid_has_a_smaller_own_loss(loss: Any) -> None:
     losses = [float(loss(jnp.full(len(train), one), train).mean()) for one in grid]
     assert float(loss(jnp.full(len(train), best[0]), train).mean()) <= min(losses) * 1.001
     held, _ = base.labels(0, "validation")
-    found = constant_figures(base, 0)["loss"]
+    found = baseline_metrics(base, 0)["loss"]
     assert found == pytest.approx(float(loss(jnp.full(len(held), best[0]), held).mean()), rel=0.01)
 
 
@@ -109,11 +109,11 @@ def test_no_constant_of_a_fine_grid_has_a_smaller_loss_by_name(loss: str, weight
     grid = np.linspace(targets.min(), targets.max(), 4000)
     each = np.asarray(base.spec.loss(jnp.asarray(grid.repeat(len(targets))[:, None]), np.tile(targets, 4000)))
     least = np.average(each.reshape(4000, -1), axis=1, weights=given).min()
-    assert constant_figures(base, 0, on="train")["loss"] <= least * 1.001
+    assert baseline_metrics(base, 0, on="train")["loss"] <= least * 1.001
 
 
 def test_an_own_loss_has_the_baseline_of_the_same_loss_by_name() -> None:
-    own, known = (constant_figures(prepared(CLASSES, **one), 0)["loss"] for one in ({"loss": logistic}, {}))
+    own, known = (baseline_metrics(prepared(CLASSES, **one), 0)["loss"] for one in ({"loss": logistic}, {}))
     assert own == pytest.approx(known, rel=1e-3)
 
 
@@ -122,7 +122,7 @@ def test_metrics_of_classes_have_their_constant() -> None:
     base = prepared(CLASSES, metrics=names)
     true = base.labels(0, "validation")[0] == 1
     share = float(true.mean())
-    found = constant_figures(base, 0)
+    found = baseline_metrics(base, 0)
     assert found["roc_auc"] == found["balanced_accuracy"] == 0.5 and found["mcc"] == 0
     assert found["accuracy"] == 1 - share
     assert found["average_precision"] == random_order(true[:, None]) > share, "of a random order"
@@ -133,13 +133,13 @@ def test_metrics_of_classes_have_their_constant() -> None:
 def test_weights_of_classes_do_not_make_accuracy_easy() -> None:
     """With balanced weights the classes are equally frequent for the loss, and not for the accuracy."""
     base = prepared(CLASSES, class_weight="balanced")
-    assert constant_figures(base, 0)["accuracy"] == float((base.labels(0, "validation")[0] == 0).mean())
+    assert baseline_metrics(base, 0)["accuracy"] == float((base.labels(0, "validation")[0] == 0).mean())
 
 
 def test_errors_are_of_the_constant_that_is_best_for_each() -> None:
     base = prepared(NUMBERS, metrics=["rmse", "mae", ep.metric(worst, greater_is_better=False)])
     train, held = (base.truth(0, name).ravel() for name in ("train", "validation"))
-    found = constant_figures(base, 0)
+    found = baseline_metrics(base, 0)
     assert found["rmse"] == pytest.approx(np.sqrt(((held - train.mean()) ** 2).mean()), rel=1e-5)
     assert found["mae"] == pytest.approx(np.abs(held - np.median(train)).mean(), rel=1e-3)
     assert np.isfinite(found["worst"])
@@ -147,9 +147,9 @@ def test_errors_are_of_the_constant_that_is_best_for_each() -> None:
 
 def test_functions_of_rows_agree_with_the_figures_of_all() -> None:
     base = prepared(CLASSES, metrics=["accuracy", "roc_auc"])
-    figures = constant_figures(base, 0)
+    figures = baseline_metrics(base, 0)
     everyone = np.arange(base.part_size("validation"))
-    for name, figure in constant_functions(base, 0).items():
+    for name, figure in baseline_functions(base, 0).items():
         assert figure(everyone) == figure(slice(None)) == figures[name]
 
 
@@ -160,7 +160,7 @@ def test_what_fails_on_constants_has_no_baseline() -> None:
         return 0.5
 
     base = prepared(NUMBERS, metrics=[ep.metric(picky, greater_is_better=True)])
-    assert "picky" not in constant_figures(base, 0)
+    assert "picky" not in baseline_metrics(base, 0)
 
 
 # Average precision ----------------------------------------------------------------------------------------
@@ -194,10 +194,10 @@ def test_the_baseline_of_macro_averages_is_the_mean_over_classes_or_labels() -> 
     of_three = prepared(np.array(["a", "b", "c", "c"])[np.arange(200) % 4], metrics=["average_precision"])
     counts = np.bincount(of_three.labels(0, "validation")[0], minlength=3)
     each = [random_order(np.arange(counts.sum())[:, None] < one) for one in counts]
-    assert constant_figures(of_three, 0)["average_precision"] == pytest.approx(np.mean(each))
+    assert baseline_metrics(of_three, 0)["average_precision"] == pytest.approx(np.mean(each))
     labels = (RANDOM.random((200, 3)) < [0.1, 0.5, 0.0]).astype(np.int64)
     labels[0, 2] = labels[1, 2] = 1
     of_labels = prepared(labels, metrics=["average_precision_macro"])
     true = of_labels.labels(0, "validation")[0] > 0
     each = [random_order(column[:, None]) for column in true.T if column.any()]
-    assert constant_figures(of_labels, 0)["average_precision_macro"] == pytest.approx(np.mean(each))
+    assert baseline_metrics(of_labels, 0)["average_precision_macro"] == pytest.approx(np.mean(each))

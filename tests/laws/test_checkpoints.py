@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from epochal.errors import Refusal
-from epochal.runs.checkpoints import Checkpoints, Piece, find, newest
-from epochal.runs.home import RunFolder
+from epochal.runs.checkpoints import CheckpointFile, Checkpoints, find, newest
+from epochal.runs.run_folder import SaveOptions
 from helpers import assert_same_bits
 
 IDENTITY = {"seed": 1, "samples": 53, "fingerprint": "ab"}
@@ -25,7 +25,7 @@ def piece(updates, name="repeats-0"):
         "0/count": np.int64(updates),
         "empty": np.zeros((0, 3), np.uint8),
     }
-    return Piece(name, tensors, {"updates": updates, "curve": [0.1, updates / 3]})
+    return CheckpointFile(name, tensors, {"updates": updates, "curve": [0.1, updates / 3]})
 
 
 def same(found, wanted):
@@ -50,7 +50,7 @@ def test_what_is_saved_comes_back(tmp_path):
     found = Checkpoints(tmp_path, IDENTITY).newest()
     assert (found.path, found.updates, found.identity) == (path, 200, IDENTITY)
     assert checkpoints.passed_over == ()
-    for one, wanted in zip(found.pieces, pieces, strict=True):
+    for one, wanted in zip(found.files, pieces, strict=True):
         same(one, wanted)
 
 
@@ -70,9 +70,9 @@ def test_a_piece_that_stays_the_same_is_linked_and_never_to_its_neighbor(tmp_pat
         (checkpoints.save(at, [ended, piece(at)]) / "ended.safetensors").stat().st_ino for at in range(1, 7)
     ]
     assert inodes[0] == inodes[2] == inodes[4] != inodes[1] == inodes[3] == inodes[5]
-    same(checkpoints.newest().pieces[0], ended)
+    same(checkpoints.newest().files[0], ended)
     again = Checkpoints(tmp_path, IDENTITY)
-    ended = again.newest().pieces[0]
+    ended = again.newest().files[0]
     links = [(again.save(at, [ended]) / "ended.safetensors").stat().st_ino for at in range(7, 10)]
     assert links[1] == inodes[5] and links[0] == links[2]
 
@@ -84,7 +84,7 @@ def test_the_same_updates_are_not_written_twice(tmp_path):
     checkpoints.save(200, [piece(2)])
     assert (path / "manifest.json").stat().st_ino == before
     Checkpoints(tmp_path, {**IDENTITY, "seed": 2}).save(200, [piece(2)])
-    same(newest(tmp_path)[0].pieces[0], piece(2))
+    same(newest(tmp_path)[0].files[0], piece(2))
 
 
 def test_a_reader_needs_no_writer_and_changes_nothing(tmp_path):
@@ -104,7 +104,7 @@ def test_a_piece_has_a_name_that_is_no_path(tmp_path, name):
 
 def test_keep_every_is_at_least_one(tmp_path):
     with pytest.raises(Refusal, match="keep_every must be a whole number, at least 1, or None; got 0"):
-        RunFolder(tmp_path / "run", keep_every=0)
+        SaveOptions(tmp_path / "run", keep_every=0)
 
 
 def test_identity_is_plain_data(tmp_path):

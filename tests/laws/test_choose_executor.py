@@ -17,7 +17,7 @@ from epochal.choose.advise import advise
 from epochal.choose.compare import compare
 from epochal.choose.trial import Config, Job
 from epochal.choose.trial_runner import TrialRunner, packed, unpacked
-from epochal.training.executor import Shared, Task, Threads
+from epochal.training.executor import Shared, Threads, WorkItem
 from helpers import without_times
 
 NET = ep.MLP(4)
@@ -125,7 +125,7 @@ def test_models_that_are_shared_stay_one_object():
 
 @pytest.mark.parametrize("threads", [1, 3, 9])
 def test_each_task_is_done_once_and_large_ones_one_after_the_other(threads):
-    tasks = [Task(number, large=number % 3 == 0) for number in range(8)]
+    tasks = [WorkItem(number, large=number % 3 == 0) for number in range(8)]
     at_once, most = set(), []
 
     def work(number, devices, stopped):
@@ -153,7 +153,7 @@ def test_an_error_in_one_thread_ends_the_others_and_comes_out():
         return
 
     with pytest.raises(ValueError, match="zero"):
-        list(Threads(work, [()] * 2).map_unordered([Task(0), Task(1), Task(2)]))
+        list(Threads(work, [()] * 2).map_unordered([WorkItem(0), WorkItem(1), WorkItem(2)]))
 
 
 def test_what_was_stopped_or_left_is_not_returned():
@@ -164,8 +164,8 @@ def test_what_was_stopped_or_left_is_not_returned():
             stop.set()
         return None if stopped() else number
 
-    done = list(Threads(work, [()], stop.is_set).map_unordered([Task(number) for number in range(5)]))
+    done = list(Threads(work, [()], stop.is_set).map_unordered([WorkItem(number) for number in range(5)]))
     assert [result for _, result in done] == [0, 1]
-    running = Threads(lambda number, devices, stopped: number, [()]).map_unordered([Task(0), Task(1)])
+    running = Threads(lambda number, devices, stopped: number, [()]).map_unordered([WorkItem(0), WorkItem(1)])
     assert next(running)[1] == 0
     running.close()

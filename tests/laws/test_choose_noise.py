@@ -197,7 +197,7 @@ def lane_of(repeats, vary=("split", "init", "order")):
         "vary": vary,
     }
     prepared = prepare(ep.MLP(8), "example:iris", Settings(**options))
-    return make_lane(prepared, range(repeats), fixed_budget=7), prepared
+    return make_lane(prepared, range(repeats), fixed_updates_per_call=7), prepared
 
 
 @pytest.mark.parametrize("vary", [("split", "init", "order"), ("init",)])
@@ -206,18 +206,18 @@ def test_what_a_lane_has_learned_is_measured_and_left_as_it_was(vary):
     other, _ = lane_of(2, vary)
     lane.advance()
     other.advance()
-    before = jax.tree.map(np.asarray, lane.progress)
+    before = jax.tree.map(np.asarray, lane.train_state)
     found, again = noise.during(lane, samples=64), noise.during(lane, samples=64)
     assert found == again
     assert [one.samples for one in found] == [64, 64]
-    assert_same_bits(lane.progress, before)
+    assert_same_bits(lane.train_state, before)
     lane.advance()
     other.advance()
-    assert_same_bits(lane.progress, other.progress)
+    assert_same_bits(lane.train_state, other.train_state)
 
     packed = Packing(lane.spec, shapes_of(lane.spec.model, prepared.dataset.shape).params)
     for row, variables in enumerate(noise.variables_of(lane)):
-        assert_same_bits(packed.pack(variables.params), lane.progress.repeats.params[row])
+        assert_same_bits(packed.pack(variables.params), lane.train_state.repeats.params[row])
 
 
 def test_each_repeat_of_a_lane_is_measured_on_its_own_samples():

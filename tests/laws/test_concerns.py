@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import epochal as ep
-from epochal.runs.figures import few_samples
+from epochal.runs.metrics import few_samples
 
 GROUPS = np.repeat(np.arange(12), 10)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import epochal as ep
 from epochal.data import split
-from epochal.data.copies import Copies, copies_of, whole_groups
+from epochal.data.duplicates import Duplicates, find_duplicates, whole_groups
 from epochal.errors import Refusal
 from epochal.plan.permutation import permute
 
@@ -78,10 +78,11 @@ def test_the_same_seed_gives_the_same_split_and_pins_it():
 
 
 @pytest.mark.parametrize("strata", [None, np.arange(120) % 3])
-@pytest.mark.parametrize("copies", [None, Copies(np.arange(120) // 2, 60)])
-def test_every_seed_tests_the_same_samples_and_validates_others(strata, copies):
+@pytest.mark.parametrize("duplicates", [None, Duplicates(np.arange(120) // 2, 60)])
+def test_every_seed_tests_the_same_samples_and_validates_others(strata, duplicates):
     parts = [
-        split(120, validation=0.2, test=0.25, seed=seed, strata=strata, copies=copies) for seed in range(20)
+        split(120, validation=0.2, test=0.25, seed=seed, strata=strata, duplicates=duplicates)
+        for seed in range(20)
     ]
     assert {part.test.tobytes() for part in parts} == {parts[0].test.tobytes()}
     assert len({part.validation.tobytes() for part in parts}) == 20
@@ -160,17 +161,19 @@ def test_a_class_with_fewer_samples_than_parts_trains():
 def test_copies_stay_together_and_no_seed_changes_the_sizes(lengths, validation, test, classes, seed):
     of = np.repeat(np.arange(len(lengths)), lengths)
     mixed = np.random.default_rng(0).permutation(len(of))
-    copies = Copies(of[mixed], len(lengths))
+    duplicates = Duplicates(of[mixed], len(lengths))
     strata = (of % classes)[mixed] if classes else None
     try:
         parts = [
-            split(len(of), validation=validation, test=test, seed=seed + k, strata=strata, copies=copies)
+            split(
+                len(of), validation=validation, test=test, seed=seed + k, strata=strata, duplicates=duplicates
+            )
             for k in (0, 1)
         ]
     except Refusal:
         return
     for one in parts:
-        sets = [set(copies.of[part].tolist()) for part in (one.train, one.validation, one.test)]
+        sets = [set(duplicates.group[part].tolist()) for part in (one.train, one.validation, one.test)]
         assert sum(map(len, sets)) == len(lengths)
         assert sorted(np.concatenate([one.train, one.validation, one.test]).tolist()) == list(range(len(of)))
         assert len(one.train)
@@ -181,39 +184,46 @@ def test_parts_of_copies_are_as_large_as_whole_sets_allow():
     """100 rows four times each: 20 sets validate, of each class in proportion."""
     of = np.arange(400) % 100
     strata = (of < 40).astype(int)
-    parts = split(400, validation=0.2, test=0.1, seed=0, strata=strata, copies=Copies(of, 100))
+    parts = split(400, validation=0.2, test=0.1, seed=0, strata=strata, duplicates=Duplicates(of, 100))
     assert [len(part) for part in (parts.train, parts.validation, parts.test)] == [280, 80, 40]
     assert np.bincount(strata[parts.validation]).tolist() == [48, 32]
     some = np.where(np.arange(400) < 390, np.arange(400), 0)
-    few = split(400, validation=0.2, seed=0, copies=Copies(np.unique(some, return_inverse=True)[1], 390))
+    few = split(
+        400, validation=0.2, seed=0, duplicates=Duplicates(np.unique(some, return_inverse=True)[1], 390)
+    )
     assert len(few.validation) == 80, "single samples fill what sets leave"
 
 
 def test_equal_samples_of_few_values_are_no_copies():
     random = np.random.default_rng(0)
-    assert copies_of(np.float32(random.integers(0, 3, (200, 2)))) is None
+    assert find_duplicates(np.float32(random.integers(0, 3, (200, 2)))) is None
     assert (
-        copies_of(np.float32(np.column_stack([random.integers(18, 90, 500), random.integers(0, 2, 500)])))
+        find_duplicates(
+            np.float32(np.column_stack([random.integers(18, 90, 500), random.integers(0, 2, 500)]))
+        )
         is None
     )
     same = np.float32(np.repeat(random.integers(0, 2, (500, 1)), 10, axis=1))
-    assert copies_of(same) is None, "columns that say the same"
+    assert find_duplicates(same) is None, "columns that say the same"
     digits = np.float32(random.integers(0, 10, (100, 6)))
-    assert copies_of(np.tile(digits, (4, 1))).distinct == 100
-    assert copies_of(np.float32(random.normal(size=(1000, 3)))) is None
-    assert copies_of(np.tile(random.integers(0, 256, (30, 8, 8), dtype=np.uint8), (2, 1, 1))).distinct == 30
+    assert find_duplicates(np.tile(digits, (4, 1))).distinct == 100
+    assert find_duplicates(np.float32(random.normal(size=(1000, 3)))) is None
+    assert (
+        find_duplicates(np.tile(random.integers(0, 256, (30, 8, 8), dtype=np.uint8), (2, 1, 1))).distinct
+        == 30
+    )
 
 
 def test_groups_that_share_copies_are_one():
     groups = np.array([0, 0, 1, 1, 2, 2, 3])
-    merged = whole_groups(groups, Copies(np.array([0, 1, 1, 2, 3, 4, 5]), 6))
+    merged = whole_groups(groups, Duplicates(np.array([0, 1, 1, 2, 3, 4, 5]), 6))
     assert merged[0] == merged[1] == merged[2] == merged[3]
     assert len(set(merged.tolist())) == 3
 
 
 @pytest.mark.parametrize("groups", [10, 4])
 def test_copies_in_many_groups_leave_the_groups_as_they_are_and_are_said(groups):
-    """Groups that share copies would become one, or too few: nobody asked for that."""
+    """Groups that share duplicates would become one, or too few: nobody asked for that."""
     inputs = np.concatenate([np.random.default_rng(1).normal(size=(30, 3))] * 4)
     asked = np.random.default_rng(0).permutation(120) % groups
     data = ep.load_data((inputs, inputs[:, 0] > 0), groups=asked)

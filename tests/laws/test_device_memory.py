@@ -73,7 +73,7 @@ def test_samples_take_half_of_what_the_state_leaves_of_the_smallest_device(
     with_devices(monkeypatch, *others, enough - 1)
     streams = asked()
     assert streams.fed == (None not in others)
-    assert any("stay in host memory" in note for note in streams.dataset.noticed) == streams.fed
+    assert any("stay in host memory" in note for note in streams.dataset.raw_notes) == streams.fed
     assert not asked(stream=False).fed, "as asked"
     with_devices(monkeypatch, *others, 2**40)
     assert asked(stream=True).fed, "as asked"

@@ -82,9 +82,9 @@ def test_an_epoch_is_a_number_of_updates_and_trace_knows_each_sample(tmp_path: P
     assert formed(kept, 41).rows == tuple(range(41 * 16 + 1, 42 * 16 + 1))
     assert formed(kept, 101).rows == (1617, 1618, 1619, 1620)
     found = seen(kept, 1618, 2)
-    assert [(turn.update, turn.epoch, turn.batch, turn.slot) for turn in found.turns] == [(101, 2, 21, 1)]
+    assert [(turn.update, turn.epoch, turn.batch, turn.slot) for turn in found.uses] == [(101, 2, 21, 1)]
     assert found.sizes == (4,)
-    assert not seen(kept, 1618, 1).turns
+    assert not seen(kept, 1618, 1).uses
     with pytest.raises(ep.Refusal, match="row must be between 1 and 1620"):
         seen(kept, 1621, 2)
     with pytest.raises(ep.Refusal, match="an audit needs samples that come again"):

@@ -49,7 +49,7 @@ def variables_of(prepared, lane, row=0):
     packed = Packing(prepared.spec, shapes.params)
     params, state = (
         jax.tree.map(lambda leaf: np.asarray(leaf)[row], tree)
-        for tree in (lane.progress.repeats.params, lane.progress.repeats.model)
+        for tree in (lane.train_state.repeats.params, lane.train_state.repeats.model)
     )
     return ep.Variables(packed.unpack(params), state)
 
@@ -79,7 +79,7 @@ def steps(weighted):
         learning_rate=0.5,
         validation=0,
     )
-    lane = make_lane(prepared, range(1), fixed_budget=1)
+    lane = make_lane(prepared, range(1), fixed_updates_per_call=1)
     taken, rows = [], []
     while not lane.done:
         before, update = variables_of(prepared, lane), lane.update
@@ -165,9 +165,9 @@ def folded(name, budget=None):
     """The final state and the evaluations of a training in calls of `budget` updates (None: adaptive)."""
     options = {"model": ep.MLP(4), "epochs": 5, "learning_rate": 0.02, **FOLDS[name]}
     prepared = prepared_for(options.pop("model"), batch_size=6, validation=0.25, **options)
-    lane = make_lane(prepared, range(1), fixed_budget=budget)
+    lane = make_lane(prepared, range(1), fixed_updates_per_call=budget)
     rows = drive(lane)
-    return jax.tree.map(np.asarray, lane.progress), rows, prepared, lane
+    return jax.tree.map(np.asarray, lane.train_state), rows, prepared, lane
 
 
 @pytest.mark.parametrize("budget", [1, 3, 7, 1000])
@@ -198,13 +198,13 @@ def test_evaluations_are_where_they_were_asked_for(name):
 @pytest.mark.parametrize("name", FOLDS)
 def test_stopping_anywhere_and_going_on_from_the_state_is_never_having_stopped(name):
     progress, rows, prepared, _ = folded(name)
-    first = make_lane(prepared, range(1), fixed_budget=5)
+    first = make_lane(prepared, range(1), fixed_updates_per_call=5)
     early = [row for _ in range(3) for row in first.advance()]
-    kept = first.keep()
+    kept = first.snapshot()
     first.advance()  # what is kept changes no more
-    second = make_lane(prepared, range(1), fixed_budget=4, kept=kept)
+    second = make_lane(prepared, range(1), fixed_updates_per_call=4, resume_from=kept)
     late = drive(second)
-    assert_same_bits(jax.tree.map(np.asarray, second.progress), progress)
+    assert_same_bits(jax.tree.map(np.asarray, second.train_state), progress)
     assert_same_rows([*early, *late], rows)
 
 
@@ -312,11 +312,11 @@ def test_repeats_in_step_are_the_repeats_alone_and_each_stops_on_its_own():
 
 def test_a_stopped_repeat_is_frozen_while_others_go_on():
     prepared, _, _ = in_step()
-    lane = make_lane(prepared, range(3), fixed_budget=prepared.plan.batches_per_epoch)
+    lane = make_lane(prepared, range(3), fixed_updates_per_call=prepared.plan.batches_per_epoch)
     frozen, witnessed = {}, 0
     while not lane.done:
         lane.advance()
-        repeats = jax.tree.map(np.asarray, lane.progress.repeats)
+        repeats = jax.tree.map(np.asarray, lane.train_state.repeats)
         for repeat, own in frozen.items():
             assert_same_bits(jax.tree.map(lambda leaf, r=repeat: leaf[r], repeats), own)
             witnessed += 1
@@ -327,9 +327,9 @@ def test_a_stopped_repeat_is_frozen_while_others_go_on():
 
 def test_a_chunk_length_means_nothing_to_repeats_in_step_either():
     prepared, lane, rows = in_step()
-    other = make_lane(prepared, range(3), fixed_budget=11)
+    other = make_lane(prepared, range(3), fixed_updates_per_call=11)
     other_rows = drive(other)
-    assert_same_bits(jax.tree.map(np.asarray, other.progress), jax.tree.map(np.asarray, lane.progress))
+    assert_same_bits(jax.tree.map(np.asarray, other.train_state), jax.tree.map(np.asarray, lane.train_state))
     assert_same_rows(other_rows, rows)
 
 
@@ -436,13 +436,13 @@ def test_the_running_loss_is_a_mean_over_more_than_2_to_the_32_samples(stream):
         evaluate_every=2,
         stream=stream,
     )
-    lane = make_lane(prepared, range(1), fixed_budget=1)
+    lane = make_lane(prepared, range(1), fixed_updates_per_call=1)
     (first,) = [row for row in lane.advance() if row.update == 0]
     before = 2**32 - 4
-    position = lane.progress.position
-    lane.progress = lane.progress._replace(
+    position = lane.train_state.position
+    lane.train_state = lane.train_state._replace(
         position=position._replace(counted=np.uint32(before), counted_high=np.uint32(0)),
-        repeats=lane.progress.repeats._replace(running_loss=np.full(1, 0.5 * before, np.float32)),
+        repeats=lane.train_state.repeats._replace(running_loss=np.full(1, 0.5 * before, np.float32)),
     )
     rows = drive(lane)
     running = {row.update: float(row.values[0][0]) for row in rows}
@@ -459,7 +459,7 @@ def test_the_halves_of_the_validation_samples_are_judged_where_either_is_best(mo
     prepared = prepared_for(ep.MLP(4), data, monitor=monitor, **options)
     part, sign = prepared.part(0, "validation"), -1 if "accuracy" in monitor else 1
     of = np.ones(13) if part.weights is None else np.asarray(part.weights, np.float64)
-    lane, found = make_lane(prepared, range(1), fixed_budget=7), []  # 7 updates a call
+    lane, found = make_lane(prepared, range(1), fixed_updates_per_call=7), []  # 7 updates a call
     while True:
         variables = variables_of(prepared, lane)
         outputs = prepared.model.apply(variables, jnp.asarray(part.inputs), jax.random.key(0), False)[0]
@@ -472,4 +472,4 @@ def test_the_halves_of_the_validation_samples_are_judged_where_either_is_best(mo
             break
         lane.advance()
     best = [found[int(np.argmin(sign * np.array(found)[:, half]))] for half in (0, 1)]
-    np.testing.assert_allclose(np.asarray(lane.progress.repeats.halves)[0], best, rtol=2e-5)
+    np.testing.assert_allclose(np.asarray(lane.train_state.repeats.halves)[0], best, rtol=2e-5)

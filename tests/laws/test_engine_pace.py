@@ -60,9 +60,9 @@ def drive(lane):
 @functools.cache
 def driven(pace, budget=None):
     prepared = prepared_for(pace)
-    lane = make_lane(prepared, range(1), fixed_budget=budget)
+    lane = make_lane(prepared, range(1), fixed_updates_per_call=budget)
     rows = drive(lane)
-    return prepared, jax.tree.map(np.asarray, lane.progress), rows
+    return prepared, jax.tree.map(np.asarray, lane.train_state), rows
 
 
 def reference(plan, weights, updates):
@@ -196,9 +196,9 @@ def test_a_setting_of_a_comparison_traces_no_functions_that_worked_before(monkey
     base = prepare(ep.MLP(4), (X, Y), Settings(**COMMON))
     heard, traced = [], shapes.traced
     monkeypatch.setattr(shapes, "traced", lambda what, *given: heard.append(what) or traced(what, *given))
-    assert prepare(ep.MLP(4), None, replace(base.settings, batch_size=8), like=base)
+    assert prepare(ep.MLP(4), None, replace(base.settings, batch_size=8), reuse=base)
     assert "the gradient of the loss" not in heard and "the model's apply in training" in heard
-    assert prepare(ep.MLP(5), None, base.settings, like=base)
+    assert prepare(ep.MLP(5), None, base.settings, reuse=base)
     assert "the gradient of the loss" in heard
 
 

@@ -13,14 +13,14 @@ import pytest
 from scipy import stats
 
 from epochal.plan.family import FEW_ROUNDS, ROUNDS, Family, round_keys
-from epochal.plan.threefry import Purpose, words
+from epochal.plan.threefry import Purpose, uint32_words
 
 ERROR = 0.01 / 12
 
 
 def drawn(n: int, rows: int, rounds: int = ROUNDS) -> np.ndarray:
     """Rows of images of [0, n): half over epochs of one member, half over members of one epoch."""
-    keys = round_keys(words(1), Purpose.STRATIFIED, 1000)
+    keys = round_keys(uint32_words(1), Purpose.STRATIFIED, 1000)
     count = np.arange(rows)[:, None]
     number, epoch = np.where(count % 2, 7, count), np.where(count % 2, count, 3)
     values = np.tile(np.arange(n), (rows, 1))

@@ -14,7 +14,7 @@ from tests.helpers import assert_close, assert_same_bits
 
 import epochal as ep
 from epochal.models import as_model, shapes_of
-from epochal.models.starts import start_of
+from epochal.models.initial import initial_variables
 from epochal.models.wrappers import names_of
 
 RANDOM = np.random.default_rng(4)
@@ -75,10 +75,10 @@ def test_a_run_predicts_the_same_bits_after_saving_and_is_a_start(run: ep.Run, t
     assert_same_bits(again.predict(X).per_repeat, run.predict(X).per_repeat)
     assert again.settings["freeze"] == ["0", "*bias"]
     for repeat in range(2):
-        start = start_of(ep.Initial(tmp_path / "run", repeat=repeat), SHAPES)
+        start = initial_variables(ep.Initial(tmp_path / "run", repeat=repeat), SHAPES)
         assert_same_bits(start.variables, jax.tree.map(np.asarray, run.fitted[repeat].best))
     with pytest.raises(ep.Refusal, match="repeat must be between 0 and 1"):
-        start_of(ep.Initial(tmp_path / "run", repeat=2), SHAPES)
+        initial_variables(ep.Initial(tmp_path / "run", repeat=2), SHAPES)
 
 
 def test_what_is_fresh_each_repeat_draws_its_own(tmp_path: Path):
@@ -116,7 +116,7 @@ def test_arrays_are_found_by_names_with_dots_or_slashes_or_after_renaming(tmp_pa
         {name.replace("/", "."): value for name, value in VALUES.items()},
         {f"net.{name}".replace("/", "."): value for name, value in VALUES.items()},
     ):
-        start = start_of(
+        start = initial_variables(
             ep.Initial(
                 stored(tmp_path, written),
                 rename={f"net.{k}": str(k) for k in range(3)}
@@ -132,7 +132,7 @@ def test_arrays_are_found_by_names_with_dots_or_slashes_or_after_renaming(tmp_pa
 def test_arrays_are_found_by_the_shapes_of_their_layers_where_that_has_one_meaning(tmp_path: Path):
     names = {"0": "body.in", "1": "body.mid", "2": "a_head"}
     written = {f"{names[name[0]]}.{name[2:]}": value for name, value in VALUES.items()}
-    start = start_of(stored(tmp_path, written | {"unused.kernel": np.zeros((9, 9))}), WANTED)
+    start = initial_variables(stored(tmp_path, written | {"unused.kernel": np.zeros((9, 9))}), WANTED)
     assert_same_bits(named(start.variables.params), VALUES)
     assert "by the shapes" in start.notes[0] and "a_head → 2" in start.notes[0]
     assert "not used: unused/kernel" in start.notes[-1]
@@ -147,8 +147,8 @@ def square(tmp_path: Path) -> tuple[Path, Any]:
 def test_what_could_be_meant_in_two_ways_is_refused(tmp_path: Path):
     path, wanted = square(tmp_path)
     with pytest.raises(ep.Refusal, match="initial must be of one meaning; 0 could each be any of a, b"):
-        start_of(path, wanted)
-    assert start_of(ep.Initial(path, rename={"b": "0"}), wanted).variables is not None
+        initial_variables(path, wanted)
+    assert initial_variables(ep.Initial(path, rename={"b": "0"}), wanted).variables is not None
 
 
 def another_shape(values: dict[str, Any]) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def nothing_alike(values: dict[str, Any]) -> dict[str, Any]:
 )
 def test_files_that_do_not_fit_are_refused(tmp_path: Path, change: Any, words: str):
     with pytest.raises(ep.Refusal) as refused:
-        start_of(stored(tmp_path, change(VALUES)), WANTED)
+        initial_variables(stored(tmp_path, change(VALUES)), WANTED)
     assert words in str(refused.value)
 
 
@@ -202,7 +202,7 @@ def test_files_that_are_none_are_refused(tmp_path: Path):
         ("nothing.safetensors", "there is no file"),
     ):
         with pytest.raises(ep.Refusal, match=words):
-            start_of(tmp_path / name, WANTED)
+            initial_variables(tmp_path / name, WANTED)
 
 
 @pytest.mark.parametrize(
@@ -225,4 +225,4 @@ def test_fresh_must_match_and_leave_something(tmp_path: Path):
     path = stored(tmp_path, VALUES)
     for fresh, words in ((("9",), "fresh must match a parameter"), (("*",), "fresh must leave parameters")):
         with pytest.raises(ep.Refusal, match=words):
-            start_of(ep.Initial(path, fresh=fresh), WANTED)
+            initial_variables(ep.Initial(path, fresh=fresh), WANTED)

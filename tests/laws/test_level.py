@@ -275,6 +275,17 @@ def test_no_gain_is_left_open_that_is_impossible() -> None:
     assert float(str(verdict.figures["gain_at_most"])) > 1
 
 
+@pytest.mark.parametrize(("area", "learned"), [((0.66, 0.94), True), ((0.52, 0.8), False), (None, False)])
+def test_ranks_may_show_what_the_loss_of_a_rare_class_does_not(
+    area: tuple[float, float] | None, learned: bool
+) -> None:
+    loss = 0.97 - 0.01 * (1 - np.exp(-T / 5)) + np.random.default_rng(7).normal(0, 0.02, (5, 1))
+    made_of = made(loss + np.random.default_rng(8).normal(0, 0.001, (5, T.size)), 0.9 * loss + 0 * T)
+    known = KNOWN | {"baseline": {"validation.loss": 0.97, "train.loss": 0.97}}
+    verdict = judge(made_of, **known, settings={"loss": "log_loss"}, roc_auc=area)
+    assert ("chance" not in verdict.kind) is learned
+
+
 def test_swings_are_not_overfitting() -> None:
     """A curve that rose as far before, and came back, may come back again."""
     rng = np.random.default_rng(0)

@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from epochal.errors import Refusal
-from epochal.runs.home import WRITER, locked
+from epochal.runs.run_folder import WRITER, locked
 
 
 def refused(folder):
@@ -45,7 +45,7 @@ def test_what_the_files_say_is_never_an_obstacle(tmp_path, content):
 
 def test_a_writer_that_was_killed_holds_nothing(tmp_path):
     code = (
-        "import os, sys, pathlib; from epochal.runs.home import locked\n"
+        "import os, sys, pathlib; from epochal.runs.run_folder import locked\n"
         "with locked(pathlib.Path(sys.argv[1])):\n"
         "    print('locked', flush=True); sys.stdin.read()"
     )

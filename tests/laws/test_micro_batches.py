@@ -160,15 +160,15 @@ def test_neither_the_length_of_calls_nor_company_means_anything():
     prepared = prepared_for(ep.MLP(), **options)
     ends = []
     for budget in (None, 1):
-        lane = driving.make_lane(prepared, range(2), fixed_budget=budget)
+        lane = driving.make_lane(prepared, range(2), fixed_updates_per_call=budget)
         while not lane.done:
             lane.advance()
-        ends.append(jax.tree.map(np.asarray, lane.progress))
+        ends.append(jax.tree.map(np.asarray, lane.train_state))
     assert_same_bits(ends[1], ends[0])
     whole = driving.make_lane(prepared_for(ep.MLP(), **{**options, "micro_batch": None}), range(2))
     while not whole.done:
         whole.advance()
-    assert_close(ends[0].repeats.params, whole.progress.repeats.params, 1e-5)
+    assert_close(ends[0].repeats.params, whole.train_state.repeats.params, 1e-5)
 
 
 DEVICES = """

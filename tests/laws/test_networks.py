@@ -118,8 +118,8 @@ def test_a_sequence_in_two_parts_with_the_carry_between_is_the_whole():
     for cell in ("lstm", "gru"):
         layer = Recurrent(2, 3, cell=cell, rngs=nnx.Rngs(0))
         run = nnx.jit(lambda layer, x, carry: layer(x, carry))
-        whole, last = run(layer, SERIES, layer.start(len(SERIES)))
-        first, carry = run(layer, SERIES[:, :3], layer.start(len(SERIES)))
+        whole, last = run(layer, SERIES, layer.initial_carry(len(SERIES)))
+        first, carry = run(layer, SERIES[:, :3], layer.initial_carry(len(SERIES)))
         second, end = run(layer, SERIES[:, 3:], carry)
         np.testing.assert_allclose(np.concatenate([first, second], axis=1), whole, atol=1e-6)
         assert_close(end, last, 1e-6)
@@ -162,7 +162,7 @@ def test_kernels_start_as_they_are_documented():
 
 def test_flax_is_imported_only_where_a_network_needs_it():
     code = (
-        "import sys, epochal, epochal.cli.train, epochal.runs.folder, epochal.training.train; "
+        "import sys, epochal, epochal.cli.train, epochal.runs.loading, epochal.training.train; "
         "epochal.MLP(3); "
         "print('flax' in sys.modules); epochal.CNN(3); print('flax' in sys.modules)"
     )

@@ -24,7 +24,7 @@ from epochal.data.texts.texts import text
 from epochal.engine.schedules import Schedule
 from epochal.models import MLP
 from epochal.plan import order_named
-from epochal.runs.home import RunFolder
+from epochal.runs.run_folder import SaveOptions
 from epochal.settings import DECLARED, Settings
 from epochal.settings.kinds import whole
 from epochal.settings.option import declare, documented, options_of
@@ -101,8 +101,8 @@ def test_networks_and_folders_are_those_of_python():
     for name, network in usual.items():
         made = model({**given, "network": name}, images if name == "cnn" else data)
         assert made.to_dict() == network.to_dict(), name
-    kept = {one.name for one in train.command.params} & {one.name for one in dataclasses.fields(RunFolder)}
-    assert all(given[name] is None for name in kept), "RunFolder has the defaults"
+    kept = {one.name for one in train.command.params} & {one.name for one in dataclasses.fields(SaveOptions)}
+    assert all(given[name] is None for name in kept), "SaveOptions has the defaults"
 
 
 def test_the_typed_keywords_are_those_that_are_declared():

@@ -20,7 +20,7 @@ from jax import lax
 
 import epochal as ep
 from epochal.data import Dataset
-from epochal.plan.threefry import words
+from epochal.plan.threefry import uint32_words
 from epochal.settings import Settings
 from epochal.training.prepare import prepare
 from helpers import assert_close
@@ -67,7 +67,7 @@ def test_numpy_and_jax_give_the_same_bits(samples, size):
 
     for epoch in (0, 1, 7):
         ours = order.samples(2**40 + 3, epoch, samples, range(samples))
-        np.testing.assert_array_equal(table(words(2**40 + 3), jnp.uint32(epoch), order.arrays), ours)
+        np.testing.assert_array_equal(table(uint32_words(2**40 + 3), jnp.uint32(epoch), order.arrays), ours)
 
 
 def test_everything_is_shuffled_anew():

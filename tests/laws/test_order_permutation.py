@@ -23,7 +23,7 @@ from epochal.plan.permutation import (
     python_while,
     table,
 )
-from epochal.plan.threefry import words
+from epochal.plan.threefry import uint32_words
 
 ORDERS = {name: NAMED[name] for name in ("shuffle", "shuffle_once", "sequential")}
 """Those that come from one permutation; the others have tests of their own."""
@@ -39,7 +39,7 @@ def is_bijection(samples: np.ndarray, n: int) -> bool:
 def test_every_number_of_samples_up_to_4096(start):
     for n in range(start, start + 512):
         seed, epoch = n * 7919 % 2**64, n % 13
-        whole = table(words(seed), epoch, n)
+        whole = table(uint32_words(seed), epoch, n)
         assert is_bijection(whole, n), n
         if n < 512 or n % 8 == 1:
             np.testing.assert_array_equal(permute(seed, epoch, n, np.arange(n)), whole, str(n))
@@ -48,7 +48,7 @@ def test_every_number_of_samples_up_to_4096(start):
 
 @pytest.mark.parametrize("n", [n for n in POWERS if n > 4096])
 def test_powers_of_two_and_their_neighbors(n):
-    whole = table(words(n), 3, n)
+    whole = table(uint32_words(n), 3, n)
     assert is_bijection(whole, n)
     np.testing.assert_array_equal(permute(n, 3, n, np.arange(n)), whole)
     some = np.arange(0, n, max(1, n // 5000))
@@ -83,7 +83,7 @@ def test_long_slices_of_large_sets(n):
 
 def test_the_network_and_its_inverse_are_bijections_of_all_halves():
     form = form_of(2000)
-    keys = derive_keys(words(1), (np.zeros(1, np.uint32), np.zeros(1, np.uint32)), form)
+    keys = derive_keys(uint32_words(1), (np.zeros(1, np.uint32), np.zeros(1, np.uint32)), form)
     domain = np.arange(2**11, dtype=np.uint32)
     left, right = domain >> np.uint32(form.right), domain & form.right_mask
     there = feistel(keys, form, left, right)
@@ -116,9 +116,9 @@ def test_the_jitted_network_equals_numpy(n):
         return feistel(keys, form, left, right, jax.lax.while_loop)
 
     halves = (positions >> form.right).astype(np.uint32), (positions & int(form.right_mask)).astype(np.uint32)
-    image = jax.jit(network)(words(seed), words(epoch), *halves)
+    image = jax.jit(network)(uint32_words(seed), uint32_words(epoch), *halves)
     assert {word.dtype for word in image} == {jnp.dtype("uint32")}
-    keys = derive_keys(words(seed), tuple(words(epoch)[:, None]), form)
+    keys = derive_keys(uint32_words(seed), tuple(uint32_words(epoch)[:, None]), form)
     np.testing.assert_array_equal(np.stack(feistel(keys, form, *halves)), np.stack(image))
     np.testing.assert_array_equal(inverse(seed, epoch, n, permute(seed, epoch, n, positions)), positions)
 
@@ -130,21 +130,21 @@ def test_table_under_jit_and_vmap_equals_numpy(name, n):
     seeds, epochs = [0, 1, 2**32, 2**64 - 1], [0, 1, 2**32 - 1]
     one = lambda seed, epoch: order.table(seed, epoch, n, jnp, jax.lax.while_loop)  # noqa: E731
     grid = jax.jit(jax.vmap(jax.vmap(one, (None, 0)), (0, None)))
-    found = grid(np.stack([words(seed) for seed in seeds]), np.array(epochs, np.uint32))
+    found = grid(np.stack([uint32_words(seed) for seed in seeds]), np.array(epochs, np.uint32))
     assert found.shape == (4, 3, n)
     assert found.dtype == jnp.int32
     for i, seed in enumerate(seeds):
         for j, epoch in enumerate(epochs):
             expected = order.samples(seed, epoch, n, np.arange(n))
             np.testing.assert_array_equal(found[i, j], expected)
-            np.testing.assert_array_equal(order.table(words(seed), epoch, n), expected)
+            np.testing.assert_array_equal(order.table(uint32_words(seed), epoch, n), expected)
             np.testing.assert_array_equal(order.positions(seed, epoch, n, expected), np.arange(n))
 
 
 def test_table_takes_an_epoch_as_number_scalar_or_array():
     expected = permute(5, 6, 40, np.arange(40))
     for epoch in (6, np.array([6], np.uint32), jnp.int32(6)):
-        found = table(jnp.asarray(words(5)), epoch, 40, jnp, jax.lax.while_loop)
+        found = table(jnp.asarray(uint32_words(5)), epoch, 40, jnp, jax.lax.while_loop)
         np.testing.assert_array_equal(found, expected)
 
 
@@ -161,7 +161,7 @@ def test_seed_epoch_and_samples_each_change_the_order():
 
 def test_the_epochs_of_a_fixed_order_are_equal():
     for name, order in ORDERS.items():
-        tables = [order.table(words(3), epoch, 50).tolist() for epoch in range(3)]
+        tables = [order.table(uint32_words(3), epoch, 50).tolist() for epoch in range(3)]
         assert order.fixed == (tables[0] == tables[1] == tables[2]), name
 
 

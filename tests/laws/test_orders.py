@@ -23,13 +23,13 @@ from epochal.plan import (
     Order,
     Plan,
     Replacement,
+    SampleUse,
     Stratified,
-    Turn,
     Weighted,
 )
 from epochal.plan.classwise import apportioned, assign
 from epochal.plan.draws import TOTAL, whole_weights
-from epochal.plan.threefry import words
+from epochal.plan.threefry import uint32_words
 from epochal.plan.tracks import Tracks
 
 law = settings(max_examples=25, deadline=None, derandomize=True)
@@ -72,7 +72,7 @@ def plans(draw, kinds=(Stratified, Balanced, Weighted, Replacement, Blocks, Grou
     least = int(labels.max()) + 1 if kind is Stratified else 1
     return Plan(
         samples=n,
-        batch_size=draw(st.integers(least, order.turns(n)) | st.just("full")),
+        batch_size=draw(st.integers(least, order.positions_per_epoch(n)) | st.just("full")),
         epochs=3,
         seed=draw(st.integers(0, 2**64 - 1)),
         order=order,
@@ -82,7 +82,7 @@ def plans(draw, kinds=(Stratified, Balanced, Weighted, Replacement, Blocks, Grou
 
 def row(plan: Plan, epoch: int) -> np.ndarray:
     """The samples at all positions of an epoch."""
-    return plan.order.samples(plan.seed, epoch, plan.samples, np.arange(plan.turns))
+    return plan.order.samples(plan.seed, epoch, plan.samples, np.arange(plan.positions_per_epoch))
 
 
 # What every order promises ----------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ def row(plan: Plan, epoch: int) -> np.ndarray:
 @given(plans(), st.sampled_from([0, 1, 2, 1000, LARGE_EPOCH]))
 def test_a_table_is_all_positions_and_the_inverse_finds_them(plan, epoch):
     found = row(plan, epoch)
-    table = plan.order.table(words(plan.seed), np.uint32(epoch), plan.samples)
+    table = plan.order.table(uint32_words(plan.seed), np.uint32(epoch), plan.samples)
     assert table.dtype == np.int32
     np.testing.assert_array_equal(table, found)
     everyone = [plan.order.positions(plan.seed, epoch, plan.samples, [s]) for s in range(plan.samples)]
@@ -102,14 +102,16 @@ def test_a_table_is_all_positions_and_the_inverse_finds_them(plan, epoch):
     together = plan.order.positions(plan.seed, epoch, plan.samples, range(plan.samples))
     assert together.tolist() == np.concatenate(everyone).tolist()
     if plan.order.once:
-        assert sorted(found.tolist()) == list(range(plan.samples)) and plan.turns == plan.samples
+        assert (
+            sorted(found.tolist()) == list(range(plan.samples)) and plan.positions_per_epoch == plan.samples
+        )
 
 
 @law
 @given(plans(), st.randoms(use_true_random=False))
 def test_any_position_is_asked_for_on_its_own(plan, random):
     found = row(plan, 1)
-    asked = random.sample(range(plan.turns), min(5, plan.turns))
+    asked = random.sample(range(plan.positions_per_epoch), min(5, plan.positions_per_epoch))
     for at in asked:
         assert plan.order.samples(plan.seed, 1, plan.samples, [at]).tolist() == [found[at]]
     np.testing.assert_array_equal(plan.order.samples(plan.seed, 1, plan.samples, asked), found[asked])
@@ -118,11 +120,11 @@ def test_any_position_is_asked_for_on_its_own(plan, random):
 @law
 @given(plans())
 def test_find_has_all_turns_of_a_sample(plan):
-    turns: dict[int, list[Turn]] = {}
+    turns: dict[int, list[SampleUse]] = {}
     for update in range(plan.updates):
         epoch, batch = plan.locate(update)
         for slot, sample in enumerate(plan.batch(epoch, batch).tolist()):
-            turns.setdefault(sample, []).append(Turn(update, epoch, batch, slot))
+            turns.setdefault(sample, []).append(SampleUse(update, epoch, batch, slot))
     epochs = plan.epochs + (plan.remainder == "carry")
     for sample in range(plan.samples):
         found = [turn for epoch in range(epochs) for turn in plan.find(sample, epoch)]
@@ -159,7 +161,7 @@ def compiled(name: str):
     form = plan.order.form
     assert form.values is None
     table = jax.jit(lambda seed, epoch, arrays: form.table(seed, epoch, 37, jnp, jax.lax.while_loop, arrays))
-    lowered = table.lower(words(0), np.uint32(0), plan.order.arrays)
+    lowered = table.lower(uint32_words(0), np.uint32(0), plan.order.arrays)
     return plan, lowered.compile(compiler_options={"xla_backend_optimization_level": 0})
 
 
@@ -168,7 +170,7 @@ def test_jax_gives_the_bits_of_numpy(name):
     plan, table = compiled(name)
     for seed, epoch in [(0, 0), (1, 0), (0, 1), (2**64 - 1, LARGE_EPOCH), (77, 2**32 - 1)]:
         wanted = plan.with_(seed=seed)
-        found = table(words(seed), np.uint32(epoch), plan.order.arrays)
+        found = table(uint32_words(seed), np.uint32(epoch), plan.order.arrays)
         np.testing.assert_array_equal(found, row(wanted, epoch))
 
 
@@ -176,12 +178,12 @@ def test_jax_gives_the_bits_of_numpy(name):
 def test_zeros_behind_the_arrays_change_nothing(name):
     """So that repeats whose classes or groups differ in number share a program."""
     plan = Plan(37, 8, 1, order=ORDERS[name])
-    fixed = {"dealt", "turn", "sorted"}
+    fixed = {"dealt", "use", "sorted"}
     padded = {
         key: array if key in fixed else np.concatenate([array, np.zeros(6, array.dtype)])
         for key, array in plan.order.arrays.items()
     }
-    table = plan.order.form.table(words(5), np.uint32(9), 37, arrays=padded)
+    table = plan.order.form.table(uint32_words(5), np.uint32(9), 37, arrays=padded)
     np.testing.assert_array_equal(table, row(plan.with_(seed=5), 9))
 
 
@@ -240,7 +242,7 @@ def test_the_assignment_gives_every_turn_once(labels, data):
     size = data.draw(st.integers(1, len(labels)))
     plan = Plan(len(labels), size, 1, remainder=data.draw(st.sampled_from(["keep", "spread"])))
     assigned = assign(totals, plan.segments)
-    pairs = sorted(zip(assigned.classes.tolist(), assigned.turns.tolist(), strict=True))
+    pairs = sorted(zip(assigned.classes.tolist(), assigned.uses.tolist(), strict=True))
     assert pairs == [(c, t) for c, total in enumerate(totals) for t in range(total)]
 
 
@@ -261,10 +263,10 @@ def test_balanced_classes_are_equally_often_and_no_sample_is_favored(plan):
     labels = plan.order.values
     epochs = 4
     plan = plan.with_(epochs=epochs)
-    assert plan.turns % (labels.max() + 1) == 0
+    assert plan.positions_per_epoch % (labels.max() + 1) == 0
     if plan.remainder != "drop":
         classes = np.bincount(labels[row(plan, 2)])
-        assert classes.min() == classes.max() == plan.turns // (labels.max() + 1)
+        assert classes.min() == classes.max() == plan.positions_per_epoch // (labels.max() + 1)
     seen = np.zeros(plan.samples, int)
     for epoch, index in itertools.product(range(epochs), range(plan.batches_per_epoch)):
         seen += np.bincount(plan.batch(epoch, index), minlength=plan.samples)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from epochal.errors import Refusal
 from epochal.plan import ORDERS as NAMED
-from epochal.plan import REMAINDERS, Plan, Turn
+from epochal.plan import REMAINDERS, Plan, SampleUse
 from epochal.plan.order import Sequential, Shuffle
 
 ORDERS = ("shuffle", "shuffle_once", "sequential")
@@ -120,11 +120,11 @@ def test_with_carry_more_epochs_are_a_continuation(plan):
 @law
 @given(plans())
 def test_find_is_the_inverse_of_batch(plan):
-    turns: dict[int, list[Turn]] = {}
+    turns: dict[int, list[SampleUse]] = {}
     for update in range(plan.updates):
         epoch, batch = plan.locate(update)
         for slot, sample in enumerate(plan.batch(epoch, batch).tolist()):
-            turns.setdefault(sample, []).append(Turn(update, epoch, batch, slot))
+            turns.setdefault(sample, []).append(SampleUse(update, epoch, batch, slot))
     extra = 1 if plan.remainder == "carry" else 0
     for sample in range(plan.samples):
         found = [plan.find(sample, epoch) for epoch in range(plan.epochs + extra)]
@@ -205,7 +205,7 @@ def test_large_plans_answer_in_the_memory_of_a_batch(samples, order, remainder):
         sample = int(batch[slot])
         turns = [turn for e in (epoch, epoch + (remainder == "carry")) for turn in plan.find(sample, e)]
         update = plan.first_update(epoch) + index
-        assert Turn(update, epoch, index, slot) in turns
+        assert SampleUse(update, epoch, index, slot) in turns
         assert plan.locate(update) == (epoch, index)
 
 

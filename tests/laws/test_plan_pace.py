@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epochal.errors import Refusal
-from epochal.plan import BatchSchedule, Plan, Stratified, Turn
-from epochal.runs.folder import _plan
+from epochal.plan import BatchSchedule, Plan, SampleUse, Stratified
+from epochal.runs.loading import _plan
 
 law = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -51,7 +51,7 @@ def batches(plan):
 @given(paced())
 def test_find_is_the_inverse_of_batch(plan):
     wanted = {
-        (sample, Turn(plan.first_update(epoch) + index, epoch, index, slot))
+        (sample, SampleUse(plan.first_update(epoch) + index, epoch, index, slot))
         for epoch in range(plan.epochs)
         for index in range(plan.batches_in(epoch))
         for slot, sample in enumerate(plan.batch(epoch, index).tolist())

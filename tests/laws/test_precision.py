@@ -194,10 +194,10 @@ def test_where_a_call_ends_changes_no_bit():
     prepared = prepared_for(ep.MLP(4, dropout=0.2, batch_norm=True), epochs=3)
     ends = []
     for budget in (1, 5):
-        lane, rows = make_lane(prepared, range(1), fixed_budget=budget), []
+        lane, rows = make_lane(prepared, range(1), fixed_updates_per_call=budget), []
         while not lane.done:
             rows += lane.advance()
-        ends.append((lane.progress.repeats, [row.values for row in rows]))
+        ends.append((lane.train_state.repeats, [row.values for row in rows]))
     assert_same_bits(*ends)
 
 

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 import epochal as ep
-from epochal.data import rows as data_rows
-from epochal.data.rows import FileRows, Rows
+from epochal.data import lazy
+from epochal.data.lazy import FileArray, LazyArray
 from epochal.data.streams import parquet
-from epochal.data.streams.items import ItemRows
+from epochal.data.streams.items import ItemArray
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
 from epochal.runs import predict as predicting
@@ -83,10 +83,10 @@ def in_blocks(run: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many samples are read at a time."""
     asked: list[int] = []
     monkeypatch.setattr(predicting, "block_rows", lambda model, sample: 32)
-    for kind in (FileRows, ItemRows):
+    for kind in (FileArray, ItemArray):
         take = kind.take
 
-        def counted(self: Rows, samples: Any, out: Any = None, take: Any = take) -> Any:
+        def counted(self: LazyArray, samples: Any, out: Any = None, take: Any = take) -> Any:
             asked.append(len(samples))
             return take(self, samples, out)
 
@@ -102,8 +102,8 @@ def test_a_numpy_file_is_read_block_by_block_where_training_streamed(
     data = ep.load_data(tmp_path / "data.npy", task="classification", stream=True)
     run = ep.fit(ep.MLP(8), data, standardize=True, **SHORT)
     whole = run.predict(np.column_stack([X, Y]))
-    assert not isinstance(read_samples(within, tmp_path / "data.npy").inputs, Rows)
-    assert isinstance(read_samples(run, tmp_path / "data.npy").inputs, FileRows)
+    assert not isinstance(read_samples(within, tmp_path / "data.npy").inputs, LazyArray)
+    assert isinstance(read_samples(run, tmp_path / "data.npy").inputs, FileArray)
     asked = in_blocks(run, monkeypatch)
     found = run.predict(tmp_path / "data.npy")
     assert [size for size in asked if size in (32, 26)] == [32, 32, 26], "each row once"
@@ -168,8 +168,8 @@ def test_images_that_do_not_fit_are_read_block_by_block(
         Image.fromarray(pixels).save(folder / f"{number:02}.png")
     run = ep.fit(ep.MLP(8), ep.load_data(tmp_path / "images"), **SHORT)
     whole = run.predict(tmp_path / "images")
-    monkeypatch.setattr(data_rows, "free_memory", lambda: 100)
-    assert isinstance(read_samples(run, tmp_path / "images").inputs, ItemRows)
+    monkeypatch.setattr(lazy, "free_memory", lambda: 100)
+    assert isinstance(read_samples(run, tmp_path / "images").inputs, ItemArray)
     asked = in_blocks(run, monkeypatch)
     np.testing.assert_allclose(run.predict(tmp_path / "images").values, whole.values, rtol=1e-5, atol=2e-6)
     assert [size for size in asked if size in (32, 8)] == [32, 8]

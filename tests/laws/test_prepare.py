@@ -146,7 +146,7 @@ def test_the_task_may_be_named(data):
 def test_the_remedy_of_the_note_works():
     numbers = np.arange(60) % 30 / 1.0
     one = prepared((X, numbers))
-    assert '`task="classification"` makes classes of them' in one.dataset.noticed[0]
+    assert '`task="classification"` makes classes of them' in one.dataset.raw_notes[0]
     assert prepared((X, numbers), task="classification", validation=0).task.kind == "multiclass"
 
 
@@ -182,7 +182,7 @@ def test_whether_repeats_validate_on_the_same_samples_is_asked_in_one_place(opti
     """By the verdict, by the intervals, and by the promises of an advice."""
     options = {"repeats": 3, "epochs": 2, "seed": 1} | options
     one = prepared((X, Y), **options)
-    first, *others = (one.numbers(repeat, "validation") for repeat in range(3))
+    first, *others = (one.indices(repeat, "validation") for repeat in range(3))
     assert one.same_validation == same == all(np.array_equal(first, other) for other in others)
     alike = replace(one, splits=(one.splits[0],) * 3)
     assert alike.same_validation, "whatever made them so"

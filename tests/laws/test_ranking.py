@@ -158,16 +158,16 @@ def test_no_item_is_on_both_sides_of_the_split(ranker):
 
 def test_an_item_is_traced_to_all_updates_in_which_it_comes_first(ranker):
     run, pairs = ranker
-    row = int(pairs.rows[np.flatnonzero(run.splits[0] == 1)[0]])
+    row = int(pairs.row_numbers[np.flatnonzero(run.splits[0] == 1)[0]])
     plan, train = run.plan_of(0), np.flatnonzero(run.splits[0] == 1)
     wanted = [
         (batch, slot)
         for batch in range(plan.batches_per_epoch)
         for slot, sample in enumerate(plan.batch(1, batch))
-        if pairs.rows[train[sample]] == row
+        if pairs.row_numbers[train[sample]] == row
     ]
     assert len(wanted) > 1
-    assert [(turn.batch, turn.slot) for turn in seen(run, row, epoch=1).turns] == wanted
+    assert [(turn.batch, turn.slot) for turn in seen(run, row, epoch=1).uses] == wanted
 
 
 def test_a_linear_scorer_is_logistic_regression_on_differences():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epochal.curves import Summary, summarize
-from epochal.data.records import Damaged, Measured, Record, built, plain
+from epochal.data.records import Damaged, NullableFloat, Record, built, plain
 from epochal.runs import Outcome
 from epochal.runs.outcome import BrokenUpdate
 from epochal.runs.threshold import Threshold
@@ -59,7 +59,7 @@ class Inner(Record):
 class Outer(Record):
     inner: Inner
     share: float
-    measured: Measured = 0.0
+    measured: NullableFloat = 0.0
     parts: dict[str, Inner] | None = None
 
 

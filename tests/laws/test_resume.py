@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import epochal as ep
-from epochal.common.faces import call
+from epochal.common.option_text import call
 from epochal.errors import Refusal
 from epochal.training.train import Events
 
@@ -70,9 +70,9 @@ def same_run(one, other):
         assert (mine.stopped, mine.updates, mine.best_update) == (its.stopped, its.updates, its.best_update)
 
 
-def ended_after(folder, name, checkpoints, rhythm, data=DATA, **changes):
+def ended_after(folder, name, checkpoints, interval, data=DATA, **changes):
     """Begin a training and leave it when so many checkpoints were kept."""
-    out = ep.RunFolder(folder, checkpoint_every=rhythm)
+    out = ep.SaveOptions(folder, checkpoint_every=interval)
     options = USUAL | CASES.get(name, {}) | changes
     events = ep.train(model(name), data, out=out, **options)
     seen = 0
@@ -99,7 +99,7 @@ def test_going_on_is_never_having_stopped(name, tmp_path):
 
 
 def test_a_run_killed_before_its_first_checkpoint_says_so_and_begins_again(tmp_path):
-    events = ep.train(model(""), DATA, out=ep.RunFolder(tmp_path / "run", "0.5h"), **USUAL)
+    events = ep.train(model(""), DATA, out=ep.SaveOptions(tmp_path / "run", "0.5h"), **USUAL)
     next(events)
     copy = shutil.copytree(tmp_path / "run", tmp_path / "killed")
     events.close()
@@ -114,11 +114,12 @@ def test_a_run_killed_before_its_first_checkpoint_says_so_and_begins_again(tmp_p
 
 def test_a_checkpoint_may_come_after_fractions_of_a_second():
     assert (
-        ep.RunFolder("run", "0.25s").rhythm.count == 0.25 and str(ep.RunFolder("run", "90s").rhythm) == "90s"
+        ep.SaveOptions("run", "0.25s").interval.count == 0.25
+        and str(ep.SaveOptions("run", "90s").interval) == "90s"
     )
     for wrong in ("0s", "0.0s", "1.5epochs", "0updates", "60", "1e3s", "-1s"):
         with pytest.raises(Refusal, match="checkpoint_every must be seconds, or a whole number, at least 1"):
-            ep.RunFolder("run", wrong)
+            ep.SaveOptions("run", wrong)
 
 
 def test_a_resume_of_a_resume_of_a_resume_within_one_epoch(tmp_path):
@@ -211,7 +212,7 @@ def test_a_training_that_goes_on_counts_its_updates_and_lets_go_of_what_was_load
     loaded = [
         weakref.ref(leaf)
         for one in events._known.values()
-        for leaf in jax.tree.leaves(one.kept.progress.repeats)
+        for leaf in jax.tree.leaves(one.state.train_state.repeats)
     ]
     counted, most, saved, evaluated = [0], 0, 0, [0, 0]
     for event in events:
@@ -239,7 +240,7 @@ def test_a_source_without_length_goes_on_behind_what_it_gave(tmp_path):
 
     options = {"validation": (X[:20], Y[:20]), "epochs": 5, "updates_per_epoch": 6, "batch_size": 8}
     whole = ep.fit(ep.MLP(6), source(), **options)
-    events = ep.train(ep.MLP(6), source(), out=ep.RunFolder(tmp_path / "run", "4updates"), **options)
+    events = ep.train(ep.MLP(6), source(), out=ep.SaveOptions(tmp_path / "run", "4updates"), **options)
     for event in events:
         if isinstance(event, ep.Checkpointed):
             break

@@ -191,7 +191,7 @@ def test_formed_and_seen_are_inverse_to_each_other_and_are_the_plan():
                 turns = [
                     turn
                     for epoch in (found.epoch, found.epoch + 1)
-                    for turn in seen(run, row, epoch, repeat).turns
+                    for turn in seen(run, row, epoch, repeat).uses
                 ]
                 assert (update, found.epoch, found.batch, slot) in {
                     (turn.update, turn.epoch, turn.batch, turn.slot) for turn in turns
@@ -204,7 +204,7 @@ def test_seen_answers_for_rows_of_the_source_and_says_why_it_cannot():
     tested = int(run.rows[np.flatnonzero(run.splits[0] == 3)[0]])
     trained = int(run.rows[np.flatnonzero(run.splits[0] == 1)[0]])
     answer = seen(run, trained, 0)
-    assert len(answer.turns) == 1 and answer.size == 8
+    assert len(answer.uses) == 1 and answer.size == 8
     for arguments, sentence in (
         ((run, held_out, 0), f"row {held_out} is a validation sample in repeat 1, so no update saw it."),
         ((run, tested, 0), f"row {tested} is a test sample in repeat 1, so no update saw it."),
@@ -228,7 +228,7 @@ def test_updates_that_were_not_made_formed_nothing():
     train = np.flatnonzero(run.splits[0] == 1)
     row = int(run.rows[train[0]])
     first = seen(run, row, 0)
-    assert row in formed(run, first.turns[0].update).rows
+    assert row in formed(run, first.uses[0].update).rows
     with pytest.raises(
         Refusal, match=rf"epoch must be one in which row {row} had its turn; repeat 1 ended after 9 updates"
     ):
@@ -244,8 +244,8 @@ def test_all_turns_of_a_row_are_those_of_the_updates_that_were_made(remainder):
     for row in run.rows[run.splits[0] == 1].tolist():
         wanted = [(update, row) for update in range(9) for other in rows[update] if other == row]
         found = seen_throughout(run, row)
-        assert [(turn.update, row) for one in found for turn in one.turns] == wanted
-        assert [one.epoch for one in found if one.turns or one.epoch == 0]
+        assert [(turn.update, row) for one in found for turn in one.uses] == wanted
+        assert [one.epoch for one in found if one.uses or one.epoch == 0]
 
 
 def test_trace_of_a_loaded_run_is_that_of_the_run(folders):

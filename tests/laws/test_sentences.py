@@ -17,7 +17,7 @@ import pytest
 import epochal as ep
 from epochal.cli.main import COMMANDS, app, main
 from epochal.cli.option_flags import in_flags
-from epochal.common.faces import option, parts, speaking, spoken
+from epochal.common.option_text import option, parts, render_message, rendering
 
 ROOT = Path(ep.__file__).parent
 OTHERS = re.compile(r"`ray [^`]*`|XLA_FLAGS=\S*|style=.--share:")
@@ -66,20 +66,20 @@ SENTENCES = [
 
 @pytest.mark.parametrize(("sentence", "python", "flags"), SENTENCES)
 def test_each_face_says_it_in_its_own_words(sentence: str, python: str, flags: str) -> None:
-    assert spoken(sentence) == python
-    with speaking(in_flags):
-        assert spoken(sentence) == flags
-    assert spoken(sentence) == python
+    assert render_message(sentence) == python
+    with rendering(in_flags):
+        assert render_message(sentence) == flags
+    assert render_message(sentence) == python
 
 
 def test_a_value_from_data_cannot_end_the_code_or_add_to_it() -> None:
     name = 'a` or `drop=["b"]\n"'
     sentence = f"left out; {option('keep', [name])} keeps it."
-    with speaking(in_flags):
-        assert spoken(sentence).count("--") == 1
-    assert ast.literal_eval(spoken(sentence).removeprefix("left out; keep=").removesuffix(" keeps it.")) == [
-        name
-    ]
+    with rendering(in_flags):
+        assert render_message(sentence).count("--") == 1
+    assert ast.literal_eval(
+        render_message(sentence).removeprefix("left out; keep=").removesuffix(" keeps it.")
+    ) == [name]
 
 
 @pytest.mark.parametrize(
@@ -88,25 +88,27 @@ def test_a_value_from_data_cannot_end_the_code_or_add_to_it() -> None:
 )
 def test_a_name_in_a_file_that_looks_like_code_does_no_harm(name: str) -> None:
     for face in (in_flags, str):
-        with speaking(face):
-            assert spoken(f'column 1 ("`{name}`") is constant: left out.').startswith('column 1 ("')
+        with rendering(face):
+            assert render_message(f'column 1 ("`{name}`") is constant: left out.').startswith('column 1 ("')
 
 
 def test_notes_and_refusals_in_python_name_calls_that_can_be_made() -> None:
     """An argument of reading stands in a call of the function that takes it, by its own signature."""
-    assert spoken("`header=False` reads it.", "ep.windows") == "ep.windows(..., header=False) reads it."
-    assert spoken('`task="binary"` asks.', "ep.load_data") == 'ep.load_data(..., task="binary") asks.', (
-        "fit takes none of a data set that is ready"
+    assert (
+        render_message("`header=False` reads it.", "ep.windows") == "ep.windows(..., header=False) reads it."
     )
-    assert spoken('give `text="review"`.', "ep.load_data") == 'give ep.text(..., text="review").'
-    assert spoken("`stream=False` keeps it.", "ep.load_data") == "stream=False keeps it."
+    assert (
+        render_message('`task="binary"` asks.', "ep.load_data") == 'ep.load_data(..., task="binary") asks.'
+    ), "fit takes none of a data set that is ready"
+    assert render_message('give `text="review"`.', "ep.load_data") == 'give ep.text(..., text="review").'
+    assert render_message("`stream=False` keeps it.", "ep.load_data") == "stream=False keeps it."
     table = pd.DataFrame({"x": np.arange(40.0) % 7, "kind": ["a", "b"] * 20, "y": [0, 1] * 20})
     data = ep.load_data((table, "y"))
     assert data.notes and not any("--" in note or "`" in note for note in data.notes)
     with pytest.raises(ep.Refusal) as refused:
         ep.load_data(table.assign(y=["yes"] * 40), target="y", task="binary")
     assert str(refused.value).endswith("Name another column with target=COLUMN.")
-    with speaking(in_flags):
+    with rendering(in_flags):
         assert str(refused.value).endswith("Name another column with --target COLUMN.")
 
 

@@ -18,7 +18,7 @@ import pytest
 
 import epochal as ep
 from epochal.data import Dataset, Encoder, SampleEncoder, encoder_from_dict, registry
-from epochal.data.source import Known, Progress, Source, chosen
+from epochal.data.source import DataSource, Known, ProgressCallback, chosen
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.table import TableOptions, dataset_of_table
 from epochal.errors import Refusal
@@ -53,7 +53,7 @@ def rows_of(path: str | Path) -> pa.Table:
         return pa.table(dict(zip(names, zip(*found, strict=True), strict=True)))
 
 
-def load_database(source: str | Path, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
+def load_database(source: str | Path, asked: Mapping[str, Any], progress: ProgressCallback | None) -> Dataset:
     found = dataset_of_table(rows_of(source), chosen(TableOptions, asked), Path(source).name)
     assert isinstance(found.encoder, Encoder)
     return replace(found, encoder=DatabaseEncoder(found.encoder))
@@ -64,7 +64,7 @@ def new_rows_of_database(encoder: DatabaseEncoder, source: Any, known: Known) ->
     return new_rows(read_new(encoder.table, table, known.reading), encoder.table, partial=known.partial)
 
 
-DATABASE = Source(
+DATABASE = DataSource(
     recognizes=is_database,
     load=load_database,
     options={"target": str | int, "task": str},

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.data.rows import ArrayRows, FileRows
+from epochal.data.lazy import FileArray, MemoryArray
 from epochal.data.standardize import Scaling, fit_scaling
 from epochal.engine.feed import Feed, Reader
 from epochal.settings import Settings
@@ -80,7 +80,7 @@ def test_streamed_updates_are_those_in_memory(mapped: np.ndarray, options: dict[
             rows += lane.advance()
         rows += lane.finish()
         lane.close()
-        found.append((lane.progress.repeats, rows))
+        found.append((lane.train_state.repeats, rows))
     (within, first), (streamed, second) = found
     for name in ("params", "optimizer", "best_params", "best_value", "best_epoch", "best_index", "status"):
         alike(getattr(within, name), getattr(streamed, name))
@@ -94,12 +94,12 @@ def test_where_a_chunk_or_a_call_ends_changes_nothing(mapped: np.ndarray) -> Non
     prepared = prepare(MODEL, (mapped, Y), settings)
     found = []
     for budget, chunk_bytes in ((1000, 1 << 20), (3, 2 * 16 * 5 * 4), (1, 1)):
-        lane = make_lane(prepared, range(1), fixed_budget=budget)
+        lane = make_lane(prepared, range(1), fixed_updates_per_call=budget)
         lane.close()
         lane = type(lane)(
             **{name: getattr(lane, name) for name in ("spec", "plan", "source", "every")},
             last_update=prepared.plan.updates,
-            fixed_budget=budget,
+            fixed_updates_per_call=budget,
             chunk_bytes=chunk_bytes,
         )
         rows = []
@@ -108,7 +108,7 @@ def test_where_a_chunk_or_a_call_ends_changes_nothing(mapped: np.ndarray) -> Non
         rows += lane.finish()
         lane.close()
         found.append(
-            (lane.progress.repeats, np.stack([row.values for row in rows]), [row.update for row in rows])
+            (lane.train_state.repeats, np.stack([row.values for row in rows]), [row.update for row in rows])
         )
     for repeats, values, updates in found[1:]:
         same(found[0][0].params, repeats.params)
@@ -121,7 +121,7 @@ def test_where_a_chunk_or_a_call_ends_changes_nothing(mapped: np.ndarray) -> Non
 def test_a_feed_from_an_update_gives_the_batches_of_the_plan_from_there(remainder: str) -> None:
     plan = ep.Plan(len(X), 32, 3, seed=5, remainder=remainder)
     scaling = Scaling(*(np.float32([value] * 5) for value in (0, 1, 2)))
-    reader = Reader(ArrayRows(X), np.arange(len(X))[::-1].copy(), Y, np.ones(len(X), np.float32), scaling)
+    reader = Reader(MemoryArray(X), np.arange(len(X))[::-1].copy(), Y, np.ones(len(X), np.float32), scaling)
     with ThreadPoolExecutor(2) as executor:
         for first in (0, 1, 6, 7, plan.updates - 1):
             feed = Feed(plan, reader, executor, first, plan.updates, chunk_bytes=3 * 32 * 5 * 4)
@@ -141,28 +141,28 @@ def test_a_feed_from_an_update_gives_the_batches_of_the_plan_from_there(remainde
 def test_a_size_that_is_rare_at_last_is_read_together_before() -> None:
     plan = ep.Plan(len(X), ep.BatchSchedule({0: 8, 28: 16}, "updates"), 4)
     assert plan.phases[0].segments[0][1] == 8 and plan.phases[1].segments[0] == (1, 8)
-    reader = Reader(ArrayRows(X), np.arange(len(X)), Y, None, None)
+    reader = Reader(MemoryArray(X), np.arange(len(X)), Y, None, None)
     with ThreadPoolExecutor(1) as executor:
         feed = Feed(plan, reader, executor, 0, plan.updates)
         assert feed.room(8) == plan.phases[0].segments[0][0]
 
 
 def test_rows_of_a_file_are_those_of_the_array(tmp_path: Path, mapped: np.ndarray) -> None:
-    from epochal.data.rows import rows_of_array
+    from epochal.data.lazy import lazy_array
 
     some = np.array([7, 8, 9, 3, 210, 3, 0])
     part = mapped[2:]
-    rows = rows_of_array(part)
-    assert isinstance(rows, FileRows)
+    rows = lazy_array(part)
+    assert isinstance(rows, FileArray)
     np.testing.assert_array_equal(rows.take(some[:4]), X[2:][some[:4]])
     np.testing.assert_array_equal(rows[3:40], X[2:][3:40])
-    np.testing.assert_array_equal(rows_of_array(mapped[::2]).take(some[:4]), X[::2][some[:4]])
+    np.testing.assert_array_equal(lazy_array(mapped[::2]).take(some[:4]), X[::2][some[:4]])
     for dtype in ("<f8", ">f4", "<i2"):
         np.save(tmp_path / "y.npy", (X * 9).astype(dtype))
-        held = rows_of_array(np.load(tmp_path / "y.npy", mmap_mode="r"))
+        held = lazy_array(np.load(tmp_path / "y.npy", mmap_mode="r"))
         np.testing.assert_array_equal(held.take(some), (X * 9).astype(dtype)[some].astype(np.float32))
     for target in (0, 2, 4):
-        table = FileRows(tmp_path / "y.npy", X.shape, np.dtype("<i2"), 128, without=target)
+        table = FileArray(tmp_path / "y.npy", X.shape, np.dtype("<i2"), 128, without=target)
         wanted = (X * 9).astype("<i2")
         np.testing.assert_array_equal(table.take(some), np.delete(wanted, target, axis=1)[some])
         np.testing.assert_array_equal(table.column(), wanted[:, target])
@@ -173,12 +173,12 @@ def test_a_scaling_of_one_pass_is_that_of_two() -> None:
     flags = np.array([True, False, True, True, True])
     for array in (X, X[:, :, None], np.where(np.arange(5) == 3, np.float32(1), X)):
         continuous = flags if array.ndim == 2 else np.ones(1, bool)
-        one = fit_scaling(ArrayRows(array), continuous, train)
+        one = fit_scaling(MemoryArray(array), continuous, train)
         two = fit_scaling(array, continuous, train)
         for name in ("center", "scale"):  # one pass fills with means, two with medians
             np.testing.assert_allclose(getattr(one, name), getattr(two, name), rtol=1e-6, err_msg=name)
     holes = np.where(RANDOM.random(X.shape) < 0.2, np.float32(np.nan), X)
-    found = fit_scaling(ArrayRows(holes), np.ones(5, bool), train)
+    found = fit_scaling(MemoryArray(holes), np.ones(5, bool), train)
     scaled = found.apply(holes[train])
     np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(scaled.std(axis=0), 1, atol=1e-6)

@@ -13,9 +13,9 @@ import pytest
 
 import epochal as ep
 from epochal.data import load
-from epochal.data.rows import FileRows, Rows
-from epochal.data.streams.hugging_face import HuggingRows
-from epochal.data.streams.items import ItemRows
+from epochal.data.lazy import FileArray, LazyArray
+from epochal.data.streams.hugging_face import HuggingFaceArray
+from epochal.data.streams.items import ItemArray
 from epochal.engine.feed import Feed
 from epochal.errors import DataFailed
 from epochal.settings import Settings
@@ -54,14 +54,14 @@ def test_parquet_files_become_the_rows_that_the_table_has(tmp_path: Path) -> Non
     folder = parts(tmp_path / "data", whole)
     within, heard = load(folder), []
     streamed = load(folder, stream=True, progress=lambda *news: heard.append(news))
-    assert isinstance(streamed.inputs, FileRows)
+    assert isinstance(streamed.inputs, FileArray)
     assert streamed.features == within.features
     np.testing.assert_array_equal(streamed.inputs[:], within.inputs)
     np.testing.assert_array_equal(streamed.targets, within.targets)
-    np.testing.assert_array_equal(streamed.rows, within.rows)
+    np.testing.assert_array_equal(streamed.row_numbers, within.row_numbers)
     assert streamed.task == within.task
     assert heard[-1] == ("converting Parquet", ROWS, ROWS)
-    assert any("stay in" in note for note in streamed.noticed)
+    assert any("stay in" in note for note in streamed.raw_notes)
 
     run = ep.fit(ep.MLP(4), streamed, epochs=2, batch_size=50)
     assert run.settings["stream"]
@@ -77,11 +77,11 @@ def test_a_position_in_any_source_is_one_integer(tmp_path: Path) -> None:
     columns = {"a": X[:, 0], "b": X[:, 1], "label": [f"c{one}" for one in Y]}
     np.save(tmp_path / "x.npy", X)
     pq.write_table(pa.table(columns), tmp_path / "x.parquet")
-    sources: tuple[tuple[Any, type[Rows]], ...] = (
-        ((np.load(tmp_path / "x.npy", mmap_mode="r"), Y), FileRows),
-        (tmp_path / "x.parquet", FileRows),
-        (datasets.Dataset.from_dict(columns), HuggingRows),
-        ([(x, int(y)) for x, y in zip(X, Y, strict=True)], ItemRows),
+    sources: tuple[tuple[Any, type[LazyArray]], ...] = (
+        ((np.load(tmp_path / "x.npy", mmap_mode="r"), Y), FileArray),
+        (tmp_path / "x.parquet", FileArray),
+        (datasets.Dataset.from_dict(columns), HuggingFaceArray),
+        ([(x, int(y)) for x, y in zip(X, Y, strict=True)], ItemArray),
     )
     for source, kind in sources:
         settings = Settings(batch_size=16, epochs=3, stream=True, order="stratified", seed=3)
@@ -117,7 +117,7 @@ def test_a_conversion_is_used_again_until_a_file_changes(tmp_path: Path) -> None
     changed = load(path, stream=True)
     assert changed.samples < first.samples
     assert any(
-        "has changed since it was converted: it was converted anew" in note for note in changed.noticed
+        "has changed since it was converted: it was converted anew" in note for note in changed.raw_notes
     )
     assert len([place for place in (tmp_path / ".data.parquet.epochal").iterdir() if place.is_dir()]) == 2
 
@@ -181,7 +181,7 @@ def test_a_hugging_face_data_set_is_read_where_it_lies() -> None:
     ragged[7].append(ragged[8].pop())
     lacking[7] = None
     for wrong in (ragged, lacking):
-        rows = HuggingRows(datasets.Dataset.from_dict({"x": wrong}), ["x"], (3,), np.dtype(np.float32))
+        rows = HuggingFaceArray(datasets.Dataset.from_dict({"x": wrong}), ["x"], (3,), np.dtype(np.float32))
         with pytest.raises(DataFailed, match=r"must have the shape \(3,\) of sample 1; samples 8 to 9 have"):
             rows.take(np.array([7, 8]))
     with pytest.raises(ep.Refusal, match="must have at least 2 rows to train on; got 0"):

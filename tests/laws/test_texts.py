@@ -46,7 +46,7 @@ def test_ids_are_those_of_a_dictionary_by_frequency():
         assert row.tolist() == ids + [0] * (5 - len(ids))
     assert data.inputs.dtype == np.int32 and data.task.classes == ("no", "yes")
     cut = sum(len(text.split()) > 5 for text in texts)
-    assert any(f"{cut} are cut to 5" in note for note in data.noticed), data.noticed
+    assert any(f"{cut} are cut to 5" in note for note in data.raw_notes), data.raw_notes
 
 
 def test_a_repeat_knows_the_words_of_its_training_texts_and_no_other():

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from epochal.common.faces import spoken
+from epochal.common.option_text import render_message
 from epochal.curves import KINDS, Curves, Verdict, judge
 
 EPOCHS = np.arange(151.0)
@@ -224,7 +224,7 @@ def test_a_verdict_travels(kind: str) -> None:
     again = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
     assert set(again) == {"kind", "sentence", "rule", "figures", "remedy", "concerns"}
     assert all(again[name] for name in ("sentence", "rule", "figures"))
-    assert verdict.kind in KINDS and str(verdict) == spoken(verdict.sentence)
+    assert verdict.kind in KINDS and str(verdict) == render_message(verdict.sentence)
     assert verdict.sentence.endswith(".") and verdict.remedy.endswith(
         (".", "") if kind == "good fit" else "."
     )

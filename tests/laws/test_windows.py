@@ -54,7 +54,7 @@ def test_window_i_of_a_series_holds_the_rows_from_i_times_stride(rows, series, s
             np.testing.assert_array_equal(data.inputs[at, :, 0], sold[seen].astype(np.float32))
             np.testing.assert_array_equal(data.inputs[at, :, 1], other[seen].astype(np.float32))
             np.testing.assert_array_equal(np.ravel(data.targets[at]), sold[ahead])
-            assert data.rows[at] == ahead[0] + 1
+            assert data.row_numbers[at] == ahead[0] + 1
             at += 1
     assert at == data.samples
 

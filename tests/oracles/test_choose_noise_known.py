@@ -211,7 +211,7 @@ def test_digits_have_a_noise_scale_of_hundreds_late_in_training():
     rows = []
     for seed in range(2):
         prepared = prepare(ep.MLP(32), "example:digits", Settings(**{**options, "seed": seed}))
-        lane = make_lane(prepared, range(1), fixed_budget=20)
+        lane = make_lane(prepared, range(1), fixed_updates_per_call=20)
         rows.append([])
         while not lane.done:
             rows[-1] += during(lane)

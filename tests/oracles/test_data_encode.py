@@ -131,7 +131,7 @@ def test_new_rows_may_be_reordered_wider_and_unlabeled(frame):
     np.testing.assert_array_equal(same.inputs, found.inputs)
     assert same.targets is None
     assert same.task is None
-    assert same.noticed == ('column "extra" was not in the training table: ignored.',)
+    assert same.raw_notes == ('column "extra" was not in the training table: ignored.',)
 
 
 def test_unseen_categories_are_counted_and_say_nothing(frame):
@@ -140,7 +140,7 @@ def test_unseen_categories_are_counted_and_say_nothing(frame):
     encoded = encode_new(found.encoder, new)
     at = [i for i, name in enumerate(found.features) if name.startswith("color=")]
     assert encoded.inputs[0, at].tolist() == [0, 0, 0, 0]
-    assert 'column 3 ("color") has 1 value not seen in training ("pink") in 2 rows' in encoded.noticed[0]
+    assert 'column 3 ("color") has 1 value not seen in training ("pink") in 2 rows' in encoded.raw_notes[0]
 
 
 def test_new_files_without_header_match_by_count(tmp_path):
@@ -164,7 +164,7 @@ def test_text_levels_stay_text_in_a_new_file(tmp_path):
     (tmp_path / "new.csv").write_text("x,code\n1.5,01\n2.5,02\n")
     found = load(tmp_path / "train.csv")
     encoded = encode_new(found.encoder, tmp_path / "new.csv")
-    assert not encoded.noticed or "no category" not in " ".join(encoded.noticed)
+    assert not encoded.raw_notes or "no category" not in " ".join(encoded.raw_notes)
     assert encoded.inputs[:, 1:].tolist() == [[1, 0, 0], [0, 1, 0]]
 
 

@@ -67,7 +67,7 @@ def test_the_gain_of_each_repeat_is_the_share_by_which_its_error_is_smaller(run,
     last = rmse(sold[begin + LAGS - 1][:, None] - true)
     for repeat in range(2):
         assert found.rmse.per_repeat[repeat] == pytest.approx(rmse(predicted[repeat] - true), rel=1e-6)
-        gain = found.naive[0].gain.per_repeat[repeat]
+        gain = found.naive[0].skill.per_repeat[repeat]
         assert gain == pytest.approx(1 - rmse(predicted[repeat] - true) / last, rel=1e-5)
         assert found.rmse_by_step[2].per_repeat[repeat] == pytest.approx(
             rmse(predicted[repeat][:, 2] - true[:, 2]), rel=1e-6
@@ -150,7 +150,7 @@ def test_a_small_network_beats_the_last_value_on_the_airline_table(tables):
     )
     found = run.forecasts["test"]
     assert found.naive[0].rmse.mean == pytest.approx(50.9, abs=0.05)
-    assert found.naive[0].gain.ci95[0] > 0.2
+    assert found.naive[0].skill.ci95[0] > 0.2
     assert found.sentences[0].startswith("beats the last value by")
 
 
@@ -174,7 +174,7 @@ def test_the_interval_of_a_gain_counts_that_windows_are_few_and_shared():
         errors = np.sqrt(0.99) * common + 0.1 * random.normal(size=(4, 60, 2))
         line = Shifted(true + naive)
         found = score_forecasts(np.stack([true] * 4), true + errors, line, [np.arange(60)] * 4)
-        gain = found.naive[0].gain
+        gain = found.naive[0].skill
         low, high = gain.ci95
         held["windows"] += low <= 0 <= high
         low, high = summarize(gain.per_repeat).ci95
@@ -189,7 +189,7 @@ def test_what_the_choice_of_the_epoch_has_gained_is_taken_off_the_interval(sold)
     plain, flattered = (
         score_forecasts(true, errors, line, [np.arange(40)] * 3, share) for share in (0.0, 0.1)
     )
-    pairs = ((plain.rmse, flattered.rmse, 0.098), (plain.naive[0].gain, flattered.naive[0].gain, -0.049))
+    pairs = ((plain.rmse, flattered.rmse, 0.098), (plain.naive[0].skill, flattered.naive[0].skill, -0.049))
     for one, other, wanted in pairs:
         assert one.mean == other.mean
         assert np.subtract(other.ci95, one.ci95) == pytest.approx(wanted, abs=0.012)

@@ -12,7 +12,7 @@ from epochal.curves import summarize
 from epochal.curves.intervals import influences, new_samples, optimism, variance
 from epochal.data import Task
 from epochal.models import METRICS, metrics_for, of_subsets
-from epochal.runs.figures import blocks_of, measured, summaries
+from epochal.runs.metrics import blocks_of, measured, summaries
 
 ROWS, REPEATS, EPOCHS, TABLES = 200, 20, 12, 1000
 

@@ -14,7 +14,7 @@ from tests.helpers import need
 
 import epochal as ep
 from epochal.models import as_model, shapes_of
-from epochal.models.starts import start_of
+from epochal.models.initial import initial_variables
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 # What Keras does with NumPy's arrays is not ours to mend.
@@ -68,7 +68,7 @@ def test_the_outputs_are_those_of_keras(keras: Any, tmp_path: Path, kind: str, s
     model.save(path) if suffix == ".keras" else model.save_weights(path)
     network, shape = NETWORKS[kind]
     chosen = as_model(network, 3)
-    start = start_of(path, shapes_of(chosen, shape))
+    start = initial_variables(path, shapes_of(chosen, shape))
     assert start.variables is not None
     inputs = RANDOM.normal(size=(6, *shape)).astype(np.float32)
     apply = jax.jit(lambda variables, x: chosen.apply(variables, x, jax.random.key(0), False)[0])
@@ -90,9 +90,9 @@ def test_only_what_lies_in_the_file_itself_is_read(tmp_path: Path):
         file["layers/dense/vars"] = h5py.ExternalLink("secret.h5", "/vars")
     wanted = shapes_of(as_model(ep.MLP(), 3), (5,))
     with pytest.raises(ep.Refusal, match="has no variables of layers"):
-        start_of(path, wanted)
+        initial_variables(path, wanted)
     with h5py.File(path, "w") as file:
         group = file.create_group("layers/dense")
         group["again"] = file["layers"]
     with pytest.raises(ep.Refusal, match="more groups than a model has"):
-        start_of(path, wanted)
+        initial_variables(path, wanted)

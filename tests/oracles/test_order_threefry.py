@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from epochal.plan.threefry import threefry2x32, words
+from epochal.plan.threefry import threefry2x32, uint32_words
 
 # counter, key, expected
 VECTORS = [
@@ -34,7 +34,7 @@ def test_all_vectors_at_once_and_under_jit():
 def test_same_words_as_jax_random():
     """JAX's own Threefry, reached through a key's data: another implementation of the same function."""
     block = np.arange(8, dtype=np.uint32)
-    key = words(2**40 + 12345)
+    key = uint32_words(2**40 + 12345)
     ours = threefry2x32((key[:1], key[1:]), (block, block + np.uint32(8)))
     theirs = jax.extend.random.threefry_2x32(jnp.asarray(key), jnp.arange(16, dtype=jnp.uint32))
     np.testing.assert_array_equal(np.concatenate(ours), theirs)
@@ -42,5 +42,5 @@ def test_same_words_as_jax_random():
 
 @pytest.mark.parametrize("value", [0, 1, 2**32 - 1, 2**32, 2**64 - 1])
 def test_words_come_high_first(value):
-    high, low = words(value).tolist()
+    high, low = uint32_words(value).tolist()
     assert (high << 32) | low == value

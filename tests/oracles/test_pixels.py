@@ -97,7 +97,7 @@ def folder(place: Path, colors: bool = False) -> Path:
 
 def test_channels_are_recognized_and_can_be_said(tmp_path: Path):
     gray = ep.load_data(folder(tmp_path / "gray"))
-    assert gray.shape == (5, 8, 1) and any("`color=True`" in note for note in gray.noticed)
+    assert gray.shape == (5, 8, 1) and any("`color=True`" in note for note in gray.raw_notes)
     mixed = ep.load_data(folder(tmp_path / "mixed", colors=True))
     assert mixed.shape == (5, 8, 3) and any("1 of 10 images have colors" in note for note in mixed.notes)
     np.testing.assert_array_equal(mixed.inputs[0], np.repeat(GRAY[..., None], 3, axis=2))
@@ -127,7 +127,7 @@ def test_arrays_keep_their_units(tmp_path: Path):
     first = np.stack([np.moveaxis(COLOR, -1, 0)] * 12)
     dataset = ep.load_data((first, np.arange(12) % 2))
     np.testing.assert_array_equal(dataset.inputs[0], COLOR)
-    assert any("channels first: moved last" in note for note in dataset.noticed)
+    assert any("channels first: moved last" in note for note in dataset.raw_notes)
     run = ep.fit(ep.MLP(2), (np.stack([COLOR] * 12), np.arange(12) % 2), epochs=1, batch_size=4)
     wanted = run.predict(COLOR[None]).values
     for new in (

@@ -85,7 +85,7 @@ def _first_key(data, run):
     from epochal.training.prepare import prepare
 
     settings = Settings(**{**OPTIONS, "validation": 5})
-    return prepare(ep.LSTM(5), data, settings).source(range(1)).init_keys[0]
+    return prepare(ep.LSTM(5), data, settings).lane_data(range(1)).init_keys[0]
 
 
 @pytest.mark.parametrize("budget", [1, 3])
@@ -95,11 +95,13 @@ def test_where_a_call_ends_changes_no_bit_of_a_carried_state(run, data, budget):
     from epochal.training.prepare import prepare
 
     prepared = prepare(ep.LSTM(5), data, Settings(**{**OPTIONS, "validation": 5}))
-    lane = make_lane(prepared, range(1), fixed_budget=budget)
+    lane = make_lane(prepared, range(1), fixed_updates_per_call=budget)
     while not lane.done:
         lane.advance()
     for one, other in zip(
-        jax.tree.leaves(lane.progress.repeats.model), jax.tree.leaves(run.fitted[0].last.state), strict=True
+        jax.tree.leaves(lane.train_state.repeats.model),
+        jax.tree.leaves(run.fitted[0].last.state),
+        strict=True,
     ):
         np.testing.assert_array_equal(one[0], other)
 

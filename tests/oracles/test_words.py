@@ -184,9 +184,9 @@ class Whole(SkipGram):
 
 def noise_key(seed: int) -> jax.Array:
     """The key of a repeat's noise, from its definition: Threefry of the seed at the counter (0, 2)."""
-    from epochal.plan.threefry import threefry2x32, words
+    from epochal.plan.threefry import threefry2x32, uint32_words
 
-    high, low = words(seed)[:1], words(seed)[1:]
+    high, low = uint32_words(seed)[:1], uint32_words(seed)[1:]
     drawn = threefry2x32((high, low), (np.zeros(1, np.uint32), np.full(1, 2, np.uint32)))
     return jax.random.wrap_key_data(np.concatenate(drawn), impl="threefry2x32")
 

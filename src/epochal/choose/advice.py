@@ -13,7 +13,7 @@ from epochal.choose.grid import as_json
 from epochal.choose.noise import NoiseOverTraining
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
-from epochal.common.faces import spoken
+from epochal.common.option_text import render_message
 from epochal.common.views import view
 from epochal.curves import Curves, Summary
 from epochal.data.records import plain
@@ -239,7 +239,7 @@ class Advice:
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
-        return "\n".join(filter(None, (self.answer, self.told_apart, *map(spoken, self.notes))))
+        return "\n".join(filter(None, (self.answer, self.told_apart, *map(render_message, self.notes))))
 
     def __str__(self) -> str:
         return self.summary()

@@ -231,7 +231,7 @@ def _notes(steps: Adviser) -> tuple[str, ...]:
             "only, and may still suggest more epochs."
         )
     sizes = sorted({point.batch_size for point in steps.search.results})
-    if steps.best.batch_size in (1, steps.runner.base.plan.turns) and len(sizes) > 1:
+    if steps.best.batch_size in (1, steps.runner.base.plan.positions_per_epoch) and len(sizes) > 1:
         notes.append("The advised batch size is at the end of those that are possible.")
     return tuple(notes)
 

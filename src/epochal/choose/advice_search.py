@@ -98,7 +98,7 @@ class Adviser:
     def __post_init__(self) -> None:
         plan = self.runner.base.plan
         self.possible = possible_sizes(plan) if self.batch_size is None else [self.batch_size]
-        self.start = min(self.possible, key=lambda size: abs(size - pilot_size(plan.turns)))
+        self.start = min(self.possible, key=lambda size: abs(size - pilot_size(plan.positions_per_epoch)))
         self.sizes = self.possible if self.goal != "quality" else sizes_beside(self.possible, self.start)
         several = self.runner.base.settings.repeats
         self.fresh = list(range(self.final_seeds, several - self.repeats))
@@ -115,7 +115,7 @@ class Adviser:
             lambda size: float(max(PATIENCE_EPOCHS, -(-PATIENCE_UPDATES // self.search.batches(size)))),
             self._run,
             # evaluations: once an epoch, as `fit` does; more often where an epoch has very many samples
-            min(8, max(1, plan.turns // 8000)),
+            min(8, max(1, plan.positions_per_epoch // 8000)),
         )
 
     def advise(self) -> None:

@@ -25,7 +25,7 @@ from epochal.data import joined, named_columns
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import check_model
 from epochal.plan import BatchSchedule
-from epochal.runs.choices import keep_choice
+from epochal.runs.studies import write_study
 from epochal.settings import ADVISED, Options
 from epochal.settings.kinds import plain_number
 from epochal.training.loop import Control
@@ -85,7 +85,7 @@ def advise(
     Raises:
         Refusal: what cannot work, or a target that no setting reached.
         Interrupted: the control was asked to stop.
-        HostLost: no node of the cluster is left; what was finished is in the folder.
+        ProcessLost: no node of the cluster is left; what was finished is in the folder.
     """
     begin, control = time.perf_counter(), control or Control()
     steps = Steps(watch, progress, control)
@@ -129,5 +129,5 @@ def advise(
         adviser.advise()
         found = replace(conclude(adviser), asked={**named_columns(y, sample_weight), **given})
         if folder is not None:
-            keep_choice(folder, found.to_dict())
+            write_study(folder, found.to_dict())
         return found

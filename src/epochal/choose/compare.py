@@ -44,7 +44,7 @@ from epochal.common.version import VERSION
 from epochal.data import joined, named_columns
 from epochal.errors import Refusal
 from epochal.models import check_model
-from epochal.runs.choices import keep_choice
+from epochal.runs.studies import write_study
 from epochal.settings import COMPARED, Settings
 from epochal.stopping import budgets
 from epochal.training.identity import program_digest
@@ -113,7 +113,7 @@ def compare(
     Raises:
         Refusal: what cannot work, in one sentence, before anything is trained.
         Interrupted: the control was asked to stop; what was finished is in the folder.
-        HostLost: no node of the cluster is left; what was finished is in the folder.
+        ProcessLost: no node of the cluster is left; what was finished is in the folder.
 
     >>> from epochal.models import MLP
     >>> sizes = [8, "full"]
@@ -149,7 +149,7 @@ def compare(
     rows = tuple(replace(row, options={**columns, **row.options}) for row in found.rows)
     found = replace(found, rows=rows)
     if found.folder is not None:
-        keep_choice(found.folder, found.to_dict())
+        write_study(found.folder, found.to_dict())
     return found
 
 
@@ -185,7 +185,7 @@ def _settle(
             'use `at="2s"` or `at="1000updates"`.'
         )
     runner = TrialRunner(first["model"], data, replace(base, optimizer=first["optimizer"]), control=control)
-    grid, notes = entries(axes, runner.base.plan.turns, chosen_sizes)
+    grid, notes = entries(axes, runner.base.plan.positions_per_epoch, chosen_sizes)
     plans = {entry.name: runner.prepared(_named(entry, "plan")).plan for entry in grid}
     return _Race(runner, grid, plans, repeats, common, notes, target, equal=at)
 

@@ -21,8 +21,8 @@ from epochal.models import bounds_of
 from epochal.models.subsets import one_by_one
 from epochal.runs.forecast import ForecastScores, score_forecasts
 from epochal.settings import Settings
-from epochal.training.baselines import constant_figures, constant_functions
-from epochal.training.prepare import USUAL_BATCH
+from epochal.training.baselines import baseline_functions, baseline_metrics
+from epochal.training.prepare import DEFAULT_BATCH
 from epochal.training.prepared import Prepared
 from epochal.training.scoring import blocks_of_part
 
@@ -110,7 +110,7 @@ class Confirmed:
 def default_point(runner: TrialRunner, batch_size: int | None) -> Point:
     """The batch size and rate of a training that asks for neither, or for a batch size alone."""
     optimizer = runner.base.spec.optimizer
-    size = min(USUAL_BATCH, runner.base.plan.turns) if batch_size is None else batch_size
+    size = min(DEFAULT_BATCH, runner.base.plan.positions_per_epoch) if batch_size is None else batch_size
     if optimizer.given is not None or runner.base.settings.learning_rate is not None:
         return Point(size, None)
     assert optimizer.learning_rate is not None
@@ -249,8 +249,8 @@ def criteria_of(runner: TrialRunner) -> Criteria:
     bounds = bounds_of(name, base.loss_name)
     if not base.same_validation:
         return Criteria(column, held_out / trained_on, bounds)
-    functions = constant_functions(base, 0, {name}) if part == "validation" else {}
-    block = blocks_of_part(base, "validation")[base.numbers(0, "validation")]
+    functions = baseline_functions(base, 0, {name}) if part == "validation" else {}
+    block = blocks_of_part(base, "validation")[base.indices(0, "validation")]
     added = influences(one_by_one(functions[name]), block) if name in functions else None
     counts, classes = tuple[Ints, ...](), np.arange(len(base.task.classes))
     if len(classes):
@@ -269,7 +269,7 @@ def _headline(runner: TrialRunner, repeats: Sequence[int]) -> DisplayMetric | No
     if metric is None:
         return None
     repeats = [0] if base.shared else repeats
-    constant = [constant_figures(base, one, {metric.name}).get(metric.name, math.nan) for one in repeats]
+    constant = [baseline_metrics(base, one, {metric.name}).get(metric.name, math.nan) for one in repeats]
     return DisplayMetric(f"validation.{metric.name}", metric.bounds, float(np.mean(constant)))
 
 

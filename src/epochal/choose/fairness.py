@@ -82,7 +82,7 @@ def amount_of(at: EqualBudget, plan: Plan, seconds: Callable[[int], float]) -> f
         return at.amount
     if at.unit == "epochs":
         return float(plan.epochs)
-    reference = plan.with_(batch_size=min(REFERENCE, plan.turns))
+    reference = plan.with_(batch_size=min(REFERENCE, plan.positions_per_epoch))
     if at.unit == "samples":
         return float(reference.samples_after(reference.updates))
     if at.unit == "updates":
@@ -152,7 +152,7 @@ def seen_after(plan: Plan, updates: int) -> tuple[float, int]:
     >>> seen_after(Plan(8, 4, 1), 3)
     (1.5, 12)
     """
-    long = plan.with_(epochs=updates // max(1, plan.turns // plan.batch_size) + 2)
+    long = plan.with_(epochs=updates // max(1, plan.positions_per_epoch // plan.batch_size) + 2)
     epoch, index = long.locate(updates)
     share = index / long.batches_in(epoch) if index else 0.0
     return epoch + share, long.samples_after(long.first_update(epoch) + index)

@@ -18,7 +18,7 @@ from epochal.common.metric_names import higher_is_better
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import new_samples
 from epochal.curves.statistics import Floats, Ints
-from epochal.runs.figures import rests_on
+from epochal.runs.metrics import rests_on
 
 
 @dataclass(frozen=True)

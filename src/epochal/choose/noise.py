@@ -170,10 +170,10 @@ def _summing(model: Model, loss: Loss, together: int) -> Any:
 
 def variables_of(lane: Lane) -> list[Variables]:
     """The current variables of each repeat of a lane, as the model takes them."""
-    spec, inputs = lane.spec, lane.source.parts[0].inputs
-    shape = inputs.shape[1:] if lane.source.shared else inputs.shape[2:]
+    spec, inputs = lane.spec, lane.data.parts[0].inputs
+    shape = inputs.shape[1:] if lane.data.shared else inputs.shape[2:]
     packed = Packing(spec, shapes_of(spec.model, shape, inputs.dtype).params)
-    repeats = lane.progress.repeats
+    repeats = lane.train_state.repeats
     rows = [
         jax.tree.map(lambda leaf, row=row: leaf[row], (repeats.params, repeats.model))
         for row in range(spec.repeats)
@@ -183,9 +183,9 @@ def variables_of(lane: Lane) -> list[Variables]:
 
 def during(lane: Lane, *, samples: int = 1024, seed: int = 0) -> list[NoiseScale]:
     """The noise scale of each repeat of a lane at its current state, by some training samples drawn anew."""
-    train, found = lane.source.parts[0], []
+    train, found = lane.data.parts[0], []
     for row, variables in enumerate(variables_of(lane)):
-        part = train if lane.source.shared else jax.tree.map(lambda leaf, row=row: leaf[row], train)
+        part = train if lane.data.shared else jax.tree.map(lambda leaf, row=row: leaf[row], train)
         chosen: Ints = np.random.default_rng([seed, lane.update, row]).permutation(part.inputs.shape[0])[
             :samples
         ]

@@ -51,7 +51,7 @@ def possible_sizes(plan: Plan) -> list[int]:
     [4, 8, 20]
     """
     found = []
-    for size in candidate_sizes(plan.turns):
+    for size in candidate_sizes(plan.positions_per_epoch):
         with suppress(Refusal):
             found.append(int(plan.with_(batch_size=size).batch_size))
     return found
@@ -180,7 +180,7 @@ def noise_along(search: Search, point: Point, updates: int, repeats: Sequence[in
     looked = []
     for repeat in repeats:
         job = Job(setting, repeat, updates, search.eval_interval(point.batch_size))
-        lane = runner.lane([job], fixed_budget=max(1, updates // NOISE_LOOKS))
+        lane = runner.lane([job], fixed_updates_per_call=max(1, updates // NOISE_LOOKS))
         found: list[NoiseScale] = []
         while not lane.done:
             lane.advance()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from epochal.common.durations import duration
-from epochal.common.faces import spoken
+from epochal.common.option_text import render_message
 from epochal.training.progress import Display, display
 from epochal.training.progress.opening import dataset_lines
 from epochal.training.progress.status import Rate, thousands
@@ -119,7 +119,7 @@ class Steps:
     def opening(self, dataset: Dataset) -> None:
         """Show what is known of the samples."""
         if self._display is not None:
-            lines = [spoken(line, dataset.loader) for line in dataset_lines(dataset)]
+            lines = [render_message(line, dataset.loader) for line in dataset_lines(dataset)]
             self._display.opening([("Data", lines)])
 
     def close(self) -> None:
@@ -132,6 +132,6 @@ class Steps:
         assert self._display is not None
         self._display.show(self._pace)
         if step.words:
-            self._display.note(spoken(step.words))
+            self._display.note(render_message(step.words))
         if self._watch is not None:
             self._watch(step)

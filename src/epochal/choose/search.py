@@ -114,7 +114,7 @@ class Search:
 
     def batches(self, batch_size: int) -> int:
         """Updates of an epoch."""
-        return -(-self.runner.base.plan.turns // batch_size)
+        return -(-self.runner.base.plan.positions_per_epoch // batch_size)
 
     def eval_interval(self, batch_size: int) -> int:
         """Updates between two evaluations: the same part of an epoch for all batch sizes."""

@@ -11,9 +11,9 @@ from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST
 from epochal.choose.reached import Effort
 from epochal.common.durations import duration
-from epochal.common.faces import spoken
 from epochal.common.layout import aligned
 from epochal.common.metric_names import constant_of, label_of
+from epochal.common.option_text import render_message
 from epochal.curves.statistics import counted
 
 FASTER = 2 / 3
@@ -281,7 +281,7 @@ def text(found: Comparison) -> str:
     if found.hyperbola is not None:
         lines.append(f"Updates to the target: {found.hyperbola}.")
     if found.notes:
-        lines += ["", *map(spoken, found.notes)]
+        lines += ["", *map(render_message, found.notes)]
     cost = found.usage
     lines += ["", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {duration(cost.seconds)}."]
     return "\n".join(lines)

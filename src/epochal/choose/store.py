@@ -20,8 +20,8 @@ import numpy as np
 from epochal.choose.trial import Trial
 from epochal.curves import Curves
 from epochal.errors import Refusal
-from epochal.runs.choices import CHOICE, ChoiceFolder
 from epochal.runs.sealed import read_sealed
+from epochal.runs.studies import CHOICE, StudyFolder
 from epochal.runs.verify import Finding, Verified, checked, foreign
 
 
@@ -203,7 +203,7 @@ _LINES = ("trials.jsonl", "timings.jsonl")
 _KNOWN = ("request.json", "report.html", CHOICE, *_LINES)
 
 
-def verify_choice(choice: ChoiceFolder) -> Verified:
+def verify_choice(choice: StudyFolder) -> Verified:
     """Read every file of the folder; nothing is changed."""
     path, finished, problem = choice.folder, choice.result is not None, ""
     try:

@@ -19,7 +19,7 @@ from epochal.common.metric_names import constant_of, higher_is_better
 from epochal.curves.statistics import Floats
 from epochal.data import y_or_target
 from epochal.errors import Refusal
-from epochal.training.baselines import constant_figures
+from epochal.training.baselines import baseline_metrics
 
 SHARE, MOST_SHARE = 0.03, 0.1
 """How far from the best a value may be to count as reached: a share of the way to the baseline.
@@ -63,7 +63,7 @@ def baseline(runner: TrialRunner, repeat: int) -> float:
         return math.nan
     repeat = 0 if runner.base.shared else repeat
     if repeat not in runner.baselines:
-        runner.baselines[repeat] = constant_figures(runner.base, repeat, {name}).get(name, math.nan)
+        runner.baselines[repeat] = baseline_metrics(runner.base, repeat, {name}).get(name, math.nan)
     return runner.baselines[repeat]
 
 

@@ -20,7 +20,7 @@ from epochal.choose.trial_runner import TrialRunner
 from epochal.common.machine import cores
 from epochal.curves.statistics import Floats, Ints
 from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said
-from epochal.training.executor import Task, Threads
+from epochal.training.executor import Threads, WorkItem
 
 Key = TypeVar("Key")
 
@@ -129,7 +129,7 @@ def update_time(runner: TrialRunner, setting: Config, seconds: float = 0.2) -> U
         # A rate is no part of the program; with a small one the parameters stay finite however long it runs.
         slow = setting.with_(f"{setting.name} (timed)", learning_rate=1e-6)
     begin = time.perf_counter()
-    lane = runner.lane([Job(slow, 0, ENDLESS, ENDLESS)], fixed_budget=FEW)
+    lane = runner.lane([Job(slow, 0, ENDLESS, ENDLESS)], fixed_updates_per_call=FEW)
     compiled = time.perf_counter() - begin
     lane.advance()
     lane.advance()
@@ -137,7 +137,7 @@ def update_time(runner: TrialRunner, setting: Config, seconds: float = 0.2) -> U
     lane.advance()
     # Calls of an eighth of the time, so that there are several to take the least of.
     each_call = int(FEW * seconds / 8 / max(lane.seconds - first, 1e-9))
-    lane.budget = min(ENDLESS, max(1, each_call))
+    lane.updates_per_call = min(ENDLESS, max(1, each_call))
     times: list[float] = []
     made, spent = 0, 0.0
     while spent < seconds or len(times) < 3:
@@ -163,7 +163,7 @@ def left_out(runner: TrialRunner, settings: Mapping[Key, Config]) -> dict[Key, s
 
     Those whose update time is known were compiled before, and fit.
     """
-    tasks = [Task((key, one)) for key, one in settings.items() if runner.store.timing(one.name) is None]
+    tasks = [WorkItem((key, one)) for key, one in settings.items() if runner.store.timing(one.name) is None]
     threads = Threads(lambda work, devices, stopped: too_large(runner, work[1]), [()] * cores())
     reasons = dict(threads.map_unordered(tasks))
     return {task.work[0]: reasons[task] for task in tasks if reasons[task]}

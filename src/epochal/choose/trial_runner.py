@@ -23,21 +23,21 @@ from epochal.choose.store import Store
 from epochal.choose.trial import BROKEN, Config, Interrupted, Job, Trial, Until
 from epochal.common.machine import cores
 from epochal.curves import Curves
-from epochal.engine.lane import Evaluation, Lane, Source
+from epochal.engine.lane import Evaluation, Lane, LaneData
 from epochal.engine.memory import fits
-from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Progress
+from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, TrainState
 from epochal.errors import Refusal
 from epochal.plan.column import Column
 from epochal.settings import Settings
 from epochal.training.describe import describe_settings
-from epochal.training.executor import Executor, RayCluster, Shared, Stopped, Task, Threads
-from epochal.training.hosts import together
+from epochal.training.executor import Executor, RayCluster, Shared, Stopped, Threads, WorkItem
 from epochal.training.identity import program_digest
 from epochal.training.loop import Control, curves_of
 from epochal.training.prepare import chosen_optimizer, prepare
 from epochal.training.prepared import Prepared
+from epochal.training.processes import process_group
 from epochal.training.result import fitted_of
-from epochal.training.scoring import added_by_blocks
+from epochal.training.scoring import block_influences
 
 MAX_VMAPPED = 64  # trainings that go through an accelerator in step
 HELD_BYTES = 2**30  # samples of repeats that are kept ready for the next training, at most
@@ -73,10 +73,10 @@ class TrialRunner:
                 "`devices` must be 1 where settings are compared, each on one device; "
                 f"got {settings.devices}."
             )
-        if not together().alone:
+        if not process_group().alone:
             raise Refusal(
-                f"settings are compared in one process; {together().count} train together here. Compare or "
-                "advise first, in a process of its own."
+                f"settings are compared in one process; {process_group().count} train together here. "
+                "Compare or advise first, in a process of its own."
             )
         base = prepare(model, data, replace(settings, evaluate_train=False))
         if base.fed:
@@ -112,7 +112,7 @@ class TrialRunner:
         """The baseline in the monitored metric, by repeat, as far as it was looked up."""
         self._prepared: dict[str, Prepared] = {}
         self._known: list[tuple[Config, Prepared]] = []
-        self._sources: OrderedDict[int, Source] = OrderedDict()
+        self._sources: OrderedDict[int, LaneData] = OrderedDict()
         self._programs: dict[Any, int] = {}
         self._lock = threading.Lock()
 
@@ -143,8 +143,8 @@ class TrialRunner:
         settings = replace(self.base.settings, stop=stop, evaluate_every="1 update", **setting.changes)
         found = self._at_another_rate(setting, settings)
         if found is None:
-            found = prepare(setting.model, None, settings, like=self.base)
-            found = replace(found, spec=replace(found.spec, halves=""))  # asked at every update
+            found = prepare(setting.model, None, settings, reuse=self.base)
+            found = replace(found, spec=replace(found.spec, cross_fit=""))  # asked at every update
             self._known.append((setting, found))
         self._prepared[setting.name] = found
         return found
@@ -183,10 +183,12 @@ class TrialRunner:
         if self.control.stopped:
             raise Interrupted
 
-    def _task(self, group: list[Job]) -> Task:
+    def _task(self, group: list[Job]) -> WorkItem:
         setting = group[0].setting
         program = self._programs.setdefault(self._program(group[0]), len(self._programs))
-        return Task(group, setting.name, program, large=self._on_host and not self.prepared(setting).small)
+        return WorkItem(
+            group, setting.name, program, large=self._on_host and not self.prepared(setting).small
+        )
 
     def train(
         self, group: list[Job], devices: tuple[jax.Device, ...], stopped: Stopped
@@ -227,7 +229,7 @@ class TrialRunner:
 
     def _trials(self, group: list[Job], lane: Lane, evaluations: list[Evaluation]) -> list[Trial]:
         rows = curves_of(lane.plan, lane.spec.columns, range(len(group)), evaluations)
-        status = np.asarray(lane.progress.repeats.status)
+        status = np.asarray(lane.train_state.repeats.status)
         found = []
         for place, job in enumerate(group):
             own = rows.of(place) if place in rows.repeats else Curves.empty(lane.spec.columns)
@@ -236,15 +238,15 @@ class TrialRunner:
             reason = _REASONS[int(status[place])]
             outputs: tuple[Any, ...] = ()
             if job.score_weights and reason != BROKEN:
-                prepared, state = self.prepared(job.setting), lane.progress.repeats
+                prepared, state = self.prepared(job.setting), lane.train_state.repeats
                 one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
                 learned = fitted_of(prepared, lane.spec, one, job.repeat)
                 learned = replace(learned, best=learned.last) if job.score_weights == "last" else learned
-                outputs = added_by_blocks(prepared, learned, job.repeat)
+                outputs = block_influences(prepared, learned, job.repeat)
             found.append(Trial(job.setting.name, job.repeat, curves, last, seconds, reason, *outputs))
         return found
 
-    def lane(self, group: Sequence[Job], fixed_budget: int | None = None) -> Lane:
+    def lane(self, group: Sequence[Job], fixed_updates_per_call: int | None = None) -> Lane:
         """The lane of jobs with the same program, at its first update."""
         job, prepared = group[0], self.prepared(group[0].setting)
         epochs = -(-job.updates // prepared.plan.batches_in(0))
@@ -253,20 +255,22 @@ class TrialRunner:
         lane = Lane(
             spec=replace(prepared.spec, repeats=len(group)),
             plan=plan,
-            source=self._source(group, plan.updates),
-            every=job.eval_interval,
+            data=self._source(group, plan.updates),
+            eval_interval=job.eval_interval,
             last_update=job.updates,
-            initial=prepared.start.variables,
-            fixed_budget=fixed_budget,
+            initial=prepared.initial.variables,
+            fixed_updates_per_call=fixed_updates_per_call,
         )
         rule = prepared.spec.rule
         if isinstance(rule, Until):
             limits = [rule.limited(one.target, one.patience, one.change) for one in group]
             stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *limits)
-            lane.progress = Progress(lane.progress.position, lane.progress.repeats._replace(rule=stacked))
+            lane.train_state = TrainState(
+                lane.train_state.position, lane.train_state.repeats._replace(rule=stacked)
+            )
         return lane
 
-    def _source(self, group: Sequence[Job], updates: int) -> Source:
+    def _source(self, group: Sequence[Job], updates: int) -> LaneData:
         singles = []
         for job in group:
             prepared = self.prepared(job.setting)
@@ -274,30 +278,34 @@ class TrialRunner:
             rates = prepared.spec.schedule.rates(prepared.spec.optimizer.learning_rate or 1.0, updates)
             rates = jax.tree.map(lambda number: np.full(1, number), rates)
             seeded = one if job.seed_repeat is None else self._held(job.seed_repeat)
-            seeds = one.seeds._replace(
+            per_repeat = one.per_repeat._replace(
                 rates=rates,
-                order=seeded.seeds.order,
-                noise=seeded.seeds.noise,
-                ordering=jax.device_put(prepared.ordering([job.repeat])),
+                order=seeded.per_repeat.order,
+                dropout_keys=seeded.per_repeat.dropout_keys,
+                order_arrays=jax.device_put(prepared.order_arrays([job.repeat])),
             )
-            singles.append(one._replace(seeds=seeds, init_keys=seeded.init_keys))
+            singles.append(one._replace(per_repeat=per_repeat, init_keys=seeded.init_keys))
         if len(singles) == 1:
             return singles[0]
         shared = self.base.shared or len({job.repeat for job in group}) == 1
         parts = singles[0].parts
         if not shared:
             parts = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[one.parts for one in singles])
-        seeds = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *[one.seeds for one in singles])
+        per_repeat = jax.tree.map(
+            lambda *leaves: jnp.concatenate(leaves), *[one.per_repeat for one in singles]
+        )
         restore = tuple(one.restore[0] for one in singles)
-        return Source(parts, shared, seeds, jnp.concatenate([one.init_keys for one in singles]), restore)
+        return LaneData(
+            parts, shared, per_repeat, jnp.concatenate([one.init_keys for one in singles]), restore
+        )
 
-    def _held(self, repeat: int) -> Source:
+    def _held(self, repeat: int) -> LaneData:
         """The samples and seeds of a repeat, on the device; those used last are kept."""
         with self._lock:
             if repeat in self._sources:
                 self._sources.move_to_end(repeat)
                 return self._sources[repeat]
-        source = self.base.source(range(repeat, repeat + 1))
+        source = self.base.lane_data(range(repeat, repeat + 1))
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(source.parts))
         with self._lock:
             self._sources[repeat] = source

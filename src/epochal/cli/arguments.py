@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from epochal.cli.flags import KEPT
+from epochal.cli.flags import KEPT, STOPPED_BY
 from epochal.errors import Refusal
 from epochal.settings import DECLARED
 
@@ -89,7 +89,7 @@ def _schedule(name: str, given: Mapping[str, Any]) -> Any:
 
 
 def _initial(path: str | None, fresh: tuple[str, ...]) -> Any:
-    from epochal.models.starts import Initial
+    from epochal.models.initial import Initial
 
     if path is not None:
         return Initial(path, fresh)
@@ -99,7 +99,7 @@ def _initial(path: str | None, fresh: tuple[str, ...]) -> Any:
 
 
 def saving(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those fields of `RunFolder` that were given."""
+    """Those fields of `SaveOptions` that were given."""
     fields = {one.name: given[one.name] for one in KEPT if given[one.name] is not None}
     return {{"keep_checkpoints": "keep_every"}.get(name, name): value for name, value in fields.items()}
 
@@ -119,10 +119,9 @@ def _rule(given: Mapping[str, Any]) -> Any:
                 raise Refusal(f"`{name}` belongs to --patience; give that, too.")
     if given["target_value"] is not None:
         rules.append(stopping.Target(given["target_value"], monitor))
-    prechelt = (stopping.GeneralizationLoss, stopping.Productivity, stopping.RisingStrips)
-    for name, make in zip(("stop_gl", "stop_pq", "stop_up"), prechelt, strict=True):
-        if given[name] is not None:
-            rules.append(make(given[name]))
+    rules += [
+        stopping.RULES[rule](given[name]) for name, rule in STOPPED_BY.items() if given[name] is not None
+    ]
     if given["max_seconds"] is not None or given["max_updates"] is not None:
         rules.append(stopping.Budget(given["max_seconds"], given["max_updates"]))
     return stopping.any_of(*rules) if rules else None

@@ -8,13 +8,13 @@ from click.shell_completion import get_completion_class
 from epochal.cli.command import Command
 from epochal.cli.options import Text
 from epochal.cli.output import say_data
-from epochal.settings.kinds import choice
+from epochal.settings.kinds import one_of
 
 SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command("completion", cls=Command)
-@click.argument("shell", type=Text(choice("shell", SHELLS)), metavar="bash|zsh|fish")
+@click.argument("shell", type=Text(one_of("shell", SHELLS)), metavar="bash|zsh|fish")
 def command(shell: str) -> None:
     """Print what makes a shell complete the commands, the options and their values.
 

@@ -14,7 +14,7 @@ from epochal.settings.kinds import (
     SHARE,
     WORD,
     Kind,
-    choice,
+    one_of,
     size,
     whole,
 )
@@ -160,11 +160,14 @@ _STOPPING = (
     Option("stop_up", None, whole(1), "Prechelt's successive rises.", "STRIPS"),
 )
 
+STOPPED_BY = {"stop_gl": "generalization_loss", "stop_pq": "productivity", "stop_up": "rising_strips"}
+"""Rules of `stopping.RULES` that one number makes, by their options."""
+
 KEPT = (
-    Option("checkpoint_every", None, WORD, "Such as 60s, 500updates or 1epoch. [60s]", "RHYTHM"),
+    Option("checkpoint_every", None, WORD, "Such as 60s, 500updates or 1epoch. [60s]", "INTERVAL"),
     Option("keep_checkpoints", None, whole(1), "Every M-th stays, with the last 2 and the best.", "M"),
     Option(
-        "if_unsaved", None, choice("choice", ("stop", "continue")),
+        "if_unsaved", None, one_of("choice", ("stop", "continue")),
         "When a checkpoint can't be written: stop or continue. [stop]", "stop|continue"),
 )
 """How often a training is kept."""

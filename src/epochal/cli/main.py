@@ -23,8 +23,8 @@ from epochal.cli.interrupts import NOTHING_KEPT, announce, leave, leaving, statu
 from epochal.cli.option_flags import in_flags
 from epochal.cli.output import say
 from epochal.cli.processes import ended_together, tell_others
-from epochal.common.faces import speak, speaking
-from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed, did_you_mean
+from epochal.common.option_text import rendering, set_renderer
+from epochal.errors import DataFailed, ProcessLost, Refusal, SaveFailed, did_you_mean
 
 COMMANDS = {
     "plan": "Say which samples form each update, before anything is trained.",
@@ -127,7 +127,7 @@ def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal
     )
 
 
-@speaking(in_flags)
+@rendering(in_flags)
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit status; what cannot work is one sentence on standard error."""
     try:
@@ -147,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("EPOCHAL_DEBUG"):
             raise
-        if isinstance(error, DataFailed | HostLost | SaveFailed):
+        if isinstance(error, DataFailed | ProcessLost | SaveFailed):
             return _say(str(error), 1)
         if isinstance(error, OSError):
             where = f": {error.filename}" if error.filename else ""
@@ -163,12 +163,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run() -> None:
     """Run the command line and exit."""
-    speak(in_flags)  # what is said while the process ends is said in flags, too
+    set_renderer(in_flags)  # what is said while the process ends is said in flags, too
     with leaving():
         found = main()
         try:
             usual = ended_together(found)
-        except HostLost as lost:
+        except ProcessLost as lost:
             found, usual = found or _say(str(lost), 1), False
         if not usual:
             leave(found)

@@ -62,7 +62,7 @@ def noted(dataset: Dataset, given: Mapping[str, Any]) -> Dataset:
         return dataset
     what = "tokens" if name == "text" else f"of shape {' x '.join(map(str, dataset.shape))}"
     note = f"the samples are {what}: network {name}; --network takes another."
-    return replace(dataset, noticed=(*dataset.noticed, note))
+    return replace(dataset, raw_notes=(*dataset.raw_notes, note))
 
 
 def model(given: Mapping[str, Any], dataset: Dataset) -> Any:

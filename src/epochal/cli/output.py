@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import click
 
-from epochal.common.faces import spoken
+from epochal.common.option_text import render_message
 from epochal.common.printable import printable
 
 _SENTENCES = {"notes", "training_notes", "verdict", "caution", "conclusion", "findings", "problem"}
@@ -24,13 +24,13 @@ _SENTENCES = {"notes", "training_notes", "verdict", "caution", "conclusion", "fi
 
 def say(words: object, *, err: bool = False, fold: bool = False) -> None:
     """Print a line on standard output, or on standard error; `fold` fits a long one to a terminal."""
-    text = printable(spoken(str(words)))
+    text = printable(render_message(str(words)))
     click.echo(_fitted(text, sys.stdout) if fold else text, err=err)
 
 
 def say_note(words: object) -> None:
     """Print a sentence on standard error, between words where a terminal would break it anywhere."""
-    click.echo(_fitted(printable(spoken(str(words))), sys.stderr), err=True)
+    click.echo(_fitted(printable(render_message(str(words))), sys.stderr), err=True)
 
 
 def _fitted(text: str, stream: TextIO) -> str:
@@ -50,7 +50,7 @@ def _spoken(value: Any, sentences: bool = False) -> Any:
         return {name: _spoken(one, sentences or name in _SENTENCES) for name, one in value.items()}
     if sentences and isinstance(value, list | tuple):
         return [_spoken(one, True) for one in value]
-    return spoken(value) if sentences and isinstance(value, str) else value
+    return render_message(value) if sentences and isinstance(value, str) else value
 
 
 def document(value: Any) -> str:

@@ -23,12 +23,12 @@ def join_others(given: dict[str, Any]) -> bool:
             )
     elif all(value is None for value in options.values()):
         return True
-    from epochal.training.hosts import join, together
+    from epochal.training.processes import join, process_group
 
     join(**options, names=_NAMES)
-    if not together().alone:
-        _take_standard_output(together().leads)
-    return together().leads
+    if not process_group().alone:
+        _take_standard_output(process_group().leads)
+    return process_group().leads
 
 
 def _take_standard_output(leads: bool) -> None:
@@ -45,34 +45,34 @@ def _take_standard_output(leads: bool) -> None:
 
 def same_folder(folder: Path) -> Path:
     """The folder that process 0 means: a name of its own has the time in it."""
-    from epochal.training.hosts import together
+    from epochal.training.processes import process_group
 
-    found: str = together().decide("the run folder", str(folder), lambda wishes: wishes[0])
+    found: str = process_group().decide("the run folder", str(folder), lambda wishes: wishes[0])
     return Path(found)
 
 
 def _hosts() -> Any:
     """The module, if anybody has joined others."""
-    return sys.modules.get("epochal.training.hosts")
+    return sys.modules.get("epochal.training.processes")
 
 
 def tell_others(words: str) -> None:
     """This process has failed, in these words: the others end as well."""
     hosts = _hosts()
     if hosts is not None:
-        hosts.together().fail(words)
+        hosts.process_group().fail(words)
 
 
 def ended_together(status: int) -> bool:
     """Whether the process may end as usual, with nobody waiting for it; if not, it is to leave at once.
 
     Raises:
-        HostLost: at the end of all, a process is gone that the others rely on.
+        ProcessLost: at the end of all, a process is gone that the others rely on.
     """
     hosts = _hosts()
-    if hosts is None or hosts.together().alone:
+    if hosts is None or hosts.process_group().alone:
         return status <= 128
-    if hosts.together().over:
+    if hosts.process_group().over:
         return False
-    hosts.part()
+    hosts.leave()
     return status <= 128

@@ -13,7 +13,7 @@ from epochal.cli.output import say
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
-    from epochal.runs.choices import ChoiceFolder
+    from epochal.runs.studies import StudyFolder
 
 PAGE = "report.html"
 
@@ -34,10 +34,10 @@ def command(run: Path, out: Path | None, show: bool) -> None:
     Of a comparison or an advice it is the page that was written with it.
     """
     from epochal.runs import load_record
-    from epochal.runs.choices import read_choice
+    from epochal.runs.studies import read_study
 
     path = out or run / PAGE
-    choice = read_choice(run)
+    choice = read_study(run)
     if choice is None:
         record = load_record(run)
         check_new_file(path, force=True)
@@ -52,7 +52,7 @@ def command(run: Path, out: Path | None, show: bool) -> None:
         webbrowser.open(path.resolve().as_uri())
 
 
-def _page_of(choice: ChoiceFolder, path: Path) -> None:
+def _page_of(choice: StudyFolder, path: Path) -> None:
     page = choice.folder / PAGE
     if choice.result is None:
         raise Refusal(f'"{choice.folder}" holds {choice.called} that {choice.way_on}.')

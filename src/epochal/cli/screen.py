@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from epochal.common.faces import spoken
+from epochal.common.option_text import render_message
 from epochal.training.events import Event, Noted, Progressed, Resumed, RunStarted, Unsaved
 from epochal.training.progress.opening import data_lines, plan_lines, training_lines
 from epochal.training.progress.status import Status
@@ -97,7 +97,7 @@ class Screen(LiveScreen):
             self._warn(event.words)
 
     def _warn(self, words: str) -> None:
-        plain_console(to_stderr=True).print(Text(f"epochal: {spoken(words)}"), soft_wrap=True)
+        plain_console(to_stderr=True).print(Text(f"epochal: {render_message(words)}"), soft_wrap=True)
 
     def _start(self, prepared: Prepared) -> None:
         width = min(100, self.console.width)

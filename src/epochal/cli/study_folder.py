@@ -61,7 +61,7 @@ def decided(
 
     `network` makes its model, `options` its keyword arguments, and `train` those of the command.
     """
-    from epochal.runs.choices import keep_choice
+    from epochal.runs.studies import write_study
     from epochal.training.progress.opening import dataset_lines
 
     given, what = ctx.params, str(ctx.info_name)
@@ -76,7 +76,7 @@ def decided(
                 model, dataset, folder=folder, control=control, watch=screen.show, **arguments
             )
     line = ["epochal", "train", *train(ctx, data, found)] if found.recommended else []
-    keep_choice(folder, command=command, train=line)
+    write_study(folder, command=command, train=line)
     if given["no_report"]:
         return found, line, folder, None
     page = folder / "report.html"
@@ -91,7 +91,7 @@ def interruptible(folder: Path, screen: ChoiceScreen, command: Sequence[str]) ->
 
     A folder that stays names the `command` that goes on with it.
     """
-    from epochal.runs.choices import keep_choice
+    from epochal.runs.studies import write_study
     from epochal.training.loop import Control
 
     control = Control()
@@ -116,7 +116,7 @@ def interruptible(folder: Path, screen: ChoiceScreen, command: Sequence[str]) ->
                     path.rmdir()
         elif _kept(folder):
             with suppress(OSError):
-                keep_choice(folder, command=command)
+                write_study(folder, command=command)
 
 
 def _kept(folder: Path) -> int:

@@ -87,12 +87,12 @@ def command(
     if answers and answers[0].name:
         say(f"row {sample} is {answers[0].name}")
     for answer in answers:
-        if not answer.turns:
+        if not answer.uses:
             order, short = trained.plan.order, trained.plan.updates_per_epoch is not None
             why = f"remainder {trained.plan.remainder}" if order.once else f"order {order.name}"
             say(f"epoch {answer.epoch + 1}: " + ("no turn" if short else f"left out ({why})"))
-        for turn, size in zip(answer.turns, answer.sizes, strict=True):
+        for use, size in zip(answer.uses, answer.sizes, strict=True):
             say(
-                f"epoch {answer.epoch + 1}: update {turn.update + 1:,}, batch {turn.batch + 1} of epoch "
-                f"{turn.epoch + 1}, slot {turn.slot + 1} of {size}"
+                f"epoch {answer.epoch + 1}: update {use.update + 1:,}, batch {use.batch + 1} of epoch "
+                f"{use.epoch + 1}, slot {use.slot + 1} of {size}"
             )

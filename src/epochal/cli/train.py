@@ -74,18 +74,18 @@ def command(
 
 def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> tuple[Run, Path]:
     """Train as these options say and show it; the run is in its folder."""
-    from epochal.runs.home import RunFolder
+    from epochal.runs.run_folder import SaveOptions
     from epochal.training.loop import Control
     from epochal.training.train import train
 
     dataset = load_data(source, given, screen.quiet)
-    for note in dataset.noticed:
+    for note in dataset.raw_notes:
         if (
             screen.quiet and " is the target; " in note
         ):  # rows that were left out: no result goes without that
             say_note(note)
     control = Control()
-    out = RunFolder(folder, report=not given["no_report"], **saving(given))
+    out = SaveOptions(folder, report=not given["no_report"], **saving(given))
     with own_model(given["model"]):
         network, ray = model(given, dataset), given["ray"]
         events = train(network, dataset, control=control, out=out, ray=ray, **trained(given))

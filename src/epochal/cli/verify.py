@@ -20,10 +20,10 @@ def command(ctx: click.Context, run: Path, as_json: bool) -> None:
     RUN may be the folder of a comparison or an advice, too.
     """
     from epochal.choose.store import verify_choice
-    from epochal.runs.choices import read_choice
+    from epochal.runs.studies import read_study
     from epochal.runs.verify import verify
 
-    choice = read_choice(run)
+    choice = read_study(run)
     found = verify(run) if choice is None else verify_choice(choice)
     if as_json:
         say_document(found.to_dict())

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from epochal.common.faces import parts, spoken
+from epochal.common.option_text import parts, render_message
 from epochal.common.printable import one_line, printable
 
 _LINE = "1px solid rgba(128,128,128,.35)"
@@ -28,7 +28,7 @@ def text(value: object, most: int = 300) -> str:
 
 
 def coded(sentence: str) -> str:
-    """A sentence as the face in use says it, with options set as code.
+    """A sentence as the current interface shows it, with options set as code.
 
     >>> coded("Train longer: `epochs=20`.")
     'Train longer: <code>epochs=20</code>.'
@@ -49,7 +49,7 @@ def heading(title: str, aside: str = "") -> str:
 
 def said(*sentences: str) -> str:
     """Sentences, one below the other."""
-    return "".join(f"<div>{text(spoken(one), 3000)}</div>" for one in sentences if one)
+    return "".join(f"<div>{text(render_message(one), 3000)}</div>" for one in sentences if one)
 
 
 def code(line: str) -> str:
@@ -94,7 +94,7 @@ def items(title: str, lines: Sequence[str], *, folded: bool = False) -> str:
     """A titled list of sentences; long ones are partly folded, or fully."""
     if not lines:
         return ""
-    shown = [f"<li>{text(spoken(line), 3000)}</li>" for line in lines]
+    shown = [f"<li>{text(render_message(line), 3000)}</li>" for line in lines]
     listed = f'<ul style="margin:.1em 0 .4em;padding-left:1.4em">{"".join(shown[:MOST_ITEMS])}</ul>'
     if rest := shown[MOST_ITEMS:]:
         inside = f'<ul style="margin:.1em 0;padding-left:1.4em">{"".join(rest)}</ul>'

@@ -53,6 +53,7 @@ class CurveView:
     effective_samples: float | None = None
     shared: bool = False
     interval: tuple[float, float] | None = None
+    roc_auc: tuple[float, float] | None = None
 
     @cached_property
     def epochs(self) -> Floats:

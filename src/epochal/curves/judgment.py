@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from epochal.common.faces import spoken
 from epochal.common.metric_names import label_of
 from epochal.common.notebook_view import details, facts, heading, items, said, view
+from epochal.common.option_text import render_message
 from epochal.data.records import Record
 
 KINDS = (
@@ -109,14 +109,14 @@ class Verdict(Record):
         return " ".join((*self.concerns, self.sentence))
 
     def __str__(self) -> str:
-        return spoken(self.text)
+        return render_message(self.text)
 
     def __repr__(self) -> str:
-        return f"<Verdict: {' '.join(filter(None, (str(self), spoken(self.remedy))))}>"
+        return f"<Verdict: {' '.join(filter(None, (str(self), render_message(self.remedy))))}>"
 
     def _repr_html_(self) -> str:
         figures = [(figure_label(name), _shown(value)) for name, value in self.figures.items()]
-        rest = facts([*figures, ("rule", spoken(self.rule))])
+        rest = facts([*figures, ("rule", render_message(self.rule))])
         return view(
             heading("Verdict", self.kind),
             items("", self.concerns),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.data.records import Measured, Record, built
+from epochal.data.records import NullableFloat, Record, built
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -95,7 +95,7 @@ class _Kept:
     mean: float | None
     sd: float | None
     ci95: tuple[float | None, float | None] | None
-    per_repeat: tuple[Measured, ...]
+    per_repeat: tuple[NullableFloat, ...]
 
 
 def summarize(

@@ -48,6 +48,7 @@ def judge(
     same_samples: bool = False,
     effective_samples: float | None = None,
     interval: tuple[float, float] | None = None,
+    roc_auc: tuple[float, float] | None = None,
 ) -> Verdict:
     """Judge a run by its curves; nothing is claimed beyond the epochs that it ran.
 
@@ -70,6 +71,8 @@ def judge(
             weights differ (Kish 1965, Survey Sampling); all of them by default.
         interval: the 95 % interval for new samples of the monitored loss at the best epochs, which allows for
             their choice; a baseline above it is beaten.
+        roc_auc: the same of the area under the ROC curve, which shows a rare class better than the loss does;
+            0.3 of its width below its lower end must lie above one half.
 
     The checks, in this order; the first that holds is the verdict:
 
@@ -98,7 +101,7 @@ def judge(
     """
     view = CurveView(
         curves, monitor, baseline, validation_samples, training_samples, settings or {}, effective_samples,
-        same_samples, interval,
+        same_samples, interval, roc_auc,
     )  # fmt: skip
     verdict = _judged(view, chosen_by or monitor, stopped_early, bool(concerns))
     return replace(verdict, concerns=tuple(concerns))

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.faces import spoken
+from epochal.common.option_text import render_message
 from epochal.common.printable import one_line
 from epochal.common.views import view
 from epochal.data.encoder import SampleEncoder
 from epochal.data.images.pixel_arrays import in_fractions
+from epochal.data.lazy import FileArray, LazyArray, MemoryArray
 from epochal.data.recipe import Recipe
 from epochal.data.records import plain
-from epochal.data.rows import ArrayRows, FileRows, Rows
 from epochal.data.task import Task
 
 if TYPE_CHECKING:
     from epochal.data.series.timeline import Timeline
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Samples in memory or readable on demand, with their metadata.
 
@@ -33,8 +33,8 @@ class Dataset:
         inputs: `(n, *shape)`: float32, where NaN marks a missing value, or float64 where float32 would blur
             distinct values before scaling; uint8, pixels that the model sees as
             0 to 1; or int32, tokens. Writeable only if this package made the array, so that nothing is ever
-            scaled in place in an array that belongs to the caller. `Rows` where the samples stay in a file or
-            behind an object and are streamed.
+            scaled in place in an array that belongs to the caller. A `LazyArray` if the samples
+            stay in a file or behind an object and are streamed.
         targets: int32 class ids `(n,)`, float64 `(n,)` or `(n, m)` for regression, float32 `(n, labels)` of 0
             and 1 for labels, None when unlabeled.
         task: the kind of prediction; None when unlabeled.
@@ -44,34 +44,34 @@ class Dataset:
         encoder: encodes new samples in the same way, such as a table's schema; None for plain arrays.
         target_name: the name of the target column.
         source: a description of the source.
-        noticed: what was recognized, in sentences with the overriding option as code.
-        rows: int64 `(n,)`, the data row of each sample in its source, counted from 1 without the header.
+        raw_notes: what was recognized, in sentences with the overriding option as code.
+        row_numbers: int64 `(n,)`, the row of each sample in its source, from 1 without the header.
         sample_weight: float32 `(n,)` or None.
         fingerprint: SHA-256 of the content, as hexadecimal digits.
         names: names of the samples in their source, such as image files; empty if rows have only numbers.
         timeline: positions in time, for windows of an ordered table.
         groups: int64 `(n,)`, the group of each sample, where a split keeps groups whole.
         recipe: how to reload the samples; None for arrays, frames and other objects.
-        follows: the time column by which the rows of a table are ordered, if any.
+        time_column: the time column by which the rows of a table are ordered, if any.
     """
 
-    inputs: NDArray[Any] | Rows
+    inputs: NDArray[Any] | LazyArray
     targets: NDArray[Any] | None
     task: Task | None
-    features: tuple[str, ...]
+    features: tuple[str, ...] = ()
     continuous: NDArray[np.bool_]
-    encoder: SampleEncoder | None
-    target_name: str
+    encoder: SampleEncoder | None = None
+    target_name: str = ""
     source: str
-    noticed: tuple[str, ...]
-    rows: NDArray[np.int64]
-    sample_weight: NDArray[np.float32] | None
+    raw_notes: tuple[str, ...] = ()
+    row_numbers: NDArray[np.int64]
+    sample_weight: NDArray[np.float32] | None = None
     fingerprint: str
     names: tuple[str, ...] = ()
     timeline: Timeline | None = None
     groups: NDArray[np.int64] | None = None
     recipe: Recipe | None = None
-    follows: str = ""
+    time_column: str = ""
 
     def __repr__(self) -> str:
         """One line: source, number of samples, inputs and target.
@@ -96,7 +96,7 @@ class Dataset:
         >>> load("example:digits").notes[2]
         'column 1 ("pixel_0_0") is constant (0): left out; ep.load_data(..., keep=["pixel_0_0"]) keeps it.'
         """
-        return tuple(spoken(note, self.loader) for note in self.noticed)
+        return tuple(render_message(note, self.loader) for note in self.raw_notes)
 
     @property
     def loader(self) -> str:
@@ -131,7 +131,7 @@ class Dataset:
         """
         if self.encoder is not None:
             return self.encoder.standardize
-        quick = isinstance(self.inputs, np.ndarray | ArrayRows | FileRows)
+        quick = isinstance(self.inputs, np.ndarray | MemoryArray | FileArray)
         return quick and self.dtype.kind == "f" and not in_fractions(self.inputs)
 
     def only(self, chosen: NDArray[np.int64]) -> Dataset:
@@ -142,7 +142,7 @@ class Dataset:
             self,
             inputs=self.inputs[chosen],
             targets=self.targets[chosen],
-            rows=self.rows[chosen],
+            row_numbers=self.row_numbers[chosen],
             sample_weight=None if weight is None else weight[chosen],
             groups=None if groups is None else groups[chosen],
             names=tuple(self.names[at] for at in chosen) if self.names else (),
@@ -176,7 +176,7 @@ class Dataset:
             "target": self.target_name,
             "task": plain(self.task),
             "encoder": plain(self.encoder),
-            "notes": list(self.noticed),
+            "notes": list(self.raw_notes),
             "fingerprint": self.fingerprint,
         }
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.common.printable import shortlist
 from epochal.data.dataset import Dataset
 from epochal.data.files.reading import AS_FOUND
@@ -66,7 +66,7 @@ def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], origin: 
     note = (
         f"{len(sizes):,} groups, {origin}, the largest of {sizes.max():,} samples: a split keeps each whole."
     )
-    return replace(dataset, groups=ids, noticed=(*dataset.noticed, note))
+    return replace(dataset, groups=ids, raw_notes=(*dataset.raw_notes, note))
 
 
 def numbered(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:

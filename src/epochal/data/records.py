@@ -16,7 +16,7 @@ from epochal.errors import Refusal
 
 T = TypeVar("T")
 
-Measured = Annotated[float, "null is NaN"]
+NullableFloat = Annotated[float, "null is NaN"]
 """A field of numbers that need not be finite, which JSON can't hold."""
 
 
@@ -111,7 +111,7 @@ def converted(hint: Any, value: Any, where: str) -> Any:
     if hint is Any:
         return value
     origin, inner = get_origin(hint), get_args(hint)
-    if hint == Measured:
+    if hint == NullableFloat:
         return math.nan if value is None else converted(float, value, where)
     if origin in (Union, types.UnionType):
         if value is None and type(None) in inner:

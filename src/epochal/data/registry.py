@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.faces import named
+from epochal.common.option_text import register_call
 from epochal.common.printable import one_line
 from epochal.data.arrays.host import on_host, parts_on_host
 from epochal.data.arrays.source import ARRAYS
@@ -22,7 +22,7 @@ from epochal.data.images.images import IMAGES
 from epochal.data.rankings.ranking import RANKINGS
 from epochal.data.recipe import EXAMPLE, Recipe, fits
 from epochal.data.series.windows import SERIES
-from epochal.data.source import NOTHING_KNOWN, Known, Progress, Source
+from epochal.data.source import NOTHING_KNOWN, DataSource, Known, ProgressCallback
 from epochal.data.standardize import refuse_missing_values
 from epochal.data.streams.hugging_face import HUGGING_FACE, is_hugging
 from epochal.data.streams.items import ITEMS, is_items
@@ -32,7 +32,7 @@ from epochal.data.tables.source import TABLES
 from epochal.data.texts.texts import TEXTS
 from epochal.errors import Refusal, did_you_mean
 
-SOURCES: tuple[Source, ...] = (
+SOURCES: tuple[DataSource, ...] = (
     IMAGES,
     HUGGING_FACE,
     ARRAYS,
@@ -46,7 +46,7 @@ SOURCES: tuple[Source, ...] = (
 """All sources; the first that recognizes an object loads it."""
 
 
-def recognized(source: Any, reader: str = "load") -> Source:
+def recognized(source: Any, reader: str = "load") -> DataSource:
     """The source that recognizes an object, among those of a reader."""
     found = next((one for one in SOURCES if one.reader == reader and one.recognizes(source)), None)
     if found is None:
@@ -57,7 +57,9 @@ def recognized(source: Any, reader: str = "load") -> Source:
     return found
 
 
-def read(reader: str, source: Any, arguments: Mapping[str, Any], progress: Progress | None = None) -> Dataset:
+def read(
+    reader: str, source: Any, arguments: Mapping[str, Any], progress: ProgressCallback | None = None
+) -> Dataset:
     """Load a source by a reader of `SOURCES`, with a recipe to reload it if possible.
 
     A `Dataset` is returned unchanged. Arguments that are None or () count as not given.
@@ -83,7 +85,7 @@ def read(reader: str, source: Any, arguments: Mapping[str, Any], progress: Progr
     return replace(dataset, recipe=Recipe.of(reader, found.options, source, options))
 
 
-@named("ep.load_data")
+@register_call("ep.load_data")
 def load(
     source: Any,
     *,
@@ -109,7 +111,7 @@ def load(
     resize: tuple[int, int] | None = None,
     color: bool | None = None,
     skip_bad: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     stream: bool | None = None,
     workers: int | None = None,
 ) -> Dataset:
@@ -194,7 +196,7 @@ def recipe_from_dict(value: Any) -> Recipe:
     return Recipe(reader, path, dict(options))
 
 
-def read_again(recipe: Recipe, source: Any = None, progress: Progress | None = None) -> Dataset:
+def read_again(recipe: Recipe, source: Any = None, progress: ProgressCallback | None = None) -> Dataset:
     """Reload a recipe, possibly from another place.
 
     Raises:

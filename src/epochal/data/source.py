@@ -1,4 +1,4 @@
-"""The `Source` interface: recognize a kind of data, load it, and encode new samples."""
+"""The `DataSource` interface: recognize a kind of data, load it, and encode new samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from epochal.data.records import fields_of
 from epochal.data.task import Task
 from epochal.errors import Refusal
 
-Progress = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 """A progress callback: (what, done, total)."""
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ NOTHING_KNOWN = Known()
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """One kind of data. The registry lists them; the first that recognizes an object reads it.
 
     Args:
@@ -62,7 +62,7 @@ class Source:
     """
 
     recognizes: Callable[[Any], bool]
-    load: Callable[[Any, Mapping[str, Any], Progress | None], Dataset]
+    load: Callable[[Any, Mapping[str, Any], ProgressCallback | None], Dataset]
     options: Mapping[str, Any] = field(default_factory=dict)
     reader: str = "load"
     encoder: type[SampleEncoder] | None = None

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.copies import Copies
+from epochal.data.duplicates import Duplicates
 from epochal.errors import Refusal
 from epochal.plan.permutation import permute
 
@@ -51,7 +51,7 @@ def split(
     test: float | int = 0.0,
     seed: int,
     strata: NDArray[Any] | None = None,
-    copies: Copies | None = None,
+    duplicates: Duplicates | None = None,
 ) -> Split:
     """A random split, stratified where `strata` has class ids; not the tail of the table.
 
@@ -63,7 +63,7 @@ def split(
             per class too, do not depend on it, nor do the test samples.
         strata: class ids `(samples,)`; each part gets its share of each class by largest remainders, and
             at least one if it has room for that. A class with fewer samples than there are parts trains.
-        copies: duplicates to keep together. Parts are then as large as whole sets of them allow; a set
+        duplicates: duplicates to keep together. Parts are then as large as whole sets of them allow; a set
             of several classes counts as the most frequent one.
 
     Raises:
@@ -81,7 +81,9 @@ def split(
             f"`validation` and `test` must leave at least 1 of the {samples:,} samples to train on; "
             f"got {held_out[0]:,} and {held_out[1]:,}. Use smaller fractions."
         )
-    of, sets = (np.arange(samples), samples) if copies is None else (copies.of, copies.distinct)
+    of, sets = (
+        (np.arange(samples), samples) if duplicates is None else (duplicates.group, duplicates.distinct)
+    )
     sizes = np.bincount(of, minlength=sets)
     kinds, shares = np.full(sets, -1), {-1: held_out}
     if strata is not None:

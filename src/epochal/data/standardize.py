@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.rows import Rows
+from epochal.data.lazy import LazyArray
 from epochal.errors import Refusal
 
 _BLOCK_VALUES = 1 << 20
@@ -40,7 +40,7 @@ class Scaling:
         return True
 
     def apply(
-        self, inputs: NDArray[Any] | Rows, out: NDArray[np.float32] | None = None
+        self, inputs: NDArray[Any] | LazyArray, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """The scaled inputs; written to `out` (which may be `inputs`) if given.
 
@@ -82,7 +82,7 @@ class TargetScaling:
 
 
 def fit_scaling(
-    inputs: NDArray[Any] | Rows, continuous: NDArray[np.bool_], train: NDArray[np.int64]
+    inputs: NDArray[Any] | LazyArray, continuous: NDArray[np.bool_], train: NDArray[np.int64]
 ) -> Scaling:
     """Fit median imputation and standardization to the training samples.
 
@@ -90,11 +90,11 @@ def fit_scaling(
     float64, so that memory does not grow with the data. Columns that are not `continuous` (one-hot levels,
     indicators, booleans) keep center 0 and scale 1. Inputs of more than two dimensions get one center and
     one scale for each entry of the last axis if `continuous` has a flag for each, such as the columns of
-    windows; else one for all their values. `Rows` are read once and imputed by the mean: the median of a
-    column would need all of it in memory.
+    windows; else one for all their values. A `LazyArray` is read once and imputed by the mean: the median
+    of a column would need all of it in memory.
 
     Args:
-        inputs: float32 or float64 `(n, *shape)`, NaN where missing; or uint8; or `Rows` of them.
+        inputs: float32 or float64 `(n, *shape)`, NaN where missing; or uint8; or a `LazyArray` of them.
         continuous: bool `(d,)`, the columns to be standardized; or `(1,)`.
         train: the training samples.
 
@@ -107,7 +107,7 @@ def fit_scaling(
     flat = width == 1 and inputs.ndim > 2
     flags = np.ones(1, bool) if flat else continuous
     stored = np.float64 if inputs.dtype == np.float64 else np.float32
-    if isinstance(inputs, Rows):
+    if isinstance(inputs, LazyArray):
         mean, variance, varies = _moments(inputs, train, width)
         return _scaling(stored, mean, mean, variance, flags, varies)
     total, count = np.zeros(width), np.zeros(width, np.int64)
@@ -157,7 +157,7 @@ def _scaling(
 
 
 def _moments(
-    inputs: Rows, train: NDArray[np.int64], width: int
+    inputs: LazyArray, train: NDArray[np.int64], width: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Mean, variance, and whether values vary, from one pass that combines the moments of blocks.
 
@@ -190,7 +190,7 @@ def fit_target_scaling(targets: NDArray[Any], train: NDArray[np.int64]) -> Targe
     return TargetScaling(np.asarray(chosen.mean(axis=0)), np.asarray(scale))
 
 
-def first_missing(inputs: NDArray[Any] | Rows) -> int | None:
+def first_missing(inputs: NDArray[Any] | LazyArray) -> int | None:
     """The first sample with a missing value, from 0, or None.
 
     >>> first_missing(np.float32([[1, 2], [3, np.nan]])), first_missing(np.float32([[1, 2]]))
@@ -205,7 +205,7 @@ def first_missing(inputs: NDArray[Any] | Rows) -> int | None:
     return None
 
 
-def refuse_missing_values(inputs: NDArray[Any] | Rows, first: int = 0) -> None:
+def refuse_missing_values(inputs: NDArray[Any] | LazyArray, first: int = 0) -> None:
     """Refuse missing values without a scaling that fills them; `first` samples came before."""
     row = first_missing(inputs)
     if row is not None:
@@ -215,13 +215,13 @@ def refuse_missing_values(inputs: NDArray[Any] | Rows, first: int = 0) -> None:
         )
 
 
-def _blocks(inputs: NDArray[Any] | Rows) -> Iterator[slice]:
+def _blocks(inputs: NDArray[Any] | LazyArray) -> Iterator[slice]:
     rows = max(1, _BLOCK_VALUES // max(1, int(np.prod(inputs.shape[1:]))))
     return (slice(start, start + rows) for start in range(0, len(inputs), rows))
 
 
 def _train_blocks(
-    inputs: NDArray[Any] | Rows, train: NDArray[np.int64], width: int
+    inputs: NDArray[Any] | LazyArray, train: NDArray[np.int64], width: int
 ) -> Iterator[NDArray[np.float64]]:
     """Blocks of training samples as float64 `(rows, width)`, by the last axis if it has that width."""
     for rows in _blocks(inputs):
@@ -261,7 +261,7 @@ class LevelScaling(Scaling):
         return bool(self.center.any() or (self.scale != 1).any())
 
     def apply(
-        self, inputs: NDArray[Any] | Rows, out: NDArray[np.float32] | None = None
+        self, inputs: NDArray[Any] | LazyArray, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """The scaled inputs, with 0 for unknown levels; see `Scaling.apply`."""
         scaled = super().apply(inputs, out)
@@ -274,7 +274,7 @@ class LevelScaling(Scaling):
 
 
 def fit_levels(
-    inputs: NDArray[Any] | Rows,
+    inputs: NDArray[Any] | LazyArray,
     continuous: NDArray[np.bool_],
     sizes: Sequence[int],
     train: NDArray[np.int64],

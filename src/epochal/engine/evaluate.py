@@ -48,12 +48,12 @@ def forward(model: Model, variables: Variables, inputs: jax.Array, mesh: DeviceM
     return jnp.concatenate([outputs, run(inputs[samples - rest :])]) if rest else outputs
 
 
-def figures_of_part(
-    spec: Spec, variables: Variables, part: Part, units: jax.Array
+def metrics_of_part(
+    spec: Spec, variables: Variables, part: Part, target_scale: jax.Array
 ) -> tuple[list[jax.Array], jax.Array]:
     """The loss and the metrics of a part (NaN for those of the host), and its outputs."""
     outputs = forward(spec.model, variables, part.inputs, spec.mesh)
-    return _figures(spec, outputs, spec.loss(outputs, part.targets), part, units), outputs
+    return _metric_values(spec, outputs, spec.loss(outputs, part.targets), part, target_scale), outputs
 
 
 def halved(samples: int, how: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -66,15 +66,15 @@ def halved(samples: int, how: str) -> tuple[NDArray[np.int64], NDArray[np.int64]
     return np.sort(everyone[: samples // 2]), np.sort(everyone[samples // 2 :])
 
 
-def _halves(spec: Spec, part: Part, outputs: jax.Array, units: jax.Array) -> jax.Array:
+def _halves(spec: Spec, part: Part, outputs: jax.Array, target_scale: jax.Array) -> jax.Array:
     """The monitored value on both halves of the validation samples, (2,)."""
-    losses, halves = spec.loss(outputs, part.targets), halved(part.targets.shape[0], spec.halves)
-    if spec.decisive:
+    losses, halves = spec.loss(outputs, part.targets), halved(part.targets.shape[0], spec.cross_fit)
+    if spec.monitor_index:
 
         def of(rows: NDArray[np.int64]) -> jax.Array:
             weights = None if part.weights is None else part.weights[rows]
             half = Part(None, part.targets[rows], weights)
-            return _figures(spec, outputs[rows], losses[rows], half, units)[spec.decisive]
+            return _metric_values(spec, outputs[rows], losses[rows], half, target_scale)[spec.monitor_index]
 
         return jnp.stack([of(rows) for rows in halves])
     # The second half is the total minus the first.
@@ -84,8 +84,8 @@ def _halves(spec: Spec, part: Part, outputs: jax.Array, units: jax.Array) -> jax
     return jnp.stack([summed / weighed, ((losses * weights).sum() - summed) / (weights.sum() - weighed)])
 
 
-def _figures(
-    spec: Spec, outputs: jax.Array, losses: jax.Array, part: Part, units: jax.Array
+def _metric_values(
+    spec: Spec, outputs: jax.Array, losses: jax.Array, part: Part, target_scale: jax.Array
 ) -> list[jax.Array]:
     weights = jnp.ones_like(losses) if part.weights is None else part.weights
     figures = [(losses * weights).sum() / weights.sum()]
@@ -95,18 +95,18 @@ def _figures(
             continue
         scored, targets = outputs, part.targets
         if metric.in_target_units:
-            scale = units if targets.ndim > 1 else units[0]
+            scale = target_scale if targets.ndim > 1 else target_scale[0]
             scored, targets = outputs.reshape(targets.shape) * scale, targets * scale
         figures.append(jnp.asarray(metric.function(scored, targets, spec.classes, jnp), jnp.float32))
     return figures
 
 
-def judge(
+def evaluate_step(
     spec: Spec,
     packed: Packing,
     repeat: Repeat,
     parts: tuple[Part, ...],
-    units: jax.Array,
+    target_scale: jax.Array,
     position: Position,
     epoch: jax.Array,
 ) -> tuple[Repeat, jax.Array, jax.Array]:
@@ -114,10 +114,10 @@ def judge(
     variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
     figures, halves = list[jax.Array](), None
     for name, part in zip(spec.parts, parts, strict=True):
-        found, outputs = figures_of_part(spec, variables, part, units)
+        found, outputs = metrics_of_part(spec, variables, part, target_scale)
         figures += found
-        if name == "validation" and spec.halves:
-            halves = _halves(spec, part, outputs, units)
+        if name == "validation" and spec.cross_fit:
+            halves = _halves(spec, part, outputs, target_scale)
     return decide(spec, repeat, figures, halves, position, epoch)
 
 
@@ -131,8 +131,8 @@ def decide(
 ) -> tuple[Repeat, jax.Array, jax.Array]:
     """Update best parameters and status from the parts' values: (repeat, all values, was it running).
 
-    The monitored column decides which parameters are the best; a stopped repeat is unchanged.
-    `halves` is the monitored figure of both halves of the validation samples, (2,), read with `spec.halves`.
+    The monitored metric decides which parameters are the best; a stopped repeat is unchanged.
+    `halves` has it on both halves of the validation samples, (2,), read with `spec.cross_fit`.
     """
     running = repeat.status == RUNNING
     broken = repeat.broken_index >= 0
@@ -147,7 +147,7 @@ def decide(
     rule, wants_to_stop = spec.rule.step(repeat.rule, Observation(epoch, columns))
 
     best_halves = repeat.halves
-    if spec.halves and halves is not None:
+    if spec.cross_fit and halves is not None:
         values, best = spec.sign * halves, spec.sign * best_halves.diagonal()
         chosen = running & ~broken & finite & jnp.isfinite(values) & ~(values >= best)  # NaN before the first
         best_halves = jnp.where(chosen[:, None], halves, best_halves)
@@ -159,7 +159,7 @@ def decide(
     def choose(where: jax.Array, new: object, old: object) -> object:
         return jax.tree.map(lambda a, b: jnp.where(where, a, b), new, old)
 
-    judged = repeat._replace(
+    evaluated = repeat._replace(
         best_params=choose(better, averaged(repeat.optimizer, repeat.params), repeat.best_params),
         best_model=choose(better, repeat.model, repeat.best_model),
         best_value=jnp.where(better, value, repeat.best_value),
@@ -171,4 +171,4 @@ def decide(
         running_rest=jnp.zeros_like(repeat.running_rest),
         status=jnp.where(running, status, repeat.status).astype(jnp.int32),
     )
-    return judged, jnp.stack(figures), running
+    return evaluated, jnp.stack(figures), running

@@ -27,7 +27,7 @@ from epochal.engine.optimizers import averaged
 from epochal.engine.program import over_repeats
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
-from epochal.engine.state import Progress, Repeat, Seeds
+from epochal.engine.state import PerRepeat, Repeat, TrainState
 from epochal.engine.update import Packing, update
 from epochal.errors import DataFailed
 from epochal.models import Variables, evaluated
@@ -36,14 +36,14 @@ from epochal.plan import Plan
 Samples = TypeVar("Samples")
 
 
-class FedSource(NamedTuple):
+class FedLaneData(NamedTuple):
     """The data of a fed lane."""
 
     plan: Plan
     """Of passes (`Plan.passes`), with the seed of its repeat's order."""
     readers: dict[str, feed.Reader]
     """The parts by name: "train", and "validation" if there is one."""
-    seeds: Seeds
+    per_repeat: PerRepeat
     init_keys: jax.Array
     take: feed.NextSamples | None = None
     """The next samples of a source without length."""
@@ -91,17 +91,17 @@ class Leg(NamedTuple):
 class FedLane(AnyLane):
     """One fed repeat."""
 
-    source: FedSource
+    data: FedLaneData
     chunk_bytes: int = feed.CHUNK_BYTES
 
     def __post_init__(self) -> None:
-        train = self.source.readers["train"]
+        train = self.data.readers["train"]
         self.spec = replace(self.spec, layout=self.spec.layout.fed)
         self._begin(jax.ShapeDtypeStruct(train.rows.shape[1:], train.dtype))
         self._compiling = 0.0
         self._executor = ThreadPoolExecutor(feed.AHEAD, thread_name_prefix="epochal-feed")
         self._failure: DataFailed | None = None
-        plan, take = self.source.plan, self.source.take
+        plan, take = self.data.plan, self.data.take
         if take is not None:
             _skip(take, self.samples)
         cut = (self.chunk_bytes, self.spec.mesh, self.spec.micro_batch)
@@ -112,7 +112,7 @@ class FedLane(AnyLane):
         """Stop reading."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def advance(self, most: int | None = None) -> list[Evaluation]:
+    def advance(self, max_updates: int | None = None) -> list[Evaluation]:
         """As `AnyLane.advance`, in as many calls as there are chunks and evaluations."""
         begin, compiled_before = time.perf_counter(), self._compiling
 
@@ -120,13 +120,13 @@ class FedLane(AnyLane):
             return time.perf_counter() - begin - (self._compiling - compiled_before)
 
         evaluations: list[Evaluation] = []
-        left = self.budget if most is None else min(self.budget, most)
+        left = self.updates_per_call if max_updates is None else min(self.updates_per_call, max_updates)
         while True:
-            if bool(self.progress.position.due):
+            if bool(self.train_state.position.due):
                 row, active = self._evaluate()
-                samples = None if self.source.take is None else self.samples
+                samples = None if self.data.take is None else self.samples
                 evaluations.append(Evaluation(self.update, self.seconds + elapsed(), active, row, samples))
-            late = self.fixed_budget is None and self.spec.mesh.local and elapsed() >= CALL_SECONDS
+            late = self.fixed_updates_per_call is None and self.spec.mesh.local and elapsed() >= CALL_SECONDS
             if late or left <= 0 or self.update >= self.last_update or self.stopped:
                 break
             try:
@@ -155,11 +155,11 @@ class FedLane(AnyLane):
         low = self.update - span.update
         high = min(span.batches, low + left)
         if self.spec.evaluate_unit == "updates":
-            high = min(high, low + self.every - self.update % self.every)
+            high = min(high, low + self.eval_interval - self.update % self.eval_interval)
         numbers = (low, high, span.epoch, span.batch, min(span.update, 2**31 - 1))
         arguments = (
-            self.progress.repeats,
-            self.source.seeds,
+            self.train_state.repeats,
+            self.data.per_repeat,
             self._chunk.samples,
             Leg(*(np.int32(number) for number in numbers)),
         )
@@ -174,10 +174,10 @@ class FedLane(AnyLane):
             self._chunk = None
         self.update += made
         self.samples += made * span.size
-        position = self._position(int(self.progress.position.seen) + made * span.size)
+        position = self._position(int(self.train_state.position.seen) + made * span.size)
         if broken >= 0:
             position = position._replace(due=np.bool_(True))
-        self.progress = Progress(position, repeats)
+        self.train_state = TrainState(position, repeats)
         return made
 
     def _run_dry(self) -> None:
@@ -200,17 +200,17 @@ class FedLane(AnyLane):
         figures: list[float] = []
         halves = np.zeros(2, np.float32)
         for name in spec.parts:
-            reader = self.source.readers[name]
+            reader = self.data.readers[name]
             read = functools.partial(feed.sharded, reader, spec.mesh)
             of = functools.partial(
-                self._figures, name, *evaluate_in_blocks(reader, read, self._score, self._executor)
+                self._metric_values, name, *evaluate_in_blocks(reader, read, self._score, self._executor)
             )
             figures += of(slice(None))
-            if name == "validation" and spec.halves:
-                halves[:] = [of(half)[spec.decisive] for half in halved(len(reader), spec.halves)]
+            if name == "validation" and spec.cross_fit:
+                halves[:] = [of(half)[spec.monitor_index] for half in halved(len(reader), spec.cross_fit)]
         return self._decide(np.asarray(figures, np.float32)[None], halves[None])
 
-    def _figures(
+    def _metric_values(
         self,
         name: str,
         outputs: NDArray[np.float32],
@@ -218,8 +218,8 @@ class FedLane(AnyLane):
         rows: NDArray[np.int64] | slice,
     ) -> list[float]:
         """The loss and the metrics of some samples of a part from its outputs, in 64-bit floats."""
-        spec, restore, reader = self.spec, self.source.restore, self.source.readers[name]
-        targets, units = reader.targets, np.asarray(self.source.seeds.units)[0]
+        spec, restore, reader = self.spec, self.data.restore, self.data.readers[name]
+        targets, target_scale = reader.targets, np.asarray(self.data.per_repeat.target_scale)[0]
         weights = None if reader.weights is None else reader.weights[rows]
         weighs = weights is None or bool(weights.any())
         figures = [float(np.average(losses[rows], weights=weights)) if weighs else float("nan")]
@@ -231,13 +231,13 @@ class FedLane(AnyLane):
                 figures.append(evaluated(metric, scored[rows], true[rows], spec.classes))
                 continue
             if metric.in_target_units:
-                scale = units if targets.ndim > 1 else units[0]
+                scale = target_scale if targets.ndim > 1 else target_scale[0]
                 scored, true = scored.reshape(targets.shape) * scale, targets * scale
             figures.append(float(metric.function(scored[rows], true[rows], spec.classes, np)))
         return figures
 
     def _score(self, samples: ShardedBatch) -> Any:
-        arguments = (self.progress.repeats, samples)
+        arguments = (self.train_state.repeats, samples)
         outputs, losses = self._program(scoring, arguments)(*arguments)
         return outputs[0], losses[0]
 
@@ -252,19 +252,19 @@ class FedLane(AnyLane):
 
 
 def running(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeat, seeds, chunk, leg) -> repeat, which makes the updates of a leg.
+    """The function (repeat, per_repeat, chunk, leg) -> repeat, which makes the updates of a leg.
 
     Leaves of a chunk have a leading axis of batches, (room, devices, slots, ...).
     """
     step = update(spec, Packing(spec, shapes.params))
 
-    def run(repeat: Repeat, seeds: Seeds, chunk: ShardedBatch, leg: Leg) -> Repeat:
+    def run(repeat: Repeat, per_repeat: PerRepeat, chunk: ShardedBatch, leg: Leg) -> Repeat:
         def body(number: jax.Array, repeat: Repeat) -> Repeat:
             batch: ShardedBatch = jax.tree.map(
                 lambda leaf: lax.dynamic_index_in_dim(leaf, number, keepdims=False), chunk
             )
             index, count = leg.index + number, leg.update + number
-            return step(repeat, batch, seeds.noise, leg.epoch, index, seeds.rates, count)
+            return step(repeat, batch, per_repeat.dropout_keys, leg.epoch, index, per_repeat.rates, count)
 
         repeat = lax.fori_loop(leg.low, leg.high, body, repeat)
         broke = (repeat.broken_index >= 0) & (repeat.broken_epoch < 0)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.rows import Rows
+from epochal.data.lazy import LazyArray
 from epochal.data.standardize import Scaling
 from epochal.data.texts.tokens import Vocabulary
 from epochal.engine.gradient import pieces
@@ -42,7 +42,7 @@ MOST_BATCHES = 4096
 """Batches in a chunk, at most."""
 
 NextSamples = Callable[[int], tuple[NDArray[Any], NDArray[Any]]]
-Task = TypeVar("Task")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -50,7 +50,7 @@ Result = TypeVar("Result")
 class Reader:
     """One part of a split: samples by their index in the part, ready for the engine."""
 
-    rows: Rows
+    rows: LazyArray
     index: NDArray[np.int64]
     """The index in `rows` of each sample of the part."""
     targets: NDArray[Any]
@@ -139,7 +139,7 @@ Span(update=5, epoch=1, batch=2, batches=1, size=2)]
 
 
 def ahead(
-    executor: ThreadPoolExecutor, function: Callable[[Task], Result], tasks: Iterator[Task], count: int
+    executor: ThreadPoolExecutor, function: Callable[[Item], Result], tasks: Iterator[Item], count: int
 ) -> Iterator[Result]:
     """`map` in order, with up to `count` tasks ahead of the one in use."""
     waiting: deque[Future[Result]] = deque(executor.submit(function, task) for task in islice(tasks, count))
@@ -217,7 +217,7 @@ class Feed:
     def _read(self, span: Span) -> Chunk:
         reader, begin = self._reader, time.perf_counter()
         samples = self._plan.batches(span.epoch, span.batch, span.batches)
-        chunk = self._placed(span, lambda turns, out: reader.part(samples[turns], out))
+        chunk = self._placed(span, lambda indices, out: reader.part(samples[indices], out))
         self._took(span, time.perf_counter() - begin)
         return chunk
 
@@ -235,9 +235,9 @@ class Feed:
         chunks = []
         for one, rows in found:
 
-            def some(turns: NDArray[np.int64], out: NDArray[Any] | None, rows: slice = rows) -> Part:
-                taken = np.take(inputs[rows], turns, axis=0, out=out, mode="clip")
-                return Part(taken, targets[rows][turns], None)
+            def some(indices: NDArray[np.int64], out: NDArray[Any] | None, rows: slice = rows) -> Part:
+                taken = np.take(inputs[rows], indices, axis=0, out=out, mode="clip")
+                return Part(taken, targets[rows][indices], None)
 
             chunks.append(self._placed(one, some))
         self._took(span, time.perf_counter() - begin)
@@ -253,19 +253,19 @@ class Feed:
     def _placed(self, span: Span, part_of: Callable[[NDArray[np.int64], NDArray[Any] | None], Part]) -> Chunk:
         """The chunk of a span, sharded over the devices.
 
-        `part_of(turns, out)` reads samples of the span by their index in it: only those that go to devices of
-        this process.
+        `part_of(indices, out)` reads samples of the span by their index in it: only those that go to devices
+        of this process.
         """
         reader, room = self._reader, self.room(span.size)
         own = slots(pieces(span.size, self._micro_batch), self._mesh.size)[self._mesh.local_indices]
         taken = own != EMPTY
-        turns = (np.arange(span.batches)[:, None] * span.size + own[taken]).reshape(-1)
+        indices = (np.arange(span.batches)[:, None] * span.size + own[taken]).reshape(-1)
         shape = (room, *own.shape, *reader.rows.shape[1:])
         memory, inputs = self._memory(shape, reader.dtype)
         if taken.all():
-            read = part_of(turns, inputs.reshape(-1, *shape[3:])[: len(turns)])
+            read = part_of(indices, inputs.reshape(-1, *shape[3:])[: len(indices)])
         else:
-            read = part_of(turns, None)
+            read = part_of(indices, None)
             inputs[: span.batches, taken] = read.inputs.reshape(span.batches, -1, *shape[3:])
         targets, weights = (
             None if values is None else _filled(values, taken, span.batches, room) for values in read[1:]

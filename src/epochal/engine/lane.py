@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
 from epochal.engine.compiler import compiled, initial_repeats
-from epochal.engine.evaluate import decide, figures_of_part
+from epochal.engine.evaluate import decide, metrics_of_part
 from epochal.engine.mesh import DeviceMesh
 from epochal.engine.optimizers import averaged
 from epochal.engine.program import build, over_repeats
 from epochal.engine.spec import PARTS, Layout, Spec
-from epochal.engine.state import RUNNING, Kept, Limits, Part, Position, Progress, Repeat, Seeds
+from epochal.engine.state import RUNNING, LaneState, Limits, Part, PerRepeat, Position, Repeat, TrainState
 from epochal.engine.update import Packing
 from epochal.models import Variables, evaluated
 from epochal.plan import Plan
@@ -47,12 +47,12 @@ class Evaluation(NamedTuple):
     """Samples used so far, where the plan does not determine it."""
 
 
-class Source(NamedTuple):
-    """The data of a lane: parts, whether repeats share them, and random seeds."""
+class LaneData(NamedTuple):
+    """The data of a lane: parts, whether repeats share them, and random per_repeat."""
 
     parts: tuple[Part, ...]
     shared: bool
-    seeds: Seeds
+    per_repeat: PerRepeat
     init_keys: jax.Array
     restore: tuple[Restore, ...] = ()
     """Per repeat, for metrics on the host."""
@@ -65,19 +65,19 @@ class AnyLane(ABC):
     spec: Spec
     plan: Plan
     """Of passes (`Plan.passes`)."""
-    source: Any
-    every: int
+    data: Any
+    eval_interval: int
     last_update: int
     """The update after which training ends: the plan's last, or earlier with a budget."""
     initial: Any = None
     """Variables with which every repeat starts; those that are None each draws."""
-    fixed_budget: int | None = None
+    fixed_updates_per_call: int | None = None
     """Updates per call, for tests; by default adapted to the speed."""
     per_epoch: int | None = None
     """Updates per epoch, where it is not a pass."""
     devices: tuple[jax.Device, ...] = ()
     """Devices that hold the data and share each batch; empty for JAX's default."""
-    kept: Kept | None = None
+    resume_from: LaneState | None = None
     """The snapshot to continue from, freed once on the device; None to start anew."""
 
     ended = ""
@@ -87,20 +87,20 @@ class AnyLane(ABC):
         """Put the state of the snapshot on the devices, or a new one for samples stored like this."""
         self.spec = spec = replace(self.spec, mesh=DeviceMesh(self.devices))
         self.sample = sample
-        self.budget = self.fixed_budget or (64 if spec.mesh.local else 1)
-        if self.kept is None:
+        self.updates_per_call = self.fixed_updates_per_call or (64 if spec.mesh.local else 1)
+        if self.resume_from is None:
             self.update, self.seconds, self.samples = 0, 0.0, 0
             position = self._position()
-            repeats = initial_repeats(spec, self.initial, self.source.init_keys, sample)
+            repeats = initial_repeats(spec, self.initial, self.data.init_keys, sample)
         else:
-            (position, repeats), self.update, self.seconds, self.samples = self.kept
+            (position, repeats), self.update, self.seconds, self.samples = self.resume_from
             repeats = spec.mesh.put(repeats)
-            self.kept = None
-        self.progress = Progress(position, repeats)
+            self.resume_from = None
+        self.train_state = TrainState(position, repeats)
 
     def _position(self, counted: int = 0) -> Position:
         """The place in the plan after the updates made, `counted` samples after the last evaluation."""
-        plan, update, every = self.plan, self.update, self.every
+        plan, update, every = self.plan, self.update, self.eval_interval
         epoch, index = plan.locate(update) if update < plan.updates else (plan.epochs, 0)
         by_updates = self.spec.evaluate_unit == "updates"
         until = every - (update if by_updates else epoch) % every
@@ -119,14 +119,14 @@ class AnyLane(ABC):
     @property
     def done(self) -> bool:
         """Whether the plan is at its end or all repeats have stopped."""
-        if bool(self.progress.position.due):
+        if bool(self.train_state.position.due):
             return False
         return self.update >= self.last_update or self.stopped
 
     @property
     def stopped(self) -> bool:
         """Whether all repeats have stopped."""
-        return bool((np.asarray(self.progress.repeats.status) != RUNNING).all())
+        return bool((np.asarray(self.train_state.repeats.status) != RUNNING).all())
 
     @property
     def epochs(self) -> float:
@@ -134,30 +134,32 @@ class AnyLane(ABC):
         return self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
 
     @abstractmethod
-    def advance(self, most: int | None = None) -> list[Evaluation]:
-        """Make updates for about a tenth of a second, at most `most`, with the evaluations that are due."""
+    def advance(self, max_updates: int | None = None) -> list[Evaluation]:
+        """Make updates for about a tenth of a second, at most `max_updates`, with the evaluations due."""
 
     def finish(self) -> list[Evaluation]:
         """End: a last evaluation, unless there was one after the last update."""
-        if self.update and not self.progress.position.seen:
+        if self.update and not self.train_state.position.seen:
             return []
-        self.progress = self.progress._replace(position=self.progress.position._replace(due=np.bool_(True)))
+        self.train_state = self.train_state._replace(
+            position=self.train_state.position._replace(due=np.bool_(True))
+        )
         return self.advance(0)
 
-    def keep(self) -> Kept:
+    def snapshot(self) -> LaneState:
         """An immutable snapshot to continue from: a copy, since the arrays are donated in the next call."""
-        copy = jax.tree.map(lambda leaf: np.array(leaf), self.progress)
-        return Kept(copy, self.update, self.seconds, self.samples)
+        copy = jax.tree.map(lambda leaf: np.array(leaf), self.train_state)
+        return LaneState(copy, self.update, self.seconds, self.samples)
 
     def close(self) -> None:  # noqa: B027 (samples in memory leave nothing to release)
         """Release what is read from."""
 
     def _decide(self, figures: NDArray[np.float32], halves: NDArray[np.float32]) -> tuple[Any, Any]:
         """Apply the figures of an evaluation: (values, were they running) of all repeats."""
-        position = self.progress.position
-        arguments = (self.progress.repeats, figures, halves, position, np.float32(self.epochs))
+        position = self.train_state.position
+        arguments = (self.train_state.repeats, figures, halves, position, np.float32(self.epochs))
         repeats, values, active = self._program(deciding, arguments)(*arguments)
-        self.progress = Progress(position.evaluated(), repeats)
+        self.train_state = TrainState(position.evaluated(), repeats)
         return np.asarray(values), np.asarray(active)
 
     def _program(
@@ -166,9 +168,9 @@ class AnyLane(ABC):
         return compiled(make, self.spec, self.sample, arguments, *options, donate=donate)
 
     def _adapt(self, made: int, seconds: float) -> None:
-        if self.fixed_budget is None:
+        if self.fixed_updates_per_call is None:
             wanted = int(made * CALL_SECONDS / max(seconds, 1e-6))
-            self.budget = max(1, min(wanted, self.budget * 8, 2**30))
+            self.updates_per_call = max(1, min(wanted, self.updates_per_call * 8, 2**30))
 
 
 @dataclass
@@ -178,11 +180,11 @@ class Lane(AnyLane):
     Where the batch size changes, each phase has its own program, and the state passes on.
     """
 
-    source: Source
+    data: LaneData
 
     def __post_init__(self) -> None:
-        inputs = self.source.parts[0].inputs
-        self._begin(jax.ShapeDtypeStruct(inputs.shape[1 if self.source.shared else 2 :], inputs.dtype))
+        inputs = self.data.parts[0].inputs
+        self._begin(jax.ShapeDtypeStruct(inputs.shape[1 if self.data.shared else 2 :], inputs.dtype))
         whole = self.last_update >= self.plan.updates
         end = (self.plan.epochs, 0) if whole else self.plan.locate(self.last_update)
         self._end = (np.int32(end[0]), np.int32(end[1]))
@@ -190,16 +192,16 @@ class Lane(AnyLane):
 
     def enter(self, phase: int) -> None:
         """Switch to the program of a phase, compiling it if needed."""
-        self.phase, source = phase, self.source
+        self.phase, data = phase, self.data
         spec = replace(self.spec, layout=Layout.of(self.plan, phase))
-        arguments = (self.progress, source.seeds, source.parts, self._limits(0))
-        self._call = compiled(build, spec, self.sample, arguments, source.shared, donate=(0,))
+        arguments = (self.train_state, data.per_repeat, data.parts, self._limits(0))
+        self._call = compiled(build, spec, self.sample, arguments, data.shared, donate=(0,))
 
-    def _limits(self, budget: int) -> Limits:
+    def _limits(self, updates: int) -> Limits:
         end, following = self._end, self._following
         if following is not None:
             end = (np.int32(following.first), np.int32(0))
-        return Limits(np.int32(budget), *end, np.int32(self.every), np.int32(self.per_epoch or 0))
+        return Limits(np.int32(updates), *end, np.int32(self.eval_interval), np.int32(self.per_epoch or 0))
 
     @property
     def _following(self) -> Phase | None:
@@ -207,32 +209,32 @@ class Lane(AnyLane):
         later = self.plan.phases[self.phase + 1 : self.phase + 2]
         return later[0] if later and later[0].update < self.last_update else None
 
-    def advance(self, most: int | None = None) -> list[Evaluation]:
+    def advance(self, max_updates: int | None = None) -> list[Evaluation]:
         """As `AnyLane.advance`, in one call of the program."""
         following = self._following
-        if following is not None and self.update == following.update and not self.progress.position.due:
+        if following is not None and self.update == following.update and not self.train_state.position.due:
             self.enter(self.phase + 1)
-        budget = self.budget if most is None else min(self.budget, most)
+        updates = self.updates_per_call if max_updates is None else min(self.updates_per_call, max_updates)
         if self.spec.hosted:
             before = self._evaluate()
-            return before if self.done else [*before, *self._made(budget), *self._evaluate()]
-        return self._made(budget)
+            return before if self.done else [*before, *self._made(updates), *self._evaluate()]
+        return self._made(updates)
 
     def _evaluate(self) -> list[Evaluation]:
         """The evaluation that is due, if any, with the host's metrics."""
-        progress, spec, source = self.progress, self.spec, self.source
-        if not bool(progress.position.due):
+        train_state, spec, data = self.train_state, self.spec, self.data
+        if not bool(train_state.position.due):
             return []
         begin = time.perf_counter()
-        parts = tuple(source.parts[PARTS.index(name)] for name in spec.parts)
-        arguments = (progress.repeats, parts, source.seeds.units)
-        measure = self._program(measuring, arguments, source.shared)
+        parts = tuple(data.parts[PARTS.index(name)] for name in spec.parts)
+        arguments = (train_state.repeats, parts, data.per_repeat.target_scale)
+        measure = self._program(measuring, arguments, data.shared)
         measured, outputs = interruptible(lambda: jax.block_until_ready(measure(*arguments)))
         figures = np.array(measured)
-        for row in map(int, np.flatnonzero(np.asarray(progress.repeats.status) == RUNNING)):
-            restore = source.restore[row]
+        for row in map(int, np.flatnonzero(np.asarray(train_state.repeats.status) == RUNNING)):
+            restore = data.restore[row]
             for number, (name, part) in enumerate(zip(spec.parts, parts, strict=True)):
-                true = restore(name, np.asarray(part.targets if source.shared else part.targets[row]))
+                true = restore(name, np.asarray(part.targets if data.shared else part.targets[row]))
                 predicted = np.asarray(outputs[number][row], np.float64)
                 if true.dtype.kind == "f" and predicted.size == true.size:
                     predicted = restore(name, predicted.reshape(true.shape))
@@ -243,21 +245,21 @@ class Lane(AnyLane):
         self.seconds += time.perf_counter() - begin
         return [Evaluation(self.update, self.seconds, active, values)]
 
-    def _made(self, budget: int) -> list[Evaluation]:
-        """Run one call of up to `budget` updates and return its evaluations."""
+    def _made(self, updates: int) -> list[Evaluation]:
+        """Run one call of up to `updates` updates and return its evaluations."""
 
-        def call() -> tuple[Progress, Any, float]:
+        def call() -> tuple[TrainState, Any, float]:
             begin = time.perf_counter()
-            arguments = (self.progress, self.source.seeds, self.source.parts, self._limits(budget))
-            progress, rows = jax.block_until_ready(self._call(*arguments))
-            return progress, rows, time.perf_counter() - begin
+            arguments = (self.train_state, self.data.per_repeat, self.data.parts, self._limits(updates))
+            train_state, rows = jax.block_until_ready(self._call(*arguments))
+            return train_state, rows, time.perf_counter() - begin
 
-        self.progress, rows, took = interruptible(call)
-        before, position = self.update, self.progress.position
+        self.train_state, rows, took = interruptible(call)
+        before, position = self.update, self.train_state.position
         self.update = self._update_at(int(position.epoch), int(position.index))
         done = self.update - before
-        if done and budget == self.budget:
-            self._adapt(budget, took)
+        if done and updates == self.updates_per_call:
+            self._adapt(updates, took)
         evaluations = []
         filled_rows = [np.asarray(column)[: int(rows.count)] for column in rows[1:]]
         for epoch, index, active, figures in zip(*filled_rows, strict=True):
@@ -274,16 +276,16 @@ class Lane(AnyLane):
 
 
 def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
-    """The function (repeats, parts, units) -> (figures, outputs) of all repeats.
+    """The function (repeats, parts, target scale) -> (figures, outputs) of all repeats.
 
     Figures (repeats, columns but the first) have NaN for the metrics of the host, which need the outputs of
     each part, (repeats, n, ...). `shared` is whether all repeats share the samples.
     """
     packed = Packing(spec, shapes.params)
 
-    def measure(repeat: Repeat, parts: tuple[Part, ...], units: jax.Array) -> Any:
+    def measure(repeat: Repeat, parts: tuple[Part, ...], target_scale: jax.Array) -> Any:
         variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
-        found = [figures_of_part(spec, variables, part, units) for part in parts]
+        found = [metrics_of_part(spec, variables, part, target_scale) for part in parts]
         return jnp.stack([figure for figures, _ in found for figure in figures]), [one for _, one in found]
 
     return over_repeats(spec.repeats, measure, (0, None if shared else 0, 0))

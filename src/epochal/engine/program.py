@@ -15,9 +15,18 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from epochal.engine.evaluate import judge
+from epochal.engine.evaluate import evaluate_step
 from epochal.engine.spec import Spec
-from epochal.engine.state import RUNNING, Limits, Part, Position, Progress, Repeat, Rows, Seeds
+from epochal.engine.state import (
+    RUNNING,
+    Evaluations,
+    Limits,
+    Part,
+    PerRepeat,
+    Position,
+    Repeat,
+    TrainState,
+)
 from epochal.engine.update import Packing, update
 from epochal.models import PyTree, Variables
 
@@ -55,7 +64,7 @@ def fresh(spec: Spec, variables: Variables) -> Repeat:
         best_value=jnp.float32(jnp.inf),
         best_epoch=jnp.int32(0),
         best_index=jnp.int32(0),
-        halves=jnp.full((2 if spec.halves else 0, 2), jnp.nan, jnp.float32),
+        halves=jnp.full((2 if spec.cross_fit else 0, 2), jnp.nan, jnp.float32),
         rule=spec.rule.init(),
         running_loss=jnp.float32(0),
         running_rest=jnp.float32(0),
@@ -67,8 +76,8 @@ def fresh(spec: Spec, variables: Variables) -> Repeat:
 
 def build(
     spec: Spec, shapes: Variables, shared: bool
-) -> Callable[[Progress, Seeds, tuple[Part, ...], Limits], tuple[Progress, Rows]]:
-    """The function of one call: (progress, seeds, parts, limits) -> (progress, rows).
+) -> Callable[[TrainState, PerRepeat, tuple[Part, ...], Limits], tuple[TrainState, Evaluations]]:
+    """The function of one call: (train_state, per_repeat, parts, limits) -> (train_state, evaluations).
 
     `shared` is whether all repeats share the samples, so that parts have no axis of repeats.
     """
@@ -78,13 +87,29 @@ def build(
     step = update(spec, packed)
 
     def one_update(
-        repeat: Repeat, seeds: Seeds, train: Part, samples: jax.Array, position: Position, index: jax.Array
+        repeat: Repeat,
+        per_repeat: PerRepeat,
+        train: Part,
+        samples: jax.Array,
+        position: Position,
+        index: jax.Array,
     ) -> Repeat:
         count = position.update + (index - position.index)
-        return step(repeat, train, seeds.noise, position.epoch, index, seeds.rates, count, samples)
+        return step(
+            repeat,
+            train,
+            per_repeat.dropout_keys,
+            position.epoch,
+            index,
+            per_repeat.rates,
+            count,
+            samples,
+        )
 
     update_all = over_repeats(repeats, one_update, (0, 0, of_part, 0, None, None))
-    judge_all = over_repeats(repeats, functools.partial(judge, spec, packed), (0, of_part, 0, None, None))
+    evaluate_all = over_repeats(
+        repeats, functools.partial(evaluate_step, spec, packed), (0, of_part, 0, None, None)
+    )
     order_all = over_repeats(
         repeats,
         lambda words, epoch, arrays: layout.order.table(
@@ -93,12 +118,14 @@ def build(
         (0, None, 0),
     )
 
-    def table(seeds: Seeds, position: Position) -> jax.Array:
+    def table(per_repeat: PerRepeat, position: Position) -> jax.Array:
         """Samples at the positions of an epoch, (repeats, positions); with carry, the next epoch's follow."""
         epoch = position.epoch.astype(jnp.uint32)
-        samples = order_all(seeds.order, epoch, seeds.ordering)
+        samples = order_all(per_repeat.order, epoch, per_repeat.order_arrays)
         if layout.carry:
-            samples = jnp.concatenate([samples, order_all(seeds.order, epoch + 1, seeds.ordering)], axis=1)
+            samples = jnp.concatenate(
+                [samples, order_all(per_repeat.order, epoch + 1, per_repeat.order_arrays)], axis=1
+            )
         if layout.rolls:
             samples = jnp.roll(samples, -position.start, axis=1)
         return samples
@@ -107,19 +134,24 @@ def build(
         if not layout.carry:
             return jnp.int32(layout.batches)
         size = layout.segments[0][1]
-        return (layout.turns - start + size - 1) // size
+        return (layout.positions - start + size - 1) // size
 
     def next_start(start: jax.Array) -> jax.Array:
         if layout.carry:
             size = layout.segments[0][1]
-            return (start + size - layout.turns % size) % size
+            return (start + size - layout.positions % size) % size
         if layout.rolls:
-            left = layout.turns - layout.used
+            left = layout.positions - layout.used
             return jnp.where(start >= left, start - left, start + layout.used)
         return start
 
     def leg(
-        repeat: Repeat, seeds: Seeds, train: Part, order: jax.Array, position: Position, stop: jax.Array
+        repeat: Repeat,
+        per_repeat: PerRepeat,
+        train: Part,
+        order: jax.Array,
+        position: Position,
+        stop: jax.Array,
     ) -> Repeat:
         """The updates of one epoch from `position.index` to `stop`."""
         base, first = (position.start if layout.carry else jnp.int32(0)), 0
@@ -134,7 +166,7 @@ def build(
                 first: int = first,
             ) -> Repeat:
                 samples = lax.dynamic_slice_in_dim(order, begin + (index - first) * size, size, axis=1)
-                return update_all(repeat, seeds, train, samples, position, index)
+                return update_all(repeat, per_repeat, train, samples, position, index)
 
             low, high = position.index, stop
             if not layout.carry:
@@ -158,49 +190,53 @@ def build(
         return (repeats_.status == RUNNING) & (repeats_.broken_index < 0)
 
     def call(
-        progress: Progress, seeds: Seeds, parts: tuple[Part, ...], limits: Limits
-    ) -> tuple[Progress, Rows]:
+        train_state: TrainState, per_repeat: PerRepeat, parts: tuple[Part, ...], limits: Limits
+    ) -> tuple[TrainState, Evaluations]:
         by_name = dict(zip(("train", "validation"), parts, strict=False))
         train = by_name["train"]
-        judged = tuple(by_name[name] for name in spec.parts)
+        evaluated_parts = tuple(by_name[name] for name in spec.parts)
 
-        def evaluate(position: Position, state: Repeat, rows: Rows) -> tuple[Position, Repeat, Rows]:
+        def evaluate(
+            position: Position, state: Repeat, evaluations: Evaluations
+        ) -> tuple[Position, Repeat, Evaluations]:
             per = jnp.maximum(limits.per_epoch, 1)
             epoch = jnp.where(
                 limits.per_epoch > 0,
                 position.update // per + position.update % per / per,
                 position.epoch + position.index / batches(position.start),
             )
-            state, figures, running = judge_all(
-                state, judged, seeds.units, position, epoch.astype(jnp.float32)
+            state, figures, running = evaluate_all(
+                state, evaluated_parts, per_repeat.target_scale, position, epoch.astype(jnp.float32)
             )
-            rows = Rows(
-                count=rows.count + 1,
-                epoch=rows.epoch.at[rows.count].set(position.epoch),
-                index=rows.index.at[rows.count].set(position.index),
-                running=rows.running.at[rows.count].set(running),
-                values=rows.values.at[rows.count].set(figures),
+            evaluations = Evaluations(
+                count=evaluations.count + 1,
+                epoch=evaluations.epoch.at[evaluations.count].set(position.epoch),
+                index=evaluations.index.at[evaluations.count].set(position.index),
+                running=evaluations.running.at[evaluations.count].set(running),
+                values=evaluations.values.at[evaluations.count].set(figures),
             )
-            return position.evaluated(), state, rows
+            return position.evaluated(), state, evaluations
 
         def finished(position: Position) -> jax.Array:
             return (position.epoch == limits.end_epoch) & (position.index == limits.end_index)
 
         def body(carry: PyTree) -> PyTree:
-            position, state, rows, order, order_epoch, budget = carry
+            position, state, evaluations, order, order_epoch, updates_left = carry
             if not spec.hosted:
-                position, state, rows = lax.cond(
-                    position.due, evaluate, lambda *same: same, position, state, rows
+                position, state, evaluations = lax.cond(
+                    position.due, evaluate, lambda *same: same, position, state, evaluations
                 )
-            order = lax.cond(order_epoch == position.epoch, lambda: order, lambda: table(seeds, position))
+            order = lax.cond(
+                order_epoch == position.epoch, lambda: order, lambda: table(per_repeat, position)
+            )
             order_epoch = position.epoch
             in_epoch = batches(position.start)
-            stop = jnp.minimum(in_epoch, position.index + budget)
+            stop = jnp.minimum(in_epoch, position.index + updates_left)
             stop = jnp.where(position.epoch == limits.end_epoch, jnp.minimum(stop, limits.end_index), stop)
             if spec.evaluate_unit == "updates":
                 stop = jnp.minimum(stop, position.index + position.until)
             stop = jnp.where(active(state).any(), stop, position.index)
-            state = leg(state, seeds, train, order, position, stop)
+            state = leg(state, per_repeat, train, order, position, stop)
             unseen = ~active(state).any() & (state.status == RUNNING).any()
             # If the last running repeats broke in this leg, it ends at the broken update.
             here = jnp.where(state.broken_epoch == position.epoch, state.broken_index, -1).max()
@@ -214,33 +250,33 @@ def build(
                 epoch=jnp.where(ended, position.epoch + 1, position.epoch),
                 index=jnp.where(ended, 0, stop),
                 start=jnp.where(ended, next_start(position.start), position.start),
-                until=jnp.where(until <= 0, limits.every, until),
+                until=jnp.where(until <= 0, limits.eval_interval, until),
                 due=position.due,
                 update=position.update + done,
                 counted=counted,
                 counted_high=position.counted_high + (counted < position.counted).astype(jnp.uint32),
             )
             due = (done > 0) & (until <= 0) | unseen
-            return moved._replace(due=due), state, rows, order, order_epoch, budget - done
+            return moved._replace(due=due), state, evaluations, order, order_epoch, updates_left - done
 
         def going(carry: PyTree) -> jax.Array:
-            position, state, rows, _, _, budget = carry
-            more = (budget > 0) & ~finished(position) & active(state).any()
+            position, state, evaluations, _, _, updates_left = carry
+            more = (updates_left > 0) & ~finished(position) & active(state).any()
             if spec.hosted:
                 return more & ~position.due
-            return (rows.count < PLACES) & (position.due | more)
+            return (evaluations.count < PLACES) & (position.due | more)
 
-        rows = Rows(
+        evaluations = Evaluations(
             count=jnp.int32(0),
             epoch=jnp.zeros(PLACES, jnp.int32),
             index=jnp.zeros(PLACES, jnp.int32),
             running=jnp.zeros((PLACES, repeats), bool),
             values=jnp.zeros((PLACES, repeats, len(spec.columns)), jnp.float32),
         )
-        positions = layout.turns * (2 if layout.carry else 1)
+        positions = layout.positions * (2 if layout.carry else 1)
         order = jnp.zeros((repeats, positions), jnp.int32)
-        carry = (progress.position, progress.repeats, rows, order, jnp.int32(-1), limits.budget)
-        position, state, rows, _, _, _ = lax.while_loop(going, body, carry)
-        return Progress(position, state), rows
+        carry = (train_state.position, train_state.repeats, evaluations, order, jnp.int32(-1), limits.updates)
+        position, state, evaluations, _, _, _ = lax.while_loop(going, body, carry)
+        return TrainState(position, state), evaluations
 
     return call

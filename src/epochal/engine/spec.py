@@ -1,7 +1,7 @@
 """`Spec`: everything that is compiled into a training program.
 
 Trainings with equal specs and equally shaped data share one compilation. The number of epochs, the learning
-rate, seeds, data and the limits of a call are arguments.
+rate, per_repeat, data and the limits of a call are arguments.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Layout:
     """The batches of an epoch as the loop sees them: the compiled part of a plan."""
 
     samples: int
-    turns: int
+    positions: int
     """Positions of an epoch."""
     segments: tuple[tuple[int, int], ...]
     order: Order
-    """The form of the plan's order; its per-sample values are an argument (`Seeds.ordering`)."""
+    """The form of the plan's order; its per-sample values are an argument (`PerRepeat.order_arrays`)."""
     carry: bool
     rolls: bool
     """Whether each epoch continues the last one (samples left out of a fixed order)."""
@@ -44,7 +44,7 @@ class Layout:
         order = plan.order
         rolls = plan.remainder == "drop" and order.fixed
         drawn = order.needs == "weights"
-        return cls(plan.samples, plan.turns, segments, order.form, carry, rolls, drawn)
+        return cls(plan.samples, plan.positions_per_epoch, segments, order.form, carry, rolls, drawn)
 
     @property
     def batches(self) -> int:
@@ -93,13 +93,13 @@ class Spec:
     """The largest norm of the whole gradient."""
     gradient_noise: float = 0.0
     """The variance of the first gradient's noise (`update`)."""
-    halves: str = ""
+    cross_fit: str = ""
     """How validation samples are halved to estimate the optimism of choosing the epoch on them: "mixed", or
     "ordered" for first and last; empty if not needed.
     """
 
     @property
-    def decisive(self) -> int:
+    def monitor_index(self) -> int:
         """The index of the monitored value in its part: 0 for the loss, then the metrics."""
         name = self.monitor.partition(".")[2]
         return ["loss", *(metric.name for metric in self.metrics)].index(name)

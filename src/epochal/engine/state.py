@@ -1,7 +1,7 @@
 """The state of a training between two updates.
 
-`Progress` is all of it: stopping after any update and going on from it is the same as never having stopped.
-The order is stateless, and keys are derived from (seed, epoch, update).
+`TrainState` is all of it: stopping after any update and going on from it is the same as never having stopped.
+The order is stateless, and keys are derived from (seed, epoch, batch).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Repeat(NamedTuple):
     best_index: Array
     halves: Array
     """(2, 2): the monitored value of both validation halves, where the first half was best and where the
-    second was (`spec.halves`); NaN before, and (0, 2) without.
+    second was (`spec.cross_fit`); NaN before, and (0, 2) without.
     """
     rule: PyTree
     running_loss: Array
@@ -75,17 +75,17 @@ class Repeat(NamedTuple):
     """RUNNING, or why it stopped."""
 
 
-class Progress(NamedTuple):
+class TrainState(NamedTuple):
     """The whole state of a lane."""
 
     position: Position
     repeats: Repeat
 
 
-class Kept(NamedTuple):
+class LaneState(NamedTuple):
     """A snapshot of a lane between two updates, on the host."""
 
-    progress: Progress
+    train_state: TrainState
     """NumPy arrays; those of repeats have the lane's leading axis."""
     update: int
     seconds: float
@@ -102,34 +102,34 @@ class Part(NamedTuple):
     weights: Array | None
 
 
-class Seeds(NamedTuple):
-    """The random seeds of each repeat, with a leading axis of repeats."""
+class PerRepeat(NamedTuple):
+    """What differs between repeats besides their samples, with a leading axis of repeats."""
 
     order: Array
     """Seed words (repeats, 2) of the order, uint32."""
-    noise: Array
+    dropout_keys: Array
     """Keys (repeats,) of dropout and augmentation."""
     rates: Rates
-    units: Array
+    target_scale: Array
     """The unit of the (standardized) target, (repeats, outputs)."""
-    ordering: dict[str, Array]
+    order_arrays: dict[str, Array]
     """The order's per-sample values (`Order.arrays`), each with a leading axis of repeats."""
 
 
 class Limits(NamedTuple):
     """The limits of one call, int32 scalars."""
 
-    budget: Array
+    updates: Array
     """Updates of this call."""
     end_epoch: Array
     end_index: Array
-    every: Array
+    eval_interval: Array
     """Epochs or updates between two evaluations."""
     per_epoch: Array
     """Updates per epoch, where it is not a pass; else 0."""
 
 
-class Rows(NamedTuple):
+class Evaluations(NamedTuple):
     """Evaluations of one call: a fixed number of places, the first `count` filled."""
 
     count: Array

@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import optax
 
 from epochal.engine.gradient import gradient, size_of
-from epochal.engine.rows import moved_rows, moves_rows
 from epochal.engine.schedules import Rates, learning_rate
 from epochal.engine.sharded import ShardedBatch
+from epochal.engine.sparse_update import sparse_update, uses_sparse_update
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Repeat
 from epochal.models import PyTree
@@ -92,9 +92,9 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
             state = jax.tree.map(lambda leaf: jnp.where(index == 0, jnp.zeros_like(leaf), leaf), state)
         transformation = spec.optimizer.at(learning_rate(spec.schedule, rates, count))
         size = size_of(part, samples)
-        if moves_rows(spec) and not packed.flat:
+        if uses_sparse_update(spec) and not packed.flat:
             alive = (repeat.status == 0) & (repeat.broken_index < 0)
-            loss, finite, params, optimizer = moved_rows(
+            loss, finite, params, optimizer = sparse_update(
                 spec, transformation, params, repeat.optimizer, state, part, samples, key, alive
             )
             repeat = repeat._replace(params=params, optimizer=optimizer)

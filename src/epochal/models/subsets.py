@@ -36,7 +36,7 @@ def of_subsets(
     >>> of_subsets(METRICS["accuracy"], outputs, targets, 2, members).round(2).tolist()
     [0.33, 0.5]
     """
-    if members.size > _MOST:
+    if members.size > _MOST or (metric.of_counts is None and metric.name not in _FIGURES):
         return np.array(
             [metric.function(outputs[one], targets[one], classes, np) for one in members], np.float64
         )

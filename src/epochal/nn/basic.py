@@ -17,12 +17,12 @@ from flax import nnx
 
 from epochal.models.built_in import RECTIFIED, dense
 
-Start = Callable[[jax.Array], jax.Array]
+Initializer = Callable[[jax.Array], jax.Array]
 
 
-def started(rngs: nnx.Rngs, shape: Sequence[int], start: Start) -> nnx.Param[jax.Array]:
+def make_param(rngs: nnx.Rngs, shape: Sequence[int], kernel_init: Initializer) -> nnx.Param[jax.Array]:
     """A parameter of that shape."""
-    return nnx.Param(start(jax.random.normal(rngs.params(), tuple(shape))), start=start)
+    return nnx.Param(kernel_init(jax.random.normal(rngs.params(), tuple(shape))), kernel_init=kernel_init)
 
 
 def he(normal: jax.Array) -> jax.Array:
@@ -67,7 +67,7 @@ def rows(normal: jax.Array) -> jax.Array:
     return normal * normal.shape[-1] ** -0.5
 
 
-def before(activation: str) -> Start:
+def before(activation: str) -> Initializer:
     """The initializer before that activation: He's if it rectifies, else Glorot's."""
     return he if activation in RECTIFIED else Glorot()
 
@@ -78,15 +78,17 @@ class Dense(nnx.Module):
     Args:
         features: of the inputs, their last axis.
         units: of the outputs.
-        start: the initializer of the kernel; Glorot's by default.
+        kernel_init: the initializer of the kernel; Glorot's by default.
         rngs: Flax's random numbers.
 
     >>> Dense(3, 2, rngs=nnx.Rngs(0))(jnp.ones((5, 3))).shape
     (5, 2)
     """
 
-    def __init__(self, features: int, units: int, *, start: Start = Glorot(), rngs: nnx.Rngs) -> None:
-        self.kernel = started(rngs, (features, units), start)
+    def __init__(
+        self, features: int, units: int, *, kernel_init: Initializer = Glorot(), rngs: nnx.Rngs
+    ) -> None:
+        self.kernel = make_param(rngs, (features, units), kernel_init)
         self.bias = nnx.Param(jnp.zeros(units))
 
     def __call__(self, inputs: jax.Array) -> jax.Array:
@@ -108,7 +110,7 @@ class Embed(nnx.Module):
     """
 
     def __init__(self, vocabulary: int, features: int, *, rngs: nnx.Rngs) -> None:
-        self.table = started(rngs, (vocabulary, features), rows)
+        self.table = make_param(rngs, (vocabulary, features), rows)
 
     def __call__(self, ids: jax.Array) -> jax.Array:
         """Map ids (...) to (..., features)."""

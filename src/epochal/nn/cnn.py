@@ -145,9 +145,10 @@ class _Module(nnx.Module):
     def __init__(self, network: CNN, shape: Shape, rngs: nnx.Rngs) -> None:
         sizes, settings = network.sizes(shape), network
         self.settings, self.sample = settings, sizes[0]
-        start = before(settings.activation)
+        kernel_init = before(settings.activation)
         window, strides = (settings.kernel,) * settings.axes, (settings.stride,) * settings.axes
-        options: dict[str, Any] = {"strides": strides, "padding": settings.padding.upper(), "start": start}
+        options: dict[str, Any] = {"strides": strides, "kernel_init": kernel_init}
+        options["padding"] = settings.padding.upper()
         self.convolutions = nnx.List(
             Conv(*channels, window, **options, rngs=rngs) for channels in pairwise(size[-1] for size in sizes)
         )
@@ -155,7 +156,7 @@ class _Module(nnx.Module):
             self.norms = nnx.List(nnx.BatchNorm(size[-1], momentum=0.9, rngs=rngs) for size in sizes[1:])
         layers = list(pairwise((prod(sizes[-1]), *settings.dense, settings.outputs or 1)))
         self.dense = nnx.List(
-            Dense(*pair, start=start if hidden else Glorot(), rngs=rngs)
+            Dense(*pair, kernel_init=kernel_init if hidden else Glorot(), rngs=rngs)
             for hidden, pair in zip([True] * len(settings.dense) + [False], layers, strict=True)
         )
         self.dropout = nnx.Dropout(settings.dropout, rngs=rngs) if settings.dropout else nnx.data(None)

@@ -30,7 +30,7 @@ from flax import nnx
 from jax import lax
 
 from epochal.errors import Refusal
-from epochal.nn.basic import Start, he, started
+from epochal.nn.basic import Initializer, he, make_param
 from epochal.nn.winograd import convolve_3x3, gradient_3x3
 
 Padding = str | Sequence[tuple[int, int]]
@@ -203,7 +203,7 @@ class Conv(nnx.Module):
         strides: steps along each axis; 1 by default.
         padding: "SAME", "VALID" or pairs, as `convolve` takes it.
         bias: whether to add one.
-        start: the initializer of the kernel; He's by default.
+        kernel_init: the initializer of the kernel; He's by default.
         rngs: Flax's random numbers.
 
     >>> layer = Conv(1, 8, (3, 3), rngs=nnx.Rngs(0))
@@ -220,10 +220,10 @@ class Conv(nnx.Module):
         strides: Sequence[int] = (),
         padding: Padding = "SAME",
         bias: bool = True,
-        start: Start = he,
+        kernel_init: Initializer = he,
         rngs: nnx.Rngs,
     ) -> None:
-        self.kernel = started(rngs, (*kernel, channels, filters), start)
+        self.kernel = make_param(rngs, (*kernel, channels, filters), kernel_init)
         self.bias = nnx.Param(jnp.zeros(filters)) if bias else nnx.data(None)
         self.strides = tuple(strides)
         self.padding = padding if isinstance(padding, str) else tuple((low, high) for low, high in padding)

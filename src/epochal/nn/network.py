@@ -45,13 +45,14 @@ class _Adapted(FlaxModel):
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """Build the module; its own draws of kernels are unused, so not computed."""
         drawn = super().init(key, sample)
-        starts = {path: one.get_metadata().get("start") for path, one in nnx.to_flat_state(self._params)}
-        sizes = {path: prod(one.shape) for path, one in nnx.to_flat_state(self._params) if starts[path]}
+        params = dict(nnx.to_flat_state(self._params))
+        inits = {path: one.get_metadata().get("kernel_init") for path, one in params.items()}
+        sizes = {path: prod(one.shape) for path, one in params.items() if inits[path]}
         normal, begin = jax.random.normal(key, (sum(sizes.values()),)), 0
         for path, size in sizes.items():
             *parents, name = path
             parent = functools.reduce(lambda tree, part: tree[part], parents, drawn.params)
-            parent[name] = starts[path](normal[begin : begin + size].reshape(parent[name].shape))
+            parent[name] = inits[path](normal[begin : begin + size].reshape(parent[name].shape))
             begin += size
         return drawn
 

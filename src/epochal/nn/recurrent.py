@@ -26,7 +26,7 @@ from flax import nnx
 from jax import lax
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.nn.basic import Glorot, of_gates, started
+from epochal.nn.basic import Glorot, make_param, of_gates
 
 Carry = tuple[jax.Array, ...]
 Pair = tuple[jax.Array, jax.Array]
@@ -232,13 +232,13 @@ class Recurrent(nnx.Module):
         if cell not in CELLS:
             raise Refusal(did_you_mean("cell", cell, CELLS))
         self.cell, self.units, gates = cell, units, CELLS[cell]
-        self.kernel = started(rngs, (features, gates * units), Glorot(gates))
-        self.recurrent = started(rngs, (units, gates * units), of_gates)
+        self.kernel = make_param(rngs, (features, gates * units), Glorot(gates))
+        self.recurrent = make_param(rngs, (units, gates * units), of_gates)
         bias = jnp.zeros(gates * units)
         self.bias = nnx.Param(bias.at[units : 2 * units].set(1) if cell == "lstm" else bias)
         self.inner_bias = nnx.Param(jnp.zeros(units)) if cell == "gru" else nnx.data(None)
 
-    def start(self, batch: int) -> Carry:
+    def initial_carry(self, batch: int) -> Carry:
         """The initial state: zeros."""
         return (jnp.zeros((batch, self.units)),) * (2 if self.cell == "lstm" else 1)
 
@@ -249,13 +249,13 @@ class Recurrent(nnx.Module):
 
         Args:
             inputs: (batch, time, features).
-            carry: the state to start from, of the shapes of `start`; zeros by default.
+            carry: the state to start from, of the shapes of `initial_carry`; zeros by default.
             mask: (batch, time), true where a step counts; all by default.
 
         Returns:
             The states (batch, time, units), and the carry after the last step.
         """
-        start = self.start(len(inputs)) if carry is None else carry
+        start = self.initial_carry(len(inputs)) if carry is None else carry
         steps, kernel = inputs.swapaxes(0, 1), self.kernel[...]
         projected = (_product(steps.astype(kernel.dtype), kernel) + self.bias[...]).astype(kernel.dtype)
         on = None if mask is None else mask.T[..., None]

@@ -190,7 +190,8 @@ class _StatefulModule(nnx.Module):
         assert isinstance(inner, SequenceModule)
         self.inner = inner
         self.carry = nnx.List(
-            nnx.List(_Carry(part) for part in layer.start(stateful.batch)) for layer in inner.recurrent
+            nnx.List(_Carry(part) for part in layer.initial_carry(stateful.batch))
+            for layer in inner.recurrent
         )
         self.deterministic = False
 

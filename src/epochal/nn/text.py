@@ -129,7 +129,7 @@ class _Module(nnx.Module):
         self.reading = network.reading
         self.embed = Embed(vocabulary, network.embedding, rngs=rngs)
         if network.reading == "mean":
-            self.hidden: Any = Dense(network.embedding, network.units, start=he, rngs=rngs)
+            self.hidden: Any = Dense(network.embedding, network.units, kernel_init=he, rngs=rngs)
         else:
             cell: Literal["lstm", "gru"] = "lstm" if network.reading == "lstm" else "gru"
             self.hidden = Recurrent(network.embedding, network.units, cell=cell, rngs=rngs)

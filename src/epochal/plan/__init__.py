@@ -12,6 +12,6 @@ from epochal.plan.named import order_named as order_named
 from epochal.plan.order import Order as Order
 from epochal.plan.permutation import ALGORITHM as ALGORITHM
 from epochal.plan.plan import Plan as Plan
-from epochal.plan.plan import Turn as Turn
+from epochal.plan.plan import SampleUse as SampleUse
 from epochal.plan.remainder import REMAINDERS as REMAINDERS
 from epochal.plan.sizes import BatchSchedule as BatchSchedule

@@ -14,7 +14,7 @@ from epochal.plan.column import identified
 from epochal.plan.counts import Counts
 from epochal.plan.summary import counted
 
-USUAL_EPOCHS = 10
+DEFAULT_EPOCHS = 10
 _SHOWN = 12
 _SIZES_SHOWN = 4
 
@@ -34,7 +34,7 @@ class ClassCounts:
 class Audit:
     """The first epochs of a plan, counted batch by batch.
 
-    Turns that a batch borrows from the next epoch (`carry`) count where the batch starts.
+    Uses that a batch borrows from the next epoch (`carry`) count where the batch starts.
     """
 
     samples: int
@@ -42,22 +42,22 @@ class Audit:
     updates: int
     sizes: tuple[tuple[int, int], ...]
     """(size, batches) for each batch size, the largest first."""
-    turns: tuple[tuple[int, int], ...]
-    """(turns, samples): how many samples were used so often over all these epochs, ascending."""
+    uses: tuple[tuple[int, int], ...]
+    """(uses, samples): how many samples were used so often over all these epochs, ascending."""
     left_out: tuple[int, ...]
     """Samples left out of each epoch."""
     classes: tuple[ClassCounts, ...]
     """By batch size and class; empty where no labels are known."""
 
     @property
-    def least_turns(self) -> int:
+    def least_uses(self) -> int:
         """Of any sample."""
-        return self.turns[0][0]
+        return self.uses[0][0]
 
     @property
-    def most_turns(self) -> int:
+    def most_uses(self) -> int:
         """Of any sample."""
-        return self.turns[-1][0]
+        return self.uses[-1][0]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -89,7 +89,7 @@ def audit(
       uses per sample  2 to 3 (6 × 2, 4 × 3)
       left out          2 samples in each epoch, none in all of them
     """
-    count = min(plan.epochs, USUAL_EPOCHS) if epochs is None else epochs
+    count = min(plan.epochs, DEFAULT_EPOCHS) if epochs is None else epochs
     if not 1 <= count <= plan.epochs:
         raise Refusal(f"`epochs` must be between 1 and {plan.epochs} (those of the plan); got {epochs}.")
     if labels is None and plan.order.needs == "classes":
@@ -102,11 +102,11 @@ def audit(
         known = np.unique(np.asarray(labels))
     found: dict[int, tuple[Any, Any, Any]] = {}
     sizes: dict[int, int] = {}
-    turns, left_out = np.zeros(plan.samples, np.int64), []
+    uses, left_out = np.zeros(plan.samples, np.int64), []
     for epoch in range(count):
         row = samples_of(epoch, 0, plan.batches_in(epoch))
         here = np.bincount(row, minlength=plan.samples)
-        turns += here
+        uses += here
         left_out.append(int((here == 0).sum()))
         at = 0
         for batches, size in plan.segments_in(epoch):
@@ -118,14 +118,14 @@ def audit(
                 least, most = np.minimum(least, table.min(axis=0)), np.maximum(most, table.max(axis=0))
                 found[size] = least, most, total + table.sum(axis=0)
             at += batches * size
-    times, samples = np.unique(turns, return_counts=True)
+    times, samples = np.unique(uses, return_counts=True)
     class_names = list(names) if len(names) == len(known) else [str(one) for one in known.tolist()]
     return Audit(
         samples=plan.samples,
         epochs=count,
         updates=sum(sizes.values()),
         sizes=tuple(sorted(sizes.items(), reverse=True)),
-        turns=tuple(zip(times.tolist(), samples.tolist(), strict=True)),
+        uses=tuple(zip(times.tolist(), samples.tolist(), strict=True)),
         left_out=tuple(left_out),
         classes=tuple(
             ClassCounts(size, name, int(least), int(most), int(total) / sizes[size])
@@ -143,14 +143,14 @@ def _lines(found: Audit) -> list[str]:
     sizes = ", ".join(f"{counted(count, 'batch')} of {size:,}" for size, count in found.sizes[:_SIZES_SHOWN])
     if len(found.sizes) > _SIZES_SHOWN:
         sizes += f", and {len(found.sizes) - _SIZES_SHOWN:,} more sizes"
-    turns = _span(found.least_turns, found.most_turns)
-    if len(found.turns) > 1:
-        some = ", ".join(f"{samples:,} × {times:,}" for times, samples in found.turns[:_SHOWN])
-        turns += f" ({some}{', …' if len(found.turns) > _SHOWN else ''})"
+    uses = _span(found.least_uses, found.most_uses)
+    if len(found.uses) > 1:
+        some = ", ".join(f"{samples:,} × {times:,}" for times, samples in found.uses[:_SHOWN])
+        uses += f" ({some}{', …' if len(found.uses) > _SHOWN else ''})"
     made = f"{counted(found.epochs, 'epoch')}, {counted(found.updates, 'update')}"
-    lines = [f"{made}: {sizes}", f"  uses per sample  {turns}"]
+    lines = [f"{made}: {sizes}", f"  uses per sample  {uses}"]
     if any(found.left_out):
-        never = found.turns[0][1] if found.least_turns == 0 else 0
+        never = found.uses[0][1] if found.least_uses == 0 else 0
         span = _span(min(found.left_out), max(found.left_out))
         noun = "sample" if max(found.left_out) == 1 else "samples"
         lines.append(f"  left out          {span} {noun} in each epoch, {never or 'none'} in all of them")

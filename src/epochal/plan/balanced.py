@@ -10,7 +10,7 @@ import numpy as np
 
 from epochal.errors import Refusal
 from epochal.plan.classwise import CLASSES, Classwise, numbers_of
-from epochal.plan.draws import turns_of
+from epochal.plan.draws import length_of
 from epochal.plan.family import Family, RoundKeys, bits_of, laid, member_words, round_keys, table
 from epochal.plan.order import Arrays, Backend, Inputs
 from epochal.plan.permutation import Int64s, WhileLoop
@@ -44,7 +44,7 @@ class Balanced(Classwise):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "length", turns_of(self.length))
+        object.__setattr__(self, "length", length_of(self.length))
 
     @property
     def options(self) -> dict[str, Any]:
@@ -59,39 +59,39 @@ class Balanced(Classwise):
                 f"got {self.length}. Use {-(-self.length // classes) * classes}."
             )
 
-    def turns(self, samples: int) -> int:
+    def positions_per_epoch(self, samples: int) -> int:
         return self.length or len(self._counts) * int(self._counts.max())
 
     def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
-        each = self.turns(samples) // len(self._counts)
+        each = self.positions_per_epoch(samples) // len(self._counts)
         rare = int(self._counts.min())
         return (f"{each:,} turns a class, {each / rare:,.3g} for each sample of the rarest",)
 
     @property
     def _totals(self) -> Int64s:
         classes = len(self._counts)
-        return np.full(classes, self.turns(len(self._values)) // classes)
+        return np.full(classes, self.positions_per_epoch(len(self._values)) // classes)
 
     @cached_property
     def _stride(self) -> Int64s:
-        """How far each class advances in an epoch: its turns that are in a batch."""
+        """How far each class advances in an epoch: its uses that are in a batch."""
         return np.bincount(self._assigned.classes[: self.used], minlength=len(self._counts)).astype(np.int64)
 
-    def _lap(self, epoch: int, of: Int64s, turn: Int64s) -> tuple[Int64s, Int64s]:
-        lap, within = np.divmod(epoch * self._stride[of] + turn, self._counts[of])
+    def _lap(self, epoch: int, of: Int64s, use: Int64s) -> tuple[Int64s, Int64s]:
+        lap, within = np.divmod(epoch * self._stride[of] + use, self._counts[of])
         return lap, within
 
-    def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+    def _uses_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
         found = []
         each = self._values[values]
         for of, rank in zip(each.tolist(), self._rank[values].tolist(), strict=True):
             size, begin = int(self._counts[of]), epoch * int(self._stride[of])
             laps = np.arange(begin // size, (begin + int(self._totals[of]) - 1) // size + 1, dtype=np.int64)
             within = Family.of(keys, CLASSES + of, laps, size).inverse(np.full(len(laps), rank))
-            turn = laps * size + within - begin
-            turn = turn[(turn >= 0) & (turn < self._totals[of])]
-            found.append(turn)
-        times = np.array([len(turn) for turn in found])
+            use = laps * size + within - begin
+            use = use[(use >= 0) & (use < self._totals[of])]
+            found.append(use)
+        times = np.array([len(use) for use in found])
         owner = np.repeat(np.arange(len(values)), times)
         return owner, each[owner], np.concatenate(found)
 
@@ -116,7 +116,7 @@ class Balanced(Classwise):
             "begin": base[len(batches) + begins].astype(np.int32),
             "first": self._first.astype(np.int32),
             "dealt": self._assigned.classes.astype(np.int32),
-            "turn": self._assigned.turns.astype(np.uint32),
+            "use": self._assigned.uses.astype(np.uint32),
             "sorted": self._sorted.astype(np.int32),
         }
 
@@ -127,11 +127,11 @@ class Balanced(Classwise):
         lap, offset = _product_divided(epoch, arrays["stride"], count, on.while_loop)
         # Number 0 is padding: its pass is the epoch.
         take = partial(xp.take, mode="clip")
-        turn = take(xp.concatenate([epoch, lap]), arrays["kind"]) + arrays["lap"]
-        images = table(keys, member_words(keys, arrays["number"], turn), arrays, on)
+        use = take(xp.concatenate([epoch, lap]), arrays["kind"]) + arrays["lap"]
+        images = table(keys, member_words(keys, arrays["number"], use), arrays, on)
         place = self._places(keys, epoch, images, on)
         of = take(arrays["dealt"], place)
-        at = take(arrays["turn"], place) + take(offset, of)
+        at = take(arrays["use"], place) + take(offset, of)
         size, width = take(count, of), take(arrays["width"], of)
         lap = at // size
         base = take(arrays["begin"], of) + (lap << width).astype(xp.int32)

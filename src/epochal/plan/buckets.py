@@ -15,7 +15,7 @@ from epochal.plan.column import Column
 from epochal.plan.order import Arrays, Backend, Inputs, PerSample
 from epochal.plan.permutation import Int64s
 from epochal.plan.sizes import whole
-from epochal.plan.threefry import Array, threefry2x32, words
+from epochal.plan.threefry import Array, threefry2x32, uint32_words
 from epochal.plan.walk import Segments
 
 _BATCHES = np.uint32(0x80000042)
@@ -137,7 +137,7 @@ class Buckets(PerSample):
 def _epoch(order: Buckets, seed: int, epoch: int) -> tuple[Int64s, Int64s]:
     """The samples at all positions of an epoch, and the inverse."""
     count = len(order.arrays["buckets"])
-    table = order.table(words(seed), np.uint32(epoch), count, arrays=order.arrays).astype(np.int64)
+    table = order.table(uint32_words(seed), np.uint32(epoch), count, arrays=order.arrays).astype(np.int64)
     inverse = np.empty(count, np.int64)
     inverse[table] = np.arange(count)
     return table, inverse

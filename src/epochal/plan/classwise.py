@@ -20,7 +20,7 @@ from epochal.plan.column import Column, identified
 from epochal.plan.family import FEW_ROUNDS, Family, RoundKeys, laid, member_words, round_keys, rows, table
 from epochal.plan.order import Arrays, Backend, ById, Inputs
 from epochal.plan.permutation import Int64s
-from epochal.plan.threefry import Array, Purpose, words
+from epochal.plan.threefry import Array, Purpose, uint32_words
 from epochal.plan.walk import Segments
 
 _BATCHES, _SLOTS, CLASSES = 0, 2**10, 2**31
@@ -28,19 +28,19 @@ _BATCHES, _SLOTS, CLASSES = 0, 2**10, 2**31
 
 
 class Assignment(NamedTuple):
-    """The class at each place of an epoch, and which turn of the class it is; both (turns,)."""
+    """The class at each place of an epoch, and which use of the class it is; both (positions,)."""
 
     classes: Int64s
-    turns: Int64s
+    uses: Int64s
 
 
-def whole(segments: Segments, turns: int) -> Segments:
+def whole(segments: Segments, positions: int) -> Segments:
     """The segments, with the left-out samples as one more batch.
 
     >>> whole(((2, 400),), 1000)
     ((2, 400), (1, 200))
     """
-    rest = turns - sum(count * size for count, size in segments)
+    rest = positions - sum(count * size for count, size in segments)
     return (*segments, (1, rest)) if rest else segments
 
 
@@ -56,7 +56,7 @@ def apportioned(total: int, left: Int64s) -> Int64s:
 
 
 def assign(totals: Int64s, segments: Segments) -> Assignment:
-    """Assign classes, and their turns from 0, to the places of an epoch that is cut into these segments.
+    """Assign classes, and their uses from 0, to the places of an epoch that is cut into these segments.
 
     Whole numbers, the same in every epoch. A segment of M batches of b samples gets of each class its quota
     by largest remainder, whole in the sum over the segment. Each of its batches gets floor(quota / M) of the
@@ -65,14 +65,14 @@ def assign(totals: Int64s, segments: Segments) -> Assignment:
     a segment the counts of a class differ by at most one, and each is the floor or the ceiling of quota / M.
 
     Args:
-        totals: turns of each class in an epoch.
+        totals: uses of each class in an epoch.
         segments: (how many, of which size), together as many as `totals`.
 
     >>> assign(np.array([4, 2]), ((2, 3),)).classes.reshape(2, 3).tolist()
     [[0, 0, 1], [0, 0, 1]]
     """
     left, done = totals.copy(), np.zeros_like(totals)
-    classes, turns = [], []
+    classes, uses = [], []
     for count, size in segments:
         quota = apportioned(count * size, left)
         base, extra = np.divmod(quota, count)
@@ -86,9 +86,9 @@ def assign(totals: Int64s, segments: Segments) -> Assignment:
         more = np.searchsorted(ends, laid, side="right")
         over = done[more] + count * base[more] + laid - (ends - extra)[more]
         classes.append(np.concatenate([first, more], axis=1).reshape(-1))
-        turns.append(np.concatenate([nth, over], axis=1).reshape(-1))
+        uses.append(np.concatenate([nth, over], axis=1).reshape(-1))
         left, done = left - quota, done + quota
-    return Assignment(np.concatenate(classes), np.concatenate(turns))
+    return Assignment(np.concatenate(classes), np.concatenate(uses))
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Classwise(ById):
 
     def within(self, segments: Segments) -> Self:
         used = sum(count * size for count, size in segments)
-        return replace(self, cuts=whole(segments, self.turns(len(self._values))), used=used)
+        return replace(self, cuts=whole(segments, self.positions_per_epoch(len(self._values))), used=used)
 
     # What the samples say ----------------------------------------------------------------------------------
 
@@ -144,7 +144,7 @@ class Classwise(ById):
     @property
     @abstractmethod
     def _totals(self) -> Int64s:
-        """Turns of each class in an epoch."""
+        """Uses of each class in an epoch."""
 
     @cached_property
     def _assigned(self) -> Assignment:
@@ -152,9 +152,9 @@ class Classwise(ById):
 
     @cached_property
     def _place(self) -> Int64s:
-        """The place of each turn of each class, class after class: the inverse of `_assigned`."""
+        """The place of each use of each class, class after class: the inverse of `_assigned`."""
         place = np.empty(len(self._assigned.classes), np.int64)
-        place[(np.cumsum(self._totals) - self._totals)[self._assigned.classes] + self._assigned.turns] = (
+        place[(np.cumsum(self._totals) - self._totals)[self._assigned.classes] + self._assigned.uses] = (
             np.arange(len(place))
         )
         return place
@@ -162,22 +162,22 @@ class Classwise(ById):
     # Random access -----------------------------------------------------------------------------------------
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        keys = round_keys(words(seed), self._purpose, samples)
+        keys = round_keys(uint32_words(seed), self._purpose, samples)
         at = np.array(positions, np.int64, ndmin=1)
         segment, batch, slot, number = self._cut(at)
         counts, sizes, begins = self._cut_arrays
         moved_batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).permute(batch)
         moved_slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).permute(slot)
         place = begins[segment] + moved_batch * sizes[segment] + moved_slot
-        of, turn = self._assigned.classes[place], self._assigned.turns[place]
-        lap, within = self._lap(epoch, of, turn)
+        of, use = self._assigned.classes[place], self._assigned.uses[place]
+        lap, within = self._lap(epoch, of, use)
         one = Family.of(keys, CLASSES + of, lap, self._counts[of]).permute(within)
         return self._sorted[self._first[of] + one]
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        keys = round_keys(words(seed), self._purpose, samples)
-        owner, of, turn = self._turns_of(keys, epoch, np.array(values, np.int64, ndmin=1))
-        place = self._place[(np.cumsum(self._totals) - self._totals)[of] + turn]
+        keys = round_keys(uint32_words(seed), self._purpose, samples)
+        owner, of, use = self._uses_of(keys, epoch, np.array(values, np.int64, ndmin=1))
+        place = self._place[(np.cumsum(self._totals) - self._totals)[of] + use]
         counts, sizes, begins = self._cut_arrays
         segment, moved_batch, moved_slot, _ = self._cut(place)
         batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).inverse(moved_batch)
@@ -200,17 +200,17 @@ class Classwise(ById):
         return segment, batch, slot, (np.cumsum(counts) - counts)[segment] + batch
 
     @abstractmethod
-    def _lap(self, epoch: int, of: Int64s, turn: Int64s) -> tuple[Int64s, Int64s]:
-        """The pass through its class of each turn, and the turn within that pass."""
+    def _lap(self, epoch: int, of: Int64s, use: Int64s) -> tuple[Int64s, Int64s]:
+        """The pass through its class of each use, and the use within that pass."""
 
     @abstractmethod
-    def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-        """All turns of these samples: index of the sample, its class, and the turn of the class."""
+    def _uses_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+        """All uses of these samples: index of the sample, its class, and the use of the class."""
 
     # The whole epoch ---------------------------------------------------------------------------------------
 
     def _places(self, keys: RoundKeys, epoch: Array, images: Array, on: Backend) -> Array:
-        """The index into `assignment` of each position of the epoch, int32 (turns,).
+        """The index into `assignment` of each position of the epoch, int32 (positions,).
 
         `epoch` is a uint32 array (1,); the first members of the family of `images` are the batches.
         """
@@ -259,13 +259,13 @@ class Stratified(Classwise):
     def _totals(self) -> Int64s:
         return self._counts
 
-    def _lap(self, epoch: int, of: Int64s, turn: Int64s) -> tuple[Int64s, Int64s]:
-        return np.full_like(of, epoch), turn
+    def _lap(self, epoch: int, of: Int64s, use: Int64s) -> tuple[Int64s, Int64s]:
+        return np.full_like(of, epoch), use
 
-    def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+    def _uses_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
         of = self._values[values]
-        turn = Family.of(keys, CLASSES + of, epoch, self._counts[of]).inverse(self._rank[values])
-        return np.arange(len(values)), of, turn
+        use = Family.of(keys, CLASSES + of, epoch, self._counts[of]).inverse(self._rank[values])
+        return np.arange(len(values)), of, use
 
     @cached_property
     def arrays(self) -> Arrays:
@@ -276,7 +276,7 @@ class Stratified(Classwise):
         holds[own[self._values] + self._rank] = np.arange(len(self._values))
         return family | {
             "number": numbers_of(len(batches), np.arange(len(self._counts))),
-            "dealt": (own[self._assigned.classes] + self._assigned.turns).astype(np.int32),
+            "dealt": (own[self._assigned.classes] + self._assigned.uses).astype(np.int32),
             "holds": holds,
         }
 

@@ -77,9 +77,9 @@ class Counts:
         )
 
     @property
-    def turns(self) -> int:
+    def positions_per_epoch(self) -> int:
         """Positions of an epoch: the samples, unless the order repeats or skips some."""
-        return self.order.turns(self.samples)
+        return self.order.positions_per_epoch(self.samples)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -117,13 +117,13 @@ class Counts:
         return sum(count for count, _ in self.segments_in(epoch))
 
     def left_out(self, epoch: int) -> int:
-        """Turns of this epoch (of the passes that end in it) that are left out; only with `drop`."""
+        """Positions of this epoch (of the passes that end in it) that are left out; only with `drop`."""
         if self._epoch(epoch) < 0 or self.remainder != "drop":
             return 0
         if self.updates_per_epoch is None:
-            return self.turns - sum(count * size for count, size in self._walk.segments(epoch))
+            return self.positions_per_epoch - sum(count * size for count, size in self._walk.segments(epoch))
         first, last = (self._walk.locate(self.first_update(at))[0] for at in (epoch, epoch + 1))
-        return (last - first) * self.turns - (self._walk.seen(last) - self._walk.seen(first))
+        return (last - first) * self.positions_per_epoch - (self._walk.seen(last) - self._walk.seen(first))
 
     def start(self, epoch: int) -> int:
         """The position of the epoch's order at which its first batch begins.
@@ -139,7 +139,7 @@ class Counts:
         if self.updates_per_epoch is None:
             return self._walk.start(epoch)
         at, index = self._walk.locate(self.first_update(epoch))
-        return (self._walk.start(at) + self.passes._slice(at, index)[0]) % self.turns
+        return (self._walk.start(at) + self.passes._slice(at, index)[0]) % self.positions_per_epoch
 
     def first_update(self, epoch: int) -> int:
         """The first update of the epoch, counted from 0 over the whole plan (of `epochs`: `updates`)."""
@@ -215,12 +215,12 @@ class Counts:
         if schedule is not None:
             end = self.updates if schedule.unit == "updates" else self.epochs
             begins = (begin for begin, _ in schedule.changes)
-            each = zip(begins, schedule.sizes(self.turns), strict=True)
+            each = zip(begins, schedule.sizes(self.positions_per_epoch), strict=True)
             sizes = {size for begin, size in each if begin < end}
             cut = {size for phase in self.phases for _, size in phase.segments}
-            if cut - sizes or any(phase.used < self.turns for phase in self.phases):
+            if cut - sizes or any(phase.used < self.positions_per_epoch for phase in self.phases):
                 return False
-        return all(self.turns % size == 0 for size in sizes)
+        return all(self.positions_per_epoch % size == 0 for size in sizes)
 
     @property
     def outcome(self) -> str:
@@ -234,14 +234,14 @@ class Counts:
             return "none: every batch is full"
         if self.batch_schedule is not None:
             return _OUTCOMES[self.remainder]
-        return REMAINDERS[self.remainder](self.turns, int(self.batch_size)).outcome
+        return REMAINDERS[self.remainder](self.positions_per_epoch, int(self.batch_size)).outcome
 
     # Inside ------------------------------------------------------------------------------------------------
 
     @cached_property
     def _walk(self) -> Walk:
         schedule, policy = self._schedule_of_passes, REMAINDERS[self.remainder]
-        return walk_of(policy, self.turns, self.order.fixed, int(self.batch_size), schedule)
+        return walk_of(policy, self.positions_per_epoch, self.order.fixed, int(self.batch_size), schedule)
 
     @property
     def _schedule_of_passes(self) -> BatchSchedule | None:

@@ -21,7 +21,7 @@ from epochal.plan.column import Column, missing_in
 from epochal.plan.order import Arrays, Backend, BuiltIn, Inputs, PerSample
 from epochal.plan.permutation import Int64s
 from epochal.plan.sizes import whole
-from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32, words
+from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32, uint32_words
 
 MOST_DRAWN = 2**32
 """Up to so many samples a 64-bit draw has a bias of at most 2^-64 per sample."""
@@ -29,8 +29,8 @@ MOST_DRAWN = 2**32
 _CHUNK = 2**20
 
 
-def turns_of(length: object) -> int | None:
-    """The number of turns of an epoch, or None for the default."""
+def length_of(length: object) -> int | None:
+    """The length of an epoch, or None for the default."""
     number = whole(length)
     if length is not None and (number is None or not 1 <= number < 2**62):
         raise Refusal(f"length of an epoch must be a whole number of turns, at least 1; got {length!r}.")
@@ -38,7 +38,7 @@ def turns_of(length: object) -> int | None:
 
 
 class _Draws(BuiltIn):
-    """Turns that each draw a sample on its own, `length` of them in an epoch: base of both orders."""
+    """Draws of samples, each on its own, `length` of them in an epoch: base of both orders."""
 
     fixed: ClassVar[bool] = False
     once: ClassVar[bool] = False
@@ -47,13 +47,13 @@ class _Draws(BuiltIn):
     length: int | None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "length", turns_of(self.length))
+        object.__setattr__(self, "length", length_of(self.length))
 
     @property
     def options(self) -> dict[str, Any]:
         return {} if self.length is None else {"length": self.length}
 
-    def turns(self, samples: int) -> int:
+    def positions_per_epoch(self, samples: int) -> int:
         return samples if self.length is None else self.length
 
     @abstractmethod
@@ -62,22 +62,22 @@ class _Draws(BuiltIn):
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         at = np.array(positions, np.int64, ndmin=1)
-        key = stream_key(words(seed), tuple(words(epoch)[:, None]), self._purpose, samples)
+        key = stream_key(uint32_words(seed), tuple(uint32_words(epoch)[:, None]), self._purpose, samples)
         drawn = threefry2x32(key, ((at >> 32).astype(np.uint32), at.astype(np.uint32)))
         return self._drawn(*drawn, samples)
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        wanted, turns = np.array(values, np.int64, ndmin=1), self.turns(samples)
+        wanted, length = np.array(values, np.int64, ndmin=1), self.positions_per_epoch(samples)
         found: list[list[Int64s]] = [[] for _ in wanted]
-        for begin in range(0, turns, _CHUNK):
-            here = self.samples(seed, epoch, samples, np.arange(begin, min(turns, begin + _CHUNK)))
+        for begin in range(0, length, _CHUNK):
+            here = self.samples(seed, epoch, samples, np.arange(begin, min(length, begin + _CHUNK)))
             for value, parts in zip(wanted, found, strict=True):
                 parts.append(np.flatnonzero(here == value).astype(np.int64) + begin)
         return np.concatenate([part for parts in found for part in parts] or [np.zeros(0, np.int64)])
 
     def _stream(self, seed_words: Array, epoch: Array, samples: int, on: Backend) -> tuple[Array, Array]:
         key = stream_key(seed_words, (epoch ^ epoch, epoch), self._purpose, samples)
-        at = on.xp.arange(self.turns(samples), dtype=on.xp.uint32)
+        at = on.xp.arange(self.positions_per_epoch(samples), dtype=on.xp.uint32)
         return threefry2x32(key, (at ^ at, at))
 
 

@@ -1,14 +1,13 @@
 """Families of keyed permutations: many small sets permuted at once, each by its own key.
 
 An order of classes, batches and slots needs a permutation of each class, of the batches, and of the slots of
-each batch. They are members of one family: [0, n) of every member lies over two halves as in `permutation`,
-all members go through one alternating Feistel network in one pass, and members differ by two words mixed
-into the round keys, drawn by Threefry for (member, epoch). 24 rounds for all sizes; one more key bit per
-member is the parity, as for the shuffle.
+each batch. Each is a member of one family, and permutes [0, n) by the Feistel network of `permutation`; all
+members go through it at once, and differ by two words mixed into the round keys, drawn by Threefry for
+(member, epoch). 24 rounds for all sizes; one more key bit of a member swaps its images 0 and 1 (its parity).
 
-A table lays the domains of all members end to end: member p owns the elements from `base[p]`, as many as
-2^bits[p], of which the first last[p] + 1 are in its set. An all-zero member or element is padding and is
-never read.
+A member of n samples is computed on a domain of 2^bits numbers, the least power of two that holds them. A
+table lays the domains of all members end to end, and keeps of each where it begins (`base`), `bits`, and the
+last number in its set, n - 1 (`last`). An all-zero member or element is padding and is never read.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from epochal.plan.permutation import Int64s, WhileLoop, mix, python_while
 from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32
 
 ROUNDS, FEW_ROUNDS = 24, 8
-"""For samples and batches; for the slots of a batch, whose order moves no gradient."""
+"""For samples and batches; for the slots of a batch, whose order does not change the gradient."""
 _PAIRS = 2
 """Pairs of rounds per iteration of a compiled loop, so that they fuse."""
 Uint32s = npt.NDArray[np.uint32]
@@ -46,12 +45,12 @@ def round_keys(seed_words: Array, purpose: Purpose, samples: int) -> RoundKeys:
     return RoundKeys(stream, *threefry2x32(stream, (block ^ block, block)))
 
 
-def member_words(keys: RoundKeys, number: Array, turn: Array) -> tuple[Array, Array]:
+def member_words(keys: RoundKeys, number: Array, epoch: Array) -> tuple[Array, Array]:
     """The two words that identify a member: `number` below 2^32 - 1, and its epoch (or pass).
 
     Both are uint32 arrays of one shape.
     """
-    return threefry2x32(keys.stream, (number + np.uint32(1), turn))
+    return threefry2x32(keys.stream, (number + np.uint32(1), epoch))
 
 
 def _halves(bits: Array) -> tuple[Array, Array, Array]:
@@ -120,17 +119,17 @@ class Family(NamedTuple):
         cls,
         keys: RoundKeys,
         number: npt.ArrayLike,
-        turn: npt.ArrayLike,
+        epoch: npt.ArrayLike,
         sizes: npt.ArrayLike,
         rounds: int = ROUNDS,
     ) -> Family:
         """The members with these numbers in these epochs (or passes), of these sizes."""
-        number_, turn_, sizes_ = np.broadcast_arrays(
+        number_, epoch_, sizes_ = np.broadcast_arrays(
             np.atleast_1d(np.asarray(number, np.int64)),
-            np.atleast_1d(np.asarray(turn, np.int64)),
+            np.atleast_1d(np.asarray(epoch, np.int64)),
             np.atleast_1d(np.asarray(sizes, np.int64)),
         )
-        own = member_words(keys, number_.astype(np.uint32), turn_.astype(np.uint32))
+        own = member_words(keys, number_.astype(np.uint32), epoch_.astype(np.uint32))
         return cls(keys, own, (sizes_ - 1).astype(np.uint32), bits_of(sizes_).astype(np.uint32), rounds)
 
     def permute(self, values: npt.ArrayLike) -> Int64s:

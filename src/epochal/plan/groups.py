@@ -15,7 +15,7 @@ from epochal.plan.draws import at_most
 from epochal.plan.family import Family, laid, member_words, round_keys, table
 from epochal.plan.order import Arrays, Backend, ById, Inputs
 from epochal.plan.permutation import Int64s
-from epochal.plan.threefry import Array, Purpose, words
+from epochal.plan.threefry import Array, Purpose, uint32_words
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Groups(ById):
         return (f"{len(self._counts):,} groups of {of} samples{cut}",)
 
     def _sequence(self, seed: int, epoch: int, samples: int) -> tuple[Int64s, Int64s]:
-        keys = round_keys(words(seed), Purpose.GROUPS, samples)
+        keys = round_keys(uint32_words(seed), Purpose.GROUPS, samples)
         places = np.arange(len(self._counts))
         sequence = Family.of(keys, 0, epoch, np.full(len(places), len(places))).permute(places)
         return sequence, np.cumsum(self._counts[sequence])

@@ -45,7 +45,7 @@ class Order(ABC):
 
     Law: for every seed, epoch and number of samples, `positions` is the inverse of `samples`, and `table` is
     `samples` of all positions at once. Where `once` is True, `samples` is a bijection of [0, samples); an
-    order that repeats samples or skips some says how many positions an epoch has (`turns`).
+    order that repeats samples or skips some says how many positions an epoch has (`positions_per_epoch`).
     """
 
     name: ClassVar[str]
@@ -98,7 +98,7 @@ class Order(ABC):
         """Refuse batches that the order cannot fill; most orders fill any."""
         return
 
-    def turns(self, samples: int) -> int:
+    def positions_per_epoch(self, samples: int) -> int:
         """How many positions an epoch has."""
         return samples
 
@@ -138,7 +138,7 @@ class Order(ABC):
         while_loop: WhileLoop = python_while,
         arrays: Inputs = NOTHING,
     ) -> Array:
-        """The whole epoch, int32 (turns,), for fewer than 2^31 of them; see `permutation.table`.
+        """The whole epoch, int32 (positions,), for fewer than 2^31 of them; see `permutation.table`.
 
         `arrays` are those of the order with the samples; its `form` reads nothing else of them.
         """

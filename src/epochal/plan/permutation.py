@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from epochal.errors import Refusal
-from epochal.plan.threefry import Array, threefry2x32, words
+from epochal.plan.threefry import Array, threefry2x32, uint32_words
 
 ALGORITHM = "epochal-feistel-1"
 MOST_SAMPLES = 2**62
@@ -105,7 +105,7 @@ def derive_keys(seed_words: Array, epoch_words: tuple[Array, Array], form: Form)
     `seed_words` is a uint32 array (2,); the epoch's two words are uint32 arrays (1,).
     """
     key = threefry2x32((seed_words[0:1], seed_words[1:2]), epoch_words)
-    high, low = words(form.samples)[:, None]
+    high, low = uint32_words(form.samples)[:, None]
     zero = epoch_words[1] ^ epoch_words[1]
     key = threefry2x32(key, (zero ^ high, zero ^ low))
     block = np.arange(form.rounds // 2 + 1, dtype=np.uint32)
@@ -156,8 +156,8 @@ def _swap(keys: Keys, form: Form, low: Array) -> Array:
 
 
 def _numpy_keys(seed: int, epoch: int, form: Form) -> Keys:
-    high, low = words(epoch)[:, None]
-    return derive_keys(words(seed), (high, low), form)
+    high, low = uint32_words(epoch)[:, None]
+    return derive_keys(uint32_words(seed), (high, low), form)
 
 
 def _walk(step: Callable[[Array, Array], tuple[Array, Array]], form: Form, values: Int64s) -> Int64s:
@@ -223,7 +223,7 @@ def table(
     Traceable under `jax.jit` and `jax.vmap` with `xp=jax.numpy, while_loop=jax.lax.while_loop`:
     `seed_words` is a uint32 array (2,), `epoch` a uint32 scalar or array (1,), `samples` static.
 
-    >>> table(words(0), 0, 10).tolist()
+    >>> table(uint32_words(0), 0, 10).tolist()
     [4, 8, 7, 0, 1, 6, 9, 2, 3, 5]
     """
     form = form_of(samples)

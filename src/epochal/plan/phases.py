@@ -13,8 +13,8 @@ from epochal.plan.walk import Phase, Segments, Walk
 class Phased(Walk):
     """Phases, each with passes cut alike; positions after the last batch of a pass are left out."""
 
-    def __init__(self, phases: tuple[Phase, ...], turns: int, rolls: bool) -> None:
-        self._phases, self.turns, self.rolls = phases, turns, rolls
+    def __init__(self, phases: tuple[Phase, ...], positions: int, rolls: bool) -> None:
+        self._phases, self.positions, self.rolls = phases, positions, rolls
         self._firsts = [phase.first for phase in phases]
         self._updates = [phase.update for phase in phases]
         self._seen = [0]
@@ -25,50 +25,50 @@ class Phased(Walk):
     def phases(self) -> tuple[Phase, ...]:
         return self._phases
 
-    def _phase(self, epoch: int) -> Phase:
-        return self._phases[bisect_right(self._firsts, epoch) - 1]
+    def _phase(self, pass_index: int) -> Phase:
+        return self._phases[bisect_right(self._firsts, pass_index) - 1]
 
-    def segments(self, epoch: int) -> Segments:
-        return self._phase(epoch).segments
+    def segments(self, pass_index: int) -> Segments:
+        return self._phase(pass_index).segments
 
-    def start(self, epoch: int) -> int:
-        phase = self._phase(epoch)
-        return (phase.start + (epoch - phase.first) * phase.used) % self.turns if self.rolls else 0
+    def start(self, pass_index: int) -> int:
+        phase = self._phase(pass_index)
+        return (phase.start + (pass_index - phase.first) * phase.used) % self.positions if self.rolls else 0
 
-    def first_update(self, epoch: int) -> int:
-        phase = self._phase(epoch)
-        return phase.update + (epoch - phase.first) * phase.batches
+    def first_update(self, pass_index: int) -> int:
+        phase = self._phase(pass_index)
+        return phase.update + (pass_index - phase.first) * phase.batches
 
     def locate(self, update: int) -> tuple[int, int]:
         phase = self._phases[bisect_right(self._updates, update) - 1]
         passes, index = divmod(update - phase.update, phase.batches)
         return phase.first + passes, index
 
-    def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
-        offset = (position - self.start(epoch)) % self.turns
-        return (epoch, offset) if offset < self._phase(epoch).used else None
+    def place(self, pass_index: int, position: int) -> tuple[int, int] | None:
+        offset = (position - self.start(pass_index)) % self.positions
+        return (pass_index, offset) if offset < self._phase(pass_index).used else None
 
-    def seen(self, epoch: int) -> int:
-        number = bisect_right(self._firsts, epoch) - 1
+    def seen(self, pass_index: int) -> int:
+        number = bisect_right(self._firsts, pass_index) - 1
         phase = self._phases[number]
-        return self._seen[number] + (epoch - phase.first) * phase.used
+        return self._seen[number] + (pass_index - phase.first) * phase.used
 
 
 def walk_of(
-    policy: type[Remainder], turns: int, fixed: bool, size: int, schedule: BatchSchedule | None = None
+    policy: type[Remainder], positions: int, fixed: bool, size: int, schedule: BatchSchedule | None = None
 ) -> Walk:
     """The walk for one batch size, or for a schedule; `fixed`: all passes have one order."""
     if policy is Carry:
-        return Carry(turns, size)
+        return Carry(positions, size)
     rolls = policy is Drop and fixed
     schedule = schedule or BatchSchedule({0: size})
     begins = (begin for begin, _ in schedule.changes)
-    changes = tuple(zip(begins, schedule.sizes(turns), strict=True))
-    return Phased(phases_of(policy, turns, rolls, changes, schedule.unit), turns, rolls)
+    changes = tuple(zip(begins, schedule.sizes(positions), strict=True))
+    return Phased(phases_of(policy, positions, rolls, changes, schedule.unit), positions, rolls)
 
 
 def phases_of(
-    policy: type[Remainder], turns: int, rolls: bool, changes: tuple[tuple[int, int], ...], unit: str
+    policy: type[Remainder], positions: int, rolls: bool, changes: tuple[tuple[int, int], ...], unit: str
 ) -> tuple[Phase, ...]:
     """The phases of a schedule in passes ("epochs") or updates; `changes` are (beginning, size), from 0 on.
 
@@ -89,12 +89,12 @@ def phases_of(
         phase = Phase(first, update, start, segments)
         phases.append(phase)
         first, update = first + passes, update + passes * phase.batches
-        start = (start + passes * phase.used) % turns if rolls else 0
+        start = (start + passes * phase.used) % positions if rolls else 0
 
     begins, sizes = zip(*changes, strict=True)
     number = 0
     while number < len(changes):
-        whole = policy(turns, sizes[number]).segments()
+        whole = policy(positions, sizes[number]).segments()
         if number + 1 == len(changes):
             add(1, whole)
             break
@@ -105,17 +105,17 @@ def phases_of(
             add(passes, whole)
         number += 1
         if unit == "updates" and update < end:
-            mixed, number = _mixed(policy, turns, update, changes, number - 1)
+            mixed, number = _mixed(policy, positions, update, changes, number - 1)
             add(1, mixed)
     return tuple(phases)
 
 
 def _mixed(
-    policy: type[Remainder], turns: int, update: int, changes: tuple[tuple[int, int], ...], number: int
+    policy: type[Remainder], positions: int, update: int, changes: tuple[tuple[int, int], ...], number: int
 ) -> tuple[Segments, int]:
     """A pass that begins at `update` with size `number` and changes size within; (segments, last size)."""
     segments: list[tuple[int, int]] = []
-    left = turns
+    left = positions
     while left:
         wanted = None if number + 1 == len(changes) else changes[number + 1][0] - update
         if policy.name == "drop" and changes[number][1] > left:

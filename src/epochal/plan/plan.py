@@ -24,8 +24,8 @@ _MOST_SEED = 2**64 - 1
 
 
 @dataclass(frozen=True, order=True)
-class Turn:
-    """One turn of a sample: `plan.batch(turn.epoch, turn.batch)[turn.slot]` is the sample."""
+class SampleUse:
+    """One use of a sample: `plan.batch(use.epoch, use.batch)[use.slot]` is the sample."""
 
     update: int
     epoch: int
@@ -42,8 +42,8 @@ class Plan(Counts):
 
     Args:
         samples: the number of training samples, 1 to 2^62.
-        batch_size: the samples of one update, 1 to `turns`, or "full" for all of them; or a mapping from
-            the epoch at which a size begins to the size, or a `BatchSchedule`, which also counts in updates.
+        batch_size: the samples of one update, 1 to `positions_per_epoch`, or "full" for all; or a mapping
+            from the epoch at which a size begins to the size, or a `BatchSchedule`, which may count updates.
         epochs: passes through the samples, at least 1; with `updates_per_epoch`, how many times that
             many updates are made.
         seed: of the random order, 0 to 2^64 - 1.
@@ -65,9 +65,9 @@ class Plan(Counts):
         >>> plan.batch(epoch=999, index=39).tolist()
         [184, 56, 20, 89, 31]
         >>> plan.find(sample=56, epoch=999)
-        (Turn(update=39999, epoch=999, batch=39, slot=1),)
+        (SampleUse(update=39999, epoch=999, batch=39, slot=1),)
         >>> Plan(10, 5, 3, updates_per_epoch=3).find(sample=1, epoch=1)
-        (Turn(update=4, epoch=1, batch=1, slot=4),)
+        (SampleUse(update=4, epoch=1, batch=1, slot=4),)
         >>> [phase.segments for phase in Plan(10, {0: 2, 4: 5, 6: "full"}, 9).phases]
         [((5, 2),), ((2, 5),), ((1, 10),)]
         >>> Plan(614, 1000, 1)
@@ -91,17 +91,17 @@ Use "full" for one batch per epoch.
         epochs_bounds = least if (whole(epochs) or 0) <= _MOST_EPOCHS else f"at most {_MOST_EPOCHS}"
         order = order if isinstance(order, Order) else order_named(str(order))
         order.check(samples)
-        turns = order.turns(samples)
-        size = batch_size_of(batch_size, samples, turns)
+        positions = order.positions_per_epoch(samples)
+        size = batch_size_of(batch_size, samples, positions)
         policy = remainder_named(str(remainder))
-        for each in {size, *(size.schedule.sizes(turns) if isinstance(size, Scheduled) else ())}:
+        for each in {size, *(size.schedule.sizes(positions) if isinstance(size, Scheduled) else ())}:
             order.check_batches(int(each), policy.name)
         values: dict[str, object] = {
             "samples": samples,
             "batch_size": size,
             "epochs": bounded("`epochs`", epochs, 1, _MOST_EPOCHS, epochs_bounds),
             "seed": bounded("`seed`", seed, 0, _MOST_SEED, "between 0 and 2^64 - 1"),
-            "order": order.within(policy(turns, int(size)).segments()),
+            "order": order.within(policy(positions, int(size)).segments()),
             "remainder": policy.name,
             "updates_per_epoch": updates_per_epoch
             if updates_per_epoch is None
@@ -177,12 +177,12 @@ Use "full" for one batch per epoch.
 
     def _taken(self, epoch: int, first: int, size: int) -> npt.NDArray[np.int64]:
         """The samples at `size` positions from `first` on, continued in the next epoch past the end."""
-        here = max(0, min(size, self.turns - first))
+        here = max(0, min(size, self.positions_per_epoch - first))
         parts = [
             self.order.samples(self.seed, at, self.samples, np.arange(begin, begin + count, dtype=np.int64))
             for at, begin, count in (
                 (epoch, first, here),
-                (epoch + 1, max(0, first - self.turns), size - here),
+                (epoch + 1, max(0, first - self.positions_per_epoch), size - here),
             )
             if count
         ]
@@ -192,8 +192,8 @@ Use "full" for one batch per epoch.
         """The samples of an update, counted from 0 over the whole plan."""
         return self.batch(*self.locate(update))
 
-    def find(self, sample: int, epoch: int) -> tuple[Turn, ...]:
-        """All turns of a sample in an epoch: one, none if it was left out, several with some orders.
+    def find(self, sample: int, epoch: int) -> tuple[SampleUse, ...]:
+        """All uses of a sample in an epoch: one, none if it was left out, several with some orders.
 
         With `carry` its batch may have started in the epoch before; `find(sample, epochs)` then answers for
         the samples that the very last batch borrowed.
@@ -203,7 +203,7 @@ Use "full" for one batch per epoch.
             return self._find_among(sample, self._epoch(epoch))
         epoch = self._epoch(epoch, self.epochs if self.remainder == "carry" else self.epochs - 1)
         positions = self.order.positions(self.seed, epoch, self.samples, [sample]).tolist()
-        return tuple(turn for position in positions if (turn := self._turn(epoch, position)) is not None)
+        return tuple(use for position in positions if (use := self._use_at(epoch, position)) is not None)
 
     def audit(self, labels: npt.ArrayLike | None = None, epochs: int | None = None) -> Audit:
         """Count classes per batch, uses per sample and samples left out over the first epochs.
@@ -212,7 +212,7 @@ Use "full" for one batch per epoch.
             labels: the class of each sample; by default those of a stratified or balanced order.
             epochs: how many, 10 or all of the plan's by default.
 
-        >>> Plan(10, 3, 5).audit().most_turns
+        >>> Plan(10, 3, 5).audit().most_uses
         5
         """
         return audit(self, self.batches, labels, epochs)
@@ -240,26 +240,26 @@ Use "full" for one batch per epoch.
                 f"{self.epochs} epochs of {self.updates_per_epoch} updates make more."
             )
 
-    def _find_among(self, sample: int, epoch: int) -> tuple[Turn, ...]:
-        """The turns of a sample in an epoch with `updates_per_epoch`, in any pass."""
+    def _find_among(self, sample: int, epoch: int) -> tuple[SampleUse, ...]:
+        """The uses of a sample in an epoch with `updates_per_epoch`, in any pass."""
         begin, end = self.first_update(epoch), self.first_update(epoch + 1)
         passes, borrowed = self.passes, self.remainder == "carry"
         first, last = (passes.locate(update)[0] for update in (begin, end - 1))
         found = [
-            turn
+            use
             for at in range(first, last + 1 + borrowed)
-            for turn in passes.find(sample, at)
-            if begin <= turn.update < end
+            for use in passes.find(sample, at)
+            if begin <= use.update < end
         ]
-        return tuple(Turn(turn.update, epoch, turn.update - begin, turn.slot) for turn in sorted(found))
+        return tuple(SampleUse(use.update, epoch, use.update - begin, use.slot) for use in sorted(found))
 
-    def _turn(self, epoch: int, position: int) -> Turn | None:
-        """The turn at a position of an epoch's order, None where it is left out or past the last epoch."""
-        turn = self._walk.turn(epoch, position)
-        if turn is None or turn[0] >= self.epochs:
+    def _use_at(self, epoch: int, position: int) -> SampleUse | None:
+        """The use at a position of an epoch's order, None where it is left out or past the last epoch."""
+        place = self._walk.place(epoch, position)
+        if place is None or place[0] >= self.epochs:
             return None
-        batch, slot = self._batch_and_slot(*turn)
-        return Turn(self.first_update(turn[0]) + batch, turn[0], batch, slot)
+        batch, slot = self._batch_and_slot(*place)
+        return SampleUse(self.first_update(place[0]) + batch, place[0], batch, slot)
 
     def _batch_and_slot(self, epoch: int, offset: int) -> tuple[int, int]:
         before = 0

@@ -122,27 +122,27 @@ class Carry(Remainder, Walk):
     def phases(self) -> tuple[Phase, ...]:
         return (Phase(0, 0, 0, self.segments()),)
 
-    def segments(self, epoch: int = 0) -> Segments:
-        return _segments((self.first_update(epoch + 1) - self.first_update(epoch), self.size))
+    def segments(self, pass_index: int = 0) -> Segments:
+        return _segments((self.first_update(pass_index + 1) - self.first_update(pass_index), self.size))
 
-    def first_update(self, epoch: int) -> int:
-        return -(-epoch * self.samples // self.size)
+    def first_update(self, pass_index: int) -> int:
+        return -(-pass_index * self.samples // self.size)
 
     def locate(self, update: int) -> tuple[int, int]:
-        epoch = update * self.size // self.samples
-        return epoch, update - self.first_update(epoch)
+        pass_index = update * self.size // self.samples
+        return pass_index, update - self.first_update(pass_index)
 
-    def start(self, epoch: int) -> int:
-        return -epoch * self.samples % self.size
+    def start(self, pass_index: int) -> int:
+        return -pass_index * self.samples % self.size
 
-    def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
-        start = self.start(epoch)
+    def place(self, pass_index: int, position: int) -> tuple[int, int] | None:
+        start = self.start(pass_index)
         if position >= start:
-            return epoch, position - start
-        return epoch - 1, self.samples + position - self.start(epoch - 1)
+            return pass_index, position - start
+        return pass_index - 1, self.samples + position - self.start(pass_index - 1)
 
-    def seen(self, epoch: int) -> int:
-        return self.first_update(epoch) * self.size
+    def seen(self, pass_index: int) -> int:
+        return self.first_update(pass_index) * self.size
 
     @property
     def outcome(self) -> str:

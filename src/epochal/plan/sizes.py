@@ -118,9 +118,9 @@ for 0, too.
         """From the result of `to_dict`."""
         return cls(dict(value["changes"]), str(value["unit"]))
 
-    def sizes(self, turns: int) -> tuple[int, ...]:
+    def sizes(self, positions: int) -> tuple[int, ...]:
         """The sizes of all changes for an epoch of this many positions."""
-        return tuple(turns if size == "full" else int(size) for _, size in self.changes)
+        return tuple(positions if size == "full" else int(size) for _, size in self.changes)
 
 
 def _as_text(size: Size) -> str:
@@ -151,18 +151,20 @@ class Scheduled(int):
         return hash((int(self), self.schedule))
 
 
-def batch_size_of(value: object, samples: int, turns: int) -> int:
+def batch_size_of(value: object, samples: int, positions: int) -> int:
     """The batch size argument for epochs of this many positions, or a refusal."""
     if isinstance(value, Full) or (isinstance(value, str) and value == "full"):
-        return Full(turns)
+        return Full(positions)
     if isinstance(value, Mapping):
         value = BatchSchedule(value)
     if isinstance(value, Scheduled):
         value = value.schedule
-    what = "the training samples" if turns == samples else "the turns of an epoch"
-    bounds = f"between 1 and {turns} ({what})"
+    what = "the training samples" if positions == samples else "the turns of an epoch"
+    bounds = f"between 1 and {positions} ({what})"
     remedy = ' Use "full" for one batch per epoch.'
     if isinstance(value, BatchSchedule):
-        sizes = [bounded("`batch_size`", size, 1, turns, bounds, remedy) for size in value.sizes(turns)]
+        sizes = [
+            bounded("`batch_size`", size, 1, positions, bounds, remedy) for size in value.sizes(positions)
+        ]
         return Scheduled(sizes[0], value)
-    return bounded("`batch_size`", value, 1, turns, bounds, remedy)
+    return bounded("`batch_size`", value, 1, positions, bounds, remedy)

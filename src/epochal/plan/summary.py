@@ -28,7 +28,7 @@ def sizes(plan: Counts) -> str:
     >>> sizes(Plan(1000, 400, 1)), sizes(Plan(1000, 400, 2, remainder="carry"))
     ('400, 400, 200', '2 or 3 × 400')
     """
-    if plan.remainder == "carry" and plan.epochs > 1 and plan.turns % plan.batch_size:
+    if plan.remainder == "carry" and plan.epochs > 1 and plan.positions_per_epoch % plan.batch_size:
         most = plan.batches_per_epoch
         return f"{most - 1:,} or {most:,} × {plan.batch_size:,}"
     return _sizes(plan.segments)
@@ -74,7 +74,7 @@ def _updates(plan: Counts) -> str:
         how += f"{passes:,.4g} passes through the samples"
     elif plan.batch_schedule is not None:
         how = f"{counted(plan.epochs, 'epoch')} in {counted(len(plan.phases), 'phase')}"
-    elif plan.remainder == "carry" and plan.turns % plan.batch_size:
+    elif plan.remainder == "carry" and plan.positions_per_epoch % plan.batch_size:
         how = f"{counted(plan.epochs, 'epoch')} on end, cut into batches of {plan.batch_size:,}"
     else:
         how = f"{counted(plan.epochs, 'epoch')} × {counted(plan.batches_per_epoch, 'batch')}"
@@ -96,7 +96,8 @@ def _others(plan: Counts) -> tuple[str, list[tuple[str, str, str, str]]]:
     whole = "epoch" if plan.updates_per_epoch is None else "pass"
     table = [("", f"batches per {whole}", "updates", "what becomes of the rest")]
     table += [(other.remainder, sizes(other.passes), f"{other.updates:,}", other.outcome) for other in others]
-    return f"{plan.batch_size:,} does not divide {plan.turns:,}. Other ways to treat the remainder:", table
+    title = f"{plan.batch_size:,} does not divide {plan.positions_per_epoch:,}."
+    return f"{title} Other ways to treat the remainder:", table
 
 
 def _lines_of_others(plan: Counts) -> list[str]:
@@ -115,7 +116,7 @@ def _facts(plan: Counts) -> list[tuple[str, str]]:
     size = f"{plan.batch_size:,}" + (f", all {every} (full)" if plan.is_full else "")
     if plan.batch_schedule is not None:
         size = str(plan.batch_schedule)
-    turns = [] if plan.order.once else [("uses per epoch", f"{plan.turns:,}")]
+    turns = [] if plan.order.once else [("uses per epoch", f"{plan.positions_per_epoch:,}")]
     notes = plan.order.notes(plan.samples, int(plan.batch_size))
     return [
         ("samples", f"{plan.samples:,}"),
@@ -169,7 +170,7 @@ def document(plan: Counts) -> dict[str, Any]:
     """The plan as JSON, with the outcome of each remainder policy."""
     return {
         "samples": plan.samples,
-        "turns": plan.turns,
+        "turns": plan.positions_per_epoch,
         "batch_size": int(plan.batch_size),
         "batch_schedule": None if plan.batch_schedule is None else plan.batch_schedule.to_dict(),
         "phases": {

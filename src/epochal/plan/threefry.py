@@ -32,10 +32,10 @@ _KEY_PARITY = np.uint32(0x1BD11BDA)
 _WORD = 0xFFFFFFFF
 
 
-def words(value: int) -> npt.NDArray[np.uint32]:
+def uint32_words(value: int) -> npt.NDArray[np.uint32]:
     """The two 32-bit words of a whole number below 2^64, the high one first.
 
-    >>> words(2**32 + 7).tolist()
+    >>> uint32_words(2**32 + 7).tolist()
     [1, 7]
     """
     return np.array([(value >> 32) & _WORD, value & _WORD], dtype=np.uint32)

@@ -40,15 +40,15 @@ class Walk(ABC):
         """The phases, the first from pass 0."""
 
     @abstractmethod
-    def segments(self, epoch: int) -> Segments:
+    def segments(self, pass_index: int) -> Segments:
         """The batches of a pass."""
 
     @abstractmethod
-    def start(self, epoch: int) -> int:
+    def start(self, pass_index: int) -> int:
         """The position at which the first batch of the pass begins."""
 
     @abstractmethod
-    def first_update(self, epoch: int) -> int:
+    def first_update(self, pass_index: int) -> int:
         """The updates before the pass."""
 
     @abstractmethod
@@ -56,23 +56,23 @@ class Walk(ABC):
         """The pass of an update and the index of its batch there."""
 
     @abstractmethod
-    def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
+    def place(self, pass_index: int, position: int) -> tuple[int, int] | None:
         """The place of the sample at a position of the pass; None if it is left out.
 
         The pass in which its batch starts, and the offset from the beginning of that pass's first batch.
         """
 
     @abstractmethod
-    def seen(self, epoch: int) -> int:
+    def seen(self, pass_index: int) -> int:
         """Samples used in the batches of all earlier passes."""
 
     def between(self, low: int, high: int) -> Segments:
         """The batches of updates `low` to `high`, across passes."""
-        epoch, index = self.locate(low)
+        pass_index, index = self.locate(low)
         left = high - low
         found: list[tuple[int, int]] = []
         while left:
-            for count, size in self.segments(epoch):
+            for count, size in self.segments(pass_index):
                 skipped = min(index, count)
                 taken = min(left, count - skipped)
                 index, left = index - skipped, left - taken
@@ -80,5 +80,5 @@ class Walk(ABC):
                     found[-1] = (found[-1][0] + taken, size)
                 elif taken:
                     found.append((taken, size))
-            epoch += 1
+            pass_index += 1
         return tuple(found)

@@ -16,7 +16,7 @@ from epochal.report.figures import confusion_of, figure_data
 from epochal.report.formatting import conditions, fixed, named, plain, quality
 from epochal.report.numbers import level_of
 from epochal.report.page import Cell, Table, render, write_whole
-from epochal.runs import ClassFigures, ForecastScores, Run
+from epochal.runs import ClassMetrics, ForecastScores, Run
 from epochal.runs.evaluation_text import mean_count, results_table, spread
 from epochal.training.describe import describe_model
 
@@ -228,7 +228,7 @@ def _confusion(run: Run) -> dict[str, Any] | None:
     return {"names": names, "rows": rows if len(names) <= MOST_CLASSES else [], "repeats": len(counts)}
 
 
-def _classes(parts: Mapping[str, Mapping[str, ClassFigures]], of: str) -> Iterator[tuple[str, Table, str]]:
+def _classes(parts: Mapping[str, Mapping[str, ClassMetrics]], of: str) -> Iterator[tuple[str, Table, str]]:
     for part, classes in parts.items():
         if not classes:
             continue

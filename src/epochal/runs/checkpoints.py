@@ -55,7 +55,7 @@ class Manifest(Record):
     """The monitored value, if any; lower is better."""
     identity: dict[str, Any]
     files: dict[str, Written] = field(default_factory=dict)
-    """By piece, in order."""
+    """By file, in order."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -88,7 +88,7 @@ class Manifest(Record):
 
 
 @dataclass(frozen=True)
-class Piece:
+class CheckpointFile:
     """The snapshot of one lane: one file of a checkpoint."""
 
     name: str
@@ -106,7 +106,7 @@ class Loaded:
     path: Path
     updates: int
     identity: dict[str, Any]
-    pieces: tuple[Piece, ...]
+    files: tuple[CheckpointFile, ...]
 
 
 class Checkpoints:
@@ -147,36 +147,36 @@ class Checkpoints:
         if found is not None:
             manifest = self._manifests[found.updates] = Manifest.read(found.path)
             self._sound[found.updates] = True
-            for piece in found.pieces:
-                self._copies[piece.name] = _Copies(weakref.ref(piece), manifest.files[piece.name], found.path)
+            for file in found.files:
+                self._copies[file.name] = _Copies(weakref.ref(file), manifest.files[file.name], found.path)
         return found
 
     passed_over: tuple[str, ...] = ()
     """A sentence for each checkpoint that `newest` found damaged."""
 
-    def save(self, updates: int, pieces: Sequence[Piece], value: float | None = None) -> Path:
+    def save(self, updates: int, files: Sequence[CheckpointFile], value: float | None = None) -> Path:
         """Save a checkpoint, and remove those that are not kept.
 
-        A valid one of that many updates is kept; a damaged one is replaced. A piece that is
+        A valid one of that many updates is kept; a damaged one is replaced. A file that is
         the same object as before is linked to the copy in the checkpoint before the last: so it
         is written only twice, and neighboring checkpoints share no bytes on disk.
 
         Args:
             updates: the updates made.
-            pieces: the snapshots; not to be changed until this returns.
+            files: the snapshots; not to be changed until this returns.
             value: the monitored value, lower is better: the best checkpoint is kept.
 
         Raises:
             SaveFailed: it can't be written; earlier checkpoints are intact.
         """
-        names = [piece.name for piece in pieces]
+        names = [file.name for file in files]
         if len(set(names)) < len(names) or not all(map(NAME.fullmatch, names)):
             raise ValueError(f"pieces must have names of their own, of a-z, 0-9 and hyphens; got {names}")
         path = self._place / str(updates)
         try:
             self._sound.pop(updates, None)
             if not (self._verifies(updates) and self._manifests[updates].identity == self._identity):
-                self._commit(path, pieces, value)
+                self._commit(path, files, value)
             self._retain(updates)
         except OSError as error:
             raise SaveFailed(
@@ -189,11 +189,11 @@ class Checkpoints:
         """The remaining checkpoint after a failure, in words."""
         return "earlier checkpoints are kept" if find(self.folder) else "there is no earlier checkpoint"
 
-    def _commit(self, path: Path, pieces: Sequence[Piece], value: float | None) -> None:
+    def _commit(self, path: Path, files: Sequence[CheckpointFile], value: float | None) -> None:
         number = 1 + max((one.number for one in self._manifests.values()), default=0)
         finite = None if value is None or not math.isfinite(value) else float(value)
         updates = int(path.name)
-        files = self._write(path, pieces, Manifest(updates, number, finite, self._identity))
+        saved = self._write(path, files, Manifest(updates, number, finite, self._identity))
         try:
             manifest = check(path)
         except Refusal as refusal:
@@ -204,19 +204,19 @@ class Checkpoints:
             ) from refusal
         self._manifests[updates], self._sound[updates] = manifest, True
         before, self._copies = self._copies, {}
-        for piece in pieces:
-            old, written = before.get(piece.name), files[piece.name]
-            same = old is not None and old.of() is piece and old.written == written
+        for file in files:
+            old, written = before.get(file.name), saved[file.name]
+            same = old is not None and old.of() is file and old.written == written
             earlier = old.last if old is not None and same else None
-            self._copies[piece.name] = _Copies(weakref.ref(piece), written, path, earlier)
+            self._copies[file.name] = _Copies(weakref.ref(file), written, path, earlier)
 
-    def _write(self, path: Path, pieces: Sequence[Piece], manifest: Manifest) -> dict[str, Written]:
+    def _write(self, path: Path, files: Sequence[CheckpointFile], manifest: Manifest) -> dict[str, Written]:
         """Write a new folder and rename it; `manifest` is complete except for the files."""
         temporary = self._place / f"tmp-{path.name}-{uuid.uuid4().hex}"
         try:
             disk.make(temporary)
-            files = {piece.name: self._put(_file(temporary, piece.name), piece) for piece in pieces}
-            document = replace(manifest, files=files).to_dict()
+            saved = {one.name: self._put(_file(temporary, one.name), one) for one in files}
+            document = replace(manifest, files=saved).to_dict()
             disk.write(temporary / MANIFEST, [seal(document).encode()])
             disk.sync(temporary)
             if os.path.lexists(path):
@@ -227,17 +227,17 @@ class Checkpoints:
             with suppress(OSError):
                 disk.remove(temporary)
             raise
-        return files
+        return saved
 
-    def _put(self, file: Path, piece: Piece) -> Written:
-        copies = self._copies.get(piece.name)
-        if copies is not None and copies.earlier is not None and copies.of() is piece:
-            source = _file(copies.earlier, piece.name)
+    def _put(self, path: Path, file: CheckpointFile) -> Written:
+        copies = self._copies.get(file.name)
+        if copies is not None and copies.earlier is not None and copies.of() is file:
+            source = _file(copies.earlier, file.name)
             with suppress(Refusal):
                 disk.check(source, copies.written)
-                if disk.link(source, file):
+                if disk.link(source, path):
                     return copies.written
-        return write_tensors(file, piece.tensors, {_ABOUT: json.dumps(piece.about, allow_nan=False)})
+        return write_tensors(path, file.tensors, {_ABOUT: json.dumps(file.about, allow_nan=False)})
 
     def _retain(self, saved: int) -> None:
         """Keep the last two and the best valid ones, and every so many-th; remove the rest."""
@@ -279,7 +279,7 @@ class Checkpoints:
 class _Copies:
     """The places of the object last saved under a name: in the last checkpoint, and the one before."""
 
-    of: weakref.ref[Piece]
+    of: weakref.ref[CheckpointFile]
     written: Written
     last: Path
     earlier: Path | None = None
@@ -308,7 +308,7 @@ def check(path: Path) -> Manifest:
 
 def load(path: Path) -> Loaded:
     """Read a checkpoint, or refuse a damaged one."""
-    manifest, pieces = Manifest.read(path), []
+    manifest, files = Manifest.read(path), []
     for name, written in manifest.files.items():
         file = _file(path, name)
         tensors, metadata = read_tensors(file, written)
@@ -318,8 +318,8 @@ def load(path: Path) -> Loaded:
                 raise ValueError("what is about it must be an object")
         except (LookupError, ValueError) as error:
             raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error}).') from error
-        pieces.append(Piece(name, tensors, about))
-    return Loaded(path, manifest.updates, manifest.identity, tuple(pieces))
+        files.append(CheckpointFile(name, tensors, about))
+    return Loaded(path, manifest.updates, manifest.identity, tuple(files))
 
 
 def newest(folder: Path) -> tuple[Loaded | None, tuple[str, ...]]:

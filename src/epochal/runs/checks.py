@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.data import Task
 from epochal.data.records import Damaged
 from epochal.errors import Refusal

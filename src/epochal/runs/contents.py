@@ -6,26 +6,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from epochal.common.faces import call
+from epochal.common.option_text import call
 from epochal.data.records import built
 from epochal.errors import Refusal
-from epochal.models.starts import Initial
+from epochal.models.initial import Initial
 from epochal.runs import disk
 from epochal.runs.checkpoints import find
 from epochal.runs.checks import damaged, one_line, reading
-from epochal.runs.choices import refuse_choice
 from epochal.runs.disk import Written
 from epochal.runs.sealed import LIMIT, parse, unseal
+from epochal.runs.studies import refuse_study
 
 FORMAT = 2
 RUN = "run.json"
 REQUEST = "request.json"
 """The request, with which a training is rebuilt."""
 PAGE = "report.html"
-HISTORY = "history.parquet"
+OBSERVED = "observed.parquet"
 _TABLES = ("metrics.parquet", "split.parquet")
 PARAMETERS = ("best.safetensors", "last.safetensors", "scaling.safetensors")
-_OPTIONAL = ("predictions-validation.parquet", "predictions-test.parquet", HISTORY)
+_OPTIONAL = ("predictions-validation.parquet", "predictions-test.parquet", OBSERVED)
 RESULTS = (*_TABLES, *PARAMETERS, *_OPTIONAL, PAGE)
 """The files that run.json may list."""
 
@@ -34,7 +34,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     """The content of run.json, if the training has ended and this version of epochal reads it."""
     file = folder / RUN
     if not file.is_file():
-        refuse_choice(folder)
+        refuse_study(folder)
         if (folder / REQUEST).is_file():
             raise Refusal(
                 f'the run in "{folder}" has not ended: it has no {RUN}. '
@@ -71,7 +71,7 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
         return {name: built(Written, value) for name, value in files.items()}
 
 
-def check_start(initial: Any) -> None:
+def check_initial(initial: Any) -> None:
     """Refuse initial parameters from a run folder that were changed since."""
     initial = initial.path if isinstance(initial, Initial) else initial
     if not isinstance(initial, str | Path):

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from epochal.curves import KINDS, Verdict
 from epochal.data import Task
-from epochal.data.records import Damaged, Measured, built, converted
+from epochal.data.records import Damaged, NullableFloat, built, converted
 from epochal.runs.checks import WRONG, check_shape, damaged, predictions_file, read_table, reading
 from epochal.runs.contents import listed, read_run
 from epochal.runs.disk import Written
-from epochal.runs.forecast import ForecastScores, History
+from epochal.runs.forecast import ForecastScores, Observed
 from epochal.runs.outcome import Outcome, Scores
 from epochal.runs.record import Run
 from epochal.runs.tensors import Tensors
@@ -41,7 +41,7 @@ class Document:
     verdict: Verdict
     scores: dict[str, dict[str, Any]]
     """By part; see `read_scores`."""
-    baseline: dict[str, tuple[Measured, ...]]
+    baseline: dict[str, tuple[NullableFloat, ...]]
     data: dict[str, Any]
     conditions: dict[str, Any]
     interrupted: bool
@@ -112,7 +112,7 @@ def check_run(run: Run) -> None:
     for part, scores in run.scores.items():
         _check_scores(part, scores, run)
     if run.observed is not None:
-        _check_history(run.observed, run)
+        _check_observed(run.observed, run)
 
 
 def _numbers(table: str, name: str, column: Any, kinds: str) -> None:
@@ -147,13 +147,13 @@ def _within(values: NDArray[Any], most: int) -> bool:
     return not values.size or (int(values.min()) >= 0 and int(values.max()) < most)
 
 
-def _check_history(history: History, run: Run) -> None:
+def _check_observed(observed: Observed, run: Run) -> None:
     for name, kinds in (("series", "iu"), ("row", "iu"), ("time", "iuf"), ("value", "f")):
-        _numbers("history.parquet", name, getattr(history, name), kinds)
-    if not _within(history.series, len(history.names)):
-        raise Damaged("history.parquet has series that the run has not")
-    if len(run.rows) and not np.isin(run.rows, history.row).all():
-        raise Damaged("history.parquet lacks rows of the run")
+        _numbers("observed.parquet", name, getattr(observed, name), kinds)
+    if not _within(observed.series, len(observed.names)):
+        raise Damaged("observed.parquet has series that the run has not")
+    if len(run.rows) and not np.isin(run.rows, observed.row).all():
+        raise Damaged("observed.parquet lacks rows of the run")
 
 
 # Scores -----------------------------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ from epochal.errors import Refusal
 from epochal.models import METRICS, metrics_for
 from epochal.models.losses import LOSSES, loss_for
 from epochal.runs.evaluation import Bin, Calibration, Evaluation, Residuals
-from epochal.runs.figures import blocks_of, ensemble_figures, logits_of, measured, summaries
 from epochal.runs.forecast import score_forecasts
+from epochal.runs.metrics import blocks_of, ensemble_metrics, logits_of, measured, summaries
 from epochal.runs.overlap import hashes_of, overlap_of
 from epochal.runs.per_class import confusion, decided, decisions, label_confusion, per_class
 from epochal.runs.predict import (
@@ -64,7 +64,7 @@ def evaluate(
         overlap=overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits),
         parameters=parameters,
         threshold=run.threshold,
-        noticed=(*dataset.noticed, *notes, *run.remarks),
+        raw_notes=(*dataset.raw_notes, *notes, *run.remarks),
         **of(run, in_units(run, outputs, dataset), dataset, _losses(run, outputs, dataset)),
     )
 
@@ -72,7 +72,7 @@ def evaluate(
 def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
     name = run.data["target"]
     if dataset.targets is None:
-        why = [note for note in dataset.noticed if "targets are not used" in note]
+        why = [note for note in dataset.raw_notes if "targets are not used" in note]
         raise Refusal(
             why[0].replace("the targets are not used", "fill them in, or leave those rows out")
             if why
@@ -83,7 +83,7 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
     if known.all():
         return dataset, []
     if not known.any():
-        why = [note for note in dataset.noticed if "training did not have" in note]
+        why = [note for note in dataset.raw_notes if "training did not have" in note]
         none = f'no row of {dataset.source} has a target "{name}" that the run was trained for.'
         raise Refusal(
             why[0].replace("they count in no figure", "nothing is left to evaluate") if why else none
@@ -144,7 +144,7 @@ def _of_shares(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Floats
     logits = [logits_of(shares, run.task) for shares in each]
     return {
         "metrics": _over_repeats(run, logits, targets, dataset, losses),
-        "ensemble": ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses)),
+        "ensemble": ensemble_metrics(mean, targets, run.task, dataset.sample_weight, loss=bool(losses)),
         "at_threshold": at,
         "ensemble_at_threshold": ensemble_at,
         "confusion": counts,
@@ -198,7 +198,7 @@ def _of_numbers(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Float
     if line is not None:
         targets = line.restored(targets, np.arange(len(targets)))
     mean = each.mean(axis=0)
-    ensemble = ensemble_figures(mean, targets, run.task)
+    ensemble = ensemble_metrics(mean, targets, run.task)
     if losses:
         ensemble["loss"] = float("nan")
     width = targets.shape[1]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.faces import of_new_data
+from epochal.common.option_text import of_new_data
 from epochal.common.views import view
 from epochal.curves import Summary
 from epochal.data import Task
@@ -17,7 +17,7 @@ from epochal.data.records import plain
 from epochal.errors import require
 from epochal.runs.forecast import ForecastScores
 from epochal.runs.overlap import Overlap
-from epochal.runs.per_class import ClassFigures, Confused, most_confused
+from epochal.runs.per_class import ClassMetrics, Confused, most_confused
 from epochal.runs.threshold import Threshold
 
 
@@ -97,7 +97,7 @@ class Evaluation:
         overlap: rows that the run was trained on.
         parameters: "best" or "last".
         threshold: the decision threshold, if not one half.
-        noticed: notes on the data, with options as code; `notes` has them as shown.
+        raw_notes: notes on the data, with options as code; `notes` has them as shown.
     """
 
     task: Task
@@ -112,17 +112,17 @@ class Evaluation:
     ensemble_at_threshold: dict[str, float] = field(default_factory=dict)
     confusion: NDArray[np.int64] | None = None
     ensemble_confusion: NDArray[np.int64] | None = None
-    per_class: dict[str, ClassFigures] = field(default_factory=dict)
+    per_class: dict[str, ClassMetrics] = field(default_factory=dict)
     calibration: Calibration | None = None
     residuals: tuple[Residuals, ...] = ()
     forecasts: ForecastScores | None = None
-    noticed: tuple[str, ...] = ()
+    raw_notes: tuple[str, ...] = ()
     threshold: Threshold | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes on the data, one sentence each."""
-        return tuple(map(of_new_data, self.noticed))
+        return tuple(map(of_new_data, self.raw_notes))
 
     @property
     def repeats(self) -> int:
@@ -167,7 +167,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; non-finite values are None."""
-        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "noticed"}
+        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "raw_notes"}
         found["overlap"] = asdict(self.overlap) | {"sentence": self.overlap.sentence}
         return dict(plain({**found, "repeats": self.repeats, "notes": self.notes}))
 

@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from epochal.common.faces import spoken
 from epochal.common.layout import aligned, folded
 from epochal.common.metric_names import label_of
+from epochal.common.option_text import render_message
 from epochal.common.printable import one_line
 from epochal.curves import Summary
 from epochal.runs.evaluation import Calibration, Evaluation, Residuals
-from epochal.runs.per_class import ClassFigures, Confused
+from epochal.runs.per_class import ClassMetrics, Confused
 from epochal.runs.threshold import Threshold
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _classes(found: Evaluation) -> list[Section]:
 
 
 def _hidden(count: int) -> list[str]:
-    return [f"and {count} more, in {spoken('`to_dict()`')}"] if count > 0 else []
+    return [f"and {count} more, in {render_message('`to_dict()`')}"] if count > 0 else []
 
 
 def over_repeats(repeats: int) -> str:
@@ -134,7 +134,7 @@ def over_repeats(repeats: int) -> str:
     return "1 repeat" if repeats == 1 else f"mean ± sd over {repeats} repeats"
 
 
-def class_table(classes: Mapping[str, ClassFigures], noun: str, called: Mapping[str, str]) -> list[str]:
+def class_table(classes: Mapping[str, ClassMetrics], noun: str, called: Mapping[str, str]) -> list[str]:
     """The figures of classes, which are shown as they are `called`; `noun` is what they count."""
     rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", noun)]
     for name, figures in classes.items():

@@ -15,7 +15,7 @@ from epochal.curves import Summary
 from epochal.curves.intervals import influences, new_samples
 from epochal.data import Clock, Timeline
 from epochal.data.records import Record, built, plain
-from epochal.runs.figures import blocks_of
+from epochal.runs.metrics import blocks_of
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 class Naive(Record):
     """A naive forecast, scored on the same windows.
 
-    `rmse` is in the target's units. `gain` is the relative reduction of the RMSE of each repeat, in the same
+    `rmse` is in the target's units. `skill` is the relative reduction of the RMSE of each repeat, in the same
     repeat: 0.38 says that the network's errors are 38 % smaller; negative, that they are larger. Those
     `by_step` are for each step ahead.
     """
@@ -32,57 +32,57 @@ class Naive(Record):
     name: str
     rmse: Summary
     rmse_by_step: tuple[Summary, ...]
-    gain: Summary
-    gain_by_step: tuple[Summary, ...]
-    ensemble: Together | None = None
+    skill: Summary
+    skill_by_step: tuple[Summary, ...]
+    ensemble: EnsembleScores | None = None
 
     def sentence(self, rmse: Summary) -> str:
         """Whether the network with this RMSE beats it; undecided if not significant.
 
         For the ensemble if it is scored, as given by `predict`.
         """
-        if self.ensemble is not None and math.isfinite(self.ensemble.gain):
+        if self.ensemble is not None and math.isfinite(self.ensemble.skill):
             return self.ensemble.sentence(self, rmse)
         against = f"RMSE {rmse.written(rmse.mean)} against {rmse.written(self.rmse.mean)}"
-        gain = self.gain
+        skill = self.skill
         if rmse.repeats == 0:
             return f"no comparison with {self.name}: no repeat has finite forecasts"
-        if gain.repeats == 0:
+        if skill.repeats == 0:
             return f"is worse than {self.name}, whose forecasts are without error"
-        if gain.ci95 is None:
-            word = "lower" if gain.mean >= 0 else "higher"
-            return f"{against} of {self.name}, {100 * abs(gain.mean):.0f} % {word} (1 repeat: no interval)"
-        verdict, share = _judged(gain.mean, gain.ci95)
+        if skill.ci95 is None:
+            word = "lower" if skill.mean >= 0 else "higher"
+            return f"{against} of {self.name}, {100 * abs(skill.mean):.0f} % {word} (1 repeat: no interval)"
+        verdict, share = _judged(skill.mean, skill.ci95)
         if verdict in ("lower", "higher"):
             return (
                 f"no detectable difference from {self.name}: {against} ({verdict} by "
-                f"{share.replace(' (', ', ', 1)}, {gain.repeats} repeats)"
+                f"{share.replace(' (', ', ', 1)}, {skill.repeats} repeats)"
             )
-        return f"{verdict} {self.name} by {share}, {gain.repeats} repeats; {against})"
+        return f"{verdict} {self.name} by {share}, {skill.repeats} repeats; {against})"
 
 
 @dataclass(frozen=True)
-class Together:
+class EnsembleScores:
     """The ensemble forecast, compared with a naive forecast on the same windows.
 
-    `gain` is the relative reduction of the RMSE. The interval is for new windows: by
+    `skill` is the relative reduction of the RMSE. The interval is for new windows: by
     the jackknife over stretches of them (Künsch 1989), since neighboring windows are dependent; None for
     fewer than 3 stretches.
     """
 
     rmse: float
-    gain: float
+    skill: float
     ci95: tuple[float, float] | None
 
     @staticmethod
-    def of(true: Floats, predicted: Floats, guesses: Floats) -> Together:
+    def of(true: Floats, predicted: Floats, guesses: Floats) -> EnsembleScores:
         """From targets, ensemble forecasts and naive ones, each `(windows, steps)`.
 
         >>> rng = np.random.default_rng(0)
         >>> true = rng.normal(size=(200, 1))
         >>> mine, naive = (true + error * rng.normal(size=(200, 1)) for error in (0.5, 1.0))
-        >>> found = Together.of(true, mine, naive)
-        >>> round(found.gain, 1), found.ci95[0] > 0.3
+        >>> found = EnsembleScores.of(true, mine, naive)
+        >>> round(found.skill, 1), found.ci95[0] > 0.3
         (0.5, True)
         """
         from scipy.special import stdtrit  # late: importing SciPy is slower than most calls
@@ -90,7 +90,7 @@ class Together:
         squares = np.stack([np.square(one - true).mean(axis=1) for one in (predicted, guesses)])
         block = blocks_of(np.arange(len(true)), ordered=True)
 
-        def gain(mine: Floats, theirs: Floats) -> Floats:
+        def skill(mine: Floats, theirs: Floats) -> Floats:
             with np.errstate(divide="ignore", invalid="ignore"):
                 return 1 - np.sqrt(mine / theirs)
 
@@ -98,14 +98,14 @@ class Together:
         sizes = np.bincount(block)
         left = (sums.sum(axis=1, keepdims=True) - sums) / (sizes.sum() - sizes)
         whole = squares.mean(axis=1)
-        found, without = float(gain(whole[0], whole[1])), gain(left[0], left[1])
+        found, without = float(skill(whole[0], whole[1])), skill(left[0], left[1])
         blocks = len(sizes)
         ends = None
         if blocks > 2 and np.isfinite(without).all():
             error = math.sqrt((blocks - 1) / blocks * float(np.square(without - without.mean()).sum()))
             reach = float(stdtrit(blocks - 1, 0.975)) * error
             ends = (found - reach, min(1.0, found + reach))
-        return Together(math.sqrt(whole[0]), found if math.isfinite(found) else math.nan, ends)
+        return EnsembleScores(math.sqrt(whole[0]), found if math.isfinite(found) else math.nan, ends)
 
     def sentence(self, naive: Naive, rmse: Summary) -> str:
         """Whether the ensemble beats a naive forecast, with the mean of its members."""
@@ -114,36 +114,36 @@ class Together:
         who = "the ensemble" if several else "it"
         against = f"RMSE {rmse.written(self.rmse)} against {rmse.written(naive.rmse.mean)}{members}"
         if self.ci95 is None:
-            word = "lower" if self.gain >= 0 else "higher"
+            word = "lower" if self.skill >= 0 else "higher"
             return (
-                f"{who} has an RMSE {100 * abs(self.gain):.0f} % {word} than {naive.name} (too few windows "
+                f"{who} has an RMSE {100 * abs(self.skill):.0f} % {word} than {naive.name} (too few windows "
                 f"for an interval; {against})"
             )
-        verdict, share = _judged(self.gain, self.ci95)
+        verdict, share = _judged(self.skill, self.ci95)
         if verdict in ("lower", "higher"):
             return f"no detectable difference from {naive.name}: {who} is {verdict} by {share}, {against})"
         return f"{who} {verdict} {naive.name} by {share}, {against})"
 
 
-def _judged(gain: float, ci95: tuple[float, float]) -> tuple[str, str]:
-    """What a gain shows, and its size in percent with the interval, whose parenthesis is left open."""
+def _judged(skill: float, ci95: tuple[float, float]) -> tuple[str, str]:
+    """What a skill score shows, and its size in percent with the interval, whose parenthesis is left open."""
     low, high = ci95
     if low > 0 or high < 0:
         verdict = "beats" if low > 0 else "is worse than"
     else:
-        verdict = "lower" if gain >= 0 else "higher"
+        verdict = "lower" if skill >= 0 else "higher"
     if verdict in ("is worse than", "higher"):
-        gain, low, high = -gain, -high, -low
+        skill, low, high = -skill, -high, -low
     digits = 1 if 100 * (high - low) < 2 else 0
-    by, *ends = (f"{100 * value:.{digits}f}".replace("-", "−") for value in (gain, low, high))
+    by, *ends = (f"{100 * value:.{digits}f}".replace("-", "−") for value in (skill, low, high))
     return verdict, f"{by} % (95 % interval {' to '.join(ends)}"
 
 
 def _doubt(naive: Naive) -> str:
     """The begin of a sentence on a naive forecast that is not surely beaten."""
-    if naive.rmse.mean == 0 or naive.gain.mean <= 0:
+    if naive.rmse.mean == 0 or naive.skill.mean <= 0:
         return "The forecast does not beat"
-    if naive.gain.ci95 is None:
+    if naive.skill.ci95 is None:
         return "One repeat cannot tell whether the forecast beats"
     return "The forecast does not surely beat"
 
@@ -164,14 +164,15 @@ class ForecastScores(Record):
 
     @property
     def unbeaten(self) -> tuple[str, ...]:
-        """The naive forecasts that it does not surely beat: the interval of its gain is not above zero.
+        """The naive forecasts that it does not surely beat: its skill may not be above zero.
 
         One repeat has no interval, and shows nothing. Forecasts without error can't be beaten.
         """
         return tuple(
             one.name
             for one in self.naive
-            if (one.gain.repeats or one.rmse.mean == 0) and (one.gain.ci95 is None or one.gain.ci95[0] <= 0)
+            if (one.skill.repeats or one.rmse.mean == 0)
+            and (one.skill.ci95 is None or one.skill.ci95[0] <= 0)
         )
 
     def concern(self, part: str) -> str:
@@ -201,7 +202,7 @@ def score_forecasts(
     predicted: Floats,
     line: Timeline,
     samples: Sequence[NDArray[np.int64]],
-    flattered: Floats | float = 0.0,
+    optimism: Floats | float = 0.0,
     ensemble: bool = False,
 ) -> ForecastScores:
     """Score the forecasts of a part, and the naive ones on the same windows.
@@ -213,7 +214,7 @@ def score_forecasts(
         predicted: likewise.
         line: positions of the windows.
         samples: the windows of each repeat.
-        flattered: the relative optimism of each repeat's RMSE due to choosing the epoch on the
+        optimism: the relative optimism of each repeat's RMSE due to choosing the epoch on the
             same windows.
         ensemble: whether to score the ensemble, if all have the same windows.
     """
@@ -224,7 +225,7 @@ def score_forecasts(
     errors = _squares(true, predicted)
 
     def summed(
-        figure: Callable[..., Floats], *squares: Floats, bounds: tuple[float, float], gained: Any = 0.0
+        figure: Callable[..., Floats], *squares: Floats, bounds: tuple[float, float], optimism: Any = 0.0
     ) -> tuple[Summary, tuple[Summary, ...]]:
         """The metric of all steps, and of each, from squared errors (repeats, windows, 1 + steps)."""
 
@@ -234,14 +235,14 @@ def score_forecasts(
         figures = [functools.partial(of_windows, [one[k] for one in squares]) for k in range(len(places))]
         whole = [one(np.ones((1, len(place)), bool))[0] for one, place in zip(figures, places, strict=True)]
         added = [influences(one, place) for one, place in zip(figures, places, strict=True)]
-        columns = [*map(np.asarray, (whole, added)), np.broadcast_to(gained, np.shape(whole))]
+        columns = [*map(np.asarray, (whole, added)), np.broadcast_to(optimism, np.shape(whole))]
         first, *steps = (
-            new_samples(column, blocks.T, optimism=gain, bounds=bounds, **sizes)
-            for column, blocks, gain in zip(*map(np.transpose, columns), strict=True)
+            new_samples(column, blocks.T, optimism=gained, bounds=bounds, **sizes)
+            for column, blocks, gained in zip(*map(np.transpose, columns), strict=True)
         )
         return first, tuple(steps)
 
-    share = np.broadcast_to(np.asarray(flattered, np.float64), len(places))[:, None]
+    share = np.broadcast_to(np.asarray(optimism, np.float64), len(places))[:, None]
     ours = np.sqrt(errors.mean(axis=1))
     naive = []
     seasonal = {f"the value {line.period} rows before": line.period} if line.period else {}
@@ -252,14 +253,14 @@ def score_forecasts(
         with np.errstate(all="ignore"):
             gained = np.where(theirs > 0, share * ours / theirs, 0.0)
         scores = summed(lambda one: one, guesses, bounds=(0.0, math.inf))
-        gains = summed(_gain, errors, guesses, bounds=(-math.inf, 1.0), optimism=gained)
-        together = Together.of(true[0], predicted.mean(axis=0), values[0]) if ensemble else None
-        naive.append(Naive(name, *scores, *gains, together))
+        skills = summed(_skill, errors, guesses, bounds=(-math.inf, 1.0), optimism=gained)
+        together = EnsembleScores.of(true[0], predicted.mean(axis=0), values[0]) if ensemble else None
+        naive.append(Naive(name, *scores, *skills, together))
     found = summed(lambda one: one, errors, bounds=(0.0, math.inf), optimism=-share * ours)
     return ForecastScores(true.shape[1], *found, tuple(naive))
 
 
-def _gain(ours: Floats, theirs: Floats) -> Floats:
+def _skill(ours: Floats, theirs: Floats) -> Floats:
     """The relative reduction of errors; NaN if the others are zero."""
     return np.where(theirs > 0, 1 - ours / np.where(theirs > 0, theirs, 1.0), np.nan)
 
@@ -271,7 +272,7 @@ def _squares(true: Floats, predicted: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class Observed:
     """The forecast column by row and series, for plots of forecasts.
 
     Args:
@@ -293,14 +294,14 @@ class History:
     value: Floats
 
     @staticmethod
-    def of(line: Timeline) -> History:
+    def of(line: Timeline) -> Observed:
         """From windows in memory."""
         series = np.repeat(np.arange(len(line.times)), list(map(len, line.times)))
         columns = map(np.concatenate, (line.rows, line.times, line.values))
-        return History(line.names, line.by, line.clock, series, *columns)
+        return Observed(line.names, line.by, line.clock, series, *columns)
 
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Indices of source rows in this history."""
+        """Indices of source rows here."""
         order = np.argsort(self.row)
         found: NDArray[np.int64] = order[np.searchsorted(self.row, rows, sorter=order)]
         return found
@@ -316,9 +317,9 @@ class History:
         return pa.table({name: pa.array(getattr(self, name)) for name in _COLUMNS})
 
     @staticmethod
-    def from_arrow(value: Mapping[str, Any], table: Any) -> History:
+    def from_arrow(value: Mapping[str, Any], table: Any) -> Observed:
         """The inverse of `to_dict` and `to_arrow`."""
-        return built(History, value, **{name: table.column(name).to_numpy() for name in _COLUMNS})
+        return built(Observed, value, **{name: table.column(name).to_numpy() for name in _COLUMNS})
 
 
 _COLUMNS = ("series", "row", "time", "value")

@@ -13,9 +13,9 @@ from epochal.curves import Summary
 from epochal.data.records import Record, converted
 from epochal.errors import Refusal
 from epochal.runs.checks import WRONG
-from epochal.runs.choices import ChoiceFolder, read_choice
 from epochal.runs.contents import REQUEST, RUN
 from epochal.runs.document import Document, read_document
+from epochal.runs.studies import StudyFolder, read_study
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def listing(folder: Path) -> list[Entry]:
 
 
 def _entry(path: Path) -> Entry | None:
-    choice = read_choice(path)
+    choice = read_study(path)
     if choice is not None:
         try:
             return _chosen(choice)
@@ -95,7 +95,7 @@ def _described(path: Path, document: Document) -> Entry:
     )
 
 
-def _chosen(choice: ChoiceFolder) -> Entry:
+def _chosen(choice: StudyFolder) -> Entry:
     run, found = str(choice.folder), choice.result
     if found is None:
         return Entry(run=run, kind=choice.kind, problem=f"{choice.kind} {choice.way_on}")

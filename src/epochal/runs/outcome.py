@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import Summary
 from epochal.data import Scaling, TargetScaling, Vocabulary
-from epochal.data.records import Measured
+from epochal.data.records import NullableFloat
 from epochal.models import Variables
 
 
@@ -38,10 +38,10 @@ class Outcome:
     seed: int
     stopped: str
     """Why it ended, in words."""
-    epochs: Measured
+    epochs: NullableFloat
     updates: int
-    seconds: Measured
-    best_epoch: Measured
+    seconds: NullableFloat
+    best_epoch: NullableFloat
     best_update: int
     broken: BrokenUpdate | None = None
 
@@ -72,7 +72,7 @@ class Scores:
     """(repeats, n, 1) of the second of two classes, or (repeats, n, classes); not kept if too many."""
     confusion_at_threshold: NDArray[np.int64] | None = None
     """(repeats, true, predicted) counts with the threshold of each repeat, if the run has one."""
-    ensemble: dict[str, Measured] = field(default_factory=dict)
+    ensemble: dict[str, NullableFloat] = field(default_factory=dict)
     """The metrics of the mean prediction, if repeats share samples that decide nothing."""
     corrected: bool = False
     """Whether the intervals correct for choosing the epoch on the same samples."""

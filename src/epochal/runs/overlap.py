@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data import Dataset
-from epochal.data.copies import row_hashes
+from epochal.data.duplicates import row_hashes
 
 MOST_HASHED = 1 << 22
 """Most rows whose hashes a run keeps: 32 MiB."""

@@ -21,7 +21,7 @@ Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class ClassFigures(Record):
+class ClassMetrics(Record):
     """The metrics of one class, over the repeats.
 
     Args:
@@ -50,7 +50,7 @@ class Confused:
     """The share of the true class's samples, the mean over repeats."""
 
 
-def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassFigures]:
+def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassMetrics]:
     """Precision, recall, F1 and support of each class or label, over repeats.
 
     As scikit-learn's `precision_recall_fscore_support(zero_division=0)` for each repeat.
@@ -72,7 +72,7 @@ def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassFigur
         true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
     figures = _share(hits, predicted), _share(hits, true), _share(2 * hits, true + predicted), true
     return {
-        name: ClassFigures(*(summarize(values[:, k], interval=False) for values in figures))
+        name: ClassMetrics(*(summarize(values[:, k], interval=False) for values in figures))
         for k, name in enumerate(classes)
     }
 

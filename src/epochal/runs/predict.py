@@ -248,12 +248,12 @@ def predict(
         places.get("row"),
         as_trained(run, data, reading),
     )
-    notes = [*dataset.noticed, *pointed(beside)]
+    notes = [*dataset.raw_notes, *pointed(beside)]
     if getattr(run.model, "carries", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
         notes.append(f"the state is zero before the first row{again}, and carried from window to window.")
     labeled = dataset.targets is not None and line is None
-    unknown_labels = any("count in no figure" in note for note in dataset.noticed)
+    unknown_labels = any("count in no figure" in note for note in dataset.raw_notes)
     if labeled and not unknown_labels and not (known := with_target(run, dataset)).all() and known.any():
         notes.append(f"{without_target(run, known)}: they count in no figure.")
     overlap = overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits) if labeled else None
@@ -270,7 +270,7 @@ def predict(
         values=per_repeat.mean(axis=0),
         spread=spread_of(per_repeat),
         per_repeat=per_repeat,
-        noticed=tuple(notes),
+        raw_notes=tuple(notes),
         target=run.data["target"],
         names=dataset.names,
         truth=dataset.targets,
@@ -341,7 +341,7 @@ def rank(
     per_repeat = np.stack([each - (np.bincount(own + 1, weights=each) / sizes)[own + 1] for each in scores])
     mean, spread = per_repeat.mean(axis=0), spread_of(per_repeat)
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
-    notes = [note for note in items.noticed if not note.endswith("the targets are not used.")]
+    notes = [note for note in items.raw_notes if not note.endswith("the targets are not used.")]
     beside = inputs_beside(data, items.samples, with_inputs, id, None, reading)
     notes += pointed(beside)
     return Ranking(mean, spread, per_repeat, _places(mean, own), named, column, tuple(notes), beside)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.faces import of_new_data
+from epochal.common.option_text import of_new_data
 from epochal.common.views import view
 from epochal.data import Task
 from epochal.data.records import plain
@@ -23,7 +23,7 @@ from epochal.runs.per_class import decisions
 
 
 class _Rows(ABC):
-    noticed: tuple[str, ...]
+    raw_notes: tuple[str, ...]
     per_repeat: NDArray[np.float64]
 
     @property
@@ -34,7 +34,7 @@ class _Rows(ABC):
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes on the data, one sentence each, in Python's terms."""
-        return tuple(map(of_new_data, self.noticed))
+        return tuple(map(of_new_data, self.raw_notes))
 
     @abstractmethod
     def to_arrow(self) -> Any:
@@ -66,7 +66,7 @@ class Prediction(_Rows):
             predicted numbers (n, targets), the mean over repeats.
         spread: their standard deviation over repeats, the same shape; NaN with one repeat.
         per_repeat: (repeats, n, ...), the predictions of each repeat.
-        noticed: notes on the data, with options as code; `notes` has them as shown.
+        raw_notes: notes on the data, with options as code; `notes` has them as shown.
         target: the name of the target.
         names: names of the samples, such as image files; empty if rows have only numbers.
         truth: the true class ids, or numbers, if the data has them.
@@ -81,7 +81,7 @@ class Prediction(_Rows):
     values: NDArray[np.float64]
     spread: NDArray[np.float64]
     per_repeat: NDArray[np.float64]
-    noticed: tuple[str, ...] = ()
+    raw_notes: tuple[str, ...] = ()
     target: str = "target"
     names: tuple[str, ...] = ()
     truth: NDArray[Any] | None = None
@@ -227,7 +227,7 @@ class Ranking(_Rows):
         groups: (n,) the group of each item by name, "" for none; None if the data names no groups, so
             that all items are ranked together.
         by: the name of the group column.
-        noticed: notes on the data, in command-line terms; `notes` has them in Python's.
+        raw_notes: notes on the data, in command-line terms; `notes` has them in Python's.
         inputs: an Arrow table with requested columns of the source.
     """
 
@@ -237,7 +237,7 @@ class Ranking(_Rows):
     places: NDArray[np.int64]
     groups: NDArray[Any] | None
     by: str
-    noticed: tuple[str, ...] = ()
+    raw_notes: tuple[str, ...] = ()
     inputs: Any = None
 
     def __len__(self) -> int:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.faces import spoken
 from epochal.common.metric_names import label_of
+from epochal.common.option_text import render_message
 from epochal.common.views import view
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import SampleEncoder, Task
@@ -21,10 +21,10 @@ from epochal.errors import Refusal
 from epochal.models import Model
 from epochal.plan import Plan
 from epochal.runs.evaluation import Evaluation
-from epochal.runs.figures import few_samples
-from epochal.runs.forecast import ForecastScores, History
+from epochal.runs.forecast import ForecastScores, Observed
+from epochal.runs.metrics import few_samples
 from epochal.runs.outcome import Fitted, Outcome, Scores
-from epochal.runs.per_class import ClassFigures, Confused, decided, most_confused, per_class
+from epochal.runs.per_class import ClassMetrics, Confused, decided, most_confused, per_class
 from epochal.runs.prediction import Prediction, Ranking
 from epochal.runs.threshold import Threshold
 
@@ -59,7 +59,7 @@ class Run:
     baseline: dict[str, list[float]] = field(default_factory=dict)
     forecasts: dict[str, ForecastScores] = field(default_factory=dict)
     """For windows of a series: RMSE by step ahead, compared with naive forecasts, by part."""
-    observed: History | None = None
+    observed: Observed | None = None
     """For windows of a series: the forecast column, row by row."""
     order_seeds: tuple[int, ...] = ()
     """The seed of each repeat's order; see `plan_of`."""
@@ -98,9 +98,9 @@ class Run:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes before training: how the data was read, and what was adjusted."""
-        noticed = [*self.data.get("notes", ()), *self.data.get("training_notes", ())]
+        raw_notes = [*self.data.get("notes", ()), *self.data.get("training_notes", ())]
         loader = "" if self.encoder is None else self.encoder.loader
-        return tuple(dict.fromkeys(spoken(note, loader) for note in noticed))
+        return tuple(dict.fromkeys(render_message(note, loader) for note in raw_notes))
 
     @property
     def precision(self) -> str:
@@ -138,7 +138,7 @@ class Run:
         return {part: scores.ensemble for part, scores in self.scores.items() if scores.ensemble}
 
     @cached_property
-    def per_class(self) -> dict[str, dict[str, ClassFigures]]:
+    def per_class(self) -> dict[str, dict[str, ClassMetrics]]:
         """Precision, recall, F1 and support of each class or label, by part and name, over repeats.
 
         `run.per_class["validation"]["yes"].recall.mean`; empty for regression.

@@ -22,7 +22,7 @@ from epochal.errors import Refusal, SaveFailed, reason
 from epochal.models.wrappers import names_of
 from epochal.runs import disk
 from epochal.runs.checks import predictions_file
-from epochal.runs.contents import FORMAT, HISTORY, PAGE, RESULTS, RUN
+from epochal.runs.contents import FORMAT, OBSERVED, PAGE, RESULTS, RUN
 from epochal.runs.disk import Written
 from epochal.runs.document import predictions_table
 from epochal.runs.record import Run
@@ -109,7 +109,7 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
         if table is not None:
             files[file.name] = _write_table(table, file)
     if run.observed is not None:
-        files[HISTORY] = _write_table(run.observed.to_arrow(), folder / HISTORY)
+        files[OBSERVED] = _write_table(run.observed.to_arrow(), folder / OBSERVED)
     if report:
         run.report(folder / PAGE)
         disk.sync(folder / PAGE)

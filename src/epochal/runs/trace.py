@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from epochal.errors import Refusal
-from epochal.plan import Plan, Turn
-from epochal.plan.audit import USUAL_EPOCHS, Audit, audit
+from epochal.plan import Plan, SampleUse
+from epochal.plan.audit import DEFAULT_EPOCHS, Audit, audit
 from epochal.runs.record import Run
 
 _TRAIN = 1
@@ -28,7 +28,7 @@ class Seen:
     repeat: int
     row: int
     epoch: int
-    turns: tuple[Turn, ...]
+    uses: tuple[SampleUse, ...]
     sizes: tuple[int, ...] = ()
     """The sizes of the batches of each use."""
     name: str = ""
@@ -41,9 +41,9 @@ class Seen:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, everything counted from 1."""
-        turns = [{name: value + 1 for name, value in asdict(turn).items()} for turn in self.turns]
+        uses = [{name: value + 1 for name, value in asdict(use).items()} for use in self.uses]
         place = {"repeat": self.repeat + 1, "row": self.row, "epoch": self.epoch + 1}
-        return {**place, "turns": turns, "size": self.size, "sizes": list(self.sizes), "name": self.name}
+        return {**place, "uses": uses, "size": self.size, "sizes": list(self.sizes), "name": self.name}
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,12 @@ def seen_throughout(run: Run, row: int, repeat: int = 0) -> list[Seen]:
     found = []
     for epoch in range(begun_epochs + borrows):
         here, missed = _looked_up(run, row, epoch, repeat)
-        if here.turns or (missed is None and epoch < begun_epochs):
+        if here.uses or (missed is None and epoch < begun_epochs):
             found.append(here)
     return found
 
 
-def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn | None]:
+def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, SampleUse | None]:
     """The uses of a row in an epoch, and the first one that the repeat did not reach."""
     plan = _plan(run, repeat)
     # The very last batch may have borrowed from the next epoch.
@@ -126,12 +126,12 @@ def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn 
     train = np.flatnonzero(run.splits[repeat] == _TRAIN)
     # The row of a ranked item is that of a sample for each pair in which it is first.
     samples = np.searchsorted(train, found[parts == _TRAIN])
-    planned = [turn for sample in samples for turn in plan.find(int(sample), epoch)]
-    planned.sort(key=lambda turn: (turn.update, turn.slot))
-    turns = tuple(turn for turn in planned if turn.update < _begun(run, repeat))
-    sizes = tuple(len(plan.batch(turn.epoch, turn.batch)) for turn in turns)
+    planned = [use for sample in samples for use in plan.find(int(sample), epoch)]
+    planned.sort(key=lambda use: (use.update, use.slot))
+    uses = tuple(use for use in planned if use.update < _begun(run, repeat))
+    sizes = tuple(len(plan.batch(use.epoch, use.batch)) for use in uses)
     name = run.names[found[0]] if run.names else ""
-    return Seen(repeat, row, epoch, turns, sizes, name), planned[0] if planned and not turns else None
+    return Seen(repeat, row, epoch, uses, sizes, name), planned[0] if planned and not uses else None
 
 
 def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
@@ -139,9 +139,9 @@ def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
     came = int(run.data["samples"])
     if not 1 <= row <= came:
         raise Refusal(f"row must be between 1 and {came} (the samples that were trained on); got {row}.")
-    turns = plan.find(row - 1, epoch)
-    sizes = tuple(len(formed(run, turn.update, repeat).rows) for turn in turns)
-    return Seen(repeat, row, epoch, turns, sizes)
+    uses = plan.find(row - 1, epoch)
+    sizes = tuple(len(formed(run, use.update, repeat).rows) for use in uses)
+    return Seen(repeat, row, epoch, uses, sizes)
 
 
 def formed(run: Run, update: int, repeat: int = 0) -> Formed:
@@ -176,5 +176,5 @@ def audited(run: Run, repeat: int = 0, epochs: int | None = None) -> Audit:
         )
     names = run.task.classes if run.settings.get("order_by") == "classes" else ()
     return audit(
-        plan, plan.batches, epochs=min(most, USUAL_EPOCHS) if epochs is None else epochs, names=names
+        plan, plan.batches, epochs=min(most, DEFAULT_EPOCHS) if epochs is None else epochs, names=names
     )

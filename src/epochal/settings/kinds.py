@@ -124,7 +124,7 @@ def bounded(words: str, holds: Callable[[float], bool] = lambda number: True) ->
     return Kind(check, read)
 
 
-def choice(what: str, names: Collection[str]) -> Kind:
+def one_of(what: str, names: Collection[str]) -> Kind:
     """One of some names; `what` they are called in the sentence about another one."""
 
     def check(value: Any) -> str:
@@ -195,10 +195,10 @@ def _checked_numbers(value: Any) -> dict[str, Any]:
     return {name: plain_number(number) for name, number in value.items()}
 
 
-def rhythm(value: int | str) -> tuple[int, str]:
+def interval(value: int | str) -> tuple[int, str]:
     """How far apart evaluations are: (count, "epochs" or "updates").
 
-    >>> rhythm(1), rhythm("100 updates")
+    >>> interval(1), interval("100 updates")
     ((1, 'epochs'), (100, 'updates'))
     """
     match = re.fullmatch(r"\s*(\d+)\s*(epochs?|updates?)?\s*", str(value))
@@ -238,6 +238,6 @@ NOT_NEGATIVE = bounded("at least 0 and finite", lambda number: number >= 0)
 POSITIVE = bounded("greater than 0 and finite", lambda number: number > 0)
 SHARE = bounded("at least 0 and less than 1", lambda number: 0 <= number < 1)
 HELD_OUT = Kind(plain_number, number_or_path)
-RHYTHM = Kind(lambda value: rhythm(value) and value)
+INTERVAL = Kind(lambda value: interval(value) and value)
 THRESHOLD = Kind(_checked_threshold, number_or_path, THRESHOLDS)
 WEIGHTS = Kind(ANY.check, lambda text: _read_pairs(text.split(",")) if "=" in text else text, ("balanced",))

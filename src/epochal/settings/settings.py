@@ -15,19 +15,19 @@ from epochal.settings.kinds import (
     FLAG,
     FUNCTION,
     HELD_OUT,
+    INTERVAL,
     NAMES,
     NOT_NEGATIVE,
     NUMBERS,
     POSITIVE,
-    RHYTHM,
     SHARE,
     THRESHOLD,
     WEIGHTS,
     WORD,
     Kind,
-    choice,
+    interval,
     names_in,
-    rhythm,
+    one_of,
     size,
     whole,
 )
@@ -157,7 +157,7 @@ class Settings:
         about="how images are varied in training: transforms such as Flip() and Shift(2), or words such as "
         '"flip,shift:2,rotate:15".')
     precision: str = declare(
-        "float32", choice("precision", PRECISIONS), "What the network computes in: float32 or bfloat16.",
+        "float32", one_of("precision", PRECISIONS), "What the network computes in: float32 or bfloat16.",
         "NAME",
         about='what the model computes in: "float32", or "bfloat16", which modern accelerators multiply '
         "many times as fast; parameters, optimizer, losses and figures are float32 all the same.")
@@ -206,7 +206,7 @@ class Settings:
         None, ANY,
         about="a rule of `epochal.stopping`, or None to train for all epochs.")
     task: str | None = declare(
-        None, choice("task", TASKS), "classification, binary, multiclass, multilabel, regression.", "TASK",
+        None, one_of("task", TASKS), "classification, binary, multiclass, multilabel, regression.", "TASK",
         section="Data",
         about='"classification", "binary", "multiclass", "multilabel" (columns of 0 and 1, any number of '
         'which may be 1) or "regression"; recognized by default.')
@@ -232,7 +232,7 @@ class Settings:
         about="processes that read the samples of an object, such as a PyTorch Dataset; by default as many "
         "as there are cores if reading one takes long, and none if it does not.")
     split: str | None = declare(
-        None, choice("split", SPLITS), "chronological or random. [as the data is]", "HOW",
+        None, one_of("split", SPLITS), "chronological or random. [as the data is]", "HOW",
         section="Time series",
         about='"random", or "chronological": the last samples are tested, those before validated, and '
         "samples that cross a cut are left out; all repeats share it. Chronological for windows of a "
@@ -259,7 +259,7 @@ class Settings:
         'what it shall make greatest on the validation samples of each repeat, "f1", "balanced_accuracy" '
         'or "youden"; one half by default.')
     evaluate_every: int | str = declare(
-        1, RHYTHM, 'Epochs between evaluations; or "100 updates".', "N", section="Evaluation",
+        1, INTERVAL, 'Epochs between evaluations; or "100 updates".', "N", section="Evaluation",
         commands=TRAIN)
     evaluate_train: bool | None = declare(
         None, FLAG, "The training loss at fixed parameters, too. [unless data is streamed]",
@@ -280,7 +280,7 @@ class Settings:
     @property
     def evaluation(self) -> tuple[int, str]:
         """How far apart evaluations are: (count, "epochs" or "updates")."""
-        return rhythm(self.evaluate_every)
+        return interval(self.evaluate_every)
 
 
 DECLARED = options_of(Settings)

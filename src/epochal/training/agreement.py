@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from epochal.common.faces import call
+from epochal.common.option_text import call
 from epochal.errors import Refusal
 from epochal.training.differences import differences
-from epochal.training.hosts import together
 from epochal.training.identity import identity
 from epochal.training.prepared import Prepared
+from epochal.training.processes import process_group
 
 INTERRUPTED = "interrupted"
 """Why an interrupted lane ended."""
@@ -38,7 +38,7 @@ def agreed_call(wish: Call) -> Call:
         first = next((call for call in calls if call.reason == INTERRUPTED), calls[0])
         return first._replace(updates=calls[0].updates)
 
-    return Call(*together().decide("a call", wish, rule))
+    return Call(*process_group().decide("a call", wish, rule))
 
 
 def same_micro_batch(prepared: Prepared) -> Prepared:
@@ -49,7 +49,7 @@ def same_micro_batch(prepared: Prepared) -> Prepared:
     def smallest(sizes: Sequence[int | None]) -> int | None:
         return min(filter(None, sizes), default=None)
 
-    size = together().decide("the micro-batch", prepared.spec.micro_batch, smallest)
+    size = process_group().decide("the micro-batch", prepared.spec.micro_batch, smallest)
     return replace(prepared, spec=replace(prepared.spec, micro_batch=size))
 
 
@@ -60,7 +60,7 @@ def begun(
 
     `updates` is of the checkpoint to resume from. All refuse if they differ, or if process 0 refuses.
     """
-    others, found = together(), list[Found]()
+    others, found = process_group(), list[Found]()
     if others.alone:
         return begin()
     if folder is not None:

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from epochal.engine.evaluate import forward
 from epochal.models import METRICS, Loss, Metric, evaluated, shapes_of
-from epochal.runs.figures import mean_loss
+from epochal.runs.metrics import mean_loss
 from epochal.training.prepared import Prepared
 from epochal.training.scoring import evaluated_as
 
 Floats = NDArray[np.float64]
-Rows = NDArray[Any] | slice
-Figure = Callable[[Any], float]
+Index = NDArray[Any] | slice
+MetricOf = Callable[[Any], float]
 """A metric of samples, by index."""
 
 QUANTILES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
@@ -34,18 +34,18 @@ MOST_ROWS = 10_000
 """Most training samples used to choose a constant."""
 
 
-def constant_figures(
+def baseline_metrics(
     prepared: Prepared, repeat: int, names: Collection[str] | None = None, *, on: str = "validation"
 ) -> dict[str, float]:
-    """The baseline on all samples of a part in a repeat, by loss and metric (`constant_functions`)."""
-    functions = constant_functions(prepared, repeat, names, on=on)
+    """The baseline on all samples of a part in a repeat, by loss and metric (`baseline_functions`)."""
+    functions = baseline_functions(prepared, repeat, names, on=on)
     values = {name: of(slice(None)) for name, of in functions.items()}
     return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
-def constant_functions(
+def baseline_functions(
     prepared: Prepared, repeat: int, names: Collection[str] | None = None, *, on: str = "validation"
-) -> dict[str, Figure]:
+) -> dict[str, MetricOf]:
     """The baseline on samples of a part in a repeat, as functions of rows.
 
     For the log loss it predicts the class or label frequencies of the training samples, for the squared
@@ -59,7 +59,7 @@ def constant_functions(
     """
     wanted = {"loss", *(metric.name for metric in prepared.spec.metrics)}
     wanted = wanted if names is None else wanted & set(names)
-    found = _usual(prepared, repeat, wanted, on)
+    found = _direct(prepared, repeat, wanted, on)
     rest = [metric for metric in prepared.spec.metrics if metric.name in wanted - set(found)]
     searched = callable(prepared.settings.loss) or prepared.loss_name not in ("log_loss", "squared_error")
     constants = _candidates(prepared, repeat) if rest or ("loss" in wanted and searched) else []
@@ -158,7 +158,7 @@ def _candidates(prepared: Prepared, repeat: int) -> list[Floats]:
 
 def _by_metric(
     prepared: Prepared, repeat: int, metric: Metric, constants: Sequence[Floats], on: str
-) -> Figure | None:
+) -> MetricOf | None:
     """The metric on samples of a part, for the constant that is best on the training samples."""
     if metric.greater_is_better is None:
         return None
@@ -174,7 +174,7 @@ def _by_metric(
         return None
 
 
-def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats, part: str) -> Figure:
+def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats, part: str) -> MetricOf:
     """A metric of a constant output on samples of a part, as in evaluations."""
     true, _ = prepared.labels(repeat, part)
     shape = constant.shape
@@ -185,7 +185,7 @@ def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats
         true = true.astype(np.float64)
     outputs, true = (evaluated_as(prepared, repeat, part, one, metric) for one in (outputs, true))
 
-    def figure(rows: Rows) -> float:
+    def figure(rows: Index) -> float:
         with warnings.catch_warnings():  # warnings about constants are not the user's fault
             warnings.simplefilter("ignore")
             return evaluated(metric, outputs[rows], true[rows], prepared.spec.classes)
@@ -193,11 +193,11 @@ def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats
     return figure
 
 
-def _usual(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> dict[str, Figure]:
+def _direct(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> dict[str, MetricOf]:
     """The baselines that need no search."""
     (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", on))
     ones = _ones(train, given).astype(np.float64)
-    known, found = "" if callable(prepared.settings.loss) else prepared.loss_name, dict[str, Figure]()
+    known, found = "" if callable(prepared.settings.loss) else prepared.loss_name, dict[str, MetricOf]()
     if prepared.task.is_classification:
         each = targets[:, None] == np.arange(len(prepared.task.classes))[prepared.task.kind == "binary" :]
         found["average_precision"] = functools.partial(random_order, each)
@@ -222,11 +222,11 @@ def _usual(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> 
     return {name: figure for name, figure in found.items() if name in names}
 
 
-def _mean(values: NDArray[Any], rows: Rows) -> float:
+def _mean(values: NDArray[Any], rows: Index) -> float:
     return float(values[rows].mean())
 
 
-def random_order(positive: NDArray[np.bool_], rows: Rows = slice(None)) -> float:
+def random_order(positive: NDArray[np.bool_], rows: Index = slice(None)) -> float:
     """The expected average precision of a random order, the mean over columns (n, classes); NaN without any.
 
     (P - 1) / (n - 1) + H_n / n · (1 - (P - 1) / (n - 1)) for P of n samples, with the harmonic number H_n
@@ -240,5 +240,5 @@ def random_order(positive: NDArray[np.bool_], rows: Rows = slice(None)) -> float
     return float(found.mean()) if len(found) else math.nan
 
 
-def _mean_loss_of(losses: Floats, weights: NDArray[Any] | None, rows: Rows) -> float:
+def _mean_loss_of(losses: Floats, weights: NDArray[Any] | None, rows: Index) -> float:
     return mean_loss(losses[rows], None if weights is None else weights[rows])

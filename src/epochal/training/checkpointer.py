@@ -11,15 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from epochal.common.faces import call
+from epochal.common.option_text import call
 from epochal.engine.lane import AnyLane
 from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
-from epochal.runs.checkpoints import Checkpoints, Piece, find
-from epochal.runs.home import RunFolder
+from epochal.runs.checkpoints import CheckpointFile, Checkpoints, find
+from epochal.runs.run_folder import SaveOptions
 from epochal.training.events import Checkpointed, Unsaved
-from epochal.training.loop import Keeper
-from epochal.training.snapshot import Snapshot, merged, piece_of
+from epochal.training.loop import SnapshotSink
+from epochal.training.snapshot import Snapshot, checkpoint_file, merged
 
 SHARE = 0.02
 """The most of the time that saving may block training, with checkpoints by the clock."""
@@ -31,8 +31,8 @@ SMALL_BYTES = 4 << 20
 """Most bytes of all snapshots together that are written as one file."""
 
 
-class Saver(Keeper):
-    """The checkpoints of one training, while it runs, as often as `place` says.
+class CheckpointWriter(SnapshotSink):
+    """The checkpoints of one training, while it runs, as often as `options` says.
 
     `known` are the snapshots from which it was resumed; `tell` is called with `Checkpointed` and `Unsaved`.
     """
@@ -42,15 +42,15 @@ class Saver(Keeper):
     def __init__(
         self,
         checkpoints: Checkpoints,
-        place: RunFolder,
+        options: SaveOptions,
         spec: Spec,
         known: Iterable[Snapshot],
         tell: Callable[[Checkpointed | Unsaved], object],
     ) -> None:
-        self._checkpoints, self._place, self._rhythm = checkpoints, place, place.rhythm
+        self._checkpoints, self._options, self._interval = checkpoints, options, options.interval
         self._monitor, self._sign, self._tell = spec.monitor, spec.sign, tell
         self._latest: dict[int, Snapshot] = {one.repeats.start: one for one in known}
-        self._pieces: dict[int, tuple[Snapshot, Piece]] = {}
+        self._files: dict[int, tuple[Snapshot, CheckpointFile]] = {}
         self._marks: dict[int, tuple[int, int | None, float]] = {}
         self._running: set[int] = set()
         self._handed: set[int] = set()
@@ -58,8 +58,8 @@ class Saver(Keeper):
         self._waiting = self._ended = False
         self._error: SaveFailed | None = None
         self._taken = time.monotonic()
-        self._timed = self._rhythm.unit == "seconds"
-        self._pause = self._rhythm.count if self._timed else 0.0
+        self._timed = self._interval.unit == "seconds"
+        self._pause = self._interval.count if self._timed else 0.0
         self._thread = threading.Thread(target=self._write_all, daemon=True, name="epochal-save")
         self._thread.start()
 
@@ -70,12 +70,12 @@ class Saver(Keeper):
 
     def _mark(self, lane: AnyLane, repeats: range) -> None:
         """Note where a lane is, and after which update its next snapshot is due, unless by the clock."""
-        most = self.most(lane)
+        most = self.max_updates(lane)
         following = None if most is None else lane.update + most
         self._marks[repeats.start] = (lane.update, following, time.monotonic())
 
-    def most(self, lane: AnyLane) -> int | None:
-        count, unit = int(self._rhythm.count), self._rhythm.unit
+    def max_updates(self, lane: AnyLane) -> int | None:
+        count, unit = int(self._interval.count), self._interval.unit
         if unit == "seconds":
             return None
         per = 1 if unit == "updates" else lane.per_epoch
@@ -106,7 +106,7 @@ class Saver(Keeper):
             self._waiting = True
             self._condition.notify_all()
         if self._timed:
-            self._pause = max(self._rhythm.count, (time.monotonic() - begin) / SHARE)
+            self._pause = max(self._interval.count, (time.monotonic() - begin) / SHARE)
         self._mark(lane, repeats)
 
     def end(self, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
@@ -143,7 +143,7 @@ class Saver(Keeper):
         self._raise()
 
     def _raise(self) -> None:
-        if self._error is not None and (self._place.if_unsaved == "stop" or self._ended):
+        if self._error is not None and (self._options.if_unsaved == "stop" or self._ended):
             raise self._error
 
     def _write_all(self) -> None:
@@ -165,7 +165,7 @@ class Saver(Keeper):
         begin = time.monotonic()
         updates = sum(one.updates for one in latest.values())
         try:
-            self._checkpoints.save(updates, self._as_pieces(latest), self._value(latest))
+            self._checkpoints.save(updates, self._as_files(latest), self._value(latest))
         except Exception as error:  # lanes wait for this thread, so any error is reported
             if isinstance(error, SaveFailed):
                 words = error.sentence
@@ -175,7 +175,7 @@ class Saver(Keeper):
                 words = f"checkpoint {updates} can't be made: {why}; {self._checkpoints.left}."
             hint = ""
             if find(self._checkpoints.folder):
-                hint = f" {call('ep.resume', str(self._place.path))} goes on from the last."
+                hint = f" {call('ep.resume', str(self._options.path))} goes on from the last."
             with self._condition:
                 self._error = SaveFailed(words + hint)
                 self._error.__cause__ = error
@@ -186,13 +186,13 @@ class Saver(Keeper):
             self._error = None
         self._tell(Checkpointed(updates, time.monotonic() - begin))
 
-    def _as_pieces(self, latest: Mapping[int, Snapshot]) -> list[Piece]:
+    def _as_files(self, latest: Mapping[int, Snapshot]) -> list[CheckpointFile]:
         for start, one in latest.items():
-            if start not in self._pieces or self._pieces[start][0] is not one:
-                self._pieces[start] = (one, piece_of(one))
-        pieces = [self._pieces[start][1] for start in sorted(latest)]
-        size = sum(tensor.nbytes for piece in pieces for tensor in piece.tensors.values())
-        return [merged(pieces)] if size <= SMALL_BYTES and len(pieces) > 1 else pieces
+            if start not in self._files or self._files[start][0] is not one:
+                self._files[start] = (one, checkpoint_file(one))
+        files = [self._files[start][1] for start in sorted(latest)]
+        size = sum(tensor.nbytes for file in files for tensor in file.tensors.values())
+        return [merged(files)] if size <= SMALL_BYTES and len(files) > 1 else files
 
     def _value(self, latest: Mapping[int, Snapshot]) -> float | None:
         """The mean over repeats of the last monitored value; lower is better."""

@@ -15,7 +15,7 @@ from epochal.data import Dataset
 from epochal.engine.determinism import always_same, determinism_note
 from epochal.engine.gradient import pieces
 from epochal.models import Variables, described, shapes_of
-from epochal.models.starts import Initial
+from epochal.models.initial import Initial
 from epochal.models.wrappers import Frozen
 from epochal.settings import DECLARED
 from epochal.training.class_weights import weights_of_classes
@@ -99,7 +99,7 @@ def notes_of(prepared: Prepared) -> tuple[str, ...]:
     """Notes before training."""
     settings, spec, model, dataset = prepared.settings, prepared.spec, prepared.model, prepared.dataset
     most = spec.micro_batch
-    notes = [*prepared.remarks, *prepared.start.notes, *weight_notes(prepared)]
+    notes = [*prepared.remarks, *prepared.initial.notes, *weight_notes(prepared)]
     if settings.precision != "float32":
         notes.append(f"computes in {settings.precision}; parameters, optimizer and losses are float32")
     if settings.deterministic:
@@ -134,8 +134,10 @@ def notes_of(prepared: Prepared) -> tuple[str, ...]:
             "the training loss at fixed parameters is not evaluated, since that reads all training "
             "samples once more; `evaluate_train=True` does"
         )
-    if prepared.crowded:
-        notes.append(f"the device has no room for {prepared.in_step} repeats in step: they train one by one")
+    if not prepared.fits_vmapped:
+        notes.append(
+            f"the device has no room for {prepared.max_vmapped} repeats in step: they train one by one"
+        )
     return (*notes, *prepared.lanes.notes)
 
 

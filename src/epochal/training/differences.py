@@ -21,9 +21,9 @@ def differences(then: Any, now: Mapping[str, Any]) -> list[str]:
     if not isinstance(then, Mapping):
         return [f"what the run was: {shown(then)}"]
     changed = {
-        name: (then.get(name, _USUAL.get(name)), now.get(name))
+        name: (then.get(name, _DEFAULTS.get(name)), now.get(name))
         for name in dict.fromkeys([*now, *then])
-        if not _same(name, then.get(name, _USUAL.get(name)), now.get(name))
+        if not _same(name, then.get(name, _DEFAULTS.get(name)), now.get(name))
     }
     found: list[str] = []
     for name, (before, after) in changed.items():
@@ -37,7 +37,7 @@ def differences(then: Any, now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-_USUAL = {name: one.default for name, one in DECLARED.items() if one.resume}
+_DEFAULTS = {name: one.default for name, one in DECLARED.items() if one.resume}
 """What held before an option was declared."""
 _WRITTEN_BY = ("jax", "backend")
 """What a digest of a program also depends on."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from epochal.data import Dataset, Split, Timeline, chronological
-from epochal.data.copies import Copies, copies_of, row_hashes
+from epochal.data.duplicates import Duplicates, find_duplicates, row_hashes
 from epochal.data.tables.target import UNKNOWN
 from epochal.errors import Refusal
 from epochal.settings import Settings
@@ -15,37 +15,41 @@ from epochal.settings import Settings
 _TOO_GOOD = "have inputs that training samples have, too: figures may be too good."
 
 
-def copies_among(dataset: Dataset, held_out: float) -> Copies | None:
+def duplicates_among(dataset: Dataset, held_out: float) -> Duplicates | None:
     """Duplicate samples, where they matter for a split and can be found."""
     if not held_out or dataset.timeline is not None or not isinstance(dataset.inputs, np.ndarray):
         return None
-    return copies_of(dataset.inputs)
+    return find_duplicates(dataset.inputs)
 
 
-def copies_notes(
-    copies: Copies | None, chosen: Split, together: bool, dataset: Dataset, others: Sequence[Dataset | None]
+def duplicates_notes(
+    duplicates: Duplicates | None,
+    chosen: Split,
+    together: bool,
+    dataset: Dataset,
+    others: Sequence[Dataset | None],
 ) -> list[str]:
     """Notes on duplicates of the split samples, and on those in separate validation and test data (`others`).
 
     `together` is whether the split keeps duplicates together, unlike a chronological one.
     """
     notes, inputs = [], dataset.inputs
-    if copies is not None and together:
-        notes.append(copies.note)
-    elif copies is not None:
+    if duplicates is not None and together:
+        notes.append(duplicates.note)
+    elif duplicates is not None:
         rows = np.concatenate([chosen.validation, chosen.test])
-        seen = int(np.isin(copies.of[rows], copies.of[chosen.train]).sum())
+        seen = int(np.isin(duplicates.group[rows], duplicates.group[chosen.train]).sum())
         notes += [f"{seen:,} of the {len(rows):,} held-out samples {_TOO_GOOD}"] if seen else []
     for name, other in zip(("validation", "test"), others, strict=True):
         if other is None or not (isinstance(inputs, np.ndarray) and isinstance(other.inputs, np.ndarray)):
             continue
         seen = int(np.isin(row_hashes(other.inputs), row_hashes(inputs)).sum())
-        if seen and copies_of(np.concatenate([inputs, other.inputs])) is not None:
+        if seen and find_duplicates(np.concatenate([inputs, other.inputs])) is not None:
             notes.append(f"{seen:,} of the {other.samples:,} {name} samples {_TOO_GOOD}")
     return notes
 
 
-def usual_share(
+def default_share(
     share: float | int, test: float | int, settings: Settings, dataset: Dataset
 ) -> tuple[float | int, tuple[str, ...]]:
     """The validation share: the default one is dropped, with a note, if there are too few samples."""
@@ -53,7 +57,7 @@ def usual_share(
         return share, ()
     try:
         if settings.split == "chronological":
-            line = dataset.timeline or Timeline.of_rows(dataset.rows)
+            line = dataset.timeline or Timeline.of_rows(dataset.row_numbers)
             chronological(line, validation=share, test=test, gap=settings.gap)
             return share, ()
         units, what = dataset.samples, "samples"
@@ -73,7 +77,7 @@ def unknown_note(dataset: Dataset) -> str:
     classified = dataset.task is not None and dataset.task.is_classification
     if dataset.targets is None or not classified or not (dataset.targets == UNKNOWN).any():
         return ""
-    return next(note for note in dataset.noticed if "training did not have" in note)
+    return next(note for note in dataset.raw_notes if "training did not have" in note)
 
 
 def labeled(dataset: Dataset) -> Dataset | None:

@@ -43,7 +43,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
     model = write_model(prepared.model)
     own = any(given_in_words(written[name]) is not None for name in ("optimizer", "loss", "augment"))
     every, unit = settings.evaluation
-    start = prepared.start.variables
+    start = prepared.initial.variables
     found = {
         "format": FORMAT,
         "data": {**_data(prepared.dataset), "streamed": prepared.fed},

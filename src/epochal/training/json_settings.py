@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import Pairwise, without_embeddings
 from epochal.models.convert import NamedModel

@@ -23,7 +23,7 @@ from epochal.data.recipe import absolute
 from epochal.engine.schedules import Schedule
 from epochal.models import OwnMetric
 from epochal.models.augment import KINDS
-from epochal.models.starts import Initial
+from epochal.models.initial import Initial
 from epochal.plan import BatchSchedule, Order
 from epochal.plan.named import ORDERS, order_named
 from epochal.settings.kinds import plain_number

@@ -17,7 +17,7 @@ import numpy as np
 from epochal.common.machine import cores
 from epochal.errors import Refusal
 from epochal.models import Model, shapes_of
-from epochal.training.hosts import together
+from epochal.training.processes import process_group
 
 SMALL_UPDATE = 2**20
 """Most multiplications of an update (batch times parameters) for which one core is enough."""
@@ -29,36 +29,36 @@ class Lanes:
 
     repeats: tuple[range, ...]
     """The repeats of each lane, vmapped in one program."""
-    teams: tuple[tuple[jax.Device, ...], ...]
+    device_groups: tuple[tuple[jax.Device, ...], ...]
     """The devices of parallel lanes; empty for JAX's default."""
-    present: int
+    local_device_count: int
     """Devices of this machine."""
 
     @property
     def devices(self) -> int:
         """Number of devices in use."""
-        return len({device for team in self.teams for device in team}) or 1
+        return len({device for team in self.device_groups for device in team}) or 1
 
     @property
     def devices_a_batch(self) -> int:
         """Number of devices that share a batch."""
-        return max(1, len(self.teams[0]))
+        return max(1, len(self.device_groups[0]))
 
     @property
-    def at_once(self) -> int:
+    def programs_per_device(self) -> int:
         """Number of programs that share a device's memory."""
-        return sum(max(1, len(team)) for team in self.teams) if jax.default_backend() == "cpu" else 1
+        return sum(max(1, len(team)) for team in self.device_groups) if jax.default_backend() == "cpu" else 1
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes on the distribution, if there is a choice."""
-        processes = len({device.process_index for device in self.teams[0]})
+        processes = len({device.process_index for device in self.device_groups[0]})
         if processes > 1:
             return (f"{self.devices} devices of {processes} processes share each batch",)
-        if self.present == 1:
+        if self.local_device_count == 1:
             return ()
-        used, each, groups = self.devices, self.devices_a_batch, len(self.teams)
-        spare = "" if used == self.present else f" of {self.present}"
+        used, each, groups = self.devices, self.devices_a_batch, len(self.device_groups)
+        spare = "" if used == self.local_device_count else f" of {self.local_device_count}"
         if used == 1:
             return (f"1{spare} devices is used; `devices=N` takes more, which share each batch",)
         if each == 1:
@@ -78,35 +78,35 @@ def check_devices(count: int | None) -> None:
         raise Refusal(f"`devices` must be between 1 and {present} ({what}); got {count}. {remedy}.")
 
 
-def lanes_for(repeats: int, requested: int | None, largest: int, small: bool, alone: bool) -> Lanes:
+def lanes_for(repeats: int, requested: int | None, largest: int, small: bool, unvmapped: bool) -> Lanes:
     """Distribute repeats over lanes and devices (`requested`, or chosen).
 
-    `largest` is the largest batch or micro-batch; `small` whether one core is enough for an update; `alone`
-    whether repeats can't be vmapped: each is fed its own samples, or memory is too small.
+    `largest` is the largest batch or micro-batch; `small` whether one core is enough for an update;
+    `unvmapped` whether repeats can't be vmapped: each is fed its own samples, or memory is too small.
     """
     devices = jax.local_devices()
     host = devices[0].platform == "cpu"
     wanted = requested or (1 if host else len(devices))
     singly = tuple(range(repeat, repeat + 1) for repeat in range(repeats))
-    if not together().alone:
+    if not process_group().alone:
         # One lane at a time on all devices, since every process has the state of every repeat.
         by_process: dict[int, list[jax.Device]] = {}
         for device in jax.devices():
             by_process.setdefault(device.process_index, []).append(device)
         team = tuple(device for _, own in sorted(by_process.items()) for device in own[:wanted])
-        return Lanes(singly if host or alone else (range(repeats),), (team,), len(devices))
+        return Lanes(singly if host or unvmapped else (range(repeats),), (team,), len(devices))
     if wanted == 1:
         # On a CPU, small programs run in parallel, one per core, and a large one alone,
         # since it uses all cores. On an accelerator all repeats are vmapped.
         workers = min(repeats, cores()) if host and small else 1
-        return Lanes(singly if host or alone else (range(repeats),), ((),) * workers, len(devices))
+        return Lanes(singly if host or unvmapped else (range(repeats),), ((),) * workers, len(devices))
     groups, each = groups_of(repeats, wanted)
     if requested is None:
         groups, each = (min(repeats, wanted), 1) if small else (groups, min(each, largest))
-    teams = tuple(tuple(devices[group * each : (group + 1) * each]) for group in range(groups))
+    device_groups = tuple(tuple(devices[group * each : (group + 1) * each]) for group in range(groups))
     bounds = [repeats * group // groups for group in range(groups + 1)]
     in_step = tuple(range(begin, end) for begin, end in pairwise(bounds))
-    return Lanes(singly if host or alone else in_step, teams, len(devices))
+    return Lanes(singly if host or unvmapped else in_step, device_groups, len(devices))
 
 
 def groups_of(repeats: int, devices: int) -> tuple[int, int]:

@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves
 from epochal.engine.fed import FedLane
-from epochal.engine.lane import AnyLane, Evaluation, Lane, Source
+from epochal.engine.lane import AnyLane, Evaluation, Lane, LaneData
 from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said, largest
-from epochal.engine.state import Kept
+from epochal.engine.state import LaneState
 from epochal.errors import DataFailed, Refusal
 from epochal.plan import Plan
 from epochal.training.agreement import INTERRUPTED, Call, agreed_call
-from epochal.training.hosts import together
 from epochal.training.prepared import Prepared
+from epochal.training.processes import process_group
 from epochal.training.result import LaneResult
 from epochal.training.snapshot import Snapshot
 
 
-class Keeper:
+class SnapshotSink:
     """The interface of savers of snapshots; this one saves nothing."""
 
     keeps = False
@@ -35,7 +35,7 @@ class Keeper:
     def begin(self, lane: AnyLane, repeats: range) -> None:
         """A lane begins or resumes."""
 
-    def most(self, lane: AnyLane) -> int | None:
+    def max_updates(self, lane: AnyLane) -> int | None:
         """Most updates until the next snapshot; None if there is none, or by the clock."""
         return None
 
@@ -57,9 +57,9 @@ class Advanced(NamedTuple):
     """What a lane reports after a call: new evaluations, and updates so far and at most of each repeat."""
 
     repeats: range
-    rows: Curves
+    curves: Curves
     updates: int
-    most: int
+    max_updates: int
     seconds: float
 
 
@@ -86,28 +86,28 @@ def train_lane(
     prepared: Prepared,
     control: Control,
     report: Callable[[Advanced], object],
-    keeper: Keeper,
+    sink: SnapshotSink,
     repeats: range,
-    known: Snapshot | None,
+    resume_from: Snapshot | None,
     devices: tuple[jax.Device, ...],
     stopped: Callable[[], bool],
 ) -> LaneResult | None:
     """Train a lane until it ends or is stopped by `control` or the executor; None if it had not begun then.
 
-    `report` is called after each call of the program; `known` is the snapshot of its repeats, if any.
+    `report` is called after each call of the program; `resume_from` is the snapshot of its repeats, if any.
     """
 
     def stopping() -> bool:
         return control.stopped or stopped()
 
-    with together().telling():
-        if together().decide("a lane", stopping(), any) and repeats.start > 0 and known is None:
+    with process_group().telling():
+        if process_group().decide("a lane", stopping(), any) and repeats.start > 0 and resume_from is None:
             return None
-        kept, curves = (None, []) if known is None else (known.kept, [known.curves])
-        lane = make_lane(prepared, repeats, devices=devices, kept=kept)
-        del kept, known  # may be large, and the lane has its own copy
+        state, curves = (None, []) if resume_from is None else (resume_from.state, [resume_from.curves])
+        lane = make_lane(prepared, repeats, devices=devices, resume_from=state)
+        del state, resume_from  # may be large, and the lane has its own copy
         with closing(lane):
-            return _driven(prepared, control, stopping, repeats, lane, report, keeper, curves)
+            return _driven(prepared, control, stopping, repeats, lane, report, sink, curves)
 
 
 def _driven(
@@ -117,7 +117,7 @@ def _driven(
     repeats: range,
     lane: AnyLane,
     report: Callable[[Advanced], object],
-    keeper: Keeper,
+    sink: SnapshotSink,
     curves: list[Curves],
 ) -> LaneResult:
     """Advance a lane to its end; `curves` are those before."""
@@ -130,21 +130,22 @@ def _driven(
             reason = INTERRUPTED
         elif seconds is not None and lane.seconds >= seconds:
             reason = f"the budget of {seconds:g} seconds is spent"
-        most = keeper.most(lane)
-        return Call(lane.budget if most is None else min(lane.budget, most), reason, control.signal)
+        most = sink.max_updates(lane)
+        updates = lane.updates_per_call
+        return Call(updates if most is None else min(updates, most), reason, control.signal)
 
     def tell(evaluations: Sequence[Evaluation]) -> None:
         rows = curves_of(prepared.plan, prepared.spec.columns, repeats, evaluations)
-        if keeper.keeps and len(rows):
+        if sink.keeps and len(rows):
             curves.append(rows)
         report(Advanced(repeats, rows, lane.update, lane.last_update, lane.seconds))
 
     def snapshot() -> Snapshot:
         curves[:] = [Curves.concatenate(curves)]
-        return Snapshot(repeats, lane.keep(), curves[0])
+        return Snapshot(repeats, lane.snapshot(), curves[0])
 
     reason = failed = ""
-    keeper.begin(lane, repeats)
+    sink.begin(lane, repeats)
     while not lane.done:
         most, reason, signal = agreed_call(wish())
         if reason == INTERRUPTED:
@@ -152,21 +153,21 @@ def _driven(
         if reason:
             break
         try:
-            lane.budget = max(lane.budget, most)  # that of process 0 counts
+            lane.updates_per_call = max(lane.updates_per_call, most)  # that of process 0 counts
             tell(lane.advance(most))
         except DataFailed as error:
-            if not lane.update or not together().alone:
+            if not lane.update or not process_group().alone:
                 raise
             reason = failed = error.sentence.rstrip(".")
             break
-        if keeper.due(lane, repeats) and not lane.done:
-            keeper.hand_over(lane, repeats, snapshot)
+        if sink.due(lane, repeats) and not lane.done:
+            sink.hand_over(lane, repeats, snapshot)
     reason = reason or lane.ended
     if not reason and lane.update >= lane.last_update < prepared.plan.updates:
         reason = f"the budget of {lane.last_update:,} updates is spent"
-    # Kept is the place before the last evaluation, which a longer training would not make there.
+    # The snapshot is the place before the last evaluation, which a longer training would not make there.
     if lane.update:
-        keeper.end(repeats, snapshot)
+        sink.end(repeats, snapshot)
     try:
         tell(lane.finish())
     except DataFailed:
@@ -218,8 +219,8 @@ def micro_batched(prepared: Prepared) -> Prepared:
             'got "auto".'
         )
     lanes = prepared.lanes
-    repeats, team, workers = max(lanes.repeats, key=len), lanes.teams[0], lanes.at_once
-    source, most = prepared.source(repeats, team), prepared.plan.batch_sizes[0]
+    repeats, team, workers = max(lanes.repeats, key=len), lanes.device_groups[0], lanes.programs_per_device
+    data, most = prepared.lane_data(repeats, team), prepared.plan.batch_sizes[0]
 
     def with_(size: int | None, *remarks: str) -> Prepared:
         return replace(prepared, spec=replace(prepared.spec, micro_batch=size), remarks=remarks)
@@ -227,7 +228,7 @@ def micro_batched(prepared: Prepared) -> Prepared:
     @functools.cache
     def need(size: int) -> int:
         cut = with_(size if size < most else None)
-        lane = cast(Lane, make_lane(cut, repeats, source=source, devices=team))
+        lane = cast(Lane, make_lane(cut, repeats, data=data, devices=team))
         return workers * max(_needs(lane))
 
     free = bytes_available()
@@ -255,27 +256,27 @@ def _needs(lane: Lane) -> Iterator[int]:
 def make_lane(
     prepared: Prepared,
     repeats: range,
-    fixed_budget: int | None = None,
-    source: Source | None = None,
+    fixed_updates_per_call: int | None = None,
+    data: LaneData | None = None,
     devices: tuple[jax.Device, ...] = (),
-    kept: Kept | None = None,
+    resume_from: LaneState | None = None,
 ) -> AnyLane:
-    """A lane for some repeats, compiled; `source` holds its samples, if any does.
+    """A lane for some repeats, compiled; `data` holds its samples, if any does.
 
-    It is at its first update, or where it was `kept`.
+    It is at its first update, or where `resume_from` was taken.
     """
     limits = [one.updates for one in prepared.budgets if one.updates is not None]
     common: dict[str, Any] = {
         "spec": replace(prepared.spec, repeats=len(repeats)),
         "plan": prepared.plan.passes,
         "per_epoch": prepared.plan.updates_per_epoch,
-        "every": prepared.every,
+        "eval_interval": prepared.eval_interval,
         "last_update": min([prepared.plan.updates, *limits]),
-        "initial": prepared.start.variables,
-        "fixed_budget": fixed_budget,
+        "initial": prepared.initial.variables,
+        "fixed_updates_per_call": fixed_updates_per_call,
         "devices": devices,
-        "kept": kept,
+        "resume_from": resume_from,
     }
     if prepared.fed:
-        return FedLane(source=prepared.fed_source(repeats[0], devices), **common)
-    return Lane(source=prepared.source(repeats, devices) if source is None else source, **common)
+        return FedLane(data=prepared.fed_lane_data(repeats[0], devices), **common)
+    return Lane(data=prepared.lane_data(repeats, devices) if data is None else data, **common)

@@ -14,7 +14,7 @@ from epochal import models
 from epochal.common.metric_names import declare
 from epochal.data import Dataset, Task
 from epochal.data.encoder import code_sizes
-from epochal.data.streams.iterators import EndlessRows
+from epochal.data.streams.iterators import IteratorArray
 from epochal.engine.memory import state_bytes
 from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.rules import Never, Rule
@@ -22,10 +22,10 @@ from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Layout, Spec
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.augment import Augmented, transforms_of
-from epochal.models.starts import Start, start_of
+from epochal.models.initial import InitialVariables, initial_variables
 from epochal.models.wrappers import Frozen, Pairwise, matching, names_of
 from epochal.plan import BatchSchedule, Order, Plan
-from epochal.runs.contents import check_start
+from epochal.runs.contents import check_initial
 from epochal.settings import Settings
 from epochal.stopping import without_budgets
 from epochal.training.class_weights import by_class
@@ -52,14 +52,14 @@ def _schedule(settings: Settings) -> Schedule:
     return schedule
 
 
-def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = None) -> Prepared:
+def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = None) -> Prepared:
     """Prepare a training and refuse what cannot work, without touching a device.
 
     Args:
         model: what `fit` takes.
         data: what `fit` takes.
         settings: of the training.
-        like: a training on the same data whose samples, splits and scalings are reused: the settings that
+        reuse: a training on the same data whose samples, splits and scalings are reused: the settings that
             determine them (held-out parts, split, repeats, seed, vary, standardize, class_weight) must be the
             same.
     """
@@ -81,17 +81,17 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         shapes = tried("the model", lambda: models.shapes_of(chosen, dataset.shape, dataset.dtype))
         return state_bytes(shapes, chosen_optimizer(settings))
 
-    samples: Gathered = gathered(data, settings, state, model) if like is None else like
-    settings = samples.settings if like is None else settings
+    samples: Gathered = gathered(data, settings, state, model) if reuse is None else reuse
+    settings = samples.settings if reuse is None else settings
     dataset, task, splits = samples.dataset, samples.task, samples.splits
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
     if settings.stateful:
         settings = _stateful(settings, samples)
-    endless = isinstance(dataset.inputs, EndlessRows)
+    endless = isinstance(dataset.inputs, IteratorArray)
     order = order_for("sequential" if endless else settings.order, dataset, settings.class_weight)
     remarks: tuple[str, ...] = ()
     if settings.batch_size is None:
-        settings, remarks = _usual_batch(settings, order, None if endless else splits[0].train)
+        settings, remarks = _default_batch(settings, order, None if endless else splits[0].train)
     assert settings.batch_size is not None
     if endless:
         plan = endless_plan(settings)
@@ -144,10 +144,10 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     if isinstance(rule, type) or not isinstance(rule, Rule):
         raise Refusal(f"stop must be a rule such as ep.Patience(20), or None for all epochs; got {rule!r}.")
     rows = samples.validation.samples if samples.validation is not None else len(splits[0].validation)
-    halves = ""  # how to halve the validation samples: neighbors in time or of a group stay together
+    cross_fit = ""  # how to halve the validation samples: neighbors in time or of a group stay together
     if monitor.startswith("validation.") and rows >= FEWEST_HALVED and not any(one.host for one in metrics):
-        halves = "mixed" if settings.split == "random" else "ordered"
-    trained, start = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
+        cross_fit = "mixed" if settings.split == "random" else "ordered"
+    trained, initial = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
     micro_batch = settings.micro_batch  # an automatic one is chosen later
     if not isinstance(micro_batch, int) or micro_batch >= plan.batch_sizes[0]:
         micro_batch = None
@@ -170,7 +170,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         label_smoothing=settings.label_smoothing,
         clip_norm=settings.clip_norm,
         gradient_noise=settings.gradient_noise,
-        halves=halves,
+        cross_fit=cross_fit,
     )
     undirected = {metric.name for metric in metrics if metric.greater_is_better is None}
     for column in (monitor, *rule.columns()):
@@ -188,14 +188,14 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         plan=plan,
         order=order,
         model=chosen_model,
-        given=model,
-        start=start,
+        model_argument=model,
+        initial=initial,
         loss_name=loss_name,
         spec=spec,
         remarks=remarks,
     )
     _check_orders(prepared)
-    check_fit(prepared, like)
+    check_fit(prepared, reuse)
     _check_weights(prepared)
     return prepared
 
@@ -203,25 +203,25 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
 FEWEST_HALVED = 10
 """Fewest validation samples to estimate the optimism of the epoch's choice on halves."""
 
-USUAL_BATCH = 32
+DEFAULT_BATCH = 32
 """The default batch size."""
 
 
-def _usual_batch(
+def _default_batch(
     settings: Settings, order: Order, train: NDArray[np.int64] | None
 ) -> tuple[Settings, tuple[str, ...]]:
     """The settings with the default batch size, and a note if there are fewer samples."""
-    size = USUAL_BATCH
+    size = DEFAULT_BATCH
     if train is not None:
         own = order.take(train)
-        turns = own.turns(len(train))
-        size = min(size, turns)
+        positions = own.positions_per_epoch(len(train))
+        size = min(size, positions)
         try:
             own.check_batches(size, settings.remainder)
         except Refusal:
-            size = turns  # class orders need a sample of each class in a batch
-    note = f"batch size {size:,} instead of the usual {USUAL_BATCH}: an epoch has no more samples"
-    return replace(settings, batch_size=size), (note,) if size < USUAL_BATCH else ()
+            size = positions  # class orders need a sample of each class in a batch
+    note = f"batch size {size:,} instead of the usual {DEFAULT_BATCH}: an epoch has no more samples"
+    return replace(settings, batch_size=size), (note,) if size < DEFAULT_BATCH else ()
 
 
 def _own_metrics(settings: Settings, samples: Gathered) -> tuple[models.Metric, ...]:
@@ -293,14 +293,15 @@ def _check_orders(prepared: Prepared) -> None:
     """Check that epochs have the same length in all repeats."""
     if prepared.order.values is None or prepared.shared:
         return
-    turns = prepared.plan.turns
+    positions = prepared.plan.positions_per_epoch
     for repeat in range(1, prepared.settings.repeats):
-        own = prepared.plan_of(repeat).turns
-        if own != turns:
+        own = prepared.plan_of(repeat).positions_per_epoch
+        if own != positions:
             raise Refusal(
                 f'order "{prepared.order.name}" must make as many turns of an epoch in all repeats, whose '
-                f"training samples differ; got {turns:,} in repeat 1 and {own:,} in repeat {repeat + 1}. "
-                f"Give it a length, such as {turns}, or let the repeats share a split (vary without split)."
+                f"training samples differ; got {positions:,} in repeat 1 and {own:,} in repeat {repeat + 1}. "
+                f"Give it a length, such as {positions}, or let the repeats share "
+                "a split (vary without split)."
             )
 
 
@@ -321,7 +322,7 @@ def _check_weights(prepared: Prepared) -> None:
 
 def _varied(
     plain: models.Model, settings: Settings, dataset: Dataset, standardized: bool
-) -> tuple[models.Model, Start]:
+) -> tuple[models.Model, InitialVariables]:
     """The model in training (precision, augmentation, frozen parameters), and its initial parameters."""
     sample = jax.ShapeDtypeStruct(
         dataset.shape, models.seen_dtype(np.float32 if standardized else dataset.dtype)
@@ -329,8 +330,8 @@ def _varied(
     shapes = traced("the model's init", plain.init, jax.eval_shape(lambda: jax.random.key(0)), sample)
     if not isinstance(shapes, models.Variables):
         raise Refusal(f"the model's init must return Variables; got {type(shapes).__name__}.")
-    check_start(settings.initial)
-    start, model = start_of(settings.initial, shapes), models.computing_in(plain, settings.precision)
+    check_initial(settings.initial)
+    start, model = initial_variables(settings.initial, shapes), models.computing_in(plain, settings.precision)
     if settings.augment:
         windows = "" if dataset.timeline is None else "windows of a series"
         other = "pairs" if isinstance(plain, Pairwise) else windows

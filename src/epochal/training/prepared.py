@@ -13,22 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data import Dataset, Scaling, Split, TargetScaling, Task, Timeline, Vocabulary
-from epochal.data.rows import ArrayRows
-from epochal.data.streams.iterators import EndlessRows
-from epochal.engine.fed import FedSource
+from epochal.data.lazy import MemoryArray
+from epochal.data.streams.iterators import IteratorArray
+from epochal.engine.fed import FedLaneData
 from epochal.engine.feed import Reader
-from epochal.engine.lane import Source
+from epochal.engine.lane import LaneData
 from epochal.engine.memory import device_memory, state_bytes
 from epochal.engine.mesh import DeviceMesh
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Spec
-from epochal.engine.state import Part, Seeds
+from epochal.engine.state import Part, PerRepeat
 from epochal.errors import Refusal
 from epochal.models import Model, seen_dtype, shapes_of
-from epochal.models.starts import Start
+from epochal.models.initial import InitialVariables
 from epochal.plan import Order, Plan
 from epochal.plan.order import Arrays
-from epochal.plan.threefry import threefry2x32, words
+from epochal.plan.threefry import threefry2x32, uint32_words
 from epochal.settings import Settings
 from epochal.stopping import Budget, budgets
 from epochal.training.class_weights import weights_of_classes
@@ -60,16 +60,16 @@ class Gathered:
 
 @dataclass(frozen=True)
 class Prepared(Gathered):
-    """A training that is ready to start: `parts(repeat)` and `source(repeats)` give its samples."""
+    """A training that is ready to start: `parts(repeat)` and `lane_data(repeats)` give its samples."""
 
     plan: Plan
     order: Order
     """With the values of all samples; that of a repeat's plan has those of its training samples."""
     model: Model
     """For prediction; `spec.model` is the one for training: rounding, augmented, partly frozen."""
-    given: Any
+    model_argument: Any
     """The `model` argument."""
-    start: Start
+    initial: InitialVariables
     loss_name: str
     spec: Spec
     """For one repeat; a lane of several replaces `repeats`."""
@@ -80,28 +80,28 @@ class Prepared(Gathered):
     def small(self) -> bool:
         """Whether one core is enough for an update."""
         parameters = parameters_of(self.model, self.dataset.shape, self.dataset.dtype)
-        return parameters * self._at_once <= SMALL_UPDATE
+        return parameters * self._micro_batch_size <= SMALL_UPDATE
 
     @cached_property
     def lanes(self) -> Lanes:
         """The distribution of repeats over programs and devices."""
-        return self._lanes(alone=self.fed or self.crowded)
+        return self._lanes(unvmapped=self.fed or not self.fits_vmapped)
 
-    def _lanes(self, alone: bool) -> Lanes:
+    def _lanes(self, unvmapped: bool) -> Lanes:
         settings = self.settings
-        return lanes_for(settings.repeats, settings.devices, self._at_once, self.small, alone)
+        return lanes_for(settings.repeats, settings.devices, self._micro_batch_size, self.small, unvmapped)
 
     @cached_property
-    def in_step(self) -> int:
+    def max_vmapped(self) -> int:
         """Most vmapped repeats that fit."""
-        return max(map(len, self._lanes(alone=self.fed).repeats))
+        return max(map(len, self._lanes(unvmapped=self.fed).repeats))
 
     @cached_property
-    def crowded(self) -> bool:
-        """Whether an accelerator has no memory for vmapped repeats."""
-        limit, repeats = device_memory(), self.in_step
+    def fits_vmapped(self) -> bool:
+        """Whether an accelerator has the memory for vmapped repeats."""
+        limit, repeats = device_memory(), self.max_vmapped
         if limit is None or repeats == 1:
-            return False
+            return True
         shapes = shapes_of(self.spec.model, self.dataset.shape, self.dataset.dtype)
         each = state_bytes(shapes, self.spec.optimizer)
         samples = sum(
@@ -109,10 +109,10 @@ class Prepared(Gathered):
             for one in (self.dataset, self.validation)
             if one is not None and isinstance(one.inputs, np.ndarray)
         )
-        return samples * (1 if self.shared else repeats) > (limit - repeats * each) / 2
+        return samples * (1 if self.shared else repeats) <= (limit - repeats * each) / 2
 
     @property
-    def _at_once(self) -> int:
+    def _micro_batch_size(self) -> int:
         """The largest number of samples per forward pass, as requested."""
         micro_batch, most = self.settings.micro_batch, self.plan.batch_sizes[0]
         return min(micro_batch, most) if isinstance(micro_batch, int) else most
@@ -131,10 +131,10 @@ class Prepared(Gathered):
     @property
     def endless(self) -> bool:
         """Whether the training samples come from an iterator without length."""
-        return isinstance(self.dataset.inputs, EndlessRows)
+        return isinstance(self.dataset.inputs, IteratorArray)
 
     @property
-    def every(self) -> int:
+    def eval_interval(self) -> int:
         """The evaluation interval, in the unit of the spec."""
         every, unit = self.settings.evaluation
         per = self.plan.updates_per_epoch
@@ -172,7 +172,7 @@ class Prepared(Gathered):
         order = self.order.take(self.splits[repeat].train)
         return self.plan.with_(seed=self.seed(repeat, "order"), order=order)
 
-    def ordering(self, repeats: Sequence[int]) -> dict[str, NDArray[Any]]:
+    def order_arrays(self, repeats: Sequence[int]) -> dict[str, NDArray[Any]]:
         """The per-sample arrays of the order, with a leading axis of repeats.
 
         All repeats have arrays of one shape, so that one program serves them all.
@@ -206,7 +206,7 @@ class Prepared(Gathered):
         index: NDArray[np.int64] = getattr(self.splits[repeat], name)
         return self.dataset, index
 
-    def numbers(self, repeat: int, name: str) -> NDArray[np.int64]:
+    def indices(self, repeat: int, name: str) -> NDArray[np.int64]:
         """The indices in its data set of a part in one repeat."""
         return self._where(repeat, name)[1]
 
@@ -269,7 +269,7 @@ class Prepared(Gathered):
             raise Refusal("the weights of the training samples must not all be 0.")
         return (raw(dataset, index) / mean).astype(np.float32)
 
-    def source(self, repeats: range, devices: tuple[jax.Device, ...] = ()) -> Source:
+    def lane_data(self, repeats: range, devices: tuple[jax.Device, ...] = ()) -> LaneData:
         """The samples, seeds and rates of a lane, on each of its devices."""
         names = [name for name in ("train", "validation") if self.part_size(name)]
         if self.shared:
@@ -280,55 +280,56 @@ class Prepared(Gathered):
                 samples[0] if len(repeats) == 1 else jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
                 for samples in stacked
             )
-        seeds, keys = self._seeds(repeats, self.ordering(repeats)), self._keys(repeats, _INIT)
-        parts, seeds, keys = DeviceMesh(devices).put((parts, seeds, keys))
+        per_repeat, keys = self._per_repeat(repeats, self.order_arrays(repeats)), self._keys(repeats, _INIT)
+        parts, per_repeat, keys = DeviceMesh(devices).put((parts, per_repeat, keys))
         restore = tuple(functools.partial(self.restored, repeat) for repeat in repeats)
-        return Source(parts, self.shared or len(repeats) == 1, seeds, keys, restore)
+        return LaneData(parts, self.shared or len(repeats) == 1, per_repeat, keys, restore)
 
-    def fed_source(self, repeat: int, devices: tuple[jax.Device, ...] = ()) -> FedSource:
+    def fed_lane_data(self, repeat: int, devices: tuple[jax.Device, ...] = ()) -> FedLaneData:
         """The data of a fed repeat."""
         readers = {
             name: self.reader(repeat, name) for name in ("train", "validation") if self.part_size(name)
         }
         only = range(repeat, repeat + 1)
-        seeds, keys = DeviceMesh(devices).put((self._seeds(only, {}), self._keys(only, _INIT)))
+        per_repeat, keys = DeviceMesh(devices).put((self._per_repeat(only, {}), self._keys(only, _INIT)))
         inputs = self.dataset.inputs
-        take = inputs.next_samples if isinstance(inputs, EndlessRows) else None
+        take = inputs.next_samples if isinstance(inputs, IteratorArray) else None
         restore = functools.partial(self.restored, repeat)
-        return FedSource(self.plan_of(repeat).passes, readers, seeds, keys, take, restore)
+        return FedLaneData(self.plan_of(repeat).passes, readers, per_repeat, keys, take, restore)
 
     def rows_of(self, repeat: int, epoch: int, index: int) -> NDArray[np.int64]:
         """The source rows of a batch, counted from 1."""
         numbers = self.plan_of(repeat).batch(epoch, index)
-        return numbers + 1 if self.endless else self.dataset.rows[self.splits[repeat].train[numbers]]
+        return numbers + 1 if self.endless else self.dataset.row_numbers[self.splits[repeat].train[numbers]]
 
     def reader(self, repeat: int, name: str) -> Reader:
         """The samples of a part in one repeat, to be read on demand."""
         dataset, index = self._where(repeat, name)
         inputs = dataset.inputs
-        rows = ArrayRows(inputs, inputs.dtype) if isinstance(inputs, np.ndarray) else inputs
+        rows = MemoryArray(inputs, inputs.dtype) if isinstance(inputs, np.ndarray) else inputs
         return Reader(rows, index, *self.labels(repeat, name), self.scalings[repeat])
 
-    def _seeds(self, repeats: range, ordering: dict[str, NDArray[Any]]) -> Seeds:
+    def _per_repeat(self, repeats: range, order_arrays: dict[str, NDArray[Any]]) -> PerRepeat:
         rates = self.spec.schedule.rates(self.spec.optimizer.learning_rate or 1.0, self.plan.updates)
-        units = np.ones((len(repeats), self.task.targets if self.task.is_regression else 1), np.float32)
+        outputs = self.task.targets if self.task.is_regression else 1
+        target_scale = np.ones((len(repeats), outputs), np.float32)
         for row, repeat in enumerate(repeats):
             scaling = self.target_scalings[repeat]
             if scaling is not None:
-                units[row] = 1 / scaling.scale
-        return Seeds(
-            order=np.stack([words(self.seed(repeat, "order")) for repeat in repeats]),
-            noise=self._keys(repeats, _NOISE),
+                target_scale[row] = 1 / scaling.scale
+        return PerRepeat(
+            order=np.stack([uint32_words(self.seed(repeat, "order")) for repeat in repeats]),
+            dropout_keys=self._keys(repeats, _NOISE),
             rates=jax.tree.map(lambda number: np.full(len(repeats), number), rates),
-            units=units,
-            ordering=ordering,
+            target_scale=target_scale,
+            order_arrays=order_arrays,
         )
 
     def _keys(self, repeats: range, purpose: int) -> jax.Array:
         counter = (np.zeros(1, np.uint32), np.full(1, purpose, np.uint32))
         data = []
         for repeat in repeats:
-            key = words(self.seed(repeat, "init"))
+            key = uint32_words(self.seed(repeat, "init"))
             data.append(np.concatenate(threefry2x32((key[:1], key[1:]), counter)))
         return jax.random.wrap_key_data(jax.numpy.asarray(np.stack(data)), impl="threefry2x32")
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import jax
 
-from epochal.common.faces import call
 from epochal.common.metric_names import declare
+from epochal.common.option_text import call
 from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.training.events import Noted
-from epochal.training.executor import RayCluster, Task, Threads
-from epochal.training.hosts import together
-from epochal.training.loop import Advanced, Control, Keeper, train_lane
+from epochal.training.executor import RayCluster, Threads, WorkItem
+from epochal.training.loop import Advanced, Control, SnapshotSink, train_lane
 from epochal.training.prepared import Prepared
+from epochal.training.processes import process_group
 from epochal.training.result import LaneResult
 from epochal.training.snapshot import Snapshot
 
@@ -27,7 +27,7 @@ def train_repeats(
     prepared: Prepared,
     control: Control,
     tell: Callable[[Any], object],
-    keeper: Keeper,
+    sink: SnapshotSink,
     lanes: Sequence[range],
     known: dict[int, Snapshot],
     cluster: RayCluster | None,
@@ -38,14 +38,14 @@ def train_repeats(
     at the end with None or an error. `known` has the snapshots of lanes by their first repeats; emptied.
     """
     large = cluster is not None and not prepared.small and jax.default_backend() == "cpu"
-    tasks = [Task(repeats, f"repeat {repeats.start + 1}", large=large) for repeats in lanes]
+    tasks = [WorkItem(repeats, f"repeat {repeats.start + 1}", large=large) for repeats in lanes]
 
     def trained(
         repeats: range, devices: tuple[jax.Device, ...], stopped: Callable[[], bool]
     ) -> LaneResult | None:
         try:
             return train_lane(
-                prepared, control, tell, keeper, repeats, known.pop(repeats.start, None), devices, stopped
+                prepared, control, tell, sink, repeats, known.pop(repeats.start, None), devices, stopped
             )
         except BaseException as error:
             tell(error)  # at once: another lane may hang until somebody closes what it reads
@@ -56,13 +56,13 @@ def train_repeats(
             for task, (advanced, snapshot, result) in cluster.map_unordered(tasks):
                 tasks.remove(task)
                 if snapshot is not None:
-                    keeper.take(snapshot)
+                    sink.take(snapshot)
                 tell(advanced)
                 tell(replace(result, spec=prepared.spec))  # with the model that is here
                 if words := cluster.news():
                     tell(Noted(words))
         # What was stopped on a cluster has its end here, as it would have had without.
-        for _, result in Threads(trained, prepared.lanes.teams).map_unordered(tasks):
+        for _, result in Threads(trained, prepared.lanes.device_groups).map_unordered(tasks):
             tell(result)
         tell(None)
     except BaseException as error:
@@ -87,9 +87,9 @@ def cluster_for(
     """
     if address is None:
         return None
-    if not together().alone:
+    if not process_group().alone:
         raise Refusal(
-            f"`ray` is for a training of one process, which sends its repeats; {together().count} train "
+            f"`ray` is for a training of one process, which sends its repeats; {process_group().count} train "
             "together here. Leave one of both out."
         )
     if prepared.fed:
@@ -135,13 +135,13 @@ def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
         result = train_lane(prepared, Control(), reports.append, last, repeats, known, devices, stopped)
         if result is None:
             return None
-        rows = Curves.concatenate([one.rows for one in reports])
-        return reports[-1]._replace(rows=rows), last.snapshot, result
+        rows = Curves.concatenate([one.curves for one in reports])
+        return reports[-1]._replace(curves=rows), last.snapshot, result
 
     return trained
 
 
-class _Last(Keeper):
+class _Last(SnapshotSink):
     keeps = True
     snapshot: Snapshot | None = None
 

@@ -50,7 +50,7 @@ def document(prepared: Prepared) -> dict[str, Any]:
     recipe = prepared.dataset.recipe
     return {
         "format": FORMAT,
-        "model": write_model(prepared.given),
+        "model": write_model(prepared.model_argument),
         "data": {"given": prepared.dataset.source} if recipe is None else recipe.to_dict(),
         "settings": write_settings(settings),
         "identity": identity(prepared),

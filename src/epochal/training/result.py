@@ -22,15 +22,15 @@ from epochal.engine.update import Packing
 from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
 from epochal.models.wrappers import whole
-from epochal.runs import BrokenUpdate, Fitted, History, Outcome, Run, Scores
+from epochal.runs import BrokenUpdate, Fitted, Observed, Outcome, Run, Scores
 from epochal.runs.concerns import concerns_of
 from epochal.runs.overlap import hashes_of
 from epochal.runs.threshold import decide
 from epochal.stopping import waited
-from epochal.training.baselines import constant_figures
+from epochal.training.baselines import baseline_metrics
 from epochal.training.describe import conditions, describe_data, describe_settings
 from epochal.training.prepared import Prepared
-from epochal.training.scoring import effective_samples, forecasts_of, gains_of, scores_of
+from epochal.training.scoring import effective_samples, forecasts_of, optimism_of, scores_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +53,8 @@ class LaneResult:
     @classmethod
     def of(cls, lane: AnyLane, repeats: range, reason: str, failed: str = "") -> LaneResult:
         """Fetch the state of a lane."""
-        state = jax.tree.map(np.asarray, lane.progress.repeats)
-        samples = lane.samples if isinstance(lane, FedLane) and lane.source.take is not None else None
+        state = jax.tree.map(np.asarray, lane.train_state.repeats)
+        samples = lane.samples if isinstance(lane, FedLane) and lane.data.take is not None else None
         return cls(repeats, state, lane.update, lane.epochs, lane.seconds, reason, lane.spec, failed, samples)
 
     def of_repeat(self, row: int) -> Repeat:
@@ -129,18 +129,18 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     if came is not None:
         data["samples"] = data["sizes"]["train"] = came
     failed = next((result.failed for result in results if result.failed), "")
-    gains, scores = gains_of(prepared, [result.state for result in results]), dict[str, Scores]()
+    optimism, scores = optimism_of(prepared, [result.state for result in results]), dict[str, Scores]()
+    by_repeat = dict(zip(repeats, fitted, strict=True))
     for name in ("validation", "test"):
         if prepared.part_size(name):
-            own_gains = gains if name == "validation" else {}
             try:
-                scores[name] = scores_of(prepared, dict(zip(repeats, fitted, strict=True)), name, own_gains)
+                scores[name] = scores_of(prepared, by_repeat, name, optimism if name == "validation" else {})
             except DataFailed as error:
                 failed = failed or error.sentence.rstrip(".")
     threshold, rule = None, prepared.settings.threshold
     if rule is not None and (not isinstance(rule, str) or "validation" in scores):
         threshold, scores = decide(rule, scores, prepared.task.classes[1])
-    forecasts = forecasts_of(prepared, repeats, scores, gains)
+    forecasts = forecasts_of(prepared, repeats, scores, optimism)
     confusions = {
         name: one.confusion if one.confusion_at_threshold is None else one.confusion_at_threshold
         for name, one in scores.items()
@@ -176,6 +176,9 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         interval=scores["validation"].metrics["loss"].ci95
         if "validation" in scores and scores["validation"].corrected
         else None,
+        roc_auc=scores["validation"].metrics["roc_auc"].ci95
+        if "validation" in scores and "roc_auc" in scores["validation"].metrics
+        else None,
         concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes, weighted),
     )
     return Run(
@@ -194,9 +197,9 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         baseline=baseline,
         threshold=threshold,
         forecasts=forecasts,
-        observed=None if prepared.dataset.timeline is None else History.of(prepared.dataset.timeline),
+        observed=None if prepared.dataset.timeline is None else Observed.of(prepared.dataset.timeline),
         order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
-        rows=prepared.dataset.rows[: 0 if prepared.endless else None],
+        rows=prepared.dataset.row_numbers[: 0 if prepared.endless else None],
         hashes=hashes_of(prepared.dataset),
         names=prepared.dataset.names,
         splits=tuple(
@@ -250,7 +253,7 @@ def _baselines(
 ) -> dict[str, list[float]]:
     """The baseline on a part in each repeat, by column: only figures known in every repeat."""
     places = [0 if prepared.shared else repeat for repeat in repeats]
-    known = {place: constant_figures(prepared, place, names, on=on) for place in dict.fromkeys(places)}
+    known = {place: baseline_metrics(prepared, place, names, on=on) for place in dict.fromkeys(places)}
     figures = [known[place] for place in places]
     common = [name for name in figures[0] if all(name in one for one in figures)]
     return {f"{on}.{name}": [one[name] for one in figures] for name in common}

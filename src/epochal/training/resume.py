@@ -10,20 +10,20 @@ from typing import Any
 from epochal.errors import Refusal
 from epochal.runs import Run, load, load_record
 from epochal.runs.checkpoints import newest
-from epochal.runs.choices import refuse_choice
-from epochal.runs.home import Home, read_request
+from epochal.runs.run_folder import RunFolder, read_request
+from epochal.runs.studies import refuse_study
 from epochal.training.agreement import begun, same_micro_batch
 from epochal.training.differences import differences
 from epochal.training.events import Resumed
-from epochal.training.hosts import together
 from epochal.training.identity import identity
 from epochal.training.loop import Control, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
+from epochal.training.processes import process_group
 from epochal.training.progress import display
 from epochal.training.repeats import cluster_for
 from epochal.training.request import ask_again, changed_conditions, conditions_of, with_epochs
-from epochal.training.snapshot import Snapshot, read_pieces
+from epochal.training.snapshot import Snapshot, read_snapshots
 from epochal.training.train import Events, drained
 
 
@@ -83,12 +83,15 @@ def resuming(
 ) -> Events | Run:
     """The events of a resumed training, as in `train`; or its record, if it has ended.
 
-    Takes the arguments of `resume`; `control` stops it, `saving` has fields of `RunFolder` to change, and
+    Takes the arguments of `resume`; `control` stops it, `saving` has fields of `SaveOptions` to change, and
     `progress` is called with (what, done, total) during slow reading.
     """
-    others, path, control = together(), Path(folder), control or Control()
-    refuse_choice(path)
-    home, first = others.first("the run folder", lambda: Home.again(path, **(saving or {}))) or (None, {})
+    others, path, control = process_group(), Path(folder), control or Control()
+    refuse_study(path)
+    home, first = others.first("the run folder", lambda: RunFolder.reopen(path, **(saving or {}))) or (
+        None,
+        {},
+    )
 
     def read() -> Run | tuple[dict[str, Any], dict[str, Any], tuple[str, ...], Prepared]:
         request = dict(first if home is not None else read_request(path))
@@ -112,7 +115,7 @@ def resuming(
         if kept is None:
             return 0, {}, tuple(passed_over)
         _check(kept.path, kept.identity, request["identity"])
-        return kept.updates, read_pieces(prepared, kept.pieces), tuple(passed_over)
+        return kept.updates, read_snapshots(prepared, kept.files), tuple(passed_over)
 
     with ExitStack() as resources:
         if home is not None:
@@ -129,7 +132,7 @@ def resuming(
 
         def begin() -> None:
             if home is not None and (longer != request or saving):
-                home.ask(longer)
+                home.update_request(longer)
 
         begun(prepared, begin, path, updates)
         resources = resources.pop_all()

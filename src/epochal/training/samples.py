@@ -26,11 +26,11 @@ from epochal.data import (
     split_groups,
     time_notes,
 )
-from epochal.data.copies import whole_groups
+from epochal.data.duplicates import whole_groups
 from epochal.data.encoder import code_sizes
 from epochal.data.grouping import SCATTERED
+from epochal.data.lazy import MemoryArray, streams_note
 from epochal.data.registry import read, recognized
-from epochal.data.rows import ArrayRows, streams_note
 from epochal.data.source import Known
 from epochal.data.standardize import fit_levels
 from epochal.engine.memory import device_memory
@@ -39,8 +39,8 @@ from epochal.plan import BatchSchedule, Groups, Plan
 from epochal.plan.sizes import bounded
 from epochal.settings import Settings
 from epochal.training import held_out
-from epochal.training.hosts import together
 from epochal.training.prepared import Gathered
+from epochal.training.processes import process_group
 from epochal.training.standardize import standardized
 
 
@@ -69,8 +69,10 @@ def placed(dataset: Dataset, stream: bool | None, state: Callable[[Dataset], int
         return dataset if stream is not False else replace(dataset, inputs=inputs[:])
     limit = device_memory() if stream is None else None
     if stream or (limit is not None and inputs.nbytes > (limit - state(dataset)) / 2):
-        rows = ArrayRows(inputs, inputs.dtype)
-        return replace(dataset, inputs=rows, noticed=(*dataset.noticed, streams_note(rows, "host memory")))
+        rows = MemoryArray(inputs, inputs.dtype)
+        return replace(
+            dataset, inputs=rows, raw_notes=(*dataset.raw_notes, streams_note(rows, "host memory"))
+        )
     return dataset
 
 
@@ -99,10 +101,10 @@ def endless_plan(settings: Settings) -> Plan:
 
 def check_endless(settings: Settings) -> None:
     """Refuse settings that a source without length can't have."""
-    if not together().alone:
+    if not process_group().alone:
         raise Refusal(
-            f"a source without length is for one process; {together().count} train together. Give a file, or "
-            "an object with __getitem__ and __len__, of which each process reads its part."
+            f"a source without length is for one process; {process_group().count} train together. "
+            "Give a file, or an object with __getitem__ and __len__, of which each process reads its part."
         )
     for name, value in (("validation", settings.validation), ("test", settings.test)):
         if isinstance(value, int | float) and (value or name == "validation"):
@@ -153,7 +155,7 @@ def _news(**others: Dataset | None) -> list[str]:
         f"{name} data: {note}"
         for name, other in others.items()
         if other is not None
-        for note in other.noticed
+        for note in other.raw_notes
         if "not seen in training" in note or "training had none" in note
     ]
 
@@ -175,16 +177,16 @@ def gathered(
     targets = dataset.targets
     scales_inputs, scales_targets, remarks = standardized(settings, dataset, model)
     if remarks:
-        dataset = replace(dataset, noticed=(*dataset.noticed, *remarks))
+        dataset = replace(dataset, raw_notes=(*dataset.raw_notes, *remarks))
     share, validation = _other(settings.validation, dataset, "validation", finite=not scales_inputs)
     test_share, test = _other(settings.test, dataset, "test", finite=not scales_inputs)
     unlabeled = "" if test is None else held_out.unknown_note(test)
     test = None if test is None else held_out.labeled(test)
-    share, few = held_out.usual_share(share, test_share, settings, dataset)
-    copies = held_out.copies_among(dataset, share or test_share)
+    share, few = held_out.default_share(share, test_share, settings, dataset)
+    duplicates = held_out.duplicates_among(dataset, share or test_share)
     groups, together = dataset.groups, settings.split != "chronological"
-    if groups is not None and copies is not None and settings.split == "groups":
-        merged = whole_groups(groups, copies)
+    if groups is not None and duplicates is not None and settings.split == "groups":
+        merged = whole_groups(groups, duplicates)
         try:  # the samples of these groups may be too few for a split
             together = merged is not None
             groups = groups if merged is None else merged
@@ -196,14 +198,14 @@ def gathered(
 
     def of_repeat(repeat: int) -> tuple[Split, Scaling | Vocabulary | None, TargetScaling | None]:
         if settings.split == "chronological":
-            line = dataset.timeline or Timeline.of_rows(dataset.rows)
+            line = dataset.timeline or Timeline.of_rows(dataset.row_numbers)
             chosen = chronological(line, **shares, gap=settings.gap)
         elif settings.split == "groups":
             assert groups is not None
             chosen = split_groups(groups, **shares, seed=settings.seed)
         else:
             seed = settings.seed + repeat
-            chosen = split(dataset.samples, **shares, seed=seed, strata=dataset.strata, copies=copies)
+            chosen = split(dataset.samples, **shares, seed=seed, strata=dataset.strata, duplicates=duplicates)
         inputs, train = dataset.inputs, chosen.train
         scaling: Scaling | Vocabulary | None = None
         if tokens is not None:
@@ -222,13 +224,13 @@ def gathered(
         *few,
         *((f"test: {unlabeled}",) if unlabeled else ()),
         *held_out.undefined_notes(dataset, splits),
-        *held_out.copies_notes(copies, splits[0], together, dataset, (validation, test)),
+        *held_out.duplicates_notes(duplicates, splits[0], together, dataset, (validation, test)),
         *held_out.class_notes(dataset, splits),
         *time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap),
-        *rising_note(dataset.follows, settings.split, settings.validation, settings.test),
+        *rising_note(dataset.time_column, settings.split, settings.validation, settings.test),
         *_news(validation=validation, test=test),
     )
-    dataset = replace(dataset, noticed=(*dataset.noticed, *notes)) if notes else dataset
+    dataset = replace(dataset, raw_notes=(*dataset.raw_notes, *notes)) if notes else dataset
     return Gathered(dataset, validation, test, splits, scalings, target_scalings, settings)
 
 
@@ -245,7 +247,7 @@ def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
         f"the order has groups, which {SCATTERED}, so that figures may be too good: "
         '`split="groups"` keeps each on one.'
     )
-    return replace(dataset, noticed=(*dataset.noticed, note))
+    return replace(dataset, raw_notes=(*dataset.raw_notes, note))
 
 
 def settled_split(settings: Settings, dataset: Dataset) -> Settings:

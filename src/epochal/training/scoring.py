@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from epochal import models
 from epochal.common.waiting import interruptible
-from epochal.curves.intervals import influences, optimism
+from epochal.curves import intervals
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.engine.fed import evaluate_in_blocks
@@ -21,7 +21,7 @@ from epochal.engine.feed import AHEAD, Reader
 from epochal.engine.state import Part, Repeat
 from epochal.models.subsets import one_by_one
 from epochal.runs import Fitted, ForecastScores, Scores, score_forecasts
-from epochal.runs.figures import Measured, blocks_of, ensemble_figures, measured, summaries
+from epochal.runs.metrics import RepeatMetrics, blocks_of, ensemble_metrics, measured, summaries
 from epochal.runs.overlap import hashes_of
 from epochal.runs.per_class import confusion, label_confusion
 from epochal.training.prepared import Prepared
@@ -57,7 +57,7 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Part | Reader) -> tuple[
         return evaluate_in_blocks(part, part.part, lambda read: score(read.inputs, read.targets), executor)
 
 
-def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[np.float64]]:
+def optimism_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[np.float64]]:
     """The optimism of the monitored metric due to choosing the epoch on the validation samples, per repeat.
 
     Empty if unknown, or if evaluations have it in other units.
@@ -67,7 +67,7 @@ def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[
     foreign = any(
         one.own or prepared.dataset.timeline is not None for one in spec.metrics if one.name == name
     )
-    return {name: optimism(found)} if found.shape[1] and not foreign else {}
+    return {name: intervals.optimism(found)} if found.shape[1] and not foreign else {}
 
 
 def blocks_of_part(prepared: Prepared, name: str) -> NDArray[np.int64]:
@@ -76,7 +76,7 @@ def blocks_of_part(prepared: Prepared, name: str) -> NDArray[np.int64]:
     if dataset.timeline is not None or (prepared.settings.split == "chronological" and not own):
         blocks = np.arange(dataset.samples)
         # Repeats that share a split: the stretches are those of the held-out samples.
-        rows = np.sort(prepared.numbers(0, name)) if prepared.shared else blocks
+        rows = np.sort(prepared.indices(0, name)) if prepared.shared else blocks
         blocks[rows] = blocks_of(rows, ordered=True)
         return blocks
     return blocks_of(_units(prepared, name))
@@ -100,7 +100,7 @@ def effective_samples(prepared: Prepared, repeats: Sequence[int]) -> float:
     units = _units(prepared, "validation")
     found = []
     for repeat in repeats:
-        _, of = np.unique(units[prepared.numbers(repeat, "validation")], return_inverse=True)
+        _, of = np.unique(units[prepared.indices(repeat, "validation")], return_inverse=True)
         weights = prepared.labels(repeat, "validation")[1]
         sums = np.bincount(of, None if weights is None else weights.astype(np.float64))
         found.append(float(sums.sum() ** 2 / np.square(sums).sum()) if sums.any() else 1.0)
@@ -108,14 +108,14 @@ def effective_samples(prepared: Prepared, repeats: Sequence[int]) -> float:
 
 
 def scores_of(
-    prepared: Prepared, fitted: Mapping[int, Fitted], name: str, gains: Mapping[str, NDArray[np.float64]]
+    prepared: Prepared, fitted: Mapping[int, Fitted], name: str, optimism: Mapping[str, NDArray[np.float64]]
 ) -> Scores:
     """Scores of the best parameters of each repeat on a part."""
     task, spec = prepared.task, prepared.spec
     wanted, own_metrics = models.metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
-    blocks, found = blocks_of_part(prepared, name), list[Measured]()
+    blocks, found = blocks_of_part(prepared, name), list[RepeatMetrics]()
     units = np.unique(_units(prepared, name), return_inverse=True)[1]
-    rows = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
+    rows = np.unique(np.concatenate([prepared.indices(repeat, name) for repeat in fitted]))
     counts, labels, shares, true, predicted = [], [], [], [], []
     total: Any = 0.0
     columns = slice(1, 2) if task.kind == "binary" else slice(None)
@@ -140,7 +140,7 @@ def scores_of(
             labels.append(targets.astype(np.int64))
             shares.append(each[:, columns])
         total = total + each
-        index = prepared.numbers(repeat, name)
+        index = prepared.indices(repeat, name)
         with_weights = np.asarray(losses, np.float64), part.weights
         one = measured(wanted, scores, targets, task, blocks[index], with_weights, units[index])
         for metric in own_metrics:
@@ -149,13 +149,13 @@ def scores_of(
     ensemble = {}
     if name == "test" and len(fitted) > 1:  # all repeats share the test samples: a sum is enough
         known = not callable(prepared.settings.loss)
-        ensemble = ensemble_figures(total / len(fitted), targets, task, part.weights, loss=known)
+        ensemble = ensemble_metrics(total / len(fitted), targets, task, part.weights, loss=known)
     overlap = 0.0
     if name == "validation" and not prepared.same_validation:
         overlap = prepared.part_size(name) / prepared.part_size("train")
     sizes = len(np.unique(units[rows])), len(np.unique(blocks[rows]))
-    summed = summaries(found, *sizes, prepared.loss_name, len(task.classes), gains, overlap)
-    allowed = bool(gains) and len(fitted) > 1
+    summed = summaries(found, *sizes, prepared.loss_name, len(task.classes), optimism, overlap)
+    allowed = bool(optimism) and len(fitted) > 1
     if not task.is_regression:
         own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if keep else {}
         return Scores(summed, np.stack(counts), ensemble=ensemble, corrected=allowed, **own)
@@ -177,7 +177,7 @@ def evaluated_as(
     return scaling.restore(values) if scaling is not None and metric.in_target_units else values
 
 
-def added_by_blocks(
+def block_influences(
     prepared: Prepared, learned: Fitted, repeat: int
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
     """What each block of the validation samples adds to the figures of an evaluation, by column.
@@ -189,30 +189,30 @@ def added_by_blocks(
     scores, targets = np.asarray(outputs, np.float64), part.targets
     if prepared.task.is_regression:
         scores, targets = scores.reshape(targets.shape), targets.astype(np.float64)
-    block = blocks_of_part(prepared, "validation")[prepared.numbers(repeat, "validation")]
+    block = blocks_of_part(prepared, "validation")[prepared.indices(repeat, "validation")]
     own_losses = (np.asarray(losses, np.float64), part.weights)
-    added = measured([], scores, targets, prepared.task, block, own_losses).added
+    found = measured([], scores, targets, prepared.task, block, own_losses).influences
     for metric in prepared.spec.metrics:
         ours, true = (evaluated_as(prepared, repeat, "validation", one, metric) for one in (scores, targets))
         if not metric.own:
-            added |= measured([metric], ours, true, prepared.task, block).added
+            found |= measured([metric], ours, true, prepared.task, block).influences
             continue
 
         def of(rows: Any, metric: models.Metric = metric, ours: Any = ours, true: Any = true) -> float:
             return models.evaluated(metric, ours[rows], true[rows], prepared.spec.classes)
 
-        added[metric.name] = influences(one_by_one(of), block)
+        found[metric.name] = intervals.influences(one_by_one(of), block)
     forecasts = np.empty((0, 0))
     if prepared.windows_of(repeat, "validation") is not None and prepared.task.is_regression:
         forecasts = prepared.in_units(repeat, "validation", scores).reshape(len(targets), -1)
-    return {f"validation.{name}": values for name, values in added.items()}, forecasts
+    return {f"validation.{name}": values for name, values in found.items()}, forecasts
 
 
 def forecasts_of(
     prepared: Prepared,
     repeats: Sequence[int],
     scores: Mapping[str, Scores],
-    gains: Mapping[str, NDArray[np.float64]],
+    optimism: Mapping[str, NDArray[np.float64]],
 ) -> dict[str, ForecastScores]:
     """Forecast scores of each part, with naive forecasts; empty for other samples.
 
@@ -226,9 +226,9 @@ def forecasts_of(
             continue
         shape = (len(repeats), len(lines[0][1]), -1)
         true, predicted = one.true.reshape(shape), one.predicted.reshape(shape)
-        flattered: Any = 0.0
-        if name == "validation" and "loss" in gains:
+        relative: Any = 0.0
+        if name == "validation" and "loss" in optimism:
             power = 2 if prepared.loss_name == "squared_error" else 1
-            flattered = -gains["loss"] / np.array(one.metrics["loss"].per_repeat) / power
-        found[name] = score_forecasts(true, predicted, lines[0][0], [index for _, index in lines], flattered)
+            relative = -optimism["loss"] / np.array(one.metrics["loss"].per_repeat) / power
+        found[name] = score_forecasts(true, predicted, lines[0][0], [index for _, index in lines], relative)
     return found

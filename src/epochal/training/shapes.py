@@ -35,10 +35,10 @@ def traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     return tried(what, lambda: jax.eval_shape(function, *arguments))
 
 
-def check_fit(prepared: Prepared, like: Prepared | None = None) -> None:
+def check_fit(prepared: Prepared, reuse: Prepared | None = None) -> None:
     """Model, loss and optimizer must work on abstract samples of the task, before anything runs.
 
-    With functions that worked for `like`, only the outputs for this batch size are looked at.
+    With functions that worked for `reuse`, only the outputs for this batch size are looked at.
     """
     spec, dataset, task = prepared.spec, prepared.dataset, prepared.task
     size = prepared.plan.batch_sizes[0]
@@ -51,7 +51,7 @@ def check_fit(prepared: Prepared, like: Prepared | None = None) -> None:
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = traced("the model's init", spec.model.init, key, sample)
     outputs = _check_outputs(spec, task, variables, batch, key)
-    if like is not None and _functions(spec) == _functions(like.spec):
+    if reuse is not None and _functions(spec) == _functions(reuse.spec):
         return
     for length in spec.layout.order.trims:
         _check_cut(spec, variables, jax.ShapeDtypeStruct((size, length), dtype), outputs, key)

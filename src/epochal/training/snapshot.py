@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves
-from epochal.engine.state import Kept, Position, Progress, Repeat
+from epochal.engine.state import LaneState, Position, Repeat, TrainState
 from epochal.errors import Refusal
 from epochal.models.wrappers import names_of
-from epochal.runs.checkpoints import Piece
+from epochal.runs.checkpoints import CheckpointFile
 from epochal.training.identity import state_of
 from epochal.training.prepared import Prepared
 
@@ -27,42 +27,46 @@ class Snapshot(NamedTuple):
     """The state of vmapped repeats between two updates, with their curves."""
 
     repeats: range
-    kept: Kept
+    state: LaneState
     curves: Curves
     """With the original numbers of the repeats."""
 
     @property
     def updates(self) -> int:
         """Updates so far, over all its repeats."""
-        return self.kept.update * len(self.repeats)
+        return self.state.update * len(self.repeats)
 
 
 _COLUMNS = {"update": np.int64, "samples": np.int64, "epoch": np.float64, "seconds": np.float64}
 
 
-def piece_of(one: Snapshot) -> Piece:
+def checkpoint_file(snapshot: Snapshot) -> CheckpointFile:
     """The snapshot of one lane, as in a checkpoint."""
     tensors: dict[str, NDArray[Any]] = {}
-    for row, repeat in enumerate(one.repeats):
-        tensors |= {f"{repeat}/state/{name}": leaf[row] for name, leaf in _named(one.kept.progress.repeats)}
-        own = one.curves.of(repeat)
+    for row, repeat in enumerate(snapshot.repeats):
+        tensors |= {
+            f"{repeat}/state/{name}": leaf[row] for name, leaf in _named(snapshot.state.train_state.repeats)
+        }
+        own = snapshot.curves.of(repeat)
         tensors |= {f"{repeat}/curves/{name}": getattr(own, name) for name in _COLUMNS}
         tensors |= {f"{repeat}/curves/columns/{name}": column for name, column in own.columns.items()}
-    progress, update, seconds, samples = one.kept
+    progress, update, seconds, samples = snapshot.state
     position = {name: value.item() for name, value in progress.position._asdict().items()}
-    lane = {"repeats": [one.repeats.start, one.repeats.stop], "update": update, "seconds": seconds}
+    lane = {"repeats": [snapshot.repeats.start, snapshot.repeats.stop], "update": update, "seconds": seconds}
     lane |= {"samples": samples, "position": position}
-    last = f"-{one.repeats.stop - 1}" if len(one.repeats) > 1 else ""
-    return Piece(f"repeats-{one.repeats.start}{last}", tensors, {"lanes": [lane]})
+    last = f"-{snapshot.repeats.stop - 1}" if len(snapshot.repeats) > 1 else ""
+    return CheckpointFile(f"repeats-{snapshot.repeats.start}{last}", tensors, {"lanes": [lane]})
 
 
-def merged(pieces: Sequence[Piece]) -> Piece:
+def merged(files: Sequence[CheckpointFile]) -> CheckpointFile:
     """Several lanes in one file: small ones are written faster this way."""
-    tensors = {name: tensor for piece in pieces for name, tensor in piece.tensors.items()}
-    return Piece("repeats", tensors, {"lanes": [lane for piece in pieces for lane in piece.about["lanes"]]})
+    tensors = {name: tensor for file in files for name, tensor in file.tensors.items()}
+    return CheckpointFile(
+        "repeats", tensors, {"lanes": [lane for file in files for lane in file.about["lanes"]]}
+    )
 
 
-def read_pieces(prepared: Prepared, pieces: Sequence[Piece]) -> dict[int, Snapshot]:
+def read_snapshots(prepared: Prepared, files: Sequence[CheckpointFile]) -> dict[int, Snapshot]:
     """The snapshot of each repeat, checked against the training.
 
     Raises:
@@ -70,19 +74,19 @@ def read_pieces(prepared: Prepared, pieces: Sequence[Piece]) -> dict[int, Snapsh
     """
     shapes: Repeat = state_of(prepared)
     return {
-        repeat: _one(prepared, piece.tensors, lane, repeat, shapes)
-        for piece in pieces
-        for lane in piece.about["lanes"]
+        repeat: _one(prepared, file.tensors, lane, repeat, shapes)
+        for file in files
+        for lane in file.about["lanes"]
         for repeat in range(*lane["repeats"])
     }
 
 
-def in_step(snapshots: Mapping[int, Snapshot], repeats: range) -> list[tuple[range, Snapshot | None]]:
+def regroup(snapshots: Mapping[int, Snapshot], repeats: range) -> list[tuple[range, Snapshot | None]]:
     """Lanes for vmapped repeats, split where their positions differ."""
 
     def place(repeat: int) -> Any:
         one = snapshots.get(repeat)
-        return one and (one.kept.update, tuple(value.item() for value in one.kept.progress.position))
+        return one and (one.state.update, tuple(value.item() for value in one.state.train_state.position))
 
     lanes = []
     for _, same in itertools.groupby(repeats, key=place):
@@ -94,13 +98,14 @@ def in_step(snapshots: Mapping[int, Snapshot], repeats: range) -> list[tuple[ran
 
 def _joined(repeats: range, snapshots: Mapping[int, Snapshot]) -> Snapshot:
     ones = [snapshots[repeat] for repeat in repeats]
-    first = ones[0].kept
-    state = first.progress.repeats
+    first = ones[0].state
+    state = first.train_state.repeats
     if len(ones) > 1:
-        states = [one.kept.progress.repeats for one in ones]
+        states = [one.state.train_state.repeats for one in ones]
         state = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
     kept = first._replace(
-        progress=Progress(first.progress.position, state), seconds=max(one.kept.seconds for one in ones)
+        train_state=TrainState(first.train_state.position, state),
+        seconds=max(one.state.seconds for one in ones),
     )
     return Snapshot(repeats, kept, Curves.concatenate([one.curves for one in ones]))
 
@@ -130,7 +135,9 @@ def _one(
     given = {"counted_high": 0, **lane["position"]}
     types = {"due": np.bool_, "counted": np.uint32, "counted_high": np.uint32}
     position = Position(**{name: types.get(name, np.int32)(given[name]) for name in Position._fields})
-    kept = Kept(Progress(position, state), int(lane["update"]), float(lane["seconds"]), int(lane["samples"]))
+    kept = LaneState(
+        TrainState(position, state), int(lane["update"]), float(lane["seconds"]), int(lane["samples"])
+    )
     columns = {name: tensors[f"{repeat}/curves/columns/{name}"] for name in prepared.spec.columns}
     rows: dict[str, Any] = {
         name: np.asarray(tensors[f"{repeat}/curves/{name}"], kind) for name, kind in _COLUMNS.items()

@@ -11,12 +11,12 @@ import numpy as np
 
 from epochal.data import Dataset, first_missing
 from epochal.data.images.pixel_arrays import in_fractions
-from epochal.data.rows import sampled
-from epochal.data.streams.iterators import EndlessRows
+from epochal.data.lazy import sampled
+from epochal.data.streams.iterators import IteratorArray
 from epochal.data.values.rounding import loses_differences
 from epochal.errors import Refusal
 from epochal.models import as_model, seen_dtype, shapes_of
-from epochal.models.starts import Initial
+from epochal.models.initial import Initial
 from epochal.runs.contents import RUN, read_run
 from epochal.settings import Settings
 
@@ -42,7 +42,7 @@ def standardized(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool
             "the inputs have missing values (NaN), which standardizing fills: leave out `standardize=False`."
         )
     targets = settings.standardize
-    if dataset.task is None or not dataset.task.is_regression or isinstance(dataset.inputs, EndlessRows):
+    if dataset.task is None or not dataset.task.is_regression or isinstance(dataset.inputs, IteratorArray):
         targets = False
     elif targets is None:
         targets = dataset.encoder is not None or _before(settings.initial) is not False

@@ -14,17 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from epochal.common.faces import named
+from epochal.common.option_text import register_call
 from epochal.common.waiting import PATIENCE_SECONDS, ended
 from epochal.curves import Curves
 from epochal.data import joined, y_or_target
 from epochal.errors import Refusal, SaveFailed
 from epochal.models import check_model
 from epochal.runs import Run, refuse_existing
-from epochal.runs.home import Home, RunFolder
+from epochal.runs.run_folder import RunFolder, SaveOptions
 from epochal.settings import Options
 from epochal.training.agreement import INTERRUPTED, begun, same_micro_batch
-from epochal.training.checkpointer import Saver
+from epochal.training.checkpointer import CheckpointWriter
 from epochal.training.events import (
     Checkpointed,
     Event,
@@ -38,20 +38,20 @@ from epochal.training.events import (
     evaluations,
 )
 from epochal.training.executor import RayCluster
-from epochal.training.hosts import together
 from epochal.training.identity import identity
-from epochal.training.loop import Advanced, Control, Keeper, micro_batched
+from epochal.training.loop import Advanced, Control, SnapshotSink, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
+from epochal.training.processes import process_group
 from epochal.training.progress import Display, Watcher, display
 from epochal.training.repeats import cluster_for, train_repeats
 from epochal.training.request import document
 from epochal.training.result import LaneResult, conclude
 from epochal.training.signatures import settings_of, takes_options
-from epochal.training.snapshot import Snapshot, in_step
+from epochal.training.snapshot import Snapshot, regroup
 
 
-@named("ep.fit")
+@register_call("ep.fit")
 @takes_options()
 def fit(
     model: Any,
@@ -61,7 +61,7 @@ def fit(
     target: str | int | None = None,
     sample_weight: Any = None,
     progress: bool | None = None,
-    out: str | Path | RunFolder | None = None,
+    out: str | Path | SaveOptions | None = None,
     ray: str | None = None,
     **options: Unpack[Options],
 ) -> Run:
@@ -79,7 +79,7 @@ def fit(
             the cell, else on stderr. By default in notebooks and terminals; False is silent (notes are in
             `run.notes`).
         out: a new run folder. Checkpoints are written there
-            every 60 seconds (see `RunFolder`), and `resume` continues after an interruption.
+            every 60 seconds (see `SaveOptions`), and `resume` continues after an interruption.
         ray: the address of a Ray cluster for the repeats, such as "auto" or "10.0.0.1:6379";
             the results are the same as here.
         **options: those of a training, by name:
@@ -93,7 +93,7 @@ def fit(
         DataFailed: the data became unreadable and nothing was learned; otherwise see `run.failed`.
         SaveFailed: a checkpoint or the run can't be written; earlier ones are intact. If training
             had finished, the error's `run` has the result.
-        HostLost: no worker is left on the cluster; finished repeats are saved if `out` is given.
+        ProcessLost: no worker is left on the cluster; finished repeats are saved if `out` is given.
 
     >>> from epochal.models import MLP
     >>> run = fit(MLP(8), "example:iris", epochs=60, batch_size=16, learning_rate=0.02, repeats=2)
@@ -145,7 +145,7 @@ def train(
     target: str | int | None = None,
     sample_weight: Any = None,
     control: Control | None = None,
-    out: str | Path | RunFolder | None = None,
+    out: str | Path | SaveOptions | None = None,
     ray: str | None = None,
     **options: Unpack[Options],
 ) -> Events:
@@ -166,22 +166,22 @@ def train(
         **options: those of a training, by name:
     """
     y = y_or_target(y, target)
-    place = None if out is None else out if isinstance(out, RunFolder) else RunFolder(out)
+    saving = None if out is None else out if isinstance(out, SaveOptions) else SaveOptions(out)
 
     def settled() -> Prepared:
-        if place is not None and together().leads:
-            refuse_existing(place.path)
+        if saving is not None and process_group().leads:
+            refuse_existing(saving.path)
         check_model(model, data)
         settings = settings_of(options, ("sample_weight", "out", "ray", "progress"))
         reading = {"task": settings.task, "stream": settings.stream, "workers": settings.workers}
         return micro_batched(prepare(model, joined(data, y, sample_weight, **reading), settings))
 
-    prepared = same_micro_batch(together().each("whether it can be trained", settled))
+    prepared = same_micro_batch(process_group().each("whether it can be trained", settled))
 
-    def begin() -> Home | None:
-        return None if place is None else Home.begin(place, document(prepared), identity(prepared))
+    def begin() -> RunFolder | None:
+        return None if saving is None else RunFolder.begin(saving, document(prepared), identity(prepared))
 
-    folder = None if place is None else Path(place.path)
+    folder = None if saving is None else Path(saving.path)
     control = control or Control()
     with ExitStack() as resources:
         cluster = cluster_for(prepared, ray, folder, control, resources)
@@ -204,7 +204,7 @@ class Events(Iterator[Event]):
         prepared: Prepared,
         control: Control,
         resources: ExitStack,
-        home: Home | None = None,
+        home: RunFolder | None = None,
         cluster: RayCluster | None = None,
         known: Mapping[int, Snapshot] | None = None,
         resumed: Resumed | None = None,
@@ -220,7 +220,7 @@ class Events(Iterator[Event]):
         self._curves: list[Curves] = [one.curves for one in self._known.values()]
         self._done: dict[int, int] = {repeat: one.updates for repeat, one in self._known.items()}
         self._begin = 0.0
-        self._saver: Saver | None = None
+        self._writer: CheckpointWriter | None = None
         self._resources = resources
         # What the threads have learned is saved, if the training has a folder.
         self._end = weakref.finalize(self, resources.close)
@@ -245,8 +245,8 @@ class Events(Iterator[Event]):
     def _conclude(self) -> RunEnded:
         unsaved = ""
         try:
-            if self._saver is not None:
-                self._saver.close()
+            if self._writer is not None:
+                self._writer.close()
         except SaveFailed as error:
             unsaved = error.sentence
         while not self._queue.empty():
@@ -300,16 +300,18 @@ class Events(Iterator[Event]):
         repeats = prepared.lanes.repeats
         if cluster is not None:
             repeats = tuple(range(one, one + 1) for one in range(prepared.settings.repeats))
-        lanes = [lane for group in repeats for lane in in_step(self._known, group)]
+        lanes = [lane for group in repeats for lane in regroup(self._known, group)]
         known = {lane.start: one for lane, one in lanes if one is not None}
         self._known = {}  # a resumed lane no longer needs it, and it may be large
-        keeper = Keeper()
+        sink = SnapshotSink()
         if self._home is not None:
             home = self._home
-            keeper = self._saver = Saver(home.checkpoints, home.place, prepared.spec, known.values(), tell)
+            sink = self._writer = CheckpointWriter(
+                home.checkpoints, home.options, prepared.spec, known.values(), tell
+            )
             self._resources.enter_context(suppress(SaveFailed))
-            self._resources.callback(self._saver.close)
-        job = (prepared, control, tell, keeper, [lane for lane, _ in lanes], known, cluster)
+            self._resources.callback(self._writer.close)
+        job = (prepared, control, tell, sink, [lane for lane, _ in lanes], known, cluster)
         thread = threading.Thread(target=train_repeats, args=job, daemon=True)
         self._resources.callback(ended, [thread])
         self._resources.callback(control.stop)

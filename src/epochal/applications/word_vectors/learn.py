@@ -162,12 +162,10 @@ class Learning:
             task=Task("multiclass", classes),
             features=("word", "context"),
             continuous=np.zeros(2, bool),
-            encoder=None,
             target_name="context",
             source=text.source,
-            noticed=tuple(notes),
-            rows=np.arange(1, len(pairs) + 1, dtype=np.int64),
-            sample_weight=None,
+            raw_notes=tuple(notes),
+            row_numbers=np.arange(1, len(pairs) + 1, dtype=np.int64),
             fingerprint=fingerprint(text.words, pairs),
         )
         return cls(text, SkipGram(len(text.words), dimensions, negatives), dataset, batch_size, seed)

@@ -15,7 +15,7 @@ from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import npy_header, read_archive, read_array
 from epochal.data.images.pixel_arrays import channels_last, channels_of, described
-from epochal.data.rows import FileRows, Rows, sampled, streams, streams_note
+from epochal.data.lazy import FileArray, LazyArray, sampled, streams, streams_note
 from epochal.data.tables.target import weights_of
 from epochal.data.task import Task
 from epochal.data.values.rounding import FEW_VALUES, LARGEST, kept_float
@@ -45,8 +45,8 @@ def dataset_of_arrays(
 
     Args:
         inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied, other numbers
-            become float32 unless that would make distinct values equal. NaN is missing. `Rows` stay where
-            they are. Bytes (uint8) of three or more dimensions are images: the model sees 0 to 1.
+            become float32 unless that would make distinct values equal. NaN is missing. A `LazyArray` stays
+            where it is. Bytes (uint8) of three or more dimensions are images: the model sees 0 to 1.
         targets: `(n,)` class labels or numbers, or `(n, m)`: 0 and 1 are labels (one-hot rows are classes),
             anything else is m numbers; None when unlabeled.
         sample_weight: `(n,)`, not negative.
@@ -63,7 +63,7 @@ def dataset_of_arrays(
         Refusal: different lengths, values that are not numbers, infinite values, missing targets.
     """
     moved: tuple[str, ...] = ()
-    if isinstance(inputs, Rows):
+    if isinstance(inputs, LazyArray):
         _enough(inputs.shape, least)
         values: Any = inputs
         some = sampled(inputs)
@@ -96,11 +96,10 @@ def dataset_of_arrays(
         task=found,
         features=names,
         continuous=np.ones(width or channels_of(some), bool),
-        encoder=None,
         target_name=target_name if labels is not None else "",
         source=source,
-        noticed=(*notes, *remarks),
-        rows=np.arange(1, len(values) + 1, dtype=np.int64),
+        raw_notes=(*notes, *remarks),
+        row_numbers=np.arange(1, len(values) + 1, dtype=np.int64),
         sample_weight=weights,
         fingerprint=fingerprint((*names, target_name), some, labels, weights),
     )
@@ -178,7 +177,7 @@ def read_npy(
     if not by_rows:
         inputs, targets = np.delete(array, at, axis=1), array[:, at]
     else:
-        inputs = rows = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
+        inputs = rows = FileArray(path, shape, dtype, offset, without=at, kept=dtype)
         rows.dtype = kept_float(sampled(rows, max(64, FEW_VALUES // shape[1])))
         if streams(rows.sample_bytes * len(rows), stream):
             targets, note = rows.column(), (streams_note(rows, path.name),)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from epochal.common.machine import free_memory
-from epochal.data.rows import MEMORY_SHARE
+from epochal.data.lazy import MEMORY_SHARE
 from epochal.errors import Refusal
 
 

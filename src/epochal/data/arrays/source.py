@@ -18,8 +18,8 @@ from epochal.data.files.npy import ARRAY_SUFFIXES, npy_header
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
 from epochal.data.images.pixel_arrays import as_kept, channels_last
-from epochal.data.rows import FileRows, rows_of_array, streams, streams_note
-from epochal.data.source import Known, Progress, Source, refuse_columns
+from epochal.data.lazy import FileArray, lazy_array, streams, streams_note
+from epochal.data.source import DataSource, Known, ProgressCallback, refuse_columns
 from epochal.data.tables.encode import to_numbers
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import frame_beside
@@ -33,7 +33,7 @@ def _is_arrays(source: Any) -> bool:
     return several and all(hasattr(part, "__len__") for part in source)
 
 
-def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
+def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback | None) -> Dataset:
     if not isinstance(source, str | Path):
         refuse_columns(arguments, "arrays")
         return _of_arrays(source, arguments.get("task"), arguments.get("stream"))
@@ -57,8 +57,8 @@ def _of_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> 
     ):
         return dataset_of_arrays(*source, task=task)
     inputs, moved = channels_last(inputs)
-    rows = rows_of_array(inputs)
-    where = rows.path.name if isinstance(rows, FileRows) else "the array"
+    rows = lazy_array(inputs)
+    where = rows.path.name if isinstance(rows, FileArray) else "the array"
     notes = (*moved, streams_note(rows, where))
     return dataset_of_arrays(rows, *source[1:], task=task, source=where, remarks=notes)
 
@@ -88,7 +88,7 @@ def new_arrays(source: Any, known: Known) -> Dataset:
         least=1,
         dtype=dtype,
     )
-    return replace(made, noticed=(*notes, *made.noticed))
+    return replace(made, raw_notes=(*notes, *made.raw_notes))
 
 
 def _rows_of_file(source: Any, known: Known) -> Dataset | None:
@@ -103,7 +103,7 @@ def _rows_of_file(source: Any, known: Known) -> Dataset | None:
     without = at if at is not None and header.shape[1:] == (shape[0] + 1,) else None
     if (without is None and header.shape[1:] != shape) or (kept == np.uint8) != (header.dtype == np.uint8):
         return None
-    rows = FileRows(path, header.shape, header.dtype, header.offset, without=without, kept=kept)
+    rows = FileArray(path, header.shape, header.dtype, header.offset, without=without, kept=kept)
     if not streams(len(rows) * rows.sample_bytes, known.stream):
         return None
     targets = None if without is None or known.task is None else rows.column()
@@ -136,7 +136,7 @@ def _column_of(target_name: str) -> int | None:
     return None if found is None else int(found[1]) - 1
 
 
-ARRAYS = Source(
+ARRAYS = DataSource(
     recognizes=_is_arrays,
     load=_load,
     options={"target": ColumnReference, "task": str, "stream": bool},

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.common.printable import shortlist
 from epochal.data.tables.frames import is_missing
 from epochal.data.tables.target import class_ids, known_ids, recognize_task, target_numbers, targets_of

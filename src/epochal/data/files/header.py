@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from epochal.data.values.marks import MISSING, NUMBER_MARKS
+from epochal.data.values.missing import MISSING, NUMBER_MARKS
 from epochal.errors import Refusal
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
@@ -268,15 +268,15 @@ def is_total(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     return not any(at < len(other) and _TOTAL.fullmatch(other[at]) for other in body)
 
 
-def decimal_mark(rows: Sequence[Sequence[str]], delimiter: str) -> tuple[str, frozenset[int]]:
+def decimal_separator(rows: Sequence[Sequence[str]], delimiter: str) -> tuple[str, frozenset[int]]:
     """The decimal mark, and the columns with ambiguous numbers, to read as text.
 
     A mark before exactly three digits may separate thousands; others are decimal marks. In tables with
     commas between fields the mark is a point.
 
-    >>> decimal_mark([["8.864,16", "53,6"], ["911", "7,5"]], ";")
+    >>> decimal_separator([["8.864,16", "53,6"], ["911", "7,5"]], ";")
     (',', frozenset())
-    >>> decimal_mark([["5.683", "1.5"], ["911", "2"]], ";"), decimal_mark([["5.683"], ["911"]], ";")
+    >>> decimal_separator([["5.683", "1.5"], ["911", "2"]], ";"), decimal_separator([["5.683"], ["911"]], ";")
     (('.', frozenset()), ('.', frozenset({0})))
     """
     if delimiter == ",":

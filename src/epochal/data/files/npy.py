@@ -95,7 +95,7 @@ def _member(archive: zipfile.ZipFile, name: str, of: str) -> NDArray[Any]:
 
 @contextmanager
 def _refusing(name: str) -> Iterator[str]:
-    """Turn any error of parsing and decompression into a refusal."""
+    """SampleUse any error of parsing and decompression into a refusal."""
     try:
         yield name
     except Refusal:

@@ -13,7 +13,7 @@ from epochal.data.columns import default_name, unique_names
 from epochal.data.files.header import (
     Row,
     codes,
-    decimal_mark,
+    decimal_separator,
     is_number,
     is_title,
     is_total,
@@ -105,7 +105,9 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
     last = rows_of(list(io.StringIO(seen.tail, newline="")), delimiter, spaced=spaced, quote=quote)
     tail = layout.tail(last, seen.tail)
     cells = [row.cells for row in layout.body]
-    decimal, unclear = (reading.decimal, frozenset()) if reading.decimal else decimal_mark(cells, delimiter)
+    decimal, unclear = (
+        (reading.decimal, frozenset()) if reading.decimal else decimal_separator(cells, delimiter)
+    )
     if decimal == ",":
         layout.notes.append('a comma is the decimal mark; `decimal="."` changes that.')
     if layout.header and seen.whole and not layout.body:

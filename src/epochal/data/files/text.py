@@ -23,7 +23,7 @@ from epochal.data.files.container import PACKING_ERRORS
 from epochal.data.files.reading import Content, Reading
 from epochal.data.files.sniff import DELIMITERS, Dialect
 from epochal.data.files.tidy import shrink_batches, tidy
-from epochal.data.values.marks import mark_counts, marks_note, marks_of_numbers, settle_marks
+from epochal.data.values.missing import na_counts, na_note, numeric_na_values, settle_na_values
 from epochal.errors import Refusal, first_line
 
 STREAM_BYTES = 1 << 25
@@ -143,7 +143,7 @@ class _Reader:
         """Counts of each missing-value mark in these columns, whose cells have lost their text."""
         found: dict[str, Counter[str]] = {}
         for name, column in self._cells(names) if names else ():
-            if counts := mark_counts(column, self.marks - {""}):
+            if counts := na_counts(column, self.marks - {""}):
                 found.setdefault(name, Counter()).update(counts)
         return found
 
@@ -168,7 +168,7 @@ def read_text(
         Refusal: rows with another number of fields, with their lines.
     """
     unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
-    reader = _Reader(content, dialect, marks_of_numbers(reading.missing), [*text, *unclear])
+    reader = _Reader(content, dialect, numeric_na_values(reading.missing), [*text, *unclear])
     types = dict(reader.types)
     try:
         table = reader.table()
@@ -177,7 +177,7 @@ def read_text(
             reader.cleaned = reader.repeated = True
             reader.types = types
             table = reader.table()
-        table, counts, notes = settle_marks(table, reading.missing, levels)
+        table, counts, notes = settle_na_values(table, reading.missing, levels)
         columns = zip(table.schema, table.columns, strict=True)
         counts |= reader.marks_in(
             [field.name for field, one in columns if one.null_count and not pa.types.is_string(field.type)]
@@ -189,7 +189,7 @@ def read_text(
         times = "once" if copies == 1 else f"{copies:,} times"
         more = f"the header is there {times} more below the first row, as in files put together: left out."
         notes = (more, *notes)
-    notes = (*marks_note(table.column_names, counts), *notes)
+    notes = (*na_note(table.column_names, counts), *notes)
     empty = [
         index
         for index in sorted(dialect.unnamed)

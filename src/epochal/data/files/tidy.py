@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.data.columns import called, default_name, unique_names
-from epochal.data.values.marks import emptied
+from epochal.data.values.missing import emptied
 from epochal.data.values.rounding import loses_differences
 from epochal.errors import Refusal, several
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.common.printable import shortlist
 from epochal.data.images.pixels import SUFFIXES
 from epochal.data.tables.recognize import natural

@@ -18,19 +18,19 @@ from epochal.data.encoder import SampleEncoder
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.grouping import by_pattern, subjects_note, with_groups
 from epochal.data.images.folder import Listing, classes_in, holds_images, images_in, shown
-from epochal.data.images.pixels import SUFFIXES, Levels
+from epochal.data.images.pixels import SUFFIXES, PixelRange
 from epochal.data.images.read import ImageOptions, Images, read_images
+from epochal.data.lazy import streams_note
 from epochal.data.recipe import options_of
 from epochal.data.records import Damaged, built
-from epochal.data.rows import streams_note
-from epochal.data.source import Known, Progress, Source, chosen, refuse_columns
+from epochal.data.source import DataSource, Known, ProgressCallback, chosen, refuse_columns
 from epochal.data.task import Task
 from epochal.errors import Refusal
 
 _TARGET = "class"
 
 
-def _load(source: str | Path, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
+def _load(source: str | Path, arguments: Mapping[str, Any], progress: ProgressCallback | None) -> Dataset:
     """The images of a folder with one subfolder per class, as bytes (n, height, width, channels)."""
     refuse_columns(arguments, f'"{source}", a folder of images,')
     options = chosen(ImageOptions, arguments)
@@ -57,13 +57,13 @@ def _load(source: str | Path, arguments: Mapping[str, Any], progress: Progress |
     if groups_from is not None:
         values = by_pattern(read.listing.names, groups_from)
         return with_groups(dataset, values, f"as {groups_from} finds them in file names")
-    return replace(dataset, noticed=(*dataset.noticed, *subjects_note(read.listing.names)))
+    return replace(dataset, raw_notes=(*dataset.raw_notes, *subjects_note(read.listing.names)))
 
 
 def _repeated(read: Images, labels: NDArray[np.int32], classes: Sequence[str]) -> tuple[str, ...]:
     """A note on images with identical pixels, above all in different classes."""
     members: dict[bytes, list[int]] = {}
-    for index, mark in enumerate(read.marks):
+    for index, mark in enumerate(read.digests):
         members.setdefault(mark, []).append(index)
     same = [own for own in members.values() if len(own) > 1]
     if not same:
@@ -91,7 +91,7 @@ class ImageEncoder(SampleEncoder):
     """Whether images are resized to the training images' size."""
     skip_bad: bool
     task: Task
-    levels: Levels | None = None
+    levels: PixelRange | None = None
     """The black and white levels of images with more than 8 bits; None without any in training."""
 
     standardize: ClassVar[bool] = False
@@ -136,25 +136,23 @@ def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:
 def _dataset(
     read: Images, encoder: ImageEncoder, labels: NDArray[np.int32] | None, source: str, notes: Sequence[str]
 ) -> Dataset:
-    digest = hashlib.sha256(b"".join(read.marks)).hexdigest()
+    digest = hashlib.sha256(b"".join(read.digests)).hexdigest()
     return Dataset(
         inputs=read.inputs,
         targets=labels,
         task=None if labels is None else encoder.task,
-        features=(),
         continuous=np.ones(1, bool),
         encoder=encoder,
         target_name="" if labels is None else _TARGET,
         source=source,
-        noticed=tuple(notes),
-        rows=np.arange(1, len(read.inputs) + 1, dtype=np.int64),
-        sample_weight=None,
+        raw_notes=tuple(notes),
+        row_numbers=np.arange(1, len(read.inputs) + 1, dtype=np.int64),
         fingerprint=fingerprint((*read.listing.names, *encoder.task.classes, digest), labels),
         names=read.listing.names,
     )
 
 
-IMAGES = Source(
+IMAGES = DataSource(
     recognizes=lambda source: isinstance(source, str | Path) and holds_images(Path(source).expanduser()),
     load=_load,
     options={

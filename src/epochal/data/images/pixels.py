@@ -31,10 +31,10 @@ _FAR = 8
 
 
 @dataclass(frozen=True)
-class Levels:
+class PixelRange:
     """The values of black and white in deep images; values outside are clipped.
 
-    >>> Levels(0.0, 4095.0).bytes_of(np.array([0, 2048, 4095, 5000], np.uint16)).tolist()
+    >>> PixelRange(0.0, 4095.0).bytes_of(np.array([0, 2048, 4095, 5000], np.uint16)).tolist()
     [0, 128, 255, 255]
     """
 
@@ -80,7 +80,7 @@ class Counts:
             total.images += one.images
         return total
 
-    def levels(self) -> Levels:
+    def levels(self) -> PixelRange:
         """A common range for these images and similar new ones.
 
         From 0 to the largest value of the bits that are used, 8 at least. Values that use less than half of
@@ -88,24 +88,28 @@ class Counts:
         numbers range from the least to the largest, or from 0 to 1.
 
         >>> Counts.of(np.array([[3, 4000]], np.uint16)).levels()
-        Levels(black=0.0, white=4095.0)
+        PixelRange(black=0.0, white=4095.0)
         >>> Counts.of(np.array([[-1.5, 2.5]], np.float32)).levels()
-        Levels(black=-1.5, white=2.5)
+        PixelRange(black=-1.5, white=2.5)
         """
         if self.least >= self.most:
             black = min(0.0, self.least) if np.isfinite(self.least) else 0.0
-            return Levels(black, max(255.0, self.most)) if self.whole else Levels(black, max(1.0, self.most))
+            return (
+                PixelRange(black, max(255.0, self.most))
+                if self.whole
+                else PixelRange(black, max(1.0, self.most))
+            )
         if not self.whole:
             unit = self.least >= 0 and 1 / _FAR < self.most <= 1
-            return Levels(0.0, 1.0) if unit else Levels(self.least, self.most)
+            return PixelRange(0.0, 1.0) if unit else PixelRange(self.least, self.most)
         share = np.cumsum(self.of_value) / self.of_value.sum()
         low, high = int(np.searchsorted(share, _RARE)), int(np.searchsorted(share, 1 - _RARE))
         top = self.most if self.most - self.least < _FAR * max(1, high - low) else float(high)
         bottom = self.least if top - self.least < _FAR * max(1, top - low) else float(low)
         white = float(2 ** max(8, int(top).bit_length()) - 1)
-        return Levels(bottom, top) if (top - bottom) * 2 < white else Levels(0.0, white)
+        return PixelRange(bottom, top) if (top - bottom) * 2 < white else PixelRange(0.0, white)
 
-    def note(self, levels: Levels) -> str:
+    def note(self, levels: PixelRange) -> str:
         """A note on the levels."""
         what = "1 image has" if self.images == 1 else f"{self.images:,} images have"
         kind = "values of more than 8 bits" if self.whole else "numbers without a fixed range"
@@ -171,7 +175,7 @@ def counts(path: Path) -> Counts:
 
 
 def pixels(
-    path: Path, channels: int, size: tuple[int, int] | None = None, levels: Levels | None = None
+    path: Path, channels: int, size: tuple[int, int] | None = None, levels: PixelRange | None = None
 ) -> NDArray[np.uint8]:
     """The pixels (height, width, channels) of an image: the first frame, in its EXIF orientation.
 
@@ -195,7 +199,7 @@ def pixels(
         image = ImageOps.exif_transpose(opened)
         if deep and (levels is not None or image.mode in _SIXTEEN):
             alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
-            image = Image.fromarray((levels or Levels()).bytes_of(_values(image)))
+            image = Image.fromarray((levels or PixelRange()).bytes_of(_values(image)))
             if alpha is not None:
                 image.putalpha(alpha)
         elif image.mode in ("F", "I"):

@@ -21,16 +21,16 @@ from epochal.data.images.folder import Listing
 from epochal.data.images.pixels import (
     Counts,
     Header,
-    Levels,
+    PixelRange,
     Unreadable,
     believing_no_bombs,
     counts,
     header,
     pixels,
 )
-from epochal.data.rows import streams
-from epochal.data.source import Progress
-from epochal.data.streams.items import ItemRows
+from epochal.data.lazy import streams
+from epochal.data.source import ProgressCallback
+from epochal.data.streams.items import ItemArray
 from epochal.data.streams.workers import Workers
 from epochal.errors import Refusal
 
@@ -78,10 +78,10 @@ class Images:
 
     listing: Listing
     inputs: Any
-    """Bytes (n, height, width, channels), or `Rows` of them."""
+    """Bytes (n, height, width, channels), or a `LazyArray` of them."""
     notes: tuple[str, ...]
-    levels: Levels | None
-    marks: tuple[bytes, ...]
+    levels: PixelRange | None
+    digests: tuple[bytes, ...]
     """Digests of the pixels."""
 
     def labels(self, classes: Sequence[str]) -> NDArray[np.int32]:
@@ -132,10 +132,10 @@ class _Unreadable:
 def read_images(
     listing: Listing,
     options: ImageOptions,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
     wanted: tuple[int, int] | None = None,
     stream: bool | None = False,
-    levels: Levels | None = None,
+    levels: PixelRange | None = None,
 ) -> Images:
     """Images as bytes in memory, or checked once and read on demand.
 
@@ -156,38 +156,40 @@ def read_images(
     decode = Decoding(channels, options.resize, size, levels, keep=not streamed)
     decoded = decoded_images(decode, [listing.files[index] for index in headers], progress)
     values = np.empty((0 if streamed else len(headers), *shape), np.uint8)
-    marks: dict[int, bytes] = {}
+    digests: dict[int, bytes] = {}
     for index, image in bad.without(zip(headers, decoded, strict=True)):
         if not streamed:
-            values[len(marks)] = image
-        marks[index] = image if streamed else hashlib.sha256(image.data).digest()
-    sizes = {(headers[index].height, headers[index].width) for index in marks}
+            values[len(digests)] = image
+        digests[index] = image if streamed else hashlib.sha256(image.data).digest()
+    sizes = {(headers[index].height, headers[index].width) for index in digests}
     if options.resize is not None and sizes != {size}:
         own = _by(*sizes) if len(sizes) == 1 else f"{len(sizes):,} sizes"
         notes.append(f"images of {own} are resized to {_by(size)}.")
-    if any(headers[index].transparent for index in marks):
+    if any(headers[index].transparent for index in digests):
         notes.append("transparent pixels lie over white.")
-    if several := sum(headers[index].several for index in marks):
+    if several := sum(headers[index].several for index in digests):
         what = "1 image has" if several == 1 else f"{several:,} images have"
         notes.append(f"{what} several frames or pages: the first is read.")
     rest = Listing(
-        tuple(listing.files[index] for index in marks),
-        tuple(listing.names[index] for index in marks),
-        None if listing.labels is None else tuple(listing.labels[index] for index in marks),
+        tuple(listing.files[index] for index in digests),
+        tuple(listing.names[index] for index in digests),
+        None if listing.labels is None else tuple(listing.labels[index] for index in digests),
     )
-    inputs: Any = values[: len(marks)]
+    inputs: Any = values[: len(digests)]
     if channels == 3 and options.color is None and len(inputs) and (inputs == inputs[..., :1]).all():
         notes.append(
             "all images are gray, though in files of colors; `color=False` reads 1 channel in place of 3."
         )
     if streamed:
         items = ImageFiles(rest.files, rest.names, replace(decode, keep=True))
-        inputs = ItemRows(items, shape, np.dtype(np.uint8), cores())
-    noticed = tuple(note for note in (*notes, *bad.notes, *listing.notes) if note)
-    return Images(rest, inputs, noticed, levels, tuple(marks.values()))
+        inputs = ItemArray(items, shape, np.dtype(np.uint8), cores())
+    raw_notes = tuple(note for note in (*notes, *bad.notes, *listing.notes) if note)
+    return Images(rest, inputs, raw_notes, levels, tuple(digests.values()))
 
 
-def _levels(files: Sequence[Path], known: Levels | None, progress: Progress | None) -> tuple[Levels, str]:
+def _levels(
+    files: Sequence[Path], known: PixelRange | None, progress: ProgressCallback | None
+) -> tuple[PixelRange, str]:
     """Black and white levels of images with more than 8 bits, known or measured, with a note."""
     found = in_threads(counts, files, "images measured", progress)
     # An unreadable image is reported when it is decoded.
@@ -261,7 +263,7 @@ class Decoding:
     channels: int
     resize: tuple[int, int] | None
     size: tuple[int, int]
-    levels: Levels | None = None
+    levels: PixelRange | None = None
     """The black and white levels of images with more than 8 bits."""
     keep: bool = True
     """Whether to keep the pixels, or only their digest."""
@@ -278,7 +280,7 @@ class Decoding:
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Images by index, as `ItemRows` takes samples."""
+    """Images by index, as `ItemArray` takes samples."""
 
     files: tuple[Path, ...]
     names: tuple[str, ...]
@@ -294,7 +296,9 @@ class ImageFiles:
         return found, 0
 
 
-def decoded_images(decode: Decoding, files: Sequence[Path], progress: Progress | None) -> Iterator[Any]:
+def decoded_images(
+    decode: Decoding, files: Sequence[Path], progress: ProgressCallback | None
+) -> Iterator[Any]:
     """`decode` of each file, in order: in threads, or in processes for large jobs.
 
     Pillow holds the GIL for part of the work; a decoder crash in a worker becomes an error message.
@@ -316,7 +320,11 @@ def decoded_images(decode: Decoding, files: Sequence[Path], progress: Progress |
 
 
 def in_threads(
-    read: Callable[[Path], _T], files: Sequence[Path], what: str, progress: Progress | None, before: int = 0
+    read: Callable[[Path], _T],
+    files: Sequence[Path],
+    what: str,
+    progress: ProgressCallback | None,
+    before: int = 0,
 ) -> Iterator[_T | str]:
     """What a function reads of each file, in order, or why it is unreadable.
 

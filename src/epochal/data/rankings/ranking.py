@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.common.faces import named
+from epochal.common.option_text import register_call
 from epochal.data.arrays.arrays import inputs_of_array
 from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
@@ -22,7 +22,7 @@ from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
 from epochal.data.recipe import Recipe, options_of
 from epochal.data.records import Damaged, built
-from epochal.data.source import Known, Source, chosen
+from epochal.data.source import DataSource, Known, chosen
 from epochal.data.tables.frames import is_frame, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
@@ -91,7 +91,7 @@ class PairEncoder(SampleEncoder):
         return encoder
 
 
-@named("ep.rank_pairs")
+@register_call("ep.rank_pairs")
 def rank_pairs(
     source: Any,
     *,
@@ -159,19 +159,19 @@ def rank_pairs(
         )
     table, names = read.table, tuple(read.table.column_names)
     at = resolve(by, names, "ep.rank_pairs(..., by=...)")
-    goal = len(names) - 1 if target is None else resolve(target, names, "target")
-    if at == goal:
+    target_at = len(names) - 1 if target is None else resolve(target, names, "target")
+    if at == target_at:
         raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")
     options = replace(
-        chosen(TableOptions, arguments), target=goal + 1, task="regression", drop=(*drop, at + 1)
+        chosen(TableOptions, arguments), target=target_at + 1, task="regression", drop=(*drop, at + 1)
     )
     items = dataset_of_table(table, options, read.name, read.notes, header=has_header(names))
-    groups = _groups_of(table.column(at))[0][items.rows - 1]
+    groups = _groups_of(table.column(at))[0][items.row_numbers - 1]
     assert isinstance(items.encoder, Encoder)
-    roles = (called(names, at), f"target {called(names, goal)}")
-    others = tuple(note for note in items.noticed if not note.startswith(roles))
+    roles = (called(names, at), f"target {called(names, target_at)}")
+    others = tuple(note for note in items.raw_notes if not note.startswith(roles))
     encoder = PairEncoder(replace(items.encoder, missing=reading.marks), names[at], pairing)
-    found = _dataset(encoder, pairing, replace(items, noticed=others), groups)
+    found = _dataset(encoder, pairing, replace(items, raw_notes=others), groups)
     return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, arguments))
 
 
@@ -181,8 +181,8 @@ def items_of(
     """The rows of a new table as items; with groups, their ids (-1: none) and names."""
     read = read_new(encoder.table, source, reading)
     found = new_rows(replace(read, notes=()), encoder.table)
-    notes = tuple(note for note in found.noticed if f'"{encoder.by}"' not in note)
-    found = replace(found, noticed=(*read.notes, *notes))
+    notes = tuple(note for note in found.raw_notes if f'"{encoder.by}"' not in note)
+    found = replace(found, raw_notes=(*read.notes, *notes))
     if encoder.by not in read.table.column_names:
         return found, None, []
     return found, *_groups_of(read.table.column(encoder.by))
@@ -224,8 +224,8 @@ def _dataset(
         task=_TASK,
         features=(),
         encoder=encoder,
-        noticed=(*items.noticed, *found.notes, note),
-        rows=items.rows[index[:, 0]],
+        raw_notes=(*items.raw_notes, *found.notes, note),
+        row_numbers=items.row_numbers[index[:, 0]],
         sample_weight=weights,
         groups=np.repeat(np.unique(found.group, return_inverse=True)[1], 2),
         fingerprint=fingerprint((by, items.fingerprint), index, labels, weights),
@@ -249,14 +249,9 @@ def _of_arrays(inputs: Any, targets: Any, by: Any) -> tuple[Dataset, NDArray[np.
         inputs=values,
         targets=ranks,
         task=None,
-        features=(),
         continuous=np.ones(width, bool),
-        encoder=None,
-        target_name="",
         source="arrays",
-        noticed=(),
-        rows=np.arange(1, len(values) + 1, dtype=np.int64),
-        sample_weight=None,
+        row_numbers=np.arange(1, len(values) + 1, dtype=np.int64),
         fingerprint=fingerprint((), values, ranks),
     )
     return items, groups
@@ -372,7 +367,7 @@ def groups_word(count: int, name: str) -> str:
     return f"group{of}" if count == 1 else f"groups{of}"
 
 
-RANKINGS = Source(
+RANKINGS = DataSource(
     recognizes=lambda source: True,
     load=lambda source, arguments, progress: rank_pairs(source, **arguments),
     options={**options_of(rank_pairs), "by": ColumnReference},

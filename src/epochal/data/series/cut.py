@@ -132,7 +132,7 @@ def cut(
     stretches = [_stretches(encoder, own) for own in times]
     begins = [_begins(encoder, own) for own in stretches]
     found = list(map(_Series, labels, members, times, values, stretches, begins))
-    noticed = [*notes, *unsorted, *unseen, *_short(encoder, found, source, new=least == 1)]
+    raw_notes = [*notes, *unsorted, *unseen, *_short(encoder, found, source, new=least == 1)]
     found = [series for series in found if len(series.begins)]
     if encoder.period < 0:
         step = encoder.step
@@ -149,12 +149,12 @@ def cut(
     if not encoder.ahead:
         ahead = encoder.lags + np.arange(encoder.horizon)
         exact = np.concatenate([series.values[series.begins[:, None] + ahead] for series in found])
-        targets = (exact - line.level[:, None]) / line.unit[:, None]
+        targets = (exact - line.offset[:, None]) / line.unit[:, None]
         targets = targets[:, 0] if encoder.horizon == 1 else targets
     beyond = np.full(encoder.horizon, -1)
     first = [np.append(series.rows, beyond)[series.begins + encoder.lags] + 1 for series in found]
     if least > 1:
-        noticed += _notes(encoder, line)
+        raw_notes += _notes(encoder, line)
     return Dataset(
         inputs=inputs,
         targets=targets,
@@ -164,10 +164,9 @@ def cut(
         encoder=replace(encoder, ahead=False),
         target_name=encoder.target_name,
         source=source,
-        noticed=tuple(noticed),
-        rows=np.concatenate(first),
-        sample_weight=None,
-        fingerprint=fingerprint((*encoder.table.features, encoder.target_name), inputs, targets, line.level),
+        raw_notes=tuple(raw_notes),
+        row_numbers=np.concatenate(first),
+        fingerprint=fingerprint((*encoder.table.features, encoder.target_name), inputs, targets, line.offset),
         timeline=line,
     )
 
@@ -313,7 +312,7 @@ def _timeline(encoder: WindowEncoder, found: Sequence[_Series]) -> Timeline:
         begin=np.concatenate([series.begins for series in found]),
         span=encoder.lags + encoder.horizon,
         horizon=encoder.horizon,
-        level=np.zeros(len(last)) if encoder.relative is None else last,
+        offset=np.zeros(len(last)) if encoder.relative is None else last,
         unit=last if encoder.relative == "ratio" else np.ones(len(last)),
         period=encoder.period,
         clock=encoder.clock,

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.data.columns import ColumnReference, called, has_header, reference, resolve, resolve_all
 from epochal.data.files.npy import ARRAY_SUFFIXES, read_array
 from epochal.data.files.read import encoding_of, existing
@@ -27,7 +27,7 @@ from epochal.data.tables.recognize import recognize
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import TableOptions, hints_of
 from epochal.data.values.date_forms import compact_form, written_dates
-from epochal.data.values.marks import quoted
+from epochal.data.values.missing import quoted
 from epochal.data.values.number_forms import written_numbers
 from epochal.errors import Refusal
 

@@ -34,7 +34,7 @@ class Timeline:
         begin: int64 `(n,)`, its first row there.
         span: rows of a sample, inputs and targets.
         horizon: target rows of a sample.
-        level: float64 `(n,)`; `level + unit * target` is in the column's own units.
+        offset: float64 `(n,)`; `offset + unit * target` is in the column's own units.
         unit: float64 `(n,)`.
         period: rows of a season, for the seasonal naive forecast; 0 for none.
         clock: the kind of time.
@@ -50,7 +50,7 @@ class Timeline:
     begin: NDArray[np.int64]
     span: int
     horizon: int
-    level: NDArray[np.float64]
+    offset: NDArray[np.float64]
     unit: NDArray[np.float64]
     period: int = 0
     clock: Clock = _ROWS
@@ -61,8 +61,8 @@ class Timeline:
     def of_rows(cls, rows: NDArray[np.int64]) -> Timeline:
         """One sample per row, in order."""
         order = np.arange(len(rows), dtype=np.int64)
-        level, unit = np.zeros(len(rows)), np.ones(len(rows))
-        return cls(("",), (order,), (rows,), (), np.zeros_like(order), order, 1, 1, level, unit)
+        offset, unit = np.zeros(len(rows)), np.ones(len(rows))
+        return cls(("",), (order,), (rows,), (), np.zeros_like(order), order, 1, 1, offset, unit)
 
     @cached_property
     def starts(self) -> Times:
@@ -114,10 +114,10 @@ class Timeline:
 
     def restored(self, values: NDArray[Any], samples: NDArray[np.int64]) -> NDArray[np.float64]:
         """Targets or predictions `(n,)` or `(n, horizon)` of some samples in the column's own units."""
-        level, unit = self.level[samples], self.unit[samples]
+        offset, unit = self.offset[samples], self.unit[samples]
         if values.ndim > 1:
-            level, unit = level[:, None], unit[:, None]
-        return np.asarray(level + unit * values.astype(np.float64))
+            offset, unit = offset[:, None], unit[:, None]
+        return np.asarray(offset + unit * values.astype(np.float64))
 
     def naive(self, samples: NDArray[np.int64], period: int = 0) -> NDArray[np.float64]:
         """The naive forecast `(n, horizon)`: the last value, or that of one season ago.

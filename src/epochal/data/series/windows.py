@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from epochal.common.faces import named
+from epochal.common.option_text import register_call
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.files.reading import Reading
 from epochal.data.recipe import Recipe, options_of
 from epochal.data.series.cut import FILLS, RELATIVE, WindowEncoder, cut
 from epochal.data.series.ordered import series_columns, series_table
-from epochal.data.source import Known, Source, chosen
+from epochal.data.source import DataSource, Known, chosen
 from epochal.data.tables.new import match_columns, read_new
 from epochal.data.tables.schema import Column
 from epochal.data.tables.table import TableOptions
@@ -23,7 +23,7 @@ from epochal.errors import Refusal, did_you_mean
 from epochal.plan.sizes import whole
 
 
-@named("ep.windows")
+@register_call("ep.windows")
 def windows(
     source: Any,
     *,
@@ -150,7 +150,7 @@ def _whole(name: str, value: Any, least: int = 1) -> int:
     return number
 
 
-SERIES = Source(
+SERIES = DataSource(
     recognizes=lambda source: True,
     load=lambda source, arguments, progress: windows(source, **arguments),
     options=options_of(windows),

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from epochal.data.arrays.arrays import dataset_of_arrays
 from epochal.data.columns import called, resolve, resolve_all
 from epochal.data.dataset import Dataset
-from epochal.data.rows import Rows, kept_dtype
-from epochal.data.source import Progress, Source, chosen
+from epochal.data.lazy import LazyArray, kept_dtype
+from epochal.data.source import DataSource, ProgressCallback, chosen
 from epochal.data.streams.items import LABEL_KEYS, dataset_of_items
 from epochal.data.tables.table import TableOptions
 from epochal.errors import DataFailed, Refusal
@@ -31,7 +31,7 @@ def is_hugging(source: Any) -> bool:
     )
 
 
-class HuggingRows(Rows):
+class HuggingFaceArray(LazyArray):
     """The inputs of a Hugging Face data set: its number columns side by side, or one column of arrays."""
 
     def __init__(self, source: Any, columns: Sequence[str], shape: tuple[int, ...], dtype: Any) -> None:
@@ -40,7 +40,7 @@ class HuggingRows(Rows):
         self._source = source.select_columns(self._columns).with_format("arrow")
 
     def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
-        """See `Rows`."""
+        """See `LazyArray`."""
         if not len(samples):
             return
         found = self._source[samples.tolist()]
@@ -82,7 +82,7 @@ def _values(column: pa.ChunkedArray, shape: Sequence[int]) -> NDArray[Any]:
     return np.asarray(array.to_numpy(zero_copy_only=False))
 
 
-def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
+def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback | None) -> Dataset:
     """The dataset of a Hugging Face data set.
 
     The target is the named column, or one called label, labels, target, targets or y, or the last one. The
@@ -111,7 +111,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) 
             _Pairs(source.with_format(None), inputs[0], labels), progress=progress, **reading
         )
     shape, kind = _shape(source, inputs)
-    rows: Any = HuggingRows(source, inputs, shape, kept_dtype(kind, len(shape) + 1))
+    rows: Any = HuggingFaceArray(source, inputs, shape, kept_dtype(kind, len(shape) + 1))
     if stream is False:
         rows = rows[:]
     return dataset_of_arrays(
@@ -164,4 +164,4 @@ class _Pairs:
         return (image if image.ndim > 2 else image[..., None]), self.targets[number]
 
 
-HUGGING_FACE = Source(recognizes=is_hugging, load=_load)
+HUGGING_FACE = DataSource(recognizes=is_hugging, load=_load)

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from epochal.common.machine import cores
 from epochal.data.arrays.arrays import INPUT_KEYS, TARGET_KEYS, dataset_of_arrays
 from epochal.data.dataset import Dataset
-from epochal.data.rows import Rows, kept_dtype
-from epochal.data.source import Progress, Source, refuse_columns
+from epochal.data.lazy import LazyArray, kept_dtype
+from epochal.data.source import DataSource, ProgressCallback, refuse_columns
 from epochal.data.streams.workers import Workers, can_be_sent, description
 from epochal.errors import DataFailed, Refusal
 
@@ -110,7 +110,7 @@ def _unread(sample: int, why: str) -> DataFailed:
     return DataFailed(f"sample {sample + 1:,} (items[{sample}]) could not be read: {why}.")
 
 
-class ItemRows(Rows):
+class ItemArray(LazyArray):
     """The inputs of an object's samples, of one shape; `workers` processes read them, or this one if 0."""
 
     def __init__(self, items: Any, shape: tuple[int, ...], dtype: np.dtype[Any], workers: int) -> None:
@@ -119,7 +119,7 @@ class ItemRows(Rows):
         self._lock = threading.Lock()
 
     def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
-        """See `Rows`."""
+        """See `LazyArray`."""
         size = max(1, -(-len(samples) // (2 * self._workers.count or 1)))
         starts = range(0, len(samples), size)
         pieces = [(False, samples[start : start + size].tolist()) for start in starts]
@@ -127,7 +127,7 @@ class ItemRows(Rows):
             for start, values in zip(starts, self._workers.map(pieces), strict=True):
                 out[start : start + size] = values
 
-    def targets(self, progress: Progress | None = None) -> NDArray[Any]:
+    def targets(self, progress: ProgressCallback | None = None) -> NDArray[Any]:
         """The targets of all samples, each read once.
 
         Raises:
@@ -152,7 +152,7 @@ class ItemRows(Rows):
         return np.stack(targets)
 
     def close(self) -> None:
-        """See `Rows`."""
+        """See `LazyArray`."""
         self._workers.close()
 
 
@@ -161,7 +161,7 @@ def dataset_of_items(
     *,
     task: str | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     stream: bool | None = None,
 ) -> Dataset:
     """A dataset of an object's samples, read on demand, or at once if `stream` is False.
@@ -193,7 +193,7 @@ def dataset_of_items(
         )
     chosen, notes = _workers(items, workers, name)
     targets = _known_targets(items, count)
-    rows = ItemRows(items, first.shape, kept_dtype(first.dtype, first.ndim + 1), chosen)
+    rows = ItemArray(items, first.shape, kept_dtype(first.dtype, first.ndim + 1), chosen)
     if targets is None:
         targets = rows.targets(progress)
         notes += (f"the targets of all {count:,} samples were read once; an attribute targets saves that.",)
@@ -240,10 +240,10 @@ def _known_targets(items: Any, count: int) -> NDArray[Any] | None:
     return None
 
 
-def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
+def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback | None) -> Dataset:
     refuse_columns(arguments, type(source).__name__)
     reading = {name: arguments.get(name) for name in ("task", "workers", "stream")}
     return dataset_of_items(source, progress=progress, **reading)
 
 
-ITEMS = Source(recognizes=is_items, load=_load)
+ITEMS = DataSource(recognizes=is_items, load=_load)

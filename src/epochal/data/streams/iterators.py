@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from epochal.data.arrays.arrays import dataset_of_arrays
 from epochal.data.columns import default_name
 from epochal.data.dataset import Dataset
-from epochal.data.rows import Rows, kept_dtype
-from epochal.data.source import Progress, Source, refuse_columns
+from epochal.data.lazy import LazyArray, kept_dtype
+from epochal.data.source import DataSource, ProgressCallback, refuse_columns
 from epochal.data.streams.items import pair_of
 from epochal.data.streams.workers import description
 from epochal.data.tables.target import class_words
@@ -35,7 +35,7 @@ def is_iterator(source: Any) -> bool:
     return hasattr(source, "__iter__") and not numbered and not isinstance(source, (set, frozenset, Path))
 
 
-class EndlessRows(Rows):
+class IteratorArray(LazyArray):
     """The first samples of an iterator, by index; and all in order, by `next_samples`."""
 
     def __init__(
@@ -51,7 +51,7 @@ class EndlessRows(Rows):
         self._classes = task.classes if task is not None and task.is_classification else None
 
     def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
-        """See `Rows`."""
+        """See `LazyArray`."""
         np.take(self._head, samples, axis=0, out=out, mode="clip")
 
     def next_samples(self, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -119,8 +119,8 @@ def _samples(source: Any) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
             yield inputs, np.asarray(target)
 
 
-def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
-    """The first samples, which determine shapes and task, with `EndlessRows` for the rest.
+def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback | None) -> Dataset:
+    """The first samples, which determine shapes and task, with `IteratorArray` for the rest.
 
     The classes of separate validation data, `(X, y)`, are known, too.
     """
@@ -142,7 +142,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) 
     classes = task is None or task.is_classification
     name = type(source).__name__
     return dataset_of_arrays(
-        EndlessRows(inputs, targets, samples, task),
+        IteratorArray(inputs, targets, samples, task),
         targets if classes else np.asarray(targets, np.float64),
         task=task,
         source=name,
@@ -154,4 +154,4 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) 
     )
 
 
-ITERATORS = Source(recognizes=is_iterator, load=_load, endless=True)
+ITERATORS = DataSource(recognizes=is_iterator, load=_load, endless=True)

@@ -26,15 +26,15 @@ from epochal.data.dataset import Dataset
 from epochal.data.files.npy import npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
 from epochal.data.files.tidy import shrink_batches, tidy
-from epochal.data.rows import FileRows, Watch, streams, streams_note
-from epochal.data.source import Known, Progress
-from epochal.data.tables.association import goal_of
+from epochal.data.lazy import FileArray, Watch, streams, streams_note
+from epochal.data.source import Known, ProgressCallback
+from epochal.data.tables.association import target_values
 from epochal.data.tables.encode import as_in_training, encode, encoded_dtype
 from epochal.data.tables.new import dataset_of_new, match_columns, newly_missing
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of, input_columns, roles_of
 from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of, weights_of
-from epochal.data.values.number_forms import mark_of_columns
+from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import DataFailed, Refusal, first_line
 
 _FORMAT = 2
@@ -53,7 +53,7 @@ def is_large(path: Path, stream: bool | None) -> bool:
     return streams(4 * cells, None)
 
 
-def converted(path: Path, options: TableOptions, progress: Progress | None = None) -> Dataset:
+def converted(path: Path, options: TableOptions, progress: ProgressCallback | None = None) -> Dataset:
     """The dataset of a Parquet file, or a folder of them, whose rows can be read in any order.
 
     Columns are recognized by some rows of all files, the target by all its values. The conversion lies beside
@@ -149,7 +149,7 @@ def _convert(
     options: TableOptions,
     place: Path,
     changed: bool,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> None:
     names = _columns_of(files)
     target, weight, instead = roles_of(
@@ -160,7 +160,7 @@ def _convert(
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
     seen = _some_rows(files, names)
-    how = (name, options.task, options.decimal, mark_of_columns(seen))
+    how = (name, options.task, options.decimal, decimal_of_columns(seen))
     read = plain_target(column, *how)
     column = read.column
     present = np.asarray(pc.is_valid(column).to_numpy())
@@ -176,8 +176,8 @@ def _convert(
     seen_target = plain_target(seen.column(target), *how).column
     there = seen.filter(pc.is_valid(seen_target))
     some = targets_of(seen_target.drop_null(), task, name)
-    goal = goal_of(some, len(task.classes), len(names))
-    columns, left_out, more = input_columns(there, options, target, weight, names, filling="mean", goal=goal)
+    known = target_values(some, len(task.classes), len(names))
+    columns, left_out, more = input_columns(there, options, target, weight, names, "mean", known)
     encoder = Encoder(
         names=names,
         header=True,
@@ -226,7 +226,7 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
     fits = header.shape == (len(numbers), len(encoder.features)) and not header.fortran
     if not fits or header.dtype not in (np.float32, np.float64) or len(lengths) > 1:
         raise ValueError("the files of the conversion do not fit one another")
-    rows = FileRows(
+    rows = FileArray(
         place / "inputs.npy", header.shape, header.dtype, header.offset, made_of=files, kept=header.dtype
     )
     notes = (*document["notes"], streams_note(rows, str(place.parent)))
@@ -289,7 +289,7 @@ def _write_rows(
     present: NDArray[np.bool_],
     path: Path,
     kept: np.dtype[Any],
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> list[str]:
     """Encode all rows with a target, block by block; notes on unrecognized categories."""
     unseen: dict[str, None] = {}
@@ -343,7 +343,7 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
 
 def _encoded(
     files: Sequence[Path], names: Sequence[str], encoder: Encoder, folder: Path, dtype: np.dtype[np.float64]
-) -> tuple[FileRows, list[str]]:
+) -> tuple[FileArray, list[str]]:
     width, done = len(encoder.features), 0
     positions = range(len(names))
     notes: dict[str, None] = {}
@@ -358,7 +358,7 @@ def _encoded(
             done += len(values)
     if not done:
         raise Refusal(f"{files[0].name} must have at least 1 row to predict; got 0.")
-    return FileRows(folder / "inputs", (done, width), dtype, 0, kept=dtype), list(notes)
+    return FileArray(folder / "inputs", (done, width), dtype, 0, kept=dtype), list(notes)
 
 
 def _without_count(note: str) -> str:

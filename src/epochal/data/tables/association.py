@@ -24,7 +24,7 @@ _NEARLY = 0.98
 
 
 @dataclass(frozen=True)
-class Goal:
+class TargetValues:
     """The target of some rows of a table: class ids int64 `(n,)`, or numbers float64 `(n,)`.
 
     `rows` are those of the table, from 0; `classes` is 0 for numbers.
@@ -40,9 +40,9 @@ class Goal:
         Pearson's chi-squared on ranges of the column against classes, or the Kruskal-Wallis statistic for
         numbers; and the rank correlation, which detects a trend in fewer rows.
 
-        >>> goal = goal_of(np.array([0, 1] * 50), classes=2)
+        >>> targets = target_values(np.array([0, 1] * 50), classes=2)
         >>> rising, turning = pa.chunked_array([list(range(100))]), pa.chunked_array([[5, 7] * 50])
-        >>> goal.goes_with(rising), goal.goes_with(turning)
+        >>> targets.goes_with(rising), targets.goes_with(turning)
         (False, True)
         """
         values = _numbers(self.rows_of(column))
@@ -50,21 +50,21 @@ class Goal:
         n = int(there.sum())
         if n < 8:
             return False
-        ranks, goal = _ranks(values[there]), self.values[there]
+        ranks, targets = _ranks(values[there]), self.values[there]
         bins = max(2, min(16, n // 10))
         ranges = np.minimum((ranks * bins).astype(np.int64), bins - 1)
         if not self.classes:
-            goal_ranks = _ranks(goal)
-            scores = goal_ranks - goal_ranks.mean()
+            target_ranks = _ranks(targets)
+            scores = target_ranks - target_ranks.mean()
             if not scores.any():
                 return False
             sums = np.bincount(ranges, scores, bins)
             counts = np.maximum(np.bincount(ranges, minlength=bins), 1)
             between = float((sums**2 / counts).sum() / (scores @ scores)) * (n - 1)
-            trend = _correlation(ranks, goal_ranks) * np.sqrt(n)
+            trend = _correlation(ranks, target_ranks) * np.sqrt(n)
             return bool(_deviations(between, bins - 1) > _SURE or trend > _SURE)
         table = np.zeros((bins, self.classes))
-        np.add.at(table, (ranges, goal), 1)
+        np.add.at(table, (ranges, targets), 1)
         table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
         if min(table.shape) < 2:
             return False
@@ -72,16 +72,16 @@ class Goal:
         found = float(((table - expected) ** 2 / expected).sum())
         if _deviations(found, (table.shape[0] - 1) * (table.shape[1] - 1)) > _SURE:
             return True
-        trends = (_correlation(ranks, goal == label) for label in range(min(self.classes, 20)))
+        trends = (_correlation(ranks, targets == label) for label in range(min(self.classes, 20)))
         return any(trend * np.sqrt(n) > _SURE + 1 for trend in trends)
 
     def determined_by(self, column: pa.ChunkedArray) -> str:
         """How the column alone determines the target, in words; empty if it does not.
 
-        >>> goal = goal_of(np.array([0, 1, 0] * 10), classes=2)
-        >>> goal.determined_by(pa.chunked_array([["n", "y", "n"] * 10]))
+        >>> targets = target_values(np.array([0, 1, 0] * 10), classes=2)
+        >>> targets.determined_by(pa.chunked_array([["n", "y", "n"] * 10]))
         'each of its 2 values goes with one class'
-        >>> goal.determined_by(pa.chunked_array([["n", "y"] * 15]))
+        >>> targets.determined_by(pa.chunked_array([["n", "y"] * 15]))
         ''
         """
         if len(self.values) < 20:
@@ -123,30 +123,30 @@ class Goal:
         there = np.isfinite(values)
         if there.mean() < 0.95:
             return ""
-        values, goal = values[there], self.values[there]
-        order = np.lexsort((goal, values))
-        steps = np.diff(goal[order])
-        distinct = len(np.unique(goal))
+        values, targets = values[there], self.values[there]
+        order = np.lexsort((targets, values))
+        steps = np.diff(targets[order])
+        distinct = len(np.unique(targets))
         if ((np.diff(values[order]) == 0) & (steps != 0)).any():
             return ""  # equal values have different targets
         if self.classes:
             ranges = distinct > 1 and np.count_nonzero(steps) == distinct - 1
-            apart = ranges and np.bincount(goal).max() < 0.95 * len(goal)
+            apart = ranges and np.bincount(targets).max() < 0.95 * len(targets)
             return "each class is one range of its values" if apart else ""
         if distinct < 10:
             return ""
-        if _correlation(values, goal) > 1 - 1e-9:
+        if _correlation(values, targets) > 1 - 1e-9:
             return "the target is its multiple, plus a constant"
         if len(np.unique(values)) > len(values) / 2 and ((steps >= 0).all() or (steps <= 0).all()):
             return f"the target {'rises' if (steps >= 0).all() else 'falls'} with it in every row"
         return ""
 
 
-def goal_of(targets: NDArray[Any], classes: int, columns: int = 1) -> Goal:
+def target_values(targets: NDArray[Any], classes: int, columns: int = 1) -> TargetValues:
     """The targets of rows to compare with columns: ids of `classes`, or numbers if 0."""
     n, most = len(targets), max(_FEWEST, min(_ROWS, _CELLS // columns))
     rows = np.arange(n) if n <= most else np.unique(np.linspace(0, n - 1, most).astype(np.int64))
-    return Goal(rows, targets[rows].astype(np.int64 if classes else np.float64), classes)
+    return TargetValues(rows, targets[rows].astype(np.int64 if classes else np.float64), classes)
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:

@@ -15,16 +15,22 @@ from epochal.common.printable import shortlist
 from epochal.data.columns import called
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.values.date_forms import compact_form, parse_dates, written_dates
-from epochal.data.values.marks import (
+from epochal.data.values.missing import (
     Odd,
     emptied,
-    known_marks,
-    marks_of_numbers,
+    known_na_values,
+    numeric_na_values,
     odd_cells,
     read_as_missing,
     spelling_key,
 )
-from epochal.data.values.number_forms import NumberForm, mark_of_columns, say, unit_remarks, written_numbers
+from epochal.data.values.number_forms import (
+    NumberForm,
+    decimal_of_columns,
+    say,
+    unit_remarks,
+    written_numbers,
+)
 from epochal.data.values.rounding import LARGEST, loses_differences
 from epochal.data.values.units import OPPOSITES, factor
 from epochal.errors import Refusal
@@ -109,7 +115,7 @@ def _fill(raw: NDArray[Any], array: pa.Array, column: Column, name: str, start: 
         raw[:, 0] = _booleans(array, name, start)
         return []
     if column.kind == "date":
-        dates = to_dates(without_marks(array, column), column.format, name, start)
+        dates = to_dates(without_na_values(array, column), column.format, name, start)
         for slot, values in enumerate(date_parts(dates, column.parts)):
             raw[:, slot] = values
         return []
@@ -126,11 +132,11 @@ def _fill(raw: NDArray[Any], array: pa.Array, column: Column, name: str, start: 
     return []
 
 
-def without_marks(array: Any, column: Column) -> Any:
+def without_na_values(array: Any, column: Column) -> Any:
     """Numbers or dates with the missing-value marks as missing."""
     if column.kind not in ("numeric", "date") or not pa.types.is_string(array.type):
         return array
-    return emptied(array, {*column.marks, *marks_of_numbers(None)})
+    return emptied(array, {*column.marks, *numeric_na_values(None)})
 
 
 def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
@@ -139,7 +145,7 @@ def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
     Raises:
         Refusal: text that is no number of that format, with its row (`start` rows came before).
     """
-    array = without_marks(array, column)
+    array = without_na_values(array, column)
     if not column.written or not pa.types.is_string(array.type):
         return array
     form = NumberForm(*column.written)
@@ -291,7 +297,7 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
     """
     notes: list[str] = []
     decimal = (table.schema.metadata or {}).get(b"decimal", b"").decode()
-    mark = mark_of_columns(table)
+    mark = decimal_of_columns(table)
     for position, column in zip(positions, encoder.columns, strict=True):
         cells, name, found = table.column(position), called(encoder.names, column.index), None
         if column.kind == "date":
@@ -318,13 +324,13 @@ def _numbers(
     units = "; ".join(unit_remarks(cells, form))
     if not odd:
         return (values, f"{name}: {units}.") if units else None
-    if known_marks(odd):
+    if known_na_values(odd):
         return values, f"{name}: {'; '.join(one for one in (units, read_as_missing(odd)) if one)}."
     try:
         found = written_numbers(cells, name, hint=mark)
     except Refusal:  # it mixes units; encoding reports the first cell that does not fit
         return None
-    if found is None or not known_marks(_odd(cells, found.values, column)):
+    if found is None or not known_na_values(_odd(cells, found.values, column)):
         return None
     size = _fits(found.form, form)
     if size is None or (found.doubt and found.form.decimal != (mark or decimal)):
@@ -364,10 +370,10 @@ def _dates(cells: pa.ChunkedArray, column: Column, name: str) -> tuple[pa.Chunke
     odd = _odd(cells, dates, column)
     if not odd:
         return None
-    if known_marks(odd):
+    if known_na_values(odd):
         return dates, f"{name}: {read_as_missing(odd)}."
     found = written_dates(cells)
-    if found is None or found.doubt or not known_marks(_odd(cells, found.values, column)):
+    if found is None or found.doubt or not known_na_values(_odd(cells, found.values, column)):
         return None
     how = "; ".join([found.form or "YYYY-MM-DD", *([read_as_missing(found.odd)] if found.odd else [])])
     return found.values, f"{name} is written in another way than in training: as {how}."

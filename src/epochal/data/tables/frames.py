@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.data.arrays.host import on_host
 from epochal.data.columns import called, unique_names
 from epochal.data.examples import example

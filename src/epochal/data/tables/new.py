@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.common.printable import shortlist
 from epochal.data.arrays.arrays import arrays_of_file
 from epochal.data.columns import called, has_header, plain_name, reference, resolve
@@ -26,14 +26,14 @@ from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.files.sniff import sniff
 from epochal.data.files.text import read_text
 from epochal.data.files.tidy import table_of_array
+from epochal.data.lazy import FileArray
 from epochal.data.recipe import EXAMPLE
-from epochal.data.rows import FileRows
-from epochal.data.tables.encode import as_in_training, encode, plain_numbers, without_marks
+from epochal.data.tables.encode import as_in_training, encode, plain_numbers, without_na_values
 from epochal.data.tables.frames import ROLES, NamedTable, column_beside, is_pair, named_table, table_of_frame
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.tables.table import dataset_of
 from epochal.data.tables.target import UNKNOWN, known_ids, plain_target, target_numbers, weights_of
-from epochal.data.values.marks import emptied
+from epochal.data.values.missing import emptied
 from epochal.errors import Refusal
 
 Encoded = Callable[[pa.Table, Encoder, Sequence[int]], tuple[NDArray[Any], Sequence[str]]]
@@ -61,7 +61,7 @@ def new_rows(read: NamedTable, encoder: Encoder, encoded: Encoded = encode, part
 def dataset_of_new(
     encoder: Encoder,
     name: str,
-    inputs: NDArray[Any] | FileRows,
+    inputs: NDArray[Any] | FileArray,
     target: pa.ChunkedArray | None,
     weight: pa.ChunkedArray | None,
     notes: Sequence[str],
@@ -83,7 +83,7 @@ def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -
     """Notes on missing values in columns that had none in training."""
     notes = []
     for position, column in zip(positions, encoder.columns, strict=True):
-        found = without_marks(table.column(position), column)
+        found = without_na_values(table.column(position), column)
         count = found.null_count
         if column.missing or not count:
             continue

@@ -10,17 +10,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.common.printable import shortlist
 from epochal.data.columns import ColumnReference, called, reference
-from epochal.data.tables.association import Goal
+from epochal.data.tables.association import TargetValues
 from epochal.data.tables.encode import as_text, date_parts, to_dates, to_numbers
 from epochal.data.tables.schema import DATE_PARTS, ONE_HOT_LEVELS, Column, LeftOut
 from epochal.data.values.date_forms import compact_form, written_dates
-from epochal.data.values.marks import (
-    are_marks,
+from epochal.data.values.missing import (
+    are_na_values,
     emptied,
-    known_marks,
+    known_na_values,
     one_spelling,
     read_as_missing,
     refuse_odd,
@@ -40,15 +40,15 @@ _FEW_LEVELS = 20
 class Hints:
     """Information from the rest of a table.
 
-    `decimal` and `date_format` are as given, `decimal_mark` is inferred from file and columns, `day_first` is
-    whether other columns have the day before the month, and `goal` the target to which columns are compared.
+    `decimal` and `date_format` are as given, `decimal_separator` is inferred from file and columns,
+    `day_first` says whether other columns have the day before the month.
     """
 
     decimal: str | None = None
     date_format: str | None = None
-    decimal_mark: str = ""
+    decimal_separator: str = ""
     day_first: bool | None = None
-    goal: Goal | None = None
+    targets: TargetValues | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def recognize(
         return found
     reason, remark = "", ""
     if not keep:
-        reason, remark = no_input(column.drop_null(), named.name, hints.goal, column)
+        reason, remark = no_input(column.drop_null(), named.name, hints.targets, column)
     if reason:
         as_words = option("text", named.reference, of="ep.text")
         reads = f", {as_words} reads its words" if reason == "free text" else ""
@@ -116,8 +116,8 @@ def _as_asked_numeric(column: pa.ChunkedArray, named: _Named, hints: Hints) -> t
     """A column that the user declares numeric: its text must be numbers in one format."""
     if pa.types.is_boolean(column.type):
         return named.column("boolean", bool(column.null_count)), ""
-    found = written_numbers(column, named.label, named.reference, hints.decimal, hints.decimal_mark)
-    if found is not None and are_marks(found.odd, len(column) - column.null_count):
+    found = written_numbers(column, named.label, named.reference, hints.decimal, hints.decimal_separator)
+    if found is not None and are_na_values(found.odd, len(column) - column.null_count):
         return _numbers(column, named, found)
     to_numbers(column.combine_chunks(), named.label)  # refuses other text
     return named.column("numeric", bool(column.null_count), text=pa.types.is_string(column.type)), ""
@@ -142,10 +142,10 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
             found = replace(found, marks=marks) if isinstance(found, Column) else found
             note = f"{note.removesuffix('.')}; {read_as_missing(dates.odd)}."
         return found, note
-    numbers = written_numbers(column, named.label, named.reference, hints.decimal, hints.decimal_mark)
+    numbers = written_numbers(column, named.label, named.reference, hints.decimal, hints.decimal_separator)
     if numbers is None:
         return None
-    if not known_marks(numbers.odd) and pc.count_distinct(column).as_py() <= _FEW_LEVELS:
+    if not known_na_values(numbers.odd) and pc.count_distinct(column).as_py() <= _FEW_LEVELS:
         return None
     refuse_odd(numbers.odd, column, named.label, named.reference, "numbers")
     return _numbers(column, named, numbers)
@@ -263,14 +263,14 @@ _ENTRY = re.compile(
 
 
 def no_input(
-    filled: pa.ChunkedArray, name: str, goal: Goal | None, column: pa.ChunkedArray
+    filled: pa.ChunkedArray, name: str, targets: TargetValues | None, column: pa.ChunkedArray
 ) -> tuple[str, str]:
     """Why a column is no input, in a word (empty if it is one), and a note.
 
     Args:
         filled: the cells that are not missing.
         name: of the column.
-        goal: the target; a number associated with it is no identifier. None if unknown.
+        targets: the target; a number associated with it is no identifier. None if unknown.
         column: all cells.
     """
     kind, text = filled.type, pa.types.is_string(filled.type)
@@ -298,14 +298,14 @@ def no_input(
         return "", ""
     if counted and not named and not _ENTRY.fullmatch(name):
         return "", f"counts the rows ({pc.min(filled).as_py():,} to {pc.max(filled).as_py():,})"
-    goes = goal is not None and goal.goes_with(column)
+    goes = targets is not None and targets.goes_with(column)
     if counted:
         sorted_ = ", and goes with the target only as the order of the rows does" if goes else ""
         return "identifier", f"looks like a row number (consecutive integers){sorted_}"
     if goes:
         return "", f"looks like an identifier by its name ({share}), but goes with the target"
     what = "looks like an identifier" if distinct == len(filled) else "looks like an identifier by its name"
-    says = " and says nothing about the target" if goal is not None else ""
+    says = " and says nothing about the target" if targets is not None else ""
     return "identifier", f"{what} ({share}){says}"
 
 

@@ -20,18 +20,18 @@ from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.recipe import EXAMPLE
-from epochal.data.source import Known, Progress, Source, chosen
+from epochal.data.source import DataSource, Known, ProgressCallback, chosen
 from epochal.data.streams.parquet import converted, is_large, new_rows_of_parquet
 from epochal.data.tables.encode import encode
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, named_table, table_of_frame
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
-from epochal.data.values.marks import emptied
+from epochal.data.values.missing import emptied
 from epochal.errors import Refusal
 
 
-def _load(source: Any, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
+def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback | None) -> Dataset:
     options, reading = chosen(TableOptions, arguments), chosen(Reading, arguments)
     if options.groups_from is not None and options.groups is None:
         raise Refusal(
@@ -185,7 +185,7 @@ def _as_written(column: pa.ChunkedArray, comma: bool) -> pa.ChunkedArray:
     return column
 
 
-TABLES = Source(
+TABLES = DataSource(
     recognizes=lambda source: isinstance(source, str | Path) or is_frame(source) or is_pair(source),
     load=_load,
     options={**get_type_hints(TableOptions), **get_type_hints(Reading), "stream": bool},

@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.data.columns import ColumnReference, called, reference, resolve, resolve_all
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.read import encoding_of
-from epochal.data.rows import FileRows, sampled
-from epochal.data.tables.association import DETERMINES, Goal, goal_of
-from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_marks
+from epochal.data.lazy import FileArray, sampled
+from epochal.data.tables.association import DETERMINES, TargetValues, target_values
+from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_na_values
 from epochal.data.tables.recognize import Hints, recognize, usual_target
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.target import (
@@ -29,7 +29,7 @@ from epochal.data.tables.target import (
     with_plain_target,
 )
 from epochal.data.values.date_forms import check_format, written_dates
-from epochal.data.values.number_forms import mark_of_columns
+from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import Refusal, several
 
 
@@ -104,8 +104,8 @@ def dataset_of_table(
         options = replace(options, drop=(*options.drop, at + 1))
         remarks.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
     targets = targets_of(table.column(target), task, known_as(target))
-    goal = goal_of(targets, len(task.classes), len(names))
-    columns, left_out, column_notes = input_columns(table, options, target, weight, names, goal=goal)
+    known = target_values(targets, len(task.classes), len(names))
+    columns, left_out, column_notes = input_columns(table, options, target, weight, names, targets=known)
     remarks += column_notes
     encoder = Encoder(
         names=names,
@@ -129,16 +129,16 @@ def dataset_of_table(
             numbers = plain_numbers(table.column(column.index), column, called(names, column.index))
             table = table.set_column(column.index, column.name, numbers)
     inputs, _ = encode(table, encoder, [column.index for column in columns])
-    follows = rising_column(table, columns, names)
+    time_column = rising_column(table, columns, names)
     del table
     pa.default_memory_pool().release_unused()
     found = dataset_of(encoder, inputs, targets, sample_weight, source, remarks, rows)
-    return replace(found, groups=groups, follows=follows)
+    return replace(found, groups=groups, time_column=time_column)
 
 
 def dataset_of(
     encoder: Encoder,
-    inputs: NDArray[Any] | FileRows,
+    inputs: NDArray[Any] | FileArray,
     targets: NDArray[Any] | None,
     weights: NDArray[np.float32] | None,
     source: str,
@@ -156,8 +156,8 @@ def dataset_of(
         encoder=encoder,
         target_name="" if targets is None else encoder.target_name,
         source=source,
-        noticed=tuple(notes),
-        rows=rows,
+        raw_notes=tuple(notes),
+        row_numbers=rows,
         sample_weight=weights,
         fingerprint=fingerprint((*encoder.features, encoder.target_name), seen, targets, weights),
     )
@@ -221,7 +221,7 @@ def input_columns(
     weight: int | None,
     names: Sequence[str],
     filling: str = "median",
-    goal: Goal | None = None,
+    targets: TargetValues | None = None,
 ) -> tuple[list[Column], list[LeftOut], list[str]]:
     """The input columns of a table with their kinds, those left out, and notes.
 
@@ -236,7 +236,7 @@ def input_columns(
     left_out: list[LeftOut] = []
     notes: list[str] = []
     problems: list[str] = []
-    hints = hints_of(table, options, drop | chosen["categorical"] | {target, weight}, goal)
+    hints = hints_of(table, options, drop | chosen["categorical"] | {target, weight}, targets)
     for index, name in enumerate(names):
         if index in (target, weight):
             continue
@@ -254,10 +254,10 @@ def input_columns(
             left_out.append(found)
             continue
         columns.append(found)
-        if goal is None:
+        if targets is None:
             continue
-        seen = goal.rows_of(table.column(index))
-        if how := goal.determined_by(plain_numbers(seen, found, name) if found.written else seen):
+        seen = targets.rows_of(table.column(index))
+        if how := targets.determined_by(plain_numbers(seen, found, name) if found.written else seen):
             notes.append(
                 f"{called(names, index)}{DETERMINES}{how}. If it is not known before the target "
                 f"is, leave it out with {option('drop', [reference(names, index)])}."
@@ -284,7 +284,7 @@ def _missing_note(
     lacking = [column for column in columns if column.missing]
     if not lacking:
         return ()
-    cells = sum(without_marks(table.column(one.index), one).null_count for one in lacking)
+    cells = sum(without_na_values(table.column(one.index), one).null_count for one in lacking)
     short = [reference(names, one.index) for one in lacking[:10]]
     shown = ", ".join(f'"{one}"' if isinstance(one, str) else str(one) for one in short)
     shown += f" and {len(lacking) - 10:,} more" if len(lacking) > 10 else ""
@@ -303,10 +303,10 @@ def _missing_note(
 
 
 def hints_of(
-    table: pa.Table, options: TableOptions, aside: Collection[int | None], goal: Goal | None = None
+    table: pa.Table, options: TableOptions, aside: Collection[int | None], targets: TargetValues | None = None
 ) -> Hints:
     """Number and date formats inferred from the file and its other columns."""
-    mark = mark_of_columns(table)
+    mark = decimal_of_columns(table)
     day_first: bool | None = True if mark == "," else None
     for index, column in enumerate(table.columns):
         if index in aside or options.date_format is not None or not pa.types.is_string(column.type):
@@ -315,7 +315,7 @@ def hints_of(
         if seen is not None and not seen.doubt and all(part in seen.form for part in ("%d", "%m", "/")):
             day_first = seen.form.index("%d") < seen.form.index("%m")
             break
-    return Hints(options.decimal, options.date_format, mark, day_first, goal)
+    return Hints(options.decimal, options.date_format, mark, day_first, targets)
 
 
 def _refuse_contradictions(names: Sequence[str], target: int, chosen: dict[str, frozenset[int]]) -> None:
@@ -344,7 +344,7 @@ def rising_column(table: pa.Table, columns: Sequence[Column], names: Sequence[st
     for column in columns:
         if column.kind != "date" or table.num_rows < _FEWEST:
             continue
-        cells = without_marks(table.column(column.index), column)
+        cells = without_na_values(table.column(column.index), column)
         if cells.null_count:
             continue
         dates = to_dates(cells, column.format, column.name)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.common.printable import shortlist
 from epochal.data.columns import ColumnReference, plain_name
 from epochal.data.grouping import by_pattern
@@ -19,8 +19,8 @@ from epochal.data.tables.encode import as_text, to_numbers
 from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
 from epochal.data.task import Task, label_type_of
 from epochal.data.values.date_forms import written_dates
-from epochal.data.values.marks import counted, one_spelling, refuse_odd, value_counts
-from epochal.data.values.number_forms import mark_of_columns, say, written_numbers
+from epochal.data.values.missing import counted, one_spelling, refuse_odd, value_counts
+from epochal.data.values.number_forms import decimal_of_columns, say, written_numbers
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
 from epochal.settings import TASKS
@@ -87,7 +87,7 @@ def with_plain_target(
     table: pa.Table, target: int, name: str, task: str | None, decimal: str | None = None
 ) -> tuple[pa.Table, PlainTarget]:
     """The table with its target as `plain_target` reads it."""
-    found = plain_target(table.column(target), name, task, decimal, mark_of_columns(table))
+    found = plain_target(table.column(target), name, task, decimal, decimal_of_columns(table))
     return table.set_column(target, table.column_names[target], found.column), found
 
 

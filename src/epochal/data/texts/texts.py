@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.common.faces import named
+from epochal.common.option_text import register_call
 from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
@@ -24,7 +24,7 @@ from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
 from epochal.data.recipe import Recipe, options_of
 from epochal.data.records import Damaged, built
-from epochal.data.source import Known, Source, chosen
+from epochal.data.source import DataSource, Known, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Column, Encoder, LeftOut
@@ -94,7 +94,7 @@ class TextEncoder(SampleEncoder):
         return encoder
 
 
-@named("ep.text")
+@register_call("ep.text")
 def text(
     source: Any,
     *,
@@ -147,24 +147,24 @@ def text(
     reading = chosen(Reading, arguments)
     vocabulary = _whole("vocabulary", vocabulary, 3, 2**30)
     longest = None if max_length is None else _whole("max_length", max_length, 1, _LONGEST)
-    table, name, notes, at, goal = _table_of(source, text, target, reading)
+    table, name, notes, at, target_at = _table_of(source, text, target, reading)
     names = tuple(table.column_names)
     if table.num_rows < 2:
         raise Refusal(f"{name} must have at least 2 texts to train on; got {table.num_rows}.")
     weight = None if sample_weight is None else resolve(sample_weight, names, "sample_weight")
-    if weight in (at, goal):
+    if weight in (at, target_at):
         raise Refusal(f"`sample_weight` must be a column of its own; got {called(names, weight or 0)}.")
-    goal_name, text_name = called(names, goal), called(names, at)
-    table, read = with_plain_target(table, goal, goal_name, task)
+    target_column, text_name = called(names, target_at), called(names, at)
+    table, read = with_plain_target(table, target_at, target_column, task)
     by = resolve(groups, names, "groups") if isinstance(groups, str | int) else None
-    if by in (at, goal, weight) and by is not None:
+    if by in (at, target_at, weight) and by is not None:
         raise Refusal(f"`groups` must be a column of its own; got {called(names, by)}.")
     if groups_from is not None and by is None:
         raise Refusal("`groups_from` finds groups in a column; name it: `groups=COLUMN`.")
-    table, rows, left = with_targets(table, goal, goal_name, named=target is not None)
-    column = table.column(goal)
-    found, note = recognize_task(column, goal_name, task)
-    targets = targets_of(column, found, goal_name)
+    table, rows, left = with_targets(table, target_at, target_column, named=target is not None)
+    column = table.column(target_at)
+    found, note = recognize_task(column, target_column, task)
+    targets = targets_of(column, found, target_column)
     weights = None if weight is None else weights_of(table.column(weight), called(names, weight))
     texts = _texts_of(table.column(at), text_name)
     if not any(map(str.strip, texts)):
@@ -180,7 +180,7 @@ def text(
     others = tuple(
         LeftOut(other, index, "is not the text")
         for index, other in enumerate(names)
-        if index not in (at, goal, weight, by)
+        if index not in (at, target_at, weight, by)
     )
     encoder = TextEncoder(
         table=Encoder(
@@ -188,7 +188,7 @@ def text(
             header=has_header(names),
             columns=(Column(names[at], at, "category", text=True),),
             left_out=others,
-            target=goal,
+            target=target_at,
             target_text=pa.types.is_string(column.type),
             weight=weight,
             task=found,
@@ -202,7 +202,7 @@ def text(
         length=longest,
     )
     inputs = padded(ids, lengths, longest)
-    noticed = [
+    raw_notes = [
         *notes,
         *filter(None, [read.note]),
         *left,
@@ -214,20 +214,19 @@ def text(
     ]
     if others:
         are = "s are" if len(others) > 1 else " is"
-        noticed.append(f"{len(others):,} other column{are} no input (`text`).")
+        raw_notes.append(f"{len(others):,} other column{are} no input (`text`).")
     dataset = Dataset(
         inputs=inputs,
         targets=targets,
         task=found,
-        features=(),
         continuous=np.zeros(1, bool),
         encoder=encoder,
-        target_name=names[goal],
+        target_name=names[target_at],
         source=name,
-        noticed=tuple(noticed),
-        rows=rows,
+        raw_notes=tuple(raw_notes),
+        row_numbers=rows,
         sample_weight=weights,
-        fingerprint=fingerprint((names[at], names[goal]), inputs, targets, weights),
+        fingerprint=fingerprint((names[at], names[target_at]), inputs, targets, weights),
         recipe=Recipe.of("text", TEXTS.options, source, arguments),
     )
     if by is not None:
@@ -286,10 +285,10 @@ def _table_of(
     if len(names) < 2:
         raise Refusal(f"{found.name} must have at least 2 columns, texts and a target; got {len(names)}.")
     last = len(names) - 1 - (at == len(names) - 1)
-    goal = last if target is None else resolve(target, names, "target")
-    if goal == at:
+    target_at = last if target is None else resolve(target, names, "target")
+    if target_at == at:
         raise Refusal(f"`target` must be another column than the text; got {called(names, at)}.")
-    return found.table, found.name, found.notes, at, goal
+    return found.table, found.name, found.notes, at, target_at
 
 
 def _pair(texts: Sequence[str], labels: Any, text: str, target: str) -> pa.Table:
@@ -339,7 +338,7 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
     return number
 
 
-TEXTS = Source(
+TEXTS = DataSource(
     recognizes=lambda source: True,
     load=lambda source, arguments, progress: text(source, **arguments),
     options={**options_of(text), "groups": ColumnReference},

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.rows import Rows
+from epochal.data.lazy import LazyArray
 from epochal.data.values.scripts import SINGLE, writing_of
 from epochal.errors import Refusal, did_you_mean, require
 
@@ -150,7 +150,7 @@ class Vocabulary:
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.int32)
     """The dtype of the result."""
 
-    def apply(self, inputs: NDArray[Any] | Rows, out: NDArray[Any] | None = None) -> NDArray[np.int32]:
+    def apply(self, inputs: NDArray[Any] | LazyArray, out: NDArray[Any] | None = None) -> NDArray[np.int32]:
         """The ids with unknown ones replaced; written to `out` (which may be `inputs`) if given."""
         ids: NDArray[np.int32] = inputs[:] if not isinstance(inputs, np.ndarray) else inputs
         seen: NDArray[np.int32] = np.where(self.known[ids], ids, np.int32(UNKNOWN))
@@ -160,7 +160,9 @@ class Vocabulary:
         return out
 
 
-def fit_vocabulary(inputs: NDArray[np.int32] | Rows, tokens: int, train: NDArray[np.int64]) -> Vocabulary:
+def fit_vocabulary(
+    inputs: NDArray[np.int32] | LazyArray, tokens: int, train: NDArray[np.int64]
+) -> Vocabulary:
     """The tokens that occur in the training samples, of `tokens` ids."""
     known = np.zeros(tokens, bool)
     known[[PADDING, UNKNOWN]] = True

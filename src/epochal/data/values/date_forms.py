@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.data.values.date_words import ZONE, is_weekday, month_number, seconds_ahead
-from epochal.data.values.marks import Odd, are_marks, odd_cells
+from epochal.data.values.missing import Odd, are_na_values, odd_cells
 from epochal.errors import Refusal
 
 MOST = 0.9
@@ -303,7 +303,7 @@ def _fitting(
     best = [form for form in forms if counts[form] == most]
     chosen, doubt = _decided(best, found, day_first)
     odd = odd_cells(column, found[chosen])
-    if most < MOST * filled and not are_marks(odd, filled):
+    if most < MOST * filled and not are_na_values(odd, filled):
         return None
     return WrittenDates("" if chosen == "%Y-%m-%d" else chosen, found[chosen], odd, doubt)
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from epochal.common.faces import option
-from epochal.data.values.marks import Odd, are_marks, counted, odd_cells, read_as_missing
+from epochal.common.option_text import option
+from epochal.data.values.missing import Odd, are_na_values, counted, odd_cells, read_as_missing
 from epochal.data.values.units import (
     OPPOSITES,
     amounts_of,
@@ -199,7 +199,7 @@ def _written(column: pa.ChunkedArray, numbers: pa.Array, form: NumberForm, *more
     """A column with its numbers, unless too many cells are none."""
     values, filled = pa.chunked_array([numbers], pa.float64()), len(column) - column.null_count
     odd = odd_cells(column, values)
-    if filled - sum(one.count for one in odd) < MOST * filled and not are_marks(odd, filled):
+    if filled - sum(one.count for one in odd) < MOST * filled and not are_na_values(odd, filled):
         return None
     return Written(values, form, odd, _example(column, values, form), *more)
 
@@ -365,16 +365,16 @@ def _example(column: pa.ChunkedArray, values: pa.ChunkedArray, form: NumberForm)
     return max(words, key=len, default="")
 
 
-def mark_of_columns(table: pa.Table) -> str:
+def decimal_of_columns(table: pa.Table) -> str:
     """The decimal mark of a table: the file's if a comma, else inferred from the columns.
 
     Empty if they are inconclusive.
 
-    >>> mark_of_columns(pa.table({"far": ["2,5 km", "12,1 km"], "price": ["504.879 €", "86.625 €"]}))
+    >>> decimal_of_columns(pa.table({"far": ["2,5 km", "12,1 km"], "price": ["504.879 €", "86.625 €"]}))
     ','
-    >>> mark_of_columns(pa.table({"length": ["39.9 ft", "31.9 ft"], "price": ["$268,358", "$14,000"]}))
+    >>> decimal_of_columns(pa.table({"length": ["39.9 ft", "31.9 ft"], "price": ["$268,358", "$14,000"]}))
     '.'
-    >>> mark_of_columns(pa.table({"price": ["$268,358", "$14,000"]}))
+    >>> decimal_of_columns(pa.table({"price": ["$268,358", "$14,000"]}))
     ''
     """
     known = (table.schema.metadata or {}).get(b"decimal", b"").decode()

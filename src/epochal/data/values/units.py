@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.errors import Refusal
 
 _MONEY = """

@@ -1,8 +1,8 @@
 """Executors: tasks are run in threads of this machine or by the workers of a Ray cluster."""
 
 from epochal.training.executor.cluster import RayCluster as RayCluster
-from epochal.training.executor.task import Executor as Executor
-from epochal.training.executor.task import Shared as Shared
-from epochal.training.executor.task import Stopped as Stopped
-from epochal.training.executor.task import Task as Task
 from epochal.training.executor.threads import Threads as Threads
+from epochal.training.executor.work import Executor as Executor
+from epochal.training.executor.work import Shared as Shared
+from epochal.training.executor.work import Stopped as Stopped
+from epochal.training.executor.work import WorkItem as WorkItem

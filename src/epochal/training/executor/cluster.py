@@ -16,10 +16,10 @@ from typing import Any
 
 import jax
 
-from epochal.errors import HostLost, Refusal, first_line
+from epochal.errors import ProcessLost, Refusal, first_line
 from epochal.plan.summary import counted
 from epochal.training.executor.session import conditions, differences, join
-from epochal.training.executor.task import Executor, Function, Shared, Stopped, Task
+from epochal.training.executor.work import Executor, Function, Shared, Stopped, WorkItem
 
 START_SECONDS = 60.0
 """How long the first worker may take."""
@@ -76,7 +76,7 @@ class _Member:
     node: str
     address: str
     ready: bool = False
-    tasks: list[Task] = field(default_factory=list)
+    tasks: list[WorkItem] = field(default_factory=list)
     programs: set[int] = field(default_factory=set)
 
 
@@ -112,12 +112,12 @@ class RayCluster(Executor):
         self._actor = self._ray.remote(concurrency_groups={"stop": 1})(Worker)
         self._members: list[_Member] = []
         self._starting: dict[Any, _Member] = {}
-        self._running: dict[Any, tuple[_Member, Task]] = {}
+        self._running: dict[Any, tuple[_Member, WorkItem]] = {}
         self._shared: dict[int, tuple[Any, Shared]] = {}
         self._left_out: dict[str, str] = {}
         self._dead: set[str] = set()
         self._most = (0, 0)
-        self._losses: dict[Task, int] = {}
+        self._losses: dict[WorkItem, int] = {}
         self._news: list[str] = []
         self._looked = -LOOK_SECONDS
         try:
@@ -159,11 +159,11 @@ class RayCluster(Executor):
         lost = f"; {counted(len(self._dead), 'node')} died on the way" if self._dead else ""
         return f"a Ray cluster ({_workers(*self._most)}, {self._here['device']}{lost})"
 
-    def map_unordered(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Any]]:
+    def map_unordered(self, tasks: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Any]]:
         """Yield each task with its result as it ends; those of a worker that dies go to another one.
 
         Raises:
-            HostLost: no worker is left, or a task ended its worker again and again.
+            ProcessLost: no worker is left, or a task ended its worker again and again.
         """
         todo, running = deque(tasks), self._running
         running.clear()
@@ -178,7 +178,7 @@ class RayCluster(Executor):
             if any(member.ready for member in self._members):
                 since = time.monotonic()
             elif time.monotonic() - since > ALONE_SECONDS:
-                raise HostLost(f"no worker is left on the Ray cluster at {self._address}; {self._remedy}.")
+                raise ProcessLost(f"no worker is left on the Ray cluster at {self._address}; {self._remedy}.")
             for member, task in self._assigned(todo):
                 running[member.actor.run.remote(self._pack(task.work, self.share))] = member, task
             for ref, result in self._results([*running, *self._starting]):
@@ -273,7 +273,7 @@ class RayCluster(Executor):
             member.ready = True
             self._most = max(self._most, self._size)
 
-    def _assigned(self, todo: deque[Task]) -> Iterator[tuple[_Member, Task]]:
+    def _assigned(self, todo: deque[WorkItem]) -> Iterator[tuple[_Member, WorkItem]]:
         """Give workers the next tasks: those whose programs they have compiled, else the first there are."""
         for ahead in range(AHEAD):
             for member in self._members:
@@ -307,12 +307,12 @@ class RayCluster(Executor):
                 result = error
             yield ref, result
 
-    def _lost(self, member: _Member, task: Task, error: BaseException) -> None:
+    def _lost(self, member: _Member, task: WorkItem, error: BaseException) -> None:
         """Count the loss of a worker, with a task that it had."""
         if task is member.tasks[0]:  # it ran; others waited
             self._losses[task] = self._losses.get(task, 0) + 1
             if self._losses[task] >= MOST_LOSSES:
-                raise HostLost(
+                raise ProcessLost(
                     f"{task.name} ended its worker on the Ray cluster {MOST_LOSSES} times: "
                     f"{_last_line(error)}. It may need more memory than a node has."
                 )
@@ -324,7 +324,7 @@ class RayCluster(Executor):
                 self._dead.add(member.node)
             self._news.append(f"{what} was lost; the trainings that it had in hand will be done again")
 
-    def _stop(self) -> Iterator[tuple[Task, Any]]:
+    def _stop(self) -> Iterator[tuple[WorkItem, Any]]:
         """Stop all workers, and take what they have."""
         for member in self._members:
             member.actor.stop.options(concurrency_group="stop").remote()

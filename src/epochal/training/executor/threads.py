@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from epochal.common.waiting import PATIENCE_SECONDS, ended
-from epochal.training.executor.task import Executor, Function, Stopped, Task
+from epochal.training.executor.work import Executor, Function, Stopped, WorkItem
 
 
 class Threads(Executor):
@@ -20,7 +20,7 @@ class Threads(Executor):
     Each thread has devices of its own; once `stopped`, no further tasks begin.
 
     >>> squares = Threads(lambda work, devices, stopped: work * work, [()] * 2)
-    >>> sorted(result for _, result in squares.map_unordered([Task(3), Task(4), Task(5)]))
+    >>> sorted(result for _, result in squares.map_unordered([WorkItem(3), WorkItem(4), WorkItem(5)]))
     [9, 16, 25]
     """
 
@@ -29,14 +29,14 @@ class Threads(Executor):
     ) -> None:
         self._function, self._devices, self._stopped = function, devices, stopped
 
-    def map_unordered(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Any]]:
+    def map_unordered(self, tasks: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Any]]:
         """Yield each task with its result as it ends: small ones side by side, then large ones in turn."""
         yield from self._map([task for task in tasks if not task.large], self._devices)
         yield from self._map([task for task in tasks if task.large], self._devices[:1])
 
     def _map(
-        self, tasks: Sequence[Task], devices: Sequence[tuple[jax.Device, ...]]
-    ) -> Iterator[tuple[Task, Any]]:
+        self, tasks: Sequence[WorkItem], devices: Sequence[tuple[jax.Device, ...]]
+    ) -> Iterator[tuple[WorkItem, Any]]:
         todo, found, left = deque(tasks), queue.SimpleQueue[Any](), threading.Event()
 
         def stopped() -> bool:

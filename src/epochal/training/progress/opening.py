@@ -38,7 +38,7 @@ def dataset_lines(dataset: Dataset, beside: Sequence[str] = ()) -> list[str]:
     """The source, remarks beside it, and its notes."""
     shape = " × ".join(f"{size:,}" for size in dataset.shape)
     first = f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs{_from_columns(dataset)}"
-    return [first, *beside, *dataset.noticed]
+    return [first, *beside, *dataset.raw_notes]
 
 
 def _from_columns(dataset: Dataset) -> str:

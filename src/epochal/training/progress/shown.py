@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from epochal.common.faces import spoken
+from epochal.common.option_text import render_message
 from epochal.errors import Refusal
 from epochal.training.events import Event, Noted, Progressed, Resumed, RunEnded, RunStarted, Unsaved
 from epochal.training.loop import Control
@@ -43,7 +43,7 @@ class Watcher:
             parts = [("Data", data_lines(event.prepared)), ("Training", training_lines(event.prepared))]
             loader = event.prepared.dataset.loader
             self._display.opening(
-                [(title, [spoken(line, loader) for line in lines]) for title, lines in parts]
+                [(title, [render_message(line, loader) for line in lines]) for title, lines in parts]
             )
         self._status.take(event)
         notes: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Watcher:
                 self._display.close(self._status.last_line())
                 notes = (event.run.failed, event.unsaved)
         for sentence in filter(None, notes):
-            self._display.note(spoken(sentence))
+            self._display.note(render_message(sentence))
 
     def close(self) -> None:
         """Stop showing."""

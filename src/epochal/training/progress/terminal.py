@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
 
-from epochal.common.faces import spoken
 from epochal.common.layout import folded
+from epochal.common.option_text import render_message
 from epochal.common.printable import printable
 from epochal.training.progress.status import Display, Line
 
@@ -53,7 +53,7 @@ def section(
 
     `apart` adds an empty line before.
     """
-    lines = [spoken(line) for line in lines]
+    lines = [render_message(line) for line in lines]
     text = folded(lines, width) if fold else "\n".join(f"  {line}".rstrip() for line in lines)
     if apart:
         console.print()

@@ -1,7 +1,7 @@
-"""Options in sentences: Python code between backticks, which each face says in its own way.
+"""Options in sentences: Python code between backticks, rendered for Python or as flags.
 
 A sentence names an option as `epochs=200`, or as `epochs` where no value matters, and records keep it so.
-Python shows the code without the backticks; the command line registers how it says it, as a flag.
+Python shows the code without the backticks; the command line sets a renderer that writes flags.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OTHERWISE = re.compile(r"(?:; `(?P<option>\w+)\b[^;]*| \(`\w+`\))\.?$")
 _CALLS: dict[str, frozenset[str]] = {}
 """The arguments of the functions that a sentence may name, as their signatures have them."""
 
-_face: Callable[[str], str] | None = None
+_renderer: Callable[[str], str] | None = None
 
 
 def option(name: str, value: Any, of: str = "") -> str:
@@ -46,51 +46,51 @@ def call(function: str, *values: Any) -> str:
     return f"`{function}({', '.join(map(_literal, values))})`"
 
 
-def spoken(sentence: str, loader: str = "") -> str:
-    """A sentence as the face that is in use says it.
+def render_message(sentence: str, loader: str = "") -> str:
+    """A sentence as the current interface shows it.
 
     Args:
         sentence: with options between backticks.
         loader: the function that reads such data, where the sentence is about how it was read: in Python it
             is named with what it takes and `fit` does not. `fit` takes no `task` of data that is ready.
 
-    >>> spoken('row numbers: left out; `keep=["id"]` keeps it.')
+    >>> render_message('row numbers: left out; `keep=["id"]` keeps it.')
     'row numbers: left out; keep=["id"] keeps it.'
     >>> import epochal.data  # its functions say what they take
-    >>> spoken('row numbers: left out; `keep=["id"]` keeps it.', "ep.load_data")
+    >>> render_message('row numbers: left out; `keep=["id"]` keeps it.', "ep.load_data")
     'row numbers: left out; ep.load_data(..., keep=["id"]) keeps it.'
     """
     return "".join(words for words, _ in parts(sentence, loader))
 
 
 def parts(sentence: str, loader: str = "") -> Iterator[tuple[str, bool]]:
-    """The pieces of a sentence as the face in use says them, each with whether it is code."""
+    """The rendered pieces of a sentence, each with whether it is code."""
     for place, piece in enumerate(_CODE.split(sentence)):
         if place % 2 == 0:
             yield piece, False
         else:
-            yield _face(piece) if _face is not None else _in_python(piece, loader), True
+            yield _renderer(piece) if _renderer is not None else _in_python(piece, loader), True
 
 
 @contextmanager
-def speaking(face: Callable[[str], str]) -> Iterator[None]:
-    """Let another face than Python say what stands between backticks, for a while."""
-    before = speak(face)
+def rendering(renderer: Callable[[str], str]) -> Iterator[None]:
+    """Use a renderer of code between backticks within the context."""
+    before = set_renderer(renderer)
     try:
         yield
     finally:
-        speak(before)
+        set_renderer(before)
 
 
-def speak(face: Callable[[str], str] | None) -> Callable[[str], str] | None:
-    """Let a face say what stands between backticks, None for Python; returns the one before."""
-    global _face
-    before, _face = _face, face
+def set_renderer(renderer: Callable[[str], str] | None) -> Callable[[str], str] | None:
+    """Set the renderer of code between backticks, None for Python; returns the one before."""
+    global _renderer
+    before, _renderer = _renderer, renderer
     return before
 
 
-def named(call: str) -> Callable[[F], F]:
-    """Let sentences name a function as Python code calls it, with the arguments that it has."""
+def register_call(call: str) -> Callable[[F], F]:
+    """Register a function, with its arguments, under the name that sentences use."""
 
     def keep(function: F) -> F:
         _CALLS[call] = frozenset(inspect.signature(function).parameters)
@@ -106,9 +106,9 @@ def of_new_data(sentence: str) -> str:
     >>> of_new_data("the first row is a header; `header=False` reads it as data.")
     'the first row is a header.'
     """
-    end = None if _face else _OTHERWISE.search(sentence)
+    end = None if _renderer else _OTHERWISE.search(sentence)
     reads = end is not None and (end["option"] is None or end["option"] in _CALLS["ep.load_data"])
-    return spoken(f"{sentence[: end.start()]}." if end is not None and reads else sentence)
+    return render_message(f"{sentence[: end.start()]}." if end is not None and reads else sentence)
 
 
 def _in_python(code: str, loader: str) -> str:

@@ -33,14 +33,14 @@ class RowModel(Model, Protocol):
         ...
 
 
-def moves_rows(spec: Spec) -> bool:
+def uses_sparse_update(spec: Spec) -> bool:
     """Whether the training uses sparse updates."""
     # Clipping needs the norm over all rows, and noise moves all of them.
     lazy = spec.optimizer.lazy and spec.clip_norm is None and not spec.gradient_noise
     return lazy and spec.micro_batch is None and isinstance(spec.model, RowModel)
 
 
-def moved_rows(
+def sparse_update(
     spec: Spec,
     transformation: optax.GradientTransformation,
     params: PyTree,

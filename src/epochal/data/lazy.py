@@ -1,4 +1,4 @@
-"""`Rows`: samples that are read on demand.
+"""`LazyArray`: samples that are read on demand.
 
 They stand for a dataset's inputs that stay in a file or behind an object: a shape and a dtype, as an array
 has, and reading by index. Reading is thread-safe and depends on the indices alone.
@@ -32,7 +32,7 @@ _QUICK_SECONDS = 2e-5
 """A faster read of a row came from memory, not from a disk."""
 
 
-class Rows(ABC):
+class LazyArray(ABC):
     """Samples `(n, *shape)` that are read on demand."""
 
     shape: tuple[int, ...]
@@ -76,10 +76,10 @@ class Rows(ABC):
         return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
 
-class ArrayRows(Rows):
+class MemoryArray(LazyArray):
     """The samples of an array in memory, or of a memory map.
 
-    >>> ArrayRows(np.float32([[1], [2], [3]])).take(np.array([2, 0])).tolist()
+    >>> MemoryArray(np.float32([[1], [2], [3]])).take(np.array([2, 0])).tolist()
     [[3.0], [1.0]]
     """
 
@@ -89,7 +89,7 @@ class ArrayRows(Rows):
         self._array = array
 
     def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
-        """See `Rows`."""
+        """See `LazyArray`."""
         if self._array.dtype == self.dtype and self._array.flags.c_contiguous:
             np.take(self._array, samples, axis=0, out=out, mode="clip")
         else:
@@ -97,7 +97,7 @@ class ArrayRows(Rows):
                 out[...] = self._array[samples]
 
 
-class FileRows(Rows):
+class FileArray(LazyArray):
     """The rows of a file of numbers, such as `.npy`.
 
     Read by plain reads into new memory: touched pages of a memory map would
@@ -136,7 +136,7 @@ class FileRows(Rows):
         self._watch = Watch([path, *made_of])
 
     def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
-        """See `Rows`."""
+        """See `LazyArray`."""
         self._watch.check()
         at = self._without
         if self._stored == self.dtype and at is None:
@@ -246,7 +246,7 @@ def kept_dtype(dtype: np.dtype[Any], dimensions: int) -> np.dtype[Any]:
     return np.dtype(np.uint8 if dtype == np.uint8 and dimensions > 2 else np.float32)
 
 
-def sampled(rows: Rows, most: int = 64) -> NDArray[Any]:
+def sampled(rows: LazyArray, most: int = 64) -> NDArray[Any]:
     """A few evenly spaced samples, for the fingerprint of large data."""
     return rows.take(np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)))
 
@@ -260,21 +260,21 @@ def streams(size: int, stream: bool | None) -> bool:
     return size > MEMORY_SHARE * free_memory() if stream is None else stream
 
 
-def rows_of_array(array: NDArray[Any]) -> Rows:
+def lazy_array(array: NDArray[Any]) -> LazyArray:
     """The samples of an array; those of a memory map are read from its file."""
     mapped: Any = array
     plain = isinstance(array, np.memmap) and array.flags.c_contiguous and array.dtype.kind in "buif"
     image = array.dtype == np.uint8 and array.ndim > 2
     kept = array.dtype if image else kept_float(np.asarray(array), FEW_VALUES)
     if not plain or mapped.filename is None or mapped.mode == "c":
-        return ArrayRows(np.asarray(array), kept)
+        return MemoryArray(np.asarray(array), kept)
     # A view has the offset of the whole map: what counts is where it begins in the map.
     within = mapped.__array_interface__["data"][0] - np.frombuffer(mapped._mmap, np.uint8).ctypes.data
     begin = mapped.offset - mapped.offset % mmap.ALLOCATIONGRANULARITY
-    return FileRows(Path(mapped.filename), array.shape, array.dtype, begin + within, kept=kept)
+    return FileArray(Path(mapped.filename), array.shape, array.dtype, begin + within, kept=kept)
 
 
-def streams_note(rows: Rows, where: str) -> str:
+def streams_note(rows: LazyArray, where: str) -> str:
     """A note on streamed inputs."""
     size = rows.sample_bytes * len(rows)
     unit, scale = ("GB", 1e9) if size >= 1e9 else ("MB", 1e6) if size >= 1e6 else ("kB", 1e3)

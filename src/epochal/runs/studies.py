@@ -28,7 +28,7 @@ _KINDS = {"comparison": "a comparison", "advice": "an advice"}
 
 
 @dataclass(frozen=True)
-class ChoiceFolder:
+class StudyFolder:
     """A folder with a comparison or an advice.
 
     Args:
@@ -82,7 +82,7 @@ class ChoiceFolder:
         return f"{subject}, which keeps no trained network; {how} trains with {which}."
 
 
-def read_choice(folder: str | Path) -> ChoiceFolder | None:
+def read_study(folder: str | Path) -> StudyFolder | None:
     """The comparison or advice in a folder; None for anything else."""
     path = Path(folder)
     kind = _kind(path)
@@ -92,17 +92,17 @@ def read_choice(folder: str | Path) -> ChoiceFolder | None:
     result = found.get("result")
     trainings = (path / TRIALS).read_bytes().count(b"\n") if (path / TRIALS).is_file() else 0
     command, train = _words(found.get("command")), _words(found.get("train"))
-    return ChoiceFolder(path, kind, command, train, result if isinstance(result, dict) else None, trainings)
+    return StudyFolder(path, kind, command, train, result if isinstance(result, dict) else None, trainings)
 
 
-def refuse_choice(folder: str | Path) -> None:
+def refuse_study(folder: str | Path) -> None:
     """Refuse a folder that holds a comparison or an advice where a trained run is needed."""
-    found = read_choice(folder)
+    found = read_study(folder)
     if found is not None:
         raise Refusal(found.sentence)
 
 
-def keep_choice(
+def write_study(
     folder: str | Path,
     result: Mapping[str, Any] | None = None,
     *,

@@ -1,6 +1,6 @@
 """Joint decisions of processes through JAX's key-value store.
 
-    decision = together().decide("call", wish, rule)
+    decision = process_group().decide("call", wish, rule)
 
 Where a decision is no function of the data (the clock, a signal), all processes must decide alike: each gives
 its wish, process 0 applies the rule to all wishes, and all get its decision. In a single process that is the
@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-from epochal.errors import HostLost, Refusal
-from epochal.training.hosts.watch import Watch
+from epochal.errors import ProcessLost, Refusal
+from epochal.training.processes.watch import Watch
 
 CAUSE_SECONDS = 2.0
 """How long to wait, after an error, for a death as its cause."""
@@ -31,7 +31,7 @@ Wish = TypeVar("Wish")
 Decision = TypeVar("Decision")
 
 
-class Together:
+class ProcessGroup:
     """The processes that train together, seen from the one of rank `index`.
 
     With several, `watch` detects a death, and `store` is JAX's key-value store (`DistributedRuntimeClient`).
@@ -63,7 +63,7 @@ class Together:
         `Refusal` from the rule is raised in all processes.
 
         Raises:
-            HostLost: a process was lost.
+            ProcessLost: a process was lost.
         """
         if self._watch is None:
             return rule([wish])
@@ -132,7 +132,7 @@ class Together:
             self._watch.remedy = remedy
 
     def check(self, seconds: float = 0.0) -> None:
-        """Raise `HostLost` if a process is lost, now or within so many seconds."""
+        """Raise `ProcessLost` if a process is lost, now or within so many seconds."""
         if self._watch is not None:
             self._watch.check(seconds)
 
@@ -144,12 +144,12 @@ class Together:
 
     def cause(self, error: BaseException) -> BaseException:
         """The cause of an error: a lost process, or the error itself, which is reported to all."""
-        if self._watch is None or isinstance(error, HostLost):
+        if self._watch is None or isinstance(error, ProcessLost):
             return error
         late = self._watch.silence + 5 if COLLECTIVE.search(str(error)) else 0
         try:
             self.check(CAUSE_SECONDS + late)
-        except HostLost as lost:
+        except ProcessLost as lost:
             lost.__cause__ = error
             return lost
         words = str(getattr(error, "sentence", error)).rstrip(".")
@@ -173,7 +173,7 @@ class Together:
         Process 0 may still have something to write, and no longer checks the others.
 
         Raises:
-            HostLost: process 0 was lost, or an unfinished one.
+            ProcessLost: process 0 was lost, or an unfinished one.
         """
         if self._watch is None:
             return
@@ -200,18 +200,18 @@ def _refuse(sentences: Sequence[str]) -> None:
         raise Refusal(who + sentences[first])
 
 
-ALONE = Together()
+ALONE = ProcessGroup()
 """One process."""
 
-_together = ALONE
+_group = ALONE
 
 
-def together() -> Together:
+def process_group() -> ProcessGroup:
     """The group of processes; one, unless `join` was called."""
-    return _together
+    return _group
 
 
-def use(others: Together) -> None:
+def set_process_group(others: ProcessGroup) -> None:
     """Set the group of processes."""
-    global _together
-    _together = others
+    global _group
+    _group = others

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.errors import Refusal
 from epochal.models.built_in import check_whole
 from epochal.models.keras_file import Stored, numbered, opened_keras
@@ -50,20 +50,20 @@ class Initial:
         check_whole("repeat", self.repeat, 0)
 
 
-class Start(NamedTuple):
+class InitialVariables(NamedTuple):
     """Initial variables of all repeats, None where each draws its own, and notes on their origin."""
 
     variables: Variables | None = None
     notes: tuple[str, ...] = ()
 
 
-def start_of(initial: Any, shapes: Variables) -> Start:
+def initial_variables(initial: Any, shapes: Variables) -> InitialVariables:
     """The `initial` argument of `fit` as variables of a model with these shapes."""
     if initial is None:
-        return Start()
+        return InitialVariables()
     if isinstance(initial, Variables):
         _check(initial, shapes)
-        return Start(initial)
+        return InitialVariables(initial)
     if isinstance(initial, str | Path):
         initial = Initial(initial)
     if not isinstance(initial, Initial):
@@ -148,7 +148,7 @@ def _renamed(stored: dict[str, Stored], rename: Mapping[str, str]) -> dict[str, 
     return found
 
 
-def _taken(initial: Initial, source: str, stored: dict[str, Stored], shapes: Variables) -> Start:
+def _taken(initial: Initial, source: str, stored: dict[str, Stored], shapes: Variables) -> InitialVariables:
     leaves = dict(zip(map(_bare, names_of(shapes)), jax.tree.leaves(shapes), strict=True))
     wanted = {name: tuple(leaf.shape) for name, leaf in leaves.items()}
     fresh = matching(initial.fresh, list(wanted), "fresh")
@@ -177,7 +177,7 @@ def _taken(initial: Initial, source: str, stored: dict[str, Stored], shapes: Var
     variables: Variables = jax.tree_util.tree_map_with_path(
         lambda path, _: values.get(_bare(jax.tree_util.keystr(path, simple=True, separator="/"))), shapes
     )
-    return Start(variables, _notes(source, by_name, pairs, stored, sorted(fresh)))
+    return InitialVariables(variables, _notes(source, by_name, pairs, stored, sorted(fresh)))
 
 
 def _read(source: str, name: str, stored: dict[str, Stored], leaf: Any) -> NDArray[Any]:

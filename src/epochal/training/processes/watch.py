@@ -15,10 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, NoReturn, cast
 
-from epochal.common.faces import spoken
+from epochal.common.option_text import render_message
 from epochal.common.printable import one_line
-from epochal.errors import HostLost, Refusal
-from epochal.training.hosts import watcher
+from epochal.errors import ProcessLost, Refusal
+from epochal.training.processes import watcher
 
 PORT_SECONDS = 10.0
 """How long to wait for the port of a training that has just ended."""
@@ -80,12 +80,12 @@ class Watch:
         threading.Thread(target=self._listen, name="epochal-hosts", daemon=True).start()
 
     def check(self, seconds: float = 0.0) -> None:
-        """Raise `HostLost` if a process is lost, now or within so many seconds."""
+        """Raise `ProcessLost` if a process is lost, now or within so many seconds."""
         with self._news:
             self._news.wait_for(lambda: bool(self.lost), seconds)
             if self.lost:
                 self._reported = True
-                raise HostLost(self.lost)
+                raise ProcessLost(self.lost)
 
     def fail(self, sentence: str) -> None:
         """Report the failure of this process to the others."""
@@ -152,7 +152,7 @@ def end_process(words: str = "") -> NoReturn:
             stream.flush()
     if words:
         with suppress(OSError):
-            os.write(2, f"epochal: {spoken(words)}\n".encode())
+            os.write(2, f"epochal: {render_message(words)}\n".encode())
     os._exit(1)
 
 

@@ -41,11 +41,11 @@ _UNITS: dict[str, tuple[Unit, int]] = {
 
 
 @dataclass(frozen=True)
-class Rhythm:
+class Interval:
     """The interval between checkpoints.
 
-    >>> Rhythm.of("1.5min"), Rhythm.of("500 updates"), Rhythm.of("1epoch")
-    (Rhythm(count=90.0, unit='seconds'), Rhythm(count=500, unit='updates'), Rhythm(count=1, unit='epochs'))
+    >>> Interval.of("1.5min"), Interval.of("500 updates")
+    (Interval(count=90.0, unit='seconds'), Interval(count=500, unit='updates'))
     """
 
     count: float
@@ -53,7 +53,7 @@ class Rhythm:
     unit: Unit
 
     @classmethod
-    def of(cls, text: Any) -> Rhythm:
+    def of(cls, text: Any) -> Interval:
         """Parse an interval such as 60s, 5min, 500updates or 1epoch."""
         match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,3})?)\s*([a-z]+)\s*", str(text))
         if match is not None and match[2] in _UNITS and float(match[1]) > 0:
@@ -72,7 +72,7 @@ class Rhythm:
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class SaveOptions:
     """Where and how a training is saved.
 
     Args:
@@ -83,8 +83,8 @@ class RunFolder:
         if_unsaved: what to do if a checkpoint can't be written, as on a full disk: "stop" ends the
             training with the last checkpoint intact, "continue" tries again next time.
 
-    >>> RunFolder("runs/first", checkpoint_every="500updates").rhythm
-    Rhythm(count=500, unit='updates')
+    >>> SaveOptions("runs/first", checkpoint_every="500updates").interval
+    Interval(count=500, unit='updates')
     """
 
     path: str | Path
@@ -94,7 +94,7 @@ class RunFolder:
     if_unsaved: Literal["stop", "continue"] = "stop"
 
     def __post_init__(self) -> None:
-        Rhythm.of(self.checkpoint_every)
+        Interval.of(self.checkpoint_every)
         every = self.keep_every
         if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
             raise Refusal(f"keep_every must be a whole number, at least 1, or None; got {every!r}.")
@@ -102,9 +102,9 @@ class RunFolder:
             raise Refusal(f'`if_unsaved` must be "stop" or "continue"; got {self.if_unsaved!r}.')
 
     @property
-    def rhythm(self) -> Rhythm:
+    def interval(self) -> Interval:
         """The interval between checkpoints."""
-        return Rhythm.of(self.checkpoint_every)
+        return Interval.of(self.checkpoint_every)
 
 
 LOCK = "lock"
@@ -155,58 +155,62 @@ def _taken(folder: Path) -> Refusal:
     )
 
 
-class Home:
+class RunFolder:
     """The folder of a training, locked by this process until `close`."""
 
     checkpoints: Checkpoints
     """Set by `checkpoints_of`."""
 
-    def __init__(self, place: RunFolder, lock: ExitStack, made: list[Path]) -> None:
-        self.place, self.path = place, Path(place.path)
+    def __init__(self, options: SaveOptions, lock: ExitStack, made: list[Path]) -> None:
+        self.options, self.path = options, Path(options.path)
         self._lock, self._made = lock, made
 
     @classmethod
-    def begin(cls, place: RunFolder, request: Mapping[str, Any], identity: Mapping[str, Any]) -> Home:
+    def begin(
+        cls, options: SaveOptions, request: Mapping[str, Any], identity: Mapping[str, Any]
+    ) -> RunFolder:
         """Make a new folder, whole or not at all, and lock it."""
-        path = refuse_existing(place.path)
+        path = refuse_existing(options.path)
         made = [one for one in (path, *path.parents) if not one.exists()]
         try:
             with disk.new_folder(path) as temporary:
-                disk.write(temporary / REQUEST, [_sealed(request, place)])
+                disk.write(temporary / REQUEST, [_sealed(request, options)])
         except OSError as error:
             raise disk.unwritable(path, error) from error
         lock = ExitStack()
         lock.enter_context(locked(path))
-        home = cls(place, lock, made)
+        home = cls(options, lock, made)
         home.checkpoints_of(identity)
         return home
 
     @classmethod
-    def again(cls, path: str | Path, **changes: Any) -> tuple[Home, dict[str, Any]]:
-        """Lock an existing folder, with other fields of `RunFolder` if given; also returns its request."""
+    def reopen(cls, path: str | Path, **changes: Any) -> tuple[RunFolder, dict[str, Any]]:
+        """Lock an existing folder, with other fields of `SaveOptions` if given; also returns its request."""
         path = Path(path)
         request = read_request(path)
         saving = request.pop("saving", {})
         try:
-            place = RunFolder(path, **(saving | {name: it for name, it in changes.items() if it is not None}))
+            options = SaveOptions(
+                path, **(saving | {name: it for name, it in changes.items() if it is not None})
+            )
         except TypeError as error:
             raise Refusal(
                 f'"{path / REQUEST}" is damaged: "saving" has other names than it should.'
             ) from error
         lock = ExitStack()
         lock.enter_context(locked(path))
-        return cls(place, lock, []), request
+        return cls(options, lock, []), request
 
     def checkpoints_of(self, identity: Mapping[str, Any]) -> Checkpoints:
         """The checkpoints of this training."""
-        self.checkpoints = Checkpoints(self.path, identity, self.place.keep_every)
+        self.checkpoints = Checkpoints(self.path, identity, self.options.keep_every)
         return self.checkpoints
 
-    def ask(self, request: Mapping[str, Any]) -> None:
+    def update_request(self, request: Mapping[str, Any]) -> None:
         """Update the request, such as with more epochs."""
         new = self.path / f".{REQUEST}-{uuid.uuid4().hex[:8]}"
         try:
-            disk.write(new, [_sealed(request, self.place)])
+            disk.write(new, [_sealed(request, self.options)])
             disk.replace(new, self.path / REQUEST)
             disk.sync(self.path)
         except OSError as error:
@@ -216,7 +220,7 @@ class Home:
 
     def publish(self, run: Run) -> Run:
         """Write the results."""
-        publish(run, self.path, report=self.place.report)
+        publish(run, self.path, report=self.options.report)
         return replace(run, folder=self.path)
 
     def close(self) -> None:
@@ -232,9 +236,9 @@ class Home:
         self._lock.close()
 
 
-def _sealed(request: Mapping[str, Any], place: RunFolder) -> bytes:
-    options = {field.name: getattr(place, field.name) for field in fields(place) if field.name != "path"}
-    return seal({**request, "saving": options}).encode()
+def _sealed(request: Mapping[str, Any], options: SaveOptions) -> bytes:
+    saving = {field.name: getattr(options, field.name) for field in fields(options) if field.name != "path"}
+    return seal({**request, "saving": saving}).encode()
 
 
 def read_request(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`Task`, and `Executor`, the base of what runs tasks."""
+"""`WorkItem`, and `Executor`, the base of what runs tasks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Function: TypeAlias = "Callable[[Any, tuple[jax.Device, ...], Stopped], Any]"
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class WorkItem:
     """What one worker does at a time.
 
     work     what the function of the executor is called with.
@@ -35,7 +35,7 @@ class Task:
 class Executor:
     """Runs tasks, in any order and anywhere: what comes of a task depends on the task alone."""
 
-    def map_unordered(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Any]]:
+    def map_unordered(self, tasks: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Any]]:
         """Yield each task with its result as it ends; once stopped, only those that have ended."""
         raise NotImplementedError
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from epochal.common.faces import option
+from epochal.common.option_text import option
 from epochal.data.columns import called
 from epochal.errors import Refusal
 
@@ -50,12 +50,12 @@ _LACKING = frozenset(
 )
 
 
-def marks_of_numbers(missing: Collection[str] | None) -> tuple[str, ...]:
+def numeric_na_values(missing: Collection[str] | None) -> tuple[str, ...]:
     """Missing-value cells of numeric columns: all known marks, and the given ones."""
     return tuple(dict.fromkeys((*MISSING, *NUMBER_MARKS, *(missing or ()))))
 
 
-def settle_marks(
+def settle_na_values(
     table: pa.Table, missing: Collection[str] | None, levels: Mapping[str, Collection[str]] | None = None
 ) -> tuple[pa.Table, dict[str, dict[str, int]], tuple[str, ...]]:
     """The table with missing-value marks in text as missing, counts of each, and notes.
@@ -64,12 +64,12 @@ def settle_marks(
     is Namibia. If almost all other values have digits, the marks of numbers apply too.
 
     >>> table = pa.table({"country": ["NA", "DE", "FR", "ES"], "price": ["$ 3", "-", "$ 4", "NA"]})
-    >>> settled, counts, notes = settle_marks(table, None)
+    >>> settled, counts, notes = settle_na_values(table, None)
     >>> settled["country"].null_count, settled["price"].null_count, counts
     (0, 2, {'price': {'-': 1, 'NA': 1}})
     """
     always = set(MISSING if missing is None else missing) | {""}
-    known = set(marks_of_numbers(missing))
+    known = set(numeric_na_values(missing))
     arrays = list(table.columns)
     counts: dict[str, dict[str, int]] = {}
     notes: list[str] = []
@@ -78,7 +78,7 @@ def settle_marks(
         if not pa.types.is_string(column.type):
             continue
         arrays[index] = column = pc.utf8_trim_whitespace(column)
-        there = mark_counts(column, known)
+        there = na_counts(column, known)
         marks = set(there) & always
         if set(there) - always and _mostly_digits(column, known):
             marks = set(there)
@@ -107,10 +107,10 @@ def emptied(words: Any, marks: Collection[str]) -> Any:
     return pc.if_else(found, pa.scalar(None, pa.string()), words)
 
 
-def mark_counts(column: pa.ChunkedArray | pa.Array, marks: Collection[str]) -> dict[str, int]:
+def na_counts(column: pa.ChunkedArray | pa.Array, marks: Collection[str]) -> dict[str, int]:
     """Counts of the marks that occur in a column of stripped texts.
 
-    >>> mark_counts(pa.array(["NA", "a", "NA"]), ["NA", "-"])
+    >>> na_counts(pa.array(["NA", "a", "NA"]), ["NA", "-"])
     {'NA': 2}
     """
     is_mark = pc.fill_null(pc.is_in(column, value_set=pa.array(sorted(marks), pa.string())), False)
@@ -119,10 +119,10 @@ def mark_counts(column: pa.ChunkedArray | pa.Array, marks: Collection[str]) -> d
     return value_counts(column.filter(is_mark))
 
 
-def marks_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
+def na_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
     """A note on the marks found, if any.
 
-    >>> marks_note(["id", "age"], {"age": {"NA": 3}})
+    >>> na_note(["id", "age"], {"age": {"NA": 3}})
     ('read as missing: "NA" (3 in column 2 ("age")); `missing=...` replaces the marks.',)
     """
     columns: dict[str, list[tuple[int, int]]] = {}
@@ -180,17 +180,17 @@ def odd_cells(column: Any, values: Any) -> tuple[Odd, ...]:
     return tuple(Odd(word, count, first.get(word, 0)) for word, count in found.items())
 
 
-def known_marks(odd: Sequence[Odd]) -> bool:
+def known_na_values(odd: Sequence[Odd]) -> bool:
     """Whether all of them are known missing-value words."""
     return all(one.word.lower().replace(" ", "_") in _LACKING for one in odd)
 
 
-def are_marks(odd: Sequence[Odd], cells: int) -> bool:
+def are_na_values(odd: Sequence[Odd], cells: int) -> bool:
     """Whether odd cells stand for missing values: known words for it, and at most one other without digits.
 
     Several other words may have distinct meanings, such as low and high.
     """
-    others = [one for one in odd if not known_marks([one])]
+    others = [one for one in odd if not known_na_values([one])]
     count = sum(one.count for one in odd)
     if not others:
         return count <= cells / 2
@@ -202,7 +202,7 @@ def refuse_odd(
 ) -> None:
     """Refuse odd cells of a column that can't be read as missing."""
     filled = len(column) - column.null_count
-    if are_marks(odd, filled):
+    if are_na_values(odd, filled):
         return
     count = sum(one.count for one in odd)
     words = [one.word for one in odd[:5]] + ["…"] * (len(odd) > 5)

@@ -27,9 +27,9 @@ from epochal.models.metrics import RESERVED
 from epochal.models.wrappers import names_of
 from epochal.plan import BatchSchedule, Plan, order_named
 from epochal.runs.checks import WRONG, damaged, one_line, own_model, read_table, reading, rebuilt_model
-from epochal.runs.contents import HISTORY, PARAMETERS, check_files
+from epochal.runs.contents import OBSERVED, PARAMETERS, check_files
 from epochal.runs.document import Document, check_run, read_document, read_scores
-from epochal.runs.forecast import History
+from epochal.runs.forecast import Observed
 from epochal.runs.outcome import Fitted
 from epochal.runs.record import Run
 from epochal.runs.tensors import Tensors, read_tensors
@@ -84,7 +84,7 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
 
     check_files(path, document.files, parameters)
     split, curves = read_table(path, "split.parquet"), read_table(path, "metrics.parquet")
-    history = None if document.history is None else read_table(path, HISTORY)
+    history = None if document.history is None else read_table(path, OBSERVED)
     for name, direction in document.settings.get("own_metrics", {}).items():
         # Curves of the run use this direction, unless this process has declared another.
         if direction and name not in RESERVED:
@@ -97,7 +97,7 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
         encoder = None if document.encoder is None else encoder_from_dict(document.encoder)
         found: dict[str, Any] = {
             "curves": Curves.from_arrow(curves),
-            "observed": None if document.history is None else History.from_arrow(document.history, history),
+            "observed": None if document.history is None else Observed.from_arrow(document.history, history),
             "names": tuple(map(one_line, columns["name"].to_pylist())) if "name" in columns else (),
             "rows": columns["row"].to_numpy(),
             **({"hashes": columns["hash"].to_numpy()} if "hash" in columns else {}),

@@ -17,25 +17,25 @@ _CHANCE = 0.1
 _OFTEN = 10
 """Average samples per distinct one above which a column must identify the distinct ones."""
 
-Words = NDArray[np.uint64]
+Hashes = NDArray[np.uint64]
 _BLOCK_BYTES = 1 << 19
 
 
 @dataclass(frozen=True)
-class Copies:
-    """`of` is int64 `(n,)`: equal for samples with the same inputs, from 0."""
+class Duplicates:
+    """`group` is int64 `(n,)`: equal for samples with the same inputs, from 0."""
 
-    of: NDArray[np.int64]
+    group: NDArray[np.int64]
     distinct: int
 
     @property
     def note(self) -> str:
         """The number of duplicates, in a sentence."""
-        rows = f"{self.distinct:,} distinct rows of {len(self.of):,}"
+        rows = f"{self.distinct:,} distinct rows of {len(self.group):,}"
         return f"{rows} (the target left aside): duplicates are kept on one side of each split."
 
 
-def copies_of(inputs: NDArray[Any]) -> Copies | None:
+def find_duplicates(inputs: NDArray[Any]) -> Duplicates | None:
     """Groups of samples with equal inputs, if they are duplicates; otherwise None.
 
     Equal inputs with different targets belong together too, since memorizing one helps with the other. In
@@ -44,9 +44,9 @@ def copies_of(inputs: NDArray[Any]) -> Copies | None:
     would give.
 
     >>> measured = np.float32([[0.12, 7.1], [0.57, 7.9], [0.41, 7.3], [0.77, 8.2], [0.38, 7.7]])
-    >>> copies_of(np.tile(measured, (3, 1))).of.tolist()
+    >>> find_duplicates(np.tile(measured, (3, 1))).group.tolist()
     [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
-    >>> copies_of(np.float32([[0], [1], [0], [1]])) is None
+    >>> find_duplicates(np.float32([[0], [1], [0], [1]])) is None
     True
     """
     flat = inputs.reshape(len(inputs), -1)
@@ -65,7 +65,7 @@ def copies_of(inputs: NDArray[Any]) -> Copies | None:
     by_chance = samples * (samples - 1) / 2 * float(np.exp(np.log(np.maximum(apart, 1e-300)).sum()))
     if by_chance > _CHANCE * equal or (samples > _OFTEN * distinct and apart.min() >= 1 / distinct):
         return None
-    return Copies(of.astype(np.int64), distinct)
+    return Duplicates(of.astype(np.int64), distinct)
 
 
 def _collisions(inputs: NDArray[Any]) -> NDArray[np.float64]:
@@ -79,29 +79,29 @@ def _collisions(inputs: NDArray[Any]) -> NDArray[np.float64]:
     return np.array([((each * (each - 1)).sum() / 2 + 1) / (pairs + 1) for each in counts])
 
 
-def whole_groups(groups: NDArray[np.int64], copies: Copies) -> NDArray[np.int64] | None:
+def whole_groups(groups: NDArray[np.int64], duplicates: Duplicates) -> NDArray[np.int64] | None:
     """Groups, merged where they share duplicates: int64 `(n,)`.
 
     None if most samples end up in one group, which leaves too few to hold out.
 
-    >>> whole_groups(np.array([0, 1, 2, 2]), Copies(np.array([0, 0, 1, 2]), 3)).tolist()
+    >>> whole_groups(np.array([0, 1, 2, 2]), Duplicates(np.array([0, 0, 1, 2]), 3)).tolist()
     [0, 0, 1, 1]
-    >>> whole_groups(np.array([0, 1, 1, 2]), Copies(np.array([0, 0, 1, 1]), 2)) is None
+    >>> whole_groups(np.array([0, 1, 1, 2]), Duplicates(np.array([0, 0, 1, 1]), 2)) is None
     True
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     ids, own = np.unique(groups, return_inverse=True)
-    size = len(ids) + copies.distinct
-    links = coo_array((np.ones(len(own), bool), (own, len(ids) + copies.of)), shape=(size, size))
+    size = len(ids) + duplicates.distinct
+    links = coo_array((np.ones(len(own), bool), (own, len(ids) + duplicates.group)), shape=(size, size))
     labels = connected_components(links, directed=False)[1][own]
     merged: NDArray[np.int64] = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     most = max(2 * len(groups) // 3, int(np.bincount(own).max()))
     return merged if np.bincount(merged).max() <= most else None
 
 
-def row_hashes(*arrays: NDArray[Any]) -> Words:
+def row_hashes(*arrays: NDArray[Any]) -> Hashes:
     """64-bit hashes `(n,)` of the joint rows of arrays `(n, ...)`, the same in every process.
 
     Rows are equal if their bits are, except that 0 equals -0, and NaN equals NaN. Rows that
@@ -144,12 +144,12 @@ def _words(block: NDArray[Any]) -> NDArray[np.uint32]:
     return raw.view(np.uint32)
 
 
-def _sums(words: NDArray[np.uint32], keys: NDArray[np.uint32]) -> Words:
+def _sums(words: NDArray[np.uint32], keys: NDArray[np.uint32]) -> Hashes:
     keyed = words + keys
     return np.einsum("ij,ij->i", keyed[:, ::2], keyed[:, 1::2], dtype=np.uint64, casting="unsafe")
 
 
-def _mixed(values: Words) -> Words:
+def _mixed(values: Hashes) -> Hashes:
     """Each bit of a word spread over all of them (the finalizer of SplitMix64)."""
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         values = (values ^ (values >> np.uint64(shift))) * np.uint64(factor)

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from epochal.common.version import VERSION
-from epochal.errors import HostLost, Refusal
-from epochal.training.hosts.together import ALONE, Together, together, use
-from epochal.training.hosts.watch import Place, Watch, end_process
+from epochal.errors import ProcessLost, Refusal
+from epochal.training.processes.group import ALONE, ProcessGroup, process_group, set_process_group
+from epochal.training.processes.watch import Place, Watch, end_process
 
 SILENCE = 30.0
 """Seconds without a heartbeat after which a machine counts as lost, by default."""
@@ -37,8 +37,8 @@ def join(
     Each calls it before anything that touches a device, and then runs the same code on the same data:
     afterwards `jax.devices()` are those of all, and `fit`, `train` and `resume` share each batch among them.
     Without arguments it joins what Slurm, Open MPI, Kubernetes or a TPU pod has started, as JAX
-    detects it. Process 0 alone writes files. When a process dies, the others raise `HostLost` at once, or are
-    ended with its sentence if they wait for it inside of a collective operation.
+    detects it. Process 0 alone writes files. When a process dies, the others raise `ProcessLost` at once, or
+    are ended with its sentence if they wait for it inside of a collective operation.
 
     Args:
         coordinator: HOST:PORT of process 0.
@@ -56,7 +56,7 @@ def join(
     Traceback (most recent call last):
     epochal.errors.Refusal: coordinator, process_id and processes belong together; process_id is missing.
     """
-    if not together().alone:
+    if not process_group().alone:
         raise Refusal("join must be called once in a process, which has joined others already.")
     for name, seconds in (("silence", silence), ("patience", patience)):
         if not 1 <= seconds <= 86400:
@@ -69,8 +69,8 @@ def join(
     if jax.distributed.is_initialized():
         raise Refusal("epochal.join takes the place of jax.distributed.initialize; leave that out.")
     watch = Watch(place, int(silence), int(patience))
-    others = Together(place.index, place.count, watch, _initialized(place, watch, int(patience)))
-    use(others)
+    others = ProcessGroup(place.index, place.count, watch, _initialized(place, watch, int(patience)))
+    set_process_group(others)
     atexit.register(_farewell)
     mine = {"version": f"{VERSION} with JAX {jax.__version__}", "number of processes": place.count}
     others.decide("joining", mine, _check_alike)
@@ -192,12 +192,12 @@ def _check_alike(wishes: Sequence[Mapping[str, Any]]) -> None:
                 )
 
 
-def part() -> None:
-    """Wait for all processes to finish, and leave; see `Together.end`."""
+def leave() -> None:
+    """Wait for all processes to finish, and leave; see `ProcessGroup.end`."""
     import jax
 
-    others = together()
-    use(ALONE)
+    others = process_group()
+    set_process_group(ALONE)
     others.end()
     if not others.alone:
         jax.distributed.shutdown()
@@ -206,17 +206,17 @@ def part() -> None:
 
 def _farewell() -> None:
     """At exit: JAX does not report a death, and others may wait for this process."""
-    others, failed = together(), getattr(sys, "last_value", None)
+    others, failed = process_group(), getattr(sys, "last_value", None)
     if others.alone:
         return
     if failed is not None:
         others.fail(f"{type(failed).__name__}: {failed}".rstrip(".") + ".")
     try:
         if not others.over:
-            part()
+            leave()
         elif failed is None:
             others.check()
-    except HostLost as lost:
+    except ProcessLost as lost:
         end_process(lost.sentence)
     if others.over:
         end_process()

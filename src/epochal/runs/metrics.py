@@ -20,11 +20,11 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Measured:
+class RepeatMetrics:
     """The metrics of one repeat, and the influence of each block of samples."""
 
     values: dict[str, float]
-    added: dict[str, Floats]
+    influences: dict[str, Floats]
     pairs: tuple[Ints, ...] = ()
     """The distinct pairs of a unit and its class or label, and of a unit and a predicted one, as numbers."""
 
@@ -54,7 +54,7 @@ def measured(
     block: Ints,
     losses: tuple[Floats, NDArray[Any] | None] | None = None,
     units: Ints | None = None,
-) -> Measured:
+) -> RepeatMetrics:
     """Built-in metrics of samples in blocks (n,), and the mean of their losses, if given with their weights.
 
     Scores (n, ...) are logits, or numbers in the target's units; `units` (n,) number distinct samples.
@@ -70,7 +70,7 @@ def measured(
     if units is not None and classes:
         hits = map(np.nonzero, hits_of(scores, targets, classes, np)[::-1])
         pairs = tuple(np.unique(units[rows] * classes + kinds) for rows, kinds in hits)
-    return Measured(values, added, pairs)
+    return RepeatMetrics(values, added, pairs)
 
 
 def rests_on(name: str, counts: Sequence[Ints], samples: int, blocks: int) -> tuple[int, int]:
@@ -103,12 +103,12 @@ def mean_loss(losses: Floats, weights: NDArray[Any] | None) -> float:
 
 
 def summaries(
-    found: Sequence[Measured],
+    found: Sequence[RepeatMetrics],
     samples: int,
     blocks: int,
     loss: str,
     classes: int,
-    gains: Mapping[str, Floats] | None = None,
+    optimism: Mapping[str, Floats] | None = None,
     overlap: float = 0.0,
 ) -> dict[str, Summary]:
     """Each metric over the repeats, with an interval for new samples; none without influences.
@@ -118,17 +118,17 @@ def summaries(
         samples: number of distinct held-out samples, in `blocks` blocks (`new_samples`).
         loss: the name of the loss.
         classes: number of classes or labels; 0 for numbers.
-        gains: the optimism of each repeat due to choosing the epoch on the same samples, for metrics where
+        optimism: the optimism of each repeat due to choosing the epoch on the same samples, for metrics where
             it is known; that of others follows from it.
         overlap: the ratio of held-out to training samples if these differ between repeats (`new_samples`).
     """
-    gains = gains or {}
-    known, summed = dict(gains), dict[str, Summary]()
-    added = {name: np.stack([one.added[name] for one in found]) for name in found[0].added}
+    optimism = optimism or {}
+    known, summed = dict(optimism), dict[str, Summary]()
+    added = {name: np.stack([one.influences[name] for one in found]) for name in found[0].influences}
     values = {name: np.array([one.values[name] for one in found]) for name in found[0].values}
     for name in added:
-        known.setdefault(name, _carried(name, added, gains))
-    if "r2" in added and "r2" not in gains:
+        known.setdefault(name, _predicted_optimism(name, added, optimism))
+    if "r2" in added and "r2" not in optimism:
         with np.errstate(all="ignore"):  # 1 - R² is proportional to the square of the RMSE
             known["r2"] = -2 * (1 - values["r2"]) * known["rmse"] / values["rmse"]
     pairs = zip(*(one.pairs for one in found), strict=True)
@@ -143,10 +143,10 @@ def summaries(
     return summed
 
 
-def _carried(name: str, added: Mapping[str, Floats], gains: Mapping[str, Floats]) -> Floats:
+def _predicted_optimism(name: str, added: Mapping[str, Floats], optimism: Mapping[str, Floats]) -> Floats:
     """The optimism of a metric, by regression over samples on the most correlated known one."""
     own, best, gained = added[name].mean(axis=0), 0.0, np.zeros(len(added[name]))
-    for other, known in gains.items():
+    for other, known in optimism.items():
         influence = added[other].mean(axis=0)
         together, square = float(own @ influence), float(influence @ influence)
         if square and together**2 / square > best:
@@ -154,7 +154,7 @@ def _carried(name: str, added: Mapping[str, Floats], gains: Mapping[str, Floats]
     return gained
 
 
-def figures(outputs: Floats, targets: NDArray[Any], task: Task) -> dict[str, float]:
+def metric_values(outputs: Floats, targets: NDArray[Any], task: Task) -> dict[str, float]:
     """All metrics of the task, from logits or numbers in the target's units."""
     metrics, classes = metrics_for(task.kind), len(task.classes)
     return {metric.name: float(metric.function(outputs, targets, classes, np)) for metric in metrics}
@@ -196,7 +196,7 @@ def logits_of(shares: Floats, task: Task) -> Floats:
     return logits - np.log(np.maximum(1 - shares, 1e-300)) if task.is_multilabel else logits
 
 
-def ensemble_figures(
+def ensemble_metrics(
     mean: Floats, targets: NDArray[Any], task: Task, weights: NDArray[Any] | None = None, *, loss: bool = True
 ) -> dict[str, float]:
     """The metrics of a mean prediction, and its log loss for classes and labels.
@@ -210,13 +210,13 @@ def ensemble_figures(
         loss: whether to include the log loss. Regression has none: each repeat has its own unit.
 
     >>> task = Task("binary", ("no", "yes"))
-    >>> found = ensemble_figures(np.array([[0.8, 0.2], [0.5, 0.5]]), np.array([0, 1]), task)
+    >>> found = ensemble_metrics(np.array([[0.8, 0.2], [0.5, 0.5]]), np.array([0, 1]), task)
     >>> round(found["loss"], 3), found["accuracy"]
     (0.458, 0.5)
     """
     if task.is_regression:
-        return figures(mean, targets, task)
-    found = figures(logits_of(mean, task), targets, task)
+        return metric_values(mean, targets, task)
+    found = metric_values(logits_of(mean, task), targets, task)
     if not loss:
         return found
     if task.is_multilabel:
