@@ -56,7 +56,7 @@ def untrained(monkeypatch):
         ({"validation": 0}, "validation must be greater than 0 to compare settings; got 0"),
         ({"repeats": 0}, "repeats must be a whole number, at least 1"),
         ({"stop": ep.Budget(seconds=1)}, "stop must not hold a Budget"),
-        ({"target": math.nan}, "target must be a finite number"),
+        ({"target_value": math.nan}, "target_value must be a finite number"),
         ({"target": "low"}, "target must name one of the"),
         ({"at": "fortnights"}, 'at must be epochs, samples, updates or seconds.*got "fortnights"'),
         ({"at": "0epochs"}, "at must have an amount"),

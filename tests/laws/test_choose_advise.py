@@ -223,7 +223,7 @@ def test_an_optax_object_has_its_own_rate() -> None:
 
 
 def test_a_target_that_is_given(advice: Advice) -> None:
-    found = advise(NET, samples(), target=0.6, **FAST)
+    found = advise(NET, samples(), target_value=0.6, **FAST)
     consistent(found)
     assert found.target == 0.6 and "as given" in found.target_words
 
@@ -366,8 +366,8 @@ def test_prices_that_are_infinite_are_left_out_of_the_picture(advice: Advice) ->
         ({"repeats": True}, "repeats must be at least 3"),
         ({"repeats": 3.5}, "repeats must be at least 3"),
         ({"stop": ep.Patience(3)}, "stop has no place"),
-        ({"target": math.nan}, "target must be a finite number; got nan"),
-        ({"target": math.inf}, "target must be a finite number; got inf"),
+        ({"target_value": math.nan}, "target_value must be a finite number; got nan"),
+        ({"target_value": math.inf}, "target_value must be a finite number; got inf"),
         ({"batch_size": 0}, "batch_size"),
         ({"batch_size": 81}, "batch_size.*81"),
         ({"batch_size": ep.BatchSchedule({0: 8, 1: 16})}, "must be one size to keep"),
@@ -389,7 +389,7 @@ def test_a_target_that_nothing_reaches_is_refused(repeats: int) -> None:
         r"target 1e-06 was not reached by any setting within 20 epochs, or until nothing improved; best 0\."
     )
     with pytest.raises(Refusal, match=words):
-        advise(NET, samples(), target=1e-6, batch_size=16, **{**FAST, "repeats": repeats})
+        advise(NET, samples(), target_value=1e-6, batch_size=16, **{**FAST, "repeats": repeats})
 
 
 def test_a_rate_that_breaks_everything_is_refused() -> None:
@@ -417,7 +417,7 @@ def test_under_adam_the_measured_trainings_decide() -> None:
 
 def test_a_target_that_takes_no_training_is_refused():
     with pytest.raises(Refusal, match="target 50 must be better than the baseline"):
-        advise(NET, samples(), target=50.0, **FAST)
+        advise(NET, samples(), target_value=50.0, **FAST)
 
 
 def test_an_advice_that_would_take_hours_is_refused(monkeypatch):

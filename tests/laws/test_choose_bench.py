@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from epochal.engine.criteria import Observation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from epochal.choose.timing import Timer, TimingCurve, UpdateTime, update_time
 from epochal.choose.trial import Config, Job, Trial, Until
 from epochal.choose.trial_runner import TrialRunner
 from epochal.engine import compiler
+from epochal.engine.rules import Observation
 from epochal.settings import Settings
 from epochal.stopping import Patience, Target
 from helpers import decide

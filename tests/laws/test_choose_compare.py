@@ -194,7 +194,7 @@ def test_what_is_clearly_worse_is_dropped_and_said():
 
 
 def test_a_target_that_nobody_reaches_is_said():
-    found = compare(MODEL, "example:iris", target=1e-9, **SMALL | {"epochs": 1})
+    found = compare(MODEL, "example:iris", target_value=1e-9, **SMALL | {"epochs": 1})
     assert found.target == 1e-9
     assert "was not reached by any setting within 1 epoch;" in found.answer
     assert all(row.effort.reached == 0 and math.isinf(row.effort.expected) for row in found.rows)

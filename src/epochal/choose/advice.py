@@ -124,7 +124,7 @@ class Advice:
     column         the monitored metric; `target` the mean value that counts as reached (each repeat has its
                    own), and `target_words` how it was set.
     quality        the monitored metric after the advised epochs, with seeds that chose nothing; its interval
-                   is that of the mean on new rows. `figures` are the other columns there.
+                   is that of the mean on new rows. `metrics` are the other columns there.
     defaults       what the defaults give on the same seeds.
     failures       fresh seeds that diverged or ended worse than the baseline.
     seconds        what one training as advised takes, without compilation.

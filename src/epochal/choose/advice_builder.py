@@ -149,14 +149,14 @@ def _learning_rate(rate: float | None, best: Point, tied: Sequence[Tried]) -> Re
 
 
 def _defaults(steps: Adviser) -> Defaults:
-    usual, final = steps.confirmed.defaults, steps.confirmed.final
+    defaults, final = steps.confirmed.defaults, steps.confirmed.final
     return Defaults(
-        batch_size=usual.point.batch_size,
-        learning_rate=steps.search.rate_of(usual.point),
-        epochs=usual.trained,
-        quality=usual.quality,
-        difference=None if steps.confirmed.keeps_defaults else final.less(usual),
-        failures=usual.failures,
+        batch_size=defaults.point.batch_size,
+        learning_rate=steps.search.rate_of(defaults.point),
+        epochs=defaults.trained,
+        quality=defaults.quality,
+        difference=None if steps.confirmed.keeps_defaults else final.less(defaults),
+        failures=defaults.failures,
     )
 
 

@@ -18,10 +18,10 @@ from epochal.choose.advice_search import Adviser
 from epochal.choose.confirm import FEWEST
 from epochal.choose.progress import Steps, Watch
 from epochal.choose.store import Store
-from epochal.choose.targets import split_target
+from epochal.choose.targets import check_target_value
 from epochal.choose.trial import Config
 from epochal.choose.trial_runner import TrialRunner, training_on
-from epochal.data import joined, named_columns
+from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import check_model
 from epochal.plan import BatchSchedule
@@ -50,7 +50,8 @@ def advise(
     *,
     sample_weight: Any = None,
     goal: str = "quality",
-    target: float | str | None = None,
+    target: str | None = None,
+    target_value: float | None = None,
     folder: str | Path | None = None,
     control: Control | None = None,
     watch: Watch | None = None,
@@ -67,8 +68,9 @@ def advise(
         sample_weight: what `fit` takes.
         goal: "quality", the least validated error, and of settings that are as good the fastest; or what is
             to be least, "time", "samples" or "updates", until the quality is nearly as good as the best.
-        target: a value of the monitored metric that counts as reached, instead of one measured in each
-            repeat; or the name of the column of the targets, which is then `y`.
+        target: the column of the targets, if not in `y`.
+        target_value: the value of the monitored metric that counts as reached, instead of one measured in
+            each repeat.
         folder: where finished trainings are kept; a second call goes on where the first ended.
         control: ends it from outside (`Control.stop`).
         watch: called with a `Step` after each training.
@@ -93,7 +95,8 @@ def advise(
         meant = _OTHER_GOALS.get(str(goal).lower(), str(goal))
         raise Refusal(did_you_mean("goal", meant, GOALS, given=str(goal)))
     check_model(model, data)
-    y, target = split_target(y, target)
+    y = y_or_target(y, target)
+    check_target_value(target_value)
     given: dict[str, Any] = dict(options)
     repeats, size, epochs = (given.pop(name, ADVISED[name]) for name in ("repeats", "batch_size", "epochs"))
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
@@ -120,11 +123,11 @@ def advise(
     steps.opening(dataset)
     with closing(steps), training_on(ray, runner):
         if folder is not None:
-            request = {"goal": goal, "target": target, "batch_size": size, "repeats": repeats}
+            request = {"goal": goal, "target": target_value, "batch_size": size, "repeats": repeats}
             runner.store = Store(Path(folder), {"what": "advice", **request, **runner.described()})
         setting = Config("", model, {})
         adviser = Adviser(
-            runner, setting, goal, target, size, repeats, final_seeds, epochs, steps.watch, begin
+            runner, setting, goal, target_value, size, repeats, final_seeds, epochs, steps.watch, begin
         )
         adviser.advise()
         found = replace(conclude(adviser), asked={**named_columns(y, sample_weight), **given})

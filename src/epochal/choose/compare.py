@@ -33,7 +33,7 @@ from epochal.choose.race import race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
 from epochal.choose.result_table import ComparisonState, concluded
 from epochal.choose.store import Store
-from epochal.choose.targets import split_target
+from epochal.choose.targets import check_target_value
 from epochal.choose.timing import left_out, measure
 from epochal.choose.trial import Config, Job, Trial
 from epochal.choose.trial_runner import TrialRunner, notes_of, training_on
@@ -41,7 +41,7 @@ from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.common.version import VERSION
-from epochal.data import joined, named_columns
+from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal
 from epochal.models import check_model
 from epochal.runs.studies import write_study
@@ -65,7 +65,8 @@ def compare(
     *,
     sample_weight: Any = None,
     at: str = "epochs",
-    target: float | str | None = None,
+    target: str | None = None,
+    target_value: float | None = None,
     margin: float | None = None,
     folder: str | Path | None = None,
     control: Control | None = None,
@@ -81,7 +82,7 @@ def compare(
     batch_size, learning_rate, optimizer, schedule, order, remainder, epochs, and of `model`. Batch sizes are
     1, 8, 32, 128 and "full" unless given. Learning rates are tuned for each setting unless given.
 
-    A setting is judged by the best value of its monitored column. Settings that are equal in epochs are read
+    A setting is judged by the best value of its monitored metric. Settings that are equal in epochs are read
     after whole epochs, others at up to 100 evenly spaced points of their training, and at the start. The
     updates to the target are read from all evaluations.
 
@@ -92,10 +93,10 @@ def compare(
         sample_weight: what `fit` takes.
         at: in what settings are equal: "epochs", "samples", "updates" or "seconds", with an amount such as
             "50epochs" or "2s". Without one it is what batch size 32 takes for the given epochs.
-        target: the value of the monitored column that counts as reached; or the name of the column of the
-            targets, which is then `y`. By default each repeat has its own value:
-            90 % of the way from the baseline to the best value that any setting reached there.
-        margin: the smallest difference of the monitored column that matters: settings that are shown to
+        target: the column of the targets, if not in `y`.
+        target_value: the value of the monitored metric that counts as reached. By default each repeat has its
+            own: 90 % of the way from the baseline to the best value that any setting reached there.
+        margin: the smallest difference of the monitored metric that matters: settings that are shown to
             differ by less are called practically the same. By default a fifth of the standard deviation over
             the repeats of the best setting; 0 for none.
         folder: keeps each finished training, so that the same call continues, or answers at once.
@@ -125,7 +126,8 @@ def compare(
     steps = Steps(watch, progress, control)
     if not isinstance(model, list | Mapping):
         check_model(model, data)
-    y, target = split_target(y, target)
+    y = y_or_target(y, target)
+    check_target_value(target_value)
     if margin is not None and not (isinstance(margin, int | float) and math.isfinite(margin) and margin >= 0):
         raise Refusal(
             f"`margin` must be a finite number, at least 0; got {margin!r}. Leave it out to have one chosen."
@@ -133,7 +135,7 @@ def compare(
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
     columns, data = named_columns(y, sample_weight), joined(data, y, sample_weight, **reading)
-    task = _settle(axes, common, data, parse_at(at), "batch_size" in options, control, target)
+    task = _settle(axes, common, data, parse_at(at), "batch_size" in options, control, target_value)
     task.watch, task.begin, task.margin = steps.watch, begin, margin
     steps.opening(task.runner.base.dataset)
     with closing(steps), training_on(ray, task.runner):

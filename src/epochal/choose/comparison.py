@@ -65,7 +65,7 @@ class Row:
     learning_rate   None for an Optax object, which has its own.
     repeats         how many were trained.
     quality         the monitored metric at its best epoch, over repeats (NaN for those that broke).
-    figures         the other columns at that epoch, such as "validation.accuracy".
+    metrics         the other columns at that epoch, such as "validation.accuracy".
     best_epoch      over repeats.
     updates         of one training; `samples` seen and `epochs` made by it.
     update_seconds  the measured time of one update; `seconds` of one training without evaluations.

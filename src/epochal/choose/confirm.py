@@ -29,7 +29,7 @@ from epochal.training.scoring import blocks_of_part
 MOST_TRIES = 4
 """Settings that are tried on the fresh seeds, where those before broke or ended worse than the baseline."""
 
-FEWEST = 10  # seeds for the promise, at least, as far as there are so many
+FEWEST = 10  # seeds for the final estimate, at least, as far as there are so many
 
 LATE = 0.9
 """A best epoch after this share of the trained epochs counts as still improving, if nothing stopped it."""
@@ -79,21 +79,23 @@ class Confirmed:
     left_out: tuple[FinalEstimate, ...] = ()
     # a metric in the target's units that is shown in place of the loss; None where the monitored metric is
     # shown itself
-    headline: DisplayMetric | None = None
+    display_metric: DisplayMetric | None = None
     # of windows of a series, against naive ones on the same windows; None for other data
     forecasts: ForecastScores | None = None
 
     def shown(self, final: FinalEstimate) -> tuple[str, Summary]:
         """A column to be shown of a final, and its values: in the target's units, where there are some."""
-        if self.headline is None or self.headline.column not in final.metrics:
+        if self.display_metric is None or self.display_metric.column not in final.metrics:
             return final.criteria.column, final.quality
-        return self.headline.column, final.metric(self.headline.column, self.headline.bounds)
+        return self.display_metric.column, final.metric(
+            self.display_metric.column, self.display_metric.bounds
+        )
 
     @property
     def baseline(self) -> float:
         """The baseline in the shown column, the mean over the seeds."""
         judged = float(self.final.baseline.mean())
-        return judged if self.headline is None else self.headline.baseline
+        return judged if self.display_metric is None else self.display_metric.baseline
 
     @property
     def keeps_defaults(self) -> bool:
@@ -128,8 +130,8 @@ def confirm(
     """Train the winner and the defaults on seeds that chose nothing, and decide.
 
     Of `ranked` the next is tried where one broke or ended worse than the baseline on any of the repeats. Half
-    of these are for the promise, with the defaults beside it; the others look for a failure that is rare.
-    `lengths_for` says how long to train a point, by seeds that chose it; None if one broke.
+    of these are for the final estimate, with the defaults beside it; the others look for a failure that is
+    rare. `lengths_for` says how long to train a point, by seeds that chose it; None if one broke.
     """
     criteria = criteria_of(search.runner)
     compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
@@ -179,7 +181,7 @@ def confirm(
         lengths=_default_lengths(search, defaults) if lengths is None else lengths,
         nothing=best is None,
         left_out=tuple(one for one in finals if one is not final and one.failures),
-        headline=_headline(search.runner, compared),
+        display_metric=_display_metric(search.runner, compared),
         forecasts=_forecasts(search.runner.base, final),
     )
 
@@ -251,15 +253,15 @@ def criteria_of(runner: TrialRunner) -> Criteria:
         return Criteria(column, held_out / trained_on, bounds)
     functions = baseline_functions(base, 0, {name}) if part == "validation" else {}
     block = blocks_of_part(base, "validation")[base.indices(0, "validation")]
-    added = influences(one_by_one(functions[name]), block) if name in functions else None
+    of_blocks = influences(one_by_one(functions[name]), block) if name in functions else None
     counts, classes = tuple[Ints, ...](), np.arange(len(base.task.classes))
     if len(classes):
         true = base.labels(0, "validation")[0]
         counts = ((true > 0 if true.ndim > 1 else true[:, None] == classes).sum(axis=0),) * 2
-    return Criteria(column, 0.0, bounds, held_out, len(np.unique(block)), added, counts)
+    return Criteria(column, 0.0, bounds, held_out, len(np.unique(block)), of_blocks, counts)
 
 
-def _headline(runner: TrialRunner, repeats: Sequence[int]) -> DisplayMetric | None:
+def _display_metric(runner: TrialRunner, repeats: Sequence[int]) -> DisplayMetric | None:
     """The typical error in the target's units, where a loss of a regression is judged."""
     base, line = runner.base, runner.base.dataset.timeline
     ratio = line is not None and bool((line.unit != 1).any())  # evaluations have its errors as shares
@@ -282,5 +284,5 @@ def _forecasts(base: Prepared, final: FinalEstimate) -> ForecastScores | None:
     predicted = np.stack([one.forecasts for one in trials.values()])
     true = [base.truth(repeat, "validation").reshape(predicted.shape[1:]) for repeat in trials]
     line, samples = windows[0][0], [index for _, index in windows]
-    flattered = [final.optimism("validation.rmse", repeat) for repeat in trials]
-    return score_forecasts(np.stack(true), predicted, line, samples, np.array(flattered))
+    optimism = [final.optimism("validation.rmse", repeat) for repeat in trials]
+    return score_forecasts(np.stack(true), predicted, line, samples, np.array(optimism))

@@ -166,8 +166,8 @@ def lowest_error(
 ) -> tuple[list[Point], list[int]]:
     """Candidates in the order in which they are to be advised, and the seeds that ordered them.
 
-    `reference` are the tuned points of the pilot, the calmest first; `first` the seeds of the search, and
-    `fresh` those that it has not seen.
+    `reference` are the tuned points of the pilot, the lowest of the best rates first; `first` the seeds of
+    the search, and `fresh` those that it has not seen.
     """
     screen = list(first[: max(SCREEN, 3)])
     enough = scores.epochs(reference[0], first) if not scores.broken(reference[0], first) else FURTHER
@@ -179,8 +179,8 @@ def lowest_error(
         if step is not None:
             guess = step + rate_shift(search.runner.base.spec.optimizer.name, size, start)
             points = [Point(size, guess + offset) for offset in (-2, 0, 2)]
-        horizon = max(enough + FURTHER, math.ceil(enough * (LARGE if size > start else LONGER)))
-        _train(search, scores, dict.fromkeys(points, horizon), screen, "searching")
+        epochs = max(enough + FURTHER, math.ceil(enough * (LARGE if size > start else LONGER)))
+        _train(search, scores, dict.fromkeys(points, epochs), screen, "searching")
     racing = _finalists(scores.ranked(scores.results, screen), reference[0])
     if not racing:
         return [], screen
@@ -219,23 +219,23 @@ def scores_of(runner: TrialRunner, piloted: Pilot, first: Sequence[int], fresh: 
     return scores
 
 
-def _finalists(ranked: Sequence[Point], calm: Point) -> list[Point]:
-    """The best few, not more than two of a batch size, and the calmest of the pilot."""
+def _finalists(ranked: Sequence[Point], lowest: Point) -> list[Point]:
+    """The best few, not more than two of a batch size, and the lowest of the pilot's best rates."""
     found: list[Point] = []
     for point in ranked:
         if sum(one.batch_size == point.batch_size for one in found) < 2:
             found.append(point)
         if len(found) == FINALISTS:
             break
-    return found if calm in found or calm not in ranked else [*found[: FINALISTS - 1], calm]
+    return found if lowest in found or lowest not in ranked else [*found[: FINALISTS - 1], lowest]
 
 
 def _train(
-    search: Search, scores: EpochScores, horizons: Mapping[Point, int], repeats: Sequence[int], phase: str
+    search: Search, scores: EpochScores, epochs_of: Mapping[Point, int], repeats: Sequence[int], phase: str
 ) -> None:
     """Train missing repeats, each point for its number of epochs, with an evaluation after each."""
     jobs = []
-    for point, epochs in horizons.items():
+    for point, epochs in epochs_of.items():
         batches, setting = search.batches(point.batch_size), search.setting_of(point)
         most = min(epochs * batches, search.most_updates(point.batch_size))
         jobs += [(point, Job(setting, repeat, most, batches)) for repeat in scores.missing(point, repeats)]

@@ -59,7 +59,7 @@ class PairedDifference:
     differences: Summary  # of the improvement of a over b in each repeat, NaN where one of them is not finite
     freedom: float  # the degrees of freedom of the standard deviation
     probability: float  # P(a better than b): the share of repeats that a wins, ties counting half
-    probability_ci: tuple[float, float]  # its 95 % interval: see `pairs.probability_interval`
+    probability_ci: tuple[float, float]  # its 95 % interval: see `probability_interval`
     p_value: float  # of the two-sided paired t test; of the signed-rank test where a value is not finite
     p_adjusted: float
     """The same, corrected for all comparisons and looks (Bonferroni): to be held against `alpha`."""
@@ -80,7 +80,7 @@ class PairedDifference:
     def sd(self) -> float | None:
         """The standard deviation of the differences, at least that of rounding where differences tie.
 
-        Among several settings it is the largest of three estimates: see `pairs.shared_test`.
+        Among several settings it is the largest of three estimates: see `shared_test`.
         """
         return self.differences.sd
 
@@ -275,7 +275,7 @@ def against(
     A reference that is named beforehand takes part in one comparison for each other setting. One that is
     picked because it did best is the luckiest of all, and so is compared as if every pair had been: the
     correction then covers all pairs. Settings without any finite value are left out of the correction.
-    All settings share one estimate of the spread (see `pairs.shared_test`), without which a few repeats of
+    All settings share one estimate of the spread (see `shared_test`), without which a few repeats of
     many settings could hardly tell anything; with two settings this is the paired t test itself.
 
     No stepwise correction: it would reject a little more often, but no simple intervals go with it, and an
@@ -287,7 +287,7 @@ def against(
         higher_is_better: True for an accuracy, False for a loss.
         alpha: how often a family of equal settings may have any that are called different, over all looks.
         share: of alpha, which this look may spend; 1 where one looks once.
-        margin: the smallest difference that matters; see `pairs.default_margin` for None.
+        margin: the smallest difference that matters; see `default_margin` for None.
         comparisons: how many the correction covers, where it is not as said above.
 
     >>> losses = {"8": [0.31, 0.29, 0.33, 0.30], "16": [0.30, 0.31, 0.32, 0.31], "full": [0.9, 0.8, 0.9, 0.9]}

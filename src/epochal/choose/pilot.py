@@ -35,7 +35,7 @@ NOISE_LOOKS = 10  # how often along a training
 class Pilot:
     """The result of the pilot."""
 
-    reference: tuple[Point, ...]  # the tuned points that set the targets: the calmest of the best rates first
+    reference: tuple[Point, ...]  # the tuned points that set the targets: the lowest of the best rates first
     trials: Mapping[Point, Mapping[int, Trial]]  # all trainings until nothing improved, by point and repeat
     edge: str  # in words, if the best rate is at the edge of those tried; else ""
 
@@ -91,11 +91,13 @@ def pilot(search: Search, batch_size: int, guess: float | None, repeats: Sequenc
         best, edge = _first_look(search, batch_size, guess, repeats[:SCREEN])
         near = [Point(batch_size, step) for step in (best - 4, best - 2, best, best + 2)]
     trials = long_trainings(search, near, repeats, "piloting")
-    calm = lowest_tied(search.runner, trials)
-    beside = [Point(batch_size, calm.step + offset) for offset in (-2, 2)] if calm.step is not None else []
+    lowest = lowest_tied(search.runner, trials)
+    beside = (
+        [Point(batch_size, lowest.step + offset) for offset in (-2, 2)] if lowest.step is not None else []
+    )
     missing = [point for point in beside if point not in trials]
     trials |= long_trainings(search, missing, repeats, "piloting")
-    return Pilot((calm, *beside), trials, edge)
+    return Pilot((lowest, *beside), trials, edge)
 
 
 def _first_look(search: Search, batch_size: int, guess: float, repeats: Sequence[int]) -> tuple[float, str]:
@@ -161,7 +163,7 @@ def lowest_tied(runner: TrialRunner, trials: Mapping[Point, Mapping[int, Trial]]
     """The lowest rate whose mean is within one standard error of the best, by pairs of repeats.
 
     Rates that are as good differ by luck: of several minima of noisy curves the lowest is the luckiest.
-    The rule of one standard error (Breiman et al. 1984, section 3.4.3) takes the calmest of them.
+    The rule of one standard error (Breiman et al. 1984, section 3.4.3) takes the lowest of them.
     """
     best, values = _best(runner, trials), _values(runner, trials)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,6 @@ from epochal.choose.trial import Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import constant_of, higher_is_better
 from epochal.curves.statistics import Floats
-from epochal.data import y_or_target
 from epochal.errors import Refusal
 from epochal.training.baselines import baseline_metrics
 
@@ -34,17 +32,12 @@ NEGLIGIBLE = 0.002
 LUCK = 2.0  # standard deviations of luck that a value may be away from the best
 
 
-def split_target(y: Any, target: float | str | None) -> tuple[Any, float | None]:
-    """The targets `y`, whose column `target` may name, and the value that counts as reached.
-
-    >>> split_target(None, "price"), split_target("price", 0.5)
-    (('price', None), ('price', 0.5))
-    """
-    if isinstance(target, str):
-        return y_or_target(y, target), None
-    if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
-        raise Refusal(f"`target` must be a finite number; got {target!r}. Leave it out to have one chosen.")
-    return y, target
+def check_target_value(value: float | None) -> None:
+    """Refuse what no metric can reach."""
+    if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+        raise Refusal(
+            f"`target_value` must be a finite number; got {value!r}. Leave it out to have one chosen."
+        )
 
 
 def cost_of(goal: str, seconds: Callable[[int], float]) -> Callable[[int], float]:

@@ -65,7 +65,7 @@ class Job:
     repeat: int
     updates: int  # at most so many
     eval_interval: int  # updates between two evaluations
-    target: float | None = None  # stop when the monitored column is there
+    target: float | None = None  # stop when the monitored metric is there
     patience: float | None = None  # stop after so many epochs without improvement
     change: float = 0.0  # by how much a value must be better to be an improvement
     # the repeat whose initial parameters and order it takes, if not its own; its split is its own
