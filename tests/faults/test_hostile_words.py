@@ -89,13 +89,13 @@ def test_commands_say_what_they_say_through_one_place():
 
 
 def test_a_document_escapes_what_steers_and_reads_back(capsys):
-    from epochal.cli.output import say, say_document
+    from epochal.cli.output import echo, echo_json
 
     value = {STEERING: [STEERING, "größe", 1.5, "\ud800"]}
-    say_document(value)
+    echo_json(value)
     out = capsys.readouterr().out
     assert not steers(out) and json.loads(out) == value and "größe" in out
-    say(STEERING, err=True)
+    echo(STEERING, err=True)
     assert not steers(capsys.readouterr().err)
 
 

@@ -15,7 +15,7 @@ from epochal.choose.final_estimate import FinalEstimate
 from epochal.choose.lowest_error import MARGIN
 from epochal.choose.reached import Effort, effort, relative_effort
 from epochal.choose.search import Point, rate_at
-from epochal.choose.sentences import called
+from epochal.choose.sentences import join_names
 from epochal.choose.targets import SHARE
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.curves import Curves, Summary, summarize
@@ -169,11 +169,9 @@ def _told_apart(steps: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -
     least, most = min(filter(None, each)), max(each)
     repeats = f"{most}" if least == most else f"{least} to {most}"
     worse = {one.batch_size for one in tried if sizes[0] < one.batch_size < sizes[-1]} - set(sizes)
-    but = f" (but {called([f'{size:,}' for size in sorted(worse)])} did worse)" if worse else ""
-    return (
-        f"No significant difference between batch sizes {called([f'{size:,}' for size in sizes])}{but} with "
-        f"{repeats} repeats."
-    )
+    but = f" (but {join_names([f'{size:,}' for size in sorted(worse)])} did worse)" if worse else ""
+    named = join_names([f"{size:,}" for size in sizes])
+    return f"No significant difference between batch sizes {named}{but} with {repeats} repeats."
 
 
 def _target_words(steps: Adviser) -> str:

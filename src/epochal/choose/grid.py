@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from epochal.choose.trial import Config, shown
+from epochal.choose.trial import Config, short_text
 from epochal.engine.optimizers import OPTIMIZERS
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import Order
@@ -195,7 +195,9 @@ def _word(axis: str, value: Any, samples: int) -> str:
     if axis == "batch_size":
         return f"full batch ({samples:,})" if value == "full" else f"batch {value:,}"
     if axis == "learning_rate":
-        return "rate tuned" if value == TUNE else "usual rate" if value is None else f"rate {shown(value)}"
+        return (
+            "rate tuned" if value == TUNE else "usual rate" if value is None else f"rate {short_text(value)}"
+        )
     if axis == "epochs":
         return f"{value:,} epochs" if isinstance(value, int) else str(value)
     if axis == "optimizer" and not isinstance(value, str):
@@ -210,7 +212,7 @@ def _word(axis: str, value: Any, samples: int) -> str:
         return f"{value.name} of {value.options['length']:,}"
     if axis == "schedule" and hasattr(value, "describe"):
         return str(value.describe())
-    return shown(value)
+    return short_text(value)
 
 
 def as_json(value: Any) -> Any:

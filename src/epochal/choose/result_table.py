@@ -26,7 +26,7 @@ from epochal.choose.paired_test import PairedDifference, against
 from epochal.choose.race import Outcome
 from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.search import Point
-from epochal.choose.sentences import FASTER, answer, called, too_few
+from epochal.choose.sentences import FASTER, answer, join_names, too_few
 from epochal.choose.targets import baselines, reached_in, targets
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Config, Trial
@@ -266,7 +266,10 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
         return None, f"no curve was fitted to the updates to the target: {refusal.sentence}"
     left_out = [row.name for row in sizes.values() if row not in used]
     if left_out:
-        return curve, f"the fit of updates to the target leaves out {called(left_out)}, with fewer repeats."
+        return (
+            curve,
+            f"the fit of updates to the target leaves out {join_names(left_out)}, with fewer repeats.",
+        )
     if repeats < most:
         return curve, f"the fit of updates to the target rests on the {repeats} repeats that all sizes have."
     return curve, ""

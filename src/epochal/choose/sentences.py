@@ -135,7 +135,7 @@ def _those(found: Comparison, rows: Sequence[Row], of: Sequence[Row] = ()) -> st
     if len(rows) > (2 if of else MOST_NAMES):
         return f"{len(rows)} others"
     names = [row.name for row in sorted(rows, key=lambda row: (row.batch_size, row.name))]
-    return called([name.removeprefix("batch ") for name in names] if _only_sizes(found) else names)
+    return join_names([name.removeprefix("batch ") for name in names] if _only_sizes(found) else names)
 
 
 def _only_sizes(found: Comparison) -> bool:
@@ -162,13 +162,15 @@ def _start(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-def called(names: Sequence[str]) -> str:
-    """Names in a row.
+def join_names(names: Sequence[str], most: int | None = None) -> str:
+    """Names in a row, or the first `most` and how many more there are.
 
-    >>> called(["1", "8", "32"])
-    '1, 8 and 32'
+    >>> join_names(["1", "8", "32"]), join_names(["1", "8", "32", "128"], most=2)
+    ('1, 8 and 32', '1, 8 and 2 more')
     """
     comma = "; " if any("," in name for name in names) else ", "
+    if most is not None and len(names) > most:
+        return f"{comma.join(names[:most])} and {len(names) - most} more"
     return names[0] if len(names) == 1 else f"{comma.join(names[:-1])} and {names[-1]}"
 
 

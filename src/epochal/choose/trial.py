@@ -41,10 +41,10 @@ class Config:
         return Config(self.name if name is None else name, self.model, {**self.changes, **changes})
 
 
-def shown(value: Any) -> str:
+def short_text(value: Any) -> str:
     """A value of a setting in short: numbers with four digits, objects by their name.
 
-    >>> shown(0.0031622776), shown("full"), shown(32)
+    >>> short_text(0.0031622776), short_text("full"), short_text(32)
     ('0.003162', 'full', '32')
     """
     if isinstance(value, float):

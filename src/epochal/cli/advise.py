@@ -15,7 +15,7 @@ from epochal.cli.command import Command
 from epochal.cli.flags import ADVISE
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
-from epochal.cli.output import say, say_document, say_note
+from epochal.cli.output import echo, echo_json, echo_note
 from epochal.cli.study_folder import copyable, decided, given_words
 from epochal.common.durations import duration
 from epochal.errors import Refusal
@@ -64,11 +64,11 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
             "report": None if report is None else str(report),
             "run": None if run is None else train.result(*run),
         }
-        say_document(found.to_dict() | more)
+        echo_json(found.to_dict() | more)
     elif quiet and found.recommended:
-        say(words if run is None else run[1])
+        echo(words if run is None else run[1])
     if not found.recommended and (quiet or given["train"]):
-        say_note(f"epochal: {found.answer}")
+        echo_note(f"epochal: {found.answer}")
         ctx.exit(1)
     ctx.exit(130 if run is not None and run[0].interrupted else 0)
 
@@ -151,8 +151,8 @@ def _tried(found: Advice, width: int) -> list[str]:
         apart = [f"{digits(one.ratio[0])} ({ranged(*map(digits, one.ratio[1:]))})" for one in rows]
         title = "difference (95 %)"
     else:
-        say = duration if found.goal == "time" else written
-        words = [say(one.cost[0]) if math.isfinite(one.cost[0]) else "not reached" for one in rows]
+        write = duration if found.goal == "time" else written
+        words = [write(one.cost[0]) if math.isfinite(one.cost[0]) else "not reached" for one in rows]
         cost = Column(f"{found.goal} to target", words)
         apart = [f"{written(one.ratio[0])} ({written_range(*one.ratio[1:])})" for one in rows]
         title = f"relative {'time' if found.goal == 'time' else found.goal} (95 %)"

@@ -14,7 +14,7 @@ from epochal.cli.command import Command
 from epochal.cli.flags import COMPARE
 from epochal.cli.networks import networks, variants
 from epochal.cli.options import DATA, flags
-from epochal.cli.output import say, say_document
+from epochal.cli.output import echo, echo_json
 from epochal.cli.study_folder import copyable, decided, given_words
 from epochal.common.durations import duration
 
@@ -51,9 +51,9 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     found, line, folder, report = decided(ctx, data, compare, networks, compared, screen, _arguments)
     if as_json:
         paths = {"folder": str(folder), "report": None if report is None else str(report)}
-        say_document(found.to_dict() | {"command": shlex.join(line)} | paths)
+        echo_json(found.to_dict() | {"command": shlex.join(line)} | paths)
     elif quiet:
-        say(f"{folder}  {found.answer}")
+        echo(f"{folder}  {found.answer}")
     if not quiet:
         _conclude(screen, found, line)
         screen.paths(folder, report)

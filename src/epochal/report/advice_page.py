@@ -12,7 +12,7 @@ from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.curves.statistics import counted
-from epochal.report.formatting import interval, number, percent, sentence
+from epochal.report.formatting import format_number, interval, percent, sentence
 from epochal.report.page import Cell, Table, write_whole
 from epochal.report.study_figures import advice_figures
 from epochal.report.study_page import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
@@ -158,11 +158,13 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
     shape, words = STANDINGS[stands]
     words = "advised" if advised else "reference, not advised" if one.reference else words
     quality, work = advice.goal == "quality", one.effort
-    write = duration if advice.goal == "time" else advice.quality.written if quality else number
+    write = duration if advice.goal == "time" else advice.quality.written if quality else format_number
     missed = "" if work.reached == work.repeats else f"; reached in {work.reached} of {work.repeats}"
     ends = "" if one.epochs else interval(work.low, work.high)
     updates = (
-        Cell(number(work.expected), ends + missed, work.expected) if work.reached else Cell("not reached")
+        Cell(format_number(work.expected), ends + missed, work.expected)
+        if work.reached
+        else Cell("not reached")
     )
     return [
         *setting_cells(one),
@@ -170,7 +172,7 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
         _ranged(one.cost, write),
         Cell("", by=0.0)
         if one.reference
-        else _ranged(one.ratio, advice.quality.written if quality else number),
+        else _ranged(one.ratio, advice.quality.written if quality else format_number),
         updates,
         Cell(str(one.repeats), by=one.repeats),
     ]
@@ -189,7 +191,7 @@ def _theory(advice: Advice) -> list[str]:
     noise, theory = advice.noise, advice.theory
     if noise is not None and noise.value is not None:
         ends = interval(noise.low, noise.high)
-        found = [f"Measured noise scale: {number(noise.value)} samples (95 % interval {ends})."]
+        found = [f"Measured noise scale: {format_number(noise.value)} samples (95 % interval {ends})."]
     else:
         why = advice.noise_words or (noise.reason if noise is not None else "")
         found = [sentence(f"The noise scale is not known here{f': {why}' if why else ''}")]
@@ -197,6 +199,6 @@ def _theory(advice: Advice) -> list[str]:
         ends = interval(theory.low, theory.high)
         found.append(
             "With the measured time of an update, theory alone would take batch size "
-            f"{number(theory.value)} ({ends})."
+            f"{format_number(theory.value)} ({ends})."
         )
     return found

@@ -21,12 +21,12 @@ from epochal.report.plots.parts import (
     beside,
     blank,
     dress,
+    format_tick,
     formatter,
     label_ends,
     log_ticks,
     name_axis,
     note,
-    plain,
     remark,
     saved,
     scatter_labels,
@@ -110,7 +110,7 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
     ax.margins(x=0.0)
     ax.set_xlim(left=0)
     ax.set_xlabel("samples seen" if unit == "samples" else unit.rstrip("s") if unit != "seconds" else unit)
-    ax.xaxis.set_major_formatter(formatter(plain))
+    ax.xaxis.set_major_formatter(formatter(format_tick))
     log = " (log scale)" if ax.get_yscale() == "log" else ""
     label = f"{label_of(found.column)}: mean and 95 % interval{log}"
     hidden = len(found.rows) - len(inks)
