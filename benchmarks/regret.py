@@ -228,7 +228,7 @@ def main() -> None:
         },
         notes=[
             f"{MANY} seeds a grid point; the best is chosen on one half and timed on the other, both ways: "
-            "below 1 is seeded.",
+            "below 1 is luck.",
             "The targets, the rule that gives trainings up and the update times are those of the advice; the "
             "seeds are others.",
         ],

@@ -40,6 +40,15 @@ class Recommendation:
     high: float
     note: str = ""
 
+    def range_in_words(self, form: str = ".4g") -> str:
+        """The interval in words, such as "16 to 128"; empty where nothing is known."""
+        if not math.isfinite(self.low):
+            return ""
+        low = f"{self.low:{form}}"
+        if math.isinf(self.high):
+            return f"{low} or more"
+        return f"only {low}" if self.low == self.high else f"{low} to {self.high:{form}}"
+
 
 @dataclass(frozen=True, eq=False)
 class Tried:

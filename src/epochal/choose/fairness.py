@@ -119,7 +119,7 @@ def lengths(
 
 
 def _whole_epochs(plan: Plan, stride: int) -> Length:
-    """TrialScore after every `stride` epochs, and evaluated in between where the batches divide evenly."""
+    """Judged after every `stride` epochs, and evaluated in between where the batches divide evenly."""
     ends = [plan.first_update(epoch) for epoch in range(stride, plan.epochs + 1, stride)]
     if not ends or ends[-1] != plan.updates:
         ends.append(plan.updates)

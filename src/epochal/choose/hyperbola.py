@@ -154,7 +154,7 @@ def least(points: Points, weight: Floats) -> Fits:
     for limit in (-np.inf, np.inf):
         there = np.full(rows, limit)
         limit_level, limit_squares, _ = _level(points, there, weight)
-        # A limit wins a seed_repeat: far out on a branch, the squares differ by rounding only.
+        # A limit wins a draw: far out on a branch, the squares differ by rounding only.
         wins = limit_squares <= squares * (1 + 1e-9) + ROUNDING
         t, level, squares = np.where(wins, (there, limit_level, limit_squares), (t, level, squares))
     return Fits(t, level, squares)

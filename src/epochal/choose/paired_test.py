@@ -33,9 +33,17 @@ from epochal.choose.paired_statistics import (
     summary_of,
 )
 from epochal.curves.statistics import Floats, Summary, counted
+from epochal.data.records import plain
 
 MEANINGFUL = 0.75
 """A better setting should win this share of the repeats (Bouthillier et al. 2021, section 4.1)."""
+
+
+_KEPT = (
+    *("a", "b", "probability", "p_value", "p_adjusted", "pairs", "wins", "unfinished", "detectable"),
+    *("meaningful", "equivalent", "margin", "better", "interval"),
+)
+"""What JSON holds as it is."""
 
 
 @dataclass(frozen=True)
@@ -128,25 +136,11 @@ class PairedDifference:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         figures = self.differences.to_dict()
-        ends = self.interval
         return {
-            "a": self.a,
-            "b": self.b,
+            **{name: plain(getattr(self, name)) for name in _KEPT},
             "difference": {name: figures[name] for name in ("mean", "sd", "per_repeat")},
-            "interval": None if ends is None else list(ends),
             "confidence": 1 - self.alpha,
-            "probability": self.probability,
             "probability_ci95": list(self.probability_ci),
-            "p_value": self.p_value,
-            "p_adjusted": self.p_adjusted,
-            "pairs": self.pairs,
-            "wins": list(self.wins),
-            "unfinished": list(self.unfinished),
-            "detectable": self.detectable,
-            "meaningful": self.meaningful,
-            "equivalent": self.equivalent,
-            "margin": self.margin,
-            "better": self.better,
             "repeats_needed": self.needed,
         }
 

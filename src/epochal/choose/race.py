@@ -145,7 +145,7 @@ def survivors(
 
     A setting is dropped when it is detectably worse than the leader (`paired_test.against`, at this look's
     share of alpha): by a paired t test with the spread that all settings share, corrected for all pairs,
-    since the leader may be picked by seeded.
+    since the leader may be picked by luck.
 
     All settings are measured against the same leader. If its few repeats were lucky, all verdicts err
     together; hence at most half of the settings go at one look, the surest first. One whose p-value is a

@@ -366,7 +366,7 @@ def recommended(
 
 
 def _steadiest(best: Row, tied: Sequence[Row], higher_is_better: bool) -> Row:
-    """The best one, or the best of those by whose steadier curves its mean may be seeded."""
+    """The best one, or the best of those by whose steadier curves its mean may be luck."""
     sign = -1.0 if higher_is_better else 1.0
     lead = best
     while rivals := [row for row in tied if row is not lead and lucky(lead, [row])]:  # each twice as steady

@@ -1,4 +1,4 @@
-"""ComparisonState time of an update by batch size, and the settings that do not fit into memory.
+"""Measured time of an update by batch size, and the settings that do not fit into memory.
 
 Measured in the very program that trains, gather and order included, evaluations and compilation not. Between
 measured sizes the time is interpolated, so that knees of the curve stay where they are.

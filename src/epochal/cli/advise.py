@@ -116,24 +116,18 @@ def _conclude(screen: ChoiceScreen, found: Advice, line: list[str]) -> None:
 def _choices(found: Advice) -> list[str]:
     from epochal.common.layout import aligned
 
+    def cells(one: Recommendation, form: str) -> tuple[str, str, str]:
+        return f"{one.value:{form}}", one.range_in_words(form), one.note
+
     rows = [
         ("", "take", "range", ""),
-        ("batch size", *_cells(found.batch_size, ",.0f")),
-        *([("learning rate", *_cells(found.learning_rate, ".3g"))] if found.learning_rate else []),
-        ("epochs", *_cells(found.epochs, ",.0f")),
+        ("batch size", *cells(found.batch_size, ",.0f")),
+        *([("learning rate", *cells(found.learning_rate, ".3g"))] if found.learning_rate else []),
+        ("epochs", *cells(found.epochs, ",.0f")),
     ]
     tied = {_mark(found, one) for one in found.tried if one.tied} - {"*"}
     below = f"with all rows marked {' or '.join(sorted(tied))} below" if tied else "nothing else is as good"
     return [*aligned(rows), f"range: {below}; of the epochs, where four fifths of the repeats are best"]
-
-
-def _cells(choice: Recommendation, form: str) -> tuple[str, str, str]:
-    value, low = f"{choice.value:{form}}", f"{choice.low:{form}}"
-    if math.isinf(choice.high):
-        between = f"{low} or more"
-    else:
-        between = f"only {low}" if choice.low == choice.high else f"{low} to {choice.high:{form}}"
-    return value, between, choice.note
 
 
 def _tried(found: Advice, width: int) -> list[str]:

@@ -37,11 +37,7 @@ _GOALS = {
 def write_advice(advice: Advice, path: str | Path, *, command: str = "") -> Path:
     """Write the page about an advice as one self-contained HTML file, atomically.
 
-    Args:
-        advice: of the page.
-        path: of the page.
-        command: the command that trains with the advice, to copy; by default made from the advice, which does
-            not know the options of a command line.
+    `command` is the one to copy that trains with the advice; by default the call in Python.
     """
     return write_whole(advice_page(advice, command), path)
 
