@@ -17,7 +17,7 @@ import pytest
 
 import epochal as ep
 from epochal.choose import compare as compare_module
-from epochal.choose import runner as remote
+from epochal.choose import trial_runner as remote
 from epochal.choose.compare import compare
 from epochal.choose.store import Store
 from epochal.choose.timing import measure

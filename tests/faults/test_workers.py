@@ -22,9 +22,9 @@ def square(number: int) -> int:
 
 def test_results_come_in_order_and_an_error_has_its_item_and_a_killed_worker_is_named() -> None:
     with Workers(square, count=2) as workers:
-        assert list(workers.map(range(12), together=2)) == [number * number for number in range(12)]
+        assert list(workers.map(range(12), chunk_size=2)) == [number * number for number in range(12)]
         with pytest.raises(DataFailed) as failed:
-            list(workers.map([10, 11, 12, 13, 14], together=2))
+            list(workers.map([10, 11, 12, 13, 14], chunk_size=2))
         assert failed.value.sentence == "item 3 (13) could not be read: KeyError: 'bad luck'."
         assert "square" in failed.value.__notes__[0]
         with pytest.raises(DataFailed, match="a worker process that reads the data has died"):

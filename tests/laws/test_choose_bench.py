@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import epochal as ep
-from epochal.choose import runner as bench_module
+from epochal.choose import trial_runner as runner_module
 from epochal.choose.store import Store
 from epochal.choose.timing import Timer, TimingCurve, UpdateTime, update_time
 from epochal.choose.trial import Config, Job, Trial, Until
@@ -174,7 +174,7 @@ def test_results_do_not_depend_on_the_workers(monkeypatch: pytest.MonkeyPatch, w
         for repeat in range(3)
     ]
     wanted = trained(a_bench(), jobs)
-    monkeypatch.setattr(bench_module, "cores", lambda: workers)
+    monkeypatch.setattr(runner_module, "cores", lambda: workers)
     for key, trial in trained(a_bench(), jobs).items():
         same(trial, wanted[key], exactly=True)
 

@@ -231,7 +231,7 @@ def test_an_error_at_a_repeat_s_own_best_epoch_is_smaller_than_at_that_of_the_ot
     for one in trials.values():
         one.curves.columns["validation.rmse"] = 2 * one.curves.columns["validation.loss"]
     kept, last = (
-        final_of(Point(32, 0), 3, trials, dict.fromkeys(trials, 1.0), LOSS, resume_from=kept)
+        final_of(Point(32, 0), 3, trials, dict.fromkeys(trials, 1.0), LOSS, kept=kept)
         for kept in (True, False)
     )
     assert kept.optimism("validation.rmse", 3) == pytest.approx(2.0), "0.6 where the other is best, not 0.2"

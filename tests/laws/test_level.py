@@ -164,7 +164,7 @@ def test_copies_and_weights_count_as_kish_says() -> None:
         def data_of(self, name: str) -> Any:
             return self.dataset
 
-        def numbers(self, repeat: int, name: str) -> np.ndarray:
+        def indices(self, repeat: int, name: str) -> np.ndarray:
             return np.arange(6)
 
         def labels(self, repeat: int, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -172,7 +172,7 @@ def test_adding_an_option_is_one_place(command, tmp_path):
 def test_a_run_of_before_an_option_goes_on_where_it_has_its_default(monkeypatch):
     from epochal.training import differences as module
 
-    monkeypatch.setitem(module._USUAL, "window_decay", 3)
+    monkeypatch.setitem(module._DEFAULTS, "window_decay", 3)
     assert differences({"seed": 1}, {"seed": 1, "window_decay": 3}) == []
     assert differences({"seed": 1}, {"seed": 1, "window_decay": 4}) == ["window_decay: 3 then, 4 now"]
 

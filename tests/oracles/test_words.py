@@ -84,7 +84,7 @@ def test_noise_words_come_from_the_counts_to_the_power_three_quarters():
     exact = np.bincount(np.arange(5), threshold) + np.bincount(other, 1 - threshold, minlength=5)
     np.testing.assert_allclose(exact / 5, wanted, atol=1e-7)
     model = SkipGram(5, 2, 4)
-    state = model.start(0, counts).state
+    state = model.initial_variables(0, counts).state
     drawn = np.asarray(jax.jit(model.noise, static_argnums=2)(state, jax.random.key(1), 50_000)).ravel()
     shares = np.bincount(drawn, minlength=5) / drawn.size
     assert (abs(shares - wanted) < 5 * np.sqrt(wanted / drawn.size)).all()
@@ -92,7 +92,7 @@ def test_noise_words_come_from_the_counts_to_the_power_three_quarters():
 
 def test_noise_that_is_the_context_does_not_count():
     model = SkipGram(2, 3, 2)
-    variables = model.start(0, np.array([1000, 1]))
+    variables = model.initial_variables(0, np.array([1000, 1]))
     pairs = np.array([[1, 0]] * 20, np.int32)
     outputs = jax.jit(lambda key: model.apply(variables, pairs, key, True)[0])(jax.random.key(0))
     noise = np.asarray(jax.jit(lambda key: model.noise(variables.state, key, 20))(jax.random.key(0)))

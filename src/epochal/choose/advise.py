@@ -78,8 +78,8 @@ def advise(
         ray: address of a Ray cluster on whose nodes the trainings are made ("auto": the one this machine
             belongs to). Updates are timed and the gradient noise is measured here.
         **options: those of a training, by name. `repeats` (10) is the number of seeds of the search, and
-            again of the check; `epochs` the most that are thought of; a `batch_size` or `learning_rate` that
-            is given is kept:
+            half of those of the check; `epochs` the most that are thought of; a `batch_size` or
+            `learning_rate` that is given is kept:
 
     Returns:
         The advice and all that it rests on.

@@ -290,7 +290,7 @@ def _far_apart(view: CurveView) -> str:
     """What a training loss below a quarter of the validation loss means."""
     if view.name != "validation.loss" or view.training is None or view.oriented is None:
         return ""
-    train, held_out = (ending(one, view.window) for one in (view.training, view.oriented))
+    train, held_out = (ending(one, 1) for one in (view.training, view.oriented))
     if not 0 <= 4 * train < held_out:
         return ""
     return (

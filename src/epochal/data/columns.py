@@ -73,9 +73,6 @@ def reference(names: Sequence[str], index: int) -> ColumnReference:
 def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
     """The index of the column with this name or, otherwise, this number from 1.
 
-    Raises:
-        Refusal: there is no such column; the sentence has the bound and the nearest name.
-
     >>> resolve("age", ["id", "age"], "target"), resolve("1", ["id", "age"], "target")
     (1, 0)
     >>> resolve("agee", ["id", "age"], "target")

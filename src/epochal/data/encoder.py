@@ -36,11 +36,7 @@ class SampleEncoder(Record, ABC):
     @staticmethod
     @abstractmethod
     def from_dict(value: Any) -> SampleEncoder:
-        """The inverse of `to_dict`; imports nothing.
-
-        Raises:
-            Refusal: not written by an encoder of this kind.
-        """
+        """The inverse of `to_dict`; imports nothing, and refuses what no encoder of this kind wrote."""
 
 
 def code_sizes(encoder: SampleEncoder | None) -> tuple[int, ...]:

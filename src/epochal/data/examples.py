@@ -40,9 +40,6 @@ _DIGITS = tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(
 def example(name: str) -> tuple[pa.Table, tuple[str, ...]]:
     """The table called `name`with its target in the last column, and a note on its origin.
 
-    Raises:
-        Refusal: there is no such example.
-
     >>> example("iris")[0].shape
     (150, 5)
     """
@@ -53,11 +50,7 @@ def example(name: str) -> tuple[pa.Table, tuple[str, ...]]:
 
 
 def write_example(name: str, path: str | Path) -> None:
-    """Write an example as a CSV file with a header.
-
-    Raises:
-        Refusal: there is no such example, the file exists, or it can't be written.
-    """
+    """Write an example as a CSV file with a header; an existing file is refused."""
     table, _ = example(name)
     file = Path(path)
     if file.exists():

@@ -28,11 +28,7 @@ SCATTERED = "a random split puts on both sides"
 
 
 def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
-    """The data set with groups from a table of names, or from an array.
-
-    Raises:
-        Refusal: both are given, or a table for samples without names.
-    """
+    """The data set with groups from a table of names, for samples with names, or from an array."""
     if table is None:
         return replace(with_groups(dataset, groups, "told by groups"), recipe=None)
     if groups is not None or dataset.groups is not None:
@@ -50,11 +46,7 @@ def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
 
 
 def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], origin: str) -> Dataset:
-    """The data set with a group for each sample, a name or a number, which a split keeps whole.
-
-    Raises:
-        Refusal: a wrong number, a missing value, or a single group.
-    """
+    """The data set with a group for each sample, a name or a number, which a split keeps whole."""
     if len(values) != dataset.samples:
         raise Refusal(
             f"`groups` must be one for each of the {dataset.samples:,} samples; got {len(values):,}."
@@ -71,9 +63,6 @@ def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], origin: 
 
 def numbered(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
     """Group ids of the samples, from 0 in the order of first appearance.
-
-    Raises:
-        Refusal: a missing value.
 
     >>> numbered(["b", "a", "b"]).tolist()
     [0, 1, 0]
@@ -96,9 +85,6 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
     """The group in each name: the pattern's first group, or its whole match.
 
     Searched for in the last part of each name, or if that fails in all of it.
-
-    Raises:
-        Refusal: no regular expression, or one that a name does not match.
 
     >>> by_pattern(["a/s01_1.png", "b/s02_1.png"], r"s(\\d+)_")
     ['01', '02']
@@ -125,9 +111,6 @@ def by_table(names: Sequence[str], source: Any) -> list[Any]:
     """The group of each sample in a table of names and groups, its first two columns (or "file" and "group").
 
     Names are those of the samples, or their last part if that is unique.
-
-    Raises:
-        Refusal: no such table, a repeated name, or a sample without one.
     """
     table_name, known = _groups_by_name(source)
     short = {name: Path(name).name for name in names}

@@ -42,11 +42,7 @@ class LazyArray(ABC):
 
     @abstractmethod
     def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
-        """Write these samples to a contiguous array `(len(samples), *shape)`.
-
-        Raises:
-            DataFailed: they can't be read any more.
-        """
+        """Write these samples to a contiguous array `(len(samples), *shape)`; raises `DataFailed`."""
 
     def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
         """These samples, `(len(samples), *shape)`; in a contiguous `out` if given."""
@@ -100,14 +96,12 @@ class MemoryArray(LazyArray):
 class FileArray(LazyArray):
     """The rows of a file of numbers, such as `.npy`.
 
-    Read by plain reads into new memory: touched pages of a memory map would
-    count as memory, and grow with the data.
+    Read by plain reads into new memory: touched pages of a memory map would count as memory, and grow with
+    the data.
 
     Args:
-        path: the file.
-        shape: the number of rows, and the shape of one.
-        dtype: of the numbers in the file.
-        offset: the offset of the numbers in the file, in bytes.
+        path, shape, dtype: of the file's numbers.
+        offset: of the numbers in the file, in bytes.
         without: the column to leave out (the target), for rows of one dimension.
         made_of: source files, which must not change either.
         kept: the dtype after reading.

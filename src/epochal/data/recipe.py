@@ -91,7 +91,6 @@ def absolute(source: Any) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON holds it, with sets of names sorted."""
     if isinstance(value, set | frozenset):
         value = sorted(value) if all(isinstance(one, str) for one in value) else list(value)
     return value if isinstance(value, np.ndarray) else plain(value)

@@ -71,9 +71,6 @@ def fields_of(kind: Any) -> dict[str, dataclasses.Field[Any]]:
 def built(kind: type[T], value: Any, /, **given: Any) -> T:
     """A dataclass instance from a JSON object; `given` fields were read otherwise.
 
-    Raises:
-        Refusal: an extra, missing or ill-typed field.
-
     >>> @dataclasses.dataclass
     ... class Point:
     ...     x: float
@@ -103,11 +100,7 @@ def built(kind: type[T], value: Any, /, **given: Any) -> T:
 
 
 def converted(hint: Any, value: Any, where: str) -> Any:
-    """A JSON value converted to a type hint: lists to tuples, integers to floats.
-
-    Raises:
-        Damaged: it is of another type.
-    """
+    """A JSON value converted to a type hint: lists to tuples, integers to floats; else `Damaged`."""
     if hint is Any:
         return value
     origin, inner = get_origin(hint), get_args(hint)

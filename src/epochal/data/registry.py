@@ -63,9 +63,6 @@ def read(
     """Load a source by a reader of `SOURCES`, with a recipe to reload it if possible.
 
     A `Dataset` is returned unchanged. Arguments that are None or () count as not given.
-
-    Raises:
-        Refusal: anything that cannot work, in one sentence.
     """
     if isinstance(source, Dataset):
         return source
@@ -169,11 +166,7 @@ def load(
 
 
 def recipe_from_dict(value: Any) -> Recipe:
-    """The inverse of `Recipe.to_dict`, which accepts only known options, since a file may be untrusted.
-
-    Raises:
-        Refusal: unknown reader or option, or a value of another type.
-    """
+    """The inverse of `Recipe.to_dict`, for known options of their types, as a file may be untrusted."""
     readers: dict[str, dict[str, Any]] = {}
     for source in SOURCES:
         readers.setdefault(source.reader, {}).update(source.options)
@@ -198,9 +191,6 @@ def recipe_from_dict(value: Any) -> Recipe:
 
 def read_again(recipe: Recipe, source: Any = None, progress: ProgressCallback | None = None) -> Dataset:
     """Reload a recipe, possibly from another place.
-
-    Raises:
-        Refusal: what the reader refuses, such as a file that is no longer there.
 
     >>> read_again(recipe_from_dict({"reader": "load", "source": "example:iris", "options": {}})).samples
     150
@@ -323,9 +313,6 @@ def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) 
 def y_or_target(y: Any, target: Any) -> Any:
     """The one of `y` and `target` that is given; both may name a column.
 
-    Raises:
-        Refusal: both are given, and differ.
-
     >>> y_or_target(None, "price"), y_or_target("price", None), y_or_target("price", "price")
     ('price', 'price', 'price')
     """
@@ -347,7 +334,6 @@ def named_columns(y: Any, sample_weight: Any) -> dict[str, Any]:
 
 
 def _array(name: str, values: Any) -> Any:
-    """Lists as an array; others unchanged."""
     if not isinstance(values, (list, tuple)):
         return values
     try:

@@ -4,34 +4,23 @@ Flax NNX modules and functions that are fast inside compiled loops on a CPU and 
 accelerators. Importing this imports Flax.
 """
 
-from epochal.nn.basic import Dense, Embed, masked_mean
-from epochal.nn.cnn import CNN
-from epochal.nn.convolution import Conv, convolve, max_pool
-from epochal.nn.network import Network
-from epochal.nn.recurrent import Recurrent, gru, lstm
-from epochal.nn.sequence import GRU, LSTM, Stateful
-from epochal.nn.text import TextClassifier
+from epochal.nn.basic import Dense as Dense
+from epochal.nn.basic import Embed as Embed
+from epochal.nn.basic import masked_mean as masked_mean
+from epochal.nn.cnn import CNN as CNN
+from epochal.nn.convolution import Conv as Conv
+from epochal.nn.convolution import convolve as convolve
+from epochal.nn.convolution import max_pool as max_pool
+from epochal.nn.network import Network as Network
+from epochal.nn.recurrent import Recurrent as Recurrent
+from epochal.nn.recurrent import gru as gru
+from epochal.nn.recurrent import lstm as lstm
+from epochal.nn.sequence import GRU as GRU
+from epochal.nn.sequence import LSTM as LSTM
+from epochal.nn.sequence import Stateful as Stateful
+from epochal.nn.text import TextClassifier as TextClassifier
 
 NETWORKS: dict[str, type[Network]] = {
     network.kind: network for network in (CNN, LSTM, GRU, TextClassifier, Stateful)
 }
 """The built-in networks by kind."""
-
-__all__ = [
-    "CNN",
-    "GRU",
-    "LSTM",
-    "NETWORKS",
-    "Conv",
-    "Dense",
-    "Embed",
-    "Network",
-    "Recurrent",
-    "Stateful",
-    "TextClassifier",
-    "convolve",
-    "gru",
-    "lstm",
-    "masked_mean",
-    "max_pool",
-]

@@ -67,7 +67,8 @@ class StudyFolder:
     @property
     def again(self) -> str:
         """How to repeat or resume it from its finished trainings."""
-        return f"`{shlex.join(self.command)}`" if self.command else "the same call with folder=... in Python"
+        words = "the same command (in Python: the same call with `folder=...`)"
+        return f"`{shlex.join(self.command)}`" if self.command else words
 
     @property
     def sentence(self) -> str:

@@ -182,7 +182,7 @@ class Learning:
             "metrics": (),
             "validation": 0,
             "seed": self.seed,
-            "initial": self.model.start(self.seed % 2**32, self.corpus.counts),
+            "initial": self.model.initial_variables(self.seed % 2**32, self.corpus.counts),
         }
 
     def vectors(self, run: Run) -> WordVectors:

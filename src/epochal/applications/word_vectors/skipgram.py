@@ -75,7 +75,7 @@ class SkipGram:
         even = {"threshold": jnp.ones(self.words), "other": jnp.arange(self.words, dtype=jnp.int32)}
         return Variables({"contexts": jnp.zeros(size), "words": vectors}, even)
 
-    def start(self, seed: int, counts: NDArray[np.int64]) -> Variables:
+    def initial_variables(self, seed: int, counts: NDArray[np.int64]) -> Variables:
         """The initial variables for a text: `init` with its noise distribution."""
         params = self.init(jax.random.key(seed), jnp.zeros(2, jnp.int32)).params
         threshold, other = alias_table(counts**POWER)
@@ -96,12 +96,12 @@ class SkipGram:
         return self.of_rows(read, rows, inputs), variables.state
 
     def rows(self, state: PyTree, inputs: jax.Array, key: jax.Array) -> PyTree:
-        """See `engine.rows`: each word, and of contexts the true one and the noise words of each pair."""
+        """See `engine.sparse_update`: each word, and the true context and noise words of each pair."""
         noise = self.noise(state, key, inputs.shape[0])
         return {"contexts": jnp.concatenate([inputs[:, 1:], noise], axis=1).ravel(), "words": inputs[:, 0]}
 
     def of_rows(self, read: PyTree, rows: PyTree, inputs: jax.Array) -> jax.Array:
-        """See `engine.rows`."""
+        """See `engine.sparse_update`."""
         shape = (inputs.shape[0], 1 + self.negatives)
         others = read["contexts"].reshape(*shape, self.dimensions)
         logits = (read["words"][:, None, :] * others).sum(axis=-1)

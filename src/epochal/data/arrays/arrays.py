@@ -58,9 +58,6 @@ def dataset_of_arrays(
         owned: whether `inputs` was made for this dataset, so that it is writeable.
         remarks: further notes.
         dtype: the dtype of the training inputs, if these are new samples.
-
-    Raises:
-        Refusal: different lengths, values that are not numbers, infinite values, missing targets.
     """
     moved: tuple[str, ...] = ()
     if isinstance(inputs, LazyArray):
@@ -114,10 +111,8 @@ def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2, dtype: A
     """Inputs `(n, *shape)` in row-major order; read-only if they are the caller's memory.
 
     Bytes of three or more dimensions are images and stay bytes. All else becomes float64 if `dtype` is,
-    as for training samples that need it (by default tested here), else float32.
-
-    Raises:
-        Refusal: fewer than `least` samples, fewer than two dimensions, no numbers, or infinite values.
+    as for training samples that need it (by default tested here), else float32. Infinite values and fewer
+    than two dimensions are refused.
     """
     array = of_objects(np.asarray(array))
     check_numbers("inputs", array)

@@ -12,13 +12,7 @@ from epochal.errors import Refusal
 
 
 def on_host(value: Any) -> Any:
-    """A tensor detached and in host memory, or a sparse matrix made dense.
-
-    Anything else is returned unchanged.
-
-    Raises:
-        Refusal: a sparse matrix that is too large when dense.
-    """
+    """A tensor in host memory, or a sparse matrix made dense if that fits; anything else unchanged."""
     if callable(getattr(value, "detach", None)) and callable(getattr(value, "cpu", None)):
         tensor = value.detach().cpu()
         if getattr(tensor, "is_sparse", False):

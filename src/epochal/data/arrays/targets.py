@@ -93,7 +93,6 @@ def array_targets(
 
 
 def _odd(targets: NDArray[Any]) -> str:
-    """The first value other than 0 and 1."""
     return f"{targets[(targets != 0) & (targets != 1)][0]:g}"
 
 

@@ -89,11 +89,7 @@ def is_stream(path: str | Path) -> bool:
 
 
 def kept_stream(path: str | Path) -> Path:
-    """A temporary file with the content of standard input ("-") or a pipe, removed at exit.
-
-    Raises:
-        Refusal: a terminal, which has no end.
-    """
+    """A temporary file with the content of standard input ("-", no terminal) or a pipe, removed at exit."""
     name = str(path)
     if name in _STREAMS:
         return _STREAMS[name]
@@ -127,9 +123,7 @@ def head_of(path: Path) -> bytes:
 def unpack(path: Path, sheet: str | int | None = None) -> Content:
     """The text of a file: plain, compressed (gzip, bz2, xz, zstd, zip), or a sheet of a workbook.
 
-    Raises:
-        Refusal: another kind of file, named in words; a damaged archive; no such sheet.
-        MissingExtra: a workbook, without the package that reads it.
+    Another kind of file is refused by its name in words, as is a damaged archive.
     """
     head, name, size = head_of(path), path.name, path.stat().st_size
     zipped = head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
@@ -168,7 +162,6 @@ def unpacking(name: str) -> Iterator[None]:
 
 
 def _refuse_other(head: bytes, name: str) -> None:
-    """Refuse formats that are known to be no table, by name."""
     kind = next((kind for magic, kind in _FORMATS if head.startswith(magic)), "")
     lower = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     kind = kind or next((kind for magic, kind in _TEXT_FORMATS if lower.startswith(magic)), "")
@@ -201,12 +194,7 @@ def _only_file(path: Path) -> str:
 
 
 def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
-    """A sheet as comma-separated text, so that header, titles and totals are recognized in the same way.
-
-    Raises:
-        Refusal: a damaged workbook, no sheet with values, or no such sheet.
-        MissingExtra: the package `python-calamine` is not installed.
-    """
+    """A sheet as comma-separated text, so that header, titles and totals are recognized in the same way."""
     calamine = require("python_calamine", extra="excel", purpose=f"{path.name} is a workbook: reading it")
     try:
         book = calamine.CalamineWorkbook.from_path(str(path))

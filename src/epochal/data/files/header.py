@@ -1,4 +1,4 @@
-"""The first and last rows of a text table: cells, decimal mark, names, units, titles and totals."""
+"""The first and last rows of a text table: cells, decimal separator, names, units, titles and totals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from epochal.data.values.missing import MISSING, NUMBER_MARKS
+from epochal.data.values.missing import MISSING, NUMBER_NA_VALUES
 from epochal.errors import Refusal
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
@@ -29,7 +29,7 @@ _POINT = re.compile(r"[+-]?(\d*\.\d+|\d+\.)([eE][+-]?\d+)?")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:([.,])\d{3})+")
 _SIGNED = re.compile(r"[+-]?\d+")
 _SURE_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
-_MARKS = frozenset((*MISSING, *NUMBER_MARKS)) - {""}
+_NA_VALUES = frozenset((*MISSING, *NUMBER_NA_VALUES)) - {""}
 _MOST_ROWS = 200
 """Rows below the first that determine the column types."""
 
@@ -43,9 +43,9 @@ class Row:
     end: int
     raw: str
 
-    def begins(self, mark: str) -> bool:
-        """Whether its line begins with a comment mark."""
-        return bool(mark) and self.raw.lstrip().startswith(mark)
+    def begins(self, prefix: str) -> bool:
+        """Whether its line begins with this prefix of comments."""
+        return bool(prefix) and self.raw.lstrip().startswith(prefix)
 
 
 def quote_mark(lines: Sequence[str], delimiter: str, doubled: bool) -> str:
@@ -127,7 +127,7 @@ def looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bo
     columns = [[row[at] for row in body if at < len(row)] for at in range(len(first))]
     kinds = [(_kind(cell), _most(column)) for cell, column in zip(first, columns, strict=True)]
     values = {("date", "date"), ("amount", "amount"), ("number", "amount")}
-    if any(cell == "mark" or (cell, below) in values for cell, below in kinds):
+    if any(cell == "na" or (cell, below) in values for cell, below in kinds):
         return False
     support = sum(below in ("number", "date", "amount") and cell == "text" for cell, below in kinds)
     support += sum(below == "number" and cell == "date" for cell, below in kinds)
@@ -145,8 +145,8 @@ def looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bo
 def _kind(cell: str) -> str:
     if not cell:
         return "blank"
-    if cell in _MARKS:
-        return "mark"
+    if cell in _NA_VALUES:
+        return "na"
     if is_number(cell):
         return "number"
     if _DATE.fullmatch(cell):
@@ -156,7 +156,7 @@ def _kind(cell: str) -> str:
 
 def _most(column: Sequence[str]) -> str:
     """The type of most cells of a column, blank if it has none."""
-    kinds = Counter(kind for kind in map(_kind, column) if kind not in ("blank", "mark"))
+    kinds = Counter(kind for kind in map(_kind, column) if kind not in ("blank", "na"))
     if not kinds:
         return "blank"
     kind, count = kinds.most_common(1)[0]
@@ -218,7 +218,7 @@ def _rising(values: Sequence[float]) -> bool:
     return all(before < after for before, after in pairs) or all(before > after for before, after in pairs)
 
 
-def marks_names(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+def has_row_names(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     """Whether rows have one field more than the names, as from R's write.table with row names."""
     if len(first) < 2 or len(body) < 2 or any(len(row) != len(first) + 1 for row in body):
         return False
@@ -242,12 +242,12 @@ def is_units(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     numeric = [kind in ("number", "amount") for kind in columns]
     above = list(itertools.compress(row, numeric))
     beside = [cell for cell, is_above in zip(row, numeric, strict=True) if not is_above]
-    units = [cell for cell in above if cell and cell not in _MARKS]
+    units = [cell for cell in above if cell and cell not in _NA_VALUES]
     if not units or any(len(cell) > 16 for cell in above):
         return False
     if all(_UNIT.fullmatch(cell) for cell in units):
         return True
-    plain = all(not cell or cell in _MARKS or _UNIT.fullmatch(cell) for cell in beside)
+    plain = all(not cell or cell in _NA_VALUES or _UNIT.fullmatch(cell) for cell in beside)
     return len(units) > 1 and len(units) * 2 >= len(above) and (plain or len(above) > 2)
 
 
@@ -269,10 +269,10 @@ def is_total(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
 
 
 def decimal_separator(rows: Sequence[Sequence[str]], delimiter: str) -> tuple[str, frozenset[int]]:
-    """The decimal mark, and the columns with ambiguous numbers, to read as text.
+    """The decimal separator, and the columns with ambiguous numbers, to read as text.
 
-    A mark before exactly three digits may separate thousands; others are decimal marks. In tables with
-    commas between fields the mark is a point.
+    One before exactly three digits may separate thousands. In tables with
+    commas between fields it is a point.
 
     >>> decimal_separator([["8.864,16", "53,6"], ["911", "7,5"]], ";")
     (',', frozenset())

@@ -44,21 +44,13 @@ class Header(NamedTuple):
 
 
 def npy_header(path: Path) -> Header:
-    """The header of an `.npy` file, checked against its size.
-
-    Raises:
-        Refusal: no such file, an object array, or a file shorter than its header claims.
-    """
+    """The header of an `.npy` file, checked against its size; object arrays are refused."""
     with _refusing(path.name), path.open("rb") as file:
         return _header(file, path.stat().st_size, path.name)
 
 
 def read_array(path: Path) -> NDArray[Any]:
-    """The array in an `.npy` file.
-
-    Raises:
-        Refusal: as `npy_header`.
-    """
+    """The array in an `.npy` file; refused as by `npy_header`."""
     with _refusing(path.name), path.open("rb") as file:
         return _array(file, path.stat().st_size, path.name)
 
@@ -66,11 +58,7 @@ def read_array(path: Path) -> NDArray[Any]:
 def read_archive(
     path: Path, choices: Sequence[Sequence[str]]
 ) -> tuple[list[NDArray[Any] | None], Sequence[str]]:
-    """For each choice of names the first array of an `.npz` file that has one of them, and all its names.
-
-    Raises:
-        Refusal: no such file, or a damaged array.
-    """
+    """For each choice of names the first array of an `.npz` file that has one of them, and all its names."""
     with _refusing(path.name), zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
         found = (next((name for name in choice if name in names), None) for choice in choices)
@@ -95,7 +83,6 @@ def _member(archive: zipfile.ZipFile, name: str, of: str) -> NDArray[Any]:
 
 @contextmanager
 def _refusing(name: str) -> Iterator[str]:
-    """SampleUse any error of parsing and decompression into a refusal."""
     try:
         yield name
     except Refusal:

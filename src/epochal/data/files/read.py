@@ -25,11 +25,7 @@ PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
 def existing(path: str | Path) -> Path:
-    """The path of a readable file; for standard input ("-") or a pipe, of a copy.
-
-    Raises:
-        Refusal: no such file (with the nearest name in its folder), or a folder.
-    """
+    """The path of a readable file (for "-" or a pipe, of a copy); refused with the nearest name."""
     file = kept_stream(path) if is_stream(path) else Path(path).expanduser()
     if file.is_dir():
         if parquet_in(file):
@@ -174,11 +170,7 @@ def is_json(content: Content) -> bool:
 
 
 def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
-    """A table with a column for each name; absent names are missing values.
-
-    Raises:
-        Refusal: no JSON, or JSON that is no list of flat objects.
-    """
+    """A table with a column for each name of flat JSON objects; absent names are missing values."""
     with unpacking(content.name), content.open() as file:
         data = file.read()
     try:

@@ -13,17 +13,7 @@ from epochal.errors import Refusal
 
 @dataclass(frozen=True)
 class Reading:
-    """Options for reading a table from a file; None is recognized.
-
-    Args:
-        header: whether the first row holds the names.
-        delimiter: the character between fields.
-        missing: the cells that mean a missing value, instead of `MISSING`; an empty cell always does.
-        encoding: the encoding, by Python's names, such as "cp1251".
-        skip_rows: lines to skip at the beginning.
-        comment: the beginning of lines to skip.
-        sheet: the sheet of a workbook, by name or number from 1.
-        decimal: the decimal mark, "." or ",".
+    """Options for reading a table from a file, as `load` describes them; None is recognized.
 
     >>> Reading(skip_rows=-1)
     Traceback (most recent call last):
@@ -65,7 +55,7 @@ class Reading:
             )
 
     @property
-    def marks(self) -> tuple[str, ...] | None:
+    def na_values(self) -> tuple[str, ...] | None:
         """The cells that mean a missing value, for encoders; None for the default ones."""
         return None if self.missing is None else tuple(sorted(self.missing))
 

@@ -1,4 +1,4 @@
-"""Detection of a text table's encoding, delimiter, decimal mark, header and surrounding lines."""
+"""Detection of a text table's encoding, delimiter, decimal separator, header and surrounding lines."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from epochal.data.files.header import (
     Row,
     codes,
     decimal_separator,
+    has_row_names,
     is_number,
     is_title,
     is_total,
     is_units,
     looks_like_header,
-    marks_names,
     quote_mark,
     quotes_behind_blanks,
     rows_of,
@@ -58,7 +58,7 @@ class Dialect:
     given: bool = False
     tail: int = 0
     unclear: frozenset[int] = frozenset()
-    """Columns of digits to read as text: ambiguous decimal mark, or codes such as 01."""
+    """Columns of digits to read as text: ambiguous decimal separator, or codes such as 01."""
     spaced: bool = False
     """Whether quotes follow a delimiter and a blank, as in `1, "a, b"`."""
     first: str = ""
@@ -68,11 +68,7 @@ class Dialect:
 
 
 def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
-    """Detect the format of a text table from its bytes, first and last rows.
-
-    Raises:
-        Refusal: an empty file, one that is not text, or one without rows below its header.
-    """
+    """Detect the format of a text table from its bytes, first and last rows; an empty one is refused."""
     seen = survey(content, reading.encoding)
     text, name = seen.head, content.name
     if not text.strip():
@@ -159,26 +155,26 @@ class _Layout:
                 )
 
     def _without_comments(self, rows: list[Row]) -> tuple[str, list[Row], Row | None]:
-        """The comment mark, the rows without comments, and the comment just above the table."""
+        """The comment prefix, the rows without comments, and the comment just above the table."""
         given = self.reading.comment
-        for mark in COMMENTS if given is None else (given,):
-            marked = [row for row in rows if row.begins(mark)]
-            others = [row for row in rows if not row.begins(mark)]
+        for prefix in COMMENTS if given is None else (given,):
+            marked = [row for row in rows if row.begins(prefix)]
+            others = [row for row in rows if not row.begins(prefix)]
             if given is not None:
                 if marked:
-                    self.notes.append(f'lines that begin with "{mark}" are left out (`comment`).')
-                return mark, others, None
+                    self.notes.append(f'lines that begin with "{prefix}" are left out (`comment`).')
+                return prefix, others, None
             if not marked or not others or len(marked) > max(1, len(rows) // 2) + 1:
                 continue
             fields, top = _usual(others), rows.index(others[0])
-            if any(len(row.cells) == fields for row in rows[top:] if row.begins(mark)):
+            if any(len(row.cells) == fields for row in rows[top:] if row.begins(prefix)):
                 continue
             begin, what = ("begins", "a comment") if len(marked) == 1 else ("begin", "comments")
             self.notes.append(
-                f'{_lines(len(marked))} that {begin} with "{mark}" (the first is line '
+                f'{_lines(len(marked))} that {begin} with "{prefix}" (the first is line '
                 f"{marked[0].start + 1:,}): left out as {what}; `comment=...` names another mark."
             )
-            return mark, others, rows[top - 1] if top else None
+            return prefix, others, rows[top - 1] if top else None
         return "", rows, None
 
     def _below_titles(self, rows: list[Row]) -> list[Row]:
@@ -188,7 +184,7 @@ class _Layout:
         at = 0
         while at + 2 < len(rows) and (not any(rows[at].cells) or self._is_title(rows[at:])):
             at += 1
-        if at and marks_names(rows[at - 1].cells, [row.cells for row in rows[at:]]):
+        if at and has_row_names(rows[at - 1].cells, [row.cells for row in rows[at:]]):
             at -= 1
         if at:
             titles = [_shown([cell for cell in row.cells if cell], 40) for row in rows[:at] if any(row.cells)]
@@ -207,7 +203,7 @@ class _Layout:
         return is_title(first, self.fields) or (
             words
             and len(following) == self.fields
-            and not marks_names(first, [following, *rest])
+            and not has_row_names(first, [following, *rest])
             and looks_like_header(following, rest)
         )
 
@@ -228,7 +224,7 @@ class _Layout:
         """Whether there is a header, and its cells, or those of the first row."""
         cells, below = list(first.cells), [row.cells for row in self.body]
         given, self.start = self.reading.header, first.end
-        if given is not False and marks_names(cells, below):
+        if given is not False and has_row_names(cells, below):
             self.notes.append("the rows have one field more than the header: the first field has no name.")
             return True, ["", *cells]
         padded = below and all(len(row) == self.fields and not row[-1] for row in below)
@@ -245,7 +241,7 @@ class _Layout:
         found = looks_like_header(cells, below) if given is None else given
         if not found and given is None and remark is not None:
             above = remark.raw.lstrip().removeprefix(self.comment).strip()
-            splits = [next(csv.reader([above], delimiter=mark)) for mark in (*DELIMITERS, ",")]
+            splits = [next(csv.reader([above], delimiter=one)) for one in (*DELIMITERS, ",")]
             split = next((cells for cells in splits if len(cells) == self.fields), splits[-1])
             names = [cell.strip() for cell in split]
             if len(names) == len(cells) and looks_like_header(names, [cells, *below]):
@@ -319,9 +315,9 @@ def _usual(rows: Sequence[Row]) -> int:
 
 def _delimiter(lines: Sequence[str], name: str, comment: str | None) -> str:
     """The delimiter with which the most rows have the same number of fields, more than one."""
-    marks = COMMENTS if comment is None else (comment,)
+    prefixes = COMMENTS if comment is None else (comment,)
     some = lines[:2000]
-    plain = [line for line in some if not line.lstrip().startswith(marks)]
+    plain = [line for line in some if not line.lstrip().startswith(prefixes)]
     lines = plain if len(plain) * 2 >= len(some) or comment is not None else lines
     if ".tsv" in name.lower() and any("\t" in line for line in lines):
         return "\t"

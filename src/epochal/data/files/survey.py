@@ -26,7 +26,7 @@ _ASSUMED = ("cp1252", "latin-1")
 
 _SEVERAL_BYTES = ("gb18030", "big5", "big5hkscs", "cp932", "euc-jp", "cp949")
 
-_MARKS = (
+_BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it starts with
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -72,11 +72,7 @@ class Survey:
 
 
 def survey(content: Content, encoding: str | None = None) -> Survey:
-    """Read all bytes once and determine the encoding, as given or recognized.
-
-    Raises:
-        Refusal: an empty file, one that is not text or not in the encoding that was given, a damaged archive.
-    """
+    """Read all bytes once and determine the encoding, as given or recognized; other bytes are refused."""
     with unpacking(content.name):
         return _surveyed(content, encoding or content.encoding)
 
@@ -177,7 +173,7 @@ def marked(head: bytes) -> str | None:
     >>> marked("a".encode("utf-16")), marked(b"a")
     ('utf-16', None)
     """
-    return next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
+    return next((encoding for bom, encoding in _BYTE_ORDER_MARKS if head.startswith(bom)), None)
 
 
 def wide(head: bytes) -> str | None:

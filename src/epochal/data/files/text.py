@@ -40,9 +40,9 @@ class _Reader:
     """A text, its dialect, and pyarrow's options for them."""
 
     def __init__(
-        self, content: Content, dialect: Dialect, marks: Collection[str], text: Collection[str]
+        self, content: Content, dialect: Dialect, na_values: Collection[str], text: Collection[str]
     ) -> None:
-        self.content, self.dialect, self.marks = content, dialect, frozenset(marks)
+        self.content, self.dialect, self.na_values = content, dialect, frozenset(na_values)
         self.types: dict[str, pa.DataType] = {name: pa.string() for name in text if name in dialect.names}
         self.sifted = self.repeated = False
         """Whether to skip non-rows, and repeated headers, among the rows."""
@@ -81,7 +81,7 @@ class _Reader:
         )
         parse = pc_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=dialect.quoted)
         convert = pc_csv.ConvertOptions(
-            null_values=sorted(self.marks | {f" {mark}" for mark in self.marks}),
+            null_values=sorted(self.na_values | {f" {one}" for one in self.na_values}),
             strings_can_be_null=False,
             column_types=dict.fromkeys(only, pa.string()) if only else self.types,
             decimal_point=dialect.decimal,
@@ -127,7 +127,7 @@ class _Reader:
             guessed = dict(zip(reader.schema.names, reader.schema.types, strict=True))
         self.types.update(dict.fromkeys(guessed, pa.string()))
         for name, column in self._cells():
-            column = column.filter(pc.invert(pc.is_in(column, value_set=pa.array(sorted(self.marks)))))
+            column = column.filter(pc.invert(pc.is_in(column, value_set=pa.array(sorted(self.na_values)))))
             while not _fits(column, guessed[name]):
                 guessed[name] = _WIDER.get(guessed[name], pa.string())
         self.types = guessed
@@ -139,11 +139,11 @@ class _Reader:
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
                     yield name, pc.utf8_trim_whitespace(column)
 
-    def marks_in(self, names: Collection[str]) -> Mapping[str, dict[str, int]]:
-        """Counts of each missing-value mark in these columns, whose cells have lost their text."""
+    def na_values_in(self, names: Collection[str]) -> Mapping[str, dict[str, int]]:
+        """Counts of each missing-value marker in these columns, whose cells have lost their text."""
         found: dict[str, Counter[str]] = {}
         for name, column in self._cells(names) if names else ():
-            if counts := na_counts(column, self.marks - {""}):
+            if counts := na_counts(column, self.na_values - {""}):
                 found.setdefault(name, Counter()).update(counts)
         return found
 
@@ -155,17 +155,10 @@ def read_text(
     text: Collection[str] = (),
     levels: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """The tidy table in a text, and notes on what was recognized.
+    """The tidy table in a text, and notes; rows with another number of fields are refused with their lines.
 
-    Args:
-        content: the text.
-        dialect: its format.
-        reading: the options.
-        text: names of columns to read as text, besides those whose numbers are ambiguous.
-        levels: training values of these columns, which are never missing-value marks.
-
-    Raises:
-        Refusal: rows with another number of fields, with their lines.
+    Columns of `text` are read as text, as are those with ambiguous numbers. The values in `levels`, those of
+    the training by column, are never missing-value markers.
     """
     unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
     reader = _Reader(content, dialect, numeric_na_values(reading.missing), [*text, *unclear])
@@ -179,7 +172,7 @@ def read_text(
             table = reader.table()
         table, counts, notes = settle_na_values(table, reading.missing, levels)
         columns = zip(table.schema, table.columns, strict=True)
-        counts |= reader.marks_in(
+        counts |= reader.na_values_in(
             [field.name for field, one in columns if one.null_count and not pa.types.is_string(field.type)]
         )
     except (*PACKING_ERRORS, UnicodeError) as error:
@@ -202,12 +195,11 @@ def read_text(
         columns_have = f"columns {which} have" if len(empty) > 1 else f"column {which} has"
         table = table.drop_columns([table.column_names[index] for index in empty])
         notes = (f"{columns_have} neither a name nor a value (a delimiter ends each line): left out.", *notes)
-    metadata = {"marks": json.dumps(counts), "decimal": dialect.decimal, "encoding": dialect.encoding}
+    metadata = {"na_values": json.dumps(counts), "decimal": dialect.decimal, "encoding": dialect.encoding}
     return tidy(table).replace_schema_metadata(metadata), (*dialect.notes, *notes)
 
 
 def _headers_in(table: pa.Table, dialect: Dialect) -> int:
-    """Number of rows that repeat the header."""
     cells = _cells(dialect.first, dialect) if dialect.first else []
     if len(cells) != table.num_columns:
         return 0

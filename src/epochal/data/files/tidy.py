@@ -82,9 +82,6 @@ def tidy(table: pa.Table, drop: Callable[[Sequence[str]], Collection[int]] = lam
 
     Dictionaries become text, decimals floats, times of day hours, durations seconds, times with a zone local
     times, empty text missing. Columns selected by `drop` are left empty.
-
-    Raises:
-        Refusal: columns with lists, records or bytes, all in one message.
     """
     if table.num_columns > MOST_COLUMNS:
         raise Refusal(

@@ -39,11 +39,8 @@ def holds_images(folder: Path) -> bool:
 def classes_in(folder: Path) -> tuple[Listing, tuple[str, ...]]:
     """The images of a folder with one subfolder per class, and the sorted classes.
 
-    The uppermost folder is the class of nested images.
-
-    Raises:
-        Refusal: images that lie in no class folder, fewer than two classes, or a class without images;
-            folders that are parts of a data set.
+    The uppermost folder is the class of nested images. Other layouts are refused, such as images beside the
+    folders, a class without images, and folders that are parts of a data set.
     """
     loose, folders, others = _entries(folder)
     if not folders:

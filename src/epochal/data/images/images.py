@@ -61,7 +61,6 @@ def _load(source: str | Path, arguments: Mapping[str, Any], progress: ProgressCa
 
 
 def _repeated(read: Images, labels: NDArray[np.int32], classes: Sequence[str]) -> tuple[str, ...]:
-    """A note on images with identical pixels, above all in different classes."""
     members: dict[bytes, list[int]] = {}
     for index, mark in enumerate(read.digests):
         members.setdefault(mark, []).append(index)

@@ -88,13 +88,10 @@ def _bounds(values: NDArray[Any]) -> tuple[float, float]:
 def as_kept(
     array: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """New samples in the units of the training samples, of this shape and dtype.
+    """New samples in the units of the training samples, of this shape and dtype; other units are refused.
 
     Integers from 0 to 255, and numbers from 0 to 1 that are bytes divided by 255,
     become bytes if `dtype` is. What is no image is unchanged.
-
-    Raises:
-        Refusal: other numbers for a network trained on bytes, or bytes for one trained on numbers.
 
     >>> as_kept(np.array([[[0.0, 0.2, 1.0]]]), (1, 3), np.dtype(np.uint8))[0].tolist()
     [[[0, 51, 255]]]

@@ -151,11 +151,7 @@ def believing_no_bombs() -> Iterator[None]:
 
 
 def header(path: Path) -> Header:
-    """The size and kind of an image, without reading its pixels.
-
-    Raises:
-        Unreadable: no image, or a decompression bomb.
-    """
+    """The size and kind of an image, without reading its pixels."""
     with _opened(path) as image:
         height, width = image.height, image.width
         if _orientation(image) in _TURNED:
@@ -165,11 +161,7 @@ def header(path: Path) -> Header:
 
 
 def counts(path: Path) -> Counts:
-    """The values of an image with more than 8 bits.
-
-    Raises:
-        Unreadable: it is no image, or a damaged one.
-    """
+    """The values of an image with more than 8 bits."""
     with _opened(path) as image:
         return Counts.of(_values(image))
 
@@ -186,9 +178,6 @@ def pixels(
         channels: 1 for gray (the luma of ITU-R 601-2 where the image has colors) or 3 for RGB.
         size: the height and width to resize to, by area averaging; its own by default.
         levels: black and white levels for more than 8 bits; 0 and 65,535 by default.
-
-    Raises:
-        Unreadable: it is no image, or a damaged one.
     """
     with _opened(path) as opened:
         turned = _orientation(opened) in _TURNED
@@ -240,7 +229,6 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _what_else(path: Path) -> str:
-    """What a path is that is no file."""
     if path.is_dir():
         return "it is a folder"
     if path.is_symlink() and not path.exists():

@@ -235,7 +235,6 @@ def _by(size: tuple[int, int]) -> str:
 
 
 def _channels(headers: dict[int, Header], color: bool | None) -> tuple[int, str]:
-    """1 for gray or 3 for RGB, with a note on the reason."""
     gray = sum(one.gray for one in headers.values())
     rest = len(headers) - gray
     if color is not None:
@@ -313,7 +312,7 @@ def decoded_images(
         yield from in_threads(decode, rest, what, progress, len(first))
         return
     with Workers(decode, count) as workers:
-        for done, found in enumerate(workers.map(rest, together=8), len(first) + 1):
+        for done, found in enumerate(workers.map(rest, chunk_size=8), len(first) + 1):
             yield found
             if progress is not None and (done % _BLOCK == 0 or done == len(files)):
                 progress(what, done, len(files))

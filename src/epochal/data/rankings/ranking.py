@@ -44,14 +44,7 @@ _TASK = Task("binary", ("behind", "ahead"))
 
 @dataclass(frozen=True)
 class Pairing:
-    """Options for making pairs.
-
-    Args:
-        best: "lowest" or "highest": the target that is ahead.
-        most: pairs of one group, at most; None for all. Which ones depends on seed and number of the group.
-        per_group: whether every group has the same total weight.
-        seed: of the random pairs.
-    """
+    """Options for making pairs, as `rank_pairs` describes them."""
 
     best: str = "lowest"
     most: int | None = None
@@ -170,7 +163,7 @@ def rank_pairs(
     assert isinstance(items.encoder, Encoder)
     roles = (called(names, at), f"target {called(names, target_at)}")
     others = tuple(note for note in items.raw_notes if not note.startswith(roles))
-    encoder = PairEncoder(replace(items.encoder, missing=reading.marks), names[at], pairing)
+    encoder = PairEncoder(replace(items.encoder, missing=reading.na_values), names[at], pairing)
     found = _dataset(encoder, pairing, replace(items, raw_notes=others), groups)
     return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, arguments))
 
@@ -293,11 +286,7 @@ def pairs_of(
     Args:
         targets: (n,) ranks or scores; NaN where there is none.
         groups: (n,) whole numbers from 0; -1 where there is none.
-        pairing: the options.
         names: of targets and groups in sentences.
-
-    Raises:
-        Refusal: no pair is left.
 
     >>> found = pairs_of(np.array([1.0, 2, 2, 1, 5]), np.array([0, 0, 0, 1, 1]), Pairing())
     >>> list(zip(found.ahead.tolist(), found.behind.tolist()))

@@ -42,11 +42,7 @@ class Clock:
     zone: str = ""
 
     def read(self, column: pa.ChunkedArray, known_as: str) -> Times:
-        """The time of each row.
-
-        Raises:
-            Refusal: a row without a time, or with one that is no date or number; with its row.
-        """
+        """The time of each row; one that is missing, no date or not finite is refused with its row."""
         if column.null_count:
             row = pc.index(pc.is_null(column), True).as_py() + 1
             raise Refusal(

@@ -112,11 +112,7 @@ _SEASONS |= {("seconds", 86_400): 7, ("seconds", 3600): 24}
 def cut(
     encoder: WindowEncoder, table: pa.Table, at: dict[int, int], source: str, notes: Sequence[str], least: int
 ) -> Dataset:
-    """Cut a table into windows; column i of the training table is at `at[i]`.
-
-    Raises:
-        Refusal: repeated times, missing values, or fewer than `least` windows.
-    """
+    """Cut a table into at least `least` windows; column i of the training table is at `at[i]`."""
     members, labels = _groups(encoder, table, at)
     known_as = "the rows" if encoder.time is None else called(encoder.table.names, encoder.time)
     if encoder.time is None:

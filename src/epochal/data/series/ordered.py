@@ -163,7 +163,6 @@ def series_columns(
 
 
 def _refuse_unread_time(table: pa.Table, aside: Collection[int | None]) -> None:
-    """Refuse to ignore a text column that is nearly unique and may be the time."""
     names = table.column_names
     for index, column in enumerate(table.columns):
         if index in aside or not pa.types.is_string(column.type):

@@ -60,7 +60,6 @@ class Step:
         return int(self._of_days().max()) if self.size < _DAY else len(self.slots)
 
     def _of_days(self) -> NDArray[np.int64]:
-        """Number of slots on each day of the cycle."""
         return np.bincount(np.asarray(self.slots, np.int64) * int(self.size) // _DAY, minlength=7)
 
     @property

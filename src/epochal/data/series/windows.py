@@ -20,7 +20,10 @@ from epochal.data.tables.new import match_columns, read_new
 from epochal.data.tables.schema import Column
 from epochal.data.tables.table import TableOptions
 from epochal.errors import Refusal, did_you_mean
-from epochal.plan.sizes import whole
+from epochal.settings.kinds import whole
+from epochal.settings.option import Option, checked
+
+_ROWS = whole(1, "a whole number of rows")
 
 
 @register_call("ep.windows")
@@ -95,11 +98,13 @@ def windows(
     """
     arguments = locals().copy()
     reading = chosen(Reading, arguments)
-    lags, horizon, stride = _whole("lags", lags), _whole("horizon", horizon), _whole("stride", stride)
+    lengths = {"lags": lags, "horizon": horizon, "stride": stride}
+    lags, horizon, stride = (checked(Option(name, 1, _ROWS), value) for name, value in lengths.items())
+    period = checked(Option("period", None, whole(0, "a whole number of rows")), period)
     for role, value, known in (("relative", relative, RELATIVE), ("fill", fill, FILLS)):
         if value is not None and value not in known:
             raise Refusal(did_you_mean(role, str(value), known))
-    if period is not None and _whole("period", period, least=0) > lags:
+    if period is not None and period > lags:
         raise Refusal(
             f"`period` must be at most {lags:,} (the lags), for the season before to lie in the window; "
             f"got {period:,}. Use longer windows, or 0 for none."
@@ -110,7 +115,7 @@ def windows(
         table, options, time=time, time_zone=time_zone, by=by, inputs=inputs
     )
     encoder = WindowEncoder(
-        table=replace(columns, missing=reading.marks),
+        table=replace(columns, missing=reading.na_values),
         lags=lags,
         horizon=horizon,
         stride=stride,
@@ -141,13 +146,6 @@ def new_windows(encoder: WindowEncoder, source: Any, known: Known) -> Dataset:
     positions, _, _, notes = match_columns(wanted, read.table.column_names)
     own = dict(zip([column.index for column in wanted.columns], positions, strict=True))
     return cut(encoder, read.table, own, read.name, (*read.notes, *notes), least=1)
-
-
-def _whole(name: str, value: Any, least: int = 1) -> int:
-    number = whole(value)
-    if number is None or number < least:
-        raise Refusal(f"`{name}` must be a whole number of rows, at least {least}; got {value!r}.")
-    return number
 
 
 SERIES = DataSource(

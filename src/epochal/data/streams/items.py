@@ -68,18 +68,12 @@ def pair_of(sample: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class _Reading:
-    """Reads samples of the object; sent to worker processes."""
-
     items: Any
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
     def __call__(self, request: tuple[bool, Sequence[int]]) -> Any:
-        """The targets (if the flag is set) or inputs of some samples.
-
-        Raises:
-            DataFailed: the first sample that can't be read.
-        """
+        """The targets (if the flag is set) or inputs of some samples; else `DataFailed` for the first."""
         only_targets, samples = request
         inputs = np.empty((0 if only_targets else len(samples), *self.shape), self.dtype)
         targets = []
@@ -128,11 +122,7 @@ class ItemArray(LazyArray):
                 out[start : start + size] = values
 
     def targets(self, progress: ProgressCallback | None = None) -> NDArray[Any]:
-        """The targets of all samples, each read once.
-
-        Raises:
-            Refusal: a sample that can't be read, or targets whose shapes differ.
-        """
+        """The targets of all samples, each read once; they must have one shape."""
         count = len(self)
         size = max(1, min(256, -(-count // (4 * max(1, self._workers.count)))))
         pieces = [(True, range(count)[start : start + size]) for start in range(0, count, size)]
@@ -170,9 +160,6 @@ def dataset_of_items(
     has as `targets`, `labels` or `y`, or are read once, sample by sample. `workers` are by default as many as
     there are cores if reading is slow.
 
-    Raises:
-        Refusal: samples without inputs and target, a sample that raises, or shapes that differ.
-
     >>> dataset = dataset_of_items([([0.0, 1.0], "a"), ([1.0, 1.0], "b")] * 3, task="classification")
     >>> dataset.samples, dataset.shape, dataset.task.classes
     (6, (2,), ('a', 'b'))
@@ -205,7 +192,6 @@ def dataset_of_items(
 
 
 def _workers(items: Any, workers: int | None, name: str) -> tuple[int, tuple[str, ...]]:
-    """The number of worker processes, with a note."""
     if workers == 0:
         return 0, (f"{name}: samples are read in this process.",)
     if workers is None:

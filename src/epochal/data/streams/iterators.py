@@ -55,11 +55,7 @@ class IteratorArray(LazyArray):
         np.take(self._head, samples, axis=0, out=out, mode="clip")
 
     def next_samples(self, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The next samples and their targets, fewer than `count` if it is exhausted.
-
-        Raises:
-            DataFailed: the iterator raises, a shape differs, or a class was not among the first samples.
-        """
+        """The next samples and their targets, fewer than `count` at the end; else `DataFailed`."""
         inputs = np.empty((count, *self.shape[1:]), self.dtype)
         targets = np.empty((count, *self._target_shape), np.float32 if self._classes is None else np.int32)
         filled = 0

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
-from epochal.data.columns import called, reference
+from epochal.data.columns import called
 from epochal.data.dataset import Dataset
 from epochal.data.files.npy import npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
@@ -33,7 +33,7 @@ from epochal.data.tables.encode import as_in_training, encode, encoded_dtype
 from epochal.data.tables.new import dataset_of_new, match_columns, newly_missing
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of, input_columns, roles_of
-from epochal.data.tables.target import plain_target, recognize_task, refuse_missing, targets_of, weights_of
+from epochal.data.tables.target import labeled, plain_target, targets_of, weights_of
 from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import DataFailed, Refusal, first_line
 
@@ -58,9 +58,6 @@ def converted(path: Path, options: TableOptions, progress: ProgressCallback | No
 
     Columns are recognized by some rows of all files, the target by all its values. The conversion lies beside
     the files, or in the user's cache folder if theirs is read-only, and is reused unless a file has changed.
-
-    Raises:
-        Refusal: files with different columns, values that can't be used, or no space for the rows.
     """
     files = parquet_in(path)
     how = hashlib.sha256(json.dumps([_FORMAT, asdict(options)]).encode()).hexdigest()[:8]
@@ -159,21 +156,20 @@ def _convert(
     column = _whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
-    seen = _some_rows(files, names)
-    how = (name, options.task, options.decimal, decimal_of_columns(seen))
-    read = plain_target(column, *how)
-    column = read.column
-    present = np.asarray(pc.is_valid(column).to_numpy())
-    notes: list[str] = []
-    if lacking := int((~present).sum()):
-        first, target_is = int(np.argmin(present)) + 1, f"{name} is the target"
-        named = options.target is not None
-        refuse_missing(target_is, lacking, len(present), first, reference(names, target), named)
-        notes = [f"{target_is}; {lacking:,} rows have none (first in row {first:,}): left out."]
-        column = column.filter(pa.array(present))
-    notes += [*instead, *filter(None, [read.note])]
-    task, note = recognize_task(column, name, options.task)
-    seen_target = plain_target(seen.column(target), *how).column
+    seen, present = _some_rows(files, names), np.zeros(len(column), bool)
+    hint, named = decimal_of_columns(seen), options.target is not None
+    labels = labeled(
+        pa.table({names[target]: column}),
+        0,
+        name,
+        options.task,
+        named=named,
+        decimal=options.decimal,
+        hint=hint,
+    )
+    present[labels.rows - 1] = True
+    notes, task = [*instead, *labels.notes], labels.task
+    seen_target = plain_target(seen.column(target), name, options.task, options.decimal, hint).column
     there = seen.filter(pc.is_valid(seen_target))
     some = targets_of(seen_target.drop_null(), task, name)
     known = target_values(some, len(task.classes), len(names))
@@ -184,20 +180,17 @@ def _convert(
         columns=tuple(columns),
         left_out=tuple(left_out),
         target=target,
-        target_text=pa.types.is_string(column.type),
         weight=weight,
-        task=task,
-        target_written=read.written,
-        target_marks=read.marks,
+        **labels.fields,
     )
-    shape = (int(present.sum()), len(encoder.features))
+    shape = (len(labels.rows), len(encoder.features))
     kept = encoded_dtype(seen, encoder, [column.index for column in columns])
     _check_space(place, kept.itemsize * shape[0] * shape[1])
     if shape[0] < 2:
         raise Refusal(f"{path.name} must have at least 2 rows with a target to train on; got {shape[0]}.")
     unseen = _write_rows(files, names, encoder, present, place / "inputs.npy", kept, progress)
-    np.save(place / "targets.npy", targets_of(column, task, name))
-    np.save(place / "rows.npy", np.flatnonzero(present).astype(np.int64) + 1)
+    np.save(place / "targets.npy", labels.targets)
+    np.save(place / "rows.npy", labels.rows)
     if weight is not None:
         weights = _whole_column(files, names[weight]).filter(pa.array(present))
         np.save(place / "weights.npy", weights_of(weights, called(names, weight)))
@@ -209,7 +202,7 @@ def _convert(
     document = {
         "format": _FORMAT,
         "encoder": encoder.to_dict(),
-        "notes": [*notes, note, *more, *unseen],
+        "notes": [*notes, *more, *unseen],
         "shape": list(shape),
     }
     (place / "dataset.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
@@ -253,7 +246,6 @@ def _columns_of(files: Sequence[Path]) -> tuple[str, ...]:
 
 
 def _whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
-    """One column of all rows."""
     tables = [opened.read(columns=[name]).replace_schema_metadata(None) for opened in _opened(files)]
     return tidy(pa.concat_tables(tables, promote_options="permissive")).column(0)
 
@@ -315,7 +307,6 @@ def _write_rows(
 
 
 def _check_space(place: Path, needed: int) -> None:
-    """Refuse to write more bytes than are free."""
     free = shutil.disk_usage(place).free
     if needed > free:
         raise Refusal(

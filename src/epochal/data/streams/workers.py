@@ -30,9 +30,6 @@ class Workers(Generic[Item, Result]):
         function: applied to each item; sent to each process once.
         count: number of processes; 0 for this one.
 
-    Raises:
-        Refusal: a count below 0, or a function that can't be pickled.
-
     >>> with Workers(abs, count=0) as workers:
     ...     list(workers.map([-1, 2, -3]))
     [1, 2, 3]
@@ -71,12 +68,8 @@ class Workers(Generic[Item, Result]):
                 )
             return self._executor
 
-    def map(self, items: Iterable[Item], *, together: int = 1) -> Iterator[Result]:
-        """The function of each item, in order, with a bounded number of items in progress.
-
-        Args:
-            items: read on demand.
-            together: items per task.
+    def map(self, items: Iterable[Item], *, chunk_size: int = 1) -> Iterator[Result]:
+        """The function of each item, in order, `chunk_size` items a task and a bounded number in progress.
 
         Raises:
             DataFailed: the function raised, with the item's number; or a worker process has died.
@@ -90,7 +83,7 @@ class Workers(Generic[Item, Result]):
         executor, waiting = self._started(), deque[Any]()
         try:
             while True:
-                while len(waiting) <= 2 * self.count and (some := list(islice(numbered, together))):
+                while len(waiting) <= 2 * self.count and (some := list(islice(numbered, chunk_size))):
                     waiting.append(executor.submit(_work, some))
                 if not waiting:
                     return

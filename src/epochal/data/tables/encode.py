@@ -45,11 +45,8 @@ def encode(
     """The table's samples as numbers `(rows, features)`, NaN where missing, with notes on unseen categories.
 
     `positions[i]` is the table's index of the encoder's i-th column, and `first` rows came before. The dtype
-    is `dtype`, by default float32 unless a column needs float64. Blocks
-    of rows are converted in sequence, so that only the result grows with the table.
-
-    Raises:
-        Refusal: an infinite value, one beyond float32, or of another kind; with its row.
+    is `dtype`, by default float32 unless a column needs float64. Blocks of rows are converted in sequence, so
+    that only the result grows with the table. A value beyond float32 or of another kind is refused.
     """
     passed, one_hot, indicators, codes = encoder.layout
     dtype = encoded_dtype(table, encoder, positions) if dtype is None else np.dtype(dtype)
@@ -140,11 +137,7 @@ def without_na_values(array: Any, column: Column) -> Any:
 
 
 def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
-    """A numeric column, with text read in the number format of the training table.
-
-    Raises:
-        Refusal: text that is no number of that format, with its row (`start` rows came before).
-    """
+    """A numeric column, with text read in the number format of the training table; other text is refused."""
     array = without_na_values(array, column)
     if not column.written or not pa.types.is_string(array.type):
         return array
@@ -161,11 +154,7 @@ def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
 
 
 def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
-    """A column as floats with NaN for missing; text is read as numbers if all of it can be.
-
-    Raises:
-        Refusal: text that is no number, with its row (`start` rows came before).
-    """
+    """A column as floats with NaN for missing; text that is no number is refused with its row."""
     kind = array.type
     if pa.types.is_null(kind):
         return np.full(len(array), np.nan, np.float32)
@@ -246,11 +235,7 @@ def _codes(array: pa.Array, column: Column) -> tuple[NDArray[np.float32], Any]:
 def to_dates(
     array: pa.Array | pa.ChunkedArray, form: str, name: str, start: int = 0, utc: bool = False
 ) -> Any:
-    """A column as timestamps in seconds, with missing values; those of text optionally in UTC.
-
-    Raises:
-        Refusal: a cell that is no date of `form`, with its row.
-    """
+    """A column as timestamps in seconds, text optionally in UTC; what is no date of `form` is refused."""
     kind = array.type
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         array = pc.local_timestamp(array)
@@ -297,13 +282,13 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
     """
     notes: list[str] = []
     decimal = (table.schema.metadata or {}).get(b"decimal", b"").decode()
-    mark = decimal_of_columns(table)
+    separator = decimal_of_columns(table)
     for position, column in zip(positions, encoder.columns, strict=True):
         cells, name, found = table.column(position), called(encoder.names, column.index), None
         if column.kind == "date":
             found = _dates(cells, column, name)
         elif column.kind == "numeric" and pa.types.is_string(cells.type):
-            found = _numbers(cells, column, name, mark, decimal)
+            found = _numbers(cells, column, name, separator, decimal)
         elif column.kind == "numeric" and not pa.types.is_null(cells.type):
             unit = NumberForm(*column.written).unit
             if unit and unit not in OPPOSITES:
@@ -316,7 +301,7 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
 
 
 def _numbers(
-    cells: pa.ChunkedArray, column: Column, name: str, mark: str, decimal: str
+    cells: pa.ChunkedArray, column: Column, name: str, separator: str, decimal: str
 ) -> tuple[pa.ChunkedArray, str] | None:
     form = NumberForm(*column.written)
     values = pa.chunked_array([form.read(cells.combine_chunks())], pa.float64())
@@ -327,13 +312,13 @@ def _numbers(
     if known_na_values(odd):
         return values, f"{name}: {'; '.join(one for one in (units, read_as_missing(odd)) if one)}."
     try:
-        found = written_numbers(cells, name, hint=mark)
+        found = written_numbers(cells, name, hint=separator)
     except Refusal:  # it mixes units; encoding reports the first cell that does not fit
         return None
     if found is None or not known_na_values(_odd(cells, found.values, column)):
         return None
     size = _fits(found.form, form)
-    if size is None or (found.doubt and found.form.decimal != (mark or decimal)):
+    if size is None or (found.doubt and found.form.decimal != (separator or decimal)):
         return None
     how = say(found)
     if column.written and found.form != form:

@@ -53,9 +53,6 @@ def table_of_frame(
         drop: selects unused columns, which need not be convertible.
         index: names of pandas index levels to use as columns, appended last.
         time: whether to use an index of times as a column.
-
-    Raises:
-        Refusal: inconvertible columns, all in one sentence.
     """
     if type(frame).__name__ == "LazyFrame" and hasattr(frame, "collect"):
         return tidy(_arrow_table(frame.collect()), drop=drop), ("the lazy data frame was collected.",)
@@ -113,9 +110,6 @@ def is_pair(value: object) -> bool:
 
 def column_beside(table: pa.Table, role: str, values: Any) -> tuple[str, pa.ChunkedArray]:
     """The name and tidy column of values given beside a table.
-
-    Raises:
-        Refusal: another number of values than rows, or values that are no column.
 
     >>> column_beside(pa.table({"a": [1, 2]}), "target", ["no", "yes"])[0]
     'target'
@@ -232,7 +226,6 @@ def _levels_of_pandas(frame: Any, wanted: Collection[str], time: bool) -> Iterat
 
 
 def _arrow_of_series(series: Any) -> tuple[pa.Array, str]:
-    """A pandas column as an Arrow array, and a note."""
     kind = type(series.dtype).__name__
     if kind == "SparseDtype":
         series = series.sparse.to_dense()

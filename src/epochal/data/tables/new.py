@@ -177,7 +177,6 @@ def frame_beside(encoder: Encoder | None, source: tuple[Any, ...]) -> NamedTable
 
 
 def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> NamedTable:
-    """Arrays as numbered columns, as from a file without a header."""
     inputs = np.asarray(source[0])
     if inputs.ndim != 2 or inputs.dtype.kind not in "buif":
         raise Refusal(
@@ -288,6 +287,8 @@ def _lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence[str]) 
     drop = option("drop", [reference(encoder.names, one.index) for one in lacking])
     if near:
         hint = f'Is "{near[0]}" the first of them? Rename it.'
+    elif len(lacking) == len(encoder.columns):
+        hint = "Is it another table?"
     elif encoder.task is None:
         hint = f"Add {them}: a series is predicted from all the columns that it was trained on."
     else:

@@ -53,8 +53,6 @@ class Hints:
 
 @dataclass(frozen=True)
 class _Named:
-    """A column with its names in sentences and options."""
-
     name: str
     index: int
     label: str
@@ -78,11 +76,7 @@ def recognize(
     numeric: bool,
     hints: Hints,
 ) -> tuple[Column | LeftOut, str]:
-    """The kind of an input column, or why it is left out, and a note (or nothing).
-
-    Raises:
-        Refusal: an option that does not fit, or cells of another kind than the rest.
-    """
+    """The kind of an input column, or why it is left out, and a note (or nothing)."""
     named = _Named(names[index], index, called(names, index), reference(names, index))
     if column.null_count == len(column):
         if keep or categorical or numeric:
@@ -136,10 +130,10 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
         dates = written_dates(column, None, hints.day_first)
     if dates is not None:
         refuse_odd(dates.odd, column, named.label, named.reference, "dates")
-        marks = tuple(one.word for one in dates.odd)
-        found, note = _date(emptied(column, marks), named, dates.form, dates.remark)
-        if marks:
-            found = replace(found, marks=marks) if isinstance(found, Column) else found
+        na_values = tuple(one.word for one in dates.odd)
+        found, note = _date(emptied(column, na_values), named, dates.form, dates.remark)
+        if na_values:
+            found = replace(found, marks=na_values) if isinstance(found, Column) else found
             note = f"{note.removesuffix('.')}; {read_as_missing(dates.odd)}."
         return found, note
     numbers = written_numbers(column, named.label, named.reference, hints.decimal, hints.decimal_separator)
@@ -152,9 +146,9 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
 
 
 def _numbers(column: pa.ChunkedArray, named: _Named, found: Written) -> tuple[Column, str]:
-    marks = tuple(one.word for one in found.odd)
-    missing = bool(column.null_count or marks)
-    made = named.column("numeric", missing, text=True, written=tuple(found.form), marks=marks)
+    na_values = tuple(one.word for one in found.odd)
+    missing = bool(column.null_count or na_values)
+    made = named.column("numeric", missing, text=True, written=tuple(found.form), marks=na_values)
     return made, f"{named.label} {say(found)}; {named.option('categorical')} takes the text as it is."
 
 
@@ -164,12 +158,12 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
         return named.column("boolean", missing), ""
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return named.column("numeric", missing), ""
-    marks, count, _ = stray_marks(column)
+    words, count, _ = stray_words(column)
     found, note = _category(column, named)
-    if marks:
+    if words:
         return found, (
-            f"{named.label} holds numbers, but for {shortlist(marks)} ({count:,} times): a category of "
-            f"{len(found.levels):,} levels; {option('missing', list(marks))} makes numbers of it."
+            f"{named.label} holds numbers, but for {shortlist(words)} ({count:,} times): a category of "
+            f"{len(found.levels):,} levels; {option('missing', words)} makes numbers of it."
         )
     if _share_of_numbers(column) == 1:
         if pc.any(pc.match_substring_regex(column, r"^0[0-9]")).as_py():
@@ -227,16 +221,16 @@ def _share_of_numbers(column: pa.ChunkedArray) -> float:
     return share or 0.0
 
 
-def stray_marks(column: pa.ChunkedArray) -> tuple[list[str], int, int]:
+def stray_words(column: pa.ChunkedArray) -> tuple[list[str], int, int]:
     """The few words (at most 3) among numbers, their count, and the first row (from 1)."""
     if not pa.types.is_string(column.type) or _share_of_numbers(column) < 0.8:
         return [], 0, 0
     stray = pc.fill_null(pc.invert(_number_mask(column)), False)
     words = column.filter(stray)
-    marks = pc.unique(words).to_pylist()
-    if not 1 <= len(marks) <= 3:
+    found = pc.unique(words).to_pylist()
+    if not 1 <= len(found) <= 3:
         return [], 0, 0
-    return marks, len(words), int(pc.index(stray, True).as_py()) + 1
+    return found, len(words), int(pc.index(stray, True).as_py()) + 1
 
 
 _ROWS = 50
@@ -267,11 +261,7 @@ def no_input(
 ) -> tuple[str, str]:
     """Why a column is no input, in a word (empty if it is one), and a note.
 
-    Args:
-        filled: the cells that are not missing.
-        name: of the column.
-        targets: the target; a number associated with it is no identifier. None if unknown.
-        column: all cells.
+    `filled` are its cells that are not missing. A number associated with the `targets` is no identifier.
     """
     kind, text = filled.type, pa.types.is_string(filled.type)
     if pa.types.is_temporal(kind) or pa.types.is_boolean(kind) or len(filled) < 10:

@@ -51,7 +51,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback 
     del read  # so that the table can be freed once it is encoded
     found = dataset_of_table(tables.pop(), options, name, notes, header=named)
     assert isinstance(found.encoder, Encoder)
-    return replace(found, encoder=replace(found.encoder, missing=reading.marks))
+    return replace(found, encoder=replace(found.encoder, missing=reading.na_values))
 
 
 def _encode_new(encoder: Encoder, source: Any, known: Known) -> Dataset:
@@ -100,15 +100,8 @@ def columns_beside(
     Numbers with a decimal comma become numbers, since predictions beside them have a point; the
     table's metadata `decimal` is then a comma.
 
-    Args:
-        source: the predicted data: a file with a table, a data frame, or an array of two dimensions.
-        samples: the number of rows, if known.
-        wanted: the columns, by name or by number from 1.
-        others: whether all other columns follow them.
-        reading: reading options; the rest is recognized.
-
-    Raises:
-        Refusal: it has no such columns, or is no table.
+    The `source` is the predicted data, a table or an array of two dimensions, with so many `samples` if
+    known. All other columns follow the `wanted` ones if `others` is set.
     """
 
     def unwanted(names: Sequence[str]) -> Collection[int]:  # those may have any content

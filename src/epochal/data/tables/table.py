@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,14 +19,7 @@ from epochal.data.tables.association import DETERMINES, TargetValues, target_val
 from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_na_values
 from epochal.data.tables.recognize import Hints, recognize, usual_target
 from epochal.data.tables.schema import Column, Encoder, LeftOut
-from epochal.data.tables.target import (
-    groups_of,
-    recognize_task,
-    refuse_missing,
-    targets_of,
-    weights_of,
-    with_plain_target,
-)
+from epochal.data.tables.target import groups_of, labeled, na_counts_of, weights_of
 from epochal.data.values.date_forms import check_format, written_dates
 from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import Refusal, several
@@ -70,10 +62,6 @@ def dataset_of_table(
 
     Columns `beside` it were given separately, and have no number. The default target
     is among the first `among` columns, all by default.
-
-    Raises:
-        Refusal: fewer than 2 rows or columns; an unknown column; a target or a column that can't
-            be used; no input left.
     """
     names = tuple(table.column_names)
 
@@ -90,11 +78,10 @@ def dataset_of_table(
         )
     target, weight, instead = roles_of(options, names, table.column, known_as, among)
     remarks = [*notes, *instead]
-    text = pa.types.is_string(table.column(target).type)
-    table, read = with_plain_target(table, target, known_as(target), options.task, options.decimal)
-    table, rows, left = with_targets(table, target, known_as(target), named=options.target is not None)
-    task, note = recognize_task(table.column(target), known_as(target), options.task)
-    remarks += [*filter(None, [read.note]), *left, note]
+    named = options.target is not None
+    labels = labeled(table, target, known_as(target), options.task, named=named, decimal=options.decimal)
+    table, task = labels.table, labels.task
+    remarks += labels.notes
     groups = None
     if options.groups is not None:
         at = resolve(options.groups, names, "groups")
@@ -103,8 +90,7 @@ def dataset_of_table(
         groups = groups_of(table.column(at), called(names, at), options.groups_from)
         options = replace(options, drop=(*options.drop, at + 1))
         remarks.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
-    targets = targets_of(table.column(target), task, known_as(target))
-    known = target_values(targets, len(task.classes), len(names))
+    known = target_values(labels.targets, len(task.classes), len(names))
     columns, left_out, column_notes = input_columns(table, options, target, weight, names, targets=known)
     remarks += column_notes
     encoder = Encoder(
@@ -113,12 +99,9 @@ def dataset_of_table(
         columns=tuple(columns),
         left_out=tuple(left_out),
         target=target,
-        target_text=text,
         weight=weight,
-        task=task,
-        target_written=read.written,
-        target_marks=read.marks,
         encoding=encoding_of(table),
+        **labels.fields,
     )
     sample_weight = None
     if weight is not None:
@@ -132,7 +115,7 @@ def dataset_of_table(
     time_column = rising_column(table, columns, names)
     del table
     pa.default_memory_pool().release_unused()
-    found = dataset_of(encoder, inputs, targets, sample_weight, source, remarks, rows)
+    found = dataset_of(encoder, inputs, labels.targets, sample_weight, source, remarks, labels.rows)
     return replace(found, groups=groups, time_column=time_column)
 
 
@@ -183,37 +166,6 @@ def roles_of(
     return target, weight, notes
 
 
-def with_targets(
-    table: pa.Table, target: int, name: str, named: bool
-) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
-    """The rows that have a target; their numbers from 1; and a note if some have none.
-
-    Args:
-        table: all rows.
-        target: its index.
-        name: its name in sentences.
-        named: whether the user named it, so that rows without it are unlabeled. A column
-            taken for it by default is refused if it lacks more than `MISSING_SHARE`.
-    """
-    column = table.column(target)
-    rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
-    if not column.null_count:
-        return table, rows, []
-    present = np.asarray(column.is_valid().to_numpy())
-    first, count, names = int(np.argmin(present)) + 1, column.null_count, table.column_names
-    target_is = f"{name} is the target"
-    marks = _marks_of(table).get(names[target], ())
-    refuse_missing(target_is, count, table.num_rows, first, reference(names, target), named, marks)
-    samples = "1 sample has" if count == 1 else f"{count:,} samples have"
-    note = f"{target_is}; {samples} none (first in row {first:,}): left out."
-    return table.filter(pa.array(present)), rows[present], [note]
-
-
-def _marks_of(table: pa.Table) -> dict[str, dict[str, int]]:
-    """Counts of the missing-value marks that were read, by column."""
-    return dict(json.loads((table.schema.metadata or {}).get(b"marks", b"{}")))
-
-
 def input_columns(
     table: pa.Table,
     options: TableOptions,
@@ -223,11 +175,7 @@ def input_columns(
     filling: str = "median",
     targets: TargetValues | None = None,
 ) -> tuple[list[Column], list[LeftOut], list[str]]:
-    """The input columns of a table with their kinds, those left out, and notes.
-
-    Raises:
-        Refusal: all problems of the columns, in one.
-    """
+    """The input columns of a table with their kinds, those left out, and notes; refuses all at once."""
     roles = ("keep", "drop", "categorical", "numeric")
     chosen = {role: resolve_all(getattr(options, role), names, role) for role in roles}
     _refuse_contradictions(names, target, chosen)
@@ -293,7 +241,7 @@ def _missing_note(
     filled = f"numbers are filled with the {filling} of the training samples, " if False in kinds else ""
     filled += "categories are left without a level, " if kinds == {True, False} else ""
     filled += "and " if filled else ""
-    read = _marks_of(table)
+    read = na_counts_of(table)
     marked = sum(sum(read.get(names[one.index], {}).values()) for one in lacking)
     counted = ", empty ones included" if 0 < marked < cells else ""
     return (
@@ -306,8 +254,8 @@ def hints_of(
     table: pa.Table, options: TableOptions, aside: Collection[int | None], targets: TargetValues | None = None
 ) -> Hints:
     """Number and date formats inferred from the file and its other columns."""
-    mark = decimal_of_columns(table)
-    day_first: bool | None = True if mark == "," else None
+    separator = decimal_of_columns(table)
+    day_first: bool | None = True if separator == "," else None
     for index, column in enumerate(table.columns):
         if index in aside or options.date_format is not None or not pa.types.is_string(column.type):
             continue
@@ -315,7 +263,7 @@ def hints_of(
         if seen is not None and not seen.doubt and all(part in seen.form for part in ("%d", "%m", "/")):
             day_first = seen.form.index("%d") < seen.form.index("%m")
             break
-    return Hints(options.decimal, options.date_format, mark, day_first, targets)
+    return Hints(options.decimal, options.date_format, separator, day_first, targets)
 
 
 def _refuse_contradictions(names: Sequence[str], target: int, chosen: dict[str, frozenset[int]]) -> None:
@@ -357,11 +305,8 @@ def rising_column(table: pa.Table, columns: Sequence[Column], names: Sequence[st
 def rising_note(column: str, kind: str | None, validation: object, test: object) -> tuple[str, ...]:
     """A note if rows ordered in time are split at random.
 
-    Args:
-        column: the result of `rising_column`.
-        kind: of the split.
-        validation: a share or a number of held-out rows; separate data is not split off.
-        test: likewise.
+    `column` is the result of `rising_column`, and `kind` that of the split. Validation and test are held out
+    of the rows if they are numbers.
 
     >>> rising_note('column 1 ("day")', "chronological", 0.2, 0)
     ()

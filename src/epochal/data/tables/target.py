@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import numbers
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,10 +14,10 @@ from numpy.typing import NDArray
 
 from epochal.common.option_text import option
 from epochal.common.printable import shortlist
-from epochal.data.columns import ColumnReference, plain_name
+from epochal.data.columns import plain_name, reference
 from epochal.data.grouping import by_pattern
 from epochal.data.tables.encode import as_text, to_numbers
-from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
+from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_words
 from epochal.data.task import Task, label_type_of
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.missing import counted, one_spelling, refuse_odd, value_counts
@@ -37,14 +38,14 @@ _NO, _YES = ("0", "false", "no", "f", "n"), ("1", "true", "yes", "t", "y")
 class PlainTarget(NamedTuple):
     """A target as numbers or classes, and how it was read.
 
-    `note` is empty if nothing changed; `written` is the number format and `marks` the words that were read as
-    missing, as in `Column`, empty without numbers.
+    `note` is empty if nothing changed; `written` is the number format and `na_values` the words that were
+    read as missing, as `Column.marks`, empty without numbers.
     """
 
     column: pa.ChunkedArray
     note: str = ""
     written: tuple[str, ...] = ()
-    marks: tuple[str, ...] = ()
+    na_values: tuple[str, ...] = ()
 
 
 def plain_target(
@@ -53,10 +54,7 @@ def plain_target(
     """A text target as numbers if it has many, otherwise with one spelling per class.
 
     Few distinct numbers are classes, named as written. Other columns are unchanged. `hint` is the decimal
-    mark of the table.
-
-    Raises:
-        Refusal: most cells are numbers, and the others neither are nor mean a missing value.
+    separator of the table.
 
     >>> found = plain_target(pa.chunked_array([["$1,200.50", "unknown"]]), "price", "regression")
     >>> print(found.column.to_pylist(), found.note.replace("; ", ";" + chr(10)), sep=chr(10))
@@ -64,7 +62,7 @@ def plain_target(
     price holds numbers ("$1,200.50" is 1200.5;
     thousands separated by commas, in $);
     "unknown" (row 2) is read as missing.
-    >>> found.written, found.marks
+    >>> found.written, found.na_values
     (('.', ',', '$', ''), ('unknown',))
     >>> plain_target(pa.chunked_array([["Yes", "yes", "YES", "No", "Yes"]]), "ill", None).note
     'ill: "Yes", "yes" and "YES" are one: "Yes".'
@@ -75,33 +73,75 @@ def plain_target(
         found = written_numbers(column, name, "", decimal, hint)
         if found is not None:
             refuse_odd(found.odd, column, name, "", "numbers")
-            marks = tuple(one.word for one in found.odd)
-            return PlainTarget(found.values, f"{name} {say(found)}.", tuple(found.form), marks)
+            na_values = tuple(one.word for one in found.odd)
+            return PlainTarget(found.values, f"{name} {say(found)}.", tuple(found.form), na_values)
     if task == "regression":
         return PlainTarget(column)
     merged, which = one_spelling(column)
     return PlainTarget(merged, f"{name}: {which}." if which else "")
 
 
-def with_plain_target(
-    table: pa.Table, target: int, name: str, task: str | None, decimal: str | None = None
-) -> tuple[pa.Table, PlainTarget]:
-    """The table with its target as `plain_target` reads it."""
-    found = plain_target(table.column(target), name, task, decimal, decimal_of_columns(table))
-    return table.set_column(target, table.column_names[target], found.column), found
+class Labels(NamedTuple):
+    """The rows of a table that have a target, with their numbers from 1, targets, task and notes.
+
+    `fields` are those of an `Encoder` that say how the target was read.
+    """
+
+    table: pa.Table
+    rows: NDArray[np.int64]
+    targets: NDArray[Any]
+    task: Task
+    notes: list[str]
+    fields: dict[str, Any]
+
+
+def labeled(
+    table: pa.Table,
+    target: int,
+    name: str,
+    task: str | None,
+    *,
+    named: bool,
+    decimal: str | None = None,
+    hint: str | None = None,
+) -> Labels:
+    """The targets of a table, without the rows that have none; refused if they can't be used.
+
+    If the user `named` the target, rows without it are unlabeled; a column taken for it by default must not
+    lack more than `_MISSING_SHARE`. `hint` is the decimal separator of the other columns, by default found
+    in the table.
+    """
+    text = pa.types.is_string(table.column(target).type)
+    hint = decimal_of_columns(table) if hint is None else hint
+    read = plain_target(table.column(target), name, task, decimal, hint)
+    column, notes = read.column, [read.note] if read.note else []
+    table = table.set_column(target, table.column_names[target], column)
+    rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
+    if count := column.null_count:
+        present = np.asarray(column.is_valid().to_numpy())
+        first = int(np.argmin(present)) + 1
+        _refuse_missing(table, target, name, first, named)
+        samples = "1 sample has" if count == 1 else f"{count:,} samples have"
+        notes.append(f"{name} is the target; {samples} none (first in row {first:,}): left out.")
+        table, rows = table.filter(pa.array(present)), rows[present]
+    column = table.column(target)
+    found, note = recognize_task(column, name, task)
+    fields = {
+        "target_text": text,
+        "task": found,
+        "target_written": read.written,
+        "target_marks": read.na_values,
+    }
+    return Labels(table, rows, targets_of(column, found, name), found, [*notes, note], fields)
+
+
+def na_counts_of(table: pa.Table) -> dict[str, dict[str, int]]:
+    """Counts of the missing-value markers that were read, by column."""
+    return dict(json.loads((table.schema.metadata or {}).get(b"na_values", b"{}")))
 
 
 def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tuple[Task, str]:
-    """The task of a target column without missing values, and a note.
-
-    Args:
-        column: the target, one value per sample.
-        name: the column in a sentence.
-        task: "classification", "binary", "multiclass" or "regression" overrides the recognized one.
-
-    Raises:
-        Refusal: one class, too many, or values that the given task can't use.
-    """
+    """The task of a target column without missing values, recognized unless `task` is given, and a note."""
     if task is not None and task not in TASKS:
         raise Refusal(did_you_mean("task", task, TASKS))
     if task == "multilabel":
@@ -115,12 +155,12 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
         raise Refusal(
             f"{name} is the target and must hold numbers or classes; got dates. Name another column."
         )
-    marks, count, first = stray_marks(column)
+    words, count, first = stray_words(column)
     distinct = pc.count_distinct(column).as_py()
-    if marks and (task == "regression" or distinct > FEW_CLASSES):
+    if words and (task == "regression" or distinct > FEW_CLASSES):
         raise Refusal(
-            f'{name} is the target and holds numbers, but for "{marks[0]}" ({count:,} of {rows:,} values, '
-            f"first in row {first:,}); pass {option('missing', list(marks))} to read that as missing."
+            f'{name} is the target and holds numbers, but for "{words[0]}" ({count:,} of {rows:,} values, '
+            f"first in row {first:,}); pass {option('missing', words)} to read that as missing."
         )
     if text and task is None and distinct > FEW_CLASSES and written_dates(column) is not None:
         raise Refusal(
@@ -143,8 +183,8 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
         return Task("regression"), (
             f"target {name}: {distinct:,} different numbers from {shown}: regression{otherwise}"
         )
-    words = as_text(column)
-    classes = tuple(sorted(pc.unique(words).to_pylist(), key=natural))
+    texts = as_text(column)
+    classes = tuple(sorted(pc.unique(texts).to_pylist(), key=natural))
     if not _few_enough(len(classes), rows):
         raise Refusal(
             f"{name} is the target and must have at most {min(MOST_LEVELS, rows // 2):,} classes for "
@@ -156,7 +196,7 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
             f'{name} must have 2 classes for `task="binary"`; got {len(classes)}: use "multiclass".'
         )
     binary = len(classes) == 2 and task != "multiclass"
-    counts = counted(words)
+    counts = counted(texts)
     shown = shortlist([f"{name}: {counts[name]:,}" for name in classes], 10, quote="")
     other = "." if named else '; `task="regression"` takes the numbers as they are.'
     found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))
@@ -196,11 +236,7 @@ def targets_of(column: pa.ChunkedArray, task: Task, name: str) -> NDArray[Any]:
 
 
 def class_ids(column: pa.ChunkedArray, task: Task, name: str) -> NDArray[np.int32]:
-    """Class ids `(n,)` of a column without missing values.
-
-    Raises:
-        Refusal: a class that the task does not have, with its row.
-    """
+    """Class ids `(n,)` of a column without missing values; another class is refused with its row."""
     words = as_text(column)
     found = pc.index_in(words, value_set=pa.array(task.classes, pa.string()))
     if found.null_count:
@@ -278,11 +314,7 @@ def _truth(word: str) -> str:
 
 
 def target_numbers(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
-    """Targets of a regression, float64 `(n,)`.
-
-    Raises:
-        Refusal: text, or a number that is not finite or exceeds float32, with its row.
-    """
+    """Targets of a regression, float64 `(n,)`; what is no finite float32 is refused with its row."""
     values = to_numbers(column.combine_chunks(), name).astype(np.float64)
     wrong = ~(np.abs(values) <= LARGEST)
     if wrong.any():
@@ -293,43 +325,33 @@ def target_numbers(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
     return values
 
 
-def refuse_missing(
-    name: str,
-    count: int,
-    rows: int,
-    first: int,
-    target: ColumnReference,
-    named: bool,
-    marks: Collection[str] = (),
-) -> None:
-    """Refuse a target with so many missing values that it may be none, or its marks a class.
+def _refuse_missing(table: pa.Table, target: int, name: str, first: int, named: bool) -> None:
+    """Refuse a target with so many missing values that it may be none, or its markers a class.
 
     If the user named it and its cells are empty, rows without a target are unlabeled, however many.
     """
-    if count <= _MISSING_SHARE * rows or (named and not marks and count < rows):
+    names, count, rows = table.column_names, table.column(target).null_count, table.num_rows
+    na_values = na_counts_of(table).get(names[target], ())
+    if count <= _MISSING_SHARE * rows or (named and not na_values and count < rows):
         return
     what, how = "", "Name another column with `target=COLUMN`."
-    if marks:
-        are, mean = ("is", "it means") if len(marks) == 1 else ("are", "they mean")
-        what = f" ({shortlist(marks, len(marks))} {are} read as missing)"
+    if na_values:
+        are, mean = ("is", "it means") if len(na_values) == 1 else ("are", "they mean")
+        what = f" ({shortlist(na_values, len(na_values))} {are} read as missing)"
         how = f"If {mean} a class, pass `missing=[]`; if not, name another column with `target=COLUMN`, or "
         how += "remove those rows."
     elif count < rows:
         how = "It was taken for the target unnamed, and with so many gaps it may be none: "
-        how += f"{option('target', target)} says that it is, and leaves those rows out; or name another "
-        how += "column."
+        how += f"{option('target', reference(names, target))} says that it is, and leaves those rows out; or "
+        how += "name another column."
     raise Refusal(
-        f"{name} and may miss at most {_MISSING_SHARE:.0%} of its values; got {count:,} missing of "
-        f"{rows:,}{what}, first in row {first:,}. {how}"
+        f"{name} is the target and may miss at most {_MISSING_SHARE:.0%} of its values; got {count:,} "
+        f"missing of {rows:,}{what}, first in row {first:,}. {how}"
     )
 
 
 def weights_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float32]:
-    """Sample weights, float32 `(n,)`.
-
-    Raises:
-        Refusal: a weight that is missing, negative or not finite; or all of them 0.
-    """
+    """Sample weights, float32 `(n,)`: finite, not negative, and not all 0."""
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py() + 1
         raise Refusal(f"{name} weighs the samples and may miss no value; got none in row {row:,}.")
@@ -348,9 +370,6 @@ def weights_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float32]:
 
 def groups_of(column: pa.ChunkedArray, name: str, pattern: str | None = None) -> NDArray[np.int64]:
     """Group ids of the rows, from 0 in the order of first appearance.
-
-    Raises:
-        Refusal: a missing value, or one group.
 
     >>> groups_of(pa.chunked_array([["b", "a", "b"]]), "column").tolist()
     [0, 1, 0]

@@ -28,8 +28,7 @@ from epochal.data.source import DataSource, Known, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Column, Encoder, LeftOut
-from epochal.data.tables.table import with_targets
-from epochal.data.tables.target import groups_of, recognize_task, targets_of, weights_of, with_plain_target
+from epochal.data.tables.target import groups_of, labeled, weights_of
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
@@ -155,16 +154,13 @@ def text(
     if weight in (at, target_at):
         raise Refusal(f"`sample_weight` must be a column of its own; got {called(names, weight or 0)}.")
     target_column, text_name = called(names, target_at), called(names, at)
-    table, read = with_plain_target(table, target_at, target_column, task)
     by = resolve(groups, names, "groups") if isinstance(groups, str | int) else None
     if by in (at, target_at, weight) and by is not None:
         raise Refusal(f"`groups` must be a column of its own; got {called(names, by)}.")
     if groups_from is not None and by is None:
         raise Refusal("`groups_from` finds groups in a column; name it: `groups=COLUMN`.")
-    table, rows, left = with_targets(table, target_at, target_column, named=target is not None)
-    column = table.column(target_at)
-    found, note = recognize_task(column, target_column, task)
-    targets = targets_of(column, found, target_column)
+    labels = labeled(table, target_at, target_column, task, named=target is not None)
+    table = labels.table
     weights = None if weight is None else weights_of(table.column(weight), called(names, weight))
     texts = _texts_of(table.column(at), text_name)
     if not any(map(str.strip, texts)):
@@ -189,13 +185,10 @@ def text(
             columns=(Column(names[at], at, "category", text=True),),
             left_out=others,
             target=target_at,
-            target_text=pa.types.is_string(column.type),
             weight=weight,
-            task=found,
-            missing=reading.marks,
-            target_written=read.written,
-            target_marks=read.marks,
+            missing=reading.na_values,
             encoding=encoding_of(table),
+            **labels.fields,
         ),
         tokenizer=learned.to_str(),
         vocabulary_size=learned.get_vocab_size(),
@@ -204,9 +197,7 @@ def text(
     inputs = padded(ids, lengths, longest)
     raw_notes = [
         *notes,
-        *filter(None, [read.note]),
-        *left,
-        note,
+        *labels.notes,
         f"texts in {text_name}: {encoder.vocabulary_size:,} tokens ({tokenizer}), learned from all "
         "texts given, without targets; those that no training text has are unknown to a repeat.",
         *([unspaced] if (unspaced := writing.note(tokenizer)) else []),
@@ -217,16 +208,16 @@ def text(
         raw_notes.append(f"{len(others):,} other column{are} no input (`text`).")
     dataset = Dataset(
         inputs=inputs,
-        targets=targets,
-        task=found,
+        targets=labels.targets,
+        task=labels.task,
         continuous=np.zeros(1, bool),
         encoder=encoder,
         target_name=names[target_at],
         source=name,
         raw_notes=tuple(raw_notes),
-        row_numbers=rows,
+        row_numbers=labels.rows,
         sample_weight=weights,
-        fingerprint=fingerprint((names[at], names[target_at]), inputs, targets, weights),
+        fingerprint=fingerprint((names[at], names[target_at]), inputs, labels.targets, weights),
         recipe=Recipe.of("text", TEXTS.options, source, arguments),
     )
     if by is not None:

@@ -97,9 +97,6 @@ class WrittenDates:
 def check_format(form: str) -> str:
     """The user's date format, checked.
 
-    Raises:
-        Refusal: an unknown directive, or no year.
-
     >>> check_format("%d.%m.%y")
     '%d.%m.%y'
     """
@@ -246,10 +243,7 @@ def written_dates(
 ) -> WrittenDates | None:
     """The date format of a text column; None if it holds something else.
 
-    Args:
-        column: the cells.
-        form: the given format, if any.
-        day_first: whether the day comes before the month, by other columns or the file.
+    `form` is the given format; `day_first` is what other columns or the file say.
     """
     filled = column.drop_null()
     if not len(filled):

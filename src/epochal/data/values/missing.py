@@ -21,14 +21,14 @@ MISSING = (
 )
 """Default missing-value cells: those of pandas, R and databases."""
 
-NUMBER_MARKS = (
+NUMBER_NA_VALUES = (
     *("-", "--", "---", "–", "—", ".", "..", "na", "None"),
     *("#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"),
 )
-"""Further marks, which may be values in text: missing only among numbers, dates and amounts."""
+"""Further markers, which may be values in text: missing only among numbers, dates and amounts."""
 
 Counts = Mapping[str, Mapping[str, int]]
-"""Counts of each mark, by column name."""
+"""Counts of each word, by column name."""
 
 _DIGITS_SHARE = 0.8
 _CODE = re.compile(r"[A-Z]{2}")
@@ -40,7 +40,7 @@ MARK_SHARE = 0.2
 
 _LACKING = frozenset(
     [
-        *(mark.lower().replace(" ", "_") for mark in (*MISSING, *NUMBER_MARKS)),
+        *(word.lower().replace(" ", "_") for word in (*MISSING, *NUMBER_NA_VALUES)),
         *("unknown", "missing", "nil", "tbd", "tba", "pending", "unspecified", "unavailable", "undefined"),
         *("void", "blank", "empty", "no_data", "not_available", "not_applicable", "n.a.", "n.a", "unbekannt"),
         *("keine", "fehlt", "k.a.", "k.a", "inconnu", "desconocido", "sconosciuto", "onbekend"),
@@ -51,17 +51,17 @@ _LACKING = frozenset(
 
 
 def numeric_na_values(missing: Collection[str] | None) -> tuple[str, ...]:
-    """Missing-value cells of numeric columns: all known marks, and the given ones."""
-    return tuple(dict.fromkeys((*MISSING, *NUMBER_MARKS, *(missing or ()))))
+    """Missing-value cells of numeric columns: all known ones, and the given ones."""
+    return tuple(dict.fromkeys((*MISSING, *NUMBER_NA_VALUES, *(missing or ()))))
 
 
 def settle_na_values(
     table: pa.Table, missing: Collection[str] | None, levels: Mapping[str, Collection[str]] | None = None
 ) -> tuple[pa.Table, dict[str, dict[str, int]], tuple[str, ...]]:
-    """The table with missing-value marks in text as missing, counts of each, and notes.
+    """The table with missing-value markers in text as missing, counts of each, and notes.
 
-    A mark that is a training value of the column (`levels`) is kept. "NA" among two-letter codes
-    is Namibia. If almost all other values have digits, the marks of numbers apply too.
+    A word that is a training value of the column (`levels`) is kept. "NA" among two-letter codes
+    is Namibia. If almost all other values have digits, those of numbers apply too.
 
     >>> table = pa.table({"country": ["NA", "DE", "FR", "ES"], "price": ["$ 3", "-", "$ 4", "NA"]})
     >>> settled, counts, notes = settle_na_values(table, None)
@@ -79,59 +79,59 @@ def settle_na_values(
             continue
         arrays[index] = column = pc.utf8_trim_whitespace(column)
         there = na_counts(column, known)
-        marks = set(there) & always
+        na_values = set(there) & always
         if set(there) - always and _mostly_digits(column, known):
-            marks = set(there)
-        marks -= set((levels or {}).get(names[index], ())) - {""}
-        if missing is None and "NA" in marks and levels is None and _among_codes(column):
-            marks.discard("NA")
+            na_values = set(there)
+        na_values -= set((levels or {}).get(names[index], ())) - {""}
+        if missing is None and "NA" in na_values and levels is None and _among_codes(column):
+            na_values.discard("NA")
             times = "once" if there["NA"] == 1 else f"{there['NA']:,} times"
             notes.append(
                 f'{called(names, index)} has "NA" among codes of two letters ({times}): kept '
                 'as a value; `missing=["NA"]` reads it as missing.'
             )
-        if marks:
-            arrays[index] = emptied(column, marks)
-        if found := {mark: count for mark, count in there.items() if mark in marks - {""}}:
+        if na_values:
+            arrays[index] = emptied(column, na_values)
+        if found := {word: count for word, count in there.items() if word in na_values - {""}}:
             counts[names[index]] = found
     return pa.Table.from_arrays(arrays, names=names), counts, tuple(notes)
 
 
-def emptied(words: Any, marks: Collection[str]) -> Any:
-    """Text with the marks as missing values.
+def emptied(words: Any, na_values: Collection[str]) -> Any:
+    """Text with these words as missing values.
 
     >>> emptied(pa.array(["a", "?"]), ["?"]).to_pylist()
     ['a', None]
     """
-    found = pc.is_in(words, value_set=pa.array(sorted(marks), pa.string()))
+    found = pc.is_in(words, value_set=pa.array(sorted(na_values), pa.string()))
     return pc.if_else(found, pa.scalar(None, pa.string()), words)
 
 
-def na_counts(column: pa.ChunkedArray | pa.Array, marks: Collection[str]) -> dict[str, int]:
-    """Counts of the marks that occur in a column of stripped texts.
+def na_counts(column: pa.ChunkedArray | pa.Array, na_values: Collection[str]) -> dict[str, int]:
+    """Counts of the words that occur in a column of stripped texts.
 
     >>> na_counts(pa.array(["NA", "a", "NA"]), ["NA", "-"])
     {'NA': 2}
     """
-    is_mark = pc.fill_null(pc.is_in(column, value_set=pa.array(sorted(marks), pa.string())), False)
+    is_mark = pc.fill_null(pc.is_in(column, value_set=pa.array(sorted(na_values), pa.string())), False)
     if not pc.any(is_mark).as_py():
         return {}
     return value_counts(column.filter(is_mark))
 
 
 def na_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
-    """A note on the marks found, if any.
+    """A note on the markers found, if any.
 
     >>> na_note(["id", "age"], {"age": {"NA": 3}})
     ('read as missing: "NA" (3 in column 2 ("age")); `missing=...` replaces the marks.',)
     """
     columns: dict[str, list[tuple[int, int]]] = {}
     for index, name in enumerate(names):
-        for mark, count in counts.get(name, {}).items():
-            columns.setdefault(mark, []).append((index, count))
+        for word, count in counts.get(name, {}).items():
+            columns.setdefault(word, []).append((index, count))
     if not columns:
         return ()
-    shown = ", ".join(f'"{mark}" ({_where(names, found)})' for mark, found in columns.items())
+    shown = ", ".join(f'"{word}" ({_where(names, found)})' for word, found in columns.items())
     return (f"read as missing: {shown}; `missing=...` replaces the marks.",)
 
 
@@ -144,7 +144,7 @@ def _where(names: Sequence[str], found: Sequence[tuple[int, int]]) -> str:
 
 
 def _others(column: pa.ChunkedArray, known: Collection[str]) -> list[str]:
-    """Some distinct values that are no marks."""
+    """Some distinct values that mean no missing value."""
     distinct: list[str] = pc.unique(column.slice(0, 20_000)).drop_null().to_pylist()
     return [value for value in distinct if value not in known]
 

@@ -101,8 +101,8 @@ class NumberForm(NamedTuple):
     def __str__(self) -> str:
         if self.joint:
             return {"h": "in hours", "ft": "in feet", "lb": "in pounds"}[self.unit]
-        marks = {" ": "blanks", ",": "commas", ".": "dots", "'": "apostrophes", "_": "underscores"}
-        group = f"thousands separated by {marks[self.group]}" if self.group else ""
+        names = {" ": "blanks", ",": "commas", ".": "dots", "'": "apostrophes", "_": "underscores"}
+        group = f"thousands separated by {names[self.group]}" if self.group else ""
         comma = "a comma as the decimal mark" if self.decimal == "," else ""
         unit = " ".join(filter(None, ("in", self.money, self.unit))) if self.money or self.unit else ""
         return ", ".join(filter(None, (group, comma, unit)))
@@ -119,7 +119,7 @@ class Written:
     doubt: str = ""
     """The decimal mark of the alternative reading, if the cells are ambiguous."""
     proves: str = ""
-    """The decimal mark, if a cell is unambiguous: it has that mark, or another for thousands."""
+    """The decimal separator, if a cell is unambiguous: it has that one, or another for thousands."""
     remarks: tuple[str, ...] = ()
     """Remarks on cells with another unit than most, or none."""
 
@@ -144,14 +144,9 @@ def written_numbers(
     """The numbers of a text column; None if fewer than `MOST` of its cells are numeric.
 
     Args:
-        column: the cells, without blanks around them.
-        name: the column in a sentence.
         reference: the column in an option; empty if no option takes it.
-        decimal: the given decimal mark, "." or ",".
+        decimal: the given decimal separator, "." or ",".
         hint: the decimal mark of the file or other columns, which resolves ambiguous cells; empty if unknown.
-
-    Raises:
-        Refusal: mixed units or currencies that do not convert.
 
     >>> found = written_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
     >>> found.values.to_pylist(), tuple(found.form)
@@ -179,19 +174,19 @@ def written_numbers(
     there = pc.is_valid(body)
     if (pc.sum(there).as_py() or 0) < MOST / 2 * len(filled):
         return None
-    found = _marks(pc.drop_null(body), decimal, hint)
+    found = _separators(pc.drop_null(body), decimal, hint)
     if found is None:
         return None
-    mark, group, doubt = found
+    separator, group, doubt = found
     units = counted(pc.filter(unit, there))
     named = column_units(counted(pc.filter(money, there)), units, len(filled), (name, reference), MOST)
     if named is None:
         return None
-    form = NumberForm(mark, group, *named)
+    form = NumberForm(separator, group, *named)
     if form.plain and pc.any(pc.match_substring_regex(pc.drop_null(body), "^0[0-9]+$")).as_py():
         return None  # codes such as 007
-    marked = group in (".", ",") or pc.any(pc.match_substring(pc.drop_null(body), mark)).as_py()
-    proves = mark if marked and not doubt else ""
+    marked = group in (".", ",") or pc.any(pc.match_substring(pc.drop_null(body), separator)).as_py()
+    proves = separator if marked and not doubt else ""
     return _written(column, form._numbers(parts), form, doubt, proves, _remarks(units, form))
 
 
@@ -217,10 +212,10 @@ def _in_one_way(words: Any) -> Any:
     if not plain_ascii and pc.any(pc.match_substring_regex(plain, f"[{''.join(_DIGITS)}]")).as_py():
         for digit, others in enumerate(zip(*_DIGITS, strict=True)):
             plain = pc.replace_substring_regex(plain, f"[{''.join(others)}]", str(digit))
-        for mark, instead in (("\u066b", "."), ("\u066c", ","), ("\u066a", "%")):
-            plain = pc.replace_substring(plain, mark, instead)
-    marks = ((_DASHES, "-"), ("[\u2018\u2019\u00b4`]", "'"), (r"\s+", " "), (r"^\s*[~≈∼]\s*", ""))
-    for pattern, instead in marks:
+        for sign, instead in (("\u066b", "."), ("\u066c", ","), ("\u066a", "%")):
+            plain = pc.replace_substring(plain, sign, instead)
+    spellings = ((_DASHES, "-"), ("[\u2018\u2019\u00b4`]", "'"), (r"\s+", " "), (r"^\s*[~≈∼]\s*", ""))
+    for pattern, instead in spellings:
         plain = pc.replace_substring_regex(plain, pattern, instead)
     return pc.utf8_trim_whitespace(plain)
 
@@ -275,10 +270,10 @@ def _split(pair: str) -> tuple[str, str, bool]:
 
 def _plain(body: Any, power: Any, decimal: str, group: str) -> Any:
     """Digits without marks, ready for a cast; missing if no number of this format."""
-    dot, mark = re.escape(decimal), re.escape(group)
+    dot, separator = re.escape(decimal), re.escape(group)
     pattern = rf"^[0-9]*(?:{dot}[0-9]*)?$"
     if group:
-        pattern += rf"|^[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+(?:{dot}[0-9]*)?$"
+        pattern += rf"|^[0-9]{{1,3}}(?:{separator}[0-9]{{3}})+(?:{dot}[0-9]*)?$"
     if group == ",":
         pattern += r"|^[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:\.[0-9]*)?$"
     good = pc.fill_null(pc.match_substring_regex(body, pattern), False)
@@ -289,9 +284,9 @@ def _plain(body: Any, power: Any, decimal: str, group: str) -> Any:
     return pc.if_else(good, whole, pa.scalar(None, pa.string()))
 
 
-def _marks(body: Any, decimal: str | None, hint: str) -> tuple[str, str, str] | None:
-    """Decimal mark, thousands mark, and the alternative if ambiguous; None for neither."""
-    used = [mark for mark in _GROUPS if pc.any(pc.match_substring(body, mark)).as_py()]
+def _separators(body: Any, decimal: str | None, hint: str) -> tuple[str, str, str] | None:
+    """Decimal separator, thousands separator, and the alternative if ambiguous; None for neither."""
+    used = [separator for separator in _GROUPS if pc.any(pc.match_substring(body, separator)).as_py()]
     candidates = [(one, group) for one in (".", ",") for group in ("", *used) if group != one]
     if decimal is not None:
         candidates = [pair for pair in candidates if pair[0] == decimal]
@@ -300,33 +295,33 @@ def _marks(body: Any, decimal: str | None, hint: str) -> tuple[str, str, str] | 
     if best < MOST / 2 * len(body):
         return None
     good = [pair for pair, count in fits.items() if count == best]
-    plain = [mark for mark, group in good if not group]
-    grouped = [(mark, group) for mark, group in good if group in (".", ",")]
+    plain = [separator for separator, group in good if not group]
+    grouped = [(separator, group) for separator, group in good if group in (".", ",")]
     if decimal is None and len(used) == 1 and plain and grouped:
         return _by_the_column(body, used[0], hint)
     # The fewest marks that explain the cells.
-    mark, group = min(good, key=lambda pair: (bool(pair[1]), pair[0] != hint, pair[0] != "."))
-    return mark, group, ""
+    separator, group = min(good, key=lambda pair: (bool(pair[1]), pair[0] != hint, pair[0] != "."))
+    return separator, group, ""
 
 
-def _by_the_column(body: Any, mark: str, hint: str) -> tuple[str, str, str]:
-    """Whether a mark before exactly three digits in all cells is for thousands or decimals."""
-    other = "," if mark == "." else "."
-    dot = re.escape(mark)
+def _by_the_column(body: Any, separator: str, hint: str) -> tuple[str, str, str]:
+    """Whether a separator before exactly three digits in all cells is for thousands or decimals."""
+    other = "," if separator == "." else "."
+    dot = re.escape(separator)
 
     def some(pattern: str) -> bool:
         return bool(pc.any(pc.match_substring_regex(body, pattern)).as_py())
 
     if some(rf"^0+{dot}") or some(r"^[0-9]{4,}$") or some(rf"^[0-9]{{4,}}{dot}"):
-        return mark, "", ""
+        return separator, "", ""
     if some(rf"{dot}[0-9]{{3}}{dot}"):
-        return other, mark, ""
+        return other, separator, ""
     if hint:
-        return (mark, "", "") if hint == mark else (other, mark, "")
+        return (separator, "", "") if hint == separator else (other, separator, "")
     whole = some(r"^[0-9]{1,3}$")
-    if mark == ",":
-        return other, mark, "" if whole else mark
-    return (other, mark, mark) if whole else (mark, "", other)
+    if separator == ",":
+        return other, separator, "" if whole else separator
+    return (other, separator, separator) if whole else (separator, "", other)
 
 
 def unit_remarks(words: pa.ChunkedArray, form: NumberForm) -> tuple[str, ...]:
@@ -385,7 +380,7 @@ def decimal_of_columns(table: pa.Table) -> str:
         column = column.slice(0, _ROWS)
         floating = pa.types.is_floating(column.type)
         if known and floating and pc.any(pc.not_equal(pc.floor(column), column)).as_py():
-            proved.add(known)  # text of a file read with this mark
+            proved.add(known)  # text of a file read with this separator
             continue
         try:
             found = written_numbers(column, "")

@@ -140,15 +140,8 @@ def column_units(
 ) -> tuple[str, str] | None:
     """The currency and the unit of a column; None where what stands beside its numbers is none.
 
-    Args:
-        moneys: how many cells name each currency; `units` likewise.
-        units: how many cells name each unit.
-        cells: how many cells there are.
-        names: the column as a sentence calls it, and as an option names it.
-        share: of the cells that are numbers, at least; the others are odd.
-
-    Raises:
-        Refusal: currencies are mixed, or units that do not convert.
+    `moneys` and `units` count cells, `names` are the column in a sentence and in an option, and `share` is
+    the smallest share of numbers. Currencies or units that do not convert are refused.
     """
     moneys, units = ({one: count for one, count in found.items() if one} for found in (moneys, units))
     if len(moneys) > 1:
@@ -256,7 +249,6 @@ def hours_of(words: Any) -> Any:
 
 
 def _minutes(parts: Any) -> Any:
-    """Minutes and seconds in hours."""
     return pc.add(pc.divide(_number(parts, "minute"), 60.0), pc.divide(_number(parts, "second"), 3600.0))
 
 
