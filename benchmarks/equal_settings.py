@@ -23,8 +23,8 @@ from scipy.stats import binomtest, kurtosis, skew
 
 from benchmarks.equal_trainings import KINDS, trained
 from benchmarks.measure import Aim, Table
-from epochal.choose import paired, race
-from epochal.choose.pairs import Spread
+from epochal.choose import paired_test, race
+from epochal.choose.paired_statistics import Spread
 from epochal.curves import Summary
 
 Floats = NDArray[np.float64]
@@ -73,10 +73,10 @@ def without(*corrections: str) -> ExitStack:
     if "looks" in corrections:
         stack.enter_context(mock.patch.object(race, "shares", lambda looks: (1.0,) * looks))
     if "pairs" in corrections:
-        for module in (race, paired):
+        for module in (race, paired_test):
             stack.enter_context(mock.patch.object(module, "comparisons_of", return_value=1))
     if "own" in corrections:
-        stack.enter_context(mock.patch.object(paired, "shared_test", by_all_alone))
+        stack.enter_context(mock.patch.object(paired_test, "shared_test", by_all_alone))
     return stack
 
 

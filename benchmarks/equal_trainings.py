@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import epochal as ep
-from epochal.choose.bench import Bench
-from epochal.choose.trial import Setting
+from epochal.choose.trial import Config
+from epochal.choose.trial_runner import TrialRunner
 from epochal.engine.lane import Lane
 from epochal.settings import Settings
 from epochal.training.loop import curves_of
@@ -85,12 +85,12 @@ def _of_split(
         "learning_rate": kind.learning_rate,
         "epochs": kind.epochs,
     }
-    bench = Bench(model, (inputs[rest], targets[rest]), Settings(**options))
-    prepared = bench.prepared(Setting("equal", model, {}))
+    runner = TrialRunner(model, (inputs[rest], targets[rest]), Settings(**options))
+    prepared = runner.prepared(Config("equal", model, {}))
     lane = Lane(
         spec=replace(prepared.spec, repeats=draws),
         plan=prepared.plan,
-        source=bench.base.lane_data(range(draws)),
+        data=runner.base.lane_data(range(draws)),
         every=prepared.plan.first_update(1),
         last_update=prepared.plan.updates,
         initial=prepared.initial.variables,

@@ -25,13 +25,13 @@ import numpy as np
 
 from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
-from epochal.choose.bench import Bench
-from epochal.choose.confirm import USUAL_EPOCHS, usual_point
-from epochal.choose.finals import Final, Rules, final_of
-from epochal.choose.finest import MARGIN
-from epochal.choose.goal import baseline, price_of
+from epochal.choose.confirm import DEFAULT_EPOCHS, default_point
+from epochal.choose.final_estimate import Criteria, FinalEstimate, final_of
+from epochal.choose.lowest_error import MARGIN
 from epochal.choose.search import Point, Search
-from epochal.choose.trial import Job, Setting
+from epochal.choose.targets import baseline, cost_of
+from epochal.choose.trial import Config, Job
+from epochal.choose.trial_runner import TrialRunner
 from epochal.curves import summarize
 from epochal.models import MLP
 from epochal.settings import Settings
@@ -75,25 +75,25 @@ def data(name: str) -> Any:
     return x, (0.5 * x[:, 0] + random.normal(0, 1, 400) > 0).astype(int)
 
 
-def fresh(name: str, optimizer: str, point: Point | None, epochs: int) -> Final:
+def fresh(name: str, optimizer: str, point: Point | None, epochs: int) -> FinalEstimate:
     """A setting, or the defaults, on seeds that nobody has seen."""
     settings = Settings(optimizer=optimizer, repeats=FRESH, seed=FIRST_SEED, epochs=epochs)
-    bench = Bench(MLP(64, 64), data(name), replace_size(settings))
+    runner = TrialRunner(MLP(64, 64), data(name), replace_size(settings))
     search = Search(
-        bench, Setting("", MLP(64, 64), {}), "quality", price_of("updates", float),
-        lambda size: epochs, lambda size: 0.0, lambda phase, jobs: bench.run(jobs),
+        runner, Config("", MLP(64, 64), {}), "quality", cost_of("updates", float),
+        lambda size: epochs, lambda size: 0.0, lambda phase, jobs: runner.run(jobs),
     )  # fmt: skip
     usual = point is None
-    point = usual_point(bench, None) if point is None else point
-    batches = -(-bench.base.plan.positions_per_epoch // point.batch_size)
+    point = default_point(runner, None) if point is None else point
+    batches = -(-runner.base.plan.positions_per_epoch // point.batch_size)
     jobs = [Job(search.setting_of(point), seed, epochs * batches, batches) for seed in range(FRESH)]
-    trials = {trial.repeat: trial for trial in bench.run(jobs)}
-    constant = {seed: baseline(bench, seed) for seed in range(FRESH)}
-    return final_of(point, epochs, trials, constant, Rules(bench.monitor, 0.0), kept=usual)
+    trials = {trial.repeat: trial for trial in runner.run(jobs)}
+    constant = {seed: baseline(runner, seed) for seed in range(FRESH)}
+    return final_of(point, epochs, trials, constant, Criteria(runner.monitor, 0.0), kept=usual)
 
 
 def replace_size(settings: Settings) -> Settings:
-    """A bench is settled with all samples in a batch; each job says its own."""
+    """A runner is settled with all samples in a batch; each job says its own."""
     from dataclasses import replace
 
     return replace(settings, batch_size="full")
@@ -108,13 +108,13 @@ def cell(name: str, optimizer: str) -> dict[str, Any]:
     advice = advise(MLP(64, 64), data(name), optimizer=optimizer, progress=False)
     found = {
         "table": name, "optimizer": optimizer, "recommended": advice.recommended, "answer": advice.answer,
-        "updates": advice.cost.updates, "seconds": advice.cost.seconds,
+        "updates": advice.usage.updates, "seconds": advice.usage.seconds,
     }  # fmt: skip
     if advice.recommended and not name.startswith("noise"):
         assert advice.learning_rate is not None and advice.quality.ci95 is not None
         step = 2 * float(np.log2(advice.learning_rate.value))
         tested = fresh(name, optimizer, Point(int(advice.batch_size.value), step), int(advice.epochs.value))
-        usual = fresh(name, optimizer, None, USUAL_EPOCHS)
+        usual = fresh(name, optimizer, None, DEFAULT_EPOCHS)
         low, high = advice.quality.ci95
         apart = tested.less(usual)
         found |= {
@@ -186,7 +186,7 @@ def publish_rows() -> None:
             "recommended": "recommended",
             "held": "promises that hold",
             "by_seeds": "intervals of the seeds alone that hold (negative control)",
-            "ratio": "true over promised loss, median",
+            "ratio": "true over final_seeds loss, median",
         },
         notes=["Of tables without a recommendation the promise of what came nearest counts, too."],
         timed=False,
@@ -215,7 +215,7 @@ def main() -> None:
             "table": "table",
             "optimizer": "optimizer",
             "advised": "advised batch, rate, epochs",
-            "promise": "promised validation loss (95 %)",
+            "promise": "final_seeds validation loss (95 %)",
             "fresh": "fresh seeds",
             "usual": "the defaults on them",
             "apart": "advice less defaults (95 %)",

@@ -3,7 +3,7 @@
 For each table and optimizer the grid trains every batch size (powers of two, and all samples) with rates a
 factor of 2 apart, each with the same seeds, none of which the advice has seen. A training ends at the target
 of its seed: as good as what tuned trainings of the pilot batch size reach on that split, but for luck
-(`epochal.choose.goal.share_of`), with other initial parameters and orders. The time to the target is the
+(`epochal.choose.targets.share_of`), with other initial parameters and orders. The time to the target is the
 expected running time of trainings that are given up at 4 times the least median time: all the updates made,
 over the trainings that got there, times the measured time of an update.
 
@@ -28,13 +28,13 @@ import numpy as np
 
 from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
-from epochal.choose.bench import Bench
-from epochal.choose.goal import baseline, best_epoch, negligible, share_of, targets
-from epochal.choose.pilot import long_trainings, pilot_size, steadiest, usual_sizes
+from epochal.choose.pilot import candidate_sizes, long_trainings, lowest_tied, pilot_size
 from epochal.choose.reached import Reached
 from epochal.choose.search import Found, Point, Search, rate_at
+from epochal.choose.targets import baseline, best_epoch, negligible, share_of, targets
 from epochal.choose.timing import Timer
-from epochal.choose.trial import Job, Setting, Trial
+from epochal.choose.trial import Config, Job, Trial
+from epochal.choose.trial_runner import TrialRunner
 from epochal.models import MLP
 from epochal.settings import Settings
 
@@ -75,8 +75,8 @@ def search_on(name: str, optimizer: str, price: Any, repeats: int, kind: type[Se
     settings = Settings(
         optimizer=optimizer, repeats=repeats, seed=FIRST_SEED, epochs=EPOCHS, standardize=True
     )
-    bench = Bench(MLP(HIDDEN), data(name), settings)
-    samples = bench.base.plan.samples
+    runner = TrialRunner(MLP(HIDDEN), data(name), settings)
+    samples = runner.base.plan.samples
 
     def most(size: int) -> int:
         return EPOCHS * -(-samples // size)
@@ -85,9 +85,9 @@ def search_on(name: str, optimizer: str, price: Any, repeats: int, kind: type[Se
         return float(max(20, math.ceil(200 / -(-samples // size))))
 
     def run(phase: str, jobs: Sequence[Job]) -> Iterable[Trial]:
-        return bench.run(jobs)
+        return runner.run(jobs)
 
-    return kind(bench, Setting("", MLP(HIDDEN), {}), "time", price, most, patience, run)
+    return kind(runner, Config("", MLP(HIDDEN), {}), "time", price, most, patience, run)
 
 
 def grid(name: str, optimizer: str) -> dict[str, Any]:
@@ -98,18 +98,18 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
         return json.loads(path.read_text())
     seeds = list(range(MANY))
     search = search_on(name, optimizer, None, len(seeds), Wide)
-    bench = search.bench
-    samples = bench.base.plan.samples
+    runner = search.runner
+    samples = runner.base.plan.samples
     # While others work, times can't be measured; prices for capping are roughly those of this machine.
     search.price = lambda size: 1.0 + size / 20
-    sizes, steps = usual_sizes(samples), range(LOWEST[optimizer], HIGHEST[optimizer] + 1, 2)
+    sizes, steps = candidate_sizes(samples), range(LOWEST[optimizer], HIGHEST[optimizer] + 1, 2)
     start = pilot_size(samples)
     trials = long_trainings(search, [Point(start, step) for step in steps], seeds, "")
-    calm = steadiest(bench, trials)
+    calm = lowest_tied(runner, trials)
     family = [Point(start, calm.step + offset) for offset in (0, -2, 2) if calm.step + offset in steps]
-    values = np.array([[trials[point][seed].best(bench.monitor) for seed in seeds] for point in family])
+    values = np.array([[trials[point][seed].best(runner.monitor) for seed in seeds] for point in family])
     values = values[np.isfinite(values).all(axis=1)]
-    constant = {seed: baseline(bench, seed) for seed in seeds}
+    constant = {seed: baseline(runner, seed) for seed in seeds}
     share = share_of(values, np.array(list(constant.values())))
     best = dict(zip(seeds, np.median(values, axis=0).tolist(), strict=True))
     search.targets |= targets(best, constant, share)
@@ -117,12 +117,12 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
         points = [Point(size, step) for step in steps]
         first = seeds[:8]
         search.measure(points, first)
-        least = min(search.score(point, first) for point in search.found)
+        least = min(search.score(point, first) for point in search.results)
         near = [point for point in points if search.score(point, first) <= FAR * least]
         search.measure(near, seeds)
     cell = {
         "table": name, "optimizer": optimizer, "samples": samples, "reference": [start, calm.step],
-        "share": share, "targets": [search.targets[seed] for seed in seeds], "updates_made": bench.updates,
+        "share": share, "targets": [search.targets[seed] for seed in seeds], "updates_made": runner.updates,
         "minutes": (time.perf_counter() - begin) / 60,
         "points": [
             {
@@ -130,7 +130,7 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
                 "updates": [found[seed].reached.updates for seed in sorted(found)],
                 "reached": [found[seed].reached.reached for seed in sorted(found)],
             }
-            for point, found in sorted(search.found.items())
+            for point, found in sorted(search.results.items())
         ],
     }  # fmt: skip
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
 def times(name: str, optimizer: str, sizes: list[int]) -> dict[int, float]:
     """Measured update times, with nothing else running."""
     search = search_on(name, optimizer, None, 1)
-    timer = Timer(search.bench, Setting("", MLP(HIDDEN), {}))
+    timer = Timer(search.runner, Config("", MLP(HIDDEN), {}))
     return {size: timer.seconds(size) for size in sizes}
 
 
@@ -165,9 +165,9 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
         if len(row["updates"]) == len(seeds):
             point = Point(row["batch_size"], row["step"])
             pairs = zip(row["updates"], row["reached"], strict=True)
-            search.found[point] = {seed: Found(Reached(*pair), math.nan) for seed, pair in enumerate(pairs)}
+            search.results[point] = {seed: Found(Reached(*pair), math.nan) for seed, pair in enumerate(pairs)}
     search.measure([advised], seeds)
-    points, ratios = list(search.found), []
+    points, ratios = list(search.results), []
     for half in (seeds[::2], seeds[1::2]):
         other = [seed for seed in seeds if seed not in half]
         best = min(points, key=lambda point: search.score(point, half))
@@ -188,8 +188,8 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
         "epochs_within": bool(low <= advice.epochs.value <= high),
         "fresh": [low, middle, high],
         "seconds": took,
-        "updates": advice.cost.updates,
-        "of_grid": advice.cost.of_grid,
+        "updates": advice.usage.updates,
+        "of_grid": advice.usage.of_grid,
         "theory": None if theory is None else [theory.value, theory.low, theory.high],
     }
 
@@ -197,18 +197,18 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
 def fresh_epochs(name: str, optimizer: str, point: Point, repeats: int = 30) -> list[float]:
     """The best epoch of long trainings of a setting on seeds that nobody has seen."""
     settings = Settings(optimizer=optimizer, repeats=repeats, seed=5000, epochs=1000, standardize=True)
-    bench = Bench(MLP(HIDDEN), data(name), settings)
-    batches = -(-bench.base.plan.samples // point.batch_size)
-    setting = Setting(
+    runner = TrialRunner(MLP(HIDDEN), data(name), settings)
+    batches = -(-runner.base.plan.samples // point.batch_size)
+    setting = Config(
         "fresh", MLP(HIDDEN), {"batch_size": point.batch_size, "learning_rate": rate_at(point.step or 0)}
     )
     wait = float(2 * max(20, math.ceil(200 / batches)))
-    change = [negligible(bench, seed) for seed in range(repeats)]
+    change = [negligible(runner, seed) for seed in range(repeats)]
     jobs = [
         Job(setting, seed, 1000 * batches, batches, patience=wait, change=change[seed])
         for seed in range(repeats)
     ]
-    return [best_epoch(trial, bench.monitor, change[trial.repeat]) for trial in bench.run(jobs)]
+    return [best_epoch(trial, runner.monitor, change[trial.repeat]) for trial in runner.run(jobs)]
 
 
 def main() -> None:

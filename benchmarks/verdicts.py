@@ -17,7 +17,7 @@ from benchmarks.known_curves import TRUTHS, Known, drawn
 from benchmarks.known_trainings import trainings, varied
 from benchmarks.measure import Aim, Table
 from epochal.curves import Curves, Verdict, judge
-from epochal.curves.case import LEVEL
+from epochal.curves.curve_view import FLAT
 from epochal.curves.judgment import GOOD
 
 REPEATS = (1, 3, 5, 10)
@@ -66,7 +66,7 @@ class Case(NamedTuple):
         if self.truth == "slight overfitting" and kind in ("good fit", "stopped in time"):
             return self.rise is not None and most is not None and self.rise <= most
         if self.truth.endswith("stopped") and self.left > LEFT:
-            return kind == "still improving" or (kind in GOOD and self.left <= LEVEL)
+            return kind == "still improving" or (kind in GOOD and self.left <= FLAT)
         return kind in RIGHT[self.truth]
 
     @property

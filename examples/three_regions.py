@@ -19,11 +19,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from epochal import MLP, Settings
-from epochal.choose.bench import Bench
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola
 from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.search import Point, Search, rate_at, step_of
-from epochal.choose.trial import Setting
+from epochal.choose.trial import Config
+from epochal.choose.trial_runner import TrialRunner
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -39,15 +39,15 @@ def study(
     """The updates that each batch size needs at its best rate, by repeat, and the fit."""
     # One split for all: the target means the same in every repeat; start and order differ.
     settings = Settings(optimizer=optimizer, repeats=repeats, vary=("init", "order"))
-    bench = Bench(MLP(32), data, settings)
+    runner = TrialRunner(MLP(32), data, settings)
     search = Search(
-        bench,
-        Setting("", MLP(32), {}),
+        runner,
+        Config("", MLP(32), {}),
         "updates",
         price=lambda size: 1.0,
         most_updates=lambda size: most_updates,
         patience=lambda size: float(most_updates),
-        run=lambda phase, jobs: bench.run(jobs),
+        run=lambda phase, jobs: runner.run(jobs),
         per_epoch=32,
         targets=dict.fromkeys(range(repeats), target),
     )

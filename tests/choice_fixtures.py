@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from epochal.choose.advice import Advice, Choice, Defaults, Price, Tried
-from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
+from epochal.choose.advice import Advice, AdviceUsage, Defaults, Recommendation, Tried
+from epochal.choose.comparison import Comparison, Regime, Row, Tuned, Usage
 from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.noise import NoiseOverTraining
-from epochal.choose.paired import difference
+from epochal.choose.paired_test import difference
 from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve, UpdateTime
@@ -63,7 +63,7 @@ def row(name: str, size: int, values: Sequence[float], best: Sequence[float], **
         "learning_rate": 0.01 * math.sqrt(size),
         "repeats": len(values),
         "quality": summarize(values),
-        "figures": {"validation.accuracy": summarize([1 - value / 2 for value in values])},
+        "metrics": {"validation.accuracy": summarize([1 - value / 2 for value in values])},
         "best_epoch": summarize([12.0 + i for i in range(len(values))]),
         "epochs": 20.0,
         "updates": 20 * batches,
@@ -135,7 +135,7 @@ def comparison(**more: Any) -> Comparison:
         "curves": {one.name: curves(one.batch_size, one.repeats, broken=bool(one.broken)) for one in rows},
         "timing": {"": timing()},
         "notes": (f"something {EVIL} happened.",),
-        "cost": Cost(52, 123_456, 75.0),
+        "usage": Usage(52, 123_456, 75.0),
         "data": data(),
         "settings": {"optimizer": EVIL, "model": {"kind": "mlp", "hidden": [16]}},
         "conditions": conditions(),
@@ -209,7 +209,7 @@ def tried(size: int, rate: float | None, cost: float, **more: Any) -> Tried:
     fields: dict[str, Any] = {
         "batch_size": size, "learning_rate": rate, "repeats": 10,
         "effort": Effort(each, 0.8 * each, 1.3 * each, 10, 10),
-        "price": (cost, 0.8 * cost, 1.3 * cost), "ratio": (cost / 0.01, 0.8 * cost / 0.01, cost / 0.007),
+        "cost": (cost, 0.8 * cost, 1.3 * cost), "ratio": (cost / 0.01, 0.8 * cost / 0.01, cost / 0.007),
         "tied": cost < 0.013,
     }  # fmt: skip
     return Tried(**(fields | more))
@@ -225,16 +225,16 @@ def advice(**more: Any) -> Advice:
         "told_apart": "No significant difference between 16 and 128 with 10 repeats; 64 is the fastest "
         "of them.",
         "goal": "time",
-        "batch_size": Choice(64, 16, 128),
-        "learning_rate": Choice(0.12, 0.06, 0.25, f"checked {EVIL}"),
-        "epochs": Choice(40, 25, 60),
+        "batch_size": Recommendation(64, 16, 128),
+        "learning_rate": Recommendation(0.12, 0.06, 0.25, f"checked {EVIL}"),
+        "epochs": Recommendation(40, 25, 60),
         "optimizer": "sgd",
         "column": "validation.loss",
         "higher_is_better": False,
         "target": 0.25,
         "target_words": f"within 2 % of the best {EVIL}",
         "quality": summarize([0.21, 0.22, 0.2, 0.23]),
-        "figures": {"validation.accuracy": summarize([0.9, 0.91, 0.92, 0.9])},
+        "metrics": {"validation.accuracy": summarize([0.9, 0.91, 0.92, 0.9])},
         "defaults": Defaults(
             32, 0.01, 100, summarize([0.22, 0.24, 0.2, 0.23]), summarize([-0.01, -0.02, 0.0, 0.0]), 0
         ),
@@ -247,17 +247,17 @@ def advice(**more: Any) -> Advice:
             tried(16, 0.06, 0.012),
             tried(64, 0.06, 0.014),
             tried(64, 0.12, 0.01, tied=True, ratio=(1.0, 1.0, 1.0)),
-            tried(128, 0.25, 0.0115, price=(0.0115, 0.006, math.inf)),
-            tried(512, 0.5, 0.2, effort=never, price=(math.inf, 0.26, math.inf), ratio=endless),
+            tried(128, 0.25, 0.0115, cost=(0.0115, 0.006, math.inf)),
+            tried(512, 0.5, 0.2, effort=never, cost=(math.inf, 0.26, math.inf), ratio=endless),
         ),
         "timing": timing(),
         "noise": NoiseOverTraining(45.0, 20.0, 90.0, 30, 1, 3),
         "noise_words": "",
-        "theory": Choice(50, 24, 110),
+        "theory": Recommendation(50, 24, 110),
         "decided_by": f"The noise scale suggests 50 {EVIL}; the measured trainings agree",
         "curves": curves(64, 10, 100),
         "notes": (f"1 of 10 repeats was still improving {EVIL}.",),
-        "cost": Price(120, 54_321, 12.5, 33.0, 0.021, "11 sizes × 9 rates × 10 repeats, 100 epochs each"),
+        "usage": AdviceUsage(120, 54_321, 12.5, 33.0, 0.021, "11 sizes × 9 rates × 10 repeats, 100 epochs"),
         "data": data(),
         "settings": {"model": {"kind": "mlp", "hidden": [16]}, "loss": EVIL},
         "conditions": conditions(),
@@ -268,12 +268,13 @@ def advice(**more: Any) -> Advice:
 def bare_advice() -> Advice:
     """Nothing but what must be: no rate, no noise, no end of the epochs, nothing reached."""
     never = Effort(math.inf, 500.0, math.inf, 0, 2, within=(100.0, 400.0))
-    only = tried(32, None, 1.0, effort=never, price=(math.inf, 0.02, math.inf), repeats=2)
+    only = tried(32, None, 1.0, effort=never, cost=(math.inf, 0.02, math.inf), repeats=2)
     return replace(
         advice(),
-        learning_rate=None, epochs=Choice(1000, 900, math.inf, "still improving at epoch 1,000"),
-        batch_size=Choice(32, 32, 32), told_apart="", noise=None, noise_words=f"batch normalization {EVIL}",
+        learning_rate=None, epochs=Recommendation(1000, 900, math.inf, "still improving at epoch 1,000"),
+        batch_size=Recommendation(32, 32, 32), told_apart="", noise=None,
+        noise_words=f"batch normalization {EVIL}",
         theory=None, decided_by="", notes=(), tried=(only,), best_epochs=(math.nan, math.nan),
-        improving=(False, False), quality=summarize([math.nan] * 2), figures={}, optimizer="Optax object",
+        improving=(False, False), quality=summarize([math.nan] * 2), metrics={}, optimizer="Optax object",
         curves=Curves.empty(["validation.loss"]), timing=TimingCurve(timing().points[:1]),
     )  # fmt: skip

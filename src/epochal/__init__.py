@@ -59,7 +59,7 @@ __version__ = VERSION
 
 views.VIEWS.update(
     {
-        "comparison_text": "epochal.choose.words:text",
+        "comparison_text": "epochal.choose.sentences:text",
         "evaluate": "epochal.runs.evaluate:evaluate",
         "evaluation_text": "epochal.runs.evaluation_text:text",
         "predict": "epochal.runs.predict:predict",

@@ -12,10 +12,10 @@ from processes import process, start
 
 import epochal as ep
 from epochal.choose.progress import Step
-from epochal.cli.choice_folder import folder_for
-from epochal.cli.choice_screen import ChoiceScreen, Column, set_in_columns
 from epochal.cli.compare import command
 from epochal.cli.interrupts import NOTHING_KEPT
+from epochal.cli.study_folder import folder_for
+from epochal.cli.study_screen import ChoiceScreen, Column, set_in_columns
 from epochal.cli.train import load_data
 from epochal.errors import Refusal
 

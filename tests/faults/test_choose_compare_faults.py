@@ -14,9 +14,9 @@ import pytest
 import epochal as ep
 from epochal.choose import compare as module
 from epochal.choose import timing
-from epochal.choose.bench import Bench
 from epochal.choose.compare import compare
 from epochal.choose.timing import TimingCurve, UpdateTime
+from epochal.choose.trial_runner import TrialRunner
 from epochal.errors import MissingExtra, Refusal
 
 MODEL = ep.MLP(6)
@@ -30,8 +30,8 @@ def untrained(monkeypatch):
     def run(*arguments):
         raise AssertionError("something was trained")
 
-    monkeypatch.setattr(Bench, "run", run)
-    monkeypatch.setattr(Bench, "lane", run)
+    monkeypatch.setattr(TrialRunner, "run", run)
+    monkeypatch.setattr(TrialRunner, "lane", run)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def untrained(monkeypatch):
         ({"validation": 0}, "validation must be greater than 0 to compare settings; got 0"),
         ({"repeats": 0}, "repeats must be a whole number, at least 1"),
         ({"stop": ep.Budget(seconds=1)}, "stop must not hold a Budget"),
-        ({"target": math.nan}, "target must be a finite number"),
+        ({"target_value": math.nan}, "target_value must be a finite number"),
         ({"target": "low"}, "target must name one of the"),
         ({"at": "fortnights"}, 'at must be epochs, samples, updates or seconds.*got "fortnights"'),
         ({"at": "0epochs"}, "at must have an amount"),
@@ -74,8 +74,8 @@ def test_what_cannot_work_is_refused(untrained, options, words):
 
 def test_a_long_comparison_asks_first(monkeypatch, untrained):
     slow = TimingCurve((UpdateTime(8, 500.0, 0.0, 0.0, 10), UpdateTime(32, 500.0, 0.0, 0.0, 10)))
-    monkeypatch.setattr(module, "measure", lambda bench, settings: slow)
-    monkeypatch.setattr(timing, "too_large", lambda bench, setting: "")
+    monkeypatch.setattr(module, "measure", lambda runner, settings: slow)
+    monkeypatch.setattr(timing, "too_large", lambda runner, setting: "")
     with pytest.raises(Refusal, match=r"would take about .* (min|d) \(6 trainings, 114 updates.*yes=True"):
         compare(MODEL, "example:iris", **OPTIONS)
     with pytest.raises(AssertionError, match="something was trained"):
@@ -132,8 +132,8 @@ def test_validation_data_of_its_own_is_shared_by_all_settings():
 
 
 def test_a_size_that_does_not_fit_is_left_out_aloud(monkeypatch):
-    def too_large(bench: Bench, setting: Any) -> str:
-        size = bench.prepared(setting).plan.batch_size
+    def too_large(runner: TrialRunner, setting: Any) -> str:
+        size = runner.prepared(setting).plan.batch_size
         return "" if size < 32 else f"batch size {size} needs about 9 GB and 2 GB are free: left out"
 
     monkeypatch.setattr(timing, "too_large", too_large)

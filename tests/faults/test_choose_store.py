@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import epochal as ep
-from epochal.choose.bench import Bench
 from epochal.choose.store import Store, digest
-from epochal.choose.trial import Interrupted, Job, Setting, Trial
+from epochal.choose.trial import Config, Interrupted, Job, Trial
+from epochal.choose.trial_runner import TrialRunner
 from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.settings import Settings
@@ -32,16 +32,16 @@ def samples() -> tuple[Any, Any]:
     return inputs, (inputs[:, 0] > 0).astype(int)
 
 
-def a_bench(folder: Path | None = None, control: Control | None = None) -> Bench:
-    """A bench whose store is in a folder."""
+def a_bench(folder: Path | None = None, control: Control | None = None) -> TrialRunner:
+    """A runner whose store is in a folder."""
     store = Store(folder, REQUEST)
     options = Settings(repeats=3, optimizer="sgd")
-    return Bench(NET, samples(), options, store=store, control=control)
+    return TrialRunner(NET, samples(), options, store=store, control=control)
 
 
 def a_job(repeat: int = 0, rate: float = 0.1, updates: int = 20) -> Job:
     """A training with batch size 16."""
-    return Job(Setting(f"rate {rate:g}", NET, {"batch_size": 16, "learning_rate": rate}), repeat, updates, 5)
+    return Job(Config(f"rate {rate:g}", NET, {"batch_size": 16, "learning_rate": rate}), repeat, updates, 5)
 
 
 JOBS = [a_job(repeat, rate) for repeat in range(3) for rate in (0.1, 0.2)]
@@ -117,11 +117,11 @@ def test_a_second_call_goes_on(tmp_path: Path) -> None:
 
 
 def test_in_memory_nothing_is_trained_twice_either() -> None:
-    bench = a_bench()
-    list(bench.run(JOBS[:3]))
-    list(bench.run(JOBS))
-    assert bench.trained == 20 * len(JOBS)
-    assert bench.store.folder is None
+    runner = a_bench()
+    list(runner.run(JOBS[:3]))
+    list(runner.run(JOBS))
+    assert runner.trained == 20 * len(JOBS)
+    assert runner.store.folder is None
 
 
 @pytest.mark.parametrize("kept", ["half a line", "no line break"])
@@ -217,19 +217,19 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, monkeypatch: py
 
 def test_a_folder_that_becomes_unwritable_is_said(tmp_path: Path) -> None:
     """As when a disk is full: one sentence, not a trace."""
-    bench = a_bench(tmp_path)
+    runner = a_bench(tmp_path)
     (tmp_path / "trials.jsonl").mkdir()
     with pytest.raises(Refusal, match="can't be written"):
-        list(bench.run(JOBS[:1]))
+        list(runner.run(JOBS[:1]))
 
 
 def test_what_was_finished_before_a_stop_is_kept(tmp_path: Path) -> None:
     control = Control()
-    bench = a_bench(tmp_path, control)
+    runner = a_bench(tmp_path, control)
     finished: list[tuple[str, int]] = []
 
     def go() -> None:
-        for trial in bench.run([*JOBS, a_job(updates=10**9)]):
+        for trial in runner.run([*JOBS, a_job(updates=10**9)]):
             finished.append((trial.setting, trial.repeat))
             control.stop()
 
@@ -251,24 +251,24 @@ def test_stopped_before_it_began(tmp_path: Path) -> None:
 
 
 def test_leaving_the_loop_early_ends_the_threads(tmp_path: Path) -> None:
-    bench = a_bench(tmp_path)
-    running = bench.run([a_job(updates=10**9), *JOBS])
+    runner = a_bench(tmp_path)
+    running = runner.run([a_job(updates=10**9), *JOBS])
     next(running)
     running.close()  # waits for the endless one, which is told to end
-    assert not bench.control.stopped, "the caller's own control is left alone"
+    assert not runner.control.stopped, "the caller's own control is left alone"
     assert len(Store(tmp_path, REQUEST)) >= 1
-    assert len(list(bench.run(JOBS))) == len(JOBS), "and the bench goes on"
+    assert len(list(runner.run(JOBS))) == len(JOBS), "and the runner goes on"
 
 
 def test_an_error_in_a_thread_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = a_bench(tmp_path)
+    runner = a_bench(tmp_path)
 
     def fail(group: list[Job]) -> None:
         raise ValueError("the lane failed")
 
-    monkeypatch.setattr(bench, "lane", fail)
+    monkeypatch.setattr(runner, "lane", fail)
     with pytest.raises(ValueError, match="the lane failed"):
-        list(bench.run(JOBS))
+        list(runner.run(JOBS))
 
 
 def test_a_broken_training_is_kept_as_broken(tmp_path: Path) -> None:
@@ -283,9 +283,9 @@ def test_a_broken_training_is_kept_as_broken(tmp_path: Path) -> None:
 
 
 def test_jobs_with_other_numbers_have_other_keys() -> None:
-    one = Job(Setting("a", NET, {}), 0, 10, 5)
+    one = Job(Config("a", NET, {}), 0, 10, 5)
     others = [
-        Job(Setting("b", NET, {}), 0, 10, 5),
+        Job(Config("b", NET, {}), 0, 10, 5),
         Job(one.setting, 1, 10, 5),
         Job(one.setting, 0, 11, 5),
         Job(one.setting, 0, 10, 6),

@@ -84,18 +84,18 @@ def test_commands_say_what_they_say_through_one_place():
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert called not in ("print", "click.echo", "click.secho", "sys.stdout.write"), (
-                    f"{path.name}:{node.lineno}: use epochal.cli.say"
+                    f"{path.name}:{node.lineno}: use epochal.cli.output"
                 )
 
 
 def test_a_document_escapes_what_steers_and_reads_back(capsys):
-    from epochal.cli.say import say, say_document
+    from epochal.cli.output import echo, echo_json
 
     value = {STEERING: [STEERING, "größe", 1.5, "\ud800"]}
-    say_document(value)
+    echo_json(value)
     out = capsys.readouterr().out
     assert not steers(out) and json.loads(out) == value and "größe" in out
-    say(STEERING, err=True)
+    echo(STEERING, err=True)
     assert not steers(capsys.readouterr().err)
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.choose import bench as remote
 from epochal.choose import compare as compare_module
+from epochal.choose import trial_runner as remote
 from epochal.choose.compare import compare
 from epochal.choose.store import Store
 from epochal.choose.timing import measure
@@ -74,7 +74,7 @@ HEALTH = {"period_ms": 300, "failure_threshold": 2, "initial_delay_ms": 0}
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch):
     monkeypatch.setattr(
-        compare_module, "measure", lambda bench, several: measure(bench, several, seconds=0.005)
+        compare_module, "measure", lambda runner, several: measure(runner, several, seconds=0.005)
     )
 
 
@@ -82,7 +82,7 @@ def _hasty(monkeypatch):
 def here():
     """The comparison as this process makes it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compare_module, "measure", lambda bench, several: measure(bench, several, 0.005))
+        patch.setattr(compare_module, "measure", lambda runner, several: measure(runner, several, 0.005))
         return compare(NET, "example:iris", **OPTIONS)
 
 

@@ -16,16 +16,16 @@ from jinja2 import StrictUndefined
 
 import choice_fixtures as made
 from choice_fixtures import EVIL
-from epochal.choose.advice import Choice
+from epochal.choose.advice import Recommendation
 from epochal.choose.comparison import Comparison
-from epochal.choose.words import UNBEATEN, at_best, use
-from epochal.cli.choice_screen import ChoiceScreen
+from epochal.choose.sentences import UNBEATEN, at_best, use
 from epochal.cli.compare import _conclude
+from epochal.cli.study_screen import ChoiceScreen
 from epochal.curves import summarize
 from epochal.report.advice_page import advice_page, write_advice
 from epochal.report.comparison_page import comparison_page, write_comparison
 from epochal.report.page import _environment
-from epochal.report.paper.advice import plot
+from epochal.report.plots.advice import plot
 
 COMPARISON = [
     "answer", "quality", "curves", "cost", "target", "regimes", "settings", "tuning", "notes", "conditions",
@@ -226,7 +226,7 @@ def test_the_figures_are_those_of_the_comparison(pages: dict[str, str]) -> None:
 
 def test_the_figures_are_those_of_the_advice(pages: dict[str, str]) -> None:
     shown = figures(pages["advice"])
-    points = shown["price"]["points"]
+    points = shown["cost"]["points"]
     assert [one["standing"] for one in points] == ["worse", "tied", "worse", "best", "tied", "worse"]
     assert (points[3]["at"], points[3]["low"], points[3]["high"]) == (0.01, 0.008, 0.013)
     assert points[4]["open"] and points[4]["high"] is None
@@ -254,7 +254,7 @@ def test_the_advice_shows_three_numbers_with_their_intervals(pages: dict[str, st
         "No significant difference between 16 and 128 with 10 repeats", "the measurements cannot tell",
         "12 s in this call",
         "as many updates as 33 trainings as advised", "2.1 % of trying everything",
-        "Measured noise scale: 45 samples (95 % interval 20 to 90).",
+        "ComparisonState noise scale: 45 samples (95 % interval 20 to 90).",
         "theory alone would take batch size 50 (24 to 110)",
     ):  # fmt: skip
         assert said in words, said
@@ -279,7 +279,7 @@ def test_the_call_can_be_copied(pages: dict[str, str]) -> None:
         f'epochal.fit(epochal.MLP(16), {json.dumps(f"table {EVIL}.csv")}, batch_size=64, optimizer="sgd", '
         "learning_rate=0.12, epochs=40)"
     )
-    whole = made.advice(batch_size=Choice(made.TRAIN, 64, made.TRAIN))
+    whole = made.advice(batch_size=Recommendation(made.TRAIN, 64, made.TRAIN))
     assert 'batch_size="full"' in command_of(advice_page(whole))
     arrays = replace(made.advice(), data={**made.data(), "source": "arrays"})
     assert command_of(advice_page(arrays)) == (
@@ -357,7 +357,7 @@ def test_what_is_not_recommended_is_marked_nowhere_as_advised() -> None:
     recommended, refused = (page.partition("</main>")[0] for page in (recommended, refused))
     assert "◆ advised" in recommended and "<b>◆</b>" in recommended and "◆" not in refused
     assert found["curves"]["best"] is None and found["timing"]["advised"] is None
-    assert "best" not in {one["standing"] for one in found["price"]["points"]}
+    assert "best" not in {one["standing"] for one in found["cost"]["points"]}
     assert 'id="epochs"' in recommended and 'id="epochs"' not in refused
     assert "trainings</b> as advised" in recommended and "trainings</b> as advised" not in refused
 

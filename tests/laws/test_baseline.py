@@ -186,7 +186,7 @@ def test_scores_at_random_do_not_beat_the_baseline_of_average_precision() -> Non
     for _ in range(400):
         places = random.integers(1, 21, size=20)  # of the positive: its average precision is one over it
         for name, level in base.items():
-            beaten[name] += summarize(1 / places - level, overlap=0.1).ci95[0] > 0
+            beaten[name] += summarize(1 / places - level, test_train_ratio=0.1).ci95[0] > 0
     assert beaten["random order"] <= 10 and beaten["base rate"] > 40, beaten
 
 

@@ -23,7 +23,7 @@ from epochal.choose.progress import Step
 from epochal.choose.trial import Interrupted
 from epochal.curves import summarize
 from epochal.errors import Refusal
-from epochal.report.paper.advice import plot
+from epochal.report.plots.advice import plot
 from epochal.runs.forecast import score_forecasts
 from epochal.training.loop import Control
 
@@ -51,9 +51,9 @@ def _hasty() -> Any:
     measured = timing.update_time
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MORE_REPEATS", 0)
-        patch.setattr(module, "PROMISED", 2)
+        patch.setattr(module, "FINAL_SEEDS", 2)
         patch.setattr(pilot, "MOST_BATCHES", 10)  # 8, 16, 32 and all 80
-        patch.setattr(timing, "update_time", lambda bench, setting, _=0.0: measured(bench, setting, 0.002))
+        patch.setattr(timing, "update_time", lambda runner, setting, _=0.0: measured(runner, setting, 0.002))
         yield
 
 
@@ -87,7 +87,7 @@ def consistent(advice: Advice) -> None:
         assert advice.learning_rate.value in {one.learning_rate for one in ours}
     assert ours, "the advised setting cannot be told apart from itself"
     for one in advice.tried:
-        middle, low, high = one.price
+        middle, low, high = one.cost
         assert (low <= middle <= high) or math.isinf(middle) or math.isnan(low)
         assert 0 <= one.effort.reached <= one.repeats > 0
     assert len(advice.best_epochs) == len(advice.improving)
@@ -96,7 +96,7 @@ def consistent(advice: Advice) -> None:
     assert all(0 < point.seconds < 60 for point in advice.timing.points)
     assert math.isfinite(advice.target) and advice.target_words and advice.decided_by
     assert advice.noise is not None or advice.noise_words
-    cost = advice.cost
+    cost = advice.usage
     assert cost.trainings >= len(advice.tried) * 3 and cost.updates > 0 and cost.seconds > 0
     assert cost.of_one_training > 0 and cost.of_grid > 0 and "repeats" in cost.grid
     assert (
@@ -126,7 +126,7 @@ def test_its_fields_fit_together(advice: Advice, folder: Path) -> None:
         if (one.batch_size, one.learning_rate) == (advice.batch_size.value, rate.value)
     ]
     assert best.ratio[0] == pytest.approx(1.0) and best.effort.reached > 0
-    assert best.price[0] == min(one.price[0] for one in advice.tried if one.repeats == best.repeats)
+    assert best.cost[0] == min(one.cost[0] for one in advice.tried if one.repeats == best.repeats)
 
 
 def test_its_options_are_those_of_fit(advice: Advice) -> None:
@@ -153,7 +153,7 @@ def test_it_can_be_read(advice: Advice) -> None:
 
 
 def test_it_tells_how_far_it_is(advice: Advice, steps: list[Step]) -> None:
-    assert advice.cost.trainings >= len([step for step in steps if step.total]) > 0
+    assert advice.usage.trainings >= len([step for step in steps if step.total]) > 0
     assert len({step.phase for step in steps}) >= 4
     times = [step.seconds for step in steps]
     assert times == sorted(times)
@@ -170,7 +170,7 @@ def test_the_same_call_trains_nothing_again(advice: Advice, folder: Path) -> Non
     for found in (one, other):
         del found["cost"], found["conditions"]
     assert one == other
-    assert again.cost.trainings == advice.cost.trainings
+    assert again.usage.trainings == advice.usage.trainings
 
 
 def test_another_question_to_the_same_folder_is_refused(advice: Advice, folder: Path) -> None:
@@ -184,13 +184,13 @@ def test_other_goals(goal: str) -> None:
     consistent(advice)
     assert advice.goal == goal and advice.theory is None
     if goal == "quality":
-        assert all(0 < one.price[0] < 2 for one in advice.tried if one.tied), "losses"
+        assert all(0 < one.cost[0] < 2 for one in advice.tried if one.tied), "losses"
         assert all(one.epochs is None or one.epochs >= 1 for one in advice.tried)
         assert goal in advice.table[0]
     else:
         for one in advice.tried:
             scale = one.batch_size if goal == "samples" else 1
-            assert one.price[0] == pytest.approx(one.effort.expected * scale)
+            assert one.cost[0] == pytest.approx(one.effort.expected * scale)
     plot(advice)
 
 
@@ -223,7 +223,7 @@ def test_an_optax_object_has_its_own_rate() -> None:
 
 
 def test_a_target_that_is_given(advice: Advice) -> None:
-    found = advise(NET, samples(), target=0.6, **FAST)
+    found = advise(NET, samples(), target_value=0.6, **FAST)
     consistent(found)
     assert found.target == 0.6 and "as given" in found.target_words
 
@@ -245,12 +245,12 @@ def test_regression_with_a_metric_that_grows() -> None:
 
 def test_the_promise_of_random_splits_is_that_of_new_rows(advice: Advice) -> None:
     """By Nadeau & Bengio's correction with the overlap of these splits: 20 of 100 rows are held out."""
-    expected = summarize(advice.quality.per_repeat, (0.0, math.inf), overlap=20 / 80)
+    expected = summarize(advice.quality.per_repeat, (0.0, math.inf), test_train_ratio=20 / 80)
     assert advice.quality == expected and advice.quality != summarize(advice.quality.per_repeat)
-    accuracy = advice.figures["validation.accuracy"]
-    assert accuracy == summarize(accuracy.per_repeat, (0.0, 1.0), overlap=20 / 80)
+    accuracy = advice.metrics["validation.accuracy"]
+    assert accuracy == summarize(accuracy.per_repeat, (0.0, 1.0), test_train_ratio=20 / 80)
     assert advice.defaults.difference is None or advice.defaults.difference == summarize(
-        advice.defaults.difference.per_repeat, overlap=20 / 80
+        advice.defaults.difference.per_repeat, test_train_ratio=20 / 80
     )
 
 
@@ -306,7 +306,7 @@ def test_a_regression_speaks_in_units_of_the_target() -> None:
     inputs, _ = samples()
     data = inputs, 1000 * (inputs[:, 0] + 0.3 * np.random.default_rng(1).normal(size=ROWS))
     found = advise(NET, data, batch_size=16, learning_rate=0.1, **FAST)
-    rmse = found.figures["validation.rmse"]
+    rmse = found.metrics["validation.rmse"]
     assert f"validation RMSE {rmse.written(rmse.mean)}" in found.answer and rmse.mean > 100
     assert "the defaults in 20 epochs would give" in found.answer or "Keep the defaults" in found.answer
 
@@ -336,9 +336,9 @@ def test_a_picture_has_four_panels(advice: Advice, tmp_path: Path) -> None:
 def test_prices_that_are_infinite_are_left_out_of_the_picture(advice: Advice) -> None:
     from dataclasses import replace
 
-    lost = replace(advice.tried[0], price=(math.inf, 3.0, math.inf), tied=False)
-    open_end = replace(advice.tried[-1], price=(1.0, 0.5, math.inf))
-    none = replace(advice.tried[-1], price=(1.0, math.nan, math.nan))
+    lost = replace(advice.tried[0], cost=(math.inf, 3.0, math.inf), tied=False)
+    open_end = replace(advice.tried[-1], cost=(1.0, 0.5, math.inf))
+    none = replace(advice.tried[-1], cost=(1.0, math.nan, math.nan))
     figure = plot(replace(advice, tried=(lost, open_end, none)))
     words = [text.get_text() for text in figure.axes[0].texts]
     assert any("1 never got there" in word for word in words)
@@ -366,8 +366,8 @@ def test_prices_that_are_infinite_are_left_out_of_the_picture(advice: Advice) ->
         ({"repeats": True}, "repeats must be at least 3"),
         ({"repeats": 3.5}, "repeats must be at least 3"),
         ({"stop": ep.Patience(3)}, "stop has no place"),
-        ({"target": math.nan}, "target must be a finite number; got nan"),
-        ({"target": math.inf}, "target must be a finite number; got inf"),
+        ({"target_value": math.nan}, "target_value must be a finite number; got nan"),
+        ({"target_value": math.inf}, "target_value must be a finite number; got inf"),
         ({"batch_size": 0}, "batch_size"),
         ({"batch_size": 81}, "batch_size.*81"),
         ({"batch_size": ep.BatchSchedule({0: 8, 1: 16})}, "must be one size to keep"),
@@ -389,7 +389,7 @@ def test_a_target_that_nothing_reaches_is_refused(repeats: int) -> None:
         r"target 1e-06 was not reached by any setting within 20 epochs, or until nothing improved; best 0\."
     )
     with pytest.raises(Refusal, match=words):
-        advise(NET, samples(), target=1e-6, batch_size=16, **{**FAST, "repeats": repeats})
+        advise(NET, samples(), target_value=1e-6, batch_size=16, **{**FAST, "repeats": repeats})
 
 
 def test_a_rate_that_breaks_everything_is_refused() -> None:
@@ -417,11 +417,11 @@ def test_under_adam_the_measured_trainings_decide() -> None:
 
 def test_a_target_that_takes_no_training_is_refused():
     with pytest.raises(Refusal, match="target 50 must be better than the baseline"):
-        advise(NET, samples(), target=50.0, **FAST)
+        advise(NET, samples(), target_value=50.0, **FAST)
 
 
 def test_an_advice_that_would_take_hours_is_refused(monkeypatch):
-    monkeypatch.setattr("epochal.choose.adviser.LONG", 1e-9)
+    monkeypatch.setattr("epochal.choose.advice_search.LONG", 1e-9)
     with pytest.raises(Refusal, match="the pilot alone would take about"):
         advise(NET, samples(), batch_size=16, **FAST)
 
@@ -447,6 +447,6 @@ def test_forecasts_are_judged_as_those_of_a_run(
         judged,
         r"The forecast does not (surely )?beat the last value on the validation windows\.",
     )
-    assert found.recommended and scores.rmse.mean == pytest.approx(found.figures["validation.rmse"].mean)
+    assert found.recommended and scores.rmse.mean == pytest.approx(found.metrics["validation.rmse"].mean)
     assert bool(re.match(says, found.answer)) is not beats
     assert ("It beats the last value (RMSE" in found.answer) is beats is not bool(scores.unbeaten)

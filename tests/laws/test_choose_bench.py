@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import epochal as ep
-from epochal.choose import bench as bench_module
-from epochal.choose.bench import Bench
+from epochal.choose import trial_runner as runner_module
 from epochal.choose.store import Store
 from epochal.choose.timing import Timer, TimingCurve, UpdateTime, update_time
-from epochal.choose.trial import Job, Setting, Trial, Until
+from epochal.choose.trial import Config, Job, Trial, Until
+from epochal.choose.trial_runner import TrialRunner
 from epochal.engine import compiler
 from epochal.engine.rules import Observation
 from epochal.settings import Settings
@@ -37,14 +37,14 @@ NET = ep.MLP(4)
 UPDATES, EVERY = 45, 3
 
 
-def a_bench(repeats: int = 3, **options: Any) -> Bench:
-    """A bench of that net, whose settings are evaluated on the validation samples only."""
-    return Bench(NET, samples(), Settings(**{"repeats": repeats, "epochs": 50, "seed": 3, **options}))
+def a_bench(repeats: int = 3, **options: Any) -> TrialRunner:
+    """A runner of that net, whose settings are evaluated on the validation samples only."""
+    return TrialRunner(NET, samples(), Settings(**{"repeats": repeats, "epochs": 50, "seed": 3, **options}))
 
 
-def setting(name: str = "", **changes: Any) -> Setting:
+def setting(name: str = "", **changes: Any) -> Config:
     """A setting with a name that tells it apart."""
-    return Setting(name or str(sorted(changes.items())), NET, changes)
+    return Config(name or str(sorted(changes.items())), NET, changes)
 
 
 def same(one: Trial, other: Trial, *, exactly: bool = False) -> None:
@@ -59,10 +59,10 @@ def same(one: Trial, other: Trial, *, exactly: bool = False) -> None:
         np.testing.assert_allclose(values, other.curves.columns[name], rtol=tolerance, atol=tolerance)
 
 
-def trained(bench: Bench, jobs: list[Job]) -> dict[str, Trial]:
+def trained(runner: TrialRunner, jobs: list[Job]) -> dict[str, Trial]:
     """The trials by the keys of their jobs."""
     names = {(job.setting.name, job.repeat): job.key for job in jobs}
-    return {names[trial.setting, trial.repeat]: trial for trial in bench.run(jobs)}
+    return {names[trial.setting, trial.repeat]: trial for trial in runner.run(jobs)}
 
 
 @pytest.mark.parametrize(
@@ -72,20 +72,20 @@ def trained(bench: Bench, jobs: list[Job]) -> dict[str, Trial]:
 def test_a_job_is_what_fit_does(remainder: str, optimizer: str, standardize: bool) -> None:
     shared = {"remainder": remainder, "optimizer": optimizer, "standardize": standardize, "seed": 3}
     changes = {"batch_size": 16, "learning_rate": 0.05}
-    bench = a_bench(**shared)
+    runner = a_bench(**shared)
     jobs = [Job(setting(**changes), repeat, UPDATES, EVERY) for repeat in (2, 0)]
     run = ep.fit(
         NET,
         samples(),
         repeats=3,
         epochs=12,
-        stop=Until("validation.loss"),  # without limits; the rule of the bench, and so the same program
+        stop=Until("validation.loss"),  # without limits; the rule of the runner, and so the same program
         evaluate_every=f"{EVERY} updates",
         evaluate_train=False,
         **shared,
         **changes,
     )
-    for trial in bench.run(jobs):
+    for trial in runner.run(jobs):
         whole = run.curves.of(trial.repeat)
         until = len(trial.curves)
         assert len(whole) > until, "the end of a job is not the end of the plan"
@@ -99,15 +99,15 @@ def test_a_job_is_what_fit_does(remainder: str, optimizer: str, standardize: boo
 
 
 def test_another_batch_size_does_not_change_the_samples_of_a_repeat() -> None:
-    bench = a_bench()
+    runner = a_bench()
     jobs = [Job(setting(batch_size=size), 1, 2, 1) for size in (8, 16)]
-    starts = [trial.curves.columns["validation.loss"][0] for trial in bench.run(jobs)]
+    starts = [trial.curves.columns["validation.loss"][0] for trial in runner.run(jobs)]
     assert starts[0] == pytest.approx(starts[1], rel=1e-6)
 
 
 def test_jobs_together_are_the_jobs_alone() -> None:
     """Each with its own rate, target and patience, and one that breaks."""
-    bench = a_bench(optimizer="sgd")
+    runner = a_bench(optimizer="sgd")
 
     def job(repeat: int, rate: float, target: float | None = None, patience: float | None = None) -> Job:
         return Job(setting(batch_size=16, learning_rate=rate), repeat, 200, 2, target, patience)
@@ -120,11 +120,11 @@ def test_jobs_together_are_the_jobs_alone() -> None:
         job(2, 0.02, target=0.0),
         job(0, 1e12),
     ]
-    together = bench.train(jobs, (), lambda: False)
+    together = runner.train(jobs, (), lambda: False)
     assert together is not None
     reasons = []
     for one, trial in zip(jobs, together, strict=True):
-        [alone] = bench.train([one], (), lambda: False) or []
+        [alone] = runner.train([one], (), lambda: False) or []
         same(trial, alone)
         reasons.append((trial.reason, trial.updates))
     assert [reason for reason, _ in reasons] == ["", "rule", "rule", "", "", "not finite"], reasons
@@ -132,7 +132,7 @@ def test_jobs_together_are_the_jobs_alone() -> None:
 
 
 def test_a_group_holds_what_shares_program_plan_and_limits() -> None:
-    bench = a_bench()
+    runner = a_bench()
     slow, fast = setting(batch_size=16, learning_rate=0.1), setting(batch_size=16, learning_rate=0.2)
     jobs = [
         Job(slow, 0, 40, 4),
@@ -143,9 +143,9 @@ def test_a_group_holds_what_shares_program_plan_and_limits() -> None:
         Job(fast, 2, 40, 5),
         Job(setting(batch_size=16, optimizer="sgd"), 0, 40, 4),
     ]
-    assert bench._groups(jobs, 64) == [[jobs[0], jobs[2], jobs[3]], *([job] for job in jobs[1:2] + jobs[4:])]
-    assert [len(group) for group in bench._groups(jobs, 2)] == [2, 1, 1, 1, 1, 1]
-    assert bench._groups(jobs, 1) == [[job] for job in jobs]
+    assert runner._groups(jobs, 64) == [[jobs[0], jobs[2], jobs[3]], *([job] for job in jobs[1:2] + jobs[4:])]
+    assert [len(group) for group in runner._groups(jobs, 2)] == [2, 1, 1, 1, 1, 1]
+    assert runner._groups(jobs, 1) == [[job] for job in jobs]
 
 
 def test_many_together_give_the_same_trials_through_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,15 +155,15 @@ def test_many_together_give_the_same_trials_through_run(monkeypatch: pytest.Monk
         for repeat in range(3)
     ]
     alone = trained(a_bench(optimizer="sgd"), jobs)
-    bench = a_bench(optimizer="sgd")
-    groups = bench._groups
-    monkeypatch.setattr(bench, "_groups", lambda jobs, together: groups(jobs, 6))
-    together = trained(bench, jobs)
+    runner = a_bench(optimizer="sgd")
+    groups = runner._groups
+    monkeypatch.setattr(runner, "_groups", lambda jobs, together: groups(jobs, 6))
+    together = trained(runner, jobs)
     assert alone.keys() == together.keys() == {job.key for job in jobs}
     for key, trial in alone.items():
         same(trial, together[key])
-    assert bench.trained == sum(trial.updates for trial in alone.values())
-    assert bench.trainings == len(jobs)
+    assert runner.trained == sum(trial.updates for trial in alone.values())
+    assert runner.trainings == len(jobs)
 
 
 @pytest.mark.parametrize("workers", [1, 5])
@@ -174,7 +174,7 @@ def test_results_do_not_depend_on_the_workers(monkeypatch: pytest.MonkeyPatch, w
         for repeat in range(3)
     ]
     wanted = trained(a_bench(), jobs)
-    monkeypatch.setattr(bench_module, "cores", lambda: workers)
+    monkeypatch.setattr(runner_module, "cores", lambda: workers)
     for key, trial in trained(a_bench(), jobs).items():
         same(trial, wanted[key], exactly=True)
 
@@ -184,9 +184,9 @@ def test_results_do_not_depend_on_the_workers(monkeypatch: pytest.MonkeyPatch, w
 
 @pytest.mark.parametrize("monitor", ["validation.loss", "validation.accuracy"])
 def test_limits_as_numbers_stop_where_the_rules_of_stopping_do(monitor: str) -> None:
-    bench = a_bench(monitor=monitor)
+    runner = a_bench(monitor=monitor)
     same_program = setting(batch_size=16, learning_rate=0.2)
-    [whole] = bench.run([Job(same_program, 1, 150, 5)])
+    [whole] = runner.run([Job(same_program, 1, 150, 5)])
     curve = whole.curves.columns[monitor]
     middle, best = float(np.median(curve)), float(whole.curves.best(monitor).value[0])
     limits: list[tuple[float | None, float | None, float]] = [
@@ -201,13 +201,13 @@ def test_limits_as_numbers_stop_where_the_rules_of_stopping_do(monitor: str) -> 
     stopped = []
     for target, patience, change in limits:
         job = Job(same_program, 1, 150, 5, target, patience, change)
-        [trial] = bench.run([job])
-        rules = []
+        [trial] = runner.run([job])
+        criteria = []
         if target is not None:
-            rules.append(Target(float(np.float32(target)), monitor))
+            criteria.append(Target(float(np.float32(target)), monitor))
         if patience is not None:
-            rules.append(Patience(patience, min_change=change, monitor=monitor))
-        said = decide(ep.any_of(*rules), whole.curves, 1)
+            criteria.append(Patience(patience, min_change=change, monitor=monitor))
+        said = decide(ep.any_of(*criteria), whole.curves, 1)
         end = said.epoch if said is not None else whole.curves.epoch[-1]
         assert trial.curves.epoch[-1] == pytest.approx(end), job.key
         assert (trial.reason == "rule") == (said is not None)
@@ -242,9 +242,9 @@ def test_until_is_target_or_patience(
 
 
 def test_other_numbers_compile_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = a_bench()
+    runner = a_bench()
     first = Job(setting(batch_size=16, learning_rate=0.2), 0, 60, 5)
-    list(bench.run([first]))
+    list(runner.run([first]))
     before = compiler._slot.cache_info().misses
     others = [
         Job(setting(batch_size=16, learning_rate=0.3), 0, 60, 5),
@@ -252,7 +252,7 @@ def test_other_numbers_compile_nothing_again(monkeypatch: pytest.MonkeyPatch) ->
         Job(first.setting, 2, 200, 7, target=0.4),
         Job(first.setting, 0, 90, 1, patience=2.0),
     ]
-    assert len(list(bench.run(others))) == len(others)
+    assert len(list(runner.run(others))) == len(others)
     assert compiler._slot.cache_info().misses == before
 
     class Compiled(Exception):
@@ -263,7 +263,7 @@ def test_other_numbers_compile_nothing_again(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(compiler, "compiled_from", compiles)
     with pytest.raises(Compiled):  # what the law forbids can be seen
-        list(bench.run([Job(setting(batch_size=15), 0, 5, 5)]))
+        list(runner.run([Job(setting(batch_size=15), 0, 5, 5)]))
     assert compiler._slot.cache_info().misses > before
 
 
@@ -316,14 +316,14 @@ def test_the_line_is_never_negative() -> None:
 
 
 def test_an_update_time_is_measured_once() -> None:
-    bench = a_bench()
-    found = update_time(bench, setting("timed", batch_size=16), seconds=0.02)
+    runner = a_bench()
+    found = update_time(runner, setting("timed", batch_size=16), seconds=0.02)
     assert found.batch_size == 16 and 0 < found.seconds < 60 and found.updates > 0
     assert np.isfinite(found.spread) and found.spread >= 0 and found.compile_seconds >= 0
-    trained = bench.trained
+    trained = runner.trained
     assert trained >= found.updates, "updates that are timed count"
-    assert update_time(bench, setting("timed", batch_size=16)) == found
-    assert bench.trained == trained
+    assert update_time(runner, setting("timed", batch_size=16)) == found
+    assert runner.trained == trained
 
 
 def test_a_timer_measures_a_size_once_and_keeps_a_curve() -> None:
@@ -338,12 +338,12 @@ def test_a_timer_measures_a_size_once_and_keeps_a_curve() -> None:
 
 
 def test_a_known_job_is_not_trained_again() -> None:
-    bench = a_bench()
+    runner = a_bench()
     job = Job(setting(batch_size=16), 0, 30, 5)
-    [known] = bench.run([job])
-    [found] = bench.run([job])
-    assert bench.trained == known.updates and bench.trainings == 2
+    [known] = runner.run([job])
+    [found] = runner.run([job])
+    assert runner.trained == known.updates and runner.trainings == 2
     same(known, found, exactly=True)
-    bench.store = Store(None)
-    [again] = bench.run([replace(job, repeat=1)])
+    runner.store = Store(None)
+    [again] = runner.run([replace(job, repeat=1)])
     assert again.repeat == 1

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import epochal as ep
 from epochal.choose import compare as module
 from epochal.choose.compare import compare
-from epochal.choose.fairness import At, amount_of, at_checkpoints, lengths, parse_at, seen_after
+from epochal.choose.fairness import EqualBudget, amount_of, at_points, lengths, parse_at, seen_after
 from epochal.choose.grid import as_json, axes_of, entries
 from epochal.choose.rates import FACTOR, first_guess
 from epochal.choose.timing import measure
@@ -32,7 +32,7 @@ SMALL = {"epochs": 4, "repeats": 3, "batch_size": [8, 32, "full"], "learning_rat
 def hasty():
     """Times of updates are no matter of these laws: they are taken quickly."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "measure", lambda bench, several: measure(bench, several, seconds=0.005))
+        patch.setattr(module, "measure", lambda runner, several: measure(runner, several, seconds=0.005))
         yield
 
 
@@ -70,7 +70,7 @@ def test_orders_are_told_apart_by_all_that_they_know():
     base = {"batch_size": 4, "validation": 0.25}
     x, y = np.zeros((8, 2), np.float32), np.arange(8) % 2
     described = [
-        module.Bench(MODEL, (x, y), ep.Settings(**{**base, "order": ep.Groups(who)})).described()
+        module.TrialRunner(MODEL, (x, y), ep.Settings(**{**base, "order": ep.Groups(who)})).described()
         for who in ([0, 1, 2, 3] * 2, [0, 0, 1, 1, 2, 2, 3, 3])
     ]
     assert described[0] != described[1]
@@ -194,7 +194,7 @@ def test_what_is_clearly_worse_is_dropped_and_said():
 
 
 def test_a_target_that_nobody_reaches_is_said():
-    found = compare(MODEL, "example:iris", target=1e-9, **SMALL | {"epochs": 1})
+    found = compare(MODEL, "example:iris", target_value=1e-9, **SMALL | {"epochs": 1})
     assert found.target == 1e-9
     assert "was not reached by any setting within 1 epoch;" in found.answer
     assert all(row.effort.reached == 0 and math.isinf(row.effort.expected) for row in found.rows)
@@ -210,7 +210,7 @@ def test_a_figure_that_is_better_higher_is_read_upwards():
     tops = np.max([row.quality.per_repeat for row in found.rows], axis=0)
     assert 1 / 3 < found.target < tops.mean()
     for row in found.rows:
-        assert row.figures["validation.loss"].mean > 0
+        assert row.metrics["validation.loss"].mean > 0
 
 
 def test_a_column_that_never_changes_is_said():
@@ -332,13 +332,13 @@ def test_names_hold_what_varies_only():
 @pytest.mark.parametrize(
     ("at", "wanted"),
     [
-        ("epochs", At("epochs", None)),
-        ("50epochs", At("epochs", 50)),
-        ("100,000 samples", At("samples", 100_000)),
-        ("2000updates", At("updates", 2000)),
-        ("1epoch", At("epochs", 1)),
-        ("2s", At("seconds", 2)),
-        ("0.5 seconds", At("seconds", 0.5)),
+        ("epochs", EqualBudget("epochs", None)),
+        ("50epochs", EqualBudget("epochs", 50)),
+        ("100,000 samples", EqualBudget("samples", 100_000)),
+        ("2000updates", EqualBudget("updates", 2000)),
+        ("1epoch", EqualBudget("epochs", 1)),
+        ("2s", EqualBudget("seconds", 2)),
+        ("0.5 seconds", EqualBudget("seconds", 0.5)),
     ],
 )
 def test_at_is_read(at, wanted):
@@ -359,25 +359,25 @@ plans = st.builds(
 @settings(deadline=None)
 @given(plans, st.sampled_from(["epochs", "samples", "updates", "seconds"]))
 def test_lengths_are_fair(several, unit):
-    at = At(unit, None)
+    at = EqualBudget(unit, None)
     first = next(iter(several.values()))
     amount = amount_of(at, first, lambda size: 1e-5 * size)
     each = {name: 1e-5 * plan.segments[0][1] for name, plan in several.items()}
     found = lengths(at, amount, several, each)
-    counts = {len(length.checkpoints) for length in found.values()}
+    counts = {len(length.points) for length in found.values()}
     assert len(counts) == 1
     assert counts.pop() <= 200
     for name, length in found.items():
         plan = several[name]
-        assert list(length.checkpoints) == sorted(set(length.checkpoints))
-        assert length.checkpoints[-1] == length.updates
-        assert length.updates / length.every <= 210 + len(length.checkpoints)
+        assert list(length.points) == sorted(set(length.points))
+        assert length.points[-1] == length.updates
+        assert length.updates / length.eval_interval <= 210 + len(length.points)
         if unit == "epochs":
             assert length.updates == plan.updates
             if plan.remainder != "carry":
-                assert all(end % plan.batches_in(0) == 0 for end in length.checkpoints)
-                evaluated = {*range(0, length.updates, length.every), length.updates}
-                assert evaluated >= set(length.checkpoints)
+                assert all(end % plan.batches_in(0) == 0 for end in length.points)
+                evaluated = {*range(0, length.updates, length.eval_interval), length.updates}
+                assert evaluated >= set(length.points)
         elif unit == "samples" and plan.remainder == "carry":
             assert abs(length.updates * plan.batch_size - amount) <= plan.batch_size
         elif unit == "updates":
@@ -389,7 +389,7 @@ def test_lengths_are_fair(several, unit):
 
 def test_equal_samples_are_equal_epochs_where_all_are_used():
     several = {str(size): Plan(100, size, 7) for size in (1, 8, 32, 100)}
-    at = At("samples", None)
+    at = EqualBudget("samples", None)
     found = lengths(at, amount_of(at, several["1"], lambda size: 1.0), several, lambda name: 1.0)
     assert {name: length.updates for name, length in found.items()} == {
         name: plan.updates for name, plan in several.items()
@@ -399,8 +399,8 @@ def test_equal_samples_are_equal_epochs_where_all_are_used():
 def test_checkpoints_read_the_nearest_evaluation(found):
     curves = found.curves["batch 8"].of(0)
     plan = found.row("batch 8")
-    length = lengths(At("epochs", None), 4, {"8": Plan(120, 8, 4)}, {})["8"]
-    assert curves.update[at_checkpoints(curves, length)].tolist() == [0, 15, 30, 45, 60]
+    length = lengths(EqualBudget("epochs", None), 4, {"8": Plan(120, 8, 4)}, {})["8"]
+    assert curves.update[at_points(curves, length)].tolist() == [0, 15, 30, 45, 60]
     assert plan.updates == 60
 
 

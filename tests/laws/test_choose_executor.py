@@ -14,9 +14,9 @@ from epochal.choose import advise as advise_module
 from epochal.choose import compare as compare_module
 from epochal.choose import timing
 from epochal.choose.advise import advise
-from epochal.choose.bench import Bench, packed, unpacked
 from epochal.choose.compare import compare
-from epochal.choose.trial import Job, Setting
+from epochal.choose.trial import Config, Job
+from epochal.choose.trial_runner import TrialRunner, packed, unpacked
 from epochal.training.executor import Shared, Threads, WorkItem
 from helpers import without_times
 
@@ -24,19 +24,19 @@ NET = ep.MLP(4)
 
 
 class Elsewhere:
-    """Another bench on the same samples, whose trials come back in another order."""
+    """Another runner on the same samples, whose trials come back in another order."""
 
     where = "1 worker on 1 node"
 
-    def __init__(self, bench):
-        self.bench, self.random = Bench.on(bench.base), np.random.default_rng(3)
+    def __init__(self, runner):
+        self.runner, self.random = TrialRunner.on(runner.base), np.random.default_rng(3)
         self.came = []
 
     def map_unordered(self, tasks):
         for place in self.random.permutation(len(tasks)):
             self.came.append(place)
             jobs = unpacked(packed(tasks[place].work, Here))
-            yield tasks[place], self.bench.train(jobs, (), lambda: False)
+            yield tasks[place], self.runner.train(jobs, (), lambda: False)
 
     def news(self):
         return ""
@@ -57,13 +57,15 @@ def elsewhere(monkeypatch):
     """Where trainings go if an address is given; what came, in which order."""
     gone = []
     measured = timing.update_time
-    monkeypatch.setattr(timing, "update_time", lambda bench, setting, _=0.0: measured(bench, setting, 0.002))
+    monkeypatch.setattr(
+        timing, "update_time", lambda runner, setting, _=0.0: measured(runner, setting, 0.002)
+    )
 
     @contextmanager
-    def training_on(address, bench):
+    def training_on(address, runner):
         if address is not None:
-            gone.append(Elsewhere(bench))
-            bench.executor = gone[-1]
+            gone.append(Elsewhere(runner))
+            runner.executor = gone[-1]
         yield
 
     for module in (compare_module, advise_module):
@@ -86,7 +88,7 @@ def test_a_comparison_is_the_same_whatever_comes_back_first(elsewhere):
 def test_an_advice_is_the_same_whatever_comes_back_first(elsewhere, monkeypatch):
     """To the order in which floats will be added."""
     monkeypatch.setattr(advise_module, "MORE_REPEATS", 0)
-    monkeypatch.setattr(advise_module, "PROMISED", 2)
+    monkeypatch.setattr(advise_module, "FINAL_SEEDS", 2)
     rests_on, concluded = [], advise_module.conclude
     monkeypatch.setattr(
         advise_module, "conclude", lambda found: (rests_on.append(found), concluded(found))[1]
@@ -97,7 +99,7 @@ def test_an_advice_is_the_same_whatever_comes_back_first(elsewhere, monkeypatch)
     assert without_times(here) == without_times(there)
     assert elsewhere[0].came, "it was trained elsewhere"
     mine, other = rests_on
-    for one, two in ((mine.search.found, other.search.found), (mine.pilot.trials, other.pilot.trials)):
+    for one, two in ((mine.search.results, other.search.results), (mine.pilot.trials, other.pilot.trials)):
         assert [(point, list(repeats)) for point, repeats in one.items()] == [
             (point, list(repeats)) for point, repeats in two.items()
         ]
@@ -107,7 +109,7 @@ def test_an_advice_is_the_same_whatever_comes_back_first(elsewhere, monkeypatch)
 def test_models_that_are_shared_stay_one_object():
     model = object()
     jobs = [
-        Job(Setting(f"rate {rate}", model, {"learning_rate": rate, "optimizer": model}), 2, 30, 5)
+        Job(Config(f"rate {rate}", model, {"learning_rate": rate, "optimizer": model}), 2, 30, 5)
         for rate in (0.1, 0.2)
     ]
     sent = packed(jobs, Here)

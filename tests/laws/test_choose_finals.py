@@ -14,24 +14,33 @@ from typing import Any
 import numpy as np
 import pytest
 
-from epochal.choose.advised import _others as others
+from epochal.choose.advice_builder import _others as others
 from epochal.choose.confirm import Confirmed
-from epochal.choose.finals import Final, Rules, chosen, epochs_of_others, final_of, steady
+from epochal.choose.final_estimate import (
+    Criteria,
+    FinalEstimate,
+    chosen,
+    epochs_of_others,
+    fewest_failures,
+    final_of,
+)
 from epochal.choose.search import Point
 from epochal.choose.trial import BROKEN, Trial
 from epochal.curves import Curves, summarize
 from epochal.curves.intervals import BLOCKS, influences
 from epochal.models.subsets import weighted_means
 
-LOSS = Rules("validation.loss", overlap=0.25)
+LOSS = Criteria("validation.loss", test_train_ratio=0.25)
 NAN = math.nan
 
 
-def final(values: Sequence[float], baseline: float = 1.0, rules: Rules = LOSS, size: int = 32) -> Final:
+def final(
+    values: Sequence[float], baseline: float = 1.0, criteria: Criteria = LOSS, size: int = 32
+) -> FinalEstimate:
     """What trainings of 10 epochs gave."""
     array = np.array(values)
     trials: Any = {repeat: trial(repeat, [1.0]) for repeat in range(len(array))}
-    return Final(Point(size, -6), 10, 10, trials, array, {}, np.full(len(array), baseline), rules)
+    return FinalEstimate(Point(size, -6), 10, 10, trials, array, {}, np.full(len(array), baseline), criteria)
 
 
 def trial(repeat: int, losses: Sequence[float], reason: str = "") -> Trial:
@@ -58,7 +67,7 @@ def test_for_quality_nothing_worse_than_the_defaults_is_advised() -> None:
     winner, usual = final(GOOD), final(BETTER)
     assert chosen(winner, usual, for_quality=True) is usual
     assert chosen(winner, usual, for_quality=False) is winner, "another goal pays for its speed"
-    up = Rules("validation.accuracy", 0.25)
+    up = Criteria("validation.accuracy", 0.25)
     high, low = final([0.9, 0.95, 0.92], 0.5, up), final([0.8, 0.85, 0.82], 0.5, up)
     assert chosen(low, high, for_quality=True) is high
     assert chosen(high, low, for_quality=True) is high
@@ -75,15 +84,15 @@ def test_nothing_is_advised_where_nothing_beats_the_baseline() -> None:
 def test_a_setting_that_broke_once_is_out() -> None:
     broke = final([*BETTER[:3], NAN])
     assert broke.broken == broke.failures == 1 and not broke.beats_baseline
-    assert steady([broke]) is None
+    assert fewest_failures([broke]) is None
     assert chosen(broke, None, for_quality=True) is None
 
 
 def test_a_setting_that_was_once_worse_than_the_baseline_gives_way() -> None:
     once, never = final([*BETTER * 5, 1.2]), final([*GOOD * 5, 0.6])
     assert (once.failures, never.failures) == (1, 0) and once.beats_baseline
-    assert steady([once, never]) is never
-    assert steady([once]) is once, "the least, where nothing is without"
+    assert fewest_failures([once, never]) is never
+    assert fewest_failures([once]) is once, "the least, where nothing is without"
     assert chosen(once, never, for_quality=True) is never, "the defaults, which never failed"
 
 
@@ -96,14 +105,14 @@ def noise_table(random: np.random.Generator, correlated: float, repeats: int = 4
     return list(1.0 + random.normal(0, math.sqrt(correlated)) + random.normal(0, 1, repeats))
 
 
-@pytest.mark.parametrize("overlap", [0.25, 0.0])
-def test_on_noise_it_abstains_in_19_of_20(overlap: float) -> None:
+@pytest.mark.parametrize("test_train_ratio", [0.25, 0.0])
+def test_on_noise_it_abstains_in_19_of_20(test_train_ratio: float) -> None:
     """Negative control: without the correction for shared rows a third of the tables is recommended."""
     random = np.random.default_rng(1)
-    rules = Rules("validation.loss", overlap)
+    criteria = Criteria("validation.loss", test_train_ratio)
     # The variance that splits of a table share is the overlap times that of one (Nadeau & Bengio's premise).
-    found = [final(noise_table(random, 0.25), 1.0, rules).beats_baseline for _ in range(400)]
-    if overlap:
+    found = [final(noise_table(random, 0.25), 1.0, criteria).beats_baseline for _ in range(400)]
+    if test_train_ratio:
         assert np.mean(found) <= 0.05
     else:
         assert np.mean(found) > 0.2
@@ -112,29 +121,31 @@ def test_on_noise_it_abstains_in_19_of_20(overlap: float) -> None:
 # What it promises -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("overlap", [0.25, 0.0])
-def test_the_promise_holds_for_new_rows(overlap: float) -> None:
+@pytest.mark.parametrize("test_train_ratio", [0.25, 0.0])
+def test_the_promise_holds_for_new_rows(test_train_ratio: float) -> None:
     random = np.random.default_rng(2)
-    tables = [summarize(noise_table(random, 0.25), overlap=overlap).ci95 for _ in range(400)]
+    tables = [
+        summarize(noise_table(random, 0.25), test_train_ratio=test_train_ratio).ci95 for _ in range(400)
+    ]
     held = np.mean([low <= 1.0 <= high for low, high in tables if low is not None])
-    if overlap:
+    if test_train_ratio:
         assert 0.93 <= held <= 0.98
     else:
         assert held < 0.7, "negative control"
 
 
-def on_shared_rows(random: np.random.Generator, counted: bool, rows: int = 40) -> Final:
+def on_shared_rows(random: np.random.Generator, counted: bool, rows: int = 40) -> FinalEstimate:
     """Ten seeds of a setting that is as good as a constant, validated on the same rows."""
     constant = random.normal(1, 0.5, rows)
     shared = constant + random.normal(0, 0.3, rows)
     losses = shared + random.normal(0, 0.1, (10, rows))
     block = np.arange(rows) % BLOCKS
     added = [influences(partial(weighted_means, one, None), block) for one in losses]
-    trials = {r: replace(trial(r, [1.0]), added={LOSS.column: one}) for r, one in enumerate(added)}
+    trials = {r: replace(trial(r, [1.0]), influences={LOSS.column: one}) for r, one in enumerate(added)}
     of_constant = influences(partial(weighted_means, constant, None), block)
-    rules = Rules(LOSS.column, 0.0, samples=rows if counted else 0, blocks=30, added=of_constant)
+    criteria = Criteria(LOSS.column, 0.0, samples=rows if counted else 0, blocks=30, influences=of_constant)
     baseline = np.full(10, constant.mean())
-    return Final(Point(32, -6), 10, 10, trials, losses.mean(axis=1), {}, baseline, rules)
+    return FinalEstimate(Point(32, -6), 10, 10, trials, losses.mean(axis=1), {}, baseline, criteria)
 
 
 @pytest.mark.parametrize("counted", [True, False])
@@ -173,10 +184,10 @@ def test_the_best_of_many_promises_too_much_on_the_seeds_that_chose_it() -> None
 
 
 def test_bounds_hold() -> None:
-    low, high = summarize([0.99, 1.0, 0.98], (0.0, 1.0), overlap=0.25).ci95 or (0, 0)
+    low, high = summarize([0.99, 1.0, 0.98], (0.0, 1.0), test_train_ratio=0.25).ci95 or (0, 0)
     assert high == 1.0 and low < 0.98
-    assert summarize([0.5], overlap=0.25).ci95 is None
-    assert summarize(GOOD, overlap=0.0) == summarize(GOOD)
+    assert summarize([0.5], test_train_ratio=0.25).ci95 is None
+    assert summarize(GOOD, test_train_ratio=0.0) == summarize(GOOD)
 
 
 def test_differences_are_of_the_same_seeds() -> None:
@@ -192,7 +203,7 @@ def test_a_training_is_read_at_its_end_not_at_its_best_moment() -> None:
     trials = {1: trial(1, [1, 0.2, 0.6]), 0: trial(0, [1, 0.3, 0.5])}
     found = final_of(Point(32, 0), 2, trials, {0: 1.0, 1: 1.1}, LOSS)
     assert found.values.tolist() == [0.5, 0.6] and found.baseline.tolist() == [1.0, 1.1]
-    assert list(found.trials) == [0, 1] and list(found.figures) == []
+    assert list(found.trials) == [0, 1] and list(found.metrics) == []
     assert (found.epochs, found.trained) == (2, 2)
 
 
@@ -223,8 +234,8 @@ def test_an_error_at_a_repeat_s_own_best_epoch_is_smaller_than_at_that_of_the_ot
         final_of(Point(32, 0), 3, trials, dict.fromkeys(trials, 1.0), LOSS, kept=kept)
         for kept in (True, False)
     )
-    assert kept.flattered("validation.rmse", 3) == pytest.approx(2.0), "0.6 where the other is best, not 0.2"
-    assert kept.flattered("validation.mae", 3) == last.flattered("validation.rmse", 3) == 0.0
+    assert kept.optimism("validation.rmse", 3) == pytest.approx(2.0), "0.6 where the other is best, not 0.2"
+    assert kept.optimism("validation.mae", 3) == last.optimism("validation.rmse", 3) == 0.0
 
 
 def test_the_epoch_that_others_choose_does_not_flatter() -> None:
@@ -244,7 +255,9 @@ def test_a_few_rows_that_make_most_of_every_loss_hide_no_gain(share: float) -> N
     baseline = np.where(random.random(20) < 0.2, 100.0, 1.0)
     values = baseline * share * random.lognormal(0, 0.2, 20)
     trials = {repeat: trial(repeat, [value]) for repeat, value in enumerate(values)}
-    found = Final(Point(32, -6), 10, 10, trials, values, {}, baseline, Rules("validation.loss", 0.25))
+    found = FinalEstimate(
+        Point(32, -6), 10, 10, trials, values, {}, baseline, Criteria("validation.loss", 0.25)
+    )
     assert found.beats_baseline == (share < 1)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from epochal.choose.finest import MARGIN, Levels, sizes_beside
+from epochal.choose.lowest_error import MARGIN, EpochScores, sizes_beside
 from epochal.choose.search import Point
 from epochal.choose.trial import BROKEN, Trial
 from epochal.curves import Curves
@@ -24,11 +24,13 @@ def trial(repeat: int, losses: Sequence[float], reason: str = "") -> Trial:
     return Trial("one", repeat, curves, int(at[-1] * 10), 0.0, reason)
 
 
-def levels(found: dict[Point, Sequence[Sequence[float]]], baseline: float = 1.0, sign: float = 1.0) -> Levels:
+def scores(
+    found: dict[Point, Sequence[Sequence[float]]], baseline: float = 1.0, sign: float = 1.0
+) -> EpochScores:
     several = max(map(len, found.values()))
-    made = Levels("validation.loss", sign, dict.fromkeys(range(several), baseline), 0.0)
+    made = EpochScores("validation.loss", sign, dict.fromkeys(range(several), baseline), 0.0)
     for point, curves in found.items():
-        made.learn(point, {repeat: trial(repeat, losses) for repeat, losses in enumerate(curves)})
+        made.record(point, {repeat: trial(repeat, losses) for repeat, losses in enumerate(curves)})
     return made
 
 
@@ -42,14 +44,14 @@ def test_a_lucky_moment_does_not_count() -> None:
     random = np.random.default_rng(0)
     noisy = [[1.0, *(0.5 + random.normal(0, 0.1, 30))] for _ in range(60)]
     steady = [[1.0, *(0.45 + random.normal(0, 0.005, 30))] for _ in range(60)]
-    made = levels({A: noisy, B: steady})
+    made = scores({A: noisy, B: steady})
     assert np.mean([min(one) for one in noisy]) < np.mean([min(one) for one in steady])
     assert made.ranked([A, B], range(60))[0] == B
     assert made.by_others(A, range(60)).mean() == pytest.approx(0.5, abs=0.045)
 
 
 def test_the_epochs_are_those_of_the_best_mean() -> None:
-    made = levels({A: [[1, 0.5, 0.2, 0.6], [1, 0.4, 0.3, 0.2]]})
+    made = scores({A: [[1, 0.5, 0.2, 0.6], [1, 0.4, 0.3, 0.2]]})
     assert made.epochs(A, [0, 1]) == 2
     lengths = made.lengths(A, [0, 1], 100)
     assert (lengths.epochs, lengths.best, lengths.improving) == (2, (2.0, 3.0), (False, False))
@@ -58,16 +60,16 @@ def test_the_epochs_are_those_of_the_best_mean() -> None:
 
 
 def test_one_that_ended_before_keeps_its_last_value() -> None:
-    made = levels({A: [[1, 0.5, 0.4], [1, 0.5, 0.4, 0.3, 0.2], [1, 0.5, 0.4, 0.3, 0.2]]})
+    made = scores({A: [[1, 0.5, 0.4], [1, 0.5, 0.4, 0.3, 0.2], [1, 0.5, 0.4, 0.3, 0.2]]})
     assert made.matrix(A, [0, 1, 2]).tolist()[0] == [0.5, 0.4, 0.4, 0.4]
 
 
 def test_what_broke_or_was_once_worse_than_the_baseline_is_out() -> None:
-    made = levels({A: ends([0.1, 0.1, 1.2]), B: ends([0.5, 0.5, 0.5]), C: ends([0.3, 0.3, 0.3])})
+    made = scores({A: ends([0.1, 0.1, 1.2]), B: ends([0.5, 0.5, 0.5]), C: ends([0.3, 0.3, 0.3])})
     assert made.ranked([A, B, C], range(3)) == [C, B], "A has the lowest of all, and 1 of 3 worse"
-    made.learn(C, {1: trial(1, [1.0, 0.3], BROKEN)})
+    made.record(C, {1: trial(1, [1.0, 0.3], BROKEN)})
     assert made.ranked([A, B, C], range(3)) == [B]
-    weak = levels({A: ends([0.9, 1.1]), B: ends([0.95, 1.1])})
+    weak = scores({A: ends([0.9, 1.1]), B: ends([0.95, 1.1])})
     assert weak.ranked([A, B], range(2)) == [A, B], "where all have some, the mean decides"
 
 
@@ -79,14 +81,14 @@ def test_ties_are_within_the_margin_only() -> None:
     near = list(0.5 + split + 0.3 * MARGIN * 0.5)
     far = list(0.5 + split + 3 * MARGIN * 0.5)
     unclear = list(0.5 + split + random.normal(0, 0.1, 20))
-    made = levels({A: ends(best), B: ends(near), C: ends(far), Point(128, 0): ends(unclear)})
+    made = scores({A: ends(best), B: ends(near), C: ends(far), Point(128, 0): ends(unclear)})
     assert made.equivalent([A, B, C, Point(128, 0)], range(20)) == [A, B]
     assert not made.worse(Point(128, 0), A, range(20)), "and yet no difference was found"
     assert made.worse(C, A, range(20))
 
 
 def test_higher_is_better_turns_the_sign() -> None:
-    made = levels({A: ends([0.8, 0.9]), B: ends([0.7, 0.75])}, baseline=0.5, sign=-1.0)
+    made = scores({A: ends([0.8, 0.9]), B: ends([0.7, 0.75])}, baseline=0.5, sign=-1.0)
     assert made.ranked([A, B], range(2)) == [A, B] and made.failures(A, range(2)) == 0
 
 

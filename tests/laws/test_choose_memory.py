@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import epochal as ep
 from epochal.choose import timing as choosing
-from epochal.choose.bench import Bench
-from epochal.choose.trial import Job, Setting
+from epochal.choose.trial import Config, Job
+from epochal.choose.trial_runner import TrialRunner
 from epochal.common import machine
 from epochal.engine import memory
 from epochal.settings import Settings
@@ -21,16 +21,16 @@ from epochal.settings import Settings
 NET = ep.MLP(4)
 
 
-def a_bench() -> Bench:
-    """A bench of 90 samples, of which 72 train."""
+def a_bench() -> TrialRunner:
+    """A runner of 90 samples, of which 72 train."""
     random = np.random.default_rng(5)
     inputs = random.normal(size=(90, 2)).astype(np.float32)
-    return Bench(NET, (inputs, (inputs[:, 0] > 0).astype(int)), Settings(repeats=2))
+    return TrialRunner(NET, (inputs, (inputs[:, 0] > 0).astype(int)), Settings(repeats=2))
 
 
-def setting(name: str = "any", **changes: Any) -> Setting:
+def setting(name: str = "any", **changes: Any) -> Config:
     """A setting of that net."""
-    return Setting(name, NET, changes)
+    return Config(name, NET, changes)
 
 
 def let_free(monkeypatch: pytest.MonkeyPatch, free: float) -> None:
@@ -86,21 +86,21 @@ def test_what_is_far_from_the_limit_costs_one_program() -> None:
 
 
 def test_a_program_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = a_bench()
+    runner = a_bench()
     small, large = (
-        bench.lane([Job(setting(f"batch {size}", batch_size=size), 0, 10, 10)]) for size in (8, 72)
+        runner.lane([Job(setting(f"batch {size}", batch_size=size), 0, 10, 10)]) for size in (8, 72)
     )
     assert memory.besides(small) > 0
-    wide = Setting("wide", ep.MLP(2000), {"batch_size": 72})
-    assert memory.besides(bench.lane([Job(wide, 0, 10, 10)])) > memory.besides(large) + 72 * 2000 * 4
-    assert small.update == large.update == 0 and bench.trained == 0, "nothing was run"
+    wide = Config("wide", ep.MLP(2000), {"batch_size": 72})
+    assert memory.besides(runner.lane([Job(wide, 0, 10, 10)])) > memory.besides(large) + 72 * 2000 * 4
+    assert small.update == large.update == 0 and runner.trained == 0, "nothing was run"
     assert memory.fits(small)
     let_free(monkeypatch, 10)
     assert not memory.fits(small)
-    words = choosing.too_large(bench, setting("full", batch_size="full"))
+    words = choosing.too_large(runner, setting("full", batch_size="full"))
     assert words.startswith("batch size 72 needs about ") and words.endswith("10 bytes are free: left out")
     let_free(monkeypatch, 10**12)
-    assert choosing.too_large(bench, setting("full", batch_size="full")) == ""
+    assert choosing.too_large(runner, setting("full", batch_size="full")) == ""
 
 
 def test_a_backend_without_figures_needs_nothing() -> None:

@@ -13,8 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from epochal.choose.paired import PairedDifference, against, best, difference
-from epochal.choose.pairs import ALPHA, repeats_needed
+from epochal.choose.paired_statistics import ALPHA, repeats_needed
+from epochal.choose.paired_test import PairedDifference, against, best, difference
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 NOISE: dict[str, tuple[Draw, float]] = {

@@ -16,7 +16,7 @@ from scipy import stats
 
 import epochal as ep
 from epochal.choose import race as module
-from epochal.choose.pairs import ALPHA
+from epochal.choose.paired_statistics import ALPHA
 from epochal.choose.race import Outcome, race, rounds, shares, survivors
 
 NAN = math.nan

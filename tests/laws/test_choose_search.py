@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 import epochal as ep
 from epochal.choose import search as search_module
-from epochal.choose.adviser import Adviser
-from epochal.choose.goal import price_of, reached_in, targets
-from epochal.choose.pilot import usual_sizes
+from epochal.choose.advice_search import Adviser
+from epochal.choose.pilot import candidate_sizes
 from epochal.choose.reached import Reached
-from epochal.choose.search import CAP, SCREEN, Found, Point, Search, rate_at, step_of
-from epochal.choose.trial import BROKEN, Job, Setting, Trial
+from epochal.choose.search import CAP, SCREEN, Point, Search, TrialResult, rate_at, step_of
+from epochal.choose.targets import cost_of, reached_in, targets
+from epochal.choose.trial import BROKEN, Config, Job, Trial
 from epochal.curves import Curves
 
 SAMPLES, REPEATS, MOST, TARGET = 1024, 10, 30, 0.1
@@ -62,13 +62,15 @@ class Landscape:
         wrong = math.exp(self.curvature * self.off(point) ** 2)
         return self.least * (1 + self.critical / point.batch_size) * wrong
 
-    def price(self, point: Point) -> float:
+    def cost(self, point: Point) -> float:
         """What it costs to get there."""
-        return self.updates(point) * price_of(self.kind, self.seconds)(point.batch_size)
+        return self.updates(point) * cost_of(self.kind, self.seconds)(point.batch_size)
 
     def least_price(self) -> float:
         """Of all points of the grid."""
-        return min(self.price(Point(size, step)) for size in usual_sizes(SAMPLES) for step in range(-50, 10))
+        return min(
+            self.cost(Point(size, step)) for size in candidate_sizes(SAMPLES) for step in range(-50, 10)
+        )
 
     def trial(self, job: Job) -> Trial:
         """A training: the loss falls evenly from 1 to the target, where it ends."""
@@ -80,8 +82,8 @@ class Landscape:
         own = np.random.default_rng((self.seed, job.repeat, point.batch_size, step + 1000)).normal()
         needed = self.updates(point) * math.exp(self.noise * (of_split + own) / math.sqrt(2))
         broken = self.off(point) > 3
-        last = 0 if broken else min(job.updates, job.every * math.ceil(needed / job.every))
-        at = np.unique([*range(0, last, job.every), last])
+        last = 0 if broken else min(job.updates, job.eval_interval * math.ceil(needed / job.eval_interval))
+        at = np.unique([*range(0, last, job.eval_interval), last])
         assert job.target is not None
         values = 1 - (1 - job.target) * at / needed
         epochs = at * point.batch_size / SAMPLES
@@ -93,11 +95,11 @@ class Landscape:
 @pytest.fixture(autouse=True)
 def _no_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
     """A landscape has no data by which a change could be called negligible."""
-    monkeypatch.setattr(search_module, "negligible", lambda bench, repeat: 0.0)
+    monkeypatch.setattr(search_module, "negligible", lambda runner, repeat: 0.0)
 
 
 def bench_of(optimizer: str = "sgd") -> Any:
-    """What a search asks of a bench."""
+    """What a search asks of a runner."""
     spec = SimpleNamespace(optimizer=SimpleNamespace(name=optimizer, given=None, learning_rate=0.01))
     base = SimpleNamespace(
         plan=ep.Plan(SAMPLES, 1, 1),
@@ -109,16 +111,16 @@ def bench_of(optimizer: str = "sgd") -> Any:
 
 def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     """The steps of an advice on a landscape, with a target that is given."""
-    setting = Setting("", None, {})
+    setting = Config("", None, {})
     adviser = Adviser(bench_of(optimizer), setting, land.kind, TARGET, None, REPEATS, 0, EPOCHS, None, 0.0)
     adviser.timer = SimpleNamespace(seconds=land.seconds, again=lambda sizes: None)  # type: ignore[assignment]
     search = adviser.search
-    search.price = price_of(land.kind, land.seconds)
+    search.cost = cost_of(land.kind, land.seconds)
 
     def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         limit = search.limit()
         for job in jobs:
-            price = search.price(job.setting.changes["batch_size"])
+            price = search.cost(job.setting.changes["batch_size"])
             assert job.updates * price <= max(limit, 8 * price) + price, "no training beyond the limit"
             yield land.trial(job)
 
@@ -156,7 +158,7 @@ def test_it_finds_the_best_of_noisy_landscapes() -> None:
     regrets = []
     for seed in range(40):
         land = of_seed(seed)
-        regrets.append(land.price(chosen(land, off=(-4, 0, 2)[seed % 3])) / land.least_price())
+        regrets.append(land.cost(chosen(land, off=(-4, 0, 2)[seed % 3])) / land.least_price())
         names = [(job.setting.name, job.repeat) for job in land.jobs]
         assert len(set(names)) == len(names), "the same training twice"
     assert np.mean(np.array(regrets) <= 1.15) >= 0.95, np.sort(regrets)[-10:]
@@ -174,7 +176,7 @@ def test_without_noise_it_finds_the_best_wherever_it_is(
     land = Landscape(critical, fixed=64.0, kind=kind, noise=0.0, least=8 * SAMPLES / critical)
     point = chosen(land, optimizer=optimizer)
     assert point.batch_size == best
-    assert land.price(point) <= 1.001 * land.least_price()
+    assert land.cost(point) <= 1.001 * land.least_price()
 
 
 def search_of(land: Landscape, run: Any = None) -> Search:
@@ -206,7 +208,7 @@ def test_a_fixed_rate_is_not_searched() -> None:
 
     search = search_of(Landscape(32.0, 64.0), run)
     assert search.tune(32, None, REPEAT) == Point(32, None)
-    assert sorted(search.found[Point(32, None)]) == REPEAT
+    assert sorted(search.results[Point(32, None)]) == REPEAT
 
 
 def test_where_all_break_there_is_still_a_point() -> None:
@@ -230,16 +232,16 @@ def curve(updates: list[int], values: list[float], repeat: int = 0) -> Curves:
     )
 
 
-def with_found(kind: str, found: dict[Point, list[Found]]) -> Search:
+def with_found(kind: str, found: dict[Point, list[TrialResult]]) -> Search:
     """A search that has found this on repeats 0, 1, ..."""
     search = search_of(Landscape(32.0, 64.0, kind=kind))
-    search.found = {point: dict(enumerate(several)) for point, several in found.items()}
+    search.results = {point: dict(enumerate(several)) for point, several in found.items()}
     return search
 
 
-def hits(*updates: float) -> list[Found]:
+def hits(*updates: float) -> list[TrialResult]:
     """Trainings that reached the target."""
-    return [Found(Reached(float(one), True), 0.1) for one in updates]
+    return [TrialResult(Reached(float(one), True), 0.1) for one in updates]
 
 
 positive = st.floats(1, 1e4)
@@ -273,7 +275,7 @@ def test_within_the_limit_nothing_changes_and_beyond_it_is_not_reached(
 
 
 def test_the_limit_needs_enough_trainings_and_half_of_them_there() -> None:
-    missed = [Found(Reached(50.0, False), 0.2)]
+    missed = [TrialResult(Reached(50.0, False), 0.2)]
     assert with_found("updates", {}).limit() == math.inf
     assert with_found("updates", {Point(8, 0): hits(*[10] * (SCREEN - 1))}).limit() == math.inf
     assert with_found("updates", {Point(8, 0): [*hits(10), *missed * 3]}).limit() == math.inf
@@ -284,8 +286,8 @@ def test_the_limit_needs_enough_trainings_and_half_of_them_there() -> None:
 
 
 def test_of_points_that_never_get_there_the_lowest_is_best() -> None:
-    def misses(value: float) -> list[Found]:
-        return [Found(Reached(50.0, False), value)] * SCREEN
+    def misses(value: float) -> list[TrialResult]:
+        return [TrialResult(Reached(50.0, False), value)] * SCREEN
 
     low, high, broken = Point(8, 0), Point(8, 2), Point(8, 4)
     found = {high: misses(0.3), low: misses(0.2), broken: misses(math.nan)}
@@ -297,8 +299,8 @@ def test_of_points_that_never_get_there_the_lowest_is_best() -> None:
 
 def test_only_what_was_measured_on_all_repeats_can_be_the_best() -> None:
     search = with_found("updates", {Point(8, 0): hits(1, 1), Point(8, 2): hits(9, 9, 9, 9)})
-    assert search.best(search.found, range(4)) == Point(8, 2)
-    assert search.best(search.found, range(2)) == Point(8, 0)
+    assert search.best(search.results, range(4)) == Point(8, 2)
+    assert search.best(search.results, range(2)) == Point(8, 0)
 
 
 def test_against_is_a_ratio_of_prices() -> None:
@@ -348,4 +350,4 @@ def test_what_an_update_costs() -> None:
     def seconds(size: int) -> float:
         return 1e-6 * size
 
-    assert [price_of(kind, seconds)(8) for kind in ("time", "samples", "updates")] == [8e-6, 8.0, 1.0]
+    assert [cost_of(kind, seconds)(8) for kind in ("time", "samples", "updates")] == [8e-6, 8.0, 1.0]

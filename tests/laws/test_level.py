@@ -11,7 +11,7 @@ from benchmarks.known_curves import TRUTHS, drawn
 
 import epochal as ep
 from epochal.curves import Curves, Verdict, judge
-from epochal.curves.case import LEVEL
+from epochal.curves.curve_view import FLAT as TOLERANCE
 from epochal.curves.judgment import GOOD
 from epochal.stopping import waited
 from epochal.training.scoring import effective_samples
@@ -62,7 +62,7 @@ def test_a_curve_that_falls_for_long_is_not_level(repeats: int, sd: float) -> No
 
 
 def test_what_shows_no_fall_would_be_called_level_without_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence.Difference, "bounded", True)
+    monkeypatch.setattr(evidence.Difference, "ruled_out", True)
     assert reassured(FALLING, 5, 0.02, apart=0.5) >= 2
 
 
@@ -94,11 +94,11 @@ def test_green_exactly_where_both_bounds_are_within_a_fifth() -> None:
                 continue
             figures = verdict.figures
             rise = figures["rise_at_most"]
-            room = rise is None or rise > LEVEL * figures["value_there"]
+            room = rise is None or rise > FLAT * figures["value_there"]
             fall = figures["fall_in_twice_the_epochs_at_most"]
             end = figures["value_at_the_end"]
-            falls = fall is None or fall > LEVEL * end
-            swings = figures["rise_that_was_taken_back"] > LEVEL * figures["value_there"]
+            falls = fall is None or fall > FLAT * end
+            swings = figures["rise_that_was_taken_back"] > TOLERANCE * figures["value_there"]
             assert verdict.reassures == (not room and not falls and not swings), verdict
 
 

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 import epochal as ep
-from epochal.cli.face import in_flags
 from epochal.cli.main import COMMANDS, app, main
+from epochal.cli.option_flags import in_flags
 from epochal.common.option_text import option, parts, render_message, rendering
 
 ROOT = Path(ep.__file__).parent

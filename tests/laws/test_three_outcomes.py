@@ -68,9 +68,9 @@ def test_without_the_bound_on_the_end_some_would_be_called_a_good_fit(
     monkeypatch.setattr(evidence, "ABOVE_LEAST", np.inf)
     monkeypatch.setattr(evidence, "PROBABLE", 0.9)
     monkeypatch.setattr(verdict, "ABOVE_LEAST", np.inf)
-    monkeypatch.setattr("epochal.curves.case.Case.above_own", 1.0)
-    monkeypatch.setattr(evidence.Difference, "bounded", True)
-    monkeypatch.setattr("epochal.curves.case.Case.above_least", 1.0)
+    monkeypatch.setattr("epochal.curves.curve_view.CurveView.end_over_own_best", 1.0)
+    monkeypatch.setattr(evidence.Difference, "ruled_out", True)
+    monkeypatch.setattr("epochal.curves.curve_view.CurveView.end_over_best", 1.0)
     assert sum(judged(known).reassures for known in ends) >= stats.binom.ppf(0.01, len(ends), 0.1)
 
 
@@ -257,7 +257,7 @@ def test_concerns_come_first_and_nothing_is_good_beside_them() -> None:
     curves = rising((1.0,) * 5)
     verdict = judge(curves, **KNOWN, concerns=("A concern.",))  # type: ignore[arg-type]
     assert str(verdict).startswith("A concern. ") and verdict.kind == "leveled off" and not verdict.reassures
-    assert replace(verdict, concerns=()).said == verdict.sentence
+    assert replace(verdict, concerns=()).text == verdict.sentence
 
 
 def test_what_concerns() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from epochal.choose.paired import against, difference
-from epochal.choose.pairs import ALPHA, probability_interval, repeats_needed, shared_spread
+from epochal.choose.paired_statistics import ALPHA, probability_interval, repeats_needed, shared_spread
+from epochal.choose.paired_test import against, difference
 
 
 @pytest.mark.parametrize("count", [3, 5, 10, 30])

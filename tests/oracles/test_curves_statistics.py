@@ -27,7 +27,7 @@ def test_summary(count: int) -> None:
 @pytest.mark.parametrize("count", [2, 4, 30])
 def test_nadeau_and_bengio_widen(count: int) -> None:
     expected = stats.t.ppf(0.975, count - 1) * math.sqrt(1 / count + 0.25)
-    assert t_factor(count, overlap=0.25) == pytest.approx(expected)
+    assert t_factor(count, test_train_ratio=0.25) == pytest.approx(expected)
 
 
 def test_the_interval_covers() -> None:

@@ -59,10 +59,10 @@ def coverage():
             [np.concatenate([row * (n == k) for k in range(REPEATS)]) for n, row in enumerate(added)]
         )
         found = {
-            "all": new_samples(values, added, gained=gained, **options),
+            "all": new_samples(values, added, optimism=gained, **options),
             "no optimism": new_samples(values, added, **options),
             "samples of each repeat alone": new_samples(
-                values, apart, gained=gained, **options | {"blocks": apart.shape[1]}
+                values, apart, optimism=gained, **options | {"blocks": apart.shape[1]}
             ),
             "Student": summarize(values),
         }
@@ -156,11 +156,11 @@ def test_what_a_choice_gained_adds_to_the_variance_and_samples_that_repeats_swap
     def ends(**options):
         return np.array(new_samples(values, added, samples=40, blocks=30, **options).ci95)
 
-    plain, sure, unsure = ends(), ends(gained=0.05), ends(gained=np.array([0.0, 0.05, 0.1]))
+    plain, sure, unsure = ends(), ends(optimism=0.05), ends(optimism=np.array([0.0, 0.05, 0.1]))
     assert sure == pytest.approx(plain - 0.05)
     assert np.diff(unsure) > np.diff(sure) and unsure.mean() == pytest.approx(sure.mean())
-    assert np.diff(ends(overlap=0.25)) == pytest.approx(np.sqrt(1.25) * np.diff(plain))
-    assert ends(gained=np.full(3, np.nan)) == pytest.approx(plain)
+    assert np.diff(ends(test_train_ratio=0.25)) == pytest.approx(np.sqrt(1.25) * np.diff(plain))
+    assert ends(optimism=np.full(3, np.nan)) == pytest.approx(plain)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_one_sample_has_no_interval():
 def test_the_interval_reaches_the_mean():
     values, added = np.array([0.9, 0.95, 1.0]), np.zeros((3, 30))
     found = new_samples(
-        values, added, samples=400, blocks=30, gained=np.array([0.1, 0.1, 0.1]), bounds=(0.0, 1.0)
+        values, added, samples=400, blocks=30, optimism=np.array([0.1, 0.1, 0.1]), bounds=(0.0, 1.0)
     )
     assert found.ci95[0] < 0.85 and found.ci95[1] == found.mean
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from epochal.choose.comparison import Cost
+from epochal.choose.comparison import Usage
 from epochal.choose.grid import as_json
 from epochal.choose.noise import NoiseOverTraining
 from epochal.choose.reached import Effort
@@ -27,7 +27,7 @@ _NOT_KEPT = ("asked", "curves", "higher_is_better", "timing")
 
 
 @dataclass(frozen=True)
-class Choice:
+class Recommendation:
     """An advised number.
 
     value       what to take.
@@ -40,6 +40,15 @@ class Choice:
     high: float
     note: str = ""
 
+    def range_in_words(self, form: str = ".4g") -> str:
+        """The interval in words, such as "16 to 128"; empty where nothing is known."""
+        if not math.isfinite(self.low):
+            return ""
+        low = f"{self.low:{form}}"
+        if math.isinf(self.high):
+            return f"{low} or more"
+        return f"only {low}" if self.low == self.high else f"{low} to {self.high:{form}}"
+
 
 @dataclass(frozen=True, eq=False)
 class Tried:
@@ -48,10 +57,10 @@ class Tried:
     batch_size, learning_rate  the setting.
     repeats                    trainings of it.
     effort                     updates until the target was reached.
-    price                      expected cost in the unit of the goal (seconds, samples or updates; for
-                               "quality" the mean of the judged column, which for a setting on fewer repeats
+    cost                      expected cost in the unit of the goal (seconds, samples or updates; for
+                               "quality" the mean metric, which for a setting on fewer repeats
                                is that of the advised one and their paired difference), with a 95 % interval.
-    ratio                      price over that of the advised setting, (middle, low, high), by pairs of
+    ratio                      cost over that of the advised setting, (middle, low, high), by pairs of
                                repeats; for "quality" the paired difference.
     tied                       whether it can't be told apart from the advised one, with as many repeats.
     given_up                   whether it seemed worse on a few repeats and was tried on no more.
@@ -63,7 +72,7 @@ class Tried:
     learning_rate: float | None
     repeats: int
     effort: Effort
-    price: tuple[float, float, float]
+    cost: tuple[float, float, float]
     ratio: tuple[float, float, float]
     tied: bool
     given_up: bool = False
@@ -76,8 +85,8 @@ class Defaults:
     """What a training that asks for nothing gives, on the same seeds as the advice.
 
     batch_size, learning_rate, epochs  the defaults.
-    quality     the judged column with the weights that would be kept, which the other repeats choose: on the
-                rows that choose them they look better.
+    quality     the monitored metric with the weights that would be kept, which the other repeats choose: on
+                the rows that choose them they look better.
     difference  the advice less the defaults, by pairs of repeats; None where the defaults are advised.
     failures    repeats that broke or ended worse than the baseline.
     """
@@ -97,7 +106,7 @@ class Defaults:
 
 
 @dataclass(frozen=True)
-class Price(Cost):
+class AdviceUsage(Usage):
     """What the advice took, and how that compares.
 
     of_one_training  its updates, as a share of those of one training with the advised setting and epochs.
@@ -121,10 +130,10 @@ class Advice:
     goal           one of `GOALS`.
     batch_size, learning_rate, epochs   the advised numbers with their intervals.
     optimizer      its name.
-    column         the judged column; `target` the mean value that counts as reached (each repeat has its
+    column         the monitored metric; `target` the mean value that counts as reached (each repeat has its
                    own), and `target_words` how it was set.
-    quality        the judged column after the advised epochs, with seeds that chose nothing; its interval is
-                   that of the mean on new rows. `figures` are the other columns there.
+    quality        the monitored metric after the advised epochs, with seeds that chose nothing; its interval
+                   is that of the mean on new rows. `metrics` are the other columns there.
     defaults       what the defaults give on the same seeds.
     failures       fresh seeds that diverged or ended worse than the baseline.
     seconds        what one training as advised takes, without compilation.
@@ -143,16 +152,16 @@ class Advice:
     recommended: bool
     told_apart: str
     goal: str
-    batch_size: Choice
-    learning_rate: Choice | None
-    epochs: Choice
+    batch_size: Recommendation
+    learning_rate: Recommendation | None
+    epochs: Recommendation
     optimizer: str
     column: str
     higher_is_better: bool
     target: float
     target_words: str
     quality: Summary
-    figures: Mapping[str, Summary]
+    metrics: Mapping[str, Summary]
     defaults: Defaults
     failures: int
     seconds: float
@@ -162,11 +171,11 @@ class Advice:
     timing: TimingCurve
     noise: NoiseOverTraining | None
     noise_words: str
-    theory: Choice | None
+    theory: Recommendation | None
     decided_by: str
     curves: Curves
     notes: tuple[str, ...]
-    cost: Price
+    usage: AdviceUsage
     data: Mapping[str, Any]
     settings: Mapping[str, Any]
     conditions: Mapping[str, Any]
@@ -207,7 +216,7 @@ class Advice:
                 "repeats": one.repeats,
                 "reached": one.effort.reached,
                 "updates": one.effort.expected,
-                **dict(zip((unit, f"{unit}_low", f"{unit}_high"), one.price, strict=True)),
+                **dict(zip((unit, f"{unit}_low", f"{unit}_high"), one.cost, strict=True)),
                 **dict(zip(("ratio", "ratio_low", "ratio_high"), one.ratio, strict=True)),
                 "tied": one.tied,
                 "given_up": one.given_up,
@@ -230,7 +239,7 @@ class Advice:
         return dict(plain(found | own))
 
     def plot(self, path: str | Path | None = None) -> Figure:
-        """Draw price and update time against the batch size, the best epochs and the curve."""
+        """Draw cost and update time against the batch size, the best epochs and the curve."""
         return view("plot_advice")(self, path)
 
     def report(self, path: str | Path = "advice.html", *, command: str = "") -> Path:

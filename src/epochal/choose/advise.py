@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from epochal.choose.advice import GOALS, Advice
-from epochal.choose.advised import conclude
-from epochal.choose.adviser import Adviser
-from epochal.choose.bench import Bench, training_on
+from epochal.choose.advice_builder import conclude
+from epochal.choose.advice_search import Adviser
 from epochal.choose.confirm import FEWEST
-from epochal.choose.goal import split_target
 from epochal.choose.progress import Steps, Watch
 from epochal.choose.store import Store
-from epochal.choose.trial import Setting
-from epochal.data import joined, named_columns
+from epochal.choose.targets import check_target_value
+from epochal.choose.trial import Config
+from epochal.choose.trial_runner import TrialRunner, training_on
+from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import check_model
 from epochal.plan import BatchSchedule
@@ -37,7 +37,7 @@ _OTHER_GOALS = {"accuracy": "quality", "loss": "quality", "speed": "time", "fast
 
 SMALL, MORE_REPEATS = 20_000, 40  # samples up to which a training is cheap enough for so many further repeats
 
-PROMISED = 4
+FINAL_SEEDS = 4
 """So many times the repeats are seeds that choose nothing, in a small table: 40 show a failure in 1 of 14
 trainings with a chance of 95 %."""
 
@@ -50,7 +50,8 @@ def advise(
     *,
     sample_weight: Any = None,
     goal: str = "quality",
-    target: float | str | None = None,
+    target: str | None = None,
+    target_value: float | None = None,
     folder: str | Path | None = None,
     control: Control | None = None,
     watch: Watch | None = None,
@@ -67,8 +68,9 @@ def advise(
         sample_weight: what `fit` takes.
         goal: "quality", the least validated error, and of settings that are as good the fastest; or what is
             to be least, "time", "samples" or "updates", until the quality is nearly as good as the best.
-        target: a value of the judged column that counts as reached, instead of one measured in each repeat;
-            or the name of the column of the targets, which is then `y`.
+        target: the column of the targets, if not in `y`.
+        target_value: the value of the monitored metric that counts as reached, instead of one measured in
+            each repeat.
         folder: where finished trainings are kept; a second call goes on where the first ended.
         control: ends it from outside (`Control.stop`).
         watch: called with a `Step` after each training.
@@ -93,7 +95,8 @@ def advise(
         meant = _OTHER_GOALS.get(str(goal).lower(), str(goal))
         raise Refusal(did_you_mean("goal", meant, GOALS, given=str(goal)))
     check_model(model, data)
-    y, target = split_target(y, target)
+    y = y_or_target(y, target)
+    check_target_value(target_value)
     given: dict[str, Any] = dict(options)
     repeats, size, epochs = (given.pop(name, ADVISED[name]) for name in ("repeats", "batch_size", "epochs"))
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
@@ -111,19 +114,21 @@ def advise(
         )
     dataset = as_dataset(joined(data, y, sample_weight, task=given.get("task")), given.get("task"))
     small = dataset.samples <= SMALL
-    promised = PROMISED * repeats if small else max(FEWEST, repeats)
-    most = promised + 2 * repeats + (MORE_REPEATS if small else 0)
+    final_seeds = FINAL_SEEDS * repeats if small else max(FEWEST, repeats)
+    most = final_seeds + 2 * repeats + (MORE_REPEATS if small else 0)
     settings = settings_of({**given, "batch_size": "full", "repeats": most, "epochs": epochs})
-    bench = Bench(model, dataset, settings, control=control)
+    runner = TrialRunner(model, dataset, settings, control=control)
     if size is not None:
-        size = bench.base.plan.with_(batch_size=size).segments[0][1]
+        size = runner.base.plan.with_(batch_size=size).segments[0][1]
     steps.opening(dataset)
-    with closing(steps), training_on(ray, bench):
+    with closing(steps), training_on(ray, runner):
         if folder is not None:
-            request = {"goal": goal, "target": target, "batch_size": size, "repeats": repeats}
-            bench.store = Store(Path(folder), {"what": "advice", **request, **bench.described()})
-        setting = Setting("", model, {})
-        adviser = Adviser(bench, setting, goal, target, size, repeats, promised, epochs, steps.watch, begin)
+            request = {"goal": goal, "target": target_value, "batch_size": size, "repeats": repeats}
+            runner.store = Store(Path(folder), {"what": "advice", **request, **runner.described()})
+        setting = Config("", model, {})
+        adviser = Adviser(
+            runner, setting, goal, target_value, size, repeats, final_seeds, epochs, steps.watch, begin
+        )
         adviser.advise()
         found = replace(conclude(adviser), asked={**named_columns(y, sample_weight), **given})
         if folder is not None:

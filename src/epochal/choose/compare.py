@@ -17,23 +17,31 @@ from typing import Any
 
 import jax
 
-from epochal.choose.bench import Bench, notes_of, training_on
 from epochal.choose.comparison import Comparison
-from epochal.choose.fairness import At, Length, amount_of, at_in_words, judge_trial, lengths, parse_at
-from epochal.choose.goal import split_target
+from epochal.choose.fairness import (
+    EqualBudget,
+    Length,
+    amount_of,
+    at_in_words,
+    lengths,
+    parse_at,
+    score_trial,
+)
 from epochal.choose.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
 from epochal.choose.progress import Step, Steps, Watch
 from epochal.choose.race import race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
-from epochal.choose.rows import Measured, concluded
+from epochal.choose.result_table import ComparisonState, concluded
 from epochal.choose.store import Store
+from epochal.choose.targets import check_target_value
 from epochal.choose.timing import left_out, measure
-from epochal.choose.trial import Job, Setting, Trial
+from epochal.choose.trial import Config, Job, Trial
+from epochal.choose.trial_runner import TrialRunner, notes_of, training_on
 from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.common.version import VERSION
-from epochal.data import joined, named_columns
+from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal
 from epochal.models import check_model
 from epochal.runs.studies import write_study
@@ -57,7 +65,8 @@ def compare(
     *,
     sample_weight: Any = None,
     at: str = "epochs",
-    target: float | str | None = None,
+    target: str | None = None,
+    target_value: float | None = None,
     margin: float | None = None,
     folder: str | Path | None = None,
     control: Control | None = None,
@@ -73,7 +82,7 @@ def compare(
     batch_size, learning_rate, optimizer, schedule, order, remainder, epochs, and of `model`. Batch sizes are
     1, 8, 32, 128 and "full" unless given. Learning rates are tuned for each setting unless given.
 
-    A setting is judged by the best value of its monitored column. Settings that are equal in epochs are read
+    A setting is judged by the best value of its monitored metric. Settings that are equal in epochs are read
     after whole epochs, others at up to 100 evenly spaced points of their training, and at the start. The
     updates to the target are read from all evaluations.
 
@@ -84,10 +93,10 @@ def compare(
         sample_weight: what `fit` takes.
         at: in what settings are equal: "epochs", "samples", "updates" or "seconds", with an amount such as
             "50epochs" or "2s". Without one it is what batch size 32 takes for the given epochs.
-        target: the value of the monitored column that counts as reached; or the name of the column of the
-            targets, which is then `y`. By default each repeat has its own value:
-            90 % of the way from the baseline to the best value that any setting reached there.
-        margin: the smallest difference of the monitored column that matters: settings that are shown to
+        target: the column of the targets, if not in `y`.
+        target_value: the value of the monitored metric that counts as reached. By default each repeat has its
+            own: 90 % of the way from the baseline to the best value that any setting reached there.
+        margin: the smallest difference of the monitored metric that matters: settings that are shown to
             differ by less are called practically the same. By default a fifth of the standard deviation over
             the repeats of the best setting; 0 for none.
         folder: keeps each finished training, so that the same call continues, or answers at once.
@@ -117,7 +126,8 @@ def compare(
     steps = Steps(watch, progress, control)
     if not isinstance(model, list | Mapping):
         check_model(model, data)
-    y, target = split_target(y, target)
+    y = y_or_target(y, target)
+    check_target_value(target_value)
     if margin is not None and not (isinstance(margin, int | float) and math.isfinite(margin) and margin >= 0):
         raise Refusal(
             f"`margin` must be a finite number, at least 0; got {margin!r}. Leave it out to have one chosen."
@@ -125,18 +135,18 @@ def compare(
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
     columns, data = named_columns(y, sample_weight), joined(data, y, sample_weight, **reading)
-    task = _settle(axes, common, data, parse_at(at), "batch_size" in options, control, target)
+    task = _settle(axes, common, data, parse_at(at), "batch_size" in options, control, target_value)
     task.watch, task.begin, task.margin = steps.watch, begin, margin
-    steps.opening(task.bench.base.dataset)
-    with closing(steps), training_on(ray, task.bench):
+    steps.opening(task.runner.base.dataset)
+    with closing(steps), training_on(ray, task.runner):
         if folder is not None:
-            task.bench.store = Store(Path(folder), task.request())
+            task.runner.store = Store(Path(folder), task.request())
         task.measure()
         if not yes:
             task.refuse_long()
         task.tune()
         task.run()
-        task.notes += notes_of(task.bench)
+        task.notes += notes_of(task.runner)
     found = concluded(task, time.perf_counter() - begin)
     rows = tuple(replace(row, options={**columns, **row.options}) for row in found.rows)
     found = replace(found, rows=rows)
@@ -149,7 +159,7 @@ def _settle(
     axes: Mapping[str, Axis],
     common: Mapping[str, Any],
     data: Any,
-    at: At,
+    at: EqualBudget,
     chosen_sizes: bool,
     control: Control,
     target: float | None,
@@ -176,13 +186,13 @@ def _settle(
             "stop must not hold a Budget in a comparison, where at= says how far each setting trains; "
             'use `at="2s"` or `at="1000updates"`.'
         )
-    bench = Bench(first["model"], data, replace(base, optimizer=first["optimizer"]), control=control)
-    grid, notes = entries(axes, bench.base.plan.positions_per_epoch, chosen_sizes)
-    plans = {entry.name: bench.prepared(_named(entry, "plan")).plan for entry in grid}
-    return _Race(bench, grid, plans, repeats, common, notes, target, equal=at)
+    runner = TrialRunner(first["model"], data, replace(base, optimizer=first["optimizer"]), control=control)
+    grid, notes = entries(axes, runner.base.plan.positions_per_epoch, chosen_sizes)
+    plans = {entry.name: runner.prepared(_named(entry, "plan")).plan for entry in grid}
+    return _Race(runner, grid, plans, repeats, common, notes, target, equal=at)
 
 
-def _epochs(axis: Axis, at: At) -> Axis:
+def _epochs(axis: Axis, at: EqualBudget) -> Axis:
     """The epochs, which `at` may give as well."""
     if at.unit != "epochs" and axis.varies:
         raise Refusal(
@@ -199,16 +209,16 @@ def _epochs(axis: Axis, at: At) -> Axis:
     return axis
 
 
-def _named(entry: Entry, purpose: str) -> Setting:
+def _named(entry: Entry, purpose: str) -> Config:
     """The setting under another name: under its own it has its rate, which may not be known yet."""
     return entry.setting.with_(f"{entry.name} | {purpose}")
 
 
 @dataclass(kw_only=True)
-class _Race(Measured):
+class _Race(ComparisonState):
     """A comparison while it goes on."""
 
-    equal: At
+    equal: EqualBudget
     watch: Watch | None = None
     begin: float = 0.0
     margin: float | None = None
@@ -219,7 +229,7 @@ class _Race(Measured):
             "kind": "comparison",
             "algorithm": ALGORITHM,
             "epochal": VERSION,
-            "data": self.bench.base.dataset.fingerprint,
+            "data": self.runner.base.dataset.fingerprint,
             "at": [self.equal.unit, self.equal.amount],
             "target": self.target,
             "margin": self.margin,
@@ -228,7 +238,7 @@ class _Race(Measured):
             "settings": {
                 entry.name: {name: as_json(value) for name, value in entry.setting.changes.items()}
                 | {"model": as_json(entry.setting.model), "tuned": entry.tuned}
-                | {"program": program_digest(self.bench.prepared(_named(entry, "plan")))}
+                | {"program": program_digest(self.runner.prepared(_named(entry, "plan")))}
                 for entry in self.entries
             },
         }
@@ -236,11 +246,11 @@ class _Race(Measured):
     def measure(self) -> None:
         """Time an update of each model and optimizer at each batch size, and see how far settings train."""
         phase = "measuring the time of an update"
-        timed: dict[tuple[str, int], Setting] = {}
+        timed: dict[tuple[str, int], Config] = {}
         for entry in self.entries:
             family, size = self._timed_as(entry)
             timed.setdefault((family, size), entry.setting.with_(f"time of an update | {family} | {size}"))
-        for key, reason in left_out(self.bench, timed).items():
+        for key, reason in left_out(self.runner, timed).items():
             del timed[key]
             self.entries = [one for one in self.entries if self._timed_as(one) != key]
             self.notes.append(f"{reason}.")
@@ -251,7 +261,7 @@ class _Race(Measured):
         for family in dict.fromkeys(family for family, _ in timed):
             self._say(phase, done, len(timed))
             settings = [one for (own, _), one in timed.items() if own == family]
-            self.timing[family] = measure(self.bench, settings)
+            self.timing[family] = measure(self.runner, settings)
             done += len(settings)
         self._say(phase, done, len(timed))
         first, plan = next(iter(self.timing.values())), next(iter(self.plans.values()))
@@ -272,7 +282,7 @@ class _Race(Measured):
         for entry in self.entries:
             each = self.lengths[entry.name].updates
             count = self.repeats + (MOST_TRAININGS if entry.tuned else 0)
-            small = jax.default_backend() == "cpu" and self.bench.prepared(_named(entry, "plan")).small
+            small = jax.default_backend() == "cpu" and self.runner.prepared(_named(entry, "plan")).small
             seconds += count * each * self.update_seconds[entry.name] / (cores() if small else 1)
             trainings, updates = trainings + count, updates + count * each
         if seconds > LONG:
@@ -290,7 +300,7 @@ class _Race(Measured):
             self.lengths,
             range(self.repeats, self.repeats + REPEATS),
             self._values,
-            higher_is_better(self.bench.monitor),
+            higher_is_better(self.runner.monitor),
         )
         for entry in self.entries:
             rate: dict[str, Any] = {"learning_rate": self.tuned[entry.name].rate} if entry.tuned else {}
@@ -303,7 +313,7 @@ class _Race(Measured):
             list(self.trials),
             self.repeats,
             self._round,
-            higher_is_better=higher_is_better(self.bench.monitor),
+            higher_is_better=higher_is_better(self.runner.monitor),
             margin=self.margin,
             hear=lambda lost: self._say("comparing", 0, 0, str(lost)),
         )
@@ -311,14 +321,14 @@ class _Race(Measured):
     def _round(self, live: Sequence[str], done: int, look: int) -> dict[str, list[float]]:
         """Train further repeats of some settings: what they are judged by, in all their repeats."""
         # Where all validate on the same samples, these tell how much others would differ.
-        blocks = "best" if self.bench.base.same_validation else ""
+        weights = "best" if self.runner.base.same_validation else ""
         jobs = [
             Job(
                 self.settings[name],
                 repeat,
                 self.lengths[name].updates,
-                self.lengths[name].every,
-                blocks=blocks,
+                self.lengths[name].eval_interval,
+                score_weights=weights,
             )
             for repeat in range(done, look)
             for name in live
@@ -328,14 +338,14 @@ class _Race(Measured):
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
         return {
-            name: [judge_trial(trial, self.column, self.lengths[name]).value for trial in self.trials[name]]
+            name: [score_trial(trial, self.column, self.lengths[name]).value for trial in self.trials[name]]
             for name in live
         }
 
     def _values(self, wanted: Sequence[tuple[Job, Length]], words: str) -> list[float]:
         lengths_of = {job.key: length for job, length in wanted}
         found = {
-            job.key: judge_trial(trial, self.bench.monitor, lengths_of[job.key]).value
+            job.key: score_trial(trial, self.runner.monitor, lengths_of[job.key]).value
             for job, trial in self._trained([job for job, _ in wanted], f"tuning learning rates: {words}")
         }
         return [found[job.key] for job, _ in wanted]
@@ -343,12 +353,12 @@ class _Race(Measured):
     def _trained(self, jobs: Sequence[Job], phase: str) -> Iterator[tuple[Job, Trial]]:
         by_name = {(job.setting.name, job.repeat): job for job in jobs}
         self._say(phase, 0, len(jobs))
-        for done, trial in enumerate(self.bench.run(jobs), start=1):
+        for done, trial in enumerate(self.runner.run(jobs), start=1):
             self.updates += trial.updates
-            self._say(phase, done, len(jobs), self.bench.executor.news())
+            self._say(phase, done, len(jobs), self.runner.executor.news())
             yield by_name[trial.setting, trial.repeat], trial
 
     def _say(self, phase: str, done: int, total: int, words: str = "") -> None:
         if self.watch is not None:
             seconds = time.perf_counter() - self.begin
-            self.watch(Step(phase, done, total, seconds, words, self.bench.executor.where))
+            self.watch(Step(phase, done, total, seconds, words, self.runner.executor.where))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from epochal.choose.grid import as_json
 from epochal.choose.hyperbola import Hyperbola
-from epochal.choose.paired import PairedDifference
+from epochal.choose.paired_test import PairedDifference
 from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Cost:
+class Usage:
     """What a comparison or an advice took.
 
     trainings  how many, those found in the folder included.
@@ -49,7 +49,7 @@ class Tuned:
     """How the learning rate of a setting was found."""
 
     rate: float  # the one that was chosen: the lowest within one standard error of the best
-    # (rate, mean of the judged column; NaN if a training broke, on how many of the repeats), ascending
+    # (rate, mean of the monitored metric; NaN if a training broke, on how many of the repeats), ascending
     tried: tuple[tuple[float, float, int], ...]
     edge: str  # "" if the best rate was bracketed; else in words at which end of those tried it lies
     repeats: int  # of the tuning: seeds that the comparison itself does not use
@@ -64,8 +64,8 @@ class Row:
     batch_size      samples of an update; `regime` is "batch", "stochastic" or "mini-batch".
     learning_rate   None for an Optax object, which has its own.
     repeats         how many were trained.
-    quality         the judged column at its best epoch, over repeats (NaN for those that broke).
-    figures         the other columns at that epoch, such as "validation.accuracy".
+    quality         the monitored metric at its best epoch, over repeats (NaN for those that broke).
+    metrics         the other columns at that epoch, such as "validation.accuracy".
     best_epoch      over repeats.
     updates         of one training; `samples` seen and `epochs` made by it.
     update_seconds  the measured time of one update; `seconds` of one training without evaluations.
@@ -87,7 +87,7 @@ class Row:
     learning_rate: float | None
     repeats: int
     quality: Summary
-    figures: Mapping[str, Summary]
+    metrics: Mapping[str, Summary]
     best_epoch: Summary
     epochs: float
     updates: int
@@ -117,7 +117,7 @@ class Comparison:
     """The answer of `compare`, and everything it rests on.
 
     answer      the answer in one sentence.
-    column      the judged column, such as "validation.loss"; `higher_is_better` its direction.
+    column      the monitored metric, such as "validation.loss"; `higher_is_better` its direction.
     at          at what all settings are equal, in words: "50 epochs each".
     rows        one for each setting, the recommended one first.
     recommended the name of the setting to use: the fastest of those that are about as good as the best; None
@@ -126,9 +126,10 @@ class Comparison:
     best        the name of the setting with the best mean.
     tied        the settings that are not detectably worse than the best, itself included: practically the
                 same, or without a significant difference.
-    margin      the smallest difference of the judged column that matters.
+    margin      the smallest difference of the monitored metric that matters.
     unbeaten    the baseline, if no setting is shown to be better than that; else None.
-    target      the value of the judged column that counts as reached, or None; `target_words` how it was set.
+    target      the value of the monitored metric that counts as reached, or None; `target_words` how it was
+    set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
     critical    95 % interval of its critical batch size, (low, high); None without a fit.
     regimes     the three regimes side by side.
@@ -161,7 +162,7 @@ class Comparison:
     curves: Mapping[str, Curves]
     timing: Mapping[str, TimingCurve]
     notes: tuple[str, ...]
-    cost: Cost
+    usage: Usage
     data: Mapping[str, Any]
     settings: Mapping[str, Any]
     conditions: Mapping[str, Any]
@@ -259,7 +260,7 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
         "sd": row.quality.sd,
         "low": ends[0],
         "high": ends[1],
-        **{name: figure.mean for name, figure in row.figures.items()},
+        **{name: figure.mean for name, figure in row.metrics.items()},
         "best_epoch": row.best_epoch.mean,
         **{
             name: getattr(row, name) for name in ("epochs", "updates", "samples", "update_seconds", "seconds")

@@ -9,11 +9,11 @@ from functools import partial
 
 import numpy as np
 
-from epochal.choose.bench import Bench
-from epochal.choose.finals import Final, Rules, chosen, final_of, steady
-from epochal.choose.goal import baselines, best_epoch, negligible
+from epochal.choose.final_estimate import Criteria, FinalEstimate, chosen, fewest_failures, final_of
 from epochal.choose.search import Point, Search
+from epochal.choose.targets import baselines, best_epoch, negligible
 from epochal.choose.trial import Job, Trial
+from epochal.choose.trial_runner import TrialRunner
 from epochal.curves import Summary
 from epochal.curves.intervals import influences
 from epochal.curves.statistics import Ints
@@ -29,12 +29,12 @@ from epochal.training.scoring import blocks_of_part
 MOST_TRIES = 4
 """Settings that are tried on the fresh seeds, where those before broke or ended worse than the baseline."""
 
-FEWEST = 10  # seeds for the promise, at least, as far as there are so many
+FEWEST = 10  # seeds for the final estimate, at least, as far as there are so many
 
 LATE = 0.9
 """A best epoch after this share of the trained epochs counts as still improving, if nothing stopped it."""
 
-USUAL_EPOCHS = Settings().epochs  # epochs of a training where nobody says how many
+DEFAULT_EPOCHS = Settings().epochs  # epochs of a training where nobody says how many
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class Lengths:
 
 
 @dataclass(frozen=True)
-class Headline:
+class DisplayMetric:
     """A column in the target's units, its bounds, and its baseline."""
 
     column: str
@@ -70,48 +70,50 @@ class Headline:
 class Confirmed:
     """What the fresh seeds said."""
 
-    final: Final  # what is advised, or, where nothing beats the baseline, what came nearest to it
-    winner: Final | None  # what the search would have advised; None if it broke whatever was tried
-    defaults: Final  # the defaults on the same seeds
+    final: FinalEstimate  # what is advised, or, where nothing beats the baseline, what came nearest to it
+    winner: FinalEstimate | None  # what the search would have advised; None if it broke whatever was tried
+    defaults: FinalEstimate  # the defaults on the same seeds
     lengths: Lengths  # how long to train `final`
     nothing: bool  # whether nothing beats the baseline
     # settings that broke or ended worse than the baseline on some of these seeds
-    left_out: tuple[Final, ...] = ()
-    # a metric in the target's units that is shown in place of the loss; None where the judged column is shown
-    # itself
-    headline: Headline | None = None
+    left_out: tuple[FinalEstimate, ...] = ()
+    # a metric in the target's units that is shown in place of the loss; None where the monitored metric is
+    # shown itself
+    display_metric: DisplayMetric | None = None
     # of windows of a series, against naive ones on the same windows; None for other data
     forecasts: ForecastScores | None = None
 
-    def shown(self, final: Final) -> tuple[str, Summary]:
+    def shown(self, final: FinalEstimate) -> tuple[str, Summary]:
         """A column to be shown of a final, and its values: in the target's units, where there are some."""
-        if self.headline is None or self.headline.column not in final.figures:
-            return final.rules.column, final.quality
-        return self.headline.column, final.figure(self.headline.column, self.headline.bounds)
+        if self.display_metric is None or self.display_metric.column not in final.metrics:
+            return final.criteria.column, final.quality
+        return self.display_metric.column, final.metric(
+            self.display_metric.column, self.display_metric.bounds
+        )
 
     @property
     def baseline(self) -> float:
         """The baseline in the shown column, the mean over the seeds."""
         judged = float(self.final.baseline.mean())
-        return judged if self.headline is None else self.headline.baseline
+        return judged if self.display_metric is None else self.display_metric.baseline
 
     @property
-    def usual(self) -> bool:
+    def keeps_defaults(self) -> bool:
         """Whether the defaults are advised."""
         return self.final is self.defaults
 
     @property
-    def ahead(self) -> Final | None:
+    def ahead(self) -> FinalEstimate | None:
         """A setting that was better on average on the same seeds, and is not advised all the same."""
         others = [one for one in (self.winner, *self.left_out) if one is not None and one is not self.final]
-        return next((one for one in others if one.rules.sign * one.less(self.final).mean < 0), None)
+        return next((one for one in others if one.criteria.sign * one.less(self.final).mean < 0), None)
 
 
-def usual_point(bench: Bench, batch_size: int | None) -> Point:
+def default_point(runner: TrialRunner, batch_size: int | None) -> Point:
     """The batch size and rate of a training that asks for neither, or for a batch size alone."""
-    optimizer = bench.base.spec.optimizer
-    size = min(DEFAULT_BATCH, bench.base.plan.positions_per_epoch) if batch_size is None else batch_size
-    if optimizer.given is not None or bench.base.settings.learning_rate is not None:
+    optimizer = runner.base.spec.optimizer
+    size = min(DEFAULT_BATCH, runner.base.plan.positions_per_epoch) if batch_size is None else batch_size
+    if optimizer.given is not None or runner.base.settings.learning_rate is not None:
         return Point(size, None)
     assert optimizer.learning_rate is not None
     return Point(size, 2 * math.log2(optimizer.learning_rate))
@@ -123,23 +125,25 @@ def confirm(
     repeats: Sequence[int],
     lengths_for: Callable[[Point], Lengths | None],
     epochs: int,
-    usual: Point,
+    default: Point,
 ) -> Confirmed:
     """Train the winner and the defaults on seeds that chose nothing, and decide.
 
     Of `ranked` the next is tried where one broke or ended worse than the baseline on any of the repeats. Half
-    of these are for the promise, with the defaults beside it; the others look for a failure that is rare.
-    `lengths_for` says how long to train a point, by seeds that chose it; None if one broke.
+    of these are for the final estimate, with the defaults beside it; the others look for a failure that is
+    rare. `lengths_for` says how long to train a point, by seeds that chose it; None if one broke.
     """
-    rules = rules_of(search.bench)
+    criteria = criteria_of(search.runner)
     compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
-    wanted = rules.samples or search.bench.base.dataset.timeline is not None
+    wanted = criteria.samples or search.runner.base.dataset.timeline is not None
 
-    def tested(point: Point, many: int, these: Sequence[int], blocks: str = "last", **usual: bool) -> Final:
-        trials = _trained(search, point, many, these, blocks=blocks if wanted else "")
-        return final_of(point, many, trials, baselines(search.bench, these), rules, **usual)
+    def tested(
+        point: Point, many: int, these: Sequence[int], score_weights: str = "last", **options: bool
+    ) -> FinalEstimate:
+        trials = _trained(search, point, many, these, score_weights=score_weights if wanted else "")
+        return final_of(point, many, trials, baselines(search.runner, these), criteria, **options)
 
-    finals: list[Final] = []
+    finals: list[FinalEstimate] = []
     found: dict[Point, Lengths] = {}
     broken: list[Point] = []
     for point in ranked:
@@ -160,13 +164,13 @@ def confirm(
         finals.append(final)
         if not final.failures:
             break
-    winner = steady(finals)
-    most = min(USUAL_EPOCHS, epochs)
-    planned = search.bench.base.spec.schedule.kind != "constant"
-    of_usual = partial(tested, usual, most, blocks="best", kept=True, whole=planned)
-    defaults = of_usual(compared)
+    winner = fewest_failures(finals)
+    most = min(DEFAULT_EPOCHS, epochs)
+    planned = search.runner.base.spec.schedule.kind != "constant"
+    of_defaults = partial(tested, default, most, score_weights="best", kept=True, whole=planned)
+    defaults = of_defaults(compared)
     if winner is not None and winner.failures and winner.further[0] and not defaults.failures:
-        defaults = defaults.with_further(of_usual(repeats[len(compared) :]))
+        defaults = defaults.with_further(of_defaults(repeats[len(compared) :]))
     best = chosen(winner, defaults, for_quality=search.goal == "quality")
     final = best or winner or defaults
     lengths = found.get(final.point) if final is not defaults else None
@@ -174,26 +178,26 @@ def confirm(
         final=final,
         winner=winner,
         defaults=defaults,
-        lengths=_usual_lengths(search, defaults) if lengths is None else lengths,
+        lengths=_default_lengths(search, defaults) if lengths is None else lengths,
         nothing=best is None,
         left_out=tuple(one for one in finals if one is not final and one.failures),
-        headline=_headline(search.bench, compared),
-        forecasts=_forecasts(search.bench.base, final),
+        display_metric=_display_metric(search.runner, compared),
+        forecasts=_forecasts(search.runner.base, final),
     )
 
 
 def lengths_of(search: Search, point: Point, repeats: Sequence[int], epochs: int) -> Lengths | None:
     """How long to train a point: the median of the best epochs; None if a training broke."""
-    bench, size = search.bench, point.batch_size
+    runner, size = search.runner, point.batch_size
     setting, most, wait = search.setting_of(point), search.most_updates(size), search.patience(size)
     jobs = [
-        (point, Job(setting, one, most, search.batches(size), None, 2 * wait, negligible(bench, one)))
+        (point, Job(setting, one, most, search.batches(size), None, 2 * wait, negligible(runner, one)))
         for one in repeats
     ]
     trials = search.trained("counting epochs", jobs)[point]
     if any(trial.broken for trial in trials.values()):
         return None
-    best = _best_epochs(bench, trials)
+    best = _best_epochs(runner, trials)
     improving = tuple(
         not trial.reason and found >= LATE * float(trial.curves.epoch[-1])
         for trial, found in zip(trials.values(), best, strict=True)
@@ -205,9 +209,9 @@ def lengths_of(search: Search, point: Point, repeats: Sequence[int], epochs: int
     return replace(found, epochs=epochs, high=math.inf) if found.still_improving else found
 
 
-def _best_epochs(bench: Bench, trials: Mapping[int, Trial]) -> tuple[float, ...]:
+def _best_epochs(runner: TrialRunner, trials: Mapping[int, Trial]) -> tuple[float, ...]:
     return tuple(
-        best_epoch(trial, bench.monitor, negligible(bench, repeat)) for repeat, trial in trials.items()
+        best_epoch(trial, runner.monitor, negligible(runner, repeat)) for repeat, trial in trials.items()
     )
 
 
@@ -220,56 +224,58 @@ def lengths_from(
     return replace(lengths, high=math.inf) if lengths.still_improving else lengths
 
 
-def _usual_lengths(search: Search, defaults: Final) -> Lengths:
+def _default_lengths(search: Search, defaults: FinalEstimate) -> Lengths:
     trials = {repeat: trial for repeat, trial in defaults.trials.items() if not trial.broken}
-    best = _best_epochs(search.bench, trials)
+    best = _best_epochs(search.runner, trials)
     ends = [float(trial.curves.epoch[-1]) for trial in trials.values()]
     late = tuple(found >= LATE * end for found, end in zip(best, ends, strict=True))
     return lengths_from(defaults.epochs, best, late, trials)
 
 
 def _trained(
-    search: Search, point: Point, epochs: int, repeats: Sequence[int], *, blocks: str
+    search: Search, point: Point, epochs: int, repeats: Sequence[int], *, score_weights: str
 ) -> dict[int, Trial]:
     """Trainings of exactly so many epochs, evaluated after each of them."""
     batches, setting = search.batches(point.batch_size), search.setting_of(point)
-    jobs = [(point, Job(setting, one, epochs * batches, batches, blocks=blocks)) for one in repeats]
+    jobs = [
+        (point, Job(setting, one, epochs * batches, batches, score_weights=score_weights)) for one in repeats
+    ]
     return search.trained("checking with fresh seeds", jobs).get(point, {})
 
 
-def rules_of(bench: Bench) -> Rules:
+def criteria_of(runner: TrialRunner) -> Criteria:
     """How trainings are judged against the baseline, by where their validation samples come from."""
-    base, column = bench.base, bench.monitor
+    base, column = runner.base, runner.monitor
     part, _, name = column.partition(".")
     held_out, trained_on = base.part_size("validation"), base.part_size("train")
     bounds = bounds_of(name, base.loss_name)
     if not base.same_validation:
-        return Rules(column, held_out / trained_on, bounds)
+        return Criteria(column, held_out / trained_on, bounds)
     functions = baseline_functions(base, 0, {name}) if part == "validation" else {}
     block = blocks_of_part(base, "validation")[base.indices(0, "validation")]
-    added = influences(one_by_one(functions[name]), block) if name in functions else None
+    of_blocks = influences(one_by_one(functions[name]), block) if name in functions else None
     counts, classes = tuple[Ints, ...](), np.arange(len(base.task.classes))
     if len(classes):
         true = base.labels(0, "validation")[0]
         counts = ((true > 0 if true.ndim > 1 else true[:, None] == classes).sum(axis=0),) * 2
-    return Rules(column, 0.0, bounds, held_out, len(np.unique(block)), added, counts)
+    return Criteria(column, 0.0, bounds, held_out, len(np.unique(block)), of_blocks, counts)
 
 
-def _headline(bench: Bench, repeats: Sequence[int]) -> Headline | None:
+def _display_metric(runner: TrialRunner, repeats: Sequence[int]) -> DisplayMetric | None:
     """The typical error in the target's units, where a loss of a regression is judged."""
-    base, line = bench.base, bench.base.dataset.timeline
+    base, line = runner.base, runner.base.dataset.timeline
     ratio = line is not None and bool((line.unit != 1).any())  # evaluations have its errors as shares
-    if not base.task.is_regression or bench.monitor != "validation.loss" or ratio:
+    if not base.task.is_regression or runner.monitor != "validation.loss" or ratio:
         return None
     metric = next((one for one in base.spec.metrics if one.in_target_units), None)
     if metric is None:
         return None
     repeats = [0] if base.shared else repeats
     constant = [baseline_metrics(base, one, {metric.name}).get(metric.name, math.nan) for one in repeats]
-    return Headline(f"validation.{metric.name}", metric.bounds, float(np.mean(constant)))
+    return DisplayMetric(f"validation.{metric.name}", metric.bounds, float(np.mean(constant)))
 
 
-def _forecasts(base: Prepared, final: Final) -> ForecastScores | None:
+def _forecasts(base: Prepared, final: FinalEstimate) -> ForecastScores | None:
     """The forecasts of a final's repeats against naive ones, judged as those of a run are."""
     trials = {repeat: one for repeat, one in final.trials.items() if len(one.forecasts)}
     windows = [window for repeat in trials if (window := base.windows_of(repeat, "validation"))]
@@ -278,5 +284,5 @@ def _forecasts(base: Prepared, final: Final) -> ForecastScores | None:
     predicted = np.stack([one.forecasts for one in trials.values()])
     true = [base.truth(repeat, "validation").reshape(predicted.shape[1:]) for repeat in trials]
     line, samples = windows[0][0], [index for _, index in windows]
-    flattered = [final.flattered("validation.rmse", repeat) for repeat in trials]
-    return score_forecasts(np.stack(true), predicted, line, samples, np.array(flattered))
+    optimism = [final.optimism("validation.rmse", repeat) for repeat in trials]
+    return score_forecasts(np.stack(true), predicted, line, samples, np.array(optimism))

@@ -1,7 +1,7 @@
 """Training length and evaluations that make a comparison fair.
 
-Settings are equal in epochs, samples, updates or seconds. Each is judged at the same number of checkpoints,
-evenly spread over its training, so that more evaluations are no advantage.
+Settings are equal in epochs, samples, updates or seconds. Each is judged at the same number of evaluation
+points, evenly spread over its training, so that more evaluations are no advantage.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from epochal.errors import Refusal
 from epochal.plan import Plan
 
 MOST_EVALUATIONS = 200  # of one training: beyond this they cost more than they tell
-CHECKPOINTS = 100  # where settings are judged that are not equal in epochs, at most
+EVALUATION_POINTS = 100  # where settings are judged that are not equal in epochs, at most
 REFERENCE = 32  # the batch size whose training an amount is taken from, where none was given
 
 _UNITS = {"s": "seconds", "second": "seconds", "epoch": "epochs", "update": "updates", "sample": "samples"}
 
 
 @dataclass(frozen=True)
-class At:
+class EqualBudget:
     """In what settings are equal: a unit, and how much of it, or None where that is to be worked out."""
 
     unit: str
@@ -40,19 +40,19 @@ class Length:
     """One training of a setting."""
 
     updates: int  # how many it makes
-    every: int  # updates between two evaluations; the last update is evaluated, too
-    checkpoints: tuple[int, ...]  # after which updates it is judged
+    eval_interval: int  # updates between two evaluations; the last update is evaluated, too
+    points: tuple[int, ...]  # after which updates it is judged
 
 
 _AMOUNT = r"(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)(?:\.\d+)?(?:[eE]\d+)?"
 """A number; commas set off thousands and nothing else."""
 
 
-def parse_at(at: str) -> At:
+def parse_at(at: str) -> EqualBudget:
     """Read "epochs", "50epochs", "100000 samples", "2000updates", "2s".
 
     >>> parse_at("epochs"), parse_at("2.5s")
-    (At(unit='epochs', amount=None), At(unit='seconds', amount=2.5))
+    (EqualBudget(unit='epochs', amount=None), EqualBudget(unit='seconds', amount=2.5))
     """
     match = re.fullmatch(rf"\s*({_AMOUNT})?\s*([a-z]+)\s*", str(at))
     unit = "" if match is None else _UNITS.get(match[2], match[2])
@@ -62,20 +62,20 @@ def parse_at(at: str) -> At:
             f'such as "50epochs" or "2s"; got "{at}".'
         )
     if not match[1]:
-        return At(unit, None)
+        return EqualBudget(unit, None)
     amount = float(re.sub("[,_]", "", match[1]))
     if not (amount > 0 and math.isfinite(amount)) or (unit != "seconds" and amount != int(amount)):
         bound = "greater than 0" if unit == "seconds" else "a whole number, at least 1"
         raise Refusal(f'`at` must have an amount that is {bound}; got "{at}".')
-    return At(unit, amount)
+    return EqualBudget(unit, amount)
 
 
-def amount_of(at: At, plan: Plan, seconds: Callable[[int], float]) -> float:
+def amount_of(at: EqualBudget, plan: Plan, seconds: Callable[[int], float]) -> float:
     """How much of the unit each setting gets; where none was given, what batch size 32 takes for the epochs.
 
     `plan` is any on the training samples, with the requested epochs; `seconds` is the time of an update.
 
-    >>> amount_of(At("updates", None), Plan(200, "full", 10), lambda size: 1e-5)
+    >>> amount_of(EqualBudget("updates", None), Plan(200, "full", 10), lambda size: 1e-5)
     70.0
     """
     if at.amount is not None:
@@ -91,15 +91,15 @@ def amount_of(at: At, plan: Plan, seconds: Callable[[int], float]) -> float:
 
 
 def lengths(
-    at: At, amount: float, plans: Mapping[str, Plan], seconds: Mapping[str, float]
+    at: EqualBudget, amount: float, plans: Mapping[str, Plan], seconds: Mapping[str, float]
 ) -> dict[str, Length]:
     """How far each setting trains and where it is judged.
 
     At equal epochs those of each plan count; `seconds` is the time of an update of each setting.
 
     >>> plans = {"8": Plan(64, 8, 10), "full": Plan(64, "full", 10)}
-    >>> found = lengths(At("epochs", None), 10, plans, {})
-    >>> found["8"].updates, found["8"].every, found["full"].updates, found["full"].every
+    >>> found = lengths(EqualBudget("epochs", None), 10, plans, {})
+    >>> found["8"].updates, found["8"].eval_interval, found["full"].updates, found["full"].eval_interval
     (80, 2, 10, 1)
     """
     if at.unit == "epochs":
@@ -114,7 +114,7 @@ def lengths(
     for name, many in updates.items():
         if many >= 2**31:
             raise Refusal(f"`at` must need fewer than 2^31 updates of each setting; {name} needs {many:,}.")
-    count = min(CHECKPOINTS, *updates.values())
+    count = min(EVALUATION_POINTS, *updates.values())
     return {name: _spread(total, count) for name, total in updates.items()}
 
 
@@ -132,7 +132,7 @@ def _spread(total: int, count: int) -> Length:
 
 
 def _every(step: int, count: int) -> int:
-    """Updates between evaluations: a part of those between two checkpoints, of at least two updates."""
+    """Updates between evaluations: a part of those between two evaluation points, of at least two updates."""
     parts = (4, 5, 3, 2)
     fits = (one for one in parts if step % one == 0 and step >= 2 * one and count * one <= MOST_EVALUATIONS)
     return step // next(fits, 1)
@@ -158,10 +158,10 @@ def seen_after(plan: Plan, updates: int) -> tuple[float, int]:
     return epoch + share, long.samples_after(long.first_update(epoch) + index)
 
 
-def at_in_words(at: At, amount: float, epochs: Sequence[int]) -> str:
+def at_in_words(at: EqualBudget, amount: float, epochs: Sequence[int]) -> str:
     """In what settings are equal, in words.
 
-    >>> at_in_words(At("updates", None), 70.0, [10])
+    >>> at_in_words(EqualBudget("updates", None), 70.0, [10])
     '70 updates each, as many as batch size 32 makes in 10 epochs'
     """
     if at.unit == "epochs":
@@ -180,41 +180,41 @@ def _counted(amount: float, units: str) -> str:
     return f"{amount:,.12g} {units.removesuffix('s') if amount == 1 else units}"
 
 
-SHORTEST = 6  # checkpoints in the second half of a curve that its unsteadiness needs
+SHORTEST = 6  # evaluation points in the second half of a curve that its unsteadiness needs
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One training at its best checkpoint: judged column, epoch, other columns; all NaN if it broke."""
+class TrialScore:
+    """One training at its best evaluation point; all NaN if it broke."""
 
     value: float
     epoch: float
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
 
-def judge_trial(trial: Trial, column: str, length: Length) -> Judged:
-    """The best of the start and the checkpoints, each read at the evaluation nearest to it.
+def score_trial(trial: Trial, column: str, length: Length) -> TrialScore:
+    """The best of the start and the evaluation points, each read at the evaluation nearest to it.
 
-    All settings have as many checkpoints, so one that is evaluated more often has no advantage.
+    All settings have as many evaluation points, so one that is evaluated more often has no advantage.
     """
     others = [name for name in trial.curves.names if name != column and not name.startswith("train.running")]
-    rows = at_checkpoints(trial.curves, length)
+    rows = at_points(trial.curves, length)
     values = trial.curves.columns[column][rows]
     known = np.isfinite(values)
     if trial.broken or not known.any():
-        return Judged(math.nan, math.nan, dict.fromkeys(others, math.nan))
+        return TrialScore(math.nan, math.nan, dict.fromkeys(others, math.nan))
     sign = -1.0 if higher_is_better(column) else 1.0
     row = rows[int(np.argmin(np.where(known, sign * values, np.inf)))]
     figures = {name: float(trial.curves.columns[name][row]) for name in others}
-    return Judged(float(trial.curves.columns[column][row]), float(trial.curves.epoch[row]), figures)
+    return TrialScore(float(trial.curves.columns[column][row]), float(trial.curves.epoch[row]), figures)
 
 
-def at_checkpoints(curves: Curves, length: Length) -> Ints:
-    """The rows at the start and nearest to each checkpoint, up to where the training ended."""
+def at_points(curves: Curves, length: Length) -> Ints:
+    """The rows at the start and nearest to each evaluation point, up to where the training ended."""
     updates = curves.update
     if not len(updates):
         return np.empty(0, np.int64)
-    wanted = np.array([0, *length.checkpoints])
+    wanted = np.array([0, *length.points])
     wanted = wanted[wanted <= updates[-1]]
     after = np.minimum(np.searchsorted(updates, wanted), len(updates) - 1)
     before = np.maximum(after - 1, 0)
@@ -226,11 +226,12 @@ def unsteadiness(trials: Sequence[Trial], column: str, length: Length) -> float:
     """How unsteady the second half of a curve is: sd of its scatter around a local straight line.
 
     Second differences of white noise with variance s² have a variance of 6 s², and a straight line has none
-    (Gasser, Sroka & Jennen-Steinmetz 1986). The median over trainings; NaN with fewer than 6 checkpoints.
+    (Gasser, Sroka & Jennen-Steinmetz 1986). The median over trainings; NaN with fewer than 6 evaluation
+    points.
     """
     found = []
     for trial in trials:
-        values = trial.curves.columns[column][at_checkpoints(trial.curves, length)]
+        values = trial.curves.columns[column][at_points(trial.curves, length)]
         late = values[len(values) // 2 :]
         if not trial.broken and len(late) >= SHORTEST and np.isfinite(late).all():
             found.append(float(np.sqrt(np.mean(np.diff(late, 2) ** 2) / 6)))

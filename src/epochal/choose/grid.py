@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from epochal.choose.trial import Setting, shown
+from epochal.choose.trial import Config, short_text
 from epochal.engine.optimizers import OPTIMIZERS
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import Order
@@ -47,7 +47,7 @@ class Axis:
 class Entry:
     """One setting of the grid."""
 
-    setting: Setting  # as the bench takes it; without a learning rate where that is to be tuned
+    setting: Config  # as the runner takes it; without a learning rate where that is to be tuned
     axes: Mapping[str, Any]  # the values that make it differ, by option, as JSON holds them
     family: tuple[str, str]  # (model, optimizer) in words, "" for what does not vary
     tuned: bool  # whether its rate is to be searched
@@ -128,7 +128,7 @@ def entries(axes: Mapping[str, Axis], samples: int, chosen_sizes: bool) -> tuple
                 samples if values["batch_size"] == "full" else values["batch_size"]
             )
         family = tuple(words[key] if axes[key].varies else "" for key in ("model", "optimizer"))
-        entry = Entry(Setting(name, model, changes), shown_axes, (family[0], family[1]), tuned)
+        entry = Entry(Config(name, model, changes), shown_axes, (family[0], family[1]), tuned)
         found.setdefault(name, entry)
     if fixed_rates:
         notes.append(
@@ -195,7 +195,9 @@ def _word(axis: str, value: Any, samples: int) -> str:
     if axis == "batch_size":
         return f"full batch ({samples:,})" if value == "full" else f"batch {value:,}"
     if axis == "learning_rate":
-        return "rate tuned" if value == TUNE else "usual rate" if value is None else f"rate {shown(value)}"
+        return (
+            "rate tuned" if value == TUNE else "usual rate" if value is None else f"rate {short_text(value)}"
+        )
     if axis == "epochs":
         return f"{value:,} epochs" if isinstance(value, int) else str(value)
     if axis == "optimizer" and not isinstance(value, str):
@@ -210,7 +212,7 @@ def _word(axis: str, value: Any, samples: int) -> str:
         return f"{value.name} of {value.options['length']:,}"
     if axis == "schedule" and hasattr(value, "describe"):
         return str(value.describe())
-    return shown(value)
+    return short_text(value)
 
 
 def as_json(value: Any) -> Any:

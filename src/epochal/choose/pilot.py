@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from epochal.choose.bench import Bench
 from epochal.choose.moments import NoiseScale
 from epochal.choose.noise import NoiseOverTraining, during, over_training
 from epochal.choose.search import FURTHEST, SCREEN, Point, Search
 from epochal.choose.trial import Job, Trial
+from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
 from epochal.curves.statistics import Floats
 from epochal.errors import Refusal
@@ -35,7 +35,7 @@ NOISE_LOOKS = 10  # how often along a training
 class Pilot:
     """The result of the pilot."""
 
-    reference: tuple[Point, ...]  # the tuned points that set the targets: the calmest of the best rates first
+    reference: tuple[Point, ...]  # the tuned points that set the targets: the lowest of the best rates first
     trials: Mapping[Point, Mapping[int, Trial]]  # all trainings until nothing improved, by point and repeat
     edge: str  # in words, if the best rate is at the edge of those tried; else ""
 
@@ -51,18 +51,18 @@ def possible_sizes(plan: Plan) -> list[int]:
     [4, 8, 20]
     """
     found = []
-    for size in usual_sizes(plan.positions_per_epoch):
+    for size in candidate_sizes(plan.positions_per_epoch):
         with suppress(Refusal):
             found.append(int(plan.with_(batch_size=size).batch_size))
     return found
 
 
-def usual_sizes(samples: int) -> list[int]:
+def candidate_sizes(samples: int) -> list[int]:
     """The candidate batch sizes: powers of two, and all samples.
 
     Without sizes with too many updates per epoch.
 
-    >>> usual_sizes(142), usual_sizes(1_000_000)[0]
+    >>> candidate_sizes(142), candidate_sizes(1_000_000)[0]
     ([1, 2, 4, 8, 16, 32, 64, 142], 64)
     """
     powers = [2**power for power in range(samples.bit_length()) if 2**power <= samples / 1.5]
@@ -91,11 +91,13 @@ def pilot(search: Search, batch_size: int, guess: float | None, repeats: Sequenc
         best, edge = _first_look(search, batch_size, guess, repeats[:SCREEN])
         near = [Point(batch_size, step) for step in (best - 4, best - 2, best, best + 2)]
     trials = long_trainings(search, near, repeats, "piloting")
-    calm = steadiest(search.bench, trials)
-    beside = [Point(batch_size, calm.step + offset) for offset in (-2, 2)] if calm.step is not None else []
+    lowest = lowest_tied(search.runner, trials)
+    beside = (
+        [Point(batch_size, lowest.step + offset) for offset in (-2, 2)] if lowest.step is not None else []
+    )
     missing = [point for point in beside if point not in trials]
     trials |= long_trainings(search, missing, repeats, "piloting")
-    return Pilot((calm, *beside), trials, edge)
+    return Pilot((lowest, *beside), trials, edge)
 
 
 def _first_look(search: Search, batch_size: int, guess: float, repeats: Sequence[int]) -> tuple[float, str]:
@@ -109,12 +111,12 @@ def _first_look(search: Search, batch_size: int, guess: float, repeats: Sequence
         points = [Point(batch_size, step) for step in steps]
         new = [point for point in points if point not in trials]
         jobs = [
-            (point, Job(search.setting_of(point), repeat, updates, search.every(batch_size)))
+            (point, Job(search.setting_of(point), repeat, updates, search.eval_interval(batch_size)))
             for repeat in repeats
             for point in new
         ]
         trials |= search.trained("looking for a learning rate", jobs)
-        best = _best(search.bench, trials).step or 0
+        best = _best(search.runner, trials).step or 0
         if min(steps) < best < max(steps):
             return best, ""
         steps = [*steps, min(steps) - 4 if best == min(steps) else max(steps) + 4]
@@ -130,40 +132,40 @@ def long_trainings(
     They take start and order from another repeat: what they reach on a split becomes its target, and no
     setting should meet a target that its own luck has set.
     """
-    most, several = search.most_updates, search.bench.base.settings.repeats
+    most, several = search.most_updates, search.runner.base.settings.repeats
     jobs = [
-        (point, search.job(point, repeat, most(point.batch_size), draw=(repeat + 1) % several))
+        (point, search.job(point, repeat, most(point.batch_size), seed_repeat=(repeat + 1) % several))
         for repeat in repeats
         for point in points
     ]
     return search.trained(phase, jobs)
 
 
-def _best(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
+def _best(runner: TrialRunner, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
     """The point with the best mean; a training that broke is worse than any that did not."""
-    values = _values(bench, trials)
+    values = _values(runner, trials)
     means = {
         point: float(one.mean()) if np.isfinite(one).all() else math.inf for point, one in values.items()
     }
     return min(trials, key=means.__getitem__)
 
 
-def _values(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> dict[Point, Floats]:
+def _values(runner: TrialRunner, trials: Mapping[Point, Mapping[int, Trial]]) -> dict[Point, Floats]:
     """The best values of each point, by repeat; lower is better."""
-    sign = -1.0 if higher_is_better(bench.monitor) else 1.0
+    sign = -1.0 if higher_is_better(runner.monitor) else 1.0
     return {
-        point: sign * np.array([found[repeat].best(bench.monitor) for repeat in sorted(found)])
+        point: sign * np.array([found[repeat].best(runner.monitor) for repeat in sorted(found)])
         for point, found in trials.items()
     }
 
 
-def steadiest(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
+def lowest_tied(runner: TrialRunner, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
     """The lowest rate whose mean is within one standard error of the best, by pairs of repeats.
 
     Rates that are as good differ by luck: of several minima of noisy curves the lowest is the luckiest.
-    The rule of one standard error (Breiman et al. 1984, section 3.4.3) takes the calmest of them.
+    The rule of one standard error (Breiman et al. 1984, section 3.4.3) takes the lowest of them.
     """
-    best, values = _best(bench, trials), _values(bench, trials)
+    best, values = _best(runner, trials), _values(runner, trials)
 
     def close(point: Point) -> bool:
         worse = values[point] - values[best]
@@ -176,15 +178,15 @@ def steadiest(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Poin
 
 def noise_along(search: Search, point: Point, updates: int, repeats: Sequence[int]) -> NoiseOverTraining:
     """The gradient noise scale along trainings of a point, over its first `updates` updates."""
-    bench, setting = search.bench, search.setting_of(point)
+    runner, setting = search.runner, search.setting_of(point)
     looked = []
     for repeat in repeats:
-        job = Job(setting, repeat, updates, search.every(point.batch_size))
-        lane = bench.lane([job], fixed_updates_per_call=max(1, updates // NOISE_LOOKS))
+        job = Job(setting, repeat, updates, search.eval_interval(point.batch_size))
+        lane = runner.lane([job], fixed_updates_per_call=max(1, updates // NOISE_LOOKS))
         found: list[NoiseScale] = []
         while not lane.done:
             lane.advance()
             found += during(lane, samples=NOISE_SAMPLES)
-        bench.count(lane.update)
+        runner.count(lane.update)
         looked.append(found)
     return over_training(looked)

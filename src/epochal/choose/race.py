@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.paired import PairedDifference, against, best, comparisons_of
-from epochal.choose.pairs import ALPHA, FEWEST, usual_margin
+from epochal.choose.paired_statistics import ALPHA, FEWEST, default_margin
+from epochal.choose.paired_test import PairedDifference, against, best, comparisons_of
 from epochal.curves.statistics import counted
 
-EARLY = 0.25  # the share of the level that all looks before the last spend together
+EARLY = 0.25  # the share of alpha that all looks before the last spend together
 _OVERWHELMING = 0.01  # a p-value below this share of what suffices cannot be the luck of one leader
 
 
@@ -47,7 +47,7 @@ class Outcome:
     differences: Mapping[str, PairedDifference]
     dropped: Mapping[str, Dropped]  # by name
     margin: float  # the smallest difference that matters
-    comparisons: int  # that the correction at the last look covers; `share` is that look's share of the level
+    comparisons: int  # that the correction at the last look covers; `share` is that look's share of alpha
     share: float
 
 
@@ -66,7 +66,7 @@ def rounds(repeats: int) -> tuple[int, ...]:
 
 
 def shares(looks: int) -> tuple[float, ...]:
-    """The share of the level for each look; they sum to 1.
+    """The share of alpha for each look; they sum to 1.
 
     >>> shares(1), shares(3)
     ((1.0,), (0.125, 0.125, 0.75))
@@ -86,7 +86,7 @@ def race(
     """Train the repeats in rounds, and give up the settings that are clearly behind.
 
     `train` takes settings, the repeats that they have and those that they shall have, and gives their values
-    in all repeats so far. Without a `margin` that of the leader is taken (`pairs.usual_margin`).
+    in all repeats so far. Without a `margin` that of the leader is taken (`default_margin`).
 
     >>> random = np.random.default_rng(0)
     >>> losses = {"8": random.normal(0.3, 0.02, 10), "16": random.normal(0.9, 0.02, 10)}
@@ -117,7 +117,7 @@ def race(
     share = shares(len(looks))[-1]
     leader = best({name: values[name] for name in live or values}, higher_is_better=higher_is_better)
     if margin is None:
-        margin = usual_margin(np.asarray(values[leader], dtype=np.float64))
+        margin = default_margin(np.asarray(values[leader], dtype=np.float64))
     comparisons = comparisons_of({name: values[name] for name in live})
     pairs = against(
         values, leader, higher_is_better=higher_is_better, share=share, margin=margin, comparisons=comparisons
@@ -143,9 +143,9 @@ def survivors(
 ) -> tuple[tuple[str, ...], tuple[tuple[Dropped, PairedDifference | None], ...]]:
     """Which settings get more repeats, after one more round of them.
 
-    A setting is dropped when it is detectably worse than the leader (`paired.against`, at this look's share
-    of alpha): by a paired t test with the spread that all settings share, corrected for all pairs, since the
-    leader may be picked by luck.
+    A setting is dropped when it is detectably worse than the leader (`paired_test.against`, at this look's
+    share of alpha): by a paired t test with the spread that all settings share, corrected for all pairs,
+    since the leader may be picked by luck.
 
     All settings are measured against the same leader. If its few repeats were lucky, all verdicts err
     together; hence at most half of the settings go at one look, the surest first. One whose p-value is a

@@ -72,7 +72,7 @@ class _Search:
         named = {rate: f"{self.entry.name} | tuning at {rate:.9g}" for rate in rates}
         settings = {rate: self.entry.setting.with_(named[rate], learning_rate=rate) for rate in rates}
         return [
-            (rate, Job(settings[rate], repeat, self.length.updates, self.length.every))
+            (rate, Job(settings[rate], repeat, self.length.updates, self.length.eval_interval))
             for rate in rates
             for repeat in repeats
         ]

@@ -16,18 +16,18 @@ from typing import NoReturn
 
 import numpy as np
 
-from epochal.choose.bench import Bench
-from epochal.choose.goal import negligible, reached_in
 from epochal.choose.reached import Reached, relative_effort
-from epochal.choose.trial import Job, Send, Setting, Trial
+from epochal.choose.targets import negligible, reached_in
+from epochal.choose.trial import Config, Job, Send, Trial
+from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
 
-CAP = 4.0  # how many times the least median price a training may cost
+CAP = 4.0  # how many times the least median cost a training may cost
 SCREEN = 4  # repeats of the first measurement of a point
 
 HOPELESS = 1.6
-"""A point whose price on the first repeats is so many times the best is not measured on the others."""
+"""A point whose cost on the first repeats is so many times the best is not measured on the others."""
 
 FURTHEST = 12  # steps of a factor 2 that a search for the rate may take in one direction
 
@@ -41,7 +41,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Found:
+class TrialResult:
     """The result of one training of a point: when it reached its target, and the best value."""
 
     reached: Reached
@@ -89,18 +89,18 @@ def step_of(rate: float) -> int:
 class Search:
     """The state of a search."""
 
-    bench: Bench
-    setting: Setting  # common to all points
+    runner: TrialRunner
+    setting: Config  # common to all points
     goal: str  # one of `advice.GOALS`: the quantity to minimize
-    price: Callable[[int], float]  # what an update costs at a batch size, in the unit of the goal
+    cost: Callable[[int], float]  # what an update costs at a batch size, in the unit of the goal
     most_updates: Callable[[int], int]  # a training makes at most so many, by batch size
     patience: Callable[[int], float]  # epochs without improvement after which a training ends, by batch size
     run: Send  # sends the jobs of a phase out and yields their trials
     per_epoch: int = 1  # evaluations in an epoch, where a batch size allows; each is a chance for a lucky one
     targets: dict[int, float] = field(default_factory=dict)  # the value that counts as reached, by repeat
-    found: dict[Point, dict[int, Found]] = field(default_factory=dict)  # the measurements
+    results: dict[Point, dict[int, TrialResult]] = field(default_factory=dict)  # the measurements
 
-    def setting_of(self, point: Point) -> Setting:
+    def setting_of(self, point: Point) -> Config:
         """The setting of a point."""
         if point.step is None:
             return self.setting.with_(f"batch {point.batch_size}", batch_size=point.batch_size)
@@ -110,34 +110,39 @@ class Search:
 
     def rate_of(self, point: Point) -> float | None:
         """The learning rate of a point; None for an object that has its own."""
-        return self.bench.base.spec.optimizer.learning_rate if point.step is None else rate_at(point.step)
+        return self.runner.base.spec.optimizer.learning_rate if point.step is None else rate_at(point.step)
 
     def batches(self, batch_size: int) -> int:
         """Updates of an epoch."""
-        return -(-self.bench.base.plan.positions_per_epoch // batch_size)
+        return -(-self.runner.base.plan.positions_per_epoch // batch_size)
 
-    def every(self, batch_size: int) -> int:
+    def eval_interval(self, batch_size: int) -> int:
         """Updates between two evaluations: the same part of an epoch for all batch sizes."""
         return max(1, self.batches(batch_size) // self.per_epoch)
 
     def job(
-        self, point: Point, repeat: int, updates: int, target: float | None = None, draw: int | None = None
+        self,
+        point: Point,
+        repeat: int,
+        updates: int,
+        target: float | None = None,
+        seed_repeat: int | None = None,
     ) -> Job:
         """A training of a point that ends at the target, or when nothing improves."""
         size = point.batch_size
-        change = negligible(self.bench, repeat)
-        every, patience = self.every(size), self.patience(size)
-        return Job(self.setting_of(point), repeat, updates, every, target, patience, change, draw)
+        change = negligible(self.runner, repeat)
+        interval, patience = self.eval_interval(size), self.patience(size)
+        return Job(self.setting_of(point), repeat, updates, interval, target, patience, change, seed_repeat)
 
     def limit(self) -> float:
-        """What a training may cost, in the unit of the price; infinite as long as nothing got there."""
+        """What a training may cost, in the unit of the cost; infinite as long as nothing got there."""
 
         def median(point: Point) -> float:
-            reached = [one.reached for one in self.found[point].values()]
+            reached = [one.reached for one in self.results[point].values()]
             spent = [one.updates if one.reached else math.inf for one in reached]
-            return float(np.median(spent)) * self.price(point.batch_size)
+            return float(np.median(spent)) * self.cost(point.batch_size)
 
-        medians = [median(point) for point, found in self.found.items() if len(found) >= SCREEN]
+        medians = [median(point) for point, found in self.results.items() if len(found) >= SCREEN]
         return CAP * min(medians, default=math.inf)
 
     def measure(self, points: Iterable[Point], repeats: Sequence[int]) -> None:
@@ -146,12 +151,12 @@ class Search:
         for point in dict.fromkeys(points):
             most = self.most_updates(point.batch_size)
             if math.isfinite(limit):
-                most = min(most, max(8, math.ceil(limit / self.price(point.batch_size))))
-            missing = [repeat for repeat in repeats if repeat not in self.found.get(point, {})]
+                most = min(most, max(8, math.ceil(limit / self.cost(point.batch_size))))
+            missing = [repeat for repeat in repeats if repeat not in self.results.get(point, {})]
             jobs += [(point, self.job(point, repeat, most, self.targets[repeat])) for repeat in missing]
         trials = self.trained("searching", jobs)
         for point, job in jobs:  # in the requested order, whichever ended first
-            self.learn(point, trials[point][job.repeat], job.updates)
+            self.record(point, trials[point][job.repeat], job.updates)
 
     def trained(self, phase: str, jobs: Sequence[tuple[Point, Job]]) -> dict[Point, dict[int, Trial]]:
         """The trials of jobs by point and repeat."""
@@ -162,31 +167,33 @@ class Search:
         # Sums over repeats are of floats: what comes first must not depend on what ended first.
         return {point: dict(sorted(found.items())) for point, found in trials.items()}
 
-    def learn(self, point: Point, trial: Trial, most: int) -> None:
+    def record(self, point: Point, trial: Trial, most: int) -> None:
         """Record the result of a training; a broken one counts as having spent `most`."""
-        reached = reached_in(trial, self.bench.monitor, self.targets[trial.repeat], most)
-        self.found.setdefault(point, {})[trial.repeat] = Found(reached, trial.best(self.bench.monitor))
+        reached = reached_in(trial, self.runner.monitor, self.targets[trial.repeat], most)
+        self.results.setdefault(point, {})[trial.repeat] = TrialResult(
+            reached, trial.best(self.runner.monitor)
+        )
 
     def score(self, point: Point, repeats: Sequence[int]) -> float:
-        """The expected price of a point over repeats; lower is better."""
+        """The expected cost of a point over repeats; lower is better."""
         reached = self.reached(point, repeats)
         hits = sum(one.reached for one in reached)
         spent = sum(one.updates for one in reached)
-        return spent * self.price(point.batch_size) / hits if hits else math.inf
+        return spent * self.cost(point.batch_size) / hits if hits else math.inf
 
     def reached(self, point: Point, repeats: Sequence[int]) -> list[Reached]:
         """When the trainings of a point reached their targets, within the limit."""
-        return self.within(point, [self.found[point][repeat].reached for repeat in repeats])
+        return self.within(point, [self.results[point][repeat].reached for repeat in repeats])
 
     def within(self, point: Point, reached: Sequence[Reached]) -> list[Reached]:
         """The results of trainings within the limit, which is the same for all points."""
-        most = self.limit() / self.price(point.batch_size)
+        most = self.limit() / self.cost(point.batch_size)
         return [one if one.updates <= most else Reached(most, False) for one in reached]
 
     def against(self, point: Point, other: Point, repeats: Sequence[int]) -> tuple[float, float]:
-        """The ratio of two prices on the same repeats, minus 1: (low end of the interval, estimate)."""
-        prices = self.price(point.batch_size), self.price(other.batch_size)
-        ratio = relative_effort(self.reached(point, repeats), self.reached(other, repeats), *prices)
+        """The ratio of two costs on the same repeats, minus 1: (low end of the interval, estimate)."""
+        costs = self.cost(point.batch_size), self.cost(other.batch_size)
+        ratio = relative_effort(self.reached(point, repeats), self.reached(other, repeats), *costs)
         return ratio.low - 1, (math.inf if ratio.ratio is None else ratio.ratio) - 1
 
     def best(self, points: Iterable[Point], repeats: Sequence[int]) -> Point:
@@ -194,11 +201,11 @@ class Search:
 
         Where none reached its target, the one with the best values; of equal ones the lowest rate.
         """
-        whole = [point for point in points if set(repeats) <= set(self.found.get(point, {}))]
+        whole = [point for point in points if set(repeats) <= set(self.results.get(point, {}))]
 
         def rank(point: Point) -> tuple[float, float, float]:
-            values = np.array([self.found[point][repeat].best for repeat in repeats])
-            sign = -1.0 if higher_is_better(self.bench.monitor) else 1.0
+            values = np.array([self.results[point][repeat].best for repeat in repeats])
+            sign = -1.0 if higher_is_better(self.runner.monitor) else 1.0
             mean = float(sign * values.mean()) if np.isfinite(values).all() else math.inf
             return self.score(point, repeats), mean, point.step or 0
 
@@ -240,12 +247,12 @@ class Search:
 
 def refuse_far_target(search: Search, target: float | None, epochs: int) -> NoReturn:
     """Say that no setting reached the target, and how far the best came."""
-    values = [one.best for found in search.found.values() for one in found.values()]
-    up = higher_is_better(search.bench.monitor)
+    values = [one.best for found in search.results.values() for one in found.values()]
+    up = higher_is_better(search.runner.monitor)
     finite = [value for value in values if math.isfinite(value)]
     best = f"{(max if up else min)(finite):.3g}" if finite else "none was finite"
     what = "the target" if target is None else f"target {target:g}"
     raise Refusal(
         f"{what} was not reached by any setting within {epochs:,} epochs, or until nothing "
-        f"improved; best {best} ({search.bench.monitor}, of all trainings). Give a target within reach."
+        f"improved; best {best} ({search.runner.monitor}, of all trainings). Give a target within reach."
     )

@@ -81,7 +81,7 @@ class Store:
                 name: [float(f"{value:.9g}") if math.isfinite(value) else None for value in values.tolist()]
                 for name, values in curves.columns.items()
             },
-            "added": {name: values.tolist() for name, values in trial.added.items()},
+            "added": {name: values.tolist() for name, values in trial.influences.items()},
             "forecasts": trial.forecasts.tolist(),
         }
         self._keep(self._trials, "trials.jsonl", row)

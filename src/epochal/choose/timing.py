@@ -15,8 +15,8 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.bench import Bench
-from epochal.choose.trial import Job, Setting
+from epochal.choose.trial import Config, Job
+from epochal.choose.trial_runner import TrialRunner
 from epochal.common.machine import cores
 from epochal.curves.statistics import Floats, Ints
 from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said
@@ -80,8 +80,8 @@ class Timer:
     To be used while nothing trains, since other work makes updates slower.
     """
 
-    def __init__(self, bench: Bench, setting: Setting) -> None:
-        self._bench, self._setting = bench, setting
+    def __init__(self, runner: TrialRunner, setting: Config) -> None:
+        self._bench, self._setting = runner, setting
         self._points: dict[int, UpdateTime] = {}
 
     def seconds(self, batch_size: int) -> float:
@@ -108,28 +108,28 @@ class Timer:
         return TimingCurve(tuple(self._points[size] for size in sorted(self._points)))
 
 
-def measure(bench: Bench, settings: Sequence[Setting], seconds: float = 0.1) -> TimingCurve:
+def measure(runner: TrialRunner, settings: Sequence[Config], seconds: float = 0.1) -> TimingCurve:
     """Time settings that differ in their batch size, one after the other, on an otherwise idle process."""
     points = {}
     for setting in settings:
-        size = bench.prepared(setting).plan.segments[0][1]
+        size = runner.prepared(setting).plan.segments[0][1]
         if size not in points:
-            points[size] = update_time(bench, setting, seconds)
+            points[size] = update_time(runner, setting, seconds)
     return TimingCurve(tuple(points[size] for size in sorted(points)))
 
 
-def update_time(bench: Bench, setting: Setting, seconds: float = 0.2) -> UpdateTime:
+def update_time(runner: TrialRunner, setting: Config, seconds: float = 0.2) -> UpdateTime:
     """Time one setting, or find it in the store."""
-    held = bench.store.timing(setting.name)
+    held = runner.store.timing(setting.name)
     if held is not None and UpdateTime.__dataclass_fields__.keys() <= held.keys() and held["seconds"] > 0:
-        bench.updates += int(held["updates"])
+        runner.updates += int(held["updates"])
         return UpdateTime(**{name: held[name] for name in UpdateTime.__dataclass_fields__})
     slow = setting
-    if bench.prepared(setting).spec.optimizer.given is None:
+    if runner.prepared(setting).spec.optimizer.given is None:
         # A rate is no part of the program; with a small one the parameters stay finite however long it runs.
         slow = setting.with_(f"{setting.name} (timed)", learning_rate=1e-6)
     begin = time.perf_counter()
-    lane = bench.lane([Job(slow, 0, ENDLESS, ENDLESS)], fixed_updates_per_call=FEW)
+    lane = runner.lane([Job(slow, 0, ENDLESS, ENDLESS)], fixed_updates_per_call=FEW)
     compiled = time.perf_counter() - begin
     lane.advance()
     lane.advance()
@@ -153,26 +153,26 @@ def update_time(bench: Bench, setting: Setting, seconds: float = 0.2) -> UpdateT
     each = np.array(times or [lane.seconds / max(lane.update, 1)])
     least, size = float(each.min()), lane.plan.segments[0][1]
     found = UpdateTime(size, least, float(np.median(each)) / least - 1, compiled, made)
-    bench.count(lane.update)
-    bench.store.add_timing(setting.name, asdict(found))
+    runner.count(lane.update)
+    runner.store.add_timing(setting.name, asdict(found))
     return found
 
 
-def left_out(bench: Bench, settings: Mapping[Key, Setting]) -> dict[Key, str]:
+def left_out(runner: TrialRunner, settings: Mapping[Key, Config]) -> dict[Key, str]:
     """Why settings are left out that are too large; their programs are compiled side by side.
 
     Those whose update time is known were compiled before, and fit.
     """
-    tasks = [WorkItem((key, one)) for key, one in settings.items() if bench.store.timing(one.name) is None]
-    threads = Threads(lambda work, devices, stopped: too_large(bench, work[1]), [()] * cores())
+    tasks = [WorkItem((key, one)) for key, one in settings.items() if runner.store.timing(one.name) is None]
+    threads = Threads(lambda work, devices, stopped: too_large(runner, work[1]), [()] * cores())
     reasons = dict(threads.map_unordered(tasks))
     return {task.work[0]: reasons[task] for task in tasks if reasons[task]}
 
 
-def too_large(bench: Bench, setting: Setting) -> str:
+def too_large(runner: TrialRunner, setting: Config) -> str:
     """Why a setting is left out, in one sentence; empty if it fits. Its program is compiled and not run."""
-    size, free = bench.prepared(setting).plan.batch_size, bytes_available()
-    need = besides(bench.lane([Job(setting, 0, 1, 1)]))
+    size, free = runner.prepared(setting).plan.batch_size, bytes_available()
+    need = besides(runner.lane([Job(setting, 0, 1, 1)]))
     if need <= SHARE * free:
         return ""
     return f"batch size {size:,} needs about {bytes_said(need)} and {bytes_said(free)} are free: left out"

@@ -1,4 +1,4 @@
-"""`Setting`, `Job` and `Trial`: a combination of options, one training of it with its limits, its result."""
+"""`Config`, `Job` and `Trial`: a combination of options, one training of it with its limits, its result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BROKEN = "not finite"  # the reason of a training whose loss or parameters were 
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class Config:
     """One way to train: a model, and what differs from the settings that all share."""
 
     name: str  # what people call it; unique within a comparison
@@ -36,15 +36,15 @@ class Setting:
     def __post_init__(self) -> None:
         object.__setattr__(self, "changes", MappingProxyType(dict(self.changes)))
 
-    def with_(self, name: str | None = None, **changes: Any) -> Setting:
+    def with_(self, name: str | None = None, **changes: Any) -> Config:
         """The same with further changes, and another name if one is given."""
-        return Setting(self.name if name is None else name, self.model, {**self.changes, **changes})
+        return Config(self.name if name is None else name, self.model, {**self.changes, **changes})
 
 
-def shown(value: Any) -> str:
+def short_text(value: Any) -> str:
     """A value of a setting in short: numbers with four digits, objects by their name.
 
-    >>> shown(0.0031622776), shown("full"), shown(32)
+    >>> short_text(0.0031622776), short_text("full"), short_text(32)
     ('0.003162', 'full', '32')
     """
     if isinstance(value, float):
@@ -61,27 +61,28 @@ class Interrupted(KeyboardInterrupt):
 class Job:
     """One training: a setting, a repeat, and how far it may go."""
 
-    setting: Setting
+    setting: Config
     repeat: int
     updates: int  # at most so many
-    every: int  # updates between two evaluations
-    target: float | None = None  # stop when the monitored column is there
+    eval_interval: int  # updates between two evaluations
+    target: float | None = None  # stop when the monitored metric is there
     patience: float | None = None  # stop after so many epochs without improvement
     change: float = 0.0  # by how much a value must be better to be an improvement
     # the repeat whose initial parameters and order it takes, if not its own; its split is its own
-    draw: int | None = None
-    # of which weights the influences of blocks of validation samples, and forecasts of a series, are wanted:
-    # "last", "best", or "" for none
-    blocks: str = ""
+    seed_repeat: int | None = None
+    # weights to score on blocks of validation samples (influences, forecasts): "last", "best" or "" for none
+    score_weights: str = ""
 
     @property
     def key(self) -> str:
         """What the job is called in a folder of trials."""
         target = "" if self.target is None else f"{np.float32(self.target):.9g}"
         patience = "" if self.patience is None else f"{self.patience:.9g}"
-        limits = f"{target}|{patience}|{self.change:.9g}|{'' if self.draw is None else self.draw}"
-        blocks = f"|{self.blocks}" if self.blocks else ""
-        return f"{self.setting.name}|{self.repeat}|{self.updates}|{self.every}|{limits}{blocks}"
+        limits = (
+            f"{target}|{patience}|{self.change:.9g}|{'' if self.seed_repeat is None else self.seed_repeat}"
+        )
+        blocks = f"|{self.score_weights}" if self.score_weights else ""
+        return f"{self.setting.name}|{self.repeat}|{self.updates}|{self.eval_interval}|{limits}{blocks}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ class Trial:
     reason: str  # why it stopped before its last update; empty if it did not
     # what each block of validation samples adds to a column (`curves.intervals.influences`), where the job
     # wants it
-    added: Mapping[str, Floats] = field(default_factory=dict)
+    influences: Mapping[str, Floats] = field(default_factory=dict)
     # (windows, steps) of the same weights for the validation windows of a series, in its units
     forecasts: Floats = field(default_factory=lambda: np.empty((0, 0)))
 

@@ -11,18 +11,18 @@ import click
 
 from epochal.cli import train
 from epochal.cli.arguments import advised
-from epochal.cli.choice_folder import copyable, decided, given_words
 from epochal.cli.command import Command
 from epochal.cli.flags import ADVISE
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
-from epochal.cli.say import say, say_document, say_note
+from epochal.cli.output import echo, echo_json, echo_note
+from epochal.cli.study_folder import copyable, decided, given_words
 from epochal.common.durations import duration
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
-    from epochal.choose.advice import Advice, Choice, Tried
-    from epochal.cli.choice_screen import ChoiceScreen
+    from epochal.choose.advice import Advice, Recommendation, Tried
+    from epochal.cli.study_screen import ChoiceScreen
     from epochal.runs import Run
 
 ADVISED = ("batch_size", "learning_rate", "epochs")
@@ -46,7 +46,7 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     beats the baseline there is no such command: --quiet and --train then end with status 1.
     """
     from epochal.choose.advise import advise
-    from epochal.cli.choice_screen import ChoiceScreen
+    from epochal.cli.study_screen import ChoiceScreen
 
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
@@ -64,11 +64,11 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
             "report": None if report is None else str(report),
             "run": None if run is None else train.result(*run),
         }
-        say_document(found.to_dict() | more)
+        echo_json(found.to_dict() | more)
     elif quiet and found.recommended:
-        say(words if run is None else run[1])
+        echo(words if run is None else run[1])
     if not found.recommended and (quiet or given["train"]):
-        say_note(f"epochal: {found.answer}")
+        echo_note(f"epochal: {found.answer}")
         ctx.exit(1)
     ctx.exit(130 if run is not None and run[0].interrupted else 0)
 
@@ -116,30 +116,24 @@ def _conclude(screen: ChoiceScreen, found: Advice, line: list[str]) -> None:
 def _choices(found: Advice) -> list[str]:
     from epochal.common.layout import aligned
 
+    def cells(one: Recommendation, form: str) -> tuple[str, str, str]:
+        return f"{one.value:{form}}", one.range_in_words(form), one.note
+
     rows = [
         ("", "take", "range", ""),
-        ("batch size", *_cells(found.batch_size, ",.0f")),
-        *([("learning rate", *_cells(found.learning_rate, ".3g"))] if found.learning_rate else []),
-        ("epochs", *_cells(found.epochs, ",.0f")),
+        ("batch size", *cells(found.batch_size, ",.0f")),
+        *([("learning rate", *cells(found.learning_rate, ".3g"))] if found.learning_rate else []),
+        ("epochs", *cells(found.epochs, ",.0f")),
     ]
     tied = {_mark(found, one) for one in found.tried if one.tied} - {"*"}
     below = f"with all rows marked {' or '.join(sorted(tied))} below" if tied else "nothing else is as good"
     return [*aligned(rows), f"range: {below}; of the epochs, where four fifths of the repeats are best"]
 
 
-def _cells(choice: Choice, form: str) -> tuple[str, str, str]:
-    value, low = f"{choice.value:{form}}", f"{choice.low:{form}}"
-    if math.isinf(choice.high):
-        between = f"{low} or more"
-    else:
-        between = f"only {low}" if choice.low == choice.high else f"{low} to {choice.high:{form}}"
-    return value, between, choice.note
-
-
 def _tried(found: Advice, width: int) -> list[str]:
     from epochal.choose.reached import written, written_range
-    from epochal.choose.words import ranged
-    from epochal.cli.choice_screen import Column, set_in_columns
+    from epochal.choose.sentences import ranged
+    from epochal.cli.study_screen import Column, set_in_columns
     from epochal.common.metric_names import label_of
 
     if len(found.tried) < 2:
@@ -147,12 +141,12 @@ def _tried(found: Advice, width: int) -> list[str]:
     rows, digits = found.tried, found.quality.written
     names = [f"{_mark(found, one)} {_name(one)}" for one in rows]
     if found.goal == "quality":
-        cost = Column(label_of(found.column), [digits(one.price[0]) for one in rows])
+        cost = Column(label_of(found.column), [digits(one.cost[0]) for one in rows])
         apart = [f"{digits(one.ratio[0])} ({ranged(*map(digits, one.ratio[1:]))})" for one in rows]
         title = "difference (95 %)"
     else:
-        say = duration if found.goal == "time" else written
-        words = [say(one.price[0]) if math.isfinite(one.price[0]) else "not reached" for one in rows]
+        write = duration if found.goal == "time" else written
+        words = [write(one.cost[0]) if math.isfinite(one.cost[0]) else "not reached" for one in rows]
         cost = Column(f"{found.goal} to target", words)
         apart = [f"{written(one.ratio[0])} ({written_range(*one.ratio[1:])})" for one in rows]
         title = f"relative {'time' if found.goal == 'time' else found.goal} (95 %)"
@@ -207,7 +201,7 @@ def _expected(found: Advice) -> list[str]:
     from epochal.common.layout import aligned
     from epochal.common.metric_names import label_of
 
-    figures = {found.column: found.quality, **found.figures}
+    figures = {found.column: found.quality, **found.metrics}
     rows = [(label_of(name), str(summary)) for name, summary in figures.items()]
     usual = found.defaults
     rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate.value:.3g}"
@@ -225,7 +219,7 @@ def _expected(found: Advice) -> list[str]:
 
 
 def _cost(found: Advice) -> list[str]:
-    cost = found.cost
+    cost = found.usage
     times = f"{cost.of_one_training:.2g}" if cost.of_one_training < 100 else f"{cost.of_one_training:,.0f}"
     share = f"{100 * cost.of_grid:.2g} %"
     return [

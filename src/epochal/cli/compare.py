@@ -10,17 +10,17 @@ import click
 
 from epochal.cli import train
 from epochal.cli.arguments import AXES, compared
-from epochal.cli.choice_folder import copyable, decided, given_words
 from epochal.cli.command import Command
 from epochal.cli.flags import COMPARE
 from epochal.cli.networks import networks, variants
 from epochal.cli.options import DATA, flags
-from epochal.cli.say import say, say_document
+from epochal.cli.output import echo, echo_json
+from epochal.cli.study_folder import copyable, decided, given_words
 from epochal.common.durations import duration
 
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
-    from epochal.cli.choice_screen import ChoiceScreen
+    from epochal.cli.study_screen import ChoiceScreen
 
 MOST_ROWS = 20  # settings on the screen; the report and --json have all of them
 
@@ -45,15 +45,15 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     one that is clearly behind ends early. The same command goes on where it was interrupted.
     """
     from epochal.choose.compare import compare
-    from epochal.cli.choice_screen import ChoiceScreen
+    from epochal.cli.study_screen import ChoiceScreen
 
     screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
     found, line, folder, report = decided(ctx, data, compare, networks, compared, screen, _arguments)
     if as_json:
         paths = {"folder": str(folder), "report": None if report is None else str(report)}
-        say_document(found.to_dict() | {"command": shlex.join(line)} | paths)
+        echo_json(found.to_dict() | {"command": shlex.join(line)} | paths)
     elif quiet:
-        say(f"{folder}  {found.answer}")
+        echo(f"{folder}  {found.answer}")
     if not quiet:
         _conclude(screen, found, line)
         screen.paths(folder, report)
@@ -82,7 +82,7 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
 
 
 def _conclude(screen: ChoiceScreen, found: Comparison, line: list[str]) -> None:
-    from epochal.choose.words import at_best
+    from epochal.choose.sentences import at_best
 
     screen.answer(found.answer)
     screen.section(f"Settings, {found.at}", _table(found, screen.width - 2), fold=False)
@@ -94,7 +94,7 @@ def _conclude(screen: ChoiceScreen, found: Comparison, line: list[str]) -> None:
             meaning += "; fewest: with very large or small batches"
         screen.section("Updates to the target against the batch size", [str(found.hyperbola), meaning])
     screen.section("Notes", found.notes)
-    screen.section("Cost", [found.cost.words])
+    screen.section("Cost", [found.usage.words])
     if found.recommended is None:
         return
     lines, row = copyable(line, screen.width - 2), found.chosen
@@ -103,8 +103,8 @@ def _conclude(screen: ChoiceScreen, found: Comparison, line: list[str]) -> None:
 
 
 def _table(found: Comparison, width: int) -> list[str]:
-    from epochal.choose.words import behind, mark_of
-    from epochal.cli.choice_screen import Column, quality, set_in_columns
+    from epochal.choose.sentences import behind, mark_of
+    from epochal.cli.study_screen import Column, quality, set_in_columns
 
     rows = found.rows[:MOST_ROWS]
     names = [f"{mark_of(found, row) or ' '} {row.name}" for row in rows]
@@ -125,9 +125,9 @@ def _table(found: Comparison, width: int) -> list[str]:
 
 
 def _legend(found: Comparison) -> list[str]:
-    from epochal.choose.paired import confidence
-    from epochal.choose.pairs import ALPHA
-    from epochal.choose.words import marks_of
+    from epochal.choose.paired_statistics import ALPHA
+    from epochal.choose.paired_test import confidence
+    from epochal.choose.sentences import marks_of
 
     lines = [
         *filter(None, [marks_of(found)]),
@@ -173,7 +173,7 @@ def _remark(row: Row) -> str:
 
 
 def _regimes(found: Comparison, width: int) -> list[str]:
-    from epochal.cli.choice_screen import Column, quality, set_in_columns
+    from epochal.cli.study_screen import Column, quality, set_in_columns
 
     shown = [(regime.name, found.row(regime.row)) for regime in found.regimes if regime.row is not None]
     missing = [regime.name for regime in found.regimes if regime.row is None]

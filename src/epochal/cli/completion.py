@@ -7,7 +7,7 @@ from click.shell_completion import get_completion_class
 
 from epochal.cli.command import Command
 from epochal.cli.options import Text
-from epochal.cli.say import say_data
+from epochal.cli.output import echo_bytes
 from epochal.settings.kinds import one_of
 
 SHELLS = ("bash", "zsh", "fish")
@@ -26,4 +26,4 @@ def command(shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None
     made = found(command, {}, "epochal", "_EPOCHAL_COMPLETE")
-    say_data(f"{made.source_template % made.source_vars()}\n".encode())
+    echo_bytes(f"{made.source_template % made.source_vars()}\n".encode())

@@ -15,7 +15,7 @@ from epochal.cli.files import check_new_file, replacing
 from epochal.cli.flags import JSON, OF_RUN, QUIET, READING, SKIP_BAD
 from epochal.cli.kinds import PATH
 from epochal.cli.options import DATA, Text, flags
-from epochal.cli.say import say, say_document
+from epochal.cli.output import echo, echo_json
 from epochal.settings.option import Option
 
 _OPTIONS = (
@@ -61,10 +61,10 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
 
                 write_table(found.to_arrow(), partial)
     if as_json:
-        say_document({"run": str(run), **document})
+        echo_json({"run": str(run), **document})
     elif quiet:
         name = trained.main_metric
-        say(f"{name} {found.metrics[name].written(found.ensemble[name])}")
+        echo(f"{name} {found.metrics[name].written(found.ensemble[name])}")
     else:
         from epochal.runs.evaluation_text import heading, sections
         from epochal.training.progress.terminal import plain_console, section
@@ -75,4 +75,4 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
         for title, lines in sections(found, width - 2):
             section(console, title, lines, width)
     if out is not None and not quiet:
-        say(f"wrote {out}", err=True)
+        echo(f"wrote {out}", err=True)

@@ -8,7 +8,7 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.interrupts import unwinding
-from epochal.cli.say import say
+from epochal.cli.output import echo
 
 
 @click.command("example", cls=Command)
@@ -20,10 +20,10 @@ def command(name: str | None, out: Path | None) -> None:
 
     if name is None:
         for known in EXAMPLES:
-            say(f"example:{known}")
+            echo(f"example:{known}")
         return
     name = name.removeprefix("example:")
     path = out or Path(f"{name}.csv")
     with unwinding():
         write_example(name, path)
-    say(f"wrote {path}")
+    echo(f"wrote {path}")

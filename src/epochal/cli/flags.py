@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from epochal.cli.kinds import COLUMN, COLUMNS, DELIMITER, GROWTH, MARKS, PATH, PIXELS, SIZES, UNITS, listed
+from epochal.cli.kinds import (
+    COLUMN,
+    COLUMNS,
+    DELIMITER,
+    GROWTH,
+    NA_VALUES,
+    PATH,
+    PIXELS,
+    SIZES,
+    UNITS,
+    list_of,
+)
 from epochal.cli.options import Sections, but
 from epochal.settings import ADVISED, COMPARED, DECLARED
 from epochal.settings.kinds import (
@@ -27,7 +38,7 @@ from epochal.settings.option import Option
 READING = (
     Option("header", None, FLAG, "Whether row 1 holds names. [detected]"),
     Option("delimiter", None, DELIMITER, "Field separator. [detected]", "CHAR"),
-    Option("missing", None, MARKS, "Cells that mean missing. [NA, ?, ...]", "MARKS"),
+    Option("missing", None, NA_VALUES, "Cells that mean missing. [NA, ?, ...]", "MARKS"),
     Option("encoding", None, WORD, "Such as utf-8, cp1252 or gbk. [detected]", "NAME"),
     Option("skip_rows", None, whole(0), "Lines above the table. [detected]", "N"),
     Option("comment", None, WORD, "What comment lines begin with. [detected]", "MARK"),
@@ -238,31 +249,31 @@ COMPARE: Sections = {
     "Grid": (
         but(
             "batch_size", f"Of whole numbers and full. [{','.join(map(str, COMPARED['batch_size']))}]",
-            kind=listed(size("full"), "1,32,full"), metavar="LIST"),
+            kind=list_of(size("full"), "1,32,full"), metavar="LIST"),
         but(
             "learning_rate", "Numbers; tune finds one for each setting.", default=COMPARED["learning_rate"],
-            kind=listed(POSITIVE, "0.01,0.03", ("tune",)), metavar="LIST"),
+            kind=list_of(POSITIVE, "0.01,0.03", ("tune",)), metavar="LIST"),
         but(
-            "optimizer", "sgd, momentum, nesterov, adam and more.", kind=listed(WORD, "sgd,adam"),
+            "optimizer", "sgd, momentum, nesterov, adam and more.", kind=list_of(WORD, "sgd,adam"),
             metavar="LIST"),
         but(
             "epochs", f"Passes through the training samples. [{COMPARED['epochs']}]", default=None,
-            kind=listed(whole(1), "20,50"), metavar="LIST"),
-        but("schedule", "constant, cosine, step.", kind=listed(WORD, "constant,cosine"), metavar="LIST"),
+            kind=list_of(whole(1), "20,50"), metavar="LIST"),
+        but("schedule", "constant, cosine, step.", kind=list_of(WORD, "constant,cosine"), metavar="LIST"),
         but(
             "order", "As for train, but blocks: shuffle, stratified, balanced and more.",
-            kind=listed(WORD, "shuffle,sequential"), metavar="LIST"),
-        but("remainder", "keep, drop, spread, carry.", kind=listed(WORD, "keep,drop"), metavar="LIST"),
+            kind=list_of(WORD, "shuffle,sequential"), metavar="LIST"),
+        but("remainder", "keep, drop, spread, carry.", kind=list_of(WORD, "keep,drop"), metavar="LIST"),
         Option(
             "hidden", None, SIZES, "mlp: units of its layers; give it again for another network. [64,64]",
             "UNITS"),
         Option(
-            "activation", None, listed(WORD, "relu,tanh"), "mlp, cnn: activation function. [relu]", "LIST"),
+            "activation", None, list_of(WORD, "relu,tanh"), "mlp, cnn: activation function. [relu]", "LIST"),
         Option("at", "epochs", WORD, "Equal epochs, samples, updates or seconds; or 2000updates, 10s.", "AT"),
     ),
     "Model": (
         Option(
-            "network", None, listed(WORD, "mlp,lstm"), "mlp, cnn, lstm, gru, text. [by the samples' shape]",
+            "network", None, list_of(WORD, "mlp,lstm"), "mlp, cnn, lstm, gru, text. [by the samples' shape]",
             "LIST"),
         *_PARTS,
     ),

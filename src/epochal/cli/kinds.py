@@ -70,7 +70,7 @@ def growth(text: str) -> tuple[str, dict[int, Any]]:
     return units.pop(), found
 
 
-def listed(each: Kind, example: str, words: tuple[str, ...] = ()) -> Kind:
+def list_of(each: Kind, example: str, words: tuple[str, ...] = ()) -> Kind:
     """Values with commas between them, each once; `words` may stand for a value."""
 
     def read(text: str) -> tuple[Any, ...]:
@@ -99,7 +99,7 @@ GROWTH = Kind(ANY.check, growth)
 UNITS = Kind(ANY.check, _units)
 SIZES = Kind(ANY.check, lambda texts: tuple(map(_units, texts)), several=True)
 TEXTS = Kind(ANY.check, tuple, several=True)
-MARKS = Kind(ANY.check, lambda texts: tuple(part for text in texts for part in parts(text)), several=True)
+NA_VALUES = Kind(ANY.check, lambda texts: tuple(part for text in texts for part in parts(text)), several=True)
 PIXELS = Kind(ANY.check, pixels)
 _DELIMITERS = {"\\t": "\t", "tab": "\t", "space": " "}
 DELIMITER = Kind(ANY.check, lambda text: _DELIMITERS.get(text, text))

@@ -19,10 +19,10 @@ from typing import Any
 import click
 
 from epochal.cli.command import sentence
-from epochal.cli.face import in_flags
-from epochal.cli.hosts import ended_together, tell_others
 from epochal.cli.interrupts import NOTHING_KEPT, announce, leave, leaving, status
-from epochal.cli.say import say
+from epochal.cli.option_flags import in_flags
+from epochal.cli.output import echo
+from epochal.cli.processes import ended_together, tell_others
 from epochal.common.option_text import rendering, set_renderer
 from epochal.errors import DataFailed, ProcessLost, Refusal, SaveFailed, did_you_mean
 
@@ -104,7 +104,7 @@ class _Commands(click.Group):
 def app(ctx: click.Context) -> None:
     """Train neural networks by mini-batch gradient descent: exactly, fast, and with evidence."""
     if ctx.invoked_subcommand is None:
-        say(ctx.get_help())
+        echo(ctx.get_help())
 
 
 def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal:
@@ -178,7 +178,7 @@ def run() -> None:
 def _say(words: str, code: int) -> int:
     tell_others(words)
     with suppress(OSError):
-        say(f"epochal: {words}", err=True)
+        echo(f"epochal: {words}", err=True)
     return code
 
 

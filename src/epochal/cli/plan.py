@@ -13,7 +13,7 @@ from epochal.cli.command import Command
 from epochal.cli.data import reading_of
 from epochal.cli.flags import BLOCK, GROW, JSON, READING, TARGET
 from epochal.cli.options import Text, but, flags
-from epochal.cli.say import say, say_document
+from epochal.cli.output import echo, echo_json
 from epochal.errors import Refusal
 from epochal.plan import Plan
 from epochal.settings.kinds import whole
@@ -72,11 +72,11 @@ def command(samples: int | str, batch_size: Any, order: str, as_json: bool, **gi
         **{name: given[name] for name in ("epochs", "seed", "remainder", "updates_per_epoch")},
     )
     if as_json:
-        say_document({**plan.to_dict(), "data": counted} if counted else plan.to_dict())
+        echo_json({**plan.to_dict(), "data": counted} if counted else plan.to_dict())
     else:
         if counted:
-            say(_counted(counted))
-        say(plan)
+            echo(_counted(counted))
+        echo(plan)
 
 
 def _count(source: str, given: dict[str, Any]) -> dict[str, Any]:

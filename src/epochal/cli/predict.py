@@ -15,7 +15,7 @@ from epochal.cli.files import check_new_file, replacing
 from epochal.cli.flags import JSON, OF_RUN, QUIET, READING, SKIP_BAD
 from epochal.cli.kinds import COLUMNS, PATH
 from epochal.cli.options import DATA, Text, flags
-from epochal.cli.say import say, say_data, say_document, say_note
+from epochal.cli.output import echo, echo_bytes, echo_json, echo_note
 from epochal.errors import Refusal
 from epochal.settings.kinds import FLAG
 from epochal.settings.option import Option
@@ -81,22 +81,22 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
         prediction = predict(trained, data, skip_bad=given["skip_bad"], **options)
     if not quiet:
         for note in prediction.notes:
-            say_note(note)
+            echo_note(note)
         if isinstance(prediction, Prediction) and prediction.accuracy is not None:
-            say(_accuracy(prediction, prediction.accuracy), err=True)
+            echo(_accuracy(prediction, prediction.accuracy), err=True)
         if trained.task.is_regression and trained.repeats > 1:
-            say_note("sd of predicted: how far the repeats differ, not the error to expect of a prediction")
+            echo_note("sd of predicted: how far the repeats differ, not the error to expect of a prediction")
     if out is not None:
         with replacing(out) as partial:
             prediction.write(partial, guard_formulas=guard_formulas)
         if not quiet:
-            say(f"wrote {len(prediction):,} predictions to {out}", err=True)
+            echo(f"wrote {len(prediction):,} predictions to {out}", err=True)
     if as_json:
-        say_document({"run": str(run), **prediction.to_dict()})
+        echo_json({"run": str(run), **prediction.to_dict()})
     elif out is None:
         buffer = io.BytesIO()
         write_csv(prediction.to_arrow(), buffer, guard_formulas)
-        say_data(buffer.getvalue())
+        echo_bytes(buffer.getvalue())
 
 
 def _accuracy(prediction: Prediction, accuracy: float) -> str:

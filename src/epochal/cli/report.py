@@ -9,7 +9,7 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.files import check_new_file, replacing
-from epochal.cli.say import say
+from epochal.cli.output import echo
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def command(run: Path, out: Path | None, show: bool) -> None:
         check_new_file(path, force=True)
         with replacing(path) as partial:
             record.report(partial)
-        say(f"wrote {path}")
+        echo(f"wrote {path}")
     else:
         _page_of(choice, path)
     if show:
@@ -59,10 +59,10 @@ def _page_of(choice: StudyFolder, path: Path) -> None:
     if not page.is_file():
         raise Refusal(f"{page} is not there; {choice.again} writes it from the trainings that are kept.")
     if path.absolute() == page.absolute():
-        say(choice.answer, fold=True)
-        say(page)
+        echo(choice.answer, fold=True)
+        echo(page)
         return
     check_new_file(path, force=True)
     with replacing(path) as partial:
         partial.write_bytes(page.read_bytes())
-    say(f"wrote {path}")
+    echo(f"wrote {path}")

@@ -11,10 +11,10 @@ from epochal.cli.arguments import saving
 from epochal.cli.command import Command
 from epochal.cli.data import reading_progress
 from epochal.cli.flags import HOSTS, JSON, KEPT, QUIET, RAY
-from epochal.cli.hosts import join_others
 from epochal.cli.kinds import PATH
 from epochal.cli.options import Sections, Text, but, flags
-from epochal.cli.say import say, say_document
+from epochal.cli.output import echo, echo_json
+from epochal.cli.processes import join_others
 from epochal.cli.train import exit_status, last_words, own_model, result, watched
 from epochal.settings.kinds import WORD
 from epochal.settings.option import Option
@@ -77,12 +77,12 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
                 "stopping rule goes further."
             )
         if leads:
-            say(f"{run} has ended {found.ending}. {further}", err=as_json or quiet)
+            echo(f"{run} has ended {found.ending}. {further}", err=as_json or quiet)
         ended = found
     else:
         ended = watched(found, control, Screen(quiet=quiet or not leads, to_stderr=as_json))
     if leads:
         if as_json:
-            say_document(result(ended, run))
+            echo_json(result(ended, run))
         last_words(ended, run, quiet=quiet, as_json=as_json)
     ctx.exit(exit_status(ended))

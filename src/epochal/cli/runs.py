@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from epochal.cli.command import Command
-from epochal.cli.say import say, say_document
+from epochal.cli.output import echo, echo_json
 from epochal.common.layout import aligned, folded
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ def command(folder: Path, as_json: bool) -> None:
 
     found = listing(folder)
     if as_json:
-        say_document([entry.to_dict() for entry in found])
+        echo_json([entry.to_dict() for entry in found])
     elif not found:
-        say(f"no runs in {folder}")
+        echo(f"no runs in {folder}")
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for line in lines_of(found, width):
-            say(line)
+            echo(line)
 
 
 def lines_of(entries: Sequence[Entry], width: int | None) -> list[str]:

@@ -10,7 +10,7 @@ from epochal.cli.command import Command
 from epochal.cli.flags import JSON
 from epochal.cli.kinds import PATH
 from epochal.cli.options import Text, flags
-from epochal.cli.say import say, say_document
+from epochal.cli.output import echo, echo_json
 from epochal.errors import Refusal
 from epochal.settings.kinds import FLAG, whole
 from epochal.settings.option import Option
@@ -60,39 +60,39 @@ def command(
     if audit:
         counted = audited(trained, repeat - 1, epochs)
         if as_json:
-            say_document({"repeat": repeat, **counted.to_dict()})
+            echo_json({"repeat": repeat, **counted.to_dict()})
             return
         if counted.epochs < trained.plan.epochs:
-            say(f"The first {counted.epochs:,} of {trained.plan.epochs:,} epochs; --epochs takes more.")
-        say(counted)
+            echo(f"The first {counted.epochs:,} of {trained.plan.epochs:,} epochs; --epochs takes more.")
+        echo(counted)
         return
     if update is not None:
         found = formed(trained, update - 1, repeat - 1)
         if as_json:
-            say_document(found.to_dict())
+            echo_json(found.to_dict())
             return
         rows = ", ".join(found.names or map(str, found.rows))
-        say(
+        echo(
             f"update {update:,} of repeat {repeat} is batch {found.batch + 1} of epoch {found.epoch + 1}, "
             f"{len(found.rows)} samples."
         )
-        say(f"{'files' if found.names else 'rows'}: {rows}", fold=True)
+        echo(f"{'files' if found.names else 'rows'}: {rows}", fold=True)
         return
     assert sample is not None
     answers = [] if epoch is None else [seen(trained, sample, epoch - 1, repeat - 1)]
     answers = answers or seen_throughout(trained, sample, repeat - 1)
     if as_json:
-        say_document({"row": sample, "repeat": repeat, "epochs": [answer.to_dict() for answer in answers]})
+        echo_json({"row": sample, "repeat": repeat, "epochs": [answer.to_dict() for answer in answers]})
         return
     if answers and answers[0].name:
-        say(f"row {sample} is {answers[0].name}")
+        echo(f"row {sample} is {answers[0].name}")
     for answer in answers:
         if not answer.uses:
             order, short = trained.plan.order, trained.plan.updates_per_epoch is not None
             why = f"remainder {trained.plan.remainder}" if order.once else f"order {order.name}"
-            say(f"epoch {answer.epoch + 1}: " + ("no turn" if short else f"left out ({why})"))
+            echo(f"epoch {answer.epoch + 1}: " + ("no turn" if short else f"left out ({why})"))
         for use, size in zip(answer.uses, answer.sizes, strict=True):
-            say(
+            echo(
                 f"epoch {answer.epoch + 1}: update {use.update + 1:,}, batch {use.batch + 1} of epoch "
                 f"{use.epoch + 1}, slot {use.slot + 1} of {size}"
             )

@@ -19,10 +19,10 @@ from epochal.cli.command import Command
 from epochal.cli.data import load_data
 from epochal.cli.files import check_folder
 from epochal.cli.flags import TRAIN
-from epochal.cli.hosts import join_others, same_folder
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
-from epochal.cli.say import say, say_document, say_note
+from epochal.cli.output import echo, echo_json, echo_note
+from epochal.cli.processes import join_others, same_folder
 from epochal.common.metric_names import label_of
 from epochal.errors import Refusal, SaveFailed
 from epochal.training.events import Event, RunEnded
@@ -67,7 +67,7 @@ def command(
     run, path = train_and_save(data, given, folder, screen)
     if leads:
         if as_json:
-            say_document(result(run, path))
+            echo_json(result(run, path))
         last_words(run, path, quiet=quiet, as_json=as_json)
     ctx.exit(exit_status(run))
 
@@ -83,7 +83,7 @@ def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Scr
         if (
             screen.quiet and " is the target; " in note
         ):  # rows that were left out: no result goes without that
-            say_note(note)
+            echo_note(note)
     control = Control()
     out = SaveOptions(folder, report=not given["no_report"], **saving(given))
     with own_model(given["model"]):
@@ -157,7 +157,7 @@ def watched(events: Events, control: Control, screen: Screen) -> Run:
     """
     with interrupts.stopping(control, screen.anything_learned):
         try:
-            ended = shown(events, control, screen)
+            ended = show_events(events, control, screen)
             if control.signal:
                 interrupts.heard(control.signal)
             if not screen.quiet:
@@ -169,14 +169,14 @@ def watched(events: Events, control: Control, screen: Screen) -> Run:
             if not screen.anything_learned():
                 raise
             interrupts.announce()
-            say("epochal: interrupted.", err=True)
+            echo("epochal: interrupted.", err=True)
             raise click.exceptions.Exit(interrupts.status()) from None
     if ended.unsaved:
         raise SaveFailed(ended.unsaved)
     return ended.run
 
 
-def shown(events: Iterable[Event], control: Control, screen: Screen) -> RunEnded:
+def show_events(events: Iterable[Event], control: Control, screen: Screen) -> RunEnded:
     """Show all events; the last one is returned."""
     with screen.watching(control):
         for event in events:
@@ -190,15 +190,15 @@ def last_words(run: Run, path: Path, *, quiet: bool, as_json: bool) -> None:
     """The last words: the result in a line if nothing else was said, and how to go on."""
     if quiet and not as_json:
         headline = run.headline
-        say(f"{path}" + (f"  {label_of(headline[0])} {headline[1]}" if headline is not None else ""))
+        echo(f"{path}" + (f"  {label_of(headline[0])} {headline[1]}" if headline is not None else ""))
     if run.failed:
-        say(f"epochal: {run.failed}. What was learned before is kept.", err=True)
+        echo(f"epochal: {run.failed}. What was learned before is kept.", err=True)
     if run.interrupted or run.failed:
         described: dict[str, Any] = getattr(run.model, "to_dict", dict)()
         own = described.get("of", described)  # the network that ranks a pair by its two
         # Nothing imports a model of the user's own unless it is named.
         named = f" --model {shlex.quote(own['path'])}" if own.get("kind") == "import" else ""
-        say(f"epochal: to go on: epochal resume {shlex.quote(str(path))}{named}", err=True)
+        echo(f"epochal: to go on: epochal resume {shlex.quote(str(path))}{named}", err=True)
 
 
 def exit_status(run: Run) -> int:

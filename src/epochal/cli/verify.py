@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from epochal.cli.command import Command
-from epochal.cli.say import say, say_document
+from epochal.cli.output import echo, echo_json
 
 
 @click.command("verify", cls=Command)
@@ -26,12 +26,12 @@ def command(ctx: click.Context, run: Path, as_json: bool) -> None:
     choice = read_study(run)
     found = verify(run) if choice is None else verify_choice(choice)
     if as_json:
-        say_document(found.to_dict())
+        echo_json(found.to_dict())
     else:
         width = max((len(one.name) for one in found.findings), default=0)
         for one in found.findings:
-            say(f"{one.name:<{width}}  {f'damaged: {one.problem}' if one.problem else 'sound'}")
+            echo(f"{one.name:<{width}}  {f'damaged: {one.problem}' if one.problem else 'sound'}")
         for note in found.notes:
-            say(f"note: {note}")
-        say(found.conclusion)
+            echo(f"note: {note}")
+        echo(found.conclusion)
     ctx.exit(0 if found.sound else 1)

@@ -13,8 +13,8 @@ from epochal.cli.flags import JSON, QUIET
 from epochal.cli.interrupts import stopping
 from epochal.cli.kinds import PATH, TEXTS
 from epochal.cli.options import DATA, Sections, but, flags
-from epochal.cli.say import say, say_document
-from epochal.cli.train import shown
+from epochal.cli.output import echo, echo_json
+from epochal.cli.train import show_events
 from epochal.settings.kinds import FLAG, bounded, whole
 from epochal.settings.option import Option
 
@@ -91,9 +91,9 @@ def command(ctx: click.Context, /, corpus: str, out: Path, as_json: bool, quiet:
             "conditions": run.conditions,
             "interrupted": run.interrupted,
         }
-        say_document(plain(document))
+        echo_json(plain(document))
     elif quiet:
-        say(str(out))
+        echo(str(out))
     else:
         screen.console.print()
         lines = [
@@ -120,4 +120,4 @@ def _learn(corpus: str, given: dict[str, Any], screen: Screen) -> WordVectors:
     options, control = learning.options(**{name: given[name] for name in taken}), Control()
     events = train(learning.model, learning.dataset, control=control, **options)
     with stopping(control, screen.anything_learned):
-        return learning.vectors(shown(events, control, screen).run)
+        return learning.vectors(show_events(events, control, screen).run)

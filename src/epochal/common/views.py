@@ -14,7 +14,7 @@ def view(name: str) -> Callable[..., Any]:
     """The function of this name.
 
     >>> view("plot_curves").__module__
-    'epochal.report.paper.curves'
+    'epochal.report.plots.curves'
     """
     module, _, function = VIEWS[name].partition(":")
     return getattr(importlib.import_module(module), function)

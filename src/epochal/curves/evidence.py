@@ -12,33 +12,33 @@ from typing import Any
 
 import numpy as np
 
-from epochal.curves.case import (
+from epochal.curves.curve_view import (
     ABOVE_LEAST,
     FALL,
     FEWEST_EVALUATIONS,
     FEWEST_REPEATS,
+    FLAT,
     LEARNED,
-    LEVEL,
     RISE,
-    Case,
+    CurveView,
 )
 from epochal.curves.statistics import (
     ALPHA,
     Floats,
-    carried,
     counted,
     ending,
+    for_json,
+    forward_filled,
     last_known,
     line,
     majority_mean,
     mean_over_repeats,
     noise_bound,
-    places,
-    plain,
     smoothed,
     t_factor,
     t_quantile,
     tail,
+    window_count,
 )
 
 PROBABLE = 0.6
@@ -54,63 +54,68 @@ _SWING = 0.5
 class Difference:
     """A tested difference.
 
-    `holds` at 95 % and large enough to matter; `sure` at 95 %, however small; `likely` at one-sided 80 %;
-    `probable` if it does not hold but is likely and large; it matters above `worth`. `most` is its upper
-    bound, one-sided at 95 %: the largest that is not ruled out, and `limit` the bound of a level curve.
-    `repeats` are needed to detect it, `bounding` to rule out a difference above the limit; None for more than
-    50.
+    detected           significant at 95 %, and large enough to matter.
+    significant        at 95 %, however small; `likely` at one-sided 80 %.
+    probable           not detected, but likely and large.
+    effect             its size, from `epoch` on or over as many; `reference` the loss that it is a share of.
+    min_relevant       a larger effect matters.
+    upper_bound        the largest effect that is not ruled out, one-sided at 95 %.
+    flat_tolerance     what a flat curve may rise or fall by.
+    repeats_to_detect  the repeats that would show it, None for more than 50; `repeats_to_bound` those that
+                       would rule out one above the tolerance.
+    reversed_rise      the largest rise before that the curve took back.
     """
 
-    holds: bool
-    size: float
+    detected: bool
+    effect: float
     epoch: float
     figures: dict[str, Any]
-    how: str
+    method: str
     probable: bool = False
-    sure: bool = False
-    most: float = math.inf
-    limit: float = 0.0
-    level: float = 0.0
-    repeats: int | None = None
-    bounding: int | None = None
-    swings: float = 0.0
+    significant: bool = False
+    upper_bound: float = math.inf
+    flat_tolerance: float = 0.0
+    reference: float = 0.0
+    repeats_to_detect: int | None = None
+    repeats_to_bound: int | None = None
+    reversed_rise: float = 0.0
     likely: bool = False
-    worth: float = math.inf
+    min_relevant: float = math.inf
 
     @property
-    def matters(self) -> bool:
-        """Whether it is sure, and large enough to matter."""
-        return self.sure and self.size > self.worth
+    def relevant(self) -> bool:
+        """Whether it is significant, and large enough to matter."""
+        return self.significant and self.effect > self.min_relevant
 
     @property
-    def bounded(self) -> bool:
+    def ruled_out(self) -> bool:
         """Whether a difference that matters is ruled out."""
-        return self.most <= self.limit
+        return self.upper_bound <= self.flat_tolerance
 
 
-def repeats_needed(differences: Floats, overlap: float) -> int | None:
+def repeats_needed(differences: Floats, test_train_ratio: float) -> int | None:
     """The repeats needed to detect a difference of this mean and spread with a power of 80 %.
 
     One-sided at 95 %, in steps of five; the present number if it is enough, None above 50. Random splits
     of one table overlap, so the error of a mean has a floor at any number of repeats
     (Nadeau & Bengio 2003): then more samples are needed.
 
-    >>> repeats_needed(np.array([0.01, 0.02, 0.07, 0.02]), overlap=0.0)
+    >>> repeats_needed(np.array([0.01, 0.02, 0.07, 0.02]), test_train_ratio=0.0)
     10
     """
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))
-    if mean > t_factor(differences.size, overlap=overlap, confidence=0.9) * sd:
+    if mean > t_factor(differences.size, test_train_ratio=test_train_ratio, confidence=0.9) * sd:
         return differences.size
     for count in range(5 * (differences.size // 5 + 1), _MOST_REPEATS + 1, 5):
         quantiles = t_quantile(0.95, count - 1) + t_quantile(POWER, count - 1)
-        if mean > quantiles * math.sqrt(1 / count + overlap) * sd:
+        if mean > quantiles * math.sqrt(1 / count + test_train_ratio) * sd:
             return count
     return None
 
 
-def risen(case: Case) -> Difference:
+def risen(view: CurveView) -> Difference:
     """Test whether the monitored curve has risen from its minimum while the training loss fell."""
-    curve = case.monitored
+    curve = view.oriented
     assert curve is not None
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).sum() >= 2]
     smooth = np.stack([smoothed(curve[r]) for r in rows])
@@ -118,8 +123,8 @@ def risen(case: Case) -> Difference:
     everywhere = np.isfinite(middle)
     k = int(np.nanargmin(middle))
     # Losses of different splits differ in scale, and rises with them: ratios are compared, not differences.
-    ratios = not case.flipped and float(np.nanmin(smooth)) > 0
-    continued = carried(smooth)[0]
+    ratios = not view.flipped and float(np.nanmin(smooth)) > 0
+    continued = forward_filled(smooth)[0]
     lows, ends, falls, grown = [], [], [], []
     paired = len(rows) >= FEWEST_REPEATS
     for i, r in enumerate(rows):
@@ -129,101 +134,101 @@ def risen(case: Case) -> Difference:
             others = mean_over_repeats(np.delete(continued, i, axis=0))[: last + 1]
             at = int(np.nanargmin(np.where(everywhere[: last + 1], others, np.nan)))
         at = min(at, last)
-        low, end = float(smooth[i, at]), tail(curve[r], last, case.window)
+        low, end = float(smooth[i, at]), tail(curve[r], last, view.window)
         lows.append(low)
         ends.append(end)
         grown.append(math.log(end / low) if ratios and min(low, end) > 0 else end - low)
-        if case.training is not None:
-            after = tail(case.training[r], last, case.window)
+        if view.training is not None:
+            after = tail(view.training[r], last, view.window)
             # A running loss begins after epoch 0.
-            falls.append(float(smoothed(case.training[r])[max(at, 1)]) - after)
+            falls.append(float(smoothed(view.training[r])[max(at, 1)]) - after)
     rise, fall, growth = np.array(ends) - np.array(lows), np.array(falls), np.array(grown)
-    sign = -1.0 if case.flipped else 1.0
+    sign = -1.0 if view.flipped else 1.0
     size, drop = float(rise.mean()), float(fall.mean()) if fall.size else math.nan
     least = float(np.mean(lows))
-    worth = _worth(case, least)
+    worth = _min_relevant_rise(view, least)
     figures: dict[str, Any] = {
-        "lowest_epoch": plain(float(case.epochs[k])),
-        "value_there": plain(sign * least),
-        "value_at_the_end": plain(sign * float(np.mean(ends))),
-        "rise_to_the_end": plain(size),
-        "end_over_least": plain(case.above_least),
-        "rise_worth_a_word": plain(worth),
-        "training_fall_meanwhile": plain(drop),
+        "lowest_epoch": for_json(float(view.epochs[k])),
+        "value_there": for_json(sign * least),
+        "value_at_the_end": for_json(sign * float(np.mean(ends))),
+        "rise_to_the_end": for_json(size),
+        "end_over_least": for_json(view.end_over_best),
+        "rise_worth_a_word": for_json(worth),
+        "training_fall_meanwhile": for_json(drop),
     }
-    limit, bounding = case.limit(least), None
+    limit, bounding = view.flat_tolerance(least), None
     if paired:
-        low, most = case.lower_bound(growth), -case.lower_bound(-growth)
-        sure, likely = low > 0, case.lower_bound(growth, PROBABLE) > 0
+        low, most = view.lower_bound(growth), -view.lower_bound(-growth)
+        sure, likely = low > 0, view.lower_bound(growth, PROBABLE) > 0
         name, room = "rise_at_least", limit
         if ratios:  # of logarithms
-            most, room = least * math.expm1(min(most, 50.0)), math.log1p(LEVEL)
+            most, room = least * math.expm1(min(most, 50.0)), math.log1p(FLAT)
             name, low = "rise_by_a_factor_of_at_least", math.exp(low)
-        figures[name] = plain(low)
-        # Where a single repeat rises, the least epoch of the level others is a chance place to read it.
-        most = max(most, _most_since(case, smooth[:, k], np.array(ends), ratios))
-        needed, bounding = (repeats_needed(one, case.overlap) for one in (growth, room - growth))
-        falling = fall.size > 0 and case.lower_bound(fall) > 0
-        perhaps = fall.size > 0 and case.lower_bound(fall, PROBABLE) > 0
+        figures[name] = for_json(low)
+        # Where a single repeat rises, the least epoch of the flat others is a chance place to read it.
+        most = max(most, _most_since(view, smooth[:, k], np.array(ends), ratios))
+        needed, bounding = (repeats_needed(one, view.test_train_ratio) for one in (growth, room - growth))
+        falling = fall.size > 0 and view.lower_bound(fall) > 0
+        perhaps = fall.size > 0 and view.lower_bound(fall, PROBABLE) > 0
         how = (
             f"the rise in {len(rows)} repeats, from the lowest epoch of the others to the last "
-            f"{counted(case.window, 'evaluation')}, is above zero by its one-sided 95 % bound"
+            f"{counted(view.window, 'evaluation')}, is above zero by its one-sided 95 % bound"
         )
-        if case.shared and case.known_likelihood:
-            sure = sure and case.nats(least + size, least) > math.log(20)
-            most = max(most, size + case.rise_of(math.log(20), least))
-            how += f", and 20 times as likely as none on the {case.samples:,} samples that they share"
+        if view.shared and view.known_likelihood:
+            sure = sure and view.nats(least + size, least) > math.log(20)
+            most = max(most, size + view.rise_of(math.log(20), least))
+            how += f", and 20 times as likely as none on the {view.samples:,} samples that they share"
     else:
-        bound = noise_bound(mean_over_repeats(curve[rows]), k, window=case.window)
-        looked_at = max(2.0, places(middle.size))
-        nats, required = case.nats(least + size, least), math.log(20 * looked_at)
+        bound = noise_bound(mean_over_repeats(curve[rows]), k, window=view.window)
+        looked_at = max(2.0, window_count(middle.size))
+        nats, required = view.nats(least + size, least), math.log(20 * looked_at)
         figures |= {
-            "scatter_bound": plain(bound),
-            "log_likelihood_ratio": plain(nats),
-            "log_likelihood_ratio_needed": plain(required),
+            "scatter_bound": for_json(bound),
+            "log_likelihood_ratio": for_json(nats),
+            "log_likelihood_ratio_needed": for_json(required),
         }
         sure = size > bound and nats > required
         # One high value at the end makes the mean of the last evaluations, but not their median.
-        ended = [np.median(curve[r][np.isfinite(curve[r])][-case.window :]) for r in rows]
+        ended = [np.median(curve[r][np.isfinite(curve[r])][-view.window :]) for r in rows]
         likely = size > bound / 2 and (nats > math.log(4) or nats == -math.inf)
         likely = likely and float(np.mean(ended)) - least > size / 2
         perhaps = falling = fall.size > 0 and drop > 0
-        most, needed = size + max(bound, case.rise_of(required, least)), None
+        most, needed = size + max(bound, view.rise_of(required, least)), None
         how = (
             f"with {counted(len(rows), 'repeat')}, the rise of the smoothed curve exceeds its own "
             f"scatter, and "
-            f"is 20 times as likely as none on {case.samples:,} validation samples, at each of "
+            f"is 20 times as likely as none on {view.samples:,} validation samples, at each of "
             f"{looked_at:.0f} places"
         )
-    swings = _taken_back(middle)
-    figures |= {"rise_at_most": plain(most), "rise_that_was_taken_back": plain(swings)}
+    swings = _reversed_rise(middle)
+    figures |= {"rise_at_most": for_json(most), "rise_that_was_taken_back": for_json(swings)}
     steady = swings < _SWING * size
     holds = bool(sure and size > worth and falling and steady)
-    sure = bool(sure) and k <= last_known(middle) - case.window  # else it is lowest at the end
+    sure = bool(sure) and k <= last_known(middle) - view.window  # else it is lowest at the end
     # A curve that is lowest at its end has not risen, however high a single evaluation lies.
     # Of few repeats a high end may be scatter; the mean of several that rise by different factors is none.
     large = paired and size > (ABOVE_LEAST - 1) * least > 0
     probable = (
-        not holds and perhaps and (large or (likely and (size > worth or case.above_least > ABOVE_LEAST)))
+        not holds and perhaps and (large or (likely and (size > worth or view.end_over_best > ABOVE_LEAST)))
     )
     return Difference(
-        holds, size, float(case.epochs[k]), figures, how, probable, sure, most, limit, least, needed,
+        holds, size, float(view.epochs[k]), figures, how, probable, sure, most, limit, least, needed,
         bounding, 0.0 if steady else swings, bool(likely), worth,
     )  # fmt: skip
 
 
-def _most_since(case: Case, least: Floats, ends: Floats, ratios: bool) -> float:
+def _most_since(view: CurveView, least: Floats, ends: Floats, ratios: bool) -> float:
     """The one-sided 95 % upper bound of the rise since the least epoch of the mean curve."""
     known = np.isfinite(least)
     least, ends = least[known], ends[known]
     if least.size < 2:
         return -math.inf
     if ratios:
-        return float(least.mean()) * math.expm1(min(-case.lower_bound(-np.log(ends / least)), 50.0))
-    return -case.lower_bound(least - ends)
+        return float(least.mean()) * math.expm1(min(-view.lower_bound(-np.log(ends / least)), 50.0))
+    return -view.lower_bound(least - ends)
 
 
-def _taken_back(mean: Floats) -> float:
+def _reversed_rise(mean: Floats) -> float:
     """The largest rise that the curve reversed, since it was first as low as at its end."""
     known = mean[np.isfinite(mean)]
     part = known[int(np.argmax(known <= known[-1])) :]
@@ -232,56 +237,56 @@ def _taken_back(mean: Floats) -> float:
     return float(np.minimum(rise, back).max())
 
 
-def _worth(case: Case, least: float) -> float:
+def _min_relevant_rise(view: CurveView, least: float) -> float:
     """The smallest rise worth reporting: the least of three shares, of baseline, learned gain and least loss.
 
     A share of the baseline alone would miss a rise that undoes much of a small gain, and one that doubles a
     loss far below the baseline.
     """
-    shares = [RISE * case.yardstick]
-    if not case.flipped and case.name in case.baseline and case.yardstick > least > 0:
-        shares += [LEARNED * (case.yardstick - least), (ABOVE_LEAST - 1) * least]
+    shares = [RISE * view.reference_loss]
+    if not view.flipped and view.name in view.baseline and view.reference_loss > least > 0:
+        shares += [LEARNED * (view.reference_loss - least), (ABOVE_LEAST - 1) * least]
     return min(shares)
 
 
-def falling_to_the_end(case: Case, curve: Floats) -> Difference:
+def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
     """Test whether a curve is still falling at the end.
 
     Losses of different splits differ in scale, and their falls with them: slopes are those of logarithms.
-    A curve is level only if no fall that matters is left: losses fall as powers of the epochs (Hestness et
+    A curve is flat only if no fall that matters is left: losses fall as powers of the epochs (Hestness et
     al. 2017, Deep learning scaling is predictable, empirically, section 3), so the slope over the logarithm
     of the epochs extrapolates to twice as many. The upper bound of that fall is `most`.
     """
-    ratios = not case.flipped and bool(np.nanmin(curve) > 0)
+    ratios = not view.flipped and bool(np.nanmin(curve) > 0)
     falls, fallen, errors = list[float](), list[float](), list[float]()
     spans, paces, doubts = list[float](), list[float](), list[float]()
     for row in curve:
-        at = np.flatnonzero(np.isfinite(row) & (case.epochs > 0))
+        at = np.flatnonzero(np.isfinite(row) & (view.epochs > 0))
         if at.size < FEWEST_EVALUATIONS:
             continue
         scaled = np.log(np.where(np.isfinite(row), row, 1.0)) if ratios else row
         # The last fifth, and ten evaluations if that is at most a third, to leave out the initial descent.
         last = at[-min(max(10, at.size // 5), max(4, at.size // 3)) :]
-        span = float(case.epochs[last[-1]] - case.epochs[last[0]])
-        slope, error = line(case.epochs[last], scaled[last])
-        falls.append(-span * line(case.epochs[last], row[last])[0])
+        span = float(view.epochs[last[-1]] - view.epochs[last[0]])
+        slope, error = line(view.epochs[last], scaled[last])
+        falls.append(-span * line(view.epochs[last], row[last])[0])
         fallen.append(-span * slope)
         errors.append(span * error)
         spans.append(span)
         third = at[-max(4, at.size // 3) :]
-        slope, doubt = line(np.log2(case.epochs[third]), scaled[third])
+        slope, doubt = line(np.log2(view.epochs[third]), scaled[third])
         paces.append(-slope)
         doubts.append(doubt)
     if not falls:
         return Difference(False, math.nan, math.nan, {}, "")
-    span, size, level = float(np.median(spans)), float(np.mean(falls)), ending(curve, case.window)
+    span, size, end = float(np.median(spans)), float(np.mean(falls)), ending(curve, view.window)
     steps, pace = np.array(fallen), np.array(paces)
     paired = len(falls) >= FEWEST_REPEATS
     if paired:
         # Repeats that all fall at very different rates may have an interval that includes zero.
         each = float((steps - t_quantile(1 - ALPHA, 6) * np.array(errors)).min())
-        low, likely = max(case.lower_bound(steps), each), case.lower_bound(steps, PROBABLE) > 0
-        most = -case.lower_bound(-pace)
+        low, likely = max(view.lower_bound(steps), each), view.lower_bound(steps, PROBABLE) > 0
+        most = -view.lower_bound(-pace)
         how = (
             f"the slope is below zero by its one-sided 95 % bound over {len(falls)} repeats, or in each of "
             "them by its own error"
@@ -295,26 +300,26 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
         if int(np.nanargmin(middle)) < 0.8 * (last_known(middle) + 1):
             low, likely = min(low, 0.0), False  # it was lower before
         how = "the slope is below zero by its standard error, and the curve is at its lowest there"
-    limit = case.limit(level)
-    worth = FALL * case.yardstick * (1 if paired else 2)
+    limit = view.flat_tolerance(end)
+    worth = FALL * view.reference_loss * (1 if paired else 2)
     if ratios:
-        doublings = math.log2(case.horizon / (case.horizon - span)) if case.horizon > span else 1.0
-        worth = min(worth, level * (1 - (1 - LEVEL) ** doublings))
-        low, most = -level * math.expm1(-low), -level * math.expm1(-most * math.log(2))
-    if curve is case.monitored and case.shared and case.known_likelihood:
+        doublings = math.log2(view.last_epoch / (view.last_epoch - span)) if view.last_epoch > span else 1.0
+        worth = min(worth, end * (1 - (1 - FLAT) ** doublings))
+        low, most = -end * math.expm1(-low), -end * math.expm1(-most * math.log(2))
+    if curve is view.oriented and view.shared and view.known_likelihood:
         # Samples that all repeats share may hide the fall from all of them.
-        expected = -level * math.expm1(-float(pace.mean()) * math.log(2)) if ratios else float(pace.mean())
-        most = max(most, expected + case.rise_of(math.log(20), abs(level)))
+        expected = -end * math.expm1(-float(pace.mean()) * math.log(2)) if ratios else float(pace.mean())
+        most = max(most, expected + view.rise_of(math.log(20), abs(end)))
     figures = {
-        "fall_over_last_epochs": plain(size),
-        "fall_at_least": plain(low),
-        "last_epochs": plain(span),
-        "fall_worth_a_word": plain(worth),
-        "fall_in_twice_the_epochs_at_most": plain(most),
+        "fall_over_last_epochs": for_json(size),
+        "fall_at_least": for_json(low),
+        "last_epochs": for_json(span),
+        "fall_worth_a_word": for_json(worth),
+        "fall_in_twice_the_epochs_at_most": for_json(most),
     }
     holds = bool(low > 0 and size > worth)
     probable = bool(not holds and likely and size > worth)
-    return Difference(holds, size, span, figures, how, probable, bool(low > 0), most, limit, level)
+    return Difference(holds, size, span, figures, how, probable, bool(low > 0), most, limit, end)
 
 
 def _of_mean(errors: list[float]) -> float:

@@ -62,11 +62,11 @@ def optimism(halves: Floats) -> Floats:
     >>> optimism(np.array([[[0.9, 0.8], [0.7, 0.8]]])).round(3).tolist()
     [0.059]
     """
-    gained = (halves[:, 0, 0] - halves[:, 1, 0] + halves[:, 1, 1] - halves[:, 0, 1]) / 2
-    return np.asarray(gained * 2**-0.75)
+    halved = (halves[:, 0, 0] - halves[:, 1, 0] + halves[:, 1, 1] - halves[:, 0, 1]) / 2
+    return np.asarray(halved * 2**-0.75)
 
 
-def variance(values: Floats, added: Floats, blocks: int | None = None) -> tuple[float, float]:
+def variance(values: Floats, influences: Floats, blocks: int | None = None) -> tuple[float, float]:
     """The variance of a mean over repeats, and its degrees of freedom.
 
     Repeats and samples are both random: the variance is that of the samples, which repeats may share, plus
@@ -74,22 +74,21 @@ def variance(values: Floats, added: Floats, blocks: int | None = None) -> tuple[
     (Searle, Casella & McCulloch 1992, Variance Components, section 4.3), with samples in blocks, and a sample
     in several repeats counted together (Bayle et al. 2020, Cross-validation confidence intervals for test
     error, has the case of one repeat for each sample). The degrees of freedom are Satterthwaite's (1946) for
-    the sum. `values` are (repeats,), and `added` their (repeats, blocks) `influences`; of the blocks all have
-    samples by default.
+    the sum. `values` are (repeats,), and `influences` (repeats, blocks); all blocks have samples by default.
 
     >>> random = np.random.default_rng(2)
     >>> hits = random.random((3, 400)) < 0.8
     >>> block = np.arange(400) % 30
-    >>> added = np.stack([influences(lambda kept: kept @ one / kept.sum(axis=1), block) for one in hits])
-    >>> found, freedom = variance(hits.mean(axis=1), added)
+    >>> influences = np.stack([influences(lambda kept: kept @ one / kept.sum(axis=1), block) for one in hits])
+    >>> found, df = variance(hits.mean(axis=1), influences)
     >>> bool(0.5 < found / (0.8 * 0.2 / 1200) < 2)
     True
     """
-    repeats, blocks = len(values), max(blocks or added.shape[1], 2)
+    repeats, blocks = len(values), max(blocks or influences.shape[1], 2)
     more = blocks / (blocks - 1)
-    together = added.mean(axis=0)
+    together = influences.mean(axis=0)
     of_samples = more * float((together**2).sum())
-    apart = more * float(((added - together) ** 2).sum()) / (repeats - 1) / repeats
+    apart = more * float(((influences - together) ** 2).sum()) / (repeats - 1) / repeats
     beyond = max(float(values.var(ddof=1)) / repeats - apart, 0.0)
     total = of_samples + beyond
     if not total:
@@ -99,11 +98,11 @@ def variance(values: Floats, added: Floats, blocks: int | None = None) -> tuple[
 
 def new_samples(
     values: Iterable[float] | ArrayLike,
-    added: Floats,
+    influences: Floats,
     samples: int,
     blocks: int,
-    gained: Floats | float = 0.0,
-    overlap: float = 0.0,
+    optimism: Floats | float = 0.0,
+    test_train_ratio: float = 0.0,
     bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> Summary:
     """Mean and sd over repeats, with a 95 % interval for new samples.
@@ -111,7 +110,7 @@ def new_samples(
     The interval holds the expected figure, on new samples of the same kind, of a network that is trained this
     way on this data: the mean over all repeats that could be made, of which these are some. It counts that
     the held-out samples are few and that repeats share them. It corrects the optimism of choosing the epoch
-    on them (`gained`), and the bias of ratios of means in small samples, such as R²: minus the sum of the
+    on them (`optimism`), and the bias of ratios of means in small samples, such as R²: minus the sum of the
     influences (the jackknife: Efron 1982, chapter 2). Mean, sd and the values of the repeats stay as they
     were measured, and the interval reaches the mean in any case.
 
@@ -120,20 +119,20 @@ def new_samples(
 
     Args:
         values: the figure of each repeat.
-        added: (repeats, blocks) `influences` of the held-out samples on it.
+        influences: (repeats, blocks) `influences` of the held-out samples on it.
         samples: number of distinct held-out samples: duplicates, and those of a group, count once.
         blocks: number of blocks with samples. With fewer than two there is no interval.
-        gained: the optimism of each repeat's figure (negative if smaller) from choosing the
+        optimism: the optimism of each repeat's figure (negative if smaller) from choosing the
             epoch on the same samples (`optimism`). Known from halves of few samples, it adds to the variance.
-        overlap: the ratio of held-out to training samples, where a sample is held out in one repeat and
-            trains in another. What all repeats learned alike from the samples that they share is no
+        test_train_ratio: of held-out to training samples, where a sample is held out in one repeat and trains
+            in another. What all repeats learned alike from the samples that they share is no
             difference between them; the variance is larger by that ratio (Nadeau & Bengio 2003, Inference for
             the generalization error, section 3).
         bounds: the range of the figure.
 
     >>> values = np.array([0.8, 0.9, 0.85])
-    >>> added = np.stack([np.where(np.arange(20) < 20 * one, 1 - one, -one) / 20 for one in values])
-    >>> [round(end, 2) for end in new_samples(values, added, samples=20, blocks=20, bounds=(0, 1)).ci95]
+    >>> influences = np.stack([np.where(np.arange(20) < 20 * one, 1 - one, -one) / 20 for one in values])
+    >>> [round(end, 2) for end in new_samples(values, influences, samples=20, blocks=20, bounds=(0, 1)).ci95]
     [0.64, 0.95]
     """
     plain = summarize(values, bounds)
@@ -141,22 +140,22 @@ def new_samples(
     known = np.isfinite(column)
     if plain.ci95 is None or blocks < 2:
         return replace(plain, ci95=None)
-    found, freedom = variance(column[known], added[known], blocks)
-    found *= 1 + overlap
-    center = plain.mean + float(added[known].sum(axis=1).mean())
-    gains = np.broadcast_to(np.asarray(gained, np.float64), column.shape)[known]
+    found, df = variance(column[known], influences[known], blocks)
+    found *= 1 + test_train_ratio
+    center = plain.mean + float(influences[known].sum(axis=1).mean())
+    gains = np.broadcast_to(np.asarray(optimism, np.float64), column.shape)[known]
     gains = gains[np.isfinite(gains)]
     if gains.size:
         center -= float(gains.mean())
         found += float(gains.var()) / max(gains.size - 1, 1)
-    low, high = _ends(center, found, freedom, samples, bounds)
+    low, high = _ends(center, found, df, samples, bounds)
     return replace(plain, ci95=(min(low, plain.mean), max(high, plain.mean)))
 
 
 def _ends(
-    center: float, variance_: float, freedom: float, samples: int, bounds: tuple[float, float]
+    center: float, variance_: float, df: float, samples: int, bounds: tuple[float, float]
 ) -> tuple[float, float]:
-    factor = t_quantile(0.975, freedom)
+    factor = t_quantile(0.975, df)
     low, high = bounds
     center = min(max(center, low), high)
     if math.isfinite(low) and math.isfinite(high):

@@ -104,12 +104,12 @@ class Verdict(Record):
         return self.kind in GOOD and not self.concerns
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """The concerns, then the sentence."""
         return " ".join((*self.concerns, self.sentence))
 
     def __str__(self) -> str:
-        return render_message(self.said)
+        return render_message(self.text)
 
     def __repr__(self) -> str:
         return f"<Verdict: {' '.join(filter(None, (str(self), render_message(self.remedy))))}>"

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.common.metric_names import higher_is_better
 from epochal.common.views import view
-from epochal.curves.statistics import Floats, Ints, carried, t_factor
+from epochal.curves.statistics import Floats, Ints, forward_filled, t_factor
 from epochal.errors import Refusal, did_you_mean
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ class Curves:
         ([2.0, 2.0, 2.0], [3, 2, 2])
         """
         along, array = self.values(name, x)
-        continued, running = carried(array)
+        continued, running = forward_filled(array)
         known = np.isfinite(continued)
         count = np.where(running * 2 > np.isfinite(array).any(axis=1).sum(), known.sum(axis=0), 0)
         continued = np.where(known, continued, 0.0)
@@ -295,7 +295,7 @@ class Curves:
         baseline: Mapping[str, ArrayLike] | None = None,
         log: bool | None = None,
     ) -> Figure:
-        """Draw the curves with Matplotlib: losses, and the main metric below; see `epochal.report.paper`."""
+        """Draw the curves with Matplotlib: losses, and the main metric below; see `epochal.report.plots`."""
         return view("plot_curves")(
             self, names, x, ax, path, style=style, verdict=verdict, baseline=baseline, log=log
         )

@@ -6,20 +6,20 @@ import math
 
 import numpy as np
 
-from epochal.curves.case import (
+from epochal.curves.baseline_test import BaselineTest
+from epochal.curves.curve_view import (
     ABOVE_LEAST,
     EXPLAINED,
     FALL,
     FEWEST_EVALUATIONS,
     FEWEST_REPEATS,
+    FLAT,
     GAP,
     LEARNED,
-    LEVEL,
     RISE,
-    Case,
+    CurveView,
     percent,
 )
-from epochal.curves.chance import Chance
 from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
 from epochal.curves.statistics import Floats, counted, digits, ending
@@ -31,12 +31,12 @@ _COUNTS = (
 _EXHAUSTED = "The training loss is already {}: more epochs have nothing left to learn from these samples."
 
 
-def say_without_validation(case: Case, falling: bool) -> Verdict:
+def say_without_validation(view: CurveView, falling: bool) -> Verdict:
     """The verdict without validation samples: a training loss is no evidence for new samples."""
     sentence = "Not judged: no samples were held out for validation"
-    if case.training is not None:
+    if view.training is not None:
         sentence += (
-            f", and the training loss ({digits(case.training_end())} at the end"
+            f", and the training loss ({digits(view.training_end())} at the end"
             f"{', still falling' if falling else ''}) does not say what new samples will show"
         )
     rule = f"A verdict needs a validation curve with at least {FEWEST_EVALUATIONS} evaluations."
@@ -44,82 +44,83 @@ def say_without_validation(case: Case, falling: bool) -> Verdict:
     return Verdict("not judged", f"{sentence}.", rule, {}, remedy)
 
 
-def say_too_short(case: Case, chance: Chance | None) -> Verdict:
+def say_too_short(view: CurveView, test: BaselineTest | None) -> Verdict:
     """The verdict on too few evaluations; the baseline can still be compared."""
     known = f"at least {FEWEST_EVALUATIONS} evaluations"
-    sentence = f"Not judged: the shape of a curve needs {known}; there were {case.evaluations}. {_near(case)}"
-    if chance is not None and not chance.better:
-        sentence += f" It is not yet surely better than {case.always}."
-    if case.exhausted:
-        remedy = _EXHAUSTED.format(digits(case.training_end()))
+    sentence = f"Not judged: the shape of a curve needs {known}; there were {view.evaluations}. {_near(view)}"
+    if test is not None and not test.better:
+        sentence += f" It is not yet surely better than {view.constant_in_words}."
+    if view.exhausted:
+        remedy = _EXHAUSTED.format(digits(view.training_end()))
     else:
-        often = max(1, int(case.curves.update.max(initial=0)) // (2 * FEWEST_EVALUATIONS))
+        often = max(1, int(view.curves.update.max(initial=0)) // (2 * FEWEST_EVALUATIONS))
         remedy = (
             "Whether more epochs would help can't be told from so few; epochs that were advised need no "
             f'verdict. For one on these, evaluate more often (`evaluate_every="{often} updates"`).'
         )
-    figures = case.figures() | (chance.figures if chance else {})
+    figures = view.figures() | (test.figures if test else {})
     return Verdict("not judged", sentence, f"The shape of a curve needs {known}.", figures, remedy)
 
 
-def say_chance(case: Case, chance: Chance, rise: Difference) -> Verdict:
+def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verdict:
     """The verdict "not significantly better than the baseline"."""
-    figures = case.figures() | rise.figures | chance.figures
-    fall = case.training_share()
-    unsure = "Perhaps better than chance, but not surely"
-    head = unsure if chance.probable else "No detectable difference from chance"
-    sentence = f"{head}: {_near(case, capital=False)}"
-    possible = case.yardstick if not case.flipped else 1 - case.yardstick
-    if 0 < chance.most < possible:
-        gain = _lower(case, chance.most / case.yardstick)
+    figures = view.figures() | rise.figures | test.figures
+    fall = view.training_share()
+    unsure = "Perhaps better than test, but not surely"
+    head = unsure if test.probable else "No detectable difference from chance"
+    sentence = f"{head}: {_near(view, capital=False)}"
+    possible = view.reference_loss if not view.flipped else 1 - view.reference_loss
+    if 0 < test.max_gain < possible:
+        gain = _lower(view, test.max_gain / view.reference_loss)
         sentence += f" A gain of up to {gain} of the baseline is not ruled out."
-    if rise.holds or rise.probable:
-        epoch, end = case.shown_at_end()
-        verb = "fell" if case.flipped else "rose"
+    if rise.detected or rise.probable:
+        epoch, end = view.displayed_at_end()
+        verb = "fell" if view.flipped else "rose"
         sentence += f" From there it {verb} to {digits(end)} at epoch {epochs_in_words(epoch)}."
-    if chance.probable:
-        remedy = _more(case, chance.repeats, "it")
+    if test.probable:
+        remedy = _more(view, test.repeats_to_detect, "it")
     elif fall is not None and fall > EXPLAINED:
         sentence += f" The training loss did fall ({fall:.0%} below): what was learned does not carry over."
         remedy = (
             "The inputs may say nothing about the target: check the target column and what was left out. "
-            f"More samples{', or more repeats (`repeats=10`),' if case.repeats < 10 else ''} may show a "
+            f"More samples{', or more repeats (`repeats=10`),' if view.repeats < 10 else ''} may show a "
             "smaller effect."
         )
     else:
         remedy = (
-            f"The network learned nothing yet: try {_faster(case, 'a larger')}, more `epochs` or more units "
+            f"The network learned nothing yet: try {_faster(view, 'a larger')}, more `epochs` or more units "
             "(`ep.MLP(...)`); if that does not help, the inputs may say nothing about the target."
         )
     rule = (
-        f"Neither the {case.called} nor a second metric with a known baseline is better than its baseline by "
-        f"{chance.how}, and the curve is not falling at the end."
+        f"Neither the {view.label} nor a second metric with a known baseline is better than its baseline by "
+        f"{test.method}, and the curve is not falling at the end."
     )
     return Verdict("no detectable difference from chance", sentence, rule, figures, remedy)
 
 
-def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool) -> Verdict:
+def say_overfitting(view: CurveView, rise: Difference, chosen_by: str, stopped: bool) -> Verdict:
     """The verdict on a rise, significant or probable."""
-    verb = "fell" if case.flipped else "rose"
-    best = case.curves.best(case.name)
-    epoch, end = case.shown_at_end()
-    k, several = epochs_in_words(best.median_epoch), case.repeats > 1
+    verb = "fell" if view.flipped else "rose"
+    best = view.curves.best(view.name)
+    epoch, end = view.displayed_at_end()
+    k, several = epochs_in_words(best.median_epoch), view.repeats > 1
     moved = (
-        f"the {case.shown_as} {verb} from {digits(case.shown_at_best())} at the best "
+        f"the {view.displayed_label} {verb} from {digits(view.displayed_at_best())} at the best "
         f"epoch{'s' if several else ''} to {digits(end)} at epoch "
-        f"{epochs_in_words(epoch)}{case.baseline_in_words}"
+        f"{epochs_in_words(epoch)}{view.baseline_in_words}"
     )
-    if rise.holds:
+    if rise.detected:
         kind, again = "overfitting", ""
         sentence = f"Overfitting starts around epoch {k}: from there {moved}, "
         sentence += "while the training loss kept falling."
     else:
         kind, doubt = "probably overfitting", "which scatter could still explain"
-        if rise.swings:
-            doubt = f"but it had already risen by {case.in_words(rise.swings, rise.level)} and come back"
+        if rise.reversed_rise:
+            before = view.in_words(rise.reversed_rise, rise.reference)
+            doubt = f"but it had already risen by {before} and come back"
         sentence = f"Probably overfitting from around epoch {k} on: {moved}, {doubt}."
-        again = "" if rise.swings else f"{_more(case, rise.repeats, 'it')} ".lstrip()
-    chosen = case.curves.best(chosen_by) if chosen_by in case.curves.columns else None
+        again = "" if rise.reversed_rise else f"{_more(view, rise.repeats_to_detect, 'it')} ".lstrip()
+    chosen = view.curves.best(chosen_by) if chosen_by in view.curves.columns else None
     if chosen is not None and chosen.median_epoch <= 1.25 * max(rise.epoch, best.median_epoch):
         sentence += " Predictions use the weights from the best epoch."
     else:
@@ -127,76 +128,78 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
     if stopped:
         sentence += " A rule stopped training after that."
     rule = (
-        f"Overfitting when {rise.how}, and the training loss at fixed parameters fell meanwhile. {_COUNTS} "
-        f"Probably overfitting when that holds at one-sided 80 %, the mean ends above {ABOVE_LEAST} times "
+        f"Overfitting when {rise.method}, and the training loss at fixed parameters fell meanwhile. {_COUNTS}"
+        f" Probably overfitting when that holds at one-sided 80 %, the mean ends above {ABOVE_LEAST} times "
         "its least, or the loss had already risen by half as much and come back."
     )
     known = best.epoch[np.isfinite(best.epoch)]
     low, high = float(known.min()), float(known.max())
     where, there = f"The best epoch was {k}", "there"
     if several:
-        where += f" (median of {case.repeats} repeats; {epochs_in_words(low)} to {epochs_in_words(high)})"
+        where += f" (median of {view.repeats} repeats; {epochs_in_words(low)} to {epochs_in_words(high)})"
         there = "at the latest of them"
-    saving = _patience(case)
+    saving = _patience(view)
     remedy = (
         f"{again}{where}; `epochs={max(1, math.ceil(high))}` ends {there}{f', {saving}' if saving else ''}. "
         "A smaller network, dropout, weight decay or more data would delay it."
     )
-    return Verdict(kind, sentence, rule, case.figures() | rise.figures, remedy)
+    return Verdict(kind, sentence, rule, view.figures() | rise.figures, remedy)
 
 
-def say_still_improving(case: Case, fall: Difference, chance: Chance | None, stopped: bool) -> Verdict:
+def say_still_improving(
+    view: CurveView, fall: Difference, test: BaselineTest | None, stopped: bool
+) -> Verdict:
     """The verdict on a fall at the end, significant or probable."""
-    verb = "rising" if case.flipped else "falling"
-    yet = "" if chance is None or chance.better else f" It is not yet better than {case.always}."
-    kind = "still improving" if fall.holds else "probably still improving"
+    verb = "rising" if view.flipped else "falling"
+    yet = "" if test is None or test.better else f" It is not yet better than {view.constant_in_words}."
+    kind = "still improving" if fall.detected else "probably still improving"
     ended = "a rule ended training" if stopped else "training ended"
-    doubt = "" if fall.holds else ", which scatter could still explain"
+    doubt = "" if fall.detected else ", which scatter could still explain"
     sentence = (
-        f"{kind.capitalize()}: the {case.shown_as} was {verb} when {ended} at epoch "
-        f"{epochs_in_words(case.horizon)}, by {_fallen(case, fall)} over the last {fall.epoch:,.3g} "
+        f"{kind.capitalize()}: the {view.displayed_label} was {verb} when {ended} at epoch "
+        f"{epochs_in_words(view.last_epoch)}, by {_fallen(view, fall)} over the last {fall.epoch:,.3g} "
         f"epochs{doubt}.{yet}"
     )
     rule = (
         f"Still improving when, over the last fifth of the evaluations (10, where that is at most a third), "
-        f"{fall.how}, and the change is more than {fall.figures['fall_worth_a_word']:.3g}: {FALL:.0%} of the "
-        f"baseline (twice that with fewer than {FEWEST_REPEATS} repeats), or the pace that would lower the "
-        f"loss by a fifth in twice the epochs, whichever is smaller (arbitrary shares). Probably, when that "
-        f"holds at one-sided 80 %. Where it would end is not claimed."
+        f"{fall.method}, and the change is more than {fall.figures['fall_worth_a_word']:.3g}: {FALL:.0%} of "
+        f"the baseline (twice that with fewer than {FEWEST_REPEATS} repeats), or the pace that would lower "
+        f"the loss by a fifth in twice the epochs, whichever is smaller (arbitrary shares). Probably, when "
+        f"that holds at one-sided 80 %. Where it would end is not claimed."
     )
-    ended_by = case.settings.get("ended_by")
-    if case.exhausted:
-        remedy = _EXHAUSTED.format(digits(case.training_end()))
+    ended_by = view.settings.get("ended_by")
+    if view.exhausted:
+        remedy = _EXHAUSTED.format(digits(view.training_end()))
     elif stopped:
         remedy = (
             "Let the rule wait longer (a larger `patience`, a smaller change that counts), or leave it out."
         )
     else:
-        longer = f"; this time {ended_by}" if ended_by else f": `epochs={max(1, round(2 * case.horizon))}`"
-        remedy = f"Train longer{'' if fall.holds else ' to see whether it still improves'}{longer}."
-    figures = case.figures() | fall.figures | (chance.figures if chance else {})
+        longer = f"; this time {ended_by}" if ended_by else f": `epochs={max(1, round(2 * view.last_epoch))}`"
+        remedy = f"Train longer{'' if fall.detected else ' to see whether it still improves'}{longer}."
+    figures = view.figures() | fall.figures | (test.figures if test else {})
     return Verdict(kind, sentence, rule, figures, remedy)
 
 
-def _fallen(case: Case, fall: Difference) -> str:
+def _fallen(view: CurveView, fall: Difference) -> str:
     """The fall over the last epochs, as a share, in the unit of sentences."""
-    if case.flipped or fall.level <= 0:
-        return f"{fall.size:.3g}"
-    return _lower(case, fall.size / (fall.level + fall.size))
+    if view.flipped or fall.reference <= 0:
+        return f"{fall.effect:.3g}"
+    return _lower(view, fall.effect / (fall.reference + fall.effect))
 
 
-def _lower(case: Case, share: float) -> str:
+def _lower(view: CurveView, share: float) -> str:
     """By which share a loss is lower, in the unit that sentences speak of."""
-    return percent(1 - math.sqrt(max(0.0, 1 - share)) if case.shown != case.name else share)
+    return percent(1 - math.sqrt(max(0.0, 1 - share)) if view.displayed != view.name else share)
 
 
-def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str, object]) -> Verdict:
+def say_underfitting(view: CurveView, explained: float, sure: bool, figures: dict[str, object]) -> Verdict:
     """The verdict on flat, close and high losses."""
     head = "Underfitting, as far as curves can tell" if sure else "Probably underfitting"
     sentence = (
         f"{head}: training and validation loss are flat and close together, and the training loss is only "
-        f"{max(explained, 0.0):.0%} below its baseline ({case.always}). Curves cannot tell a network "
-        "that is too small from inputs that say no more."
+        f"{max(explained, 0.0):.0%} below its baseline ({view.constant_in_words}). Curves cannot tell a "
+        "network that is too small from inputs that say no more."
     )
     rule = (
         f"Underfitting when neither loss falls any more, the gap between them (each less its baseline on the "
@@ -204,75 +207,77 @@ def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str
         f"{EXPLAINED:.0%} of it (arbitrary shares), each by its one-sided 95 % bound over at least "
         f"{FEWEST_REPEATS} repeats; probably, where only the means say so."
     )
-    faster = _faster(case, "another")
+    faster = _faster(view, "another")
     remedy = f"Try more units (`ep.MLP(128, 128)`) and {faster}. If nothing changes, the inputs say no more."
     return Verdict("underfitting" if sure else "probably underfitting", sentence, rule, figures, remedy)
 
 
-def _faster(case: Case, otherwise: str) -> str:
+def _faster(view: CurveView, otherwise: str) -> str:
     """Three times the learning rate, where it is known."""
-    rate = case.settings.get("learning_rate")
+    rate = view.settings.get("learning_rate")
     if isinstance(rate, int | float):
         return f"`learning_rate={3 * float(rate):.1g}`"
     return f"{otherwise} `learning_rate`"
 
 
-def say_level(
-    case: Case,
+def say_flat(
+    view: CurveView,
     rise: Difference,
     fall: Difference,
     stopped: bool,
     figures: dict[str, object],
     *,
-    level: bool,
+    flat: bool,
     good: bool,
     known: bool,
 ) -> Verdict:
     """No sign of a rise or a fall that matters: ruled out, or undecided.
 
-    `level` is whether both are ruled out, `good` whether nothing else speaks against it, and `known` whether
+    `flat` is whether both are ruled out, `good` whether nothing else speaks against it, and `known` whether
     the baseline is known, and beaten.
     """
-    room = _room(case, rise, fall)
-    if not level:
+    room = _room(view, rise, fall)
+    if not flat:
         kind = "undecided"
-        shows = f"the {case.shown_as} shows no sign of overfitting, but"
+        shows = f"the {view.displayed_label} shows no sign of overfitting, but"
         shape = f"{'a rule ended training, and' if stopped else shows} {room}"
-        tip = _tell(case, rise, fall, stopped)
+        tip = _tell(view, rise, fall, stopped)
     elif stopped:
         kind = "stopped in time" if good else "leveled off"
-        shape = f"a rule ended training when the {case.shown_as} was level ({room})"
+        shape = f"a rule ended training when the {view.displayed_label} was level ({room})"
         tip = "What a longer training would have done is not known."
     else:
-        kind, saving = "good fit" if good else "leveled off", _patience(case)
-        within = f"within {epochs_in_words(case.horizon)} epochs"
-        shape = f"the {case.shown_as} leveled off {within}, with no sign of overfitting ({room})"
+        kind, saving = "good fit" if good else "leveled off", _patience(view)
+        within = f"within {epochs_in_words(view.last_epoch)} epochs"
+        shape = f"the {view.displayed_label} leveled off {within}, with no sign of overfitting ({room})"
         tip = f"To spend less time: {saving}." if saving else ""
     sentence = f"{kind.capitalize()}: {shape}. "
-    if not known and case.name in case.baseline:
-        some = counted(case.repeats, "repeat")
+    if not known and view.name in view.baseline:
+        some = counted(view.repeats, "repeat")
         sentence += f"Whether it is better than always predicting the same, {some} can't tell of this loss. "
     elif not known:
         sentence += "No baseline is known for this loss, so whether anything was learned can't be said. "
-    elif level and case.above_own > ABOVE_LEAST:
-        sentence += f"Single repeats end at {case.above_own:.2g} times their least: evaluations scatter. "
-    sentence += _near(case)
-    explained = case.training_share()
+    elif flat and view.end_over_own_best > ABOVE_LEAST:
+        sentence += (
+            f"Single repeats end at {view.end_over_own_best:.2g} times their least: evaluations scatter. "
+        )
+    sentence += _near(view)
+    explained = view.training_share()
     if explained is not None and explained < EXPLAINED:
         share = f"{max(explained, 0.0):.0%}"
         sentence += f" The training loss is only {share} below its baseline: little was learned."
-    sentence += _far_apart(case)
+    sentence += _far_apart(view)
     if stopped:
         sentence += " Predictions use the weights from the best epoch."
-    up, down = f"{LEVEL:.0%} of the least loss", f"{LEVEL:.0%}"
-    if case.shown != case.name:
-        up += f" ({percent(math.sqrt(1 + LEVEL) - 1)} of the typical error)"
-        down += f" ({_lower(case, LEVEL)})"
+    up, down = f"{FLAT:.0%} of the least loss", f"{FLAT:.0%}"
+    if view.displayed != view.name:
+        up += f" ({percent(math.sqrt(1 + FLAT) - 1)} of the typical error)"
+        down += f" ({_lower(view, FLAT)})"
     ends, worse, better = f", ends at most {ABOVE_LEAST} times above its least", "rise", "fall"
-    if case.flipped:
-        ends, worse, better, up = "", better, worse, f"{LEVEL:.0%} of what was learned"
+    if view.flipped:
+        ends, worse, better, up = "", better, worse, f"{FLAT:.0%} of what was learned"
     rule = (
-        f"Good fit when the {case.called} beats a known baseline{ends}, and one-sided 95 % bounds "
+        f"Good fit when the {view.label} beats a known baseline{ends}, and one-sided 95 % bounds "
         f"rule out a {worse} by more than {up} and a {better} by more than {down} in twice the epochs at the "
         f"pace of the last third; undecided where they don't. {_COUNTS} Leveled off where they do, "
         f"but no baseline is known, the training loss is less than {EXPLAINED:.0%} below its own, "
@@ -281,11 +286,11 @@ def say_level(
     return Verdict(kind, sentence, rule, figures, tip)
 
 
-def _far_apart(case: Case) -> str:
+def _far_apart(view: CurveView) -> str:
     """What a training loss below a quarter of the validation loss means."""
-    if case.name != "validation.loss" or case.training is None or case.monitored is None:
+    if view.name != "validation.loss" or view.training is None or view.oriented is None:
         return ""
-    train, held_out = (ending(one, 1) for one in (case.training, case.monitored))
+    train, held_out = (ending(one, 1) for one in (view.training, view.oriented))
     if not 0 <= 4 * train < held_out:
         return ""
     return (
@@ -294,77 +299,78 @@ def _far_apart(case: Case) -> str:
     )
 
 
-def _room(case: Case, rise: Difference, fall: Difference) -> str:
+def _room(view: CurveView, rise: Difference, fall: Difference) -> str:
     """What the repeats cannot rule out, after a small significant rise."""
     (up, rose), (down, fell) = ("rise", "rose"), ("fall", "fell")
-    if case.flipped:
+    if view.flipped:
         up, rose, down, fell = down, fell, up, rose
-    repeats = f"{counted(case.repeats, 'repeat')} {'leaves' if case.repeats == 1 else 'leave'}"
+    repeats = f"{counted(view.repeats, 'repeat')} {'leaves' if view.repeats == 1 else 'leave'}"
     small = ""
-    if rise.sure and rise.size > 0:
-        how = "while the training loss is not seen to fall" if rise.matters else "which is small"
-        small = f"it {rose} by {case.in_words(rise.size, rise.level)}, {how}; "
-    elif fall.sure and fall.size > 0:
-        small = f"it {fell} by {_fallen(case, fall)} over the last {fall.epoch:,.3g} epochs, which is small; "
+    if rise.significant and rise.effect > 0:
+        how = "while the training loss is not seen to fall" if rise.relevant else "which is small"
+        small = f"it {rose} by {view.in_words(rise.effect, rise.reference)}, {how}; "
+    elif fall.significant and fall.effect > 0:
+        small = f"it {fell} by {_fallen(view, fall)} over the last {fall.epoch:,.3g} epochs, which is small; "
     room = []
-    if rise.swings > rise.limit:
-        room.append(f"swings of {case.in_words(rise.swings, rise.level)}")
-    if not math.isfinite(rise.most):
+    if rise.reversed_rise > rise.flat_tolerance:
+        room.append(f"swings of {view.in_words(rise.reversed_rise, rise.reference)}")
+    if not math.isfinite(rise.upper_bound):
         room.append(f"a {up} of any size")
-    elif rise.most > 0:
-        room.append(f"a {up} of up to {case.in_words(rise.most, rise.level)}")
+    elif rise.upper_bound > 0:
+        room.append(f"a {up} of up to {view.in_words(rise.upper_bound, rise.reference)}")
     pace = "in twice the epochs at this pace"
-    if not math.isfinite(fall.most):
+    if not math.isfinite(fall.upper_bound):
         room.append(f"a {down} of any size")
-    elif fall.most > 0 and (case.flipped or fall.level <= 0):
-        room.append(f"a {down} of up to {digits(fall.most)} {pace}")
-    elif fall.most > 0:
-        room.append(f"a {down} of up to {_lower(case, min(fall.most / fall.level, 1.0))} {pace}")
+    elif fall.upper_bound > 0 and (view.flipped or fall.reference <= 0):
+        room.append(f"a {down} of up to {digits(fall.upper_bound)} {pace}")
+    elif fall.upper_bound > 0:
+        room.append(f"a {down} of up to {_lower(view, min(fall.upper_bound / fall.reference, 1.0))} {pace}")
     if not room:
         return f"{small}{repeats} no room for a further {up} or {down}"
     return f"{small}{repeats} room for {', and for '.join(room)}"
 
 
-def _tell(case: Case, rise: Difference, fall: Difference, stopped: bool) -> str:
+def _tell(view: CurveView, rise: Difference, fall: Difference, stopped: bool) -> str:
     """What would decide: repeats for a rise, epochs for a fall, or for a rise to be taken back."""
     found = []
-    if not rise.bounded:
-        found.append(_more(case, rise.bounding, "a smaller rise"))
-    if not fall.bounded or rise.matters:
-        longer, ended_by = f"`epochs={max(1, round(2 * case.horizon))}`", case.settings.get("ended_by")
+    if not rise.ruled_out:
+        found.append(_more(view, rise.repeats_to_bound, "a smaller rise"))
+    if not fall.ruled_out or rise.relevant:
+        longer, ended_by = f"`epochs={max(1, round(2 * view.last_epoch))}`", view.settings.get("ended_by")
         if stopped or ended_by:
             longer = "a larger `patience`" if stopped else f"this time {ended_by}"
-        goes = "falls again" if rise.matters else "goes on falling"
+        goes = "falls again" if rise.relevant else "goes on falling"
         found.append(f"A longer training would show whether it {goes} ({longer}).")
     return " ".join(filter(None, found))
 
 
-def _near(case: Case, *, capital: bool = True) -> str:
-    best = epochs_in_words(case.curves.best(case.name).median_epoch)
-    where = f"epoch {best}" if case.repeats == 1 else f"the best epochs (median {best})"
-    words = f"at {where}, the {case.shown_as} is {digits(case.shown_at_best())}{case.baseline_in_words}."
+def _near(view: CurveView, *, capital: bool = True) -> str:
+    best = epochs_in_words(view.curves.best(view.name).median_epoch)
+    where = f"epoch {best}" if view.repeats == 1 else f"the best epochs (median {best})"
+    value = digits(view.displayed_at_best())
+    words = f"at {where}, the {view.displayed_label} is {value}{view.baseline_in_words}."
     return words[0].upper() + words[1:] if capital else words
 
 
-def _more(case: Case, repeats: int | None, what: str) -> str:
+def _more(view: CurveView, repeats: int | None, what: str) -> str:
     """The repeats needed to decide, or that samples are."""
-    if case.repeats < FEWEST_REPEATS:
+    if view.repeats < FEWEST_REPEATS:
         return ""
     if repeats is None:
         return f"More repeats of this table would hardly tell {what}; more validation samples would."
-    enough = repeats <= case.repeats
+    enough = repeats <= view.repeats
     return "" if enough else f"About {repeats} repeats would tell {what} (`repeats={repeats}`)."
 
 
-def _patience(case: Case) -> str:
+def _patience(view: CurveView) -> str:
     """The least patience that keeps each repeat's best epoch and saves a fifth of the epochs, in words."""
-    if case.monitored is None:
+    if view.oriented is None:
         return ""
-    rows = [(case.epochs[np.isfinite(row)], row[np.isfinite(row)]) for row in case.monitored]
+    rows = [(view.epochs[np.isfinite(row)], row[np.isfinite(row)]) for row in view.oriented]
     for patience in (5, 10, 20, 50):
         stops, best = zip(*(_stopped(*row, patience) for row in rows), strict=True)
         middle = float(np.quantile(stops, 0.5, method="lower"))
-        if all(best) and middle > 0.8 * case.horizon:
+        if all(best) and middle > 0.8 * view.last_epoch:
             return ""
         if all(best):
             stop = f"`stop=ep.Patience({patience})` would have kept the same weights and stopped"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from epochal.curves.case import ABOVE_LEAST, COLLAPSE, JUMP, Case
+from epochal.curves.curve_view import ABOVE_LEAST, COLLAPSE, JUMP, CurveView
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.statistics import counted, plain
+from epochal.curves.statistics import counted, for_json
 
 
-def unstable(case: Case) -> Verdict | None:
+def unstable(view: CurveView) -> Verdict | None:
     """Test for a non-finite loss, or jumps of the training loss, in most repeats or in some."""
-    curves = case.curves
+    curves = view.curves
     losses = {name: column for name, column in curves.columns.items() if name.endswith("loss")}
     measured = {name: column for name, column in losses.items() if not np.isnan(column).all()} or losses
     broken = np.zeros(len(curves), dtype=bool)
@@ -23,12 +23,16 @@ def unstable(case: Case) -> Verdict | None:
         return Verdict(
             "unstable",
             f"Unstable: the loss stopped being a finite number in {which.size} of "
-            f"{counted(case.repeats, 'repeat')}, first by epoch {epochs_in_words(first)}.",
+            f"{counted(view.repeats, 'repeat')}, first by epoch {epochs_in_words(first)}.",
             "A loss that is not finite in any evaluation.",
-            {"repeats": case.repeats, "repeats_not_finite": int(which.size), "first_epoch": plain(first)},
-            calmer(case),
+            {
+                "repeats": view.repeats,
+                "repeats_not_finite": int(which.size),
+                "first_epoch": for_json(first),
+            },
+            stability_advice(view),
         )
-    curve = case.training
+    curve = view.training
     if curve is None:
         return None
     collapsed, jumped, shares, places = 0, 0, [], []
@@ -37,24 +41,24 @@ def unstable(case: Case) -> Verdict | None:
         if row.size < 4:
             continue
         steps = np.diff(row)
-        jumps = steps > JUMP * case.yardstick
+        jumps = steps > JUMP * view.reference_loss
         shares.append(float(jumps.mean()))
         jumped += bool(jumps.sum() >= 3 and jumps.mean() >= 0.1)
-        end = float(np.median(row[-min(max(case.window, 5), row.size) :]))
-        leap = COLLAPSE * case.yardstick
+        end = float(np.median(row[-min(max(view.window, 5), row.size) :]))
+        leap = COLLAPSE * view.reference_loss
         fallen = (steps > leap).any() and end > row.min() + leap
-        if fallen or end > row[0] + JUMP * case.yardstick:
+        if fallen or end > row[0] + JUMP * view.reference_loss:
             collapsed += 1
-            finite = np.isfinite(case.epochs)
-            places.append(float(case.epochs[finite][1 + int(np.argmax(steps))]))
+            finite = np.isfinite(view.epochs)
+            places.append(float(view.epochs[finite][1 + int(np.argmax(steps))]))
     if not shares:
         return None
     figures = {
-        "repeats": case.repeats,
+        "repeats": view.repeats,
         "repeats_that_jump": jumped,
         "repeats_that_collapsed": collapsed,
-        "share_of_evaluations_with_a_jump": plain(float(np.mean(shares))),
-        "jump_is_more_than": plain(JUMP * case.yardstick),
+        "share_of_evaluations_with_a_jump": for_json(float(np.mean(shares))),
+        "jump_is_more_than": for_json(JUMP * view.reference_loss),
     }
     rule = (
         f"Unstable when, in at least half of the repeats, the training loss rises from one evaluation to the "
@@ -75,29 +79,31 @@ def unstable(case: Case) -> Verdict | None:
         how += f"; more repeats would tell how often ({repeats})"
     else:
         return None
-    return Verdict(kind, f"{kind.capitalize()}: the training loss {how}.", rule, figures, calmer(case))
+    return Verdict(
+        kind, f"{kind.capitalize()}: the training loss {how}.", rule, figures, stability_advice(view)
+    )
 
 
-def say_end_above(case: Case) -> Verdict:
+def say_end_above(view: CurveView) -> Verdict:
     """The verdict on an end far above the least loss where the training loss is not seen to fall."""
     sentence = (
-        f"Probably unstable: the mean {case.called} ended at {case.above_least:.2g} times its least, and the "
-        "training loss is not seen to fall meanwhile."
+        f"Probably unstable: the mean {view.label} ended at {view.end_over_best:.2g} times its least, and "
+        "the training loss is not seen to fall meanwhile."
     )
     rule = f"An end above {ABOVE_LEAST} times the least is no good fit."
-    return Verdict("probably unstable", sentence, rule, case.figures(), calmer(case))
+    return Verdict("probably unstable", sentence, rule, view.figures(), stability_advice(view))
 
 
-def calmer(case: Case) -> str:
+def stability_advice(view: CurveView) -> str:
     """Advice on a loss that jumps: first the scale of the inputs."""
-    rate, size = case.settings.get("learning_rate"), case.settings.get("batch_size")
+    rate, size = view.settings.get("learning_rate"), view.settings.get("batch_size")
     first = "The inputs are not standardized, which is the first suspicion: leave out `standardize=False`. "
-    first = first if case.settings.get("unscaled") else ""
+    first = first if view.settings.get("unscaled") else ""
     slower, larger = "a third of the learning rate", "a batch size four times as large"
     if isinstance(rate, int | float):
         slower = f"`learning_rate={float(rate) / 3:.1g}`"
     if isinstance(size, int):
-        most = case.training_samples
+        most = view.training_samples
         if most is not None and size >= most:
             return f"{first}The learning rate is too large: try a smaller one ({slower})."
         larger = f"`batch_size={4 * size if most is None else min(4 * size, most)}`"

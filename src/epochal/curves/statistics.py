@@ -103,13 +103,13 @@ def summarize(
     bounds: tuple[float, float] = (-math.inf, math.inf),
     *,
     interval: bool = True,
-    overlap: float = 0.0,
+    test_train_ratio: float = 0.0,
 ) -> Summary:
     """Mean, standard deviation and 95 % Student t interval over repeats.
 
     The interval is mean ± t(0.975, n - 1) · sd / √n over the n finite values, clipped to the `bounds` of
     the values (0 and 1 for an accuracy). It assumes independent values; for repeats that share samples, pass
-    `interval=False`, and for random splits of the same data their `overlap` (see `t_factor`).
+    `interval=False`, and for random splits of the same data their `test_train_ratio` (see `t_factor`).
 
     >>> summary = summarize([1.0, 2.0, 3.0])
     >>> summary.mean, summary.sd
@@ -126,7 +126,7 @@ def summarize(
     sd = float(finite.std(ddof=1)) if count > 1 else None
     if sd is None or not interval:
         return Summary(mean, sd, None, per_repeat)
-    half = t_factor(count, overlap=overlap) * sd
+    half = t_factor(count, test_train_ratio=test_train_ratio) * sd
     return Summary(mean, sd, (max(mean - half, bounds[0]), min(mean + half, bounds[1])), per_repeat)
 
 
@@ -141,24 +141,24 @@ def digits(number: float | None) -> str:
     return f"{number:,.0f}" if 1000 <= abs(number) < 1e15 else f"{number:.3g}"
 
 
-def t_factor(count: int, *, overlap: float = 0.0, confidence: float = 0.95) -> float:
+def t_factor(count: int, *, test_train_ratio: float = 0.0, confidence: float = 0.95) -> float:
     """Half the width of a two-sided t interval of the mean of `count` values, in standard deviations.
 
-    `overlap` is the ratio of validation to training samples when the repeats are random splits of the same
-    data: such values are not independent, and their variance counts 1/n + overlap instead of 1/n
+    `test_train_ratio` is that of validation to training samples when the repeats are random splits of the
+    same data: such values are not independent, and their variance counts 1/n + this ratio instead of 1/n
     (Nadeau & Bengio 2003, Inference for the generalization error, section 3).
 
     >>> round(t_factor(10), 4)
     0.7154
     """
-    return t_quantile(0.5 + confidence / 2, count - 1) * math.sqrt(1 / count + overlap)
+    return t_quantile(0.5 + confidence / 2, count - 1) * math.sqrt(1 / count + test_train_ratio)
 
 
-def t_quantile(share: float, freedom: float) -> float:
+def t_quantile(p: float, df: float) -> float:
     """A quantile of Student's t distribution."""
     from scipy.special import stdtrit  # late: importing SciPy is slower than most calls
 
-    return float(stdtrit(freedom, share))
+    return float(stdtrit(df, p))
 
 
 def counted(number: int, noun: str) -> str:
@@ -177,12 +177,12 @@ def mean_over_repeats(array: Floats) -> Floats:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def carried(array: Floats) -> tuple[Floats, Ints]:
+def forward_filled(array: Floats) -> tuple[Floats, Ints]:
     """Each repeat (row) continued at its last value after it has stopped, and the number still running.
 
     A mean over the repeats that still run jumps whenever one of them stops; a mean of these values does not.
 
-    >>> continued, running = carried(np.array([[3.0, 2.0, np.nan], [5.0, 4.0, 1.0]]))
+    >>> continued, running = forward_filled(np.array([[3.0, 2.0, np.nan], [5.0, 4.0, 1.0]]))
     >>> continued.tolist(), running.tolist()
     ([[3.0, 2.0, 2.0], [5.0, 4.0, 1.0]], [2, 2, 1])
     """
@@ -197,7 +197,7 @@ def carried(array: Floats) -> tuple[Floats, Ints]:
 
 def majority_mean(array: Floats) -> Floats:
     """The mean over repeats, stopped ones at their last value, while more than half of them run; else NaN."""
-    continued, running = carried(array)
+    continued, running = forward_filled(array)
     return np.where(running * 2 > np.isfinite(array).any(axis=1).sum(), mean_over_repeats(continued), np.nan)
 
 
@@ -210,10 +210,10 @@ def _half(at: Ints) -> Ints:
     return np.minimum(at // 2, np.maximum(1, at // 20))
 
 
-def places(points: int) -> float:
+def window_count(points: int) -> float:
     """How many windows, side by side, `points` evaluations hold: it grows with their logarithm.
 
-    >>> [round(places(points)) for points in (30, 300, 3000)]
+    >>> [round(window_count(points)) for points in (30, 300, 3000)]
     [11, 35, 58]
     """
     return float((1 / (2 * _half(np.arange(points)) + 1)).sum())
@@ -252,7 +252,7 @@ def ending(array: Floats, window: int) -> float:
 
 
 def noise_bound(row: Floats, k: int, *, window: int = 0) -> float:
-    """How far the mean around a place may lie off by scatter alone, at the worst of all `places`.
+    """How far the mean around a place may lie off by scatter alone, at the worst of all windows.
 
     With a `window`, how far it and the mean of the last evaluations may lie apart. The scatter is that within
     a doubling of the epochs, from the place on and up to the end: of the whole curve, a long rise would count
@@ -260,13 +260,13 @@ def noise_bound(row: Floats, k: int, *, window: int = 0) -> float:
     """
     known = np.flatnonzero(np.isfinite(row))
     last = int(known[-1])
-    error, freedom = _scatter(
+    error, df = _scatter(
         row, known[(known >= k) & (known <= max(2 * k, k + 30))], 2 * int(_half(np.array(k))) + 1
     )
     if window:
         end, fewest = _scatter(row, known[known >= max(k, min(last // 2, last - 30))], window)
-        error, freedom = math.hypot(error, end), min(freedom, fewest)
-    return t_quantile(1 - ALPHA / max(2.0, places(row.size)), freedom) * error
+        error, df = math.hypot(error, end), min(df, fewest)
+    return t_quantile(1 - ALPHA / max(2.0, window_count(row.size)), df) * error
 
 
 def _scatter(row: Floats, at: Ints, window: int) -> tuple[float, float]:
@@ -304,7 +304,7 @@ def line(x: Floats, y: Floats) -> tuple[float, float]:
     return slope, sigma / math.sqrt(spread) * math.sqrt((1 + rho) / (1 - rho))
 
 
-def plain(value: float) -> float | int | None:
+def for_json(value: float) -> float | int | None:
     """A number for JSON: whole ones as int, non-finite ones as None."""
     if not math.isfinite(value):
         return None

@@ -21,7 +21,7 @@ DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 
 @dataclass(frozen=True)
-class Marks:
+class Glyphs:
     """The characters that an encoding has."""
 
     braille: bool
@@ -36,7 +36,7 @@ class Marks:
     plus_minus: str
 
     @classmethod
-    def of(cls, encoding: str) -> Marks:
+    def of(cls, encoding: str) -> Glyphs:
         """Those of an encoding; without braille, plain ones."""
         try:
             "⣿│┤└─┬▲░┊±".encode(encoding or "ascii")
@@ -48,9 +48,9 @@ class Marks:
 class Canvas:
     """Cells of 2 by 4 dots, with one layer per line, and below them layers of shade and the best epoch."""
 
-    def __init__(self, across: int, down: int, marks: Marks) -> None:
-        self.marks = marks
-        self.fine_x, self.fine_y = (2, 4) if marks.braille else (1, 1)
+    def __init__(self, across: int, down: int, glyphs: Glyphs) -> None:
+        self.glyphs = glyphs
+        self.fine_x, self.fine_y = (2, 4) if glyphs.braille else (1, 1)
         self.across, self.down = across, down
         self.layers: dict[int, Ints] = {}
         self.shaded = np.zeros((down, across), dtype=bool)
@@ -79,10 +79,10 @@ class Canvas:
                 else:
                     low = high = row
                 previous = row
-                if not 0 <= column < wide or (dashed and self.marks.braille and int(column) % 4 >= 2):
+                if not 0 <= column < wide or (dashed and self.glyphs.braille and int(column) % 4 >= 2):
                     continue
                 for dot in range(max(low, 0), min(high + 1, tall)):
-                    bit = _DOTS[dot % 4, int(column) % 2] if self.marks.braille else 1
+                    bit = _DOTS[dot % 4, int(column) % 2] if self.glyphs.braille else 1
                     layer[dot // self.fine_y, int(column) // self.fine_x] |= int(bit)
 
     def shade(self, x: Floats, upper: Floats, lower: Floats) -> None:
@@ -105,14 +105,14 @@ class Canvas:
             drawn = [order for order, layer in self.layers.items() if layer[row, column]]
             if drawn:
                 glyph, color = inks[drawn[-1]]
-                if self.marks.braille:
+                if self.glyphs.braille:
                     bits = np.bitwise_or.reduce([self.layers[order][row, column] for order in drawn])
                     glyph = chr(0x2800 + int(bits))
                 cells.append((glyph, color))
             elif self.rule == column:
-                cells.append((self.marks.rule, DIM))
+                cells.append((self.glyphs.rule, DIM))
             elif self.shaded[row, column]:
-                cells.append((self.marks.shade, DIM))
+                cells.append((self.glyphs.shade, DIM))
             else:
                 cells.append((" ", ""))
         groups = itertools.groupby(cells, key=lambda cell: cell[1])
@@ -154,7 +154,7 @@ def picture(
     """
     if width < 40 or height < 8:
         raise Refusal(f"a picture must be at least 40 columns by 8 rows; got {width} by {height}.")
-    marks = Marks.of(encoding)
+    glyphs = Glyphs.of(encoding)
     lines = _lines(curves)
     if not lines:
         return "(no losses to draw)"
@@ -165,7 +165,7 @@ def picture(
     named = width >= 60
     right = max(len(line.end_label) for line in lines) + 2 if named else 1
     across, down = width - left - right, height - 4
-    canvas = Canvas(across, down, marks)
+    canvas = Canvas(across, down, glyphs)
     x_low, x_high = float(lines[0].band.x[0]), max(line.end[0] for line in lines)
     x_low = 0.0 if 0 < x_low < 0.05 * x_high else x_low
     x_span = (x_high - x_low) or 1.0
@@ -193,13 +193,13 @@ def picture(
         canvas.rule = int(np.clip(round(float(at)) // canvas.fine_x, 0, across - 1))
 
     ink = paint if color else no_paint
-    rows = [_legend(lines, curves, logarithmic, width, marks, ink)]
+    rows = [_legend(lines, curves, logarithmic, width, glyphs, ink)]
     inks = [(line.glyph, line.color) for line in lines]
     ends = _end_labels(lines, down_of, down, canvas) if named else {}
     tick_rows = {round((top - place) / y_span * (down - 1)): text for place, text in reversed(ticks)}
     for row in range(down):
         text = tick_rows.get(row, "")
-        axis = ink(marks.tick if text else marks.upright, DIM)
+        axis = ink(glyphs.tick if text else glyphs.upright, DIM)
         tail = f" {ink(ends[row].end_label, ends[row].color)}" if row in ends else ""
         rows.append(f"{text:>{left - 2}} {axis}{canvas.row(row, inks, ink)}{tail}".rstrip())
     caption = "" if best is None else f"best epoch {best.median_epoch:,.5g}"
@@ -294,7 +294,7 @@ def _ticks(
 
 
 def _legend(
-    lines: Sequence[_Line], curves: Curves, logarithmic: bool, width: int, marks: Marks, ink: Painter
+    lines: Sequence[_Line], curves: Curves, logarithmic: bool, width: int, glyphs: Glyphs, ink: Painter
 ) -> str:
     repeats = len(curves.repeats)
     scale = ", log scale" if logarithmic else ""
@@ -302,11 +302,11 @@ def _legend(
     ends = [int(line.band.count[np.isfinite(line.band.mean)][-1]) for line in lines]
     if repeats > 1 and min(ends) < repeats:
         of += f" ({min(ends)} not yet stopped at the end)"
-    spread = f" {marks.shade}{marks.plus_minus} sd" if repeats > 1 else ""
+    spread = f" {glyphs.shade}{glyphs.plus_minus} sd" if repeats > 1 else ""
     samples = []
     for line in lines:
         stroke = "╍╍" if ink is no_paint and line.name != "validation.loss" else "━━"
-        samples.append((f"{stroke if marks.braille else line.glyph * 2} {line.label}", line.color))
+        samples.append((f"{stroke if glyphs.braille else line.glyph * 2} {line.label}", line.color))
     for title in (f"loss{scale}{of}", f"loss{scale}", "loss"):
         for tail in (spread, ""):
             parts = [(title, _BOLD), *samples]
@@ -334,10 +334,10 @@ def _end_labels(lines: Sequence[_Line], down_of: _Scale, down: int, canvas: Canv
 
 def _x_axis(low: float, high: float, left: int, canvas: Canvas, caption: str, ink: Painter) -> list[str]:
     """The axis, its numbers, and a line with the name of the axis and a caption at the rule."""
-    across, marks, label = canvas.across, canvas.marks, "epoch"
+    across, glyphs, label = canvas.across, canvas.glyphs, "epoch"
     step = max(1.0, _round_step((high - low) / max(2, min(8, across // 12)))) if high > low else 1.0
     whole = across + left
-    axis, numbers = [marks.flat] * across, [" "] * whole
+    axis, numbers = [glyphs.flat] * across, [" "] * whole
     free_from = 0
     for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
         column = round((i * step - low) / ((high - low) or 1.0) * (across - 1))
@@ -346,22 +346,22 @@ def _x_axis(low: float, high: float, left: int, canvas: Canvas, caption: str, in
         start = min(max(0, left + column - len(number) // 2), whole - len(number))
         if start < free_from:
             continue
-        axis[column] = marks.x_tick
+        axis[column] = glyphs.x_tick
         numbers[start : start + len(number)] = number
         free_from = start + len(number) + 2
     below = label.rjust(whole)
     if canvas.rule is not None:
-        text, start = f"{marks.best} {caption}", left + canvas.rule
+        text, start = f"{glyphs.best} {caption}", left + canvas.rule
         free = whole - len(label) - 1
         if start + len(text) > free - 1:
-            text = f"{caption} {marks.best}"
+            text = f"{caption} {glyphs.best}"
             start -= len(text) - 1
         if start + len(text) > free:
             below = " " * whole
         start = max(0, min(start, whole - len(text)))
         below = below[:start] + text + below[start + len(text) :]
     return [
-        " " * (left - 1) + ink(marks.corner + "".join(axis), DIM),
+        " " * (left - 1) + ink(glyphs.corner + "".join(axis), DIM),
         "".join(numbers).rstrip(),
         below.rstrip(),
     ]

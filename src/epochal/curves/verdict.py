@@ -9,14 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.curves.case import ABOVE_LEAST, EXPLAINED, FEWEST_EVALUATIONS, FEWEST_REPEATS, GAP, Case
-from epochal.curves.chance import Chance, beats_chance
+from epochal.curves.baseline_test import BaselineTest, beats_baseline
+from epochal.curves.curve_view import (
+    ABOVE_LEAST,
+    EXPLAINED,
+    FEWEST_EVALUATIONS,
+    FEWEST_REPEATS,
+    GAP,
+    CurveView,
+)
 from epochal.curves.evidence import Difference, falling_to_the_end, risen
 from epochal.curves.judgment import Verdict
 from epochal.curves.record import Curves
 from epochal.curves.sentences import (
-    say_chance,
-    say_level,
+    say_flat,
+    say_no_better,
     say_overfitting,
     say_still_improving,
     say_too_short,
@@ -24,7 +31,7 @@ from epochal.curves.sentences import (
     say_without_validation,
 )
 from epochal.curves.stability import say_end_above, unstable
-from epochal.curves.statistics import counted, plain
+from epochal.curves.statistics import counted, for_json
 
 
 def judge(
@@ -92,78 +99,88 @@ def judge(
     repeats, a difference must exceed the curve's own scatter and amount to a likelihood ratio of 20 on
     the validation samples. With samples that all repeats share, both are required.
     """
-    case = Case(
+    view = CurveView(
         curves, monitor, baseline, validation_samples, training_samples, settings or {}, effective_samples,
         same_samples, interval, roc_auc,
     )  # fmt: skip
-    verdict = _judged(case, chosen_by or monitor, stopped_early, bool(concerns))
+    verdict = _judged(view, chosen_by or monitor, stopped_early, bool(concerns))
     return replace(verdict, concerns=tuple(concerns))
 
 
-def _judged(case: Case, chosen_by: str, stopped_early: bool, concerned: bool) -> Verdict:
-    shaken = unstable(case)
+def _judged(view: CurveView, chosen_by: str, stopped_early: bool, concerned: bool) -> Verdict:
+    shaken = unstable(view)
     if shaken is not None and shaken.kind == "unstable":
         return shaken
-    if case.monitored is None:
-        return say_without_validation(case, _training_falls(case))
-    chance = beats_chance(case)
-    if case.evaluations < FEWEST_EVALUATIONS:
-        return say_too_short(case, chance)
-    rise, fall = risen(case), falling_to_the_end(case, case.monitored)
-    if chance is not None and not chance.better and not fall.holds:
-        verdict = say_chance(case, chance, rise)
-    elif rise.holds:
-        verdict = say_overfitting(case, rise, chosen_by, stopped_early)
-    elif fall.holds:
-        verdict = say_still_improving(case, fall, chance, stopped_early)
-    elif rise.probable and not (stopped_early and case.above_least <= ABOVE_LEAST):  # rules wait for a rise
-        verdict = say_overfitting(case, rise, chosen_by, stopped_early)
+    if view.oriented is None:
+        return say_without_validation(view, _training_falls(view))
+    test = beats_baseline(view)
+    if view.evaluations < FEWEST_EVALUATIONS:
+        return say_too_short(view, test)
+    rise, fall = risen(view), falling_to_the_end(view, view.oriented)
+    if test is not None and not test.better and not fall.detected:
+        verdict = say_no_better(view, test, rise)
+    elif rise.detected:
+        verdict = say_overfitting(view, rise, chosen_by, stopped_early)
+    elif fall.detected:
+        verdict = say_still_improving(view, fall, test, stopped_early)
+    elif rise.probable and not (stopped_early and view.end_over_best <= ABOVE_LEAST):  # rules wait for a rise
+        verdict = say_overfitting(view, rise, chosen_by, stopped_early)
     elif fall.probable and not stopped_early:
-        verdict = say_still_improving(case, fall, chance, stopped_early)
+        verdict = say_still_improving(view, fall, test, stopped_early)
     elif shaken is not None:
         verdict = shaken
-    elif rise.likely and case.above_least > ABOVE_LEAST:
-        verdict = say_end_above(case)
+    elif rise.likely and view.end_over_best > ABOVE_LEAST:
+        verdict = say_end_above(view)
     else:
-        verdict = _level(case, rise, fall, chance, stopped_early, concerned)
-    if case.repeats >= FEWEST_REPEATS:
+        verdict = _flat(view, rise, fall, test, stopped_early, concerned)
+    if view.repeats >= FEWEST_REPEATS:
         return verdict
-    few = f"Tentative: {counted(case.repeats, 'repeat')} cannot tell a trend from drift; `repeats=5` can."
+    few = f"Tentative: {counted(view.repeats, 'repeat')} cannot tell a trend from drift; `repeats=5` can."
     return replace(verdict, remedy=f"{verdict.remedy} {few}".strip())
 
 
-def _level(
-    case: Case, rise: Difference, fall: Difference, chance: Chance | None, stopped: bool, concerned: bool
+def _flat(
+    view: CurveView,
+    rise: Difference,
+    fall: Difference,
+    test: BaselineTest | None,
+    stopped: bool,
+    concerned: bool,
 ) -> Verdict:
     """Neither rising nor falling: underfitting, good fit, undecided or leveled off."""
-    figures = case.figures() | rise.figures | fall.figures | (chance.figures if chance else {})
-    explained = case.training_share()
-    if explained is not None and case.training is not None and case.monitored is not None:
-        gap = float(case.ends()[1].mean())
-        figures |= {"gap_at_the_end": plain(gap), "explained_share_of_training_loss": plain(explained)}
-        flat = falling_to_the_end(case, case.training).bounded
-        if case.name in case.baseline and explained < EXPLAINED and abs(gap) < GAP * case.yardstick:
-            return say_underfitting(case, explained, flat and _surely_underfit(case), figures)
-    scattered = max(case.above_own, case.above_least) > ABOVE_LEAST
-    known = chance is not None and chance.better
+    figures = view.figures() | rise.figures | fall.figures | (test.figures if test else {})
+    explained = view.training_share()
+    if explained is not None and view.training is not None and view.oriented is not None:
+        gap = float(view.final_losses()[1].mean())
+        figures |= {
+            "gap_at_the_end": for_json(gap),
+            "explained_share_of_training_loss": for_json(explained),
+        }
+        settled = falling_to_the_end(view, view.training).ruled_out
+        if view.name in view.baseline and explained < EXPLAINED and abs(gap) < GAP * view.reference_loss:
+            return say_underfitting(view, explained, settled and _surely_underfit(view), figures)
+    scattered = max(view.end_over_own_best, view.end_over_best) > ABOVE_LEAST
+    known = test is not None and test.better
     learned = explained is None or explained >= EXPLAINED
-    level = rise.bounded and fall.bounded and rise.swings <= rise.limit and not rise.matters
-    good = level and known and learned and not concerned and not scattered
-    return say_level(case, rise, fall, stopped, figures, level=level, good=good, known=known)
+    flat = (
+        rise.ruled_out and fall.ruled_out and rise.reversed_rise <= rise.flat_tolerance and not rise.relevant
+    )
+    good = flat and known and learned and not concerned and not scattered
+    return say_flat(view, rise, fall, stopped, figures, flat=flat, good=good, known=known)
 
 
-def _training_falls(case: Case) -> bool:
+def _training_falls(view: CurveView) -> bool:
     """Whether the training loss falls at the end, if there is no other evidence."""
-    if case.training is None or np.isfinite(case.training).sum(axis=1).max() < FEWEST_EVALUATIONS:
+    if view.training is None or np.isfinite(view.training).sum(axis=1).max() < FEWEST_EVALUATIONS:
         return False
-    return falling_to_the_end(case, case.training).holds
+    return falling_to_the_end(view, view.training).detected
 
 
-def _surely_underfit(case: Case) -> bool:
+def _surely_underfit(view: CurveView) -> bool:
     """Whether both gap and explained share lie below their bounds over the repeats."""
-    if case.repeats < FEWEST_REPEATS:
+    if view.repeats < FEWEST_REPEATS:
         return False
-    train, gaps = case.ends()
-    room = GAP * case.yardstick - gaps
-    unexplained = train - (1 - EXPLAINED) * case.training_yardstick
-    return case.lower_bound(room) > 0 and case.lower_bound(unexplained) > 0
+    train, gaps = view.final_losses()
+    room = GAP * view.reference_loss - gaps
+    unexplained = train - (1 - EXPLAINED) * view.training_reference_loss
+    return view.lower_bound(room) > 0 and view.lower_bound(unexplained) > 0

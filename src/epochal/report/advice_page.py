@@ -7,15 +7,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from epochal.choose.advice import Advice, Choice, Tried
+from epochal.choose.advice import Advice, Recommendation, Tried
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.curves.statistics import counted
-from epochal.report.choice_figures import advice_figures
-from epochal.report.choice_pages import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
+from epochal.report.formatting import format_number, interval, percent, sentence
 from epochal.report.page import Cell, Table, write_whole
-from epochal.report.words import interval, number, percent, sentence
+from epochal.report.study_figures import advice_figures
+from epochal.report.study_page import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
 
 _GOALS = {
     "time": ("time to the target", "least time until the network is as good as the best", "fastest"),
@@ -31,17 +31,13 @@ _GOALS = {
     ),
     "quality": ("quality reached", "best quality on held-out samples", "best"),
 }
-"""For each goal: the name of its price, what is minimized, and the advised value."""
+"""For each goal: the name of its cost, what is minimized, and the advised value."""
 
 
 def write_advice(advice: Advice, path: str | Path, *, command: str = "") -> Path:
     """Write the page about an advice as one self-contained HTML file, atomically.
 
-    Args:
-        advice: of the page.
-        path: of the page.
-        command: the command that trains with the advice, to copy; by default made from the advice, which does
-            not know the options of a command line.
+    `command` is the one to copy that trains with the advice; by default the call in Python.
     """
     return write_whole(advice_page(advice, command), path)
 
@@ -52,10 +48,10 @@ def advice_page(advice: Advice, line: str = "") -> str:
     other = reference is not None and not advice.advises(reference)
     against = "the reference" if other else "the advised setting"
     most = max((one.repeats for one in advice.tried), default=len(advice.best_epochs))
-    price, wanted, best = _GOALS[advice.goal]
+    cost, wanted, best = _GOALS[advice.goal]
     target = "" if advice.goal == "quality" else advice.target_words
-    first = {"goal": wanted, "target": target, "exhaustive grid": advice.cost.grid}
-    share = advice.cost.of_grid
+    first = {"goal": wanted, "target": target, "exhaustive grid": advice.usage.grid}
+    share = advice.usage.of_grid
     return choice_page(
         advice,
         "advice",
@@ -66,7 +62,7 @@ def advice_page(advice: Advice, line: str = "") -> str:
         expected=_expected(advice),
         share=percent(share, 1 if share < 0.1 else 0) if math.isfinite(share) else "an unknown share",
         command=line or command(advice),
-        goal={"price": price, "wanted": wanted, "best": best},
+        goal={"cost": cost, "wanted": wanted, "best": best},
         advised_tried=any(map(advice.advises, advice.tried)),
         missed=any(not one.effort.reached for one in advice.tried),
         tried=_tried(advice, against),
@@ -100,7 +96,7 @@ def _cards(advice: Advice) -> list[tuple[str, str, str, str]]:
     return [*cards, _card("epochs", epochs, ",.0f", meaning)]
 
 
-def _card(name: str, choice: Choice, form: str, meaning: str) -> tuple[str, str, str, str]:
+def _card(name: str, choice: Recommendation, form: str, meaning: str) -> tuple[str, str, str, str]:
     between = "" if choice.low == choice.high else interval(choice.low, choice.high)
     note = f" {sentence(choice.note)}" if choice.note else ""
     return name, f"{choice.value:{form}}", between, f"{meaning}{note}"
@@ -110,7 +106,7 @@ def _expected(advice: Advice) -> list[tuple[str, Summary, str]]:
     better = f"{'higher' if advice.higher_is_better else 'lower'} is better"
     meaning = "; ".join(filter(None, (meaning_of(advice.column), better)))
     found = [(f"{label_of(advice.column)}: {meaning}", advice.quality, "")]
-    for name, summary in list(advice.figures.items())[:3]:
+    for name, summary in list(advice.metrics.items())[:3]:
         found.append((": ".join(filter(None, (label_of(name), meaning_of(name)))), summary, ""))
     usual = advice.defaults
     if usual.difference is not None:  # otherwise it is the same number
@@ -158,19 +154,21 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
     shape, words = STANDINGS[stands]
     words = "advised" if advised else "reference, not advised" if one.reference else words
     quality, work = advice.goal == "quality", one.effort
-    write = duration if advice.goal == "time" else advice.quality.written if quality else number
+    write = duration if advice.goal == "time" else advice.quality.written if quality else format_number
     missed = "" if work.reached == work.repeats else f"; reached in {work.reached} of {work.repeats}"
     ends = "" if one.epochs else interval(work.low, work.high)
     updates = (
-        Cell(number(work.expected), ends + missed, work.expected) if work.reached else Cell("not reached")
+        Cell(format_number(work.expected), ends + missed, work.expected)
+        if work.reached
+        else Cell("not reached")
     )
     return [
         *setting_cells(one),
         Cell(f"{shape} {words}", by=str(("best", "tied", "dropped", "worse").index(stands)), kind="stand"),
-        _ranged(one.price, write),
+        _ranged(one.cost, write),
         Cell("", by=0.0)
         if one.reference
-        else _ranged(one.ratio, advice.quality.written if quality else number),
+        else _ranged(one.ratio, advice.quality.written if quality else format_number),
         updates,
         Cell(str(one.repeats), by=one.repeats),
     ]
@@ -189,7 +187,7 @@ def _theory(advice: Advice) -> list[str]:
     noise, theory = advice.noise, advice.theory
     if noise is not None and noise.value is not None:
         ends = interval(noise.low, noise.high)
-        found = [f"Measured noise scale: {number(noise.value)} samples (95 % interval {ends})."]
+        found = [f"Measured noise scale: {format_number(noise.value)} samples (95 % interval {ends})."]
     else:
         why = advice.noise_words or (noise.reason if noise is not None else "")
         found = [sentence(f"The noise scale is not known here{f': {why}' if why else ''}")]
@@ -197,6 +195,6 @@ def _theory(advice: Advice) -> list[str]:
         ends = interval(theory.low, theory.high)
         found.append(
             "With the measured time of an update, theory alone would take batch size "
-            f"{number(theory.value)} ({ends})."
+            f"{format_number(theory.value)} ({ends})."
         )
     return found

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from epochal.choose.comparison import Comparison, Row
-from epochal.choose.pairs import FEWEST
-from epochal.choose.words import UNBEATEN, at_best, use
+from epochal.choose.paired_statistics import FEWEST
+from epochal.choose.sentences import UNBEATEN, at_best, join_names, use
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.curves.statistics import counted
-from epochal.report.choice_figures import by_size, comparison_figures, standing
-from epochal.report.choice_pages import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
+from epochal.report.formatting import format_number, interval, percent, quality, spread
 from epochal.report.page import Cell, Table, write_whole
-from epochal.report.words import interval, listed, number, percent, quality, spread
+from epochal.report.study_figures import by_size, comparison_figures, standing
+from epochal.report.study_page import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
 
 _REGIMES = {
     "batch": (
@@ -45,7 +45,7 @@ def comparison_page(comparison: Comparison) -> str:
     """The page about a comparison as text."""
     rows = by_size(comparison)
     measured = [row for row in comparison.rows if math.isfinite(row.quality.mean)]
-    columns = list(dict.fromkeys(name for row in comparison.rows for name in row.figures))
+    columns = list(dict.fromkeys(name for row in comparison.rows for name in row.metrics))
     units = ("seconds", "updates", "samples")
     low, high = comparison.critical or (math.nan, math.nan)
     return choice_page(
@@ -62,7 +62,7 @@ def comparison_page(comparison: Comparison) -> str:
         critical=comparison.critical and interval(low if low > 0 else -math.inf, high),
         regimes=_regimes(comparison),
         quality=_quality(comparison, rows, columns),
-        cost=_cost(rows),
+        usage=_cost(rows),
         tuned=list(_tuned(rows)),
     )
 
@@ -139,7 +139,7 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
     unclear = [name for name in comparison.tied if name not in comparison.same]
 
     def few(names: Sequence[str]) -> str:
-        return listed(names, most=8 if max(map(len, names)) <= 16 else 3)
+        return join_names(names, most=8 if max(map(len, names)) <= 16 else 3)
 
     notes = [f"practically the same: {few(same)}"] if same else []
     if unclear:
@@ -151,7 +151,7 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
     aside = f" ({meaning})" if meaning else ""
     notes.append(f"{label_of(comparison.column)} {quality(best.quality)}{aside}")
     notes.append(f"95 % interval {spread(best.quality)}" if best.quality.ci95 else "1 repeat: no interval")
-    notes += [f"{label_of(column)} {quality(summary)}" for column, summary in list(best.figures.items())[:2]]
+    notes += [f"{label_of(column)} {quality(summary)}" for column, summary in list(best.metrics.items())[:2]]
     notes.append(f"{duration(best.seconds)} a training")
     return {"name": name, "figure": figure, "small": small, "notes": notes}
 
@@ -171,7 +171,7 @@ def _regimes(comparison: Comparison) -> Table:
 
 
 def _jitter(row: Row) -> str:
-    return "–" if math.isnan(row.noise) else number(row.noise)
+    return "–" if math.isnan(row.noise) else format_number(row.noise)
 
 
 def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]) -> Table:
@@ -194,7 +194,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
             Cell(f"{row.repeats}", by=row.repeats),
             _summary(row.quality),
             *_difference(row),
-            *(_summary(row.figures[name]) if name in row.figures else Cell("–") for name in columns),
+            *(_summary(row.metrics[name]) if name in row.metrics else Cell("–") for name in columns),
             Cell(str(row.broken), by=row.broken),
         ]
         for row in rows
@@ -228,7 +228,7 @@ def _cost(rows: Sequence[Row]) -> Table:
     lines = [
         [
             Cell(row.name, by=row.name),
-            Cell(number(row.best_epoch.mean), by=row.best_epoch.mean),
+            Cell(format_number(row.best_epoch.mean), by=row.best_epoch.mean),
             Cell(f"{row.updates:,}", by=row.updates),
             *([_effort(row)] if target else []),
             Cell(duration(row.update_seconds), by=row.update_seconds),
@@ -268,7 +268,7 @@ def _effort(row: Row) -> Cell:
     if found.reached == 0:
         return Cell("not reached", str(found))
     aside = "" if found.reached == found.repeats else f"; reached in {found.reached} of {found.repeats}"
-    return Cell(number(found.expected), interval(found.low, found.high) + aside, found.expected)
+    return Cell(format_number(found.expected), interval(found.low, found.high) + aside, found.expected)
 
 
 def _tuned(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, int, list[tuple[str, str, bool]]]]:

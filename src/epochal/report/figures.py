@@ -17,10 +17,10 @@ from epochal.report.numbers import (
     TradeoffLine,
     along_at,
     evenly,
+    json_number,
+    json_numbers,
     kind_of,
     lines_of,
-    number,
-    numbers,
     panels_of,
     tradeoffs_of,
 )
@@ -39,11 +39,11 @@ def figure_data(run: Run, tradeoffs: Mapping[str, Sequence[PrecisionRecall]]) ->
     main = "validation.loss" if run.headline is None else run.headline[0]
     panels = panels_of(curves, main) if len(curves) else []
     return {
-        "x": {x: numbers(curves.values(panels[0][0], x)[0][keep]) for x in AXES} if panels else {},
+        "x": {x: json_numbers(curves.values(panels[0][0], x)[0][keep]) for x in AXES} if panels else {},
         "panels": [_panel(lines_of(curves, names, run.baseline), keep) for names in panels],
         "best": _best(curves),
         "precision_recall": [
-            {"name": one.name, "base": number(one.base), "lines": list(map(_steps, one.lines))}
+            {"name": one.name, "base": json_number(one.base), "lines": list(map(_steps, one.lines))}
             for one in tradeoffs_of(tradeoffs)
         ],
         "forecast": forecast_figure(run),
@@ -66,9 +66,9 @@ def _panel(lines: list[Line], keep: NDArray[np.int64]) -> dict[str, Any]:
         {
             "name": line.name,
             "role": line.role,
-            **{end: numbers(getattr(line, end)[keep]) for end in ("mean", "low", "high")},
+            **{end: json_numbers(getattr(line, end)[keep]) for end in ("mean", "low", "high")},
             "count": line.count[keep].tolist(),
-            "repeats": [numbers(row[keep]) for row in line.repeats[:_MOST_LINES]],
+            "repeats": [json_numbers(row[keep]) for row in line.repeats[:_MOST_LINES]],
         }
         for line in lines
     ]
@@ -77,7 +77,7 @@ def _panel(lines: list[Line], keep: NDArray[np.int64]) -> dict[str, Any]:
         "kind": kind,
         "title": label_of(kind),
         "lines": shown,
-        "baseline": number(levels[-1]) if levels else None,
+        "baseline": json_number(levels[-1]) if levels else None,
         "log_possible": all(np.nanmin(line.mean[keep], initial=np.inf) > 0 for line in lines),
     }
 
@@ -86,13 +86,15 @@ def _best(curves: Curves) -> dict[str, float | None] | None:
     if "validation.loss" not in curves.columns:
         return None
     median = curves.best("validation.loss").median_epoch
-    return {x: number(float(along_at(curves, x, median))) for x in AXES} if math.isfinite(median) else None
+    return (
+        {x: json_number(float(along_at(curves, x, median))) for x in AXES} if math.isfinite(median) else None
+    )
 
 
 def _steps(line: TradeoffLine) -> dict[str, Any]:
     keep = np.append(0, 1 + evenly(len(line.recall) - 1, _MOST_STEPS))
-    ends = {end: numbers(getattr(line, end)[keep]) for end in ("recall", "mean", "low", "high")}
-    each = [numbers(row[keep]) for row in line.repeats[:_MOST_LINES]]
+    ends = {end: json_numbers(getattr(line, end)[keep]) for end in ("recall", "mean", "low", "high")}
+    each = [json_numbers(row[keep]) for row in line.repeats[:_MOST_LINES]]
     return {"role": line.role, "average": line.average, **ends, "repeats": each}
 
 
@@ -108,13 +110,13 @@ def _residuals(run: Run) -> dict[str, Any] | None:
     counts, edges = np.histogram(rest, bins=int(np.clip(np.ceil(2 * np.cbrt(rest.size)), 8, 50)))
     step = max(1, math.ceil(rest.size / _MOST_DOTS))
     return {
-        "true": numbers(true[::step]),
-        "predicted": numbers(predicted[::step]),
+        "true": json_numbers(true[::step]),
+        "predicted": json_numbers(predicted[::step]),
         "counts": counts.tolist(),
-        "edges": numbers(edges),
+        "edges": json_numbers(edges),
         "target": str(run.data.get("target") or "target"),
-        "mean": number(float(rest.sum() / max(rest.size, 1))),
-        "rmse": number(float(np.sqrt(np.square(rest).sum() / max(rest.size, 1)))),
+        "mean": json_number(float(rest.sum() / max(rest.size, 1))),
+        "rmse": json_number(float(np.sqrt(np.square(rest).sum() / max(rest.size, 1)))),
     }
 
 
@@ -130,6 +132,6 @@ def _confusion(run: Run) -> dict[str, Any] | None:
         "classes": list(run.task.classes),
         "true": true.tolist(),
         "predicted": predicted.tolist(),
-        "counts": numbers(counts),
-        "shares": numbers(counts / mean.sum(axis=1)[true]),
+        "counts": json_numbers(counts),
+        "shares": json_numbers(counts / mean.sum(axis=1)[true]),
     }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.report.numbers import Floats, numbers
+from epochal.report.numbers import Floats, json_numbers
 from epochal.runs import Run
 
 _CODES = {"validation": 2, "test": 3}
@@ -39,8 +39,8 @@ def _series(run: Run, number: int, name: str, steps: list[int]) -> dict[str, Any
             "steps": [
                 {
                     "at": (each.at[each.at >= first] - first).tolist(),
-                    "mean": numbers(each.mean[each.at >= first]),
-                    "sd": None if each.sd is None else numbers(each.sd[each.at >= first]),
+                    "mean": json_numbers(each.mean[each.at >= first]),
+                    "sd": None if each.sd is None else json_numbers(each.sd[each.at >= first]),
                 }
                 for each in steps_of
             ],
@@ -50,8 +50,10 @@ def _series(run: Run, number: int, name: str, steps: list[int]) -> dict[str, Any
     x, dates = x[first:], x.dtype.kind == "M"
     return {
         "name": name,
-        "x": [str(time) for time in np.datetime_as_string(x)] if dates else numbers(x.astype(np.float64)),
-        "truth": numbers(truth[first:]),
+        "x": [str(time) for time in np.datetime_as_string(x)]
+        if dates
+        else json_numbers(x.astype(np.float64)),
+        "truth": json_numbers(truth[first:]),
         "parts": parts,
     }
 

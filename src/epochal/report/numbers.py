@@ -162,10 +162,10 @@ def evenly(points: int, most: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, points - 1, min(points, most)).round().astype(np.int64))
 
 
-def numbers(values: ArrayLike) -> list[float | None]:
+def json_numbers(values: ArrayLike) -> list[float | None]:
     """Numbers for JSON: six digits, more where they differ by little; what is not finite becomes None.
 
-    >>> numbers([1 / 3, np.nan]), numbers([1_700_000_040.526, 1_700_000_140.3])
+    >>> json_numbers([1 / 3, np.nan]), json_numbers([1_700_000_040.526, 1_700_000_140.3])
     ([0.333333, None], [1700000040.53, 1700000140.3])
     """
     array = np.asarray(values, np.float64)
@@ -175,6 +175,6 @@ def numbers(values: ArrayLike) -> list[float | None]:
     return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in array.tolist()]
 
 
-def number(value: float | None) -> float | None:
+def json_number(value: float | None) -> float | None:
     """One for JSON: six digits; None where it is not finite."""
-    return None if value is None else numbers([value])[0]
+    return None if value is None else json_numbers([value])[0]

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from epochal.report.words import FILTERS
+from epochal.report.formatting import FILTERS
 
 
 @cache

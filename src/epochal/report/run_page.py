@@ -13,9 +13,9 @@ from epochal.curves import KINDS, Curves, Summary, Verdict, figure_label
 from epochal.curves.statistics import counted
 from epochal.plan import Plan
 from epochal.report.figures import confusion_of, figure_data
+from epochal.report.formatting import conditions, fixed, format_value, named, quality
 from epochal.report.numbers import level_of
 from epochal.report.page import Cell, Table, render, write_whole
-from epochal.report.words import conditions, fixed, named, plain, quality
 from epochal.runs import ClassMetrics, ForecastScores, Run
 from epochal.runs.evaluation_text import mean_count, results_table, spread
 from epochal.training.describe import describe_model
@@ -212,7 +212,8 @@ def _each_repeat(run: Run) -> Table:
         for outcome in run.outcomes
     ]
     return Table(
-        list(map(named, rows[0])), [[Cell(plain(value), by=value) for value in row.values()] for row in rows]
+        list(map(named, rows[0])),
+        [[Cell(format_value(value), by=value) for value in row.values()] for row in rows],
     )
 
 

@@ -237,7 +237,7 @@ def score_forecasts(
         added = [influences(one, place) for one, place in zip(figures, places, strict=True)]
         columns = [*map(np.asarray, (whole, added)), np.broadcast_to(optimism, np.shape(whole))]
         first, *steps = (
-            new_samples(column, blocks.T, gained=gained, bounds=bounds, **sizes)
+            new_samples(column, blocks.T, optimism=gained, bounds=bounds, **sizes)
             for column, blocks, gained in zip(*map(np.transpose, columns), strict=True)
         )
         return first, tuple(steps)

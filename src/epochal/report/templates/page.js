@@ -489,7 +489,7 @@
   }
 
   function prices(box, colors) {
-    const { goal, points } = data.price, linear = goal === "quality", write = goal === "time" ? duration : value;
+    const { goal, points } = data.cost, linear = goal === "quality", write = goal === "time" ? duration : value;
     const all = points.filter((p) => known(p.at)), there = all.filter((p) => !p.missed), missed = all.filter((p) => p.missed);
     const what = { time: "time to the target", samples: "samples to the target", updates: "updates to the target", quality: data.judged }[goal];
     // Rates of one batch size stand side by side.

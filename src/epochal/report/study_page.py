@@ -7,8 +7,8 @@ from typing import Any
 
 from epochal.choose.advice import Advice, Tried
 from epochal.choose.comparison import Comparison, Row
+from epochal.report.formatting import conditions
 from epochal.report.page import Cell, render
-from epochal.report.words import conditions
 
 STANDINGS = {
     "best": ("◆", "recommended"),
@@ -60,7 +60,7 @@ def choice_page(
     date, device = (str(choice.conditions.get(name) or "") for name in ("date", "device"))
     if "T" in date:
         date = date[:16].replace("T", " ") + " UTC"
-    own = {**first, "cost": f"{choice.cost.words}, compilation included"} | (
+    own = {**first, "cost": f"{choice.usage.words}, compilation included"} | (
         {} if choice.folder is None else {"folder": str(choice.folder)}
     )
     return render(

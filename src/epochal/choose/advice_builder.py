@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from epochal.choose.advice import Advice, Choice, Defaults, Price, Tried
-from epochal.choose.adviser import Adviser
-from epochal.choose.confirm import USUAL_EPOCHS, Confirmed
-from epochal.choose.finals import Final
-from epochal.choose.finest import MARGIN
-from epochal.choose.goal import SHARE
+from epochal.choose.advice import Advice, AdviceUsage, Defaults, Recommendation, Tried
+from epochal.choose.advice_search import Adviser
+from epochal.choose.confirm import DEFAULT_EPOCHS, Confirmed
+from epochal.choose.final_estimate import FinalEstimate
+from epochal.choose.lowest_error import MARGIN
 from epochal.choose.reached import Effort, effort, relative_effort
 from epochal.choose.search import Point, rate_at
-from epochal.choose.words import called
+from epochal.choose.sentences import join_names
+from epochal.choose.targets import SHARE
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.curves import Curves, Summary, summarize
 from epochal.curves.statistics import counted
@@ -36,11 +36,11 @@ of an update costs as much as B_c samples do.
 
 def conclude(steps: Adviser) -> Advice:
     """The advice."""
-    bench, best, lengths, final = steps.bench, steps.best, steps.confirmed.lengths, steps.confirmed.final
-    plan, rate, loss_name = bench.base.plan, steps.search.rate_of(best), bench.base.loss_name
-    points = steps.checked if steps.levels is None else steps.levels.found
+    runner, best, lengths, final = steps.runner, steps.best, steps.confirmed.lengths, steps.confirmed.final
+    plan, rate, loss_name = runner.base.plan, steps.search.rate_of(best), runner.base.loss_name
+    points = steps.checked if steps.scores is None else steps.scores.results
     ordered = sorted(points, key=lambda one: (one.batch_size, one.step or 0))
-    tried = tuple((_by_price if steps.levels is None else _by_quality)(steps, point) for point in ordered)
+    tried = tuple((_by_cost if steps.scores is None else _by_quality)(steps, point) for point in ordered)
     tied = [one for one in tried if one.tied]
     sizes = [best.batch_size, *(one.batch_size for one in tied)]
     whole = plan.order.once and best.batch_size == plan.samples
@@ -52,17 +52,17 @@ def conclude(steps: Adviser) -> Advice:
         recommended=not steps.confirmed.nothing,
         told_apart=_told_apart(steps, tried, tied),
         goal=steps.goal,
-        batch_size=Choice(best.batch_size, min(sizes), max(sizes)),
+        batch_size=Recommendation(best.batch_size, min(sizes), max(sizes)),
         learning_rate=_learning_rate(rate, best, tied),
-        epochs=Choice(float(lengths.epochs), lengths.low, lengths.high, note),
-        optimizer=bench.base.spec.optimizer.name,
-        column=bench.monitor,
-        higher_is_better=higher_is_better(bench.monitor),
+        epochs=Recommendation(float(lengths.epochs), lengths.low, lengths.high, note),
+        optimizer=runner.base.spec.optimizer.name,
+        column=runner.monitor,
+        higher_is_better=higher_is_better(runner.monitor),
         target=float(np.mean(list(steps.search.targets.values()))),
         target_words=_target_words(steps),
         quality=final.quality,
-        figures={
-            name: final.figure(name, bounds_of(name.partition(".")[2], loss_name)) for name in final.figures
+        metrics={
+            name: final.metric(name, bounds_of(name.partition(".")[2], loss_name)) for name in final.metrics
         },
         defaults=_defaults(steps),
         failures=final.failures,
@@ -77,28 +77,28 @@ def conclude(steps: Adviser) -> Advice:
         decided_by=_decided_by(steps),
         curves=Curves.concatenate([trial.curves for trial in lengths.trials.values()]),
         notes=_notes(steps),
-        cost=_cost(steps, updates),
-        data=describe_data(bench.base),
-        settings=bench.described(),
-        conditions=conditions(deterministic=bench.base.settings.deterministic),
-        folder=bench.store.folder,
+        usage=_cost(steps, updates),
+        data=describe_data(runner.base),
+        settings=runner.described(),
+        conditions=conditions(deterministic=runner.base.settings.deterministic),
+        folder=runner.store.folder,
     )
 
 
-def _by_price(steps: Adviser, point: Point) -> Tried:
-    """What a point costs until its target, over the price of the advised one on the same repeats."""
+def _by_cost(steps: Adviser, point: Point) -> Tried:
+    """What a point costs until its target, over the cost of the advised one on the same repeats."""
     search, best = steps.search, steps.best
-    shared = [one for one in steps.used if one in search.found[best]]
-    repeats = [one for one in shared if one in search.found[point]]
+    shared = [one for one in steps.used if one in search.results[best]]
+    repeats = [one for one in shared if one in search.results[point]]
     reached = search.reached(point, repeats)
-    scale = search.price(point.batch_size)
+    scale = search.cost(point.batch_size)
     spent = effort(reached, scale)
-    against = relative_effort(reached, search.reached(best, repeats), scale, search.price(best.batch_size))
+    against = relative_effort(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
     middle = math.inf if against.ratio is None else against.ratio
     few, level = len(repeats) < len(shared), point == best or against.low <= 1
-    price, ratio = (spent.expected, spent.low, spent.high), (middle, against.low, against.high)
+    cost, ratio = (spent.expected, spent.low, spent.high), (middle, against.low, against.high)
     return Tried(
-        *(point.batch_size, search.rate_of(point), len(repeats), effort(reached), price, ratio),
+        *(point.batch_size, search.rate_of(point), len(repeats), effort(reached), cost, ratio),
         tied=level and not few,
         given_up=level and few,
         reference=point == best,
@@ -107,26 +107,26 @@ def _by_price(steps: Adviser, point: Point) -> Tried:
 
 def _by_quality(steps: Adviser, point: Point) -> Tried:
     """What a point reaches after the epochs that are best for it, less the winner on the same repeats."""
-    winner, levels = steps.confirmed.winner, steps.levels
-    assert levels is not None
+    winner, scores = steps.confirmed.winner, steps.scores
+    assert scores is not None
     best = steps.best if winner is None else winner.point
-    held = levels.found.get(best, {})
-    repeats = levels.seen(point, steps.used)
+    held = scores.results.get(best, {})
+    repeats = scores.seen(point, steps.used)
     repeats = [repeat for repeat in repeats if repeat in held] or repeats
-    values = levels.sign * levels.by_others(point, repeats)
+    values = scores.sign * scores.by_others(point, repeats)
     others = np.full(len(repeats), math.nan)  # whatever was tried broke: there is nothing to compare with
     if all(repeat in held for repeat in repeats):
-        others = levels.sign * levels.by_others(best, repeats)
-    few = bool(levels.missing(point, steps.used))
-    apart, price = summarize(values - others), summarize(values)
+        others = scores.sign * scores.by_others(best, repeats)
+    few = bool(scores.missing(point, steps.used))
+    apart, cost = summarize(values - others), summarize(values)
     less, more = apart.ci95 or (math.nan, math.nan)
-    middle, (low, high) = price.mean, price.ci95 or (math.nan, math.nan)
-    if few and not levels.missing(best, steps.used):
+    middle, (low, high) = cost.mean, cost.ci95 or (math.nan, math.nan)
+    if few and not scores.missing(best, steps.used):
         # On other seeds its values are others: what the winner has on all of them, and the difference.
-        whole = summarize(levels.sign * levels.by_others(best, steps.used)).mean
+        whole = summarize(scores.sign * scores.by_others(best, steps.used)).mean
         middle, low, high = whole + apart.mean, whole + less, whole + more
-    level = point == best or (less <= 0 if levels.sign > 0 else more >= 0)
-    epochs = None if levels.broken(point, repeats) else levels.epochs(point, repeats)
+    level = point == best or (less <= 0 if scores.sign > 0 else more >= 0)
+    epochs = None if scores.broken(point, repeats) else scores.epochs(point, repeats)
     made = math.inf if epochs is None else float(epochs * steps.search.batches(point.batch_size))
     spent = Effort(made, made, made, 0 if epochs is None else len(repeats), len(repeats))
     ends = (middle, low, high), (apart.mean, less, more)
@@ -139,24 +139,24 @@ def _by_quality(steps: Adviser, point: Point) -> Tried:
     )
 
 
-def _learning_rate(rate: float | None, best: Point, tied: Sequence[Tried]) -> Choice | None:
+def _learning_rate(rate: float | None, best: Point, tied: Sequence[Tried]) -> Recommendation | None:
     if rate is None:
         return None
     if best.step is None:
-        return Choice(rate, rate, rate, "as it was given")
+        return Recommendation(rate, rate, rate, "as it was given")
     rates = [rate, *(one.learning_rate for one in tied if one.learning_rate is not None)]
-    return Choice(rate, min(rates), max(rates))
+    return Recommendation(rate, min(rates), max(rates))
 
 
 def _defaults(steps: Adviser) -> Defaults:
-    usual, final = steps.confirmed.defaults, steps.confirmed.final
+    defaults, final = steps.confirmed.defaults, steps.confirmed.final
     return Defaults(
-        batch_size=usual.point.batch_size,
-        learning_rate=steps.search.rate_of(usual.point),
-        epochs=usual.trained,
-        quality=usual.quality,
-        difference=None if steps.confirmed.usual else final.less(usual),
-        failures=usual.failures,
+        batch_size=defaults.point.batch_size,
+        learning_rate=steps.search.rate_of(defaults.point),
+        epochs=defaults.trained,
+        quality=defaults.quality,
+        difference=None if steps.confirmed.keeps_defaults else final.less(defaults),
+        failures=defaults.failures,
     )
 
 
@@ -169,15 +169,13 @@ def _told_apart(steps: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -
     least, most = min(filter(None, each)), max(each)
     repeats = f"{most}" if least == most else f"{least} to {most}"
     worse = {one.batch_size for one in tried if sizes[0] < one.batch_size < sizes[-1]} - set(sizes)
-    but = f" (but {called([f'{size:,}' for size in sorted(worse)])} did worse)" if worse else ""
-    return (
-        f"No significant difference between batch sizes {called([f'{size:,}' for size in sizes])}{but} with "
-        f"{repeats} repeats."
-    )
+    but = f" (but {join_names([f'{size:,}' for size in sorted(worse)])} did worse)" if worse else ""
+    named = join_names([f"{size:,}" for size in sizes])
+    return f"No significant difference between batch sizes {named}{but} with {repeats} repeats."
 
 
 def _target_words(steps: Adviser) -> str:
-    column = steps.bench.monitor.replace(".", " ")
+    column = steps.runner.monitor.replace(".", " ")
     if steps.target is not None:
         return f"{column} {steps.target:g}, as given"
     share = steps.share or SHARE
@@ -189,7 +187,7 @@ def _target_words(steps: Adviser) -> str:
 
 
 def _decided_by(steps: Adviser) -> str:
-    optimizer = steps.bench.base.spec.optimizer.name
+    optimizer = steps.runner.base.spec.optimizer.name
     theory = steps.theory
     measured = "so short trainings at several batch sizes and rates decided"
     if steps.goal == "quality":
@@ -230,24 +228,24 @@ def _notes(steps: Adviser) -> tuple[str, ...]:
             "The repeats went on until they no longer improved. The verdict on one training sees one curve "
             "only, and may still suggest more epochs."
         )
-    sizes = sorted({point.batch_size for point in steps.search.found})
-    if steps.best.batch_size in (1, steps.bench.base.plan.positions_per_epoch) and len(sizes) > 1:
+    sizes = sorted({point.batch_size for point in steps.search.results})
+    if steps.best.batch_size in (1, steps.runner.base.plan.positions_per_epoch) and len(sizes) > 1:
         notes.append("The advised batch size is at the end of those that are possible.")
     return tuple(notes)
 
 
-def _cost(steps: Adviser, updates: int) -> Price:
+def _cost(steps: Adviser, updates: int) -> AdviceUsage:
     """What the advice took, held against the `updates` of one training as advised and against a grid."""
-    bench, repeats, sizes = steps.bench, len(steps.first), steps.possible
+    runner, repeats, sizes = steps.runner, len(steps.first), steps.possible
     length = max(GRID_EPOCHS, steps.confirmed.lengths.epochs)
     rates = 1 if steps.best.step is None else GRID_RATES
     grid = sum(map(steps.search.batches, sizes)) * length * rates * repeats
-    return Price(
-        trainings=bench.trainings,
-        updates=bench.updates,
+    return AdviceUsage(
+        trainings=runner.trainings,
+        updates=runner.updates,
         seconds=time.perf_counter() - steps.begin,
-        of_one_training=bench.updates / max(updates, 1),
-        of_grid=bench.updates / grid,
+        of_one_training=runner.updates / max(updates, 1),
+        of_grid=runner.updates / grid,
         grid=f"{len(sizes)} batch sizes × {rates} rates × {repeats} repeats, {length:,} epochs each",
     )
 
@@ -278,11 +276,11 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
     size = f"{final.point.batch_size:,}{' (all training samples)' if whole else ''}"
     figure = f"{label_of(column)} {_figure(quality)} on {seeds}"
     first = "" if final.baseline_known else (
-        f"What the baseline (always predicting the same) reaches in {label_of(final.rules.column)} is "
+        f"What the baseline (always predicting the same) reaches in {label_of(final.criteria.column)} is "
         "not known, so nothing shows that anything is learned."
     )  # fmt: skip
     failed = f"But {_failures(final)}." if final.failures else ""
-    if found.usual:
+    if found.keeps_defaults:
         last = (
             f"Keep the defaults (batch size {size}{at}) and take {epochs}: {figure}. {_others(found.ahead)}"
         )
@@ -292,7 +290,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
     return " ".join(filter(None, (concern, first, last, failed, _beats(found))))
 
 
-def _others(ahead: Final | None) -> str:
+def _others(ahead: FinalEstimate | None) -> str:
     """How the other settings did where the defaults are advised."""
     if ahead is None:
         return "No other setting that was tried does better there."
@@ -306,13 +304,13 @@ def _of_defaults(found: Confirmed) -> str:
     if defaults.broken:
         return f"the defaults diverged on {defaults.broken} of {_seeds(many)}"
     _, quality = found.shown(defaults)
-    within = "" if defaults.trained == USUAL_EPOCHS else f" in {defaults.trained:,} epochs"
+    within = "" if defaults.trained == DEFAULT_EPOCHS else f" in {defaults.trained:,} epochs"
     ends = found.final.less(defaults).ci95
     alike = ", no significant difference" if ends is not None and ends[0] <= 0 <= ends[1] else ""
     return f"the defaults{within} would give {quality.written(quality.mean)}{alike}"
 
 
-def _failures(final: Final) -> str:
+def _failures(final: FinalEstimate) -> str:
     return f"{final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline"
 
 
@@ -348,9 +346,9 @@ def remarks(found: Confirmed) -> list[str]:
             f"{_failures(final)}: what the inputs say about the target is little, or the training is not "
             "reliable. More validation samples would tell."
         )
-    if final.rules.samples and not found.nothing:
+    if final.criteria.samples and not found.nothing:
         notes.append(
-            f"All repeats validate on the same {final.rules.samples:,} samples, which chose the setting, "
+            f"All repeats validate on the same {final.criteria.samples:,} samples, which chose the setting, "
             "too: its figure is slightly optimistic for new rows."
         )
     for one in found.left_out:

@@ -14,13 +14,13 @@ from epochal.cli.command import GIVEN
 from epochal.cli.data import load_data
 from epochal.cli.files import check_folder, replacing
 from epochal.cli.interrupts import NOTHING_KEPT, status, stopping
-from epochal.cli.say import say
+from epochal.cli.output import echo
 from epochal.cli.train import folder_name, own_model
 from epochal.common.version import VERSION
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
-    from epochal.cli.choice_screen import ChoiceScreen
+    from epochal.cli.study_screen import ChoiceScreen
     from epochal.data import Dataset
     from epochal.training.loop import Control
 
@@ -105,7 +105,7 @@ def interruptible(folder: Path, screen: ChoiceScreen, command: Sequence[str]) ->
     except KeyboardInterrupt:
         kept = _kept(folder)
         way_on = f"interrupted; {_trainings(kept)} kept; the same command goes on from there."
-        say(f"epochal: {way_on if kept else NOTHING_KEPT}", err=True)
+        echo(f"epochal: {way_on if kept else NOTHING_KEPT}", err=True)
         raise click.exceptions.Exit(status()) from None
     finally:
         if new and not _kept(folder):

@@ -30,7 +30,7 @@ MOST_REPEATS = 10_000  # beyond this a difference is not worth the repeats that 
 UNLIKE = 0.0001
 """The level of the F test by which a setting that is noisier than the others is not pooled with them.
 
-Rare enough that settings that scatter alike hardly ever lose one, so that what is promised for them holds.
+Rare enough that settings that scatter alike hardly ever lose one, so that what is final_seeds for them holds.
 """
 
 _SAME = 1e-6  # differences closer than this share of the values are equal: figures come from 32-bit numbers
@@ -191,10 +191,10 @@ def interval_of(mean: float, sd: float, repeats: int, freedom: float, level: flo
     return mean - half, mean + half
 
 
-def usual_margin(values: Floats) -> float:
+def default_margin(values: Floats) -> float:
     """The smallest difference that matters where none is given: `MARGIN` times the sd over repeats, or 0.
 
-    >>> usual_margin(np.array([0.30, 0.32, 0.28]))
+    >>> default_margin(np.array([0.30, 0.32, 0.28]))
     0.004
     """
     sd = summarize(values).sd

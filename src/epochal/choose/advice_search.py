@@ -20,12 +20,10 @@ from functools import partial
 
 import numpy as np
 
-from epochal.choose.advice import Choice
-from epochal.choose.bench import Bench, notes_of
-from epochal.choose.confirm import Confirmed, Lengths, confirm, lengths_of, usual_point
-from epochal.choose.finest import Levels, finest, levels_of, sizes_beside
-from epochal.choose.goal import baselines, price_of, refuse_easy_target, share_of, targets
+from epochal.choose.advice import Recommendation
+from epochal.choose.confirm import Confirmed, Lengths, confirm, default_point, lengths_of
 from epochal.choose.hyperbola import fastest_batch
+from epochal.choose.lowest_error import EpochScores, lowest_error, scores_of, sizes_beside
 from epochal.choose.noise import NoiseOverTraining, check_separable
 from epochal.choose.pilot import (
     FIRST_EPOCHS,
@@ -45,8 +43,10 @@ from epochal.choose.search import (
     refuse_far_target,
     step_of,
 )
+from epochal.choose.targets import baselines, cost_of, refuse_easy_target, share_of, targets
 from epochal.choose.timing import Timer, left_out
-from epochal.choose.trial import Job, Setting, Trial
+from epochal.choose.trial import Config, Job, Trial
+from epochal.choose.trial_runner import TrialRunner, notes_of
 from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
@@ -55,11 +55,11 @@ from epochal.errors import Refusal
 PATIENCE_EPOCHS, PATIENCE_UPDATES = 20, 200
 """A training ends after so many epochs without improvement, and not before so many updates."""
 
-NEAR = 2.0  # a batch size whose price is up to so many times the best is trained again with other seeds
+NEAR = 2.0  # a batch size whose cost is up to so many times the best is trained again with other seeds
 FAR = 0.5  # a setting that seems worse by this much (a ratio of 1.5) is given up
 CHECK_SECONDS = 8.0  # training time after which no further repeats are asked for
 
-USUALLY, COMPILING = 750, 8.0
+TYPICAL_EPOCHS, COMPILING = 750, 8.0
 """Epochs of an advice for each of its repeats, and seconds to compile: measured on the tables of
 `benchmarks/promises.py` within a factor of 2; an epoch takes 3 times its updates, evaluations included."""
 
@@ -70,17 +70,17 @@ LONG = 3 * 3600.0  # seconds that a pilot may take
 class Adviser:
     """The steps of one advice, and what they leave behind.
 
-    `promised` is the number of seeds that choose nothing: a training as advised begins with them. `first` are
-    the seeds of the search, `fresh` those of the check, and `used` those that chose.
+    `final_seeds` is the number of seeds that choose nothing: a training as advised begins with them. `first`
+    are the seeds of the search, `fresh` those of the check, and `used` those that chose.
     """
 
-    bench: Bench
-    setting: Setting
+    runner: TrialRunner
+    setting: Config
     goal: str
     target: float | None
     batch_size: int | None
     repeats: int
-    promised: int
+    final_seeds: int
     epochs: int
     watch: Watch | None
     begin: float
@@ -89,28 +89,28 @@ class Adviser:
     notes: list[str] = field(default_factory=list)
     noise: NoiseOverTraining | None = None
     noise_words: str = "It is not measured where quality is the goal."
-    theory: Choice | None = None
-    levels: Levels | None = None
+    theory: Recommendation | None = None
+    scores: EpochScores | None = None
     checked: list[Point] = field(init=False)
     pilot: Pilot = field(init=False)
     confirmed: Confirmed = field(init=False)
 
     def __post_init__(self) -> None:
-        plan = self.bench.base.plan
+        plan = self.runner.base.plan
         self.possible = possible_sizes(plan) if self.batch_size is None else [self.batch_size]
         self.start = min(self.possible, key=lambda size: abs(size - pilot_size(plan.positions_per_epoch)))
         self.sizes = self.possible if self.goal != "quality" else sizes_beside(self.possible, self.start)
-        several = self.bench.base.settings.repeats
-        self.fresh = list(range(self.promised, several - self.repeats))
+        several = self.runner.base.settings.repeats
+        self.fresh = list(range(self.final_seeds, several - self.repeats))
         self.first = list(range(several - self.repeats, several))
         self.used = list(self.first)
-        self.usual = usual_point(self.bench, self.batch_size)
-        self.timer = Timer(self.bench, self.setting)
+        self.default = default_point(self.runner, self.batch_size)
+        self.timer = Timer(self.runner, self.setting)
         self.search = Search(
-            self.bench,
+            self.runner,
             self.setting,
             self.goal,
-            price_of(self.goal, self.timer.seconds),
+            cost_of(self.goal, self.timer.seconds),
             lambda size: self.epochs * self.search.batches(size),
             lambda size: float(max(PATIENCE_EPOCHS, -(-PATIENCE_UPDATES // self.search.batches(size)))),
             self._run,
@@ -121,7 +121,7 @@ class Adviser:
     def advise(self) -> None:
         """All steps, one after the other."""
         self._say("timing updates")
-        refuse_easy_target(self.bench, self.target, self.first)
+        refuse_easy_target(self.runner, self.target, self.first)
         self._compile()
         for size in self._timed():
             self.timer.seconds(size)
@@ -134,13 +134,13 @@ class Adviser:
         self.search.targets |= self._targets([self.pilot.trials[point] for point in reference])
         lengths_for: Callable[[Point], Lengths | None]
         if self.goal == "quality":
-            self.levels = levels_of(self.bench, self.pilot, self.first, self.fresh)
+            self.scores = scores_of(self.runner, self.pilot, self.first, self.fresh)
             seeds = self.first, self.fresh
-            ranked, self.used = finest(
-                self.search, self.levels, reference, self.sizes, *seeds, self.timer.seconds
+            ranked, self.used = lowest_error(
+                self.search, self.scores, reference, self.sizes, *seeds, self.timer.seconds
             )
-            self.checked = list(self.levels.found)
-            lengths_for = partial(self.levels.lengths, repeats=self.used, most=self.epochs)
+            self.checked = list(self.scores.results)
+            lengths_for = partial(self.scores.lengths, repeats=self.used, most=self.epochs)
         else:
             first = self._tuned(self.start, reference[0])
             self.noise, self.noise_words = self._noise(first)
@@ -150,9 +150,9 @@ class Adviser:
             seen = [*self.fresh[: len(self.first)], *self.first]
             lengths_for = partial(lengths_of, self.search, repeats=seen, epochs=self.epochs)
         self.confirmed = confirm(
-            self.search, ranked, range(self.promised), lengths_for, self.epochs, self.usual
+            self.search, ranked, range(self.final_seeds), lengths_for, self.epochs, self.default
         )
-        self.notes += [words[:1].upper() + words[1:] for words in notes_of(self.bench)]
+        self.notes += [words[:1].upper() + words[1:] for words in notes_of(self.runner)]
 
     @property
     def best(self) -> Point:
@@ -160,15 +160,15 @@ class Adviser:
         return self.confirmed.final.point
 
     def _run(self, phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
-        for done, trial in enumerate(self.bench.run(jobs), start=1):
+        for done, trial in enumerate(self.runner.run(jobs), start=1):
             self.spent += trial.seconds
-            self._say(phase, self.bench.executor.news(), done, len(jobs))
+            self._say(phase, self.runner.executor.news(), done, len(jobs))
             yield trial
 
     def _say(self, phase: str, words: str = "", done: int = 0, total: int = 0) -> None:
         if self.watch is not None:
             seconds = time.perf_counter() - self.begin
-            self.watch(Step(phase, done, total, seconds, words, self.bench.executor.where))
+            self.watch(Step(phase, done, total, seconds, words, self.runner.executor.where))
 
     def _refuse_long(self) -> None:
         epochs = 6 * SCREEN * FIRST_EPOCHS + 5 * len(self.first) * min(self.epochs, 3 * PATIENCE_EPOCHS)
@@ -182,13 +182,13 @@ class Adviser:
 
     def _expected(self) -> float:
         """Seconds that an advice takes, roughly, by what small tables took."""
-        updates = 3 * USUALLY * len(self.first) * self.search.batches(self.start)
+        updates = 3 * TYPICAL_EPOCHS * len(self.first) * self.search.batches(self.start)
         return COMPILING + updates * self.timer.seconds(self.start) / cores()
 
     def _compile(self) -> None:
         """Compile the programs side by side, before they are timed in turn; leave out what is too large."""
         sized = {size: self.setting.with_(f"batch {size}", batch_size=size) for size in self._timed()}
-        large = left_out(self.bench, sized)
+        large = left_out(self.runner, sized)
         if large:
             self.notes.append(f"{next(iter(large.values()))}.")
             self.sizes = [size for size in self.sizes if size < min(large)]
@@ -197,8 +197,8 @@ class Adviser:
 
     def _first_guess(self) -> int | None:
         """The step of the optimizer's usual rate; None where the rate is not searched."""
-        usual = self.bench.base.spec.optimizer.learning_rate
-        given = self.bench.base.spec.optimizer.given or self.bench.base.settings.learning_rate
+        usual = self.runner.base.spec.optimizer.learning_rate
+        given = self.runner.base.spec.optimizer.given or self.runner.base.settings.learning_rate
         return None if given is not None or usual is None else step_of(usual)
 
     def _targets(self, trials: Sequence[Mapping[int, Trial]]) -> dict[int, float]:
@@ -206,7 +206,7 @@ class Adviser:
         repeats = list(trials[0])
         if self.target is not None:
             return dict.fromkeys(repeats, self.target)
-        column, up = self.bench.monitor, higher_is_better(self.bench.monitor)
+        column, up = self.runner.monitor, higher_is_better(self.runner.monitor)
         values = np.array([[one[repeat].best(column) for repeat in repeats] for one in trials])
         values = values[np.isfinite(values).all(axis=1)]
         if not len(values):
@@ -214,7 +214,7 @@ class Adviser:
                 "no learning rate that was tried kept the loss finite in every repeat; scale the inputs, or "
                 "give a smaller learning_rate."
             )
-        constant = baselines(self.bench, repeats)
+        constant = baselines(self.runner, repeats)
         if self.share is None:
             self.share = share_of(values, np.array(list(constant.values())))
         best = dict(zip(repeats, np.median(values, axis=0).tolist(), strict=True))
@@ -222,19 +222,19 @@ class Adviser:
 
     def _noise(self, tuned: Point) -> tuple[NoiseOverTraining | None, str]:
         """The noise scale along tuned trainings, up to the target; or why there is none."""
-        model = self.bench.prepared(self.search.setting_of(tuned)).model
+        model = self.runner.prepared(self.search.setting_of(tuned)).model
         try:
-            check_separable(model, self.bench.base.dataset.shape, self.bench.base.dataset.dtype)
+            check_separable(model, self.runner.base.dataset.shape, self.runner.base.dataset.dtype)
         except Refusal as refusal:
             return None, refusal.sentence
-        found = [one.reached for one in self.search.found[tuned].values()]
+        found = [one.reached for one in self.search.results[tuned].values()]
         reached = [one.updates for one in found if one.reached]
         if not reached:
             return None, "No training at the first batch size reached the target to measure it along."
         self._say("measuring the gradient noise")
         return noise_along(self.search, tuned, max(10, int(np.median(reached))), self.first[:3]), ""
 
-    def _theory(self) -> Choice | None:
+    def _theory(self) -> Recommendation | None:
         """The batch size that noise scale and update times suggest together, for the goal time.
 
         None where the rate is not known to be tuned: at one that is 8 times too small the noise scale was
@@ -249,13 +249,13 @@ class Adviser:
             fastest_batch(curve.batch_sizes, seconds, critical)
             for critical in (noise.value, noise.low, noise.high)
         )
-        return Choice(value, low, high)
+        return Recommendation(value, low, high)
 
-    def _search(self, first: Point, theory: Choice | None) -> dict[int, Point]:
+    def _search(self, first: Point, theory: Recommendation | None) -> dict[int, Point]:
         """Tune rates at batch sizes a factor of 4 apart, outwards, and then beside the best one."""
         search, sizes = self.search, self.sizes
         tuned = {first.batch_size: first}
-        if theory is not None and self.bench.base.spec.optimizer.name == "sgd":
+        if theory is not None and self.runner.base.spec.optimizer.name == "sgd":
             place = int(np.argmin(np.abs(np.log(sizes) - math.log(theory.value))))
             if sizes[place] not in tuned:
                 tuned[sizes[place]] = self._tuned(sizes[place], first)
@@ -280,7 +280,7 @@ class Adviser:
 
     def _tuned(self, batch_size: int, near: Point) -> Point:
         """The best rate at a batch size, starting from what was found at another."""
-        optimizer, guess = self.bench.base.spec.optimizer.name, near.step
+        optimizer, guess = self.runner.base.spec.optimizer.name, near.step
         if guess is not None:
             guess += rate_shift(optimizer, batch_size, near.batch_size)
         return self.search.tune(batch_size, guess, self.first)
@@ -292,7 +292,7 @@ class Adviser:
         `CHECK_SECONDS` of training.
         """
         search = self.search
-        self.timer.again(sorted({point.batch_size for point in search.found}))
+        self.timer.again(sorted({point.batch_size for point in search.results}))
         racing = self._near(tuned)
         checked, before = list(racing), self.spent
         for begin in range(0, len(self.fresh), len(self.first)):
@@ -310,13 +310,13 @@ class Adviser:
             racing = [point for point in racing if point not in worse]
             if len(racing) == 1 or self.spent - before > CHECK_SECONDS:
                 break
-        search.measure([self.usual], self.first)
-        return list(dict.fromkeys([*checked, self.usual]))
+        search.measure([self.default], self.first)
+        return list(dict.fromkeys([*checked, self.default]))
 
     def _near(self, tuned: Mapping[int, Point]) -> list[Point]:
         """What is worth a check: the tuned points near the best, and rates around the best ones."""
         search, first = self.search, self.first
-        whole = [point for point in tuned.values() if set(first) <= set(search.found[point])]
+        whole = [point for point in tuned.values() if set(first) <= set(search.results[point])]
         ranked = sorted(whole, key=lambda point: search.score(point, first))
         least = search.score(ranked[0], first)
         ranked = [point for point in ranked if search.score(point, first) <= NEAR * least] or ranked[:1]
@@ -334,8 +334,8 @@ class Adviser:
         One that broke in any of them is out.
         """
         search = self.search
-        whole = [point for point in checked if set(self.used) <= set(search.found[point])]
-        left = [point for point in whole if not any(search.found[point][one].broken for one in self.used)]
+        whole = [point for point in checked if set(self.used) <= set(search.results[point])]
+        left = [point for point in whole if not any(search.results[point][one].broken for one in self.used)]
         if math.isinf(search.score(search.best(whole, self.used), self.used)):
             refuse_far_target(self.search, self.target, self.epochs)
         ranked: list[Point] = []

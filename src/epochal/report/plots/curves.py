@@ -18,18 +18,18 @@ from epochal.curves.judgment import Verdict
 from epochal.curves.record import AXES, Curves
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.numbers import Line, along_at, kind_of, lines_of, panels_of
-from epochal.report.paper.parts import (
+from epochal.report.plots.parts import (
     Style,
     axes_of,
     blank,
     draw_line,
     dress,
+    format_tick,
     formatter,
     label_ends,
     name_axis,
     note,
     note_upright,
-    plain,
     saved,
     style_of,
 )
@@ -151,7 +151,7 @@ def _draw_panel(
         margin = 0.06 * ((top - bottom) or abs(top) or 1.0)
         ax.set_ylim(bottom - margin, top + margin)
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    ax.xaxis.set_major_formatter(formatter(plain))
+    ax.xaxis.set_major_formatter(formatter(format_tick))
     some = np.isfinite([line.mean for line in lines]).any(axis=0)
     ax.set_xlim(0, float(along[some].max(initial=0.0)) * 1.01 or 1.0)
     name_axis(ax, label_of(kind) + (" (log scale)" if logarithmic else ""), look)

@@ -22,13 +22,13 @@ _SENTENCES = {"notes", "training_notes", "verdict", "caution", "conclusion", "fi
 """What documents hold sentences under."""
 
 
-def say(words: object, *, err: bool = False, fold: bool = False) -> None:
+def echo(words: object, *, err: bool = False, fold: bool = False) -> None:
     """Print a line on standard output, or on standard error; `fold` fits a long one to a terminal."""
     text = printable(render_message(str(words)))
     click.echo(_fitted(text, sys.stdout) if fold else text, err=err)
 
 
-def say_note(words: object) -> None:
+def echo_note(words: object) -> None:
     """Print a sentence on standard error, between words where a terminal would break it anywhere."""
     click.echo(_fitted(printable(render_message(str(words))), sys.stderr), err=True)
 
@@ -40,7 +40,7 @@ def _fitted(text: str, stream: TextIO) -> str:
     return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def say_document(value: Any) -> None:
+def echo_json(value: Any) -> None:
     """Print one JSON document on standard output; control characters in it are escaped, C1 ones included."""
     click.echo(document(_spoken(value)))
 
@@ -65,7 +65,7 @@ def document(value: Any) -> str:
     )
 
 
-def say_data(content: bytes) -> None:
+def echo_bytes(content: bytes) -> None:
     """Write data in UTF-8 to standard output: as it is, but for a terminal without what steers it."""
     if sys.stdout.isatty():
         content = printable(content.decode("utf-8", "replace")).encode()

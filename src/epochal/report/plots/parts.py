@@ -197,7 +197,7 @@ def scatter_labels(ax: Axes, labels: Sequence[tuple[float, float, str, str]]) ->
         note(ax, words, (x, y), (7, shift), "data", color=color, **text)
 
 
-def plain(value: float) -> str:
+def format_tick(value: float) -> str:
     """A number on an axis, as people write it."""
     return f"{value:,.6g}"
 
@@ -207,7 +207,7 @@ def formatter(write: Callable[[float], str]) -> Any:
     return FuncFormatter(lambda value, _: write(value))
 
 
-def log_ticks(ax: Axes, axis: str, write: Callable[[float], str] = plain) -> None:
+def log_ticks(ax: Axes, axis: str, write: Callable[[float], str] = format_tick) -> None:
     """Round numbers on a logarithmic axis, enough of them where it is short."""
     chosen = getattr(ax, f"{axis}axis")
     low, high = getattr(ax, f"get_{axis}lim")()

@@ -1,4 +1,4 @@
-"""The curves of a run as a verdict reads them: oriented, with reference values."""
+"""The curves of a run in the form that its tests need: lower is better, with reference values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from numpy.typing import ArrayLike
 
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.curves.record import Curves
-from epochal.curves.statistics import Floats, digits, ending, last_known, majority_mean, plain, t_factor, tail
+from epochal.curves.statistics import (
+    Floats,
+    digits,
+    ending,
+    for_json,
+    last_known,
+    majority_mean,
+    t_factor,
+    tail,
+)
 
 # Sizes below which a difference is negligible, however significant; each is arbitrary, and documented so.
 FEWEST_EVALUATIONS = 10
@@ -22,7 +31,7 @@ RISE = 0.02  # of the baseline loss: a rise of the validation loss worth reporti
 LEARNED = 0.05  # of the learned gain (baseline minus least validation loss): likewise
 ABOVE_LEAST = 1.2  # times the least validation loss: an end above it is never a good fit
 FALL = 0.01  # of the baseline loss, over the last fifth of the run: a fall worth waiting for
-LEVEL = 0.20  # of the least loss: level curves rise by no more, nor would they fall in twice the epochs
+FLAT = 0.20  # of the least loss: flat curves rise by no more, nor would they fall in twice the epochs
 EXPLAINED = 0.20  # of the baseline loss: a training loss that explains less has learned little
 GAP = 0.05  # of the baseline loss: a smaller gap between validation and training is negligible
 JUMP = 0.10  # of the baseline loss, within one evaluation: a jump of the training loss
@@ -32,7 +41,7 @@ _OVERLAP = 0.25  # validation to training samples, if the training samples are u
 
 
 @dataclass(frozen=True)
-class Case:
+class CurveView:
     """The curves, oriented so that lower is better, and reference values; the fields are those of `judge`."""
 
     curves: Curves
@@ -52,7 +61,7 @@ class Case:
         return self.curves.values(self.curves.names[0])[0] if self.curves.columns else np.empty(0)
 
     @cached_property
-    def monitored(self) -> Floats | None:
+    def oriented(self) -> Floats | None:
         """The judged curve, lower is better, shape (repeats, points); None without held-out samples."""
         values = None if self.name.startswith("train.") else self._measured(self.name)
         return -values if values is not None and self.flipped else values
@@ -71,14 +80,14 @@ class Case:
     def baseline(self) -> dict[str, Floats]:
         """The baseline's values by curve name, one for each repeat."""
         return {
-            name: np.broadcast_to(np.asarray(level, float), self.repeats)
-            for name, level in (self.given_baseline or {}).items()
+            name: np.broadcast_to(np.asarray(value, float), self.repeats)
+            for name, value in (self.given_baseline or {}).items()
         }
 
     @cached_property
-    def yardstick(self) -> float:
+    def reference_loss(self) -> float:
         """A loss worth 100 %: that of the baseline, or, if unknown, of the first evaluation."""
-        first = [None if values is None else values[:, 0] for values in (self.monitored, self.training)]
+        first = [None if values is None else values[:, 0] for values in (self.oriented, self.training)]
         for column in (self.baseline.get(self.name), *first):
             if column is not None:
                 sizes = np.abs(column[np.isfinite(column)])
@@ -92,7 +101,7 @@ class Case:
         return self.samples if self.effective_samples is None else self.effective_samples
 
     @property
-    def overlap(self) -> float:
+    def test_train_ratio(self) -> float:
         """Validation to training samples, where repeats split them at random.
 
         Repeats with the same held-out samples differ by seeds alone: the error due to these samples is judged
@@ -117,16 +126,16 @@ class Case:
     @property
     def evaluations(self) -> int:
         """Evaluations of the median repeat."""
-        assert self.monitored is not None
-        return int(np.median(np.isfinite(self.monitored).sum(axis=1)))
+        assert self.oriented is not None
+        return int(np.median(np.isfinite(self.oriented).sum(axis=1)))
 
     @property
-    def horizon(self) -> float:
+    def last_epoch(self) -> float:
         """The last evaluated epoch: nothing is claimed beyond."""
         return float(self.epochs[-1]) if self.epochs.size else 0.0
 
     @property
-    def always(self) -> str:
+    def constant_in_words(self) -> str:
         """The baseline in words: what it always predicts."""
         if "average_precision" in self.name:
             return constant_of(self.name)
@@ -142,7 +151,7 @@ class Case:
         return higher_is_better(self.name)
 
     @property
-    def called(self) -> str:
+    def label(self) -> str:
         """The monitored curve in words."""
         return label_of(self.name)
 
@@ -151,7 +160,7 @@ class Case:
 
         By default the one-sided 95 % bound, for directed tests.
         """
-        half = t_factor(differences.size, overlap=self.overlap, confidence=confidence)
+        half = t_factor(differences.size, test_train_ratio=self.test_train_ratio, confidence=confidence)
         return float(differences.mean()) - half * float(differences.std(ddof=1))
 
     def nats(self, worse: float, better: float) -> float:
@@ -195,14 +204,14 @@ class Case:
         """Whether sample losses are evidence by themselves (`nats`)."""
         return self.flipped or self.loss == "log_loss" or self.loss in _POWERS
 
-    def limit(self, least: float) -> float:
-        """How far a level curve may rise: a fifth of its least, or, for scores, of the learned gain."""
+    def flat_tolerance(self, least: float) -> float:
+        """How far a flat curve may rise: a fifth of its least, or, for scores, of the learned gain."""
         if not self.flipped and least > 0:
-            return LEVEL * least
-        level = self.baseline.get(self.name)
-        if level is None:
-            return RISE * self.yardstick
-        return LEVEL * abs(float(np.mean(level)) - (-least if self.flipped else least))
+            return FLAT * least
+        baseline = self.baseline.get(self.name)
+        if baseline is None:
+            return RISE * self.reference_loss
+        return FLAT * abs(float(np.mean(baseline)) - (-least if self.flipped else least))
 
     def in_words(self, change: float, least: float) -> str:
         """A change of the loss from its least, in the unit of sentences and as a share.
@@ -211,10 +220,10 @@ class Case:
         """
         if self.flipped or least <= 0:
             return digits(abs(change))
-        share, level = change / least, least
-        if self.shown != self.name:
-            share, level = math.sqrt(max(0.0, 1 + share)) - 1, self.shown_at_best()
-        return f"{digits(abs(share) * level)} ({percent(abs(share))})"
+        share, base = change / least, least
+        if self.displayed != self.name:
+            share, base = math.sqrt(max(0.0, 1 + share)) - 1, self.displayed_at_best()
+        return f"{digits(abs(share) * base)} ({percent(abs(share))})"
 
     @property
     def loss(self) -> str:
@@ -223,56 +232,60 @@ class Case:
         return str(self.settings.get("loss") or ("log_loss" if usual else "squared_error"))
 
     @property
-    def shown(self) -> str:
+    def displayed(self) -> str:
         """The curve of sentences: for squared errors the typical error, in units of the target."""
         error = self.name.replace(".loss", ".rmse")
         known = error in self.curves.columns and np.isfinite(self.curves.columns[error]).any()
         return error if known and self.name.endswith(".loss") and self.loss == "squared_error" else self.name
 
     @property
-    def shown_as(self) -> str:
+    def displayed_label(self) -> str:
         """The curve of sentences in words."""
         typical = f"typical {self.name.partition('.')[0]} error (RMSE)"
-        return label_of(self.shown) if self.shown == self.name else typical
+        return label_of(self.displayed) if self.displayed == self.name else typical
 
     @property
     def baseline_in_words(self) -> str:
         """The baseline's value of that curve, in parentheses; empty if unknown."""
-        level = self.baseline.get(self.shown)
-        return "" if level is None else f" ({self.always} gives {digits(float(np.mean(level)))})"
+        baseline = self.baseline.get(self.displayed)
+        return (
+            ""
+            if baseline is None
+            else f" ({self.constant_in_words} gives {digits(float(np.mean(baseline)))})"
+        )
 
-    def shown_at_best(self) -> float:
+    def displayed_at_best(self) -> float:
         """The mean over repeats of that curve at each one's best evaluation."""
         best = self.curves.best(self.name)
-        updates, array = self.curves.values(self.shown, "updates")
+        updates, array = self.curves.values(self.displayed, "updates")
         at = np.searchsorted(updates, best.update[best.update >= 0])
         values = array[best.update >= 0][np.arange(at.size), at]
         return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else math.nan
 
-    def shown_at_end(self) -> tuple[float, float]:
+    def displayed_at_end(self) -> tuple[float, float]:
         """The last epoch of that curve's mean, and its value there, as in a picture."""
-        mean = self.curves.summary(self.shown).mean
+        mean = self.curves.summary(self.displayed).mean
         last = int(np.flatnonzero(np.isfinite(mean))[-1])
         return float(self.epochs[last]), float(mean[last])
 
     @property
-    def above_least(self) -> float:
+    def end_over_best(self) -> float:
         """The last value of the mean curve over its least; NaN if undefined."""
-        if self.monitored is None or self.flipped:
+        if self.oriented is None or self.flipped:
             return math.nan
-        mean = majority_mean(self.monitored)
+        mean = majority_mean(self.oriented)
         mean = mean[np.isfinite(mean)]
-        ends = [row[np.isfinite(row)][-1] for row in self.monitored if np.isfinite(row).any()]
+        ends = [row[np.isfinite(row)][-1] for row in self.oriented if np.isfinite(row).any()]
         if not mean.size or mean.min() <= 0:
             return math.nan
         return max(float(mean[-1]), float(np.mean(ends))) / float(mean.min())
 
     @property
-    def above_own(self) -> float:
+    def end_over_own_best(self) -> float:
         """The mean over repeats of the last value over the least one; scatter raises it, too."""
-        if self.monitored is None or self.flipped:
+        if self.oriented is None or self.flipped:
             return math.nan
-        rows = [row[np.isfinite(row)] for row in self.monitored if np.isfinite(row).any()]
+        rows = [row[np.isfinite(row)] for row in self.oriented if np.isfinite(row).any()]
         ends, least = np.array([row[-1] for row in rows]), np.array([row.min() for row in rows])
         if (least <= 0).any():
             return math.nan
@@ -281,7 +294,7 @@ class Case:
     @property
     def exhausted(self) -> bool:
         """Whether the training loss is nearly zero: a millionth of the reference."""
-        return self.training is not None and abs(self.training_end()) < 1e-6 * self.yardstick
+        return self.training is not None and abs(self.training_end()) < 1e-6 * self.reference_loss
 
     def training_end(self) -> float:
         """The mean training loss at the end."""
@@ -289,29 +302,29 @@ class Case:
         return ending(self.training, 1)
 
     @property
-    def training_yardstick(self) -> float:
+    def training_reference_loss(self) -> float:
         """The baseline's loss on the training samples, or if unknown on the others."""
-        level = self.baseline.get("train.loss")
-        return self.yardstick if level is None or not level.mean() > 0 else float(level.mean())
+        baseline = self.baseline.get("train.loss")
+        return self.reference_loss if baseline is None or not baseline.mean() > 0 else float(baseline.mean())
 
     def training_share(self) -> float | None:
         """The share of the baseline loss that training has removed, at the end."""
-        if self.training is None or self.flipped or self.training_yardstick <= 0:
+        if self.training is None or self.flipped or self.training_reference_loss <= 0:
             return None
-        return 1 - ending(self.training, self.window) / self.training_yardstick
+        return 1 - ending(self.training, self.window) / self.training_reference_loss
 
-    def ends(self) -> tuple[Floats, Floats]:
+    def final_losses(self) -> tuple[Floats, Floats]:
         """The final training loss of each repeat, and the gap to the monitored curve.
 
         Both relative to the baseline on the same samples, if known: few validation
         samples that happen to be hard are as hard for the baseline, and make no gap.
         """
-        assert self.training is not None and self.monitored is not None
-        rows = [r for r, row in enumerate(self.monitored) if np.isfinite(row).any()]
-        last = [last_known(self.monitored[r]) for r in rows]
+        assert self.training is not None and self.oriented is not None
+        rows = [r for r, row in enumerate(self.oriented) if np.isfinite(row).any()]
+        last = [last_known(self.oriented[r]) for r in rows]
         train, held_out = (
             np.array([tail(curve[r], at, self.window) for r, at in zip(rows, last, strict=True)])
-            for curve in (self.training, self.monitored)
+            for curve in (self.training, self.oriented)
         )
         gaps = held_out - train
         if self.name in self.baseline and "train.loss" in self.baseline:
@@ -322,17 +335,20 @@ class Case:
         """The figures of every verdict."""
         best = self.curves.best(self.name)
         known = best.value[np.isfinite(best.value)]
-        level = self.baseline.get(self.name)
+        baseline = self.baseline.get(self.name)
         return {
             "repeats": self.repeats,
             "evaluations": self.evaluations,
-            "epochs": plain(self.horizon),
+            "epochs": for_json(self.last_epoch),
             "validation_samples": self.samples,
-            "best_epoch": plain(best.median_epoch),
-            "best_epoch_range": [plain(float(np.nanmin(best.epoch))), plain(float(np.nanmax(best.epoch)))],
-            "best_value": plain(float(known.mean())),
-            **({} if self.interval is None else {"best_value_interval": list(map(plain, self.interval))}),
-            **({} if level is None else {"baseline": plain(float(level.mean()))}),
+            "best_epoch": for_json(best.median_epoch),
+            "best_epoch_range": [
+                for_json(float(np.nanmin(best.epoch))),
+                for_json(float(np.nanmax(best.epoch))),
+            ],
+            "best_value": for_json(float(known.mean())),
+            **({} if self.interval is None else {"best_value_interval": list(map(for_json, self.interval))}),
+            **({} if baseline is None else {"baseline": for_json(float(baseline.mean()))}),
         }
 
 

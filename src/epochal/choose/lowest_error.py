@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from epochal.choose.bench import Bench
 from epochal.choose.confirm import LATE, Lengths, lengths_from
-from epochal.choose.finals import epochs_of_others
-from epochal.choose.goal import baselines, negligible
+from epochal.choose.final_estimate import epochs_of_others
 from epochal.choose.pilot import Pilot
 from epochal.choose.search import SCREEN, Point, Search, rate_shift
+from epochal.choose.targets import baselines, negligible
 from epochal.choose.trial import Job, Trial
+from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import summarize
 from epochal.curves.statistics import Floats, t_quantile
@@ -39,33 +39,33 @@ ONE_SIDED = 0.95  # confidence that it is worse by no more than the margin
 
 
 @dataclass
-class Levels:
+class EpochScores:
     """Trainings of points, and their values after a number of epochs."""
 
-    column: str  # the judged one
+    column: str  # the monitored metric
     sign: float  # the factor that makes lower values better
     baseline: Mapping[int, float]  # the baseline by repeat; NaN if unknown
-    change: float  # a change of the judged column that is too small to count
-    found: dict[Point, dict[int, Trial]] = field(default_factory=dict)  # the trainings, by point and repeat
+    change: float  # a change of the monitored metric that is too small to count
+    results: dict[Point, dict[int, Trial]] = field(default_factory=dict)  # the trainings, by point and repeat
 
-    def learn(self, point: Point, trials: Mapping[int, Trial]) -> None:
+    def record(self, point: Point, trials: Mapping[int, Trial]) -> None:
         """Add trainings of a point."""
-        held = self.found.setdefault(point, {})
+        held = self.results.setdefault(point, {})
         held |= trials
-        self.found[point] = dict(sorted(held.items()))
+        self.results[point] = dict(sorted(held.items()))
 
     def missing(self, point: Point, repeats: Iterable[int]) -> list[int]:
         """Repeats in which a point was not trained yet."""
-        return [repeat for repeat in repeats if repeat not in self.found.get(point, {})]
+        return [repeat for repeat in repeats if repeat not in self.results.get(point, {})]
 
     def seen(self, point: Point, repeats: Sequence[int]) -> list[int]:
         """The repeats in which a point was trained; without any, all its repeats."""
-        found = self.found[point]
+        found = self.results[point]
         return [repeat for repeat in repeats if repeat in found] or list(found)
 
     def broken(self, point: Point, repeats: Iterable[int]) -> bool:
         """Whether a training did not stay finite."""
-        found = self.found[point]
+        found = self.results[point]
         return any(found[repeat].broken or not len(found[repeat].curves) for repeat in repeats)
 
     def matrix(self, point: Point, repeats: Sequence[int]) -> Floats:
@@ -73,7 +73,7 @@ class Levels:
 
         As far as half of the trainings went; one that ended before keeps its last value.
         """
-        curves = [self.found[point][repeat].curves for repeat in repeats]
+        curves = [self.results[point][repeat].curves for repeat in repeats]
         last = [int(one.epoch[-1] + 1e-9) for one in curves]
         epochs = np.arange(1, max(1, math.ceil(float(np.median(last)))) + 1)
         rows = [np.searchsorted(one.epoch, epochs + 1e-9, side="right") - 1 for one in curves]
@@ -134,7 +134,7 @@ class Levels:
 
     def lengths(self, point: Point, repeats: Sequence[int], most: int) -> Lengths:
         """Training lengths: the epochs at which the mean is best."""
-        trials = {repeat: self.found[point][repeat] for repeat in repeats}
+        trials = {repeat: self.results[point][repeat] for repeat in repeats}
         values = self.matrix(point, repeats)
         each = values <= values.min(axis=1, keepdims=True) + self.change
         best = tuple(float(one) + 1 for one in each.argmax(axis=1))
@@ -155,9 +155,9 @@ def sizes_beside(sizes: Sequence[int], start: int) -> list[int]:
     return sorted({size for size in sizes if size in (start // 4, start, 4 * start)} | {start, max(sizes)})
 
 
-def finest(
+def lowest_error(
     search: Search,
-    levels: Levels,
+    scores: EpochScores,
     reference: Sequence[Point],
     sizes: Sequence[int],
     first: Sequence[int],
@@ -166,78 +166,78 @@ def finest(
 ) -> tuple[list[Point], list[int]]:
     """Candidates in the order in which they are to be advised, and the seeds that ordered them.
 
-    `reference` are the tuned points of the pilot, the calmest first; `first` the seeds of the search, and
-    `fresh` those that it has not seen.
+    `reference` are the tuned points of the pilot, the lowest of the best rates first; `first` the seeds of
+    the search, and `fresh` those that it has not seen.
     """
     screen = list(first[: max(SCREEN, 3)])
-    enough = levels.epochs(reference[0], first) if not levels.broken(reference[0], first) else FURTHER
+    enough = scores.epochs(reference[0], first) if not scores.broken(reference[0], first) else FURTHER
     start, step = reference[0].batch_size, reference[0].step
     for size in sizes:
         if size == start:
             continue
         points = [Point(size, None)]
         if step is not None:
-            guess = step + rate_shift(search.bench.base.spec.optimizer.name, size, start)
+            guess = step + rate_shift(search.runner.base.spec.optimizer.name, size, start)
             points = [Point(size, guess + offset) for offset in (-2, 0, 2)]
-        horizon = max(enough + FURTHER, math.ceil(enough * (LARGE if size > start else LONGER)))
-        _train(search, levels, dict.fromkeys(points, horizon), screen, "searching")
-    racing = _finalists(levels.ranked(levels.found, screen), reference[0])
+        epochs = max(enough + FURTHER, math.ceil(enough * (LARGE if size > start else LONGER)))
+        _train(search, scores, dict.fromkeys(points, epochs), screen, "searching")
+    racing = _finalists(scores.ranked(scores.results, screen), reference[0])
     if not racing:
         return [], screen
     used: list[int] = []
     for begin in range(0, min(len(fresh), ROUNDS * len(first)), len(first)):
-        known = {point: levels.epochs(point, used or screen) for point in racing}
+        known = {point: scores.epochs(point, used or screen) for point in racing}
         lengths = {point: max(one + FURTHER, math.ceil(LONGER * one)) for point, one in known.items()}
         used += fresh[begin : begin + len(first)]
-        _train(search, levels, lengths, used, "checking with fresh seeds")
-        order = levels.ranked(racing, used)
+        _train(search, scores, lengths, used, "checking with fresh seeds")
+        order = scores.ranked(racing, used)
         if not order:
             return [], used
-        racing = [point for point in order if not levels.worse(point, order[0], used)]
+        racing = [point for point in order if not scores.worse(point, order[0], used)]
         if len(racing) == 1:
             break
-    order = levels.ranked(racing, used)
-    equal = levels.equivalent(order, used)
+    order = scores.ranked(racing, used)
+    equal = scores.equivalent(order, used)
 
     def takes(point: Point) -> float:
-        return levels.epochs(point, used) * search.batches(point.batch_size) * seconds(point.batch_size)
+        return scores.epochs(point, used) * search.batches(point.batch_size) * seconds(point.batch_size)
 
     lead = min(equal, key=takes)
     return [lead, *(point for point in order if point != lead)], used
 
 
-def levels_of(bench: Bench, piloted: Pilot, first: Sequence[int], fresh: Sequence[int]) -> Levels:
+def scores_of(runner: TrialRunner, piloted: Pilot, first: Sequence[int], fresh: Sequence[int]) -> EpochScores:
     """The trainings of the pilot, to be judged after a number of epochs."""
-    levels = Levels(
-        bench.monitor,
-        -1.0 if higher_is_better(bench.monitor) else 1.0,
-        baselines(bench, (*first, *fresh)),
-        float(np.mean([negligible(bench, repeat) for repeat in first])),
+    scores = EpochScores(
+        runner.monitor,
+        -1.0 if higher_is_better(runner.monitor) else 1.0,
+        baselines(runner, (*first, *fresh)),
+        float(np.mean([negligible(runner, repeat) for repeat in first])),
     )
     for point, trials in piloted.trials.items():
-        levels.learn(point, trials)
-    return levels
+        scores.record(point, trials)
+    return scores
 
 
-def _finalists(ranked: Sequence[Point], calm: Point) -> list[Point]:
-    """The best few, not more than two of a batch size, and the calmest of the pilot."""
+def _finalists(ranked: Sequence[Point], lowest: Point) -> list[Point]:
+    """The best few, not more than two of a batch size, and the lowest of the pilot's best rates."""
     found: list[Point] = []
     for point in ranked:
         if sum(one.batch_size == point.batch_size for one in found) < 2:
             found.append(point)
         if len(found) == FINALISTS:
             break
-    return found if calm in found or calm not in ranked else [*found[: FINALISTS - 1], calm]
+    return found if lowest in found or lowest not in ranked else [*found[: FINALISTS - 1], lowest]
 
 
 def _train(
-    search: Search, levels: Levels, horizons: Mapping[Point, int], repeats: Sequence[int], phase: str
+    search: Search, scores: EpochScores, epochs_of: Mapping[Point, int], repeats: Sequence[int], phase: str
 ) -> None:
     """Train missing repeats, each point for its number of epochs, with an evaluation after each."""
     jobs = []
-    for point, epochs in horizons.items():
+    for point, epochs in epochs_of.items():
         batches, setting = search.batches(point.batch_size), search.setting_of(point)
         most = min(epochs * batches, search.most_updates(point.batch_size))
-        jobs += [(point, Job(setting, repeat, most, batches)) for repeat in levels.missing(point, repeats)]
+        jobs += [(point, Job(setting, repeat, most, batches)) for repeat in scores.missing(point, repeats)]
     for point, trials in search.trained(phase, jobs).items():
-        levels.learn(point, trials)
+        scores.record(point, trials)

@@ -29,10 +29,10 @@ _NAMES = {
 }
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """A number with three significant digits and thousands separators.
 
-    >>> [number(value) for value in (25_000.0, 1234.5, 0.031622, 64.0, 4e-7, float("inf"), None)]
+    >>> [format_number(value) for value in (25_000.0, 1234.5, 0.031622, 64.0, 4e-7, float("inf"), None)]
     ['25,000', '1,234', '0.0316', '64', '4e-07', 'no limit', '–']
     """
     if value is None:
@@ -55,18 +55,7 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def listed(names: Sequence[str], most: int = 8) -> str:
-    """A list of names in words.
-
-    >>> listed(["8", "16", "32"]), listed(["8"]), listed([str(i) for i in range(12)], most=3)
-    ('8, 16 and 32', '8', '0, 1, 2 and 9 more')
-    """
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
-
-
-def interval(low: float, high: float, write: Any = number) -> str:
+def interval(low: float, high: float, write: Any = format_number) -> str:
     """An interval in words, possibly open.
 
     >>> interval(12, 40), interval(12, float("inf")), interval(0, float("inf")), interval(float("nan"), 1)
@@ -102,10 +91,10 @@ def named(name: str) -> str:
     return _NAMES.get(name) or label_of(name)
 
 
-def plain(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Any value as text.
 
-    >>> plain({}), plain(True), plain(123_456), plain([0.5, 2]), plain("a")
+    >>> format_value({}), format_value(True), format_value(123_456), format_value([0.5, 2]), format_value("a")
     ('–', 'yes', '123,456', '0.5, 2', 'a')
     """
     if value is None or value == {}:
@@ -119,7 +108,7 @@ def plain(value: Any) -> str:
             return "not finite"
         return f"{value:,.0f}" if 1000 <= abs(float(value)) < 1e15 else f"{float(value):.4g}"
     if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
-        return ", ".join(plain(one) for one in value) or "–"
+        return ", ".join(format_value(one) for one in value) or "–"
     return str(value)
 
 
@@ -152,6 +141,6 @@ def sentence(text: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (duration, coded, flat, interval, number, plain, quality, sentence, spread)
+    for each in (duration, coded, flat, interval, format_number, format_value, quality, sentence, spread)
 } | {"count": counted, "counted": mean_count}
 """Those that templates use, by name."""

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from epochal.choose.bench import Bench
 from epochal.choose.reached import Reached, first_reached
 from epochal.choose.trial import Trial
+from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import constant_of, higher_is_better
 from epochal.curves.statistics import Floats
-from epochal.data import y_or_target
 from epochal.errors import Refusal
 from epochal.training.baselines import baseline_metrics
 
@@ -34,63 +32,58 @@ NEGLIGIBLE = 0.002
 LUCK = 2.0  # standard deviations of luck that a value may be away from the best
 
 
-def split_target(y: Any, target: float | str | None) -> tuple[Any, float | None]:
-    """The targets `y`, whose column `target` may name, and the value that counts as reached.
-
-    >>> split_target(None, "price"), split_target("price", 0.5)
-    (('price', None), ('price', 0.5))
-    """
-    if isinstance(target, str):
-        return y_or_target(y, target), None
-    if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
-        raise Refusal(f"`target` must be a finite number; got {target!r}. Leave it out to have one chosen.")
-    return y, target
+def check_target_value(value: float | None) -> None:
+    """Refuse what no metric can reach."""
+    if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+        raise Refusal(
+            f"`target_value` must be a finite number; got {value!r}. Leave it out to have one chosen."
+        )
 
 
-def price_of(goal: str, seconds: Callable[[int], float]) -> Callable[[int], float]:
-    """The price of one update at a batch size: in seconds, samples or updates.
+def cost_of(goal: str, seconds: Callable[[int], float]) -> Callable[[int], float]:
+    """The cost of one update at a batch size: in seconds, samples or updates.
 
-    >>> price_of("samples", lambda size: 1e-5)(32)
+    >>> cost_of("samples", lambda size: 1e-5)(32)
     32.0
     """
     return {"samples": float, "updates": lambda size: 1.0}.get(goal, seconds)
 
 
-def baseline(bench: Bench, repeat: int) -> float:
-    """The baseline in the judged column; NaN where it is not known."""
-    part, _, name = bench.monitor.partition(".")
+def baseline(runner: TrialRunner, repeat: int) -> float:
+    """The baseline in the monitored metric; NaN where it is not known."""
+    part, _, name = runner.monitor.partition(".")
     if part != "validation":
         return math.nan
-    repeat = 0 if bench.base.shared else repeat
-    if repeat not in bench.baselines:
-        bench.baselines[repeat] = baseline_metrics(bench.base, repeat, {name}).get(name, math.nan)
-    return bench.baselines[repeat]
+    repeat = 0 if runner.base.shared else repeat
+    if repeat not in runner.baselines:
+        runner.baselines[repeat] = baseline_metrics(runner.base, repeat, {name}).get(name, math.nan)
+    return runner.baselines[repeat]
 
 
-def baselines(bench: Bench, repeats: Iterable[int]) -> dict[int, float]:
+def baselines(runner: TrialRunner, repeats: Iterable[int]) -> dict[int, float]:
     """The baseline of each repeat."""
-    return {repeat: baseline(bench, repeat) for repeat in repeats}
+    return {repeat: baseline(runner, repeat) for repeat in repeats}
 
 
-def refuse_easy_target(bench: Bench, target: float | None, repeats: Sequence[int]) -> None:
+def refuse_easy_target(runner: TrialRunner, target: float | None, repeats: Sequence[int]) -> None:
     """A target that takes no training says nothing about settings."""
     if target is None:
         return
-    up = higher_is_better(bench.monitor)
-    constant = list(baselines(bench, repeats).values())
+    up = higher_is_better(runner.monitor)
+    constant = list(baselines(runner, repeats).values())
     if all(value >= target if up else value <= target for value in constant):
         raise Refusal(
-            f"target {target:g} must be better than the baseline ({constant_of(bench.monitor)}), which has "
-            f"{np.mean(constant):.3g} ({bench.monitor}); give a {'higher' if up else 'lower'} one."
+            f"target {target:g} must be better than the baseline ({constant_of(runner.monitor)}), which has "
+            f"{np.mean(constant):.3g} ({runner.monitor}); give a {'higher' if up else 'lower'} one."
         )
 
 
-def negligible(bench: Bench, repeat: int) -> float:
-    """The change of the judged column that is too small to count in a repeat."""
-    constant = baseline(bench, repeat)
+def negligible(runner: TrialRunner, repeat: int) -> float:
+    """The change of the monitored metric that is too small to count in a repeat."""
+    constant = baseline(runner, repeat)
     if not math.isfinite(constant):
         return 0.0
-    perfect = 1.0 if higher_is_better(bench.monitor) else 0.0
+    perfect = 1.0 if higher_is_better(runner.monitor) else 0.0
     return NEGLIGIBLE * abs(constant - perfect)
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.forecast import drawn
-from epochal.report.paper.parts import blank, dress, saved, style_of
+from epochal.report.plots.parts import blank, dress, saved, style_of
 from epochal.runs.record import Run
 
 

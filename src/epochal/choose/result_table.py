@@ -15,22 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from epochal.choose.bench import Bench
-from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
-from epochal.choose.confirm import LATE, rules_of
-from epochal.choose.fairness import Judged, Length, judge_trial, seen_after, unsteadiness
-from epochal.choose.finals import final_of
-from epochal.choose.goal import baselines, reached_in, targets
+from epochal.choose.comparison import Comparison, Regime, Row, Tuned, Usage
+from epochal.choose.confirm import LATE, criteria_of
+from epochal.choose.fairness import Length, TrialScore, score_trial, seen_after, unsteadiness
+from epochal.choose.final_estimate import final_of
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
-from epochal.choose.paired import PairedDifference, against
-from epochal.choose.pairs import FEWEST
+from epochal.choose.paired_statistics import FEWEST
+from epochal.choose.paired_test import PairedDifference, against
 from epochal.choose.race import Outcome
 from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.search import Point
+from epochal.choose.sentences import FASTER, answer, join_names, too_few
+from epochal.choose.targets import baselines, reached_in, targets
 from epochal.choose.timing import TimingCurve
-from epochal.choose.trial import Setting, Trial
-from epochal.choose.words import FASTER, answer, called, too_few
+from epochal.choose.trial import Config, Trial
+from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better, label_of
 from epochal.curves import Curves, Summary, summarize
 from epochal.curves.statistics import counted
@@ -49,10 +49,10 @@ REGIMES = ("batch", "mini-batch", "stochastic")
 
 
 @dataclass
-class Measured:
+class ComparisonState:
     """The settings of a comparison and what was measured of them; see `Comparison` for the terms."""
 
-    bench: Bench
+    runner: TrialRunner
     entries: list[Entry]
     plans: dict[str, Plan]
     repeats: int
@@ -60,7 +60,7 @@ class Measured:
     notes: list[str]
     target: float | None
     at: str = ""
-    settings: dict[str, Setting] = field(default_factory=dict)
+    settings: dict[str, Config] = field(default_factory=dict)
     lengths: dict[str, Length] = field(default_factory=dict)
     trials: dict[str, list[Trial]] = field(default_factory=dict)
     tuned: dict[str, Tuned] = field(default_factory=dict)
@@ -72,14 +72,14 @@ class Measured:
     @property
     def column(self) -> str:
         """How settings are judged."""
-        return self.bench.monitor
+        return self.runner.monitor
 
 
-def concluded(found: Measured, seconds: float) -> Comparison:
+def concluded(found: ComparisonState, seconds: float) -> Comparison:
     """The comparison that the trainings make."""
     column, higher = found.column, higher_is_better(found.column)
     judged = {
-        name: [judge_trial(trial, column, found.lengths[name]) for trial in trials]
+        name: [score_trial(trial, column, found.lengths[name]) for trial in trials]
         for name, trials in found.trials.items()
     }
     values = {name: [one.value for one in several] for name, several in judged.items()}
@@ -121,11 +121,11 @@ def concluded(found: Measured, seconds: float) -> Comparison:
         curves={row.name: Curves.concatenate([one.curves for one in found.trials[row.name]]) for row in rows},
         timing=found.timing,
         notes=_notes(found, rows, remark),
-        cost=Cost(found.bench.trainings, found.updates, seconds),
-        data=describe_data(found.bench.base),
+        usage=Usage(found.runner.trainings, found.updates, seconds),
+        data=describe_data(found.runner.base),
         settings=_common(found),
-        conditions=conditions(deterministic=found.bench.base.settings.deterministic),
-        folder=found.bench.store.folder,
+        conditions=conditions(deterministic=found.runner.base.settings.deterministic),
+        folder=found.runner.store.folder,
     )
     return replace(comparison, answer=answer(comparison))
 
@@ -136,24 +136,24 @@ def _reached(trial: Trial, column: str, target: float | None) -> Reached:
     return reached_in(trial, column, target, spent=max(trial.updates, 1))
 
 
-def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
+def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore]) -> Row:
     name = entry.name
     plan, trials, length = found.plans[name], found.trials[name], found.lengths[name]
     epochs, samples = seen_after(plan, length.updates)
 
     def summary(column: str, values: list[float]) -> Summary:
-        return summarize(values, bounds_of(column.partition(".")[2], found.bench.base.loss_name))
+        return summarize(values, bounds_of(column.partition(".")[2], found.runner.base.loss_name))
 
-    others = judged[0].figures
+    others = judged[0].metrics
     return Row(
         name=name,
         axes=entry.axes,
         batch_size=plan.segments[0][1],
         regime=plan.regime,
-        learning_rate=found.bench.prepared(found.settings[name]).spec.optimizer.learning_rate,
+        learning_rate=found.runner.prepared(found.settings[name]).spec.optimizer.learning_rate,
         repeats=len(trials),
         quality=summary(found.column, [one.value for one in judged]),
-        figures={column: summary(column, [one.figures[column] for one in judged]) for column in others},
+        metrics={column: summary(column, [one.metrics[column] for one in judged]) for column in others},
         best_epoch=summarize([one.epoch for one in judged], (0.0, math.inf)),
         epochs=epochs,
         updates=length.updates,
@@ -171,7 +171,7 @@ def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
     )
 
 
-def _options(found: Measured, name: str, epochs: float) -> dict[str, Any]:
+def _options(found: ComparisonState, name: str, epochs: float) -> dict[str, Any]:
     options = {**found.common, **found.settings[name].changes}
     options.pop("repeats", None)
     updates = found.lengths[name].updates
@@ -193,7 +193,7 @@ def _sorted(rows: Sequence[Row], first: str | None, tied: Sequence[str], higher:
     return sorted(rows, key=key)
 
 
-def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[dict[int, float], str]:
+def _targets(found: ComparisonState, values: Mapping[str, Sequence[float]]) -> tuple[dict[int, float], str]:
     """The target of each repeat, and how it was set."""
     if found.target is not None:
         return dict.fromkeys(range(found.repeats), float(found.target)), "given"
@@ -203,7 +203,7 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
         for repeat, value in enumerate(several):
             if math.isfinite(value) and sign * value < sign * reached.get(repeat, sign * math.inf):
                 reached[repeat] = value
-    constant = baselines(found.bench, reached)
+    constant = baselines(found.runner, reached)
     words = (
         f"in each repeat within {100 * SHARE:.0f} % of the best value of any setting"
         if any(map(math.isnan, constant.values()))
@@ -213,27 +213,29 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
     return targets(reached, constant, SHARE, higher_is_better(found.column)), words if reached else ""
 
 
-def _unbeaten(found: Measured, best: str) -> float | None:
+def _unbeaten(found: ComparisonState, best: str) -> float | None:
     """The baseline, if the best setting is not significantly better on new rows, not only with new seeds.
 
     Each repeat is read at the evaluation that the others choose: its own best one is the luckiest.
     """
     trials = {trial.repeat: trial for trial in found.trials[best] if not trial.broken}
-    constant = baselines(found.bench, trials)
+    constant = baselines(found.runner, trials)
     if len(trials) < FEWEST or not all(map(math.isfinite, constant.values())):
         return None
     point = Point(found.plans[best].segments[0][1], None)
-    final = final_of(point, found.lengths[best].updates, trials, constant, rules_of(found.bench), kept=True)
+    final = final_of(
+        point, found.lengths[best].updates, trials, constant, criteria_of(found.runner), kept=True
+    )
     level, reached = float(np.mean(list(constant.values()))), float(np.mean(final.values))
     return None if final.beats_baseline or _likely(found, list(trials), level, reached) else level
 
 
-def _likely(found: Measured, repeats: Sequence[int], level: float, reached: float) -> bool:
+def _likely(found: ComparisonState, repeats: Sequence[int], level: float, reached: float) -> bool:
     """Whether a log loss is so far below the baseline that the validation samples alone show it.
 
     As in the verdict on a training, by a likelihood ratio of 20, here for each setting and both sides.
     """
-    base, monitor = found.bench.base, found.bench.monitor
+    base, monitor = found.runner.base, found.runner.monitor
     if base.same_validation or monitor != "validation.loss" or base.loss_name != "log_loss":
         return False
     return effective_samples(base, repeats) * (level - reached) > math.log(20 * 2 * len(found.plans))
@@ -264,7 +266,10 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
         return None, f"no curve was fitted to the updates to the target: {refusal.sentence}"
     left_out = [row.name for row in sizes.values() if row not in used]
     if left_out:
-        return curve, f"the fit of updates to the target leaves out {called(left_out)}, with fewer repeats."
+        return (
+            curve,
+            f"the fit of updates to the target leaves out {join_names(left_out)}, with fewer repeats.",
+        )
     if repeats < most:
         return curve, f"the fit of updates to the target rests on the {repeats} repeats that all sizes have."
     return curve, ""
@@ -286,7 +291,7 @@ def _with_misfit(curve: Hyperbola, used: Sequence[Row], efforts: Sequence[Effort
     return replace(curve, **wider)
 
 
-def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]:
+def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[str, ...]:
     notes = [*found.notes]
     if len(rows) == 1:
         notes.append("there is only one setting, and nothing to compare it with; give a list of values.")
@@ -318,11 +323,11 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
     return (*notes, remark) if remark else tuple(notes)
 
 
-def _common(found: Measured) -> dict[str, Any]:
+def _common(found: ComparisonState) -> dict[str, Any]:
     left_out = {axis for entry in found.entries for axis in entry.axes} | {"evaluate_every", "evaluate_train"}
-    settings = describe_settings(found.bench.prepared(found.settings[found.entries[0].name]))
+    settings = describe_settings(found.runner.prepared(found.settings[found.entries[0].name]))
     settings |= {"repeats": found.repeats} | ({"learning_rate": "tuned"} if found.tuned else {})
-    if found.bench.base.settings.stop is None:
+    if found.runner.base.settings.stop is None:
         left_out.add("stop")
     return {name: value for name, value in settings.items() if name not in left_out}
 

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.pairs import (
+from epochal.choose.paired_statistics import (
     ALPHA,
     FEWEST,
     MOST_REPEATS,
     Spread,
     alike,
+    default_margin,
     improvement_of,
     interval_of,
     paired_test,
@@ -30,12 +31,19 @@ from epochal.choose.pairs import (
     shared_spread,
     shared_test,
     summary_of,
-    usual_margin,
 )
 from epochal.curves.statistics import Floats, Summary, counted
+from epochal.data.records import plain
 
 MEANINGFUL = 0.75
 """A better setting should win this share of the repeats (Bouthillier et al. 2021, section 4.1)."""
+
+
+_KEPT = (
+    *("a", "b", "probability", "p_value", "p_adjusted", "pairs", "wins", "unfinished", "detectable"),
+    *("meaningful", "equivalent", "margin", "better", "interval"),
+)
+"""What JSON holds as it is."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class PairedDifference:
     are losses or accuracies. Repeats where a or b gave no finite value take no part in `mean`, `sd` and
     `interval`. In `probability` and in the test they count: the setting without a value lost that repeat.
 
-    >>> from epochal.choose.paired import difference
+    >>> from epochal.choose.paired_test import difference
     >>> found = difference([0.31, 0.29, 0.33, 0.30], [0.36, 0.35, 0.37, 0.36], a="16", b="full")
     >>> print(found)
     16 is better than full by 0.0525 (98 % interval 0.0308 to 0.0742), in 4 of 4 repeats
@@ -59,7 +67,7 @@ class PairedDifference:
     differences: Summary  # of the improvement of a over b in each repeat, NaN where one of them is not finite
     freedom: float  # the degrees of freedom of the standard deviation
     probability: float  # P(a better than b): the share of repeats that a wins, ties counting half
-    probability_ci: tuple[float, float]  # its 95 % interval: see `pairs.probability_interval`
+    probability_ci: tuple[float, float]  # its 95 % interval: see `probability_interval`
     p_value: float  # of the two-sided paired t test; of the signed-rank test where a value is not finite
     p_adjusted: float
     """The same, corrected for all comparisons and looks (Bonferroni): to be held against `alpha`."""
@@ -80,7 +88,7 @@ class PairedDifference:
     def sd(self) -> float | None:
         """The standard deviation of the differences, at least that of rounding where differences tie.
 
-        Among several settings it is the largest of three estimates: see `pairs.shared_test`.
+        Among several settings it is the largest of three estimates: see `shared_test`.
         """
         return self.differences.sd
 
@@ -128,25 +136,11 @@ class PairedDifference:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         figures = self.differences.to_dict()
-        ends = self.interval
         return {
-            "a": self.a,
-            "b": self.b,
+            **{name: plain(getattr(self, name)) for name in _KEPT},
             "difference": {name: figures[name] for name in ("mean", "sd", "per_repeat")},
-            "interval": None if ends is None else list(ends),
             "confidence": 1 - self.alpha,
-            "probability": self.probability,
             "probability_ci95": list(self.probability_ci),
-            "p_value": self.p_value,
-            "p_adjusted": self.p_adjusted,
-            "pairs": self.pairs,
-            "wins": list(self.wins),
-            "unfinished": list(self.unfinished),
-            "detectable": self.detectable,
-            "meaningful": self.meaningful,
-            "equivalent": self.equivalent,
-            "margin": self.margin,
-            "better": self.better,
             "repeats_needed": self.needed,
         }
 
@@ -275,7 +269,7 @@ def against(
     A reference that is named beforehand takes part in one comparison for each other setting. One that is
     picked because it did best is the luckiest of all, and so is compared as if every pair had been: the
     correction then covers all pairs. Settings without any finite value are left out of the correction.
-    All settings share one estimate of the spread (see `pairs.shared_test`), without which a few repeats of
+    All settings share one estimate of the spread (see `shared_test`), without which a few repeats of
     many settings could hardly tell anything; with two settings this is the paired t test itself.
 
     No stepwise correction: it would reject a little more often, but no simple intervals go with it, and an
@@ -287,7 +281,7 @@ def against(
         higher_is_better: True for an accuracy, False for a loss.
         alpha: how often a family of equal settings may have any that are called different, over all looks.
         share: of alpha, which this look may spend; 1 where one looks once.
-        margin: the smallest difference that matters; see `pairs.usual_margin` for None.
+        margin: the smallest difference that matters; see `default_margin` for None.
         comparisons: how many the correction covers, where it is not as said above.
 
     >>> losses = {"8": [0.31, 0.29, 0.33, 0.30], "16": [0.30, 0.31, 0.32, 0.31], "full": [0.9, 0.8, 0.9, 0.9]}
@@ -302,7 +296,7 @@ def against(
         others = len(_finished(columns) - {leader})
         comparisons = others if reference is not None else comparisons_of(columns)
     if margin is None:
-        margin = usual_margin(columns[leader])
+        margin = default_margin(columns[leader])
     spread_for = functools.partial(_spread_for, functools.cache(functools.partial(_complete, columns)))
     found = []
     for name in columns:

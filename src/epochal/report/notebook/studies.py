@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
-from epochal.choose.advice import Advice, Choice
+from epochal.choose.advice import Advice
 from epochal.choose.comparison import Comparison
-from epochal.choose.words import cells_of, marks_of
+from epochal.choose.sentences import cells_of, marks_of
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.common.notebook_view import code, facts, heading, items, said, table, view
@@ -18,7 +16,7 @@ def comparison_html(found: Comparison) -> str:
     """The answer, a row for each setting, the recommended one first, and the call of `fit`."""
     head, *rows = cells_of(found)
     head = tuple(map(label_of, head))
-    cost = found.cost
+    cost = found.usage
     return view(
         heading("Comparison", f"{len(found.rows)} settings, {found.at}"),
         said(found.answer),
@@ -48,7 +46,9 @@ def advice_html(found: Advice) -> str:
     """The answer, the advised numbers with their ranges, and the call of `fit`."""
     choices = {"batch size": found.batch_size, "learning rate": found.learning_rate, "epochs": found.epochs}
     rows = [
-        (name, f"{one.value:.4g}", _range(one), one.note) for name, one in choices.items() if one is not None
+        (name, f"{one.value:.4g}", one.range_in_words(), one.note)
+        for name, one in choices.items()
+        if one is not None
     ]
     options = ", ".join(f"{name}={_python(value)}" for name, value in found.options.items())
     return view(
@@ -80,11 +80,3 @@ def _expected(found: Advice) -> list[tuple[str, str]]:
 
 def _python(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
-def _range(one: Choice) -> str:
-    if not math.isfinite(one.low):
-        return ""
-    if one.low == one.high:
-        return f"only {one.low:.4g}"
-    return f"{one.low:.4g} to {one.high:.4g}" if math.isfinite(one.high) else f"{one.low:.4g} or more"

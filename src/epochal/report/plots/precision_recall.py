@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from epochal.curves.precision_recall import PrecisionRecall
 from epochal.errors import Refusal
 from epochal.report.numbers import Tradeoff, tradeoffs_of
-from epochal.report.paper.parts import Style, axes_of, blank, dress, note, saved, style_of
+from epochal.report.plots.parts import Style, axes_of, blank, dress, note, saved, style_of
 
 
 def plot_precision_recall(

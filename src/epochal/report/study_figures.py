@@ -16,7 +16,7 @@ from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves
-from epochal.report.numbers import lines_of, number, numbers
+from epochal.report.numbers import json_number, json_numbers, lines_of
 
 _MOST_POINTS = 12_000  # of all lines of a figure
 _FEWEST_POINTS = 60  # of one line
@@ -55,11 +55,11 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
                 "batch": row.batch_size,
                 "rank": _rank(i, len(rows)),
                 "standing": standing(row, comparison),
-                "mean": number(row.quality.mean),
-                **dict(zip(("low", "high"), map(number, row.quality.ci95 or (None, None)), strict=True)),
-                "values": numbers(row.quality.per_repeat),
+                "mean": json_number(row.quality.mean),
+                **dict(zip(("low", "high"), map(json_number, row.quality.ci95 or (None, None)), strict=True)),
+                "values": json_numbers(row.quality.per_repeat),
                 "repeats": row.repeats,
-                **{name: number(getattr(row, name)) for name in ("seconds", "updates", "samples")},
+                **{name: json_number(getattr(row, name)) for name in ("seconds", "updates", "samples")},
             }
             for i, row in enumerate(rows)
         ],
@@ -69,20 +69,20 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
 
 
 def advice_figures(advice: Advice) -> dict[str, Any]:
-    """Data for the script: prices, update times, best epochs, the curves of the advised setting."""
+    """Data for the script: costs, update times, best epochs, the curves of the advised setting."""
     return {
         "judged": label_of(advice.column),
         "higher": advice.higher_is_better,
-        "price": {
+        "cost": {
             "goal": advice.goal,
-            "advised": number(advice.batch_size.value),
+            "advised": json_number(advice.batch_size.value),
             "points": [_tried(one, advice) for one in advice.tried],
         },
         "timing": _timing(advice.timing, advice.batch_size.value if advice.recommended else math.nan),
         "epochs": {
-            "advised": number(advice.epochs.value),
-            **{end: number(getattr(advice.epochs, end)) for end in ("low", "high")},
-            "best": numbers(advice.best_epochs),
+            "advised": json_number(advice.epochs.value),
+            **{end: json_number(getattr(advice.epochs, end)) for end in ("low", "high")},
+            "best": json_numbers(advice.best_epochs),
             "improving": list(advice.improving),
         },
         "curves": _advice_curves(advice),
@@ -110,7 +110,7 @@ def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
             if column in curves.columns
         ]
         level = comparison.target if column == comparison.column else None
-        quantities.append({"name": label_of(column), "lines": lines, "target": number(level)})
+        quantities.append({"name": label_of(column), "lines": lines, "target": json_number(level)})
     return {
         "x": [_along(curves, kept) for _, curves, kept in drawn],
         "quantities": [one for one in quantities if one["lines"]],
@@ -144,17 +144,19 @@ def _advice_curves(advice: Advice) -> dict[str, Any]:
             if one in curves.columns
         ]
         level = advice.target if column == advice.column and advice.goal != "quality" else None
-        quantities.append({"name": metric.replace("_", " "), "lines": lines, "target": number(level)})
+        quantities.append({"name": metric.replace("_", " "), "lines": lines, "target": json_number(level)})
     x = _along(curves, kept)
     epochs, advised = [one or 0.0 for one in x["epochs"]], advice.epochs.value
     best = None
     if advice.recommended and math.isfinite(advised) and epochs:
-        best = {axis: number(float(np.interp(advised, epochs, np.array(x[axis], float)))) for axis in AXES}
+        best = {
+            axis: json_number(float(np.interp(advised, epochs, np.array(x[axis], float)))) for axis in AXES
+        }
     return {"x": [x], "quantities": quantities, "best": best}
 
 
 def _columns(curves: Sequence[Curves], judged: str) -> list[str]:
-    """The judged column first, then other validation columns, then training ones."""
+    """The monitored metric first, then other validation columns, then training ones."""
     known = dict.fromkeys(
         name
         for one in curves
@@ -178,11 +180,11 @@ def _kept(curves: Curves, most: int) -> NDArray[np.int64]:
 
 def _line(curves: Curves, column: str, kept: NDArray[np.int64]) -> dict[str, Any]:
     (line,) = lines_of(curves, [column])
-    return {end: numbers(getattr(line, end)[kept]) for end in ("mean", "low", "high")}
+    return {end: json_numbers(getattr(line, end)[kept]) for end in ("mean", "low", "high")}
 
 
 def _along(curves: Curves, kept: NDArray[np.int64]) -> dict[str, list[float | None]]:
-    return {axis: numbers(curves.values(curves.names[0], axis)[0][kept]) for axis in AXES}
+    return {axis: json_numbers(curves.values(curves.names[0], axis)[0][kept]) for axis in AXES}
 
 
 # --- work to the target -------------------------------------------------------------------------------------
@@ -214,9 +216,9 @@ def point_of(effort: Effort) -> float:
 def _effort(effort: Effort) -> dict[str, Any]:
     none = effort.reached == 0
     return {
-        "at": number(point_of(effort)),
-        "low": None if none else number(effort.low),
-        "high": None if none else number(effort.high),
+        "at": json_number(point_of(effort)),
+        "low": None if none else json_number(effort.low),
+        "high": None if none else json_number(effort.high),
         "open": bool(not none and math.isinf(effort.high)),
         "reached": effort.reached,
         "repeats": effort.repeats,
@@ -231,28 +233,31 @@ def _fit(
     if curve is None:
         return {"curve": None}
     sizes = np.geomspace(low / 2 if low > 1 else low, high * 2, _CURVE_POINTS)
-    found = {"turns": curve.estimated, "curve": {"x": numbers(sizes), "y": numbers(curve.steps(sizes))}}
+    found = {
+        "turns": curve.estimated,
+        "curve": {"x": json_numbers(sizes), "y": json_numbers(curve.steps(sizes))},
+    }
     if not curve.estimated:  # an interpolated curve has no turning point
         return found
     return found | {
-        "fewest": number(curve.minimal_steps),
-        "falling": numbers(curve.minimal_samples / sizes),
-        "critical": number(curve.critical_batch),
+        "fewest": json_number(curve.minimal_steps),
+        "falling": json_numbers(curve.minimal_samples / sizes),
+        "critical": json_number(curve.critical_batch),
         "endless": bool(math.isinf(curve.critical_batch)),
-        "interval": [number(end) for end in critical or (math.nan, math.nan)],
+        "interval": [json_number(end) for end in critical or (math.nan, math.nan)],
     }
 
 
 def _tried(one: Tried, advice: Advice) -> dict[str, Any]:
-    price, low, high = one.price
+    cost, low, high = one.cost
     missed = one.effort.reached == 0 and advice.goal != "quality"
     return {
         "batch": one.batch_size,
-        "rate": number(one.learning_rate),
+        "rate": json_number(one.learning_rate),
         "standing": "best" if advice.advises(one) else "tied" if one.tied else "worse",
-        "at": number(low if missed else price),
-        "low": None if missed else number(low),
-        "high": None if missed else number(high),
+        "at": json_number(low if missed else cost),
+        "low": None if missed else json_number(low),
+        "high": None if missed else json_number(high),
         "open": bool(math.isinf(high) and not missed),
         "missed": missed,
         "reached": one.effort.reached,
@@ -266,12 +271,12 @@ def _timing(timing: TimingCurve, advised: float) -> dict[str, Any]:
     if len(points) > 1:
         a, b = timing.line()
         sizes = np.geomspace(points[0].batch_size, points[-1].batch_size, _CURVE_POINTS)
-        line = {"x": numbers(sizes), "y": numbers(a + b * sizes)}
+        line = {"x": json_numbers(sizes), "y": json_numbers(a + b * sizes)}
     return {
         "batch": [point.batch_size for point in points],
-        **{name: numbers([getattr(point, name) for point in points]) for name in ("seconds", "spread")},
+        **{name: json_numbers([getattr(point, name) for point in points]) for name in ("seconds", "spread")},
         "line": line,
-        "advised": number(advised),
+        "advised": json_number(advised),
     }
 
 

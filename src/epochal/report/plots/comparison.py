@@ -15,25 +15,25 @@ from epochal.choose.comparison import Comparison
 from epochal.choose.reached import written, written_range
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
-from epochal.report.choice_figures import point_of
 from epochal.report.numbers import lines_of
-from epochal.report.paper.parts import (
+from epochal.report.plots.parts import (
     Style,
     beside,
     blank,
     dress,
+    format_tick,
     formatter,
     label_ends,
     log_ticks,
     name_axis,
     note,
-    plain,
     remark,
     saved,
     scatter_labels,
     size_ticks,
     style_of,
 )
+from epochal.report.study_figures import point_of
 
 INKS = {
     "light": ("#0b5fa5", "#c2501a", "#00795c", "#8a4fb0", "#a87700", "#3c8fd0", "#b0306a", "#4d5664"),
@@ -53,7 +53,7 @@ FEW = 6
 def plot(found: Comparison, path: str | Path | None = None, *, style: str = "light") -> Figure:
     """Plot a comparison.
 
-    Above, the judged column along the training: means over repeats with their 95 % intervals. Below on the
+    Above, the monitored metric along the training: means over repeats with their 95 % intervals. Below on the
     left, the quality of each setting against the time of one training; on the right, the updates to
     the target against the batch size, with the fitted curve, and triangles if some repeats did not reach
     it.
@@ -110,7 +110,7 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
     ax.margins(x=0.0)
     ax.set_xlim(left=0)
     ax.set_xlabel("samples seen" if unit == "samples" else unit.rstrip("s") if unit != "seconds" else unit)
-    ax.xaxis.set_major_formatter(formatter(plain))
+    ax.xaxis.set_major_formatter(formatter(format_tick))
     log = " (log scale)" if ax.get_yscale() == "log" else ""
     label = f"{label_of(found.column)}: mean and 95 % interval{log}"
     hidden = len(found.rows) - len(inks)

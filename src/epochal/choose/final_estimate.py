@@ -22,60 +22,61 @@ from epochal.runs.metrics import rests_on
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What the values of finals are judged by."""
+class Criteria:
+    """What final estimates are judged by: the monitored metric, its bounds, its validation samples."""
 
-    column: str  # the judged one
+    column: str  # the monitored metric
     # validation over training samples, where each repeat draws its validation samples anew: random splits
     # share most of their training samples, so their values vary less than those of new rows would (Nadeau &
     # Bengio 2003, Inference for the generalization error, section 3)
-    overlap: float
+    test_train_ratio: float
     bounds: tuple[float, float] = (-math.inf, math.inf)  # what no value can lie beyond
     # the validation samples, where all repeats have the same: repeats then tell nothing about other rows, and
     # the intervals count what each block of these adds; 0 where repeats draw them
     samples: int = 0
     blocks: int = 0  # how many of the blocks hold any of these
-    added: Floats | None = None  # what each block of these adds to the baseline
+    baseline_influences: Floats | None = None  # what each block of these adds to the baseline
     # how many of these have each class; those predicted as it, which are not known, as many
     counts: tuple[Ints, ...] = ()
 
     @property
     def sign(self) -> float:
-        """What makes of a value one that is better the lower it is."""
+        """The factor that makes lower values better."""
         return -1.0 if higher_is_better(self.column) else 1.0
 
     def summary(
         self,
         values: Sequence[float] | Floats,
-        added: Sequence[Floats],
+        influences: Sequence[Floats],
         bounds: tuple[float, float] = (-math.inf, math.inf),
         column: str = "",
     ) -> Summary:
         """A mean with the 95 % interval for new rows of the same kind, not only for other seeds.
 
-        `added` is what each block of validation samples adds to each value, where all repeats share them.
+        `influences` are what each block of validation samples adds to each value, where all repeats share
+        them.
         """
-        if not self.samples or not all(map(len, added)):
-            return summarize(values, bounds, overlap=self.overlap)
+        if not self.samples or not all(map(len, influences)):
+            return summarize(values, bounds, test_train_ratio=self.test_train_ratio)
         name = (column or self.column).partition(".")[2]
         samples, blocks = rests_on(name, self.counts, self.samples, self.blocks)
-        return new_samples(values, np.array(added), samples=samples, blocks=blocks, bounds=bounds)
+        return new_samples(values, np.array(influences), samples=samples, blocks=blocks, bounds=bounds)
 
 
 @dataclass(frozen=True, eq=False)
-class Final:
+class FinalEstimate:
     """A setting on seeds that chose neither it nor its number of epochs."""
 
     point: Point  # the batch size and rate
     epochs: int  # after how many the values are read; `trained` is how long it was trained
     trained: int
     trials: Mapping[int, Trial]  # by repeat
-    # the judged column after that many epochs, by repeat in that order; NaN where training broke
+    # the monitored metric after that many epochs, by repeat in that order; NaN where training broke
     values: Floats
-    figures: Mapping[str, Floats]  # the other columns there
-    # what always predicting the same reaches in the judged column, by repeat; NaN if not known
+    metrics: Mapping[str, Floats]  # the other columns there
+    # what always predicting the same reaches in the monitored metric, by repeat; NaN if not known
     baseline: Floats
-    rules: Rules  # how they are judged
+    criteria: Criteria  # how they are judged
     kept: bool = False  # whether the values are those of weights that would be kept, at a best epoch
     # seeds that were only looked at for failures: how many, how many broke, how many ended worse than the
     # baseline
@@ -89,21 +90,21 @@ class Final:
     @property
     def failures(self) -> int:
         """Seeds that broke or ended worse than the baseline."""
-        return self.broken + int((self.gains < 0).sum()) + self.further[2]
+        return self.broken + int((self.improvements < 0).sum()) + self.further[2]
 
     @property
     def looked_at(self) -> int:
         """Seeds that were looked at for failures."""
         return len(self.values) + self.further[0]
 
-    def with_further(self, other: Final) -> Final:
+    def with_further(self, other: FinalEstimate) -> FinalEstimate:
         """The same, with the failures of further seeds."""
-        return replace(self, further=(len(other.values), other.broken, int((other.gains < 0).sum())))
+        return replace(self, further=(len(other.values), other.broken, int((other.improvements < 0).sum())))
 
     @property
-    def gains(self) -> Floats:
+    def improvements(self) -> Floats:
         """By how much each repeat is better than the baseline."""
-        return self.rules.sign * (self.baseline - self.values)
+        return self.criteria.sign * (self.baseline - self.values)
 
     @property
     def beats_baseline(self) -> bool:
@@ -118,15 +119,15 @@ class Final:
             return False
         if not self.baseline_known:
             return True
-        skill = self.rules.sign > 0 and bool((self.baseline > 0).all())
+        skill = self.criteria.sign > 0 and bool((self.baseline > 0).all())
         scale = self.baseline if skill else np.ones(len(self.baseline))
         left = self.values / self.baseline if skill else np.ones(len(self.baseline))
-        constant = 0.0 if self.rules.added is None else self.rules.added
-        added = [
-            self.rules.sign * (share * constant - one) / size
-            for one, share, size in zip(self.added(), left, scale, strict=True)
+        constant = 0.0 if self.criteria.baseline_influences is None else self.criteria.baseline_influences
+        influences = [
+            self.criteria.sign * (share * constant - one) / size
+            for one, share, size in zip(self.influences(), left, scale, strict=True)
         ]
-        gain = self.rules.summary(self.gains / scale, added)
+        gain = self.criteria.summary(self.improvements / scale, influences)
         return gain.ci95 is not None and gain.ci95[0] > 0
 
     @property
@@ -134,39 +135,39 @@ class Final:
         """Whether the baseline is known."""
         return bool(np.isfinite(self.baseline).all())
 
-    def added(self, column: str = "") -> list[Floats]:
-        """What each block of validation samples adds to a column, by default the judged one, by repeat."""
+    def influences(self, column: str = "") -> list[Floats]:
+        """The influences of the blocks of validation samples on a column, by repeat."""
         nothing = np.zeros(0)
-        name = column or self.rules.column
-        return [trial.added.get(name, nothing) for trial in self.trials.values()]
+        name = column or self.criteria.column
+        return [trial.influences.get(name, nothing) for trial in self.trials.values()]
 
     @property
     def quality(self) -> Summary:
-        """The judged column with the interval of its mean on new rows."""
-        return self.rules.summary(self.values, self.added(), self.rules.bounds)
+        """The monitored metric with the interval of its mean on new rows."""
+        return self.criteria.summary(self.values, self.influences(), self.criteria.bounds)
 
-    def figure(self, name: str, bounds: tuple[float, float]) -> Summary:
+    def metric(self, name: str, bounds: tuple[float, float]) -> Summary:
         """Another column, likewise."""
-        return self.rules.summary(self.figures[name], self.added(name), bounds, name)
+        return self.criteria.summary(self.metrics[name], self.influences(name), bounds, name)
 
-    def flattered(self, name: str, repeat: int) -> float:
+    def optimism(self, name: str, repeat: int) -> float:
         """By which share an error is smaller at the repeat's own best epoch than where it is read."""
-        if not self.kept or name not in self.figures:
+        if not self.kept or name not in self.metrics:
             return 0.0
         columns = self.trials[repeat].curves.columns
-        best = columns[name][int(np.nanargmin(self.rules.sign * columns[self.rules.column]))]
-        return float(self.figures[name][list(self.trials).index(repeat)] / best - 1)
+        best = columns[name][int(np.nanargmin(self.criteria.sign * columns[self.criteria.column]))]
+        return float(self.metrics[name][list(self.trials).index(repeat)] / best - 1)
 
-    def less(self, other: Final) -> Summary:
-        """The paired differences of the judged column from another final, over the repeats of both."""
+    def less(self, other: FinalEstimate) -> Summary:
+        """The paired differences of the monitored metric from another final, over the repeats of both."""
         mine, its = (dict(zip(one.trials, one.values.tolist(), strict=True)) for one in (self, other))
         both = [repeat for repeat in mine if repeat in its]
-        blocks, others = (dict(zip(one.trials, one.added(), strict=True)) for one in (self, other))
-        added = [
+        blocks, others = (dict(zip(one.trials, one.influences(), strict=True)) for one in (self, other))
+        influences = [
             blocks[repeat] - others[repeat] if len(blocks[repeat]) == len(others[repeat]) else np.zeros(0)
             for repeat in both
         ]
-        return self.rules.summary([mine[repeat] - its[repeat] for repeat in both], added)
+        return self.criteria.summary([mine[repeat] - its[repeat] for repeat in both], influences)
 
 
 def epochs_of_others(values: Floats) -> Ints:
@@ -193,11 +194,11 @@ def final_of(
     epochs: int,
     trials: Mapping[int, Trial],
     baseline: Mapping[int, float],
-    rules: Rules,
+    criteria: Criteria,
     *,
     kept: bool = False,
     whole: bool = False,
-) -> Final:
+) -> FinalEstimate:
     """Read trainings, evaluated once an epoch, at their end; or, where `kept`, as weights would be kept.
 
     `fit` keeps the weights of the best epoch. Read at that epoch on the rows that chose it they look too
@@ -208,15 +209,15 @@ def final_of(
     sound = {
         repeat: trial
         for repeat, trial in ordered.items()
-        if not trial.broken and len(trial.curves) and np.isfinite(trial.curves.columns[rules.column]).all()
+        if not trial.broken and len(trial.curves) and np.isfinite(trial.curves.columns[criteria.column]).all()
     }
     trained = epochs
     rows = {repeat: len(trial.curves) - 1 for repeat, trial in sound.items()}
     if kept and sound:
         shortest = min(map(len, (trial.curves for trial in sound.values())))
-        columns = np.array([trial.curves.columns[rules.column][:shortest] for trial in sound.values()])
-        rows = dict(zip(sound, epochs_of_others(rules.sign * columns).tolist(), strict=True))
-        best = int(np.argmin(rules.sign * columns.mean(axis=0)))
+        columns = np.array([trial.curves.columns[criteria.column][:shortest] for trial in sound.values()])
+        rows = dict(zip(sound, epochs_of_others(criteria.sign * columns).tolist(), strict=True))
+        best = int(np.argmin(criteria.sign * columns.mean(axis=0)))
         found = max(1, round(float(next(iter(sound.values())).curves.epoch[best])))
         epochs = found if found <= FEWER * trained and not whole else trained
     names = [name for trial in sound.values() for name in trial.curves.names if not name.startswith("train.")]
@@ -225,29 +226,31 @@ def final_of(
         read = {repeat: trial.curves.columns[name][rows[repeat]] for repeat, trial in sound.items()}
         return np.array([read.get(repeat, math.nan) for repeat in ordered], np.float64)
 
-    return Final(
+    return FinalEstimate(
         point=point,
         epochs=epochs,
         trained=trained,
         trials=ordered,
-        values=column(rules.column),
-        figures={name: column(name) for name in dict.fromkeys(names) if name != rules.column},
+        values=column(criteria.column),
+        metrics={name: column(name) for name in dict.fromkeys(names) if name != criteria.column},
         baseline=np.array([baseline[repeat] for repeat in ordered]),
-        rules=rules,
+        criteria=criteria,
         kept=kept,
     )
 
 
-def steady(finals: Sequence[Final]) -> Final | None:
+def fewest_failures(finals: Sequence[FinalEstimate]) -> FinalEstimate | None:
     """The first that neither broke nor ended worse than the baseline in any repeat, or else did so least.
 
-    Where even the steadiest one broke there is none.
+    Where even the lowest_tied one broke there is none.
     """
     whole = [one for one in finals if not one.broken]
     return min(whole, key=lambda one: one.failures, default=None)
 
 
-def chosen(winner: Final | None, defaults: Final | None, *, for_quality: bool) -> Final | None:
+def chosen(
+    winner: FinalEstimate | None, defaults: FinalEstimate | None, *, for_quality: bool
+) -> FinalEstimate | None:
     """What is advised: the winner, the defaults, or nothing.
 
     The winner, if it beats the baseline; where quality is the goal, only if it is not worse than the defaults
@@ -259,5 +262,5 @@ def chosen(winner: Final | None, defaults: Final | None, *, for_quality: bool) -
         return good or usual
     if good.failures and not usual.failures:
         return usual
-    worse = good.rules.sign * good.less(usual).mean > 0
+    worse = good.criteria.sign * good.less(usual).mean > 0
     return usual if for_quality and worse else good

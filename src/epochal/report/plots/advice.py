@@ -18,7 +18,7 @@ from epochal.choose.reached import written
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.report.numbers import lines_of
-from epochal.report.paper.parts import (
+from epochal.report.plots.parts import (
     Style,
     blank,
     draw_line,
@@ -39,14 +39,14 @@ DOTTED: Any = (0, (2, 2))
 def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light") -> Figure:
     """Plot an advice in four panels.
 
-    Above: the price of each setting that was measured, and the time of an update, against the batch size.
-    Below: the best epoch of each repeat (an arrow if it was still improving), and the judged column
+    Above: the cost of each setting that was measured, and the time of an update, against the batch size.
+    Below: the best epoch of each repeat (an arrow if it was still improving), and the monitored metric
     along the training with the advised setting: the mean over repeats with its 95 % interval.
     """
     look = style_of(style)
     figure = blank(look, 11.0, 8.2, hspace=0.07, wspace=0.06)
     panels = figure.subplots(2, 2, height_ratios=[1.15, 1.0]).ravel()
-    for panel, draw in zip(panels, (_prices, _times, _epochs, _curve), strict=True):
+    for panel, draw in zip(panels, (_costs, _times, _epochs, _curve), strict=True):
         dress(panel, look)
         draw(advice, panel, look)
     title = "\n".join(textwrap.wrap(f"{advice.answer} {advice.told_apart}", 126))
@@ -54,9 +54,9 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
     return saved(figure, path, style)
 
 
-def _prices(advice: Advice, ax: Axes, look: Style) -> None:
+def _costs(advice: Advice, ax: Axes, look: Style) -> None:
     quality = advice.goal == "quality"
-    shown = [one for one in advice.tried if math.isfinite(one.price[0])]
+    shown = [one for one in advice.tried if math.isfinite(one.cost[0])]
     hidden = len(advice.tried) - len(shown)
     ring = "ring: advised; " if any(map(advice.advises, advice.tried)) else ""
     notes = [f"{ring}filled: no significant difference"]
@@ -72,23 +72,23 @@ def _prices(advice: Advice, ax: Axes, look: Style) -> None:
         beside.sort(key=lambda one: one.learning_rate or 0.0)
         for place, one in enumerate(beside):
             at = size * 1.07 ** (place - (len(beside) - 1) / 2)
-            _price(one, at, advice.advises(one), ax, look)
+            _cost(one, at, advice.advises(one), ax, look)
     sizes = [one.batch_size for one in advice.tried]
     _size_axis(ax, sizes)
-    unit = f"best {label_of(advice.column)}" if quality else _PRICES[advice.goal]
+    unit = f"best {label_of(advice.column)}" if quality else _UNITS[advice.goal]
     if quality:
         ax.margins(y=0.12)
     else:
         ax.set_yscale("log")
-        furthest = 30 * max((one.price[0] for one in shown), default=1.0)
-        _fit_log(ax, [min(value, furthest) for one in shown for value in one.price], 1.4)
+        furthest = 30 * max((one.cost[0] for one in shown), default=1.0)
+        _fit_log(ax, [min(value, furthest) for one in shown for value in one.cost], 1.4)
         log_ticks(ax, "y", duration if advice.goal == "time" else _counted)
     words = f"{unit}: mean and 95 % interval" if quality else f"{unit}: 95 % interval"
     name_axis(ax, words, look)
     remark(ax, "\n".join(notes), look, up=-24)
 
 
-_PRICES = {
+_UNITS = {
     "time": "time until the target (log scale)",
     "samples": "samples until the target (log scale)",
     "updates": "updates until the target (log scale)",
@@ -97,23 +97,23 @@ _PRICES = {
 
 def _far_worse(advice: Advice, one: Tried) -> bool:
     """Whether a mean is so far off that it would compress the others."""
-    tied = [other for other in advice.tried if other.tied and math.isfinite(other.price[0])]
-    ends = [end for other in tied for end in other.price if math.isfinite(end)]
+    tied = [other for other in advice.tried if other.tied and math.isfinite(other.cost[0])]
+    ends = [end for other in tied for end in other.cost if math.isfinite(end)]
     sign = -1.0 if advice.higher_is_better else 1.0
     worst = max((sign * end for end in ends), default=math.inf)
-    return sign * one.price[0] > worst + 3 * ((max(ends) - min(ends)) if ends else 0.0)
+    return sign * one.cost[0] > worst + 3 * ((max(ends) - min(ends)) if ends else 0.0)
 
 
-def _price(one: Tried, at: float, advised: bool, ax: Axes, look: Style) -> None:
-    price, low, high = one.price
+def _cost(one: Tried, at: float, advised: bool, ax: Axes, look: Style) -> None:
+    cost, low, high = one.cost
     color = look.validation if one.tied else look.muted
-    top = high if math.isfinite(high) else 10 * price
+    top = high if math.isfinite(high) else 10 * cost
     if math.isfinite(low):
         ax.plot([at, at], [low, top], color=color, linewidth=1.6, alpha=0.7, zorder=2)
     face = color if one.tied else "none"
-    ax.plot(at, price, "o", color=color, markerfacecolor=face, markersize=5.5, zorder=4)
+    ax.plot(at, cost, "o", color=color, markerfacecolor=face, markersize=5.5, zorder=4)
     if advised:
-        _ring(ax, at, price, look)
+        _ring(ax, at, cost, look)
 
 
 def _ring(ax: Axes, x: float, y: float, look: Style) -> None:

@@ -1,9 +1,9 @@
 """Many settings trained on the same samples with the same seeds.
 
-A `Bench` holds what all share: the data, the splits and scalings of each repeat, the seeds. A `Job` is one
-training to run; `Bench.run` hands jobs to an executor and yields a `Trial` for each. Jobs that differ in
-numbers only (rate, length, target, seed) run the same program. On a CPU each is a separate lane, one on each
-core; an accelerator runs many vmapped.
+A `TrialRunner` holds what all share: the data, the splits and scalings of each repeat, the seeds. A `Job` is
+one training to run; `TrialRunner.run` hands jobs to an executor and yields a `Trial` for each. Jobs that
+differ in numbers only (rate, length, target, seed) run the same program. On a CPU each is a separate lane,
+one on each core; an accelerator runs many vmapped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from epochal.choose.store import Store
-from epochal.choose.trial import BROKEN, Interrupted, Job, Setting, Trial, Until
+from epochal.choose.trial import BROKEN, Config, Interrupted, Job, Trial, Until
 from epochal.common.machine import cores
 from epochal.curves import Curves
 from epochal.engine.lane import Evaluation, Lane, LaneData
@@ -39,11 +39,11 @@ from epochal.training.processes import process_group
 from epochal.training.result import fitted_of
 from epochal.training.scoring import block_influences
 
-TOGETHER = 64  # trainings that go through an accelerator in step
+MAX_VMAPPED = 64  # trainings that go through an accelerator in step
 HELD_BYTES = 2**30  # samples of repeats that are kept ready for the next training, at most
 
 
-class Bench:
+class TrialRunner:
     """The samples and seeds that all trainings share, and the means to run them.
 
     `settings` is what all have in common, with as many `repeats` as there are seeds at hand; `store` is where
@@ -87,11 +87,11 @@ class Bench:
         self._begin(base, store, control)
 
     @classmethod
-    def on(cls, base: Prepared) -> Bench:
-        """A bench on the samples and seeds of another one."""
-        bench = cls.__new__(cls)
-        bench._begin(base, None, None)
-        return bench
+    def on(cls, base: Prepared) -> TrialRunner:
+        """A runner on the samples and seeds of another one."""
+        runner = cls.__new__(cls)
+        runner._begin(base, None, None)
+        return runner
 
     def _begin(self, base: Prepared, store: Store | None, control: Control | None) -> None:
         self.base = base
@@ -107,11 +107,11 @@ class Bench:
         self.trainings = 0
         """Trials handed out so far."""
         self.trained = 0
-        """Updates made for this bench, here or elsewhere."""
+        """Updates made for this runner, here or elsewhere."""
         self.baselines: dict[int, float] = {}
-        """The baseline in the judged column, by repeat, as far as it was looked up."""
+        """The baseline in the monitored metric, by repeat, as far as it was looked up."""
         self._prepared: dict[str, Prepared] = {}
-        self._known: list[tuple[Setting, Prepared]] = []
+        self._known: list[tuple[Config, Prepared]] = []
         self._sources: OrderedDict[int, LaneData] = OrderedDict()
         self._programs: dict[Any, int] = {}
         self._lock = threading.Lock()
@@ -135,7 +135,7 @@ class Bench:
         self.updates += updates
         self.trained += updates
 
-    def prepared(self, setting: Setting) -> Prepared:
+    def prepared(self, setting: Config) -> Prepared:
         """A setting, settled on the shared samples; refused in one sentence if it cannot work."""
         if setting.name in self._prepared:
             return self._prepared[setting.name]
@@ -149,7 +149,7 @@ class Bench:
         self._prepared[setting.name] = found
         return found
 
-    def _at_another_rate(self, setting: Setting, settings: Settings) -> Prepared | None:
+    def _at_another_rate(self, setting: Config, settings: Settings) -> Prepared | None:
         """The same setting as one that was settled before, with another rate: nothing is checked again."""
         wanted = {**setting.changes, "learning_rate": None}
         for other, found in self._known:
@@ -173,7 +173,7 @@ class Bench:
                 self.updates += trial.updates
                 self.trainings += 1
                 yield trial
-        tasks = [self._task(group) for group in self._groups(todo, 1 if self._on_host else TOGETHER)]
+        tasks = [self._task(group) for group in self._groups(todo, 1 if self._on_host else MAX_VMAPPED)]
         for task, trials in self.executor.map_unordered(tasks):
             for job, trial in zip(task.work, trials, strict=True):
                 self.store.add(job.key, trial)
@@ -220,7 +220,7 @@ class Bench:
         found: list[list[Job]] = []
         latest: dict[Any, list[Job]] = {}
         for job in jobs:
-            same = self._program(job), job.updates, job.every
+            same = self._program(job), job.updates, job.eval_interval
             if same not in latest or len(latest[same]) == together:
                 latest[same] = []
                 found.append(latest[same])
@@ -237,11 +237,11 @@ class Bench:
             last, seconds = (int(own.update[-1]), float(own.seconds[-1])) if len(own) else (0, 0.0)
             reason = _REASONS[int(status[place])]
             outputs: tuple[Any, ...] = ()
-            if job.blocks and reason != BROKEN:
+            if job.score_weights and reason != BROKEN:
                 prepared, state = self.prepared(job.setting), lane.train_state.repeats
                 one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
                 learned = fitted_of(prepared, lane.spec, one, job.repeat)
-                learned = replace(learned, best=learned.last) if job.blocks == "last" else learned
+                learned = replace(learned, best=learned.last) if job.score_weights == "last" else learned
                 outputs = block_influences(prepared, learned, job.repeat)
             found.append(Trial(job.setting.name, job.repeat, curves, last, seconds, reason, *outputs))
         return found
@@ -256,7 +256,7 @@ class Bench:
             spec=replace(prepared.spec, repeats=len(group)),
             plan=plan,
             data=self._source(group, plan.updates),
-            eval_interval=job.every,
+            eval_interval=job.eval_interval,
             last_update=job.updates,
             initial=prepared.initial.variables,
             fixed_updates_per_call=fixed_updates_per_call,
@@ -277,14 +277,14 @@ class Bench:
             one = self._held(job.repeat)
             rates = prepared.spec.schedule.rates(prepared.spec.optimizer.learning_rate or 1.0, updates)
             rates = jax.tree.map(lambda number: np.full(1, number), rates)
-            luck = one if job.draw is None else self._held(job.draw)
+            seeded = one if job.seed_repeat is None else self._held(job.seed_repeat)
             per_repeat = one.per_repeat._replace(
                 rates=rates,
-                order=luck.per_repeat.order,
-                dropout_keys=luck.per_repeat.dropout_keys,
+                order=seeded.per_repeat.order,
+                dropout_keys=seeded.per_repeat.dropout_keys,
                 order_arrays=jax.device_put(prepared.order_arrays([job.repeat])),
             )
-            singles.append(one._replace(per_repeat=per_repeat, init_keys=luck.init_keys))
+            singles.append(one._replace(per_repeat=per_repeat, init_keys=seeded.init_keys))
         if len(singles) == 1:
             return singles[0]
         shared = self.base.shared or len({job.repeat for job in group}) == 1
@@ -324,23 +324,25 @@ REMEDY = (
 
 
 @contextmanager
-def training_on(address: str | None, bench: Bench) -> Iterator[None]:
-    """Within, the jobs of a bench are trained on the Ray cluster at that address, if there is one."""
+def training_on(address: str | None, runner: TrialRunner) -> Iterator[None]:
+    """Within, the jobs of a runner are trained on the Ray cluster at that address, if there is one."""
     if address is None:
         yield
         return
-    here = bench.executor
-    bench.executor = RayCluster(address, _trainer, bench.base, packed, lambda: bench.control.stopped, REMEDY)
+    here = runner.executor
+    runner.executor = RayCluster(
+        address, _trainer, runner.base, packed, lambda: runner.control.stopped, REMEDY
+    )
     try:
         yield
     finally:
-        bench.executor.close()
-        bench.executor = here
+        runner.executor.close()
+        runner.executor = here
 
 
-def notes_of(bench: Bench) -> list[str]:
+def notes_of(runner: TrialRunner) -> list[str]:
     """What is to be known of trainings that were not made on this machine."""
-    where = bench.executor.summary()
+    where = runner.executor.summary()
     return [f"trained on {where}; update times are of this machine."] if where else []
 
 
@@ -364,7 +366,7 @@ def unpacked(jobs: Sequence[Job]) -> list[Job]:
 def _each(jobs: Sequence[Job], change: Callable[[Any], Any]) -> list[Job]:
     """Jobs with another model and other options."""
     settings = [
-        Setting(
+        Config(
             job.setting.name,
             change(job.setting.model),
             {name: change(value) for name, value in job.setting.changes.items()},
@@ -375,5 +377,5 @@ def _each(jobs: Sequence[Job], change: Callable[[Any], Any]) -> list[Job]:
 
 
 def _trainer(base: Prepared) -> Callable[..., list[Trial] | None]:
-    bench = Bench.on(base)
-    return lambda jobs, devices, stopped: bench.train(unpacked(jobs), devices, stopped)
+    runner = TrialRunner.on(base)
+    return lambda jobs, devices, stopped: runner.train(unpacked(jobs), devices, stopped)

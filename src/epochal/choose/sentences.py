@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from epochal.choose.comparison import Comparison, Row
-from epochal.choose.pairs import FEWEST
+from epochal.choose.paired_statistics import FEWEST
 from epochal.choose.reached import Effort
 from epochal.common.durations import duration
 from epochal.common.layout import aligned
@@ -135,7 +135,7 @@ def _those(found: Comparison, rows: Sequence[Row], of: Sequence[Row] = ()) -> st
     if len(rows) > (2 if of else MOST_NAMES):
         return f"{len(rows)} others"
     names = [row.name for row in sorted(rows, key=lambda row: (row.batch_size, row.name))]
-    return called([name.removeprefix("batch ") for name in names] if _only_sizes(found) else names)
+    return join_names([name.removeprefix("batch ") for name in names] if _only_sizes(found) else names)
 
 
 def _only_sizes(found: Comparison) -> bool:
@@ -150,7 +150,7 @@ def _titled(found: Comparison, name: str) -> str:
 def _figure(found: Comparison, row: Row) -> str:
     quality = row.quality
     spread = f"sd {quality.written(quality.sd)}, " if quality.sd is not None else ""
-    rmse = row.figures.get(f"{found.column.removesuffix('loss')}rmse")
+    rmse = row.metrics.get(f"{found.column.removesuffix('loss')}rmse")
     units = "" if rmse is None else f" (RMSE {rmse.written(rmse.mean)})"
     return (
         f"{label_of(found.column)} {quality.written(quality.mean)}{units} at its best "
@@ -162,13 +162,15 @@ def _start(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-def called(names: Sequence[str]) -> str:
-    """Names in a row.
+def join_names(names: Sequence[str], most: int | None = None) -> str:
+    """Names in a row, or the first `most` and how many more there are.
 
-    >>> called(["1", "8", "32"])
-    '1, 8 and 32'
+    >>> join_names(["1", "8", "32"]), join_names(["1", "8", "32", "128"], most=2)
+    ('1, 8 and 32', '1, 8 and 2 more')
     """
     comma = "; " if any("," in name for name in names) else ", "
+    if most is not None and len(names) > most:
+        return f"{comma.join(names[:most])} and {len(names) - most} more"
     return names[0] if len(names) == 1 else f"{comma.join(names[:-1])} and {names[-1]}"
 
 
@@ -243,7 +245,7 @@ def marks_of(found: Comparison) -> str:
 
 
 def behind(found: Comparison, row: Row) -> str:
-    """By how much a setting is behind the best mean, in the unit of the judged column, with its interval."""
+    """By how much a setting is behind the best mean, with the interval."""
     paired = row.difference
     if row.name == found.best and len(found.rows) > 1 and row.quality.repeats:
         return "best mean"
@@ -282,6 +284,6 @@ def text(found: Comparison) -> str:
         lines.append(f"Updates to the target: {found.hyperbola}.")
     if found.notes:
         lines += ["", *map(render_message, found.notes)]
-    cost = found.cost
+    cost = found.usage
     lines += ["", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {duration(cost.seconds)}."]
     return "\n".join(lines)

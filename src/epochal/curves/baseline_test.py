@@ -1,0 +1,175 @@
+"""Comparison of a run with the baseline."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from epochal.common.metric_names import higher_is_better
+from epochal.curves.curve_view import FEWEST_EVALUATIONS, FEWEST_REPEATS, CurveView
+from epochal.curves.evidence import PROBABLE, repeats_needed
+from epochal.curves.statistics import (
+    ALPHA,
+    Floats,
+    for_json,
+    forward_filled,
+    mean_over_repeats,
+    noise_bound,
+    smoothed,
+    window_count,
+)
+
+_DOUBT = 0.3
+"""By this share of its width an interval is longer where it is one of several tests: 99.8 % for 95 %."""
+
+
+@dataclass(frozen=True)
+class BaselineTest:
+    """Whether a run is better than the baseline, with figures and words.
+
+    `probable`: better, but not significantly; `repeats_to_detect` as in `Difference`; `max_gain` is the
+    largest gain in the monitored curve that is not ruled out.
+    """
+
+    better: bool
+    figures: dict[str, Any]
+    method: str
+    probable: bool = False
+    max_gain: float = math.inf
+    repeats_to_detect: int | None = None
+
+
+def beats_baseline(view: CurveView) -> BaselineTest | None:
+    """Whether the best evaluation is better than the baseline; None without a baseline.
+
+    A second metric with a known baseline may decide it. For a custom loss, where it does not, the question
+    stays open: what such a loss learns need not be what the metric measures. Likewise for few repeats of a
+    loss without a likelihood.
+    """
+    curve, baseline = view.oriented, view.baseline.get(view.name)
+    extra = next(
+        (
+            name
+            for name in view.baseline
+            if name not in (view.name, view.displayed, "train.loss") and name in view.curves.columns
+        ),
+        None,
+    )
+    if curve is None or (baseline is None and extra is None):
+        return None
+    continued = forward_filled(np.stack([smoothed(row) for row in curve]))[0]
+    rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).any()]
+    if baseline is not None:
+        baseline = -baseline if view.flipped else baseline
+        rows = [r for r in rows if np.isfinite(baseline[r])]
+    if not rows:
+        return None
+    chosen = []
+    for r in rows:  # a repeat is judged where the others are best, independent of its own scatter
+        others = mean_over_repeats(
+            np.delete(continued, r, axis=0) if len(rows) >= FEWEST_REPEATS else continued
+        )
+        usable = np.isfinite(others) & np.isfinite(curve[r])
+        chosen.append(int(np.argmin(np.where(usable, others, np.inf))))
+    better, figures = _by_metric(view, extra, rows, chosen)
+    if baseline is None:
+        how = f"the 95 % interval of {extra}"
+        return BaselineTest(True, figures, how) if better else None
+    if not view.known_likelihood and len(rows) < FEWEST_REPEATS and not better:
+        return None
+    return _by_loss(view, curve, continued, rows, baseline[rows], continued[rows, chosen], better, figures)
+
+
+def _by_loss(
+    view: CurveView,
+    curve: Floats,
+    continued: Floats,
+    rows: list[int],
+    baseline: Floats,
+    values: Floats,
+    by_metric: bool,
+    figures: dict[str, Any],
+) -> BaselineTest:
+    gain = baseline - values
+    size = float(gain.mean())
+    reached = float(baseline.mean() - size)
+    nats = view.nats(float(baseline.mean()), reached)
+    looked_at = max(2.0, window_count(len(view.epochs)))
+    needed: int | None = None
+    if len(rows) >= FEWEST_REPEATS:
+        low = view.lower_bound(gain, 0.95)
+        required = math.log((looked_at if view.shared else 2) / ALPHA)
+        by_samples = size > 0 and nats > required
+        # Samples that all repeats share may favor all of them alike: then both tests must agree.
+        better = (low > 0 and (by_samples or not view.known_likelihood)) if view.shared else (
+            low > 0 or by_samples
+        )  # fmt: skip
+        likely = view.lower_bound(gain, PROBABLE) > 0
+        most = -view.lower_bound(-gain)
+        if view.shared and view.known_likelihood:
+            most = max(most, size + view.rise_of(required, max(reached, 1e-12)))
+        needed = repeats_needed(gain, view.test_train_ratio) if likely and not view.shared else None
+        figures = {"gain_at_least": for_json(low)} | figures
+        how = (
+            f"the 95 % interval over {len(rows)} repeats, {'and' if view.shared else 'or'} a likelihood "
+            f"ratio on the validation samples"
+        )
+    else:
+        required = math.log(looked_at / ALPHA)
+        lowest = int(np.nanargmin(mean_over_repeats(continued[rows])))
+        bound = noise_bound(mean_over_repeats(curve[rows]), lowest)
+        if view.evaluations < FEWEST_EVALUATIONS:
+            bound = 0.0  # so few do not show how a curve scatters, and the fall itself would count
+        better = nats > required and size > bound
+        likely = nats > math.log(4) and size > bound / 2
+        most = max(size, 0.0) + max(bound, view.rise_of(required, max(reached, 1e-12)))
+        figures = {"scatter_bound": for_json(bound)} | figures
+        how = f"a likelihood ratio on {view.samples:,} validation samples and the scatter of the curve"
+    figures = {
+        "fair_best_value": for_json(-reached if view.flipped else reached),
+        "gain_over_baseline": for_json(size),
+        "gain_at_most": for_json(most),
+        "log_likelihood_ratio": for_json(nats),
+        "log_likelihood_ratio_needed": for_json(required),
+    } | figures
+    if view.interval is not None:
+        better = better or bool(view.interval[1] < baseline.mean())
+        how += ", or the 95 % interval of the loss"
+    by_ranks = False
+    if view.roc_auc is not None:
+        low, high = view.roc_auc
+        by_ranks = low - _DOUBT * (high - low) > 0.5
+        how += ", or the interval of ROC AUC"
+    better = bool(better or by_metric or by_ranks)
+    return BaselineTest(better, figures, how, bool(likely and not better), most, needed)
+
+
+def _by_metric(
+    view: CurveView, name: str | None, rows: list[int], chosen: list[int]
+) -> tuple[bool, dict[str, Any]]:
+    """Whether a second metric is significantly better than its baseline, and by how much."""
+    if name is None:
+        return False, {}
+    column, sign = view.curves.values(name)[1], 1.0 if higher_is_better(name) else -1.0
+    gain = np.array(
+        [
+            sign * (float(smoothed(column[r])[at]) - view.baseline[name][r])
+            for r, at in zip(rows, chosen, strict=True)
+        ]
+    )
+    if not np.isfinite(gain).all():
+        return False, {}
+    paired = len(rows) >= FEWEST_REPEATS
+    better = paired and view.lower_bound(gain, 0.95) > 0
+    if (not paired or view.shared) and view.effective:
+        better = False
+        if name.endswith("accuracy"):
+            from scipy.special import ndtri  # late: importing SciPy is slower than most calls
+
+            share = float(np.mean(view.baseline[name]))
+            error = math.sqrt(max(share * (1 - share), 1 / view.effective) / view.effective)
+            better = float(gain.mean()) > float(ndtri(1 - ALPHA / 2)) * error
+    return bool(better), {f"{name}_gain_over_baseline": for_json(float(gain.mean()))}
