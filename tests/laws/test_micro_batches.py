@@ -212,7 +212,7 @@ def sized(monkeypatch, need, free, samples=POOL, **options):
     """What "auto" chooses where a micro-batch needs what a function says; which of them were compiled."""
     asked = []
 
-    def make(prepared, repeats, source=None, devices=()):
+    def make(prepared, repeats, data=None, devices=()):
         asked.append(prepared.spec.micro_batch or prepared.plan.segments[0][1])
         return asked[-1]
 
