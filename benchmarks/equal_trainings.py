@@ -91,7 +91,7 @@ def _of_split(
         spec=replace(prepared.spec, repeats=draws),
         plan=prepared.plan,
         data=runner.base.lane_data(range(draws)),
-        every=prepared.plan.first_update(1),
+        eval_interval=prepared.plan.first_update(1),
         last_update=prepared.plan.updates,
         initial=prepared.initial.variables,
     )
