@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import Aim, Table, Trial, alternate
-from epochal.runs.checkpoints import Checkpoints, Piece, newest
+from epochal.runs.checkpoints import CheckpointFile, Checkpoints, newest
 
 INTERVAL = 60.0
 """Seconds between checkpoints, if nothing else is asked for."""
@@ -26,14 +26,14 @@ STATES = {
 LARGE = list(STATES)[-1]
 
 
-def state(arrays: int, size: int) -> Piece:
+def state(arrays: int, size: int) -> CheckpointFile:
     """Numbers that no file system can compress or share."""
     random = np.random.default_rng(0)
     tensors = {f"0/params/{k}": random.random(size, np.float32) for k in range(arrays)}
-    return Piece("repeats-0", tensors, {"curve": [0.5] * 100})
+    return CheckpointFile("repeats-0", tensors, {"curve": [0.5] * 100})
 
 
-def plain_trial(folder: Path, piece: Piece) -> Trial:
+def plain_trial(folder: Path, piece: CheckpointFile) -> Trial:
     """The same bytes by write and fsync alone: what the disk gives."""
     content = [memoryview(value).cast("B") for value in piece.tensors.values()]
     numbers = count()
@@ -55,14 +55,14 @@ def plain_trial(folder: Path, piece: Piece) -> Trial:
     return trial
 
 
-def save_trial(folder: Path, piece: Piece) -> Trial:
+def save_trial(folder: Path, piece: CheckpointFile) -> Trial:
     """The whole protocol, from the first write to the removal of the checkpoint before the last."""
     folder.mkdir()
     checkpoints, numbers = Checkpoints(folder, {"seed": 0}), count(1)
 
     def trial() -> float:
         os.sync()
-        again = Piece(piece.name, piece.tensors, piece.about)  # a new object: nothing is linked
+        again = CheckpointFile(piece.name, piece.tensors, piece.about)  # a new object: nothing is linked
         started = time.perf_counter()
         checkpoints.save(next(numbers), [again])
         return time.perf_counter() - started
@@ -70,7 +70,7 @@ def save_trial(folder: Path, piece: Piece) -> Trial:
     return trial
 
 
-def load_trial(folder: Path, piece: Piece) -> Trial:
+def load_trial(folder: Path, piece: CheckpointFile) -> Trial:
     """From the folder to arrays in memory, every byte verified; the file is in the system's page cache."""
     folder.mkdir()
     Checkpoints(folder, {"seed": 0}).save(1, [piece])

@@ -16,7 +16,7 @@ import pytest
 import epochal as ep
 from epochal.engine.lane import Lane
 from epochal.errors import SaveFailed
-from epochal.runs import checkpoints, home
+from epochal.runs import checkpoints, run_folder
 from epochal.runs.sealed import seal
 
 RANDOM = np.random.default_rng(8)
@@ -108,7 +108,7 @@ def test_where_nothing_could_be_written_no_folder_is_named_to_go_on_with(monkeyp
     def full(run, folder, report=False):
         raise SaveFailed("no space.")
 
-    monkeypatch.setattr(home, "publish", full)
+    monkeypatch.setattr(run_folder, "publish", full)
     full_disk(monkeypatch, range(10**6))
     with pytest.raises(
         SaveFailed, match=r"no space left on the disk; there is no earlier checkpoint\.$"
@@ -160,7 +160,7 @@ def test_the_last_checkpoint_is_kept_before_the_results_are_put_in_place(monkeyp
         seen.extend(int(path.name) for path in (folder / "checkpoints").iterdir())
         raise SaveFailed("no results.")
 
-    monkeypatch.setattr(home, "publish", publish)
+    monkeypatch.setattr(run_folder, "publish", publish)
     with pytest.raises(SaveFailed, match="no results"):
         ep.fit(MODEL, DATA, out=tmp_path / "run", **OPTIONS)
     assert seen == [ep.Plan(30, 8, 8).updates]

@@ -18,7 +18,7 @@ import pytest
 
 import epochal as ep
 from epochal.errors import Refusal
-from epochal.runs import checks, disk, folder, load, load_record, save, saving
+from epochal.runs import checks, disk, load, load_record, loading, save, saving
 from epochal.runs.contents import FORMAT
 from helpers import read_json, write_json
 
@@ -198,7 +198,7 @@ def test_an_error_of_the_program_is_no_damage(kept, monkeypatch, where):
     def wrong(*_, **__):
         raise TypeError("a mistake of ours")
 
-    monkeypatch.setattr(folder, where, wrong)
+    monkeypatch.setattr(loading, where, wrong)
     with pytest.raises(TypeError, match="a mistake of ours"):
         load(kept)
 

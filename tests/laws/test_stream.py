@@ -97,7 +97,7 @@ def test_where_a_chunk_or_a_call_ends_changes_nothing(mapped: np.ndarray) -> Non
         lane = make_lane(prepared, range(1), fixed_updates_per_call=budget)
         lane.close()
         lane = type(lane)(
-            **{name: getattr(lane, name) for name in ("spec", "plan", "source", "every")},
+            **{name: getattr(lane, name) for name in ("spec", "plan", "data", "eval_interval")},
             last_update=prepared.plan.updates,
             fixed_updates_per_call=budget,
             chunk_bytes=chunk_bytes,

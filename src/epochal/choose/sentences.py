@@ -59,7 +59,7 @@ def answer(found: Comparison) -> str:
 
 
 def use(found: Comparison) -> str:
-    """Which setting to use, in a few words: the same on every face."""
+    """Which setting to use, in a few words: the same in every interface."""
     return f"Use {_titled(found, found.chosen.name)}"
 
 

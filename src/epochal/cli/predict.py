@@ -55,7 +55,8 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
     """
     if out is not None:
         check_new_file(out, given["force"])
-    from epochal.runs.csv_file import PARQUET_SUFFIXES, write_csv
+    from epochal.data.files.read import PARQUET_SUFFIXES
+    from epochal.runs.csv_file import write_csv
 
     guard_formulas = given["guard_formulas"]
     if guard_formulas and (as_json or (out is not None and out.suffix.lower() in PARQUET_SUFFIXES)):

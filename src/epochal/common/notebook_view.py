@@ -18,13 +18,13 @@ MOST_ITEMS = 12
 """Lines of a list; a folded rest follows."""
 
 
-def text(value: object, most: int = 300) -> str:
+def text(value: object, max_length: int = 300) -> str:
     """Any text, escaped and on one line, without control characters.
 
     >>> text("<b>\\x1b")
     '&lt;b&gt;?'
     """
-    return escape(one_line(value, most))
+    return escape(one_line(value, max_length))
 
 
 def coded(sentence: str) -> str:

@@ -27,21 +27,22 @@ def printable(text: str) -> str:
     return _STEERING.sub("?", text)
 
 
-def one_line(value: object, most: int = _MOST) -> str:
+def one_line(value: object, max_length: int = _MOST) -> str:
     r"""A value as one line of text without control characters, shortened in the middle if long.
 
-    >>> one_line("a\r\n b\x07"), one_line("x" * 20, most=5)
+    >>> one_line("a\r\n b\x07"), one_line("x" * 20, max_length=5)
     ('a b?', 'xxx … xx')
     """
     text = printable(re.sub(r"\s*[\r\n]\s*", " ", str(value)).replace("\t", " "))
-    return text if len(text) <= most else f"{text[: most - most // 2]} … {text[-(most // 2) :]}"
+    half = max_length // 2
+    return text if len(text) <= max_length else f"{text[: max_length - half]} … {text[-half:]}"
 
 
-def shortlist(words: Iterable[object], most: int = 5, quote: str = '"') -> str:
+def shortlist(words: Iterable[object], limit: int = 5, quote: str = '"') -> str:
     """The first words between quotes, and an ellipsis where there are more.
 
-    >>> print(shortlist(["no", "yes"]), shortlist(range(9), most=2, quote=""))
+    >>> print(shortlist(["no", "yes"]), shortlist(range(9), limit=2, quote=""))
     "no", "yes" 0, 1, …
     """
     shown = [f"{quote}{word}{quote}" for word in words]
-    return ", ".join([*shown[:most], *["…"] * (len(shown) > most)])
+    return ", ".join([*shown[:limit], *["…"] * (len(shown) > limit)])

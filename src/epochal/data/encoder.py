@@ -9,7 +9,7 @@ from epochal.data.records import Record
 
 
 class SampleEncoder(Record, ABC):
-    """A record without statistics of the samples; its `Source` encodes new samples with it."""
+    """A record without statistics of the samples; its `DataSource` encodes new samples with it."""
 
     kind: ClassVar[str]
     """The kind in run folders, by which its source is found."""

@@ -240,9 +240,9 @@ def kept_dtype(dtype: np.dtype[Any], dimensions: int) -> np.dtype[Any]:
     return np.dtype(np.uint8 if dtype == np.uint8 and dimensions > 2 else np.float32)
 
 
-def sampled(rows: LazyArray, most: int = 64) -> NDArray[Any]:
+def sampled(rows: LazyArray, max_samples: int = 64) -> NDArray[Any]:
     """A few evenly spaced samples, for the fingerprint of large data."""
-    return rows.take(np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)))
+    return rows.take(np.unique(np.linspace(0, len(rows) - 1, min(max_samples, len(rows))).astype(np.int64)))
 
 
 def streams(size: int, stream: bool | None) -> bool:

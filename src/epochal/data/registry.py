@@ -211,17 +211,9 @@ def encode_new(
 ) -> Dataset:
     """Encode new samples as the training samples were, with targets if they have any.
 
-    Rows are never left out: a missing target makes all of them unlabeled.
-
-    Args:
-        encoder: the training data's; None if it was trained on plain arrays.
-        source: as for `load`, with or without the target and sample weights.
-        known: of the training samples, and how to read.
-        finite: whether to refuse missing values, if no scaling fills them; those
-            of streamed inputs have to be checked on reading.
-
-    Raises:
-        Refusal: a column is missing or holds another kind of value (with its row); or no rows.
+    Rows are never left out: a missing target makes all of them unlabeled. The `encoder` is None if it was
+    trained on plain arrays. `finite` refuses missing values, if no scaling fills them; those of streamed
+    inputs have to be checked on reading.
     """
     kind = type(encoder)
     found_by = ARRAYS if encoder is None else next(one for one in SOURCES if one.encoder is kind)
@@ -249,9 +241,6 @@ def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) 
         y: the targets, one for each sample; or the name of their column.
         sample_weight: the weights, likewise.
         reading: arguments of `load` for a source whose columns are named.
-
-    Raises:
-        Refusal: missing targets, targets given twice, or of other data.
 
     >>> joined([[1.0, 2.0], [3.0, 4.0]], [0, 1])[0].shape
     (2, 2)

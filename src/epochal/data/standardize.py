@@ -97,9 +97,6 @@ def fit_scaling(
         inputs: float32 or float64 `(n, *shape)`, NaN where missing; or uint8; or a `LazyArray` of them.
         continuous: bool `(d,)`, the columns to be standardized; or `(1,)`.
         train: the training samples.
-
-    Raises:
-        Refusal: there is no training sample.
     """
     if not len(train):
         raise Refusal("training must have at least 1 sample; got 0. Use smaller fractions to hold out.")

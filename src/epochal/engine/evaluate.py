@@ -88,17 +88,17 @@ def _metric_values(
     spec: Spec, outputs: jax.Array, losses: jax.Array, part: Part, target_scale: jax.Array
 ) -> list[jax.Array]:
     weights = jnp.ones_like(losses) if part.weights is None else part.weights
-    figures = [(losses * weights).sum() / weights.sum()]
+    metrics = [(losses * weights).sum() / weights.sum()]
     for metric in spec.metrics:
         if metric.host:
-            figures.append(jnp.float32(jnp.nan))
+            metrics.append(jnp.float32(jnp.nan))
             continue
         scored, targets = outputs, part.targets
         if metric.in_target_units:
             scale = target_scale if targets.ndim > 1 else target_scale[0]
             scored, targets = outputs.reshape(targets.shape) * scale, targets * scale
-        figures.append(jnp.asarray(metric.function(scored, targets, spec.classes, jnp), jnp.float32))
-    return figures
+        metrics.append(jnp.asarray(metric.function(scored, targets, spec.classes, jnp), jnp.float32))
+    return metrics
 
 
 def evaluate_step(
@@ -112,19 +112,19 @@ def evaluate_step(
 ) -> tuple[Repeat, jax.Array, jax.Array]:
     """Evaluate one repeat: (repeat with best parameters and status, values, was it running)."""
     variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
-    figures, halves = list[jax.Array](), None
+    metrics, halves = list[jax.Array](), None
     for name, part in zip(spec.parts, parts, strict=True):
         found, outputs = metrics_of_part(spec, variables, part, target_scale)
-        figures += found
+        metrics += found
         if name == "validation" and spec.cross_fit:
             halves = _halves(spec, part, outputs, target_scale)
-    return decide(spec, repeat, figures, halves, position, epoch)
+    return decide(spec, repeat, metrics, halves, position, epoch)
 
 
 def decide(
     spec: Spec,
     repeat: Repeat,
-    figures: Sequence[jax.Array] | jax.Array,
+    metrics: Sequence[jax.Array] | jax.Array,
     halves: jax.Array | None,
     position: Position,
     epoch: jax.Array,
@@ -137,8 +137,8 @@ def decide(
     running = repeat.status == RUNNING
     broken = repeat.broken_index >= 0
     moving = jnp.where(broken | (position.seen == 0), jnp.nan, repeat.running_loss / position.seen)
-    figures = [moving, *figures]
-    columns = dict(zip(spec.columns, figures, strict=True))
+    metrics = [moving, *metrics]
+    columns = dict(zip(spec.columns, metrics, strict=True))
 
     losses = jnp.stack([columns[f"{name}.loss"] for name in spec.parts])
     finite = jnp.isfinite(losses).all()
@@ -171,4 +171,4 @@ def decide(
         running_rest=jnp.zeros_like(repeat.running_rest),
         status=jnp.where(running, status, repeat.status).astype(jnp.int32),
     )
-    return evaluated, jnp.stack(figures), running
+    return evaluated, jnp.stack(metrics), running

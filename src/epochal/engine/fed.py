@@ -197,7 +197,7 @@ class FedLane(AnyLane):
     def _evaluate(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Evaluate the parts in blocks and apply `decide`: (row of values, was it running)."""
         spec = self.spec
-        figures: list[float] = []
+        metrics: list[float] = []
         halves = np.zeros(2, np.float32)
         for name in spec.parts:
             reader = self.data.readers[name]
@@ -205,10 +205,10 @@ class FedLane(AnyLane):
             of = functools.partial(
                 self._metric_values, name, *evaluate_in_blocks(reader, read, self._score, self._executor)
             )
-            figures += of(slice(None))
+            metrics += of(slice(None))
             if name == "validation" and spec.cross_fit:
                 halves[:] = [of(half)[spec.monitor_index] for half in halved(len(reader), spec.cross_fit)]
-        return self._decide(np.asarray(figures, np.float32)[None], halves[None])
+        return self._decide(np.asarray(metrics, np.float32)[None], halves[None])
 
     def _metric_values(
         self,
@@ -222,19 +222,19 @@ class FedLane(AnyLane):
         targets, target_scale = reader.targets, np.asarray(self.data.per_repeat.target_scale)[0]
         weights = None if reader.weights is None else reader.weights[rows]
         weighs = weights is None or bool(weights.any())
-        figures = [float(np.average(losses[rows], weights=weights)) if weighs else float("nan")]
+        metrics = [float(np.average(losses[rows], weights=weights)) if weighs else float("nan")]
         for metric in spec.metrics:
             scored, true = outputs.astype(np.float64), targets
             if metric.own:
                 if restore is not None and targets.dtype.kind == "f" and scored.size == targets.size:
                     scored, true = (restore(name, one) for one in (scored.reshape(targets.shape), targets))
-                figures.append(evaluated(metric, scored[rows], true[rows], spec.classes))
+                metrics.append(evaluated(metric, scored[rows], true[rows], spec.classes))
                 continue
             if metric.in_target_units:
                 scale = target_scale if targets.ndim > 1 else target_scale[0]
                 scored, true = scored.reshape(targets.shape) * scale, targets * scale
-            figures.append(float(metric.function(scored[rows], true[rows], spec.classes, np)))
-        return figures
+            metrics.append(float(metric.function(scored[rows], true[rows], spec.classes, np)))
+        return metrics
 
     def _score(self, samples: ShardedBatch) -> Any:
         arguments = (self.train_state.repeats, samples)

@@ -154,10 +154,10 @@ class AnyLane(ABC):
     def close(self) -> None:  # noqa: B027 (samples in memory leave nothing to release)
         """Release what is read from."""
 
-    def _decide(self, figures: NDArray[np.float32], halves: NDArray[np.float32]) -> tuple[Any, Any]:
-        """Apply the figures of an evaluation: (values, were they running) of all repeats."""
+    def _decide(self, metrics: NDArray[np.float32], halves: NDArray[np.float32]) -> tuple[Any, Any]:
+        """Apply the metrics of an evaluation: (values, were they running) of all repeats."""
         position = self.train_state.position
-        arguments = (self.train_state.repeats, figures, halves, position, np.float32(self.epochs))
+        arguments = (self.train_state.repeats, metrics, halves, position, np.float32(self.epochs))
         repeats, values, active = self._program(deciding, arguments)(*arguments)
         self.train_state = TrainState(position.evaluated(), repeats)
         return np.asarray(values), np.asarray(active)
@@ -230,7 +230,7 @@ class Lane(AnyLane):
         arguments = (train_state.repeats, parts, data.per_repeat.target_scale)
         measure = self._program(measuring, arguments, data.shared)
         measured, outputs = interruptible(lambda: jax.block_until_ready(measure(*arguments)))
-        figures = np.array(measured)
+        metrics = np.array(measured)
         for row in map(int, np.flatnonzero(np.asarray(train_state.repeats.status) == RUNNING)):
             restore = data.restore[row]
             for number, (name, part) in enumerate(zip(spec.parts, parts, strict=True)):
@@ -240,8 +240,8 @@ class Lane(AnyLane):
                     predicted = restore(name, predicted.reshape(true.shape))
                 for place, metric in enumerate(spec.metrics, start=number * (len(spec.metrics) + 1) + 1):
                     if metric.host:
-                        figures[row, place] = evaluated(metric, predicted, true, spec.classes)
-        values, active = self._decide(figures, np.zeros((spec.repeats, 2), np.float32))
+                        metrics[row, place] = evaluated(metric, predicted, true, spec.classes)
+        values, active = self._decide(metrics, np.zeros((spec.repeats, 2), np.float32))
         self.seconds += time.perf_counter() - begin
         return [Evaluation(self.update, self.seconds, active, values)]
 
@@ -262,10 +262,10 @@ class Lane(AnyLane):
             self._adapt(updates, took)
         evaluations = []
         filled_rows = [np.asarray(column)[: int(rows.count)] for column in rows[1:]]
-        for epoch, index, active, figures in zip(*filled_rows, strict=True):
+        for epoch, index, active, metrics in zip(*filled_rows, strict=True):
             update = self._update_at(int(epoch), int(index))
             seconds = self.seconds + took * ((update - before) / done if done else 1.0)
-            evaluations.append(Evaluation(update, seconds, active, figures))
+            evaluations.append(Evaluation(update, seconds, active, metrics))
         self.seconds += took
         return evaluations
 
@@ -276,9 +276,9 @@ class Lane(AnyLane):
 
 
 def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
-    """The function (repeats, parts, target scale) -> (figures, outputs) of all repeats.
+    """The function (repeats, parts, target scale) -> (metrics, outputs) of all repeats.
 
-    Figures (repeats, columns but the first) have NaN for the metrics of the host, which need the outputs of
+    Metrics (repeats, columns but the first) have NaN for the metrics of the host, which need the outputs of
     each part, (repeats, n, ...). `shared` is whether all repeats share the samples.
     """
     packed = Packing(spec, shapes.params)
@@ -286,11 +286,11 @@ def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
     def measure(repeat: Repeat, parts: tuple[Part, ...], target_scale: jax.Array) -> Any:
         variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
         found = [metrics_of_part(spec, variables, part, target_scale) for part in parts]
-        return jnp.stack([figure for figures, _ in found for figure in figures]), [one for _, one in found]
+        return jnp.stack([value for metrics, _ in found for value in metrics]), [one for _, one in found]
 
     return over_repeats(spec.repeats, measure, (0, None if shared else 0, 0))
 
 
 def deciding(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeats, figures, halves, position, epoch) -> (repeats, rows, running), as `decide`."""
+    """The function (repeats, metrics, halves, position, epoch) -> (repeats, rows, running), as `decide`."""
     return over_repeats(spec.repeats, functools.partial(decide, spec), (0, 0, 0, None, None))

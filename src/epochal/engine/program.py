@@ -205,7 +205,7 @@ def build(
                 position.update // per + position.update % per / per,
                 position.epoch + position.index / batches(position.start),
             )
-            state, figures, running = evaluate_all(
+            state, metrics, running = evaluate_all(
                 state, evaluated_parts, per_repeat.target_scale, position, epoch.astype(jnp.float32)
             )
             evaluations = Evaluations(
@@ -213,7 +213,7 @@ def build(
                 epoch=evaluations.epoch.at[evaluations.count].set(position.epoch),
                 index=evaluations.index.at[evaluations.count].set(position.index),
                 running=evaluations.running.at[evaluations.count].set(running),
-                values=evaluations.values.at[evaluations.count].set(figures),
+                values=evaluations.values.at[evaluations.count].set(metrics),
             )
             return position.evaluated(), state, evaluations
 

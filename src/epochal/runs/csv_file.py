@@ -12,9 +12,8 @@ import re
 from pathlib import Path
 from typing import IO, Any
 
+from epochal.data.files.read import PARQUET_SUFFIXES
 from epochal.errors import Refusal
-
-PARQUET_SUFFIXES = (".parquet", ".pq")
 
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """Beginnings of formulas, full-width signs included, and guarded ones."""
@@ -24,21 +23,12 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 def guarded(cell: str) -> str:
     """Put a single quote before text that a spreadsheet would run as a formula.
 
-    Numbers are unchanged. `unguarded` is the inverse: cells that look guarded are guarded again.
+    Numbers are unchanged. Cells that look guarded are guarded again, so that it can be undone.
 
     >>> guarded("=1+1"), guarded("-3.5"), guarded("plain"), guarded("'=1")
     ("'=1+1", '-3.5', 'plain', "''=1")
     """
     return cell if not _FORMULA.match(cell) or _NUMBER.fullmatch(cell) else f"'{cell}"
-
-
-def unguarded(cell: str) -> str:
-    """The inverse of `guarded`.
-
-    >>> unguarded("'=1+1"), unguarded("-3.5"), unguarded("it's")
-    ('=1+1', '-3.5', "it's")
-    """
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def write_csv(table: Any, place: Path | IO[bytes], guard_formulas: bool = False) -> None:

@@ -140,12 +140,12 @@ class Evaluation:
         """A row per metric: mean, sd and interval over repeats, and the ensemble's."""
         rows = [
             (name, one.mean, one.sd, *(one.ci95 or (None, None)), one.repeats, together)
-            for name, one, together in self.figures
+            for name, one, together in self.summaries
         ]
         return [dict(zip(_COLUMNS, plain(row), strict=True)) for row in rows]
 
     @property
-    def figures(self) -> list[tuple[str, Summary, float]]:
+    def summaries(self) -> list[tuple[str, Summary, float]]:
         """Each metric: name, values over repeats, and the ensemble's."""
         return [(name, summary, self.ensemble[name]) for name, summary in self.metrics.items()] + [
             (f"{name} at the threshold", summary, self.ensemble_at_threshold[name])

@@ -61,7 +61,7 @@ def sections(found: Evaluation, width: int) -> list[Section]:
 def _metrics(found: Evaluation) -> Section:
     several = found.repeats > 1
     rows: list[tuple[str, ...]] = [("", "mean ± sd", "95 % interval", "ensemble")] if several else []
-    for name, summary, together in found.figures:
+    for name, summary, together in found.summaries:
         metric, _, rest = name.partition(" ")
         label = f"{label_of(metric)} {rest}".rstrip()
         of_several = (*cells(summary), value_of(together, summary))

@@ -21,18 +21,10 @@ LIMIT = 256 << 20
 _SEAL = "sha256"
 
 
-def canonical(value: Any) -> str:
-    """The canonical text of a JSON value: sorted names, no blanks, ASCII.
-
-    >>> canonical({"b": [1, 2.5], "a": None})
-    '{"a":null,"b":[1,2.5]}'
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
 def digest(value: Any) -> str:
-    """The SHA-256 of a JSON value, independent of key order."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+    """The SHA-256 of the canonical text of a JSON value: sorted names, no blanks, ASCII."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def seal(document: Mapping[str, Any]) -> str:

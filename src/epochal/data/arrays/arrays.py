@@ -36,7 +36,7 @@ def dataset_of_arrays(
     source: str = "arrays",
     target_name: str = "target",
     features: tuple[str, ...] | None = None,
-    least: int = 2,
+    fewest: int = 2,
     owned: bool = False,
     remarks: tuple[str, ...] = (),
     dtype: Any = None,
@@ -54,19 +54,19 @@ def dataset_of_arrays(
         source: where they came from, in words.
         target_name: the name of the target.
         features: names of the columns of 2-d inputs; numbered from 1 by default.
-        least: the fewest samples.
+        fewest: the fewest samples.
         owned: whether `inputs` was made for this dataset, so that it is writeable.
         remarks: further notes.
         dtype: the dtype of the training inputs, if these are new samples.
     """
     moved: tuple[str, ...] = ()
     if isinstance(inputs, LazyArray):
-        _enough(inputs.shape, least)
+        _enough(inputs.shape, fewest)
         values: Any = inputs
         some = sampled(inputs)
     else:
         inputs, moved = channels_last(np.asarray(inputs))
-        values = some = inputs_of_array(inputs, owned=owned or bool(moved), least=least, dtype=dtype)
+        values = some = inputs_of_array(inputs, owned=owned or bool(moved), fewest=fewest, dtype=dtype)
     labels, found, weights, notes = None, None, None, list[str]()
     if targets is not None:
         labels, found, notes = array_targets(np.asarray(targets), len(values), task, target_name)
@@ -102,12 +102,12 @@ def dataset_of_arrays(
     )
 
 
-def _enough(shape: tuple[int, ...], least: int) -> None:
-    if shape[0] < least or 0 in shape:
-        raise Refusal(f"inputs must have at least {least} samples and 1 feature; got the shape {shape}.")
+def _enough(shape: tuple[int, ...], fewest: int) -> None:
+    if shape[0] < fewest or 0 in shape:
+        raise Refusal(f"inputs must have at least {fewest} samples and 1 feature; got the shape {shape}.")
 
 
-def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2, dtype: Any = None) -> NDArray[Any]:
+def inputs_of_array(array: Any, *, owned: bool = False, fewest: int = 2, dtype: Any = None) -> NDArray[Any]:
     """Inputs `(n, *shape)` in row-major order; read-only if they are the caller's memory.
 
     Bytes of three or more dimensions are images and stay bytes. All else becomes float64 if `dtype` is,
@@ -121,7 +121,7 @@ def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2, dtype: A
             f"inputs must have at least 2 dimensions, (samples, features); got {array.shape}. "
             "Use X[:, None] for one feature."
         )
-    _enough(array.shape, least)
+    _enough(array.shape, fewest)
     image = array.dtype == np.uint8 and array.ndim > 2
     stored: np.dtype[Any] = np.dtype(np.uint8 if image else np.float32)
     with np.errstate(over="ignore"):

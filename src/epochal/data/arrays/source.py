@@ -75,7 +75,7 @@ def new_arrays(source: Any, known: Known) -> Dataset:
     inputs, at = np.asarray(inputs), _column_of(known.target_name)
     if targets is None and at is not None and shape is not None and inputs.shape[1:] == (shape[0] + 1,):
         inputs, targets = np.delete(inputs, at, axis=1), inputs[:, at]
-    values = inputs_of_array(inputs, least=1, dtype=dtype)
+    values = inputs_of_array(inputs, fewest=1, dtype=dtype)
     if shape is not None and values.shape[1:] != tuple(shape):
         raise Refusal(f"new samples must have the shape {tuple(shape)} each; got {values.shape[1:]}.")
     made = dataset_of_arrays(
@@ -85,7 +85,7 @@ def new_arrays(source: Any, known: Known) -> Dataset:
         task=task,
         source=name,
         target_name=known.target_name or "target",
-        least=1,
+        fewest=1,
         dtype=dtype,
     )
     return replace(made, raw_notes=(*notes, *made.raw_notes))
@@ -108,7 +108,7 @@ def _rows_of_file(source: Any, known: Known) -> Dataset | None:
         return None
     targets = None if without is None or known.task is None else rows.column()
     name = known.target_name or "target"
-    return dataset_of_arrays(rows, targets, task=known.task, source=path.name, target_name=name, least=1)
+    return dataset_of_arrays(rows, targets, task=known.task, source=path.name, target_name=name, fewest=1)
 
 
 def _parts(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:

@@ -78,7 +78,7 @@ def rows_of(
     lines: Sequence[str],
     delimiter: str,
     before: int = 0,
-    most: int = 1000,
+    max_rows: int = 1000,
     spaced: bool = False,
     quote: str | None = '"',
 ) -> list[Row]:
@@ -101,7 +101,7 @@ def rows_of(
             while delimiter == " " and cells and not cells[-1]:
                 cells.pop()
             rows.append(Row(cells, begin + before, start + before, lines[begin]))
-            if len(rows) >= most:
+            if len(rows) >= max_rows:
                 break
     except csv.Error as error:
         if not rows:

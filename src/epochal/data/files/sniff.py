@@ -303,9 +303,9 @@ def _lines(count: int) -> str:
     return "1 line" if count == 1 else f"{count:,} lines"
 
 
-def _shown(cells: Sequence[str], most: int = 60) -> str:
+def _shown(cells: Sequence[str], max_length: int = 60) -> str:
     text = ", ".join(cell for cell in cells if cell)
-    return f'"{text if len(text) <= most else text[: most - 2] + " …"}"'
+    return f'"{text if len(text) <= max_length else text[: max_length - 2] + " …"}"'
 
 
 def _usual(rows: Sequence[Row]) -> int:
@@ -325,7 +325,7 @@ def _delimiter(lines: Sequence[str], name: str, comment: str | None) -> str:
     for candidate in DELIMITERS:
         if candidate == " " and best_score > 0:
             break
-        rows = rows_of(lines, candidate, most=100)
+        rows = rows_of(lines, candidate, max_rows=100)
         (fields, count), *_ = Counter(len(row.cells) for row in rows).most_common(1) or [(0, 0)]
         score = count / len(rows) if fields > 1 else 0.0
         if score > best_score + 1e-9 and (candidate != " " or score >= 0.8):

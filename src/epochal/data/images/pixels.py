@@ -52,8 +52,8 @@ class Counts:
     """A histogram of deep images with 16-bit integers, and their range."""
 
     of_value: NDArray[np.int64] = field(default_factory=lambda: np.zeros(DEEPEST + 1, np.int64))
-    least: float = np.inf
-    most: float = -np.inf
+    low: float = np.inf
+    high: float = -np.inf
     whole: bool = True
     images: int = 0
 
@@ -65,7 +65,7 @@ class Counts:
             return cls(images=1)
         low, high = float(finite.min()), float(finite.max())
         if values.dtype.kind not in "ui" or low < 0 or high > DEEPEST:
-            return cls(least=low, most=high, whole=False, images=1)
+            return cls(low=low, high=high, whole=False, images=1)
         counted = np.bincount(finite.ravel().astype(np.int64), minlength=DEEPEST + 1)
         return cls(counted, low, high, images=1)
 
@@ -75,7 +75,7 @@ class Counts:
         total = cls()
         for one in parts:
             total.of_value += one.of_value
-            total.least, total.most = min(total.least, one.least), max(total.most, one.most)
+            total.low, total.high = min(total.low, one.low), max(total.high, one.high)
             total.whole &= one.whole
             total.images += one.images
         return total
@@ -92,20 +92,20 @@ class Counts:
         >>> Counts.of(np.array([[-1.5, 2.5]], np.float32)).levels()
         PixelRange(black=-1.5, white=2.5)
         """
-        if self.least >= self.most:
-            black = min(0.0, self.least) if np.isfinite(self.least) else 0.0
+        if self.low >= self.high:
+            black = min(0.0, self.low) if np.isfinite(self.low) else 0.0
             return (
-                PixelRange(black, max(255.0, self.most))
+                PixelRange(black, max(255.0, self.high))
                 if self.whole
-                else PixelRange(black, max(1.0, self.most))
+                else PixelRange(black, max(1.0, self.high))
             )
         if not self.whole:
-            unit = self.least >= 0 and 1 / _FAR < self.most <= 1
-            return PixelRange(0.0, 1.0) if unit else PixelRange(self.least, self.most)
+            unit = self.low >= 0 and 1 / _FAR < self.high <= 1
+            return PixelRange(0.0, 1.0) if unit else PixelRange(self.low, self.high)
         share = np.cumsum(self.of_value) / self.of_value.sum()
         low, high = int(np.searchsorted(share, _RARE)), int(np.searchsorted(share, 1 - _RARE))
-        top = self.most if self.most - self.least < _FAR * max(1, high - low) else float(high)
-        bottom = self.least if top - self.least < _FAR * max(1, top - low) else float(low)
+        top = self.high if self.high - self.low < _FAR * max(1, high - low) else float(high)
+        bottom = self.low if top - self.low < _FAR * max(1, top - low) else float(low)
         white = float(2 ** max(8, int(top).bit_length()) - 1)
         return PixelRange(bottom, top) if (top - bottom) * 2 < white else PixelRange(0.0, white)
 
@@ -114,10 +114,10 @@ class Counts:
         what = "1 image has" if self.images == 1 else f"{self.images:,} images have"
         kind = "values of more than 8 bits" if self.whole else "numbers without a fixed range"
         levels_text = (
-            f"{what} {kind}, from {self.least:g} to {self.most:g}: {levels.black:g} is seen as black and "
+            f"{what} {kind}, from {self.low:g} to {self.high:g}: {levels.black:g} is seen as black and "
             f"{levels.white:g} as white"
         )
-        outside = self.least < levels.black or self.most > levels.white
+        outside = self.low < levels.black or self.high > levels.white
         return f"{levels_text}{', values outside as these' if outside else ''}; new images likewise."
 
 

@@ -197,10 +197,10 @@ def _levels(
     if known is None:
         levels = total.levels()
         return levels, total.note(levels)
-    if known.black <= total.least and total.most <= known.white:
+    if known.black <= total.low and total.high <= known.white:
         return known, ""
     return known, (
-        f"new images have values from {total.least:g} to {total.most:g}; those outside {known.black:g} to "
+        f"new images have values from {total.low:g} to {total.high:g}; those outside {known.black:g} to "
         f"{known.white:g}, the range of the training images, are cut."
     )
 

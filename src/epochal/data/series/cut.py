@@ -110,9 +110,14 @@ _SEASONS |= {("seconds", 86_400): 7, ("seconds", 3600): 24}
 
 
 def cut(
-    encoder: WindowEncoder, table: pa.Table, at: dict[int, int], source: str, notes: Sequence[str], least: int
+    encoder: WindowEncoder,
+    table: pa.Table,
+    at: dict[int, int],
+    source: str,
+    notes: Sequence[str],
+    fewest: int,
 ) -> Dataset:
-    """Cut a table into at least `least` windows; column i of the training table is at `at[i]`."""
+    """Cut a table into at least `fewest` windows; column i of the training table is at `at[i]`."""
     members, labels = _groups(encoder, table, at)
     known_as = "the rows" if encoder.time is None else called(encoder.table.names, encoder.time)
     if encoder.time is None:
@@ -123,12 +128,12 @@ def cut(
     members, times, unsorted = in_order(encoder.clock, members, times, known_as)
     values = _values(encoder, table.column(at[encoder.target]), members)
     features, unseen = encode(table, encoder.table, [at[column.index] for column in encoder.table.columns])
-    if least > 1:
+    if fewest > 1:
         encoder = replace(encoder, step=usual_step(encoder.clock, times))
     stretches = [_stretches(encoder, own) for own in times]
     begins = [_begins(encoder, own) for own in stretches]
     found = list(map(_Series, labels, members, times, values, stretches, begins))
-    raw_notes = [*notes, *unsorted, *unseen, *_short(encoder, found, source, new=least == 1)]
+    raw_notes = [*notes, *unsorted, *unseen, *_short(encoder, found, source, new=fewest == 1)]
     found = [series for series in found if len(series.begins)]
     if encoder.period < 0:
         step = encoder.step
@@ -136,9 +141,9 @@ def cut(
         encoder = replace(encoder, period=season if season <= encoder.lags else 0)
     line = _timeline(encoder, found)
     inputs = np.concatenate([_inputs(encoder, features[series.rows], series) for series in found])
-    if len(inputs) < least:
+    if len(inputs) < fewest:
         raise Refusal(
-            f"{source} must give at least {least} windows of {encoder.lags + encoder.horizon} rows; "
+            f"{source} must give at least {fewest} windows of {encoder.lags + encoder.horizon} rows; "
             f"got {len(inputs)}. Use fewer lags or a shorter horizon."
         )
     targets = None
@@ -149,7 +154,7 @@ def cut(
         targets = targets[:, 0] if encoder.horizon == 1 else targets
     beyond = np.full(encoder.horizon, -1)
     first = [np.append(series.rows, beyond)[series.begins + encoder.lags] + 1 for series in found]
-    if least > 1:
+    if fewest > 1:
         raw_notes += _notes(encoder, line)
     return Dataset(
         inputs=inputs,

@@ -151,9 +151,6 @@ def chronological(
         test: likewise, at or after the second.
         gap: additional rows to leave out before each cut.
 
-    Raises:
-        Refusal: a fraction outside [0, 1), or nothing left to train or validate on.
-
     >>> line = Timeline.of_rows(np.arange(1, 11))
     >>> parts = chronological(line, validation=0.2, test=0.1, gap=1)
     >>> parts.train.tolist(), parts.validation.tolist(), parts.test.tolist()

@@ -128,7 +128,7 @@ def windows(
         across_gaps=across_gaps,
     )
     own = {index: index for index in range(table.num_columns)}
-    dataset = cut(encoder, table, own, name, (*notes, *more), least=2)
+    dataset = cut(encoder, table, own, name, (*notes, *more), fewest=2)
     return replace(dataset, recipe=Recipe.of("windows", SERIES.options, source, arguments))
 
 
@@ -145,7 +145,7 @@ def new_windows(encoder: WindowEncoder, source: Any, known: Known) -> Dataset:
     read = read_new(wanted, source, known.reading)
     positions, _, _, notes = match_columns(wanted, read.table.column_names)
     own = dict(zip([column.index for column in wanted.columns], positions, strict=True))
-    return cut(encoder, read.table, own, read.name, (*read.notes, *notes), least=1)
+    return cut(encoder, read.table, own, read.name, (*read.notes, *notes), fewest=1)
 
 
 SERIES = DataSource(

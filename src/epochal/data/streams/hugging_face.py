@@ -59,11 +59,9 @@ class HuggingFaceArray(LazyArray):
 
 
 def _values(column: pa.ChunkedArray, shape: Sequence[int]) -> NDArray[Any]:
-    """The numbers of a column, flattened; NaN if missing.
+    """The numbers of a column, flattened; NaN if missing; `ValueError` for a value of another shape.
 
-    Raises:
-        ValueError: a value of another shape. The total count alone is not enough: a longer one may make up
-            for a shorter one.
+    The total count alone is not enough: a longer value may make up for a shorter one.
     """
     sizes = iter(shape)
     array = column.combine_chunks()

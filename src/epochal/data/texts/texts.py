@@ -320,12 +320,10 @@ def _are_texts(source: Any) -> bool:
     return isinstance(source, (list, tuple)) and bool(source) and all(isinstance(one, str) for one in source)
 
 
-def _whole(name: str, value: Any, least: int, most: int) -> int:
+def _whole(name: str, value: Any, low: int, high: int) -> int:
     number = whole(value)
-    if number is None or not least <= number <= most:
-        raise Refusal(
-            f"`{name}` must be a whole number of tokens between {least} and {most:,}; got {value!r}."
-        )
+    if number is None or not low <= number <= high:
+        raise Refusal(f"`{name}` must be a whole number of tokens between {low} and {high:,}; got {value!r}.")
     return number
 
 

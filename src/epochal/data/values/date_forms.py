@@ -95,7 +95,7 @@ class WrittenDates:
 
 
 def check_format(form: str) -> str:
-    """The user's date format, checked.
+    """The user's date format, with known directives and a year.
 
     >>> check_format("%d.%m.%y")
     '%d.%m.%y'

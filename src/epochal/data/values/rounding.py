@@ -19,16 +19,18 @@ FEW_VALUES = 1 << 16
 """Most values to inspect of an array in a file, where each needs a read."""
 
 
-def kept_float(values: NDArray[Any], most: int = _VALUES) -> np.dtype[Any]:
+def kept_float(values: NDArray[Any], limit: int = _VALUES) -> np.dtype[Any]:
     """The dtype of inputs `(n, ..., d)` before scaling: float64 if a column needs it.
 
     >>> str(kept_float(np.array([[1e9], [1e9 + 1]]))), str(kept_float(np.array([[0.1], [0.2]])))
     ('float64', 'float32')
     """
-    return np.dtype(np.float64 if loses_differences(values, most=most).any() else np.float32)
+    return np.dtype(np.float64 if loses_differences(values, limit=limit).any() else np.float32)
 
 
-def loses_differences(values: NDArray[Any], constant: bool = False, most: int = _VALUES) -> NDArray[np.bool_]:
+def loses_differences(
+    values: NDArray[Any], constant: bool = False, limit: int = _VALUES
+) -> NDArray[np.bool_]:
     """For each column of `(n, ..., d)`: whether float32 would lose its differences.
 
     Numbers far from zero that differ by little, such as time stamps, are rounded by up to 3e-8 of their size,
@@ -37,12 +39,12 @@ def loses_differences(values: NDArray[Any], constant: bool = False, most: int = 
     Args:
         values: `(n, ..., d)` numbers, NaN where missing.
         constant: the result for a constant column that float32 would round.
-        most: most values to inspect, in evenly spaced samples.
+        limit: most values to inspect, in evenly spaced samples.
 
     >>> loses_differences(np.array([[1.7e9, 2020.0, 0.1], [1.7e9 + 40, 2021.0, 0.9]])).tolist()
     [True, False, False]
     """
-    step, width = max(1, values.size // most), values.shape[-1]
+    step, width = max(1, values.size // limit), values.shape[-1]
     if values.dtype.itemsize <= 2 or values.dtype == np.float32 or not values.size:
         return np.zeros(width, bool)
     exact = values[::step].reshape(-1, width).astype(np.float64)
