@@ -30,7 +30,7 @@ from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
 from epochal.choose.pilot import candidate_sizes, long_trainings, lowest_tied, pilot_size
 from epochal.choose.reached import Reached
-from epochal.choose.search import Found, Point, Search, rate_at
+from epochal.choose.search import Point, Search, TrialResult, rate_at
 from epochal.choose.targets import baseline, best_epoch, negligible, share_of, targets
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Config, Job, Trial
@@ -101,7 +101,7 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
     runner = search.runner
     samples = runner.base.plan.samples
     # While others work, times can't be measured; prices for capping are roughly those of this machine.
-    search.price = lambda size: 1.0 + size / 20
+    search.cost = lambda size: 1.0 + size / 20
     sizes, steps = candidate_sizes(samples), range(LOWEST[optimizer], HIGHEST[optimizer] + 1, 2)
     start = pilot_size(samples)
     trials = long_trainings(search, [Point(start, step) for step in steps], seeds, "")
@@ -165,7 +165,9 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
         if len(row["updates"]) == len(seeds):
             point = Point(row["batch_size"], row["step"])
             pairs = zip(row["updates"], row["reached"], strict=True)
-            search.results[point] = {seed: Found(Reached(*pair), math.nan) for seed, pair in enumerate(pairs)}
+            search.results[point] = {
+                seed: TrialResult(Reached(*pair), math.nan) for seed, pair in enumerate(pairs)
+            }
     search.measure([advised], seeds)
     points, ratios = list(search.results), []
     for half in (seeds[::2], seeds[1::2]):

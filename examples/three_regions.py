@@ -56,7 +56,7 @@ def study(
     for size in sizes:
         point = search.tune(size, guess, range(repeats))
         search.measure([point], range(repeats))
-        found[point] = [search.found[point][repeat].reached for repeat in range(repeats)]
+        found[point] = [search.results[point][repeat].reached for repeat in range(repeats)]
         assert point.step is not None
         guess = point.step + 1
     steps = np.array([[one.updates for one in row] for row in found.values()]).T

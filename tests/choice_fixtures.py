@@ -203,14 +203,14 @@ def conditions() -> dict[str, Any]:
     return {"date": "2026-11-24T10:00:00+00:00", "device": f"cpu {EVIL}", "versions": {"jax": "0.10"}}
 
 
-def tried(size: int, rate: float | None, cost: float, **more: Any) -> Tried:
+def tried(size: int, rate: float | None, took: float, **more: Any) -> Tried:
     """A setting with an interval from 0.8 to 1.3 times its cost in seconds."""
-    each = cost / seconds_of(size)
+    each = took / seconds_of(size)
     fields: dict[str, Any] = {
         "batch_size": size, "learning_rate": rate, "repeats": 10,
         "effort": Effort(each, 0.8 * each, 1.3 * each, 10, 10),
-        "cost": (cost, 0.8 * cost, 1.3 * cost), "ratio": (cost / 0.01, 0.8 * cost / 0.01, cost / 0.007),
-        "tied": cost < 0.013,
+        "cost": (took, 0.8 * took, 1.3 * took), "ratio": (took / 0.01, 0.8 * took / 0.01, took / 0.007),
+        "tied": took < 0.013,
     }  # fmt: skip
     return Tried(**(fields | more))
 

@@ -59,7 +59,7 @@ CASES: dict[str, Callable[[], str]] = {
             goal="quality", column="validation.accuracy", higher_is_better=True,
             tried=(
                 made.tried(64, 0.12, 0.9, ratio=(0.0, 0.0, 0.0)),
-                made.tried(8, 0.12, 0.8, price=(math.nan,) * 3, ratio=(math.nan,) * 3),
+                made.tried(8, 0.12, 0.8, cost=(math.nan,) * 3, ratio=(math.nan,) * 3),
             ),
         )
     ),
@@ -254,7 +254,7 @@ def test_the_advice_shows_three_numbers_with_their_intervals(pages: dict[str, st
         "No significant difference between 16 and 128 with 10 repeats", "the measurements cannot tell",
         "12 s in this call",
         "as many updates as 33 trainings as advised", "2.1 % of trying everything",
-        "ComparisonState noise scale: 45 samples (95 % interval 20 to 90).",
+        "Measured noise scale: 45 samples (95 % interval 20 to 90).",
         "theory alone would take batch size 50 (24 to 110)",
     ):  # fmt: skip
         assert said in words, said

@@ -143,7 +143,9 @@ def on_shared_rows(random: np.random.Generator, counted: bool, rows: int = 40) -
     added = [influences(partial(weighted_means, one, None), block) for one in losses]
     trials = {r: replace(trial(r, [1.0]), influences={LOSS.column: one}) for r, one in enumerate(added)}
     of_constant = influences(partial(weighted_means, constant, None), block)
-    criteria = Criteria(LOSS.column, 0.0, samples=rows if counted else 0, blocks=30, influences=of_constant)
+    criteria = Criteria(
+        LOSS.column, 0.0, samples=rows if counted else 0, blocks=30, baseline_influences=of_constant
+    )
     baseline = np.full(10, constant.mean())
     return FinalEstimate(Point(32, -6), 10, 10, trials, losses.mean(axis=1), {}, baseline, criteria)
 

@@ -62,7 +62,7 @@ def comparison_page(comparison: Comparison) -> str:
         critical=comparison.critical and interval(low if low > 0 else -math.inf, high),
         regimes=_regimes(comparison),
         quality=_quality(comparison, rows, columns),
-        usage=_cost(rows),
+        cost=_cost(rows),
         tuned=list(_tuned(rows)),
     )
 
