@@ -88,7 +88,7 @@ def epochal_feeding(folder: Path, seconds: float) -> dict[str, float]:
     with ThreadPoolExecutor(2) as executor:
         feed = Feed(prepared.plan, prepared.reader(0, "train"), executor, 0, prepared.plan.updates)
         begin, batches = 0.0, 0
-        for chunk in feed:
+        for chunk in feed.chunks:
             if begin:
                 batches += chunk.span.batches
             elif chunk.span.update >= WARM_UPDATES:
@@ -97,7 +97,7 @@ def epochal_feeding(folder: Path, seconds: float) -> dict[str, float]:
             if begin and time.perf_counter() - begin > seconds:
                 break
         took = time.perf_counter() - begin
-        feed.close()
+        feed.chunks.close()
     return {"pace": batches / took, "peak": peak_megabytes()}
 
 

@@ -65,7 +65,7 @@ def main() -> None:
         print(f"{naive.name:<40}{naive.rmse.mean:>16.1f}")
     for title, run in runs.items():
         found = run.forecasts["test"]
-        gain = found.naive[0].gain
+        gain = found.naive[0].skill
         low, high = gain.ci95
         figure = f"{found.rmse.mean:.1f} ± {found.rmse.sd:.1f}"
         print(f"{title:<40}{figure:>16}  {gain.mean:.0%} smaller (95 % interval {low:.0%} to {high:.0%})")
