@@ -28,7 +28,7 @@ def _hasty():
     measured = timing.update_time
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(advise, "MORE_REPEATS", 0)
-        patch.setattr(advise, "PROMISED", 2)
+        patch.setattr(advise, "FINAL_SEEDS", 2)
         patch.setattr(pilot, "MOST_BATCHES", 4)
         patch.setattr(timing, "update_time", lambda bench, setting, _=0.0: measured(bench, setting, 0.002))
         yield
