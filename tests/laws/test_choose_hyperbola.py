@@ -19,7 +19,7 @@ TRUTH = FEWEST * (1 + CRITICAL / SIZES)
 
 
 def study(seed, repeats=5, scatter=0.1, shared=0.0, truth=TRUTH):
-    """ComparisonState steps of one study, with lognormal scatter of each point and of each repeat."""
+    """Measured steps of one study, with lognormal scatter of each point and of each repeat."""
     random = np.random.default_rng(seed)
     rows = random.normal(0, shared, (repeats, 1))
     return truth * np.exp(rows + random.normal(0, scatter, (repeats, truth.size)))
