@@ -57,7 +57,7 @@ def main() -> None:
             first, advice = advised(name, optimizer, cache)
             second, _ = advised(name, optimizer, cache)
             shutil.rmtree(cache)
-            cost = advice["cost"]
+            cost = advice["usage"]
             cold.append(first)
             shares.append(cost["of_grid"])
             table.rows.append(

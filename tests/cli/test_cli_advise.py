@@ -184,7 +184,7 @@ def test_what_is_not_given_is_left_to_the_function(asked):
     model, found = asked("example:iris", "--hidden", "3")
     assert model.hidden == (3,)
     assert not {"batch_size", "learning_rate", "epochs", "repeats"} & found.keys()
-    assert (found["goal"], found["target"], found["optimizer"]) == ("quality", None, "adam")
+    assert (found["goal"], found["target_value"], found["optimizer"]) == ("quality", None, "adam")
     assert found["ray"] is None
     given = (
         "--ray",
@@ -204,7 +204,7 @@ def test_what_is_not_given_is_left_to_the_function(asked):
     )
     _, found = asked("example:iris", *given)
     assert (found["batch_size"], found["learning_rate"], found["epochs"]) == ("full", 0.1, 7)
-    assert (found["repeats"], found["goal"], found["target"]) == (4, "time", 0.2)
+    assert (found["repeats"], found["goal"], found["target_value"]) == (4, "time", 0.2)
     assert found["ray"] == "auto"
 
 

@@ -131,7 +131,7 @@ def test_lists_make_axes_and_networks_are_told_apart_by_what_differs(asked):
     assert found["optimizer"] == ["sgd", "adam"]
     assert found["epochs"] == [7, 9]
     assert [(one.kind, one.warmup) for one in found["schedule"]] == [("cosine", 5), ("constant", 5)]
-    assert (found["target"], found["yes"], found["repeats"], found["at"]) == (0.3, True, 10, "epochs")
+    assert (found["target_value"], found["yes"], found["repeats"], found["at"]) == (0.3, True, 10, "epochs")
 
 
 def test_of_several_kinds_of_networks_each_takes_what_it_has(asked, call):
@@ -191,7 +191,7 @@ def test_an_interrupted_comparison_goes_on_with_the_same_command(tmp_path):
     assert f"{words} in runs/{folder.name} already" in result.err
     done = stored(folder)
     assert done[: len(kept)] == kept
-    assert len(done) == len(set(done)) == result.json["cost"]["trainings"]
+    assert len(done) == len(set(done)) == result.json["usage"]["trainings"]
 
 
 def test_a_signal_before_the_first_training_leaves_nothing(tmp_path):

@@ -108,7 +108,7 @@ def test_a_comparison_is_saved_and_goes_on_from_its_file(call, tmp_path):
     one, two = json.loads(first.out), json.loads(again.out)
     assert one["folder"] == two["folder"] and one["rows"] == two["rows"]
     assert one["command"] == two["command"] and "--drop 1" in one["command"]
-    assert two["cost"]["trainings"] == one["cost"]["trainings"]
+    assert two["usage"]["trainings"] == one["usage"]["trainings"]
 
 
 @pytest.mark.slow

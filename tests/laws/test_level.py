@@ -94,10 +94,10 @@ def test_green_exactly_where_both_bounds_are_within_a_fifth() -> None:
                 continue
             figures = verdict.figures
             rise = figures["rise_at_most"]
-            room = rise is None or rise > FLAT * figures["value_there"]
+            room = rise is None or rise > TOLERANCE * figures["value_there"]
             fall = figures["fall_in_twice_the_epochs_at_most"]
             end = figures["value_at_the_end"]
-            falls = fall is None or fall > FLAT * end
+            falls = fall is None or fall > TOLERANCE * end
             swings = figures["rise_that_was_taken_back"] > TOLERANCE * figures["value_there"]
             assert verdict.reassures == (not room and not falls and not swings), verdict
 
