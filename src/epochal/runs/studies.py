@@ -67,7 +67,7 @@ class StudyFolder:
     @property
     def again(self) -> str:
         """How to repeat or resume it from its finished trainings."""
-        words = "the same command (in Python: the same call with `folder=...`)"
+        words = "the same command (in Python: the same call with folder=...)"
         return f"`{shlex.join(self.command)}`" if self.command else words
 
     @property
