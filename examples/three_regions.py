@@ -44,7 +44,7 @@ def study(
         runner,
         Config("", MLP(32), {}),
         "updates",
-        price=lambda size: 1.0,
+        cost=lambda size: 1.0,
         most_updates=lambda size: most_updates,
         patience=lambda size: float(most_updates),
         run=lambda phase, jobs: runner.run(jobs),

@@ -27,7 +27,7 @@ def record(report: Path) -> None:
     taken: dict[str, float] = {}
     for case in ElementTree.parse(report).iter("testcase"):
         file = "/".join(case.attrib["classname"].split(".")[:3]) + ".py"
-        if file.split("/")[1] in FOLDERS:
+        if file.startswith(tuple(f"tests/{one}/" for one in FOLDERS)):
             taken[file] = taken.get(file, 0.0) + float(case.attrib["time"])
     rounded = {file: round(seconds, 1) for file, seconds in sorted(taken.items())}
     SECONDS.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")

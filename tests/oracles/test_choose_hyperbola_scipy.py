@@ -39,8 +39,8 @@ def scipy_fit(steps, missed, fixed=None):
         least_squares(of, [(math.log(40.0), start)[i] for i in free], xtol=1e-12, ftol=1e-12, gtol=1e-12)
         for start in (0.0, 3.0, 6.0)
     ]
-    best = min(fits, key=lambda fit: fit.usage)
-    return best.x, 2 * best.usage
+    best = min(fits, key=lambda fit: fit.cost)
+    return best.x, 2 * best.cost
 
 
 @pytest.mark.parametrize("censoring", [False, True])
