@@ -66,6 +66,7 @@ def main() -> None:
     for title, run in runs.items():
         found = run.forecasts["test"]
         gain = found.naive[0].skill
+        assert gain.ci95 is not None
         low, high = gain.ci95
         figure = f"{found.rmse.mean:.1f} ± {found.rmse.sd:.1f}"
         print(f"{title:<40}{figure:>16}  {gain.mean:.0%} smaller (95 % interval {low:.0%} to {high:.0%})")
@@ -75,8 +76,8 @@ def main() -> None:
             order: runs[f"{name}, {order}"].forecasts["test"].rmse.per_repeat
             for order in ("shuffle", "blocks")
         }
-        found = difference(values["shuffle"], values["blocks"], a="shuffled windows", b="blocks of a year")
-        print(f"{name}: {found}")
+        apart = difference(values["shuffle"], values["blocks"], a="shuffled windows", b="blocks of a year")
+        print(f"{name}: {apart}")
     for name in networks:
         sentences = runs[f"{name}, shuffle"].forecasts["test"].sentences
         print(f"{name}: {sentences[0]}")

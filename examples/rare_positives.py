@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,7 +32,7 @@ from epochal.curves import Summary, summarize
 from epochal.runs.per_class import decided
 from epochal.runs.threshold import decide
 
-WAYS: dict[str, dict[str, str]] = {
+WAYS: dict[str, dict[str, Any]] = {
     "plain": {},
     "class weights": {"class_weight": "balanced"},
     "balanced order": {"order": "balanced"},
@@ -49,7 +50,7 @@ def table(rows: int = 12_000, share: float = 0.02, seed: int = 0) -> tuple[np.nd
 
 def train(
     data: tuple[np.ndarray, np.ndarray],
-    ways: Mapping[str, dict[str, str]] = WAYS,
+    ways: Mapping[str, dict[str, Any]] = WAYS,
     repeats: int = 10,
     epochs: int = 30,
 ) -> dict[str, ep.Run]:
@@ -88,7 +89,8 @@ def figures(run: ep.Run) -> dict[str, np.ndarray]:
     weighted = run.settings["class_weight"] == "balanced" or run.settings["order"] == "balanced"
     repaired = corrected(shares, (1 - share) / share) if weighted else shares
 
-    _, balanced = decide("balanced_accuracy", run.scores, "1")
+    confusion = decide("balanced_accuracy", run.scores, "1")[1]["test"].confusion_at_threshold
+    assert confusion is not None
 
     def log_loss(given: np.ndarray) -> np.ndarray:
         safe = np.clip(given, 1e-12, 1 - 1e-12)
@@ -101,7 +103,7 @@ def figures(run: ep.Run) -> dict[str, np.ndarray]:
         "F1, threshold for it": np.array(chosen["f1"].per_repeat),
         "recall, threshold for F1": np.array(chosen["recall"].per_repeat),
         "balanced accuracy above 0.5": np.array(metrics["balanced_accuracy"].per_repeat),
-        "the same, threshold for it": decided(balanced["test"].confusion_at_threshold)["balanced_accuracy"],
+        "the same, threshold for it": decided(confusion)["balanced_accuracy"],
         "threshold for F1": np.array(run.threshold.per_repeat.per_repeat if run.threshold else []),
         "mean probability": shares.mean(axis=1),
         "log loss": log_loss(shares),

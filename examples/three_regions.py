@@ -52,7 +52,7 @@ def study(
         targets=dict.fromkeys(range(repeats), target),
     )
     found: dict[Point, list[Reached]] = {}
-    guess = step_of(0.05 if optimizer == "sgd" else 0.001)
+    guess: float = step_of(0.05 if optimizer == "sgd" else 0.001)
     for size in sizes:
         point = search.tune(size, guess, range(repeats))
         search.measure([point], range(repeats))

@@ -88,6 +88,7 @@ def learn(seed: int) -> ep.WordVectors:
 def main() -> None:
     """Print the share of right answers over 5 seeds, and what the vectors of one text say."""
     shares = summarize([score(vectors := learn(seed)) for seed in range(5)], bounds=(0, 1))
+    assert vectors.run is not None
     print(vectors.run.plan)
     print(f"\nking is to queen as uncle is to {vectors.analogy('king', 'queen', 'uncle')[0][0]}")
     print(f"italy is to rome as peru is to {vectors.analogy('italy', 'rome', 'peru')[0][0]}")

@@ -70,63 +70,89 @@ views.VIEWS.update(
 )
 
 if TYPE_CHECKING:
-    from epochal import nn
-    from epochal.applications.word_vectors import WordVectors, word_vectors
-    from epochal.choose.advice import Advice
-    from epochal.choose.advise import advise
-    from epochal.choose.compare import compare
-    from epochal.choose.comparison import Comparison
-    from epochal.curves import Curves, Summary, Verdict
-    from epochal.data import Dataset, Task, rank_pairs, windows
-    from epochal.data import load as load_data
-    from epochal.data.texts.texts import text
-    from epochal.engine.schedules import Schedule
-    from epochal.errors import DataFailed, ProcessLost, Refusal, SaveFailed
-    from epochal.models import MLP, Model, Pairwise, Variables, functions, metric
-    from epochal.models.augment import Brightness, Contrast, Crop, Flip, Rotate, Shift
-    from epochal.models.initial import Initial
-    from epochal.nn import CNN, GRU, LSTM, TextClassifier
-    from epochal.plan import (
-        Balanced,
-        BatchSchedule,
-        Blocks,
-        Buckets,
-        Groups,
-        Order,
-        Plan,
-        Replacement,
-        SampleUse,
-        Stratified,
-        Weighted,
+    from epochal import nn as nn
+    from epochal.applications.word_vectors import WordVectors as WordVectors, word_vectors as word_vectors
+    from epochal.choose.advice import Advice as Advice
+    from epochal.choose.advise import advise as advise
+    from epochal.choose.compare import compare as compare
+    from epochal.choose.comparison import Comparison as Comparison
+    from epochal.curves import Curves as Curves, Summary as Summary, Verdict as Verdict
+    from epochal.data import (
+        Dataset as Dataset,
+        Task as Task,
+        load as _load,
+        rank_pairs as rank_pairs,
+        windows as windows,
     )
-    from epochal.runs import Evaluation, Prediction, Run, load
-    from epochal.runs.run_folder import SaveOptions
-    from epochal.settings import Settings
+    from epochal.data.texts.texts import text as text
+    from epochal.engine.schedules import Schedule as Schedule
+    from epochal.errors import (
+        DataFailed as DataFailed,
+        ProcessLost as ProcessLost,
+        Refusal as Refusal,
+        SaveFailed as SaveFailed,
+    )
+    from epochal.models import (
+        MLP as MLP,
+        Model as Model,
+        Pairwise as Pairwise,
+        Variables as Variables,
+        functions as functions,
+        metric as metric,
+    )
+    from epochal.models.augment import (
+        Brightness as Brightness,
+        Contrast as Contrast,
+        Crop as Crop,
+        Flip as Flip,
+        Rotate as Rotate,
+        Shift as Shift,
+    )
+    from epochal.models.initial import Initial as Initial
+    from epochal.nn import CNN as CNN, GRU as GRU, LSTM as LSTM, TextClassifier as TextClassifier
+    from epochal.plan import (
+        Balanced as Balanced,
+        BatchSchedule as BatchSchedule,
+        Blocks as Blocks,
+        Buckets as Buckets,
+        Groups as Groups,
+        Order as Order,
+        Plan as Plan,
+        Replacement as Replacement,
+        SampleUse as SampleUse,
+        Stratified as Stratified,
+        Weighted as Weighted,
+    )
+    from epochal.runs import Evaluation as Evaluation, Prediction as Prediction, Run as Run, load as load
+    from epochal.runs.run_folder import SaveOptions as SaveOptions
+    from epochal.settings import Settings as Settings
     from epochal.stopping import (
-        Budget,
-        GeneralizationLoss,
-        Patience,
-        Productivity,
-        RisingStrips,
-        Target,
-        all_of,
-        any_of,
+        Budget as Budget,
+        GeneralizationLoss as GeneralizationLoss,
+        Patience as Patience,
+        Productivity as Productivity,
+        RisingStrips as RisingStrips,
+        Target as Target,
+        all_of as all_of,
+        any_of as any_of,
     )
     from epochal.training.events import (
-        Checkpointed,
-        Evaluated,
-        Noted,
-        Progressed,
-        RepeatEnded,
-        Resumed,
-        RunEnded,
-        RunStarted,
-        Unsaved,
+        Checkpointed as Checkpointed,
+        Evaluated as Evaluated,
+        Noted as Noted,
+        Progressed as Progressed,
+        RepeatEnded as RepeatEnded,
+        Resumed as Resumed,
+        RunEnded as RunEnded,
+        RunStarted as RunStarted,
+        Unsaved as Unsaved,
     )
-    from epochal.training.loop import Control
-    from epochal.training.processes.joining import join
-    from epochal.training.resume import resume
-    from epochal.training.train import fit, train
+    from epochal.training.loop import Control as Control
+    from epochal.training.processes.joining import join as join
+    from epochal.training.resume import resume as resume
+    from epochal.training.train import fit as fit, train as train
+
+    load_data = _load
 
 
 def __getattr__(name: str) -> Any:

@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 
 import epochal as ep
-from epochal.choose import compare as module
-from epochal.choose import timing
+from epochal.choose import compare as module, timing
 from epochal.choose.compare import compare
 from epochal.choose.timing import TimingCurve, UpdateTime
 from epochal.choose.trial_runner import TrialRunner

@@ -24,8 +24,7 @@ import epochal as ep
 from epochal.applications.word_vectors import WordVectors
 from epochal.choose.store import Store
 from epochal.data import encoder_from_dict, load
-from epochal.data.files import survey
-from epochal.data.files import tidy as tidy_module
+from epochal.data.files import survey, tidy as tidy_module
 from epochal.data.files.npy import read_array
 from epochal.errors import Refusal
 from epochal.runs.checkpoints import CheckpointFile, Checkpoints

@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.choose import compare as compare_module
-from epochal.choose import trial_runner as remote
+from epochal.choose import compare as compare_module, trial_runner as remote
 from epochal.choose.compare import compare
 from epochal.choose.store import Store
 from epochal.choose.timing import measure
@@ -25,8 +24,7 @@ from epochal.choose.trial import Interrupted
 from epochal.errors import MissingExtra, ProcessLost, Refusal
 from epochal.settings import Settings
 from epochal.training import repeats
-from epochal.training.executor import RayCluster
-from epochal.training.executor import cluster as cluster_module
+from epochal.training.executor import RayCluster, cluster as cluster_module
 from epochal.training.prepare import prepare
 from epochal.training.resume import resuming
 from helpers import assert_same_bits, need, without_times

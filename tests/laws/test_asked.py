@@ -11,8 +11,7 @@ import jax
 import numpy as np
 import optax
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 import epochal as ep
 from epochal.plan.tracks import Tracks

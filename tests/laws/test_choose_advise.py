@@ -45,8 +45,7 @@ def samples() -> tuple[Any, Any]:
 @pytest.fixture(autouse=True, scope="module")
 def _hasty() -> Any:
     """No repeats beyond those asked for and as many again, few batch sizes, update times taken quickly."""
-    from epochal.choose import advise as module
-    from epochal.choose import pilot, timing
+    from epochal.choose import advise as module, pilot, timing
 
     measured = timing.update_time
     with pytest.MonkeyPatch.context() as patch:

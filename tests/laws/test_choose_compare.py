@@ -11,8 +11,7 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import epochal as ep
 from epochal.choose import compare as module

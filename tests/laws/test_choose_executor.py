@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.choose import advise as advise_module
-from epochal.choose import compare as compare_module
-from epochal.choose import timing
+from epochal.choose import advise as advise_module, compare as compare_module, timing
 from epochal.choose.advise import advise
 from epochal.choose.compare import compare
 from epochal.choose.trial import Config, Job

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from epochal.choose.hyperbola import bootstrap_hyperbola, fastest_batch, fit_hyperbola
 from epochal.errors import Refusal

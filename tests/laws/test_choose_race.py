@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.equal_settings import called_different as equal
-from benchmarks.equal_settings import dealt, simulated, without
+from benchmarks.equal_settings import called_different as equal, dealt, simulated, without
 from benchmarks.equal_trainings import BATCH_SIZE, HELD, KINDS, trained
 from scipy import stats
 

@@ -6,8 +6,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import epochal as ep
 from epochal.data.standardize import fit_scaling, fit_target_scaling

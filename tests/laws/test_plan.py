@@ -10,12 +10,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from epochal.errors import Refusal
-from epochal.plan import ORDERS as NAMED
-from epochal.plan import REMAINDERS, Plan, SampleUse
+from epochal.plan import ORDERS as NAMED, REMAINDERS, Plan, SampleUse
 from epochal.plan.order import Sequential, Shuffle
 
 ORDERS = ("shuffle", "shuffle_once", "sequential")

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from epochal.curves import Summary, summarize
 from epochal.data.records import Damaged, NullableFloat, Record, built, plain

@@ -7,8 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from epochal.errors import Refusal
 from epochal.runs.sealed import digest, parse, read_sealed, seal, unseal

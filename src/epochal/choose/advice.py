@@ -62,7 +62,7 @@ class Tried:
                                is that of the advised one and their paired difference), with a 95 % interval.
     ratio                      cost over that of the advised setting, (middle, low, high), by pairs of
                                repeats; for "quality" the paired difference.
-    tied                       whether it can't be told apart from the advised one, with as many repeats.
+    tied                       whether it differs from the advised one only by chance, with as many repeats.
     given_up                   whether it seemed worse on a few repeats and was tried on no more.
     epochs                     for "quality" the epochs that are best for it, after which it is judged.
     reference                  whether it is what the others are compared with, which need not be advised.

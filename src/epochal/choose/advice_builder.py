@@ -164,7 +164,7 @@ def _told_apart(steps: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -
     sizes = sorted({steps.best.batch_size, *(one.batch_size for one in tied)})
     if len(sizes) < 2 or steps.confirmed.nothing:
         return ""
-    # A size that seemed much worse was given up with few repeats, which is not to be told apart by many.
+    # A size that seemed much worse was given up with few repeats, which is no comparison with many.
     each = [max((one.repeats for one in tied if one.batch_size == size), default=0) for size in sizes]
     least, most = min(filter(None, each)), max(each)
     repeats = f"{most}" if least == most else f"{least} to {most}"

@@ -207,12 +207,12 @@ def difference(
 ) -> PairedDifference:
     """Compare two settings by their values in the same repeats.
 
-    Detectable means: the paired t test gives p < alpha with at least three pairs, and the difference is not
-    within the margin. Alpha is 0.02 and not 0.05, so that two equal settings are told apart in at most 1 of
-    50 trials, whatever the number of repeats; differences of equal settings are symmetric, and for such the
-    test errs on the safe side when tails are heavy. Where a value is not finite, the exact signed-rank test
-    takes its place (Wilcoxon 1945), with the lost repeat as the largest difference of all. A setting without
-    one finite value, against one that always has one, needs no test.
+    Detectable means: the paired t test gives p < alpha with at least three pairs, and the difference is
+    not within the margin. Alpha is 0.02 and not 0.05, so that two equal settings are called different in
+    at most 1 of 50 trials, whatever the number of repeats; differences of equal settings are symmetric,
+    and for such the test errs on the safe side when tails are heavy. Where a value is not finite, the
+    exact signed-rank test takes its place (Wilcoxon 1945), with the lost repeat as the largest difference
+    of all. A setting without one finite value, against one that always has one, needs no test.
 
     There is one value for each repeat, not finite where it diverged; the first repeats that both have are
     compared. `margin` is the smallest difference that matters, in the unit of the values.

@@ -2,35 +2,35 @@
 
 from epochal.data.dataset import Dataset as Dataset
 from epochal.data.encoder import SampleEncoder as SampleEncoder
-from epochal.data.examples import EXAMPLES as EXAMPLES
-from epochal.data.examples import example as example
-from epochal.data.examples import write_example as write_example
+from epochal.data.examples import EXAMPLES as EXAMPLES, example as example, write_example as write_example
 from epochal.data.files.read import read_table as read_table
 from epochal.data.files.reading import Reading as Reading
-from epochal.data.rankings.ranking import PairEncoder as PairEncoder
-from epochal.data.rankings.ranking import rank_pairs as rank_pairs
-from epochal.data.registry import encode_new as encode_new
-from epochal.data.registry import encoder_from_dict as encoder_from_dict
-from epochal.data.registry import joined as joined
-from epochal.data.registry import load as load
-from epochal.data.registry import named_columns as named_columns
-from epochal.data.registry import y_or_target as y_or_target
+from epochal.data.rankings.ranking import PairEncoder as PairEncoder, rank_pairs as rank_pairs
+from epochal.data.registry import (
+    encode_new as encode_new,
+    encoder_from_dict as encoder_from_dict,
+    joined as joined,
+    load as load,
+    named_columns as named_columns,
+    y_or_target as y_or_target,
+)
 from epochal.data.series.clock import Clock as Clock
-from epochal.data.series.timeline import Timeline as Timeline
-from epochal.data.series.timeline import chronological as chronological
-from epochal.data.series.timeline import time_notes as time_notes
+from epochal.data.series.timeline import (
+    Timeline as Timeline,
+    chronological as chronological,
+    time_notes as time_notes,
+)
 from epochal.data.series.windows import windows as windows
-from epochal.data.split import Split as Split
-from epochal.data.split import split as split
-from epochal.data.split import split_groups as split_groups
-from epochal.data.standardize import Scaling as Scaling
-from epochal.data.standardize import TargetScaling as TargetScaling
-from epochal.data.standardize import first_missing as first_missing
-from epochal.data.standardize import fit_scaling as fit_scaling
-from epochal.data.standardize import fit_target_scaling as fit_target_scaling
+from epochal.data.split import Split as Split, split as split, split_groups as split_groups
+from epochal.data.standardize import (
+    Scaling as Scaling,
+    TargetScaling as TargetScaling,
+    first_missing as first_missing,
+    fit_scaling as fit_scaling,
+    fit_target_scaling as fit_target_scaling,
+)
 from epochal.data.tables.schema import Encoder as Encoder
 from epochal.data.tables.table import rising_note as rising_note
 from epochal.data.tables.target import class_words as class_words
 from epochal.data.task import Task as Task
-from epochal.data.texts.tokens import Vocabulary as Vocabulary
-from epochal.data.texts.tokens import fit_vocabulary as fit_vocabulary
+from epochal.data.texts.tokens import Vocabulary as Vocabulary, fit_vocabulary as fit_vocabulary

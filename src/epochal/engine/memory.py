@@ -71,7 +71,7 @@ def besides(lane: Lane) -> int:
     """
     try:
         stats = lane._call.memory_analysis()
-    except NotImplementedError:
+    except NotImplementedError:  # by a backend without such a report
         stats = None
     if stats is None:
         return 0

@@ -1,44 +1,49 @@
 """Models as pure functions, losses and metrics."""
 
-from epochal.models.built_in import ACTIVATIONS as ACTIVATIONS
-from epochal.models.built_in import MLP as MLP
-from epochal.models.built_in import BuiltIn as BuiltIn
-from epochal.models.convert import FlaxModel as FlaxModel
-from epochal.models.convert import as_model as as_model
-from epochal.models.convert import check_model as check_model
-from epochal.models.losses import LOSSES as LOSSES
-from epochal.models.losses import Loss as Loss
-from epochal.models.losses import label_probabilities as label_probabilities
-from epochal.models.losses import loss_for as loss_for
-from epochal.models.losses import probabilities as probabilities
-from epochal.models.losses import smoothed as smoothed
-from epochal.models.metrics import METRICS as METRICS
-from epochal.models.metrics import Metric as Metric
-from epochal.models.metrics import bounds_of as bounds_of
-from epochal.models.metrics import default_metrics as default_metrics
-from epochal.models.metrics import hits_of as hits_of
-from epochal.models.metrics import metrics_for as metrics_for
-from epochal.models.model import FunctionModel as FunctionModel
-from epochal.models.model import Model as Model
-from epochal.models.model import PyTree as PyTree
-from epochal.models.model import Variables as Variables
-from epochal.models.model import described as described
-from epochal.models.model import functions as functions
-from epochal.models.model import seen as seen
-from epochal.models.model import seen_dtype as seen_dtype
-from epochal.models.model import settled as settled
-from epochal.models.model import shapes_of as shapes_of
-from epochal.models.own import OwnMetric as OwnMetric
-from epochal.models.own import evaluated as evaluated
-from epochal.models.own import metric as metric
-from epochal.models.own import metrics_asked as metrics_asked
-from epochal.models.own import metrics_of as metrics_of
-from epochal.models.subsets import of_subsets as of_subsets
-from epochal.models.subsets import weighted_means as weighted_means
-from epochal.models.wrappers import Embedded as Embedded
-from epochal.models.wrappers import Mixed as Mixed
-from epochal.models.wrappers import Pairwise as Pairwise
-from epochal.models.wrappers import computing_in as computing_in
-from epochal.models.wrappers import embedded as embedded
-from epochal.models.wrappers import embedded_shape as embedded_shape
-from epochal.models.wrappers import without_embeddings as without_embeddings
+from epochal.models.built_in import ACTIVATIONS as ACTIVATIONS, MLP as MLP, BuiltIn as BuiltIn
+from epochal.models.convert import FlaxModel as FlaxModel, as_model as as_model, check_model as check_model
+from epochal.models.losses import (
+    LOSSES as LOSSES,
+    Loss as Loss,
+    label_probabilities as label_probabilities,
+    loss_for as loss_for,
+    probabilities as probabilities,
+    smoothed as smoothed,
+)
+from epochal.models.metrics import (
+    METRICS as METRICS,
+    Metric as Metric,
+    bounds_of as bounds_of,
+    default_metrics as default_metrics,
+    hits_of as hits_of,
+    metrics_for as metrics_for,
+)
+from epochal.models.model import (
+    FunctionModel as FunctionModel,
+    Model as Model,
+    PyTree as PyTree,
+    Variables as Variables,
+    described as described,
+    functions as functions,
+    seen as seen,
+    seen_dtype as seen_dtype,
+    settled as settled,
+    shapes_of as shapes_of,
+)
+from epochal.models.own import (
+    OwnMetric as OwnMetric,
+    evaluated as evaluated,
+    metric as metric,
+    metrics_asked as metrics_asked,
+    metrics_of as metrics_of,
+)
+from epochal.models.subsets import of_subsets as of_subsets, weighted_means as weighted_means
+from epochal.models.wrappers import (
+    Embedded as Embedded,
+    Mixed as Mixed,
+    Pairwise as Pairwise,
+    computing_in as computing_in,
+    embedded as embedded,
+    embedded_shape as embedded_shape,
+    without_embeddings as without_embeddings,
+)

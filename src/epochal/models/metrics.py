@@ -114,8 +114,8 @@ def _of_classes(figures: Array, true: Array, xp: Any) -> Array:
 def _mcc(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
     """Matthews correlation coefficient; for several classes Gorodkin's (2004).
 
-    1 is perfect, 0 is chance or a constant prediction. A common class is counted by the samples without it,
-    so that 32-bit floats are enough for a rare one beside it.
+    1 is perfect, 0 is chance or always predicting the same. A common class is counted by the samples without
+    it, so that 32-bit floats are enough for a rare one beside it.
     """
     common = predicted + true > samples
     hits = xp.where(common, samples - predicted - true + hits, hits) / samples

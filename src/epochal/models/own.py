@@ -178,7 +178,7 @@ def _plain(labels: NDArray[Any]) -> NDArray[Any]:
 def _estimators() -> tuple[Any, Any]:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-    class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         def __init__(self, task: Task, outputs: NDArray[np.float64]) -> None:
             self.task, self.outputs = task, outputs
             self.several = task.is_multilabel
@@ -206,7 +206,7 @@ def _estimators() -> tuple[Any, Any]:
             logits = np.log(np.maximum(shares, 1e-300))
             return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
-    class Regressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    class Regressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # likewise
         def __init__(self, task: Task, outputs: NDArray[np.float64]) -> None:
             self.task, self.outputs = task, outputs
 

@@ -4,20 +4,12 @@ Flax NNX modules and functions that are fast inside compiled loops on a CPU and 
 accelerators. Importing this imports Flax.
 """
 
-from epochal.nn.basic import Dense as Dense
-from epochal.nn.basic import Embed as Embed
-from epochal.nn.basic import masked_mean as masked_mean
+from epochal.nn.basic import Dense as Dense, Embed as Embed, masked_mean as masked_mean
 from epochal.nn.cnn import CNN as CNN
-from epochal.nn.convolution import Conv as Conv
-from epochal.nn.convolution import convolve as convolve
-from epochal.nn.convolution import max_pool as max_pool
+from epochal.nn.convolution import Conv as Conv, convolve as convolve, max_pool as max_pool
 from epochal.nn.network import Network as Network
-from epochal.nn.recurrent import Recurrent as Recurrent
-from epochal.nn.recurrent import gru as gru
-from epochal.nn.recurrent import lstm as lstm
-from epochal.nn.sequence import GRU as GRU
-from epochal.nn.sequence import LSTM as LSTM
-from epochal.nn.sequence import Stateful as Stateful
+from epochal.nn.recurrent import Recurrent as Recurrent, gru as gru, lstm as lstm
+from epochal.nn.sequence import GRU as GRU, LSTM as LSTM, Stateful as Stateful
 from epochal.nn.text import TextClassifier as TextClassifier
 
 NETWORKS: dict[str, type[Network]] = {

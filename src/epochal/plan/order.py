@@ -198,11 +198,11 @@ class PerSample(BuiltIn):
         return self.values
 
     def bind(self, values: npt.ArrayLike) -> Self:
-        return replace(self, **{self._field: values})  # type: ignore[type-var]
+        return replace(self, **{self._field: values})  # type: ignore[type-var]  # orders are dataclasses
 
     @property
     def form(self) -> Self:
-        return replace(self, **{self._field: None})  # type: ignore[type-var]
+        return replace(self, **{self._field: None})  # type: ignore[type-var]  # likewise
 
     def check(self, samples: int) -> None:
         super().check(samples)

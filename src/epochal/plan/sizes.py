@@ -15,12 +15,12 @@ Size = int | Literal["full"]
 _MOST_CHANGES = 1000
 
 
-def whole(value: object) -> int | None:
+def whole(value: Any) -> int | None:
     """The value as an int if its type is integral (NumPy's too, bool not), else None."""
     if isinstance(value, bool | np.bool_):
         return None
     try:
-        return operator.index(value)  # type: ignore[arg-type]
+        return operator.index(value)
     except TypeError:
         return None
 
@@ -138,7 +138,7 @@ class Scheduled(int):
         made.schedule = schedule
         return made
 
-    def __getnewargs__(self) -> tuple[int, BatchSchedule]:  # type: ignore[override]
+    def __getnewargs__(self) -> tuple[int, BatchSchedule]:  # type: ignore[override]  # int has one argument
         return int(self), self.schedule
 
     def __eq__(self, other: object) -> bool:

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from epochal.common.layout import aligned, folded
-from epochal.common.notebook_view import facts, heading, view
-from epochal.common.notebook_view import table as html_table
+from epochal.common.notebook_view import facts, heading, table as html_table, view
 from epochal.plan.counts import Counts
 from epochal.plan.walk import Segments
 

@@ -190,7 +190,7 @@ def read_samples(
     `ahead` includes windows with unknown targets; if `partial`, some targets of a table may be missing, as -1
     or NaN.
     """
-    encoder, reading = run.encoder, as_trained(run, data, reading)
+    encoder = run.encoder
     if ahead and isinstance(encoder, WindowEncoder):
         encoder = replace(encoder, ahead=True)
     if skip_bad:
@@ -235,18 +235,14 @@ def predict(
 ) -> Prediction:
     """See `Run.predict`; `reading` has the file options."""
     check_parameters(parameters)
+    reading = as_trained(run, data, reading)
     dataset = read_samples(run, data, skip_bad, ahead=True, partial=True, reading=reading)
     per_repeat = in_units(run, outputs_of(run, dataset, parameters), dataset)
     scales = [np.atleast_1d(one.target_scaling.scale) for one in run.fitted if one.target_scaling is not None]
     line = dataset.timeline
     places = {} if line is None else line.places()
     beside = inputs_beside(
-        data,
-        dataset.samples if line is None else None,
-        with_inputs,
-        id,
-        places.get("row"),
-        as_trained(run, data, reading),
+        data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
     )
     notes = [*dataset.raw_notes, *pointed(beside)]
     if getattr(run.model, "carries", False):

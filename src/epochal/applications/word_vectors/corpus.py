@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from epochal.data.files.read import existing
 from epochal.data.values.scripts import without_blanks
 from epochal.errors import Refusal
-from epochal.plan.threefry import threefry2x32
-from epochal.plan.threefry import uint32_words as words_of_seed
+from epochal.plan.threefry import threefry2x32, uint32_words as words_of_seed
 
 _WORD = re.compile(r"\w+(?:['’\-]\w+)*")
 """Letters, digits and underscores, joined by an apostrophe or a hyphen within."""

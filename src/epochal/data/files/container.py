@@ -137,7 +137,7 @@ def unpack(path: Path, sheet: str | int | None = None) -> Content:
     openers += [opener for _, packed, opener in _PACKED if packed == suffix]
     if member:
         note = f"{name} holds one file, {Path(member).name}, which is read."
-        content = Content(name, size, lambda: zipfile.ZipFile(path).open(member), notes=(note,))  # noqa: SIM115
+        content = Content(name, size, lambda: zipfile.ZipFile(path).open(member), notes=(note,))  # noqa: SIM115 (whoever opens the content closes it)
     elif openers:
         content = Content(name, size, lambda: openers[0](path))
     else:

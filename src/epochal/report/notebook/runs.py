@@ -8,8 +8,7 @@ from typing import Any
 from epochal.common.notebook_view import block, chart, heading, items, said, table, view
 from epochal.curves import Curves
 from epochal.runs.evaluation import Evaluation
-from epochal.runs.evaluation_text import heading as title
-from epochal.runs.evaluation_text import results_table, sections
+from epochal.runs.evaluation_text import heading as title, results_table, sections
 from epochal.runs.prediction import Prediction
 from epochal.runs.record import Run
 

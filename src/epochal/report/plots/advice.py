@@ -117,8 +117,9 @@ def _cost(one: Tried, at: float, advised: bool, ax: Axes, look: Style) -> None:
 
 
 def _ring(ax: Axes, x: float, y: float, look: Style) -> None:
-    face = {"color": look.training, "markerfacecolor": "none", "markeredgewidth": 2}
-    ax.plot(x, y, "o", markersize=13, zorder=5, **face)  # type: ignore[arg-type]
+    ax.plot(
+        x, y, "o", markersize=13, zorder=5, color=look.training, markerfacecolor="none", markeredgewidth=2
+    )
 
 
 def _times(advice: Advice, ax: Axes, look: Style) -> None:

@@ -92,8 +92,10 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
         best = row.name == found.recommended
         mean = np.where(line.whole, line.mean, np.nan)
         if row.name in inks and (best or len(found.rows) <= FEW):
-            ends_of = {"color": color, "alpha": 0.2 if best else 0.08, "linewidth": 0}
-            ax.fill_between(along, line.low, line.high, where=line.whole, **ends_of)  # type: ignore[arg-type]
+            shade = 0.2 if best else 0.08
+            ax.fill_between(
+                along, line.low, line.high, where=line.whole, color=color, alpha=shade, linewidth=0
+            )
         width, alpha, rank = (2.4, 1.0, 4) if best else (1.5, 1.0, 3) if marker else (0.8, 0.45, 2)
         ax.plot(along, mean, color=color, linewidth=width, alpha=alpha, zorder=rank)
         if marker:
@@ -115,7 +117,7 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
     label = f"{label_of(found.column)}: mean and 95 % interval{log}"
     hidden = len(found.rows) - len(inks)
     name_axis(ax, label + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
-    ax.figure.draw_without_rendering()  # type: ignore[union-attr]
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]  # no subfigure
     label_ends(ax, ends, found.recommended)
 
 

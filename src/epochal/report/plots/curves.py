@@ -179,8 +179,10 @@ def _mark_best(curves: Curves, dots: bool, x: str, ax: Axes, look: Style, *, los
     if not loss:
         return
     if dots and len(places) > 1:
-        look_of = {"color": look.validation, "markeredgewidth": 0, "alpha": 0.75, "zorder": 8}
-        ax.plot(places, best.value[known], "o", markersize=3.4, **look_of)  # type: ignore[arg-type]
+        ax.plot(
+            places, best.value[known], "o", markersize=3.4, color=look.validation, markeredgewidth=0,
+            alpha=0.75, zorder=8,
+        )  # fmt: skip
     left = at > 0.6 * float(curves.values("validation.loss", x)[0][-1])
     several = f" (median of {len(places)})" if len(places) > 1 else ""
     words = f"best epoch {best.median_epoch:,.5g}{several}"

@@ -2,7 +2,9 @@
 
 from epochal.training.executor.cluster import RayCluster as RayCluster
 from epochal.training.executor.threads import Threads as Threads
-from epochal.training.executor.work import Executor as Executor
-from epochal.training.executor.work import Shared as Shared
-from epochal.training.executor.work import Stopped as Stopped
-from epochal.training.executor.work import WorkItem as WorkItem
+from epochal.training.executor.work import (
+    Executor as Executor,
+    Shared as Shared,
+    Stopped as Stopped,
+    WorkItem as WorkItem,
+)
