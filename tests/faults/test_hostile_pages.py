@@ -56,6 +56,7 @@ async function look(frame) {
   note();
   seen.hovered = hovered;
   seen.figures = page.querySelectorAll(".js-plotly-plot").length;
+  seen.empty = [...page.querySelectorAll(".chart:not(.js-plotly-plot)")].map((one) => one.id);
   seen.images = page.querySelectorAll("img:not(.planted)").length;
   seen.links = page.querySelectorAll("svg a, a[href^=javascript]").length;
   seen.scripts = page.querySelectorAll("script").length;
@@ -176,6 +177,7 @@ def test_nothing_runs_and_the_names_are_read(told, name):
     assert seen["ran"] == [] and "error" not in seen, seen.get("error")
     assert (seen["images"], seen["links"], seen["scripts"]) == (0, 0, 3)
     assert seen["figures"] > 0 and seen["hovered"] > 0
+    assert seen["empty"] == [], "a place for a figure that no script fills"
     assert words(HOSTILE) in words(seen["text"])
     for piece in ("&#", "&lt;", "&amp;"):
         assert piece not in seen["shown"], "a sign of an escape is shown"

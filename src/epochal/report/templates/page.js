@@ -488,7 +488,7 @@
     }];
   }
 
-  function prices(box, colors) {
+  function costs(box, colors) {
     const { goal, points } = data.cost, linear = goal === "quality", write = goal === "time" ? duration : value;
     const all = points.filter((p) => known(p.at)), there = all.filter((p) => !p.missed), missed = all.filter((p) => p.missed);
     const what = { time: "time to the target", samples: "samples to the target", updates: "updates to the target", quality: data.judged }[goal];
@@ -554,7 +554,7 @@
 
   // --- when and where --------------------------------------------------------------------------------------
 
-  const figures = { forecast, scatter: data.residuals && scatter, histogram: data.residuals && histogram, confusion, dots, lines, trade, work, prices, clock, stops };
+  const figures = { forecast, scatter: data.residuals && scatter, histogram: data.residuals && histogram, confusion, dots, lines, trade, work, costs, clock, stops };
   const boxes = Object.entries(figures).map(([name, how]) => [name, document.getElementById(name), how]);
   (data.precision_recall || []).forEach((spec, i) => boxes.push(["tradeoff", document.getElementById(`tradeoff-${i}`), tradeoff(spec)]));
   (data.panels || []).forEach((spec, i) => {
