@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from epochal.common.notebook_view import block, chart, heading, items, said, table, view
+from epochal.common.notebook_view import block, chart, heading, items, paragraph, table, view
 from epochal.curves import Curves
 from epochal.runs.evaluation import Evaluation
 from epochal.runs.evaluation_text import heading as title, results_table, sections
@@ -23,9 +23,9 @@ def run_html(run: Run) -> str:
     return view(
         heading("Run", f"{run.data['source']}, {repeats}, {run.plan.epochs:,} epochs"),
         items("", run.verdict.concerns),
-        said(run.verdict.sentence, run.verdict.remedy, run.failed),
+        paragraph(run.verdict.sentence, run.verdict.remedy, run.failed),
         table(head, rows, words=(0,)),
-        said(*run.remarks, run.caution),
+        paragraph(*run.remarks, run.caution),
         _curves(run.curves),
         items("Notes", run.notes, folded=True),
     )
@@ -53,7 +53,7 @@ def prediction_html(found: Prediction) -> str:
     return view(
         heading("Prediction", aside),
         table(names, cells, words=words),
-        said(" and ".join(left_out)),
+        paragraph(" and ".join(left_out)),
         items("Notes", found.notes),
     )
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from epochal.choose.advice import Advice
 from epochal.choose.comparison import Comparison
 from epochal.choose.sentences import cells_of, marks_of
-from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
-from epochal.common.notebook_view import code, facts, heading, items, said, table, view
+from epochal.common.notebook_view import code, facts, heading, items, paragraph, table, view
 
 MOST_ROWS = 20
 
@@ -16,19 +15,16 @@ def comparison_html(found: Comparison) -> str:
     """The answer, a row for each setting, the recommended one first, and the call of `fit`."""
     head, *rows = cells_of(found)
     head = tuple(map(label_of, head))
-    cost = found.usage
     return view(
         heading("Comparison", f"{len(found.rows)} settings, {found.at}"),
-        said(found.answer),
+        paragraph(found.answer),
         table(head, rows[:MOST_ROWS], words=(0, 1, 5)),
-        said(f"{marks_of(found)}." if len(rows) > 1 and marks_of(found) else ""),
-        said(f"{len(rows) - MOST_ROWS} more settings" if len(rows) > MOST_ROWS else ""),
-        said("" if found.hyperbola is None else f"Updates to the target: {found.hyperbola}."),
+        paragraph(f"{marks_of(found)}." if len(rows) > 1 and marks_of(found) else ""),
+        paragraph(f"{len(rows) - MOST_ROWS} more settings" if len(rows) > MOST_ROWS else ""),
+        paragraph("" if found.hyperbola is None else f"Updates to the target: {found.hyperbola}."),
         code(f"fit(model, data, {_chosen(found)})") if found.recommended else "",
         items("Notes", found.notes),
-        facts(
-            [("cost", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {duration(cost.seconds)}")]
-        ),
+        facts([("cost", found.usage.words)]),
     )
 
 
@@ -55,9 +51,9 @@ def advice_html(found: Advice) -> str:
         heading(
             "Advice", f"for the least {found.goal}" if found.goal != "quality" else "for the best quality"
         ),
-        said(found.answer, found.told_apart),
+        paragraph(found.answer, found.told_apart),
         table(("", "take", "range", ""), rows, words=(0, 3)) if found.recommended else "",
-        said(
+        paragraph(
             "range: all settings without a significant difference; of the epochs, where four fifths of the "
             "repeats are best"
             if found.recommended
