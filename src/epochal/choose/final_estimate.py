@@ -242,7 +242,7 @@ def final_of(
 def fewest_failures(finals: Sequence[FinalEstimate]) -> FinalEstimate | None:
     """The first that neither broke nor ended worse than the baseline in any repeat, or else did so least.
 
-    Where even the lowest_tied one broke there is none.
+    Where even the steadiest one broke there is none.
     """
     whole = [one for one in finals if not one.broken]
     return min(whole, key=lambda one: one.failures, default=None)

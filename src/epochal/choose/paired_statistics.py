@@ -30,7 +30,7 @@ MOST_REPEATS = 10_000  # beyond this a difference is not worth the repeats that 
 UNLIKE = 0.0001
 """The level of the F test by which a setting that is noisier than the others is not pooled with them.
 
-Rare enough that settings that scatter alike hardly ever lose one, so that what is final_seeds for them holds.
+Rare enough that settings that scatter alike hardly ever lose one, so that what is promised for them holds.
 """
 
 _SAME = 1e-6  # differences closer than this share of the values are equal: figures come from 32-bit numbers

@@ -47,7 +47,7 @@ def heading(title: str, aside: str = "") -> str:
     return f"<div>{f'<b>{text(title)}</b>' if title else ''}{more}</div>"
 
 
-def said(*sentences: str) -> str:
+def paragraph(*sentences: str) -> str:
     """Sentences, one below the other."""
     return "".join(f"<div>{text(render_message(one), 3000)}</div>" for one in sentences if one)
 

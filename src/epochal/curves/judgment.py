@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from epochal.common.metric_names import label_of
-from epochal.common.notebook_view import details, facts, heading, items, said, view
+from epochal.common.notebook_view import details, facts, heading, items, paragraph, view
 from epochal.common.option_text import render_message
 from epochal.data.records import Record
 
@@ -120,7 +120,7 @@ class Verdict(Record):
         return view(
             heading("Verdict", self.kind),
             items("", self.concerns),
-            said(self.sentence, self.remedy),
+            paragraph(self.sentence, self.remedy),
             details("How this was judged", rest),
         )
 
