@@ -223,7 +223,7 @@ def _most_since(view: CurveView, least: Floats, ends: Floats, ratios: bool) -> f
     least, ends = least[known], ends[known]
     if least.size < 2:
         return -math.inf
-    if ratios:
+    if ratios and ends.min() > 0:
         return float(least.mean()) * math.expm1(min(-view.lower_bound(-np.log(ends / least)), 50.0))
     return -view.lower_bound(least - ends)
 

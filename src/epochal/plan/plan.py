@@ -227,12 +227,12 @@ Use "full" for one batch per epoch.
         if self.batch_schedule is not None:
             if self.remainder == "carry":
                 raise Refusal(
-                    '`remainder` must be keep, drop or spread where the batch_size changes; got "carry".'
+                    '`remainder` must be keep, drop or spread where the `batch_size` changes; got "carry".'
                 )
             if len({order.within(phase.segments) for phase in self._walk.phases}) > 1:
                 raise Refusal(
-                    f'order "{order.name}" composes batches of one size, and the batch_size changes; '
-                    "give one batch_size, or another order."
+                    f'order "{order.name}" composes batches of one size, and the `batch_size` changes; '
+                    "give one `batch_size`, or another order."
                 )
         if self.updates_per_epoch is not None and self._walk.locate(self.updates - 1)[0] >= _MOST_EPOCHS:
             raise Refusal(

@@ -17,7 +17,7 @@ from epochal.runs.disk import Written
 from epochal.runs.sealed import LIMIT, parse, unseal
 from epochal.runs.studies import refuse_study
 
-FORMAT = 2
+FORMAT = 3
 RUN = "run.json"
 REQUEST = "request.json"
 """The request, with which a training is rebuilt."""

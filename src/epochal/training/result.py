@@ -173,12 +173,8 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         effective_samples=effective_samples(prepared, repeats)
         if "validation" in prepared.spec.parts
         else None,
-        interval=scores["validation"].metrics["loss"].ci95
-        if "validation" in scores and scores["validation"].corrected
-        else None,
-        roc_auc=scores["validation"].metrics["roc_auc"].ci95
-        if "validation" in scores and "roc_auc" in scores["validation"].metrics
-        else None,
+        interval=_for_new_samples(scores, "loss"),
+        roc_auc=_for_new_samples(scores, "roc_auc"),
         concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes, weighted),
     )
     return Run(
@@ -246,6 +242,14 @@ def fitted_of(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fit
         scaling=prepared.scalings[repeat],
         target_scaling=prepared.target_scalings[repeat],
     )
+
+
+def _for_new_samples(scores: Mapping[str, Scores], name: str) -> tuple[float, float] | None:
+    """The validation interval of a metric for new samples, which allows for the choice of the epoch."""
+    found = scores.get("validation")
+    if found is None or not found.corrected or name not in found.metrics:
+        return None
+    return found.metrics[name].ci95
 
 
 def _baselines(
