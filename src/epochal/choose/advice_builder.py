@@ -168,7 +168,9 @@ def _told_apart(steps: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -
     each = [max((one.repeats for one in tied if one.batch_size == size), default=0) for size in sizes]
     least, most = min(filter(None, each)), max(each)
     repeats = f"{most}" if least == most else f"{least} to {most}"
-    worse = {one.batch_size for one in tried if sizes[0] < one.batch_size < sizes[-1]} - set(sizes)
+    between = [one for one in tried if sizes[0] < one.batch_size < sizes[-1]]
+    unclear = {*sizes, *(one.batch_size for one in between if one.given_up)}
+    worse = {one.batch_size for one in between} - unclear
     but = f" (but {join_names([f'{size:,}' for size in sorted(worse)])} did worse)" if worse else ""
     named = join_names([f"{size:,}" for size in sizes])
     return f"No significant difference between batch sizes {named}{but} with {repeats} repeats."

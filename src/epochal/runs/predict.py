@@ -21,7 +21,7 @@ from epochal.data.images.images import ImageEncoder
 from epochal.data.rankings.ranking import items_of
 from epochal.data.series.cut import WindowEncoder
 from epochal.data.source import Known
-from epochal.data.standardize import refuse_missing_values
+from epochal.data.standardize import Scaling, refuse_missing_values
 from epochal.data.tables.source import columns_beside
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import EVALUATION_ROWS, forward
@@ -219,7 +219,7 @@ def _far(run: Run, dataset: Dataset) -> list[str]:
     At most a quarter of the training samples are that far from their mean (Chebyshev's inequality).
     """
     scaling, inputs = run.fitted[0].scaling, dataset.inputs
-    if scaling is None or not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
+    if not isinstance(scaling, Scaling) or not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
         return []
     if len(inputs) < _FEWEST_FAR:
         return []
