@@ -281,7 +281,7 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         return Difference(False, math.nan, math.nan, {}, "")
     span, size, end = float(np.median(spans)), float(np.mean(falls)), ending(curve, view.window)
     steps, pace = np.array(fallen), np.array(paces)
-    paired = len(falls) >= FEWEST_REPEATS
+    paired, swung = len(falls) >= FEWEST_REPEATS, False
     if paired:
         # Repeats that all fall at very different rates may have an interval that includes zero.
         each = float((steps - t_quantile(1 - ALPHA, 6) * np.array(errors)).min())
@@ -297,8 +297,9 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         likely = bool(steps.mean() > t_quantile(0.8, 6) * error)
         most = float(pace.mean() + t_quantile(0.95, 6) * doubt)
         middle = majority_mean(curve)
-        lowest = int(np.nanargmin(smoothed(middle)))
-        if lowest < 0.8 * (last_known(middle) + 1) or _reversed_rise(middle) > _SWING * size:
+        late = 0.8 * (last_known(middle) + 1)
+        swung = bool(np.nanargmin(middle) < late and _reversed_rise(middle) > _SWING * size)
+        if swung or np.nanargmin(smoothed(middle)) < late:
             low, likely = min(low, 0.0), False  # it was as low before
         how = "the slope is below zero by its standard error, and the curve was not as low before"
     limit = view.flat_tolerance(end)
@@ -307,6 +308,8 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         doublings = math.log2(view.last_epoch / (view.last_epoch - span)) if view.last_epoch > span else 1.0
         worth = min(worth, end * (1 - (1 - FLAT) ** doublings))
         low, most = -end * math.expm1(-low), -end * math.expm1(-most * math.log(2))
+    if swung:
+        most = max(most, size)
     if curve is view.oriented and view.shared and view.known_likelihood:
         # Samples that all repeats share may hide the fall from all of them.
         expected = -end * math.expm1(-float(pace.mean()) * math.log(2)) if ratios else float(pace.mean())
