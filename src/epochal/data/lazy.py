@@ -72,6 +72,10 @@ class LazyArray(ABC):
         return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
 
+Inputs = NDArray[Any] | LazyArray
+"""Samples in memory, or readable on demand."""
+
+
 class MemoryArray(LazyArray):
     """The samples of an array in memory, or of a memory map.
 

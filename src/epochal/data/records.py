@@ -7,7 +7,7 @@ import math
 import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -33,13 +33,9 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: its kind, if it has one, and its fields; None for what is not finite."""
-        return _dict_of(self)
-
-
-def _dict_of(value: Any) -> dict[str, Any]:
-    kind = getattr(type(value), "kind", None)
-    found = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    return dict(plain({"kind": kind, **found} if isinstance(kind, str) else found))
+        kind, of = getattr(type(self), "kind", None), cast(Any, self)
+        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(of)}
+        return dict(plain({"kind": kind, **found} if isinstance(kind, str) else found))
 
 
 def plain(value: Any) -> Any:
@@ -59,7 +55,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain(value.to_dict()) if hasattr(value, "to_dict") else _dict_of(value)
+        return plain(value.to_dict() if hasattr(value, "to_dict") else Record.to_dict(cast(Any, value)))
     return value
 
 

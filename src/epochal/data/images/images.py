@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.printable import shortlist
+from epochal.common.printable import counted, shortlist
 from epochal.data.arrays.source import new_arrays
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
@@ -72,8 +72,7 @@ def _repeated(read: Images, labels: NDArray[np.int32], classes: Sequence[str]) -
     first, second = classes[labels[one]], classes[labels[other]]
     of = f", of the classes {first} and {second}" if labels[one] != labels[other] else ""
     extra, names = sum(len(own) - 1 for own in same), read.listing.names
-    several = f"{extra:,} images have the same pixels as others"
-    what = "1 image has the same pixels as another" if extra == 1 else several
+    what = counted(extra, "image has the same pixels as another", "images have the same pixels as others")
     return (f"{what} ({names[one]} and {names[other]}{of}).",)
 
 

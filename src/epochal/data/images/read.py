@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.machine import cores
+from epochal.common.printable import counted
 from epochal.data.images.folder import Listing
 from epochal.data.images.pixels import (
     Counts,
@@ -168,7 +170,7 @@ def read_images(
     if any(headers[index].transparent for index in digests):
         notes.append("transparent pixels lie over white.")
     if several := sum(headers[index].several for index in digests):
-        what = "1 image has" if several == 1 else f"{several:,} images have"
+        what = counted(several, "image has", "images have")
         notes.append(f"{what} several frames or pages: the first is read.")
     rest = Listing(
         tuple(listing.files[index] for index in digests),
@@ -311,7 +313,7 @@ def decoded_images(
     if each * len(rest) < _LONG_SECONDS or count == 1:
         yield from in_threads(decode, rest, what, progress, len(first))
         return
-    with Workers(decode, count) as workers:
+    with closing(Workers(decode, count)) as workers:
         for done, found in enumerate(workers.map(rest, chunk_size=8), len(first) + 1):
             yield found
             if progress is not None and (done % _BLOCK == 0 or done == len(files)):

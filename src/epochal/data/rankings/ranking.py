@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.option_text import register_call
+from epochal.common.printable import counted
 from epochal.data.arrays.arrays import inputs_of_array
 from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
@@ -25,8 +26,9 @@ from epochal.data.records import Damaged, built
 from epochal.data.source import DataSource, Known, chosen
 from epochal.data.tables.frames import is_frame, named_table
 from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import TableOptions, dataset_of_table
+from epochal.data.tables.table import dataset_of_table
 from epochal.data.task import Task
 from epochal.errors import Refusal
 from epochal.plan.permutation import permute
@@ -204,10 +206,9 @@ def _dataset(
     index = np.stack([both, both[:, ::-1]], axis=1).reshape(-1, 2)
     weights = np.repeat(found.weights, 2).astype(np.float32) if pairing.per_group else None
     labels = np.tile(np.array([1, 0], np.int32), len(found.ahead))
-    pairs = "pair" if len(found.ahead) == 1 else "pairs"
     best = f'the {pairing.best} "{items.target_name}" is ahead (`ep.rank_pairs(..., best=...)`)'
     note = (
-        f"{len(found.ahead):,} {pairs} of {found.groups:,} {groups_word(found.groups, by)}, each as two "
+        f"{counted(len(found.ahead), 'pair')} of {counted_groups(found.groups, by)}, each as two "
         f"opposite samples{f'; {best}' if items.target_name else ''}."
     )
     return replace(
@@ -313,7 +314,7 @@ def pairs_of(
     if not counts.sum():
         raise Refusal(
             f"a ranking must have a group with two items of different {names[0]}; got none among "
-            f"{len(targets):,} items in {len(first):,} {groups_word(len(first), names[1])}."
+            f"{len(targets):,} items in {counted_groups(len(first), names[1])}."
         )
     used = counts if most is None else np.minimum(counts, most)
     begins, before = np.cumsum(used) - used, np.cumsum(counts) - counts
@@ -336,24 +337,20 @@ def _notes(unknown: int, sizes: Int64s, counts: Int64s, names: Sequence[str]) ->
     rank, group = names
     notes: list[str] = []
     if unknown:
-        notes.append(
-            f"{unknown:,} {'item has' if unknown == 1 else 'items have'} no {rank} or no {group}: left out."
-        )
-    single = int((sizes == 1).sum())
-    if single:
+        have = counted(unknown, "item has", "items have")
+        notes.append(f"{have} no {rank} or no {group}: left out.")
+    if single := int((sizes == 1).sum()):
         makes = "makes" if single == 1 else "make"
-        notes.append(f"{single:,} {groups_word(single, group)} of one item {makes} no pair.")
-    ties = int((sizes * (sizes - 1) // 2).sum() - counts.sum())
-    if ties:
-        are = "pair of equal {} is" if ties == 1 else "pairs of equal {} are"
-        notes.append(f"{ties:,} {are.format(rank)} left out.")
+        notes.append(f"{counted_groups(single, group)} of one item {makes} no pair.")
+    if ties := int((sizes * (sizes - 1) // 2).sum() - counts.sum()):
+        are = counted(ties, f"pair of equal {rank} is", f"pairs of equal {rank} are")
+        notes.append(f"{are} left out.")
     return notes
 
 
-def groups_word(count: int, name: str) -> str:
-    """The word for so many groups; the plural of their column's name is not known."""
-    of = "" if name == "group" else f' of "{name}"'
-    return f"group{of}" if count == 1 else f"groups{of}"
+def counted_groups(count: int, name: str) -> str:
+    """So many groups; the plural of their column's name is not known."""
+    return counted(count, "group") + ("" if name == "group" else f' of "{name}"')
 
 
 RANKINGS = DataSource(

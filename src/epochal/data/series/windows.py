@@ -17,8 +17,8 @@ from epochal.data.series.cut import FILLS, RELATIVE, WindowEncoder, cut
 from epochal.data.series.ordered import series_columns, series_table
 from epochal.data.source import DataSource, Known, chosen
 from epochal.data.tables.new import match_columns, read_new
+from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Column
-from epochal.data.tables.table import TableOptions
 from epochal.errors import Refusal, did_you_mean
 from epochal.settings.kinds import whole
 from epochal.settings.option import Option, checked
@@ -109,10 +109,10 @@ def windows(
             f"`period` must be at most {lags:,} (the lags), for the season before to lie in the window; "
             f"got {period:,}. Use longer windows, or 0 for none."
         )
-    table, name, notes, target = series_table(source, target, reading)
+    read, target = series_table(source, target, reading)
     options = replace(chosen(TableOptions, arguments), target=target)
-    columns, clock, time_column, series, more = series_columns(
-        table, options, time=time, time_zone=time_zone, by=by, inputs=inputs
+    columns, clock, time_column, series, notes = series_columns(
+        read.table, options, time=time, time_zone=time_zone, by=by, inputs=inputs
     )
     encoder = WindowEncoder(
         table=replace(columns, missing=reading.na_values),
@@ -127,8 +127,8 @@ def windows(
         by=series,
         across_gaps=across_gaps,
     )
-    own = {index: index for index in range(table.num_columns)}
-    dataset = cut(encoder, table, own, name, (*notes, *more), fewest=2)
+    own = {index: index for index in range(read.table.num_columns)}
+    dataset = cut(encoder, replace(read, notes=(*read.notes, *notes)), own, fewest=2)
     return replace(dataset, recipe=Recipe.of("windows", SERIES.options, source, arguments))
 
 
@@ -145,7 +145,7 @@ def new_windows(encoder: WindowEncoder, source: Any, known: Known) -> Dataset:
     read = read_new(wanted, source, known.reading)
     positions, _, _, notes = match_columns(wanted, read.table.column_names)
     own = dict(zip([column.index for column in wanted.columns], positions, strict=True))
-    return cut(encoder, read.table, own, read.name, (*read.notes, *notes), fewest=1)
+    return cut(encoder, replace(read, notes=(*read.notes, *notes)), own, fewest=1)
 
 
 SERIES = DataSource(

@@ -31,8 +31,9 @@ from epochal.data.source import Known, ProgressCallback
 from epochal.data.tables.association import target_values
 from epochal.data.tables.encode import as_in_training, encode, encoded_dtype
 from epochal.data.tables.new import dataset_of_new, match_columns, newly_missing
+from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import TableOptions, dataset_of, input_columns, roles_of
+from epochal.data.tables.table import dataset_of, input_columns, roles_of
 from epochal.data.tables.target import labeled, plain_target, targets_of, weights_of
 from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import DataFailed, Refusal, first_line
@@ -157,16 +158,8 @@ def _convert(
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
     seen, present = _some_rows(files, names), np.zeros(len(column), bool)
-    hint, named = decimal_of_columns(seen), options.target is not None
-    labels = labeled(
-        pa.table({names[target]: column}),
-        0,
-        name,
-        options.task,
-        named=named,
-        decimal=options.decimal,
-        hint=hint,
-    )
+    hint = decimal_of_columns(seen)
+    labels = labeled(pa.table({names[target]: column}), 0, name, options, hint)
     present[labels.rows - 1] = True
     notes, task = [*instead, *labels.notes], labels.task
     seen_target = plain_target(seen.column(target), name, options.task, options.decimal, hint).column

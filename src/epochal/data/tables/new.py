@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.option_text import option
-from epochal.common.printable import shortlist
+from epochal.common.printable import counted, shortlist
 from epochal.data.arrays.arrays import arrays_of_file
 from epochal.data.columns import called, has_header, plain_name, reference, resolve
 from epochal.data.dataset import Dataset
@@ -90,9 +90,8 @@ def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -
         unknown = column.kind == "category"
         instead = "treated as unknown" if unknown else "filled with the median of the training samples"
         first = pc.index(found.is_null(), True).as_py() + 1
-        where = f"value (row {first:,})" if count == 1 else f"values (first in row {first:,})"
-        name = called(encoder.names, column.index)
-        notes.append(f"{name} has {count:,} missing {where}, training had none: {instead}.")
+        cells = counted(count, f"missing value (row {first:,})", f"missing values (first in row {first:,})")
+        notes.append(f"{called(encoder.names, column.index)} has {cells}, training had none: {instead}.")
     return notes
 
 
@@ -269,7 +268,7 @@ def _by_name(encoder: Encoder, names: Sequence[str]) -> tuple[Mapping[int | None
         raise _lacking(encoder, lacking, list(found))
     notes: list[str] = []
     if changed:
-        which = "1 column name differs" if len(changed) == 1 else f"{len(changed):,} column names differ"
+        which = counted(len(changed), "column name differs", "column names differ")
         shown = shortlist(changed, 3, quote="")
         notes.append(f"{which} from the training table's in capitals or blanks only ({shown}): matched.")
     if extra := [name for name in found if name not in encoder.names]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,42 +11,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from epochal.common.option_text import option
-from epochal.data.columns import ColumnReference, called, reference, resolve, resolve_all
+from epochal.common.printable import counted
+from epochal.data.columns import called, reference, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.read import encoding_of
 from epochal.data.lazy import FileArray, sampled
 from epochal.data.tables.association import DETERMINES, TargetValues, target_values
 from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_na_values
-from epochal.data.tables.recognize import Hints, recognize, usual_target
+from epochal.data.tables.recognize import Hints, TableOptions, recognize, usual_target
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.target import groups_of, labeled, na_counts_of, weights_of
-from epochal.data.values.date_forms import check_format, written_dates
+from epochal.data.values.date_forms import written_dates
 from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import Refusal, several
-
-
-@dataclass(frozen=True)
-class TableOptions:
-    """Overrides of the recognition; columns by name, or by number from 1."""
-
-    target: ColumnReference | None = None
-    task: str | None = None
-    keep: Sequence[ColumnReference] = ()
-    drop: Sequence[ColumnReference] = ()
-    categorical: Sequence[ColumnReference] = ()
-    numeric: Sequence[ColumnReference] = ()
-    sample_weight: ColumnReference | None = None
-    groups: ColumnReference | None = None
-    decimal: str | None = None
-    date_format: str | None = None
-    groups_from: str | None = None
-    """A regular expression for the group in that column."""
-
-    def __post_init__(self) -> None:
-        for name in ("keep", "drop", "categorical", "numeric"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        if self.date_format is not None:
-            check_format(self.date_format)
 
 
 def dataset_of_table(
@@ -78,8 +55,7 @@ def dataset_of_table(
         )
     target, weight, instead = roles_of(options, names, table.column, known_as, among)
     remarks = [*notes, *instead]
-    named = options.target is not None
-    labels = labeled(table, target, known_as(target), options.task, named=named, decimal=options.decimal)
+    labels = labeled(table, target, known_as(target), options)
     table, task = labels.table, labels.task
     remarks += labels.notes
     groups = None
@@ -176,8 +152,7 @@ def input_columns(
     targets: TargetValues | None = None,
 ) -> tuple[list[Column], list[LeftOut], list[str]]:
     """The input columns of a table with their kinds, those left out, and notes; refuses all at once."""
-    roles = ("keep", "drop", "categorical", "numeric")
-    chosen = {role: resolve_all(getattr(options, role), names, role) for role in roles}
+    chosen = options.columns(names)
     _refuse_contradictions(names, target, chosen)
     drop = chosen.pop("drop")
     columns: list[Column] = []
@@ -192,8 +167,8 @@ def input_columns(
             left_out.append(LeftOut(name, index, "dropped, as asked"))
             continue
         try:
-            given = {role: index in positions for role, positions in chosen.items()}
-            found, note = recognize(names, table.column(index), index, **given, hints=hints)
+            roles = [role for role, positions in chosen.items() if index in positions]
+            found, note = recognize(names, table.column(index), index, roles, hints)
         except Refusal as error:
             problems.append(error.sentence)
             continue
@@ -243,10 +218,9 @@ def _missing_note(
     filled += "and " if filled else ""
     read = na_counts_of(table)
     marked = sum(sum(read.get(names[one.index], {}).values()) for one in lacking)
-    counted = ", empty ones included" if 0 < marked < cells else ""
+    empty = ", empty ones included" if 0 < marked < cells else ""
     return (
-        f"{which} missing values ({cells:,} cell{'s' if cells > 1 else ''}{counted}): {filled}"
-        "an indicator column says where.",
+        f"{which} missing values ({counted(cells, 'cell')}{empty}): {filled}an indicator column says where.",
     )
 
 
@@ -263,7 +237,7 @@ def hints_of(
         if seen is not None and not seen.doubt and all(part in seen.form for part in ("%d", "%m", "/")):
             day_first = seen.form.index("%d") < seen.form.index("%m")
             break
-    return Hints(options.decimal, options.date_format, separator, day_first, targets)
+    return Hints(options, separator, day_first, targets)
 
 
 def _refuse_contradictions(names: Sequence[str], target: int, chosen: dict[str, frozenset[int]]) -> None:

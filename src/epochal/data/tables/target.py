@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.option_text import option
-from epochal.common.printable import shortlist
+from epochal.common.printable import counted, shortlist
 from epochal.data.columns import plain_name, reference
 from epochal.data.grouping import by_pattern
 from epochal.data.tables.encode import as_text, to_numbers
-from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_words
+from epochal.data.tables.recognize import MOST_LEVELS, TableOptions, natural, stray_words
 from epochal.data.task import Task, label_type_of
 from epochal.data.values.date_forms import written_dates
-from epochal.data.values.missing import counted, one_spelling, refuse_odd, value_counts
+from epochal.data.values.missing import most_common, one_spelling, refuse_odd, value_counts
 from epochal.data.values.number_forms import decimal_of_columns, say, written_numbers
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
@@ -96,36 +96,29 @@ class Labels(NamedTuple):
 
 
 def labeled(
-    table: pa.Table,
-    target: int,
-    name: str,
-    task: str | None,
-    *,
-    named: bool,
-    decimal: str | None = None,
-    hint: str | None = None,
+    table: pa.Table, target: int, name: str, options: TableOptions, hint: str | None = None
 ) -> Labels:
     """The targets of a table, without the rows that have none; refused if they can't be used.
 
-    If the user `named` the target, rows without it are unlabeled; a column taken for it by default must not
+    If the user named the target, rows without it are unlabeled; a column taken for it by default must not
     lack more than `_MISSING_SHARE`. `hint` is the decimal separator of the other columns, by default found
     in the table.
     """
     text = pa.types.is_string(table.column(target).type)
     hint = decimal_of_columns(table) if hint is None else hint
-    read = plain_target(table.column(target), name, task, decimal, hint)
+    read = plain_target(table.column(target), name, options.task, options.decimal, hint)
     column, notes = read.column, [read.note] if read.note else []
     table = table.set_column(target, table.column_names[target], column)
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
     if count := column.null_count:
         present = np.asarray(column.is_valid().to_numpy())
         first = int(np.argmin(present)) + 1
-        _refuse_missing(table, target, name, first, named)
-        samples = "1 sample has" if count == 1 else f"{count:,} samples have"
+        _refuse_missing(table, target, name, first, options.target is not None)
+        samples = counted(count, "sample has", "samples have")
         notes.append(f"{name} is the target; {samples} none (first in row {first:,}): left out.")
         table, rows = table.filter(pa.array(present)), rows[present]
     column = table.column(target)
-    found, note = recognize_task(column, name, task)
+    found, note = recognize_task(column, name, options.task)
     fields = {
         "target_text": text,
         "task": found,
@@ -196,7 +189,7 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
             f'{name} must have 2 classes for `task="binary"`; got {len(classes)}: use "multiclass".'
         )
     binary = len(classes) == 2 and task != "multiclass"
-    counts = counted(texts)
+    counts = most_common(texts)
     shown = shortlist([f"{name}: {counts[name]:,}" for name in classes], 10, quote="")
     other = "." if named else '; `task="regression"` takes the numbers as they are.'
     found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))

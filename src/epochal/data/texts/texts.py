@@ -27,6 +27,7 @@ from epochal.data.records import Damaged, built
 from epochal.data.source import DataSource, Known, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.target import groups_of, labeled, weights_of
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
@@ -159,7 +160,7 @@ def text(
         raise Refusal(f"`groups` must be a column of its own; got {called(names, by)}.")
     if groups_from is not None and by is None:
         raise Refusal("`groups_from` finds groups in a column; name it: `groups=COLUMN`.")
-    labels = labeled(table, target_at, target_column, task, named=target is not None)
+    labels = labeled(table, target_at, target_column, TableOptions(target, task))
     table = labels.table
     weights = None if weight is None else weights_of(table.column(weight), called(names, weight))
     texts = _texts_of(table.column(at), text_name)
