@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from epochal.data.records import Record
+from epochal.data.records import Record, built
 
 
-class SampleEncoder(Record, ABC):
+class SampleEncoder(Record):
     """A record without statistics of the samples; its `DataSource` encodes new samples with it."""
 
     kind: ClassVar[str]
@@ -33,10 +32,15 @@ class SampleEncoder(Record, ABC):
         """Number of inputs of each column with several, by name."""
         return {}
 
-    @staticmethod
-    @abstractmethod
-    def from_dict(value: Any) -> SampleEncoder:
+    @classmethod
+    def from_dict(cls, value: Any) -> Self:
         """The inverse of `to_dict`; imports nothing, and refuses what no encoder of this kind wrote."""
+        encoder = built(cls, value)
+        encoder.check()
+        return encoder
+
+    def check(self) -> None:
+        """Raise `Damaged` if it can't encode samples; a file may hold anything."""
 
 
 def code_sizes(encoder: SampleEncoder | None) -> tuple[int, ...]:

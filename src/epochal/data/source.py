@@ -24,9 +24,7 @@ class Known:
     """Properties of the training samples besides their encoder, and reading options.
 
     Args:
-        task: of the training.
-        shape: of one sample's inputs.
-        target_name: the name of the target.
+        task, shape, target_name: of the training samples.
         dtype: the stored dtype of the training inputs.
         reading: reading options; the rest is recognized anew.
         partial: whether targets may be missing in some rows of a table, as -1 or NaN; else

@@ -267,7 +267,6 @@ def fit_levels(
         inputs: `(n, ..., d)`, the last columns being codes.
         continuous: bool `(d,)`, the columns to be standardized.
         sizes: number of codes of each of the last columns.
-        train: the training samples.
         standardize: whether to center and scale numbers; missing ones are filled in any case.
     """
     base, k = fit_scaling(inputs, continuous, train), len(sizes)

@@ -61,12 +61,8 @@ def dataset_of_arrays(
             anything else is m numbers; None when unlabeled.
         sample_weight: `(n,)`, not negative.
         task: overrides the task recognized from the targets; a `Task` is a known one.
-        source: where they came from, in words.
-        target_name: the name of the target.
         features: names of the columns of 2-d inputs; numbered from 1 by default.
-        fewest: the fewest samples.
         owned: whether `inputs` was made for this dataset, so that it is writeable.
-        remarks: further notes.
         dtype: the dtype of the training inputs, if these are new samples.
     """
     moved: tuple[str, ...] = ()
@@ -164,7 +160,7 @@ def read_npy(
     Read in blocks of rows into one array: nothing else grows with the data. If it is
     large, or `stream` says so, the inputs stay in it.
     """
-    shape, dtype, fortran, offset = npy_header(path)
+    shape, dtype, fortran, _ = header = npy_header(path)
     by_rows = not fortran and dtype.kind in "buif" and len(shape) == 2
     array = np.empty((0, 0)) if by_rows else read_array(path)
     check_numbers(path.name, array)
@@ -180,7 +176,7 @@ def read_npy(
     if not by_rows:
         inputs, targets = np.delete(array, at, axis=1), array[:, at]
     else:
-        inputs = rows = FileArray(path, shape, dtype, offset, without=at, kept=dtype)
+        inputs = rows = FileArray(path, header, dtype, without=at)
         rows.dtype = kept_float(sampled(rows, max(64, FEW_VALUES // shape[1])))
         if streams(rows.sample_bytes * len(rows), stream):
             targets, note = rows.column(), (streams_note(rows, path.name),)

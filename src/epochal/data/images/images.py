@@ -22,7 +22,7 @@ from epochal.data.images.pixels import SUFFIXES, PixelRange
 from epochal.data.images.read import ImageOptions, Images, read_images
 from epochal.data.lazy import streams_note
 from epochal.data.recipe import options_of
-from epochal.data.records import Damaged, built
+from epochal.data.records import Damaged
 from epochal.data.source import DataSource, Known, ProgressCallback, chosen, refuse_columns
 from epochal.data.task import Task
 from epochal.errors import Refusal
@@ -95,17 +95,13 @@ class ImageEncoder(SampleEncoder):
     standardize: ClassVar[bool] = False
     """Pixels are scaled to 0 to 1 instead."""
 
-    @staticmethod
-    def from_dict(value: Any) -> ImageEncoder:
-        """The inverse of `to_dict`."""
-        encoder = built(ImageEncoder, value)
-        levels = encoder.levels
-        height, width, channels = encoder.shape
+    def check(self) -> None:
+        """See `SampleEncoder`."""
+        levels, (height, width, channels) = self.levels, self.shape
         if min(height, width) < 1 or height * width > 2**31 or channels not in (1, 3):
             raise Damaged(f"images of {height} x {width} pixels and {channels} channels")
         if levels is not None and levels.black >= levels.white:
             raise Damaged(f"images that are black at {levels.black:g} and white at {levels.white:g}")
-        return encoder
 
 
 def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:

@@ -171,7 +171,6 @@ def pixels(
     Transparent pixels are blended with white, and values of more than 8 bits become bytes.
 
     Args:
-        path: the file.
         channels: 1 for gray (the luma of ITU-R 601-2 where the image has colors) or 3 for RGB.
         size: the height and width to resize to, by area averaging; its own by default.
         levels: black and white levels for more than 8 bits; 0 and 65,535 by default.

@@ -22,7 +22,7 @@ from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
 from epochal.data.recipe import Recipe, options_of
-from epochal.data.records import Damaged, built
+from epochal.data.records import Damaged
 from epochal.data.source import DataSource, Known, chosen
 from epochal.data.tables.frames import is_frame, named_table
 from epochal.data.tables.new import new_rows, read_new
@@ -77,13 +77,10 @@ class PairEncoder(SampleEncoder):
         """See `SampleEncoder`."""
         return self.table.code_sizes
 
-    @staticmethod
-    def from_dict(value: Any) -> PairEncoder:
-        """The inverse of `to_dict`."""
-        encoder = built(PairEncoder, value)
-        if encoder.by not in encoder.table.names:
+    def check(self) -> None:
+        """See `SampleEncoder`."""
+        if self.by not in self.table.names:
             raise Damaged("what tells groups apart must be a column")
-        return encoder
 
 
 @register_call("ep.rank_pairs")
@@ -157,9 +154,8 @@ def rank_pairs(
     target_at = len(names) - 1 if target is None else resolve(target, names, "target")
     if at == target_at:
         raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")
-    options = replace(
-        chosen(TableOptions, arguments), target=target_at + 1, task="regression", drop=(*drop, at + 1)
-    )
+    roles = {"target": target_at + 1, "task": "regression", "drop": (*drop, at + 1)}
+    options = chosen(TableOptions, {**arguments, **roles})
     items = dataset_of_table(table, options, read.name, read.notes, header=has_header(names))
     groups = _groups_of(table.column(at))[0][items.row_numbers - 1]
     assert isinstance(items.encoder, Encoder)
@@ -206,9 +202,10 @@ def _dataset(
     index = np.stack([both, both[:, ::-1]], axis=1).reshape(-1, 2)
     weights = np.repeat(found.weights, 2).astype(np.float32) if pairing.per_group else None
     labels = np.tile(np.array([1, 0], np.int32), len(found.ahead))
+    with_pairs, of_pair = np.unique(found.group, return_inverse=True)
     best = f'the {pairing.best} "{items.target_name}" is ahead (`ep.rank_pairs(..., best=...)`)'
     note = (
-        f"{counted(len(found.ahead), 'pair')} of {counted_groups(found.groups, by)}, each as two "
+        f"{counted(len(found.ahead), 'pair')} of {counted_groups(len(with_pairs), by)}, each as two "
         f"opposite samples{f'; {best}' if items.target_name else ''}."
     )
     return replace(
@@ -221,7 +218,7 @@ def _dataset(
         raw_notes=(*items.raw_notes, *found.notes, note),
         row_numbers=items.row_numbers[index[:, 0]],
         sample_weight=weights,
-        groups=np.repeat(np.unique(found.group, return_inverse=True)[1], 2),
+        groups=np.repeat(of_pair, 2),
         fingerprint=fingerprint((by, items.fingerprint), index, labels, weights),
     )
 
@@ -267,7 +264,6 @@ class Pairs:
         behind: (pairs,) the other.
         group: (pairs,) the group of both.
         weights: (pairs,) 1 / the number of pairs of its group.
-        groups: number of groups with pairs.
         notes: what was left out, a sentence each.
     """
 
@@ -275,7 +271,6 @@ class Pairs:
     behind: Int64s
     group: Int64s
     weights: NDArray[np.float64]
-    groups: int
     notes: tuple[str, ...]
 
 
@@ -330,7 +325,7 @@ def pairs_of(
             f"{int(used.sum()):,} of {int(counts.sum()):,} pairs are drawn, at most {most:,} of one group."
         )
     weights = np.repeat(1 / np.maximum(used, 1), used)
-    return Pairs(items[ahead], items[second], group[second], weights, int((counts > 0).sum()), tuple(notes))
+    return Pairs(items[ahead], items[second], group[second], weights, tuple(notes))
 
 
 def _notes(unknown: int, sizes: Int64s, counts: Int64s, names: Sequence[str]) -> list[str]:

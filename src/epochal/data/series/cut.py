@@ -15,7 +15,7 @@ from epochal.common.printable import counted, shortlist
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
-from epochal.data.records import Damaged, built
+from epochal.data.records import Damaged
 from epochal.data.series.clock import Clock, Times, as_utc, in_order
 from epochal.data.series.steps import Step, usual_step
 from epochal.data.series.timeline import Timeline, gap_notes
@@ -85,24 +85,21 @@ class WindowEncoder(SampleEncoder):
         """As JSON."""
         return {name: value for name, value in super().to_dict().items() if name != "ahead"}
 
-    @staticmethod
-    def from_dict(value: Any) -> WindowEncoder:
-        """The inverse of `to_dict`."""
-        encoder = built(WindowEncoder, value)
-        size, roles = len(encoder.table.names), (encoder.time, encoder.by)
+    def check(self) -> None:
+        """See `SampleEncoder`."""
+        lengths = (self.lags, self.horizon, self.stride)
         if (
-            min(encoder.lags, encoder.horizon, encoder.stride) < 1
-            or max(encoder.lags, encoder.horizon, encoder.stride, encoder.period) > 2**31
-            or encoder.period < 0
-            or any(index is not None and not 0 <= index < size for index in roles)
-            or (encoder.clock.kind != "row" and encoder.time is None)
-            or encoder.relative not in (None, *RELATIVE)
-            or encoder.fill not in (None, *FILLS)
-            or encoder.table.columns[0].kind != "numeric"
-            or (encoder.step is not None and not encoder.step.sound)
+            min(lengths) < 1
+            or max(*lengths, self.period) > 2**31
+            or self.period < 0
+            or any(at is not None and not 0 <= at < len(self.table.names) for at in (self.time, self.by))
+            or (self.clock.kind != "row" and self.time is None)
+            or self.relative not in (None, *RELATIVE)
+            or self.fill not in (None, *FILLS)
+            or self.table.columns[0].kind != "numeric"
+            or (self.step is not None and not self.step.sound)
         ):
             raise Damaged("no windows can be cut as it says")
-        return encoder
 
 
 _SEASONS = {("months", 1): 12, ("month ends", 1): 12, ("months", 3): 4, ("month ends", 3): 4}

@@ -23,17 +23,17 @@ from numpy.typing import NDArray
 
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset
-from epochal.data.files.npy import npy_header, read_array
+from epochal.data.files.npy import Header, npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
 from epochal.data.files.tidy import shrink_batches, tidy
 from epochal.data.lazy import FileArray, Watch, streams, streams_note
 from epochal.data.source import Known, ProgressCallback
 from epochal.data.tables.association import target_values
 from epochal.data.tables.encode import as_in_training, encode, encoded_dtype
-from epochal.data.tables.new import dataset_of_new, match_columns, newly_missing
+from epochal.data.tables.new import labels_of_new, match_columns, newly_missing
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import dataset_of, input_columns, roles_of
+from epochal.data.tables.table import dataset_of, encoder_of, roles_of
 from epochal.data.tables.target import labeled, plain_target, targets_of, weights_of
 from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import DataFailed, Refusal, first_line
@@ -166,18 +166,10 @@ def _convert(
     there = seen.filter(pc.is_valid(seen_target))
     some = targets_of(seen_target.drop_null(), task, name)
     known = target_values(some, len(task.classes), len(names))
-    columns, left_out, more = input_columns(there, options, target, weight, names, "mean", known)
-    encoder = Encoder(
-        names=names,
-        header=True,
-        columns=tuple(columns),
-        left_out=tuple(left_out),
-        target=target,
-        weight=weight,
-        **labels.fields,
-    )
+    fields = {"names": names, "header": True, "target": target, "weight": weight, **labels.fields}
+    encoder, more = encoder_of(there, options, fields, known, "mean")
     shape = (len(labels.rows), len(encoder.features))
-    kept = encoded_dtype(seen, encoder, [column.index for column in columns])
+    kept = encoded_dtype(seen, encoder, [column.index for column in encoder.columns])
     _check_space(place, kept.itemsize * shape[0] * shape[1])
     if shape[0] < 2:
         raise Refusal(f"{path.name} must have at least 2 rows with a target to train on; got {shape[0]}.")
@@ -212,9 +204,7 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
     fits = header.shape == (len(numbers), len(encoder.features)) and not header.fortran
     if not fits or header.dtype not in (np.float32, np.float64) or len(lengths) > 1:
         raise ValueError("the files of the conversion do not fit one another")
-    rows = FileArray(
-        place / "inputs.npy", header.shape, header.dtype, header.offset, made_of=files, kept=header.dtype
-    )
+    rows = FileArray(place / "inputs.npy", header, header.dtype, made_of=files)
     notes = (*document["notes"], streams_note(rows, str(place.parent)))
     return dataset_of(encoder, rows, targets, weights, path.name, notes, numbers)
 
@@ -322,7 +312,8 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
         raise
     weakref.finalize(rows, shutil.rmtree, folder, ignore_errors=True)
     target, weight = (at if at is None else _whole_column(files, names[at]) for at in (target_at, weight_at))
-    return dataset_of_new(encoder, path.name, rows, target, weight, matched, notes, known.partial)
+    labels, of_targets = labels_of_new(encoder, target, weight, known.partial)
+    return dataset_of(encoder, rows, *labels, path.name, (*matched, *of_targets, *notes))
 
 
 def _encoded(
@@ -342,7 +333,7 @@ def _encoded(
             done += len(values)
     if not done:
         raise Refusal(f"{files[0].name} must have at least 1 row to predict; got 0.")
-    return FileArray(folder / "inputs", (done, width), dtype, 0, kept=dtype), list(notes)
+    return FileArray(folder / "inputs", Header((done, width), dtype, False, 0), dtype), list(notes)
 
 
 def _without_count(note: str) -> str:

@@ -26,7 +26,6 @@ from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.files.sniff import sniff
 from epochal.data.files.text import read_text
 from epochal.data.files.tidy import table_of_array
-from epochal.data.lazy import FileArray
 from epochal.data.recipe import EXAMPLE
 from epochal.data.tables.encode import as_in_training, encode, plain_numbers, without_na_values
 from epochal.data.tables.frames import ROLES, NamedTable, column_beside, is_pair, named_table, table_of_frame
@@ -55,28 +54,19 @@ def new_rows(read: NamedTable, encoder: Encoder, encoded: Encoded = encode, part
         weight = table.column(weight_at)
     del table, read
     pa.default_memory_pool().release_unused()
-    return dataset_of_new(encoder, name, inputs, target, weight, notes, [*unseen, *lacking], partial)
+    labels, of_targets = labels_of_new(encoder, target, weight, partial)
+    return dataset_of(encoder, inputs, *labels, name, (*notes, *of_targets, *unseen, *lacking))
 
 
-def dataset_of_new(
-    encoder: Encoder,
-    name: str,
-    inputs: NDArray[Any] | FileArray,
-    target: pa.ChunkedArray | None,
-    weight: pa.ChunkedArray | None,
-    notes: Sequence[str],
-    of_cells: Sequence[str],
-    partial: bool,
-) -> Dataset:
-    """Encoded new samples with their targets and weights, and notes on tables and cells."""
-    targets, weights, of_targets = None, None, list[str]()
-    if target is not None:
-        targets, of_targets = targets_of_new(encoder, target, partial)
-    if weight is not None and targets is not None:
-        known_as = "sample_weight" if encoder.weight is None else called(encoder.names, encoder.weight)
-        weights = weights_of(weight, known_as)
-    rows = np.arange(1, len(inputs) + 1, dtype=np.int64)
-    return dataset_of(encoder, inputs, targets, weights, name, (*notes, *of_targets, *of_cells), rows)
+def labels_of_new(
+    encoder: Encoder, target: pa.ChunkedArray | None, weight: pa.ChunkedArray | None, partial: bool
+) -> tuple[tuple[NDArray[Any] | None, NDArray[np.float32] | None], list[str]]:
+    """The targets and weights of new samples, if there are any, and notes."""
+    targets, notes = (None, []) if target is None else targets_of_new(encoder, target, partial)
+    if weight is None or targets is None:
+        return (targets, None), notes
+    known_as = "sample_weight" if encoder.weight is None else called(encoder.names, encoder.weight)
+    return (targets, weights_of(weight, known_as)), notes
 
 
 def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:

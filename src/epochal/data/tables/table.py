@@ -67,28 +67,19 @@ def dataset_of_table(
         options = replace(options, drop=(*options.drop, at + 1))
         remarks.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
     known = target_values(labels.targets, len(task.classes), len(names))
-    columns, left_out, column_notes = input_columns(table, options, target, weight, names, targets=known)
+    fields = {"names": names, "header": header, "target": target, "weight": weight, **labels.fields}
+    encoder, column_notes = encoder_of(table, options, fields, known)
     remarks += column_notes
-    encoder = Encoder(
-        names=names,
-        header=header,
-        columns=tuple(columns),
-        left_out=tuple(left_out),
-        target=target,
-        weight=weight,
-        encoding=encoding_of(table),
-        **labels.fields,
-    )
     sample_weight = None
     if weight is not None:
         sample_weight = weights_of(table.column(weight), known_as(weight))
         remarks.append(f"{known_as(weight)} weighs the samples.")
-    for column in columns:
+    for column in encoder.columns:
         if column.written:  # parsed once, instead of at each further use
             numbers = plain_numbers(table.column(column.index), column, called(names, column.index))
             table = table.set_column(column.index, column.name, numbers)
-    inputs, _ = encode(table, encoder, [column.index for column in columns])
-    time_column = rising_column(table, columns, names)
+    inputs, _ = encode(table, encoder, [column.index for column in encoder.columns])
+    time_column = rising_column(table, encoder.columns, names)
     del table
     pa.default_memory_pool().release_unused()
     found = dataset_of(encoder, inputs, labels.targets, sample_weight, source, remarks, labels.rows)
@@ -102,9 +93,9 @@ def dataset_of(
     weights: NDArray[np.float32] | None,
     source: str,
     notes: Sequence[str],
-    rows: NDArray[np.int64],
+    rows: NDArray[np.int64] | None = None,
 ) -> Dataset:
-    """The data set of samples that were encoded by `encoder`."""
+    """The data set of samples that were encoded by `encoder`; `rows` are all by default."""
     seen = inputs if isinstance(inputs, np.ndarray) else sampled(inputs)
     return Dataset(
         inputs=inputs,
@@ -116,7 +107,7 @@ def dataset_of(
         target_name="" if targets is None else encoder.target_name,
         source=source,
         raw_notes=tuple(notes),
-        row_numbers=rows,
+        row_numbers=np.arange(1, len(inputs) + 1, dtype=np.int64) if rows is None else rows,
         sample_weight=weights,
         fingerprint=fingerprint((*encoder.features, encoder.target_name), seen, targets, weights),
     )
@@ -142,16 +133,11 @@ def roles_of(
     return target, weight, notes
 
 
-def input_columns(
-    table: pa.Table,
-    options: TableOptions,
-    target: int,
-    weight: int | None,
-    names: Sequence[str],
-    filling: str = "median",
-    targets: TargetValues | None = None,
-) -> tuple[list[Column], list[LeftOut], list[str]]:
-    """The input columns of a table with their kinds, those left out, and notes; refuses all at once."""
+def encoder_of(
+    table: pa.Table, options: TableOptions, fields: dict[str, Any], known: TargetValues, fill: str = "median"
+) -> tuple[Encoder, list[str]]:
+    """The encoder of a table with its other `fields`, and notes on its columns; refuses all at once."""
+    names, target, weight = fields["names"], fields["target"], fields["weight"]
     chosen = options.columns(names)
     _refuse_contradictions(names, target, chosen)
     drop = chosen.pop("drop")
@@ -159,7 +145,7 @@ def input_columns(
     left_out: list[LeftOut] = []
     notes: list[str] = []
     problems: list[str] = []
-    hints = hints_of(table, options, drop | chosen["categorical"] | {target, weight}, targets)
+    hints = hints_of(table, options, drop | chosen["categorical"] | {target, weight}, known)
     for index, name in enumerate(names):
         if index in (target, weight):
             continue
@@ -177,10 +163,8 @@ def input_columns(
             left_out.append(found)
             continue
         columns.append(found)
-        if targets is None:
-            continue
-        seen = targets.rows_of(table.column(index))
-        if how := targets.determined_by(plain_numbers(seen, found, name) if found.written else seen):
+        seen = known.rows_of(table.column(index))
+        if how := known.determined_by(plain_numbers(seen, found, name) if found.written else seen):
             notes.append(
                 f"{called(names, index)}{DETERMINES}{how}. If it is not known before the target "
                 f"is, leave it out with {option('drop', [reference(names, index)])}."
@@ -191,18 +175,17 @@ def input_columns(
         reasons = "; ".join(f"{called(names, item.index)}: {item.reason}" for item in left_out[:5])
         more = f"; and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
         prose = [item.index for item in left_out if item.reason == "free text"][:1]
-        texts = "".join(
-            f", or read its words with {option('text', reference(names, at), of='ep.text')}" for at in prose
-        )
+        words = [option("text", reference(names, at), of="ep.text") for at in prose]
         raise Refusal(
-            f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). "
-            f"Keep one with `keep=COLUMN`{texts}."
+            f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). Keep "
+            f"one with `keep=COLUMN`{', or read its words with ' if words else ''}{''.join(words)}."
         )
-    return columns, left_out, [*notes, *_missing_note(table, names, columns, filling)]
+    encoder = Encoder(columns=tuple(columns), left_out=tuple(left_out), encoding=encoding_of(table), **fields)
+    return encoder, [*notes, *_missing_note(table, names, columns, fill)]
 
 
 def _missing_note(
-    table: pa.Table, names: Sequence[str], columns: Sequence[Column], filling: str
+    table: pa.Table, names: Sequence[str], columns: Sequence[Column], fill: str
 ) -> tuple[str, ...]:
     lacking = [column for column in columns if column.missing]
     if not lacking:
@@ -213,7 +196,7 @@ def _missing_note(
     shown += f" and {len(lacking) - 10:,} more" if len(lacking) > 10 else ""
     which = f"column {shown} has" if len(lacking) == 1 else f"columns {shown} have"
     kinds = {one.kind == "category" for one in lacking}
-    filled = f"numbers are filled with the {filling} of the training samples, " if False in kinds else ""
+    filled = f"numbers are filled with the {fill} of the training samples, " if False in kinds else ""
     filled += "categories are left without a level, " if kinds == {True, False} else ""
     filled += "and " if filled else ""
     read = na_counts_of(table)

@@ -142,30 +142,24 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
             f"{name} must be several columns of 0 and 1, one for each label, for task multilabel; got one "
             "column. Give an array (samples, labels) as targets."
         )
-    kind, rows = column.type, len(column)
-    text = pa.types.is_string(kind)
+    kind, rows, what = column.type, len(column), f"{name} is the target and"
+    text, other = pa.types.is_string(kind), "Name another column with `target=COLUMN`"
     if pa.types.is_temporal(kind):
-        raise Refusal(
-            f"{name} is the target and must hold numbers or classes; got dates. Name another column."
-        )
+        raise Refusal(f"{what} must hold numbers or classes; got dates. Name another column.")
     words, count, first = stray_words(column)
     distinct = pc.count_distinct(column).as_py()
     if words and (task == "regression" or distinct > FEW_CLASSES):
         raise Refusal(
-            f'{name} is the target and holds numbers, but for "{words[0]}" ({count:,} of {rows:,} values, '
-            f"first in row {first:,}); pass {option('missing', words)} to read that as missing."
+            f'{what} holds numbers, but for "{words[0]}" ({count:,} of {rows:,} values, first in row '
+            f"{first:,}); pass {option('missing', words)} to read that as missing."
         )
     if text and task is None and distinct > FEW_CLASSES and written_dates(column) is not None:
         raise Refusal(
-            f"{name} is the target and must hold numbers or classes; got dates ({distinct:,} different "
-            'ones). Name another column with `target=COLUMN`, or pass `task="classification"` to make '
-            "classes of them."
+            f"{what} must hold numbers or classes; got dates ({distinct:,} different ones). {other}, or pass "
+            '`task="classification"` to make classes of them.'
         )
     if distinct == 1:
-        raise Refusal(
-            f'{name} is the target and must have at least 2 different values; got 1 ("{column[0].as_py()}"). '
-            "Name another column with `target=COLUMN`."
-        )
+        raise Refusal(f'{what} must have at least 2 different values; got 1 ("{column[0]}"). {other}.')
     if task == "regression":
         return Task("regression"), f"target {name}: regression, as asked."
     named = text or pa.types.is_boolean(kind)
@@ -180,9 +174,8 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
     classes = tuple(sorted(pc.unique(texts).to_pylist(), key=natural))
     if not _few_enough(len(classes), rows):
         raise Refusal(
-            f"{name} is the target and must have at most {min(MOST_LEVELS, rows // 2):,} classes for "
-            f"{rows:,} samples; got {len(classes):,}. Name another column with `target=COLUMN`"
-            + ("." if text else ', or pass `task="regression"`.')
+            f"{what} must have at most {min(MOST_LEVELS, rows // 2):,} classes for {rows:,} samples; got "
+            f"{len(classes):,}. {other}" + ("." if text else ', or pass `task="regression"`.')
         )
     if task == "binary" and len(classes) != 2:
         raise Refusal(
@@ -191,10 +184,10 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
     binary = len(classes) == 2 and task != "multiclass"
     counts = most_common(texts)
     shown = shortlist([f"{name}: {counts[name]:,}" for name in classes], 10, quote="")
-    other = "." if named else '; `task="regression"` takes the numbers as they are.'
+    remedy = "." if named else '; `task="regression"` takes the numbers as they are.'
     found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))
-    what = f"{'binary' if binary else 'multi-class'} classification"
-    return found, f"target {name}: {len(classes)} classes ({shown}), {what}{other}"
+    kinds = "binary" if binary else "multi-class"
+    return found, f"target {name}: {len(classes)} classes ({shown}), {kinds} classification{remedy}"
 
 
 def _few_enough(classes: int, rows: int) -> bool:
@@ -345,19 +338,16 @@ def _refuse_missing(table: pa.Table, target: int, name: str, first: int, named: 
 
 def weights_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float32]:
     """Sample weights, float32 `(n,)`: finite, not negative, and not all 0."""
+    what = f"{name} weighs the samples and"
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py() + 1
-        raise Refusal(f"{name} weighs the samples and may miss no value; got none in row {row:,}.")
+        raise Refusal(f"{what} may miss no value; got none in row {row:,}.")
     weights = target_numbers(column, name).astype(np.float32)
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
-        raise Refusal(
-            f"{name} weighs the samples and must be at least 0; got {weights[row]:g} in row {row + 1:,}."
-        )
+        raise Refusal(f"{what} must be at least 0; got {weights[row]:g} in row {row + 1:,}.")
     if not weights.any():
-        raise Refusal(
-            f"{name} weighs the samples and must have a weight above 0; all {len(weights):,} are 0."
-        )
+        raise Refusal(f"{what} must have a weight above 0; all {len(weights):,} are 0.")
     return weights
 
 
