@@ -16,11 +16,11 @@ from epochal.data.arrays.host import on_host, parts_on_host
 from epochal.data.arrays.source import ARRAYS
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
-from epochal.data.encoder import SampleEncoder
 from epochal.data.grouping import grouped
 from epochal.data.images.images import IMAGES
 from epochal.data.rankings.ranking import RANKINGS
 from epochal.data.recipe import EXAMPLE, Recipe, fits
+from epochal.data.records import SampleEncoder
 from epochal.data.series.windows import SERIES
 from epochal.data.source import NOTHING_KNOWN, DataSource, Known, ProgressCallback
 from epochal.data.standardize import refuse_missing_values

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from epochal.data.dataset import Dataset
-from epochal.data.encoder import SampleEncoder
 from epochal.data.files.reading import AS_FOUND, Reading
-from epochal.data.records import fields_of
+from epochal.data.records import SampleEncoder, fields_of
 from epochal.data.task import Task
 from epochal.errors import Refusal
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from epochal.common.printable import counted, shortlist
 from epochal.data.arrays.source import new_arrays
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.encoder import SampleEncoder
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.grouping import by_pattern, subjects_note, with_groups
 from epochal.data.images.folder import Listing, classes_in, holds_images, images_in, shown
@@ -22,7 +21,7 @@ from epochal.data.images.pixels import SUFFIXES, PixelRange
 from epochal.data.images.read import ImageOptions, Images, read_images
 from epochal.data.lazy import streams_note
 from epochal.data.recipe import options_of
-from epochal.data.records import Damaged
+from epochal.data.records import Damaged, SampleEncoder
 from epochal.data.source import DataSource, Known, ProgressCallback, chosen, refuse_columns
 from epochal.data.task import Task
 from epochal.errors import Refusal

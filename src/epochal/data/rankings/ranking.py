@@ -17,12 +17,11 @@ from epochal.common.printable import counted
 from epochal.data.arrays.arrays import inputs_of_array
 from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.encoder import SampleEncoder
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
 from epochal.data.recipe import Recipe, options_of
-from epochal.data.records import Damaged
+from epochal.data.records import Damaged, SampleEncoder
 from epochal.data.source import DataSource, Known, chosen
 from epochal.data.tables.frames import is_frame, named_table
 from epochal.data.tables.new import new_rows, read_new
@@ -154,8 +153,8 @@ def rank_pairs(
     target_at = len(names) - 1 if target is None else resolve(target, names, "target")
     if at == target_at:
         raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")
-    roles = {"target": target_at + 1, "task": "regression", "drop": (*drop, at + 1)}
-    options = chosen(TableOptions, {**arguments, **roles})
+    given = {**arguments, "target": target_at + 1, "task": "regression", "drop": (*drop, at + 1)}
+    options = chosen(TableOptions, given)
     items = dataset_of_table(table, options, read.name, read.notes, header=has_header(names))
     groups = _groups_of(table.column(at))[0][items.row_numbers - 1]
     assert isinstance(items.encoder, Encoder)

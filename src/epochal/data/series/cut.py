@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from epochal.common.printable import counted, shortlist
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.encoder import SampleEncoder
-from epochal.data.records import Damaged
+from epochal.data.records import Damaged, SampleEncoder
 from epochal.data.series.clock import Clock, Times, as_utc, in_order
 from epochal.data.series.steps import Step, usual_step
 from epochal.data.series.timeline import Timeline, gap_notes

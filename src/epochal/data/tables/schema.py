@@ -10,8 +10,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.encoder import SampleEncoder
-from epochal.data.records import Damaged
+from epochal.data.records import Damaged, SampleEncoder
 from epochal.data.task import Task
 
 Kind = Literal["numeric", "boolean", "category", "date"]

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from epochal.common.option_text import register_call
 from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.encoder import SampleEncoder
 from epochal.data.files.read import encoding_of
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
 from epochal.data.recipe import Recipe, options_of
-from epochal.data.records import Damaged, built
+from epochal.data.records import Damaged, SampleEncoder, built
 from epochal.data.source import DataSource, Known, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import new_rows, read_new
