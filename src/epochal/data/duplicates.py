@@ -134,8 +134,7 @@ def _words(block: NDArray[Any]) -> NDArray[np.uint32]:
         block = block + np.zeros((), block.dtype)  # -0 becomes 0
         block[np.isnan(block)] = np.nan
     raw = np.ascontiguousarray(block).view(np.uint8)
-    left = -raw.shape[1] % 8
-    if left:
+    if left := -raw.shape[1] % 8:
         raw = np.pad(raw, ((0, 0), (0, left)))
     return raw.view(np.uint32)
 

@@ -196,8 +196,7 @@ def first_missing(inputs: Inputs) -> int | None:
 
 def refuse_missing_values(inputs: Inputs, first: int = 0) -> None:
     """Refuse missing values without a scaling that fills them; `first` samples came before."""
-    row = first_missing(inputs)
-    if row is not None:
+    if (row := first_missing(inputs)) is not None:
         raise Refusal(
             "the inputs must have no missing values (NaN), which only a training that standardizes them can "
             f"fill; got one in row {first + row + 1:,}."

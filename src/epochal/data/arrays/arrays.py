@@ -338,8 +338,7 @@ def _plain_targets(targets: NDArray[Any], samples: int) -> NDArray[Any]:
     same_length("targets", targets, samples)
     targets = of_objects(targets)
     if targets.dtype.kind == "O" and targets.ndim == 1:
-        lacking = [row for row, value in enumerate(targets) if is_missing(value)]
-        if lacking:
+        if lacking := [row for row, value in enumerate(targets) if is_missing(value)]:
             raise Refusal(
                 f"targets must be known for each sample; got {targets[lacking[0]]} in row {lacking[0] + 1:,} "
                 f"({len(lacking):,} of {samples:,} values). Leave those samples out."

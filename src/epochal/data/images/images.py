@@ -63,8 +63,7 @@ def _repeated(read: Images, labels: NDArray[np.int32], classes: Sequence[str]) -
     members: dict[bytes, list[int]] = {}
     for index, mark in enumerate(read.digests):
         members.setdefault(mark, []).append(index)
-    same = [own for own in members.values() if len(own) > 1]
-    if not same:
+    if not (same := [own for own in members.values() if len(own) > 1]):
         return ()
     one, *others = next((own for own in same if len(set(labels[own])) > 1), same[0])
     other = next((index for index in others if labels[index] != labels[one]), others[0])

@@ -149,8 +149,7 @@ def read_images(
     size = options.resize or _one_size(listing, headers, wanted)
     channels, note = _channels(headers, options.color)
     notes = [note]
-    deep = [listing.files[index] for index in headers if headers[index].deep]
-    if deep:
+    if deep := [listing.files[index] for index in headers if headers[index].deep]:
         levels, note = _levels(deep, levels, progress)
         notes.append(note)
     shape = (*size, channels)

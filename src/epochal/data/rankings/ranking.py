@@ -143,8 +143,7 @@ def rank_pairs(
     if isinstance(source, str | Path) and Path(source).suffix.lower() in ARRAY_SUFFIXES:
         name = existing(source).name
         raise Refusal(f"pairs are made of a table; {name} has no named columns: give (inputs, ranks).")
-    read = named_table(source, reading)
-    if read is None:
+    if (read := named_table(source, reading)) is None:
         raise Refusal(
             f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,15 +67,10 @@ def _of_numbers(source: Any) -> pa.Table:
 
 
 def series_columns(
-    table: pa.Table,
-    options: TableOptions,
-    *,
-    time: ColumnReference | None,
-    time_zone: str | None,
-    by: ColumnReference | None,
-    inputs: Sequence[ColumnReference] | None,
+    table: pa.Table, options: TableOptions, arguments: Mapping[str, Any]
 ) -> tuple[Encoder, Clock, int | None, int | None, list[str]]:
     """The encoder of a row, the forecast column first; the clock; the columns of time and series; notes."""
+    time, time_zone, by, inputs = map(arguments.get, ("time", "time_zone", "by", "inputs"))
     names, roles = tuple(table.column_names), options.columns(table.column_names)
     dropped = roles.pop("drop")
     series = None if by is None else resolve(by, names, "by")

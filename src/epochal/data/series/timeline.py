@@ -234,8 +234,7 @@ def gap_notes(line: Timeline, across_gaps: bool) -> list[str]:
             f"{line.clock.say(times[at + 1])} (row {line.rows[series][at + 1]:,}): "
             f"{crossing.format('it' if count == 1 else 'them')}."
         )
-    absent = sum(int(step.absent(times).sum()) for times in line.times)
-    if absent:
+    if absent := sum(int(step.absent(times).sum()) for times in line.times):
         notes.append(
             f"rows come at certain days or hours of the week only: the {absent:,} breaks between, with "
             "holidays of up to 5 days, are read as closed times, not as gaps."

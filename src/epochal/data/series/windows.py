@@ -111,9 +111,7 @@ def windows(
         )
     read, target = series_table(source, target, reading)
     options = replace(chosen(TableOptions, arguments), target=target)
-    columns, clock, time_column, series, notes = series_columns(
-        read.table, options, time=time, time_zone=time_zone, by=by, inputs=inputs
-    )
+    columns, clock, time_column, series, notes = series_columns(read.table, options, arguments)
     encoder = WindowEncoder(
         table=replace(columns, missing=reading.na_values),
         lags=lags,

@@ -220,8 +220,7 @@ def _columns_of(files: Sequence[Path]) -> tuple[str, ...]:
                 f"{differing} differs."
             )
     names = tuple(name for name in first.names if not name.startswith("__index_level_"))
-    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
-    if twice is not None:
+    if (twice := next((name for at, name in enumerate(names) if name in names[:at]), None)) is not None:
         raise Refusal(f'{files[0].name} must have columns with names of their own; "{twice}" stands twice.')
     if len(names) < 2:
         raise Refusal(f"{files[0].name} must have at least 2 columns, inputs and a target; got {len(names)}.")

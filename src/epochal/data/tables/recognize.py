@@ -116,8 +116,7 @@ def recognize(
     if not keep and not column.null_count and pc.all(pc.equal(column, column[0])).as_py():
         note = f"{named.label} is constant ({column[0].as_py()}): left out; {named.option('keep')} keeps it."
         return LeftOut(named.name, index, "constant"), note
-    found = _written(column, named, hints)
-    if found is not None:
+    if (found := _written(column, named, hints)) is not None:
         return found
     reason, remark = ("", "") if keep else no_input(column, named.name, hints.targets)
     if reason:
@@ -161,8 +160,7 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
             found = replace(found, marks=na_values) if isinstance(found, Column) else found
             note = f"{note.removesuffix('.')}; {read_as_missing(dates.odd)}."
         return found, note
-    numbers = _written_numbers(column, named, hints)
-    if numbers is None:
+    if (numbers := _written_numbers(column, named, hints)) is None:
         return None
     if not known_na_values(numbers.odd) and pc.count_distinct(column).as_py() <= _FEW_LEVELS:
         return None

@@ -78,8 +78,7 @@ def _of_frame(source: Any, options: TableOptions) -> Dataset:
             name, column = column_beside(table, role, values)
             while name in table.column_names:
                 name = f"{name}_"
-            table = table.append_column(name, column)
-            roles[role] = name
+            table, roles[role] = table.append_column(name, column), name
             beside.append(name)
     among = frame.shape[1] if getattr(frame, "ndim", 0) == 2 and frame.shape[1] else None
     options = replace(options, **roles)

@@ -69,12 +69,11 @@ def plain_target(
     """
     if not pa.types.is_string(column.type):
         return PlainTarget(column)
-    if task == "regression" or (task is None and pc.count_distinct(column).as_py() > FEW_CLASSES):
-        found = written_numbers(column, name, "", decimal, hint)
-        if found is not None:
-            refuse_odd(found.odd, column, name, "", "numbers")
-            na_values = tuple(one.word for one in found.odd)
-            return PlainTarget(found.values, f"{name} {say(found)}.", tuple(found.form), na_values)
+    numeric = task == "regression" or (task is None and pc.count_distinct(column).as_py() > FEW_CLASSES)
+    if numeric and (found := written_numbers(column, name, "", decimal, hint)) is not None:
+        refuse_odd(found.odd, column, name, "", "numbers")
+        na_values = tuple(one.word for one in found.odd)
+        return PlainTarget(found.values, f"{name} {say(found)}.", tuple(found.form), na_values)
     if task == "regression":
         return PlainTarget(column)
     merged, which = one_spelling(column)
@@ -251,8 +250,7 @@ def known_ids(column: pa.ChunkedArray, task: Task, name: str) -> tuple[NDArray[n
         found = pc.coalesce(found, pc.take(meant, places))
         shown = shortlist([f'"{word}" as "{name}"' for word, name in same.items()], quote="")
         notes.append(f"labels of {name} are other spellings of classes, and read so: {shown}.")
-    left = {word: count for word, count in counts.items() if word not in same}
-    if left:
+    if left := {word: count for word, count in counts.items() if word not in same}:
         label = "the label" if len(left) == 1 else f"{len(left):,} labels"
         notes.append(
             f"{name} has {label} {shortlist(left)} in {sum(left.values()):,} of {len(words):,} rows, which "
