@@ -153,11 +153,6 @@ class SampleEncoder(Record):
     """Whether inputs (and regression targets) of this kind are standardized by default."""
 
     @property
-    def code_sizes(self) -> tuple[int, ...]:
-        """Number of codes of each trailing input column that a model embeds."""
-        return ()
-
-    @property
     def sizes(self) -> dict[str, int]:
         """Number of inputs of each column with several, by name."""
         return {}
@@ -174,5 +169,6 @@ class SampleEncoder(Record):
 
 
 def code_sizes(encoder: SampleEncoder | None) -> tuple[int, ...]:
-    """The code sizes of an encoder; empty for plain arrays, which have none."""
-    return () if encoder is None else encoder.code_sizes
+    """Number of codes of each trailing input column that a model embeds; only tables have them."""
+    sizes: tuple[int, ...] = getattr(getattr(encoder, "table", encoder), "code_sizes", ())
+    return sizes

@@ -36,9 +36,8 @@ def existing(path: str | Path) -> Path:
     if not file.exists():
         if not file.parent.is_dir():
             raise Refusal(f"there is no file {path} (nor is there a folder {file.parent}).")
-        near = difflib.get_close_matches(
-            file.name, (item.name for item in file.parent.iterdir()), n=1, cutoff=0.75
-        )
+        beside = (item.name for item in file.parent.iterdir())
+        near = difflib.get_close_matches(file.name, beside, n=1, cutoff=0.75)
         hint = f' Did you mean "{file.parent / near[0]}"?' if near else ""
         raise Refusal(f"there is no file {path}.{hint}")
     if not file.is_file():

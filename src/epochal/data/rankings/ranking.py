@@ -71,11 +71,6 @@ class PairEncoder(SampleEncoder):
     by: str
     pairing: Pairing
 
-    @property
-    def code_sizes(self) -> tuple[int, ...]:
-        """See `SampleEncoder`."""
-        return self.table.code_sizes
-
     def check(self) -> None:
         """See `SampleEncoder`."""
         if self.by not in self.table.names:
@@ -136,7 +131,7 @@ def rank_pairs(
     """
     arguments = locals().copy()
     reading = chosen(Reading, arguments)
-    pairing = Pairing(best, most, per_group, seed)
+    pairing = chosen(Pairing, arguments)
     if isinstance(source, (tuple, list)) and len(source) == 2 and not is_frame(source[0]):
         items, groups = _of_arrays(source[0], source[1], by)
         return _dataset(None, pairing, items, groups)
@@ -319,9 +314,7 @@ def pairs_of(
     second = np.searchsorted(ends, numbers, side="right")
     ahead = begin[second] + numbers - (ends[second] - better[second])
     if (used < counts).any():
-        notes.append(
-            f"{int(used.sum()):,} of {int(counts.sum()):,} pairs are drawn, at most {most:,} of one group."
-        )
+        notes.append(f"{used.sum():,} of {counts.sum():,} pairs are drawn, at most {most:,} of one group.")
     weights = np.repeat(1 / np.maximum(used, 1), used)
     return Pairs(items[ahead], items[second], group[second], weights, tuple(notes))
 

@@ -61,11 +61,6 @@ class WindowEncoder(SampleEncoder):
     """Whether to include windows whose targets lie beyond the end of their series."""
 
     @property
-    def code_sizes(self) -> tuple[int, ...]:
-        """See `SampleEncoder`."""
-        return self.table.code_sizes
-
-    @property
     def target(self) -> int:
         """The index of the forecast column."""
         return self.table.columns[0].index

@@ -241,9 +241,8 @@ def _monthly(times: Sequence[Times]) -> Unit | None:
         return None
     together = np.concatenate(times).astype(np.int64)
     month = together.astype("datetime64[s]").astype("datetime64[M]")
-    begin, end = (
-        one.astype("datetime64[s]").astype(np.int64) for one in (month, month + np.timedelta64(1, "M"))
-    )
+    both = (month, month + np.timedelta64(1, "M"))
+    begin, end = (one.astype("datetime64[s]").astype(np.int64) for one in both)
     if len(np.unique(together - begin)) == 1:
         return "months"
     if len(np.unique(end - together)) == 1:

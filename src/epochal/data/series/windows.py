@@ -98,33 +98,23 @@ def windows(
     """
     arguments = locals().copy()
     reading = chosen(Reading, arguments)
-    lengths = {"lags": lags, "horizon": horizon, "stride": stride}
-    lags, horizon, stride = (checked(Option(name, 1, _ROWS), value) for name, value in lengths.items())
+    names = ("lags", "horizon", "stride")
+    lengths = {name: checked(Option(name, 1, _ROWS), arguments[name]) for name in names}
     period = checked(Option("period", None, whole(0, "a whole number of rows")), period)
     for role, value, known in (("relative", relative, RELATIVE), ("fill", fill, FILLS)):
         if value is not None and value not in known:
             raise Refusal(did_you_mean(role, str(value), known))
-    if period is not None and period > lags:
+    if period is not None and period > lengths["lags"]:
         raise Refusal(
-            f"`period` must be at most {lags:,} (the lags), for the season before to lie in the window; "
-            f"got {period:,}. Use longer windows, or 0 for none."
+            f"`period` must be at most {lengths['lags']:,} (the lags), for the season before to lie in the "
+            f"window; got {period:,}. Use longer windows, or 0 for none."
         )
     read, target = series_table(source, target, reading)
     options = replace(chosen(TableOptions, arguments), target=target)
-    columns, clock, time_column, series, notes = series_columns(read.table, options, arguments)
-    encoder = WindowEncoder(
-        table=replace(columns, missing=reading.na_values),
-        lags=lags,
-        horizon=horizon,
-        stride=stride,
-        relative=relative,
-        fill=fill,
-        period=-1 if period is None else period,
-        clock=clock,
-        time=time_column,
-        by=series,
-        across_gaps=across_gaps,
-    )
+    columns, clock, when, series, notes = series_columns(read.table, options, arguments)
+    found = {"table": replace(columns, missing=reading.na_values), "clock": clock, "time": when, "by": series}
+    given = {**arguments, **lengths, "period": -1 if period is None else period}
+    encoder = chosen(WindowEncoder, {**given, **found})
     own = {index: index for index in range(read.table.num_columns)}
     dataset = cut(encoder, replace(read, notes=(*read.notes, *notes)), own, fewest=2)
     return replace(dataset, recipe=Recipe.of("windows", SERIES.options, source, arguments))

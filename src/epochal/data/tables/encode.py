@@ -349,8 +349,7 @@ def _dates(cells: pa.ChunkedArray, column: Column, name: str) -> tuple[pa.Chunke
     if not pa.types.is_string(cells.type):
         return None
     dates = parse_dates(cells, column.format)
-    odd = _odd(cells, dates, column)
-    if not odd:
+    if not (odd := _odd(cells, dates, column)):
         return None
     if known_na_values(odd):
         return dates, f"{name}: {read_as_missing(odd)}."

@@ -161,12 +161,6 @@ class NamedTable:
     target: pa.ChunkedArray | None = None
     weight: pa.ChunkedArray | None = None
 
-    @property
-    def beside(self) -> frozenset[str]:
-        """The roles given beside the table."""
-        given = zip(ROLES, (self.target, self.weight), strict=True)
-        return frozenset(role for role, column in given if column is not None)
-
 
 def named_table(
     source: Any, reading: Reading, *, text: Selection = none_of, drop: Selection = none_of, time: bool = False

@@ -41,7 +41,8 @@ Encoded = Callable[[pa.Table, Encoder, Sequence[int]], tuple[NDArray[Any], Seque
 def new_rows(read: NamedTable, encoder: Encoder, encoded: Encoded = encode, partial: bool = False) -> Dataset:
     """The samples of a new table; `encoded` makes inputs and notes of (table, encoder, positions)."""
     name, notes, target, weight = read.name, list(read.notes), read.target, read.weight
-    positions, target_at, weight_at, matched = match_columns(encoder, read.table.column_names, read.beside)
+    beside = frozenset(role for role, one in zip(ROLES, (target, weight), strict=True) if one is not None)
+    positions, target_at, weight_at, matched = match_columns(encoder, read.table.column_names, beside)
     if not read.table.num_rows:
         raise Refusal(f"{name} must have at least 1 row to predict; got 0.")
     table, rewritten = as_in_training(read.table, encoder, positions)

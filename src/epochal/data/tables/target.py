@@ -118,12 +118,8 @@ def labeled(
         table, rows = table.filter(pa.array(present)), rows[present]
     column = table.column(target)
     found, note = recognize_task(column, name, options.task)
-    fields = {
-        "target_text": text,
-        "task": found,
-        "target_written": read.written,
-        "target_marks": read.na_values,
-    }
+    fields = {"target_text": text, "task": found, "target_written": read.written}
+    fields["target_marks"] = read.na_values
     return Labels(table, rows, targets_of(column, found, name), found, [*notes, note], fields)
 
 

@@ -170,7 +170,8 @@ def text(
     if not any(map(str.strip, texts)):
         raise _no_texts(text_name, f"all {len(texts):,} are empty")
     writing = writing_of(texts)
-    tokenizer = writing.tokenizer if tokenizer is None else tokenizer
+    usual = "bpe" if writing.strings else "words"
+    tokenizer = usual if tokenizer is None else tokenizer
     learned = learn_tokenizer(tokenizer, texts, vocabulary, lowercase)
     ids, lengths = encode_texts(learned, texts)
     if longest is None:
