@@ -48,22 +48,22 @@ class DataSource:
     """One kind of data. The registry lists them; the first that recognizes an object reads it.
 
     Args:
-        recognizes: whether this object is of this kind.
         load: loads training samples of (object, given arguments, progress callback);
             refuses what cannot work, in one sentence.
         options: serializable options with their types, for recipes.
         reader: the reader function in recipes: "load", or a more specific one.
         encoder: the encoder class; None for arrays.
         encode_new: encodes new samples, with targets if any, of (encoder, object, `Known`).
+        recognizes: whether this object is of this kind; any is, where a reader has one kind only.
         endless: whether it has no length, and is read once.
     """
 
-    recognizes: Callable[[Any], bool]
     load: Callable[[Any, Mapping[str, Any], ProgressCallback | None], Dataset]
     options: Mapping[str, Any] = field(default_factory=dict)
     reader: str = "load"
     encoder: type[SampleEncoder] | None = None
     encode_new: Callable[[Any, Any, Known], Dataset] | None = None
+    recognizes: Callable[[Any], bool] = lambda source: True
     endless: bool = False
 
 

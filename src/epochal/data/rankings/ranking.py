@@ -340,7 +340,6 @@ def counted_groups(count: int, name: str) -> str:
 
 
 RANKINGS = DataSource(
-    recognizes=lambda source: True,
     load=lambda source, arguments, progress: rank_pairs(source, **arguments),
     options={**options_of(rank_pairs), "by": ColumnReference},
     reader="rank_pairs",

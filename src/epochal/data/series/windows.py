@@ -137,7 +137,6 @@ def new_windows(encoder: WindowEncoder, source: Any, known: Known) -> Dataset:
 
 
 SERIES = DataSource(
-    recognizes=lambda source: True,
     load=lambda source, arguments, progress: windows(source, **arguments),
     options=options_of(windows),
     reader="windows",

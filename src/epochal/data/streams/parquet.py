@@ -303,9 +303,22 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
     names = _columns_of(files)
     positions, target_at, weight_at, matched = match_columns(encoder, names)
     dtype = np.dtype(np.float32 if known.dtype is None else known.dtype)
-    folder = Path(tempfile.mkdtemp(prefix="epochal-"))
+    inputs, places = [names[at] for at in positions], range(len(positions))
+    folder, done, notes = Path(tempfile.mkdtemp(prefix="epochal-")), 0, dict[str, None]()
     try:
-        rows, notes = _encoded(files, [names[at] for at in positions], encoder, folder, dtype)
+        with (folder / "inputs").open("wb") as out:
+            for table in _batches_of(files, inputs):
+                _check_space(folder, dtype.itemsize * len(encoder.features) * table.num_rows)
+                table, otherwise = as_in_training(table.select(inputs), encoder, places)
+                values, unseen = encode(table, encoder, places, done, dtype)
+                lacking = newly_missing(table, encoder, places)
+                notes |= dict.fromkeys((*otherwise, *map(_without_count, (*unseen, *lacking))))
+                out.write(values.data)
+                done += len(values)
+        if not done:
+            raise Refusal(f"{files[0].name} must have at least 1 row to predict; got 0.")
+        header = Header((done, len(encoder.features)), dtype, False, 0)
+        rows = FileArray(folder / "inputs", header, dtype)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -313,26 +326,6 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
     target, weight = (at if at is None else _whole_column(files, names[at]) for at in (target_at, weight_at))
     labels, of_targets = labels_of_new(encoder, target, weight, known.partial)
     return dataset_of(encoder, rows, *labels, path.name, (*matched, *of_targets, *notes))
-
-
-def _encoded(
-    files: Sequence[Path], names: Sequence[str], encoder: Encoder, folder: Path, dtype: np.dtype[np.float64]
-) -> tuple[FileArray, list[str]]:
-    width, done = len(encoder.features), 0
-    positions = range(len(names))
-    notes: dict[str, None] = {}
-    with (folder / "inputs").open("wb") as out:
-        for table in _batches_of(files, names):
-            _check_space(folder, dtype.itemsize * width * table.num_rows)
-            table, otherwise = as_in_training(table.select(list(names)), encoder, positions)
-            values, unseen = encode(table, encoder, positions, done, dtype)
-            lacking = newly_missing(table, encoder, positions)
-            notes |= dict.fromkeys((*otherwise, *map(_without_count, (*unseen, *lacking))))
-            out.write(values.data)
-            done += len(values)
-    if not done:
-        raise Refusal(f"{files[0].name} must have at least 1 row to predict; got 0.")
-    return FileArray(folder / "inputs", Header((done, width), dtype, False, 0), dtype), list(notes)
 
 
 def _without_count(note: str) -> str:

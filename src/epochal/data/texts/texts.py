@@ -333,7 +333,6 @@ def _whole(name: str, value: Any, low: int, high: int) -> int:
 
 
 TEXTS = DataSource(
-    recognizes=lambda source: True,
     load=lambda source, arguments, progress: text(source, **arguments),
     options={**options_of(text), "groups": ColumnReference},
     reader="text",

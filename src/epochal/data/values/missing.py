@@ -116,10 +116,7 @@ def na_counts(column: pa.ChunkedArray | pa.Array, na_values: Collection[str]) ->
     >>> na_counts(pa.array(["NA", "a", "NA"]), ["NA", "-"])
     {'NA': 2}
     """
-    is_mark = pc.fill_null(pc.is_in(column, value_set=pa.array(sorted(na_values), pa.string())), False)
-    if not pc.any(is_mark).as_py():
-        return {}
-    return value_counts(column.filter(is_mark))
+    return value_counts(column.filter(pc.is_in(column, value_set=pa.array(sorted(na_values), pa.string()))))
 
 
 def na_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
