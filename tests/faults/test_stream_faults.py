@@ -95,7 +95,7 @@ def test_a_worker_that_hangs_does_not_keep_a_training_from_being_closed(tmp_path
 
 def test_a_source_that_fails_before_the_first_update_is_an_error_of_one_sentence(tmp_path: Path) -> None:
     touched = tmp_path / "now"
-    dataset = dataset_of_items(Items(touched, "raise"), workers=0)
+    dataset = dataset_of_items(Items(touched, "raise"), {"workers": 0})
     touched.touch()
     with pytest.raises(DataFailed, match=r"^sample 6 .*the disk is gone"):
         ep.fit(MODEL, dataset, **(OPTIONS | {"batch_size": "full"}))
@@ -118,14 +118,14 @@ def test_a_source_that_cannot_work_is_refused() -> None:
         ),
     ):
         with pytest.raises(ep.Refusal, match=said):
-            dataset_of_items(items, workers=0)
+            dataset_of_items(items, {"workers": 0})
 
 
 def test_what_cannot_be_sent_to_workers_is_read_here_and_said() -> None:
     items = [(x, y) for x, y in zip(X, Y, strict=True)]
     held = type("Held", (list,), {"lock": threading.Lock()})(items)
     held.lock = threading.Lock()
-    dataset = dataset_of_items(held, workers=2)
+    dataset = dataset_of_items(held, {"workers": 2})
     assert any("can't be sent to worker processes" in note for note in dataset.raw_notes)
     assert dataset.inputs[:3].tolist() == X[:3].tolist()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -21,7 +22,7 @@ def square(number: int) -> int:
 
 
 def test_results_come_in_order_and_an_error_has_its_item_and_a_killed_worker_is_named() -> None:
-    with Workers(square, count=2) as workers:
+    with closing(Workers(square, count=2)) as workers:
         assert list(workers.map(range(12), chunk_size=2)) == [number * number for number in range(12)]
         with pytest.raises(DataFailed) as failed:
             list(workers.map([10, 11, 12, 13, 14], chunk_size=2))
@@ -33,7 +34,7 @@ def test_results_come_in_order_and_an_error_has_its_item_and_a_killed_worker_is_
 
 
 def test_without_workers_it_is_the_same_in_this_process() -> None:
-    with Workers(square, count=0) as workers:
+    with closing(Workers(square, count=0)) as workers:
         results = workers.map(iter([3, 13, 4]))
         assert next(results) == 9
         with pytest.raises(DataFailed, match="bad luck"):

@@ -20,7 +20,8 @@ import epochal as ep
 from epochal.data import Dataset, Encoder, SampleEncoder, encoder_from_dict, registry
 from epochal.data.source import DataSource, Known, ProgressCallback, chosen
 from epochal.data.tables.new import new_rows, read_new
-from epochal.data.tables.table import TableOptions, dataset_of_table
+from epochal.data.tables.recognize import TableOptions
+from epochal.data.tables.table import dataset_of_table
 from epochal.errors import Refusal
 
 

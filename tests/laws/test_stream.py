@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
+from epochal.data.files.npy import npy_header
 from epochal.data.lazy import FileArray, MemoryArray
 from epochal.data.standardize import Scaling, fit_scaling
 from epochal.engine.feed import Feed, Reader
@@ -162,7 +163,7 @@ def test_rows_of_a_file_are_those_of_the_array(tmp_path: Path, mapped: np.ndarra
         held = lazy_array(np.load(tmp_path / "y.npy", mmap_mode="r"))
         np.testing.assert_array_equal(held.take(some), (X * 9).astype(dtype)[some].astype(np.float32))
     for target in (0, 2, 4):
-        table = FileArray(tmp_path / "y.npy", X.shape, np.dtype("<i2"), 128, without=target)
+        table = FileArray(tmp_path / "y.npy", npy_header(tmp_path / "y.npy"), np.float32, without=target)
         wanted = (X * 9).astype("<i2")
         np.testing.assert_array_equal(table.take(some), np.delete(wanted, target, axis=1)[some])
         np.testing.assert_array_equal(table.column(), wanted[:, target])

@@ -18,8 +18,8 @@ from epochal.choose.search import Point, rate_at
 from epochal.choose.sentences import join_names
 from epochal.choose.targets import SHARE
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
+from epochal.common.printable import counted
 from epochal.curves import Curves, Summary, summarize
-from epochal.curves.statistics import counted
 from epochal.models import bounds_of
 from epochal.training.describe import conditions, describe_data
 

@@ -32,7 +32,8 @@ from epochal.choose.paired_statistics import (
     shared_test,
     summary_of,
 )
-from epochal.curves.statistics import Floats, Summary, counted
+from epochal.common.printable import counted
+from epochal.curves.statistics import Floats, Summary
 from epochal.data.records import plain
 
 MEANINGFUL = 0.75

@@ -33,8 +33,8 @@ from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Config, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better, label_of
+from epochal.common.printable import counted
 from epochal.curves import Curves, Summary, summarize
-from epochal.curves.statistics import counted
 from epochal.errors import Refusal
 from epochal.models import bounds_of
 from epochal.plan import Plan

@@ -14,7 +14,7 @@ from epochal.common.durations import duration
 from epochal.common.layout import aligned
 from epochal.common.metric_names import constant_of, label_of
 from epochal.common.option_text import render_message
-from epochal.curves.statistics import counted
+from epochal.common.printable import counted
 
 FASTER = 2 / 3
 """A setting must take less than this share of the time to be called faster, and preferred for it.

@@ -112,7 +112,7 @@ def variants(given: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _chosen(given: Mapping[str, Any], dataset: Dataset) -> Any:
-    from epochal.data.encoder import code_sizes
+    from epochal.data.records import code_sizes
     from epochal.models import embedded_shape
     from epochal.models.convert import NamedModel
 

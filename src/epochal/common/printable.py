@@ -1,4 +1,4 @@
-"""Safe display of text from files on a terminal.
+"""Safe display of text from files on a terminal, and counts in words.
 
 Names of columns, classes, files and runs are untrusted. A control character in one could clear the screen,
 overwrite earlier output, or reverse the reading direction.
@@ -46,3 +46,13 @@ def shortlist(words: Iterable[object], limit: int = 5, quote: str = '"') -> str:
     """
     shown = [f"{quote}{word}{quote}" for word in words]
     return ", ".join([*shown[:limit], *["…"] * (len(shown) > limit)])
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A count with its noun, whose plural is regular if not given.
+
+    >>> counted(1, "batch"), counted(1_000, "batch"), counted(2, "image has", "images have")
+    ('1 batch', '1,000 batches', '2 images have')
+    """
+    many = many or one + ("es" if one.endswith("ch") and one != "epoch" else "s")
+    return f"{number:,} {one if number == 1 else many}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from epochal.common.printable import counted
 from epochal.curves.curve_view import (
     ABOVE_LEAST,
     FALL,
@@ -25,7 +26,6 @@ from epochal.curves.curve_view import (
 from epochal.curves.statistics import (
     ALPHA,
     Floats,
-    counted,
     ending,
     for_json,
     forward_filled,

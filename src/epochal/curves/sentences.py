@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from epochal.common.printable import counted
 from epochal.curves.baseline_test import BaselineTest
 from epochal.curves.curve_view import (
     ABOVE_LEAST,
@@ -22,7 +23,7 @@ from epochal.curves.curve_view import (
 )
 from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.statistics import Floats, counted, digits, ending
+from epochal.curves.statistics import Floats, digits, ending
 
 _COUNTS = (
     f"A rise counts from {RISE:.0%} of the baseline loss, {LEARNED:.0%} of what was learned, or "

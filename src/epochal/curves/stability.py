@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from epochal.common.printable import counted
 from epochal.curves.curve_view import ABOVE_LEAST, COLLAPSE, JUMP, CurveView
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.statistics import counted, for_json
+from epochal.curves.statistics import for_json
 
 
 def unstable(view: CurveView) -> Verdict | None:

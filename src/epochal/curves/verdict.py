@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from epochal.common.printable import counted
 from epochal.curves.baseline_test import BaselineTest, beats_baseline
 from epochal.curves.curve_view import (
     ABOVE_LEAST,
@@ -31,7 +32,7 @@ from epochal.curves.sentences import (
     say_without_validation,
 )
 from epochal.curves.stability import say_end_above, unstable
-from epochal.curves.statistics import counted, for_json
+from epochal.curves.statistics import for_json
 
 
 def judge(

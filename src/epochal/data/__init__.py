@@ -1,11 +1,11 @@
 """Data sets: tables, arrays, images, series, texts, rankings and streams; splits and scaling."""
 
 from epochal.data.dataset import Dataset as Dataset
-from epochal.data.encoder import SampleEncoder as SampleEncoder
 from epochal.data.examples import EXAMPLES as EXAMPLES, example as example, write_example as write_example
 from epochal.data.files.read import read_table as read_table
 from epochal.data.files.reading import Reading as Reading
 from epochal.data.rankings.ranking import PairEncoder as PairEncoder, rank_pairs as rank_pairs
+from epochal.data.records import SampleEncoder as SampleEncoder
 from epochal.data.registry import (
     encode_new as encode_new,
     encoder_from_dict as encoder_from_dict,

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from epochal.common.option_text import render_message
 from epochal.common.printable import one_line
 from epochal.common.views import view
-from epochal.data.encoder import SampleEncoder
 from epochal.data.images.pixel_arrays import in_fractions
 from epochal.data.lazy import FileArray, LazyArray, MemoryArray
 from epochal.data.recipe import Recipe
-from epochal.data.records import plain
+from epochal.data.records import SampleEncoder, plain
 from epochal.data.task import Task
 
 if TYPE_CHECKING:

@@ -119,16 +119,12 @@ def row_hashes(*arrays: NDArray[Any]) -> Hashes:
         width = -(-flat.shape[1] * flat.itemsize // 8)
         # The raw stream of PCG64 is the same in every version of NumPy.
         keys = np.random.PCG64(place).random_raw(2 * width + 1).view(np.uint32)
-        once, again, odd = (
-            keys[: 2 * width],
-            keys[2 * width : 4 * width],
-            keys[4 * width :].view(np.uint64) | 1,
-        )
+        once, again, last = np.split(keys, (2 * width, 4 * width))
         rows = max(1, _BLOCK_BYTES // max(1, 8 * width))
         for start in range(0, len(flat), rows):
             words = _words(flat[start : start + rows])
             one, two = _sums(words, once), _sums(words, again)
-            found[start : start + rows] += _mixed(one + _mixed(two)) * odd
+            found[start : start + rows] += _mixed(one + _mixed(two)) * (last.view(np.uint64) | 1)
     return found
 
 
@@ -138,8 +134,7 @@ def _words(block: NDArray[Any]) -> NDArray[np.uint32]:
         block = block + np.zeros((), block.dtype)  # -0 becomes 0
         block[np.isnan(block)] = np.nan
     raw = np.ascontiguousarray(block).view(np.uint8)
-    left = -raw.shape[1] % 8
-    if left:
+    if left := -raw.shape[1] % 8:
         raw = np.pad(raw, ((0, 0), (0, left)))
     return raw.view(np.uint32)
 

@@ -22,11 +22,8 @@ _NUCLEUS = (
     "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points",
     "symmetry", "fractal dimension",
 )  # fmt: skip
-_BREAST_CANCER = (
-    *(f"mean {name}" for name in _NUCLEUS),
-    *(f"{name} error" for name in _NUCLEUS),
-    *(f"worst {name}" for name in _NUCLEUS),
-)
+_FIGURES = ("mean {}", "{} error", "worst {}")
+_BREAST_CANCER = tuple(figure.format(name) for figure in _FIGURES for name in _NUCLEUS)
 _IRIS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
 _WINE = (
     "alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium", "total_phenols", "flavanoids",

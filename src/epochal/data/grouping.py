@@ -98,8 +98,7 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
     found = [expression.search(name.rpartition("/")[2]) for name in names]
     if None in found:
         found = [expression.search(name) for name in names]
-    lost = [name for name, match in zip(names, found, strict=True) if match is None]
-    if lost:
+    if lost := [name for name, match in zip(names, found, strict=True) if match is None]:
         raise Refusal(
             f'`groups_from` must match every name; "{pattern}" matches {len(names) - len(lost):,} of '
             f"{len(names):,}, and not {shortlist(lost, 3, quote='')}."
@@ -116,8 +115,7 @@ def by_table(names: Sequence[str], source: Any) -> list[Any]:
     short = {name: Path(name).name for name in names}
     counts = Counter(short.values())
     keys = {name: name if name in known or counts[last] > 1 else last for name, last in short.items()}
-    lost = [name for name, key in keys.items() if key not in known]
-    if lost:
+    if lost := [name for name, key in keys.items() if key not in known]:
         raise Refusal(
             f"{table_name} must have a row for each of the {len(names):,} samples; it lacks {len(lost):,}: "
             f"{shortlist(lost, 3, quote='')}."
@@ -130,8 +128,7 @@ def _groups_by_name(source: Any) -> tuple[str, dict[str, Any]]:
     table_name = "groups_table"
     if isinstance(source, Mapping):
         return table_name, {str(name): group for name, group in source.items()}
-    read = named_table(source, AS_FOUND)
-    if read is None:
+    if (read := named_table(source, AS_FOUND)) is None:
         raise Refusal(
             f"`groups_table` must be a path, a data frame or a mapping; got {type(source).__name__}."
         )

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.machine import free_memory
+from epochal.data.files.npy import Header
 from epochal.data.values.rounding import FEW_VALUES, kept_float
 from epochal.errors import DataFailed
 
@@ -72,6 +73,10 @@ class LazyArray(ABC):
         return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
 
+Inputs = NDArray[Any] | LazyArray
+"""Samples in memory, or readable on demand."""
+
+
 class MemoryArray(LazyArray):
     """The samples of an array in memory, or of a memory map.
 
@@ -100,28 +105,21 @@ class FileArray(LazyArray):
     the data.
 
     Args:
-        path, shape, dtype: of the file's numbers.
-        offset: of the numbers in the file, in bytes.
+        path, header: of the file.
+        kept: the dtype after reading.
         without: the column to leave out (the target), for rows of one dimension.
         made_of: source files, which must not change either.
-        kept: the dtype after reading.
     """
 
     def __init__(
-        self,
-        path: Path,
-        shape: tuple[int, ...],
-        dtype: np.dtype[Any],
-        offset: int,
-        without: int | None = None,
-        made_of: Iterable[Path] = (),
-        kept: Any = None,
+        self, path: Path, header: Header, kept: Any, without: int | None = None, made_of: Iterable[Path] = ()
     ) -> None:
+        shape, dtype, _, offset = header
         self._stored, self._offset, self._without = dtype, offset, without
         self._values = int(np.prod(shape[1:], dtype=np.int64))
         self._stride = self._values * dtype.itemsize
         self.shape = shape if without is None else (shape[0], shape[1] - 1)
-        self.dtype = kept_dtype(dtype, len(shape)) if kept is None else np.dtype(kept)
+        self.dtype = np.dtype(kept)
         self.path = path
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
@@ -265,7 +263,8 @@ def lazy_array(array: NDArray[Any]) -> LazyArray:
     # A view has the offset of the whole map: what counts is where it begins in the map.
     within = mapped.__array_interface__["data"][0] - np.frombuffer(mapped._mmap, np.uint8).ctypes.data
     begin = mapped.offset - mapped.offset % mmap.ALLOCATIONGRANULARITY
-    return FileArray(Path(mapped.filename), array.shape, array.dtype, begin + within, kept=kept)
+    header = Header(array.shape, array.dtype, False, begin + within)
+    return FileArray(Path(mapped.filename), header, kept)
 
 
 def streams_note(rows: LazyArray, where: str) -> str:

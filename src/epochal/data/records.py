@@ -1,13 +1,14 @@
-"""Dataclasses as JSON: written plainly, read strictly, since a file may be damaged or untrusted."""
+"""Dataclasses as JSON, written plainly, read strictly (a file may be untrusted); the base of encoders."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import types
+import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, cast
 
 import numpy as np
 
@@ -33,13 +34,9 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: its kind, if it has one, and its fields; None for what is not finite."""
-        return _dict_of(self)
-
-
-def _dict_of(value: Any) -> dict[str, Any]:
-    kind = getattr(type(value), "kind", None)
-    found = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    return dict(plain({"kind": kind, **found} if isinstance(kind, str) else found))
+        kind, of = getattr(type(self), "kind", None), cast(Any, self)
+        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(of)}
+        return dict(plain({"kind": kind, **found} if isinstance(kind, str) else found))
 
 
 def plain(value: Any) -> Any:
@@ -59,7 +56,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain(value.to_dict()) if hasattr(value, "to_dict") else _dict_of(value)
+        return plain(value.to_dict() if hasattr(value, "to_dict") else Record.to_dict(cast(Any, value)))
     return value
 
 
@@ -84,7 +81,7 @@ def built(kind: type[T], value: Any, /, **given: Any) -> T:
     word = kind.__name__.lower()
     if not isinstance(value, dict):
         raise Damaged(f"{word} must be an object; got {one_line(repr(value), 80)}")
-    hints = get_type_hints(kind, include_extras=True)
+    hints = typing.get_type_hints(kind, include_extras=True)
     own = {name: field for name, field in fields_of(kind).items() if field.init and name not in given}
     if "kind" not in own and isinstance(getattr(kind, "kind", None), str):
         value = {name: one for name, one in value.items() if name != "kind"}
@@ -103,7 +100,7 @@ def converted(hint: Any, value: Any, where: str) -> Any:
     """A JSON value converted to a type hint: lists to tuples, integers to floats; else `Damaged`."""
     if hint is Any:
         return value
-    origin, inner = get_origin(hint), get_args(hint)
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint == NullableFloat:
         return math.nan if value is None else converted(float, value, where)
     if origin in (Union, types.UnionType):
@@ -138,3 +135,40 @@ def converted(hint: Any, value: Any, where: str) -> Any:
 
 _WORDS = {bool: "true or false", str: "text", int: "a whole number", float: "a number"}
 _MOST = {int: 2**62, float: 1e300}
+
+
+class SampleEncoder(Record):
+    """A record without statistics of the samples; its `DataSource` encodes new samples with it."""
+
+    kind: ClassVar[str]
+    """The kind in run folders, by which its source is found."""
+
+    loader: ClassVar[str] = "ep.load_data"
+    """The function that loads such data, as in Python code."""
+
+    are_images: ClassVar[bool] = False
+    """Whether the axes of a sample are those of an image."""
+
+    standardize: ClassVar[bool] = True
+    """Whether inputs (and regression targets) of this kind are standardized by default."""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of inputs of each column with several, by name."""
+        return {}
+
+    @classmethod
+    def from_dict(cls, value: Any) -> Self:
+        """The inverse of `to_dict`; imports nothing, and refuses what no encoder of this kind wrote."""
+        encoder = built(cls, value)
+        encoder.check()
+        return encoder
+
+    def check(self) -> None:
+        """Raise `Damaged` if it can't encode samples; a file may hold anything."""
+
+
+def code_sizes(encoder: SampleEncoder | None) -> tuple[int, ...]:
+    """Number of codes of each trailing input column that a model embeds; only tables have them."""
+    sizes: tuple[int, ...] = getattr(getattr(encoder, "table", encoder), "code_sizes", ())
+    return sizes

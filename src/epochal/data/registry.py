@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.option_text import register_call
-from epochal.common.printable import one_line
+from epochal.common.printable import counted, one_line
 from epochal.data.arrays.host import on_host, parts_on_host
 from epochal.data.arrays.source import ARRAYS
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
-from epochal.data.encoder import SampleEncoder
 from epochal.data.grouping import grouped
 from epochal.data.images.images import IMAGES
 from epochal.data.rankings.ranking import RANKINGS
 from epochal.data.recipe import EXAMPLE, Recipe, fits
+from epochal.data.records import SampleEncoder
 from epochal.data.series.windows import SERIES
 from epochal.data.source import NOTHING_KNOWN, DataSource, Known, ProgressCallback
 from epochal.data.standardize import refuse_missing_values
@@ -203,11 +203,7 @@ def read_again(recipe: Recipe, source: Any = None, progress: ProgressCallback | 
 
 
 def encode_new(
-    encoder: SampleEncoder | None,
-    source: Any,
-    known: Known = NOTHING_KNOWN,
-    *,
-    finite: bool = False,
+    encoder: SampleEncoder | None, source: Any, known: Known = NOTHING_KNOWN, *, finite: bool = False
 ) -> Dataset:
     """Encode new samples as the training samples were, with targets if they have any.
 
@@ -334,8 +330,5 @@ def _array(name: str, values: Any) -> Any:
 
 
 def _no_targets(inputs: Any) -> Refusal:
-    samples = len(inputs) if np.ndim(inputs) else 1
-    return Refusal(
-        f"y is missing: X has {samples:,} sample{'' if samples == 1 else 's'} and no targets; give X and y, "
-        "one target a sample."
-    )
+    samples = counted(len(inputs) if np.ndim(inputs) else 1, "sample")
+    return Refusal(f"y is missing: X has {samples} and no targets; give X and y, one target a sample.")

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from epochal.data.dataset import Dataset
-from epochal.data.encoder import SampleEncoder
 from epochal.data.files.reading import AS_FOUND, Reading
-from epochal.data.records import fields_of
+from epochal.data.records import SampleEncoder, fields_of
 from epochal.data.task import Task
 from epochal.errors import Refusal
 
@@ -24,9 +23,7 @@ class Known:
     """Properties of the training samples besides their encoder, and reading options.
 
     Args:
-        task: of the training.
-        shape: of one sample's inputs.
-        target_name: the name of the target.
+        task, shape, target_name: of the training samples.
         dtype: the stored dtype of the training inputs.
         reading: reading options; the rest is recognized anew.
         partial: whether targets may be missing in some rows of a table, as -1 or NaN; else
@@ -51,22 +48,22 @@ class DataSource:
     """One kind of data. The registry lists them; the first that recognizes an object reads it.
 
     Args:
-        recognizes: whether this object is of this kind.
         load: loads training samples of (object, given arguments, progress callback);
             refuses what cannot work, in one sentence.
         options: serializable options with their types, for recipes.
         reader: the reader function in recipes: "load", or a more specific one.
         encoder: the encoder class; None for arrays.
         encode_new: encodes new samples, with targets if any, of (encoder, object, `Known`).
+        recognizes: whether this object is of this kind; any is, where a reader has one kind only.
         endless: whether it has no length, and is read once.
     """
 
-    recognizes: Callable[[Any], bool]
     load: Callable[[Any, Mapping[str, Any], ProgressCallback | None], Dataset]
     options: Mapping[str, Any] = field(default_factory=dict)
     reader: str = "load"
     encoder: type[SampleEncoder] | None = None
     encode_new: Callable[[Any, Any, Known], Dataset] | None = None
+    recognizes: Callable[[Any], bool] = lambda source: True
     endless: bool = False
 
 

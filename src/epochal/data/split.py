@@ -81,9 +81,8 @@ def split(
             f"`validation` and `test` must leave at least 1 of the {samples:,} samples to train on; "
             f"got {held_out[0]:,} and {held_out[1]:,}. Use smaller fractions."
         )
-    of, sets = (
-        (np.arange(samples), samples) if duplicates is None else (duplicates.group, duplicates.distinct)
-    )
+    alike = duplicates or Duplicates(np.arange(samples), samples)
+    of, sets = alike.group, alike.distinct
     sizes = np.bincount(of, minlength=sets)
     kinds, shares = np.full(sets, -1), {-1: held_out}
     if strata is not None:
@@ -170,12 +169,10 @@ def split_groups(
     try:
         chosen = split(len(ids), validation=validation, test=test, seed=seed)
     except Refusal as error:
-        raise Refusal(
-            f"the split keeps groups whole, and here a sample is a group: {error.sentence}"
-        ) from error
-    return Split(
-        *(np.flatnonzero(np.isin(own, part)) for part in (chosen.train, chosen.validation, chosen.test))
-    )
+        why = "the split keeps groups whole, and here a sample is a group"
+        raise Refusal(f"{why}: {error.sentence}") from error
+    parts_of = (chosen.train, chosen.validation, chosen.test)
+    return Split(*(np.flatnonzero(np.isin(own, part)) for part in parts_of))
 
 
 def part_size(name: str, part: float | int, samples: int) -> int:

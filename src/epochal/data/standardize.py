@@ -9,9 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.lazy import LazyArray
+from epochal.data.lazy import Inputs, LazyArray
 from epochal.errors import Refusal
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 _BLOCK_VALUES = 1 << 20
 
 
@@ -39,9 +42,7 @@ class Scaling:
         """Whether numbers are centered and scaled."""
         return True
 
-    def apply(
-        self, inputs: NDArray[Any] | LazyArray, out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
+    def apply(self, inputs: Inputs, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """The scaled inputs; written to `out` (which may be `inputs`) if given.
 
         Three operations per value, in this order and in the precision of the arrays; extra memory
@@ -69,8 +70,8 @@ class TargetScaling:
     (0.25, 1700000025.0)
     """
 
-    center: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    center: Floats
+    scale: Floats
 
     def apply(self, targets: NDArray[Any]) -> NDArray[np.float32]:
         """The scaled targets, float32."""
@@ -81,9 +82,7 @@ class TargetScaling:
         return outputs / self.scale + self.center
 
 
-def fit_scaling(
-    inputs: NDArray[Any] | LazyArray, continuous: NDArray[np.bool_], train: NDArray[np.int64]
-) -> Scaling:
+def fit_scaling(inputs: Inputs, continuous: Bools, train: Ints) -> Scaling:
     """Fit median imputation and standardization to the training samples.
 
     As scikit-learn's SimpleImputer(strategy="median") and StandardScaler, in blocks of rows and
@@ -140,12 +139,7 @@ _MEDIAN_ROWS = 10_000
 
 
 def _scaling(
-    stored: type[np.floating[Any]],
-    fill: NDArray[np.float64],
-    center: NDArray[np.float64],
-    variance: NDArray[np.float64],
-    continuous: NDArray[np.bool_],
-    varies: NDArray[np.bool_],
+    stored: Any, fill: Floats, center: Floats, variance: Floats, continuous: Bools, varies: Bools
 ) -> Scaling:
     deviation = np.sqrt(variance)
     scale = np.divide(1.0, deviation, out=np.zeros(len(deviation)), where=varies & (deviation > 1e-38))
@@ -153,9 +147,7 @@ def _scaling(
     return Scaling(*(column.astype(stored) for column in columns))
 
 
-def _moments(
-    inputs: LazyArray, train: NDArray[np.int64], width: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+def _moments(inputs: LazyArray, train: Ints, width: int) -> tuple[Floats, Floats, Bools]:
     """Mean, variance, and whether values vary, from one pass that combines the moments of blocks.
 
     Chan, Golub, LeVeque (1983), "Algorithms for computing the sample variance", equation 2.1.
@@ -178,7 +170,7 @@ def _moments(
     return mean, squares / (count + holes), most > least
 
 
-def fit_target_scaling(targets: NDArray[Any], train: NDArray[np.int64]) -> TargetScaling:
+def fit_target_scaling(targets: NDArray[Any], train: Ints) -> TargetScaling:
     """Mean and standard deviation of the training targets, per target; scale 1 where they are constant."""
     chosen = targets[train].astype(np.float64)
     deviation = chosen.std(axis=0)
@@ -187,7 +179,7 @@ def fit_target_scaling(targets: NDArray[Any], train: NDArray[np.int64]) -> Targe
     return TargetScaling(np.asarray(chosen.mean(axis=0)), np.asarray(scale))
 
 
-def first_missing(inputs: NDArray[Any] | LazyArray) -> int | None:
+def first_missing(inputs: Inputs) -> int | None:
     """The first sample with a missing value, from 0, or None.
 
     >>> first_missing(np.float32([[1, 2], [3, np.nan]])), first_missing(np.float32([[1, 2]]))
@@ -202,24 +194,21 @@ def first_missing(inputs: NDArray[Any] | LazyArray) -> int | None:
     return None
 
 
-def refuse_missing_values(inputs: NDArray[Any] | LazyArray, first: int = 0) -> None:
+def refuse_missing_values(inputs: Inputs, first: int = 0) -> None:
     """Refuse missing values without a scaling that fills them; `first` samples came before."""
-    row = first_missing(inputs)
-    if row is not None:
+    if (row := first_missing(inputs)) is not None:
         raise Refusal(
             "the inputs must have no missing values (NaN), which only a training that standardizes them can "
             f"fill; got one in row {first + row + 1:,}."
         )
 
 
-def _blocks(inputs: NDArray[Any] | LazyArray) -> Iterator[slice]:
+def _blocks(inputs: Inputs) -> Iterator[slice]:
     rows = max(1, _BLOCK_VALUES // max(1, int(np.prod(inputs.shape[1:]))))
     return (slice(start, start + rows) for start in range(0, len(inputs), rows))
 
 
-def _train_blocks(
-    inputs: NDArray[Any] | LazyArray, train: NDArray[np.int64], width: int
-) -> Iterator[NDArray[np.float64]]:
+def _train_blocks(inputs: Inputs, train: Ints, width: int) -> Iterator[Floats]:
     """Blocks of training samples as float64 `(rows, width)`, by the last axis if it has that width."""
     for rows in _blocks(inputs):
         chosen = train[rows]
@@ -245,8 +234,8 @@ class LevelScaling(Scaling):
     [[0.5, 1.0], [0.5, 0.0], [0.5, 3.0]]
     """
 
-    sizes: NDArray[np.int64]
-    known: NDArray[np.bool_]
+    sizes: Ints
+    known: Bools
 
     def __post_init__(self) -> None:
         if self.known.dtype != np.bool_ or self.known.shape != (int(self.sizes.sum()),):
@@ -257,9 +246,7 @@ class LevelScaling(Scaling):
         """Whether any number is centered or scaled."""
         return bool(self.center.any() or (self.scale != 1).any())
 
-    def apply(
-        self, inputs: NDArray[Any] | LazyArray, out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
+    def apply(self, inputs: Inputs, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """The scaled inputs, with 0 for unknown levels; see `Scaling.apply`."""
         scaled = super().apply(inputs, out)
         first = scaled.shape[-1] - len(self.sizes)
@@ -271,11 +258,7 @@ class LevelScaling(Scaling):
 
 
 def fit_levels(
-    inputs: NDArray[Any] | LazyArray,
-    continuous: NDArray[np.bool_],
-    sizes: Sequence[int],
-    train: NDArray[np.int64],
-    standardize: bool,
+    inputs: Inputs, continuous: Bools, sizes: Sequence[int], train: Ints, standardize: bool
 ) -> LevelScaling:
     """Fit a scaling, and find the levels that are frequent enough in the training samples.
 
@@ -283,7 +266,6 @@ def fit_levels(
         inputs: `(n, ..., d)`, the last columns being codes.
         continuous: bool `(d,)`, the columns to be standardized.
         sizes: number of codes of each of the last columns.
-        train: the training samples.
         standardize: whether to center and scale numbers; missing ones are filled in any case.
     """
     base, k = fit_scaling(inputs, continuous, train), len(sizes)

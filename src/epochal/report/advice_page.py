@@ -10,8 +10,8 @@ from pathlib import Path
 from epochal.choose.advice import Advice, Recommendation, Tried
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
+from epochal.common.printable import counted
 from epochal.curves import Summary
-from epochal.curves.statistics import counted
 from epochal.report.formatting import format_number, interval, percent, sentence
 from epochal.report.page import Cell, Table, write_whole
 from epochal.report.study_figures import advice_figures

@@ -12,8 +12,8 @@ from markupsafe import Markup
 from epochal.common import notebook_view
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
+from epochal.common.printable import counted
 from epochal.curves import Summary
-from epochal.curves.statistics import counted
 from epochal.runs.evaluation_text import mean_count
 
 _NAMES = {

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from epochal.common.metric_names import declare
 from epochal.curves import Curves
 from epochal.data import Scaling, TargetScaling, Vocabulary, encoder_from_dict
-from epochal.data.encoder import code_sizes
-from epochal.data.records import fields_of
+from epochal.data.records import code_sizes, fields_of
 from epochal.data.standardize import LevelScaling
 from epochal.errors import Refusal
 from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes_of

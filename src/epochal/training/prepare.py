@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from epochal import models
 from epochal.common.metric_names import declare
 from epochal.data import Dataset, Task
-from epochal.data.encoder import code_sizes
+from epochal.data.records import code_sizes
 from epochal.data.streams.iterators import IteratorArray
 from epochal.engine.memory import state_bytes
 from epochal.engine.optimizers import Optimizer, optimizer_for

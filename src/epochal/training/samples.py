@@ -27,9 +27,9 @@ from epochal.data import (
     time_notes,
 )
 from epochal.data.duplicates import whole_groups
-from epochal.data.encoder import code_sizes
 from epochal.data.grouping import SCATTERED
 from epochal.data.lazy import MemoryArray, streams_note
+from epochal.data.records import code_sizes
 from epochal.data.registry import read, recognized
 from epochal.data.source import Known
 from epochal.data.standardize import fit_levels

@@ -103,7 +103,7 @@ def _rows_of_file(source: Any, known: Known) -> Dataset | None:
     without = at if at is not None and header.shape[1:] == (shape[0] + 1,) else None
     if (without is None and header.shape[1:] != shape) or (kept == np.uint8) != (header.dtype == np.uint8):
         return None
-    rows = FileArray(path, header.shape, header.dtype, header.offset, without=without, kept=kept)
+    rows = FileArray(path, header, kept, without=without)
     if not streams(len(rows) * rows.sample_bytes, known.stream):
         return None
     targets = None if without is None or known.task is None else rows.column()

@@ -201,8 +201,7 @@ def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
         names = list(book.sheet_names)
         rows: list[list[Any]] = []
         for chosen in names if sheet is None else [_chosen(sheet, names)]:
-            rows = book.get_sheet_by_name(chosen).to_python()
-            if rows:
+            if rows := book.get_sheet_by_name(chosen).to_python():
                 break
     except Refusal:
         raise

@@ -156,8 +156,7 @@ def _kind(cell: str) -> str:
 
 def _most(column: Sequence[str]) -> str:
     """The type of most cells of a column, blank if it has none."""
-    kinds = Counter(kind for kind in map(_kind, column) if kind not in ("blank", "na"))
-    if not kinds:
+    if not (kinds := Counter(kind for kind in map(_kind, column) if kind not in ("blank", "na"))):
         return "blank"
     kind, count = kinds.most_common(1)[0]
     return kind if count > kinds.total() / 2 else "text"
@@ -200,8 +199,7 @@ def _value(cell: str) -> float:
 
 def _unlike(cell: str, column: Sequence[str]) -> bool:
     """Whether a number is out of the range of those below, or whole above fractions."""
-    numbers = list(filter(is_number, column))
-    if not numbers:
+    if not (numbers := list(filter(is_number, column))):
         return False
     values = list(map(_value, numbers))
     fractions = sum(not _WHOLE.fullmatch(number.lstrip("+-")) for number in numbers)

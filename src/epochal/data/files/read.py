@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from epochal.data.files.reading import AS_FOUND, Content, Reading
 from epochal.data.files.sniff import sniff
 from epochal.data.files.survey import survey, valid_in
 from epochal.data.files.text import read_text
-from epochal.data.files.tidy import MOST_TEXT, shrink_batches, tidy
+from epochal.data.files.tidy import MOST_TEXT, Selection, none_of, shrink_batches, tidy
 from epochal.errors import Refusal, first_line
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -37,9 +36,8 @@ def existing(path: str | Path) -> Path:
     if not file.exists():
         if not file.parent.is_dir():
             raise Refusal(f"there is no file {path} (nor is there a folder {file.parent}).")
-        near = difflib.get_close_matches(
-            file.name, (item.name for item in file.parent.iterdir()), n=1, cutoff=0.75
-        )
+        beside = (item.name for item in file.parent.iterdir())
+        near = difflib.get_close_matches(file.name, beside, n=1, cutoff=0.75)
         hint = f' Did you mean "{file.parent / near[0]}"?' if near else ""
         raise Refusal(f"there is no file {path}.{hint}")
     if not file.is_file():
@@ -50,10 +48,7 @@ def existing(path: str | Path) -> Path:
 
 
 def read_table(
-    path: str | Path,
-    reading: Reading = AS_FOUND,
-    text: Callable[[Sequence[str]], Collection[str]] = lambda names: (),
-    drop: Callable[[Sequence[str]], Collection[int]] = lambda names: (),
+    path: str | Path, reading: Reading = AS_FOUND, text: Selection = none_of, drop: Selection = none_of
 ) -> tuple[pa.Table, tuple[str, ...]]:
     """The table in a file, with notes on how it was read.
 
@@ -99,9 +94,7 @@ def read_as_before(source: Any, reading: Reading, encoding: str) -> Reading:
     return replace(reading, encoding=encoding) if other else reading
 
 
-def parquet_table(
-    file: Path, drop: Callable[[Sequence[str]], Collection[int]] = lambda names: ()
-) -> tuple[pa.Table, tuple[str, ...]]:
+def parquet_table(file: Path, drop: Selection = none_of) -> tuple[pa.Table, tuple[str, ...]]:
     """The tidy table of a Parquet file, or of a folder of them."""
     tables, notes = zip(*map(_read_parquet, parquet_in(file)), strict=True)
     try:

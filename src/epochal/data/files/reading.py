@@ -49,10 +49,9 @@ class Reading:
         rows = self.skip_rows
         if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 0):
             raise Refusal(f"`skip_rows` must be a number of lines, at least 0; got {rows!r}.")
-        if self.comment is not None and (not self.comment.strip() or "\n" in self.comment):
-            raise Refusal(
-                f"`comment` must be what a comment line begins with, such as #; got {self.comment!r}."
-            )
+        comment = self.comment
+        if comment is not None and (not comment.strip() or "\n" in comment):
+            raise Refusal(f"`comment` must be what a comment line begins with, such as #; got {comment!r}.")
 
     @property
     def na_values(self) -> tuple[str, ...] | None:

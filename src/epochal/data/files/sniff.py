@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from epochal.common.printable import counted
 from epochal.data.columns import default_name, unique_names
 from epochal.data.files.header import (
     Row,
@@ -89,7 +90,7 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         shown = separator[1] if separator[1].isprintable() else DELIMITERS.get(separator[1], "?")
         notes.append(f'the first line, "sep={shown}", says how fields are separated.')
     elif start:
-        notes.append(f"{_lines(start)} at the beginning skipped (`skip_rows`).")
+        notes.append(f"{counted(start, 'line')} at the beginning skipped (`skip_rows`).")
     body = lines[start:]
     if delimiter is None:
         delimiter = _delimiter(body, name, reading.comment)
@@ -171,7 +172,7 @@ class _Layout:
                 continue
             begin, what = ("begins", "a comment") if len(marked) == 1 else ("begin", "comments")
             self.notes.append(
-                f'{_lines(len(marked))} that {begin} with "{prefix}" (the first is line '
+                f'{counted(len(marked), "line")} that {begin} with "{prefix}" (the first is line '
                 f"{marked[0].start + 1:,}): left out as {what}; `comment=...` names another mark."
             )
             return prefix, others, rows[top - 1] if top else None
@@ -190,7 +191,7 @@ class _Layout:
             titles = [_shown([cell for cell in row.cells if cell], 40) for row in rows[:at] if any(row.cells)]
             shown = f" ({titles[0]}{', …' if len(titles) > 1 else ''})" if titles else ""
             self.notes.append(
-                f"{_lines(rows[at].start)} above the table{shown} left out; `skip_rows=0` reads all."
+                f"{counted(rows[at].start, 'line')} above the table{shown} left out; `skip_rows=0` reads all."
             )
         return rows[at:]
 
@@ -290,17 +291,14 @@ class _Layout:
         lines = text.count("\n") + (not text.endswith("\n")) - cut.start
         if shown:
             self.notes.append(
-                f"{_lines(len(shown))} below the table ({shown[-1]}) left out; `skip_rows=0` reads all."
+                f"{counted(len(shown), 'line')} below the table ({shown[-1]}) left out; "
+                "`skip_rows=0` reads all."
             )
         return lines
 
 
 def _empty(name: str) -> Refusal:
     return Refusal(f"{name} is empty: a table needs at least 2 rows; got 0.")
-
-
-def _lines(count: int) -> str:
-    return "1 line" if count == 1 else f"{count:,} lines"
 
 
 def _shown(cells: Sequence[str], max_length: int = 60) -> str:

@@ -88,10 +88,8 @@ def _surveyed(content: Content, encoding: str | None) -> Survey:
     if known is None and not utf8:
         known = valid_in(content, guess(bytes(words)))
         if known is None:
-            known, hint = (
-                _ASSUMED[0 if windows else 1],
-                "if that looks wrong, name another with `encoding=NAME`",
-            )
+            known = _ASSUMED[0 if windows else 1]
+            hint = "if that looks wrong, name another with `encoding=NAME`"
         if known == "cp1252" and _wrong(content, known) is not None:  # letters of DOS?
             known = valid_in(content, guess(bytes(words), sure=0.0)) or "cp850"
     elif encoding is not None and (at := _wrong(content, encoding)) is not None:

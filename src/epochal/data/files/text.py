@@ -165,8 +165,7 @@ def read_text(
     types = dict(reader.types)
     try:
         table = reader.table()
-        copies = _headers_in(table, dialect)
-        if copies:
+        if copies := _headers_in(table, dialect):
             reader.cleaned = reader.repeated = True
             reader.types = types
             table = reader.table()

@@ -77,7 +77,23 @@ def table_of_array(values: NDArray[Any]) -> pa.Table:
     return pa.Table.from_arrays(columns, names=list(map(default_name, range(len(columns)))))
 
 
-def tidy(table: pa.Table, drop: Callable[[Sequence[str]], Collection[int]] = lambda names: ()) -> pa.Table:
+_KEPT = (
+    *(pa.types.is_null, pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating),
+    *(pa.types.is_timestamp, pa.types.is_date),
+)
+"""Types of columns that stay as they are."""
+
+
+Selection = Callable[[Sequence[str]], Collection[Any]]
+"""Selects some of the columns with these names, by their names or positions."""
+
+
+def none_of(names: Sequence[str]) -> Collection[Any]:
+    """The selection of no columns."""
+    return ()
+
+
+def tidy(table: pa.Table, drop: Selection = none_of) -> pa.Table:
     """The table with only booleans, integers, floats, timestamps, dates and stripped text.
 
     Dictionaries become text, decimals floats, times of day hours, durations seconds, times with a zone local
@@ -126,13 +142,7 @@ def _tidied(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
             column = pc.local_timestamp(column)
         except pa.ArrowException:  # an unknown zone: as UTC
             column = column.cast(pa.timestamp(kind.unit))
-    elif not any(
-        is_kind(kind)
-        for is_kind in (
-            *(pa.types.is_null, pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating),
-            *(pa.types.is_timestamp, pa.types.is_date),
-        )
-    ):
+    elif not any(is_kind(kind) for is_kind in _KEPT):
         raise Refusal(
             f"{name} must hold numbers, booleans, dates or text; got {kind}. "
             "Leave it out with `drop=COLUMN`, or out of the file."

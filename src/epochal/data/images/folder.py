@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from epochal.common.option_text import option
-from epochal.common.printable import shortlist
+from epochal.common.printable import counted, shortlist
 from epochal.data.images.pixels import SUFFIXES
 from epochal.data.tables.recognize import natural
 from epochal.errors import Refusal
@@ -101,10 +101,10 @@ def _listing(folder: Path, loose: Sequence[Path], folders: Sequence[Path], other
                 empty += not files and not any(path.is_dir() for path in here.iterdir())
     notes = []
     if deeper:
-        which = "1 image lies" if deeper == 1 else f"{deeper:,} images lie"
+        which = counted(deeper, "image lies", "images lie")
         notes.append(f"{which} in folders within the class folders, of their class.")
-    ignored = [f"{others:,} hidden or other file{'s' * (others > 1)}"] if others else []
-    ignored += [f"{empty:,} folder{'s' * (empty > 1)} within class folders"] if empty else []
+    ignored = [counted(others, "hidden or other file")] if others else []
+    ignored += [f"{counted(empty, 'folder')} within class folders"] if empty else []
     if ignored:
         notes.append(f"{' and '.join(ignored)} ignored.")
     linked, home = [file for file in found if file.is_symlink() or file.parent.is_symlink()], folder.resolve()

@@ -11,10 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.printable import shortlist
+from epochal.common.printable import counted, shortlist
 from epochal.data.arrays.source import new_arrays
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.encoder import SampleEncoder
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.grouping import by_pattern, subjects_note, with_groups
 from epochal.data.images.folder import Listing, classes_in, holds_images, images_in, shown
@@ -22,7 +21,7 @@ from epochal.data.images.pixels import SUFFIXES, PixelRange
 from epochal.data.images.read import ImageOptions, Images, read_images
 from epochal.data.lazy import streams_note
 from epochal.data.recipe import options_of
-from epochal.data.records import Damaged, built
+from epochal.data.records import Damaged, SampleEncoder
 from epochal.data.source import DataSource, Known, ProgressCallback, chosen, refuse_columns
 from epochal.data.task import Task
 from epochal.errors import Refusal
@@ -64,16 +63,14 @@ def _repeated(read: Images, labels: NDArray[np.int32], classes: Sequence[str]) -
     members: dict[bytes, list[int]] = {}
     for index, mark in enumerate(read.digests):
         members.setdefault(mark, []).append(index)
-    same = [own for own in members.values() if len(own) > 1]
-    if not same:
+    if not (same := [own for own in members.values() if len(own) > 1]):
         return ()
     one, *others = next((own for own in same if len(set(labels[own])) > 1), same[0])
     other = next((index for index in others if labels[index] != labels[one]), others[0])
     first, second = classes[labels[one]], classes[labels[other]]
     of = f", of the classes {first} and {second}" if labels[one] != labels[other] else ""
     extra, names = sum(len(own) - 1 for own in same), read.listing.names
-    several = f"{extra:,} images have the same pixels as others"
-    what = "1 image has the same pixels as another" if extra == 1 else several
+    what = counted(extra, "image has the same pixels as another", "images have the same pixels as others")
     return (f"{what} ({names[one]} and {names[other]}{of}).",)
 
 
@@ -96,17 +93,13 @@ class ImageEncoder(SampleEncoder):
     standardize: ClassVar[bool] = False
     """Pixels are scaled to 0 to 1 instead."""
 
-    @staticmethod
-    def from_dict(value: Any) -> ImageEncoder:
-        """The inverse of `to_dict`."""
-        encoder = built(ImageEncoder, value)
-        levels = encoder.levels
-        height, width, channels = encoder.shape
+    def check(self) -> None:
+        """See `SampleEncoder`."""
+        levels, (height, width, channels) = self.levels, self.shape
         if min(height, width) < 1 or height * width > 2**31 or channels not in (1, 3):
             raise Damaged(f"images of {height} x {width} pixels and {channels} channels")
         if levels is not None and levels.black >= levels.white:
             raise Damaged(f"images that are black at {levels.black:g} and white at {levels.white:g}")
-        return encoder
 
 
 def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from epochal.common.printable import counted
+
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 """Suffixes of image files, in small letters."""
 
@@ -94,11 +96,7 @@ class Counts:
         """
         if self.low >= self.high:
             black = min(0.0, self.low) if np.isfinite(self.low) else 0.0
-            return (
-                PixelRange(black, max(255.0, self.high))
-                if self.whole
-                else PixelRange(black, max(1.0, self.high))
-            )
+            return PixelRange(black, max(255.0 if self.whole else 1.0, self.high))
         if not self.whole:
             unit = self.low >= 0 and 1 / _FAR < self.high <= 1
             return PixelRange(0.0, 1.0) if unit else PixelRange(self.low, self.high)
@@ -111,14 +109,13 @@ class Counts:
 
     def note(self, levels: PixelRange) -> str:
         """A note on the levels."""
-        what = "1 image has" if self.images == 1 else f"{self.images:,} images have"
         kind = "values of more than 8 bits" if self.whole else "numbers without a fixed range"
-        levels_text = (
-            f"{what} {kind}, from {self.low:g} to {self.high:g}: {levels.black:g} is seen as black and "
-            f"{levels.white:g} as white"
-        )
         outside = self.low < levels.black or self.high > levels.white
-        return f"{levels_text}{', values outside as these' if outside else ''}; new images likewise."
+        return (
+            f"{counted(self.images, 'image has', 'images have')} {kind}, from {self.low:g} to {self.high:g}: "
+            f"{levels.black:g} is seen as black and {levels.white:g} as white"
+            f"{', values outside as these' if outside else ''}; new images likewise."
+        )
 
 
 class Unreadable(Exception):
@@ -174,7 +171,6 @@ def pixels(
     Transparent pixels are blended with white, and values of more than 8 bits become bytes.
 
     Args:
-        path: the file.
         channels: 1 for gray (the luma of ITU-R 601-2 where the image has colors) or 3 for RGB.
         size: the height and width to resize to, by area averaging; its own by default.
         levels: black and white levels for more than 8 bits; 0 and 65,535 by default.

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.machine import cores
+from epochal.common.printable import counted
 from epochal.data.images.folder import Listing
 from epochal.data.images.pixels import (
     Counts,
@@ -142,19 +144,19 @@ def read_images(
     Headers are checked first, so that errors are found early.
     """
     bad = _Unreadable(listing.names, options.skip_bad)
-    found = in_threads(header, listing.files, "images looked at", progress)
+    found = _reported(in_threads(header, listing.files), "images looked at", len(listing.files), progress)
     headers = dict(bad.without(enumerate(found)))
     size = options.resize or _one_size(listing, headers, wanted)
     channels, note = _channels(headers, options.color)
     notes = [note]
-    deep = [listing.files[index] for index in headers if headers[index].deep]
-    if deep:
+    if deep := [listing.files[index] for index in headers if headers[index].deep]:
         levels, note = _levels(deep, levels, progress)
         notes.append(note)
     shape = (*size, channels)
     streamed = streams(len(headers) * math.prod(shape), stream)
     decode = Decoding(channels, options.resize, size, levels, keep=not streamed)
-    decoded = decoded_images(decode, [listing.files[index] for index in headers], progress)
+    images = decoded_images(decode, [listing.files[index] for index in headers])
+    decoded = _reported(images, "images read", len(headers), progress)
     values = np.empty((0 if streamed else len(headers), *shape), np.uint8)
     digests: dict[int, bytes] = {}
     for index, image in bad.without(zip(headers, decoded, strict=True)):
@@ -168,7 +170,7 @@ def read_images(
     if any(headers[index].transparent for index in digests):
         notes.append("transparent pixels lie over white.")
     if several := sum(headers[index].several for index in digests):
-        what = "1 image has" if several == 1 else f"{several:,} images have"
+        what = counted(several, "image has", "images have")
         notes.append(f"{what} several frames or pages: the first is read.")
     rest = Listing(
         tuple(listing.files[index] for index in digests),
@@ -191,7 +193,7 @@ def _levels(
     files: Sequence[Path], known: PixelRange | None, progress: ProgressCallback | None
 ) -> tuple[PixelRange, str]:
     """Black and white levels of images with more than 8 bits, known or measured, with a note."""
-    found = in_threads(counts, files, "images measured", progress)
+    found = _reported(in_threads(counts, files), "images measured", len(files), progress)
     # An unreadable image is reported when it is decoded.
     total = Counts.sum(one for one in found if not isinstance(one, str))
     if known is None:
@@ -295,36 +297,32 @@ class ImageFiles:
         return found, 0
 
 
-def decoded_images(
-    decode: Decoding, files: Sequence[Path], progress: ProgressCallback | None
-) -> Iterator[Any]:
+def _reported(items: Iterable[_T], what: str, total: int, progress: ProgressCallback | None) -> Iterator[_T]:
+    """The items, reporting their number in between and at the end."""
+    for done, item in enumerate(items, 1):
+        yield item
+        if progress is not None and (done % _BLOCK == 0 or done == total):
+            progress(what, done, total)
+
+
+def decoded_images(decode: Decoding, files: Sequence[Path]) -> Iterator[Any]:
     """`decode` of each file, in order: in threads, or in processes for large jobs.
 
     Pillow holds the GIL for part of the work; a decoder crash in a worker becomes an error message.
     """
-    what = "images read"
     begin = time.perf_counter()
-    first = list(in_threads(decode, files[:_PROBED], what, None))
+    first = list(in_threads(decode, files[:_PROBED]))
     yield from first
     rest, count = files[_PROBED:], cores()
     each = (time.perf_counter() - begin) / max(1, len(first))
     if each * len(rest) < _LONG_SECONDS or count == 1:
-        yield from in_threads(decode, rest, what, progress, len(first))
+        yield from in_threads(decode, rest)
         return
-    with Workers(decode, count) as workers:
-        for done, found in enumerate(workers.map(rest, chunk_size=8), len(first) + 1):
-            yield found
-            if progress is not None and (done % _BLOCK == 0 or done == len(files)):
-                progress(what, done, len(files))
+    with closing(Workers(decode, count)) as workers:
+        yield from workers.map(rest, chunk_size=8)
 
 
-def in_threads(
-    read: Callable[[Path], _T],
-    files: Sequence[Path],
-    what: str,
-    progress: ProgressCallback | None,
-    before: int = 0,
-) -> Iterator[_T | str]:
+def in_threads(read: Callable[[Path], _T], files: Sequence[Path]) -> Iterator[_T | str]:
     """What a function reads of each file, in order, or why it is unreadable.
 
     No thread outlives a block: an abandoned generator may be collected by one
@@ -334,5 +332,3 @@ def in_threads(
         with believing_no_bombs(), ThreadPoolExecutor(cores()) as pool:
             found = list(pool.map(partial(readable, read), files[start : start + _BLOCK]))
         yield from found
-        if progress is not None:
-            progress(what, before + min(start + _BLOCK, len(files)), before + len(files))

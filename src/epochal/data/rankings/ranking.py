@@ -13,20 +13,21 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.option_text import register_call
+from epochal.common.printable import counted
 from epochal.data.arrays.arrays import inputs_of_array
 from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.encoder import SampleEncoder
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
 from epochal.data.recipe import Recipe, options_of
-from epochal.data.records import Damaged, built
+from epochal.data.records import Damaged, SampleEncoder
 from epochal.data.source import DataSource, Known, chosen
 from epochal.data.tables.frames import is_frame, named_table
 from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import TableOptions, dataset_of_table
+from epochal.data.tables.table import dataset_of_table
 from epochal.data.task import Task
 from epochal.errors import Refusal
 from epochal.plan.permutation import permute
@@ -70,18 +71,10 @@ class PairEncoder(SampleEncoder):
     by: str
     pairing: Pairing
 
-    @property
-    def code_sizes(self) -> tuple[int, ...]:
+    def check(self) -> None:
         """See `SampleEncoder`."""
-        return self.table.code_sizes
-
-    @staticmethod
-    def from_dict(value: Any) -> PairEncoder:
-        """The inverse of `to_dict`."""
-        encoder = built(PairEncoder, value)
-        if encoder.by not in encoder.table.names:
+        if self.by not in self.table.names:
             raise Damaged("what tells groups apart must be a column")
-        return encoder
 
 
 @register_call("ep.rank_pairs")
@@ -138,15 +131,14 @@ def rank_pairs(
     """
     arguments = locals().copy()
     reading = chosen(Reading, arguments)
-    pairing = Pairing(best, most, per_group, seed)
+    pairing = chosen(Pairing, arguments)
     if isinstance(source, (tuple, list)) and len(source) == 2 and not is_frame(source[0]):
         items, groups = _of_arrays(source[0], source[1], by)
         return _dataset(None, pairing, items, groups)
     if isinstance(source, str | Path) and Path(source).suffix.lower() in ARRAY_SUFFIXES:
         name = existing(source).name
         raise Refusal(f"pairs are made of a table; {name} has no named columns: give (inputs, ranks).")
-    read = named_table(source, reading)
-    if read is None:
+    if (read := named_table(source, reading)) is None:
         raise Refusal(
             f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
         )
@@ -155,9 +147,8 @@ def rank_pairs(
     target_at = len(names) - 1 if target is None else resolve(target, names, "target")
     if at == target_at:
         raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")
-    options = replace(
-        chosen(TableOptions, arguments), target=target_at + 1, task="regression", drop=(*drop, at + 1)
-    )
+    given = {**arguments, "target": target_at + 1, "task": "regression", "drop": (*drop, at + 1)}
+    options = chosen(TableOptions, given)
     items = dataset_of_table(table, options, read.name, read.notes, header=has_header(names))
     groups = _groups_of(table.column(at))[0][items.row_numbers - 1]
     assert isinstance(items.encoder, Encoder)
@@ -204,10 +195,10 @@ def _dataset(
     index = np.stack([both, both[:, ::-1]], axis=1).reshape(-1, 2)
     weights = np.repeat(found.weights, 2).astype(np.float32) if pairing.per_group else None
     labels = np.tile(np.array([1, 0], np.int32), len(found.ahead))
-    pairs = "pair" if len(found.ahead) == 1 else "pairs"
+    with_pairs, of_pair = np.unique(found.group, return_inverse=True)
     best = f'the {pairing.best} "{items.target_name}" is ahead (`ep.rank_pairs(..., best=...)`)'
     note = (
-        f"{len(found.ahead):,} {pairs} of {found.groups:,} {groups_word(found.groups, by)}, each as two "
+        f"{counted(len(found.ahead), 'pair')} of {counted_groups(len(with_pairs), by)}, each as two "
         f"opposite samples{f'; {best}' if items.target_name else ''}."
     )
     return replace(
@@ -220,7 +211,7 @@ def _dataset(
         raw_notes=(*items.raw_notes, *found.notes, note),
         row_numbers=items.row_numbers[index[:, 0]],
         sample_weight=weights,
-        groups=np.repeat(np.unique(found.group, return_inverse=True)[1], 2),
+        groups=np.repeat(of_pair, 2),
         fingerprint=fingerprint((by, items.fingerprint), index, labels, weights),
     )
 
@@ -266,7 +257,6 @@ class Pairs:
         behind: (pairs,) the other.
         group: (pairs,) the group of both.
         weights: (pairs,) 1 / the number of pairs of its group.
-        groups: number of groups with pairs.
         notes: what was left out, a sentence each.
     """
 
@@ -274,7 +264,6 @@ class Pairs:
     behind: Int64s
     group: Int64s
     weights: NDArray[np.float64]
-    groups: int
     notes: tuple[str, ...]
 
 
@@ -313,7 +302,7 @@ def pairs_of(
     if not counts.sum():
         raise Refusal(
             f"a ranking must have a group with two items of different {names[0]}; got none among "
-            f"{len(targets):,} items in {len(first):,} {groups_word(len(first), names[1])}."
+            f"{len(targets):,} items in {counted_groups(len(first), names[1])}."
         )
     used = counts if most is None else np.minimum(counts, most)
     begins, before = np.cumsum(used) - used, np.cumsum(counts) - counts
@@ -325,39 +314,32 @@ def pairs_of(
     second = np.searchsorted(ends, numbers, side="right")
     ahead = begin[second] + numbers - (ends[second] - better[second])
     if (used < counts).any():
-        notes.append(
-            f"{int(used.sum()):,} of {int(counts.sum()):,} pairs are drawn, at most {most:,} of one group."
-        )
+        notes.append(f"{used.sum():,} of {counts.sum():,} pairs are drawn, at most {most:,} of one group.")
     weights = np.repeat(1 / np.maximum(used, 1), used)
-    return Pairs(items[ahead], items[second], group[second], weights, int((counts > 0).sum()), tuple(notes))
+    return Pairs(items[ahead], items[second], group[second], weights, tuple(notes))
 
 
 def _notes(unknown: int, sizes: Int64s, counts: Int64s, names: Sequence[str]) -> list[str]:
     rank, group = names
     notes: list[str] = []
     if unknown:
-        notes.append(
-            f"{unknown:,} {'item has' if unknown == 1 else 'items have'} no {rank} or no {group}: left out."
-        )
-    single = int((sizes == 1).sum())
-    if single:
+        have = counted(unknown, "item has", "items have")
+        notes.append(f"{have} no {rank} or no {group}: left out.")
+    if single := int((sizes == 1).sum()):
         makes = "makes" if single == 1 else "make"
-        notes.append(f"{single:,} {groups_word(single, group)} of one item {makes} no pair.")
-    ties = int((sizes * (sizes - 1) // 2).sum() - counts.sum())
-    if ties:
-        are = "pair of equal {} is" if ties == 1 else "pairs of equal {} are"
-        notes.append(f"{ties:,} {are.format(rank)} left out.")
+        notes.append(f"{counted_groups(single, group)} of one item {makes} no pair.")
+    if ties := int((sizes * (sizes - 1) // 2).sum() - counts.sum()):
+        are = counted(ties, f"pair of equal {rank} is", f"pairs of equal {rank} are")
+        notes.append(f"{are} left out.")
     return notes
 
 
-def groups_word(count: int, name: str) -> str:
-    """The word for so many groups; the plural of their column's name is not known."""
-    of = "" if name == "group" else f' of "{name}"'
-    return f"group{of}" if count == 1 else f"groups{of}"
+def counted_groups(count: int, name: str) -> str:
+    """So many groups; the plural of their column's name is not known."""
+    return counted(count, "group") + ("" if name == "group" else f' of "{name}"')
 
 
 RANKINGS = DataSource(
-    recognizes=lambda source: True,
     load=lambda source, arguments, progress: rank_pairs(source, **arguments),
     options={**options_of(rank_pairs), "by": ColumnReference},
     reader="rank_pairs",

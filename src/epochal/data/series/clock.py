@@ -43,21 +43,17 @@ class Clock:
 
     def read(self, column: pa.ChunkedArray, known_as: str) -> Times:
         """The time of each row; one that is missing, no date or not finite is refused with its row."""
+        what = f"{known_as} is the time and"
         if column.null_count:
-            row = pc.index(pc.is_null(column), True).as_py() + 1
-            raise Refusal(
-                f"{known_as} is the time and may miss no value; got none in row {row:,}. "
-                "Fill it in, or remove that row."
-            )
+            row, remedy = pc.index(pc.is_null(column), True).as_py() + 1, "Fill it in, or remove that row."
+            raise Refusal(f"{what} may miss no value; got none in row {row:,}. {remedy}")
         if self.kind == "date":
             dates = to_dates(column.combine_chunks(), self.form, known_as, utc=True)
             return np.asarray(dates.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
         numbers: Times = np.asarray(to_numbers(column.combine_chunks(), known_as), np.float64)
         if not np.isfinite(numbers).all():
             row = int(np.argmin(np.isfinite(numbers)))
-            raise Refusal(
-                f"{known_as} is the time and must be finite; got {numbers[row]:g} in row {row + 1:,}."
-            )
+            raise Refusal(f"{what} must be finite; got {numbers[row]:g} in row {row + 1:,}.")
         return numbers
 
     def say(self, time: Any) -> str:

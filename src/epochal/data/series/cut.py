@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.common.printable import shortlist
+from epochal.common.printable import counted, shortlist
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.encoder import SampleEncoder
-from epochal.data.records import Damaged, built
+from epochal.data.records import Damaged, SampleEncoder
 from epochal.data.series.clock import Clock, Times, as_utc, in_order
 from epochal.data.series.steps import Step, usual_step
 from epochal.data.series.timeline import Timeline, gap_notes
 from epochal.data.tables.encode import as_text, encode, plain_numbers
+from epochal.data.tables.frames import NamedTable
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.target import target_numbers
 from epochal.data.task import Task
@@ -61,11 +61,6 @@ class WindowEncoder(SampleEncoder):
     """Whether to include windows whose targets lie beyond the end of their series."""
 
     @property
-    def code_sizes(self) -> tuple[int, ...]:
-        """See `SampleEncoder`."""
-        return self.table.code_sizes
-
-    @property
     def target(self) -> int:
         """The index of the forecast column."""
         return self.table.columns[0].index
@@ -84,24 +79,21 @@ class WindowEncoder(SampleEncoder):
         """As JSON."""
         return {name: value for name, value in super().to_dict().items() if name != "ahead"}
 
-    @staticmethod
-    def from_dict(value: Any) -> WindowEncoder:
-        """The inverse of `to_dict`."""
-        encoder = built(WindowEncoder, value)
-        size, roles = len(encoder.table.names), (encoder.time, encoder.by)
+    def check(self) -> None:
+        """See `SampleEncoder`."""
+        lengths = (self.lags, self.horizon, self.stride)
         if (
-            min(encoder.lags, encoder.horizon, encoder.stride) < 1
-            or max(encoder.lags, encoder.horizon, encoder.stride, encoder.period) > 2**31
-            or encoder.period < 0
-            or any(index is not None and not 0 <= index < size for index in roles)
-            or (encoder.clock.kind != "row" and encoder.time is None)
-            or encoder.relative not in (None, *RELATIVE)
-            or encoder.fill not in (None, *FILLS)
-            or encoder.table.columns[0].kind != "numeric"
-            or (encoder.step is not None and not encoder.step.sound)
+            min(lengths) < 1
+            or max(*lengths, self.period) > 2**31
+            or self.period < 0
+            or any(at is not None and not 0 <= at < len(self.table.names) for at in (self.time, self.by))
+            or (self.clock.kind != "row" and self.time is None)
+            or self.relative not in (None, *RELATIVE)
+            or self.fill not in (None, *FILLS)
+            or self.table.columns[0].kind != "numeric"
+            or (self.step is not None and not self.step.sound)
         ):
             raise Damaged("no windows can be cut as it says")
-        return encoder
 
 
 _SEASONS = {("months", 1): 12, ("month ends", 1): 12, ("months", 3): 4, ("month ends", 3): 4}
@@ -109,15 +101,9 @@ _SEASONS |= {("seconds", 86_400): 7, ("seconds", 3600): 24}
 """Rows of a season by the calendar: a year of months or quarters, a week of days, a day of hours."""
 
 
-def cut(
-    encoder: WindowEncoder,
-    table: pa.Table,
-    at: dict[int, int],
-    source: str,
-    notes: Sequence[str],
-    fewest: int,
-) -> Dataset:
+def cut(encoder: WindowEncoder, read: NamedTable, at: dict[int, int], fewest: int) -> Dataset:
     """Cut a table into at least `fewest` windows; column i of the training table is at `at[i]`."""
+    table, source = read.table, read.name
     members, labels = _groups(encoder, table, at)
     known_as = "the rows" if encoder.time is None else called(encoder.table.names, encoder.time)
     if encoder.time is None:
@@ -133,7 +119,7 @@ def cut(
     stretches = [_stretches(encoder, own) for own in times]
     begins = [_begins(encoder, own) for own in stretches]
     found = list(map(_Series, labels, members, times, values, stretches, begins))
-    raw_notes = [*notes, *unsorted, *unseen, *_short(encoder, found, source, new=fewest == 1)]
+    raw_notes = [*read.notes, *unsorted, *unseen, *_short(encoder, found, source, new=fewest == 1)]
     found = [series for series in found if len(series.begins)]
     if encoder.period < 0:
         step = encoder.step
@@ -276,9 +262,8 @@ def _short(encoder: WindowEncoder, found: Sequence[_Series], source: str, new: b
         for series in found
         if not len(series.begins)
     ]
-    which = "1 series is" if len(short) == 1 else f"{len(short):,} series are"
-    note = f"{which} shorter than the {needed:,} rows of a window and left out: {shortlist(short, quote='')}."
-    return [note] if short else []
+    which = f"{counted(len(short), 'series is', 'series are')} shorter than the {needed:,} rows of a window"
+    return [f"{which} and left out: {shortlist(short, quote='')}."] if short else []
 
 
 def _begins(encoder: WindowEncoder, parts: list[tuple[int, int]]) -> NDArray[np.int64]:

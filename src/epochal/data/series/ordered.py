@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ from epochal.data.files.tidy import table_of_array
 from epochal.data.series.clock import Clock, zone_named
 from epochal.data.series.steps import usual_step
 from epochal.data.tables.encode import to_dates, to_numbers
-from epochal.data.tables.frames import is_pair, named_table
-from epochal.data.tables.recognize import recognize, rows_counted
+from epochal.data.tables.frames import NamedTable, is_pair, named_table
+from epochal.data.tables.recognize import TableOptions, recognize, rows_counted
 from epochal.data.tables.schema import Column, Encoder, LeftOut
-from epochal.data.tables.table import TableOptions, hints_of
+from epochal.data.tables.table import hints_of
 from epochal.data.values.date_forms import compact_form, written_dates
 from epochal.data.values.missing import quoted
 from epochal.data.values.number_forms import written_numbers
@@ -37,22 +37,21 @@ _EVEN = 0.8
 
 def series_table(
     source: Any, target: ColumnReference | None, reading: Reading
-) -> tuple[pa.Table, str, tuple[str, ...], ColumnReference | None]:
-    """The table of a source, its name, notes on how it was read, and the target given beside it."""
+) -> tuple[NamedTable, ColumnReference | None]:
+    """The table of a source, and the target, which may be given beside it."""
     suffix = Path(source).suffix.lower() if isinstance(source, str | Path) else ""
     if suffix in ARRAY_SUFFIXES:
         path = existing(source)
         if suffix == ".npz":
             raise Refusal(f"windows are cut from a table or one array; {path.name} has several: use .npy.")
-        return _of_numbers(read_array(path)), path.name, (), target
+        return NamedTable(_of_numbers(read_array(path)), path.name), target
     if is_pair(source) and len(source) == 2 and isinstance(source[1], (str, int)):
         source, target = source
-    found = named_table(source, reading, time=True)
-    if found is not None:
-        return found.table, found.name, found.notes, target
+    if (found := named_table(source, reading, time=True)) is not None:
+        return found, target
     if isinstance(source, (tuple, list)) and len(source) == 2 and np.ndim(source[0]) > 0:
         raise Refusal("windows make their own targets; give the ordered numbers alone, without targets.")
-    return _of_numbers(source), "array", (), target
+    return NamedTable(_of_numbers(source), "array"), target
 
 
 def _of_numbers(source: Any) -> pa.Table:
@@ -68,17 +67,12 @@ def _of_numbers(source: Any) -> pa.Table:
 
 
 def series_columns(
-    table: pa.Table,
-    options: TableOptions,
-    *,
-    time: ColumnReference | None,
-    time_zone: str | None,
-    by: ColumnReference | None,
-    inputs: Sequence[ColumnReference] | None,
+    table: pa.Table, options: TableOptions, arguments: Mapping[str, Any]
 ) -> tuple[Encoder, Clock, int | None, int | None, list[str]]:
     """The encoder of a row, the forecast column first; the clock; the columns of time and series; notes."""
-    names = tuple(table.column_names)
-    dropped = resolve_all(options.drop, names, "drop")
+    time, time_zone, by, inputs = map(arguments.get, ("time", "time_zone", "by", "inputs"))
+    names, roles = tuple(table.column_names), options.columns(table.column_names)
+    dropped = roles.pop("drop")
     series = None if by is None else resolve(by, names, "by")
     when = None if time is None else resolve(time, names, "time")
     chosen = _target(table, options.target, {series, when} | dropped)
@@ -94,21 +88,16 @@ def series_columns(
     notes = [note]
     if time_zone is not None:
         clock = _in_zone(clock, time_zone, table, when)
-    keep = resolve_all(options.keep, names, "keep")
-    categorical = resolve_all(options.categorical, names, "categorical")
-    numeric = resolve_all(options.numeric, names, "numeric")
     wanted = frozenset(range(len(names))) if inputs is None else resolve_all(inputs, names, "inputs")
-    listed = keep | categorical | numeric | (frozenset() if inputs is None else wanted)
+    listed = frozenset[int]().union(*roles.values(), () if inputs is None else wanted)
     left_out: list[LeftOut] = []
     if when is None:
-        aside = {chosen, series} | dropped | categorical | keep
+        aside = {chosen, series} | dropped | roles["categorical"] | roles["keep"]
         _refuse_unread_time(table, aside if inputs is None else aside | wanted)
     hints = hints_of(table, options, {chosen, series, when})
     columns = [Column(names[chosen], chosen, "numeric")]
     if not _numbers(table.column(chosen)):
-        found, _ = recognize(
-            names, table.column(chosen), chosen, keep=True, categorical=False, numeric=True, hints=hints
-        )
+        found, _ = recognize(names, table.column(chosen), chosen, ["numeric"], hints)
         assert isinstance(found, Column)
         columns = [replace(found, missing=False)]
     for index, name in enumerate(names):
@@ -122,15 +111,10 @@ def series_columns(
         steps = np.diff(to_numbers(column.combine_chunks(), "")) if holds_numbers else np.zeros(0)
         even = len(steps) > 0 and steps[0] != 0 and bool((steps == steps[0]).all())
         counts = even or (holds_numbers and rows_counted(column))
-        found, note = recognize(
-            names,
-            column,
-            index,
-            keep=index in keep or index in listed - categorical - numeric,
-            categorical=index in categorical,
-            numeric=index in numeric or (holds_numbers and not counts),
-            hints=hints,
-        )
+        own = {role for role, positions in roles.items() if index in positions}
+        own = own or ({"keep"} if index in listed else set())
+        own |= {"numeric"} if holds_numbers and not counts else set()
+        found, note = recognize(names, column, index, own, hints)
         if counts and index not in listed:
             kept = option("keep", [reference(names, index)])
             note = f"{called(names, index)} only counts the rows: left out; {kept} keeps it."
@@ -141,10 +125,10 @@ def series_columns(
             continue
         columns.append(found)
         if column.null_count:
-            instead = (
-                "numbers are filled with the median of the training windows, and an indicator says where"
-            )
-            instead = "a missing level is no level" if found.kind == "category" else instead
+            instead = "a missing level is no level"
+            if found.kind != "category":
+                instead = "numbers are filled with the median of the training windows, and an indicator says "
+                instead += "where"
             notes.append(
                 f"{called(names, index)} misses {column.null_count:,} values: {instead}; "
                 '`fill="forward"` carries the last one on.'

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.printable import counted
 from epochal.data.series.clock import Clock, Times
 
 Unit = Literal["months", "month ends", "seconds", "units"]
@@ -148,19 +149,15 @@ class Step:
     def __str__(self) -> str:
         if self.in_months:
             years, months = divmod(int(self.size), 12)
-            return _count(years, "year") if months == 0 else _count(int(self.size), "month")
+            return counted(years, "year") if months == 0 else counted(int(self.size), "month")
         if self.unit == "units":
             return f"{self.size:g}"
         if self.cycle == _WEEK and self.size == _DAY:
             return "1 working day" if self.slots == (0, 1, 2, 3, 4) else "1 day"
         for seconds, name in ((_WEEK, "week"), (_DAY, "day"), (3600, "hour"), (60, "minute")):
             if self.size % seconds == 0:
-                return _count(int(self.size // seconds), name)
+                return counted(int(self.size // seconds), name)
         return f"{self.size:g} second" + ("s" if self.size != 1 else "")
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}" + ("s" if number != 1 else "")
 
 
 def usual_step(clock: Clock, times: Sequence[Times]) -> Step | None:
@@ -175,21 +172,20 @@ def usual_step(clock: Clock, times: Sequence[Times]) -> Step | None:
     """
     if clock.kind == "row":
         return None
-    counted: Sequence[Times] = times
     unit: Unit = "seconds" if clock.kind == "date" else "units"
-    if clock.kind == "date" and (monthly := _monthly(times)) is not None:
-        counted, unit = [_months(one) for one in times], monthly
-    apart = np.concatenate([np.diff(one) for one in counted]).astype(np.float64)
+    in_months = _monthly(times) if clock.kind == "date" else None
+    counts = times if in_months is None else [_months(one) for one in times]
+    apart = np.concatenate([np.diff(one) for one in counts]).astype(np.float64)
     if len(apart) < 2:
         return None
-    sizes, counts = np.unique(np.round(apart, 9), return_counts=True)
-    size = float(sizes[counts.argmax()])
-    if 2 * int(counts.max()) < len(apart):
+    sizes, times_each = np.unique(np.round(apart, 9), return_counts=True)
+    size = float(sizes[times_each.argmax()])
+    if 2 * int(times_each.max()) < len(apart):
         size = float(np.median(apart))
     near = (apart <= _TOLERANCE * size) & (apart * _TOLERANCE >= size)
     if 2 * int(near.sum()) < len(apart):
         return None
-    return _with_cycle(Step(unit, size), times)
+    return _with_cycle(Step(in_months or unit, size), times)
 
 
 def _with_cycle(step: Step, times: Sequence[Times]) -> Step:
@@ -245,9 +241,8 @@ def _monthly(times: Sequence[Times]) -> Unit | None:
         return None
     together = np.concatenate(times).astype(np.int64)
     month = together.astype("datetime64[s]").astype("datetime64[M]")
-    begin, end = (
-        one.astype("datetime64[s]").astype(np.int64) for one in (month, month + np.timedelta64(1, "M"))
-    )
+    both = (month, month + np.timedelta64(1, "M"))
+    begin, end = (one.astype("datetime64[s]").astype(np.int64) for one in both)
     if len(np.unique(together - begin)) == 1:
         return "months"
     if len(np.unique(end - together)) == 1:

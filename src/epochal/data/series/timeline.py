@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.durations import duration
+from epochal.common.printable import counted
 from epochal.data.series.clock import Clock, Times
 from epochal.data.series.steps import Step, skipped_hours
 from epochal.data.split import Split, part_size
@@ -67,11 +68,12 @@ class Timeline:
     @cached_property
     def starts(self) -> Times:
         """The first time of each sample, on the clock that all series share."""
-        found = np.empty(len(self.begin), self._clocks[0].dtype)
-        for number, clock in enumerate(self._clocks):
-            own = self.series == number
-            found[own] = clock[self.begin[own]]
-        return found
+        return np.concatenate(self._clocks)[self._in_sequence]
+
+    @cached_property
+    def _in_sequence(self) -> NDArray[np.int64]:
+        """The first row of each sample where the series follow one another."""
+        return np.cumsum([0, *map(len, self.times)])[self.series] + self.begin
 
     @cached_property
     def _clocks(self) -> tuple[Times, ...]:
@@ -98,17 +100,13 @@ class Timeline:
     def places(self) -> dict[str, list[Any]]:
         """The place of each sample's first target: its row (None beyond the end), series and time."""
         first = (self.begin + self.span - self.horizon).tolist()
-        numbers = self.series.tolist()
-        found: dict[str, list[Any]] = {
-            "row": [
-                int(self.rows[series][at]) if at < len(self.rows[series]) else None
-                for series, at in zip(numbers, first, strict=True)
-            ]
-        }
+        places = list(zip(self.series.tolist(), first, strict=True))
+        rows = [int(self.rows[one][at]) if at < len(self.rows[one]) else None for one, at in places]
+        found: dict[str, list[Any]] = {"row": rows}
         if self.by:
-            found[self.by] = [self.names[series] for series in numbers]
+            found[self.by] = [self.names[one] for one, _ in places]
         if self.clock.kind != "row":
-            times = [self.time(series, at) for series, at in zip(numbers, first, strict=True)]
+            times = [self.time(one, at) for one, at in places]
             found[self.clock.name] = [None if time is None else self.clock.say(time) for time in times]
         return found
 
@@ -126,12 +124,8 @@ class Timeline:
         """
         ahead = np.arange(self.horizon)
         back = period - 1 - ahead % period if period else np.zeros(self.horizon, np.int64)
-        found = np.empty((len(samples), self.horizon))
-        for number, values in enumerate(self.values):
-            own = self.series[samples] == number
-            before = self.begin[samples][own] + self.span - self.horizon - 1
-            found[own] = values[before[:, None] - back]
-        return found
+        before = self._in_sequence[samples] + self.span - self.horizon - 1
+        return np.concatenate(self.values)[before[:, None] - back]
 
 
 def chronological(
@@ -202,7 +196,7 @@ def time_notes(
     left = samples - sum(len(part) for part in (chosen.train, chosen.validation, chosen.test))
     rows = f" (`gap={gap}`)" if gap else ""
     what = "window" if timeline is not None else "sample"
-    many = f"{left:,} {what}s that cross a cut are" if left > 1 else f"1 {what} that crosses a cut is"
+    many = counted(left, f"{what} that crosses a cut is", f"{what}s that cross a cut are")
     crossing = f"; {many} left out{rows}" if left else ""
     return (f"split in the order of time, the same in all repeats: {', '.join(cuts)}{crossing}.",)
 
@@ -240,14 +234,13 @@ def gap_notes(line: Timeline, across_gaps: bool) -> list[str]:
             f"{line.clock.say(times[at + 1])} (row {line.rows[series][at + 1]:,}): "
             f"{crossing.format('it' if count == 1 else 'them')}."
         )
-    absent = sum(int(step.absent(times).sum()) for times in line.times)
-    if absent:
+    if absent := sum(int(step.absent(times).sum()) for times in line.times):
         notes.append(
             f"rows come at certain days or hours of the week only: the {absent:,} breaks between, with "
             "holidays of up to 5 days, are read as closed times, not as gaps."
         )
     skipped = sum(int(skipped_hours(step, times).sum()) for times in line.times)
     if skipped and not line.clock.zone:
-        hours = "1 missing hour" if skipped == 1 else f"{skipped:,} missing hours"
+        hours = counted(skipped, "missing hour")
         notes.append(f"{hours} on a Sunday in spring: read as clocks set forward, not as a gap.")
     return notes

@@ -18,8 +18,8 @@ from epochal.data.series.ordered import series_columns, series_table
 from epochal.data.source import DataSource, Known, chosen
 from epochal.data.tables.encode import as_in_training
 from epochal.data.tables.new import match_columns, read_new
+from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Column
-from epochal.data.tables.table import TableOptions
 from epochal.errors import Refusal, did_you_mean
 from epochal.settings.kinds import whole
 from epochal.settings.option import Option, checked
@@ -99,37 +99,25 @@ def windows(
     """
     arguments = locals().copy()
     reading = chosen(Reading, arguments)
-    lengths = {"lags": lags, "horizon": horizon, "stride": stride}
-    lags, horizon, stride = (checked(Option(name, 1, _ROWS), value) for name, value in lengths.items())
+    names = ("lags", "horizon", "stride")
+    lengths = {name: checked(Option(name, 1, _ROWS), arguments[name]) for name in names}
     period = checked(Option("period", None, whole(0, "a whole number of rows")), period)
     for role, value, known in (("relative", relative, RELATIVE), ("fill", fill, FILLS)):
         if value is not None and value not in known:
             raise Refusal(did_you_mean(role, str(value), known))
-    if period is not None and period > lags:
+    if period is not None and period > lengths["lags"]:
         raise Refusal(
-            f"`period` must be at most {lags:,} (the lags), for the season before to lie in the window; "
-            f"got {period:,}. Use longer windows, or 0 for none."
+            f"`period` must be at most {lengths['lags']:,} (the lags), for the season before to lie in the "
+            f"window; got {period:,}. Use longer windows, or 0 for none."
         )
-    table, name, notes, target = series_table(source, target, reading)
+    read, target = series_table(source, target, reading)
     options = replace(chosen(TableOptions, arguments), target=target)
-    columns, clock, time_column, series, more = series_columns(
-        table, options, time=time, time_zone=time_zone, by=by, inputs=inputs
-    )
-    encoder = WindowEncoder(
-        table=replace(columns, missing=reading.na_values),
-        lags=lags,
-        horizon=horizon,
-        stride=stride,
-        relative=relative,
-        fill=fill,
-        period=-1 if period is None else period,
-        clock=clock,
-        time=time_column,
-        by=series,
-        across_gaps=across_gaps,
-    )
-    own = {index: index for index in range(table.num_columns)}
-    dataset = cut(encoder, table, own, name, (*notes, *more), fewest=2)
+    columns, clock, when, series, notes = series_columns(read.table, options, arguments)
+    found = {"table": replace(columns, missing=reading.na_values), "clock": clock, "time": when, "by": series}
+    given = {**arguments, **lengths, "period": -1 if period is None else period}
+    encoder = chosen(WindowEncoder, {**given, **found})
+    own = {index: index for index in range(read.table.num_columns)}
+    dataset = cut(encoder, replace(read, notes=(*read.notes, *notes)), own, fewest=2)
     return replace(dataset, recipe=Recipe.of("windows", SERIES.options, source, arguments))
 
 
@@ -149,11 +137,11 @@ def new_windows(encoder: WindowEncoder, source: Any, known: Known) -> Dataset:
     positions, _, _, notes = match_columns(wanted, read.table.column_names)
     own = dict(zip([column.index for column in wanted.columns], positions, strict=True))
     table, rewritten = as_in_training(read.table, wanted, positions)
-    return cut(encoder, table, own, read.name, (*read.notes, *notes, *rewritten), fewest=1)
+    read = replace(read, table=table, notes=(*read.notes, *notes, *rewritten))
+    return cut(encoder, read, own, fewest=1)
 
 
 SERIES = DataSource(
-    recognizes=lambda source: True,
     load=lambda source, arguments, progress: windows(source, **arguments),
     options=options_of(windows),
     reader="windows",

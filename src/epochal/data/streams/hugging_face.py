@@ -17,7 +17,7 @@ from epochal.data.dataset import Dataset
 from epochal.data.lazy import LazyArray, kept_dtype
 from epochal.data.source import DataSource, ProgressCallback, chosen
 from epochal.data.streams.items import LABEL_KEYS, dataset_of_items
-from epochal.data.tables.table import TableOptions
+from epochal.data.tables.recognize import TableOptions
 from epochal.errors import DataFailed, Refusal
 
 _NAME = "Hugging Face data set"
@@ -104,10 +104,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback 
     if classes is not None and labels.dtype.kind in "iu":
         labels = np.asarray(classes)[labels]
     if len(inputs) == 1 and type(source.features[inputs[0]]).__name__ == "Image":
-        reading = {name: arguments.get(name) for name in ("task", "workers", "stream")}
-        return dataset_of_items(
-            _Pairs(source.with_format(None), inputs[0], labels), progress=progress, **reading
-        )
+        return dataset_of_items(_Pairs(source.with_format(None), inputs[0], labels), arguments, progress)
     shape, kind = _shape(source, inputs)
     rows: Any = HuggingFaceArray(source, inputs, shape, kept_dtype(kind, len(shape) + 1))
     if stream is False:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.machine import cores
+from epochal.common.printable import counted
 from epochal.data.arrays.arrays import INPUT_KEYS, TARGET_KEYS, dataset_of_arrays
 from epochal.data.dataset import Dataset
 from epochal.data.lazy import LazyArray, kept_dtype
@@ -147,20 +148,15 @@ class ItemArray(LazyArray):
 
 
 def dataset_of_items(
-    items: Any,
-    *,
-    task: str | None = None,
-    workers: int | None = None,
-    progress: ProgressCallback | None = None,
-    stream: bool | None = None,
+    items: Any, arguments: Mapping[str, Any], progress: ProgressCallback | None = None
 ) -> Dataset:
     """A dataset of an object's samples, read on demand, or at once if `stream` is False.
 
     All targets are needed in advance (for the split and the classes): those that the object
     has as `targets`, `labels` or `y`, or are read once, sample by sample. `workers` are by default as many as
-    there are cores if reading is slow.
+    there are cores if reading is slow. These, and `task`, are among the `arguments` of `load`.
 
-    >>> dataset = dataset_of_items([([0.0, 1.0], "a"), ([1.0, 1.0], "b")] * 3, task="classification")
+    >>> dataset = dataset_of_items([([0.0, 1.0], "a"), ([1.0, 1.0], "b")] * 3, {"task": "classification"})
     >>> dataset.samples, dataset.shape, dataset.task.classes
     (6, (2,), ('a', 'b'))
     """
@@ -178,16 +174,17 @@ def dataset_of_items(
             "the inputs of a sample must be an array of numbers of at least one dimension; got "
             f"{first.dtype} of the shape {first.shape} in sample 1."
         )
-    chosen, notes = _workers(items, workers, name)
+    chosen, notes = _workers(items, arguments.get("workers"), name)
     targets = _known_targets(items, count)
     rows = ItemArray(items, first.shape, kept_dtype(first.dtype, first.ndim + 1), chosen)
     if targets is None:
         targets = rows.targets(progress)
         notes += (f"the targets of all {count:,} samples were read once; an attribute targets saves that.",)
     inputs: Any = rows
-    if stream is False:
+    if arguments.get("stream") is False:
         inputs, notes = rows[:], ()
         rows.close()
+    task = arguments.get("task")
     return dataset_of_arrays(inputs, targets, task=task, source=name, remarks=notes, owned=True)
 
 
@@ -206,7 +203,7 @@ def _workers(items: Any, workers: int | None, name: str) -> tuple[int, tuple[str
     if why := can_be_sent(items):
         return 0, (f"{name} can't be sent to worker processes ({why}): samples are read in this one.",)
     count = cores() if workers is None else workers
-    processes = "1 worker process" if count == 1 else f"{count} worker processes"
+    processes = counted(count, "worker process", "worker processes")
     return count, (f"{name}: samples are read in {processes}.",)
 
 
@@ -228,8 +225,7 @@ def _known_targets(items: Any, count: int) -> NDArray[Any] | None:
 
 def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback | None) -> Dataset:
     refuse_columns(arguments, type(source).__name__)
-    reading = {name: arguments.get(name) for name in ("task", "workers", "stream")}
-    return dataset_of_items(source, progress=progress, **reading)
+    return dataset_of_items(source, arguments, progress)
 
 
 ITEMS = DataSource(recognizes=is_items, load=_load)

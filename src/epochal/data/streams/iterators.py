@@ -24,6 +24,8 @@ from epochal.errors import DataFailed, Refusal
 HEAD = 1024
 """Most samples read before training."""
 
+Samples = Iterator[tuple[NDArray[Any], NDArray[Any]]]
+
 
 def is_iterator(source: Any) -> bool:
     """Whether samples can only be iterated: it has no length, or no index.
@@ -38,13 +40,7 @@ def is_iterator(source: Any) -> bool:
 class IteratorArray(LazyArray):
     """The first samples of an iterator, by index; and all in order, by `next_samples`."""
 
-    def __init__(
-        self,
-        inputs: NDArray[Any],
-        targets: NDArray[Any],
-        rest: Iterator[tuple[NDArray[Any], NDArray[Any]]],
-        task: Task | None,
-    ) -> None:
+    def __init__(self, inputs: NDArray[Any], targets: NDArray[Any], rest: Samples, task: Task | None) -> None:
         self.shape, self.dtype = inputs.shape, inputs.dtype
         self._head, self._target_shape = inputs, targets.shape[1:]
         self._samples = enumerate(chain(zip(inputs, targets, strict=True), rest), 1)
@@ -70,10 +66,7 @@ class IteratorArray(LazyArray):
         return inputs[:filled], targets[:filled]
 
     def _class_id(self, number: int, target: Any) -> int:
-        words, classes = (
-            class_words(target.item() if hasattr(target, "item") else target),
-            self._classes or (),
-        )
+        words, classes = class_words(getattr(target, "item", lambda: target)()), self._classes or ()
         known = [word for word in words if word in classes]
         if not known:
             raise DataFailed(
@@ -83,7 +76,7 @@ class IteratorArray(LazyArray):
         return classes.index(known[0])
 
 
-def _samples(source: Any) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+def _samples(source: Any) -> Samples:
     """The samples of an iterator, all with the first one's shapes.
 
     An item is a sample `(inputs, target)`, or a batch of them where both have a first axis of one length.

@@ -23,16 +23,17 @@ from numpy.typing import NDArray
 
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset
-from epochal.data.files.npy import npy_header, read_array
+from epochal.data.files.npy import Header, npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
 from epochal.data.files.tidy import shrink_batches, tidy
 from epochal.data.lazy import FileArray, Watch, streams, streams_note
 from epochal.data.source import Known, ProgressCallback
 from epochal.data.tables.association import target_values
 from epochal.data.tables.encode import as_in_training, encode, encoded_dtype
-from epochal.data.tables.new import dataset_of_new, match_columns, newly_missing
+from epochal.data.tables.new import labels_of_new, match_columns, newly_missing
+from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import TableOptions, dataset_of, input_columns, roles_of
+from epochal.data.tables.table import dataset_of, encoder_of, roles_of
 from epochal.data.tables.target import labeled, plain_target, targets_of, weights_of
 from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import DataFailed, Refusal, first_line
@@ -157,34 +158,18 @@ def _convert(
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
     seen, present = _some_rows(files, names), np.zeros(len(column), bool)
-    hint, named = decimal_of_columns(seen), options.target is not None
-    labels = labeled(
-        pa.table({names[target]: column}),
-        0,
-        name,
-        options.task,
-        named=named,
-        decimal=options.decimal,
-        hint=hint,
-    )
+    hint = decimal_of_columns(seen)
+    labels = labeled(pa.table({names[target]: column}), 0, name, options, hint)
     present[labels.rows - 1] = True
     notes, task = [*instead, *labels.notes], labels.task
     seen_target = plain_target(seen.column(target), name, options.task, options.decimal, hint).column
     there = seen.filter(pc.is_valid(seen_target))
     some = targets_of(seen_target.drop_null(), task, name)
     known = target_values(some, len(task.classes), len(names))
-    columns, left_out, more = input_columns(there, options, target, weight, names, "mean", known)
-    encoder = Encoder(
-        names=names,
-        header=True,
-        columns=tuple(columns),
-        left_out=tuple(left_out),
-        target=target,
-        weight=weight,
-        **labels.fields,
-    )
+    fields = {"names": names, "header": True, "target": target, "weight": weight, **labels.fields}
+    encoder, more = encoder_of(there, options, fields, known, "mean")
     shape = (len(labels.rows), len(encoder.features))
-    kept = encoded_dtype(seen, encoder, [column.index for column in columns])
+    kept = encoded_dtype(seen, encoder, [column.index for column in encoder.columns])
     _check_space(place, kept.itemsize * shape[0] * shape[1])
     if shape[0] < 2:
         raise Refusal(f"{path.name} must have at least 2 rows with a target to train on; got {shape[0]}.")
@@ -219,9 +204,7 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
     fits = header.shape == (len(numbers), len(encoder.features)) and not header.fortran
     if not fits or header.dtype not in (np.float32, np.float64) or len(lengths) > 1:
         raise ValueError("the files of the conversion do not fit one another")
-    rows = FileArray(
-        place / "inputs.npy", header.shape, header.dtype, header.offset, made_of=files, kept=header.dtype
-    )
+    rows = FileArray(place / "inputs.npy", header, header.dtype, made_of=files)
     notes = (*document["notes"], streams_note(rows, str(place.parent)))
     return dataset_of(encoder, rows, targets, weights, path.name, notes, numbers)
 
@@ -237,8 +220,7 @@ def _columns_of(files: Sequence[Path]) -> tuple[str, ...]:
                 f"{differing} differs."
             )
     names = tuple(name for name in first.names if not name.startswith("__index_level_"))
-    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
-    if twice is not None:
+    if (twice := next((name for at, name in enumerate(names) if name in names[:at]), None)) is not None:
         raise Refusal(f'{files[0].name} must have columns with names of their own; "{twice}" stands twice.')
     if len(names) < 2:
         raise Refusal(f"{files[0].name} must have at least 2 columns, inputs and a target; got {len(names)}.")
@@ -321,35 +303,29 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
     names = _columns_of(files)
     positions, target_at, weight_at, matched = match_columns(encoder, names)
     dtype = np.dtype(np.float32 if known.dtype is None else known.dtype)
-    folder = Path(tempfile.mkdtemp(prefix="epochal-"))
+    inputs, places = [names[at] for at in positions], range(len(positions))
+    folder, done, notes = Path(tempfile.mkdtemp(prefix="epochal-")), 0, dict[str, None]()
     try:
-        rows, notes = _encoded(files, [names[at] for at in positions], encoder, folder, dtype)
+        with (folder / "inputs").open("wb") as out:
+            for table in _batches_of(files, inputs):
+                _check_space(folder, dtype.itemsize * len(encoder.features) * table.num_rows)
+                table, otherwise = as_in_training(table.select(inputs), encoder, places)
+                values, unseen = encode(table, encoder, places, done, dtype)
+                lacking = newly_missing(table, encoder, places)
+                notes |= dict.fromkeys((*otherwise, *map(_without_count, (*unseen, *lacking))))
+                out.write(values.data)
+                done += len(values)
+        if not done:
+            raise Refusal(f"{files[0].name} must have at least 1 row to predict; got 0.")
+        header = Header((done, len(encoder.features)), dtype, False, 0)
+        rows = FileArray(folder / "inputs", header, dtype)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     weakref.finalize(rows, shutil.rmtree, folder, ignore_errors=True)
     target, weight = (at if at is None else _whole_column(files, names[at]) for at in (target_at, weight_at))
-    return dataset_of_new(encoder, path.name, rows, target, weight, matched, notes, known.partial)
-
-
-def _encoded(
-    files: Sequence[Path], names: Sequence[str], encoder: Encoder, folder: Path, dtype: np.dtype[np.float64]
-) -> tuple[FileArray, list[str]]:
-    width, done = len(encoder.features), 0
-    positions = range(len(names))
-    notes: dict[str, None] = {}
-    with (folder / "inputs").open("wb") as out:
-        for table in _batches_of(files, names):
-            _check_space(folder, dtype.itemsize * width * table.num_rows)
-            table, otherwise = as_in_training(table.select(list(names)), encoder, positions)
-            values, unseen = encode(table, encoder, positions, done, dtype)
-            lacking = newly_missing(table, encoder, positions)
-            notes |= dict.fromkeys((*otherwise, *map(_without_count, (*unseen, *lacking))))
-            out.write(values.data)
-            done += len(values)
-    if not done:
-        raise Refusal(f"{files[0].name} must have at least 1 row to predict; got 0.")
-    return FileArray(folder / "inputs", (done, width), dtype, 0, kept=dtype), list(notes)
+    labels, of_targets = labels_of_new(encoder, target, weight, known.partial)
+    return dataset_of(encoder, rows, *labels, path.name, (*matched, *of_targets, *notes))
 
 
 def _without_count(note: str) -> str:

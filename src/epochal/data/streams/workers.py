@@ -14,7 +14,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 from epochal.common.printable import one_line
 from epochal.errors import DataFailed, Refusal
@@ -30,8 +30,7 @@ class Workers(Generic[Item, Result]):
         function: applied to each item; sent to each process once.
         count: number of processes; 0 for this one.
 
-    >>> with Workers(abs, count=0) as workers:
-    ...     list(workers.map([-1, 2, -3]))
+    >>> list(Workers(abs, count=0).map([-1, 2, -3]))
     [1, 2, 3]
     """
 
@@ -108,12 +107,6 @@ class Workers(Generic[Item, Result]):
             executor, self._executor = self._executor, None
         if executor is not None:
             executor.shutdown(wait=True, kill_workers=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def can_be_sent(function: Any) -> str:

@@ -92,7 +92,11 @@ class TargetValues:
             found, codes = np.unique(values, return_inverse=True)
             how = self._by_level(codes.ravel(), len(found)) or self._by_size(values)
         else:
-            how = self._by_level(*_codes(chosen))
+            # A missing value is a level of its own.
+            words = pc.fill_null(as_text(chosen).cast(pa.string()), "\x00").combine_chunks()
+            encoded = words.dictionary_encode()
+            codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+            how = self._by_level(codes, len(encoded.dictionary))
         if how or not self.classes or not chosen.null_count:
             return how
         # The presence of a value, as a closing date is present for closed cases.
@@ -159,13 +163,6 @@ def _correlation(x: NDArray[Any], y: NDArray[Any]) -> float:
     x, y = x - x.mean(), y - y.mean()
     spread = float(np.sqrt((x @ x) * (y @ y)))
     return float(abs(x @ y)) / spread if spread > 0 else 0.0
-
-
-def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
-    """Ids of distinct values, a missing one included, and their number."""
-    words = pc.fill_null(as_text(column).cast(pa.string()), "\x00").combine_chunks()
-    encoded = words.dictionary_encode()
-    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), len(encoded.dictionary)
 
 
 def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:

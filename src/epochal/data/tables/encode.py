@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.common.printable import shortlist
+from epochal.common.printable import counted, shortlist
 from epochal.data.columns import called
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.values.date_forms import compact_form, parse_dates, written_dates
@@ -86,7 +86,7 @@ def _unseen(words: Counter[str]) -> str:
     ('1 value not seen in training ("n.c.") in 18 rows', '1 value not seen in training ("Tokyo")')
     """
     shown, rows = shortlist([word for word, _ in words.most_common()], 3), words.total()
-    values = f"{len(words):,} value{'s' if len(words) > 1 else ''} not seen in training ({shown})"
+    values = f"{counted(len(words), 'value')} not seen in training ({shown})"
     return f"{values} in {rows:,} rows" if rows > 1 else values
 
 
@@ -258,11 +258,8 @@ def date_parts(dates: Any, parts: Sequence[str]) -> list[NDArray[Any]]:
     >>> [int(part[0]) for part in date_parts(pa.array([0], pa.timestamp("s")), ["year", "weekday"])]
     [1970, 4]
     """
-    found = []
-    for part in parts:
-        values = _DATE_PARTS[part](dates).cast(pa.float64(), safe=False)
-        found.append(pc.fill_null(values, float("nan")).to_numpy(zero_copy_only=False))
-    return found
+    found = (_DATE_PARTS[part](dates).cast(pa.float64(), safe=False) for part in parts)
+    return [pc.fill_null(values, float("nan")).to_numpy(zero_copy_only=False) for values in found]
 
 
 _DATE_PARTS: dict[str, Callable[[Any], Any]] = {
@@ -352,8 +349,7 @@ def _dates(cells: pa.ChunkedArray, column: Column, name: str) -> tuple[pa.Chunke
     if not pa.types.is_string(cells.type):
         return None
     dates = parse_dates(cells, column.format)
-    odd = _odd(cells, dates, column)
-    if not odd:
+    if not (odd := _odd(cells, dates, column)):
         return None
     if known_na_values(odd):
         return dates, f"{name}: {read_as_missing(odd)}."

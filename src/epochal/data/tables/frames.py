@@ -6,7 +6,7 @@ import datetime
 import decimal
 import numbers
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from epochal.data.columns import called, unique_names
 from epochal.data.examples import example
 from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import Reading
-from epochal.data.files.tidy import tidy
+from epochal.data.files.tidy import Selection, none_of, tidy
 from epochal.data.recipe import EXAMPLE
 from epochal.errors import Refusal, several
 
@@ -41,10 +41,7 @@ def is_frame(value: object) -> bool:
 
 
 def table_of_frame(
-    frame: Any,
-    drop: Callable[[Sequence[str]], Collection[int]] = lambda names: (),
-    index: Collection[str] = (),
-    time: bool = False,
+    frame: Any, drop: Selection = none_of, index: Collection[str] = (), time: bool = False
 ) -> tuple[pa.Table, tuple[str, ...]]:
     """The frame as a tidy Arrow table, and notes on how it was read.
 
@@ -164,20 +161,9 @@ class NamedTable:
     target: pa.ChunkedArray | None = None
     weight: pa.ChunkedArray | None = None
 
-    @property
-    def beside(self) -> frozenset[str]:
-        """The roles given beside the table."""
-        given = zip(ROLES, (self.target, self.weight), strict=True)
-        return frozenset(role for role, column in given if column is not None)
-
 
 def named_table(
-    source: Any,
-    reading: Reading,
-    *,
-    text: Callable[[Sequence[str]], Collection[str]] = lambda names: (),
-    drop: Callable[[Sequence[str]], Collection[int]] = lambda names: (),
-    time: bool = False,
+    source: Any, reading: Reading, *, text: Selection = none_of, drop: Selection = none_of, time: bool = False
 ) -> NamedTable | None:
     """The table of a source, or None if it is none; `text` and `drop` as for `read_table`.
 

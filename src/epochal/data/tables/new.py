@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.option_text import option
-from epochal.common.printable import shortlist
+from epochal.common.printable import counted, shortlist
 from epochal.data.arrays.arrays import arrays_of_file
 from epochal.data.columns import called, has_header, plain_name, reference, resolve
 from epochal.data.dataset import Dataset
@@ -26,7 +26,6 @@ from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.files.sniff import sniff
 from epochal.data.files.text import read_text
 from epochal.data.files.tidy import table_of_array
-from epochal.data.lazy import FileArray
 from epochal.data.recipe import EXAMPLE
 from epochal.data.tables.encode import as_in_training, encode, plain_numbers, without_na_values
 from epochal.data.tables.frames import ROLES, NamedTable, column_beside, is_pair, named_table, table_of_frame
@@ -42,7 +41,8 @@ Encoded = Callable[[pa.Table, Encoder, Sequence[int]], tuple[NDArray[Any], Seque
 def new_rows(read: NamedTable, encoder: Encoder, encoded: Encoded = encode, partial: bool = False) -> Dataset:
     """The samples of a new table; `encoded` makes inputs and notes of (table, encoder, positions)."""
     name, notes, target, weight = read.name, list(read.notes), read.target, read.weight
-    positions, target_at, weight_at, matched = match_columns(encoder, read.table.column_names, read.beside)
+    beside = frozenset(role for role, one in zip(ROLES, (target, weight), strict=True) if one is not None)
+    positions, target_at, weight_at, matched = match_columns(encoder, read.table.column_names, beside)
     if not read.table.num_rows:
         raise Refusal(f"{name} must have at least 1 row to predict; got 0.")
     table, rewritten = as_in_training(read.table, encoder, positions)
@@ -55,28 +55,19 @@ def new_rows(read: NamedTable, encoder: Encoder, encoded: Encoded = encode, part
         weight = table.column(weight_at)
     del table, read
     pa.default_memory_pool().release_unused()
-    return dataset_of_new(encoder, name, inputs, target, weight, notes, [*unseen, *lacking], partial)
+    labels, of_targets = labels_of_new(encoder, target, weight, partial)
+    return dataset_of(encoder, inputs, *labels, name, (*notes, *of_targets, *unseen, *lacking))
 
 
-def dataset_of_new(
-    encoder: Encoder,
-    name: str,
-    inputs: NDArray[Any] | FileArray,
-    target: pa.ChunkedArray | None,
-    weight: pa.ChunkedArray | None,
-    notes: Sequence[str],
-    of_cells: Sequence[str],
-    partial: bool,
-) -> Dataset:
-    """Encoded new samples with their targets and weights, and notes on tables and cells."""
-    targets, weights, of_targets = None, None, list[str]()
-    if target is not None:
-        targets, of_targets = targets_of_new(encoder, target, partial)
-    if weight is not None and targets is not None:
-        known_as = "sample_weight" if encoder.weight is None else called(encoder.names, encoder.weight)
-        weights = weights_of(weight, known_as)
-    rows = np.arange(1, len(inputs) + 1, dtype=np.int64)
-    return dataset_of(encoder, inputs, targets, weights, name, (*notes, *of_targets, *of_cells), rows)
+def labels_of_new(
+    encoder: Encoder, target: pa.ChunkedArray | None, weight: pa.ChunkedArray | None, partial: bool
+) -> tuple[tuple[NDArray[Any] | None, NDArray[np.float32] | None], list[str]]:
+    """The targets and weights of new samples, if there are any, and notes."""
+    targets, notes = (None, []) if target is None else targets_of_new(encoder, target, partial)
+    if weight is None or targets is None:
+        return (targets, None), notes
+    known_as = "sample_weight" if encoder.weight is None else called(encoder.names, encoder.weight)
+    return (targets, weights_of(weight, known_as)), notes
 
 
 def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
@@ -90,9 +81,8 @@ def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -
         unknown = column.kind == "category"
         instead = "treated as unknown" if unknown else "filled with the median of the training samples"
         first = pc.index(found.is_null(), True).as_py() + 1
-        where = f"value (row {first:,})" if count == 1 else f"values (first in row {first:,})"
-        name = called(encoder.names, column.index)
-        notes.append(f"{name} has {count:,} missing {where}, training had none: {instead}.")
+        cells = counted(count, f"missing value (row {first:,})", f"missing values (first in row {first:,})")
+        notes.append(f"{called(encoder.names, column.index)} has {cells}, training had none: {instead}.")
     return notes
 
 
@@ -269,7 +259,7 @@ def _by_name(encoder: Encoder, names: Sequence[str]) -> tuple[Mapping[int | None
         raise _lacking(encoder, lacking, list(found))
     notes: list[str] = []
     if changed:
-        which = "1 column name differs" if len(changed) == 1 else f"{len(changed):,} column names differ"
+        which = counted(len(changed), "column name differs", "column names differ")
         shown = shortlist(changed, 3, quote="")
         notes.append(f"{which} from the training table's in capitals or blanks only ({shown}): matched.")
     if extra := [name for name in found if name not in encoder.names]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from epochal.common.option_text import option
 from epochal.common.printable import shortlist
-from epochal.data.columns import ColumnReference, called, reference
+from epochal.data.columns import ColumnReference, called, reference, resolve_all
 from epochal.data.tables.association import TargetValues
 from epochal.data.tables.encode import as_text, date_parts, to_dates, to_numbers
 from epochal.data.tables.schema import DATE_PARTS, ONE_HOT_LEVELS, Column, LeftOut
-from epochal.data.values.date_forms import compact_form, written_dates
+from epochal.data.values.date_forms import check_format, compact_form, written_dates
 from epochal.data.values.missing import (
     are_na_values,
     emptied,
@@ -37,16 +37,46 @@ _FEW_LEVELS = 20
 """Numbers and words with at most this many values together are a category."""
 
 
+_ROLES = ("keep", "drop", "categorical", "numeric")
+
+
 @dataclass(frozen=True)
-class Hints:
-    """Information from the rest of a table.
+class TableOptions:
+    """Overrides of the recognition; columns by name, or by number from 1."""
 
-    `decimal` and `date_format` are as given, `decimal_separator` is inferred from file and columns,
-    `day_first` says whether other columns have the day before the month.
-    """
-
+    target: ColumnReference | None = None
+    task: str | None = None
+    keep: Sequence[ColumnReference] = ()
+    drop: Sequence[ColumnReference] = ()
+    categorical: Sequence[ColumnReference] = ()
+    numeric: Sequence[ColumnReference] = ()
+    sample_weight: ColumnReference | None = None
+    groups: ColumnReference | None = None
     decimal: str | None = None
     date_format: str | None = None
+    groups_from: str | None = None
+    """A regular expression for the group in that column."""
+
+    def __post_init__(self) -> None:
+        for role in _ROLES:
+            object.__setattr__(self, role, tuple(getattr(self, role)))
+        if self.date_format is not None:
+            check_format(self.date_format)
+
+    def columns(self, names: Sequence[str]) -> dict[str, frozenset[int]]:
+        """The columns that the user gave each role of an input."""
+        return {role: resolve_all(getattr(self, role), names, role) for role in _ROLES}
+
+
+@dataclass(frozen=True)
+class Hints:
+    """Information from the rest of a table, beside the given options.
+
+    `decimal_separator` is inferred from file and columns, `day_first` says whether other columns have the day
+    before the month.
+    """
+
+    given: TableOptions
     decimal_separator: str = ""
     day_first: bool | None = None
     targets: TargetValues | None = None
@@ -68,34 +98,28 @@ class _Named:
 
 
 def recognize(
-    names: Sequence[str],
-    column: pa.ChunkedArray,
-    index: int,
-    *,
-    keep: bool,
-    categorical: bool,
-    numeric: bool,
-    hints: Hints,
+    names: Sequence[str], column: pa.ChunkedArray, index: int, roles: Collection[str], hints: Hints
 ) -> tuple[Column | LeftOut, str]:
-    """The kind of an input column, or why it is left out, and a note (or nothing)."""
+    """The kind of an input column, or why it is left out, and a note (or nothing).
+
+    `roles` are those of "keep", "categorical" and "numeric" that the user gave it.
+    """
     named = _Named(names[index], index, called(names, index), reference(names, index))
+    keep = "keep" in roles
     if column.null_count == len(column):
-        if keep or categorical or numeric:
+        if roles:
             raise Refusal(f"{named.label} has no values at all, so it can't be kept.")
         return LeftOut(named.name, index, "all missing"), f"{named.label} has no values at all: left out."
-    if numeric:
+    if "numeric" in roles:
         return _as_asked_numeric(column, named, hints)
-    if categorical:
+    if "categorical" in roles:
         return _category(column, named)
     if not keep and not column.null_count and pc.all(pc.equal(column, column[0])).as_py():
         note = f"{named.label} is constant ({column[0].as_py()}): left out; {named.option('keep')} keeps it."
         return LeftOut(named.name, index, "constant"), note
-    found = _written(column, named, hints)
-    if found is not None:
+    if (found := _written(column, named, hints)) is not None:
         return found
-    reason, remark = "", ""
-    if not keep:
-        reason, remark = no_input(column.drop_null(), named.name, hints.targets, column)
+    reason, remark = ("", "") if keep else no_input(column, named.name, hints.targets)
     if reason:
         as_words = option("text", named.reference, of="ep.text")
         reads = f", {as_words} reads its words" if reason == "free text" else ""
@@ -111,7 +135,7 @@ def _as_asked_numeric(column: pa.ChunkedArray, named: _Named, hints: Hints) -> t
     """A column that the user declares numeric: its text must be numbers in one format."""
     if pa.types.is_boolean(column.type):
         return named.column("boolean", bool(column.null_count)), ""
-    found = written_numbers(column, named.label, named.reference, hints.decimal, hints.decimal_separator)
+    found = _written_numbers(column, named, hints)
     if found is not None and are_na_values(found.odd, len(column) - column.null_count):
         return _numbers(column, named, found)
     to_numbers(column.combine_chunks(), named.label)  # refuses other text
@@ -126,8 +150,8 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
         return _date(column, named, form)
     if not pa.types.is_string(column.type):
         return None
-    dates = written_dates(column, hints.date_format, hints.day_first)
-    if dates is None and hints.date_format is not None:
+    dates = written_dates(column, hints.given.date_format, hints.day_first)
+    if dates is None and hints.given.date_format is not None:
         dates = written_dates(column, None, hints.day_first)
     if dates is not None:
         refuse_odd(dates.odd, column, named.label, named.reference, "dates")
@@ -137,13 +161,17 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
             found = replace(found, marks=na_values) if isinstance(found, Column) else found
             note = f"{note.removesuffix('.')}; {read_as_missing(dates.odd)}."
         return found, note
-    numbers = written_numbers(column, named.label, named.reference, hints.decimal, hints.decimal_separator)
-    if numbers is None:
+    if (numbers := _written_numbers(column, named, hints)) is None:
         return None
     if not known_na_values(numbers.odd) and pc.count_distinct(column).as_py() <= _FEW_LEVELS:
         return None
     refuse_odd(numbers.odd, column, named.label, named.reference, "numbers")
     return _numbers(column, named, numbers)
+
+
+def _written_numbers(column: pa.ChunkedArray, named: _Named, hints: Hints) -> Written | None:
+    marks = hints.given.decimal, hints.decimal_separator
+    return written_numbers(column, named.label, named.reference, *marks)
 
 
 def _numbers(column: pa.ChunkedArray, named: _Named, found: Written) -> tuple[Column, str]:
@@ -259,14 +287,12 @@ _ENTRY = re.compile(
 """Names of what a table lists, which a number that counts the rows stands for."""
 
 
-def no_input(
-    filled: pa.ChunkedArray, name: str, targets: TargetValues | None, column: pa.ChunkedArray
-) -> tuple[str, str]:
+def no_input(column: pa.ChunkedArray, name: str, targets: TargetValues | None) -> tuple[str, str]:
     """Why a column is no input, in a word (empty if it is one), and a note.
 
-    `filled` are its cells that are not missing. A number associated with the `targets` is no identifier.
+    A number associated with the `targets` is no identifier.
     """
-    kind, text = filled.type, pa.types.is_string(filled.type)
+    filled, kind, text = column.drop_null(), column.type, pa.types.is_string(column.type)
     if pa.types.is_temporal(kind) or pa.types.is_boolean(kind) or len(filled) < 10:
         return "", ""
     if not text and not _counts(filled):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.encoder import SampleEncoder
-from epochal.data.records import Damaged, built
+from epochal.data.records import Damaged, SampleEncoder
 from epochal.data.task import Task
 
 Kind = Literal["numeric", "boolean", "category", "date"]
@@ -162,34 +161,26 @@ class Encoder(SampleEncoder):
         passed = [c.kind != "boolean" for c in self.columns if c.kind != "category" for _ in c.raw_names]
         return np.array(passed + [False] * (len(self.features) - len(passed)), dtype=bool)
 
-    @staticmethod
-    def from_dict(value: Any, texts: bool = False) -> Encoder:
-        """The inverse of `to_dict`; columns of `texts` have no levels."""
-        encoder = built(Encoder, value)
-        _check(encoder, texts)
-        return encoder
+    def check(self, texts: bool = False) -> None:
+        """See `SampleEncoder`; columns of `texts` have no levels."""
+        size, taken = len(self.names), [one.index for one in self.columns]
+        pointed = [self.target, self.weight, *taken, *(one.index for one in self.left_out)]
+        if any(index is not None and not 0 <= index < size for index in pointed):
+            raise Damaged(f"a column must be one of {size:,}, counted from 0")
+        if len(set(self.names)) < size or len(set(taken)) < len(taken) or not taken:
+            raise Damaged("columns must have names of their own, and each be an input once")
+        if not _is_form(self.target_written):
+            raise Damaged("the target's numbers are written with three marks and a unit")
+        for column in self.columns:
+            levels = column.all_levels
+            if (column.kind == "category" and not levels and not texts) or len(set(levels)) < len(levels):
+                raise Damaged("a category must have levels, each once")
+            if not _is_form(column.written):
+                marks = "a decimal mark, a thousands mark, a currency and a unit"
+                raise Damaged(f"numbers are written with {marks}")
+            if not set(column.parts) <= set(DATE_PARTS) or (column.kind == "date" and not column.parts):
+                raise Damaged(f"a date must have some of {', '.join(DATE_PARTS)}")
 
 
 def _is_form(written: tuple[str, ...]) -> bool:
     return not written or (len(written) == 4 and written[0] in (".", ","))
-
-
-def _check(encoder: Encoder, texts: bool) -> None:
-    size = len(encoder.names)
-    pointed = [encoder.target, encoder.weight]
-    pointed += [one.index for one in encoder.columns] + [one.index for one in encoder.left_out]
-    if any(index is not None and not 0 <= index < size for index in pointed):
-        raise Damaged(f"a column must be one of {size:,}, counted from 0")
-    taken = [one.index for one in encoder.columns]
-    if len(set(encoder.names)) < size or len(set(taken)) < len(taken) or not taken:
-        raise Damaged("columns must have names of their own, and each be an input once")
-    if not _is_form(encoder.target_written):
-        raise Damaged("the target's numbers are written with three marks and a unit")
-    for column in encoder.columns:
-        levels = column.all_levels
-        if (column.kind == "category" and not levels and not texts) or len(set(levels)) < len(levels):
-            raise Damaged("a category must have levels, each once")
-        if not _is_form(column.written):
-            raise Damaged("numbers are written with a decimal mark, a thousands mark, a currency and a unit")
-        if not set(column.parts) <= set(DATE_PARTS) or (column.kind == "date" and not column.parts):
-            raise Damaged(f"a date must have some of {', '.join(DATE_PARTS)}")

@@ -25,8 +25,9 @@ from epochal.data.streams.parquet import converted, is_large, new_rows_of_parque
 from epochal.data.tables.encode import encode
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, named_table, table_of_frame
 from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import TableOptions, dataset_of_table
+from epochal.data.tables.table import dataset_of_table
 from epochal.data.values.missing import emptied
 from epochal.errors import Refusal
 
@@ -77,8 +78,7 @@ def _of_frame(source: Any, options: TableOptions) -> Dataset:
             name, column = column_beside(table, role, values)
             while name in table.column_names:
                 name = f"{name}_"
-            table = table.append_column(name, column)
-            roles[role] = name
+            table, roles[role] = table.append_column(name, column), name
             beside.append(name)
     among = frame.shape[1] if getattr(frame, "ndim", 0) == 2 and frame.shape[1] else None
     options = replace(options, **roles)

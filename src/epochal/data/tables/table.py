@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,42 +11,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from epochal.common.option_text import option
-from epochal.data.columns import ColumnReference, called, reference, resolve, resolve_all
+from epochal.common.printable import counted
+from epochal.data.columns import called, reference, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.read import encoding_of
 from epochal.data.lazy import FileArray, sampled
 from epochal.data.tables.association import DETERMINES, TargetValues, target_values
 from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_na_values
-from epochal.data.tables.recognize import Hints, recognize, usual_target
+from epochal.data.tables.recognize import Hints, TableOptions, recognize, usual_target
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.target import groups_of, labeled, na_counts_of, weights_of
-from epochal.data.values.date_forms import check_format, written_dates
+from epochal.data.values.date_forms import written_dates
 from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import Refusal, several
-
-
-@dataclass(frozen=True)
-class TableOptions:
-    """Overrides of the recognition; columns by name, or by number from 1."""
-
-    target: ColumnReference | None = None
-    task: str | None = None
-    keep: Sequence[ColumnReference] = ()
-    drop: Sequence[ColumnReference] = ()
-    categorical: Sequence[ColumnReference] = ()
-    numeric: Sequence[ColumnReference] = ()
-    sample_weight: ColumnReference | None = None
-    groups: ColumnReference | None = None
-    decimal: str | None = None
-    date_format: str | None = None
-    groups_from: str | None = None
-    """A regular expression for the group in that column."""
-
-    def __post_init__(self) -> None:
-        for name in ("keep", "drop", "categorical", "numeric"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        if self.date_format is not None:
-            check_format(self.date_format)
 
 
 def dataset_of_table(
@@ -78,8 +55,7 @@ def dataset_of_table(
         )
     target, weight, instead = roles_of(options, names, table.column, known_as, among)
     remarks = [*notes, *instead]
-    named = options.target is not None
-    labels = labeled(table, target, known_as(target), options.task, named=named, decimal=options.decimal)
+    labels = labeled(table, target, known_as(target), options)
     table, task = labels.table, labels.task
     remarks += labels.notes
     groups = None
@@ -91,28 +67,19 @@ def dataset_of_table(
         options = replace(options, drop=(*options.drop, at + 1))
         remarks.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
     known = target_values(labels.targets, len(task.classes), len(names))
-    columns, left_out, column_notes = input_columns(table, options, target, weight, names, targets=known)
+    fields = {"names": names, "header": header, "target": target, "weight": weight, **labels.fields}
+    encoder, column_notes = encoder_of(table, options, fields, known)
     remarks += column_notes
-    encoder = Encoder(
-        names=names,
-        header=header,
-        columns=tuple(columns),
-        left_out=tuple(left_out),
-        target=target,
-        weight=weight,
-        encoding=encoding_of(table),
-        **labels.fields,
-    )
     sample_weight = None
     if weight is not None:
         sample_weight = weights_of(table.column(weight), known_as(weight))
         remarks.append(f"{known_as(weight)} weighs the samples.")
-    for column in columns:
+    for column in encoder.columns:
         if column.written:  # parsed once, instead of at each further use
             numbers = plain_numbers(table.column(column.index), column, called(names, column.index))
             table = table.set_column(column.index, column.name, numbers)
-    inputs, _ = encode(table, encoder, [column.index for column in columns])
-    time_column = rising_column(table, columns, names)
+    inputs, _ = encode(table, encoder, [column.index for column in encoder.columns])
+    time_column = rising_column(table, encoder.columns, names)
     del table
     pa.default_memory_pool().release_unused()
     found = dataset_of(encoder, inputs, labels.targets, sample_weight, source, remarks, labels.rows)
@@ -126,9 +93,9 @@ def dataset_of(
     weights: NDArray[np.float32] | None,
     source: str,
     notes: Sequence[str],
-    rows: NDArray[np.int64],
+    rows: NDArray[np.int64] | None = None,
 ) -> Dataset:
-    """The data set of samples that were encoded by `encoder`."""
+    """The data set of samples that were encoded by `encoder`; `rows` are all by default."""
     seen = inputs if isinstance(inputs, np.ndarray) else sampled(inputs)
     return Dataset(
         inputs=inputs,
@@ -140,7 +107,7 @@ def dataset_of(
         target_name="" if targets is None else encoder.target_name,
         source=source,
         raw_notes=tuple(notes),
-        row_numbers=rows,
+        row_numbers=np.arange(1, len(inputs) + 1, dtype=np.int64) if rows is None else rows,
         sample_weight=weights,
         fingerprint=fingerprint((*encoder.features, encoder.target_name), seen, targets, weights),
     )
@@ -166,25 +133,19 @@ def roles_of(
     return target, weight, notes
 
 
-def input_columns(
-    table: pa.Table,
-    options: TableOptions,
-    target: int,
-    weight: int | None,
-    names: Sequence[str],
-    filling: str = "median",
-    targets: TargetValues | None = None,
-) -> tuple[list[Column], list[LeftOut], list[str]]:
-    """The input columns of a table with their kinds, those left out, and notes; refuses all at once."""
-    roles = ("keep", "drop", "categorical", "numeric")
-    chosen = {role: resolve_all(getattr(options, role), names, role) for role in roles}
+def encoder_of(
+    table: pa.Table, options: TableOptions, fields: dict[str, Any], known: TargetValues, fill: str = "median"
+) -> tuple[Encoder, list[str]]:
+    """The encoder of a table with its other `fields`, and notes on its columns; refuses all at once."""
+    names, target, weight = fields["names"], fields["target"], fields["weight"]
+    chosen = options.columns(names)
     _refuse_contradictions(names, target, chosen)
     drop = chosen.pop("drop")
     columns: list[Column] = []
     left_out: list[LeftOut] = []
     notes: list[str] = []
     problems: list[str] = []
-    hints = hints_of(table, options, drop | chosen["categorical"] | {target, weight}, targets)
+    hints = hints_of(table, options, drop | chosen["categorical"] | {target, weight}, known)
     for index, name in enumerate(names):
         if index in (target, weight):
             continue
@@ -192,8 +153,8 @@ def input_columns(
             left_out.append(LeftOut(name, index, "dropped, as asked"))
             continue
         try:
-            given = {role: index in positions for role, positions in chosen.items()}
-            found, note = recognize(names, table.column(index), index, **given, hints=hints)
+            roles = [role for role, positions in chosen.items() if index in positions]
+            found, note = recognize(names, table.column(index), index, roles, hints)
         except Refusal as error:
             problems.append(error.sentence)
             continue
@@ -202,10 +163,8 @@ def input_columns(
             left_out.append(found)
             continue
         columns.append(found)
-        if targets is None:
-            continue
-        seen = targets.rows_of(table.column(index))
-        if how := targets.determined_by(plain_numbers(seen, found, name) if found.written else seen):
+        seen = known.rows_of(table.column(index))
+        if how := known.determined_by(plain_numbers(seen, found, name) if found.written else seen):
             notes.append(
                 f"{called(names, index)}{DETERMINES}{how}. If it is not known before the target "
                 f"is, leave it out with {option('drop', [reference(names, index)])}."
@@ -216,18 +175,17 @@ def input_columns(
         reasons = "; ".join(f"{called(names, item.index)}: {item.reason}" for item in left_out[:5])
         more = f"; and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
         prose = [item.index for item in left_out if item.reason == "free text"][:1]
-        texts = "".join(
-            f", or read its words with {option('text', reference(names, at), of='ep.text')}" for at in prose
-        )
+        words = [option("text", reference(names, at), of="ep.text") for at in prose]
         raise Refusal(
-            f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). "
-            f"Keep one with `keep=COLUMN`{texts}."
+            f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). Keep "
+            f"one with `keep=COLUMN`{', or read its words with ' if words else ''}{''.join(words)}."
         )
-    return columns, left_out, [*notes, *_missing_note(table, names, columns, filling)]
+    encoder = Encoder(columns=tuple(columns), left_out=tuple(left_out), encoding=encoding_of(table), **fields)
+    return encoder, [*notes, *_missing_note(table, names, columns, fill)]
 
 
 def _missing_note(
-    table: pa.Table, names: Sequence[str], columns: Sequence[Column], filling: str
+    table: pa.Table, names: Sequence[str], columns: Sequence[Column], fill: str
 ) -> tuple[str, ...]:
     lacking = [column for column in columns if column.missing]
     if not lacking:
@@ -238,15 +196,14 @@ def _missing_note(
     shown += f" and {len(lacking) - 10:,} more" if len(lacking) > 10 else ""
     which = f"column {shown} has" if len(lacking) == 1 else f"columns {shown} have"
     kinds = {one.kind == "category" for one in lacking}
-    filled = f"numbers are filled with the {filling} of the training samples, " if False in kinds else ""
+    filled = f"numbers are filled with the {fill} of the training samples, " if False in kinds else ""
     filled += "categories are left without a level, " if kinds == {True, False} else ""
     filled += "and " if filled else ""
     read = na_counts_of(table)
     marked = sum(sum(read.get(names[one.index], {}).values()) for one in lacking)
-    counted = ", empty ones included" if 0 < marked < cells else ""
+    empty = ", empty ones included" if 0 < marked < cells else ""
     return (
-        f"{which} missing values ({cells:,} cell{'s' if cells > 1 else ''}{counted}): {filled}"
-        "an indicator column says where.",
+        f"{which} missing values ({counted(cells, 'cell')}{empty}): {filled}an indicator column says where.",
     )
 
 
@@ -263,7 +220,7 @@ def hints_of(
         if seen is not None and not seen.doubt and all(part in seen.form for part in ("%d", "%m", "/")):
             day_first = seen.form.index("%d") < seen.form.index("%m")
             break
-    return Hints(options.decimal, options.date_format, separator, day_first, targets)
+    return Hints(options, separator, day_first, targets)
 
 
 def _refuse_contradictions(names: Sequence[str], target: int, chosen: dict[str, frozenset[int]]) -> None:

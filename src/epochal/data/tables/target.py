@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.option_text import option
-from epochal.common.printable import shortlist
+from epochal.common.printable import counted, shortlist
 from epochal.data.columns import plain_name, reference
 from epochal.data.grouping import by_pattern
 from epochal.data.tables.encode import as_text, to_numbers
-from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_words
+from epochal.data.tables.recognize import MOST_LEVELS, TableOptions, natural, stray_words
 from epochal.data.task import Task, label_type_of
 from epochal.data.values.date_forms import written_dates
-from epochal.data.values.missing import counted, one_spelling, refuse_odd, value_counts
+from epochal.data.values.missing import most_common, one_spelling, refuse_odd, value_counts
 from epochal.data.values.number_forms import decimal_of_columns, say, written_numbers
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
@@ -69,12 +69,11 @@ def plain_target(
     """
     if not pa.types.is_string(column.type):
         return PlainTarget(column)
-    if task == "regression" or (task is None and pc.count_distinct(column).as_py() > FEW_CLASSES):
-        found = written_numbers(column, name, "", decimal, hint)
-        if found is not None:
-            refuse_odd(found.odd, column, name, "", "numbers")
-            na_values = tuple(one.word for one in found.odd)
-            return PlainTarget(found.values, f"{name} {say(found)}.", tuple(found.form), na_values)
+    numeric = task == "regression" or (task is None and pc.count_distinct(column).as_py() > FEW_CLASSES)
+    if numeric and (found := written_numbers(column, name, "", decimal, hint)) is not None:
+        refuse_odd(found.odd, column, name, "", "numbers")
+        na_values = tuple(one.word for one in found.odd)
+        return PlainTarget(found.values, f"{name} {say(found)}.", tuple(found.form), na_values)
     if task == "regression":
         return PlainTarget(column)
     merged, which = one_spelling(column)
@@ -96,42 +95,31 @@ class Labels(NamedTuple):
 
 
 def labeled(
-    table: pa.Table,
-    target: int,
-    name: str,
-    task: str | None,
-    *,
-    named: bool,
-    decimal: str | None = None,
-    hint: str | None = None,
+    table: pa.Table, target: int, name: str, options: TableOptions, hint: str | None = None
 ) -> Labels:
     """The targets of a table, without the rows that have none; refused if they can't be used.
 
-    If the user `named` the target, rows without it are unlabeled; a column taken for it by default must not
+    If the user named the target, rows without it are unlabeled; a column taken for it by default must not
     lack more than `_MISSING_SHARE`. `hint` is the decimal separator of the other columns, by default found
     in the table.
     """
     text = pa.types.is_string(table.column(target).type)
     hint = decimal_of_columns(table) if hint is None else hint
-    read = plain_target(table.column(target), name, task, decimal, hint)
+    read = plain_target(table.column(target), name, options.task, options.decimal, hint)
     column, notes = read.column, [read.note] if read.note else []
     table = table.set_column(target, table.column_names[target], column)
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
     if count := column.null_count:
         present = np.asarray(column.is_valid().to_numpy())
         first = int(np.argmin(present)) + 1
-        _refuse_missing(table, target, name, first, named)
-        samples = "1 sample has" if count == 1 else f"{count:,} samples have"
+        _refuse_missing(table, target, name, first, options.target is not None)
+        samples = counted(count, "sample has", "samples have")
         notes.append(f"{name} is the target; {samples} none (first in row {first:,}): left out.")
         table, rows = table.filter(pa.array(present)), rows[present]
     column = table.column(target)
-    found, note = recognize_task(column, name, task)
-    fields = {
-        "target_text": text,
-        "task": found,
-        "target_written": read.written,
-        "target_marks": read.na_values,
-    }
+    found, note = recognize_task(column, name, options.task)
+    fields = {"target_text": text, "task": found, "target_written": read.written}
+    fields["target_marks"] = read.na_values
     return Labels(table, rows, targets_of(column, found, name), found, [*notes, note], fields)
 
 
@@ -149,30 +137,24 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
             f"{name} must be several columns of 0 and 1, one for each label, for task multilabel; got one "
             "column. Give an array (samples, labels) as targets."
         )
-    kind, rows = column.type, len(column)
-    text = pa.types.is_string(kind)
+    kind, rows, what = column.type, len(column), f"{name} is the target and"
+    text, other = pa.types.is_string(kind), "Name another column with `target=COLUMN`"
     if pa.types.is_temporal(kind):
-        raise Refusal(
-            f"{name} is the target and must hold numbers or classes; got dates. Name another column."
-        )
+        raise Refusal(f"{what} must hold numbers or classes; got dates. Name another column.")
     words, count, first = stray_words(column)
     distinct = pc.count_distinct(column).as_py()
     if words and (task == "regression" or distinct > FEW_CLASSES):
         raise Refusal(
-            f'{name} is the target and holds numbers, but for "{words[0]}" ({count:,} of {rows:,} values, '
-            f"first in row {first:,}); pass {option('missing', words)} to read that as missing."
+            f'{what} holds numbers, but for "{words[0]}" ({count:,} of {rows:,} values, first in row '
+            f"{first:,}); pass {option('missing', words)} to read that as missing."
         )
     if text and task is None and distinct > FEW_CLASSES and written_dates(column) is not None:
         raise Refusal(
-            f"{name} is the target and must hold numbers or classes; got dates ({distinct:,} different "
-            'ones). Name another column with `target=COLUMN`, or pass `task="classification"` to make '
-            "classes of them."
+            f"{what} must hold numbers or classes; got dates ({distinct:,} different ones). {other}, or pass "
+            '`task="classification"` to make classes of them.'
         )
     if distinct == 1:
-        raise Refusal(
-            f'{name} is the target and must have at least 2 different values; got 1 ("{column[0].as_py()}"). '
-            "Name another column with `target=COLUMN`."
-        )
+        raise Refusal(f'{what} must have at least 2 different values; got 1 ("{column[0]}"). {other}.')
     if task == "regression":
         return Task("regression"), f"target {name}: regression, as asked."
     named = text or pa.types.is_boolean(kind)
@@ -187,21 +169,20 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
     classes = tuple(sorted(pc.unique(texts).to_pylist(), key=natural))
     if not _few_enough(len(classes), rows):
         raise Refusal(
-            f"{name} is the target and must have at most {min(MOST_LEVELS, rows // 2):,} classes for "
-            f"{rows:,} samples; got {len(classes):,}. Name another column with `target=COLUMN`"
-            + ("." if text else ', or pass `task="regression"`.')
+            f"{what} must have at most {min(MOST_LEVELS, rows // 2):,} classes for {rows:,} samples; got "
+            f"{len(classes):,}. {other}" + ("." if text else ', or pass `task="regression"`.')
         )
     if task == "binary" and len(classes) != 2:
         raise Refusal(
             f'{name} must have 2 classes for `task="binary"`; got {len(classes)}: use "multiclass".'
         )
     binary = len(classes) == 2 and task != "multiclass"
-    counts = counted(texts)
+    counts = most_common(texts)
     shown = shortlist([f"{name}: {counts[name]:,}" for name in classes], 10, quote="")
-    other = "." if named else '; `task="regression"` takes the numbers as they are.'
+    remedy = "." if named else '; `task="regression"` takes the numbers as they are.'
     found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))
-    what = f"{'binary' if binary else 'multi-class'} classification"
-    return found, f"target {name}: {len(classes)} classes ({shown}), {what}{other}"
+    kinds = "binary" if binary else "multi-class"
+    return found, f"target {name}: {len(classes)} classes ({shown}), {kinds} classification{remedy}"
 
 
 def _few_enough(classes: int, rows: int) -> bool:
@@ -265,8 +246,7 @@ def known_ids(column: pa.ChunkedArray, task: Task, name: str) -> tuple[NDArray[n
         found = pc.coalesce(found, pc.take(meant, places))
         shown = shortlist([f'"{word}" as "{name}"' for word, name in same.items()], quote="")
         notes.append(f"labels of {name} are other spellings of classes, and read so: {shown}.")
-    left = {word: count for word, count in counts.items() if word not in same}
-    if left:
+    if left := {word: count for word, count in counts.items() if word not in same}:
         label = "the label" if len(left) == 1 else f"{len(left):,} labels"
         notes.append(
             f"{name} has {label} {shortlist(left)} in {sum(left.values()):,} of {len(words):,} rows, which "
@@ -352,19 +332,16 @@ def _refuse_missing(table: pa.Table, target: int, name: str, first: int, named: 
 
 def weights_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float32]:
     """Sample weights, float32 `(n,)`: finite, not negative, and not all 0."""
+    what = f"{name} weighs the samples and"
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py() + 1
-        raise Refusal(f"{name} weighs the samples and may miss no value; got none in row {row:,}.")
+        raise Refusal(f"{what} may miss no value; got none in row {row:,}.")
     weights = target_numbers(column, name).astype(np.float32)
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
-        raise Refusal(
-            f"{name} weighs the samples and must be at least 0; got {weights[row]:g} in row {row + 1:,}."
-        )
+        raise Refusal(f"{what} must be at least 0; got {weights[row]:g} in row {row + 1:,}.")
     if not weights.any():
-        raise Refusal(
-            f"{name} weighs the samples and must have a weight above 0; all {len(weights):,} are 0."
-        )
+        raise Refusal(f"{what} must have a weight above 0; all {len(weights):,} are 0.")
     return weights
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from epochal.common.option_text import register_call
 from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.encoder import SampleEncoder
 from epochal.data.files.read import encoding_of
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
 from epochal.data.recipe import Recipe, options_of
-from epochal.data.records import Damaged, built
+from epochal.data.records import Damaged, SampleEncoder, built
 from epochal.data.source import DataSource, Known, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.target import groups_of, labeled, weights_of
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
@@ -73,24 +73,28 @@ class TextEncoder(SampleEncoder):
         """As JSON."""
         return {**super().to_dict(), "tokenizer": json.loads(self.tokenizer)}
 
-    @staticmethod
-    def from_dict(value: Any) -> TextEncoder:
+    @classmethod
+    def from_dict(cls, value: Any) -> Self:
         """The inverse of `to_dict`."""
-        encoder = built(
-            TextEncoder,
-            {name: value[name] for name in ("vocabulary_size", "length") if name in value},
-            table=Encoder.from_dict(value.get("table"), texts=True),
-            tokenizer=json.dumps(value.get("tokenizer"), ensure_ascii=False),
-        )
-        if not 1 <= encoder.length <= _LONGEST or encoder.vocabulary_size < 1:
-            raise Damaged(f"texts of {encoder.length} tokens of {encoder.vocabulary_size}")
-        model = value["tokenizer"].get("model") if isinstance(value.get("tokenizer"), dict) else None
-        words = model.get("vocab") if isinstance(model, dict) else None
-        if not isinstance(words, dict) or len(words) > encoder.vocabulary_size:
-            raise Refusal("the tokenizer of the run is damaged: it must have as many tokens as it says.")
-        if len(encoder.table.columns) != 1:
-            raise Damaged(f"texts are in 1 column; got {len(encoder.table.columns)}")
+        table = built(Encoder, value.get("table"))
+        table.check(texts=True)
+        sizes = {name: value[name] for name in ("vocabulary_size", "length") if name in value}
+        tokenizer = json.dumps(value.get("tokenizer"), ensure_ascii=False)
+        encoder = built(cls, sizes, table=table, tokenizer=tokenizer)
+        encoder.check()
         return encoder
+
+    def check(self) -> None:
+        """See `SampleEncoder`."""
+        if not 1 <= self.length <= _LONGEST or self.vocabulary_size < 1:
+            raise Damaged(f"texts of {self.length} tokens of {self.vocabulary_size}")
+        tokenizer = json.loads(self.tokenizer)
+        model = tokenizer.get("model") if isinstance(tokenizer, dict) else None
+        words = model.get("vocab") if isinstance(model, dict) else None
+        if not isinstance(words, dict) or len(words) > self.vocabulary_size:
+            raise Refusal("the tokenizer of the run is damaged: it must have as many tokens as it says.")
+        if len(self.table.columns) != 1:
+            raise Damaged(f"texts are in 1 column; got {len(self.table.columns)}")
 
 
 @register_call("ep.text")
@@ -159,16 +163,15 @@ def text(
         raise Refusal(f"`groups` must be a column of its own; got {called(names, by)}.")
     if groups_from is not None and by is None:
         raise Refusal("`groups_from` finds groups in a column; name it: `groups=COLUMN`.")
-    labels = labeled(table, target_at, target_column, task, named=target is not None)
+    labels = labeled(table, target_at, target_column, TableOptions(target, task))
     table = labels.table
     weights = None if weight is None else weights_of(table.column(weight), called(names, weight))
     texts = _texts_of(table.column(at), text_name)
     if not any(map(str.strip, texts)):
-        raise Refusal(
-            f"{text_name} must hold texts; all {len(texts):,} are empty. Name another with `text=COLUMN`."
-        )
+        raise _no_texts(text_name, f"all {len(texts):,} are empty")
     writing = writing_of(texts)
-    tokenizer = writing.tokenizer if tokenizer is None else tokenizer
+    usual = "bpe" if writing.strings else "words"
+    tokenizer = usual if tokenizer is None else tokenizer
     learned = learn_tokenizer(tokenizer, texts, vocabulary, lowercase)
     ids, lengths = encode_texts(learned, texts)
     if longest is None:
@@ -301,16 +304,18 @@ def _texts_of(column: pa.ChunkedArray, known_as: str) -> list[str]:
     """The texts of a column, empty if missing; numbers and dates are refused."""
     kind = column.type
     if not pa.types.is_string(kind):
-        got = "truth values" if pa.types.is_boolean(kind) else "numbers"
-        got = "dates" if pa.types.is_temporal(kind) else got
-        raise Refusal(f"{known_as} must hold texts; got {got}. Name another with `text=COLUMN`.")
+        got = "dates" if pa.types.is_temporal(kind) else "numbers"
+        got = "truth values" if pa.types.is_boolean(kind) else got
+        raise _no_texts(known_as, f"got {got}")
     with suppress(pa.ArrowInvalid):
         if column.null_count < len(column):
             pc.cast(column, pa.float64(), safe=False)
-            raise Refusal(
-                f"{known_as} must hold texts; all its values are numbers. Name another with `text=COLUMN`."
-            )
+            raise _no_texts(known_as, "all its values are numbers")
     return pc.fill_null(column, "").to_pylist()
+
+
+def _no_texts(known_as: str, what: str) -> Refusal:
+    return Refusal(f"{known_as} must hold texts; {what}. Name another with `text=COLUMN`.")
 
 
 def _are_texts(source: Any) -> bool:
@@ -328,7 +333,6 @@ def _whole(name: str, value: Any, low: int, high: int) -> int:
 
 
 TEXTS = DataSource(
-    recognizes=lambda source: True,
     load=lambda source, arguments, progress: text(source, **arguments),
     options={**options_of(text), "groups": ColumnReference},
     reader="text",

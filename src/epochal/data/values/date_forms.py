@@ -141,7 +141,6 @@ def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
     """Text as timestamps in seconds, missing if it is no date of this format; an empty one is ISO 8601.
 
     Args:
-        words: an array of text, chunked or not.
         form: a `strptime` format, or several with " or " between them; months have names in many
             languages, seconds may have fractions.
         utc: whether to convert times with a zone to UTC, instead of ignoring the zone.
@@ -255,20 +254,18 @@ def written_dates(
     words = [word.strip() for word in words if re.search("[0-9]", word) and 4 <= len(word) < 60][:20]
     if len(words) < min(len(seen), 20) / 2:
         return None
-    matches = {
-        form: sum(map(bool, map(re.compile(_pattern(form)).match, words))) for form in _candidates(words)
-    }
+    patterns = {form: re.compile(_pattern(form)) for form in _candidates(words)}
+    matches = {form: sum(map(bool, map(pattern.match, words))) for form, pattern in patterns.items()}
     likely = [form for form, count in matches.items() if 2 * count >= len(words)]
+    if (found := _fitting(column, likely, len(filled), day_first)) is not None:
+        return found
     some = [form for form, count in matches.items() if 10 * count >= len(words)]
-    return _fitting(column, likely, len(filled), day_first) or _in_several_ways(
-        column, some, len(filled), day_first
-    )
+    mixed = _mixed_forms(column, some, len(filled))
+    return _fitting(column, [OR.join(mixed)], len(filled), day_first) if len(mixed) > 1 else None
 
 
-def _in_several_ways(
-    column: pa.ChunkedArray, forms: Sequence[str], filled: int, day_first: bool | None
-) -> WrittenDates | None:
-    """Dates in mixed formats, unless only the order of day and month differs."""
+def _mixed_forms(column: pa.ChunkedArray, forms: Sequence[str], filled: int) -> list[str]:
+    """The formats of dates in mixed formats; none if only the order of day and month differs."""
     values = {form: parse_dates(column, form) for form in forms}
     chosen: list[str] = []
     rest = column
@@ -280,10 +277,10 @@ def _in_several_ways(
             break
         marks = re.sub("%.", "%", best)
         if any(marks == re.sub("%.", "%", one) and sorted(best) == sorted(one) for one in chosen):
-            return None
+            return []
         chosen.append(best)
         rest = pc.if_else(pc.is_valid(values[best]), pa.scalar(None, pa.string()), rest)
-    return _fitting(column, [OR.join(chosen)], filled, day_first) if len(chosen) > 1 else None
+    return chosen
 
 
 def _fitting(

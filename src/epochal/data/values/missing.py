@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,16 +80,19 @@ def settle_na_values(
         arrays[index] = column = pc.utf8_trim_whitespace(column)
         there = na_counts(column, known)
         na_values = set(there) & always
-        if set(there) - always and _mostly_digits(column, known):
-            na_values = set(there)
+        if set(there) - always:
+            others, digits = _others(column, known, lambda word: any(map(str.isdigit, word)))
+            na_values = set(there) if digits and digits >= _DIGITS_SHARE * others else na_values
         na_values -= set((levels or {}).get(names[index], ())) - {""}
-        if missing is None and "NA" in na_values and levels is None and _among_codes(column):
-            na_values.discard("NA")
-            times = "once" if there["NA"] == 1 else f"{there['NA']:,} times"
-            notes.append(
-                f'{called(names, index)} has "NA" among codes of two letters ({times}): kept '
-                'as a value; `missing=["NA"]` reads it as missing.'
-            )
+        if missing is None and "NA" in na_values and levels is None:
+            others, codes = _others(column, MISSING, _CODE.fullmatch)
+            if others >= _CODES and codes >= 0.9 * others:
+                na_values.discard("NA")
+                times = "once" if there["NA"] == 1 else f"{there['NA']:,} times"
+                notes.append(
+                    f'{called(names, index)} has "NA" among codes of two letters ({times}): kept '
+                    'as a value; `missing=["NA"]` reads it as missing.'
+                )
         if na_values:
             arrays[index] = emptied(column, na_values)
         if found := {word: count for word, count in there.items() if word in na_values - {""}}:
@@ -113,10 +116,7 @@ def na_counts(column: pa.ChunkedArray | pa.Array, na_values: Collection[str]) ->
     >>> na_counts(pa.array(["NA", "a", "NA"]), ["NA", "-"])
     {'NA': 2}
     """
-    is_mark = pc.fill_null(pc.is_in(column, value_set=pa.array(sorted(na_values), pa.string())), False)
-    if not pc.any(is_mark).as_py():
-        return {}
-    return value_counts(column.filter(is_mark))
+    return value_counts(column.filter(pc.is_in(column, value_set=pa.array(sorted(na_values), pa.string()))))
 
 
 def na_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
@@ -143,21 +143,13 @@ def _where(names: Sequence[str], found: Sequence[tuple[int, int]]) -> str:
     return f"{shown} and more in {more:,} other column{'s' if more > 1 else ''}; {total:,} in all"
 
 
-def _others(column: pa.ChunkedArray, known: Collection[str]) -> list[str]:
-    """Some distinct values that mean no missing value."""
-    distinct: list[str] = pc.unique(column.slice(0, 20_000)).drop_null().to_pylist()
-    return [value for value in distinct if value not in known]
-
-
-def _mostly_digits(column: pa.ChunkedArray, known: Collection[str]) -> bool:
-    others = _others(column, known)
-    digits = sum(any(map(str.isdigit, one)) for one in others)
-    return bool(others) and digits >= _DIGITS_SHARE * len(others)
-
-
-def _among_codes(column: pa.ChunkedArray) -> bool:
-    others = _others(column, MISSING)
-    return len(others) >= _CODES and sum(bool(_CODE.fullmatch(one)) for one in others) >= 0.9 * len(others)
+def _others(
+    column: pa.ChunkedArray, known: Collection[str], fits: Callable[[str], object]
+) -> tuple[int, int]:
+    """Number of distinct values that mean no missing value, and of those that fit."""
+    distinct = pc.unique(column.slice(0, 20_000)).drop_null().to_pylist()
+    others = [value for value in distinct if value not in known]
+    return len(others), sum(map(bool, map(fits, others)))
 
 
 @dataclass(frozen=True)
@@ -175,7 +167,7 @@ def odd_cells(column: Any, values: Any) -> tuple[Odd, ...]:
     if not pc.any(odd).as_py():
         return ()
     words, rows = column.filter(odd), pc.indices_nonzero(odd)
-    found = counted(words)
+    found = most_common(words)
     first = {word: rows[pc.index(words, word).as_py()].as_py() + 1 for word in list(found)[:20]}
     return tuple(Odd(word, count, first.get(word, 0)) for word, count in found.items())
 
@@ -232,7 +224,7 @@ def read_as_missing(odd: Sequence[Odd]) -> str:
     return f"{quoted(odd)} {'is' if len(odd) == 1 else 'are'} read as missing"
 
 
-def counted(words: Any) -> dict[str, int]:
+def most_common(words: Any) -> dict[str, int]:
     """Counts of words, the most frequent first."""
     return dict(Counter(value_counts(words.drop_null())).most_common())
 
@@ -261,7 +253,7 @@ def one_spelling(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str]:
     >>> column.to_pylist(), note
     (['Yes', 'Yes', 'Yes', 'No', 'Yes'], '"Yes", "yes " and "YES" are one: "Yes"')
     """
-    found = counted(column)
+    found = most_common(column)
     words = pa.array(list(found), pa.string())
     same: dict[str, list[str]] = defaultdict(list)
     for word, key in zip(found, spelling_key(words).to_pylist(), strict=True):

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from epochal.common.option_text import option
-from epochal.data.values.missing import Odd, are_na_values, counted, odd_cells, read_as_missing
+from epochal.common.printable import counted
+from epochal.data.values.missing import Odd, are_na_values, most_common, odd_cells, read_as_missing
 from epochal.data.values.units import (
     OPPOSITES,
     amounts_of,
@@ -178,8 +179,8 @@ def written_numbers(
     if found is None:
         return None
     separator, group, doubt = found
-    units = counted(pc.filter(unit, there))
-    named = column_units(counted(pc.filter(money, there)), units, len(filled), (name, reference), MOST)
+    units = most_common(pc.filter(unit, there))
+    named = column_units(most_common(pc.filter(money, there)), units, len(filled), (name, reference), MOST)
     if named is None:
         return None
     form = NumberForm(separator, group, *named)
@@ -333,7 +334,7 @@ def unit_remarks(words: pa.ChunkedArray, form: NumberForm) -> tuple[str, ...]:
     if not form.unit or form.joint or form.unit in OPPOSITES:
         return ()
     _, unit, _, body, _ = _parts(words.combine_chunks())
-    return _remarks(counted(pc.filter(unit, pc.is_valid(body))), form)
+    return _remarks(most_common(pc.filter(unit, pc.is_valid(body))), form)
 
 
 def _remarks(units: dict[str, int], form: NumberForm) -> tuple[str, ...]:
@@ -345,7 +346,7 @@ def _remarks(units: dict[str, int], form: NumberForm) -> tuple[str, ...]:
         shown = ", ".join(f"{one} ({units[one]:,})" for one in others)
         remarks.append(f"{shown} {'is' if len(others) == 1 else 'are'} converted to {form.unit}")
     if bare := units.get(""):
-        values = "1 value without a unit is" if bare == 1 else f"{bare:,} values without a unit are"
+        values = counted(bare, "value without a unit is", "values without a unit are")
         remarks.append(f"{values} taken as {form.unit}")
     return tuple(remarks)
 

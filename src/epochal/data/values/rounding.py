@@ -37,7 +37,6 @@ def loses_differences(
     whatever their differences. Values that float32 holds exactly, such as years, lose nothing.
 
     Args:
-        values: `(n, ..., d)` numbers, NaN where missing.
         constant: the result for a constant column that float32 would round.
         limit: most values to inspect, in evenly spaced samples.
 

@@ -43,11 +43,6 @@ class Writing:
     strings: bool = False
     single: bool = False
 
-    @property
-    def tokenizer(self) -> str:
-        """The suitable tokenizer: words (characters without blanks), or pieces of strings."""
-        return "bpe" if self.strings else "words"
-
     def note(self, tokenizer: str) -> str:
         """A note on tokens other than words between blanks, if any."""
         words = tokenizer == "words"
