@@ -247,7 +247,7 @@ class Comparison:
 
     def report(self, path: str | Path = "compare.html") -> Path:
         """Write one page that a colleague can open offline."""
-        return Path(view("write_comparison")(self, path))
+        return Path(view("write_page")(view("comparison_page")(self), path))
 
 
 def _flat(row: Row, tied: bool) -> dict[str, Any]:

@@ -6,7 +6,9 @@ __all__ = ["VIEWS"]
 
 VIEWS = {
     "advice_html": "epochal.report.notebook.studies:advice_html",
+    "advice_page": "epochal.report.advice_page:advice_page",
     "comparison_html": "epochal.report.notebook.studies:comparison_html",
+    "comparison_page": "epochal.report.comparison_page:comparison_page",
     "dataset_html": "epochal.report.notebook.dataset:dataset_html",
     "evaluation_html": "epochal.report.notebook.runs:evaluation_html",
     "plot_advice": "epochal.report.plots.advice:plot",
@@ -16,8 +18,7 @@ VIEWS = {
     "plot_precision_recall": "epochal.report.plots.precision_recall:plot_precision_recall",
     "prediction_html": "epochal.report.notebook.runs:prediction_html",
     "run_html": "epochal.report.notebook.runs:run_html",
-    "write_advice": "epochal.report.advice_page:write_advice",
-    "write_comparison": "epochal.report.comparison_page:write_comparison",
-    "write_run": "epochal.report.run_page:write_report",
+    "run_page": "epochal.report.run_page:run_page",
+    "write_page": "epochal.report.page:write_whole",
 }
 """The drawing function of each kind of view: "module:function"."""

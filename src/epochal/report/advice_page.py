@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from epochal.choose.advice import Advice, Recommendation, Tried
 from epochal.common.durations import duration
@@ -13,7 +12,7 @@ from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.curves.statistics import counted
 from epochal.report.formatting import format_number, interval, percent, sentence
-from epochal.report.page import Cell, Table, write_whole
+from epochal.report.page import Cell, Table
 from epochal.report.study_figures import advice_figures
 from epochal.report.study_page import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
 
@@ -34,16 +33,8 @@ _GOALS = {
 """For each goal: the name of its cost, what is minimized, and the advised value."""
 
 
-def write_advice(advice: Advice, path: str | Path, *, command: str = "") -> Path:
-    """Write the page about an advice as one self-contained HTML file, atomically.
-
-    `command` is the one to copy that trains with the advice; by default the call in Python.
-    """
-    return write_whole(advice_page(advice, command), path)
-
-
 def advice_page(advice: Advice, line: str = "") -> str:
-    """The page about an advice as text; `line` is the command that trains with it."""
+    """The page about an advice as text; `line` is the command that trains with it, by default in Python."""
     reference = next((one for one in advice.tried if one.reference), None)
     other = reference is not None and not advice.advises(reference)
     against = "the reference" if other else "the advised setting"

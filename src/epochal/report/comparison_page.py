@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from epochal.choose.comparison import Comparison, Row
@@ -15,7 +14,7 @@ from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.curves.statistics import counted
 from epochal.report.formatting import format_number, interval, percent, quality, spread
-from epochal.report.page import Cell, Table, write_whole
+from epochal.report.page import Cell, Table
 from epochal.report.study_figures import by_size, comparison_figures, standing
 from epochal.report.study_page import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
 
@@ -34,11 +33,6 @@ _REGIMES = {
         "Each sample is a batch of its own: the most updates an epoch, each of them cheap and rough.",
     ),
 }
-
-
-def write_comparison(comparison: Comparison, path: str | Path) -> Path:
-    """Write the page about a comparison as one self-contained HTML file, atomically."""
-    return write_whole(comparison_page(comparison), path)
 
 
 def comparison_page(comparison: Comparison) -> str:

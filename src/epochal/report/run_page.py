@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from epochal.plan import Plan
 from epochal.report.figures import confusion_of, figure_data
 from epochal.report.formatting import conditions, fixed, format_value, named, quality
 from epochal.report.numbers import level_of
-from epochal.report.page import Cell, Table, render, write_whole
+from epochal.report.page import Cell, Table, render
 from epochal.runs import ClassMetrics, ForecastScores, Run
 from epochal.runs.evaluation_text import mean_count, results_table, spread
 from epochal.training.describe import describe_model
@@ -43,11 +42,6 @@ MOST_CLASSES = 20
 
 _MOST_ROWS = 200
 _MANY = {"class": "classes", "label": "labels"}
-
-
-def write_report(run: Run, path: str | Path) -> Path:
-    """Write the page about a run as one self-contained HTML file; it appears whole or not at all."""
-    return write_whole(run_page(run), path)
 
 
 def run_page(run: Run) -> str:
