@@ -182,12 +182,9 @@ class Search:
         return spent * self.cost(point.batch_size) / hits if hits else math.inf
 
     def reached(self, point: Point, repeats: Sequence[int]) -> list[Reached]:
-        """When the trainings of a point reached their targets, within the limit."""
-        return self.within(point, [self.results[point][repeat].reached for repeat in repeats])
-
-    def within(self, point: Point, reached: Sequence[Reached]) -> list[Reached]:
-        """The results of trainings within the limit, which is the same for all points."""
+        """When the trainings of a point reached their targets, within the limit, the same for all points."""
         most = self.limit() / self.cost(point.batch_size)
+        reached = (self.results[point][repeat].reached for repeat in repeats)
         return [one if one.updates <= most else Reached(most, False) for one in reached]
 
     def against(self, point: Point, other: Point, repeats: Sequence[int]) -> tuple[float, float]:

@@ -215,8 +215,6 @@ class TrialRunner:
 
     def _groups(self, jobs: Sequence[Job], together: int) -> list[list[Job]]:
         """Jobs that go through one program in step: the same plan, program and limits."""
-        if together == 1:
-            return [[job] for job in jobs]
         found: list[list[Job]] = []
         latest: dict[Any, list[Job]] = {}
         for job in jobs:

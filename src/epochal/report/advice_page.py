@@ -14,7 +14,14 @@ from epochal.curves.statistics import counted
 from epochal.report.formatting import format_number, interval, percent, sentence
 from epochal.report.page import Cell, Table
 from epochal.report.study_figures import advice_figures
-from epochal.report.study_page import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
+from epochal.report.study_page import (
+    SETTING_HEADS,
+    STANDINGS,
+    choice_page,
+    effort_cell,
+    meaning_of,
+    setting_cells,
+)
 
 _GOALS = {
     "time": ("time to the target", "least time until the network is as good as the best", "fastest"),
@@ -144,15 +151,8 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
     stands = "best" if advised else "tied" if one.tied else "dropped" if one.given_up else "worse"
     shape, words = STANDINGS[stands]
     words = "advised" if advised else "reference, not advised" if one.reference else words
-    quality, work = advice.goal == "quality", one.effort
+    quality = advice.goal == "quality"
     write = duration if advice.goal == "time" else advice.quality.written if quality else format_number
-    missed = "" if work.reached == work.repeats else f"; reached in {work.reached} of {work.repeats}"
-    ends = "" if one.epochs else interval(work.low, work.high)
-    updates = (
-        Cell(format_number(work.expected), ends + missed, work.expected)
-        if work.reached
-        else Cell("not reached")
-    )
     return [
         *setting_cells(one),
         Cell(f"{shape} {words}", by=str(("best", "tied", "dropped", "worse").index(stands)), kind="stand"),
@@ -160,7 +160,7 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
         Cell("", by=0.0)
         if one.reference
         else _ranged(one.ratio, advice.quality.written if quality else format_number),
-        updates,
+        effort_cell(one.effort, ends=not one.epochs),
         Cell(str(one.repeats), by=one.repeats),
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from epochal.choose.comparison import Comparison, Row
@@ -16,7 +16,14 @@ from epochal.curves.statistics import counted
 from epochal.report.formatting import format_number, interval, percent, quality, spread
 from epochal.report.page import Cell, Table
 from epochal.report.study_figures import by_size, comparison_figures, standing
-from epochal.report.study_page import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
+from epochal.report.study_page import (
+    SETTING_HEADS,
+    STANDINGS,
+    choice_page,
+    effort_cell,
+    meaning_of,
+    setting_cells,
+)
 
 _REGIMES = {
     "batch": (
@@ -57,7 +64,7 @@ def comparison_page(comparison: Comparison) -> str:
         regimes=_regimes(comparison),
         quality=_quality(comparison, rows, columns),
         cost=_cost(rows),
-        tuned=list(_tuned(rows)),
+        tuned=[row for row in rows if row.tuned is not None],
     )
 
 
@@ -261,21 +268,4 @@ def _effort(row: Row) -> Cell:
         return Cell("–")
     if found.reached == 0:
         return Cell("not reached", str(found))
-    aside = "" if found.reached == found.repeats else f"; reached in {found.reached} of {found.repeats}"
-    return Cell(format_number(found.expected), interval(found.low, found.high) + aside, found.expected)
-
-
-def _tuned(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, int, list[tuple[str, str, bool]]]]:
-    """Where learning rates were tuned: name, rate, remark, repeats, each rate with what it reached."""
-    for row in rows:
-        if row.tuned is None:
-            continue
-        tried = [
-            (
-                f"{rate:.3g}",
-                f"{value:.4g} ({repeats})" if math.isfinite(value) else "broke",
-                math.isclose(rate, row.tuned.rate),
-            )
-            for rate, value, repeats in row.tuned.tried
-        ]
-        yield row.name, f"{row.tuned.rate:.3g}", row.tuned.edge, row.tuned.repeats, tried
+    return effort_cell(found)

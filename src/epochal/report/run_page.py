@@ -12,7 +12,7 @@ from epochal.curves import KINDS, Curves, Summary, Verdict, figure_label
 from epochal.curves.statistics import counted
 from epochal.plan import Plan
 from epochal.report.figures import confusion_of, figure_data
-from epochal.report.formatting import conditions, fixed, format_value, named, quality
+from epochal.report.formatting import conditions, fixed, format_value, minute, named, quality
 from epochal.report.numbers import level_of
 from epochal.report.page import Cell, Table, render
 from epochal.runs import ClassMetrics, ForecastScores, Run
@@ -54,7 +54,7 @@ def run_page(run: Run) -> str:
     seeds = [outcome.seed for outcome in run.outcomes]
     own_conditions = {
         **conditions(run.conditions),
-        "date": run.conditions["date"][:16].replace("T", " ") + " UTC",
+        "date": minute(run.conditions["date"]),
         "seeds": str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
         "fingerprint": run.data["fingerprint"],
     }

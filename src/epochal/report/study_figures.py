@@ -121,10 +121,7 @@ def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
 def _while_all_train(curves: Curves) -> Curves:
     """The rows until the first repeat ended, since a mean over the others would drift."""
     last = min(int(curves.update[curves.repeat == repeat].max()) for repeat in curves.repeats)
-    here = curves.update <= last
-    names = ("repeat", "epoch", "update", "samples", "seconds")
-    columns = {name: column[here] for name, column in curves.columns.items()}
-    return Curves(**{name: getattr(curves, name)[here] for name in names}, columns=columns)
+    return Curves.from_arrow(curves.to_arrow().filter(curves.update <= last))
 
 
 def _advice_curves(advice: Advice) -> dict[str, Any]:

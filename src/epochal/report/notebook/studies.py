@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from epochal.choose.advice import Advice
 from epochal.choose.comparison import Comparison
 from epochal.choose.sentences import cells_of, marks_of
@@ -22,20 +24,25 @@ def comparison_html(found: Comparison) -> str:
         paragraph(f"{marks_of(found)}." if len(rows) > 1 and marks_of(found) else ""),
         paragraph(f"{len(rows) - MOST_ROWS} more settings" if len(rows) > MOST_ROWS else ""),
         paragraph("" if found.hyperbola is None else f"Updates to the target: {found.hyperbola}."),
-        code(f"fit(model, data, {_chosen(found)})") if found.recommended else "",
+        _call(_chosen(found)) if found.recommended else "",
         items("Notes", found.notes),
         facts([("cost", found.usage.words)]),
     )
 
 
-def _chosen(found: Comparison) -> str:
+def _call(options: Mapping[str, object]) -> str:
+    words = [f'{name}="{it}"' if isinstance(it, str) else f"{name}={it!r}" for name, it in options.items()]
+    return code(f"fit(model, data, {', '.join(words)})")
+
+
+def _chosen(found: Comparison) -> dict[str, object]:
     row, options = found.chosen, found.options
     options.setdefault("batch_size", row.batch_size)
     names = ("target", "sample_weight", "batch_size", "optimizer", "epochs")
     chosen = {name: options[name] for name in names if name in options}
     if row.learning_rate is not None:
         chosen["learning_rate"] = row.learning_rate
-    return ", ".join(f"{name}={_python(value)}" for name, value in chosen.items())
+    return chosen
 
 
 def advice_html(found: Advice) -> str:
@@ -46,7 +53,6 @@ def advice_html(found: Advice) -> str:
         for name, one in choices.items()
         if one is not None
     ]
-    options = ", ".join(f"{name}={_python(value)}" for name, value in found.options.items())
     return view(
         heading(
             "Advice", f"for the least {found.goal}" if found.goal != "quality" else "for the best quality"
@@ -60,7 +66,7 @@ def advice_html(found: Advice) -> str:
             else ""
         ),
         facts(_expected(found)),
-        code(f"fit(model, data, {options})") if found.recommended else "",
+        _call(found.options) if found.recommended else "",
         items("Notes", found.notes),
     )
 
@@ -72,7 +78,3 @@ def _expected(found: Advice) -> list[tuple[str, str]]:
     if found.goal != "quality":
         rows.append(("target", f"{found.target:.3g} on average: {found.target_words}"))
     return rows
-
-
-def _python(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)

@@ -62,24 +62,17 @@ def _costs(advice: Advice, ax: Axes, look: parts.Style) -> None:
             _cost(one, at, advice.advises(one), ax, look)
     sizes = [one.batch_size for one in advice.tried]
     _size_axis(ax, sizes)
-    unit = f"best {label_of(advice.column)}" if quality else _UNITS[advice.goal]
     if quality:
+        words = f"best {label_of(advice.column)}: mean and 95 % interval"
         ax.margins(y=0.12)
     else:
+        words = f"{advice.goal} until the target (log scale): 95 % interval"
         ax.set_yscale("log")
         furthest = 30 * max((one.cost[0] for one in shown), default=1.0)
         _fit_log(ax, [min(value, furthest) for one in shown for value in one.cost], 1.4)
         parts.log_ticks(ax, "y", duration if advice.goal == "time" else _counted)
-    words = f"{unit}: mean and 95 % interval" if quality else f"{unit}: 95 % interval"
     parts.name_axis(ax, words, look)
     parts.remark(ax, "\n".join(notes), look, up=-24)
-
-
-_UNITS = {
-    "time": "time until the target (log scale)",
-    "samples": "samples until the target (log scale)",
-    "updates": "updates until the target (log scale)",
-}
 
 
 def _far_worse(advice: Advice, one: Tried) -> bool:
