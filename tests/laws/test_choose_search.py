@@ -264,13 +264,15 @@ def test_a_score_is_what_it_costs_on_average(updates: list[float], factor: float
 def test_within_the_limit_nothing_changes_and_beyond_it_is_not_reached(
     updates: list[float], spent: float
 ) -> None:
-    search = with_found("updates", {Point(8, 0): hits(*[100.0] * SCREEN)})
-    given_ = [*(one.reached for one in hits(*updates)), Reached(spent, False)]
-    for before, after in zip(given_, search.within(Point(8, 0), given_), strict=True):
-        if before.updates <= CAP * 100:
-            assert after == before
+    found = [*hits(*updates), TrialResult(Reached(spent, False), 0.2)]
+    search = with_found("updates", {Point(8, 0): hits(*[100.0] * SCREEN), Point(8, 1): found})
+    most, reached = search.limit(), search.reached(Point(8, 1), range(len(found)))
+    assert most <= CAP * 100
+    for before, after in zip(found, reached, strict=True):
+        if before.reached.updates <= most:
+            assert after == before.reached
         else:
-            assert after == Reached(CAP * 100, False)
+            assert after == Reached(most, False)
 
 
 def test_the_limit_needs_enough_trainings_and_half_of_them_there() -> None:

@@ -93,10 +93,9 @@ def _by_cost(steps: Adviser, point: Point) -> Tried:
     reached = search.reached(point, repeats)
     scale = search.cost(point.batch_size)
     spent = effort(reached, scale)
-    against = relative_effort(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
-    middle = math.inf if against.ratio is None else against.ratio
-    few, level = len(repeats) < len(shared), point == best or against.low <= 1
-    cost, ratio = (spent.expected, spent.low, spent.high), (middle, against.low, against.high)
+    ratio = relative_effort(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
+    few, level = len(repeats) < len(shared), point == best or ratio[1] <= 1
+    cost = (spent.expected, spent.low, spent.high)
     return Tried(
         *(point.batch_size, search.rate_of(point), len(repeats), effort(reached), cost, ratio),
         tied=level and not few,

@@ -190,8 +190,8 @@ class Search:
     def against(self, point: Point, other: Point, repeats: Sequence[int]) -> tuple[float, float]:
         """The ratio of two costs on the same repeats, minus 1: (low end of the interval, estimate)."""
         costs = self.cost(point.batch_size), self.cost(other.batch_size)
-        ratio = relative_effort(self.reached(point, repeats), self.reached(other, repeats), *costs)
-        return ratio.low - 1, (math.inf if ratio.ratio is None else ratio.ratio) - 1
+        ratio, low, _ = relative_effort(self.reached(point, repeats), self.reached(other, repeats), *costs)
+        return low - 1, ratio - 1
 
     def best(self, points: Iterable[Point], repeats: Sequence[int]) -> Point:
         """The point with the least score among those measured on all these repeats.

@@ -14,7 +14,6 @@ from epochal.curves.evidence import PROBABLE, repeats_needed
 from epochal.curves.statistics import (
     ALPHA,
     Floats,
-    for_json,
     forward_filled,
     mean_over_repeats,
     noise_bound,
@@ -112,7 +111,7 @@ def _by_loss(
         if view.shared and view.known_likelihood:
             most = max(most, size + view.rise_of(required, max(reached, 1e-12)))
         needed = repeats_needed(gain, view.test_train_ratio) if likely and not view.shared else None
-        figures = {"gain_at_least": for_json(low)} | figures
+        figures = {"gain_at_least": low} | figures
         how = (
             f"the 95 % interval over {len(rows)} repeats, {'and' if view.shared else 'or'} a likelihood "
             f"ratio on the validation samples"
@@ -126,14 +125,14 @@ def _by_loss(
         better = nats > required and size > bound
         likely = nats > math.log(4) and size > bound / 2
         most = max(size, 0.0) + max(bound, view.rise_of(required, max(reached, 1e-12)))
-        figures = {"scatter_bound": for_json(bound)} | figures
+        figures = {"scatter_bound": bound} | figures
         how = f"a likelihood ratio on {view.samples:,} validation samples and the scatter of the curve"
     figures = {
-        "fair_best_value": for_json(-reached if view.flipped else reached),
-        "gain_over_baseline": for_json(size),
-        "gain_at_most": for_json(most),
-        "log_likelihood_ratio": for_json(nats),
-        "log_likelihood_ratio_needed": for_json(required),
+        "fair_best_value": -reached if view.flipped else reached,
+        "gain_over_baseline": size,
+        "gain_at_most": most,
+        "log_likelihood_ratio": nats,
+        "log_likelihood_ratio_needed": required,
     } | figures
     if view.interval is not None:
         better = better or bool(view.interval[1] < baseline.mean())
@@ -172,4 +171,4 @@ def _by_metric(
             share = float(np.mean(view.baseline[name]))
             error = math.sqrt(max(share * (1 - share), 1 / view.effective) / view.effective)
             better = float(gain.mean()) > float(ndtri(1 - ALPHA / 2)) * error
-    return bool(better), {f"{name}_gain_over_baseline": for_json(float(gain.mean()))}
+    return bool(better), {f"{name}_gain_over_baseline": float(gain.mean())}

@@ -17,7 +17,6 @@ from epochal.curves.statistics import (
     Floats,
     digits,
     ending,
-    for_json,
     last_known,
     majority_mean,
     t_factor,
@@ -339,16 +338,13 @@ class CurveView:
         return {
             "repeats": self.repeats,
             "evaluations": self.evaluations,
-            "epochs": for_json(self.last_epoch),
+            "epochs": self.last_epoch,
             "validation_samples": self.samples,
-            "best_epoch": for_json(best.median_epoch),
-            "best_epoch_range": [
-                for_json(float(np.nanmin(best.epoch))),
-                for_json(float(np.nanmax(best.epoch))),
-            ],
-            "best_value": for_json(float(known.mean())),
-            **({} if self.interval is None else {"best_value_interval": list(map(for_json, self.interval))}),
-            **({} if baseline is None else {"baseline": for_json(float(baseline.mean()))}),
+            "best_epoch": best.median_epoch,
+            "best_epoch_range": [float(np.nanmin(best.epoch)), float(np.nanmax(best.epoch))],
+            "best_value": float(known.mean()),
+            **({} if self.interval is None else {"best_value_interval": list(self.interval)}),
+            **({} if baseline is None else {"baseline": float(baseline.mean())}),
         }
 
 

@@ -27,7 +27,6 @@ from epochal.curves.statistics import (
     Floats,
     counted,
     ending,
-    for_json,
     forward_filled,
     last_known,
     line,
@@ -148,13 +147,13 @@ def risen(view: CurveView) -> Difference:
     least = float(np.mean(lows))
     worth = _min_relevant_rise(view, least)
     figures: dict[str, Any] = {
-        "lowest_epoch": for_json(float(view.epochs[k])),
-        "value_there": for_json(sign * least),
-        "value_at_the_end": for_json(sign * float(np.mean(ends))),
-        "rise_to_the_end": for_json(size),
-        "end_over_least": for_json(view.end_over_best),
-        "rise_worth_a_word": for_json(worth),
-        "training_fall_meanwhile": for_json(drop),
+        "lowest_epoch": float(view.epochs[k]),
+        "value_there": sign * least,
+        "value_at_the_end": sign * float(np.mean(ends)),
+        "rise_to_the_end": size,
+        "end_over_least": view.end_over_best,
+        "rise_worth_a_word": worth,
+        "training_fall_meanwhile": drop,
     }
     limit, bounding = view.flat_tolerance(least), None
     if paired:
@@ -164,7 +163,7 @@ def risen(view: CurveView) -> Difference:
         if ratios:  # of logarithms
             most, room = least * math.expm1(min(most, 50.0)), math.log1p(FLAT)
             name, low = "rise_by_a_factor_of_at_least", math.exp(low)
-        figures[name] = for_json(low)
+        figures[name] = low
         # Where a single repeat rises, the least epoch of the flat others is a chance place to read it.
         most = max(most, _most_since(view, smooth[:, k], np.array(ends), ratios))
         needed, bounding = (repeats_needed(one, view.test_train_ratio) for one in (growth, room - growth))
@@ -183,9 +182,9 @@ def risen(view: CurveView) -> Difference:
         looked_at = max(2.0, window_count(middle.size))
         nats, required = view.nats(least + size, least), math.log(20 * looked_at)
         figures |= {
-            "scatter_bound": for_json(bound),
-            "log_likelihood_ratio": for_json(nats),
-            "log_likelihood_ratio_needed": for_json(required),
+            "scatter_bound": bound,
+            "log_likelihood_ratio": nats,
+            "log_likelihood_ratio_needed": required,
         }
         sure = size > bound and nats > required
         # One high value at the end makes the mean of the last evaluations, but not their median.
@@ -201,7 +200,7 @@ def risen(view: CurveView) -> Difference:
             f"{looked_at:.0f} places"
         )
     swings = _reversed_rise(middle)
-    figures |= {"rise_at_most": for_json(most), "rise_that_was_taken_back": for_json(swings)}
+    figures |= {"rise_at_most": most, "rise_that_was_taken_back": swings}
     steady = swings < _SWING * size
     holds = bool(sure and size > worth and falling and steady)
     sure = bool(sure) and k <= last_known(middle) - view.window  # else it is lowest at the end
@@ -311,11 +310,11 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         expected = -end * math.expm1(-float(pace.mean()) * math.log(2)) if ratios else float(pace.mean())
         most = max(most, expected + view.rise_of(math.log(20), abs(end)))
     figures = {
-        "fall_over_last_epochs": for_json(size),
-        "fall_at_least": for_json(low),
-        "last_epochs": for_json(span),
-        "fall_worth_a_word": for_json(worth),
-        "fall_in_twice_the_epochs_at_most": for_json(most),
+        "fall_over_last_epochs": size,
+        "fall_at_least": low,
+        "last_epochs": span,
+        "fall_worth_a_word": worth,
+        "fall_in_twice_the_epochs_at_most": most,
     }
     holds = bool(low > 0 and size > worth)
     probable = bool(not holds and likely and size > worth)

@@ -6,7 +6,7 @@ import numpy as np
 
 from epochal.curves.curve_view import ABOVE_LEAST, COLLAPSE, JUMP, CurveView
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.statistics import counted, for_json
+from epochal.curves.statistics import counted
 
 
 def unstable(view: CurveView) -> Verdict | None:
@@ -28,7 +28,7 @@ def unstable(view: CurveView) -> Verdict | None:
             {
                 "repeats": view.repeats,
                 "repeats_not_finite": int(which.size),
-                "first_epoch": for_json(first),
+                "first_epoch": first,
             },
             stability_advice(view),
         )
@@ -57,8 +57,8 @@ def unstable(view: CurveView) -> Verdict | None:
         "repeats": view.repeats,
         "repeats_that_jump": jumped,
         "repeats_that_collapsed": collapsed,
-        "share_of_evaluations_with_a_jump": for_json(float(np.mean(shares))),
-        "jump_is_more_than": for_json(JUMP * view.reference_loss),
+        "share_of_evaluations_with_a_jump": float(np.mean(shares)),
+        "jump_is_more_than": JUMP * view.reference_loss,
     }
     rule = (
         f"Unstable when, in at least half of the repeats, the training loss rises from one evaluation to the "

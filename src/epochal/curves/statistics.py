@@ -304,8 +304,10 @@ def line(x: Floats, y: Floats) -> tuple[float, float]:
     return slope, sigma / math.sqrt(spread) * math.sqrt((1 + rho) / (1 - rho))
 
 
-def for_json(value: float) -> float | int | None:
-    """A number for JSON: whole ones as int, non-finite ones as None."""
+def for_json(value: Any) -> Any:
+    """A number, or a list of some, for JSON: whole ones as int, non-finite ones as None."""
+    if isinstance(value, list):
+        return list(map(for_json, value))
     if not math.isfinite(value):
         return None
     return int(value) if value == int(value) and abs(value) < 2**53 else float(value)

@@ -125,16 +125,6 @@ def _stretches(known: Bools) -> list[tuple[int, int]]:
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def paint(text: str, ink: str) -> str:
-    """Text in a color."""
-    return f"{ink}{text}{_PLAIN}" if ink and text.strip() else text
-
-
-def no_paint(text: str, ink: str) -> str:
-    """Text as it is."""
-    return text
-
-
 _Scale = Callable[[Floats], Floats]
 
 # ANSI colors that are legible on light and on dark backgrounds alike; text keeps the terminal's own.
@@ -155,7 +145,7 @@ def picture(
     if width < 40 or height < 8:
         raise Refusal(f"a picture must be at least 40 columns by 8 rows; got {width} by {height}.")
     glyphs = Glyphs.of(encoding)
-    lines = _lines(curves)
+    lines = _lines(curves, color)
     if not lines:
         return "(no losses to draw)"
     low, high, logarithmic = _span(lines)
@@ -183,8 +173,7 @@ def picture(
         if line.name == "validation.loss" and height >= 12:
             with np.errstate(invalid="ignore"):
                 canvas.shade(right_of(band.x), down_of(band.mean + band.sd), down_of(band.mean - band.sd))
-        dashed = not color and line.name != "validation.loss"
-        canvas.draw(order, right_of(band.x), down_of(band.mean), dashed=dashed)
+        canvas.draw(order, right_of(band.x), down_of(band.mean), dashed=line.dashed)
 
     best = curves.best("validation.loss") if "validation.loss" in curves.columns else None
     if best is not None and math.isfinite(best.median_epoch):
@@ -192,7 +181,9 @@ def picture(
         at = right_of(epochs[int(np.argmin(np.abs(epochs - best.median_epoch)))])
         canvas.rule = int(np.clip(round(float(at)) // canvas.fine_x, 0, across - 1))
 
-    ink = paint if color else no_paint
+    def ink(text: str, code: str) -> str:
+        return f"{code}{text}{_PLAIN}" if color and code and text.strip() else text
+
     rows = [_legend(lines, curves, logarithmic, width, glyphs, ink)]
     inks = [(line.glyph, line.color) for line in lines]
     ends = _end_labels(lines, down_of, down, canvas) if named else {}
@@ -214,6 +205,7 @@ class _Line:
     glyph: str
     color: str
     band: Band
+    dashed: bool
 
     @property
     def end_label(self) -> str:
@@ -228,7 +220,7 @@ class _Line:
         return float(self.band.x[known[-1]]), float(self.band.mean[known[-1]])
 
 
-def _lines(curves: Curves) -> list[_Line]:
+def _lines(curves: Curves, color: bool) -> list[_Line]:
     """The losses to draw: training at fixed parameters (or else running), then validation on top."""
     drawn = {
         "train.loss": ("training", ".", _TRAINING),
@@ -238,7 +230,8 @@ def _lines(curves: Curves) -> list[_Line]:
     known = [name for name in drawn if name in curves.columns and np.isfinite(curves.columns[name]).any()]
     if known[:2] == ["train.loss", "train.running_loss"]:
         del known[1]
-    return [_Line(name, *drawn[name], curves.summary(name)) for name in known]
+    plain = [not color and name != "validation.loss" for name in known]
+    return [_Line(n, *drawn[n], curves.summary(n), dashed) for n, dashed in zip(known, plain, strict=True)]
 
 
 def _span(lines: Sequence[_Line]) -> tuple[float, float, bool]:
@@ -305,7 +298,7 @@ def _legend(
     spread = f" {glyphs.shade}{glyphs.plus_minus} sd" if repeats > 1 else ""
     samples = []
     for line in lines:
-        stroke = "╍╍" if ink is no_paint and line.name != "validation.loss" else "━━"
+        stroke = "╍╍" if line.dashed else "━━"
         samples.append((f"{stroke if glyphs.braille else line.glyph * 2} {line.label}", line.color))
     for title in (f"loss{scale}{of}", f"loss{scale}", "loss"):
         for tail in (spread, ""):

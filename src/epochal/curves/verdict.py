@@ -104,7 +104,8 @@ def judge(
         same_samples, interval, roc_auc,
     )  # fmt: skip
     verdict = _judged(view, chosen_by or monitor, stopped_early, bool(concerns))
-    return replace(verdict, concerns=tuple(concerns))
+    figures = {name: for_json(value) for name, value in verdict.figures.items()}
+    return replace(verdict, concerns=tuple(concerns), figures=figures)
 
 
 def _judged(view: CurveView, chosen_by: str, stopped_early: bool, concerned: bool) -> Verdict:
@@ -153,8 +154,8 @@ def _flat(
     if explained is not None and view.training is not None and view.oriented is not None:
         gap = float(view.final_losses()[1].mean())
         figures |= {
-            "gap_at_the_end": for_json(gap),
-            "explained_share_of_training_loss": for_json(explained),
+            "gap_at_the_end": gap,
+            "explained_share_of_training_loss": explained,
         }
         settled = falling_to_the_end(view, view.training).ruled_out
         if view.name in view.baseline and explained < EXPLAINED and abs(gap) < GAP * view.reference_loss:
