@@ -35,14 +35,7 @@ from epochal.choose.pilot import (
     possible_sizes,
 )
 from epochal.choose.progress import Step, Watch
-from epochal.choose.search import (
-    SCREEN,
-    Point,
-    Search,
-    rate_shift,
-    refuse_far_target,
-    step_of,
-)
+from epochal.choose.search import SCREEN, Point, Search, rate_shift, refuse_far_target, step_of
 from epochal.choose.targets import baselines, cost_of, refuse_easy_target, share_of, targets
 from epochal.choose.timing import Timer, left_out
 from epochal.choose.trial import Config, Job, Trial

@@ -13,15 +13,7 @@ from numpy.typing import ArrayLike
 
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.curves.record import Curves
-from epochal.curves.statistics import (
-    Floats,
-    digits,
-    ending,
-    last_known,
-    majority_mean,
-    t_factor,
-    tail,
-)
+from epochal.curves.statistics import Floats, digits, ending, last_known, majority_mean, t_factor, tail
 
 # Sizes below which a difference is negligible, however significant; each is arbitrary, and documented so.
 FEWEST_EVALUATIONS = 10

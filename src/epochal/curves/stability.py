@@ -25,11 +25,7 @@ def unstable(view: CurveView) -> Verdict | None:
             f"Unstable: the loss stopped being a finite number in {which.size} of "
             f"{counted(view.repeats, 'repeat')}, first by epoch {epochs_in_words(first)}.",
             "A loss that is not finite in any evaluation.",
-            {
-                "repeats": view.repeats,
-                "repeats_not_finite": int(which.size),
-                "first_epoch": first,
-            },
+            {"repeats": view.repeats, "repeats_not_finite": int(which.size), "first_epoch": first},
             stability_advice(view),
         )
     curve = view.training

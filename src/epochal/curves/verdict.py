@@ -153,10 +153,7 @@ def _flat(
     explained = view.training_share()
     if explained is not None and view.training is not None and view.oriented is not None:
         gap = float(view.final_losses()[1].mean())
-        figures |= {
-            "gap_at_the_end": gap,
-            "explained_share_of_training_loss": explained,
-        }
+        figures |= {"gap_at_the_end": gap, "explained_share_of_training_loss": explained}
         settled = falling_to_the_end(view, view.training).ruled_out
         if view.name in view.baseline and explained < EXPLAINED and abs(gap) < GAP * view.reference_loss:
             return say_underfitting(view, explained, settled and _surely_underfit(view), figures)
