@@ -19,6 +19,7 @@ import epochal as ep
 from epochal.choose import search as search_module
 from epochal.choose.advice_search import Adviser
 from epochal.choose.pilot import candidate_sizes
+from epochal.choose.progress import Steps
 from epochal.choose.reached import Reached
 from epochal.choose.search import CAP, SCREEN, Point, Search, TrialResult, rate_at, step_of
 from epochal.choose.targets import cost_of, reached_in, targets
@@ -110,8 +111,8 @@ def bench_of(optimizer: str = "sgd") -> Any:
 
 def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     """The steps of an advice on a landscape, with a target that is given."""
-    setting = Config("", None, {})
-    adviser = Adviser(bench_of(optimizer), setting, land.kind, TARGET, None, REPEATS, 0, EPOCHS, None, 0.0)
+    asked = (Config("", None, {}), land.kind, TARGET, None, REPEATS, 0, EPOCHS)
+    adviser = Adviser(bench_of(optimizer), *asked, Steps(None, False, None))
     adviser.timer = SimpleNamespace(seconds=land.seconds, again=lambda sizes: None)  # type: ignore[assignment]
     search = adviser.search
     search.cost = cost_of(land.kind, land.seconds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -242,7 +241,7 @@ def _cost(steps: Adviser, updates: int) -> AdviceUsage:
     return AdviceUsage(
         trainings=runner.trainings,
         updates=runner.updates,
-        seconds=time.perf_counter() - steps.begin,
+        seconds=steps.steps.seconds,
         of_one_training=runner.updates / max(updates, 1),
         of_grid=runner.updates / grid,
         grid=f"{len(sizes)} batch sizes × {rates} rates × {repeats} repeats, {length:,} epochs each",

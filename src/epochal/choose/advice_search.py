@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,7 +33,7 @@ from epochal.choose.pilot import (
     pilot_size,
     possible_sizes,
 )
-from epochal.choose.progress import Step, Watch
+from epochal.choose.progress import Steps
 from epochal.choose.search import SCREEN, Point, Search, rate_shift, refuse_far_target, step_of
 from epochal.choose.targets import baselines, cost_of, refuse_easy_target, share_of, targets
 from epochal.choose.timing import Timer, left_out
@@ -75,8 +74,7 @@ class Adviser:
     repeats: int
     final_seeds: int
     epochs: int
-    watch: Watch | None
-    begin: float
+    steps: Steps
     spent: float = 0.0
     share: float | None = None
     notes: list[str] = field(default_factory=list)
@@ -159,9 +157,7 @@ class Adviser:
             yield trial
 
     def _say(self, phase: str, words: str = "", done: int = 0, total: int = 0) -> None:
-        if self.watch is not None:
-            seconds = time.perf_counter() - self.begin
-            self.watch(Step(phase, done, total, seconds, words, self.runner.executor.where))
+        self.steps.say(phase, words, done, total, self.runner.executor.where)
 
     def _refuse_long(self) -> None:
         epochs = 6 * SCREEN * FIRST_EPOCHS + 5 * len(self.first) * min(self.epochs, 3 * PATIENCE_EPOCHS)

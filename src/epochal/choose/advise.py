@@ -5,7 +5,6 @@ advice = advise(MLP(64, 64), X, y, goal="time")
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -89,7 +88,7 @@ def advise(
         Interrupted: the control was asked to stop.
         ProcessLost: no node of the cluster is left; what was finished is in the folder.
     """
-    begin, control = time.perf_counter(), control or Control()
+    control = control or Control()
     steps = Steps(watch, progress, control)
     if goal not in GOALS:
         meant = _OTHER_GOALS.get(str(goal).lower(), str(goal))
@@ -126,9 +125,7 @@ def advise(
             request = {"goal": goal, "target": target_value, "batch_size": size, "repeats": repeats}
             runner.store = Store(Path(folder), {"what": "advice", **request, **runner.described()})
         setting = Config("", model, {})
-        adviser = Adviser(
-            runner, setting, goal, target_value, size, repeats, final_seeds, epochs, steps.watch, begin
-        )
+        adviser = Adviser(runner, setting, goal, target_value, size, repeats, final_seeds, epochs, steps)
         adviser.advise()
         found = replace(conclude(adviser), asked={**named_columns(y, sample_weight), **given})
         if folder is not None:

@@ -8,7 +8,6 @@ clearly worse are dropped.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from epochal.choose.fairness import (
     score_trial,
 )
 from epochal.choose.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
-from epochal.choose.progress import Step, Steps, Watch
+from epochal.choose.progress import Steps, Watch
 from epochal.choose.race import race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
 from epochal.choose.result_table import ComparisonState, concluded
@@ -44,6 +43,7 @@ from epochal.common.version import VERSION
 from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal
 from epochal.models import check_model
+from epochal.plan import Plan
 from epochal.runs.studies import write_study
 from epochal.settings import COMPARED, Settings
 from epochal.stopping import budgets
@@ -122,7 +122,7 @@ def compare(
     >>> found.best, [row.updates for row in found.rows]
     ('batch 8', [45, 3])
     """
-    begin, control = time.perf_counter(), control or Control()
+    control = control or Control()
     steps = Steps(watch, progress, control)
     if not isinstance(model, list | Mapping):
         check_model(model, data)
@@ -135,8 +135,9 @@ def compare(
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
     columns, data = named_columns(y, sample_weight), joined(data, y, sample_weight, **reading)
-    task = _settle(axes, common, data, parse_at(at), "batch_size" in options, control, target_value)
-    task.watch, task.begin, task.margin = steps.watch, begin, margin
+    equal = parse_at(at)
+    settled = _settle(axes, common, data, equal, "batch_size" in options, control)
+    task = _Race(*settled, common, target_value, equal=equal, steps=steps, margin=margin)
     steps.opening(task.runner.base.dataset)
     with closing(steps), training_on(ray, task.runner):
         if folder is not None:
@@ -147,7 +148,7 @@ def compare(
         task.tune()
         task.run()
         task.notes += notes_of(task.runner)
-    found = concluded(task, time.perf_counter() - begin)
+    found = concluded(task, steps.seconds)
     rows = tuple(replace(row, options={**columns, **row.options}) for row in found.rows)
     found = replace(found, rows=rows)
     if found.folder is not None:
@@ -162,9 +163,8 @@ def _settle(
     at: EqualBudget,
     chosen_sizes: bool,
     control: Control,
-    target: float | None,
-) -> _Race:
-    """Everything that needs no training, and all refusals."""
+) -> tuple[TrialRunner, list[Entry], dict[str, Plan], int, list[str]]:
+    """All refusals, and what needs no training: settings with their plans, repeats, notes."""
     axes = {**axes, "epochs": _epochs(axes["epochs"], at)}
     first = {name: axis.values[0][1] for name, axis in axes.items()}
     repeats = Settings(repeats=common.get("repeats", COMPARED["repeats"])).repeats
@@ -189,7 +189,7 @@ def _settle(
     runner = TrialRunner(first["model"], data, replace(base, optimizer=first["optimizer"]), control=control)
     grid, notes = entries(axes, runner.base.plan.positions_per_epoch, chosen_sizes)
     plans = {entry.name: runner.prepared(_named(entry, "plan")).plan for entry in grid}
-    return _Race(runner, grid, plans, repeats, common, notes, target, equal=at)
+    return runner, grid, plans, repeats, notes
 
 
 def _epochs(axis: Axis, at: EqualBudget) -> Axis:
@@ -219,9 +219,8 @@ class _Race(ComparisonState):
     """A comparison while it goes on."""
 
     equal: EqualBudget
-    watch: Watch | None = None
-    begin: float = 0.0
-    margin: float | None = None
+    steps: Steps
+    margin: float | None
 
     def request(self) -> dict[str, Any]:
         """All that decides the figures, as JSON holds it."""
@@ -359,6 +358,4 @@ class _Race(ComparisonState):
             yield by_name[trial.setting, trial.repeat], trial
 
     def _say(self, phase: str, done: int, total: int, words: str = "") -> None:
-        if self.watch is not None:
-            seconds = time.perf_counter() - self.begin
-            self.watch(Step(phase, done, total, seconds, words, self.runner.executor.where))
+        self.steps.say(phase, words, done, total, self.runner.executor.where)

@@ -110,11 +110,22 @@ class Steps:
         wanted = False if progress is None and watch is not None else progress
         self._display: Display | None = display(wanted)
         self._watch, self._pace = watch, Pace(control)
+        self._begin = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """The time so far."""
+        return time.perf_counter() - self._begin
 
     @property
     def watch(self) -> Watch | None:
         """What takes the steps; None where nobody looks."""
         return self._watch if self._display is None else self._take
+
+    def say(self, phase: str, words: str, done: int, total: int, where: str) -> None:
+        """Make a step for who watches."""
+        if self.watch is not None:
+            self.watch(Step(phase, done, total, self.seconds, words, where))
 
     def opening(self, dataset: Dataset) -> None:
         """Show what is known of the samples."""

@@ -9,17 +9,10 @@ from typing import Any
 import numpy as np
 
 from epochal.common.metric_names import higher_is_better
+from epochal.curves import statistics as stats
 from epochal.curves.curve_view import FEWEST_EVALUATIONS, FEWEST_REPEATS, CurveView
 from epochal.curves.evidence import PROBABLE, repeats_needed
-from epochal.curves.statistics import (
-    ALPHA,
-    Floats,
-    forward_filled,
-    mean_over_repeats,
-    noise_bound,
-    smoothed,
-    window_count,
-)
+from epochal.curves.statistics import ALPHA, Floats
 
 _DOUBT = 0.3
 """By this share of its width an interval is longer where it is one of several tests: 99.8 % for 95 %."""
@@ -59,7 +52,7 @@ def beats_baseline(view: CurveView) -> BaselineTest | None:
     )
     if curve is None or (baseline is None and extra is None):
         return None
-    continued = forward_filled(np.stack([smoothed(row) for row in curve]))[0]
+    continued = stats.forward_filled(np.stack([stats.smoothed(row) for row in curve]))[0]
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).any()]
     if baseline is not None:
         baseline = -baseline if view.flipped else baseline
@@ -68,7 +61,7 @@ def beats_baseline(view: CurveView) -> BaselineTest | None:
         return None
     chosen = []
     for r in rows:  # a repeat is judged where the others are best, independent of its own scatter
-        others = mean_over_repeats(
+        others = stats.mean_over_repeats(
             np.delete(continued, r, axis=0) if len(rows) >= FEWEST_REPEATS else continued
         )
         usable = np.isfinite(others) & np.isfinite(curve[r])
@@ -96,7 +89,7 @@ def _by_loss(
     size = float(gain.mean())
     reached = float(baseline.mean() - size)
     nats = view.nats(float(baseline.mean()), reached)
-    looked_at = max(2.0, window_count(len(view.epochs)))
+    looked_at = max(2.0, stats.window_count(len(view.epochs)))
     needed: int | None = None
     if len(rows) >= FEWEST_REPEATS:
         low = view.lower_bound(gain, 0.95)
@@ -118,8 +111,8 @@ def _by_loss(
         )
     else:
         required = math.log(looked_at / ALPHA)
-        lowest = int(np.nanargmin(mean_over_repeats(continued[rows])))
-        bound = noise_bound(mean_over_repeats(curve[rows]), lowest)
+        lowest = int(np.nanargmin(stats.mean_over_repeats(continued[rows])))
+        bound = stats.noise_bound(stats.mean_over_repeats(curve[rows]), lowest)
         if view.evaluations < FEWEST_EVALUATIONS:
             bound = 0.0  # so few do not show how a curve scatters, and the fall itself would count
         better = nats > required and size > bound
@@ -155,7 +148,7 @@ def _by_metric(
     column, sign = view.curves.values(name)[1], 1.0 if higher_is_better(name) else -1.0
     gain = np.array(
         [
-            sign * (float(smoothed(column[r])[at]) - view.baseline[name][r])
+            sign * (float(stats.smoothed(column[r])[at]) - view.baseline[name][r])
             for r, at in zip(rows, chosen, strict=True)
         ]
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from epochal.curves import statistics as stats
 from epochal.curves.curve_view import (
     ABOVE_LEAST,
     FALL,
@@ -22,23 +23,7 @@ from epochal.curves.curve_view import (
     RISE,
     CurveView,
 )
-from epochal.curves.statistics import (
-    ALPHA,
-    Floats,
-    counted,
-    ending,
-    forward_filled,
-    last_known,
-    line,
-    majority_mean,
-    mean_over_repeats,
-    noise_bound,
-    smoothed,
-    t_factor,
-    t_quantile,
-    tail,
-    window_count,
-)
+from epochal.curves.statistics import ALPHA, Floats, counted
 
 PROBABLE = 0.6
 """Two-sided confidence of a probable difference: one-sided 80 %. (Arbitrary.)"""
@@ -103,10 +88,10 @@ def repeats_needed(differences: Floats, test_train_ratio: float) -> int | None:
     10
     """
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))
-    if mean > t_factor(differences.size, test_train_ratio=test_train_ratio, confidence=0.9) * sd:
+    if mean > stats.t_factor(differences.size, test_train_ratio=test_train_ratio, confidence=0.9) * sd:
         return differences.size
     for count in range(5 * (differences.size // 5 + 1), _MOST_REPEATS + 1, 5):
-        quantiles = t_quantile(0.95, count - 1) + t_quantile(POWER, count - 1)
+        quantiles = stats.t_quantile(0.95, count - 1) + stats.t_quantile(POWER, count - 1)
         if mean > quantiles * math.sqrt(1 / count + test_train_ratio) * sd:
             return count
     return None
@@ -117,30 +102,30 @@ def risen(view: CurveView) -> Difference:
     curve = view.oriented
     assert curve is not None
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).sum() >= 2]
-    smooth = np.stack([smoothed(curve[r]) for r in rows])
-    middle = majority_mean(smooth)
+    smooth = np.stack([stats.smoothed(curve[r]) for r in rows])
+    middle = stats.majority_mean(smooth)
     everywhere = np.isfinite(middle)
     k = int(np.nanargmin(middle))
     # Losses of different splits differ in scale, and rises with them: ratios are compared, not differences.
     ratios = not view.flipped and float(np.nanmin(smooth)) > 0
-    continued = forward_filled(smooth)[0]
+    continued = stats.forward_filled(smooth)[0]
     lows, ends, falls, grown = [], [], [], []
     paired = len(rows) >= FEWEST_REPEATS
     for i, r in enumerate(rows):
         last = int(np.flatnonzero(np.isfinite(curve[r]))[-1])
         at = k
         if paired:
-            others = mean_over_repeats(np.delete(continued, i, axis=0))[: last + 1]
+            others = stats.mean_over_repeats(np.delete(continued, i, axis=0))[: last + 1]
             at = int(np.nanargmin(np.where(everywhere[: last + 1], others, np.nan)))
         at = min(at, last)
-        low, end = float(smooth[i, at]), tail(curve[r], last, view.window)
+        low, end = float(smooth[i, at]), stats.tail(curve[r], last, view.window)
         lows.append(low)
         ends.append(end)
         grown.append(math.log(end / low) if ratios and min(low, end) > 0 else end - low)
         if view.training is not None:
-            after = tail(view.training[r], last, view.window)
+            after = stats.tail(view.training[r], last, view.window)
             # A running loss begins after epoch 0.
-            falls.append(float(smoothed(view.training[r])[max(at, 1)]) - after)
+            falls.append(float(stats.smoothed(view.training[r])[max(at, 1)]) - after)
     rise, fall, growth = np.array(ends) - np.array(lows), np.array(falls), np.array(grown)
     sign = -1.0 if view.flipped else 1.0
     size, drop = float(rise.mean()), float(fall.mean()) if fall.size else math.nan
@@ -178,8 +163,8 @@ def risen(view: CurveView) -> Difference:
             most = max(most, size + view.rise_of(math.log(20), least))
             how += f", and 20 times as likely as none on the {view.samples:,} samples that they share"
     else:
-        bound = noise_bound(mean_over_repeats(curve[rows]), k, window=view.window)
-        looked_at = max(2.0, window_count(middle.size))
+        bound = stats.noise_bound(stats.mean_over_repeats(curve[rows]), k, window=view.window)
+        looked_at = max(2.0, stats.window_count(middle.size))
         nats, required = view.nats(least + size, least), math.log(20 * looked_at)
         figures |= {
             "scatter_bound": bound,
@@ -203,7 +188,7 @@ def risen(view: CurveView) -> Difference:
     figures |= {"rise_at_most": most, "rise_that_was_taken_back": swings}
     steady = swings < _SWING * size
     holds = bool(sure and size > worth and falling and steady)
-    sure = bool(sure) and k <= last_known(middle) - view.window  # else it is lowest at the end
+    sure = bool(sure) and k <= stats.last_known(middle) - view.window  # else it is lowest at the end
     # A curve that is lowest at its end has not risen, however high a single evaluation lies.
     # Of few repeats a high end may be scatter; the mean of several that rise by different factors is none.
     large = paired and size > (ABOVE_LEAST - 1) * least > 0
@@ -267,23 +252,23 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         # The last fifth, and ten evaluations if that is at most a third, to leave out the initial descent.
         last = at[-min(max(10, at.size // 5), max(4, at.size // 3)) :]
         span = float(view.epochs[last[-1]] - view.epochs[last[0]])
-        slope, error = line(view.epochs[last], scaled[last])
-        falls.append(-span * line(view.epochs[last], row[last])[0])
+        slope, error = stats.line(view.epochs[last], scaled[last])
+        falls.append(-span * stats.line(view.epochs[last], row[last])[0])
         fallen.append(-span * slope)
         errors.append(span * error)
         spans.append(span)
         third = at[-max(4, at.size // 3) :]
-        slope, doubt = line(np.log2(view.epochs[third]), scaled[third])
+        slope, doubt = stats.line(np.log2(view.epochs[third]), scaled[third])
         paces.append(-slope)
         doubts.append(doubt)
     if not falls:
         return Difference(False, math.nan, math.nan, {}, "")
-    span, size, end = float(np.median(spans)), float(np.mean(falls)), ending(curve, view.window)
+    span, size, end = float(np.median(spans)), float(np.mean(falls)), stats.ending(curve, view.window)
     steps, pace = np.array(fallen), np.array(paces)
     paired = len(falls) >= FEWEST_REPEATS
     if paired:
         # Repeats that all fall at very different rates may have an interval that includes zero.
-        each = float((steps - t_quantile(1 - ALPHA, 6) * np.array(errors)).min())
+        each = float((steps - stats.t_quantile(1 - ALPHA, 6) * np.array(errors)).min())
         low, likely = max(view.lower_bound(steps), each), view.lower_bound(steps, PROBABLE) > 0
         most = -view.lower_bound(-pace)
         how = (
@@ -292,11 +277,11 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         )
     else:
         error, doubt = _of_mean(errors), _of_mean(doubts)
-        low = float(steps.mean()) - t_quantile(1 - ALPHA, 6) * error
-        likely = bool(steps.mean() > t_quantile(0.8, 6) * error)
-        most = float(pace.mean() + t_quantile(0.95, 6) * doubt)
-        middle = smoothed(majority_mean(curve))
-        if int(np.nanargmin(middle)) < 0.8 * (last_known(middle) + 1):
+        low = float(steps.mean()) - stats.t_quantile(1 - ALPHA, 6) * error
+        likely = bool(steps.mean() > stats.t_quantile(0.8, 6) * error)
+        most = float(pace.mean() + stats.t_quantile(0.95, 6) * doubt)
+        middle = stats.smoothed(stats.majority_mean(curve))
+        if int(np.nanargmin(middle)) < 0.8 * (stats.last_known(middle) + 1):
             low, likely = min(low, 0.0), False  # it was lower before
         how = "the slope is below zero by its standard error, and the curve is at its lowest there"
     limit = view.flat_tolerance(end)
