@@ -233,7 +233,6 @@ def _notes(steps: Adviser) -> tuple[str, ...]:
 
 
 def _cost(steps: Adviser, updates: int) -> AdviceUsage:
-    """What the advice took, held against the `updates` of one training as advised and against a grid."""
     runner, repeats, sizes = steps.runner, len(steps.first), steps.possible
     length = max(GRID_EPOCHS, steps.confirmed.lengths.epochs)
     rates = 1 if steps.best.step is None else GRID_RATES
@@ -284,12 +283,16 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
         )
     else:
         last = f"Take batch size {size}{at} and {epochs}: {figure}; {_of_defaults(found)}."
-    concern = "" if found.forecasts is None else found.forecasts.concern("validation")
-    return " ".join(filter(None, (concern, first, last, failed, _beats(found))))
+    concern = beats = ""
+    if found.forecasts is not None:
+        concern = found.forecasts.concern("validation")
+    if found.forecasts is not None and not found.forecasts.unbeaten:
+        best = min(found.forecasts.naive, key=lambda one: one.rmse.mean)
+        beats = f"It beats {best.name} (RMSE {best.rmse.written(best.rmse.mean)} on the same windows)."
+    return " ".join(filter(None, (concern, first, last, failed, beats)))
 
 
 def _others(ahead: FinalEstimate | None) -> str:
-    """How the other settings did where the defaults are advised."""
     if ahead is None:
         return "No other setting that was tried does better there."
     failed = f"failed on {ahead.failures} of {_seeds(ahead.looked_at)}"
@@ -310,14 +313,6 @@ def _of_defaults(found: Confirmed) -> str:
 
 def _failures(final: FinalEstimate) -> str:
     return f"{final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline"
-
-
-def _beats(found: Confirmed) -> str:
-    """Which naive forecast of a series, the best of those, the advised setting surely beats."""
-    if found.forecasts is None or found.forecasts.unbeaten:
-        return ""
-    best = min(found.forecasts.naive, key=lambda one: one.rmse.mean)
-    return f"It beats {best.name} (RMSE {best.rmse.written(best.rmse.mean)} on the same windows)."
 
 
 def _figure(quality: Summary) -> str:

@@ -16,16 +16,9 @@ from typing import Any
 
 import jax
 
+from epochal.choose import fairness
 from epochal.choose.comparison import Comparison
-from epochal.choose.fairness import (
-    EqualBudget,
-    Length,
-    amount_of,
-    at_in_words,
-    lengths,
-    parse_at,
-    score_trial,
-)
+from epochal.choose.fairness import EqualBudget, Length
 from epochal.choose.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
 from epochal.choose.progress import Steps, Watch
 from epochal.choose.race import race
@@ -135,7 +128,7 @@ def compare(
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
     columns, data = named_columns(y, sample_weight), joined(data, y, sample_weight, **reading)
-    equal = parse_at(at)
+    equal = fairness.parse_at(at)
     settled = _settle(axes, common, data, equal, "batch_size" in options, control)
     task = _Race(*settled, common, target_value, equal=equal, steps=steps, margin=margin)
     steps.opening(task.runner.base.dataset)
@@ -193,7 +186,6 @@ def _settle(
 
 
 def _epochs(axis: Axis, at: EqualBudget) -> Axis:
-    """The epochs, which `at` may give as well."""
     if at.unit != "epochs" and axis.varies:
         raise Refusal(
             f"`epochs` must be one number where settings are equal in {at.unit}; "
@@ -216,8 +208,6 @@ def _named(entry: Entry, purpose: str) -> Config:
 
 @dataclass(kw_only=True)
 class _Race(ComparisonState):
-    """A comparison while it goes on."""
-
     equal: EqualBudget
     steps: Steps
     margin: float | None
@@ -264,12 +254,12 @@ class _Race(ComparisonState):
             done += len(settings)
         self._say(phase, done, len(timed))
         first, plan = next(iter(self.timing.values())), next(iter(self.plans.values()))
-        amount = amount_of(self.equal, plan, lambda size: float(first.seconds(size)))
+        amount = fairness.amount_of(self.equal, plan, lambda size: float(first.seconds(size)))
         for entry in self.entries:
             family, size = self._timed_as(entry)
             self.update_seconds[entry.name] = float(self.timing[family].seconds(size))
-        self.lengths = lengths(self.equal, amount, self.plans, self.update_seconds)
-        self.at = at_in_words(self.equal, amount, [plan.epochs for plan in self.plans.values()])
+        self.lengths = fairness.lengths(self.equal, amount, self.plans, self.update_seconds)
+        self.at = fairness.at_in_words(self.equal, amount, [plan.epochs for plan in self.plans.values()])
 
     def _timed_as(self, entry: Entry) -> tuple[str, int]:
         """Model and optimizer where they vary, and batch size: what an update takes follows from these."""
@@ -337,14 +327,17 @@ class _Race(ComparisonState):
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
         return {
-            name: [score_trial(trial, self.column, self.lengths[name]).value for trial in self.trials[name]]
+            name: [
+                fairness.score_trial(trial, self.column, self.lengths[name]).value
+                for trial in self.trials[name]
+            ]
             for name in live
         }
 
     def _values(self, wanted: Sequence[tuple[Job, Length]], words: str) -> list[float]:
         lengths_of = {job.key: length for job, length in wanted}
         found = {
-            job.key: score_trial(trial, self.runner.monitor, lengths_of[job.key]).value
+            job.key: fairness.score_trial(trial, self.runner.monitor, lengths_of[job.key]).value
             for job, trial in self._trained([job for job, _ in wanted], f"tuning learning rates: {words}")
         }
         return [found[job.key] for job, _ in wanted]

@@ -50,9 +50,7 @@ class EpochScores:
 
     def record(self, point: Point, trials: Mapping[int, Trial]) -> None:
         """Add trainings of a point."""
-        held = self.results.setdefault(point, {})
-        held |= trials
-        self.results[point] = dict(sorted(held.items()))
+        self.results[point] = dict(sorted({**self.results.get(point, {}), **trials}.items()))
 
     def missing(self, point: Point, repeats: Iterable[int]) -> list[int]:
         """Repeats in which a point was not trained yet."""

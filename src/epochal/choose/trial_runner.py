@@ -362,7 +362,6 @@ def unpacked(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _each(jobs: Sequence[Job], change: Callable[[Any], Any]) -> list[Job]:
-    """Jobs with another model and other options."""
     settings = [
         Config(
             job.setting.name,

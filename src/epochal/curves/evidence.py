@@ -307,5 +307,4 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
 
 
 def _of_mean(errors: list[float]) -> float:
-    """The standard error of a mean of independent figures."""
     return math.sqrt(float(np.square(errors).sum())) / len(errors)

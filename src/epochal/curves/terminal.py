@@ -120,7 +120,6 @@ class Canvas:
 
 
 def _stretches(known: Bools) -> list[tuple[int, int]]:
-    """Start and end of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from epochal.curves import sentences
 from epochal.curves.baseline_test import BaselineTest, beats_baseline
 from epochal.curves.curve_view import (
     ABOVE_LEAST,
@@ -21,15 +22,6 @@ from epochal.curves.curve_view import (
 from epochal.curves.evidence import Difference, falling_to_the_end, risen
 from epochal.curves.judgment import Verdict
 from epochal.curves.record import Curves
-from epochal.curves.sentences import (
-    say_flat,
-    say_no_better,
-    say_overfitting,
-    say_still_improving,
-    say_too_short,
-    say_underfitting,
-    say_without_validation,
-)
 from epochal.curves.stability import say_end_above, unstable
 from epochal.curves.statistics import counted, for_json
 
@@ -113,21 +105,21 @@ def _judged(view: CurveView, chosen_by: str, stopped_early: bool, concerned: boo
     if shaken is not None and shaken.kind == "unstable":
         return shaken
     if view.oriented is None:
-        return say_without_validation(view, _training_falls(view))
+        return sentences.say_without_validation(view, _training_falls(view))
     test = beats_baseline(view)
     if view.evaluations < FEWEST_EVALUATIONS:
-        return say_too_short(view, test)
+        return sentences.say_too_short(view, test)
     rise, fall = risen(view), falling_to_the_end(view, view.oriented)
     if test is not None and not test.better and not fall.detected:
-        verdict = say_no_better(view, test, rise)
+        verdict = sentences.say_no_better(view, test, rise)
     elif rise.detected:
-        verdict = say_overfitting(view, rise, chosen_by, stopped_early)
+        verdict = sentences.say_overfitting(view, rise, chosen_by, stopped_early)
     elif fall.detected:
-        verdict = say_still_improving(view, fall, test, stopped_early)
+        verdict = sentences.say_still_improving(view, fall, test, stopped_early)
     elif rise.probable and not (stopped_early and view.end_over_best <= ABOVE_LEAST):  # rules wait for a rise
-        verdict = say_overfitting(view, rise, chosen_by, stopped_early)
+        verdict = sentences.say_overfitting(view, rise, chosen_by, stopped_early)
     elif fall.probable and not stopped_early:
-        verdict = say_still_improving(view, fall, test, stopped_early)
+        verdict = sentences.say_still_improving(view, fall, test, stopped_early)
     elif shaken is not None:
         verdict = shaken
     elif rise.likely and view.end_over_best > ABOVE_LEAST:
@@ -156,7 +148,7 @@ def _flat(
         figures |= {"gap_at_the_end": gap, "explained_share_of_training_loss": explained}
         settled = falling_to_the_end(view, view.training).ruled_out
         if view.name in view.baseline and explained < EXPLAINED and abs(gap) < GAP * view.reference_loss:
-            return say_underfitting(view, explained, settled and _surely_underfit(view), figures)
+            return sentences.say_underfitting(view, explained, settled and _surely_underfit(view), figures)
     scattered = max(view.end_over_own_best, view.end_over_best) > ABOVE_LEAST
     known = test is not None and test.better
     learned = explained is None or explained >= EXPLAINED
@@ -164,7 +156,7 @@ def _flat(
         rise.ruled_out and fall.ruled_out and rise.reversed_rise <= rise.flat_tolerance and not rise.relevant
     )
     good = flat and known and learned and not concerned and not scattered
-    return say_flat(view, rise, fall, stopped, figures, flat=flat, good=good, known=known)
+    return sentences.say_flat(view, rise, fall, stopped, figures, flat=flat, good=good, known=known)
 
 
 def _training_falls(view: CurveView) -> bool:

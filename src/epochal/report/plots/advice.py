@@ -184,7 +184,7 @@ def _limits(ax: Axes, mean: Any, values: Any, advice: Advice) -> None:
 
 def _epoch_axis(ax: Axes) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    ax.xaxis.set_major_formatter(parts.formatter(_counted))
+    ax.xaxis.set_major_formatter(lambda value, _: _counted(value))
     ax.set_xlabel("epoch", loc="left", fontsize=9)
 
 

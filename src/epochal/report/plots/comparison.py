@@ -96,7 +96,7 @@ def _curves(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
     ax.margins(x=0.0)
     ax.set_xlim(left=0)
     ax.set_xlabel("samples seen" if unit == "samples" else unit.rstrip("s") if unit != "seconds" else unit)
-    ax.xaxis.set_major_formatter(parts.formatter(parts.format_tick))
+    ax.xaxis.set_major_formatter("{x:,.6g}")
     log = " (log scale)" if ax.get_yscale() == "log" else ""
     label = f"{label_of(found.column)}: mean and 95 % interval{log}"
     hidden = len(found.rows) - len(inks)

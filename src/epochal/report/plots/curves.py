@@ -131,13 +131,13 @@ def _draw_panel(
     logarithmic = loss and bottom > 0 and (top > 30 * bottom if log is None else log)
     if logarithmic:
         ax.set_yscale("log")
-        ax.yaxis.set_major_formatter(parts.formatter(lambda value: f"{value:g}"))
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.yaxis.set_minor_formatter("")
     elif seen:
         margin = 0.06 * ((top - bottom) or abs(top) or 1.0)
         ax.set_ylim(bottom - margin, top + margin)
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    ax.xaxis.set_major_formatter(parts.formatter(parts.format_tick))
+    ax.xaxis.set_major_formatter("{x:,.6g}")
     some = np.isfinite([line.mean for line in lines]).any(axis=0)
     ax.set_xlim(0, float(along[some].max(initial=0.0)) * 1.01 or 1.0)
     parts.name_axis(ax, label_of(kind) + (" (log scale)" if logarithmic else ""), look)
