@@ -117,15 +117,16 @@ class Steps:
         """The time so far."""
         return time.perf_counter() - self._begin
 
-    @property
-    def watch(self) -> Watch | None:
-        """What takes the steps; None where nobody looks."""
-        return self._watch if self._display is None else self._take
-
     def say(self, phase: str, words: str, done: int, total: int, where: str) -> None:
-        """Make a step for who watches."""
-        if self.watch is not None:
-            self.watch(Step(phase, done, total, self.seconds, words, where))
+        """Make a step, show it, and hand it on to who watches."""
+        step = Step(phase, done, total, self.seconds, words, where)
+        if self._display is not None:
+            self._pace.take(step)
+            self._display.show(self._pace)
+            if words:
+                self._display.note(render_message(words))
+        if self._watch is not None:
+            self._watch(step)
 
     def opening(self, dataset: Dataset) -> None:
         """Show what is known of the samples."""
@@ -137,12 +138,3 @@ class Steps:
         """Show no more; the time it took stays, if anything was done."""
         if self._display is not None:
             self._display.close("" if self._pace.step is None else f"done in {self._pace.spent}")
-
-    def _take(self, step: Step) -> None:
-        self._pace.take(step)
-        assert self._display is not None
-        self._display.show(self._pace)
-        if step.words:
-            self._display.note(render_message(step.words))
-        if self._watch is not None:
-            self._watch(step)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from epochal.common.metric_names import higher_is_better
-from epochal.curves import statistics as stats
-from epochal.curves.curve_view import FEWEST_EVALUATIONS, FEWEST_REPEATS, CurveView
+from epochal.curves import limits, statistics as stats
+from epochal.curves.curve_view import CurveView
 from epochal.curves.evidence import PROBABLE, repeats_needed
 from epochal.curves.statistics import ALPHA, Floats
 
@@ -62,7 +62,7 @@ def beats_baseline(view: CurveView) -> BaselineTest | None:
     chosen = []
     for r in rows:  # a repeat is judged where the others are best, independent of its own scatter
         others = stats.mean_over_repeats(
-            np.delete(continued, r, axis=0) if len(rows) >= FEWEST_REPEATS else continued
+            np.delete(continued, r, axis=0) if len(rows) >= limits.FEWEST_REPEATS else continued
         )
         usable = np.isfinite(others) & np.isfinite(curve[r])
         chosen.append(int(np.argmin(np.where(usable, others, np.inf))))
@@ -70,7 +70,7 @@ def beats_baseline(view: CurveView) -> BaselineTest | None:
     if baseline is None:
         how = f"the 95 % interval of {extra}"
         return BaselineTest(True, figures, how) if better else None
-    if not view.known_likelihood and len(rows) < FEWEST_REPEATS and not better:
+    if not view.known_likelihood and len(rows) < limits.FEWEST_REPEATS and not better:
         return None
     return _by_loss(view, curve, continued, rows, baseline[rows], continued[rows, chosen], better, figures)
 
@@ -91,7 +91,7 @@ def _by_loss(
     nats = view.nats(float(baseline.mean()), reached)
     looked_at = max(2.0, stats.window_count(len(view.epochs)))
     needed: int | None = None
-    if len(rows) >= FEWEST_REPEATS:
+    if len(rows) >= limits.FEWEST_REPEATS:
         low = view.lower_bound(gain, 0.95)
         required = math.log((looked_at if view.shared else 2) / ALPHA)
         by_samples = size > 0 and nats > required
@@ -113,7 +113,7 @@ def _by_loss(
         required = math.log(looked_at / ALPHA)
         lowest = int(np.nanargmin(stats.mean_over_repeats(continued[rows])))
         bound = stats.noise_bound(stats.mean_over_repeats(curve[rows]), lowest)
-        if view.evaluations < FEWEST_EVALUATIONS:
+        if view.evaluations < limits.FEWEST_EVALUATIONS:
             bound = 0.0  # so few do not show how a curve scatters, and the fall itself would count
         better = nats > required and size > bound
         likely = nats > math.log(4) and size > bound / 2
@@ -154,7 +154,7 @@ def _by_metric(
     )
     if not np.isfinite(gain).all():
         return False, {}
-    paired = len(rows) >= FEWEST_REPEATS
+    paired = len(rows) >= limits.FEWEST_REPEATS
     better = paired and view.lower_bound(gain, 0.95) > 0
     if (not paired or view.shared) and view.effective:
         better = False

@@ -12,17 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from epochal.curves import statistics as stats
-from epochal.curves.curve_view import (
-    ABOVE_LEAST,
-    FALL,
-    FEWEST_EVALUATIONS,
-    FEWEST_REPEATS,
-    FLAT,
-    LEARNED,
-    RISE,
-    CurveView,
-)
+from epochal.curves import limits, statistics as stats
+from epochal.curves.curve_view import CurveView
 from epochal.curves.statistics import ALPHA, Floats, counted
 
 PROBABLE = 0.6
@@ -110,7 +101,7 @@ def risen(view: CurveView) -> Difference:
     ratios = not view.flipped and float(np.nanmin(smooth)) > 0
     continued = stats.forward_filled(smooth)[0]
     lows, ends, falls, grown = [], [], [], []
-    paired = len(rows) >= FEWEST_REPEATS
+    paired = len(rows) >= limits.FEWEST_REPEATS
     for i, r in enumerate(rows):
         last = int(np.flatnonzero(np.isfinite(curve[r]))[-1])
         at = k
@@ -146,7 +137,7 @@ def risen(view: CurveView) -> Difference:
         sure, likely = low > 0, view.lower_bound(growth, PROBABLE) > 0
         name, room = "rise_at_least", limit
         if ratios:  # of logarithms
-            most, room = least * math.expm1(min(most, 50.0)), math.log1p(FLAT)
+            most, room = least * math.expm1(min(most, 50.0)), math.log1p(limits.FLAT)
             name, low = "rise_by_a_factor_of_at_least", math.exp(low)
         figures[name] = low
         # Where a single repeat rises, the least epoch of the flat others is a chance place to read it.
@@ -191,9 +182,11 @@ def risen(view: CurveView) -> Difference:
     sure = bool(sure) and k <= stats.last_known(middle) - view.window  # else it is lowest at the end
     # A curve that is lowest at its end has not risen, however high a single evaluation lies.
     # Of few repeats a high end may be scatter; the mean of several that rise by different factors is none.
-    large = paired and size > (ABOVE_LEAST - 1) * least > 0
+    large = paired and size > (limits.ABOVE_LEAST - 1) * least > 0
     probable = (
-        not holds and perhaps and (large or (likely and (size > worth or view.end_over_best > ABOVE_LEAST)))
+        not holds
+        and perhaps
+        and (large or (likely and (size > worth or view.end_over_best > limits.ABOVE_LEAST)))
     )
     return Difference(
         holds, size, float(view.epochs[k]), figures, how, probable, sure, most, limit, least, needed,
@@ -227,9 +220,9 @@ def _min_relevant_rise(view: CurveView, least: float) -> float:
     A share of the baseline alone would miss a rise that undoes much of a small gain, and one that doubles a
     loss far below the baseline.
     """
-    shares = [RISE * view.reference_loss]
+    shares = [limits.RISE * view.reference_loss]
     if not view.flipped and view.name in view.baseline and view.reference_loss > least > 0:
-        shares += [LEARNED * (view.reference_loss - least), (ABOVE_LEAST - 1) * least]
+        shares += [limits.LEARNED * (view.reference_loss - least), (limits.ABOVE_LEAST - 1) * least]
     return min(shares)
 
 
@@ -246,7 +239,7 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
     spans, paces, doubts = list[float](), list[float](), list[float]()
     for row in curve:
         at = np.flatnonzero(np.isfinite(row) & (view.epochs > 0))
-        if at.size < FEWEST_EVALUATIONS:
+        if at.size < limits.FEWEST_EVALUATIONS:
             continue
         scaled = np.log(np.where(np.isfinite(row), row, 1.0)) if ratios else row
         # The last fifth, and ten evaluations if that is at most a third, to leave out the initial descent.
@@ -265,7 +258,7 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         return Difference(False, math.nan, math.nan, {}, "")
     span, size, end = float(np.median(spans)), float(np.mean(falls)), stats.ending(curve, view.window)
     steps, pace = np.array(fallen), np.array(paces)
-    paired = len(falls) >= FEWEST_REPEATS
+    paired = len(falls) >= limits.FEWEST_REPEATS
     if paired:
         # Repeats that all fall at very different rates may have an interval that includes zero.
         each = float((steps - stats.t_quantile(1 - ALPHA, 6) * np.array(errors)).min())
@@ -285,10 +278,10 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
             low, likely = min(low, 0.0), False  # it was lower before
         how = "the slope is below zero by its standard error, and the curve is at its lowest there"
     limit = view.flat_tolerance(end)
-    worth = FALL * view.reference_loss * (1 if paired else 2)
+    worth = limits.FALL * view.reference_loss * (1 if paired else 2)
     if ratios:
         doublings = math.log2(view.last_epoch / (view.last_epoch - span)) if view.last_epoch > span else 1.0
-        worth = min(worth, end * (1 - (1 - FLAT) ** doublings))
+        worth = min(worth, end * (1 - (1 - limits.FLAT) ** doublings))
         low, most = -end * math.expm1(-low), -end * math.expm1(-most * math.log(2))
     if curve is view.oriented and view.shared and view.known_likelihood:
         # Samples that all repeats share may hide the fall from all of them.

@@ -9,16 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.curves import sentences
+from epochal.curves import limits, sentences
 from epochal.curves.baseline_test import BaselineTest, beats_baseline
-from epochal.curves.curve_view import (
-    ABOVE_LEAST,
-    EXPLAINED,
-    FEWEST_EVALUATIONS,
-    FEWEST_REPEATS,
-    GAP,
-    CurveView,
-)
+from epochal.curves.curve_view import CurveView
 from epochal.curves.evidence import Difference, falling_to_the_end, risen
 from epochal.curves.judgment import Verdict
 from epochal.curves.record import Curves
@@ -107,7 +100,7 @@ def _judged(view: CurveView, chosen_by: str, stopped_early: bool, concerned: boo
     if view.oriented is None:
         return sentences.say_without_validation(view, _training_falls(view))
     test = beats_baseline(view)
-    if view.evaluations < FEWEST_EVALUATIONS:
+    if view.evaluations < limits.FEWEST_EVALUATIONS:
         return sentences.say_too_short(view, test)
     rise, fall = risen(view), falling_to_the_end(view, view.oriented)
     if test is not None and not test.better and not fall.detected:
@@ -116,17 +109,19 @@ def _judged(view: CurveView, chosen_by: str, stopped_early: bool, concerned: boo
         verdict = sentences.say_overfitting(view, rise, chosen_by, stopped_early)
     elif fall.detected:
         verdict = sentences.say_still_improving(view, fall, test, stopped_early)
-    elif rise.probable and not (stopped_early and view.end_over_best <= ABOVE_LEAST):  # rules wait for a rise
+    elif rise.probable and not (
+        stopped_early and view.end_over_best <= limits.ABOVE_LEAST
+    ):  # rules wait for a rise
         verdict = sentences.say_overfitting(view, rise, chosen_by, stopped_early)
     elif fall.probable and not stopped_early:
         verdict = sentences.say_still_improving(view, fall, test, stopped_early)
     elif shaken is not None:
         verdict = shaken
-    elif rise.likely and view.end_over_best > ABOVE_LEAST:
+    elif rise.likely and view.end_over_best > limits.ABOVE_LEAST:
         verdict = say_end_above(view)
     else:
         verdict = _flat(view, rise, fall, test, stopped_early, concerned)
-    if view.repeats >= FEWEST_REPEATS:
+    if view.repeats >= limits.FEWEST_REPEATS:
         return verdict
     few = f"Tentative: {counted(view.repeats, 'repeat')} cannot tell a trend from drift; `repeats=5` can."
     return replace(verdict, remedy=f"{verdict.remedy} {few}".strip())
@@ -147,11 +142,15 @@ def _flat(
         gap = float(view.final_losses()[1].mean())
         figures |= {"gap_at_the_end": gap, "explained_share_of_training_loss": explained}
         settled = falling_to_the_end(view, view.training).ruled_out
-        if view.name in view.baseline and explained < EXPLAINED and abs(gap) < GAP * view.reference_loss:
+        if (
+            view.name in view.baseline
+            and explained < limits.EXPLAINED
+            and abs(gap) < limits.GAP * view.reference_loss
+        ):
             return sentences.say_underfitting(view, explained, settled and _surely_underfit(view), figures)
-    scattered = max(view.end_over_own_best, view.end_over_best) > ABOVE_LEAST
+    scattered = max(view.end_over_own_best, view.end_over_best) > limits.ABOVE_LEAST
     known = test is not None and test.better
-    learned = explained is None or explained >= EXPLAINED
+    learned = explained is None or explained >= limits.EXPLAINED
     flat = (
         rise.ruled_out and fall.ruled_out and rise.reversed_rise <= rise.flat_tolerance and not rise.relevant
     )
@@ -161,16 +160,16 @@ def _flat(
 
 def _training_falls(view: CurveView) -> bool:
     """Whether the training loss falls at the end, if there is no other evidence."""
-    if view.training is None or np.isfinite(view.training).sum(axis=1).max() < FEWEST_EVALUATIONS:
+    if view.training is None or np.isfinite(view.training).sum(axis=1).max() < limits.FEWEST_EVALUATIONS:
         return False
     return falling_to_the_end(view, view.training).detected
 
 
 def _surely_underfit(view: CurveView) -> bool:
     """Whether both gap and explained share lie below their bounds over the repeats."""
-    if view.repeats < FEWEST_REPEATS:
+    if view.repeats < limits.FEWEST_REPEATS:
         return False
     train, gaps = view.final_losses()
-    room = GAP * view.reference_loss - gaps
-    unexplained = train - (1 - EXPLAINED) * view.training_reference_loss
+    room = limits.GAP * view.reference_loss - gaps
+    unexplained = train - (1 - limits.EXPLAINED) * view.training_reference_loss
     return view.lower_bound(room) > 0 and view.lower_bound(unexplained) > 0
