@@ -18,7 +18,7 @@ import jax
 
 from epochal.choose import fairness
 from epochal.choose.comparison import Comparison
-from epochal.choose.fairness import EqualBudget, Length
+from epochal.choose.fairness import EqualBudget, Length, score_trial
 from epochal.choose.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
 from epochal.choose.progress import Steps, Watch
 from epochal.choose.race import race
@@ -28,7 +28,7 @@ from epochal.choose.store import Store
 from epochal.choose.targets import check_target_value
 from epochal.choose.timing import left_out, measure
 from epochal.choose.trial import Config, Job, Trial
-from epochal.choose.trial_runner import TrialRunner, notes_of, training_on
+from epochal.choose.trial_runner import TrialRunner, comparable, notes_of, training_on
 from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
@@ -179,7 +179,8 @@ def _settle(
             "stop must not hold a Budget in a comparison, where at= says how far each setting trains; "
             'use `at="2s"` or `at="1000updates"`.'
         )
-    runner = TrialRunner(first["model"], data, replace(base, optimizer=first["optimizer"]), control=control)
+    shared_by_all = comparable(first["model"], data, replace(base, optimizer=first["optimizer"]))
+    runner = TrialRunner(shared_by_all, control=control)
     grid, notes = entries(axes, runner.base.plan.positions_per_epoch, chosen_sizes)
     plans = {entry.name: runner.prepared(_named(entry, "plan")).plan for entry in grid}
     return runner, grid, plans, repeats, notes
@@ -327,17 +328,14 @@ class _Race(ComparisonState):
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
         return {
-            name: [
-                fairness.score_trial(trial, self.column, self.lengths[name]).value
-                for trial in self.trials[name]
-            ]
+            name: [score_trial(trial, self.column, self.lengths[name]).value for trial in self.trials[name]]
             for name in live
         }
 
     def _values(self, wanted: Sequence[tuple[Job, Length]], words: str) -> list[float]:
         lengths_of = {job.key: length for job, length in wanted}
         found = {
-            job.key: fairness.score_trial(trial, self.runner.monitor, lengths_of[job.key]).value
+            job.key: score_trial(trial, self.runner.monitor, lengths_of[job.key]).value
             for job, trial in self._trained([job for job, _ in wanted], f"tuning learning rates: {words}")
         }
         return [found[job.key] for job, _ in wanted]

@@ -42,14 +42,9 @@ def beats_baseline(view: CurveView) -> BaselineTest | None:
     loss without a likelihood.
     """
     curve, baseline = view.oriented, view.baseline.get(view.name)
-    extra = next(
-        (
-            name
-            for name in view.baseline
-            if name not in (view.name, view.displayed, "train.loss") and name in view.curves.columns
-        ),
-        None,
-    )
+    losses = (view.name, view.displayed, "train.loss")
+    others = (name for name in view.baseline if name not in losses and name in view.curves.columns)
+    extra = next(others, None)
     if curve is None or (baseline is None and extra is None):
         return None
     continued = stats.forward_filled(np.stack([stats.smoothed(row) for row in curve]))[0]
@@ -146,12 +141,8 @@ def _by_metric(
     if name is None:
         return False, {}
     column, sign = view.curves.values(name)[1], 1.0 if higher_is_better(name) else -1.0
-    gain = np.array(
-        [
-            sign * (float(stats.smoothed(column[r])[at]) - view.baseline[name][r])
-            for r, at in zip(rows, chosen, strict=True)
-        ]
-    )
+    reached = np.array([stats.smoothed(column[r])[at] for r, at in zip(rows, chosen, strict=True)])
+    gain = sign * (reached - view.baseline[name][rows])
     if not np.isfinite(gain).all():
         return False, {}
     paired = len(rows) >= limits.FEWEST_REPEATS

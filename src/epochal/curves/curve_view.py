@@ -34,6 +34,9 @@ class CurveView:
     shared: bool = False
     interval: tuple[float, float] | None = None
     roc_auc: tuple[float, float] | None = None
+    chosen_by: str = ""
+    stopped_early: bool = False
+    concerned: bool = False
 
     @cached_property
     def epochs(self) -> Floats:
@@ -228,11 +231,9 @@ class CurveView:
     def baseline_in_words(self) -> str:
         """The baseline's value of that curve, in parentheses; empty if unknown."""
         baseline = self.baseline.get(self.displayed)
-        return (
-            ""
-            if baseline is None
-            else f" ({self.constant_in_words} gives {digits(float(np.mean(baseline)))})"
-        )
+        if baseline is None:
+            return ""
+        return f" ({self.constant_in_words} gives {digits(float(np.mean(baseline)))})"
 
     def displayed_at_best(self) -> float:
         """The mean over repeats of that curve at each one's best evaluation."""

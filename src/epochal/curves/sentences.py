@@ -87,7 +87,7 @@ def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verd
     return Verdict("no detectable difference from chance", sentence, rule, figures, remedy)
 
 
-def say_overfitting(view: CurveView, rise: Difference, chosen_by: str, stopped: bool) -> Verdict:
+def say_overfitting(view: CurveView, rise: Difference) -> Verdict:
     """The verdict on a rise, significant or probable."""
     verb = "fell" if view.flipped else "rose"
     best = view.curves.best(view.name)
@@ -109,12 +109,12 @@ def say_overfitting(view: CurveView, rise: Difference, chosen_by: str, stopped: 
             doubt = f"but it had already risen by {before} and come back"
         sentence = f"Probably overfitting from around epoch {k} on: {moved}, {doubt}."
         again = "" if rise.reversed_rise else f"{_more(view, rise.repeats_to_detect, 'it')} ".lstrip()
-    chosen = view.curves.best(chosen_by) if chosen_by in view.curves.columns else None
+    chosen = view.curves.best(view.chosen_by) if view.chosen_by in view.curves.columns else None
     if chosen is not None and chosen.median_epoch <= 1.25 * max(rise.epoch, best.median_epoch):
         sentence += " Predictions use the weights from the best epoch."
     else:
-        sentence += f" Predictions use weights from after that, where {chosen_by} was best."
-    if stopped:
+        sentence += f" Predictions use weights from after that, where {view.chosen_by} was best."
+    if view.stopped_early:
         sentence += " A rule stopped training after that."
     rule = (
         f"Overfitting when {rise.method}, and the training loss at fixed parameters fell meanwhile. {_COUNTS}"
@@ -135,14 +135,12 @@ def say_overfitting(view: CurveView, rise: Difference, chosen_by: str, stopped: 
     return Verdict(kind, sentence, rule, view.figures() | rise.figures, remedy)
 
 
-def say_still_improving(
-    view: CurveView, fall: Difference, test: BaselineTest | None, stopped: bool
-) -> Verdict:
+def say_still_improving(view: CurveView, fall: Difference, test: BaselineTest | None) -> Verdict:
     """The verdict on a fall at the end, significant or probable."""
     verb = "rising" if view.flipped else "falling"
     yet = "" if test is None or test.better else f" It is not yet better than {view.constant_in_words}."
     kind = "still improving" if fall.detected else "probably still improving"
-    ended = "a rule ended training" if stopped else "training ended"
+    ended = "a rule ended training" if view.stopped_early else "training ended"
     doubt = "" if fall.detected else ", which scatter could still explain"
     sentence = (
         f"{kind.capitalize()}: the {view.displayed_label} was {verb} when {ended} at epoch "
@@ -159,7 +157,7 @@ def say_still_improving(
     ended_by = view.settings.get("ended_by")
     if view.exhausted:
         remedy = _EXHAUSTED.format(digits(view.training_end()))
-    elif stopped:
+    elif view.stopped_early:
         remedy = (
             "Let the rule wait longer (a larger `patience`, a smaller change that counts), or leave it out."
         )
@@ -213,7 +211,6 @@ def say_flat(
     view: CurveView,
     rise: Difference,
     fall: Difference,
-    stopped: bool,
     figures: dict[str, object],
     *,
     flat: bool,
@@ -229,9 +226,9 @@ def say_flat(
     if not flat:
         kind = "undecided"
         shows = f"the {view.displayed_label} shows no sign of overfitting, but"
-        shape = f"{'a rule ended training, and' if stopped else shows} {room}"
-        tip = _tell(view, rise, fall, stopped)
-    elif stopped:
+        shape = f"{'a rule ended training, and' if view.stopped_early else shows} {room}"
+        tip = _tell(view, rise, fall)
+    elif view.stopped_early:
         kind = "stopped in time" if good else "leveled off"
         shape = f"a rule ended training when the {view.displayed_label} was level ({room})"
         tip = "What a longer training would have done is not known."
@@ -256,7 +253,7 @@ def say_flat(
         share = f"{max(explained, 0.0):.0%}"
         sentence += f" The training loss is only {share} below its baseline: little was learned."
     sentence += _far_apart(view)
-    if stopped:
+    if view.stopped_early:
         sentence += " Predictions use the weights from the best epoch."
     up, down = f"{limits.FLAT:.0%} of the least loss", f"{limits.FLAT:.0%}"
     if view.displayed != view.name:
@@ -319,15 +316,15 @@ def _room(view: CurveView, rise: Difference, fall: Difference) -> str:
     return f"{small}{repeats} room for {', and for '.join(room)}"
 
 
-def _tell(view: CurveView, rise: Difference, fall: Difference, stopped: bool) -> str:
+def _tell(view: CurveView, rise: Difference, fall: Difference) -> str:
     """What would decide: repeats for a rise, epochs for a fall, or for a rise to be taken back."""
     found = []
     if not rise.ruled_out:
         found.append(_more(view, rise.repeats_to_bound, "a smaller rise"))
     if not fall.ruled_out or rise.relevant:
         longer, ended_by = f"`epochs={max(1, round(2 * view.last_epoch))}`", view.settings.get("ended_by")
-        if stopped or ended_by:
-            longer = "a larger `patience`" if stopped else f"this time {ended_by}"
+        if view.stopped_early or ended_by:
+            longer = "a larger `patience`" if view.stopped_early else f"this time {ended_by}"
         goes = "falls again" if rise.relevant else "goes on falling"
         found.append(f"A longer training would show whether it {goes} ({longer}).")
     return " ".join(filter(None, found))

@@ -86,14 +86,14 @@ def judge(
     """
     view = CurveView(
         curves, monitor, baseline, validation_samples, training_samples, settings or {}, effective_samples,
-        same_samples, interval, roc_auc,
+        same_samples, interval, roc_auc, chosen_by or monitor, stopped_early, bool(concerns),
     )  # fmt: skip
-    verdict = _judged(view, chosen_by or monitor, stopped_early, bool(concerns))
+    verdict = _judged(view)
     figures = {name: for_json(value) for name, value in verdict.figures.items()}
     return replace(verdict, concerns=tuple(concerns), figures=figures)
 
 
-def _judged(view: CurveView, chosen_by: str, stopped_early: bool, concerned: bool) -> Verdict:
+def _judged(view: CurveView) -> Verdict:
     shaken = unstable(view)
     if shaken is not None and shaken.kind == "unstable":
         return shaken
@@ -103,38 +103,30 @@ def _judged(view: CurveView, chosen_by: str, stopped_early: bool, concerned: boo
     if view.evaluations < limits.FEWEST_EVALUATIONS:
         return sentences.say_too_short(view, test)
     rise, fall = risen(view), falling_to_the_end(view, view.oriented)
+    waited = view.stopped_early and view.end_over_best <= limits.ABOVE_LEAST  # rules wait for a rise
     if test is not None and not test.better and not fall.detected:
         verdict = sentences.say_no_better(view, test, rise)
     elif rise.detected:
-        verdict = sentences.say_overfitting(view, rise, chosen_by, stopped_early)
+        verdict = sentences.say_overfitting(view, rise)
     elif fall.detected:
-        verdict = sentences.say_still_improving(view, fall, test, stopped_early)
-    elif rise.probable and not (
-        stopped_early and view.end_over_best <= limits.ABOVE_LEAST
-    ):  # rules wait for a rise
-        verdict = sentences.say_overfitting(view, rise, chosen_by, stopped_early)
-    elif fall.probable and not stopped_early:
-        verdict = sentences.say_still_improving(view, fall, test, stopped_early)
+        verdict = sentences.say_still_improving(view, fall, test)
+    elif rise.probable and not waited:
+        verdict = sentences.say_overfitting(view, rise)
+    elif fall.probable and not view.stopped_early:
+        verdict = sentences.say_still_improving(view, fall, test)
     elif shaken is not None:
         verdict = shaken
     elif rise.likely and view.end_over_best > limits.ABOVE_LEAST:
         verdict = say_end_above(view)
     else:
-        verdict = _flat(view, rise, fall, test, stopped_early, concerned)
+        verdict = _flat(view, rise, fall, test)
     if view.repeats >= limits.FEWEST_REPEATS:
         return verdict
     few = f"Tentative: {counted(view.repeats, 'repeat')} cannot tell a trend from drift; `repeats=5` can."
     return replace(verdict, remedy=f"{verdict.remedy} {few}".strip())
 
 
-def _flat(
-    view: CurveView,
-    rise: Difference,
-    fall: Difference,
-    test: BaselineTest | None,
-    stopped: bool,
-    concerned: bool,
-) -> Verdict:
+def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTest | None) -> Verdict:
     """Neither rising nor falling: underfitting, good fit, undecided or leveled off."""
     figures = view.figures() | rise.figures | fall.figures | (test.figures if test else {})
     explained = view.training_share()
@@ -154,8 +146,8 @@ def _flat(
     flat = (
         rise.ruled_out and fall.ruled_out and rise.reversed_rise <= rise.flat_tolerance and not rise.relevant
     )
-    good = flat and known and learned and not concerned and not scattered
-    return sentences.say_flat(view, rise, fall, stopped, figures, flat=flat, good=good, known=known)
+    good = flat and known and learned and not view.concerned and not scattered
+    return sentences.say_flat(view, rise, fall, figures, flat=flat, good=good, known=known)
 
 
 def _training_falls(view: CurveView) -> bool:
