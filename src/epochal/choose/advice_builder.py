@@ -153,7 +153,7 @@ def _defaults(steps: Adviser) -> Defaults:
         learning_rate=steps.search.rate_of(defaults.point),
         epochs=defaults.trained,
         quality=defaults.quality,
-        difference=None if steps.confirmed.keeps_defaults else final.less(defaults),
+        difference=None if final is defaults else final.less(defaults),
         failures=defaults.failures,
     )
 
@@ -277,7 +277,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
         "not known, so nothing shows that anything is learned."
     )  # fmt: skip
     failed = f"But {_failures(final)}." if final.failures else ""
-    if found.keeps_defaults:
+    if final is found.defaults:
         last = (
             f"Keep the defaults (batch size {size}{at}) and take {epochs}: {figure}. {_others(found.ahead)}"
         )

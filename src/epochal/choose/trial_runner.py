@@ -336,11 +336,8 @@ def packed(jobs: Sequence[Job], share: Callable[[Any], Shared]) -> list[Job]:
 
     Sent with each job they would be other objects each time, and their programs compiled each time.
     """
-
-    def shared(value: Any) -> Any:
-        return value if value is None or isinstance(value, bool | int | float | str) else share(value)
-
-    return _each(jobs, shared)
+    plain = bool | int | float | str | None
+    return _each(jobs, lambda value: value if isinstance(value, plain) else share(value))
 
 
 def unpacked(jobs: Sequence[Job]) -> list[Job]:
@@ -349,15 +346,10 @@ def unpacked(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _each(jobs: Sequence[Job], change: Callable[[Any], Any]) -> list[Job]:
-    settings = [
-        Config(
-            job.setting.name,
-            change(job.setting.model),
-            {name: change(value) for name, value in job.setting.changes.items()},
-        )
-        for job in jobs
-    ]
-    return [replace(job, setting=setting) for job, setting in zip(jobs, settings, strict=True)]
+    def changed(one: Config) -> Config:
+        return Config(one.name, change(one.model), {name: change(it) for name, it in one.changes.items()})
+
+    return [replace(job, setting=changed(job.setting)) for job in jobs]
 
 
 def _trainer(base: Prepared) -> Callable[..., list[Trial] | None]:

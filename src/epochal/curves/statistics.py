@@ -70,9 +70,11 @@ class Summary(Record):
     @staticmethod
     def from_dict(value: Any) -> Summary:
         """The inverse of `to_dict`."""
-        kept = built(_Kept, value)
-        low, high = kept.ci95 or (None, None)
-        return replace(summarize(kept.per_repeat), ci95=None if low is None or high is None else (low, high))
+        stored = built(_Stored, value)
+        low, high = stored.ci95 or (None, None)
+        return replace(
+            summarize(stored.per_repeat), ci95=None if low is None or high is None else (low, high)
+        )
 
     def __str__(self) -> str:
         finite = self.repeats
@@ -91,7 +93,7 @@ class Summary(Record):
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Stored:
     mean: float | None
     sd: float | None
     ci95: tuple[float | None, float | None] | None

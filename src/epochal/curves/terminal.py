@@ -238,14 +238,13 @@ def _span(lines: Sequence[_Line]) -> tuple[float, float, bool]:
     low, high = float(values.min()), float(values.max())
     logarithmic = low > 0 and high / low > _LOG_RANGE
     if not logarithmic:  # room for the spread, if it is of the order of the curve itself
-        for line in lines:
+        for band in (line.band for line in lines if line.name == "validation.loss"):
             with np.errstate(invalid="ignore"):
-                edges = np.array([line.band.mean + line.band.sd, line.band.mean - line.band.sd])
-            edges = edges[np.isfinite(edges)]
-            if line.name == "validation.loss" and edges.size:
+                edges = np.array([band.mean + band.sd, band.mean - band.sd])
+            if np.isfinite(edges).any():
                 reach = high - low
-                low = max(min(low, float(edges.min())), low - 0.15 * reach)
-                high = min(max(high, float(edges.max())), high + 0.15 * reach)
+                low = max(min(low, float(edges[np.isfinite(edges)].min())), low - 0.15 * reach)
+                high = min(max(high, float(edges[np.isfinite(edges)].max())), high + 0.15 * reach)
         if low > 0 and low < 0.35 * high:
             low = 0.0
     return low, high, logarithmic

@@ -21,21 +21,17 @@ from epochal.training.describe import describe_model
 
 _SIGNS = {
     "overfitting": ("↗", "warn"),
-    "probably overfitting": ("↗", "warn"),
     "underfitting": ("→", "warn"),
-    "probably underfitting": ("→", "warn"),
     "good fit": ("✓", "good"),
     "stopped in time": ("✓", "good"),
     "leveled off": ("→", "open"),
     "undecided": ("?", "open"),
     "still improving": ("↘", "open"),
-    "probably still improving": ("↘", "open"),
     "unstable": ("⚡", "bad"),
-    "probably unstable": ("⚡", "warn"),
     "no detectable difference from chance": ("≈", "bad"),
     "not judged": ("?", "open"),
 }
-assert set(_SIGNS) == set(KINDS)
+assert set(_SIGNS) == {kind.removeprefix("probably ") for kind in KINDS}
 
 MOST_CLASSES = 20
 """With more classes, the matrix is drawn as a picture."""
@@ -115,7 +111,8 @@ def _data(run: Run, of: str) -> dict[str, Any]:
 
 
 def _answer(verdict: Verdict) -> dict[str, str]:
-    sign, tone = _SIGNS[verdict.kind]
+    sign, tone = _SIGNS[verdict.kind.removeprefix("probably ")]
+    tone = "warn" if verdict.kind == "probably unstable" else tone
     if verdict.concerns:
         kind, *others = verdict.concerns
         return {"sign": "!", "tone": "bad", "kind": kind, "sentence": " ".join([*others, verdict.sentence])}
