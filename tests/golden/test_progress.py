@@ -164,12 +164,12 @@ def test_steps_hand_on_to_who_watches(terminal):
     seen = []
     steps = Steps(seen.append, True, None)
     words = "batch 8 is behind; `repeats=5` gives it more."
-    steps.say("tuning", words, 1, 4, "")
+    steps.say("tuning", 1, 4, words)
     steps.close()
     assert seen == [Step("tuning", 1, 4, seen[0].seconds, words)]
     assert "  batch 8 is behind; repeats=5 gives it more." in terminal.lines
     before = len(terminal.lines)
-    Steps(None, False, None).say("tuning", words, 1, 4, "")
+    Steps(None, False, None).say("tuning", 1, 4, words)
     assert len(terminal.lines) == before
 
 

@@ -111,15 +111,14 @@ class Adviser:
 
     def advise(self) -> None:
         """All steps, one after the other."""
-        self._say("timing updates")
+        self.steps.say("timing updates")
         refuse_easy_target(self.runner, self.target, self.first)
         self._compile()
         for size in self._timed():
             self.timer.seconds(size)
         self._refuse_long()
-        self._say(
-            "piloting", f"The advice takes about {duration(float(f'{self._expected():.2g}'))} from here."
-        )
+        expected = duration(float(f"{self._expected():.2g}"))
+        self.steps.say("piloting", words=f"The advice takes about {expected} from here.")
         self.pilot = pilot(self.search, self.start, self._first_guess(), self.first)
         reference = self.pilot.reference
         self.search.targets |= self._targets([self.pilot.trials[point] for point in reference])
@@ -153,11 +152,8 @@ class Adviser:
     def _run(self, phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         for done, trial in enumerate(self.runner.run(jobs), start=1):
             self.spent += trial.seconds
-            self._say(phase, self.runner.executor.news(), done, len(jobs))
+            self.steps.say(phase, done, len(jobs), self.runner.executor.news())
             yield trial
-
-    def _say(self, phase: str, words: str = "", done: int = 0, total: int = 0) -> None:
-        self.steps.say(phase, words, done, total, self.runner.executor.where)
 
     def _refuse_long(self) -> None:
         epochs = 6 * SCREEN * FIRST_EPOCHS + 5 * len(self.first) * min(self.epochs, 3 * PATIENCE_EPOCHS)
@@ -220,7 +216,7 @@ class Adviser:
         reached = [one.updates for one in found if one.reached]
         if not reached:
             return None, "No training at the first batch size reached the target to measure it along."
-        self._say("measuring the gradient noise")
+        self.steps.say("measuring the gradient noise")
         return noise_along(self.search, tuned, max(10, int(np.median(reached))), self.first[:3]), ""
 
     def _theory(self) -> Recommendation | None:

@@ -120,6 +120,7 @@ def advise(
     if size is not None:
         size = runner.base.plan.with_(batch_size=size).segments[0][1]
     steps.opening(dataset)
+    steps.where = lambda: runner.executor.where
     with closing(steps), training_on(ray, runner):
         if folder is not None:
             request = {"goal": goal, "target": target_value, "batch_size": size, "repeats": repeats}

@@ -132,6 +132,7 @@ def compare(
     settled = _settle(axes, common, data, equal, "batch_size" in options, control)
     task = _Race(*settled, common, target_value, equal=equal, steps=steps, margin=margin)
     steps.opening(task.runner.base.dataset)
+    steps.where = lambda: task.runner.executor.where
     with closing(steps), training_on(ray, task.runner):
         if folder is not None:
             task.runner.store = Store(Path(folder), task.request())
@@ -249,11 +250,11 @@ class _Race(ComparisonState):
         self.plans = {entry.name: self.plans[entry.name] for entry in self.entries}
         done = 0
         for family in dict.fromkeys(family for family, _ in timed):
-            self._say(phase, done, len(timed))
+            self.steps.say(phase, done, len(timed))
             settings = [one for (own, _), one in timed.items() if own == family]
             self.timing[family] = measure(self.runner, settings)
             done += len(settings)
-        self._say(phase, done, len(timed))
+        self.steps.say(phase, done, len(timed))
         first, plan = next(iter(self.timing.values())), next(iter(self.plans.values()))
         amount = fairness.amount_of(self.equal, plan, lambda size: float(first.seconds(size)))
         for entry in self.entries:
@@ -305,7 +306,7 @@ class _Race(ComparisonState):
             self._round,
             higher_is_better=higher_is_better(self.runner.monitor),
             margin=self.margin,
-            hear=lambda lost: self._say("comparing", 0, 0, str(lost)),
+            hear=lambda lost: self.steps.say("comparing", 0, 0, str(lost)),
         )
 
     def _round(self, live: Sequence[str], done: int, look: int) -> dict[str, list[float]]:
@@ -313,18 +314,13 @@ class _Race(ComparisonState):
         # Where all validate on the same samples, these tell how much others would differ.
         weights = "best" if self.runner.base.same_validation else ""
         jobs = [
-            Job(
-                self.settings[name],
-                repeat,
-                self.lengths[name].updates,
-                self.lengths[name].eval_interval,
-                score_weights=weights,
-            )
+            Job(self.settings[name], repeat, length.updates, length.eval_interval, score_weights=weights)
             for repeat in range(done, look)
-            for name in live
+            for name, length in self.lengths.items()
+            if name in live
         ]
-        for job, trial in self._trained(jobs, f"comparing, repeats {done + 1} to {look}"):
-            self.trials[job.setting.name].append(trial)
+        for trial in self._trained(jobs, f"comparing, repeats {done + 1} to {look}"):
+            self.trials[trial.setting].append(trial)
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
         return {
@@ -333,20 +329,16 @@ class _Race(ComparisonState):
         }
 
     def _values(self, wanted: Sequence[tuple[Job, Length]], words: str) -> list[float]:
-        lengths_of = {job.key: length for job, length in wanted}
-        found = {
-            job.key: score_trial(trial, self.runner.monitor, lengths_of[job.key]).value
-            for job, trial in self._trained([job for job, _ in wanted], f"tuning learning rates: {words}")
-        }
-        return [found[job.key] for job, _ in wanted]
+        trials = self._trained([job for job, _ in wanted], f"tuning learning rates: {words}")
+        found = {(trial.setting, trial.repeat): trial for trial in trials}
+        scores = (
+            score_trial(found[job.setting.name, job.repeat], self.column, length) for job, length in wanted
+        )
+        return [score.value for score in scores]
 
-    def _trained(self, jobs: Sequence[Job], phase: str) -> Iterator[tuple[Job, Trial]]:
-        by_name = {(job.setting.name, job.repeat): job for job in jobs}
-        self._say(phase, 0, len(jobs))
+    def _trained(self, jobs: Sequence[Job], phase: str) -> Iterator[Trial]:
+        self.steps.say(phase, 0, len(jobs))
         for done, trial in enumerate(self.runner.run(jobs), start=1):
             self.updates += trial.updates
-            self._say(phase, done, len(jobs), self.runner.executor.news())
-            yield by_name[trial.setting, trial.repeat], trial
-
-    def _say(self, phase: str, done: int, total: int, words: str = "") -> None:
-        self.steps.say(phase, words, done, total, self.runner.executor.where)
+            self.steps.say(phase, done, len(jobs), self.runner.executor.news())
+            yield trial

@@ -111,15 +111,17 @@ class Steps:
         self._display: Display | None = display(wanted)
         self._watch, self._pace = watch, Pace(control)
         self._begin = time.perf_counter()
+        self.where: Callable[[], str] = str
+        """How many workers train on how many nodes, in words; empty where this process does."""
 
     @property
     def seconds(self) -> float:
         """The time so far."""
         return time.perf_counter() - self._begin
 
-    def say(self, phase: str, words: str, done: int, total: int, where: str) -> None:
+    def say(self, phase: str, done: int = 0, total: int = 0, words: str = "") -> None:
         """Make a step, show it, and hand it on to who watches."""
-        step = Step(phase, done, total, self.seconds, words, where)
+        step = Step(phase, done, total, self.seconds, words, self.where())
         if self._display is not None:
             self._pace.take(step)
             self._display.show(self._pace)
