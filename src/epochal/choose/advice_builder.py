@@ -16,9 +16,9 @@ from epochal.choose.reached import Effort, effort, relative_effort
 from epochal.choose.search import Point, rate_at
 from epochal.choose.sentences import join_names
 from epochal.choose.targets import SHARE
+from epochal.common.layout import counted
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.curves import Curves, Summary, summarize
-from epochal.curves.statistics import counted
 from epochal.models import bounds_of
 from epochal.training.describe import conditions, describe_data
 

@@ -14,9 +14,9 @@ from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.common.durations import duration
+from epochal.common.layout import counted
 from epochal.common.views import view
 from epochal.curves import Curves, Summary
-from epochal.curves.statistics import counted
 from epochal.data.records import plain
 from epochal.errors import Refusal, did_you_mean, require
 

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 
 from epochal.choose import paired_statistics as paired
 from epochal.choose.paired_statistics import ALPHA, FEWEST
-from epochal.curves.statistics import Floats, Summary, counted
+from epochal.common.layout import counted
+from epochal.curves.statistics import Floats, Summary
 from epochal.data.records import plain
 
 MEANINGFUL = 0.75

@@ -31,9 +31,9 @@ from epochal.choose.targets import baselines, reached_in, targets
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Config, Trial
 from epochal.choose.trial_runner import TrialRunner
+from epochal.common.layout import counted
 from epochal.common.metric_names import higher_is_better, label_of
 from epochal.curves import Curves, Summary, summarize
-from epochal.curves.statistics import counted
 from epochal.errors import Refusal
 from epochal.models import bounds_of
 from epochal.plan import Plan

@@ -1,4 +1,4 @@
-"""Lines of text that fit the width of a screen."""
+"""Text of a screen: lines that fit its width, counts with their nouns."""
 
 from __future__ import annotations
 
@@ -48,3 +48,13 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
         ).rstrip()
         for row in rows
     ]
+
+
+def counted(number: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "batch"), counted(1_000, "batch"), counted(2, "epoch")
+    ('1 batch', '1,000 batches', '2 epochs')
+    """
+    plural = noun if number == 1 else noun + ("es" if noun.endswith("ch") and noun != "epoch" else "s")
+    return f"{number:,} {plural}"

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from epochal.common.layout import counted
 from epochal.curves import limits, statistics as stats
 from epochal.curves.curve_view import CurveView
-from epochal.curves.statistics import ALPHA, Floats, counted
+from epochal.curves.statistics import ALPHA, Floats
 
 PROBABLE = 0.6
 """Two-sided confidence of a probable difference: one-sided 80 %. (Arbitrary.)"""
@@ -235,8 +236,7 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
     of the epochs extrapolates to twice as many. The upper bound of that fall is `most`.
     """
     ratios = not view.flipped and bool(np.nanmin(curve) > 0)
-    falls, fallen, errors = list[float](), list[float](), list[float]()
-    spans, paces, doubts = list[float](), list[float](), list[float]()
+    each = []
     for row in curve:
         at = np.flatnonzero(np.isfinite(row) & (view.epochs > 0))
         if at.size < limits.FEWEST_EVALUATIONS:
@@ -245,24 +245,20 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         # The last fifth, and ten evaluations if that is at most a third, to leave out the initial descent.
         last = at[-min(max(10, at.size // 5), max(4, at.size // 3)) :]
         span = float(view.epochs[last[-1]] - view.epochs[last[0]])
+        fall = -span * stats.line(view.epochs[last], row[last])[0]
         slope, error = stats.line(view.epochs[last], scaled[last])
-        falls.append(-span * stats.line(view.epochs[last], row[last])[0])
-        fallen.append(-span * slope)
-        errors.append(span * error)
-        spans.append(span)
         third = at[-max(4, at.size // 3) :]
-        slope, doubt = stats.line(np.log2(view.epochs[third]), scaled[third])
-        paces.append(-slope)
-        doubts.append(doubt)
-    if not falls:
+        trend, doubt = stats.line(np.log2(view.epochs[third]), scaled[third])
+        each.append((fall, -span * slope, span * error, span, -trend, doubt))
+    if not each:
         return Difference(False, math.nan, math.nan, {}, "")
+    falls, steps, errors, spans, pace, doubts = np.ascontiguousarray(np.array(each).T)
     span, size, end = float(np.median(spans)), float(np.mean(falls)), stats.ending(curve, view.window)
-    steps, pace = np.array(fallen), np.array(paces)
     paired = len(falls) >= limits.FEWEST_REPEATS
     if paired:
         # Repeats that all fall at very different rates may have an interval that includes zero.
-        each = float((steps - stats.t_quantile(1 - ALPHA, 6) * np.array(errors)).min())
-        low, likely = max(view.lower_bound(steps), each), view.lower_bound(steps, PROBABLE) > 0
+        own = float((steps - stats.t_quantile(1 - ALPHA, 6) * errors).min())
+        low, likely = max(view.lower_bound(steps), own), view.lower_bound(steps, PROBABLE) > 0
         most = -view.lower_bound(-pace)
         how = (
             f"the slope is below zero by its one-sided 95 % bound over {len(falls)} repeats, or in each of "
@@ -299,5 +295,5 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
     return Difference(holds, size, span, figures, how, probable, bool(low > 0), most, limit, end)
 
 
-def _of_mean(errors: list[float]) -> float:
+def _of_mean(errors: Floats) -> float:
     return math.sqrt(float(np.square(errors).sum())) / len(errors)

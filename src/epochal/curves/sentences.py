@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 
+from epochal.common.layout import counted
 from epochal.curves import limits
 from epochal.curves.baseline_test import BaselineTest
 from epochal.curves.curve_view import CurveView, percent
 from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.statistics import Floats, counted, digits, ending
+from epochal.curves.statistics import Floats, digits, ending
 
 _COUNTS = (
     f"A rise counts from {limits.RISE:.0%} of the baseline loss, {limits.LEARNED:.0%} of what was learned, "

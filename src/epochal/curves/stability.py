@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from epochal.common.layout import counted
 from epochal.curves import limits
 from epochal.curves.curve_view import CurveView
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.statistics import counted
 
 
 def unstable(view: CurveView) -> Verdict | None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from epochal.common.layout import counted
 from epochal.data.records import NullableFloat, Record, built
 
 Floats = NDArray[np.float64]
@@ -161,11 +162,6 @@ def t_quantile(p: float, df: float) -> float:
     from scipy.special import stdtrit  # late: importing SciPy is slower than most calls
 
     return float(stdtrit(df, p))
-
-
-def counted(number: int, noun: str) -> str:
-    """A count with its noun."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 ALPHA = 0.025  # the one-sided error of every test: two-sided 95 %

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from epochal.common.layout import counted
 from epochal.curves import limits, sentences
 from epochal.curves.baseline_test import BaselineTest, beats_baseline
 from epochal.curves.curve_view import CurveView
@@ -16,7 +17,7 @@ from epochal.curves.evidence import Difference, falling_to_the_end, risen
 from epochal.curves.judgment import Verdict
 from epochal.curves.record import Curves
 from epochal.curves.stability import say_end_above, unstable
-from epochal.curves.statistics import counted, for_json
+from epochal.curves.statistics import for_json
 
 
 def judge(

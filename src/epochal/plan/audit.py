@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from epochal.common.layout import counted
 from epochal.errors import Refusal
 from epochal.plan.column import identified
 from epochal.plan.counts import Counts
-from epochal.plan.summary import counted
 
 DEFAULT_EPOCHS = 10
 _SHOWN = 12

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
-from epochal.common.layout import aligned, folded
+from epochal.common.layout import aligned, counted, folded
 from epochal.common.notebook_view import facts, heading, table as html_table, view
 from epochal.plan.counts import Counts
 from epochal.plan.walk import Segments
@@ -54,16 +54,6 @@ def _phases(plan: Counts) -> list[tuple[str, str]]:
     if len(rows) > _MOST_PHASES:
         rows[_MOST_PHASES // 2 : -_MOST_PHASES // 2] = [("...", f"{len(rows):,} phases in all")]
     return rows
-
-
-def counted(number: int, noun: str) -> str:
-    """A count with its noun.
-
-    >>> counted(1, "batch"), counted(1_000, "batch"), counted(2, "epoch")
-    ('1 batch', '1,000 batches', '2 epochs')
-    """
-    plural = noun if number == 1 else noun + ("es" if noun.endswith("ch") and noun != "epoch" else "s")
-    return f"{number:,} {plural}"
 
 
 def _updates(plan: Counts) -> str:

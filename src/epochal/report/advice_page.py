@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from epochal.choose.advice import Advice, Recommendation, Tried
 from epochal.common.durations import duration
+from epochal.common.layout import counted
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
-from epochal.curves.statistics import counted
 from epochal.report.formatting import format_number, interval, percent, sentence
 from epochal.report.page import Cell, Table
 from epochal.report.study_figures import advice_figures

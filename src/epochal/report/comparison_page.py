@@ -10,9 +10,9 @@ from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST
 from epochal.choose.sentences import UNBEATEN, at_best, join_names, use
 from epochal.common.durations import duration
+from epochal.common.layout import counted
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
-from epochal.curves.statistics import counted
 from epochal.report.formatting import format_number, interval, percent, quality, spread
 from epochal.report.page import Cell, Table
 from epochal.report.study_figures import by_size, comparison_figures, standing

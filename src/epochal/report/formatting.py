@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from epochal.common import notebook_view
 from epochal.common.durations import duration
+from epochal.common.layout import counted
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
-from epochal.curves.statistics import counted
 from epochal.runs.evaluation_text import mean_count
 
 _NAMES = {

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from epochal.common.layout import counted
 from epochal.curves import KINDS, Curves, Summary, Verdict, figure_label
-from epochal.curves.statistics import counted
 from epochal.plan import Plan
 from epochal.report.figures import confusion_of, figure_data
 from epochal.report.formatting import conditions, fixed, format_value, minute, named, quality

@@ -16,8 +16,8 @@ from typing import Any
 
 import jax
 
+from epochal.common.layout import counted
 from epochal.errors import ProcessLost, Refusal, first_line
-from epochal.plan.summary import counted
 from epochal.training.executor.session import conditions, differences, join
 from epochal.training.executor.work import Executor, Function, Shared, Stopped, WorkItem
 
