@@ -52,11 +52,9 @@ class Effort:
         least, most = (written(end) for end in self.within)
         spent = least if least == most else f"{least} to {most}"
         missed = self.repeats - self.reached
-        share = (
-            f"any of {missed} repeats" if missed == self.repeats else f"{missed} of {self.repeats} repeats"
-        )
-        if self.repeats == 1:
-            share = "the only repeat"
+        share = f"{missed} of {self.repeats} repeats"
+        if missed == self.repeats:
+            share = f"any of {missed} repeats" if missed > 1 else "the only repeat"
         return f"not reached within {spent} updates in {share}"
 
     def __str__(self) -> str:

@@ -101,26 +101,24 @@ def risen(view: CurveView) -> Difference:
     # Losses of different splits differ in scale, and rises with them: ratios are compared, not differences.
     ratios = not view.flipped and float(np.nanmin(smooth)) > 0
     continued = stats.forward_filled(smooth)[0]
-    lows, ends, falls, grown = [], [], [], []
+    each = []
     paired = len(rows) >= limits.FEWEST_REPEATS
     for i, r in enumerate(rows):
-        last = int(np.flatnonzero(np.isfinite(curve[r]))[-1])
+        last = stats.last_known(curve[r])
         at = k
         if paired:
             others = stats.mean_over_repeats(np.delete(continued, i, axis=0))[: last + 1]
             at = int(np.nanargmin(np.where(everywhere[: last + 1], others, np.nan)))
         at = min(at, last)
         low, end = float(smooth[i, at]), stats.tail(curve[r], last, view.window)
-        lows.append(low)
-        ends.append(end)
-        grown.append(math.log(end / low) if ratios and min(low, end) > 0 else end - low)
+        fallen = math.nan
         if view.training is not None:
-            after = stats.tail(view.training[r], last, view.window)
-            # A running loss begins after epoch 0.
-            falls.append(float(stats.smoothed(view.training[r])[max(at, 1)]) - after)
-    rise, fall, growth = np.array(ends) - np.array(lows), np.array(falls), np.array(grown)
+            train = view.training[r]  # a running loss begins after epoch 0
+            fallen = stats.smoothed(train)[max(at, 1)] - stats.tail(train, last, view.window)
+        each.append((low, end, fallen, math.log(end / low) if ratios and min(low, end) > 0 else end - low))
+    lows, ends, fall, growth = np.ascontiguousarray(np.array(each).T)
     sign = -1.0 if view.flipped else 1.0
-    size, drop = float(rise.mean()), float(fall.mean()) if fall.size else math.nan
+    size, drop = float((ends - lows).mean()), float(fall.mean())
     least = float(np.mean(lows))
     worth = _min_relevant_rise(view, least)
     figures: dict[str, Any] = {
@@ -142,10 +140,10 @@ def risen(view: CurveView) -> Difference:
             name, low = "rise_by_a_factor_of_at_least", math.exp(low)
         figures[name] = low
         # Where a single repeat rises, the least epoch of the flat others is a chance place to read it.
-        most = max(most, _most_since(view, smooth[:, k], np.array(ends), ratios))
+        most = max(most, _most_since(view, smooth[:, k], ends, ratios))
         needed, bounding = (repeats_needed(one, view.test_train_ratio) for one in (growth, room - growth))
-        falling = fall.size > 0 and view.lower_bound(fall) > 0
-        perhaps = fall.size > 0 and view.lower_bound(fall, PROBABLE) > 0
+        falling = view.lower_bound(fall) > 0
+        perhaps = view.lower_bound(fall, PROBABLE) > 0
         how = (
             f"the rise in {len(rows)} repeats, from the lowest epoch of the others to the last "
             f"{counted(view.window, 'evaluation')}, is above zero by its one-sided 95 % bound"
@@ -168,7 +166,7 @@ def risen(view: CurveView) -> Difference:
         ended = [np.median(curve[r][np.isfinite(curve[r])][-view.window :]) for r in rows]
         likely = size > bound / 2 and (nats > math.log(4) or nats == -math.inf)
         likely = likely and float(np.mean(ended)) - least > size / 2
-        perhaps = falling = fall.size > 0 and drop > 0
+        perhaps = falling = drop > 0
         most, needed = size + max(bound, view.rise_of(required, least)), None
         how = (
             f"with {counted(len(rows), 'repeat')}, the rise of the smoothed curve exceeds its own "
