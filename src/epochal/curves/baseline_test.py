@@ -43,8 +43,8 @@ def beats_baseline(view: CurveView) -> BaselineTest | None:
     """
     curve, baseline = view.oriented, view.baseline.get(view.name)
     losses = (view.name, view.displayed, "train.loss")
-    others = (name for name in view.baseline if name not in losses and name in view.curves.columns)
-    extra = next(others, None)
+    known = (name for name in view.baseline if name not in losses and name in view.curves.columns)
+    extra = next(known, None)
     if curve is None or (baseline is None and extra is None):
         return None
     continued = stats.forward_filled(np.stack([stats.smoothed(row) for row in curve]))[0]

@@ -187,24 +187,19 @@ def _results(run: Run) -> Table:
 
 
 def _each_repeat(run: Run) -> Table:
-    rows: list[dict[str, Any]] = [
-        {
-            "repeat": outcome.repeat + 1,
-            "seed": outcome.seed,
-            "stopped": outcome.stopped,
-            "epochs": outcome.epochs,
-            "best_epoch": outcome.best_epoch,
-            **{
-                f"{part}.{name}": summary.per_repeat[outcome.repeat]
-                for part, scores in run.scores.items()
-                for name, summary in scores.metrics.items()
-            },
-        }
-        for outcome in run.outcomes
+    measured = {
+        f"{part}.{name}": summary.per_repeat
+        for part, scores in run.scores.items()
+        for name, summary in scores.metrics.items()
+    }
+    rows: list[list[Any]] = [
+        [one.repeat + 1, one.seed, one.stopped, one.epochs, one.best_epoch]
+        + [values[one.repeat] for values in measured.values()]
+        for one in run.outcomes
     ]
+    heads = ("repeat", "seed", "stopped", "epochs", "best_epoch", *measured)
     return Table(
-        list(map(named, rows[0])),
-        [[Cell(format_value(value), by=value) for value in row.values()] for row in rows],
+        list(map(named, heads)), [[Cell(format_value(value), by=value) for value in row] for row in rows]
     )
 
 
