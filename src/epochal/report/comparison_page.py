@@ -13,17 +13,10 @@ from epochal.common.durations import duration
 from epochal.common.layout import counted
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
+from epochal.report import study_page
 from epochal.report.formatting import format_number, interval, percent, quality, spread
 from epochal.report.page import Cell, Table
 from epochal.report.study_figures import by_size, comparison_figures, standing
-from epochal.report.study_page import (
-    SETTING_HEADS,
-    STANDINGS,
-    choice_page,
-    effort_cell,
-    meaning_of,
-    setting_cells,
-)
 
 _REGIMES = {
     "batch": (
@@ -49,7 +42,7 @@ def comparison_page(comparison: Comparison) -> str:
     columns = list(dict.fromkeys(name for row in comparison.rows for name in row.metrics))
     units = ("seconds", "updates", "samples")
     low, high = comparison.critical or (math.nan, math.nan)
-    return choice_page(
+    return study_page.choice_page(
         comparison,
         "comparison",
         (counted(len(rows), "setting"), comparison.at),
@@ -148,7 +141,7 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
         notes.append(f"no significant difference from {rest}")
     if best.learning_rate is not None:
         notes.append(f"learning rate {best.learning_rate:.3g}")
-    meaning = meaning_of(comparison.column)
+    meaning = study_page.meaning_of(comparison.column)
     aside = f" ({meaning})" if meaning else ""
     notes.append(f"{label_of(comparison.column)} {quality(best.quality)}{aside}")
     notes.append(f"95 % interval {spread(best.quality)}" if best.quality.ci95 else "1 repeat: no interval")
@@ -179,7 +172,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
     heads = [
         ("setting", "what differs"),
         ("standing", "against the setting with the best mean"),
-        *SETTING_HEADS,
+        *study_page.SETTING_HEADS,
         ("repeats", "trainings with seeds of their own"),
         (label_of(comparison.column), "mean over repeats at the best epoch, with 95 % interval"),
         ("behind the best by", "mean paired difference, with 98 % interval for all settings together"),
@@ -191,7 +184,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
         [
             Cell(row.name, by=row.name),
             _standing(row, comparison),
-            *setting_cells(row),
+            *study_page.setting_cells(row),
             Cell(f"{row.repeats}", by=row.repeats),
             _summary(row.quality),
             *_difference(row),
@@ -205,14 +198,14 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
 
 def _standing(row: Row, comparison: Comparison) -> Cell:
     stands = standing(row, comparison)
-    shape, words = STANDINGS[stands]
+    shape, words = study_page.STANDINGS[stands]
     if stands == "tied" and row.name == comparison.best:
         words = "best mean"
     elif stands == "tied" and row.name in comparison.same:
         words = "practically the same"
     lost = row.dropped
     why = "" if lost is None else f"after {counted(lost.after, 'repeat')}: {lost.reason}"
-    return Cell(f"{shape} {words}", why, str(list(STANDINGS).index(stands)), "stand")
+    return Cell(f"{shape} {words}", why, str(list(study_page.STANDINGS).index(stands)), "stand")
 
 
 def _cost(rows: Sequence[Row]) -> Table:
@@ -268,4 +261,4 @@ def _effort(row: Row) -> Cell:
         return Cell("–")
     if found.reached == 0:
         return Cell("not reached", str(found))
-    return effort_cell(found)
+    return study_page.effort_cell(found)
