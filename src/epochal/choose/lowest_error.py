@@ -231,7 +231,6 @@ def _finalists(ranked: Sequence[Point], lowest: Point) -> list[Point]:
 def _train(
     search: Search, scores: EpochScores, epochs_of: Mapping[Point, int], repeats: Sequence[int], phase: str
 ) -> None:
-    """Train missing repeats, each point for its number of epochs, with an evaluation after each."""
     jobs = []
     for point, epochs in epochs_of.items():
         batches, setting = search.batches(point.batch_size), search.setting_of(point)

@@ -201,7 +201,6 @@ def say_underfitting(view: CurveView, explained: float, sure: bool, figures: dic
 
 
 def _faster(view: CurveView, otherwise: str) -> str:
-    """Three times the learning rate, where it is known."""
     rate = view.settings.get("learning_rate")
     if isinstance(rate, int | float):
         return f"`learning_rate={3 * float(rate):.1g}`"

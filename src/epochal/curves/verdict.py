@@ -152,7 +152,6 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
 
 
 def _training_falls(view: CurveView) -> bool:
-    """Whether the training loss falls at the end, if there is no other evidence."""
     if view.training is None or np.isfinite(view.training).sum(axis=1).max() < limits.FEWEST_EVALUATIONS:
         return False
     return falling_to_the_end(view, view.training).detected
