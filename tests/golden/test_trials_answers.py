@@ -154,6 +154,11 @@ def test_rows_that_were_trained_on_are_counted_exactly(run, tmp_path):
         overlap = one.evaluate(mixed, targets).overlap
         assert overlap.trained == trained[:, :20].any(axis=0).sum() and not overlap.same_data
         assert overlap.sentence.startswith(f"{overlap.trained} of 60 rows were used in training by at least")
+    alone = ep.fit(ep.MLP(4), (FRAME, targets), repeats=1, test=0.2, **QUICK)
+    for part, validated in ((2, 12), (3, 0)):
+        held_out = alone.evaluate(FRAME[alone.splits[0] == part], targets[alone.splits[0] == part]).overlap
+        assert (held_out.trained, held_out.validated) == (0, validated)
+        assert ("but 12 in validation, which chose the best epoch" in held_out.sentence) == (part == 2)
     # The same inputs with another label are another row.
     other = targets.map({3: 7, 7: 3})
     assert run.evaluate(FRAME, other).overlap.trained == 0

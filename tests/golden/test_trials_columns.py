@@ -4,6 +4,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -403,3 +404,32 @@ def test_dates_are_no_target(tmp_path):
     with pytest.raises(Refusal, match=r"must hold numbers or classes; got dates \(84 different ones\)"):
         read(tmp_path, "x,received\n" + "\n".join(rows) + "\n")
     assert read(tmp_path, "x,received\n" + "\n".join(rows) + "\n", task="classification").task.outputs == 84
+
+
+@pytest.mark.parametrize("gap", ["targets", "rows", "cells"])
+def test_numbers_that_counted_the_rows_before_some_were_taken_out_are_said(tmp_path, gap):
+    random = np.random.RandomState(1)
+    rows = [[f"{1920 + at}", f"{random.rand():.3f}", f"{random.rand():.3f}"] for at in range(100)]
+    rows[40][{"targets": 2, "rows": 1, "cells": 0}[gap]] = ""
+    rows = [row for row in rows if gap != "rows" or row[1]]
+    found = read(tmp_path, "job,x,price\n" + "\n".join(map(",".join, rows)) + "\n")
+    said(found, '("job") counts the rows (1,920 to 2,019): kept; `drop=["job"]` leaves it out')
+
+
+def test_row_numbers_of_shuffled_rows_are_said(tmp_path):
+    random = np.random.RandomState(2)
+    rows = [f"{1920 + at},{random.rand():.3f},{random.rand():.3f}" for at in random.permutation(100)]
+    found = read(tmp_path, "job,x,price\n" + "\n".join(rows) + "\n")
+    said(found, '("job") numbers the rows, not in their order (1,920 to 2,019): kept;')
+
+
+def test_new_rows_far_from_those_of_training_are_said():
+    random = np.random.RandomState(3)
+    job, x = np.arange(3000, 3200), random.rand(200)
+    table = pd.DataFrame({"job": job, "x": x, "price": 10 * x})
+    run = ep.fit(ep.MLP(4), table, target="price", epochs=2, progress=False)
+    far = "more than 2 standard deviations from the mean of the training rows"
+    assert far not in " ".join(run.predict(table).notes)
+    new = table.assign(job=job + 1000)
+    for notes in (run.predict(new).notes, run.evaluate(new).notes):
+        assert f'in most rows "job" is {far}' in " ".join(notes)

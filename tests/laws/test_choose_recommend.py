@@ -83,6 +83,13 @@ def test_a_large_difference_that_few_repeats_cannot_show_is_not_recommended_for_
     assert found.recommended == found.best == "batch 1"
 
 
+def test_a_mean_behind_by_half_is_not_recommended_for_its_speed_though_within_one_standard_error() -> None:
+    found = compared({"batch 1": [0.03, 0.09, 0.06], "full batch (512)": [0.14, 0.05, 0.08]})
+    assert len(found.tied) == 2 and found.recommended == found.best == "batch 1"
+    close = compared({"batch 1": [0.30, 0.90, 0.60], "full batch (512)": [0.40, 0.80, 0.63]})
+    assert close.recommended == "full batch (512)", "negative control: a twentieth may be"
+
+
 def test_what_is_detectably_worse_is_never_recommended_however_fast() -> None:
     for seed in range(30):
         found = compared(columns(0, 0.02, 0.05, 0.3, seed=seed))

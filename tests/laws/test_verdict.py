@@ -270,6 +270,16 @@ def test_the_first_descent_of_a_short_curve_is_no_improvement_at_its_end() -> No
     assert judged(made(rows, rows + 0.01)).kind != "still improving"
 
 
+def test_the_way_down_from_a_swing_is_no_improvement() -> None:
+    down = np.array([0.60, 0.32, 0.16, 0.09, 0.055, 0.0400, 0.047, 0.053, 0.0545, 0.052, 0.046, 0.0402])
+    swung, training = down[None], 0.5 * np.exp(-0.4 * np.arange(12.0))[None]
+    found = judged(made(training, swung), baseline={"validation.loss": np.array([0.6])})
+    assert "improving" not in found.kind
+    steady = np.minimum.accumulate(swung[:, ::-1], axis=1)[:, ::-1] * np.linspace(1.3, 0.7, 12)
+    found = judged(made(training, steady), baseline={"validation.loss": np.array([0.6])})
+    assert "improving" in found.kind, "negative control: without the swing it is"
+
+
 def level(repeats: int, points: int, sd: float, rho: float, seed: int) -> Curves:
     """Curves that are level from a third of their epochs on, scatter, and fall in training."""
     rng, t = np.random.default_rng(seed), np.arange(float(points))

@@ -208,3 +208,18 @@ def test_times_are_read_from_files_and_go_on_beyond_the_end(written, following, 
     assert places["when"][:-1] == written[3:]
     if following is not None:
         assert places["when"][-1] == following
+
+
+def test_new_dates_and_numbers_in_other_formats_are_read_and_said(tmp_path) -> None:
+    days = np.datetime64("2021-01-01") + np.arange(60)
+    values = np.round(100 + 9 * np.sin(np.arange(60.0)), 2)
+    pairs = list(zip(days.tolist(), values, strict=True))
+    first = "\n".join(f"{day:%d/%m/%Y};{value:.2f}".replace(".", ",") for day, value in pairs)
+    second = "\n".join(f"{day},{value:.2f}" for day, value in pairs)
+    (tmp_path / "trained.csv").write_text(f"day;v\n{first}\n")
+    (tmp_path / "new.csv").write_text(f"day,v\n{second}\n")
+    data = ep.windows(tmp_path / "trained.csv", lags=5)
+    run = ep.fit(ep.MLP(4), data, epochs=2, progress=False)
+    same, other = (run.predict(tmp_path / name) for name in ("trained.csv", "new.csv"))
+    np.testing.assert_array_equal(same.values, other.values)
+    assert 'column 1 ("day") is written in another way than in training: as YYYY-MM-DD.' in other.notes

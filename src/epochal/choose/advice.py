@@ -63,7 +63,7 @@ class Tried:
     ratio                      cost over that of the advised setting, (middle, low, high), by pairs of
                                repeats; for "quality" the paired difference.
     tied                       whether it differs from the advised one only by chance, with as many repeats.
-    given_up                   whether it seemed worse on a few repeats and was tried on no more.
+    given_up                   whether it was tried on few repeats only, which do not tell it from the best.
     epochs                     for "quality" the epochs that are best for it, after which it is judged.
     reference                  whether it is what the others are compared with, which need not be advised.
     """

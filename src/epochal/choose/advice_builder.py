@@ -47,7 +47,7 @@ def conclude(steps: Adviser) -> Advice:
     late = math.isinf(lengths.high) and lengths.still_improving
     note = f"still improving at epoch {lengths.epochs:,}, the most that was tried" if late else ""
     return Advice(
-        answer=answer(steps.confirmed, rate, whole),
+        answer=answer(steps.confirmed, rate, whole, steps.goal),
         recommended=not steps.confirmed.nothing,
         told_apart=_told_apart(steps, tried, tied),
         goal=steps.goal,
@@ -166,7 +166,9 @@ def _told_apart(steps: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -
     each = [max((one.repeats for one in tied if one.batch_size == size), default=0) for size in sizes]
     least, most = min(filter(None, each)), max(each)
     repeats = f"{most}" if least == most else f"{least} to {most}"
-    worse = {one.batch_size for one in tried if sizes[0] < one.batch_size < sizes[-1]} - set(sizes)
+    between = [one for one in tried if sizes[0] < one.batch_size < sizes[-1]]
+    unclear = {*sizes, *(one.batch_size for one in between if one.given_up)}
+    worse = {one.batch_size for one in between} - unclear
     but = f" (but {join_names([f'{size:,}' for size in sorted(worse)])} did worse)" if worse else ""
     named = join_names([f"{size:,}" for size in sizes])
     return f"No significant difference between batch sizes {named}{but} with {repeats} repeats."
@@ -247,7 +249,15 @@ def _cost(steps: Adviser, updates: int) -> AdviceUsage:
     )
 
 
-def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
+_LEAST = {
+    "time": "For the least time",
+    "samples": "For the fewest samples",
+    "updates": "For the fewest updates",
+}
+"""What the advice is best at, by the goals that are not the quality."""
+
+
+def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
     """The advice in a sentence or two, with what to expect and what the defaults give.
 
     `whole` is whether the batch holds all training samples.
@@ -282,7 +292,8 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
             f"Keep the defaults (batch size {size}{at}) and take {epochs}: {figure}. {_others(found.ahead)}"
         )
     else:
-        last = f"Take batch size {size}{at} and {epochs}: {figure}; {_of_defaults(found)}."
+        take = f"{_LEAST[goal]}, take" if goal in _LEAST else "Take"
+        last = f"{take} batch size {size}{at} and {epochs}: {figure}; {_of_defaults(found)}."
     concern = beats = ""
     if found.forecasts is not None:
         concern = found.forecasts.concern("validation")

@@ -76,8 +76,8 @@ def advise(
         progress: whether it is shown how far it is, as in `fit`; by default where there is no `watch`.
         ray: address of a Ray cluster on whose nodes the trainings are made ("auto": the one this machine
             belongs to). Updates are timed and the gradient noise is measured here.
-        **options: those of a training, by name. `repeats` (10) is the number of seeds of the search, and
-            half of those of the check; `epochs` the most that are thought of; a `batch_size` or
+        **options: those of a training, by name. `repeats` (10) is the number of seeds of the search; twice
+            as many, at least 10, check it. `epochs` is the most that are thought of; a `batch_size` or
             `learning_rate` that is given is kept:
 
     Returns:

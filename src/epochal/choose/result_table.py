@@ -2,7 +2,8 @@
 
 The fastest of those whose mean is within one standard error of the best (Breiman et al. 1984, section 3.4.3),
 or that are shown to be practically the same; never one that is detectably worse. One standard error, and not
-just any undetected difference: with few repeats even large differences are undetected.
+just any undetected difference: with few repeats even large differences are undetected. For the same reason no
+setting whose mean is behind by more than a tenth of the best one.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ from epochal.training.scoring import effective_samples
 SHARE = 0.1
 """How far from the best value one may be to have reached the target, as a share of the way back to a constant
 prediction. With less than a tenth most settings of a grid never get there, and little is learned of them."""
+
+NEAR = 0.1
+"""How far the mean of a faster setting may be behind the best one, as a share of that (arbitrary)."""
 
 REGIMES = ("batch", "mini-batch", "stochastic")
 
@@ -354,7 +358,8 @@ def recommended(
         apart = {row.name: row.difference for row in tied}
         if lead is not best:
             apart = {one.b: one for one in compared_with(lead.name)}
-        near = [row for row in tied if row is lead or _near(apart.get(row.name))] or near
+        most = NEAR * abs(lead.quality.mean)
+        near = [row for row in tied if row is lead or _near(apart.get(row.name), most)] or near
     steady = [row for row in near if not lucky(row, near)]
     chosen = best
     for row in sorted(steady or near, key=lambda row: row.seconds):
@@ -374,11 +379,11 @@ def _steadiest(best: Row, tied: Sequence[Row], higher_is_better: bool) -> Row:
     return lead
 
 
-def _near(found: PairedDifference | None) -> bool:
-    """Whether a setting is practically as good as another one, or within one standard error of it."""
+def _near(found: PairedDifference | None, most: float) -> bool:
+    """Whether a setting is practically as good as another one, or within one standard error and `most`."""
     if found is None or any(found.unfinished) or found.sd is None:
         return False
-    return found.equivalent or found.mean <= found.sd / math.sqrt(found.pairs)
+    return found.equivalent or found.mean <= min(found.sd / math.sqrt(found.pairs), most)
 
 
 def lucky(row: Row, others: Sequence[Row]) -> bool:

@@ -165,9 +165,10 @@ MARKS = {
     "*": "advised",
     "+": "reference of the differences, not advised",
     "=": "no significant difference",
-    "-": "given up early, on few repeats",
+    "-": "tried on few repeats only",
+    " ": "no mark: worse",
 }
-"""How a setting stands; none for one that is worse."""
+"""How a setting stands."""
 
 
 def _mark(found: Advice, one: Tried) -> str:
@@ -180,7 +181,7 @@ def _legend(found: Advice) -> list[str]:
     if len(found.tried) < 2:
         return []
     used = {_mark(found, one) for one in found.tried}
-    marks = "; ".join(f"{mark} {words}" for mark, words in MARKS.items() if mark in used)
+    marks = "; ".join(f"{mark} {words}".strip() for mark, words in MARKS.items() if mark in used)
     lines = [marks] if marks else []
     reference = next((one for one in found.tried if one.reference), None)
     against = "the advised" if reference is None or found.advises(reference) else _name(reference)

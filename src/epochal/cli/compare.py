@@ -176,6 +176,8 @@ def _regimes(found: Comparison, width: int) -> list[str]:
     from epochal.cli.study_screen import Column, quality, set_in_columns
 
     shown = [(regime.name, found.row(regime.row)) for regime in found.regimes if regime.row is not None]
+    if len(shown) == 1:
+        return []
     missing = [regime.name for regime in found.regimes if regime.row is None]
     rows = [row for _, row in shown]
     columns = [

@@ -302,7 +302,7 @@ ADVISE: Sections = {
         but("batch_size", "Keep this one. [searched]"),
         but("learning_rate", "Keep this one. [searched]"),
         but("epochs", f"Passes, at most. [{ADVISED['epochs']:,}, ended early]", default=None),
-        but("repeats", f"Seeds of the search; twice as many check it. [{ADVISED['repeats']}]", default=None),
+        but("repeats", f"Seeds of the search; 10 or more check it. [{ADVISED['repeats']}]", default=None),
         *("seed", "optimizer", "optimizer_options", *_GRADIENT, *_CHOSEN),
         but("order", "As for train, but blocks."),
         *("remainder", "vary"),

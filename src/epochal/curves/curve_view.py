@@ -124,7 +124,11 @@ class CurveView:
             return constant_of(self.name)
         if self.name.endswith("accuracy"):
             return "always predicting the most frequent class"
-        constants = {"log_loss": "class frequencies", "squared_error": "mean", "absolute_error": "median"}
+        constants = {
+            "log_loss": "class frequencies",
+            "squared_error": "training mean",
+            "absolute_error": "training median",
+        }
         constant = constants.get(str(self.settings.get("loss")))
         return "always predicting the same" if constant is None else f"always predicting the {constant}"
 

@@ -23,7 +23,7 @@ POWER = 0.8
 """Power of the advised number of repeats. (Arbitrary.)"""
 _MOST_REPEATS = 50
 _SWING = 0.5
-"""Of a rise: a curve that earlier rose by as much and came back may do so again. (Arbitrary.)"""
+"""Of a rise or a fall: a curve that swung by as much before may do so again. (Arbitrary.)"""
 
 
 @dataclass(frozen=True)
@@ -267,10 +267,11 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         low = float(steps.mean()) - stats.t_quantile(1 - ALPHA, 6) * error
         likely = bool(steps.mean() > stats.t_quantile(0.8, 6) * error)
         most = float(pace.mean() + stats.t_quantile(0.95, 6) * doubt)
-        middle = stats.smoothed(stats.majority_mean(curve))
-        if int(np.nanargmin(middle)) < 0.8 * (stats.last_known(middle) + 1):
-            low, likely = min(low, 0.0), False  # it was lower before
-        how = "the slope is below zero by its standard error, and the curve is at its lowest there"
+        middle = stats.majority_mean(curve)
+        lowest = int(np.nanargmin(stats.smoothed(middle)))
+        if lowest < 0.8 * (stats.last_known(middle) + 1) or _reversed_rise(middle) > _SWING * size:
+            low, likely = min(low, 0.0), False  # it was as low before
+        how = "the slope is below zero by its standard error, and the curve was not as low before"
     limit = view.flat_tolerance(end)
     worth = limits.FALL * view.reference_loss * (1 if paired else 2)
     if ratios:

@@ -63,9 +63,9 @@ class Best:
 
     @property
     def median_epoch(self) -> float:
-        """The median of the best epochs over the repeats; of two in the middle the earlier one."""
-        known = np.sort(self.epoch[np.isfinite(self.epoch)])
-        return float(known[(known.size - 1) // 2]) if known.size else float("nan")
+        """The median of the best epochs over the repeats."""
+        known = self.epoch[np.isfinite(self.epoch)]
+        return float(np.median(known)) if known.size else float("nan")
 
 
 @dataclass(frozen=True, eq=False)

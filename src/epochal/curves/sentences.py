@@ -231,7 +231,7 @@ def say_flat(
     elif view.stopped_early:
         kind = "stopped in time" if good else "leveled off"
         shape = f"a rule ended training when the {view.displayed_label} was level ({room})"
-        tip = "What a longer training would have done is not known."
+        tip = "Epochs after the stop were not tried: that pace is all that is known of them."
     else:
         kind, saving = "good fit" if good else "leveled off", _patience(view)
         within = f"within {epochs_in_words(view.last_epoch)} epochs"

@@ -159,6 +159,8 @@ def _regimes(comparison: Comparison) -> Table:
         if row := rows.get(regime.row or ""):
             words = [row.name, duration(row.seconds), f"{row.updates:,}", quality(row.quality), _jitter(row)]
         lines.append([title, *map(Cell, words)])
+    if sum(regime.row is not None for regime in comparison.regimes) == 1:
+        lines = []
     judged = label_of(comparison.column)
     heads = ("regime", "best setting", "time of a training", "updates", judged, "jitter of the curve")
     return Table(heads, lines, kind="regimes")

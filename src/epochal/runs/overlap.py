@@ -24,6 +24,7 @@ class Overlap:
         rows: number of compared rows.
         trained: those that at least one repeat was trained on; None if the run has no hashes.
         by_all: those that every repeat was trained on.
+        validated: those that no repeat was trained on and at least one was validated on.
         same_data: whether this is the training data, by its fingerprint.
         repeats: of the run.
         noun: "rows", or "windows" of a series.
@@ -32,6 +33,7 @@ class Overlap:
     rows: int
     trained: int | None
     by_all: int
+    validated: int
     same_data: bool
     repeats: int
     noun: str = "rows"
@@ -40,7 +42,13 @@ class Overlap:
     def sentence(self) -> str:
         """The note for a reader."""
         if self.trained == 0:
-            return f"None of the {self.rows:,} {self.noun} was used in training."
+            none = f"None of the {self.rows:,} {self.noun} was used in training"
+            if not self.validated:
+                return f"{none}."
+            return (
+                f"{none}, but {self.validated:,} in validation, which chose the best epoch: results on new "
+                "ones will probably be a little worse."
+            )
         better = "so results on new ones will probably be worse"
         if self.trained is None:
             if not self.same_data:
@@ -71,12 +79,18 @@ def overlap_of(
 ) -> Overlap:
     """Which of the samples a run was trained on, by the fingerprint of its data and the hashes of samples."""
     noun = "rows" if dataset.timeline is None else "windows"
-    found = Overlap(dataset.samples, None, 0, dataset.fingerprint == fingerprint, len(splits), noun)
+    found = Overlap(dataset.samples, None, 0, 0, dataset.fingerprint == fingerprint, len(splits), noun)
     own = hashes_of(dataset) if len(hashes) else hashes
     if not len(own):
         return found
-    trained = np.zeros(len(own), np.int64)
+    trained, validated = np.zeros(len(own), np.int64), np.zeros(len(own), bool)
     repeats = Counter(part.tobytes() for part in splits)
     for key, part in {part.tobytes(): part for part in splits}.items():  # most repeats share one
         trained += repeats[key] * np.isin(own, hashes[part == 1])
-    return replace(found, trained=int((trained > 0).sum()), by_all=int((trained == len(splits)).sum()))
+        validated |= np.isin(own, hashes[part == 2])
+    return replace(
+        found,
+        trained=int((trained > 0).sum()),
+        by_all=int((trained == len(splits)).sum()),
+        validated=int((validated & (trained == 0)).sum()),
+    )

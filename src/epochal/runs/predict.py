@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from epochal.common.printable import shortlist
 from epochal.common.waiting import interruptible
 from epochal.data import Dataset, PairEncoder, encode_new
 from epochal.data.files.read import read_as_before
@@ -20,7 +21,7 @@ from epochal.data.images.images import ImageEncoder
 from epochal.data.rankings.ranking import items_of
 from epochal.data.series.cut import WindowEncoder
 from epochal.data.source import Known
-from epochal.data.standardize import refuse_missing_values
+from epochal.data.standardize import Scaling, refuse_missing_values
 from epochal.data.tables.source import columns_beside
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import EVALUATION_ROWS, forward
@@ -35,6 +36,8 @@ LEAST_ROWS = 16
 """Smallest padded block; larger ones are padded to a power of two."""
 
 _BLOCK_BYTES = 1 << 26
+_FEWEST_FAR, _MOST_LOOKED_AT = 20, 10_000
+"""Fewest rows that are said to be far from those of training, and most that are looked at for it."""
 
 
 def block_rows(model: Any, sample_bytes: int) -> int:
@@ -206,7 +209,33 @@ def read_samples(
         partial,
         stream=True if run.settings.get("stream") is True else None,
     )
-    return encode_new(encoder, data, known, finite=any(fitted.scaling is None for fitted in run.fitted))
+    dataset = encode_new(encoder, data, known, finite=any(fitted.scaling is None for fitted in run.fitted))
+    return replace(dataset, raw_notes=(*dataset.raw_notes, *_far(run, dataset)))
+
+
+def _far(run: Run, dataset: Dataset) -> list[str]:
+    """A note on columns of a table whose new values are far from those of training.
+
+    At most a quarter of the training samples are that far from their mean (Chebyshev's inequality).
+    """
+    scaling, inputs = run.fitted[0].scaling, dataset.inputs
+    if not isinstance(scaling, Scaling) or not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
+        return []
+    if len(inputs) < _FEWEST_FAR:
+        return []
+    some = inputs[:: -(-len(inputs) // _MOST_LOOKED_AT)]
+    with np.errstate(invalid="ignore"):
+        far = np.abs((some - scaling.center) * scaling.scale) > 2
+    share = far.sum(axis=0) / np.maximum((~np.isnan(some)).sum(axis=0), 1)
+    names = [
+        name for name, one in zip(dataset.features, dataset.continuous * share, strict=False) if one > 0.5
+    ]
+    if not names:
+        return []
+    return [
+        f"in most rows {shortlist(names)} {'is' if len(names) == 1 else 'are'} more than 2 standard "
+        "deviations from the mean of the training rows: predictions there are extrapolated."
+    ]
 
 
 def with_target(run: Run, dataset: Dataset) -> NDArray[np.bool_]:
@@ -253,7 +282,7 @@ def predict(
     if labeled and not unknown_labels and not (known := with_target(run, dataset)).all() and known.any():
         notes.append(f"{without_target(run, known)}: they count in no figure.")
     overlap = overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits) if labeled else None
-    if overlap is not None and overlap.trained != 0 and overlap.sentence:
+    if overlap is not None and (overlap.trained != 0 or overlap.validated) and overlap.sentence:
         notes.append(overlap.sentence)
     if places and None in places["row"]:
         notes.append(_beyond(places))

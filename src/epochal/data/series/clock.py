@@ -173,6 +173,6 @@ def zone_named(name: str) -> zoneinfo.ZoneInfo:
         known = zoneinfo.available_timezones()
         if not known:
             raise Refusal("`time_zone` needs the data of time zones: pip install tzdata.") from error
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, known, n=1)
         hint = f'; did you mean "{near[0]}"?' if near else "."
         raise Refusal(f'unknown time_zone "{name}"{hint} Zones are named as Europe/Berlin is.') from error

@@ -23,7 +23,7 @@ from epochal.data.series.clock import Clock, zone_named
 from epochal.data.series.steps import usual_step
 from epochal.data.tables.encode import to_dates, to_numbers
 from epochal.data.tables.frames import is_pair, named_table
-from epochal.data.tables.recognize import recognize
+from epochal.data.tables.recognize import recognize, rows_counted
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import TableOptions, hints_of
 from epochal.data.values.date_forms import compact_form, written_dates
@@ -120,7 +120,8 @@ def series_columns(
         column = table.column(index)
         holds_numbers = _numbers(column) and column.null_count < len(column)
         steps = np.diff(to_numbers(column.combine_chunks(), "")) if holds_numbers else np.zeros(0)
-        counts = len(steps) > 0 and steps[0] != 0 and bool((steps == steps[0]).all())
+        even = len(steps) > 0 and steps[0] != 0 and bool((steps == steps[0]).all())
+        counts = even or (holds_numbers and rows_counted(column))
         found, note = recognize(
             names,
             column,

@@ -16,6 +16,7 @@ from epochal.data.recipe import Recipe, options_of
 from epochal.data.series.cut import FILLS, RELATIVE, WindowEncoder, cut
 from epochal.data.series.ordered import series_columns, series_table
 from epochal.data.source import DataSource, Known, chosen
+from epochal.data.tables.encode import as_in_training
 from epochal.data.tables.new import match_columns, read_new
 from epochal.data.tables.schema import Column
 from epochal.data.tables.table import TableOptions
@@ -134,9 +135,11 @@ def windows(
 
 def new_windows(encoder: WindowEncoder, source: Any, known: Known) -> Dataset:
     """The windows of a new table with the columns of the training table."""
+    form, time = encoder.clock.form, "date" if encoder.clock.kind == "date" else "category"
+    roles: dict[int | None, Any] = {encoder.by: "category", encoder.time: time}
     extra = [
-        Column(encoder.table.names[index], index, "category", text=text)
-        for index, text in ((encoder.time, bool(encoder.clock.form)), (encoder.by, True))
+        Column(encoder.table.names[index], index, kind, text=bool(form) or index == encoder.by, format=form)
+        for index, kind in roles.items()
         if index is not None
     ]
     wanted = replace(encoder.table, columns=(*encoder.table.columns, *extra))
@@ -145,7 +148,8 @@ def new_windows(encoder: WindowEncoder, source: Any, known: Known) -> Dataset:
     read = read_new(wanted, source, known.reading)
     positions, _, _, notes = match_columns(wanted, read.table.column_names)
     own = dict(zip([column.index for column in wanted.columns], positions, strict=True))
-    return cut(encoder, read.table, own, read.name, (*read.notes, *notes), fewest=1)
+    table, rewritten = as_in_training(read.table, wanted, positions)
+    return cut(encoder, table, own, read.name, (*read.notes, *notes, *rewritten), fewest=1)
 
 
 SERIES = DataSource(

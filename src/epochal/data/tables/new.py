@@ -282,7 +282,7 @@ def _lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence[str]) 
     shown = ", ".join(f'"{column.name}"' for column in lacking[:5])
     more = f" and {len(lacking) - 5:,} more" if len(lacking) > 5 else ""
     others = [name for name in names if name not in encoder.names]
-    near = difflib.get_close_matches(lacking[0].name, others, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(lacking[0].name, others, n=1)
     them = "it" if len(lacking) == 1 else "them"
     drop = option("drop", [reference(encoder.names, one.index) for one in lacking])
     if near:

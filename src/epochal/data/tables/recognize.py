@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -238,6 +239,8 @@ _SHARE = 0.9
 _SENTENCE = 8
 """Fewest characters of a sentence in a script without blanks."""
 _LOOKED_AT = 1000
+_DENSE = 0.9
+"""Least share of row numbers that follow the one before; the others' rows were taken out."""
 
 _WORDS = (
     "ids?|idx|index|rows?|rowid|rownames|nr|no|num|number|uuid|guid|key|pk|code|serial|ref|reference|"
@@ -285,9 +288,10 @@ def no_input(
         return ("identifier", f"looks like an identifier by its name ({share})") if by_name else ("", "")
     counted = rows_counted(column)
     if not counted and (not named or few):
-        return "", ""
+        numbered = not named and _numbers_rows(filled, distinct)
+        return "", f"numbers the rows, not in their order ({_range(filled)})" if numbered else ""
     if counted and not named and not _ENTRY.fullmatch(name):
-        return "", f"counts the rows ({pc.min(filled).as_py():,} to {pc.max(filled).as_py():,})"
+        return "", f"counts the rows ({_range(filled)})"
     goes = targets is not None and targets.goes_with(column)
     if counted:
         sorted_ = ", and goes with the target only as the order of the rows does" if goes else ""
@@ -297,6 +301,10 @@ def no_input(
     what = "looks like an identifier" if distinct == len(filled) else "looks like an identifier by its name"
     says = " and says nothing about the target" if targets is not None else ""
     return "identifier", f"{what} ({share}){says}"
+
+
+def _range(filled: pa.ChunkedArray) -> str:
+    return f"{pc.min(filled).as_py():,} to {pc.max(filled).as_py():,}"
 
 
 def usual_target(names: Sequence[str], column: Callable[[int], pa.ChunkedArray]) -> tuple[int, str]:
@@ -330,16 +338,26 @@ def _tells_rows_apart(name: str, column: Callable[[int], pa.ChunkedArray], at: i
 
 
 def rows_counted(column: pa.ChunkedArray, starts: tuple[int, ...] = ()) -> bool:
-    """Whether integers count the rows, each one more than the one before, from one of `starts`.
+    """Whether integers count the rows, from one of `starts`, with gaps where some rows were taken out.
+
+    Each is larger than the one before, nine tenths of them (an arbitrary share) by one.
 
     >>> rows_counted(pa.chunked_array([[5, 6, 7]])), rows_counted(pa.chunked_array([[5, 7, 8]]))
     (True, False)
+    >>> rows_counted(pa.chunked_array([[*range(20), 22, None, 24]]))
+    True
     """
-    if column.null_count or len(column) < 2 or (starts and column[0].as_py() not in starts):
+    values = column.drop_null()
+    if len(values) < max(2, _DENSE * len(column)) or (starts and values[0].as_py() not in starts):
         return False
-    values = column.cast(pa.float64(), safe=False)
-    steps = pc.subtract(values.slice(1), values.slice(0, len(values) - 1))
-    return bool(pc.all(pc.equal(steps, 1.0)).as_py())
+    steps = np.diff(values.to_numpy().astype(np.float64))
+    return bool((steps >= 1).all() and (steps == 1).mean() >= _DENSE)
+
+
+def _numbers_rows(filled: pa.ChunkedArray, distinct: int) -> bool:
+    """Whether integers are all different and leave few out, as row numbers of shuffled rows do."""
+    span = pc.max(filled).as_py() - pc.min(filled).as_py() + 1
+    return distinct == len(filled) >= _DENSE * span
 
 
 def _counts(column: pa.ChunkedArray) -> bool:
