@@ -23,7 +23,7 @@ from scipy.stats import binomtest, kurtosis, skew
 
 from benchmarks.equal_trainings import KINDS, trained
 from benchmarks.measure import Aim, Table
-from epochal.choose import paired_test, race
+from epochal.choose import paired_statistics, paired_test, race
 from epochal.choose.paired_statistics import Spread
 from epochal.curves import Summary
 
@@ -76,7 +76,7 @@ def without(*corrections: str) -> ExitStack:
         for module in (race, paired_test):
             stack.enter_context(mock.patch.object(module, "comparisons_of", return_value=1))
     if "own" in corrections:
-        stack.enter_context(mock.patch.object(paired_test, "shared_test", by_all_alone))
+        stack.enter_context(mock.patch.object(paired_statistics, "shared_test", by_all_alone))
     return stack
 
 

@@ -34,7 +34,7 @@ from epochal.choose.search import Point, Search, TrialResult, rate_at
 from epochal.choose.targets import baseline, best_epoch, negligible, share_of, targets
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Config, Job, Trial
-from epochal.choose.trial_runner import TrialRunner
+from epochal.choose.trial_runner import TrialRunner, comparable
 from epochal.models import MLP
 from epochal.settings import Settings
 
@@ -75,7 +75,7 @@ def search_on(name: str, optimizer: str, price: Any, repeats: int, kind: type[Se
     settings = Settings(
         optimizer=optimizer, repeats=repeats, seed=FIRST_SEED, epochs=EPOCHS, standardize=True
     )
-    runner = TrialRunner(MLP(HIDDEN), data(name), settings)
+    runner = TrialRunner(comparable(MLP(HIDDEN), data(name), settings))
     samples = runner.base.plan.samples
 
     def most(size: int) -> int:
@@ -199,7 +199,7 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
 def fresh_epochs(name: str, optimizer: str, point: Point, repeats: int = 30) -> list[float]:
     """The best epoch of long trainings of a setting on seeds that nobody has seen."""
     settings = Settings(optimizer=optimizer, repeats=repeats, seed=5000, epochs=1000, standardize=True)
-    runner = TrialRunner(MLP(HIDDEN), data(name), settings)
+    runner = TrialRunner(comparable(MLP(HIDDEN), data(name), settings))
     batches = -(-runner.base.plan.samples // point.batch_size)
     setting = Config(
         "fresh", MLP(HIDDEN), {"batch_size": point.batch_size, "learning_rate": rate_at(point.step or 0)}

@@ -17,8 +17,8 @@ from benchmarks.known_curves import TRUTHS, Known, drawn
 from benchmarks.known_trainings import trainings, varied
 from benchmarks.measure import Aim, Table
 from epochal.curves import Curves, Verdict, judge
-from epochal.curves.curve_view import FLAT
 from epochal.curves.judgment import GOOD
+from epochal.curves.limits import FLAT
 
 REPEATS = (1, 3, 5, 10)
 RIGHT = {

@@ -196,6 +196,7 @@ def data() -> dict[str, Any]:
     return {
         "source": f"table {EVIL}.csv", "samples": 640, "target": EVIL, "notes": [f'column "{EVIL}" left out'],
         "sizes": {"train": TRAIN, "validation": 128, "test": 0}, "fingerprint": "00ff",
+        "task": {"kind": "classification"},
     }  # fmt: skip
 
 

@@ -22,8 +22,8 @@ from epochal.choose.sentences import UNBEATEN, at_best, use
 from epochal.cli.compare import _conclude
 from epochal.cli.study_screen import ChoiceScreen
 from epochal.curves import summarize
-from epochal.report.advice_page import advice_page, write_advice
-from epochal.report.comparison_page import comparison_page, write_comparison
+from epochal.report.advice_page import advice_page
+from epochal.report.comparison_page import comparison_page
 from epochal.report.page import _environment
 from epochal.report.plots.advice import plot
 
@@ -336,8 +336,8 @@ def test_differences_read_the_same_in_either_direction() -> None:
 
 
 def test_pages_are_written_whole(tmp_path: Path) -> None:
-    one = write_comparison(made.comparison(), tmp_path / "comparison.html")
-    two = write_advice(made.advice(), tmp_path / "advice.html", command="epochal train x")
+    one = made.comparison().report(tmp_path / "comparison.html")
+    two = made.advice().report(tmp_path / "advice.html", command="epochal train x")
     for path in (one, two):
         assert path.read_text(encoding="utf-8").endswith("</html>\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["advice.html", "comparison.html"]

@@ -163,12 +163,14 @@ def test_compare_shows_its_steps_unless_something_else_watches(terminal):
 def test_steps_hand_on_to_who_watches(terminal):
     seen = []
     steps = Steps(seen.append, True, None)
-    step = Step("tuning", 1, 4, 0.0, "batch 8 is behind; `repeats=5` gives it more.")
-    steps.watch(step)
+    words = "batch 8 is behind; `repeats=5` gives it more."
+    steps.say("tuning", 1, 4, words)
     steps.close()
-    assert seen == [step]
+    assert seen == [Step("tuning", 1, 4, seen[0].seconds, words)]
     assert "  batch 8 is behind; repeats=5 gives it more." in terminal.lines
-    assert Steps(None, False, None).watch is None
+    before = len(terminal.lines)
+    Steps(None, False, None).say("tuning", 1, 4, words)
+    assert len(terminal.lines) == before
 
 
 def test_the_history_is_a_frame_counted_as_a_person_reads():

@@ -14,7 +14,7 @@ from epochal.choose import trial_runner as runner_module
 from epochal.choose.store import Store
 from epochal.choose.timing import Timer, TimingCurve, UpdateTime, update_time
 from epochal.choose.trial import Config, Job, Trial, Until
-from epochal.choose.trial_runner import TrialRunner
+from epochal.choose.trial_runner import TrialRunner, comparable
 from epochal.engine import compiler
 from epochal.engine.rules import Observation
 from epochal.settings import Settings
@@ -38,7 +38,8 @@ UPDATES, EVERY = 45, 3
 
 def a_bench(repeats: int = 3, **options: Any) -> TrialRunner:
     """A runner of that net, whose settings are evaluated on the validation samples only."""
-    return TrialRunner(NET, samples(), Settings(**{"repeats": repeats, "epochs": 50, "seed": 3, **options}))
+    given = Settings(**{"repeats": repeats, "epochs": 50, "seed": 3, **options})
+    return TrialRunner(comparable(NET, samples(), given))
 
 
 def setting(name: str = "", **changes: Any) -> Config:

@@ -69,7 +69,9 @@ def test_orders_are_told_apart_by_all_that_they_know():
     base = {"batch_size": 4, "validation": 0.25}
     x, y = np.zeros((8, 2), np.float32), np.arange(8) % 2
     described = [
-        module.TrialRunner(MODEL, (x, y), ep.Settings(**{**base, "order": ep.Groups(who)})).described()
+        module.TrialRunner(
+            module.comparable(MODEL, (x, y), ep.Settings(**{**base, "order": ep.Groups(who)}))
+        ).described()
         for who in ([0, 1, 2, 3] * 2, [0, 0, 1, 1, 2, 2, 3, 3])
     ]
     assert described[0] != described[1]

@@ -27,7 +27,7 @@ class Elsewhere:
     where = "1 worker on 1 node"
 
     def __init__(self, runner):
-        self.runner, self.random = TrialRunner.on(runner.base), np.random.default_rng(3)
+        self.runner, self.random = TrialRunner(runner.base), np.random.default_rng(3)
         self.came = []
 
     def map_unordered(self, tasks):

@@ -16,7 +16,7 @@ from scipy import stats
 import epochal as ep
 from epochal.choose import race as module
 from epochal.choose.paired_statistics import ALPHA
-from epochal.choose.race import Outcome, race, rounds, shares, survivors
+from epochal.choose.race import Outcome, clearly_worse, race, rounds, shares
 
 NAN = math.nan
 SETTINGS = 12
@@ -221,28 +221,29 @@ def test_at_most_half_go_at_one_look_unless_overwhelming() -> None:
     noise = np.round(random.normal(size=(4, 3)), 3)
     for gap, gone in ((300.0, 2), (3000.0, 3)):
         values = {str(i): column + gap * (i > 0) + 0.1 * i for i, column in enumerate(noise)}
-        kept, dropped = survivors(values, share=0.25)
-        assert "0" in kept and len(dropped) == gone
+        dropped = [one.name for one, _ in clearly_worse(values, share=0.25)]
+        assert "0" not in dropped and len(dropped) == gone
 
 
 def test_what_never_finished_goes_at_once() -> None:
-    kept, dropped = survivors({"a": [NAN], "b": [0.3], "c": [math.inf]}, share=0.25)
-    assert kept == ("b",) and [one.name for one, _ in dropped] == ["a", "c"]
+    dropped = clearly_worse({"a": [NAN], "b": [0.3], "c": [math.inf]}, share=0.25)
+    assert [one.name for one, _ in dropped] == ["a", "c"]
     assert str(dropped[0][0]) == "a was dropped after 1 repeat: no finite value in any of 1 repeat"
-    assert survivors({"a": [NAN]}, share=1.0)[0] == ()
-    assert survivors({}, share=1.0) == ((), ())
+    assert [one.name for one, _ in clearly_worse({"a": [NAN]}, share=1.0)] == ["a"]
+    assert clearly_worse({}, share=1.0) == []
 
 
 def test_one_failure_is_not_enough() -> None:
     values = {"a": [0.3, 0.31, 0.29], "b": [0.31, NAN, 0.3], "c": [0.3, 0.32, 0.3]}
-    assert survivors(values, share=0.25)[0] == ("a", "b", "c")
+    assert clearly_worse(values, share=0.25) == []
     longer = {"a": np.linspace(1, 2, 12), "b": np.r_[[NAN] * 4, np.linspace(8, 9, 8)]}
-    kept, ((dropped, _),) = survivors(longer, share=0.25)
-    assert kept == ("a",) and dropped.reason.startswith("worse than a in 12 of 12 repeats")
+    ((dropped, _),) = clearly_worse(longer, share=0.25)
+    assert dropped.name == "b" and dropped.reason.startswith("worse than a in 12 of 12 repeats")
 
 
 def test_an_accuracy_is_a_loss_upside_down() -> None:
     values = settings(np.random.default_rng(5), np.array([0, 1, 40, 60.0]), 1.0, 5)
     losses = {name: values[i] for i, name in enumerate("abcd")}
     upside_down = {name: -column for name, column in losses.items()}
-    assert survivors(losses, share=0.25) == survivors(upside_down, share=0.25, higher_is_better=True)
+    gone = clearly_worse(losses, share=0.25)
+    assert gone == clearly_worse(upside_down, share=0.25, higher_is_better=True)

@@ -19,6 +19,7 @@ import epochal as ep
 from epochal.choose import search as search_module
 from epochal.choose.advice_search import Adviser
 from epochal.choose.pilot import candidate_sizes
+from epochal.choose.progress import Steps
 from epochal.choose.reached import Reached
 from epochal.choose.search import CAP, SCREEN, Point, Search, TrialResult, rate_at, step_of
 from epochal.choose.targets import cost_of, reached_in, targets
@@ -110,8 +111,8 @@ def bench_of(optimizer: str = "sgd") -> Any:
 
 def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     """The steps of an advice on a landscape, with a target that is given."""
-    setting = Config("", None, {})
-    adviser = Adviser(bench_of(optimizer), setting, land.kind, TARGET, None, REPEATS, 0, EPOCHS, None, 0.0)
+    asked = (Config("", None, {}), land.kind, TARGET, None, REPEATS, 0, EPOCHS)
+    adviser = Adviser(bench_of(optimizer), *asked, Steps(None, False, None))
     adviser.timer = SimpleNamespace(seconds=land.seconds, again=lambda sizes: None)  # type: ignore[assignment]
     search = adviser.search
     search.cost = cost_of(land.kind, land.seconds)
@@ -264,13 +265,15 @@ def test_a_score_is_what_it_costs_on_average(updates: list[float], factor: float
 def test_within_the_limit_nothing_changes_and_beyond_it_is_not_reached(
     updates: list[float], spent: float
 ) -> None:
-    search = with_found("updates", {Point(8, 0): hits(*[100.0] * SCREEN)})
-    given_ = [*(one.reached for one in hits(*updates)), Reached(spent, False)]
-    for before, after in zip(given_, search.within(Point(8, 0), given_), strict=True):
-        if before.updates <= CAP * 100:
-            assert after == before
+    found = [*hits(*updates), TrialResult(Reached(spent, False), 0.2)]
+    search = with_found("updates", {Point(8, 0): hits(*[100.0] * SCREEN), Point(8, 1): found})
+    most, reached = search.limit(), search.reached(Point(8, 1), range(len(found)))
+    assert most <= CAP * 100
+    for before, after in zip(found, reached, strict=True):
+        if before.reached.updates <= most:
+            assert after == before.reached
         else:
-            assert after == Reached(CAP * 100, False)
+            assert after == Reached(most, False)
 
 
 def test_the_limit_needs_enough_trainings_and_half_of_them_there() -> None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import epochal as ep
-from epochal.curves import Curves, Verdict, baseline_test, evidence, judge
+from epochal.curves import Curves, Verdict, judge
 
 Floats = NDArray[np.float64]
 
@@ -88,8 +88,7 @@ def test_with_a_window_that_is_a_share_of_the_whole_curve_it_would_depend(
         kernel = np.ones(row.size // 20)
         return np.convolve(row, kernel, "same") / np.convolve(np.ones(row.size), kernel, "same")
 
-    for module in (baseline_test, evidence):
-        monkeypatch.setattr(module, "smoothed", smoothed)
+    monkeypatch.setattr("epochal.curves.statistics.smoothed", smoothed)
     said = list(kinds("overfitting", 5, 4))
     assert all(each[0] == "overfitting" for each in said)
     assert CHANCE in [each[-1] for each in said]

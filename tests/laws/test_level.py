@@ -11,8 +11,8 @@ from benchmarks.known_curves import TRUTHS, drawn
 
 import epochal as ep
 from epochal.curves import Curves, Verdict, judge
-from epochal.curves.curve_view import FLAT as TOLERANCE
 from epochal.curves.judgment import GOOD
+from epochal.curves.limits import FLAT as TOLERANCE
 from epochal.stopping import waited
 from epochal.training.scoring import effective_samples
 

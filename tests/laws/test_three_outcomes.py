@@ -17,7 +17,7 @@ from epochal.curves.statistics import line
 from epochal.errors import Refusal
 from epochal.runs.concerns import concerns_of
 
-evidence, verdict = (importlib.import_module(f"epochal.curves.{n}") for n in ("evidence", "verdict"))
+evidence, limits = (importlib.import_module(f"epochal.curves.{n}") for n in ("evidence", "limits"))
 
 
 def judged(known: Known, **more: object) -> Verdict:
@@ -65,9 +65,8 @@ def test_without_the_bound_on_the_end_some_would_be_called_a_good_fit(
         if above(known) > 1.2
     ]
     assert len(ends) > 150 and not any(judged(known).reassures for known in ends)
-    monkeypatch.setattr(evidence, "ABOVE_LEAST", np.inf)
+    monkeypatch.setattr(limits, "ABOVE_LEAST", np.inf)
     monkeypatch.setattr(evidence, "PROBABLE", 0.9)
-    monkeypatch.setattr(verdict, "ABOVE_LEAST", np.inf)
     monkeypatch.setattr("epochal.curves.curve_view.CurveView.end_over_own_best", 1.0)
     monkeypatch.setattr(evidence.Difference, "ruled_out", True)
     monkeypatch.setattr("epochal.curves.curve_view.CurveView.end_over_best", 1.0)
@@ -195,7 +194,7 @@ def test_where_little_was_learned_nothing_is_good(monkeypatch: pytest.MonkeyPatc
     curves = flat(0.85, (0.925, 0.93, 0.92, 0.925, 0.93))
     found = judge(curves, **more)  # type: ignore[arg-type]
     assert found.kind == "leveled off" and "little was learned" in found.sentence
-    monkeypatch.setattr(verdict, "EXPLAINED", 0.0)
+    monkeypatch.setattr(limits, "EXPLAINED", 0.0)
     assert judge(curves, **more).kind == "good fit"  # type: ignore[arg-type]
 
 
@@ -217,9 +216,7 @@ def test_repeats_that_all_fall_at_very_different_paces_are_still_improving(
     known = KNOWN | {"baseline": {"validation.loss": 1.0, "train.loss": 1.0}}
     assert judge(curves, **known).kind == "still improving"  # type: ignore[arg-type]
     assert judge(falling((0.0, 0.0, 0.0, 0.0, 0.0)), **known).kind != "still improving"  # type: ignore[arg-type]
-    monkeypatch.setattr(
-        importlib.import_module("epochal.curves.evidence"), "line", lambda x, y: (line(x, y)[0], np.inf)
-    )
+    monkeypatch.setattr("epochal.curves.statistics.line", lambda x, y: (line(x, y)[0], np.inf))
     assert judge(curves, **known).kind != "still improving"  # type: ignore[arg-type]
 
 

@@ -244,7 +244,7 @@ class Advice:
 
     def report(self, path: str | Path = "advice.html", *, command: str = "") -> Path:
         """Write a self-contained page about the advice; `command` is the command that trains with it."""
-        return view("write_advice")(self, path, command=command)
+        return Path(view("write_page")(view("advice_page")(self, command), path))
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -93,10 +92,9 @@ def _by_cost(steps: Adviser, point: Point) -> Tried:
     reached = search.reached(point, repeats)
     scale = search.cost(point.batch_size)
     spent = effort(reached, scale)
-    against = relative_effort(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
-    middle = math.inf if against.ratio is None else against.ratio
-    few, level = len(repeats) < len(shared), point == best or against.low <= 1
-    cost, ratio = (spent.expected, spent.low, spent.high), (middle, against.low, against.high)
+    ratio = relative_effort(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
+    few, level = len(repeats) < len(shared), point == best or ratio[1] <= 1
+    cost = (spent.expected, spent.low, spent.high)
     return Tried(
         *(point.batch_size, search.rate_of(point), len(repeats), effort(reached), cost, ratio),
         tied=level and not few,
@@ -155,7 +153,7 @@ def _defaults(steps: Adviser) -> Defaults:
         learning_rate=steps.search.rate_of(defaults.point),
         epochs=defaults.trained,
         quality=defaults.quality,
-        difference=None if steps.confirmed.keeps_defaults else final.less(defaults),
+        difference=None if final is defaults else final.less(defaults),
         failures=defaults.failures,
     )
 
@@ -237,7 +235,6 @@ def _notes(steps: Adviser) -> tuple[str, ...]:
 
 
 def _cost(steps: Adviser, updates: int) -> AdviceUsage:
-    """What the advice took, held against the `updates` of one training as advised and against a grid."""
     runner, repeats, sizes = steps.runner, len(steps.first), steps.possible
     length = max(GRID_EPOCHS, steps.confirmed.lengths.epochs)
     rates = 1 if steps.best.step is None else GRID_RATES
@@ -245,7 +242,7 @@ def _cost(steps: Adviser, updates: int) -> AdviceUsage:
     return AdviceUsage(
         trainings=runner.trainings,
         updates=runner.updates,
-        seconds=time.perf_counter() - steps.begin,
+        seconds=steps.steps.seconds,
         of_one_training=runner.updates / max(updates, 1),
         of_grid=runner.updates / grid,
         grid=f"{len(sizes)} batch sizes × {rates} rates × {repeats} repeats, {length:,} epochs each",
@@ -290,19 +287,23 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
         "not known, so nothing shows that anything is learned."
     )  # fmt: skip
     failed = f"But {_failures(final)}." if final.failures else ""
-    if found.keeps_defaults:
+    if final is found.defaults:
         last = (
             f"Keep the defaults (batch size {size}{at}) and take {epochs}: {figure}. {_others(found.ahead)}"
         )
     else:
         take = f"{_LEAST[goal]}, take" if goal in _LEAST else "Take"
         last = f"{take} batch size {size}{at} and {epochs}: {figure}; {_of_defaults(found)}."
-    concern = "" if found.forecasts is None else found.forecasts.concern("validation")
-    return " ".join(filter(None, (concern, first, last, failed, _beats(found))))
+    concern = beats = ""
+    if found.forecasts is not None:
+        concern = found.forecasts.concern("validation")
+    if found.forecasts is not None and not found.forecasts.unbeaten:
+        best = min(found.forecasts.naive, key=lambda one: one.rmse.mean)
+        beats = f"It beats {best.name} (RMSE {best.rmse.written(best.rmse.mean)} on the same windows)."
+    return " ".join(filter(None, (concern, first, last, failed, beats)))
 
 
 def _others(ahead: FinalEstimate | None) -> str:
-    """How the other settings did where the defaults are advised."""
     if ahead is None:
         return "No other setting that was tried does better there."
     failed = f"failed on {ahead.failures} of {_seeds(ahead.looked_at)}"
@@ -323,14 +324,6 @@ def _of_defaults(found: Confirmed) -> str:
 
 def _failures(final: FinalEstimate) -> str:
     return f"{final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline"
-
-
-def _beats(found: Confirmed) -> str:
-    """Which naive forecast of a series, the best of those, the advised setting surely beats."""
-    if found.forecasts is None or found.forecasts.unbeaten:
-        return ""
-    best = min(found.forecasts.naive, key=lambda one: one.rmse.mean)
-    return f"It beats {best.name} (RMSE {best.rmse.written(best.rmse.mean)} on the same windows)."
 
 
 def _figure(quality: Summary) -> str:

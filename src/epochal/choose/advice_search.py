@@ -13,36 +13,20 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
+from epochal.choose import pilot as pilots
 from epochal.choose.advice import Recommendation
 from epochal.choose.confirm import Confirmed, Lengths, confirm, default_point, lengths_of
 from epochal.choose.hyperbola import fastest_batch
 from epochal.choose.lowest_error import EpochScores, lowest_error, scores_of, sizes_beside
 from epochal.choose.noise import NoiseOverTraining, check_separable
-from epochal.choose.pilot import (
-    FIRST_EPOCHS,
-    Pilot,
-    long_trainings,
-    noise_along,
-    pilot,
-    pilot_size,
-    possible_sizes,
-)
-from epochal.choose.progress import Step, Watch
-from epochal.choose.search import (
-    SCREEN,
-    Point,
-    Search,
-    rate_shift,
-    refuse_far_target,
-    step_of,
-)
+from epochal.choose.progress import Steps
+from epochal.choose.search import SCREEN, Point, Search, rate_shift, refuse_far_target, step_of
 from epochal.choose.targets import baselines, cost_of, refuse_easy_target, share_of, targets
 from epochal.choose.timing import Timer, left_out
 from epochal.choose.trial import Config, Job, Trial
@@ -82,8 +66,7 @@ class Adviser:
     repeats: int
     final_seeds: int
     epochs: int
-    watch: Watch | None
-    begin: float
+    steps: Steps
     spent: float = 0.0
     share: float | None = None
     notes: list[str] = field(default_factory=list)
@@ -92,13 +75,14 @@ class Adviser:
     theory: Recommendation | None = None
     scores: EpochScores | None = None
     checked: list[Point] = field(init=False)
-    pilot: Pilot = field(init=False)
+    pilot: pilots.Pilot = field(init=False)
     confirmed: Confirmed = field(init=False)
 
     def __post_init__(self) -> None:
         plan = self.runner.base.plan
-        self.possible = possible_sizes(plan) if self.batch_size is None else [self.batch_size]
-        self.start = min(self.possible, key=lambda size: abs(size - pilot_size(plan.positions_per_epoch)))
+        self.possible = pilots.possible_sizes(plan) if self.batch_size is None else [self.batch_size]
+        usual = pilots.pilot_size(plan.positions_per_epoch)
+        self.start = min(self.possible, key=lambda size: abs(size - usual))
         self.sizes = self.possible if self.goal != "quality" else sizes_beside(self.possible, self.start)
         several = self.runner.base.settings.repeats
         self.fresh = list(range(self.final_seeds, several - self.repeats))
@@ -120,16 +104,15 @@ class Adviser:
 
     def advise(self) -> None:
         """All steps, one after the other."""
-        self._say("timing updates")
+        self.steps.say("timing updates")
         refuse_easy_target(self.runner, self.target, self.first)
         self._compile()
         for size in self._timed():
             self.timer.seconds(size)
         self._refuse_long()
-        self._say(
-            "piloting", f"The advice takes about {duration(float(f'{self._expected():.2g}'))} from here."
-        )
-        self.pilot = pilot(self.search, self.start, self._first_guess(), self.first)
+        expected = duration(float(f"{self._expected():.2g}"))
+        self.steps.say("piloting", words=f"The advice takes about {expected} from here.")
+        self.pilot = pilots.pilot(self.search, self.start, self._first_guess(), self.first)
         reference = self.pilot.reference
         self.search.targets |= self._targets([self.pilot.trials[point] for point in reference])
         lengths_for: Callable[[Point], Lengths | None]
@@ -162,16 +145,12 @@ class Adviser:
     def _run(self, phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         for done, trial in enumerate(self.runner.run(jobs), start=1):
             self.spent += trial.seconds
-            self._say(phase, self.runner.executor.news(), done, len(jobs))
+            self.steps.say(phase, done, len(jobs), self.runner.executor.news())
             yield trial
 
-    def _say(self, phase: str, words: str = "", done: int = 0, total: int = 0) -> None:
-        if self.watch is not None:
-            seconds = time.perf_counter() - self.begin
-            self.watch(Step(phase, done, total, seconds, words, self.runner.executor.where))
-
     def _refuse_long(self) -> None:
-        epochs = 6 * SCREEN * FIRST_EPOCHS + 5 * len(self.first) * min(self.epochs, 3 * PATIENCE_EPOCHS)
+        epochs = 6 * SCREEN * pilots.FIRST_EPOCHS
+        epochs += 5 * len(self.first) * min(self.epochs, 3 * PATIENCE_EPOCHS)
         batches, each = self.search.batches(self.start), self.timer.seconds(self.start)
         seconds = epochs * batches * each / cores()
         if seconds > LONG:
@@ -231,8 +210,8 @@ class Adviser:
         reached = [one.updates for one in found if one.reached]
         if not reached:
             return None, "No training at the first batch size reached the target to measure it along."
-        self._say("measuring the gradient noise")
-        return noise_along(self.search, tuned, max(10, int(np.median(reached))), self.first[:3]), ""
+        self.steps.say("measuring the gradient noise")
+        return pilots.noise_along(self.search, tuned, max(10, int(np.median(reached))), self.first[:3]), ""
 
     def _theory(self) -> Recommendation | None:
         """The batch size that noise scale and update times suggest together, for the goal time.
@@ -300,7 +279,7 @@ class Adviser:
             if self.target is not None:
                 search.targets |= dict.fromkeys(fresh, self.target)
             else:
-                trials = long_trainings(search, reference, fresh, "checking with fresh seeds")
+                trials = pilots.long_trainings(search, reference, fresh, "checking with fresh seeds")
                 search.targets |= self._targets([trials[point] for point in reference])
             self.used += fresh
             search.measure(racing, self.used)

@@ -5,7 +5,6 @@ advice = advise(MLP(64, 64), X, y, goal="time")
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -20,7 +19,7 @@ from epochal.choose.progress import Steps, Watch
 from epochal.choose.store import Store
 from epochal.choose.targets import check_target_value
 from epochal.choose.trial import Config
-from epochal.choose.trial_runner import TrialRunner, training_on
+from epochal.choose.trial_runner import TrialRunner, comparable, training_on
 from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import check_model
@@ -89,7 +88,7 @@ def advise(
         Interrupted: the control was asked to stop.
         ProcessLost: no node of the cluster is left; what was finished is in the folder.
     """
-    begin, control = time.perf_counter(), control or Control()
+    control = control or Control()
     steps = Steps(watch, progress, control)
     if goal not in GOALS:
         meant = _OTHER_GOALS.get(str(goal).lower(), str(goal))
@@ -117,18 +116,17 @@ def advise(
     final_seeds = FINAL_SEEDS * repeats if small else max(FEWEST, repeats)
     most = final_seeds + 2 * repeats + (MORE_REPEATS if small else 0)
     settings = settings_of({**given, "batch_size": "full", "repeats": most, "epochs": epochs})
-    runner = TrialRunner(model, dataset, settings, control=control)
+    runner = TrialRunner(comparable(model, dataset, settings), control=control)
     if size is not None:
         size = runner.base.plan.with_(batch_size=size).segments[0][1]
     steps.opening(dataset)
+    steps.where = lambda: runner.executor.where
     with closing(steps), training_on(ray, runner):
         if folder is not None:
             request = {"goal": goal, "target": target_value, "batch_size": size, "repeats": repeats}
             runner.store = Store(Path(folder), {"what": "advice", **request, **runner.described()})
         setting = Config("", model, {})
-        adviser = Adviser(
-            runner, setting, goal, target_value, size, repeats, final_seeds, epochs, steps.watch, begin
-        )
+        adviser = Adviser(runner, setting, goal, target_value, size, repeats, final_seeds, epochs, steps)
         adviser.advise()
         found = replace(conclude(adviser), asked={**named_columns(y, sample_weight), **given})
         if folder is not None:

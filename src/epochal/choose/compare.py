@@ -8,7 +8,6 @@ clearly worse are dropped.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -17,18 +16,11 @@ from typing import Any
 
 import jax
 
+from epochal.choose import fairness
 from epochal.choose.comparison import Comparison
-from epochal.choose.fairness import (
-    EqualBudget,
-    Length,
-    amount_of,
-    at_in_words,
-    lengths,
-    parse_at,
-    score_trial,
-)
+from epochal.choose.fairness import EqualBudget, Length, score_trial
 from epochal.choose.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
-from epochal.choose.progress import Step, Steps, Watch
+from epochal.choose.progress import Steps, Watch
 from epochal.choose.race import race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
 from epochal.choose.result_table import ComparisonState, concluded
@@ -36,7 +28,7 @@ from epochal.choose.store import Store
 from epochal.choose.targets import check_target_value
 from epochal.choose.timing import left_out, measure
 from epochal.choose.trial import Config, Job, Trial
-from epochal.choose.trial_runner import TrialRunner, notes_of, training_on
+from epochal.choose.trial_runner import TrialRunner, comparable, notes_of, training_on
 from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
@@ -44,6 +36,7 @@ from epochal.common.version import VERSION
 from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal
 from epochal.models import check_model
+from epochal.plan import Plan
 from epochal.runs.studies import write_study
 from epochal.settings import COMPARED, Settings
 from epochal.stopping import budgets
@@ -122,7 +115,7 @@ def compare(
     >>> found.best, [row.updates for row in found.rows]
     ('batch 8', [45, 3])
     """
-    begin, control = time.perf_counter(), control or Control()
+    control = control or Control()
     steps = Steps(watch, progress, control)
     if not isinstance(model, list | Mapping):
         check_model(model, data)
@@ -135,9 +128,11 @@ def compare(
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
     columns, data = named_columns(y, sample_weight), joined(data, y, sample_weight, **reading)
-    task = _settle(axes, common, data, parse_at(at), "batch_size" in options, control, target_value)
-    task.watch, task.begin, task.margin = steps.watch, begin, margin
+    equal = fairness.parse_at(at)
+    settled = _settle(axes, common, data, equal, "batch_size" in options, control)
+    task = _Race(*settled, common, target_value, equal=equal, steps=steps, margin=margin)
     steps.opening(task.runner.base.dataset)
+    steps.where = lambda: task.runner.executor.where
     with closing(steps), training_on(ray, task.runner):
         if folder is not None:
             task.runner.store = Store(Path(folder), task.request())
@@ -147,7 +142,7 @@ def compare(
         task.tune()
         task.run()
         task.notes += notes_of(task.runner)
-    found = concluded(task, time.perf_counter() - begin)
+    found = concluded(task, steps.seconds)
     rows = tuple(replace(row, options={**columns, **row.options}) for row in found.rows)
     found = replace(found, rows=rows)
     if found.folder is not None:
@@ -162,9 +157,8 @@ def _settle(
     at: EqualBudget,
     chosen_sizes: bool,
     control: Control,
-    target: float | None,
-) -> _Race:
-    """Everything that needs no training, and all refusals."""
+) -> tuple[TrialRunner, list[Entry], dict[str, Plan], int, list[str]]:
+    """All refusals, and what needs no training: settings with their plans, repeats, notes."""
     axes = {**axes, "epochs": _epochs(axes["epochs"], at)}
     first = {name: axis.values[0][1] for name, axis in axes.items()}
     repeats = Settings(repeats=common.get("repeats", COMPARED["repeats"])).repeats
@@ -186,14 +180,14 @@ def _settle(
             "stop must not hold a Budget in a comparison, where at= says how far each setting trains; "
             'use `at="2s"` or `at="1000updates"`.'
         )
-    runner = TrialRunner(first["model"], data, replace(base, optimizer=first["optimizer"]), control=control)
+    shared_by_all = comparable(first["model"], data, replace(base, optimizer=first["optimizer"]))
+    runner = TrialRunner(shared_by_all, control=control)
     grid, notes = entries(axes, runner.base.plan.positions_per_epoch, chosen_sizes)
     plans = {entry.name: runner.prepared(_named(entry, "plan")).plan for entry in grid}
-    return _Race(runner, grid, plans, repeats, common, notes, target, equal=at)
+    return runner, grid, plans, repeats, notes
 
 
 def _epochs(axis: Axis, at: EqualBudget) -> Axis:
-    """The epochs, which `at` may give as well."""
     if at.unit != "epochs" and axis.varies:
         raise Refusal(
             f"`epochs` must be one number where settings are equal in {at.unit}; "
@@ -216,12 +210,9 @@ def _named(entry: Entry, purpose: str) -> Config:
 
 @dataclass(kw_only=True)
 class _Race(ComparisonState):
-    """A comparison while it goes on."""
-
     equal: EqualBudget
-    watch: Watch | None = None
-    begin: float = 0.0
-    margin: float | None = None
+    steps: Steps
+    margin: float | None
 
     def request(self) -> dict[str, Any]:
         """All that decides the figures, as JSON holds it."""
@@ -259,18 +250,18 @@ class _Race(ComparisonState):
         self.plans = {entry.name: self.plans[entry.name] for entry in self.entries}
         done = 0
         for family in dict.fromkeys(family for family, _ in timed):
-            self._say(phase, done, len(timed))
+            self.steps.say(phase, done, len(timed))
             settings = [one for (own, _), one in timed.items() if own == family]
             self.timing[family] = measure(self.runner, settings)
             done += len(settings)
-        self._say(phase, done, len(timed))
+        self.steps.say(phase, done, len(timed))
         first, plan = next(iter(self.timing.values())), next(iter(self.plans.values()))
-        amount = amount_of(self.equal, plan, lambda size: float(first.seconds(size)))
+        amount = fairness.amount_of(self.equal, plan, lambda size: float(first.seconds(size)))
         for entry in self.entries:
             family, size = self._timed_as(entry)
             self.update_seconds[entry.name] = float(self.timing[family].seconds(size))
-        self.lengths = lengths(self.equal, amount, self.plans, self.update_seconds)
-        self.at = at_in_words(self.equal, amount, [plan.epochs for plan in self.plans.values()])
+        self.lengths = fairness.lengths(self.equal, amount, self.plans, self.update_seconds)
+        self.at = fairness.at_in_words(self.equal, amount, [plan.epochs for plan in self.plans.values()])
 
     def _timed_as(self, entry: Entry) -> tuple[str, int]:
         """Model and optimizer where they vary, and batch size: what an update takes follows from these."""
@@ -315,7 +306,7 @@ class _Race(ComparisonState):
             self._round,
             higher_is_better=higher_is_better(self.runner.monitor),
             margin=self.margin,
-            hear=lambda lost: self._say("comparing", 0, 0, str(lost)),
+            hear=lambda lost: self.steps.say("comparing", 0, 0, str(lost)),
         )
 
     def _round(self, live: Sequence[str], done: int, look: int) -> dict[str, list[float]]:
@@ -323,18 +314,13 @@ class _Race(ComparisonState):
         # Where all validate on the same samples, these tell how much others would differ.
         weights = "best" if self.runner.base.same_validation else ""
         jobs = [
-            Job(
-                self.settings[name],
-                repeat,
-                self.lengths[name].updates,
-                self.lengths[name].eval_interval,
-                score_weights=weights,
-            )
+            Job(self.settings[name], repeat, length.updates, length.eval_interval, score_weights=weights)
             for repeat in range(done, look)
-            for name in live
+            for name, length in self.lengths.items()
+            if name in live
         ]
-        for job, trial in self._trained(jobs, f"comparing, repeats {done + 1} to {look}"):
-            self.trials[job.setting.name].append(trial)
+        for trial in self._trained(jobs, f"comparing, repeats {done + 1} to {look}"):
+            self.trials[trial.setting].append(trial)
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
         return {
@@ -343,22 +329,16 @@ class _Race(ComparisonState):
         }
 
     def _values(self, wanted: Sequence[tuple[Job, Length]], words: str) -> list[float]:
-        lengths_of = {job.key: length for job, length in wanted}
-        found = {
-            job.key: score_trial(trial, self.runner.monitor, lengths_of[job.key]).value
-            for job, trial in self._trained([job for job, _ in wanted], f"tuning learning rates: {words}")
-        }
-        return [found[job.key] for job, _ in wanted]
+        trials = self._trained([job for job, _ in wanted], f"tuning learning rates: {words}")
+        found = {(trial.setting, trial.repeat): trial for trial in trials}
+        scores = (
+            score_trial(found[job.setting.name, job.repeat], self.column, length) for job, length in wanted
+        )
+        return [score.value for score in scores]
 
-    def _trained(self, jobs: Sequence[Job], phase: str) -> Iterator[tuple[Job, Trial]]:
-        by_name = {(job.setting.name, job.repeat): job for job in jobs}
-        self._say(phase, 0, len(jobs))
+    def _trained(self, jobs: Sequence[Job], phase: str) -> Iterator[Trial]:
+        self.steps.say(phase, 0, len(jobs))
         for done, trial in enumerate(self.runner.run(jobs), start=1):
             self.updates += trial.updates
-            self._say(phase, done, len(jobs), self.runner.executor.news())
-            yield by_name[trial.setting, trial.repeat], trial
-
-    def _say(self, phase: str, done: int, total: int, words: str = "") -> None:
-        if self.watch is not None:
-            seconds = time.perf_counter() - self.begin
-            self.watch(Step(phase, done, total, seconds, words, self.runner.executor.where))
+            self.steps.say(phase, done, len(jobs), self.runner.executor.news())
+            yield trial

@@ -247,19 +247,17 @@ class Comparison:
 
     def report(self, path: str | Path = "compare.html") -> Path:
         """Write one page that a colleague can open offline."""
-        return Path(view("write_comparison")(self, path))
+        return Path(view("write_page")(view("comparison_page")(self), path))
 
 
 def _flat(row: Row, tied: bool) -> dict[str, Any]:
-    ends = row.quality.ci95 or (None, None)
     flat = {
         "setting": row.name,
         **row.axes,
         **{name: getattr(row, name) for name in ("batch_size", "regime", "learning_rate", "repeats")},
         "mean": row.quality.mean,
         "sd": row.quality.sd,
-        "low": ends[0],
-        "high": ends[1],
+        **dict(zip(("low", "high"), row.quality.ci95 or (None, None), strict=True)),
         **{name: figure.mean for name, figure in row.metrics.items()},
         "best_epoch": row.best_epoch.mean,
         **{

@@ -98,11 +98,6 @@ class Confirmed:
         return judged if self.display_metric is None else self.display_metric.baseline
 
     @property
-    def keeps_defaults(self) -> bool:
-        """Whether the defaults are advised."""
-        return self.final is self.defaults
-
-    @property
     def ahead(self) -> FinalEstimate | None:
         """A setting that was better on average on the same seeds, and is not advised all the same."""
         others = [one for one in (self.winner, *self.left_out) if one is not None and one is not self.final]

@@ -50,9 +50,7 @@ class EpochScores:
 
     def record(self, point: Point, trials: Mapping[int, Trial]) -> None:
         """Add trainings of a point."""
-        held = self.results.setdefault(point, {})
-        held |= trials
-        self.results[point] = dict(sorted(held.items()))
+        self.results[point] = dict(sorted({**self.results.get(point, {}), **trials}.items()))
 
     def missing(self, point: Point, repeats: Iterable[int]) -> list[int]:
         """Repeats in which a point was not trained yet."""
@@ -233,7 +231,6 @@ def _finalists(ranked: Sequence[Point], lowest: Point) -> list[Point]:
 def _train(
     search: Search, scores: EpochScores, epochs_of: Mapping[Point, int], repeats: Sequence[int], phase: str
 ) -> None:
-    """Train missing repeats, each point for its number of epochs, with an evaluation after each."""
     jobs = []
     for point, epochs in epochs_of.items():
         batches, setting = search.batches(point.batch_size), search.setting_of(point)

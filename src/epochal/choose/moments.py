@@ -125,6 +125,5 @@ class BlockSums:
 
 
 def _jackknife_error(left_out: list[float]) -> float:
-    """The standard error of a figure from its values with one block left out each."""
     values = np.array(left_out)
     return float(np.sqrt((len(values) - 1) * values.var()))

@@ -42,10 +42,6 @@ def check_separable(model: Model, sample_shape: tuple[int, ...], dtype: Any = np
     Tested by evaluation: another second sample must not change the outputs of the first, and a batch must
     not change the state.
     """
-    remedy = (
-        "leave batch normalization and the like out, or choose the batch size by training at several "
-        "(the noise scale is then not used)."
-    )
     keys = jax.random.split(jax.random.key(0), 3)
     if seen_dtype(dtype) == np.int32:
         inputs = jnp.zeros((2, *sample_shape), jnp.int32)
@@ -57,17 +53,18 @@ def check_separable(model: Model, sample_shape: tuple[int, ...], dtype: Any = np
     first, state = model.apply(variables, inputs, keys[2], True)
     second, _ = model.apply(variables, others, keys[2], True)
     one, other = np.asarray(first)[0], np.asarray(second)[0]
-    if not np.allclose(one, other, rtol=1e-4, atol=1e-6, equal_nan=True):
-        raise Refusal(
-            "the noise scale needs a gradient of each sample alone, and this model's output for a sample "
-            f"depends on the other samples of its batch: {remedy}"
-        )
     before, after = jax.tree.leaves(variables.state), jax.tree.leaves(state)
-    if len(before) != len(after) or not all(map(np.array_equal, before, after)):
-        raise Refusal(
-            "the noise scale needs a gradient of each sample alone, and this model keeps state from batch to "
-            f"batch: {remedy}"
-        )
+    if not np.allclose(one, other, rtol=1e-4, atol=1e-6, equal_nan=True):
+        why = "'s output for a sample depends on the other samples of its batch"
+    elif len(before) != len(after) or not all(map(np.array_equal, before, after)):
+        why = " keeps state from batch to batch"
+    else:
+        return
+    raise Refusal(
+        f"the noise scale needs a gradient of each sample alone, and this model{why}: leave batch "
+        "normalization and the like out, or choose the batch size by training at several (the noise scale is "
+        "then not used)."
+    )
 
 
 def block_sums(
@@ -242,15 +239,13 @@ def over_training(measurements: Sequence[Sequence[NoiseScale]], *, seed: int = 0
     if 2 * len(reasons) >= len(every):
         reason = f"{len(reasons)} of {len(every)} measurements have no value; {reasons[-1]}"
         return summary(None, float(np.median([one.low for one in every])), math.inf, reason=reason)
-    known = [[one for one in row if one.low > 0] for row in measurements]
-    rows = [
-        (
-            np.array([math.inf if one.value is None else math.log(one.value) for one in row]),
-            np.array([_error(one) for one in row]),
-        )
-        for row in known
-        if row
-    ]
+    rows = []
+    for row in measurements:
+        known = [(one.value, one.low, one.high) for one in row if one.low > 0]
+        if known:
+            logs = [math.inf if value is None else math.log(value) for value, _, _ in known]
+            errors = [0.0 if value is None else math.log(b / a) / (2 * HALF_WIDTH) for value, a, b in known]
+            rows.append((np.array(logs), np.array(errors)))
     random = np.random.default_rng(seed)
     drawn = [_resampled_median(rows, random) for _ in range(RESAMPLES)]
     low, high = np.quantile(drawn, 0.025, method="lower"), np.quantile(drawn, 0.975, method="higher")
@@ -260,11 +255,6 @@ def over_training(measurements: Sequence[Sequence[NoiseScale]], *, seed: int = 0
         low, high = min(low, middle - half), max(high, middle + half)
     value = np.median(np.concatenate([values for values, _ in rows]))
     return summary(*(float(np.exp(one)) for one in (value, low, high)))
-
-
-def _error(one: NoiseScale) -> float:
-    """The standard error of the logarithm, as the interval has it."""
-    return 0.0 if one.value is None else math.log(one.high / one.low) / (2 * HALF_WIDTH)
 
 
 def _resampled_median(rows: list[tuple[Floats, Floats]], random: np.random.Generator) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import math
 from typing import NamedTuple
@@ -258,13 +259,9 @@ def repeats_needed(sd: float, difference: float, *, alpha: float = ALPHA, power:
     def enough(count: int) -> bool:
         return _power(size, count, alpha) >= power
 
-    if not enough(MOST_REPEATS):
-        return None
-    low, high = FEWEST - 1, MOST_REPEATS
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    counts = range(FEWEST, MOST_REPEATS + 1)
+    place = bisect.bisect_left(counts, True, key=enough)
+    return None if place == len(counts) else counts[place]
 
 
 def _power(size: float, count: int, alpha: float) -> float:

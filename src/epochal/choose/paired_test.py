@@ -9,29 +9,15 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.paired_statistics import (
-    ALPHA,
-    FEWEST,
-    MOST_REPEATS,
-    Spread,
-    alike,
-    default_margin,
-    improvement_of,
-    interval_of,
-    paired_test,
-    probability_interval,
-    repeats_needed,
-    shared_spread,
-    shared_test,
-    summary_of,
-)
+from epochal.choose import paired_statistics as paired
+from epochal.choose.paired_statistics import ALPHA, FEWEST
 from epochal.common.printable import counted
 from epochal.curves.statistics import Floats, Summary
 from epochal.data.records import plain
@@ -102,7 +88,7 @@ class PairedDifference:
         """
         if self.sd is None or self.freedom < 1 or any(self.unfinished):
             return None
-        return interval_of(self.mean, self.sd, self.differences.repeats, self.freedom, self.level)
+        return paired.interval_of(self.mean, self.sd, self.differences.repeats, self.freedom, self.level)
 
     @property
     def equivalent(self) -> bool:
@@ -132,7 +118,7 @@ class PairedDifference:
         """
         if self.sd is None or self.mean == 0 or any(self.unfinished):
             return None
-        return repeats_needed(self.sd, self.mean, alpha=self.level)
+        return paired.repeats_needed(self.sd, self.mean, alpha=self.level)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -162,7 +148,7 @@ class PairedDifference:
         if self.pairs < FEWEST:
             asides.append(f"at least {FEWEST} are needed")
         elif self.sd is not None and self.mean != 0 and not any(self.unfinished):
-            needed = f"{self.needed:,}" if self.needed else f"more than {MOST_REPEATS:,}"
+            needed = f"{self.needed:,}" if self.needed else f"more than {paired.MOST_REPEATS:,}"
             asides.append(f"a difference of {self.differences.written(abs(self.mean))} would need {needed}")
         asides += [
             f"{name} gave no finite value in {missing} of them"
@@ -233,18 +219,18 @@ def _paired(
     """A difference before it is held against a level; `better` is the setting that it speaks for."""
     pairs = min(one.size, two.size)
     one, two = one[:pairs], two[:pairs]
-    improvement = improvement_of(one, two, higher_is_better)
+    improvement = paired.improvement_of(one, two, higher_is_better)
     finite = np.isfinite(improvement)
-    p_value, direction = paired_test(improvement, one, two)
+    p_value, direction = paired.paired_test(improvement, one, two)
     wins, losses = int((improvement > 0).sum()), int((improvement < 0).sum())
     enough = pairs - int(np.isnan(improvement).sum()) >= FEWEST
     return PairedDifference(
         a=a,
         b=b,
-        differences=summary_of(np.where(finite, improvement, np.nan), one, two),
+        differences=paired.summary_of(np.where(finite, improvement, np.nan), one, two),
         freedom=int(finite.sum()) - 1,
         probability=(wins + (pairs - wins - losses) / 2) / pairs,
-        probability_ci=probability_interval(wins, pairs - wins - losses, losses),
+        probability_ci=paired.probability_interval(wins, pairs - wins - losses, losses),
         p_value=p_value,
         p_adjusted=p_value,
         pairs=pairs,
@@ -297,16 +283,21 @@ def against(
         others = len(_finished(columns) - {leader})
         comparisons = others if reference is not None else comparisons_of(columns)
     if margin is None:
-        margin = default_margin(columns[leader])
-    spread_for = functools.partial(_spread_for, functools.cache(functools.partial(_complete, columns)))
+        margin = paired.default_margin(columns[leader])
+    complete = functools.cache(functools.partial(_complete, columns))
     found = []
     for name in columns:
         if name == leader:
             continue
         one = _paired(columns[leader], columns[name], leader, name, higher_is_better, margin)
         if one.pairs >= FEWEST and not any(one.unfinished):
-            spread, two = spread_for(leader, name, one.pairs)
-            differences, freedom, p_value = shared_test(one.differences, spread, two)
+            finite, calm = complete(
+                one.pairs
+            )  # a setting that is much noisier is pooled with none but its own
+            pooled = [other for other in finite if other in calm or other in (leader, name)]
+            spread = paired.shared_spread(np.array([finite[other] for other in pooled]))
+            two = pooled.index(leader), pooled.index(name)
+            differences, freedom, p_value = paired.shared_test(one.differences, spread, two)
             one = replace(one, differences=differences, p_value=p_value, freedom=freedom)
         found.append(_judged(one, alpha, alpha * share / max(1, comparisons)))
     return tuple(found)
@@ -347,16 +338,7 @@ def _complete(columns: Mapping[str, Floats], repeats: int) -> tuple[dict[str, Fl
     firsts = {name: column[:repeats] for name, column in columns.items() if column.size >= repeats}
     finite = {name: column for name, column in firsts.items() if np.isfinite(column).all()}
     names = list(finite)
-    return finite, [names[place] for place in alike(np.array(list(finite.values())))]
-
-
-def _spread_for(
-    complete: Callable[[int], tuple[dict[str, Floats], list[str]]], one: str, other: str, repeats: int
-) -> tuple[Spread, tuple[int, int]]:
-    """The spread of the settings that two are pooled with, and the places of the two in it."""
-    finite, calm = complete(repeats)
-    names = [name for name in finite if name in calm or name in (one, other)]
-    return shared_spread(np.array([finite[name] for name in names])), (names.index(one), names.index(other))
+    return finite, [names[place] for place in paired.alike(np.array(list(finite.values())))]
 
 
 def _judged(found: PairedDifference, alpha: float, level: float) -> PairedDifference:

@@ -92,9 +92,8 @@ def pilot(search: Search, batch_size: int, guess: float | None, repeats: Sequenc
         near = [Point(batch_size, step) for step in (best - 4, best - 2, best, best + 2)]
     trials = long_trainings(search, near, repeats, "piloting")
     lowest = lowest_tied(search.runner, trials)
-    beside = (
-        [Point(batch_size, lowest.step + offset) for offset in (-2, 2)] if lowest.step is not None else []
-    )
+    steps = [] if lowest.step is None else [lowest.step - 2, lowest.step + 2]
+    beside = [Point(batch_size, step) for step in steps]
     missing = [point for point in beside if point not in trials]
     trials |= long_trainings(search, missing, repeats, "piloting")
     return Pilot((lowest, *beside), trials, edge)

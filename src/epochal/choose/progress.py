@@ -110,11 +110,25 @@ class Steps:
         wanted = False if progress is None and watch is not None else progress
         self._display: Display | None = display(wanted)
         self._watch, self._pace = watch, Pace(control)
+        self._begin = time.perf_counter()
+        self.where: Callable[[], str] = str
+        """How many workers train on how many nodes, in words; empty where this process does."""
 
     @property
-    def watch(self) -> Watch | None:
-        """What takes the steps; None where nobody looks."""
-        return self._watch if self._display is None else self._take
+    def seconds(self) -> float:
+        """The time so far."""
+        return time.perf_counter() - self._begin
+
+    def say(self, phase: str, done: int = 0, total: int = 0, words: str = "") -> None:
+        """Make a step, show it, and hand it on to who watches."""
+        step = Step(phase, done, total, self.seconds, words, self.where())
+        if self._display is not None:
+            self._pace.take(step)
+            self._display.show(self._pace)
+            if words:
+                self._display.note(render_message(words))
+        if self._watch is not None:
+            self._watch(step)
 
     def opening(self, dataset: Dataset) -> None:
         """Show what is known of the samples."""
@@ -126,12 +140,3 @@ class Steps:
         """Show no more; the time it took stays, if anything was done."""
         if self._display is not None:
             self._display.close("" if self._pace.step is None else f"done in {self._pace.spent}")
-
-    def _take(self, step: Step) -> None:
-        self._pace.take(step)
-        assert self._display is not None
-        self._display.show(self._pace)
-        if step.words:
-            self._display.note(render_message(step.words))
-        if self._watch is not None:
-            self._watch(step)

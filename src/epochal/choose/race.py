@@ -104,8 +104,9 @@ def race(
         done = look
         if len(live) > 1 and look < repeats:
             now = {name: values[name] for name in live}
-            _, lost = survivors(now, higher_is_better=higher_is_better, share=share, margin=margin)
-            for one, found in lost:
+            for one, found in clearly_worse(
+                now, higher_is_better=higher_is_better, share=share, margin=margin
+            ):
                 dropped[one.name] = one
                 if found is not None:
                     apart[one.name] = found
@@ -134,14 +135,14 @@ def race(
     return Outcome(leader, tied, differences, dropped, margin, comparisons, share)
 
 
-def survivors(
+def clearly_worse(
     values: Mapping[str, ArrayLike],
     *,
     higher_is_better: bool = False,
     share: float = 1.0,
     margin: float | None = None,
-) -> tuple[tuple[str, ...], tuple[tuple[Dropped, PairedDifference | None], ...]]:
-    """Which settings get more repeats, after one more round of them.
+) -> list[tuple[Dropped, PairedDifference | None]]:
+    """Which settings get no more repeats after a round of them, in the given order.
 
     A setting is dropped when it is detectably worse than the leader (`paired_test.against`, at this look's
     share of alpha): by a paired t test with the spread that all settings share, corrected for all pairs,
@@ -152,15 +153,11 @@ def survivors(
     hundred times below what suffices goes in any case: no luck explains that. A setting without one finite
     value goes at once, and is kept for no reason; one that failed in some repeats is judged by ranks.
 
-    Returns:
-        The remaining names, and the dropped ones with their difference from the leader (None where it has no
-        finite value), both in the given order.
+    Each comes with its difference from the leader, None where it has no finite value.
 
     >>> losses = {"8": [0.31, 0.29, 0.33], "16": [0.30, 0.31, 0.32], "full": [0.97, 0.95, 0.98]}
-    >>> kept, dropped = survivors(losses, share=0.25)
-    >>> kept
-    ('8', '16')
-    >>> print(dropped[0][0].reason)
+    >>> [(dropped, _)] = clearly_worse(losses, share=0.25)
+    >>> print(dropped.reason)
     worse than 8 by 0.657 (p = 1.5e-06, corrected for 3 settings and all looks)
     """
     columns = {name: np.asarray(column, dtype=np.float64) for name, column in values.items()}
@@ -188,6 +185,4 @@ def survivors(
                 by = f"in {found.wins[0]} of {counted(found.pairs, 'repeat')}"
             reason = f"worse than {found.a} {by} (p = {found.p_adjusted:.2g}, {corrected})"
             gone[found.b] = Dropped(found.b, after, reason, found.a), found
-    return tuple(name for name in columns if name not in gone), tuple(
-        gone[name] for name in columns if name in gone
-    )
+    return [gone[name] for name in columns if name in gone]

@@ -58,8 +58,6 @@ def first_guess(optimizer: str, batch_size: int) -> float:
 
 @dataclass
 class _Search:
-    """The learning rate search of one setting."""
-
     entry: Entry
     guess: float
     length: Length

@@ -60,8 +60,8 @@ class ComparisonState:
     entries: list[Entry]
     plans: dict[str, Plan]
     repeats: int
-    common: Mapping[str, Any]
     notes: list[str]
+    common: Mapping[str, Any]
     target: float | None
     at: str = ""
     settings: dict[str, Config] = field(default_factory=dict)

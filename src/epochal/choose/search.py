@@ -182,19 +182,16 @@ class Search:
         return spent * self.cost(point.batch_size) / hits if hits else math.inf
 
     def reached(self, point: Point, repeats: Sequence[int]) -> list[Reached]:
-        """When the trainings of a point reached their targets, within the limit."""
-        return self.within(point, [self.results[point][repeat].reached for repeat in repeats])
-
-    def within(self, point: Point, reached: Sequence[Reached]) -> list[Reached]:
-        """The results of trainings within the limit, which is the same for all points."""
+        """When the trainings of a point reached their targets, within the limit, the same for all points."""
         most = self.limit() / self.cost(point.batch_size)
+        reached = (self.results[point][repeat].reached for repeat in repeats)
         return [one if one.updates <= most else Reached(most, False) for one in reached]
 
     def against(self, point: Point, other: Point, repeats: Sequence[int]) -> tuple[float, float]:
         """The ratio of two costs on the same repeats, minus 1: (low end of the interval, estimate)."""
         costs = self.cost(point.batch_size), self.cost(other.batch_size)
-        ratio = relative_effort(self.reached(point, repeats), self.reached(other, repeats), *costs)
-        return ratio.low - 1, (math.inf if ratio.ratio is None else ratio.ratio) - 1
+        ratio, low, _ = relative_effort(self.reached(point, repeats), self.reached(other, repeats), *costs)
+        return low - 1, ratio - 1
 
     def best(self, points: Iterable[Point], repeats: Sequence[int]) -> Point:
         """The point with the least score among those measured on all these repeats.

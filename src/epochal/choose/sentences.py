@@ -200,24 +200,22 @@ def cells_of(found: Comparison) -> list[tuple[str, ...]]:
         "", "", "rate", found.column, "sd", "to the best mean", "repeats", "best epoch", "updates",
         "time", "updates to target",
     )  # fmt: skip
-    body = []
-    for row in found.rows:
-        quality = row.quality
-        body.append(
-            (
-                mark_of(found, row),
-                row.name,
-                "" if row.tuned is None else f"{row.tuned.rate:.3g}",
-                quality.written(quality.mean) if quality.repeats else "not finite",
-                "" if quality.sd is None else quality.written(quality.sd),
-                behind(found, row),
-                f"{row.repeats}{' (dropped)' if row.dropped else ''}",
-                f"{row.best_epoch.mean:.3g}" if quality.repeats else "",
-                f"{row.updates:,}",
-                duration(row.seconds),
-                "" if row.effort is None else _effort(row.effort),
-            )
+    body = [
+        (
+            mark_of(found, row),
+            row.name,
+            "" if row.tuned is None else f"{row.tuned.rate:.3g}",
+            row.quality.written(row.quality.mean) if row.quality.repeats else "not finite",
+            "" if row.quality.sd is None else row.quality.written(row.quality.sd),
+            behind(found, row),
+            f"{row.repeats}{' (dropped)' if row.dropped else ''}",
+            f"{row.best_epoch.mean:.3g}" if row.quality.repeats else "",
+            f"{row.updates:,}",
+            duration(row.seconds),
+            "" if row.effort is None else _effort(row.effort),
         )
+        for row in found.rows
+    ]
     return [head, *body]
 
 

@@ -124,18 +124,11 @@ def _trial(row: dict[str, Any], setting: str, repeat: int) -> Trial:
         str(name): _numbers(values).astype(np.float32).astype(np.float64)
         for name, values in row["columns"].items()
     }
-    update = _whole(row["update"])
-    curves = Curves(
-        np.full(len(update), repeat),
-        _numbers(row["epoch"]),
-        update,
-        _whole(row["samples"]),
-        _numbers(row["seconds"]),
-        columns,
-    )
-    lengths = {len(one) for one in (curves.epoch, update, curves.samples, curves.seconds, *columns.values())}
-    if len(lengths) > 1 or not isinstance(row["reason"], str):
-        raise ValueError("its columns are not equally long")
+    epoch, seconds = (_numbers(row[name]) for name in ("epoch", "seconds"))
+    update, samples = (_whole(row[name]) for name in ("update", "samples"))
+    curves = Curves(np.full(len(update), repeat), epoch, update, samples, seconds, columns)
+    if not isinstance(row["reason"], str):
+        raise TypeError("a reason is due")
     added = {str(name): _numbers(values) for name, values in row["added"].items()}
     windows = [_numbers(one) for one in row["forecasts"]]
     forecasts = np.stack(windows) if windows else np.empty((0, 0))

@@ -78,9 +78,8 @@ class Job:
         """What the job is called in a folder of trials."""
         target = "" if self.target is None else f"{np.float32(self.target):.9g}"
         patience = "" if self.patience is None else f"{self.patience:.9g}"
-        limits = (
-            f"{target}|{patience}|{self.change:.9g}|{'' if self.seed_repeat is None else self.seed_repeat}"
-        )
+        seed = "" if self.seed_repeat is None else self.seed_repeat
+        limits = f"{target}|{patience}|{self.change:.9g}|{seed}"
         blocks = f"|{self.score_weights}" if self.score_weights else ""
         return f"{self.setting.name}|{self.repeat}|{self.updates}|{self.eval_interval}|{limits}{blocks}"
 

@@ -43,57 +43,44 @@ MAX_VMAPPED = 64  # trainings that go through an accelerator in step
 HELD_BYTES = 2**30  # samples of repeats that are kept ready for the next training, at most
 
 
+def comparable(model: Any, data: Any, settings: Settings) -> Prepared:
+    """What trainings share, with as many repeats as there are seeds at hand; refused if they can't."""
+    if settings.micro_batch == "auto":
+        raise Refusal(
+            "`micro_batch` must be a number where settings are compared (those that do not fit are left "
+            'out); got "auto".'
+        )
+    if settings.updates_per_epoch is not None:
+        raise Refusal(
+            "`updates_per_epoch` has no place where settings are compared, which count passes through "
+            "the samples; leave it out."
+        )
+    if (settings.devices or 1) > 1:
+        raise Refusal(
+            f"`devices` must be 1 where settings are compared, each on one device; got {settings.devices}."
+        )
+    if not process_group().alone:
+        raise Refusal(
+            f"settings are compared in one process; {process_group().count} train together here. "
+            "Compare or advise first, in a process of its own."
+        )
+    base = prepare(model, data, replace(settings, evaluate_train=False))
+    if base.fed:
+        raise Refusal(
+            "comparing and advising train many times over and need the data in memory; got "
+            f"{base.dataset.source}, which is streamed: give some of its rows, or `stream=False`."
+        )
+    return base
+
+
 class TrialRunner:
     """The samples and seeds that all trainings share, and the means to run them.
 
-    `settings` is what all have in common, with as many `repeats` as there are seeds at hand; `store` is where
-    finished trials are kept and found again, and `control` ends it from outside.
+    `base` is what they share (`comparable`), `store` where finished trials are kept and found again, and
+    `control` ends it from outside.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        data: Any,
-        settings: Settings,
-        store: Store | None = None,
-        control: Control | None = None,
-    ) -> None:
-        if settings.micro_batch == "auto":
-            raise Refusal(
-                "`micro_batch` must be a number where settings are compared (those that do not fit are left "
-                'out); got "auto".'
-            )
-        if settings.updates_per_epoch is not None:
-            raise Refusal(
-                "`updates_per_epoch` has no place where settings are compared, which count passes through "
-                "the samples; leave it out."
-            )
-        if (settings.devices or 1) > 1:
-            raise Refusal(
-                "`devices` must be 1 where settings are compared, each on one device; "
-                f"got {settings.devices}."
-            )
-        if not process_group().alone:
-            raise Refusal(
-                f"settings are compared in one process; {process_group().count} train together here. "
-                "Compare or advise first, in a process of its own."
-            )
-        base = prepare(model, data, replace(settings, evaluate_train=False))
-        if base.fed:
-            raise Refusal(
-                "comparing and advising train many times over and need the data in memory; got "
-                f"{base.dataset.source}, which is streamed: give some of its rows, or `stream=False`."
-            )
-        self._begin(base, store, control)
-
-    @classmethod
-    def on(cls, base: Prepared) -> TrialRunner:
-        """A runner on the samples and seeds of another one."""
-        runner = cls.__new__(cls)
-        runner._begin(base, None, None)
-        return runner
-
-    def _begin(self, base: Prepared, store: Store | None, control: Control | None) -> None:
+    def __init__(self, base: Prepared, store: Store | None = None, control: Control | None = None) -> None:
         self.base = base
         self._on_host = jax.default_backend() == "cpu"
         self.executor: Executor = Threads(
@@ -215,8 +202,6 @@ class TrialRunner:
 
     def _groups(self, jobs: Sequence[Job], together: int) -> list[list[Job]]:
         """Jobs that go through one program in step: the same plan, program and limits."""
-        if together == 1:
-            return [[job] for job in jobs]
         found: list[list[Job]] = []
         latest: dict[Any, list[Job]] = {}
         for job in jobs:
@@ -351,11 +336,8 @@ def packed(jobs: Sequence[Job], share: Callable[[Any], Shared]) -> list[Job]:
 
     Sent with each job they would be other objects each time, and their programs compiled each time.
     """
-
-    def shared(value: Any) -> Any:
-        return value if value is None or isinstance(value, bool | int | float | str) else share(value)
-
-    return _each(jobs, shared)
+    plain = bool | int | float | str | None
+    return _each(jobs, lambda value: value if isinstance(value, plain) else share(value))
 
 
 def unpacked(jobs: Sequence[Job]) -> list[Job]:
@@ -364,18 +346,12 @@ def unpacked(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _each(jobs: Sequence[Job], change: Callable[[Any], Any]) -> list[Job]:
-    """Jobs with another model and other options."""
-    settings = [
-        Config(
-            job.setting.name,
-            change(job.setting.model),
-            {name: change(value) for name, value in job.setting.changes.items()},
-        )
-        for job in jobs
-    ]
-    return [replace(job, setting=setting) for job, setting in zip(jobs, settings, strict=True)]
+    def changed(one: Config) -> Config:
+        return Config(one.name, change(one.model), {name: change(it) for name, it in one.changes.items()})
+
+    return [replace(job, setting=changed(job.setting)) for job in jobs]
 
 
 def _trainer(base: Prepared) -> Callable[..., list[Trial] | None]:
-    runner = TrialRunner.on(base)
+    runner = TrialRunner(base)
     return lambda jobs, devices, stopped: runner.train(unpacked(jobs), devices, stopped)

@@ -1,4 +1,4 @@
-"""Lines of text that fit the width of a screen."""
+"""Text of a screen: lines that fit its width, counts with their nouns."""
 
 from __future__ import annotations
 

@@ -9,18 +9,10 @@ from typing import Any
 import numpy as np
 
 from epochal.common.metric_names import higher_is_better
-from epochal.curves.curve_view import FEWEST_EVALUATIONS, FEWEST_REPEATS, CurveView
+from epochal.curves import limits, statistics as stats
+from epochal.curves.curve_view import CurveView
 from epochal.curves.evidence import PROBABLE, repeats_needed
-from epochal.curves.statistics import (
-    ALPHA,
-    Floats,
-    for_json,
-    forward_filled,
-    mean_over_repeats,
-    noise_bound,
-    smoothed,
-    window_count,
-)
+from epochal.curves.statistics import ALPHA, Floats
 
 _DOUBT = 0.3
 """By this share of its width an interval is longer where it is one of several tests: 99.8 % for 95 %."""
@@ -50,17 +42,12 @@ def beats_baseline(view: CurveView) -> BaselineTest | None:
     loss without a likelihood.
     """
     curve, baseline = view.oriented, view.baseline.get(view.name)
-    extra = next(
-        (
-            name
-            for name in view.baseline
-            if name not in (view.name, view.displayed, "train.loss") and name in view.curves.columns
-        ),
-        None,
-    )
+    losses = (view.name, view.displayed, "train.loss")
+    known = (name for name in view.baseline if name not in losses and name in view.curves.columns)
+    extra = next(known, None)
     if curve is None or (baseline is None and extra is None):
         return None
-    continued = forward_filled(np.stack([smoothed(row) for row in curve]))[0]
+    continued = stats.forward_filled(np.stack([stats.smoothed(row) for row in curve]))[0]
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).any()]
     if baseline is not None:
         baseline = -baseline if view.flipped else baseline
@@ -69,8 +56,8 @@ def beats_baseline(view: CurveView) -> BaselineTest | None:
         return None
     chosen = []
     for r in rows:  # a repeat is judged where the others are best, independent of its own scatter
-        others = mean_over_repeats(
-            np.delete(continued, r, axis=0) if len(rows) >= FEWEST_REPEATS else continued
+        others = stats.mean_over_repeats(
+            np.delete(continued, r, axis=0) if len(rows) >= limits.FEWEST_REPEATS else continued
         )
         usable = np.isfinite(others) & np.isfinite(curve[r])
         chosen.append(int(np.argmin(np.where(usable, others, np.inf))))
@@ -78,7 +65,7 @@ def beats_baseline(view: CurveView) -> BaselineTest | None:
     if baseline is None:
         how = f"the 95 % interval of {extra}"
         return BaselineTest(True, figures, how) if better else None
-    if not view.known_likelihood and len(rows) < FEWEST_REPEATS and not better:
+    if not view.known_likelihood and len(rows) < limits.FEWEST_REPEATS and not better:
         return None
     return _by_loss(view, curve, continued, rows, baseline[rows], continued[rows, chosen], better, figures)
 
@@ -97,9 +84,9 @@ def _by_loss(
     size = float(gain.mean())
     reached = float(baseline.mean() - size)
     nats = view.nats(float(baseline.mean()), reached)
-    looked_at = max(2.0, window_count(len(view.epochs)))
+    looked_at = max(2.0, stats.window_count(len(view.epochs)))
     needed: int | None = None
-    if len(rows) >= FEWEST_REPEATS:
+    if len(rows) >= limits.FEWEST_REPEATS:
         low = view.lower_bound(gain, 0.95)
         required = math.log((looked_at if view.shared else 2) / ALPHA)
         by_samples = size > 0 and nats > required
@@ -112,28 +99,28 @@ def _by_loss(
         if view.shared and view.known_likelihood:
             most = max(most, size + view.rise_of(required, max(reached, 1e-12)))
         needed = repeats_needed(gain, view.test_train_ratio) if likely and not view.shared else None
-        figures = {"gain_at_least": for_json(low)} | figures
+        figures = {"gain_at_least": low} | figures
         how = (
             f"the 95 % interval over {len(rows)} repeats, {'and' if view.shared else 'or'} a likelihood "
             f"ratio on the validation samples"
         )
     else:
         required = math.log(looked_at / ALPHA)
-        lowest = int(np.nanargmin(mean_over_repeats(continued[rows])))
-        bound = noise_bound(mean_over_repeats(curve[rows]), lowest)
-        if view.evaluations < FEWEST_EVALUATIONS:
+        lowest = int(np.nanargmin(stats.mean_over_repeats(continued[rows])))
+        bound = stats.noise_bound(stats.mean_over_repeats(curve[rows]), lowest)
+        if view.evaluations < limits.FEWEST_EVALUATIONS:
             bound = 0.0  # so few do not show how a curve scatters, and the fall itself would count
         better = nats > required and size > bound
         likely = nats > math.log(4) and size > bound / 2
         most = max(size, 0.0) + max(bound, view.rise_of(required, max(reached, 1e-12)))
-        figures = {"scatter_bound": for_json(bound)} | figures
+        figures = {"scatter_bound": bound} | figures
         how = f"a likelihood ratio on {view.samples:,} validation samples and the scatter of the curve"
     figures = {
-        "fair_best_value": for_json(-reached if view.flipped else reached),
-        "gain_over_baseline": for_json(size),
-        "gain_at_most": for_json(most),
-        "log_likelihood_ratio": for_json(nats),
-        "log_likelihood_ratio_needed": for_json(required),
+        "fair_best_value": -reached if view.flipped else reached,
+        "gain_over_baseline": size,
+        "gain_at_most": most,
+        "log_likelihood_ratio": nats,
+        "log_likelihood_ratio_needed": required,
     } | figures
     if view.interval is not None:
         better = better or bool(view.interval[1] < baseline.mean())
@@ -154,15 +141,11 @@ def _by_metric(
     if name is None:
         return False, {}
     column, sign = view.curves.values(name)[1], 1.0 if higher_is_better(name) else -1.0
-    gain = np.array(
-        [
-            sign * (float(smoothed(column[r])[at]) - view.baseline[name][r])
-            for r, at in zip(rows, chosen, strict=True)
-        ]
-    )
+    reached = np.array([stats.smoothed(column[r])[at] for r, at in zip(rows, chosen, strict=True)])
+    gain = sign * (reached - view.baseline[name][rows])
     if not np.isfinite(gain).all():
         return False, {}
-    paired = len(rows) >= FEWEST_REPEATS
+    paired = len(rows) >= limits.FEWEST_REPEATS
     better = paired and view.lower_bound(gain, 0.95) > 0
     if (not paired or view.shared) and view.effective:
         better = False
@@ -172,4 +155,4 @@ def _by_metric(
             share = float(np.mean(view.baseline[name]))
             error = math.sqrt(max(share * (1 - share), 1 / view.effective) / view.effective)
             better = float(gain.mean()) > float(ndtri(1 - ALPHA / 2)) * error
-    return bool(better), {f"{name}_gain_over_baseline": for_json(float(gain.mean()))}
+    return bool(better), {f"{name}_gain_over_baseline": float(gain.mean())}

@@ -12,30 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
+from epochal.curves import limits
 from epochal.curves.record import Curves
-from epochal.curves.statistics import (
-    Floats,
-    digits,
-    ending,
-    for_json,
-    last_known,
-    majority_mean,
-    t_factor,
-    tail,
-)
+from epochal.curves.statistics import Floats, digits, ending, last_known, majority_mean, t_factor, tail
 
-# Sizes below which a difference is negligible, however significant; each is arbitrary, and documented so.
-FEWEST_EVALUATIONS = 10
-FEWEST_REPEATS = 4  # below, a t interval is too wide to be useful, and evidence per sample is used
-RISE = 0.02  # of the baseline loss: a rise of the validation loss worth reporting
-LEARNED = 0.05  # of the learned gain (baseline minus least validation loss): likewise
-ABOVE_LEAST = 1.2  # times the least validation loss: an end above it is never a good fit
-FALL = 0.01  # of the baseline loss, over the last fifth of the run: a fall worth waiting for
-FLAT = 0.20  # of the least loss: flat curves rise by no more, nor would they fall in twice the epochs
-EXPLAINED = 0.20  # of the baseline loss: a training loss that explains less has learned little
-GAP = 0.05  # of the baseline loss: a smaller gap between validation and training is negligible
-JUMP = 0.10  # of the baseline loss, within one evaluation: a jump of the training loss
-COLLAPSE = 0.50  # of the baseline loss, within one evaluation: a collapse
 _POWERS = {"squared_error": 0.5, "huber": 0.5, "absolute_error": 1.0}  # of a likelihood, by loss
 _OVERLAP = 0.25  # validation to training samples, if the training samples are unknown
 
@@ -54,6 +34,9 @@ class CurveView:
     shared: bool = False
     interval: tuple[float, float] | None = None
     roc_auc: tuple[float, float] | None = None
+    chosen_by: str = ""
+    stopped_early: bool = False
+    concerned: bool = False
 
     @cached_property
     def epochs(self) -> Floats:
@@ -211,11 +194,11 @@ class CurveView:
     def flat_tolerance(self, least: float) -> float:
         """How far a flat curve may rise: a fifth of its least, or, for scores, of the learned gain."""
         if not self.flipped and least > 0:
-            return FLAT * least
+            return limits.FLAT * least
         baseline = self.baseline.get(self.name)
         if baseline is None:
-            return RISE * self.reference_loss
-        return FLAT * abs(float(np.mean(baseline)) - (-least if self.flipped else least))
+            return limits.RISE * self.reference_loss
+        return limits.FLAT * abs(float(np.mean(baseline)) - (-least if self.flipped else least))
 
     def in_words(self, change: float, least: float) -> str:
         """A change of the loss from its least, in the unit of sentences and as a share.
@@ -252,11 +235,9 @@ class CurveView:
     def baseline_in_words(self) -> str:
         """The baseline's value of that curve, in parentheses; empty if unknown."""
         baseline = self.baseline.get(self.displayed)
-        return (
-            ""
-            if baseline is None
-            else f" ({self.constant_in_words} gives {digits(float(np.mean(baseline)))})"
-        )
+        if baseline is None:
+            return ""
+        return f" ({self.constant_in_words} gives {digits(float(np.mean(baseline)))})"
 
     def displayed_at_best(self) -> float:
         """The mean over repeats of that curve at each one's best evaluation."""
@@ -343,16 +324,13 @@ class CurveView:
         return {
             "repeats": self.repeats,
             "evaluations": self.evaluations,
-            "epochs": for_json(self.last_epoch),
+            "epochs": self.last_epoch,
             "validation_samples": self.samples,
-            "best_epoch": for_json(best.median_epoch),
-            "best_epoch_range": [
-                for_json(float(np.nanmin(best.epoch))),
-                for_json(float(np.nanmax(best.epoch))),
-            ],
-            "best_value": for_json(float(known.mean())),
-            **({} if self.interval is None else {"best_value_interval": list(map(for_json, self.interval))}),
-            **({} if baseline is None else {"baseline": for_json(float(baseline.mean()))}),
+            "best_epoch": best.median_epoch,
+            "best_epoch_range": [float(np.nanmin(best.epoch)), float(np.nanmax(best.epoch))],
+            "best_value": float(known.mean()),
+            **({} if self.interval is None else {"best_value_interval": list(self.interval)}),
+            **({} if baseline is None else {"baseline": float(baseline.mean())}),
         }
 
 

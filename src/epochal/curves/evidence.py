@@ -13,33 +13,9 @@ from typing import Any
 import numpy as np
 
 from epochal.common.printable import counted
-from epochal.curves.curve_view import (
-    ABOVE_LEAST,
-    FALL,
-    FEWEST_EVALUATIONS,
-    FEWEST_REPEATS,
-    FLAT,
-    LEARNED,
-    RISE,
-    CurveView,
-)
-from epochal.curves.statistics import (
-    ALPHA,
-    Floats,
-    ending,
-    for_json,
-    forward_filled,
-    last_known,
-    line,
-    majority_mean,
-    mean_over_repeats,
-    noise_bound,
-    smoothed,
-    t_factor,
-    t_quantile,
-    tail,
-    window_count,
-)
+from epochal.curves import limits, statistics as stats
+from epochal.curves.curve_view import CurveView
+from epochal.curves.statistics import ALPHA, Floats
 
 PROBABLE = 0.6
 """Two-sided confidence of a probable difference: one-sided 80 %. (Arbitrary.)"""
@@ -104,10 +80,10 @@ def repeats_needed(differences: Floats, test_train_ratio: float) -> int | None:
     10
     """
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))
-    if mean > t_factor(differences.size, test_train_ratio=test_train_ratio, confidence=0.9) * sd:
+    if mean > stats.t_factor(differences.size, test_train_ratio=test_train_ratio, confidence=0.9) * sd:
         return differences.size
     for count in range(5 * (differences.size // 5 + 1), _MOST_REPEATS + 1, 5):
-        quantiles = t_quantile(0.95, count - 1) + t_quantile(POWER, count - 1)
+        quantiles = stats.t_quantile(0.95, count - 1) + stats.t_quantile(POWER, count - 1)
         if mean > quantiles * math.sqrt(1 / count + test_train_ratio) * sd:
             return count
     return None
@@ -118,43 +94,41 @@ def risen(view: CurveView) -> Difference:
     curve = view.oriented
     assert curve is not None
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).sum() >= 2]
-    smooth = np.stack([smoothed(curve[r]) for r in rows])
-    middle = majority_mean(smooth)
+    smooth = np.stack([stats.smoothed(curve[r]) for r in rows])
+    middle = stats.majority_mean(smooth)
     everywhere = np.isfinite(middle)
     k = int(np.nanargmin(middle))
     # Losses of different splits differ in scale, and rises with them: ratios are compared, not differences.
     ratios = not view.flipped and float(np.nanmin(smooth)) > 0
-    continued = forward_filled(smooth)[0]
-    lows, ends, falls, grown = [], [], [], []
-    paired = len(rows) >= FEWEST_REPEATS
+    continued = stats.forward_filled(smooth)[0]
+    each = []
+    paired = len(rows) >= limits.FEWEST_REPEATS
     for i, r in enumerate(rows):
-        last = int(np.flatnonzero(np.isfinite(curve[r]))[-1])
+        last = stats.last_known(curve[r])
         at = k
         if paired:
-            others = mean_over_repeats(np.delete(continued, i, axis=0))[: last + 1]
+            others = stats.mean_over_repeats(np.delete(continued, i, axis=0))[: last + 1]
             at = int(np.nanargmin(np.where(everywhere[: last + 1], others, np.nan)))
         at = min(at, last)
-        low, end = float(smooth[i, at]), tail(curve[r], last, view.window)
-        lows.append(low)
-        ends.append(end)
-        grown.append(math.log(end / low) if ratios and min(low, end) > 0 else end - low)
+        low, end = float(smooth[i, at]), stats.tail(curve[r], last, view.window)
+        fallen = math.nan
         if view.training is not None:
-            after = tail(view.training[r], last, view.window)
-            # A running loss begins after epoch 0.
-            falls.append(float(smoothed(view.training[r])[max(at, 1)]) - after)
-    rise, fall, growth = np.array(ends) - np.array(lows), np.array(falls), np.array(grown)
+            train = view.training[r]  # a running loss begins after epoch 0
+            fallen = stats.smoothed(train)[max(at, 1)] - stats.tail(train, last, view.window)
+        each.append((low, end, fallen, math.log(end / low) if ratios and min(low, end) > 0 else end - low))
+    lows, ends, fall, growth = np.ascontiguousarray(np.array(each).T)
     sign = -1.0 if view.flipped else 1.0
-    size, drop = float(rise.mean()), float(fall.mean()) if fall.size else math.nan
+    size, drop = float((ends - lows).mean()), float(fall.mean())
     least = float(np.mean(lows))
     worth = _min_relevant_rise(view, least)
     figures: dict[str, Any] = {
-        "lowest_epoch": for_json(float(view.epochs[k])),
-        "value_there": for_json(sign * least),
-        "value_at_the_end": for_json(sign * float(np.mean(ends))),
-        "rise_to_the_end": for_json(size),
-        "end_over_least": for_json(view.end_over_best),
-        "rise_worth_a_word": for_json(worth),
-        "training_fall_meanwhile": for_json(drop),
+        "lowest_epoch": float(view.epochs[k]),
+        "value_there": sign * least,
+        "value_at_the_end": sign * float(np.mean(ends)),
+        "rise_to_the_end": size,
+        "end_over_least": view.end_over_best,
+        "rise_worth_a_word": worth,
+        "training_fall_meanwhile": drop,
     }
     limit, bounding = view.flat_tolerance(least), None
     if paired:
@@ -162,14 +136,14 @@ def risen(view: CurveView) -> Difference:
         sure, likely = low > 0, view.lower_bound(growth, PROBABLE) > 0
         name, room = "rise_at_least", limit
         if ratios:  # of logarithms
-            most, room = least * math.expm1(min(most, 50.0)), math.log1p(FLAT)
+            most, room = least * math.expm1(min(most, 50.0)), math.log1p(limits.FLAT)
             name, low = "rise_by_a_factor_of_at_least", math.exp(low)
-        figures[name] = for_json(low)
+        figures[name] = low
         # Where a single repeat rises, the least epoch of the flat others is a chance place to read it.
-        most = max(most, _most_since(view, smooth[:, k], np.array(ends), ratios))
+        most = max(most, _most_since(view, smooth[:, k], ends, ratios))
         needed, bounding = (repeats_needed(one, view.test_train_ratio) for one in (growth, room - growth))
-        falling = fall.size > 0 and view.lower_bound(fall) > 0
-        perhaps = fall.size > 0 and view.lower_bound(fall, PROBABLE) > 0
+        falling = view.lower_bound(fall) > 0
+        perhaps = view.lower_bound(fall, PROBABLE) > 0
         how = (
             f"the rise in {len(rows)} repeats, from the lowest epoch of the others to the last "
             f"{counted(view.window, 'evaluation')}, is above zero by its one-sided 95 % bound"
@@ -179,20 +153,20 @@ def risen(view: CurveView) -> Difference:
             most = max(most, size + view.rise_of(math.log(20), least))
             how += f", and 20 times as likely as none on the {view.samples:,} samples that they share"
     else:
-        bound = noise_bound(mean_over_repeats(curve[rows]), k, window=view.window)
-        looked_at = max(2.0, window_count(middle.size))
+        bound = stats.noise_bound(stats.mean_over_repeats(curve[rows]), k, window=view.window)
+        looked_at = max(2.0, stats.window_count(middle.size))
         nats, required = view.nats(least + size, least), math.log(20 * looked_at)
         figures |= {
-            "scatter_bound": for_json(bound),
-            "log_likelihood_ratio": for_json(nats),
-            "log_likelihood_ratio_needed": for_json(required),
+            "scatter_bound": bound,
+            "log_likelihood_ratio": nats,
+            "log_likelihood_ratio_needed": required,
         }
         sure = size > bound and nats > required
         # One high value at the end makes the mean of the last evaluations, but not their median.
         ended = [np.median(curve[r][np.isfinite(curve[r])][-view.window :]) for r in rows]
         likely = size > bound / 2 and (nats > math.log(4) or nats == -math.inf)
         likely = likely and float(np.mean(ended)) - least > size / 2
-        perhaps = falling = fall.size > 0 and drop > 0
+        perhaps = falling = drop > 0
         most, needed = size + max(bound, view.rise_of(required, least)), None
         how = (
             f"with {counted(len(rows), 'repeat')}, the rise of the smoothed curve exceeds its own "
@@ -201,15 +175,17 @@ def risen(view: CurveView) -> Difference:
             f"{looked_at:.0f} places"
         )
     swings = _reversed_rise(middle)
-    figures |= {"rise_at_most": for_json(most), "rise_that_was_taken_back": for_json(swings)}
+    figures |= {"rise_at_most": most, "rise_that_was_taken_back": swings}
     steady = swings < _SWING * size
     holds = bool(sure and size > worth and falling and steady)
-    sure = bool(sure) and k <= last_known(middle) - view.window  # else it is lowest at the end
+    sure = bool(sure) and k <= stats.last_known(middle) - view.window  # else it is lowest at the end
     # A curve that is lowest at its end has not risen, however high a single evaluation lies.
     # Of few repeats a high end may be scatter; the mean of several that rise by different factors is none.
-    large = paired and size > (ABOVE_LEAST - 1) * least > 0
+    large = paired and size > (limits.ABOVE_LEAST - 1) * least > 0
     probable = (
-        not holds and perhaps and (large or (likely and (size > worth or view.end_over_best > ABOVE_LEAST)))
+        not holds
+        and perhaps
+        and (large or (likely and (size > worth or view.end_over_best > limits.ABOVE_LEAST)))
     )
     return Difference(
         holds, size, float(view.epochs[k]), figures, how, probable, sure, most, limit, least, needed,
@@ -243,9 +219,9 @@ def _min_relevant_rise(view: CurveView, least: float) -> float:
     A share of the baseline alone would miss a rise that undoes much of a small gain, and one that doubles a
     loss far below the baseline.
     """
-    shares = [RISE * view.reference_loss]
+    shares = [limits.RISE * view.reference_loss]
     if not view.flipped and view.name in view.baseline and view.reference_loss > least > 0:
-        shares += [LEARNED * (view.reference_loss - least), (ABOVE_LEAST - 1) * least]
+        shares += [limits.LEARNED * (view.reference_loss - least), (limits.ABOVE_LEAST - 1) * least]
     return min(shares)
 
 
@@ -258,34 +234,29 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
     of the epochs extrapolates to twice as many. The upper bound of that fall is `most`.
     """
     ratios = not view.flipped and bool(np.nanmin(curve) > 0)
-    falls, fallen, errors = list[float](), list[float](), list[float]()
-    spans, paces, doubts = list[float](), list[float](), list[float]()
+    each = []
     for row in curve:
         at = np.flatnonzero(np.isfinite(row) & (view.epochs > 0))
-        if at.size < FEWEST_EVALUATIONS:
+        if at.size < limits.FEWEST_EVALUATIONS:
             continue
         scaled = np.log(np.where(np.isfinite(row), row, 1.0)) if ratios else row
         # The last fifth, and ten evaluations if that is at most a third, to leave out the initial descent.
         last = at[-min(max(10, at.size // 5), max(4, at.size // 3)) :]
         span = float(view.epochs[last[-1]] - view.epochs[last[0]])
-        slope, error = line(view.epochs[last], scaled[last])
-        falls.append(-span * line(view.epochs[last], row[last])[0])
-        fallen.append(-span * slope)
-        errors.append(span * error)
-        spans.append(span)
+        fall = -span * stats.line(view.epochs[last], row[last])[0]
+        slope, error = stats.line(view.epochs[last], scaled[last])
         third = at[-max(4, at.size // 3) :]
-        slope, doubt = line(np.log2(view.epochs[third]), scaled[third])
-        paces.append(-slope)
-        doubts.append(doubt)
-    if not falls:
+        trend, doubt = stats.line(np.log2(view.epochs[third]), scaled[third])
+        each.append((fall, -span * slope, span * error, span, -trend, doubt))
+    if not each:
         return Difference(False, math.nan, math.nan, {}, "")
-    span, size, end = float(np.median(spans)), float(np.mean(falls)), ending(curve, view.window)
-    steps, pace = np.array(fallen), np.array(paces)
-    paired, swung = len(falls) >= FEWEST_REPEATS, False
+    falls, steps, errors, spans, pace, doubts = np.ascontiguousarray(np.array(each).T)
+    span, size, end = float(np.median(spans)), float(np.mean(falls)), stats.ending(curve, view.window)
+    paired, swung = len(falls) >= limits.FEWEST_REPEATS, False
     if paired:
         # Repeats that all fall at very different rates may have an interval that includes zero.
-        each = float((steps - t_quantile(1 - ALPHA, 6) * np.array(errors)).min())
-        low, likely = max(view.lower_bound(steps), each), view.lower_bound(steps, PROBABLE) > 0
+        own = float((steps - stats.t_quantile(1 - ALPHA, 6) * errors).min())
+        low, likely = max(view.lower_bound(steps), own), view.lower_bound(steps, PROBABLE) > 0
         most = -view.lower_bound(-pace)
         how = (
             f"the slope is below zero by its one-sided 95 % bound over {len(falls)} repeats, or in each of "
@@ -293,20 +264,20 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         )
     else:
         error, doubt = _of_mean(errors), _of_mean(doubts)
-        low = float(steps.mean()) - t_quantile(1 - ALPHA, 6) * error
-        likely = bool(steps.mean() > t_quantile(0.8, 6) * error)
-        most = float(pace.mean() + t_quantile(0.95, 6) * doubt)
-        middle = majority_mean(curve)
-        late = 0.8 * (last_known(middle) + 1)
+        low = float(steps.mean()) - stats.t_quantile(1 - ALPHA, 6) * error
+        likely = bool(steps.mean() > stats.t_quantile(0.8, 6) * error)
+        most = float(pace.mean() + stats.t_quantile(0.95, 6) * doubt)
+        middle = stats.majority_mean(curve)
+        late = 0.8 * (stats.last_known(middle) + 1)
         swung = bool(np.nanargmin(middle) < late and _reversed_rise(middle) > _SWING * size)
-        if swung or np.nanargmin(smoothed(middle)) < late:
+        if swung or np.nanargmin(stats.smoothed(middle)) < late:
             low, likely = min(low, 0.0), False  # it was as low before
         how = "the slope is below zero by its standard error, and the curve was not as low before"
     limit = view.flat_tolerance(end)
-    worth = FALL * view.reference_loss * (1 if paired else 2)
+    worth = limits.FALL * view.reference_loss * (1 if paired else 2)
     if ratios:
         doublings = math.log2(view.last_epoch / (view.last_epoch - span)) if view.last_epoch > span else 1.0
-        worth = min(worth, end * (1 - (1 - FLAT) ** doublings))
+        worth = min(worth, end * (1 - (1 - limits.FLAT) ** doublings))
         low, most = -end * math.expm1(-low), -end * math.expm1(-most * math.log(2))
     if swung:
         most = max(most, size)
@@ -315,17 +286,16 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         expected = -end * math.expm1(-float(pace.mean()) * math.log(2)) if ratios else float(pace.mean())
         most = max(most, expected + view.rise_of(math.log(20), abs(end)))
     figures = {
-        "fall_over_last_epochs": for_json(size),
-        "fall_at_least": for_json(low),
-        "last_epochs": for_json(span),
-        "fall_worth_a_word": for_json(worth),
-        "fall_in_twice_the_epochs_at_most": for_json(most),
+        "fall_over_last_epochs": size,
+        "fall_at_least": low,
+        "last_epochs": span,
+        "fall_worth_a_word": worth,
+        "fall_in_twice_the_epochs_at_most": most,
     }
     holds = bool(low > 0 and size > worth)
     probable = bool(not holds and likely and size > worth)
     return Difference(holds, size, span, figures, how, probable, bool(low > 0), most, limit, end)
 
 
-def _of_mean(errors: list[float]) -> float:
-    """The standard error of a mean of independent figures."""
+def _of_mean(errors: Floats) -> float:
     return math.sqrt(float(np.square(errors).sum())) / len(errors)

@@ -142,12 +142,8 @@ class Curves:
         if not parts:
             return cls.empty()
         names = dict.fromkeys(name for part in parts for name in part.columns)
-        coordinates = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COORDINATES}
-        columns = {
-            name: np.concatenate([part.columns.get(name, np.full(len(part), np.nan)) for part in parts])
-            for name in names
-        }
-        return cls(**coordinates, columns=columns)
+        every = [dict.fromkeys(names, np.full(len(part), np.nan)) | part._everything() for part in parts]
+        return cls._of({name: np.concatenate([one[name] for one in every]) for name in every[0]})
 
     def append(self, other: Curves) -> Curves:
         """These rows, then those of `other`; neither is modified."""
@@ -162,8 +158,13 @@ class Curves:
             raise Refusal(
                 f"a table of curves needs the columns {', '.join(_COORDINATES)}; {missing[0]} is missing."
             )
-        coordinates = {name: named.pop(name) for name in _COORDINATES}
-        return cls(**coordinates, columns=named)
+        return cls._of(named)
+
+    @classmethod
+    def _of(cls, named: Mapping[str, Any]) -> Curves:
+        """Coordinates and measured columns, by name."""
+        columns = {name: column for name, column in named.items() if name not in _COORDINATES}
+        return cls(**{name: named[name] for name in _COORDINATES}, columns=columns)
 
     def to_arrow(self) -> Any:
         """An Arrow table: the five coordinates first, then the measured columns."""
@@ -217,8 +218,7 @@ class Curves:
         if repeat not in self.repeats:
             raise Refusal(f"`repeat` must be one of {self.repeats}; got {repeat}.")
         here = self.repeat == repeat
-        coordinates = {name: getattr(self, name)[here] for name in _COORDINATES}
-        return Curves(**coordinates, columns={name: column[here] for name, column in self.columns.items()})
+        return Curves._of({name: column[here] for name, column in self._everything().items()})
 
     def values(self, name: str, x: str = "epochs") -> tuple[Floats, Floats]:
         """One quantity as (x, array of shape (repeats, points)), NaN where a repeat has no row.

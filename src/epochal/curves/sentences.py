@@ -7,27 +7,16 @@ import math
 import numpy as np
 
 from epochal.common.printable import counted
+from epochal.curves import limits
 from epochal.curves.baseline_test import BaselineTest
-from epochal.curves.curve_view import (
-    ABOVE_LEAST,
-    EXPLAINED,
-    FALL,
-    FEWEST_EVALUATIONS,
-    FEWEST_REPEATS,
-    FLAT,
-    GAP,
-    LEARNED,
-    RISE,
-    CurveView,
-    percent,
-)
+from epochal.curves.curve_view import CurveView, percent
 from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
 from epochal.curves.statistics import Floats, digits, ending
 
 _COUNTS = (
-    f"A rise counts from {RISE:.0%} of the baseline loss, {LEARNED:.0%} of what was learned, or "
-    f"{ABOVE_LEAST - 1:.0%} of the least loss on, whichever is smallest (arbitrary shares)."
+    f"A rise counts from {limits.RISE:.0%} of the baseline loss, {limits.LEARNED:.0%} of what was learned, "
+    f"or {limits.ABOVE_LEAST - 1:.0%} of the least loss on, whichever is smallest (arbitrary shares)."
 )
 _EXHAUSTED = "The training loss is already {}: more epochs have nothing left to learn from these samples."
 
@@ -40,21 +29,21 @@ def say_without_validation(view: CurveView, falling: bool) -> Verdict:
             f", and the training loss ({digits(view.training_end())} at the end"
             f"{', still falling' if falling else ''}) does not say what new samples will show"
         )
-    rule = f"A verdict needs a validation curve with at least {FEWEST_EVALUATIONS} evaluations."
+    rule = f"A verdict needs a validation curve with at least {limits.FEWEST_EVALUATIONS} evaluations."
     remedy = "Hold samples back for validation: `validation=0.2`."
     return Verdict("not judged", f"{sentence}.", rule, {}, remedy)
 
 
 def say_too_short(view: CurveView, test: BaselineTest | None) -> Verdict:
     """The verdict on too few evaluations; the baseline can still be compared."""
-    known = f"at least {FEWEST_EVALUATIONS} evaluations"
+    known = f"at least {limits.FEWEST_EVALUATIONS} evaluations"
     sentence = f"Not judged: the shape of a curve needs {known}; there were {view.evaluations}. {_near(view)}"
     if test is not None and not test.better:
         sentence += f" It is not yet surely better than {view.constant_in_words}."
     if view.exhausted:
         remedy = _EXHAUSTED.format(digits(view.training_end()))
     else:
-        often = max(1, int(view.curves.update.max(initial=0)) // (2 * FEWEST_EVALUATIONS))
+        often = max(1, int(view.curves.update.max(initial=0)) // (2 * limits.FEWEST_EVALUATIONS))
         remedy = (
             "Whether more epochs would help can't be told from so few; epochs that were advised need no "
             f'verdict. For one on these, evaluate more often (`evaluate_every="{often} updates"`).'
@@ -80,7 +69,7 @@ def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verd
         sentence += f" From there it {verb} to {digits(end)} at epoch {epochs_in_words(epoch)}."
     if test.probable:
         remedy = _more(view, test.repeats_to_detect, "it")
-    elif fall is not None and fall > EXPLAINED:
+    elif fall is not None and fall > limits.EXPLAINED:
         sentence += f" The training loss did fall ({fall:.0%} below): what was learned does not carry over."
         remedy = (
             "The inputs may say nothing about the target: check the target column and what was left out. "
@@ -99,7 +88,7 @@ def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verd
     return Verdict("no detectable difference from chance", sentence, rule, figures, remedy)
 
 
-def say_overfitting(view: CurveView, rise: Difference, chosen_by: str, stopped: bool) -> Verdict:
+def say_overfitting(view: CurveView, rise: Difference) -> Verdict:
     """The verdict on a rise, significant or probable."""
     verb = "fell" if view.flipped else "rose"
     best = view.curves.best(view.name)
@@ -121,17 +110,17 @@ def say_overfitting(view: CurveView, rise: Difference, chosen_by: str, stopped: 
             doubt = f"but it had already risen by {before} and come back"
         sentence = f"Probably overfitting from around epoch {k} on: {moved}, {doubt}."
         again = "" if rise.reversed_rise else f"{_more(view, rise.repeats_to_detect, 'it')} ".lstrip()
-    chosen = view.curves.best(chosen_by) if chosen_by in view.curves.columns else None
+    chosen = view.curves.best(view.chosen_by) if view.chosen_by in view.curves.columns else None
     if chosen is not None and chosen.median_epoch <= 1.25 * max(rise.epoch, best.median_epoch):
         sentence += " Predictions use the weights from the best epoch."
     else:
-        sentence += f" Predictions use weights from after that, where {chosen_by} was best."
-    if stopped:
+        sentence += f" Predictions use weights from after that, where {view.chosen_by} was best."
+    if view.stopped_early:
         sentence += " A rule stopped training after that."
     rule = (
         f"Overfitting when {rise.method}, and the training loss at fixed parameters fell meanwhile. {_COUNTS}"
-        f" Probably overfitting when that holds at one-sided 80 %, the mean ends above {ABOVE_LEAST} times "
-        "its least, or the loss had already risen by half as much and come back."
+        f" Probably overfitting when that holds at one-sided 80 %, the mean ends above {limits.ABOVE_LEAST} "
+        "times its least, or the loss had already risen by half as much and come back."
     )
     known = best.epoch[np.isfinite(best.epoch)]
     low, high = float(known.min()), float(known.max())
@@ -147,14 +136,12 @@ def say_overfitting(view: CurveView, rise: Difference, chosen_by: str, stopped: 
     return Verdict(kind, sentence, rule, view.figures() | rise.figures, remedy)
 
 
-def say_still_improving(
-    view: CurveView, fall: Difference, test: BaselineTest | None, stopped: bool
-) -> Verdict:
+def say_still_improving(view: CurveView, fall: Difference, test: BaselineTest | None) -> Verdict:
     """The verdict on a fall at the end, significant or probable."""
     verb = "rising" if view.flipped else "falling"
     yet = "" if test is None or test.better else f" It is not yet better than {view.constant_in_words}."
     kind = "still improving" if fall.detected else "probably still improving"
-    ended = "a rule ended training" if stopped else "training ended"
+    ended = "a rule ended training" if view.stopped_early else "training ended"
     doubt = "" if fall.detected else ", which scatter could still explain"
     sentence = (
         f"{kind.capitalize()}: the {view.displayed_label} was {verb} when {ended} at epoch "
@@ -163,15 +150,15 @@ def say_still_improving(
     )
     rule = (
         f"Still improving when, over the last fifth of the evaluations (10, where that is at most a third), "
-        f"{fall.method}, and the change is more than {fall.figures['fall_worth_a_word']:.3g}: {FALL:.0%} of "
-        f"the baseline (twice that with fewer than {FEWEST_REPEATS} repeats), or the pace that would lower "
-        f"the loss by a fifth in twice the epochs, whichever is smaller (arbitrary shares). Probably, when "
-        f"that holds at one-sided 80 %. Where it would end is not claimed."
+        f"{fall.method}, and the change is more than {fall.figures['fall_worth_a_word']:.3g}: "
+        f"{limits.FALL:.0%} of the baseline (twice that with fewer than {limits.FEWEST_REPEATS} repeats), or "
+        f"the pace that would lower the loss by a fifth in twice the epochs, whichever is smaller (arbitrary "
+        "shares). Probably, when that holds at one-sided 80 %. Where it would end is not claimed."
     )
     ended_by = view.settings.get("ended_by")
     if view.exhausted:
         remedy = _EXHAUSTED.format(digits(view.training_end()))
-    elif stopped:
+    elif view.stopped_early:
         remedy = (
             "Let the rule wait longer (a larger `patience`, a smaller change that counts), or leave it out."
         )
@@ -204,9 +191,9 @@ def say_underfitting(view: CurveView, explained: float, sure: bool, figures: dic
     )
     rule = (
         f"Underfitting when neither loss falls any more, the gap between them (each less its baseline on the "
-        f"same samples) is under {GAP:.0%} of the baseline, and the training loss explains less than "
-        f"{EXPLAINED:.0%} of it (arbitrary shares), each by its one-sided 95 % bound over at least "
-        f"{FEWEST_REPEATS} repeats; probably, where only the means say so."
+        f"same samples) is under {limits.GAP:.0%} of the baseline, and the training loss explains less than "
+        f"{limits.EXPLAINED:.0%} of it (arbitrary shares), each by its one-sided 95 % bound over at least "
+        f"{limits.FEWEST_REPEATS} repeats; probably, where only the means say so."
     )
     faster = _faster(view, "another")
     remedy = f"Try more units (`ep.MLP(128, 128)`) and {faster}. If nothing changes, the inputs say no more."
@@ -214,7 +201,6 @@ def say_underfitting(view: CurveView, explained: float, sure: bool, figures: dic
 
 
 def _faster(view: CurveView, otherwise: str) -> str:
-    """Three times the learning rate, where it is known."""
     rate = view.settings.get("learning_rate")
     if isinstance(rate, int | float):
         return f"`learning_rate={3 * float(rate):.1g}`"
@@ -225,7 +211,6 @@ def say_flat(
     view: CurveView,
     rise: Difference,
     fall: Difference,
-    stopped: bool,
     figures: dict[str, object],
     *,
     flat: bool,
@@ -241,9 +226,9 @@ def say_flat(
     if not flat:
         kind = "undecided"
         shows = f"the {view.displayed_label} shows no sign of overfitting, but"
-        shape = f"{'a rule ended training, and' if stopped else shows} {room}"
-        tip = _tell(view, rise, fall, stopped)
-    elif stopped:
+        shape = f"{'a rule ended training, and' if view.stopped_early else shows} {room}"
+        tip = _tell(view, rise, fall)
+    elif view.stopped_early:
         kind = "stopped in time" if good else "leveled off"
         shape = f"a rule ended training when the {view.displayed_label} was level ({room})"
         tip = "Epochs after the stop were not tried: that pace is all that is known of them."
@@ -258,30 +243,30 @@ def say_flat(
         sentence += f"Whether it is better than always predicting the same, {some} can't tell of this loss. "
     elif not known:
         sentence += "No baseline is known for this loss, so whether anything was learned can't be said. "
-    elif flat and view.end_over_own_best > ABOVE_LEAST:
+    elif flat and view.end_over_own_best > limits.ABOVE_LEAST:
         sentence += (
             f"Single repeats end at {view.end_over_own_best:.2g} times their least: evaluations scatter. "
         )
     sentence += _near(view)
     explained = view.training_share()
-    if explained is not None and explained < EXPLAINED:
+    if explained is not None and explained < limits.EXPLAINED:
         share = f"{max(explained, 0.0):.0%}"
         sentence += f" The training loss is only {share} below its baseline: little was learned."
     sentence += _far_apart(view)
-    if stopped:
+    if view.stopped_early:
         sentence += " Predictions use the weights from the best epoch."
-    up, down = f"{FLAT:.0%} of the least loss", f"{FLAT:.0%}"
+    up, down = f"{limits.FLAT:.0%} of the least loss", f"{limits.FLAT:.0%}"
     if view.displayed != view.name:
-        up += f" ({percent(math.sqrt(1 + FLAT) - 1)} of the typical error)"
-        down += f" ({_lower(view, FLAT)})"
-    ends, worse, better = f", ends at most {ABOVE_LEAST} times above its least", "rise", "fall"
+        up += f" ({percent(math.sqrt(1 + limits.FLAT) - 1)} of the typical error)"
+        down += f" ({_lower(view, limits.FLAT)})"
+    ends, worse, better = f", ends at most {limits.ABOVE_LEAST} times above its least", "rise", "fall"
     if view.flipped:
-        ends, worse, better, up = "", better, worse, f"{FLAT:.0%} of what was learned"
+        ends, worse, better, up = "", better, worse, f"{limits.FLAT:.0%} of what was learned"
     rule = (
         f"Good fit when the {view.label} beats a known baseline{ends}, and one-sided 95 % bounds "
         f"rule out a {worse} by more than {up} and a {better} by more than {down} in twice the epochs at the "
         f"pace of the last third; undecided where they don't. {_COUNTS} Leveled off where they do, "
-        f"but no baseline is known, the training loss is less than {EXPLAINED:.0%} below its own, "
+        f"but no baseline is known, the training loss is less than {limits.EXPLAINED:.0%} below its own, "
         f"or something else is the matter. Nothing is said about epochs beyond these."
     )
     return Verdict(kind, sentence, rule, figures, tip)
@@ -331,15 +316,15 @@ def _room(view: CurveView, rise: Difference, fall: Difference) -> str:
     return f"{small}{repeats} room for {', and for '.join(room)}"
 
 
-def _tell(view: CurveView, rise: Difference, fall: Difference, stopped: bool) -> str:
+def _tell(view: CurveView, rise: Difference, fall: Difference) -> str:
     """What would decide: repeats for a rise, epochs for a fall, or for a rise to be taken back."""
     found = []
     if not rise.ruled_out:
         found.append(_more(view, rise.repeats_to_bound, "a smaller rise"))
     if not fall.ruled_out or rise.relevant:
         longer, ended_by = f"`epochs={max(1, round(2 * view.last_epoch))}`", view.settings.get("ended_by")
-        if stopped or ended_by:
-            longer = "a larger `patience`" if stopped else f"this time {ended_by}"
+        if view.stopped_early or ended_by:
+            longer = "a larger `patience`" if view.stopped_early else f"this time {ended_by}"
         goes = "falls again" if rise.relevant else "goes on falling"
         found.append(f"A longer training would show whether it {goes} ({longer}).")
     return " ".join(filter(None, found))
@@ -355,7 +340,7 @@ def _near(view: CurveView, *, capital: bool = True) -> str:
 
 def _more(view: CurveView, repeats: int | None, what: str) -> str:
     """The repeats needed to decide, or that samples are."""
-    if view.repeats < FEWEST_REPEATS:
+    if view.repeats < limits.FEWEST_REPEATS:
         return ""
     if repeats is None:
         return f"More repeats of this table would hardly tell {what}; more validation samples would."

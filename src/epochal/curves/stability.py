@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from epochal.common.printable import counted
-from epochal.curves.curve_view import ABOVE_LEAST, COLLAPSE, JUMP, CurveView
+from epochal.curves import limits
+from epochal.curves.curve_view import CurveView
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.statistics import for_json
 
 
 def unstable(view: CurveView) -> Verdict | None:
@@ -26,11 +26,7 @@ def unstable(view: CurveView) -> Verdict | None:
             f"Unstable: the loss stopped being a finite number in {which.size} of "
             f"{counted(view.repeats, 'repeat')}, first by epoch {epochs_in_words(first)}.",
             "A loss that is not finite in any evaluation.",
-            {
-                "repeats": view.repeats,
-                "repeats_not_finite": int(which.size),
-                "first_epoch": for_json(first),
-            },
+            {"repeats": view.repeats, "repeats_not_finite": int(which.size), "first_epoch": first},
             stability_advice(view),
         )
     curve = view.training
@@ -42,13 +38,13 @@ def unstable(view: CurveView) -> Verdict | None:
         if row.size < 4:
             continue
         steps = np.diff(row)
-        jumps = steps > JUMP * view.reference_loss
+        jumps = steps > limits.JUMP * view.reference_loss
         shares.append(float(jumps.mean()))
         jumped += bool(jumps.sum() >= 3 and jumps.mean() >= 0.1)
         end = float(np.median(row[-min(max(view.window, 5), row.size) :]))
-        leap = COLLAPSE * view.reference_loss
+        leap = limits.COLLAPSE * view.reference_loss
         fallen = (steps > leap).any() and end > row.min() + leap
-        if fallen or end > row[0] + JUMP * view.reference_loss:
+        if fallen or end > row[0] + limits.JUMP * view.reference_loss:
             collapsed += 1
             finite = np.isfinite(view.epochs)
             places.append(float(view.epochs[finite][1 + int(np.argmax(steps))]))
@@ -58,14 +54,14 @@ def unstable(view: CurveView) -> Verdict | None:
         "repeats": view.repeats,
         "repeats_that_jump": jumped,
         "repeats_that_collapsed": collapsed,
-        "share_of_evaluations_with_a_jump": for_json(float(np.mean(shares))),
-        "jump_is_more_than": for_json(JUMP * view.reference_loss),
+        "share_of_evaluations_with_a_jump": float(np.mean(shares)),
+        "jump_is_more_than": limits.JUMP * view.reference_loss,
     }
     rule = (
         f"Unstable when, in at least half of the repeats, the training loss rises from one evaluation to the "
-        f"next by more than {JUMP:.0%} of the baseline loss, three times or more and in a tenth of the "
-        f"evaluations; or when in a fifth of the repeats it ends above its start, or jumps by "
-        f"{COLLAPSE:.0%} and stays there. (The shares are arbitrary.)"
+        f"next by more than {limits.JUMP:.0%} of the baseline loss, three times or more and in a tenth of "
+        f"the evaluations; or when in a fifth of the repeats it ends above its start, or jumps by "
+        f"{limits.COLLAPSE:.0%} and stays there. (The shares are arbitrary.)"
     )
     share, among = float(np.mean(shares)), counted(len(shares), "repeat")
     if jumped * 2 >= len(shares):
@@ -91,7 +87,7 @@ def say_end_above(view: CurveView) -> Verdict:
         f"Probably unstable: the mean {view.label} ended at {view.end_over_best:.2g} times its least, and "
         "the training loss is not seen to fall meanwhile."
     )
-    rule = f"An end above {ABOVE_LEAST} times the least is no good fit."
+    rule = f"An end above {limits.ABOVE_LEAST} times the least is no good fit."
     return Verdict("probably unstable", sentence, rule, view.figures(), stability_advice(view))
 
 

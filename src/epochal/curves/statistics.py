@@ -71,9 +71,11 @@ class Summary(Record):
     @staticmethod
     def from_dict(value: Any) -> Summary:
         """The inverse of `to_dict`."""
-        kept = built(_Kept, value)
-        low, high = kept.ci95 or (None, None)
-        return replace(summarize(kept.per_repeat), ci95=None if low is None or high is None else (low, high))
+        stored = built(_Stored, value)
+        low, high = stored.ci95 or (None, None)
+        return replace(
+            summarize(stored.per_repeat), ci95=None if low is None or high is None else (low, high)
+        )
 
     def __str__(self) -> str:
         finite = self.repeats
@@ -92,7 +94,7 @@ class Summary(Record):
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Stored:
     mean: float | None
     sd: float | None
     ci95: tuple[float | None, float | None] | None
@@ -300,8 +302,10 @@ def line(x: Floats, y: Floats) -> tuple[float, float]:
     return slope, sigma / math.sqrt(spread) * math.sqrt((1 + rho) / (1 - rho))
 
 
-def for_json(value: float) -> float | int | None:
-    """A number for JSON: whole ones as int, non-finite ones as None."""
+def for_json(value: Any) -> Any:
+    """A number, or a list of some, for JSON: whole ones as int, non-finite ones as None."""
+    if isinstance(value, list):
+        return list(map(for_json, value))
     if not math.isfinite(value):
         return None
     return int(value) if value == int(value) and abs(value) < 2**53 else float(value)

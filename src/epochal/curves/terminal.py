@@ -120,19 +120,8 @@ class Canvas:
 
 
 def _stretches(known: Bools) -> list[tuple[int, int]]:
-    """Start and end of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def paint(text: str, ink: str) -> str:
-    """Text in a color."""
-    return f"{ink}{text}{_PLAIN}" if ink and text.strip() else text
-
-
-def no_paint(text: str, ink: str) -> str:
-    """Text as it is."""
-    return text
 
 
 _Scale = Callable[[Floats], Floats]
@@ -155,7 +144,7 @@ def picture(
     if width < 40 or height < 8:
         raise Refusal(f"a picture must be at least 40 columns by 8 rows; got {width} by {height}.")
     glyphs = Glyphs.of(encoding)
-    lines = _lines(curves)
+    lines = _lines(curves, color)
     if not lines:
         return "(no losses to draw)"
     low, high, logarithmic = _span(lines)
@@ -183,8 +172,7 @@ def picture(
         if line.name == "validation.loss" and height >= 12:
             with np.errstate(invalid="ignore"):
                 canvas.shade(right_of(band.x), down_of(band.mean + band.sd), down_of(band.mean - band.sd))
-        dashed = not color and line.name != "validation.loss"
-        canvas.draw(order, right_of(band.x), down_of(band.mean), dashed=dashed)
+        canvas.draw(order, right_of(band.x), down_of(band.mean), dashed=line.dashed)
 
     best = curves.best("validation.loss") if "validation.loss" in curves.columns else None
     if best is not None and math.isfinite(best.median_epoch):
@@ -192,7 +180,9 @@ def picture(
         at = right_of(epochs[int(np.argmin(np.abs(epochs - best.median_epoch)))])
         canvas.rule = int(np.clip(round(float(at)) // canvas.fine_x, 0, across - 1))
 
-    ink = paint if color else no_paint
+    def ink(text: str, code: str) -> str:
+        return f"{code}{text}{_PLAIN}" if color and code and text.strip() else text
+
     rows = [_legend(lines, curves, logarithmic, width, glyphs, ink)]
     inks = [(line.glyph, line.color) for line in lines]
     ends = _end_labels(lines, down_of, down, canvas) if named else {}
@@ -214,6 +204,7 @@ class _Line:
     glyph: str
     color: str
     band: Band
+    dashed: bool
 
     @property
     def end_label(self) -> str:
@@ -228,7 +219,7 @@ class _Line:
         return float(self.band.x[known[-1]]), float(self.band.mean[known[-1]])
 
 
-def _lines(curves: Curves) -> list[_Line]:
+def _lines(curves: Curves, color: bool) -> list[_Line]:
     """The losses to draw: training at fixed parameters (or else running), then validation on top."""
     drawn = {
         "train.loss": ("training", ".", _TRAINING),
@@ -238,7 +229,8 @@ def _lines(curves: Curves) -> list[_Line]:
     known = [name for name in drawn if name in curves.columns and np.isfinite(curves.columns[name]).any()]
     if known[:2] == ["train.loss", "train.running_loss"]:
         del known[1]
-    return [_Line(name, *drawn[name], curves.summary(name)) for name in known]
+    plain = [not color and name != "validation.loss" for name in known]
+    return [_Line(n, *drawn[n], curves.summary(n), dashed) for n, dashed in zip(known, plain, strict=True)]
 
 
 def _span(lines: Sequence[_Line]) -> tuple[float, float, bool]:
@@ -246,14 +238,13 @@ def _span(lines: Sequence[_Line]) -> tuple[float, float, bool]:
     low, high = float(values.min()), float(values.max())
     logarithmic = low > 0 and high / low > _LOG_RANGE
     if not logarithmic:  # room for the spread, if it is of the order of the curve itself
-        for line in lines:
+        for band in (line.band for line in lines if line.name == "validation.loss"):
             with np.errstate(invalid="ignore"):
-                edges = np.array([line.band.mean + line.band.sd, line.band.mean - line.band.sd])
-            edges = edges[np.isfinite(edges)]
-            if line.name == "validation.loss" and edges.size:
+                edges = np.array([band.mean + band.sd, band.mean - band.sd])
+            if np.isfinite(edges).any():
                 reach = high - low
-                low = max(min(low, float(edges.min())), low - 0.15 * reach)
-                high = min(max(high, float(edges.max())), high + 0.15 * reach)
+                low = max(min(low, float(edges[np.isfinite(edges)].min())), low - 0.15 * reach)
+                high = min(max(high, float(edges[np.isfinite(edges)].max())), high + 0.15 * reach)
         if low > 0 and low < 0.35 * high:
             low = 0.0
     return low, high, logarithmic
@@ -305,7 +296,7 @@ def _legend(
     spread = f" {glyphs.shade}{glyphs.plus_minus} sd" if repeats > 1 else ""
     samples = []
     for line in lines:
-        stroke = "╍╍" if ink is no_paint and line.name != "validation.loss" else "━━"
+        stroke = "╍╍" if line.dashed else "━━"
         samples.append((f"{stroke if glyphs.braille else line.glyph * 2} {line.label}", line.color))
     for title in (f"loss{scale}{of}", f"loss{scale}", "loss"):
         for tail in (spread, ""):

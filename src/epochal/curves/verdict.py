@@ -10,27 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from epochal.common.printable import counted
+from epochal.curves import limits, sentences
 from epochal.curves.baseline_test import BaselineTest, beats_baseline
-from epochal.curves.curve_view import (
-    ABOVE_LEAST,
-    EXPLAINED,
-    FEWEST_EVALUATIONS,
-    FEWEST_REPEATS,
-    GAP,
-    CurveView,
-)
+from epochal.curves.curve_view import CurveView
 from epochal.curves.evidence import Difference, falling_to_the_end, risen
 from epochal.curves.judgment import Verdict
 from epochal.curves.record import Curves
-from epochal.curves.sentences import (
-    say_flat,
-    say_no_better,
-    say_overfitting,
-    say_still_improving,
-    say_too_short,
-    say_underfitting,
-    say_without_validation,
-)
 from epochal.curves.stability import say_end_above, unstable
 from epochal.curves.statistics import for_json
 
@@ -102,86 +87,81 @@ def judge(
     """
     view = CurveView(
         curves, monitor, baseline, validation_samples, training_samples, settings or {}, effective_samples,
-        same_samples, interval, roc_auc,
+        same_samples, interval, roc_auc, chosen_by or monitor, stopped_early, bool(concerns),
     )  # fmt: skip
-    verdict = _judged(view, chosen_by or monitor, stopped_early, bool(concerns))
-    return replace(verdict, concerns=tuple(concerns))
+    verdict = _judged(view)
+    figures = {name: for_json(value) for name, value in verdict.figures.items()}
+    return replace(verdict, concerns=tuple(concerns), figures=figures)
 
 
-def _judged(view: CurveView, chosen_by: str, stopped_early: bool, concerned: bool) -> Verdict:
+def _judged(view: CurveView) -> Verdict:
     shaken = unstable(view)
     if shaken is not None and shaken.kind == "unstable":
         return shaken
     if view.oriented is None:
-        return say_without_validation(view, _training_falls(view))
+        return sentences.say_without_validation(view, _training_falls(view))
     test = beats_baseline(view)
-    if view.evaluations < FEWEST_EVALUATIONS:
-        return say_too_short(view, test)
+    if view.evaluations < limits.FEWEST_EVALUATIONS:
+        return sentences.say_too_short(view, test)
     rise, fall = risen(view), falling_to_the_end(view, view.oriented)
+    waited = view.stopped_early and view.end_over_best <= limits.ABOVE_LEAST  # rules wait for a rise
     if test is not None and not test.better and not fall.detected:
-        verdict = say_no_better(view, test, rise)
+        verdict = sentences.say_no_better(view, test, rise)
     elif rise.detected:
-        verdict = say_overfitting(view, rise, chosen_by, stopped_early)
+        verdict = sentences.say_overfitting(view, rise)
     elif fall.detected:
-        verdict = say_still_improving(view, fall, test, stopped_early)
-    elif rise.probable and not (stopped_early and view.end_over_best <= ABOVE_LEAST):  # rules wait for a rise
-        verdict = say_overfitting(view, rise, chosen_by, stopped_early)
-    elif fall.probable and not stopped_early:
-        verdict = say_still_improving(view, fall, test, stopped_early)
+        verdict = sentences.say_still_improving(view, fall, test)
+    elif rise.probable and not waited:
+        verdict = sentences.say_overfitting(view, rise)
+    elif fall.probable and not view.stopped_early:
+        verdict = sentences.say_still_improving(view, fall, test)
     elif shaken is not None:
         verdict = shaken
-    elif rise.likely and view.end_over_best > ABOVE_LEAST:
+    elif rise.likely and view.end_over_best > limits.ABOVE_LEAST:
         verdict = say_end_above(view)
     else:
-        verdict = _flat(view, rise, fall, test, stopped_early, concerned)
-    if view.repeats >= FEWEST_REPEATS:
+        verdict = _flat(view, rise, fall, test)
+    if view.repeats >= limits.FEWEST_REPEATS:
         return verdict
     few = f"Tentative: {counted(view.repeats, 'repeat')} cannot tell a trend from drift; `repeats=5` can."
     return replace(verdict, remedy=f"{verdict.remedy} {few}".strip())
 
 
-def _flat(
-    view: CurveView,
-    rise: Difference,
-    fall: Difference,
-    test: BaselineTest | None,
-    stopped: bool,
-    concerned: bool,
-) -> Verdict:
+def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTest | None) -> Verdict:
     """Neither rising nor falling: underfitting, good fit, undecided or leveled off."""
     figures = view.figures() | rise.figures | fall.figures | (test.figures if test else {})
     explained = view.training_share()
     if explained is not None and view.training is not None and view.oriented is not None:
         gap = float(view.final_losses()[1].mean())
-        figures |= {
-            "gap_at_the_end": for_json(gap),
-            "explained_share_of_training_loss": for_json(explained),
-        }
+        figures |= {"gap_at_the_end": gap, "explained_share_of_training_loss": explained}
         settled = falling_to_the_end(view, view.training).ruled_out
-        if view.name in view.baseline and explained < EXPLAINED and abs(gap) < GAP * view.reference_loss:
-            return say_underfitting(view, explained, settled and _surely_underfit(view), figures)
-    scattered = max(view.end_over_own_best, view.end_over_best) > ABOVE_LEAST
+        if (
+            view.name in view.baseline
+            and explained < limits.EXPLAINED
+            and abs(gap) < limits.GAP * view.reference_loss
+        ):
+            return sentences.say_underfitting(view, explained, settled and _surely_underfit(view), figures)
+    scattered = max(view.end_over_own_best, view.end_over_best) > limits.ABOVE_LEAST
     known = test is not None and test.better
-    learned = explained is None or explained >= EXPLAINED
+    learned = explained is None or explained >= limits.EXPLAINED
     flat = (
         rise.ruled_out and fall.ruled_out and rise.reversed_rise <= rise.flat_tolerance and not rise.relevant
     )
-    good = flat and known and learned and not concerned and not scattered
-    return say_flat(view, rise, fall, stopped, figures, flat=flat, good=good, known=known)
+    good = flat and known and learned and not view.concerned and not scattered
+    return sentences.say_flat(view, rise, fall, figures, flat=flat, good=good, known=known)
 
 
 def _training_falls(view: CurveView) -> bool:
-    """Whether the training loss falls at the end, if there is no other evidence."""
-    if view.training is None or np.isfinite(view.training).sum(axis=1).max() < FEWEST_EVALUATIONS:
+    if view.training is None or np.isfinite(view.training).sum(axis=1).max() < limits.FEWEST_EVALUATIONS:
         return False
     return falling_to_the_end(view, view.training).detected
 
 
 def _surely_underfit(view: CurveView) -> bool:
     """Whether both gap and explained share lie below their bounds over the repeats."""
-    if view.repeats < FEWEST_REPEATS:
+    if view.repeats < limits.FEWEST_REPEATS:
         return False
     train, gaps = view.final_losses()
-    room = GAP * view.reference_loss - gaps
-    unexplained = train - (1 - EXPLAINED) * view.training_reference_loss
+    room = limits.GAP * view.reference_loss - gaps
+    unexplained = train - (1 - limits.EXPLAINED) * view.training_reference_loss
     return view.lower_bound(room) > 0 and view.lower_bound(unexplained) > 0

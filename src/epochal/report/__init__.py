@@ -5,19 +5,20 @@ from __future__ import annotations
 __all__ = ["VIEWS"]
 
 VIEWS = {
-    "advice_html": "epochal.report.notebook.studies:advice_html",
-    "comparison_html": "epochal.report.notebook.studies:comparison_html",
+    "advice_html": "epochal.report.notebook.results:advice_html",
+    "advice_page": "epochal.report.advice_page:advice_page",
+    "comparison_html": "epochal.report.notebook.results:comparison_html",
+    "comparison_page": "epochal.report.comparison_page:comparison_page",
     "dataset_html": "epochal.report.notebook.dataset:dataset_html",
-    "evaluation_html": "epochal.report.notebook.runs:evaluation_html",
+    "evaluation_html": "epochal.report.notebook.results:evaluation_html",
     "plot_advice": "epochal.report.plots.advice:plot",
     "plot_comparison": "epochal.report.plots.comparison:plot",
     "plot_curves": "epochal.report.plots.curves:plot",
     "plot_forecast": "epochal.report.plots.forecast:plot_forecast",
     "plot_precision_recall": "epochal.report.plots.precision_recall:plot_precision_recall",
-    "prediction_html": "epochal.report.notebook.runs:prediction_html",
-    "run_html": "epochal.report.notebook.runs:run_html",
-    "write_advice": "epochal.report.advice_page:write_advice",
-    "write_comparison": "epochal.report.comparison_page:write_comparison",
-    "write_run": "epochal.report.run_page:write_report",
+    "prediction_html": "epochal.report.notebook.results:prediction_html",
+    "run_html": "epochal.report.notebook.results:run_html",
+    "run_page": "epochal.report.run_page:run_page",
+    "write_page": "epochal.report.page:write_whole",
 }
 """The drawing function of each kind of view: "module:function"."""

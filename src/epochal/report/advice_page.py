@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from epochal.choose.advice import Advice, Recommendation, Tried
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.common.printable import counted
 from epochal.curves import Summary
+from epochal.report import study_page
 from epochal.report.formatting import format_number, interval, percent, sentence
-from epochal.report.page import Cell, Table, write_whole
+from epochal.report.page import Cell, Table
 from epochal.report.study_figures import advice_figures
-from epochal.report.study_page import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
 
 _GOALS = {
     "time": ("time to the target", "least time until the network is as good as the best", "fastest"),
@@ -34,16 +33,8 @@ _GOALS = {
 """For each goal: the name of its cost, what is minimized, and the advised value."""
 
 
-def write_advice(advice: Advice, path: str | Path, *, command: str = "") -> Path:
-    """Write the page about an advice as one self-contained HTML file, atomically.
-
-    `command` is the one to copy that trains with the advice; by default the call in Python.
-    """
-    return write_whole(advice_page(advice, command), path)
-
-
 def advice_page(advice: Advice, line: str = "") -> str:
-    """The page about an advice as text; `line` is the command that trains with it."""
+    """The page about an advice as text; `line` is the command that trains with it, by default in Python."""
     reference = next((one for one in advice.tried if one.reference), None)
     other = reference is not None and not advice.advises(reference)
     against = "the reference" if other else "the advised setting"
@@ -52,7 +43,7 @@ def advice_page(advice: Advice, line: str = "") -> str:
     target = "" if advice.goal == "quality" else advice.target_words
     first = {"goal": wanted, "target": target, "exhaustive grid": advice.usage.grid}
     share = advice.usage.of_grid
-    return choice_page(
+    return study_page.choice_page(
         advice,
         "advice",
         (f"goal: {advice.goal}", f"up to {counted(most, 'repeat')}"),
@@ -104,10 +95,10 @@ def _card(name: str, choice: Recommendation, form: str, meaning: str) -> tuple[s
 
 def _expected(advice: Advice) -> list[tuple[str, Summary, str]]:
     better = f"{'higher' if advice.higher_is_better else 'lower'} is better"
-    meaning = "; ".join(filter(None, (meaning_of(advice.column), better)))
+    meaning = "; ".join(filter(None, (study_page.meaning_of(advice.column), better)))
     found = [(f"{label_of(advice.column)}: {meaning}", advice.quality, "")]
     for name, summary in list(advice.metrics.items())[:3]:
-        found.append((": ".join(filter(None, (label_of(name), meaning_of(name)))), summary, ""))
+        found.append((": ".join(filter(None, (label_of(name), study_page.meaning_of(name)))), summary, ""))
     usual = advice.defaults
     if usual.difference is not None:  # otherwise it is the same number
         words = f"the defaults would give on the same seeds: {label_of(advice.column)}"
@@ -132,7 +123,7 @@ def command(advice: Advice) -> str:
 def _tried(advice: Advice, against: str) -> Table:
     relative = advice.goal != "quality"
     heads = [
-        *SETTING_HEADS,
+        *study_page.SETTING_HEADS,
         ("standing", f"against {against}"),
         (label_of(advice.column) if not relative else _GOALS[advice.goal][0], "expected, with 95 % interval"),
         (
@@ -151,25 +142,18 @@ def _tried(advice: Advice, against: str) -> Table:
 def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
     advised = advice.advises(one)
     stands = "best" if advised else "tied" if one.tied else "dropped" if one.given_up else "worse"
-    shape, words = STANDINGS[stands]
+    shape, words = study_page.STANDINGS[stands]
     words = "advised" if advised else "reference, not advised" if one.reference else words
-    quality, work = advice.goal == "quality", one.effort
+    quality = advice.goal == "quality"
     write = duration if advice.goal == "time" else advice.quality.written if quality else format_number
-    missed = "" if work.reached == work.repeats else f"; reached in {work.reached} of {work.repeats}"
-    ends = "" if one.epochs else interval(work.low, work.high)
-    updates = (
-        Cell(format_number(work.expected), ends + missed, work.expected)
-        if work.reached
-        else Cell("not reached")
-    )
     return [
-        *setting_cells(one),
+        *study_page.setting_cells(one),
         Cell(f"{shape} {words}", by=str(("best", "tied", "dropped", "worse").index(stands)), kind="stand"),
         _ranged(one.cost, write),
         Cell("", by=0.0)
         if one.reference
         else _ranged(one.ratio, advice.quality.written if quality else format_number),
-        updates,
+        study_page.effort_cell(one.effort, ends=not one.epochs),
         Cell(str(one.repeats), by=one.repeats),
     ]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from epochal.choose.comparison import Comparison, Row
@@ -14,10 +13,10 @@ from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.common.printable import counted
 from epochal.curves import Summary
+from epochal.report import study_page
 from epochal.report.formatting import format_number, interval, percent, quality, spread
-from epochal.report.page import Cell, Table, write_whole
+from epochal.report.page import Cell, Table
 from epochal.report.study_figures import by_size, comparison_figures, standing
-from epochal.report.study_page import SETTING_HEADS, STANDINGS, choice_page, meaning_of, setting_cells
 
 _REGIMES = {
     "batch": (
@@ -36,11 +35,6 @@ _REGIMES = {
 }
 
 
-def write_comparison(comparison: Comparison, path: str | Path) -> Path:
-    """Write the page about a comparison as one self-contained HTML file, atomically."""
-    return write_whole(comparison_page(comparison), path)
-
-
 def comparison_page(comparison: Comparison) -> str:
     """The page about a comparison as text."""
     rows = by_size(comparison)
@@ -48,7 +42,7 @@ def comparison_page(comparison: Comparison) -> str:
     columns = list(dict.fromkeys(name for row in comparison.rows for name in row.metrics))
     units = ("seconds", "updates", "samples")
     low, high = comparison.critical or (math.nan, math.nan)
-    return choice_page(
+    return study_page.choice_page(
         comparison,
         "comparison",
         (counted(len(rows), "setting"), comparison.at),
@@ -63,7 +57,7 @@ def comparison_page(comparison: Comparison) -> str:
         regimes=_regimes(comparison),
         quality=_quality(comparison, rows, columns),
         cost=_cost(rows),
-        tuned=list(_tuned(rows)),
+        tuned=[row for row in rows if row.tuned is not None],
     )
 
 
@@ -147,7 +141,7 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
         notes.append(f"no significant difference from {rest}")
     if best.learning_rate is not None:
         notes.append(f"learning rate {best.learning_rate:.3g}")
-    meaning = meaning_of(comparison.column)
+    meaning = study_page.meaning_of(comparison.column)
     aside = f" ({meaning})" if meaning else ""
     notes.append(f"{label_of(comparison.column)} {quality(best.quality)}{aside}")
     notes.append(f"95 % interval {spread(best.quality)}" if best.quality.ci95 else "1 repeat: no interval")
@@ -180,7 +174,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
     heads = [
         ("setting", "what differs"),
         ("standing", "against the setting with the best mean"),
-        *SETTING_HEADS,
+        *study_page.SETTING_HEADS,
         ("repeats", "trainings with seeds of their own"),
         (label_of(comparison.column), "mean over repeats at the best epoch, with 95 % interval"),
         ("behind the best by", "mean paired difference, with 98 % interval for all settings together"),
@@ -192,7 +186,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
         [
             Cell(row.name, by=row.name),
             _standing(row, comparison),
-            *setting_cells(row),
+            *study_page.setting_cells(row),
             Cell(f"{row.repeats}", by=row.repeats),
             _summary(row.quality),
             *_difference(row),
@@ -206,14 +200,14 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
 
 def _standing(row: Row, comparison: Comparison) -> Cell:
     stands = standing(row, comparison)
-    shape, words = STANDINGS[stands]
+    shape, words = study_page.STANDINGS[stands]
     if stands == "tied" and row.name == comparison.best:
         words = "best mean"
     elif stands == "tied" and row.name in comparison.same:
         words = "practically the same"
     lost = row.dropped
     why = "" if lost is None else f"after {counted(lost.after, 'repeat')}: {lost.reason}"
-    return Cell(f"{shape} {words}", why, str(list(STANDINGS).index(stands)), "stand")
+    return Cell(f"{shape} {words}", why, str(list(study_page.STANDINGS).index(stands)), "stand")
 
 
 def _cost(rows: Sequence[Row]) -> Table:
@@ -269,21 +263,4 @@ def _effort(row: Row) -> Cell:
         return Cell("–")
     if found.reached == 0:
         return Cell("not reached", str(found))
-    aside = "" if found.reached == found.repeats else f"; reached in {found.reached} of {found.repeats}"
-    return Cell(format_number(found.expected), interval(found.low, found.high) + aside, found.expected)
-
-
-def _tuned(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, int, list[tuple[str, str, bool]]]]:
-    """Where learning rates were tuned: name, rate, remark, repeats, each rate with what it reached."""
-    for row in rows:
-        if row.tuned is None:
-            continue
-        tried = [
-            (
-                f"{rate:.3g}",
-                f"{value:.4g} ({repeats})" if math.isfinite(value) else "broke",
-                math.isclose(rate, row.tuned.rate),
-            )
-            for rate, value, repeats in row.tuned.tried
-        ]
-        yield row.name, f"{row.tuned.rate:.3g}", row.tuned.edge, row.tuned.repeats, tried
+    return study_page.effort_cell(found)

@@ -128,6 +128,11 @@ def conditions(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def minute(date: str) -> str:
+    """A date in ISO 8601, of UTC, to the minute."""
+    return f"{date[:16].replace('T', ' ')} UTC"
+
+
 def coded(text: str) -> Markup:
     """A sentence with its code set as such."""
     return Markup(notebook_view.coded(text))

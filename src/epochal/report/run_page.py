@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,41 +12,32 @@ from epochal.common.printable import counted
 from epochal.curves import KINDS, Curves, Summary, Verdict, figure_label
 from epochal.plan import Plan
 from epochal.report.figures import confusion_of, figure_data
-from epochal.report.formatting import conditions, fixed, format_value, named, quality
+from epochal.report.formatting import conditions, fixed, format_value, minute, named, quality
 from epochal.report.numbers import level_of
-from epochal.report.page import Cell, Table, render, write_whole
+from epochal.report.page import Cell, Table, render
 from epochal.runs import ClassMetrics, ForecastScores, Run
 from epochal.runs.evaluation_text import mean_count, results_table, spread
 from epochal.training.describe import describe_model
 
 _SIGNS = {
     "overfitting": ("↗", "warn"),
-    "probably overfitting": ("↗", "warn"),
     "underfitting": ("→", "warn"),
-    "probably underfitting": ("→", "warn"),
     "good fit": ("✓", "good"),
     "stopped in time": ("✓", "good"),
     "leveled off": ("→", "open"),
     "undecided": ("?", "open"),
     "still improving": ("↘", "open"),
-    "probably still improving": ("↘", "open"),
     "unstable": ("⚡", "bad"),
-    "probably unstable": ("⚡", "warn"),
     "no detectable difference from chance": ("≈", "bad"),
     "not judged": ("?", "open"),
 }
-assert set(_SIGNS) == set(KINDS)
+assert set(_SIGNS) == {kind.removeprefix("probably ") for kind in KINDS}
 
 MOST_CLASSES = 20
 """With more classes, the matrix is drawn as a picture."""
 
 _MOST_ROWS = 200
 _MANY = {"class": "classes", "label": "labels"}
-
-
-def write_report(run: Run, path: str | Path) -> Path:
-    """Write the page about a run as one self-contained HTML file; it appears whole or not at all."""
-    return write_whole(run_page(run), path)
 
 
 def run_page(run: Run) -> str:
@@ -60,7 +50,7 @@ def run_page(run: Run) -> str:
     seeds = [outcome.seed for outcome in run.outcomes]
     own_conditions = {
         **conditions(run.conditions),
-        "date": run.conditions["date"][:16].replace("T", " ") + " UTC",
+        "date": minute(run.conditions["date"]),
         "seeds": str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
         "fingerprint": run.data["fingerprint"],
     }
@@ -121,7 +111,8 @@ def _data(run: Run, of: str) -> dict[str, Any]:
 
 
 def _answer(verdict: Verdict) -> dict[str, str]:
-    sign, tone = _SIGNS[verdict.kind]
+    sign, tone = _SIGNS[verdict.kind.removeprefix("probably ")]
+    tone = "warn" if verdict.kind == "probably unstable" else tone
     if verdict.concerns:
         kind, *others = verdict.concerns
         return {"sign": "!", "tone": "bad", "kind": kind, "sentence": " ".join([*others, verdict.sentence])}
@@ -196,24 +187,19 @@ def _results(run: Run) -> Table:
 
 
 def _each_repeat(run: Run) -> Table:
-    rows: list[dict[str, Any]] = [
-        {
-            "repeat": outcome.repeat + 1,
-            "seed": outcome.seed,
-            "stopped": outcome.stopped,
-            "epochs": outcome.epochs,
-            "best_epoch": outcome.best_epoch,
-            **{
-                f"{part}.{name}": summary.per_repeat[outcome.repeat]
-                for part, scores in run.scores.items()
-                for name, summary in scores.metrics.items()
-            },
-        }
-        for outcome in run.outcomes
+    measured = {
+        f"{part}.{name}": summary.per_repeat
+        for part, scores in run.scores.items()
+        for name, summary in scores.metrics.items()
+    }
+    rows: list[list[Any]] = [
+        [one.repeat + 1, one.seed, one.stopped, one.epochs, one.best_epoch]
+        + [values[one.repeat] for values in measured.values()]
+        for one in run.outcomes
     ]
+    heads = ("repeat", "seed", "stopped", "epochs", "best_epoch", *measured)
     return Table(
-        list(map(named, rows[0])),
-        [[Cell(format_value(value), by=value) for value in row.values()] for row in rows],
+        list(map(named, heads)), [[Cell(format_value(value), by=value) for value in row] for row in rows]
     )
 
 

@@ -96,35 +96,31 @@ def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
     found = [(row, comparison.curves[row.name]) for row in rows if len(comparison.curves.get(row.name, ()))]
     points = max(_FEWEST_POINTS, _MOST_POINTS // max(1, len(found)))
     drawn = [(row, curves, _kept(curves, points)) for row, curves in found]
-    quantities = []
-    for column in _columns([curves for _, curves in found], comparison.column):
-        lines = [
-            {
-                "name": row.name,
-                "source": source,
-                "rank": _rank(rows.index(row), len(rows)),
-                "standing": standing(row, comparison),
-                **_line(curves, column, kept),
-            }
-            for source, (row, curves, kept) in enumerate(drawn)
-            if column in curves.columns
-        ]
-        level = comparison.target if column == comparison.column else None
-        quantities.append({"name": label_of(column), "lines": lines, "target": json_number(level)})
-    return {
-        "x": [_along(curves, kept) for _, curves, kept in drawn],
-        "quantities": [one for one in quantities if one["lines"]],
-        "best": None,
-    }
+    quantities = [
+        {
+            "name": label_of(column),
+            "lines": [
+                {
+                    "name": row.name,
+                    "source": source,
+                    "rank": _rank(rows.index(row), len(rows)),
+                    "standing": standing(row, comparison),
+                    **_line(curves, column, kept),
+                }
+                for source, (row, curves, kept) in enumerate(drawn)
+                if column in curves.columns
+            ],
+            "target": json_number(comparison.target if column == comparison.column else None),
+        }
+        for column in _columns([curves for _, curves in found], comparison.column)
+    ]
+    return {"x": [_along(curves, kept) for _, curves, kept in drawn], "quantities": quantities, "best": None}
 
 
 def _while_all_train(curves: Curves) -> Curves:
     """The rows until the first repeat ended, since a mean over the others would drift."""
     last = min(int(curves.update[curves.repeat == repeat].max()) for repeat in curves.repeats)
-    here = curves.update <= last
-    names = ("repeat", "epoch", "update", "samples", "seconds")
-    columns = {name: column[here] for name, column in curves.columns.items()}
-    return Curves(**{name: getattr(curves, name)[here] for name in names}, columns=columns)
+    return Curves.from_arrow(curves.to_arrow().filter(curves.update <= last))
 
 
 def _advice_curves(advice: Advice) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from epochal.choose.advice import Advice, Tried
 from epochal.choose.comparison import Comparison, Row
-from epochal.report.formatting import conditions
+from epochal.choose.reached import Effort
+from epochal.report.formatting import conditions, format_number, interval, minute
 from epochal.report.page import Cell, render
 
 STANDINGS = {
@@ -52,23 +53,29 @@ def setting_cells(one: Row | Tried) -> list[Cell]:
     ]
 
 
+def effort_cell(effort: Effort, *, ends: bool = True) -> Cell:
+    """The expected updates to the target, with their interval, and how many repeats reached it if not all."""
+    if effort.reached == 0:
+        return Cell("not reached")
+    between = interval(effort.low, effort.high) if ends else ""
+    missed = "" if effort.reached == effort.repeats else f"; reached in {effort.reached} of {effort.repeats}"
+    return Cell(format_number(effort.expected), between + missed, effort.expected)
+
+
 def choice_page(
     choice: Comparison | Advice, kind: str, about: Sequence[str], first: Mapping[str, Any], **context: Any
 ) -> str:
     """The page as text: `about` it in the byline, `first` among the conditions."""
-    source = str(choice.data.get("source") or "data")
-    date, device = (str(choice.conditions.get(name) or "") for name in ("date", "device"))
-    if "T" in date:
-        date = date[:16].replace("T", " ") + " UTC"
-    own = {**first, "cost": f"{choice.usage.words}, compilation included"} | (
-        {} if choice.folder is None else {"folder": str(choice.folder)}
-    )
+    source = choice.data["source"] or "data"
+    own = {**first, "cost": f"{choice.usage.words}, compilation included"}
+    if choice.folder is not None:
+        own["folder"] = str(choice.folder)
     return render(
         f"{kind}.html",
         title=f"{kind} · {source}",
         kind=kind,
         heading=source,
-        byline=[*about, date, device],
+        byline=[*about, minute(choice.conditions["date"]), choice.conditions["device"]],
         found=choice,
         conditions=[("", own, ()), *_conditions(choice)],
         **context,
@@ -76,15 +83,12 @@ def choice_page(
 
 
 def _conditions(choice: Comparison | Advice) -> list[tuple[str, Mapping[str, Any], Sequence[str]]]:
-    data = {name: value for name, value in choice.data.items() if name not in ("notes", "encoder", "inputs")}
-    if isinstance(data.get("task"), Mapping):
-        data["task"] = data["task"].get("kind")
+    data = {name: value for name, value in choice.data.items() if name != "notes"}
+    data["task"] = data["task"]["kind"]
     advised = ("batch_size", "learning_rate", "epochs") if isinstance(choice, Advice) else ()
     settings = {name: value for name, value in choice.settings.items() if name not in advised}
-    notes = choice.data.get("notes")
-    listed = notes if isinstance(notes, Sequence) and not isinstance(notes, str) else ()
     return [
-        ("The data", data, list(map(str, listed))),
+        ("The data", data, choice.data["notes"]),
         ("Settings that all share", settings, ()),
         ("Device, versions and date", conditions(choice.conditions), ()),
     ]

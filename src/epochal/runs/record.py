@@ -367,7 +367,7 @@ class Run:
 
     def report(self, path: str | Path = "report.html") -> Path:
         """Write a self-contained page about the run."""
-        return view("write_run")(self, path)
+        return Path(view("write_page")(view("run_page")(self), path))
 
     def save(self, folder: str | Path) -> Path:
         """Write a run folder; it must not exist yet."""

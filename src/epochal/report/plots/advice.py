@@ -18,20 +18,7 @@ from epochal.choose.reached import written
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.report.numbers import lines_of
-from epochal.report.plots.parts import (
-    Style,
-    blank,
-    draw_line,
-    dress,
-    formatter,
-    log_ticks,
-    name_axis,
-    note_upright,
-    remark,
-    saved,
-    size_ticks,
-    style_of,
-)
+from epochal.report.plots import parts
 
 DOTTED: Any = (0, (2, 2))
 
@@ -43,18 +30,18 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
     Below: the best epoch of each repeat (an arrow if it was still improving), and the monitored metric
     along the training with the advised setting: the mean over repeats with its 95 % interval.
     """
-    look = style_of(style)
-    figure = blank(look, 11.0, 8.2, hspace=0.07, wspace=0.06)
+    look = parts.style_of(style)
+    figure = parts.blank(look, 11.0, 8.2, hspace=0.07, wspace=0.06)
     panels = figure.subplots(2, 2, height_ratios=[1.15, 1.0]).ravel()
     for panel, draw in zip(panels, (_costs, _times, _epochs, _curve), strict=True):
-        dress(panel, look)
+        parts.dress(panel, look)
         draw(advice, panel, look)
     title = "\n".join(textwrap.wrap(f"{advice.answer} {advice.told_apart}", 126))
     figure.suptitle(title, x=0.01, ha="left", color=look.text, fontsize=11)
-    return saved(figure, path, style)
+    return parts.saved(figure, path, style)
 
 
-def _costs(advice: Advice, ax: Axes, look: Style) -> None:
+def _costs(advice: Advice, ax: Axes, look: parts.Style) -> None:
     quality = advice.goal == "quality"
     shown = [one for one in advice.tried if math.isfinite(one.cost[0])]
     hidden = len(advice.tried) - len(shown)
@@ -75,24 +62,17 @@ def _costs(advice: Advice, ax: Axes, look: Style) -> None:
             _cost(one, at, advice.advises(one), ax, look)
     sizes = [one.batch_size for one in advice.tried]
     _size_axis(ax, sizes)
-    unit = f"best {label_of(advice.column)}" if quality else _UNITS[advice.goal]
     if quality:
+        words = f"best {label_of(advice.column)}: mean and 95 % interval"
         ax.margins(y=0.12)
     else:
+        words = f"{advice.goal} until the target (log scale): 95 % interval"
         ax.set_yscale("log")
         furthest = 30 * max((one.cost[0] for one in shown), default=1.0)
         _fit_log(ax, [min(value, furthest) for one in shown for value in one.cost], 1.4)
-        log_ticks(ax, "y", duration if advice.goal == "time" else _counted)
-    words = f"{unit}: mean and 95 % interval" if quality else f"{unit}: 95 % interval"
-    name_axis(ax, words, look)
-    remark(ax, "\n".join(notes), look, up=-24)
-
-
-_UNITS = {
-    "time": "time until the target (log scale)",
-    "samples": "samples until the target (log scale)",
-    "updates": "updates until the target (log scale)",
-}
+        parts.log_ticks(ax, "y", duration if advice.goal == "time" else _counted)
+    parts.name_axis(ax, words, look)
+    parts.remark(ax, "\n".join(notes), look, up=-24)
 
 
 def _far_worse(advice: Advice, one: Tried) -> bool:
@@ -104,7 +84,7 @@ def _far_worse(advice: Advice, one: Tried) -> bool:
     return sign * one.cost[0] > worst + 3 * ((max(ends) - min(ends)) if ends else 0.0)
 
 
-def _cost(one: Tried, at: float, advised: bool, ax: Axes, look: Style) -> None:
+def _cost(one: Tried, at: float, advised: bool, ax: Axes, look: parts.Style) -> None:
     cost, low, high = one.cost
     color = look.validation if one.tied else look.muted
     top = high if math.isfinite(high) else 10 * cost
@@ -116,13 +96,13 @@ def _cost(one: Tried, at: float, advised: bool, ax: Axes, look: Style) -> None:
         _ring(ax, at, cost, look)
 
 
-def _ring(ax: Axes, x: float, y: float, look: Style) -> None:
+def _ring(ax: Axes, x: float, y: float, look: parts.Style) -> None:
     ax.plot(
         x, y, "o", markersize=13, zorder=5, color=look.training, markerfacecolor="none", markeredgewidth=2
     )
 
 
-def _times(advice: Advice, ax: Axes, look: Style) -> None:
+def _times(advice: Advice, ax: Axes, look: parts.Style) -> None:
     points = advice.timing.points
     sizes, seconds = advice.timing.batch_sizes, [point.seconds for point in points]
     ax.plot(sizes, seconds, "-", color=look.training, linewidth=1.6, zorder=3)
@@ -137,12 +117,12 @@ def _times(advice: Advice, ax: Axes, look: Style) -> None:
     _size_axis(ax, [int(size) for size in sizes])
     ax.set_yscale("log")
     _fit_log(ax, seconds, 1.5)
-    log_ticks(ax, "y", duration)
-    name_axis(ax, "time of an update on this machine (log scale)", look)
-    remark(ax, f"ring: batch size {size:,.0f}, {duration(took)}", look, up=-24)
+    parts.log_ticks(ax, "y", duration)
+    parts.name_axis(ax, "time of an update on this machine (log scale)", look)
+    parts.remark(ax, f"ring: batch size {size:,.0f}, {duration(took)}", look, up=-24)
 
 
-def _epochs(advice: Advice, ax: Axes, look: Style) -> None:
+def _epochs(advice: Advice, ax: Axes, look: parts.Style) -> None:
     known = np.isfinite(advice.best_epochs)
     epochs, late = np.array(advice.best_epochs)[known], np.array(advice.improving, bool)[known]
     rows = np.arange(1, len(epochs) + 1)
@@ -163,17 +143,17 @@ def _epochs(advice: Advice, ax: Axes, look: Style) -> None:
     at_least = "at least " if math.isinf(high) else ""
     left = advice.epochs.value > 0.55 * furthest * 1.15
     words = f"advised: {at_least}{advice.epochs.value:,.0f}" if advice.recommended else ""
-    note_upright(ax, words, advice.epochs.value, left, fontsize=8.8, color=look.training, zorder=6)
-    name_axis(ax, f"best epoch of each of {len(epochs)} repeats", look)
+    parts.note_upright(ax, words, advice.epochs.value, left, fontsize=8.8, color=look.training, zorder=6)
+    parts.name_axis(ax, f"best epoch of each of {len(epochs)} repeats", look)
     interval = f"{advice.epochs.low:,.0f} {'or more' if math.isinf(high) else f'to {high:,.0f}'}"
     notes = [f"shaded: {interval}", *(["arrow: was still improving at the end"] if late.any() else [])]
-    remark(ax, "; ".join(notes), look, up=-24)
+    parts.remark(ax, "; ".join(notes), look, up=-24)
 
 
-def _curve(advice: Advice, ax: Axes, look: Style) -> None:
+def _curve(advice: Advice, ax: Axes, look: parts.Style) -> None:
     along, array = advice.curves.values(advice.column, "epochs")
     (line,) = lines_of(advice.curves, [advice.column])
-    draw_line(ax, along, line, look.validation, 2.2, rank=2)
+    parts.draw_line(ax, along, line, look.validation, 2.2, rank=2)
     ax.axvline(advice.epochs.value, color=look.training, linewidth=1.4, zorder=1)
     ax.axhline(advice.target, color=look.muted, linewidth=1, linestyle=DOTTED, zorder=1)
     known = line.mean[np.isfinite(line.mean)]
@@ -183,8 +163,8 @@ def _curve(advice: Advice, ax: Axes, look: Style) -> None:
     ax.set_xlim(0, max(float(along.max(initial=1)), advice.epochs.value) * 1.02)
     _epoch_axis(ax)
     log = " (log scale)" if ax.get_yscale() == "log" else ""
-    name_axis(ax, f"{label_of(advice.column)}: mean and 95 % interval{log}", look)
-    remark(ax, f"dashed: mean target, {advice.target:.3g}", look, up=-24)
+    parts.name_axis(ax, f"{label_of(advice.column)}: mean and 95 % interval{log}", look)
+    parts.remark(ax, f"dashed: mean target, {advice.target:.3g}", look, up=-24)
 
 
 def _limits(ax: Axes, mean: Any, values: Any, advice: Advice) -> None:
@@ -196,7 +176,7 @@ def _limits(ax: Axes, mean: Any, values: Any, advice: Advice) -> None:
         if bottom > 0 and top > 30 * bottom:
             ax.set_yscale("log")
             ax.set_ylim(bottom / 1.2, top * 1.5)
-            log_ticks(ax, "y", _counted)
+            parts.log_ticks(ax, "y", _counted)
             return
     margin = 0.06 * ((top - bottom) or abs(top) or 1.0)
     ax.set_ylim(bottom - margin, top + 2 * margin)
@@ -204,12 +184,12 @@ def _limits(ax: Axes, mean: Any, values: Any, advice: Advice) -> None:
 
 def _epoch_axis(ax: Axes) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    ax.xaxis.set_major_formatter(formatter(_counted))
+    ax.xaxis.set_major_formatter(lambda value, _: _counted(value))
     ax.set_xlabel("epoch", loc="left", fontsize=9)
 
 
 def _size_axis(ax: Axes, sizes: Sequence[int]) -> None:
-    size_ticks(ax, sizes or [1])
+    parts.size_ticks(ax, sizes or [1])
     ax.set_xlim(min(sizes, default=1) / 1.5, max(sizes, default=1) * 1.5)
     ax.set_xlabel("batch size (log scale)", loc="left", fontsize=9)
 

@@ -16,23 +16,7 @@ from epochal.choose.reached import written, written_range
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.report.numbers import lines_of
-from epochal.report.plots.parts import (
-    Style,
-    beside,
-    blank,
-    dress,
-    format_tick,
-    formatter,
-    label_ends,
-    log_ticks,
-    name_axis,
-    note,
-    remark,
-    saved,
-    scatter_labels,
-    size_ticks,
-    style_of,
-)
+from epochal.report.plots import parts
 from epochal.report.study_figures import point_of
 
 INKS = {
@@ -58,25 +42,25 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
     the target against the batch size, with the fitted curve, and triangles if some repeats did not reach
     it.
     """
-    look = style_of(style)
+    look = parts.style_of(style)
     # Settings in the order of their batch sizes have a color and a marker; the others are gray.
     shown = sorted(found.rows[: len(INKS[style])], key=lambda row: (row.batch_size, row.name))
     inks = {row.name: ink for row, *ink in zip(shown, INKS[style], MARKERS, strict=False)}
     steps = any(row.effort is not None and 0 < row.effort.expected < math.inf for row in found.rows)
-    figure = blank(look, 10.0, 8.4, hspace=0.08, wspace=0.06)
+    figure = parts.blank(look, 10.0, 8.4, hspace=0.08, wspace=0.06)
     grid = figure.add_gridspec(2, 2 if steps else 1, height_ratios=[1.15, 1.0])
     below = [grid[1, column] for column in range(2 if steps else 1)]
     panels = [figure.add_subplot(place) for place in (grid[0, :], *below)]
     for panel in panels:
-        dress(panel, look)
+        parts.dress(panel, look)
     for panel, draw in zip(panels, (_curves, _costs, _steps), strict=False):
         draw(found, panel, look, inks)
     title = "\n".join(textwrap.wrap(found.answer, 118))
     panels[0].set_title(title, loc="left", color=look.text, fontsize=11, pad=24)
-    return saved(figure, path, style)
+    return parts.saved(figure, path, style)
 
 
-def _curves(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
+def _curves(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
     ends, starts, lows = [], [], []
     words = found.at.split()
     unit = words[1].removesuffix("s") + "s" if len(words) > 1 else ""
@@ -112,13 +96,13 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
     ax.margins(x=0.0)
     ax.set_xlim(left=0)
     ax.set_xlabel("samples seen" if unit == "samples" else unit.rstrip("s") if unit != "seconds" else unit)
-    ax.xaxis.set_major_formatter(formatter(format_tick))
+    ax.xaxis.set_major_formatter("{x:,.6g}")
     log = " (log scale)" if ax.get_yscale() == "log" else ""
     label = f"{label_of(found.column)}: mean and 95 % interval{log}"
     hidden = len(found.rows) - len(inks)
-    name_axis(ax, label + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
+    parts.name_axis(ax, label + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]  # no subfigure
-    label_ends(ax, ends, found.recommended)
+    parts.label_ends(ax, ends, found.recommended)
 
 
 def _limits(
@@ -132,16 +116,16 @@ def _limits(
     if bottom > 0 and top > 4 * bottom:
         ax.set_yscale("log")
         ax.set_ylim(bottom / 1.35, top * 1.1)
-        log_ticks(ax, "y")
+        parts.log_ticks(ax, "y")
     elif top > bottom:
         ax.set_ylim(bottom - 0.08 * (top - bottom), top + 0.05 * (top - bottom))
 
 
-def _costs(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
+def _costs(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
     """The quality of each setting against the time of one training, or the batch size if times are equal."""
     labels, times = [], [row.seconds for row in found.rows]
     equal = max(times) < 1.2 * min(times)
-    places = beside([(row.name, float(row.batch_size) if equal else row.seconds) for row in found.rows])
+    places = parts.beside([(row.name, float(row.batch_size) if equal else row.seconds) for row in found.rows])
     for row in found.rows:
         mean, at = row.quality.mean, places[row.name]
         if not math.isfinite(mean):
@@ -159,18 +143,18 @@ def _costs(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
     ax.set_xlabel("batch size (log scale)" if equal else "time of one training (log scale)")
     ax.margins(x=0.14, y=0.12)
     if equal:
-        size_ticks(ax, [row.batch_size for row in found.rows])
+        parts.size_ticks(ax, [row.batch_size for row in found.rows])
     else:
-        log_ticks(ax, "x", duration)
-    name_axis(ax, f"best {label_of(found.column)}: mean and 95 % interval", look)
-    scatter_labels(ax, labels)
+        parts.log_ticks(ax, "x", duration)
+    parts.name_axis(ax, f"best {label_of(found.column)}: mean and 95 % interval", look)
+    parts.scatter_labels(ax, labels)
     if len(found.tied) < len(found.rows):
-        remark(ax, "filled: no significant difference from the best", look)
+        parts.remark(ax, "filled: no significant difference from the best", look)
 
 
-def _steps(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
+def _steps(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
     sizes, labels, missed = [row.batch_size for row in found.rows], [], False
-    places = beside([(row.name, float(row.batch_size)) for row in found.rows])
+    places = parts.beside([(row.name, float(row.batch_size)) for row in found.rows])
     if found.hyperbola is not None:
         along = np.geomspace(min(sizes), max(sizes), 100)
         ax.plot(along, found.hyperbola.steps(along), color=look.muted, linewidth=1.3, zorder=2)
@@ -179,7 +163,7 @@ def _steps(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
             ax.axvline(critical, color=look.muted, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
             several = "" if found.critical is None else f" ({written_range(*found.critical)})"
             words, of = f"critical batch size\n{written(critical)}{several}", ("data", "axes fraction")
-            note(ax, words, (critical, 1), (5, -2), of, fontsize=8.2, color=look.muted, va="top")
+            parts.note(ax, words, (critical, 1), (5, -2), of, fontsize=8.2, color=look.muted, va="top")
     for row in found.rows:
         effort, at = row.effort, places[row.name]
         if effort is None:
@@ -197,10 +181,10 @@ def _steps(found: Comparison, ax: Axes, look: Style, inks: Inks) -> None:
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.margins(x=0.1, y=0.14)
-    log_ticks(ax, "y")
-    size_ticks(ax, sizes)
+    parts.log_ticks(ax, "y")
+    parts.size_ticks(ax, sizes)
     ax.set_xlabel("batch size (log scale)")
-    scatter_labels(ax, labels)
-    name_axis(ax, "updates to the target (log scale)", look)
+    parts.scatter_labels(ax, labels)
+    parts.name_axis(ax, "updates to the target (log scale)", look)
     if missed:
-        remark(ax, "triangle: so many repeats got there", look)
+        parts.remark(ax, "triangle: so many repeats got there", look)

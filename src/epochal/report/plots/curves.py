@@ -18,21 +18,7 @@ from epochal.curves.judgment import Verdict
 from epochal.curves.record import AXES, Curves
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.numbers import Line, along_at, kind_of, lines_of, panels_of
-from epochal.report.plots.parts import (
-    Style,
-    axes_of,
-    blank,
-    draw_line,
-    dress,
-    format_tick,
-    formatter,
-    label_ends,
-    name_axis,
-    note,
-    note_upright,
-    saved,
-    style_of,
-)
+from epochal.report.plots import parts
 
 
 def main_metric(curves: Curves) -> str | None:
@@ -79,20 +65,20 @@ def plot(
         baseline: the baseline by curve name: a dashed line.
         log: a logarithmic loss axis; by default if the losses span more than a factor of 30.
     """
-    look = style_of(style)
+    look = parts.style_of(style)
     if x not in AXES:
         raise Refusal(did_you_mean("x-axis", x, AXES))
     panels = _panels(curves, names)
     if ax is None:
         heights = [3.0] + [1.7] * (len(panels) - 1)
-        figure = blank(look, 8.6, sum(heights) + 1.2, hspace=0.06)
+        figure = parts.blank(look, 8.6, sum(heights) + 1.2, hspace=0.06)
         grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
         axes = list(grid[:, 0])
     else:
-        figure, axes = axes_of(ax)
+        figure, axes = parts.axes_of(ax)
     ends = []
     for panel, at in zip(panels, axes, strict=False):
-        dress(at, look)
+        parts.dress(at, look)
         ends.append(_draw_panel(curves, lines_of(curves, panel, baseline), x, at, look, log))
     axes[-1].set_xlabel("samples seen" if x == "samples" else x.rstrip("s") if x != "seconds" else "seconds")
     if verdict is not None:
@@ -101,8 +87,8 @@ def plot(
         axes[0].set_title(sentence, loc="left", color=look.text, fontsize=11.5, pad=26)
     figure.draw_without_rendering()
     for at, labels in zip(axes, ends, strict=False):
-        label_ends(at, labels, room=27.0)
-    return saved(figure, path, style)
+        parts.label_ends(at, labels, room=27.0)
+    return parts.saved(figure, path, style)
 
 
 def _panels(curves: Curves, names: Sequence[str] | None) -> list[list[str]]:
@@ -120,7 +106,7 @@ def _panels(curves: Curves, names: Sequence[str] | None) -> list[list[str]]:
 
 
 def _draw_panel(
-    curves: Curves, lines: Sequence[Line], x: str, ax: Axes, look: Style, log: bool | None
+    curves: Curves, lines: Sequence[Line], x: str, ax: Axes, look: parts.Style, log: bool | None
 ) -> list[tuple[float, str, str]]:
     """Draw one panel; the (height, words, color) of each line's end."""
     kind = kind_of(lines[0].name)
@@ -131,7 +117,7 @@ def _draw_panel(
     ends, seen = [], []
     for line in lines:
         color, width, rank = inks.get(line.role, (look.validation, 2.2, 4))
-        draw_line(ax, along, line, color, width, rank)
+        parts.draw_line(ax, along, line, color, width, rank)
         known = line.mean[np.isfinite(line.mean)]
         if known.size:
             ends.append((float(known[-1]), f"{names.get(line.role, line.role)}\n{known[-1]:.3g}", color))
@@ -145,29 +131,29 @@ def _draw_panel(
     logarithmic = loss and bottom > 0 and (top > 30 * bottom if log is None else log)
     if logarithmic:
         ax.set_yscale("log")
-        ax.yaxis.set_major_formatter(formatter(lambda value: f"{value:g}"))
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.yaxis.set_minor_formatter("")
     elif seen:
         margin = 0.06 * ((top - bottom) or abs(top) or 1.0)
         ax.set_ylim(bottom - margin, top + margin)
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    ax.xaxis.set_major_formatter(formatter(format_tick))
+    ax.xaxis.set_major_formatter("{x:,.6g}")
     some = np.isfinite([line.mean for line in lines]).any(axis=0)
     ax.set_xlim(0, float(along[some].max(initial=0.0)) * 1.01 or 1.0)
-    name_axis(ax, label_of(kind) + (" (log scale)" if logarithmic else ""), look)
+    parts.name_axis(ax, label_of(kind) + (" (log scale)" if logarithmic else ""), look)
     _mark_best(curves, any(line.name == "validation.loss" for line in lines), x, ax, look, loss=loss)
     return ends
 
 
-def _draw_baseline(ax: Axes, level: float, look: Style, words: str) -> None:
+def _draw_baseline(ax: Axes, level: float, look: parts.Style, words: str) -> None:
     ax.axhline(level, color=look.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     under = {"facecolor": look.background, "alpha": 0.7, "edgecolor": "none", "pad": 1}
     text: Any = {"fontsize": 8.5, "color": look.muted, "zorder": 9, "ha": "right", "va": "bottom"}
     box = None if look.background == "none" else under
-    note(ax, words, (1, level), (0, 3), ("axes fraction", "data"), bbox=box, **text)
+    parts.note(ax, words, (1, level), (0, 3), ("axes fraction", "data"), bbox=box, **text)
 
 
-def _mark_best(curves: Curves, dots: bool, x: str, ax: Axes, look: Style, *, loss: bool) -> None:
+def _mark_best(curves: Curves, dots: bool, x: str, ax: Axes, look: parts.Style, *, loss: bool) -> None:
     if "validation.loss" not in curves.columns:
         return
     best = curves.best("validation.loss")
@@ -186,4 +172,4 @@ def _mark_best(curves: Curves, dots: bool, x: str, ax: Axes, look: Style, *, los
     left = at > 0.6 * float(curves.values("validation.loss", x)[0][-1])
     several = f" (median of {len(places)})" if len(places) > 1 else ""
     words = f"best epoch {best.median_epoch:,.5g}{several}"
-    note_upright(ax, words, at, left, fontsize=8.5, color=look.muted, zorder=9)
+    parts.note_upright(ax, words, at, left, fontsize=8.5, color=look.muted, zorder=9)

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
 from epochal.errors import Refusal, did_you_mean
@@ -197,17 +197,7 @@ def scatter_labels(ax: Axes, labels: Sequence[tuple[float, float, str, str]]) ->
         note(ax, words, (x, y), (7, shift), "data", color=color, **text)
 
 
-def format_tick(value: float) -> str:
-    """A number on an axis, as people write it."""
-    return f"{value:,.6g}"
-
-
-def formatter(write: Callable[[float], str]) -> Any:
-    """A formatter of ticks."""
-    return FuncFormatter(lambda value, _: write(value))
-
-
-def log_ticks(ax: Axes, axis: str, write: Callable[[float], str] = format_tick) -> None:
+def log_ticks(ax: Axes, axis: str, write: Callable[[float], str] = "{:,.6g}".format) -> None:
     """Round numbers on a logarithmic axis, enough of them where it is short."""
     chosen = getattr(ax, f"{axis}axis")
     low, high = getattr(ax, f"get_{axis}lim")()
@@ -215,7 +205,7 @@ def log_ticks(ax: Axes, axis: str, write: Callable[[float], str] = format_tick) 
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [digit * 10.0**power for power in powers for digit in digits]
     chosen.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
-    chosen.set_major_formatter(formatter(write))
+    chosen.set_major_formatter(lambda value, _: write(value))
     chosen.set_minor_locator(NullLocator())
 
 

@@ -1,0 +1,147 @@
+"""Notebook views of results: runs, predictions, evaluations, comparisons and advice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from epochal.choose.advice import Advice
+from epochal.choose.comparison import Comparison
+from epochal.choose.sentences import cells_of, marks_of
+from epochal.common.metric_names import label_of
+from epochal.common.notebook_view import block, chart, code, facts, heading, items, paragraph, table, view
+from epochal.curves import Curves
+from epochal.runs.evaluation import Evaluation
+from epochal.runs.evaluation_text import heading as title, results_table, sections
+from epochal.runs.prediction import Prediction
+from epochal.runs.record import Run
+
+MOST_ROWS = 10
+MOST_COLUMNS = 12
+MOST_SETTINGS = 20
+
+
+def run_html(run: Run) -> str:
+    """The verdict, the results at the best epoch, the curve, and the notes."""
+    repeats = "1 repeat" if run.repeats == 1 else f"{run.repeats} repeats"
+    head, *rows = results_table(run)
+    return view(
+        heading("Run", f"{run.data['source']}, {repeats}, {run.plan.epochs:,} epochs"),
+        items("", run.verdict.concerns),
+        paragraph(run.verdict.sentence, run.verdict.remedy, run.failed),
+        table(head, rows, words=(0,)),
+        paragraph(*run.remarks, run.caution),
+        _curves(run.curves),
+        items("Notes", run.notes, folded=True),
+    )
+
+
+def _curves(curves: Curves) -> str:
+    names = [name for name in ("validation.loss", "train.loss") if name in curves.names]
+    bands = [(name.replace("train.", "training ").replace(".", " "), curves.summary(name)) for name in names]
+    return chart([(name, band.x.tolist(), band.mean.tolist()) for name, band in bands], "epoch")
+
+
+def prediction_html(found: Prediction) -> str:
+    """The first rows of the table of predictions."""
+    rows = found[:MOST_ROWS].to_arrow()
+    names = rows.column_names[:MOST_COLUMNS]
+    columns = [rows.column(name).to_pylist() for name in names]
+    cells = list(zip(*map(_written, columns), strict=True))
+    left_out = [
+        *([f"{len(found) - len(cells):,} more rows"] if len(found) > len(cells) else []),
+        *([f"{rows.num_columns - len(names):,} more columns"] if rows.num_columns > len(names) else []),
+    ]
+    repeats = len(found.per_repeat)
+    aside = f"{len(found):,} samples, the mean of {repeats} repeat{'s' if repeats > 1 else ''}"
+    words = [place for place, one in enumerate(columns) if any(isinstance(value, str) for value in one)]
+    return view(
+        heading("Prediction", aside),
+        table(names, cells, words=words),
+        paragraph(" and ".join(left_out)),
+        items("Notes", found.notes),
+    )
+
+
+def _written(values: list[Any]) -> list[str]:
+    """A column as text: probabilities in four decimals, other numbers in six digits."""
+    numbers = [value for value in values if isinstance(value, float)]
+    form = ".4f" if all(abs(value) <= 1 for value in numbers if math.isfinite(value)) else ".6g"
+    return [format(value, form) if isinstance(value, float) else str(value) for value in values]
+
+
+def evaluation_html(found: Evaluation) -> str:
+    """The sections of `print(evaluation)`."""
+    parts = [heading("Evaluation", title(found))]
+    for name, lines in sections(found, 100):
+        words = len(lines) == 1 or name == "Notes"
+        parts.append(items(name, lines) if words else block(name, lines))
+    return view(*parts)
+
+
+def comparison_html(found: Comparison) -> str:
+    """The answer, a row for each setting, the recommended one first, and the call of `fit`."""
+    head, *rows = cells_of(found)
+    head = tuple(map(label_of, head))
+    return view(
+        heading("Comparison", f"{len(found.rows)} settings, {found.at}"),
+        paragraph(found.answer),
+        table(head, rows[:MOST_SETTINGS], words=(0, 1, 5)),
+        paragraph(f"{marks_of(found)}." if len(rows) > 1 and marks_of(found) else ""),
+        paragraph(f"{len(rows) - MOST_SETTINGS} more settings" if len(rows) > MOST_SETTINGS else ""),
+        paragraph("" if found.hyperbola is None else f"Updates to the target: {found.hyperbola}."),
+        _call(_chosen(found)) if found.recommended else "",
+        items("Notes", found.notes),
+        facts([("cost", found.usage.words)]),
+    )
+
+
+def _call(options: Mapping[str, object]) -> str:
+    words = [f'{name}="{it}"' if isinstance(it, str) else f"{name}={it!r}" for name, it in options.items()]
+    return code(f"fit(model, data, {', '.join(words)})")
+
+
+def _chosen(found: Comparison) -> dict[str, object]:
+    row, options = found.chosen, found.options
+    options.setdefault("batch_size", row.batch_size)
+    names = ("target", "sample_weight", "batch_size", "optimizer", "epochs")
+    chosen = {name: options[name] for name in names if name in options}
+    if row.learning_rate is not None:
+        chosen["learning_rate"] = row.learning_rate
+    return chosen
+
+
+def advice_html(found: Advice) -> str:
+    """The answer, the advised numbers with their ranges, and the call of `fit`."""
+    choices = {"batch size": found.batch_size, "learning rate": found.learning_rate, "epochs": found.epochs}
+    rows = [
+        (name, f"{one.value:.4g}", one.range_in_words(), one.note)
+        for name, one in choices.items()
+        if one is not None
+    ]
+    return view(
+        heading(
+            "Advice", f"for the least {found.goal}" if found.goal != "quality" else "for the best quality"
+        ),
+        paragraph(found.answer, found.told_apart),
+        table(("", "take", "range", ""), rows, words=(0, 3)) if found.recommended else "",
+        paragraph(
+            "range: all settings without a significant difference; of the epochs, where four fifths of the "
+            "repeats are best"
+            if found.recommended
+            else ""
+        ),
+        facts(_advised(found)),
+        _call(found.options) if found.recommended else "",
+        items("Notes", found.notes),
+    )
+
+
+def _advised(found: Advice) -> list[tuple[str, str]]:
+    rows = [(label_of(found.column), str(found.quality))]
+    if found.defaults.difference is not None:  # otherwise it is the same number
+        rows.append(("the defaults", f"{found.defaults.quality}; {found.defaults.words}"))
+    if found.goal != "quality":
+        rows.append(("target", f"{found.target:.3g} on average: {found.target_words}"))
+    return rows
