@@ -10,10 +10,10 @@ from epochal.common.option_text import option
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import Pairwise, without_embeddings
 from epochal.models.convert import NamedModel
-from epochal.runs.checks import network_class
+from epochal.runs.checks import WRONG, network_class
 from epochal.settings import DECLARED, Settings
 from epochal.settings.kinds import Wrong
-from epochal.training.json_values import WRONG, Unsayable, codec_of, in_words, shown
+from epochal.training.json_values import Unsayable, codec_of, in_words, shown
 
 _MOST_LAYERS = 10_000
 _MOST_UNITS = 2**31

@@ -12,6 +12,7 @@ from epochal.data.recipe import EXAMPLE
 from epochal.data.registry import read_again, recipe_from_dict
 from epochal.errors import Refusal
 from epochal.models.convert import NamedModel
+from epochal.runs.checks import WRONG
 from epochal.settings import Settings
 from epochal.training.describe import conditions
 from epochal.training.differences import differences
@@ -24,7 +25,7 @@ from epochal.training.json_settings import (
     write_model,
     write_settings,
 )
-from epochal.training.json_values import WRONG, shown
+from epochal.training.json_values import shown
 from epochal.training.prepared import Prepared
 
 FORMAT = 1
