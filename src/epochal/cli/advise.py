@@ -15,7 +15,7 @@ from epochal.cli.command import Command
 from epochal.cli.flags import ADVISE
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
-from epochal.cli.output import echo, echo_json, echo_note
+from epochal.cli.output import echo, echo_json
 from epochal.cli.study_folder import copyable, decided, given_words
 from epochal.common.durations import duration
 from epochal.errors import Refusal
@@ -68,7 +68,7 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     elif quiet and found.recommended:
         echo(words if run is None else run[1])
     if not found.recommended and (quiet or given["train"]):
-        echo_note(f"epochal: {found.answer}")
+        echo(f"epochal: {found.answer}", err=True, fold=True)
         ctx.exit(1)
     ctx.exit(130 if run is not None and run[0].interrupted else 0)
 

@@ -21,7 +21,7 @@ from epochal.cli.files import check_folder
 from epochal.cli.flags import TRAIN
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
-from epochal.cli.output import echo, echo_json, echo_note
+from epochal.cli.output import echo, echo_json
 from epochal.cli.processes import join_others, same_folder
 from epochal.common.metric_names import label_of
 from epochal.errors import Refusal, SaveFailed
@@ -65,11 +65,7 @@ def command(
 
     screen = Screen(quiet=quiet or not leads, to_stderr=as_json)
     run, path = train_and_save(data, given, folder, screen)
-    if leads:
-        if as_json:
-            echo_json(result(run, path))
-        last_words(run, path, quiet=quiet, as_json=as_json)
-    ctx.exit(exit_status(run))
+    ctx.exit(finished(run, path, leads, quiet, as_json))
 
 
 def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> tuple[Run, Path]:
@@ -80,10 +76,8 @@ def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Scr
 
     dataset = load_data(source, given, screen.quiet)
     for note in dataset.raw_notes:
-        if (
-            screen.quiet and " is the target; " in note
-        ):  # rows that were left out: no result goes without that
-            echo_note(note)
+        if screen.quiet and " is the target; " in note:  # of rows that were left out: no result goes without
+            echo(note, err=True, fold=True)
     control = Control()
     out = SaveOptions(folder, report=not given["no_report"], **saving(given))
     with own_model(given["model"]):
@@ -186,9 +180,14 @@ def show_events(events: Iterable[Event], control: Control, screen: Screen) -> Ru
     raise AssertionError("a training ends with RunEnded")
 
 
-def last_words(run: Run, path: Path, *, quiet: bool, as_json: bool) -> None:
-    """The last words: the result in a line if nothing else was said, and how to go on."""
-    if quiet and not as_json:
+def finished(run: Run, path: Path, leads: bool, quiet: bool, as_json: bool) -> int:
+    """Print the result if nothing else was printed, and how to resume; returns the exit status."""
+    status = interrupts.status() if run.interrupted else 1 if run.failed else 0
+    if not leads:
+        return status
+    if as_json:
+        echo_json(result(run, path))
+    elif quiet:
         headline = run.headline
         echo(f"{path}" + (f"  {label_of(headline[0])} {headline[1]}" if headline is not None else ""))
     if run.failed:
@@ -199,8 +198,4 @@ def last_words(run: Run, path: Path, *, quiet: bool, as_json: bool) -> None:
         # Nothing imports a model of the user's own unless it is named.
         named = f" --model {shlex.quote(own['path'])}" if own.get("kind") == "import" else ""
         echo(f"epochal: to go on: epochal resume {shlex.quote(str(path))}{named}", err=True)
-
-
-def exit_status(run: Run) -> int:
-    """Of a training that has ended."""
-    return interrupts.status() if run.interrupted else 1 if run.failed else 0
+    return status

@@ -28,9 +28,9 @@ from epochal.runs.tensors import Tensors
 from epochal.runs.threshold import Threshold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Document:
-    """What run.json holds."""
+    """What run.json holds, in this order."""
 
     format: int
     plan: dict[str, Any]
@@ -42,15 +42,15 @@ class Document:
     scores: dict[str, dict[str, Any]]
     """By part; see `read_scores`."""
     baseline: dict[str, tuple[NullableFloat, ...]]
-    data: dict[str, Any]
-    conditions: dict[str, Any]
-    interrupted: bool
-    failed: str
-    encoder: dict[str, Any] | None
-    files: dict[str, Written]
     threshold: Threshold | None = None
     forecasts: dict[str, ForecastScores] | None = None
     history: dict[str, Any] | None = None
+    data: dict[str, Any]
+    encoder: dict[str, Any] | None
+    conditions: dict[str, Any]
+    interrupted: bool
+    failed: str
+    files: dict[str, Written]
 
 
 _WHOLE: dict[str, Any] = dict.fromkeys(("batch_size", "epochs", "seed"), int)
