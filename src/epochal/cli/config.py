@@ -17,10 +17,7 @@ _NOT_KEPT = ("config", "save_config", "out", "as_json", "quiet", "help")  # what
 
 
 def read_config(path: Path, params: Sequence[click.Parameter]) -> dict[str, Any]:
-    """What a file says about these parameters, as text that a command line would have; by name.
-
-    A table of the file that is no option is a section, whose title does not matter.
-    """
+    """What a file says about these parameters, in any sections, as text of a command line; by name."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -76,8 +76,7 @@ def unwinding() -> Any:
 def stopping(control: Control, worth: Callable[[], bool]) -> Iterator[None]:
     """Within, the first signal stops `control` if anything is `worth` keeping; the next one interrupts.
 
-    One more, while that unwinds, ends the process where it stands: it must not cut off the unwinding halfway
-    and then wait for what that would have let go of.
+    One more, while that unwinds, ends the process where it stands, rather than cut off the unwinding halfway.
     """
     interrupted = False
 

@@ -76,10 +76,7 @@ def model(given: Mapping[str, Any], dataset: Dataset) -> Any:
 
 
 def networks(given: Mapping[str, Any], dataset: Dataset) -> Any:
-    """The network, or several of them by what makes them differ: lists of networks, layers and activations.
-
-    Of several networks each takes the options that it has.
-    """
+    """The network, or several, each with the options that it has, by what makes them differ."""
     varied = variants(given)
     if len(varied) > 1 and given["model"] is not None:
         raise Refusal("network, hidden and activation vary built-in networks; leave them out with --model.")

@@ -86,10 +86,7 @@ def decided(
 
 @contextmanager
 def interruptible(folder: Path, screen: ChoiceScreen, command: Sequence[str]) -> Iterator[Control]:
-    """Within, the first signal stops the control once a training is kept; a folder without any is removed.
-
-    A folder that stays names the `command` that goes on with it.
-    """
+    """Within, the first signal stops the control once a training is kept; a folder without any is removed."""
     from epochal.runs.studies import TRIALS, trainings_in, write_study
     from epochal.training.loop import Control
 

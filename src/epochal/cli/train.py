@@ -144,11 +144,7 @@ def new_folder(source: str) -> Path:
 
 
 def watched(events: Events, control: Control, screen: Screen) -> Run:
-    """Show a training to its end and say the result; the first signal ends it, the next one leaves.
-
-    Raises:
-        SaveFailed: the run could not be written; its result has been said all the same.
-    """
+    """Show a training to its end and print the result; the first signal ends it, the next one leaves."""
     with interrupts.stopping(control, screen.anything_learned):
         try:
             ended = show_events(events, control, screen)

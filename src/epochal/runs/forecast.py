@@ -206,12 +206,11 @@ def score_forecasts(
     Intervals are for new windows (`curves.intervals`), with stretches of time as blocks.
 
     Args:
-        true: `(repeats, windows, steps)`, in the target's units.
+        true: `(repeats, windows, steps)`, in the target's units, as `predicted`.
         predicted: likewise.
         line: positions of the windows.
         samples: the windows of each repeat.
-        optimism: the relative optimism of each repeat's RMSE due to choosing the epoch on the
-            same windows.
+        optimism: the relative optimism of each repeat's RMSE: the epoch was chosen on the same windows.
         ensemble: whether to score the ensemble, if all have the same windows.
     """
     windows = np.unique(np.concatenate(list(samples)))

@@ -38,10 +38,7 @@ _BLOCK_BYTES = 1 << 26
 
 
 def block_rows(model: Any, sample_bytes: int) -> int:
-    """Rows per block: those of an evaluation, or more of them up to 64 MiB.
-
-    A stateful model takes all rows at once.
-    """
+    """Rows per block: those of an evaluation, or more up to 64 MiB; a stateful model takes all at once."""
     rows = int(getattr(model, "evaluation_rows", EVALUATION_ROWS))
     while 2 * rows <= EVALUATION_ROWS and 2 * rows * sample_bytes <= _BLOCK_BYTES:
         rows *= 2
@@ -51,10 +48,7 @@ def block_rows(model: Any, sample_bytes: int) -> int:
 def padded_call(
     call: Callable[[Any, Any], Any], variables: Any, inputs: NDArray[Any], most: int
 ) -> NDArray[np.float64]:
-    """The outputs of a compiled function for rows, padded so that few sizes are compiled.
-
-    The padding repeats the last row, and its outputs are dropped.
-    """
+    """The outputs of a compiled function for rows, which are padded so that few sizes are compiled."""
     rows = len(inputs)
     size = min(most, max(LEAST_ROWS, 1 << (rows - 1).bit_length()))
     if size > rows:

@@ -67,9 +67,6 @@ class Interval:
             f"as 60s, 0.5s, 500updates or 1epoch; got {text!r}."
         )
 
-    def __str__(self) -> str:
-        return f"{self.count:g}{'s' if self.unit == 'seconds' else self.unit}"
-
 
 @dataclass(frozen=True)
 class SaveOptions:

@@ -116,10 +116,7 @@ def write_study(
     command: Sequence[str] = (),
     train: Sequence[str] = (),
 ) -> None:
-    """Write choice.json: the result, if it has ended, and the command lines that make it and train with it.
-
-    A command line that is not given is kept.
-    """
+    """Write the result, if it has ended, and the command lines that make it and train with it, if given."""
     path = Path(folder)
     before = _written(path)
     document = {

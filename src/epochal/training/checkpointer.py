@@ -32,10 +32,7 @@ SMALL_BYTES = 4 << 20
 
 
 class CheckpointWriter(SnapshotSink):
-    """The checkpoints of one training, while it runs, as often as `options` says.
-
-    `known` are the snapshots from which it was resumed; `tell` is called with `Checkpointed` and `Unsaved`.
-    """
+    """The checkpoints of one training, while it runs; `known` are the snapshots from which it was resumed."""
 
     keeps = True
 
@@ -127,11 +124,7 @@ class CheckpointWriter(SnapshotSink):
                 self._condition.notify_all()
 
     def close(self) -> None:
-        """Write a last checkpoint of all snapshots, and wait for it.
-
-        Raises:
-            SaveFailed: it could not be written.
-        """
+        """Write a last checkpoint of all snapshots, and wait for it; `SaveFailed` if it can't be written."""
         if self._thread.is_alive():
             with self._condition:
                 self._waiting = self._waiting or bool(self._latest)

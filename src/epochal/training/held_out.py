@@ -29,10 +29,7 @@ def duplicates_notes(
     dataset: Dataset,
     others: Sequence[Dataset | None],
 ) -> list[str]:
-    """Notes on duplicates of the split samples, and on those in separate validation and test data (`others`).
-
-    `together` is whether the split keeps duplicates together, unlike a chronological one.
-    """
+    """Notes on duplicates, which the split keeps `together` or not, and on those in `others`."""
     notes, inputs = [], dataset.inputs
     if duplicates is not None and together:
         notes.append(duplicates.note)

@@ -245,10 +245,7 @@ def make_lane(
     devices: tuple[jax.Device, ...] = (),
     resume_from: LaneState | None = None,
 ) -> AnyLane:
-    """A lane for some repeats, compiled; `data` holds its samples, if any does.
-
-    It is at its first update, or where `resume_from` was taken.
-    """
+    """A lane for some repeats, compiled, at its first update, or where `resume_from` was taken."""
     limits = [one.updates for one in prepared.budgets if one.updates is not None]
     common: dict[str, Any] = {
         "spec": replace(prepared.spec, repeats=len(repeats)),

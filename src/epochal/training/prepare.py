@@ -55,13 +55,8 @@ def _schedule(settings: Settings) -> Schedule:
 def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = None) -> Prepared:
     """Prepare a training and refuse what cannot work, without touching a device.
 
-    Args:
-        model: what `fit` takes.
-        data: what `fit` takes.
-        settings: of the training.
-        reuse: a training on the same data whose samples, splits and scalings are reused: the settings that
-            determine them (held-out parts, split, repeats, seed, vary, standardize, class_weight) must be the
-            same.
+    Samples, splits and scalings of a training to `reuse` are taken over: the data must be the same, and the
+    settings that determine them (held-out parts, split, repeats, seed, vary, standardize, class_weight).
     """
     if jax.dtypes.canonicalize_dtype(np.int64) == np.int64:
         raise Refusal(

@@ -103,10 +103,7 @@ class LaneResult:
 
 
 def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, interrupted: bool) -> Run:
-    """The finished run: outcomes, curves, scores of the best parameters, verdict, conditions.
-
-    `curves` has the rows of all repeats in order of arrival.
-    """
+    """The finished run; `curves` has the rows of all repeats in order of arrival."""
     results = sorted(results, key=lambda result: result.repeats.start)
     results = [result for result in results if result.update] or results
     repeats = [repeat for result in results for repeat in result.repeats]

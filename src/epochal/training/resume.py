@@ -83,8 +83,7 @@ def resuming(
 ) -> Events | Run:
     """The events of a resumed training, as in `train`; or its record, if it has ended.
 
-    Takes the arguments of `resume`; `control` stops it, `saving` has fields of `SaveOptions` to change, and
-    `progress` is called with (what, done, total) during slow reading.
+    `saving` has fields of `SaveOptions` to change; `progress` takes (what, done, total) during slow reading.
     """
     others, path, control = process_group(), Path(folder), control or Control()
     refuse_study(path)

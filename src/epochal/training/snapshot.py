@@ -67,11 +67,7 @@ def merged(files: Sequence[CheckpointFile]) -> CheckpointFile:
 
 
 def read_snapshots(prepared: Prepared, files: Sequence[CheckpointFile]) -> dict[int, Snapshot]:
-    """The snapshot of each repeat, checked against the training.
-
-    Raises:
-        Refusal: a state that is not that of this model and optimizer.
-    """
+    """The snapshot of each repeat; a state that is not that of this model and optimizer is refused."""
     shapes: Repeat = state_of(prepared)
     return {
         repeat: _one(prepared, file, lane, repeat, shapes)

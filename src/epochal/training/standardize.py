@@ -30,9 +30,6 @@ def standardized(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool
     numbers from 0 to 1 that look like images, tokens, samples of an object, arrays that
     the model reads as whole numbers, such as ids for an embedding, and arrays for initial parameters
     trained without standardization.
-
-    Raises:
-        Refusal: standardized tokens, or missing values that nothing would fill.
     """
     chosen, notes = _inputs(settings, dataset, model)
     if chosen and dataset.dtype == np.int32:

@@ -278,10 +278,7 @@ class Events(Iterator[Event]):
         self._prepared.close()
 
     def leave(self) -> None:
-        """End the training now, within seconds if a device call hangs; checkpoints stay.
-
-        Its threads close the folder if they can, otherwise the process does.
-        """
+        """End the training now, within seconds if a device call hangs; checkpoints stay."""
         closing = threading.Thread(target=self.close, daemon=True)
         closing.start()
         if not ended([closing], PATIENCE_SECONDS) and self._home is not None:

@@ -84,9 +84,6 @@ def place_of(
 ) -> Place:
     """The place of this process, as given or as detected by JAX; the arguments are those of `join`.
 
-    Raises:
-        Refusal: incomplete or out of bounds, or not detected.
-
     >>> place_of("10.0.0.1:1234", 1, 4).host
     '10.0.0.1'
     >>> place_of("10.0.0.1:1234", None, 4)

@@ -50,11 +50,7 @@ class Place:
 
 
 class Watch:
-    """A started watcher that has joined those of all other processes; `silence` and `patience` as in `join`.
-
-    Raises:
-        Refusal: they do not join, or this process does not match.
-    """
+    """A started watcher that has joined those of all other processes; waits as `join` does."""
 
     def __init__(self, place: Place, silence: int, patience: int) -> None:
         self.lost, self.remedy, self.silence = "", "", silence

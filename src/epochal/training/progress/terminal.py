@@ -49,10 +49,7 @@ def plain_console(to_stderr: bool) -> Console:
 def section(
     console: Console, title: str, lines: Iterable[str], width: int, *, fold: bool = True, apart: bool = True
 ) -> None:
-    """Print lines under a title, folded to the width if `fold`.
-
-    `apart` adds an empty line before.
-    """
+    """Print lines under a title, folded to the width if `fold`, and after an empty line if `apart`."""
     lines = [render_message(line) for line in lines]
     text = folded(lines, width) if fold else "\n".join(f"  {line}".rstrip() for line in lines)
     if apart:
