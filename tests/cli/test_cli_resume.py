@@ -159,8 +159,9 @@ def test_a_second_process_is_refused_and_a_second_signal_leaves_a_checkpoint(tmp
 def test_the_command_that_goes_on_can_be_copied(capsys, tmp_path):
     path = tmp_path / "a place" / "run"
     model = NamedModel("own:build", as_model(ep.MLP(3), 3))
-    run = replace(ep.fit(ep.MLP(3), "example:iris", epochs=1), model=model, interrupted=True)
-    assert finished(run, path, leads=True, quiet=False, as_json=False) == 130
+    run = ep.fit(ep.MLP(3), "example:iris", epochs=1)
+    run = replace(run, model=model, interrupted=True, folder=path)
+    assert finished(run, leads=True, quiet=False, as_json=False) == 130
     assert capsys.readouterr().err == f"epochal: to go on: epochal resume '{path}' --model own:build\n"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +17,8 @@ from epochal.cli.options import DATA, flags
 from epochal.cli.output import echo, echo_json
 from epochal.cli.study_folder import copyable, decided, given_words
 from epochal.common.durations import duration
+from epochal.common.layout import aligned
+from epochal.common.metric_names import label_of
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -53,24 +54,23 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
     found, line, folder, report = decided(ctx, data, advise, model, advised, screen, _arguments)
     words = shlex.join(line)
-    if not quiet:
-        _conclude(screen, found, line)
-        screen.paths(folder, report)
+    _conclude(screen, found, line)
+    screen.paths(folder, report)
     run = _train(line[2:], screen, as_json) if given["train"] and found.recommended else None
     if as_json:
         more = {
             "command": words or None,
             "folder": str(folder),
             "report": None if report is None else str(report),
-            "run": None if run is None else train.result(*run),
+            "run": None if run is None else train.result(run),
         }
         echo_json(found.to_dict() | more)
     elif quiet and found.recommended:
-        echo(words if run is None else run[1])
+        echo(words if run is None else run.folder)
     if not found.recommended and (quiet or given["train"]):
         echo(f"epochal: {found.answer}", err=True, fold=True)
         ctx.exit(1)
-    ctx.exit(130 if run is not None and run[0].interrupted else 0)
+    ctx.exit(130 if run is not None and run.interrupted else 0)
 
 
 def _arguments(ctx: click.Context, data: str, found: Advice) -> list[str]:
@@ -87,7 +87,7 @@ def _arguments(ctx: click.Context, data: str, found: Advice) -> list[str]:
     return [*arguments, "--validation", "0"] if ctx.params["all_data"] else arguments
 
 
-def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> tuple[Run, Path]:
+def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> Run:
     from epochal.cli.files import check_folder
     from epochal.cli.screen import Screen
 
@@ -114,8 +114,6 @@ def _conclude(screen: ChoiceScreen, found: Advice, line: list[str]) -> None:
 
 
 def _choices(found: Advice) -> list[str]:
-    from epochal.common.layout import aligned
-
     def cells(one: Recommendation, form: str) -> tuple[str, str, str]:
         return f"{one.value:{form}}", one.range_in_words(form), one.note
 
@@ -134,7 +132,6 @@ def _tried(found: Advice, width: int) -> list[str]:
     from epochal.choose.reached import written, written_range
     from epochal.choose.sentences import ranged
     from epochal.cli.study_screen import Column, set_in_columns
-    from epochal.common.metric_names import label_of
 
     if len(found.tried) < 2:
         return []
@@ -198,9 +195,6 @@ def _name(one: Tried) -> str:
 
 
 def _expected(found: Advice) -> list[str]:
-    from epochal.common.layout import aligned
-    from epochal.common.metric_names import label_of
-
     figures = {found.column: found.quality, **found.metrics}
     rows = [(label_of(name), str(summary)) for name, summary in figures.items()]
     usual = found.defaults

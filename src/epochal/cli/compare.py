@@ -49,14 +49,13 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
 
     screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
     found, line, folder, report = decided(ctx, data, compare, networks, compared, screen, _arguments)
+    _conclude(screen, found, line)
+    screen.paths(folder, report)
     if as_json:
         paths = {"folder": str(folder), "report": None if report is None else str(report)}
         echo_json(found.to_dict() | {"command": shlex.join(line)} | paths)
     elif quiet:
         echo(f"{folder}  {found.answer}")
-    if not quiet:
-        _conclude(screen, found, line)
-        screen.paths(folder, report)
 
 
 def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:

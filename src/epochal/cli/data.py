@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from epochal.cli.flags import IMAGES, READING, TOKENS, WINDOWS
 from epochal.cli.networks import noted
+from epochal.common.durations import duration
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
     from epochal.data import Dataset
-
-
-import sys
-import time
-from collections.abc import Callable
 
 _COLUMNS = ("keep", "drop", "categorical", "numeric")
 _GROUPS = ("groups", "groups_from", "groups_table")
@@ -154,7 +152,5 @@ def _line(what: str, done: int, total: int, seconds: float) -> str:
     >>> _line("images read", 500, 2000, 10.0)
     '  500 of 2,000 images read · 50/s · 30 s left'
     """
-    from epochal.common.durations import duration
-
     rate = done / seconds
     return f"  {done:,} of {total:,} {what} · {rate:,.0f}/s · {duration(round((total - done) / rate))} left"

@@ -128,10 +128,6 @@ def _chosen(given: Mapping[str, Any], dataset: Dataset) -> Any:
             chosen = "" if given["network"] else ", which the samples' shape suggests"
             either = " or ".join(filter(None, (", ".join(owners[:-1]), owners[-1])))
             raise Refusal(f"`{option}` belongs to --network {either}; got the network {name}{chosen}.")
-    return _built_in(name, given, dataset)
-
-
-def _built_in(name: str, given: Mapping[str, Any], dataset: Dataset) -> Any:
     options = {
         {"text_by": "kind"}.get(option, option): given[option]
         for option, owners in OWNERS.items()

@@ -78,4 +78,4 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
         ended = found
     else:
         ended = watched(found, control, Screen(quiet=quiet or not leads, to_stderr=as_json))
-    ctx.exit(finished(ended, run, leads, quiet, as_json))
+    ctx.exit(finished(ended, leads, quiet, as_json))

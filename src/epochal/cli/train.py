@@ -64,12 +64,12 @@ def command(
     from epochal.cli.screen import Screen
 
     screen = Screen(quiet=quiet or not leads, to_stderr=as_json)
-    run, path = train_and_save(data, given, folder, screen)
-    ctx.exit(finished(run, path, leads, quiet, as_json))
+    run = train_and_save(data, given, folder, screen)
+    ctx.exit(finished(run, leads, quiet, as_json))
 
 
-def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> tuple[Run, Path]:
-    """Train as these options say and show it; the run is in its folder."""
+def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> Run:
+    """Train into this folder as these options say, and show it."""
     from epochal.runs.run_folder import SaveOptions
     from epochal.training.loop import Control
     from epochal.training.train import train
@@ -83,7 +83,7 @@ def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Scr
     with own_model(given["model"]):
         network, ray = model(given, dataset), given["ray"]
         events = train(network, dataset, control=control, out=out, ray=ray, **trained(given))
-    return watched(events, control, screen), folder
+    return watched(events, control, screen)
 
 
 @contextmanager
@@ -99,14 +99,14 @@ def own_model(name: str | None) -> Iterator[None]:
         raise Refusal(f'model "{name}" failed: {type(error).__name__}: {first}.') from error
 
 
-def result(run: Run, path: Path) -> dict[str, Any]:
+def result(run: Run) -> dict[str, Any]:
     """What --json prints."""
     from epochal.data.records import plain
 
     figures = ("best_epoch", "verdict", "caution", "metrics", "per_class", "threshold", "at_threshold")
     return plain(
         {
-            "run": str(path),
+            "run": str(run.folder),
             "plan": run.plan.to_dict(),
             "task": run.task,
             "stopped": [
@@ -176,16 +176,16 @@ def show_events(events: Iterable[Event], control: Control, screen: Screen) -> Ru
     raise AssertionError("a training ends with RunEnded")
 
 
-def finished(run: Run, path: Path, leads: bool, quiet: bool, as_json: bool) -> int:
+def finished(run: Run, leads: bool, quiet: bool, as_json: bool) -> int:
     """Print the result if nothing else was printed, and how to resume; returns the exit status."""
     status = interrupts.status() if run.interrupted else 1 if run.failed else 0
     if not leads:
         return status
     if as_json:
-        echo_json(result(run, path))
+        echo_json(result(run))
     elif quiet:
         headline = run.headline
-        echo(f"{path}" + (f"  {label_of(headline[0])} {headline[1]}" if headline is not None else ""))
+        echo(f"{run.folder}" + (f"  {label_of(headline[0])} {headline[1]}" if headline is not None else ""))
     if run.failed:
         echo(f"epochal: {run.failed}. What was learned before is kept.", err=True)
     if run.interrupted or run.failed:
@@ -193,5 +193,5 @@ def finished(run: Run, path: Path, leads: bool, quiet: bool, as_json: bool) -> i
         own = described.get("of", described)  # the network that ranks a pair by its two
         # Nothing imports a model of the user's own unless it is named.
         named = f" --model {shlex.quote(own['path'])}" if own.get("kind") == "import" else ""
-        echo(f"epochal: to go on: epochal resume {shlex.quote(str(path))}{named}", err=True)
+        echo(f"epochal: to go on: epochal resume {shlex.quote(str(run.folder))}{named}", err=True)
     return status

@@ -21,7 +21,7 @@ from epochal.data.records import Damaged, NullableFloat, built, converted
 from epochal.runs.checks import WRONG, check_shape, damaged, predictions_file, read_table, reading
 from epochal.runs.contents import listed, read_run
 from epochal.runs.disk import Written
-from epochal.runs.forecast import ForecastScores, Observed
+from epochal.runs.forecast import ForecastScores
 from epochal.runs.outcome import Outcome, Scores
 from epochal.runs.record import Run
 from epochal.runs.tensors import Tensors
@@ -111,8 +111,13 @@ def check_run(run: Run) -> None:
             raise Damaged("split.parquet has parts that there are not")
     for part, scores in run.scores.items():
         _check_scores(part, scores, run)
-    if run.observed is not None:
-        _check_observed(run.observed, run)
+    if (observed := run.observed) is not None:
+        for name, kinds in (("series", "iu"), ("row", "iu"), ("time", "iuf"), ("value", "f")):
+            _numbers("observed.parquet", name, getattr(observed, name), kinds)
+        if not _within(observed.series, len(observed.names)):
+            raise Damaged("observed.parquet has series that the run has not")
+        if len(run.rows) and not np.isin(run.rows, observed.row).all():
+            raise Damaged("observed.parquet lacks rows of the run")
 
 
 def _numbers(table: str, name: str, column: Any, kinds: str) -> None:
@@ -145,15 +150,6 @@ def _check_scores(part: str, scores: Scores, run: Run) -> None:
 
 def _within(values: NDArray[Any], most: int) -> bool:
     return not values.size or (int(values.min()) >= 0 and int(values.max()) < most)
-
-
-def _check_observed(observed: Observed, run: Run) -> None:
-    for name, kinds in (("series", "iu"), ("row", "iu"), ("time", "iuf"), ("value", "f")):
-        _numbers("observed.parquet", name, getattr(observed, name), kinds)
-    if not _within(observed.series, len(observed.names)):
-        raise Damaged("observed.parquet has series that the run has not")
-    if len(run.rows) and not np.isin(run.rows, observed.row).all():
-        raise Damaged("observed.parquet lacks rows of the run")
 
 
 # Scores -----------------------------------------------------------------------------------------------------

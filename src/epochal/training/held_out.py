@@ -15,13 +15,6 @@ from epochal.settings import Settings
 _TOO_GOOD = "have inputs that training samples have, too: figures may be too good."
 
 
-def duplicates_among(dataset: Dataset, held_out: float) -> Duplicates | None:
-    """Duplicate samples, where they matter for a split and can be found."""
-    if not held_out or dataset.timeline is not None or not isinstance(dataset.inputs, np.ndarray):
-        return None
-    return find_duplicates(dataset.inputs)
-
-
 def duplicates_notes(
     duplicates: Duplicates | None,
     chosen: Split,

@@ -194,7 +194,10 @@ def _program_digest(*programs: Any) -> str:
     for traced in programs:
         found.update(_UNSTEADY.sub("", traced.pretty_print(use_color=False)).encode())
         for constant in _constants(traced):
-            found.update(_bytes_of(constant))
+            if jax.numpy.issubdtype(getattr(constant, "dtype", np.float32), jax.dtypes.prng_key):
+                constant = jax.random.key_data(constant)
+            array = np.asarray(constant)
+            found.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
     return found.hexdigest()[:16]
 
 
@@ -217,10 +220,3 @@ def _constants(traced: Any) -> Iterator[Any]:
             yield from (value for value in literals if np.ndim(value))
             for value in equation.params.values():
                 yield from _constants(value)
-
-
-def _bytes_of(constant: Any) -> bytes:
-    if jax.numpy.issubdtype(getattr(constant, "dtype", np.float32), jax.dtypes.prng_key):
-        constant = jax.random.key_data(constant)
-    array = np.asarray(constant)
-    return f"{array.dtype}{array.shape}".encode() + array.tobytes()

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from epochal.common.version import VERSION
+from epochal.common.waiting import end_process
 from epochal.errors import ProcessLost, Refusal
 from epochal.training.processes.group import ALONE, ProcessGroup, process_group, set_process_group
-from epochal.training.processes.watch import Place, Watch, end_process
+from epochal.training.processes.watch import Place, Watch
 
 SILENCE = 30.0
 """Seconds without a heartbeat after which a machine counts as lost, by default."""
@@ -214,6 +215,6 @@ def _farewell() -> None:
         elif failed is None:
             others.check()
     except ProcessLost as lost:
-        end_process(lost.sentence)
+        end_process(1, lost.sentence)
     if others.over:
-        end_process()
+        end_process(1)
