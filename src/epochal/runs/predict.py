@@ -163,12 +163,7 @@ def spread_of(per_repeat: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def read_samples(
-    run: Run,
-    data: Any,
-    skip_bad: bool = False,
-    *,
-    ahead: bool = False,
-    reading: Reading = AS_FOUND,
+    run: Run, data: Any, skip_bad: bool = False, *, ahead: bool = False, reading: Reading = AS_FOUND
 ) -> Dataset:
     """Encode new samples as those of the run; missing targets of a table are -1 or NaN.
 

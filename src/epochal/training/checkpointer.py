@@ -10,13 +10,14 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from epochal.common.option_text import call
 from epochal.engine.lane import AnyLane
 from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
-from epochal.runs.checkpoints import CheckpointFile, Checkpoints, find
-from epochal.runs.run_folder import SaveOptions
+from epochal.runs.checkpoints import CheckpointFile, find
+from epochal.runs.run_folder import RunFolder
 from epochal.training.events import Checkpointed, Unsaved
 from epochal.training.loop import SnapshotSink
 from epochal.training.snapshot import Snapshot, checkpoint_file, merged
@@ -37,14 +38,10 @@ class CheckpointWriter(SnapshotSink):
     keeps = True
 
     def __init__(
-        self,
-        checkpoints: Checkpoints,
-        options: SaveOptions,
-        spec: Spec,
-        known: Iterable[Snapshot],
-        tell: Callable[[Checkpointed | Unsaved], object],
+        self, home: RunFolder, spec: Spec, known: Iterable[Snapshot], tell: Callable[[Any], object]
     ) -> None:
-        self._checkpoints, self._options, self._interval = checkpoints, options, options.interval
+        self._checkpoints, self._options = home.checkpoints, home.options
+        self._interval = home.options.interval
         self._monitor, self._sign, self._tell = spec.monitor, spec.sign, tell
         self._latest: dict[int, Snapshot] = {one.repeats.start: one for one in known}
         self._files: dict[int, tuple[Snapshot, CheckpointFile]] = {}

@@ -58,7 +58,7 @@ def train_repeats(
                 if snapshot is not None:
                     sink.take(snapshot)
                 tell(advanced)
-                tell(replace(result, spec=prepared.spec))  # with the model that is here
+                tell(result)
                 if words := cluster.news():
                     tell(Noted(words))
         # What was stopped on a cluster has its end here, as it would have had without.
