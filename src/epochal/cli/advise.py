@@ -82,8 +82,7 @@ def _arguments(ctx: click.Context, data: str, found: Advice) -> list[str]:
         arguments += ["--learning-rate", repr(found.learning_rate.value)]
     arguments += ["--epochs", str(math.ceil(found.epochs.value))]
     left_out = (*OWN, "validation", "monitor") if ctx.params["all_data"] else OWN
-    known = {one.name or "" for one in train.command.params}
-    arguments += given_words(ctx, without=left_out, of=known)
+    arguments += given_words(ctx, without=left_out, of=train.command)
     return [*arguments, "--validation", "0"] if ctx.params["all_data"] else arguments
 
 

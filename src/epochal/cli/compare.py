@@ -76,8 +76,7 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
     for name in NETWORK:
         value = ",".join(map(str, own[name])) if isinstance(own[name], tuple) else own[name]
         words += [f"--{name}", value] if value is not None else []
-    known = {one.name or "" for one in train.command.params}
-    return words + given_words(ctx, without=OWN, of=known)
+    return words + given_words(ctx, without=OWN, of=train.command)
 
 
 def _conclude(screen: ChoiceScreen, found: Comparison, line: list[str]) -> None:

@@ -119,13 +119,14 @@ def _trainings(count: int) -> str:
 
 
 def given_words(
-    ctx: click.Context, without: Collection[str] = (), of: Collection[str] | None = None
+    ctx: click.Context, without: Collection[str] = (), of: click.Command | None = None
 ) -> list[str]:
-    """The options that were given, by flag or in a file, with their values: all, or those in `of`."""
+    """The options that were given, by flag or in a file, with their values: all, or those that `of` has."""
+    known = {one.name for one in (of or ctx.command).params}
     options = {one.name: one for one in ctx.command.params if isinstance(one, click.Option)}
     words = []
     for name, value in ctx.meta[GIVEN].items():
-        if name in options and name not in without and (of is None or name in of):
+        if name in options and name not in without and name in known:
             option = options[name]
             if option.is_flag:
                 words.append(option.opts[0] if value else option.secondary_opts[0])

@@ -45,11 +45,9 @@ def same_micro_batch(prepared: Prepared) -> Prepared:
     """With a micro-batch that fits into the memory of every process, if it is chosen automatically."""
     if prepared.settings.micro_batch != "auto":
         return prepared
-
-    def smallest(sizes: Sequence[int | None]) -> int | None:
-        return min(filter(None, sizes), default=None)
-
-    size = process_group().decide("the micro-batch", prepared.spec.micro_batch, smallest)
+    size = process_group().decide(
+        "the micro-batch", prepared.spec.micro_batch, lambda sizes: min(filter(None, sizes), default=None)
+    )
     return replace(prepared, spec=replace(prepared.spec, micro_batch=size))
 
 
