@@ -155,16 +155,11 @@ class Checkpoints:
     """A sentence for each checkpoint that `newest` found damaged."""
 
     def save(self, updates: int, files: Sequence[CheckpointFile], value: float | None = None) -> Path:
-        """Save a checkpoint, and remove those that are not kept.
+        """Save a checkpoint, and remove those that are not kept; the one with the lowest `value` is.
 
-        A valid one of that many updates is kept; a damaged one is replaced. A file that is
-        the same object as before is linked to the copy in the checkpoint before the last: so it
-        is written only twice, and neighboring checkpoints share no bytes on disk.
-
-        Args:
-            updates: the updates made.
-            files: the snapshots; not to be changed until this returns.
-            value: the monitored value, lower is better: the best checkpoint is kept.
+        A valid one of that many updates stays; a damaged one is replaced. A file that is the same object as
+        before is linked to the copy in the checkpoint before the last: so it is written only twice, and
+        neighboring checkpoints share no bytes on disk.
 
         Raises:
             SaveFailed: it can't be written; earlier checkpoints are intact.
