@@ -141,18 +141,15 @@ class Checkpoints:
             with suppress(Refusal):
                 self._manifests[int(path.name)] = Manifest.read(path)
 
-    def newest(self) -> Loaded | None:
-        """The checkpoint with the most updates that verifies, or None; see `passed_over`."""
-        found, self.passed_over = newest(self.folder)
+    def newest(self) -> tuple[Loaded | None, tuple[str, ...]]:
+        """The checkpoint with the most updates that verifies, and a sentence for each damaged one."""
+        found, passed_over = newest(self.folder)
         if found is not None:
             manifest = self._manifests[found.updates] = Manifest.read(found.path)
             self._sound[found.updates] = True
             for file in found.files:
                 self._copies[file.name] = _Copies(weakref.ref(file), manifest.files[file.name], found.path)
-        return found
-
-    passed_over: tuple[str, ...] = ()
-    """A sentence for each checkpoint that `newest` found damaged."""
+        return found, passed_over
 
     def save(self, updates: int, files: Sequence[CheckpointFile], value: float | None = None) -> Path:
         """Save a checkpoint, and remove those that are not kept; the one with the lowest `value` is.

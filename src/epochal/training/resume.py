@@ -106,15 +106,12 @@ def resuming(
 
     def learned() -> tuple[int, dict[int, Snapshot], tuple[str, ...]]:
         _check(path, request["identity"], identity(prepared))
-        if home is None:
-            kept, passed_over = newest(path)
-        else:
-            checkpoints = home.checkpoints_of(request["identity"])
-            kept, passed_over = checkpoints.newest(), checkpoints.passed_over
+        own = None if home is None else home.checkpoints_of(request["identity"])
+        kept, passed_over = newest(path) if own is None else own.newest()
         if kept is None:
-            return 0, {}, tuple(passed_over)
+            return 0, {}, passed_over
         _check(kept.path, kept.identity, request["identity"])
-        return kept.updates, read_snapshots(prepared, kept.files), tuple(passed_over)
+        return kept.updates, read_snapshots(prepared, kept.files), passed_over
 
     with ExitStack() as resources:
         if home is not None:
