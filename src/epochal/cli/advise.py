@@ -47,24 +47,15 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     beats the baseline there is no such command: --quiet and --train then end with status 1.
     """
     from epochal.choose.advise import advise
-    from epochal.cli.study_screen import ChoiceScreen
 
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
-    screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
-    found, line, folder, report = decided(ctx, data, advise, model, advised, screen, _arguments)
+    found, line, paths = decided(ctx, data, advise, model, advised, _arguments, _conclude)
     words = shlex.join(line)
-    _conclude(screen, found, line)
-    screen.paths(folder, report)
-    run = _train(line[2:], screen, as_json) if given["train"] and found.recommended else None
+    run = _train(line[2:], quiet, as_json) if given["train"] and found.recommended else None
     if as_json:
-        more = {
-            "command": words or None,
-            "folder": str(folder),
-            "report": None if report is None else str(report),
-            "run": None if run is None else train.result(run),
-        }
-        echo_json(found.to_dict() | more)
+        result = None if run is None else train.result(run)
+        echo_json(found.to_dict() | {"command": words or None, **paths, "run": result})
     elif quiet and found.recommended:
         echo(words if run is None else run.folder)
     if not found.recommended and (quiet or given["train"]):
@@ -86,14 +77,14 @@ def _arguments(ctx: click.Context, data: str, found: Advice) -> list[str]:
     return [*arguments, "--validation", "0"] if ctx.params["all_data"] else arguments
 
 
-def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> Run:
+def _train(arguments: list[str], quiet: bool, as_json: bool) -> Run:
     from epochal.cli.files import check_folder
     from epochal.cli.screen import Screen
 
     given = train.command.make_context("epochal train", list(arguments)).params
     folder = train.new_folder(given["data"])
     check_folder(folder)
-    return train.train_and_save(given["data"], given, folder, Screen(quiet=screen.quiet, to_stderr=as_json))
+    return train.train_and_save(given["data"], given, folder, Screen(quiet=quiet, to_stderr=as_json))
 
 
 def _conclude(screen: ChoiceScreen, found: Advice, line: list[str]) -> None:

@@ -45,17 +45,12 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     one that is clearly behind ends early. The same command goes on where it was interrupted.
     """
     from epochal.choose.compare import compare
-    from epochal.cli.study_screen import ChoiceScreen
 
-    screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
-    found, line, folder, report = decided(ctx, data, compare, networks, compared, screen, _arguments)
-    _conclude(screen, found, line)
-    screen.paths(folder, report)
+    found, line, paths = decided(ctx, data, compare, networks, compared, _arguments, _conclude)
     if as_json:
-        paths = {"folder": str(folder), "report": None if report is None else str(report)}
         echo_json(found.to_dict() | {"command": shlex.join(line)} | paths)
     elif quiet:
-        echo(f"{folder}  {found.answer}")
+        echo(f"{paths['folder']}  {found.answer}")
 
 
 def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:

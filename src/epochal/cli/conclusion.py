@@ -94,10 +94,7 @@ def _reasons(run: Run) -> list[str]:
 
 
 def class_sections(run: Run) -> list[tuple[str, list[str]]]:
-    """A title and lines for each part: a table of the classes, or the most confused pairs of many.
-
-    Decisions are those of `predict`: by the threshold, if the run has one.
-    """
+    """A title and lines for each part: a table of the classes as predicted, or the most confused of many."""
     classes, most = len(run.task.classes), tables.MOST_CLASSES
     few = classes <= most
     lines = {part: _table(run, part, few or run.task.is_multilabel) for part in run.per_class}

@@ -53,17 +53,20 @@ def decided(
     decide: Callable[..., T],
     network: Callable[..., Any],
     options: Callable[[Mapping[str, Any]], dict[str, Any]],
-    screen: ChoiceScreen,
     train: Callable[[click.Context, str, T], list[str]],
-) -> tuple[T, list[str], Path, Path | None]:
+    conclude: Callable[[ChoiceScreen, T, list[str]], None],
+) -> tuple[T, list[str], dict[str, str | None]]:
     """What `decide` (compare or advise) finds on DATA, the command to train with it, the folder and the page.
 
-    `network` makes its model, `options` its keyword arguments, and `train` those of the command.
+    `network` makes its model, `options` its keyword arguments, and `train` those of the command; `conclude`
+    prints what was found.
     """
+    from epochal.cli.study_screen import ChoiceScreen
     from epochal.runs.studies import write_study
     from epochal.training.progress.opening import dataset_lines
 
     given, what = ctx.params, str(ctx.info_name)
+    screen = ChoiceScreen(quiet=given["quiet"], to_stderr=given["as_json"])
     command = ["epochal", what, data, *given_words(ctx)]
     dataset = load_data(data, given)
     folder = folder_for(what, data, dataset, given)
@@ -76,12 +79,13 @@ def decided(
             )
     line = ["epochal", "train", *train(ctx, data, found)] if found.recommended else []
     write_study(folder, command=command, train=line)
-    if given["no_report"]:
-        return found, line, folder, None
-    page = folder / "report.html"
-    with replacing(page) as partial:
-        found.report(partial, **({"command": shlex.join(line)} if what == "advise" else {}))
-    return found, line, folder, page
+    page = None if given["no_report"] else folder / "report.html"
+    if page is not None:
+        with replacing(page) as partial:
+            found.report(partial, **({"command": shlex.join(line)} if what == "advise" else {}))
+    conclude(screen, found, line)
+    screen.paths(folder, page)
+    return found, line, {"folder": str(folder), "report": page and str(page)}
 
 
 @contextmanager

@@ -155,10 +155,7 @@ class ForecastScores(Record):
 
     @property
     def unbeaten(self) -> tuple[str, ...]:
-        """The naive forecasts that it does not surely beat: its skill may not be above zero.
-
-        One repeat has no interval, and shows nothing. Forecasts without error can't be beaten.
-        """
+        """The naive forecasts that it does not surely beat; one repeat, without interval, shows nothing."""
         return tuple(
             one.name
             for one in self.naive

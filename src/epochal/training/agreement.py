@@ -54,10 +54,7 @@ def same_micro_batch(prepared: Prepared) -> Prepared:
 def begun(
     prepared: Prepared, begin: Callable[[], Found], folder: Path | None = None, updates: int = 0
 ) -> Found | None:
-    """Check that all processes train the same, then run `begin` in process 0; None in others.
-
-    `updates` is of the checkpoint to resume from. All refuse if they differ, or if process 0 refuses.
-    """
+    """Check that all processes train the same, from the same checkpoint, then run `begin` in process 0."""
     others, found = process_group(), list[Found]()
     if others.alone:
         return begin()
