@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from epochal.training.loop import Control
 
 NOTHING_KEPT = "interrupted before anything was kept; the same command starts again."
-INTERRUPTED = 128 + signal.SIGINT
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -194,9 +194,9 @@ def _program_digest(*programs: Any) -> str:
     for traced in programs:
         found.update(_UNSTEADY.sub("", traced.pretty_print(use_color=False)).encode())
         for part in parts_of_program(traced):
-            values = [getattr(operand, "val", None) for operand in part.invars]
-            constants = getattr(part, "consts", ()) if hasattr(part, "eqns") else filter(np.ndim, values)
-            for constant in constants:
+            values: list[Any] = [getattr(operand, "val", None) for operand in part.invars]
+            literals = [value for value in values if np.ndim(value)]
+            for constant in getattr(part, "consts", ()) if hasattr(part, "eqns") else literals:
                 if jax.numpy.issubdtype(getattr(constant, "dtype", np.float32), jax.dtypes.prng_key):
                     constant = jax.random.key_data(constant)
                 array = np.asarray(constant)

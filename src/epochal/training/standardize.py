@@ -20,8 +20,6 @@ from epochal.runs.contents import RUN, read_run
 from epochal.settings import Settings
 from epochal.training.shapes import parts_of_program
 
-_LEAVE = "`standardize=False` takes them as they are."
-
 
 def standardized(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool, bool, tuple[str, ...]]:
     """Whether inputs and regression targets are standardized, and notes.
@@ -72,7 +70,8 @@ def _inputs(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool, tup
     each = "each channel" if len(dataset.continuous) > 1 else "all values together"
     each = "each column" if len(dataset.shape) == 1 else each
     return True, (
-        f"the inputs are standardized, {each} to mean 0 and variance 1 over the training samples; {_LEAVE}",
+        f"the inputs are standardized, {each} to mean 0 and variance 1 over the training samples; "
+        "`standardize=False` takes them as they are.",
     )
 
 
