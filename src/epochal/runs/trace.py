@@ -34,16 +34,12 @@ class Seen:
     name: str = ""
     """The row's name, if it has one."""
 
-    @property
-    def size(self) -> int:
-        """The size of the batch of its first use; 0 without any."""
-        return self.sizes[0] if self.sizes else 0
-
     def to_dict(self) -> dict[str, Any]:
         """As JSON, everything counted from 1."""
         uses = [{name: value + 1 for name, value in asdict(use).items()} for use in self.uses]
         place = {"repeat": self.repeat + 1, "row": self.row, "epoch": self.epoch + 1}
-        return {**place, "uses": uses, "size": self.size, "sizes": list(self.sizes), "name": self.name}
+        size = self.sizes[0] if self.sizes else 0
+        return {**place, "uses": uses, "size": size, "sizes": list(self.sizes), "name": self.name}
 
 
 @dataclass(frozen=True)
