@@ -85,7 +85,7 @@ def decided(
             found.report(partial, **({"command": shlex.join(line)} if what == "advise" else {}))
     conclude(screen, found, line)
     screen.paths(folder, page)
-    return found, line, {"folder": str(folder), "report": page and str(page)}
+    return found, line, {"folder": str(folder), "report": None if page is None else str(page)}
 
 
 @contextmanager
