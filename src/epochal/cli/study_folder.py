@@ -148,9 +148,7 @@ def copyable(words: Sequence[str], width: int) -> list[str]:
     """
     parts: list[str] = []
     for before, word in zip(["", *words], words, strict=False):
-        if before.startswith("--") and not word.startswith(
-            "--"
-        ):  # an option stays on one line with its value
+        if before.startswith("--") and not word.startswith("--"):  # the value of an option
             parts[-1] += f" {shlex.quote(word)}"
         else:
             parts.append(shlex.quote(word))
