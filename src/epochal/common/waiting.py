@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import NoReturn, TypeVar
 
@@ -27,6 +26,8 @@ def interruptible(call: Callable[[], Result]) -> Result:
     """
     if threading.current_thread() is not threading.main_thread():
         return call()
+    from concurrent.futures import Future  # late: the command line imports this module first
+
     found: Future[Result] = Future()
 
     def run() -> None:
