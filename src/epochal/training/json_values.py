@@ -259,11 +259,9 @@ def codec_of(one: Option) -> Codec:
     codec = _SPECIAL.get(one.name)
     if codec is None:
         return declared(one)
-    return (
-        codec
-        if one.default is not None
-        else _beside(codec, f"{codec.what} or null", lambda value: value is None)
-    )
+    if one.default is not None:
+        return codec
+    return _beside(codec, f"{codec.what} or null", lambda value: value is None)
 
 
 def declared(one: Option) -> Codec:

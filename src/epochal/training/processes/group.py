@@ -165,7 +165,7 @@ class ProcessGroup:
             raise cause from error
 
     def end(self) -> None:
-        """Wait for all processes to finish, and leave; `ProcessLost` if process 0 or an unfinished one is.
+        """Wait for all processes to finish, and leave; a lost one raises `ProcessLost`.
 
         Process 0 may still have something to write, and no longer checks the others.
         """
