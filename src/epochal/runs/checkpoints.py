@@ -156,7 +156,7 @@ class Checkpoints:
 
         A valid one of that many updates stays; a damaged one is replaced. A file that is the same object as
         before is linked to the copy in the checkpoint before the last: so it is written only twice, and
-        neighboring checkpoints share no bytes on disk.
+        neighboring checkpoints share no bytes on disk. No array may change until this returns.
 
         Raises:
             SaveFailed: it can't be written; earlier checkpoints are intact.
