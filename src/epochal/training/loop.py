@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
@@ -213,11 +213,7 @@ def micro_batched(prepared: Prepared) -> Prepared:
     def need(size: int) -> int:
         cut = with_(size if size < most else None)
         lane = cast(Lane, make_lane(cut, repeats, data=data, devices=team))
-        needs = []  # of each phase's program, besides the samples
-        for phase in range(len(lane.plan.phases)):
-            lane.enter(phase)
-            needs.append(besides(lane))
-        return workers * max(needs)
+        return workers * max(_needs(lane))
 
     free = bytes_available()
     if need(most) <= SHARE * free:
@@ -232,6 +228,13 @@ def micro_batched(prepared: Prepared) -> Prepared:
     chosen = even if need(even) <= SHARE * free else found
     why = f"a whole batch of {most:,} needs about {bytes_said(need(most))} and {bytes_said(free)} are free"
     return with_(chosen, f"micro-batches of {chosen:,} samples: {why}")
+
+
+def _needs(lane: Lane) -> Iterator[int]:
+    """Memory of each phase's program besides the samples."""
+    for phase in range(len(lane.plan.phases)):
+        lane.enter(phase)
+        yield besides(lane)
 
 
 def make_lane(
