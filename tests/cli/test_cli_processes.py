@@ -102,7 +102,7 @@ def test_a_second_signal_leaves_at_once(tmp_path):
 
 def test_a_signal_while_another_one_unwinds_ends_the_process_where_it_stands(monkeypatch):
     left = []
-    monkeypatch.setattr(interrupts, "leave", lambda status, words: left.append(status))
+    monkeypatch.setattr(interrupts, "end_process", lambda status, words: left.append(status))
 
     def signals():
         with interrupts.stopping(Control(), lambda: False):

@@ -13,7 +13,7 @@ from test_cli_processes import ENDLESS, PATIENCE, wait_for
 
 import epochal as ep
 from conftest import SMALL
-from epochal.cli.train import last_words
+from epochal.cli.train import finished
 from epochal.models import as_model
 from epochal.models.convert import NamedModel
 
@@ -159,8 +159,9 @@ def test_a_second_process_is_refused_and_a_second_signal_leaves_a_checkpoint(tmp
 def test_the_command_that_goes_on_can_be_copied(capsys, tmp_path):
     path = tmp_path / "a place" / "run"
     model = NamedModel("own:build", as_model(ep.MLP(3), 3))
-    run = replace(ep.fit(ep.MLP(3), "example:iris", epochs=1), model=model, interrupted=True)
-    last_words(run, path, quiet=False, as_json=False)
+    run = ep.fit(ep.MLP(3), "example:iris", epochs=1)
+    run = replace(run, model=model, interrupted=True, folder=path)
+    assert finished(run, leads=True, quiet=False, as_json=False) == 130
     assert capsys.readouterr().err == f"epochal: to go on: epochal resume '{path}' --model own:build\n"
 
 

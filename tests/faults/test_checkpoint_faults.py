@@ -37,7 +37,7 @@ def pieces(updates):
 def train(folder, to, saved):
     """Go on from the newest checkpoint, as a training does; `saved` holds what was reported as saved."""
     checkpoints = Checkpoints(folder, IDENTITY, keep_every=4)
-    found = checkpoints.newest()
+    found, _ = checkpoints.newest()
     for updates in range(10 if found is None else found.updates + 10, to + 1, 10):
         mine = pieces(updates)
         checkpoints.save(updates, mine if found is None else [found.files[0], mine[1]], VALUES[updates])
@@ -373,8 +373,8 @@ def test_where_all_are_damaged_that_is_said(kept):
     for updates in ("20", "30"):
         (kept / updates / "manifest.json").unlink()
     checkpoints = Checkpoints(kept.parent, IDENTITY)
-    assert checkpoints.newest() is None
-    assert len(checkpoints.passed_over) == 2
+    found, passed_over = checkpoints.newest()
+    assert found is None and len(passed_over) == 2
     checkpoints.save(10, pieces(10))
     assert sound(kept.parent, [10], 10) == 10
 

@@ -27,7 +27,7 @@ ended = CheckpointFile("ended", {"x": np.arange(9.0)}, {})
 def save_for_ever(pipe):
     with locked(folder):
         checkpoints = Checkpoints(folder, {"seed": 1}, keep_every=7)
-        found = checkpoints.newest()
+        found, _ = checkpoints.newest()
         updates, same = (0, ended) if found is None else (found.updates, found.files[0])
         while True:
             updates += 1

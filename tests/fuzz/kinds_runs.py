@@ -250,7 +250,7 @@ def _checkpoints(folder: Path) -> Path:
 
 
 def _read_checkpoint(path: Path) -> Any:
-    loaded = Checkpoints(path, IDENTITY).newest()
+    loaded, _ = Checkpoints(path, IDENTITY).newest()
     if loaded is None:
         return None
     assert loaded.updates in (10, 20)
@@ -320,7 +320,7 @@ def _bad_sealed(random: Random, good: Path, work: Path) -> Case:
         (place / "manifest.json").write_text(seal(document), encoding="utf-8")
 
     def read() -> Any:
-        loaded = Checkpoints(path, IDENTITY).newest()
+        loaded, _ = Checkpoints(path, IDENTITY).newest()
         if loaded is not None:
             for piece in loaded.files:
                 assert all(isinstance(one, np.ndarray) for one in piece.tensors.values())

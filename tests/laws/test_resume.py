@@ -113,10 +113,7 @@ def test_a_run_killed_before_its_first_checkpoint_says_so_and_begins_again(tmp_p
 
 
 def test_a_checkpoint_may_come_after_fractions_of_a_second():
-    assert (
-        ep.SaveOptions("run", "0.25s").interval.count == 0.25
-        and str(ep.SaveOptions("run", "90s").interval) == "90s"
-    )
+    assert ep.SaveOptions("run", "0.25s").interval.count == 0.25
     for wrong in ("0s", "0.0s", "1.5epochs", "0updates", "60", "1e3s", "-1s"):
         with pytest.raises(Refusal, match="checkpoint_every must be seconds, or a whole number, at least 1"):
             ep.SaveOptions("run", wrong)

@@ -204,7 +204,7 @@ def test_seen_answers_for_rows_of_the_source_and_says_why_it_cannot():
     tested = int(run.rows[np.flatnonzero(run.splits[0] == 3)[0]])
     trained = int(run.rows[np.flatnonzero(run.splits[0] == 1)[0]])
     answer = seen(run, trained, 0)
-    assert len(answer.uses) == 1 and answer.size == 8
+    assert len(answer.uses) == 1 and answer.sizes == (8,)
     for arguments, sentence in (
         ((run, held_out, 0), f"row {held_out} is a validation sample in repeat 1, so no update saw it."),
         ((run, tested, 0), f"row {tested} is a test sample in repeat 1, so no update saw it."),

@@ -47,7 +47,7 @@ class Pace:
     def take(self, step: Step) -> None:
         """Take one step."""
         if self.step is None or step.phase != self.step.phase or step.done < self.step.done:
-            self._rate.clear()
+            self._rate = Rate(RATE_SECONDS)
         self.step = step
         if step.total:
             self._rate.add(time.monotonic(), step.done)

@@ -225,7 +225,7 @@ class TrialRunner:
             if job.score_weights and reason != BROKEN:
                 prepared, state = self.prepared(job.setting), lane.train_state.repeats
                 one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
-                learned = fitted_of(prepared, lane.spec, one, job.repeat)
+                learned = fitted_of(prepared, one, job.repeat)
                 learned = replace(learned, best=learned.last) if job.score_weights == "last" else learned
                 outputs = block_influences(prepared, learned, job.repeat)
             found.append(Trial(job.setting.name, job.repeat, curves, last, seconds, reason, *outputs))

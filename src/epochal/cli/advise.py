@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,9 +14,11 @@ from epochal.cli.command import Command
 from epochal.cli.flags import ADVISE
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
-from epochal.cli.output import echo, echo_json, echo_note
+from epochal.cli.output import echo, echo_json
 from epochal.cli.study_folder import copyable, decided, given_words
 from epochal.common.durations import duration
+from epochal.common.layout import aligned
+from epochal.common.metric_names import label_of
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -46,31 +47,21 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     beats the baseline there is no such command: --quiet and --train then end with status 1.
     """
     from epochal.choose.advise import advise
-    from epochal.cli.study_screen import ChoiceScreen
 
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
-    screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
-    found, line, folder, report = decided(ctx, data, advise, model, advised, screen, _arguments)
+    found, line, paths = decided(ctx, data, advise, model, advised, _arguments, _conclude)
     words = shlex.join(line)
-    if not quiet:
-        _conclude(screen, found, line)
-        screen.paths(folder, report)
-    run = _train(line[2:], screen, as_json) if given["train"] and found.recommended else None
+    run = _train(line[2:], quiet, as_json) if given["train"] and found.recommended else None
     if as_json:
-        more = {
-            "command": words or None,
-            "folder": str(folder),
-            "report": None if report is None else str(report),
-            "run": None if run is None else train.result(*run),
-        }
-        echo_json(found.to_dict() | more)
+        result = None if run is None else train.result(run)
+        echo_json(found.to_dict() | {"command": words or None, **paths, "run": result})
     elif quiet and found.recommended:
-        echo(words if run is None else run[1])
+        echo(words if run is None else run.folder)
     if not found.recommended and (quiet or given["train"]):
-        echo_note(f"epochal: {found.answer}")
+        echo(f"epochal: {found.answer}", err=True, fold=True)
         ctx.exit(1)
-    ctx.exit(130 if run is not None and run[0].interrupted else 0)
+    ctx.exit(130 if run is not None and run.interrupted else 0)
 
 
 def _arguments(ctx: click.Context, data: str, found: Advice) -> list[str]:
@@ -82,19 +73,18 @@ def _arguments(ctx: click.Context, data: str, found: Advice) -> list[str]:
         arguments += ["--learning-rate", repr(found.learning_rate.value)]
     arguments += ["--epochs", str(math.ceil(found.epochs.value))]
     left_out = (*OWN, "validation", "monitor") if ctx.params["all_data"] else OWN
-    known = {one.name or "" for one in train.command.params}
-    arguments += given_words(ctx, without=left_out, of=known)
+    arguments += given_words(ctx, without=left_out, of=train.command)
     return [*arguments, "--validation", "0"] if ctx.params["all_data"] else arguments
 
 
-def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> tuple[Run, Path]:
+def _train(arguments: list[str], quiet: bool, as_json: bool) -> Run:
     from epochal.cli.files import check_folder
     from epochal.cli.screen import Screen
 
     given = train.command.make_context("epochal train", list(arguments)).params
     folder = train.new_folder(given["data"])
     check_folder(folder)
-    return train.train_and_save(given["data"], given, folder, Screen(quiet=screen.quiet, to_stderr=as_json))
+    return train.train_and_save(given["data"], given, folder, Screen(quiet=quiet, to_stderr=as_json))
 
 
 def _conclude(screen: ChoiceScreen, found: Advice, line: list[str]) -> None:
@@ -114,8 +104,6 @@ def _conclude(screen: ChoiceScreen, found: Advice, line: list[str]) -> None:
 
 
 def _choices(found: Advice) -> list[str]:
-    from epochal.common.layout import aligned
-
     def cells(one: Recommendation, form: str) -> tuple[str, str, str]:
         return f"{one.value:{form}}", one.range_in_words(form), one.note
 
@@ -134,7 +122,6 @@ def _tried(found: Advice, width: int) -> list[str]:
     from epochal.choose.reached import written, written_range
     from epochal.choose.sentences import ranged
     from epochal.cli.study_screen import Column, set_in_columns
-    from epochal.common.metric_names import label_of
 
     if len(found.tried) < 2:
         return []
@@ -199,9 +186,6 @@ def _name(one: Tried) -> str:
 
 
 def _expected(found: Advice) -> list[str]:
-    from epochal.common.layout import aligned
-    from epochal.common.metric_names import label_of
-
     figures = {found.column: found.quality, **found.metrics}
     rows = [(label_of(name), str(summary)) for name, summary in figures.items()]
     usual = found.defaults

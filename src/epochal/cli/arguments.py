@@ -37,8 +37,7 @@ def compared(given: Mapping[str, Any]) -> dict[str, Any]:
         _schedule(name, {**given, "step_every": steps.get(name), "schedule_floor": floors.get(name, 0.0)})
         for name in given["schedule"]
     ]
-    more = {name: given[name] for name in ("at", "margin", "yes", "ray")}
-    return {**found, **more, "target_value": given["target_value"]}
+    return found | {name: given[name] for name in ("at", "margin", "yes", "ray", "target_value")}
 
 
 AXES = ("batch_size", "learning_rate", "optimizer", "epochs", "schedule", "order", "remainder")
@@ -48,7 +47,7 @@ def advised(given: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of `epochal.choose.advise.advise`."""
     own = ("batch_size", "learning_rate", "epochs", "repeats")
     found = {name: one for name, one in _declared(given).items() if one is not None or name not in own}
-    return {**found, "goal": given["goal"], "ray": given["ray"], "target_value": given["target_value"]}
+    return found | {name: given[name] for name in ("goal", "ray", "target_value")}
 
 
 def _declared(given: Mapping[str, Any], without: Collection[str] = ()) -> dict[str, Any]:

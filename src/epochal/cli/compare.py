@@ -45,18 +45,12 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     one that is clearly behind ends early. The same command goes on where it was interrupted.
     """
     from epochal.choose.compare import compare
-    from epochal.cli.study_screen import ChoiceScreen
 
-    screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
-    found, line, folder, report = decided(ctx, data, compare, networks, compared, screen, _arguments)
+    found, line, paths = decided(ctx, data, compare, networks, compared, _arguments, _conclude)
     if as_json:
-        paths = {"folder": str(folder), "report": None if report is None else str(report)}
         echo_json(found.to_dict() | {"command": shlex.join(line)} | paths)
     elif quiet:
-        echo(f"{folder}  {found.answer}")
-    if not quiet:
-        _conclude(screen, found, line)
-        screen.paths(folder, report)
+        echo(f"{paths['folder']}  {found.answer}")
 
 
 def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
@@ -77,8 +71,7 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
     for name in NETWORK:
         value = ",".join(map(str, own[name])) if isinstance(own[name], tuple) else own[name]
         words += [f"--{name}", value] if value is not None else []
-    known = {one.name or "" for one in train.command.params}
-    return words + given_words(ctx, without=OWN, of=known)
+    return words + given_words(ctx, without=OWN, of=train.command)
 
 
 def _conclude(screen: ChoiceScreen, found: Comparison, line: list[str]) -> None:

@@ -10,11 +10,9 @@ from epochal.cli.options import Text
 from epochal.cli.output import echo_bytes
 from epochal.settings.kinds import one_of
 
-SHELLS = ("bash", "zsh", "fish")
-
 
 @click.command("completion", cls=Command)
-@click.argument("shell", type=Text(one_of("shell", SHELLS)), metavar="bash|zsh|fish")
+@click.argument("shell", type=Text(one_of("shell", ("bash", "zsh", "fish"))), metavar="bash|zsh|fish")
 def command(shell: str) -> None:
     """Print what makes a shell complete the commands, the options and their values.
 

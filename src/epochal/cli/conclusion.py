@@ -13,19 +13,7 @@ from epochal.cli.screen import print_places
 from epochal.common.layout import aligned
 from epochal.common.metric_names import label_of
 from epochal.curves import picture
-from epochal.runs import Run
-from epochal.runs.evaluation_text import (
-    MOST_CLASSES,
-    MOST_PAIRS,
-    by_threshold,
-    cells,
-    class_table,
-    confusion_table,
-    distinct,
-    over_repeats,
-    results_table,
-    spread,
-)
+from epochal.runs import Run, evaluation_text as tables
 from epochal.runs.per_class import per_class
 from epochal.training.progress.terminal import section
 
@@ -41,7 +29,7 @@ def conclude(console: Console, run: Run, folder: Path | None) -> None:
     console.print()
     console.print(Text.from_ansi(drawing), soft_wrap=True)
     section(console, "Verdict", [*run.verdict.concerns, run.verdict.sentence, run.verdict.remedy], width)
-    several, rows = run.repeats > 1, results_table(run, without=_OF_CLASSES)
+    several, rows = run.repeats > 1, tables.results_table(run, without=_OF_CLASSES)
     over = f", over {run.repeats} repeats" if several else " (1 repeat: no interval)"
     results = [*aligned(rows if several else rows[1:]), *run.remarks, *filter(None, [run.caution])]
     section(console, f"Results at the best epoch{over}", results, width)
@@ -71,7 +59,7 @@ def _forecasts(run: Run) -> list[str]:
         ends = " (95 %)" if found.rmse_by_step[0].sd is not None else ""
         rows = [("step ahead", f"{part} RMSE{ends}", *(naive.name for naive in found.naive))]
         for step, rmse in enumerate(found.rmse_by_step[:_MOST_STEPS]):
-            mean, between = cells(rmse)
+            mean, between = tables.cells(rmse)
             own = f"{mean} ({between})" if rmse.sd is not None else _single(rmse.mean)
             rows.append((str(step + 1), own, *(_single(one.rmse_by_step[step].mean) for one in found.naive)))
         lines += aligned(rows)
@@ -106,19 +94,16 @@ def _reasons(run: Run) -> list[str]:
 
 
 def class_sections(run: Run) -> list[tuple[str, list[str]]]:
-    """A title and lines for each part: a table of the classes, or the most confused pairs of many.
-
-    Decisions are those of `predict`: by the threshold, if the run has one.
-    """
-    few = len(run.task.classes) <= MOST_CLASSES
+    """A title and lines for each part: a table of the classes as predicted, or the most confused of many."""
+    classes, most = len(run.task.classes), tables.MOST_CLASSES
+    few = classes <= most
     lines = {part: _table(run, part, few or run.task.is_multilabel) for part in run.per_class}
-    at = by_threshold(run.threshold)
+    at = tables.by_threshold(run.threshold)
     what = "Classes" if few else "Most often confused"
     if run.task.is_multilabel:
-        what = "Labels" if few else f"Labels with the lowest F1, {MOST_CLASSES} of {len(run.task.classes):,}"
-    return [
-        (f"{what}, {part}{at} ({over_repeats(run.repeats)})", shown) for part, shown in lines.items() if shown
-    ]
+        what = "Labels" if few else f"Labels with the lowest F1, {most} of {classes:,}"
+    over = tables.over_repeats(run.repeats)
+    return [(f"{what}, {part}{at} ({over})", shown) for part, shown in lines.items() if shown]
 
 
 def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
@@ -129,7 +114,7 @@ def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
     for part, figures in run.at_threshold.items():
         for name, summary in figures.items():
             words = f"{part} {label_of(name)}"
-            rows.append((words, spread(run.metrics[part][name]), spread(summary)))
+            rows.append((words, tables.spread(run.metrics[part][name]), tables.spread(summary)))
     chosen = run.threshold.rule != "given" and "validation" in run.at_threshold
     aside = ["It was chosen on the validation samples: look at test figures to judge it."] if chosen else []
     return [("Threshold", [str(run.threshold), *aligned(rows), *aside])]
@@ -138,10 +123,11 @@ def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
 def _table(run: Run, part: str, each: bool) -> list[str]:
     if not each:
         heads = ("true", "taken for", "samples", "of its class")
-        lines = confusion_table(run.most_confused(part, most=MOST_PAIRS), heads, run.task.classes)
+        pairs = run.most_confused(part, most=tables.MOST_PAIRS)
+        lines = tables.confusion_table(pairs, heads, run.task.classes)
         return lines or ["none: every sample is in its class"]
     counts = run.scores[part].confusion_at_threshold
     found = run.per_class[part] if counts is None else per_class(counts, run.task.classes)
-    if len(found) > MOST_CLASSES:
-        found = dict(sorted(found.items(), key=lambda one: one[1].f1.mean)[:MOST_CLASSES])
-    return class_table(found, "samples", distinct(list(found)))
+    if len(found) > tables.MOST_CLASSES:
+        found = dict(sorted(found.items(), key=lambda one: one[1].f1.mean)[: tables.MOST_CLASSES])
+    return tables.class_table(found, "samples", tables.distinct(list(found)))

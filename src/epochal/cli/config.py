@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,7 @@ _NOT_KEPT = ("config", "save_config", "out", "as_json", "quiet", "help")  # what
 
 
 def read_config(path: Path, params: Sequence[click.Parameter]) -> dict[str, Any]:
-    """What a file says about these parameters, as text that a command line would have; by name.
-
-    A table of the file that is no option is a section, whose title does not matter.
-    """
+    """What a file says about these parameters, in any sections, as text of a command line; by name."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -29,21 +26,17 @@ def read_config(path: Path, params: Sequence[click.Parameter]) -> dict[str, Any]
         raise Refusal(f'"{path}" must be a TOML file: {error}.') from error
     known = {str(one.name): one for one in params if one.name not in _NOT_KEPT}
     found = {}
-    for key, value in _flat(document, known):
+    options: dict[str, Any] = {}
+    for key, value in document.items():
+        is_section = isinstance(value, dict) and key.replace("-", "_") not in known
+        options |= value if is_section else {key: value}
+    for key, value in options.items():
         name = key.replace("-", "_")
         if name not in known:
             hint = did_you_mean("option", key, known).partition(" Known: ")[0]
             raise Refusal(f'{hint} It stands in "{path}".')
         found[name] = _text(known[name], value)
     return found
-
-
-def _flat(document: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in document.items():
-        if isinstance(value, dict) and key.replace("-", "_") not in known:
-            yield from value.items()
-        else:
-            yield key, value
 
 
 def _text(param: click.Parameter, value: Any) -> Any:

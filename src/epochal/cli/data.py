@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from epochal.cli.flags import IMAGES, READING, TOKENS, WINDOWS
 from epochal.cli.networks import noted
+from epochal.common.durations import duration
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
     from epochal.data import Dataset
-
-
-import sys
-import time
-from collections.abc import Callable
 
 _COLUMNS = ("keep", "drop", "categorical", "numeric")
 _GROUPS = ("groups", "groups_from", "groups_table")
@@ -51,11 +49,14 @@ def _given(given: Mapping[str, Any], name: str) -> bool:
     return given.get(name) not in (None, False, ())
 
 
-def _needs(given: Mapping[str, Any], names: Iterable[str], about: str) -> None:
-    """Refuse what another option makes sense of, which was not given."""
+def _asked(given: Mapping[str, Any], option: str, names: Iterable[str], about: str) -> bool:
+    """Whether an option was given; if not, those that it makes sense of are refused."""
+    if given.get(option) is not None:
+        return True
     for name in names:
         if _given(given, name):
             raise Refusal(f"`{name}` is about {about}, too.")
+    return False
 
 
 def _not_with(given: Mapping[str, Any], flag: str, remedies: Mapping[str, str]) -> None:
@@ -67,13 +68,11 @@ def _not_with(given: Mapping[str, Any], flag: str, remedies: Mapping[str, str]) 
 def _windows_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
     """The keyword arguments of `windows` that no table has besides; None where no window is asked for."""
     names = [one.name for one in WINDOWS]
-    if given["window"] is None:
-        _needs(given, names, "windows of a time series; give --window ROWS")
+    if not _asked(given, "window", names, "windows of a time series; give --window ROWS"):
         return None
-    if given["task"] != "regression":
-        _not_with(given, "--window", {"task": "windows forecast numbers"})
-    remedies = dict.fromkeys(_GROUPS, "--series tells them apart")
-    _not_with(given, "--window", {"sample_weight": "windows weigh the same", **remedies})
+    remedies = {} if given["task"] == "regression" else {"task": "windows forecast numbers"}
+    remedies |= {"sample_weight": "windows weigh the same"}
+    _not_with(given, "--window", remedies | dict.fromkeys(_GROUPS, "--series tells them apart"))
     for one in IMAGES:
         if given[one.name]:
             raise Refusal(f"`{one.name}` is about images; leave it out with --window.")
@@ -84,8 +83,7 @@ def _windows_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
 def _texts_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
     """The keyword arguments of `text` that no table has besides; None where no text is asked for."""
     names = [one.name for one in TOKENS]
-    if given["text"] is None:
-        _needs(given, names, "a column of texts; give --text COLUMN")
+    if not _asked(given, "text", names, "a column of texts; give --text COLUMN"):
         return None
     for name in (*_COLUMNS, "window"):
         if _given(given, name):
@@ -97,25 +95,17 @@ def _texts_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _pairs_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
     """The keyword arguments of `rank_pairs` that no table has besides; None where nothing is ranked."""
-    if given.get("rank_by") is None:
-        _needs(given, ("rank_best", "most_pairs"), "ranked rows; give --rank-by COLUMN")
+    if not _asked(given, "rank_by", ("rank_best", "most_pairs"), "ranked rows; give --rank-by COLUMN"):
         return None
-    _not_with(
-        given,
-        "--rank-by",
-        {
-            "task": "pairs are ahead or behind",
-            "sample_weight": "each group weighs the same",
-            **dict.fromkeys(_GROUPS, "the ranked groups are kept whole"),
-            "window": "a sample is a pair of rows or a window",
-        },
-    )
-    return {
-        "by": given["rank_by"],
-        "best": given["rank_best"] or "lowest",
-        "most": given["most_pairs"],
-        "seed": given["seed"],
+    remedies = {
+        "task": "pairs are ahead or behind",
+        "sample_weight": "each group weighs the same",
+        **dict.fromkeys(_GROUPS, "the ranked groups are kept whole"),
+        "window": "a sample is a pair of rows or a window",
     }
+    _not_with(given, "--rank-by", remedies)
+    best = given["rank_best"] or "lowest"
+    return {"by": given["rank_by"], "best": best, "most": given["most_pairs"], "seed": given["seed"]}
 
 
 _QUIET_SECONDS, _PLAIN_SECONDS = 1.0, 5.0
@@ -154,7 +144,5 @@ def _line(what: str, done: int, total: int, seconds: float) -> str:
     >>> _line("images read", 500, 2000, 10.0)
     '  500 of 2,000 images read · 50/s · 30 s left'
     """
-    from epochal.common.durations import duration
-
     rate = done / seconds
     return f"  {done:,} of {total:,} {what} · {rate:,.0f}/s · {duration(round((total - done) / rate))} left"

@@ -6,20 +6,19 @@ partial file is removed first. During training, the first one ends the training 
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
+
+from epochal.common.waiting import end_process
 
 if TYPE_CHECKING:
     from epochal.training.loop import Control
 
 NOTHING_KEPT = "interrupted before anything was kept; the same command starts again."
-INTERRUPTED = 128 + signal.SIGINT
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -64,7 +63,9 @@ def announce() -> None:
 def leaving() -> Any:
     """Within, a signal ends the process where it stands: there is nothing to tidy up."""
     _announced.clear()
-    return _handling(lambda number, frame: leave(128 + number, "" if _announced.is_set() else NOTHING_KEPT))
+    return _handling(
+        lambda number, frame: end_process(128 + number, "" if _announced.is_set() else NOTHING_KEPT)
+    )
 
 
 def unwinding() -> Any:
@@ -76,8 +77,7 @@ def unwinding() -> Any:
 def stopping(control: Control, worth: Callable[[], bool]) -> Iterator[None]:
     """Within, the first signal stops `control` if anything is `worth` keeping; the next one interrupts.
 
-    One more, while that unwinds, ends the process where it stands: it must not cut off the unwinding halfway
-    and then wait for what that would have let go of.
+    One more, while that unwinds, ends the process where it stands, rather than cut off the unwinding halfway.
     """
     interrupted = False
 
@@ -86,22 +86,10 @@ def stopping(control: Control, worth: Callable[[], bool]) -> Iterator[None]:
         again = control.stopped
         control.stop(number)
         if interrupted:
-            leave(128 + number, "interrupted.")
+            end_process(128 + number, "interrupted.")
         if again or not worth():
             interrupted = True
             raise KeyboardInterrupt
 
     with _handling(handle):
         yield
-
-
-def leave(status: int, words: str = "") -> NoReturn:
-    """End the process now: no compilation or training in another thread is waited for."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, RuntimeError):
-            stream.flush()
-    if words:
-        with suppress(OSError):
-            after = "\n" if sys.stderr.isatty() else ""  # the terminal has shown ^C
-            os.write(2, f"{after}epochal: {words}\n".encode())
-    os._exit(status)

@@ -19,11 +19,12 @@ from typing import Any
 import click
 
 from epochal.cli.command import sentence
-from epochal.cli.interrupts import NOTHING_KEPT, announce, leave, leaving, status
+from epochal.cli.interrupts import NOTHING_KEPT, announce, leaving, status
 from epochal.cli.option_flags import in_flags
 from epochal.cli.output import echo
 from epochal.cli.processes import ended_together, tell_others
 from epochal.common.option_text import rendering, set_renderer
+from epochal.common.waiting import end_process
 from epochal.errors import DataFailed, ProcessLost, Refusal, SaveFailed, did_you_mean
 
 COMMANDS = {
@@ -171,7 +172,7 @@ def run() -> None:
         except ProcessLost as lost:
             found, usual = found or _say(str(lost), 1), False
         if not usual:
-            leave(found)
+            end_process(found)
     sys.exit(found)
 
 

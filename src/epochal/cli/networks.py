@@ -76,10 +76,7 @@ def model(given: Mapping[str, Any], dataset: Dataset) -> Any:
 
 
 def networks(given: Mapping[str, Any], dataset: Dataset) -> Any:
-    """The network, or several of them by what makes them differ: lists of networks, layers and activations.
-
-    Of several networks each takes the options that it has.
-    """
+    """The network, or several, each with the options that it has, by what makes them differ."""
     varied = variants(given)
     if len(varied) > 1 and given["model"] is not None:
         raise Refusal("network, hidden and activation vary built-in networks; leave them out with --model.")
@@ -131,10 +128,6 @@ def _chosen(given: Mapping[str, Any], dataset: Dataset) -> Any:
             chosen = "" if given["network"] else ", which the samples' shape suggests"
             either = " or ".join(filter(None, (", ".join(owners[:-1]), owners[-1])))
             raise Refusal(f"`{option}` belongs to --network {either}; got the network {name}{chosen}.")
-    return _built_in(name, given, dataset)
-
-
-def _built_in(name: str, given: Mapping[str, Any], dataset: Dataset) -> Any:
     options = {
         {"text_by": "kind"}.get(option, option): given[option]
         for option, owners in OWNERS.items()

@@ -68,11 +68,7 @@ def but(name: str, help: str = "", **changes: Any) -> Option:
 def flags(
     sections: Sections, command: str = "", declared: Mapping[str, Option] = DECLARED
 ) -> Callable[[Any], Any]:
-    """Give a command the flags of these sections, in their order.
-
-    Options of a training that the sections do not list, and that the command has, follow at the end of their
-    own section.
-    """
+    """Give a command the flags of these sections, in order, each with its options that are not listed."""
     listed = {one if isinstance(one, str) else one.name for section in sections.values() for one in section}
     made = []
     for title, section in sections.items():

@@ -11,7 +11,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -25,19 +25,12 @@ _SENTENCES = {"notes", "training_notes", "verdict", "caution", "conclusion", "fi
 def echo(words: object, *, err: bool = False, fold: bool = False) -> None:
     """Print a line on standard output, or on standard error; `fold` fits a long one to a terminal."""
     text = printable(render_message(str(words)))
-    click.echo(_fitted(text, sys.stdout) if fold else text, err=err)
-
-
-def echo_note(words: object) -> None:
-    """Print a sentence on standard error, between words where a terminal would break it anywhere."""
-    click.echo(_fitted(printable(render_message(str(words))), sys.stderr), err=True)
-
-
-def _fitted(text: str, stream: TextIO) -> str:
-    if not stream.isatty():
-        return text
-    width = shutil.get_terminal_size().columns
-    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    if fold and (sys.stderr if err else sys.stdout).isatty():
+        width = shutil.get_terminal_size().columns
+        text = textwrap.fill(
+            text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
+    click.echo(text, err=err)
 
 
 def echo_json(value: Any) -> None:

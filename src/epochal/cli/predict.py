@@ -15,7 +15,7 @@ from epochal.cli.files import check_new_file, replacing
 from epochal.cli.flags import JSON, OF_RUN, QUIET, READING, SKIP_BAD
 from epochal.cli.kinds import COLUMNS, PATH
 from epochal.cli.options import DATA, Text, flags
-from epochal.cli.output import echo, echo_bytes, echo_json, echo_note
+from epochal.cli.output import echo, echo_bytes, echo_json
 from epochal.errors import Refusal
 from epochal.settings.kinds import FLAG
 from epochal.settings.option import Option
@@ -81,11 +81,12 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
         prediction = predict(trained, data, skip_bad=given["skip_bad"], **options)
     if not quiet:
         for note in prediction.notes:
-            echo_note(note)
+            echo(note, err=True, fold=True)
         if isinstance(prediction, Prediction) and prediction.accuracy is not None:
             echo(_accuracy(prediction, prediction.accuracy), err=True)
         if trained.task.is_regression and trained.repeats > 1:
-            echo_note("sd of predicted: how far the repeats differ, not the error to expect of a prediction")
+            sentence = "sd of predicted: how far the repeats differ, not the error to expect of a prediction"
+            echo(sentence, err=True, fold=True)
     if out is not None:
         with replacing(out) as partial:
             prediction.write(partial, guard_formulas=guard_formulas)

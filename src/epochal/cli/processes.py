@@ -64,11 +64,7 @@ def tell_others(words: str) -> None:
 
 
 def ended_together(status: int) -> bool:
-    """Whether the process may end as usual, with nobody waiting for it; if not, it is to leave at once.
-
-    Raises:
-        ProcessLost: at the end of all, a process is gone that the others rely on.
-    """
+    """Whether the process may end as usual, with nobody waiting for it; if not, it is to leave at once."""
     hosts = _hosts()
     if hosts is None or hosts.process_group().alone:
         return status <= 128

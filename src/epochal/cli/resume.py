@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,14 +13,11 @@ from epochal.cli.data import reading_progress
 from epochal.cli.flags import HOSTS, JSON, KEPT, QUIET, RAY
 from epochal.cli.kinds import PATH
 from epochal.cli.options import Sections, Text, but, flags
-from epochal.cli.output import echo, echo_json
+from epochal.cli.output import echo
 from epochal.cli.processes import join_others
-from epochal.cli.train import exit_status, last_words, own_model, result, watched
+from epochal.cli.train import finished, own_model, watched
 from epochal.settings.kinds import WORD
 from epochal.settings.option import Option
-
-if TYPE_CHECKING:
-    pass
 
 _OPTIONS: Sections = {
     "Training": (
@@ -81,8 +78,4 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
         ended = found
     else:
         ended = watched(found, control, Screen(quiet=quiet or not leads, to_stderr=as_json))
-    if leads:
-        if as_json:
-            echo_json(result(ended, run))
-        last_words(ended, run, quiet=quiet, as_json=as_json)
-    ctx.exit(exit_status(ended))
+    ctx.exit(finished(ended, leads, quiet, as_json))

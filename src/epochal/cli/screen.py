@@ -5,21 +5,19 @@ On a terminal one live line: epoch, losses, rate and remaining time. In a pipe a
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.live import Live
 from rich.text import Text
 
 from epochal.common.option_text import render_message
 from epochal.training.events import Event, Noted, Progressed, Resumed, RunStarted, Unsaved
 from epochal.training.progress.opening import data_lines, plan_lines, training_lines
 from epochal.training.progress.status import Status
-from epochal.training.progress.terminal import PLAIN_SECONDS, live, plain_console, section
+from epochal.training.progress.terminal import Terminal, plain_console, section
 
 if TYPE_CHECKING:
     from epochal.choose.progress import Pace
@@ -28,34 +26,22 @@ if TYPE_CHECKING:
 
 
 class LiveScreen:
-    """A console with a live line of progress on a terminal, and a plain line now and then in a pipe."""
+    """A terminal with a line of progress, silent if `quiet`."""
 
     def __init__(self, quiet: bool, to_stderr: bool, progress: Status | Pace) -> None:
-        self.quiet = quiet
-        self.console: Console = plain_console(to_stderr)
-        self._live: Live | None = None
-        self._progress = progress
-        self._printed = 0.0
+        self.quiet, self._progress, self._terminal = quiet, progress, Terminal(to_stderr)
+        self.console: Console = self._terminal.console
 
     @contextmanager
     def watching(self, control: Control) -> Iterator[None]:
         """Show the live line within; `control` says when the work was asked to end."""
         self._progress.control = control
-        if self.quiet or not self.console.is_terminal:
+        if not self.quiet:
+            self._terminal.show(self._progress)
+        try:
             yield
-            return
-        with live(self.console, self._render) as self._live:
-            yield
-
-    def _print_if_due(self, line: Callable[[], str]) -> None:
-        now = time.monotonic()
-        if not self.quiet and self._live is None and now - self._printed >= PLAIN_SECONDS:
-            self._printed = now
-            self.console.print(Text(f"  {line()}"), soft_wrap=True)
-
-    def _render(self) -> Text:
-        line = self._progress.fitted(self.console.width - 1)
-        return Text(line, no_wrap=True, overflow="ellipsis", end="")
+        finally:
+            self._terminal.close()
 
 
 def print_places(console: Console, places: Iterable[tuple[str, object]]) -> None:
@@ -84,13 +70,13 @@ class Screen(LiveScreen):
             if not self.quiet:
                 self._start(event.prepared)
         elif isinstance(event, Progressed):
-            if self._status.evaluated:
-                self._print_if_due(partial(self._status.line, long=True))
+            if self._status.evaluated and not self.quiet:
+                self._terminal.print_if_due(partial(self._status.line, long=True))
         elif isinstance(event, Resumed) and not self.quiet:
             begun = f"from a checkpoint, {event.updates:,} updates over all repeats"
             if not event.updates:
                 begun = "it was ended before its first checkpoint: from the beginning"
-            section(self.console, "Resumed", [begun, *event.notes], min(100, self.console.width))
+            section(self.console, "Resumed", [begun, *event.notes], self._terminal.width)
         elif isinstance(event, Unsaved):
             self._warn(f"not kept: {event.reason}; the training goes on and tries again")
         elif isinstance(event, Noted):
@@ -100,11 +86,5 @@ class Screen(LiveScreen):
         plain_console(to_stderr=True).print(Text(f"epochal: {render_message(words)}"), soft_wrap=True)
 
     def _start(self, prepared: Prepared) -> None:
-        width = min(100, self.console.width)
-        sections = (
-            ("Data", data_lines(prepared)),
-            ("Plan", plan_lines(prepared)),
-            ("Training", training_lines(prepared)),
-        )
-        for number, (title, lines) in enumerate(sections):
-            section(self.console, title, lines, width, apart=number > 0)
+        parts = {"Data": data_lines, "Plan": plan_lines, "Training": training_lines}
+        self._terminal.opening([(title, lines(prepared)) for title, lines in parts.items()])

@@ -29,7 +29,6 @@ T = TypeVar("T")
 _ASIDE = ("data", "out", "no_report", "as_json", "quiet", "yes", "train", "all_data", "ray")
 """Options that have no influence on which trainings are made."""
 
-TRIALS = "trials.jsonl"
 OTHERS = ("request.json", "request.json.partial", "timings.jsonl", "choice.json")
 """What a folder holds besides finished trainings: worth nothing without one."""
 
@@ -54,17 +53,20 @@ def decided(
     decide: Callable[..., T],
     network: Callable[..., Any],
     options: Callable[[Mapping[str, Any]], dict[str, Any]],
-    screen: ChoiceScreen,
     train: Callable[[click.Context, str, T], list[str]],
-) -> tuple[T, list[str], Path, Path | None]:
+    conclude: Callable[[ChoiceScreen, T, list[str]], None],
+) -> tuple[T, list[str], dict[str, str | None]]:
     """What `decide` (compare or advise) finds on DATA, the command to train with it, the folder and the page.
 
-    `network` makes its model, `options` its keyword arguments, and `train` those of the command.
+    `network` makes its model, `options` its keyword arguments, and `train` those of the command; `conclude`
+    prints what was found.
     """
+    from epochal.cli.study_screen import ChoiceScreen
     from epochal.runs.studies import write_study
     from epochal.training.progress.opening import dataset_lines
 
     given, what = ctx.params, str(ctx.info_name)
+    screen = ChoiceScreen(quiet=given["quiet"], to_stderr=given["as_json"])
     command = ["epochal", what, data, *given_words(ctx)]
     dataset = load_data(data, given)
     folder = folder_for(what, data, dataset, given)
@@ -77,51 +79,43 @@ def decided(
             )
     line = ["epochal", "train", *train(ctx, data, found)] if found.recommended else []
     write_study(folder, command=command, train=line)
-    if given["no_report"]:
-        return found, line, folder, None
-    page = folder / "report.html"
-    with replacing(page) as partial:
-        found.report(partial, **({"command": shlex.join(line)} if what == "advise" else {}))
-    return found, line, folder, page
+    page = None if given["no_report"] else folder / "report.html"
+    if page is not None:
+        with replacing(page) as partial:
+            found.report(partial, **({"command": shlex.join(line)} if what == "advise" else {}))
+    conclude(screen, found, line)
+    screen.paths(folder, page)
+    return found, line, {"folder": str(folder), "report": None if page is None else str(page)}
 
 
 @contextmanager
 def interruptible(folder: Path, screen: ChoiceScreen, command: Sequence[str]) -> Iterator[Control]:
-    """Within, the first signal stops the control once a training is kept; a folder without any is removed.
-
-    A folder that stays names the `command` that goes on with it.
-    """
-    from epochal.runs.studies import write_study
+    """Within, the first signal stops the control once a training is kept; a folder without any is removed."""
+    from epochal.runs.studies import TRIALS, trainings_in, write_study
     from epochal.training.loop import Control
 
     control = Control()
     new = [path for path in (folder, *folder.parents) if not path.exists()]
-    before = _kept(folder)
-    if before:
+    if before := trainings_in(folder):
         screen.opening("Folder", [f"{_trainings(before)} in {folder} already"])
     try:
         with screen.watching(control), stopping(control, (folder / TRIALS).is_file):
             yield control
     except KeyboardInterrupt:
-        kept = _kept(folder)
+        kept = trainings_in(folder)
         way_on = f"interrupted; {_trainings(kept)} kept; the same command goes on from there."
         echo(f"epochal: {way_on if kept else NOTHING_KEPT}", err=True)
         raise click.exceptions.Exit(status()) from None
     finally:
-        if new and not _kept(folder):
+        if new and not trainings_in(folder):
             for name in OTHERS:
                 (new[0] / name).unlink(missing_ok=True)
             with suppress(OSError):  # as far as the folders that were made hold nothing else
                 for path in new:
                     path.rmdir()
-        elif _kept(folder):
+        elif trainings_in(folder):
             with suppress(OSError):
                 write_study(folder, command=command)
-
-
-def _kept(folder: Path) -> int:
-    path = folder / TRIALS
-    return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
 def _trainings(count: int) -> str:
@@ -129,22 +123,21 @@ def _trainings(count: int) -> str:
 
 
 def given_words(
-    ctx: click.Context, without: Collection[str] = (), of: Collection[str] | None = None
+    ctx: click.Context, without: Collection[str] = (), of: click.Command | None = None
 ) -> list[str]:
-    """The options that were given, by flag or in a file, with their values: all, or those in `of`."""
+    """The options that were given, by flag or in a file, with their values: all, or those that `of` has."""
+    known = {one.name for one in (of or ctx.command).params}
     options = {one.name: one for one in ctx.command.params if isinstance(one, click.Option)}
     words = []
     for name, value in ctx.meta[GIVEN].items():
-        if name in options and name not in without and (of is None or name in of):
-            words += _words(options[name], value)
+        if name in options and name not in without and name in known:
+            option = options[name]
+            if option.is_flag:
+                words.append(option.opts[0] if value else option.secondary_opts[0])
+            else:
+                values = value if isinstance(value, list | tuple) else [value]
+                words += [word for one in values for word in (option.opts[0], one)]
     return words
-
-
-def _words(option: click.Option, value: Any) -> list[str]:
-    if option.is_flag:
-        return [option.opts[0] if value else option.secondary_opts[0]]
-    values = value if isinstance(value, list | tuple) else [value]
-    return [word for one in values for word in (option.opts[0], one)]
 
 
 def copyable(words: Sequence[str], width: int) -> list[str]:
@@ -153,17 +146,17 @@ def copyable(words: Sequence[str], width: int) -> list[str]:
     >>> copyable(["epochal", "train", "a b.csv", "--epochs", "5"], 25)
     ["epochal train 'a b.csv' \\", '  --epochs 5']
     """
-    lines, line = [], ""
-    for place, word in enumerate(words):
-        # An option stays on one line with its value.
-        part = shlex.quote(word)
-        if word.startswith("--") and place + 1 < len(words) and not words[place + 1].startswith("--"):
-            part = f"{part} {shlex.quote(words[place + 1])}"
-        elif place and words[place - 1].startswith("--") and not word.startswith("--"):
-            continue
-        if line and len(line) + 1 + len(part) + 2 > width:
-            lines.append(f"{line} \\")
-            line = f"  {part}"
+    parts: list[str] = []
+    for before, word in zip(["", *words], words, strict=False):
+        if before.startswith("--") and not word.startswith("--"):  # the value of an option
+            parts[-1] += f" {shlex.quote(word)}"
         else:
-            line = f"{line} {part}" if line else part
-    return [*lines, line]
+            parts.append(shlex.quote(word))
+    lines = parts[:1]
+    for part in parts[1:]:
+        if len(f"{lines[-1]} {part} \\") > width:
+            lines[-1] += " \\"
+            lines.append(f"  {part}")
+        else:
+            lines[-1] += f" {part}"
+    return lines

@@ -30,10 +30,9 @@ class ChoiceScreen(LiveScreen):
     """Shows steps; reads them only."""
 
     def __init__(self, quiet: bool, to_stderr: bool) -> None:
-        self._pace = Pace()
+        self._pace = _PaceAndFinding()
         super().__init__(quiet, to_stderr, self._pace)
         self.width = max(60, min(120, self.console.width))
-        self._words = ""
         self._opening: list[tuple[str, list[str]]] = []
 
     def opening(self, title: str, lines: Sequence[str]) -> None:
@@ -63,17 +62,19 @@ class ChoiceScreen(LiveScreen):
                 section(self.console, title, lines, self.width, apart=number > 0)
         self._opening.clear()
         self._pace.take(step)
-        self._words = step.words or self._words
-        if step.words and not self.quiet and self._live is None:
+        self._pace.finding = step.words or self._pace.finding
+        if step.words and not self.quiet and not self.console.is_terminal:
             self.console.print(Text(folded([step.words], self.width)), soft_wrap=True)
-        if step.total:
-            self._print_if_due(self._pace.line)
+        if step.total and not self.quiet:
+            self._terminal.print_if_due(self._pace.line)
 
-    def _render(self) -> Text:
-        room = self.console.width - 1
-        lines = [self._pace.fitted(room), *([self._words] if self._words else [])]
-        cut = "\n".join(textwrap.shorten(line, room, placeholder=" ...") for line in lines)
-        return Text(cut, no_wrap=True, overflow="ellipsis", end="")
+
+class _PaceAndFinding(Pace):
+    finding = ""
+
+    def fitted(self, room: int) -> str:
+        lines = filter(None, (super().fitted(room), self.finding))
+        return "\n".join(textwrap.shorten(line, room, placeholder=" ...") for line in lines)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from epochal.cli.files import check_folder
 from epochal.cli.flags import TRAIN
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
-from epochal.cli.output import echo, echo_json, echo_note
+from epochal.cli.output import echo, echo_json
 from epochal.cli.processes import join_others, same_folder
 from epochal.common.metric_names import label_of
 from epochal.errors import Refusal, SaveFailed
@@ -64,32 +64,26 @@ def command(
     from epochal.cli.screen import Screen
 
     screen = Screen(quiet=quiet or not leads, to_stderr=as_json)
-    run, path = train_and_save(data, given, folder, screen)
-    if leads:
-        if as_json:
-            echo_json(result(run, path))
-        last_words(run, path, quiet=quiet, as_json=as_json)
-    ctx.exit(exit_status(run))
+    run = train_and_save(data, given, folder, screen)
+    ctx.exit(finished(run, leads, quiet, as_json))
 
 
-def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> tuple[Run, Path]:
-    """Train as these options say and show it; the run is in its folder."""
+def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> Run:
+    """Train into this folder as these options say, and show it."""
     from epochal.runs.run_folder import SaveOptions
     from epochal.training.loop import Control
     from epochal.training.train import train
 
     dataset = load_data(source, given, screen.quiet)
     for note in dataset.raw_notes:
-        if (
-            screen.quiet and " is the target; " in note
-        ):  # rows that were left out: no result goes without that
-            echo_note(note)
+        if screen.quiet and " is the target; " in note:  # of rows that were left out: no result goes without
+            echo(note, err=True, fold=True)
     control = Control()
     out = SaveOptions(folder, report=not given["no_report"], **saving(given))
     with own_model(given["model"]):
         network, ray = model(given, dataset), given["ray"]
         events = train(network, dataset, control=control, out=out, ray=ray, **trained(given))
-    return watched(events, control, screen), folder
+    return watched(events, control, screen)
 
 
 @contextmanager
@@ -105,14 +99,14 @@ def own_model(name: str | None) -> Iterator[None]:
         raise Refusal(f'model "{name}" failed: {type(error).__name__}: {first}.') from error
 
 
-def result(run: Run, path: Path) -> dict[str, Any]:
+def result(run: Run) -> dict[str, Any]:
     """What --json prints."""
     from epochal.data.records import plain
 
     figures = ("best_epoch", "verdict", "caution", "metrics", "per_class", "threshold", "at_threshold")
     return plain(
         {
-            "run": str(path),
+            "run": str(run.folder),
             "plan": run.plan.to_dict(),
             "task": run.task,
             "stopped": [
@@ -150,11 +144,7 @@ def new_folder(source: str) -> Path:
 
 
 def watched(events: Events, control: Control, screen: Screen) -> Run:
-    """Show a training to its end and say the result; the first signal ends it, the next one leaves.
-
-    Raises:
-        SaveFailed: the run could not be written; its result has been said all the same.
-    """
+    """Show a training to its end and print the result; the first signal ends it, the next one leaves."""
     with interrupts.stopping(control, screen.anything_learned):
         try:
             ended = show_events(events, control, screen)
@@ -186,11 +176,16 @@ def show_events(events: Iterable[Event], control: Control, screen: Screen) -> Ru
     raise AssertionError("a training ends with RunEnded")
 
 
-def last_words(run: Run, path: Path, *, quiet: bool, as_json: bool) -> None:
-    """The last words: the result in a line if nothing else was said, and how to go on."""
-    if quiet and not as_json:
+def finished(run: Run, leads: bool, quiet: bool, as_json: bool) -> int:
+    """Print the result if nothing else was printed, and how to resume; returns the exit status."""
+    status = interrupts.status() if run.interrupted else 1 if run.failed else 0
+    if not leads:
+        return status
+    if as_json:
+        echo_json(result(run))
+    elif quiet:
         headline = run.headline
-        echo(f"{path}" + (f"  {label_of(headline[0])} {headline[1]}" if headline is not None else ""))
+        echo(f"{run.folder}" + (f"  {label_of(headline[0])} {headline[1]}" if headline is not None else ""))
     if run.failed:
         echo(f"epochal: {run.failed}. What was learned before is kept.", err=True)
     if run.interrupted or run.failed:
@@ -198,9 +193,5 @@ def last_words(run: Run, path: Path, *, quiet: bool, as_json: bool) -> None:
         own = described.get("of", described)  # the network that ranks a pair by its two
         # Nothing imports a model of the user's own unless it is named.
         named = f" --model {shlex.quote(own['path'])}" if own.get("kind") == "import" else ""
-        echo(f"epochal: to go on: epochal resume {shlex.quote(str(path))}{named}", err=True)
-
-
-def exit_status(run: Run) -> int:
-    """Of a training that has ended."""
-    return interrupts.status() if run.interrupted else 1 if run.failed else 0
+        echo(f"epochal: to go on: epochal resume {shlex.quote(str(run.folder))}{named}", err=True)
+    return status

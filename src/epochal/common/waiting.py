@@ -1,12 +1,16 @@
-"""Waits that Ctrl-C can end: the main thread never blocks inside a device call."""
+"""Waits that Ctrl-C can end: neither the main thread nor the end of the process waits for a device call."""
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
-from typing import TypeVar
+from contextlib import suppress
+from typing import NoReturn, TypeVar
+
+from epochal.common.option_text import render_message
 
 PATIENCE_SECONDS = 2.0
 """How long a process interrupted twice waits for device calls, which usually take a tenth of a second."""
@@ -22,6 +26,8 @@ def interruptible(call: Callable[[], Result]) -> Result:
     """
     if threading.current_thread() is not threading.main_thread():
         return call()
+    from concurrent.futures import Future  # late: the command line imports this module first
+
     found: Future[Result] = Future()
 
     def run() -> None:
@@ -41,3 +47,15 @@ def ended(threads: Iterable[threading.Thread], seconds: float | None = None) -> 
     for thread in threads:
         thread.join(None if until is None else max(0.0, until - time.monotonic()))
     return not any(thread.is_alive() for thread in threads)
+
+
+def end_process(status: int, sentence: str = "") -> NoReturn:
+    """End the process now: no compilation or training in another thread is waited for."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, RuntimeError):
+            stream.flush()
+    if sentence:
+        with suppress(OSError):
+            after = "\n" if status > 128 and sys.stderr.isatty() else ""  # the terminal has shown ^C
+            os.write(2, f"{after}epochal: {render_message(sentence)}\n".encode())
+    os._exit(status)

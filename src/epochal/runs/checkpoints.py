@@ -141,30 +141,22 @@ class Checkpoints:
             with suppress(Refusal):
                 self._manifests[int(path.name)] = Manifest.read(path)
 
-    def newest(self) -> Loaded | None:
-        """The checkpoint with the most updates that verifies, or None; see `passed_over`."""
-        found, self.passed_over = newest(self.folder)
+    def newest(self) -> tuple[Loaded | None, tuple[str, ...]]:
+        """The checkpoint with the most updates that verifies, and a sentence for each damaged one."""
+        found, passed_over = newest(self.folder)
         if found is not None:
             manifest = self._manifests[found.updates] = Manifest.read(found.path)
             self._sound[found.updates] = True
             for file in found.files:
                 self._copies[file.name] = _Copies(weakref.ref(file), manifest.files[file.name], found.path)
-        return found
-
-    passed_over: tuple[str, ...] = ()
-    """A sentence for each checkpoint that `newest` found damaged."""
+        return found, passed_over
 
     def save(self, updates: int, files: Sequence[CheckpointFile], value: float | None = None) -> Path:
-        """Save a checkpoint, and remove those that are not kept.
+        """Save a checkpoint, and remove those that are not kept; the one with the lowest `value` is.
 
-        A valid one of that many updates is kept; a damaged one is replaced. A file that is
-        the same object as before is linked to the copy in the checkpoint before the last: so it
-        is written only twice, and neighboring checkpoints share no bytes on disk.
-
-        Args:
-            updates: the updates made.
-            files: the snapshots; not to be changed until this returns.
-            value: the monitored value, lower is better: the best checkpoint is kept.
+        A valid one of that many updates stays; a damaged one is replaced. A file that is the same object as
+        before is linked to the copy in the checkpoint before the last: so it is written only twice, and
+        neighboring checkpoints share no bytes on disk. No array may change until this returns.
 
         Raises:
             SaveFailed: it can't be written; earlier checkpoints are intact.

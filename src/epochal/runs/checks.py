@@ -36,11 +36,7 @@ def damaged(path: Path, what: str) -> Refusal:
 
 @contextmanager
 def reading(path: Path, *kinds: type[BaseException]) -> Iterator[None]:
-    """Within, errors of these kinds are taken for damage of what is read, and refused.
-
-    They are those by which a library, or a constructor that is handed what the folder says, answers a wrong
-    value. All others are errors of the program, and stay what they are.
-    """
+    """Within, errors of these kinds, by which libraries and constructors answer wrong values, are damage."""
     try:
         yield
     except Damaged as error:

@@ -19,12 +19,9 @@ def concerns_of(
     forecasts: Mapping[str, ForecastScores],
     confusion: Mapping[str, NDArray[np.int64]],
     classes: Sequence[str],
-    weighted: bool = False,
+    weighted: bool,
 ) -> tuple[str, ...]:
-    """Warnings, the most important first.
-
-    Forecasts and confusion, (repeats, true, predicted) counts of classes, are by part; `weighted` tells
-    whether classes have weights.
+    """Warnings, the most important first; `confusion` has counts (repeats, true, predicted) by part.
 
     >>> concerns_of((), {}, {"validation": np.array([[[9, 0], [3, 0]]])}, ("no", "yes"), weighted=True)
     ('"yes" is never predicted, though 3 of 12 validation samples are of it.',)

@@ -91,10 +91,7 @@ def check_initial(initial: Any) -> None:
 
 
 def check_files(folder: Path, files: Mapping[str, Written], parameters: bool) -> None:
-    """Refuse a folder with missing, changed or additional files; those with parameters only if they are read.
-
-    The page is not checked: it can be rewritten.
-    """
+    """Refuse missing, changed or additional files, but for the page; parameters only if they are read."""
     for name, written in files.items():
         if name == PAGE or (name in PARAMETERS and not parameters):
             continue

@@ -48,11 +48,7 @@ def write_csv(table: Any, place: Path | IO[bytes], guard_formulas: bool = False)
 
 
 def write_table(table: Any, path: str | Path, guard_formulas: bool = False) -> Path:
-    """Write a table as CSV, or as Parquet if the name ends so.
-
-    Raises:
-        Refusal: the guard is requested for Parquet.
-    """
+    """Write a table as CSV, or as Parquet, which takes no guard, if the name ends so."""
     import pyarrow.parquet
 
     path = Path(path)

@@ -21,16 +21,16 @@ from epochal.data.records import Damaged, NullableFloat, built, converted
 from epochal.runs.checks import WRONG, check_shape, damaged, predictions_file, read_table, reading
 from epochal.runs.contents import listed, read_run
 from epochal.runs.disk import Written
-from epochal.runs.forecast import ForecastScores, Observed
+from epochal.runs.forecast import ForecastScores
 from epochal.runs.outcome import Outcome, Scores
 from epochal.runs.record import Run
 from epochal.runs.tensors import Tensors
 from epochal.runs.threshold import Threshold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Document:
-    """What run.json holds."""
+    """What run.json holds, in this order."""
 
     format: int
     plan: dict[str, Any]
@@ -42,15 +42,15 @@ class Document:
     scores: dict[str, dict[str, Any]]
     """By part; see `read_scores`."""
     baseline: dict[str, tuple[NullableFloat, ...]]
-    data: dict[str, Any]
-    conditions: dict[str, Any]
-    interrupted: bool
-    failed: str
-    encoder: dict[str, Any] | None
-    files: dict[str, Written]
     threshold: Threshold | None = None
     forecasts: dict[str, ForecastScores] | None = None
     history: dict[str, Any] | None = None
+    data: dict[str, Any]
+    encoder: dict[str, Any] | None
+    conditions: dict[str, Any]
+    interrupted: bool
+    failed: str
+    files: dict[str, Written]
 
 
 _WHOLE: dict[str, Any] = dict.fromkeys(("batch_size", "epochs", "seed"), int)
@@ -111,8 +111,13 @@ def check_run(run: Run) -> None:
             raise Damaged("split.parquet has parts that there are not")
     for part, scores in run.scores.items():
         _check_scores(part, scores, run)
-    if run.observed is not None:
-        _check_observed(run.observed, run)
+    if (observed := run.observed) is not None:
+        for name, kinds in (("series", "iu"), ("row", "iu"), ("time", "iuf"), ("value", "f")):
+            _numbers("observed.parquet", name, getattr(observed, name), kinds)
+        if not _within(observed.series, len(observed.names)):
+            raise Damaged("observed.parquet has series that the run has not")
+        if len(run.rows) and not np.isin(run.rows, observed.row).all():
+            raise Damaged("observed.parquet lacks rows of the run")
 
 
 def _numbers(table: str, name: str, column: Any, kinds: str) -> None:
@@ -145,15 +150,6 @@ def _check_scores(part: str, scores: Scores, run: Run) -> None:
 
 def _within(values: NDArray[Any], most: int) -> bool:
     return not values.size or (int(values.min()) >= 0 and int(values.max()) < most)
-
-
-def _check_observed(observed: Observed, run: Run) -> None:
-    for name, kinds in (("series", "iu"), ("row", "iu"), ("time", "iuf"), ("value", "f")):
-        _numbers("observed.parquet", name, getattr(observed, name), kinds)
-    if not _within(observed.series, len(observed.names)):
-        raise Damaged("observed.parquet has series that the run has not")
-    if len(run.rows) and not np.isin(run.rows, observed.row).all():
-        raise Damaged("observed.parquet lacks rows of the run")
 
 
 # Scores -----------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def evaluate(
     if targets is not None:
         data = (data, targets)
     reading = as_trained(run, data, reading)
-    dataset = read_samples(run, data, skip_bad, partial=True, reading=reading)
+    dataset = read_samples(run, data, skip_bad, reading=reading)
     dataset, notes = _labeled(run, dataset)
     assert dataset.targets is not None
     if own := ", ".join(run.settings.get("own_metrics", {})):

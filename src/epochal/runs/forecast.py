@@ -139,15 +139,6 @@ def _judged(skill: float, ci95: tuple[float, float]) -> tuple[str, str]:
     return verdict, f"{by} % (95 % interval {' to '.join(ends)}"
 
 
-def _doubt(naive: Naive) -> str:
-    """The begin of a sentence on a naive forecast that is not surely beaten."""
-    if naive.rmse.mean == 0 or naive.skill.mean <= 0:
-        return "The forecast does not beat"
-    if naive.skill.ci95 is None:
-        return "One repeat cannot tell whether the forecast beats"
-    return "The forecast does not surely beat"
-
-
 @dataclass(frozen=True)
 class ForecastScores(Record):
     """Forecast scores of one part at the best parameters, in the target's units."""
@@ -164,10 +155,7 @@ class ForecastScores(Record):
 
     @property
     def unbeaten(self) -> tuple[str, ...]:
-        """The naive forecasts that it does not surely beat: its skill may not be above zero.
-
-        One repeat has no interval, and shows nothing. Forecasts without error can't be beaten.
-        """
+        """The naive forecasts that it does not surely beat; one repeat, without interval, shows nothing."""
         return tuple(
             one.name
             for one in self.naive
@@ -179,8 +167,13 @@ class ForecastScores(Record):
         """The naive forecasts that it does not surely beat, in sentences; empty where it beats all."""
         doubts: dict[str, list[str]] = {}
         for one in self.naive:
+            doubt = "The forecast does not surely beat"
+            if one.rmse.mean == 0 or one.skill.mean <= 0:
+                doubt = "The forecast does not beat"
+            elif one.skill.ci95 is None:
+                doubt = "One repeat cannot tell whether the forecast beats"
             if one.name in self.unbeaten:
-                doubts.setdefault(_doubt(one), []).append(one.name)
+                doubts.setdefault(doubt, []).append(one.name)
         return " ".join(
             f"{doubt} {' or '.join(names)} on the {part} windows." for doubt, names in doubts.items()
         )
@@ -210,12 +203,11 @@ def score_forecasts(
     Intervals are for new windows (`curves.intervals`), with stretches of time as blocks.
 
     Args:
-        true: `(repeats, windows, steps)`, in the target's units.
+        true: `(repeats, windows, steps)`, in the target's units, as `predicted`.
         predicted: likewise.
         line: positions of the windows.
         samples: the windows of each repeat.
-        optimism: the relative optimism of each repeat's RMSE due to choosing the epoch on the
-            same windows.
+        optimism: the relative optimism of each repeat's RMSE: the epoch was chosen on the same windows.
         ensemble: whether to score the ensemble, if all have the same windows.
     """
     windows = np.unique(np.concatenate(list(samples)))

@@ -48,10 +48,7 @@ class Entry(Record):
 
 
 def listing(folder: Path) -> list[Entry]:
-    """The runs, comparisons and advice in a folder, the newest first.
-
-    Damaged and unfinished ones are listed as such.
-    """
+    """The runs, comparisons and advice in a folder, also damaged or unfinished ones, the newest first."""
     if not folder.is_dir():
         return []
     found = {path.parent for name in (RUN, REQUEST) for path in folder.glob(f"*/{name}")}

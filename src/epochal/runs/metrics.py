@@ -154,12 +154,6 @@ def _predicted_optimism(name: str, added: Mapping[str, Floats], optimism: Mappin
     return gained
 
 
-def metric_values(outputs: Floats, targets: NDArray[Any], task: Task) -> dict[str, float]:
-    """All metrics of the task, from logits or numbers in the target's units."""
-    metrics, classes = metrics_for(task.kind), len(task.classes)
-    return {metric.name: float(metric.function(outputs, targets, classes, np)) for metric in metrics}
-
-
 FEW = 0.04
 """The share of samples that make half of a squared error whose interval is too narrow.
 
@@ -214,10 +208,10 @@ def ensemble_metrics(
     >>> round(found["loss"], 3), found["accuracy"]
     (0.458, 0.5)
     """
-    if task.is_regression:
-        return metric_values(mean, targets, task)
-    found = metric_values(logits_of(mean, task), targets, task)
-    if not loss:
+    outputs, classes = mean if task.is_regression else logits_of(mean, task), len(task.classes)
+    metrics = metrics_for(task.kind)
+    found = {metric.name: float(metric.function(outputs, targets, classes, np)) for metric in metrics}
+    if task.is_regression or not loss:
         return found
     if task.is_multilabel:
         right = np.where(targets > 0, mean, 1 - mean)

@@ -41,10 +41,7 @@ _FEWEST_FAR, _MOST_LOOKED_AT = 20, 10_000
 
 
 def block_rows(model: Any, sample_bytes: int) -> int:
-    """Rows per block: those of an evaluation, or more of them up to 64 MiB.
-
-    A stateful model takes all rows at once.
-    """
+    """Rows per block: those of an evaluation, or more up to 64 MiB; a stateful model takes all at once."""
     rows = int(getattr(model, "evaluation_rows", EVALUATION_ROWS))
     while 2 * rows <= EVALUATION_ROWS and 2 * rows * sample_bytes <= _BLOCK_BYTES:
         rows *= 2
@@ -54,10 +51,7 @@ def block_rows(model: Any, sample_bytes: int) -> int:
 def padded_call(
     call: Callable[[Any, Any], Any], variables: Any, inputs: NDArray[Any], most: int
 ) -> NDArray[np.float64]:
-    """The outputs of a compiled function for rows, padded so that few sizes are compiled.
-
-    The padding repeats the last row, and its outputs are dropped.
-    """
+    """The outputs of a compiled function for rows, which are padded so that few sizes are compiled."""
     rows = len(inputs)
     size = min(most, max(LEAST_ROWS, 1 << (rows - 1).bit_length()))
     if size > rows:
@@ -87,15 +81,10 @@ def as_trained(run: Run, data: Any, reading: Reading) -> Reading:
     return read_as_before(data, reading, getattr(getattr(run.encoder, "table", run.encoder), "encoding", ""))
 
 
-def inputs_beside(
-    data: Any,
-    samples: int | None,
-    with_inputs: bool,
-    names: Any,
-    rows: Sequence[int | None] | None,
-    reading: Reading,
-) -> Any:
-    """Columns of the data to show beside predictions: all, or those `names`; None if none are requested.
+def _inputs_beside(
+    data: Any, samples: int | None, with_inputs: bool, names: Any, rows: Any, reading: Reading
+) -> tuple[Any, list[str]]:
+    """Columns of the data to show beside predictions, all or those `names`, or None; and a note on them.
 
     `samples` is the number of rows if the data does not tell; `rows` are those of forecasts, from 1, None
     beyond the end of the table.
@@ -104,18 +93,15 @@ def inputs_beside(
 
     names = [names] if isinstance(names, str | int) else list(names)
     if not (with_inputs or names):
-        return None
-    table = columns_beside(data, samples, names, reading, others=with_inputs)
-    if rows is None:
-        return table
-    return table.take(pa.array([None if row is None else row - 1 for row in rows], pa.int64()))
-
-
-def pointed(beside: Any) -> list[str]:
-    """A note on numbers that are formatted differently beside the predictions."""
-    if beside is None or (beside.schema.metadata or {}).get(b"decimal") != b",":
-        return []
-    return ["numbers of the data that have a decimal comma are written with a point, as the predictions are."]
+        return None, []
+    table, notes = columns_beside(data, samples, names, reading, others=with_inputs), list[str]()
+    if (table.schema.metadata or {}).get(b"decimal") == b",":
+        notes.append(
+            "numbers of the data that have a decimal comma are written with a point, as the predictions are."
+        )
+    if rows is not None:
+        table = table.take(pa.array([None if row is None else row - 1 for row in rows], pa.int64()))
+    return table, notes
 
 
 def outputs_of(
@@ -180,18 +166,11 @@ def spread_of(per_repeat: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def read_samples(
-    run: Run,
-    data: Any,
-    skip_bad: bool = False,
-    *,
-    ahead: bool = False,
-    partial: bool = False,
-    reading: Reading = AS_FOUND,
+    run: Run, data: Any, skip_bad: bool = False, *, ahead: bool = False, reading: Reading = AS_FOUND
 ) -> Dataset:
-    """Encode new samples as those of the run.
+    """Encode new samples as those of the run; missing targets of a table are -1 or NaN.
 
-    `ahead` includes windows with unknown targets; if `partial`, some targets of a table may be missing, as -1
-    or NaN.
+    `ahead` includes windows with unknown targets.
     """
     encoder = run.encoder
     if ahead and isinstance(encoder, WindowEncoder):
@@ -206,7 +185,7 @@ def read_samples(
         run.data["target"],
         run.data["dtype"],
         reading,
-        partial,
+        partial=True,
         stream=True if run.settings.get("stream") is True else None,
     )
     dataset = encode_new(encoder, data, known, finite=any(fitted.scaling is None for fitted in run.fitted))
@@ -265,15 +244,14 @@ def predict(
     """See `Run.predict`; `reading` has the file options."""
     check_parameters(parameters)
     reading = as_trained(run, data, reading)
-    dataset = read_samples(run, data, skip_bad, ahead=True, partial=True, reading=reading)
+    dataset = read_samples(run, data, skip_bad, ahead=True, reading=reading)
     per_repeat = in_units(run, outputs_of(run, dataset, parameters), dataset)
     scales = [np.atleast_1d(one.target_scaling.scale) for one in run.fitted if one.target_scaling is not None]
     line = dataset.timeline
     places = {} if line is None else line.places()
-    beside = inputs_beside(
-        data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
-    )
-    notes = [*dataset.raw_notes, *pointed(beside)]
+    samples = dataset.samples if line is None else None
+    beside, notes = _inputs_beside(data, samples, with_inputs, id, places.get("row"), reading)
+    notes = [*dataset.raw_notes, *notes]
     if getattr(run.model, "carries", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
         notes.append(f"the state is zero before the first row{again}, and carried from window to window.")
@@ -366,9 +344,9 @@ def rank(
     per_repeat = np.stack([each - (np.bincount(own + 1, weights=each) / sizes)[own + 1] for each in scores])
     mean, spread = per_repeat.mean(axis=0), spread_of(per_repeat)
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
-    notes = [note for note in items.raw_notes if not note.endswith("the targets are not used.")]
-    beside = inputs_beside(data, items.samples, with_inputs, id, None, reading)
-    notes += pointed(beside)
+    beside, notes = _inputs_beside(data, items.samples, with_inputs, id, None, reading)
+    own_notes = [note for note in items.raw_notes if not note.endswith("the targets are not used.")]
+    notes = [*own_notes, *notes]
     return Ranking(mean, spread, per_repeat, _places(mean, own), named, column, tuple(notes), beside)
 
 

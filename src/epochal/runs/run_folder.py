@@ -67,9 +67,6 @@ class Interval:
             f"as 60s, 0.5s, 500updates or 1epoch; got {text!r}."
         )
 
-    def __str__(self) -> str:
-        return f"{self.count:g}{'s' if self.unit == 'seconds' else self.unit}"
-
 
 @dataclass(frozen=True)
 class SaveOptions:
@@ -161,9 +158,10 @@ class RunFolder:
     checkpoints: Checkpoints
     """Set by `checkpoints_of`."""
 
-    def __init__(self, options: SaveOptions, lock: ExitStack, made: list[Path]) -> None:
-        self.options, self.path = options, Path(options.path)
-        self._lock, self._made = lock, made
+    def __init__(self, options: SaveOptions, made: list[Path]) -> None:
+        self.options, self.path, self._made = options, Path(options.path), made
+        self._lock = ExitStack()
+        self._lock.enter_context(locked(self.path))
 
     @classmethod
     def begin(
@@ -177,9 +175,7 @@ class RunFolder:
                 disk.write(temporary / REQUEST, [_sealed(request, options)])
         except OSError as error:
             raise disk.unwritable(path, error) from error
-        lock = ExitStack()
-        lock.enter_context(locked(path))
-        home = cls(options, lock, made)
+        home = cls(options, made)
         home.checkpoints_of(identity)
         return home
 
@@ -197,9 +193,7 @@ class RunFolder:
             raise Refusal(
                 f'"{path / REQUEST}" is damaged: "saving" has other names than it should.'
             ) from error
-        lock = ExitStack()
-        lock.enter_context(locked(path))
-        return cls(options, lock, []), request
+        return cls(options, []), request
 
     def checkpoints_of(self, identity: Mapping[str, Any]) -> Checkpoints:
         """The checkpoints of this training."""

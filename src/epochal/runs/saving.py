@@ -17,14 +17,14 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.records import plain
+from epochal.data.records import fields_of, plain
 from epochal.errors import Refusal, SaveFailed, reason
 from epochal.models.wrappers import names_of
 from epochal.runs import disk
 from epochal.runs.checks import predictions_file
 from epochal.runs.contents import FORMAT, OBSERVED, PAGE, RESULTS, RUN
 from epochal.runs.disk import Written
-from epochal.runs.document import predictions_table
+from epochal.runs.document import Document, predictions_table
 from epochal.runs.record import Run
 from epochal.runs.sealed import seal
 from epochal.runs.tensors import write_tensors
@@ -128,20 +128,13 @@ def _write_table(table: Any, path: Path, compression: str = "zstd") -> Written:
 
 
 def _document(run: Run, files: Mapping[str, Written]) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "plan": run.plan.to_dict(),
-        **{name: getattr(run, name) for name in ("task", "settings", "outcomes", "order_seeds", "verdict")},
-        "scores": {
-            part: {name: getattr(scores, name) for name in _FIGURES}
-            | {"per_class": run.per_class.get(part, {})}  # it follows, and is there for other readers
-            for part, scores in run.scores.items()
-        },
-        **{name: getattr(run, name) for name in ("baseline", "threshold", "forecasts")},
-        "history": run.observed,
-        **{name: getattr(run, name) for name in ("data", "encoder", "conditions", "interrupted", "failed")},
-        "files": files,
+    scores = {
+        part: {name: getattr(scores, name) for name in _FIGURES}
+        | {"per_class": run.per_class.get(part, {})}  # it follows, and is there for other readers
+        for part, scores in run.scores.items()
     }
+    found = {"format": FORMAT, "plan": run.plan, "history": run.observed, "scores": scores, "files": files}
+    return {name: found[name] if name in found else getattr(run, name) for name in fields_of(Document)}
 
 
 def _parameters(run: Run, which: str) -> dict[str, NDArray[Any]]:

@@ -28,10 +28,7 @@ def digest(value: Any) -> str:
 
 
 def seal(document: Mapping[str, Any]) -> str:
-    """A JSON text with the SHA-256 of its own content.
-
-    Raises:
-        ValueError: NaN or infinity, or already sealed.
+    """A JSON text with the SHA-256 of its own content; NaN, infinity and a second seal are ValueErrors.
 
     >>> print(seal({"updates": 200}), end="")
     {
@@ -52,11 +49,7 @@ def seal(document: Mapping[str, Any]) -> str:
 
 
 def parse(text: str | bytes) -> Any:
-    """Strict JSON: no repeated name in an object, no NaN, UTF-8.
-
-    Raises:
-        ValueError: it is not valid.
-    """
+    """Strict JSON, else a ValueError: no repeated name in an object, no NaN, UTF-8."""
     try:
         text = text.decode() if isinstance(text, bytes) else text
         return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)

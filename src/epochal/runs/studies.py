@@ -91,9 +91,15 @@ def read_study(folder: str | Path) -> StudyFolder | None:
         return None
     found = _written(path)
     result = found.get("result")
-    trainings = (path / TRIALS).read_bytes().count(b"\n") if (path / TRIALS).is_file() else 0
     command, train = _words(found.get("command")), _words(found.get("train"))
-    return StudyFolder(path, kind, command, train, result if isinstance(result, dict) else None, trainings)
+    result = result if isinstance(result, dict) else None
+    return StudyFolder(path, kind, command, train, result, trainings_in(path))
+
+
+def trainings_in(folder: Path) -> int:
+    """Number of finished trainings in the folder of a comparison or an advice."""
+    trials = folder / TRIALS
+    return trials.read_bytes().count(b"\n") if trials.is_file() else 0
 
 
 def refuse_study(folder: str | Path) -> None:
@@ -110,10 +116,7 @@ def write_study(
     command: Sequence[str] = (),
     train: Sequence[str] = (),
 ) -> None:
-    """Write choice.json: the result, if it has ended, and the command lines that make it and train with it.
-
-    A command line that is not given is kept.
-    """
+    """Write the result, if it has ended, and the command lines that make it and train with it, if given."""
     path = Path(folder)
     before = _written(path)
     document = {

@@ -55,17 +55,9 @@ _METADATA = "__metadata__"
 def write_tensors(
     path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str] | None = None
 ) -> Written:
-    """Write arrays by name to a new file, synced.
+    """Write arrays by name to a new file, synced, with texts by name in its header.
 
-    Args:
-        path: the file, which must not exist.
-        tensors: arrays of any shape; of a dtype of the format, bfloat16 included.
-        metadata: texts by name, kept in the header.
-
-    Raises:
-        TypeError: a dtype that the format does not have, such as text.
-        ValueError: a reserved name, or a header of more than 100 MB.
-        OSError: the file can't be written.
+    A dtype that the format does not have is a TypeError, a reserved name or too long a header a ValueError.
     """
     if _METADATA in tensors:
         raise ValueError(f"an array can't be called {_METADATA}")

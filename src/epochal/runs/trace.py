@@ -34,16 +34,12 @@ class Seen:
     name: str = ""
     """The row's name, if it has one."""
 
-    @property
-    def size(self) -> int:
-        """The size of the batch of its first use; 0 without any."""
-        return self.sizes[0] if self.sizes else 0
-
     def to_dict(self) -> dict[str, Any]:
         """As JSON, everything counted from 1."""
         uses = [{name: value + 1 for name, value in asdict(use).items()} for use in self.uses]
         place = {"repeat": self.repeat + 1, "row": self.row, "epoch": self.epoch + 1}
-        return {**place, "uses": uses, "size": self.size, "sizes": list(self.sizes), "name": self.name}
+        size = self.sizes[0] if self.sizes else 0
+        return {**place, "uses": uses, "size": size, "sizes": list(self.sizes), "name": self.name}
 
 
 @dataclass(frozen=True)
@@ -64,16 +60,12 @@ class Formed:
         return {**place, "rows": list(self.rows), "names": list(self.names)}
 
 
-def _plan(run: Run, repeat: int) -> Plan:
+def _course(run: Run, repeat: int) -> tuple[Plan, int]:
+    """The plan of a repeat, and its number of updates, a broken one included."""
     if not 0 <= repeat < run.repeats:
         raise Refusal(f"`repeat` must be between 1 and {run.repeats}; got {repeat + 1}.")
-    return run.plan_of(repeat)
-
-
-def _begun(run: Run, repeat: int) -> int:
-    """Number of updates of a repeat, a broken one included."""
     outcome = run.outcomes[repeat]
-    return outcome.updates + (outcome.broken is not None)
+    return run.plan_of(repeat), outcome.updates + (outcome.broken is not None)
 
 
 def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
@@ -90,7 +82,7 @@ def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
 
 def seen_throughout(run: Run, row: int, repeat: int = 0) -> list[Seen]:
     """`seen` for each epoch of the repeat; not for the last if it ended before the row was used."""
-    plan, begun = _plan(run, repeat), _begun(run, repeat)
+    plan, begun = _course(run, repeat)
     begun_epochs = plan.locate(begun - 1)[0] + 1 if begun else 0
     borrows = begun > 0 and plan.remainder == "carry" and plan.updates_per_epoch is None
     found = []
@@ -103,7 +95,7 @@ def seen_throughout(run: Run, row: int, repeat: int = 0) -> list[Seen]:
 
 def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, SampleUse | None]:
     """The uses of a row in an epoch, and the first one that the repeat did not reach."""
-    plan = _plan(run, repeat)
+    plan, begun = _course(run, repeat)
     # The very last batch may have borrowed from the next epoch.
     most = plan.epochs + (plan.remainder == "carry" and plan.updates_per_epoch is None)
     if not 0 <= epoch < most:
@@ -128,7 +120,7 @@ def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Sampl
     samples = np.searchsorted(train, found[parts == _TRAIN])
     planned = [use for sample in samples for use in plan.find(int(sample), epoch)]
     planned.sort(key=lambda use: (use.update, use.slot))
-    uses = tuple(use for use in planned if use.update < _begun(run, repeat))
+    uses = tuple(use for use in planned if use.update < begun)
     sizes = tuple(len(plan.batch(use.epoch, use.batch)) for use in uses)
     name = run.names[found[0]] if run.names else ""
     return Seen(repeat, row, epoch, uses, sizes, name), planned[0] if planned and not uses else None
@@ -146,7 +138,7 @@ def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
 
 def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     """The rows of an update (counted from 0)."""
-    plan, begun = _plan(run, repeat), _begun(run, repeat)
+    plan, begun = _course(run, repeat)
     if not 0 <= update < begun:
         raise Refusal(
             f"`update` must be between 1 and {begun:,} (repeat {repeat + 1} made that many); "
@@ -163,7 +155,7 @@ def formed(run: Run, update: int, repeat: int = 0) -> Formed:
 
 def audited(run: Run, repeat: int = 0, epochs: int | None = None) -> Audit:
     """The audit of a repeat's plan over its first epochs, by default as many as it began, at most 10."""
-    plan = _plan(run, repeat)
+    plan, _ = _course(run, repeat)
     if not len(run.rows):
         raise Refusal(
             f"an audit needs samples that come again; this run had the {run.data['samples']:,} samples of a "

@@ -45,21 +45,16 @@ def same_micro_batch(prepared: Prepared) -> Prepared:
     """With a micro-batch that fits into the memory of every process, if it is chosen automatically."""
     if prepared.settings.micro_batch != "auto":
         return prepared
-
-    def smallest(sizes: Sequence[int | None]) -> int | None:
-        return min(filter(None, sizes), default=None)
-
-    size = process_group().decide("the micro-batch", prepared.spec.micro_batch, smallest)
+    size = process_group().decide(
+        "the micro-batch", prepared.spec.micro_batch, lambda sizes: min(filter(None, sizes), default=None)
+    )
     return replace(prepared, spec=replace(prepared.spec, micro_batch=size))
 
 
 def begun(
     prepared: Prepared, begin: Callable[[], Found], folder: Path | None = None, updates: int = 0
 ) -> Found | None:
-    """Check that all processes train the same, then run `begin` in process 0; None in others.
-
-    `updates` is of the checkpoint to resume from. All refuse if they differ, or if process 0 refuses.
-    """
+    """Check that all processes train the same, from the same checkpoint, then run `begin` in process 0."""
     others, found = process_group(), list[Found]()
     if others.alone:
         return begin()

@@ -10,13 +10,14 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from epochal.common.option_text import call
 from epochal.engine.lane import AnyLane
 from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
-from epochal.runs.checkpoints import CheckpointFile, Checkpoints, find
-from epochal.runs.run_folder import SaveOptions
+from epochal.runs.checkpoints import CheckpointFile, find
+from epochal.runs.run_folder import RunFolder
 from epochal.training.events import Checkpointed, Unsaved
 from epochal.training.loop import SnapshotSink
 from epochal.training.snapshot import Snapshot, checkpoint_file, merged
@@ -32,22 +33,15 @@ SMALL_BYTES = 4 << 20
 
 
 class CheckpointWriter(SnapshotSink):
-    """The checkpoints of one training, while it runs, as often as `options` says.
-
-    `known` are the snapshots from which it was resumed; `tell` is called with `Checkpointed` and `Unsaved`.
-    """
+    """The checkpoints of one training, while it runs; `known` are the snapshots from which it was resumed."""
 
     keeps = True
 
     def __init__(
-        self,
-        checkpoints: Checkpoints,
-        options: SaveOptions,
-        spec: Spec,
-        known: Iterable[Snapshot],
-        tell: Callable[[Checkpointed | Unsaved], object],
+        self, home: RunFolder, spec: Spec, known: Iterable[Snapshot], tell: Callable[[Any], object]
     ) -> None:
-        self._checkpoints, self._options, self._interval = checkpoints, options, options.interval
+        self._checkpoints, self._options = home.checkpoints, home.options
+        self._interval = home.options.interval
         self._monitor, self._sign, self._tell = spec.monitor, spec.sign, tell
         self._latest: dict[int, Snapshot] = {one.repeats.start: one for one in known}
         self._files: dict[int, tuple[Snapshot, CheckpointFile]] = {}
@@ -127,11 +121,7 @@ class CheckpointWriter(SnapshotSink):
                 self._condition.notify_all()
 
     def close(self) -> None:
-        """Write a last checkpoint of all snapshots, and wait for it.
-
-        Raises:
-            SaveFailed: it could not be written.
-        """
+        """Write a last checkpoint of all snapshots, and wait for it; `SaveFailed` if it can't be written."""
         if self._thread.is_alive():
             with self._condition:
                 self._waiting = self._waiting or bool(self._latest)

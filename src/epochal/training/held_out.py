@@ -15,13 +15,6 @@ from epochal.settings import Settings
 _TOO_GOOD = "have inputs that training samples have, too: figures may be too good."
 
 
-def duplicates_among(dataset: Dataset, held_out: float) -> Duplicates | None:
-    """Duplicate samples, where they matter for a split and can be found."""
-    if not held_out or dataset.timeline is not None or not isinstance(dataset.inputs, np.ndarray):
-        return None
-    return find_duplicates(dataset.inputs)
-
-
 def duplicates_notes(
     duplicates: Duplicates | None,
     chosen: Split,
@@ -29,10 +22,7 @@ def duplicates_notes(
     dataset: Dataset,
     others: Sequence[Dataset | None],
 ) -> list[str]:
-    """Notes on duplicates of the split samples, and on those in separate validation and test data (`others`).
-
-    `together` is whether the split keeps duplicates together, unlike a chronological one.
-    """
+    """Notes on duplicates, which the split keeps `together` or not, and on those in `others`."""
     notes, inputs = [], dataset.inputs
     if duplicates is not None and together:
         notes.append(duplicates.note)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -27,6 +26,7 @@ from epochal.settings import DECLARED
 from epochal.training.json_settings import CODECS, given_in_words, write_model, write_settings
 from epochal.training.json_values import Unsayable
 from epochal.training.prepared import Prepared
+from epochal.training.shapes import parts_of_program
 
 FORMAT = 1
 """The version of the state and its semantics; other versions are not resumed."""
@@ -193,34 +193,16 @@ def _program_digest(*programs: Any) -> str:
     found = hashlib.sha256()
     for traced in programs:
         found.update(_UNSTEADY.sub("", traced.pretty_print(use_color=False)).encode())
-        for constant in _constants(traced):
-            found.update(_bytes_of(constant))
+        for part in parts_of_program(traced):
+            values: list[Any] = [getattr(operand, "val", None) for operand in part.invars]
+            literals = [value for value in values if np.ndim(value)]
+            for constant in getattr(part, "consts", ()) if hasattr(part, "eqns") else literals:
+                if jax.numpy.issubdtype(getattr(constant, "dtype", np.float32), jax.dtypes.prng_key):
+                    constant = jax.random.key_data(constant)
+                array = np.asarray(constant)
+                found.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
     return found.hexdigest()[:16]
 
 
 _UNSTEADY = re.compile(r"0x[0-9a-fA-FX]+|\b(name|fwd|bwd)=\S+")
 """Parts of a printed program that are not computation: addresses and names of functions."""
-
-
-def _constants(traced: Any) -> Iterator[Any]:
-    """The constants of a program and of those that it calls.
-
-    Programs are recognized by their equations, since classes differ among versions of JAX.
-    """
-    if isinstance(traced, tuple | list):
-        for value in traced:
-            yield from _constants(value)
-    elif hasattr(traced, "eqns"):
-        yield from getattr(traced, "consts", ())
-        for equation in traced.eqns:
-            literals: list[Any] = [getattr(operand, "val", None) for operand in equation.invars]
-            yield from (value for value in literals if np.ndim(value))
-            for value in equation.params.values():
-                yield from _constants(value)
-
-
-def _bytes_of(constant: Any) -> bytes:
-    if jax.numpy.issubdtype(getattr(constant, "dtype", np.float32), jax.dtypes.prng_key):
-        constant = jax.random.key_data(constant)
-    array = np.asarray(constant)
-    return f"{array.dtype}{array.shape}".encode() + array.tobytes()

@@ -10,10 +10,10 @@ from epochal.common.option_text import option
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import Pairwise, without_embeddings
 from epochal.models.convert import NamedModel
-from epochal.runs.checks import network_class
+from epochal.runs.checks import WRONG, network_class
 from epochal.settings import DECLARED, Settings
 from epochal.settings.kinds import Wrong
-from epochal.training.json_values import WRONG, Unsayable, codec_of, in_words, shown
+from epochal.training.json_values import Unsayable, codec_of, in_words, shown
 
 _MOST_LAYERS = 10_000
 _MOST_UNITS = 2**31
@@ -109,27 +109,21 @@ def read_model(written: Any) -> Any:
                 f"the run trains the model {path} of your own; name it again: "
                 f"{option('model', path, of='ep.resume')}."
             )
-        return _read_network(kind, written)
+        network = network_class(kind)
+        if network is None:
+            raise TypeError(kind)
+        found = network.from_dict(dict(written))
+        # The settings must be complete: no other names, no values of another type.
+        complete = json.dumps(found.to_dict(), sort_keys=True) == json.dumps(dict(written), sort_keys=True)
+        outputs = written.get("network", written).get("outputs")
+        counted = outputs is None or type(outputs) is int
+        if not (complete and counted and all(0 < size <= _MOST_UNITS for size in _sizes(written))):
+            raise TypeError
+        return found
     except Refusal:
         raise
     except WRONG:
         raise damaged(f"model must be a network with its settings; got {_json(written)}") from None
-
-
-def _read_network(kind: Any, written: Mapping[str, Any]) -> Any:
-    network = network_class(kind)
-    if network is None:
-        raise TypeError(kind)
-    found = network.from_dict(dict(written))
-    # The settings must be complete: no other names, no values of another type.
-    if json.dumps(found.to_dict(), sort_keys=True) != json.dumps(dict(written), sort_keys=True):
-        raise TypeError
-    outputs = written.get("network", written).get("outputs")
-    if not (outputs is None or type(outputs) is int):
-        raise TypeError
-    if not all(0 < size <= _MOST_UNITS for size in _sizes(written)):
-        raise TypeError
-    return found
 
 
 def _sizes(written: Any) -> list[int]:

@@ -26,12 +26,10 @@ from epochal.models.augment import KINDS
 from epochal.models.initial import Initial
 from epochal.plan import BatchSchedule, Order
 from epochal.plan.named import ORDERS, order_named
+from epochal.runs.checks import WRONG
 from epochal.settings.kinds import plain_number
 from epochal.settings.option import Option
 from epochal.stopping import RULES, Joined, all_of, any_of
-
-WRONG = (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
-"""Exceptions on reading an ill-typed value; `Refusal` is a ValueError."""
 
 MOST_VALUES = 10_000
 """Most values of an order in a file; longer ones have to be given again."""
@@ -101,10 +99,15 @@ def family(what: str, members: Mapping[str, type]) -> Codec:
 
 def named(codec: Codec) -> Codec:
     """What `codec` holds, or its name."""
+    return _beside(codec, codec.what, lambda value: isinstance(value, str))
+
+
+def _beside(codec: Codec, what: str, is_plain: Callable[[Any], bool]) -> Codec:
+    """What `codec` holds, or a plain value."""
     return Codec(
-        codec.what,
-        lambda value: value if isinstance(value, str) else codec.write(value),
-        lambda value: value if isinstance(value, str) else codec.read(value),
+        what,
+        lambda value: value if is_plain(value) else codec.write(value),
+        lambda value: value if is_plain(value) else codec.read(value),
     )
 
 
@@ -219,14 +222,10 @@ def _read_batch_size(value: Any) -> Any:
     return BatchSchedule.of_dict(value)
 
 
-def _write_numbers(value: Any) -> dict[str, Any]:
+def _numbers(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise Unsayable
     return {str(name): _plain(one, float) for name, one in value.items()}
-
-
-def _read_numbers(value: Any) -> dict[str, Any]:
-    return {name: _plain(one, float) for name, one in value.items()}
 
 
 _HELD_OUT = Codec(
@@ -238,12 +237,12 @@ _TRANSFORM = family("a transform of images", KINDS)
 _SPECIAL = {
     "batch_size": Codec("a whole number, full, or sizes", _write_batch_size, _read_batch_size),
     "schedule": named(family("a schedule", {"schedule": Schedule})),
-    "optimizer_options": Codec("numbers by name", _write_numbers, _read_numbers),
+    "optimizer_options": Codec("numbers by name", _numbers, _numbers),
     "stop": Codec("a stopping rule", _write_rule, _read_rule),
     "order": named(Codec("an order", _write_order, _read_order)),
     "validation": _HELD_OUT,
     "test": _HELD_OUT,
-    "class_weight": named(Codec("weights by class", _write_numbers, _read_numbers)),
+    "class_weight": named(Codec("weights by class", _numbers, _numbers)),
     "initial": Codec("where parameters are", _write_initial, _read_initial),
     "metrics": Codec("names", lambda value: [_plain(one, str) for one in value], _names),
     "augment": Codec(
@@ -262,12 +261,7 @@ def codec_of(one: Option) -> Codec:
         return declared(one)
     if one.default is not None:
         return codec
-    write, read = codec.write, codec.read
-    return Codec(
-        f"{codec.what} or null",
-        lambda value: None if value is None else write(value),
-        lambda value: None if value is None else read(value),
-    )
+    return _beside(codec, f"{codec.what} or null", lambda value: value is None)
 
 
 def declared(one: Option) -> Codec:

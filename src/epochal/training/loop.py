@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
@@ -96,37 +96,12 @@ def train_lane(
 
     `report` is called after each call of the program; `resume_from` is the snapshot of its repeats, if any.
     """
-
-    def stopping() -> bool:
-        return control.stopped or stopped()
-
-    with process_group().telling():
-        if process_group().decide("a lane", stopping(), any) and repeats.start > 0 and resume_from is None:
-            return None
-        state, curves = (None, []) if resume_from is None else (resume_from.state, [resume_from.curves])
-        lane = make_lane(prepared, repeats, devices=devices, resume_from=state)
-        del state, resume_from  # may be large, and the lane has its own copy
-        with closing(lane):
-            return _driven(prepared, control, stopping, repeats, lane, report, sink, curves)
-
-
-def _driven(
-    prepared: Prepared,
-    control: Control,
-    stopping: Callable[[], bool],
-    repeats: range,
-    lane: AnyLane,
-    report: Callable[[Advanced], object],
-    sink: SnapshotSink,
-    curves: list[Curves],
-) -> LaneResult:
-    """Advance a lane to its end; `curves` are those before."""
     seconds = min((one.seconds for one in prepared.budgets if one.seconds is not None), default=None)
 
     def wish() -> Call:
         """The next call that this process wants, or why none."""
         reason = ""
-        if stopping():
+        if control.stopped or stopped():
             reason = INTERRUPTED
         elif seconds is not None and lane.seconds >= seconds:
             reason = f"the budget of {seconds:g} seconds is spent"
@@ -144,36 +119,45 @@ def _driven(
         curves[:] = [Curves.concatenate(curves)]
         return Snapshot(repeats, lane.snapshot(), curves[0])
 
-    reason = failed = ""
-    sink.begin(lane, repeats)
-    while not lane.done:
-        most, reason, signal = agreed_call(wish())
-        if reason == INTERRUPTED:
-            control.stop(signal)
-        if reason:
-            break
+    with process_group().telling(), ExitStack() as resources:
+        interrupted = process_group().decide("a lane", control.stopped or stopped(), any)
+        if interrupted and repeats.start > 0 and resume_from is None:
+            return None
+        state = None if resume_from is None else resume_from.state
+        curves = [] if resume_from is None else [resume_from.curves]
+        lane = make_lane(prepared, repeats, devices=devices, resume_from=state)
+        resources.callback(lane.close)
+        del state, resume_from  # may be large, and the lane has its own copy
+        reason = failed = ""
+        sink.begin(lane, repeats)
+        while not lane.done:
+            most, reason, signal = agreed_call(wish())
+            if reason == INTERRUPTED:
+                control.stop(signal)
+            if reason:
+                break
+            try:
+                lane.updates_per_call = max(lane.updates_per_call, most)  # that of process 0 counts
+                tell(lane.advance(most))
+            except DataFailed as error:
+                if not lane.update or not process_group().alone:
+                    raise
+                reason = failed = error.sentence.rstrip(".")
+                break
+            if sink.due(lane, repeats) and not lane.done:
+                sink.hand_over(lane, repeats, snapshot)
+        reason = reason or lane.ended
+        if not reason and lane.update >= lane.last_update < prepared.plan.updates:
+            reason = f"the budget of {lane.last_update:,} updates is spent"
+        # The snapshot is the place before the last evaluation, which a longer training would not make there.
+        if lane.update:
+            sink.end(repeats, snapshot)
         try:
-            lane.updates_per_call = max(lane.updates_per_call, most)  # that of process 0 counts
-            tell(lane.advance(most))
-        except DataFailed as error:
-            if not lane.update or not process_group().alone:
+            tell(lane.finish())
+        except DataFailed:
+            if not failed:
                 raise
-            reason = failed = error.sentence.rstrip(".")
-            break
-        if sink.due(lane, repeats) and not lane.done:
-            sink.hand_over(lane, repeats, snapshot)
-    reason = reason or lane.ended
-    if not reason and lane.update >= lane.last_update < prepared.plan.updates:
-        reason = f"the budget of {lane.last_update:,} updates is spent"
-    # The snapshot is the place before the last evaluation, which a longer training would not make there.
-    if lane.update:
-        sink.end(repeats, snapshot)
-    try:
-        tell(lane.finish())
-    except DataFailed:
-        if not failed:
-            raise
-    return LaneResult.of(lane, repeats, reason, failed)
+        return LaneResult.of(lane, repeats, reason, failed)
 
 
 def curves_of(
@@ -261,10 +245,7 @@ def make_lane(
     devices: tuple[jax.Device, ...] = (),
     resume_from: LaneState | None = None,
 ) -> AnyLane:
-    """A lane for some repeats, compiled; `data` holds its samples, if any does.
-
-    It is at its first update, or where `resume_from` was taken.
-    """
+    """A lane for some repeats, compiled, at its first update, or where `resume_from` was taken."""
     limits = [one.updates for one in prepared.budgets if one.updates is not None]
     common: dict[str, Any] = {
         "spec": replace(prepared.spec, repeats=len(repeats)),

@@ -18,10 +18,7 @@ _LACKING = {
 
 
 def order_for(given: Any, dataset: Dataset, class_weight: Any) -> Order:
-    """The requested order, with the values it needs of all samples.
-
-    An order with values (`Stratified(labels)`) must have one for each sample.
-    """
+    """The requested order, with the values it needs of all samples."""
     order = given if isinstance(given, Order) else order_named(str(given))
     if order.needs == "weights" and class_weight is not None:
         raise Refusal(

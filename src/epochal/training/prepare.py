@@ -42,26 +42,11 @@ def chosen_optimizer(settings: Settings) -> Optimizer:
     return optimizer_for(settings.optimizer, settings.learning_rate, options, settings.weight_decay)
 
 
-def _schedule(settings: Settings) -> Schedule:
-    schedule = settings.schedule
-    if not isinstance(schedule, str | Schedule):
-        raise Refusal(f"`schedule` must be a name or a Schedule; got {schedule!r}.")
-    schedule = schedule if isinstance(schedule, Schedule) else Schedule(schedule)
-    if not isinstance(settings.optimizer, str) and schedule != Schedule():
-        raise Refusal("`schedule` has no effect on an Optax object, which has its own; leave it out.")
-    return schedule
-
-
 def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = None) -> Prepared:
     """Prepare a training and refuse what cannot work, without touching a device.
 
-    Args:
-        model: what `fit` takes.
-        data: what `fit` takes.
-        settings: of the training.
-        reuse: a training on the same data whose samples, splits and scalings are reused: the settings that
-            determine them (held-out parts, split, repeats, seed, vary, standardize, class_weight) must be the
-            same.
+    Samples, splits and scalings of a training to `reuse` are taken over: the data must be the same, and the
+    settings that determine them (held-out parts, split, repeats, seed, vary, standardize, class_weight).
     """
     if jax.dtypes.canonicalize_dtype(np.int64) == np.int64:
         raise Refusal(
@@ -72,7 +57,12 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
     settings = replace(settings, augment=transforms_of(settings.augment))
     if settings.metrics is not None:
         settings = replace(settings, metrics=models.metrics_asked(settings.metrics))
-    schedule = _schedule(settings)
+    schedule = settings.schedule
+    if not isinstance(schedule, str | Schedule):
+        raise Refusal(f"`schedule` must be a name or a Schedule; got {schedule!r}.")
+    schedule = schedule if isinstance(schedule, Schedule) else Schedule(schedule)
+    if not isinstance(settings.optimizer, str) and schedule != Schedule():
+        raise Refusal("`schedule` has no effect on an Optax object, which has its own; leave it out.")
 
     def state(dataset: Dataset) -> int:
         """Bytes of one repeat's state."""

@@ -173,10 +173,7 @@ class Prepared(Gathered):
         return self.plan.with_(seed=self.seed(repeat, "order"), order=order)
 
     def order_arrays(self, repeats: Sequence[int]) -> dict[str, NDArray[Any]]:
-        """The per-sample arrays of the order, with a leading axis of repeats.
-
-        All repeats have arrays of one shape, so that one program serves them all.
-        """
+        """The per-sample arrays (repeats, ...) of the order, of one shape, so that one program serves all."""
         if self.order.values is None:
             return {}
 

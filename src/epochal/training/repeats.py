@@ -58,7 +58,7 @@ def train_repeats(
                 if snapshot is not None:
                     sink.take(snapshot)
                 tell(advanced)
-                tell(replace(result, spec=prepared.spec))  # with the model that is here
+                tell(result)
                 if words := cluster.news():
                     tell(Noted(words))
         # What was stopped on a cluster has its end here, as it would have had without.
@@ -79,11 +79,8 @@ def cluster_for(
 ) -> RayCluster | None:
     """The Ray cluster at that address, ready to train repeats; None if there is no address.
 
-    `folder` is the run folder, if there is one; `resources` close the cluster; `known` has the snapshots of
-    repeats.
-
-    Raises:
-        Refusal: a training that can't go there, no such cluster, or one with other versions.
+    `resources` close the cluster; `known` has the snapshots of repeats. A training that can't go there is
+    refused.
     """
     if address is None:
         return None

@@ -12,6 +12,7 @@ from epochal.data.recipe import EXAMPLE
 from epochal.data.registry import read_again, recipe_from_dict
 from epochal.errors import Refusal
 from epochal.models.convert import NamedModel
+from epochal.runs.checks import WRONG
 from epochal.settings import Settings
 from epochal.training.describe import conditions
 from epochal.training.differences import differences
@@ -24,7 +25,7 @@ from epochal.training.json_settings import (
     write_model,
     write_settings,
 )
-from epochal.training.json_values import WRONG, shown
+from epochal.training.json_values import shown
 from epochal.training.prepared import Prepared
 
 FORMAT = 1
@@ -37,10 +38,7 @@ _FILES = {"validation": "validation data", "test": "test data", "initial": "firs
 
 
 def document(prepared: Prepared) -> dict[str, Any]:
-    """The request of a training as JSON, from which `ask_again` rebuilds the arguments of `prepare`.
-
-    Model, data and settings are as given or {"given": words}; its micro-batch has been chosen.
-    """
+    """The request of a training as JSON: model, data and settings as given, or {"given": words}."""
     settings = prepared.settings
     if settings.micro_batch == "auto":
         settings = replace(settings, micro_batch=prepared.spec.micro_batch)
@@ -78,11 +76,7 @@ def ask_again(
     """Rebuild the arguments of `prepare`: model, data and settings.
 
     The document may be damaged or untrusted: nothing is imported. `model`, `data` and `options` replace what
-    it says: "module:function" names a model, a path is a moved file. `progress` is called with (what, done,
-    total) during slow reading.
-
-    Raises:
-        Refusal: the document is damaged, the data is gone, or something it can't hold is not given.
+    it says: "module:function" names a model, a path is a moved file.
 
     >>> from epochal.models import MLP
     >>> from epochal.training.prepare import prepare
@@ -154,11 +148,7 @@ def _there(source: str) -> bool:
 
 
 def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The request with more epochs, and notes.
-
-    Raises:
-        Refusal: fewer epochs than before.
-    """
+    """The request with more epochs, and notes; fewer are refused."""
     values, _ = read_settings(document["settings"], {})
     before = values.get("epochs", Settings().epochs)
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < before:
@@ -179,9 +169,8 @@ def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any
 def changed_conditions(then: Any, now: Mapping[str, Any]) -> list[str]:
     """Changed conditions of a resumed training, one short clause each.
 
-    It is the same training, but figures may differ in their last bits with another version of
-    JAX or another device. A streamed file is compared by some of its samples, so a change
-    is reported. `then` is of the document, `now` of the resumed training (`conditions_of`).
+    It is the same training, but with another version of JAX or another device figures may differ in their
+    last bits. A streamed file is compared by some of its samples, so a change is reported.
     """
     before: Mapping[str, Any] = then if isinstance(then, Mapping) else {}
     versions = before.get("versions")

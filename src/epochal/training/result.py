@@ -16,7 +16,6 @@ from epochal.data import Split
 from epochal.engine.fed import FedLane
 from epochal.engine.lane import AnyLane
 from epochal.engine.optimizers import averaged
-from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import Packing
 from epochal.errors import DataFailed
@@ -44,7 +43,6 @@ class LaneResult:
     seconds: float
     reason: str
     """Why the host ended it; empty for the plan or a rule."""
-    spec: Spec
     failed: str = ""
     """Why the data could not be read, or empty."""
     samples: int | None = None
@@ -55,7 +53,7 @@ class LaneResult:
         """Fetch the state of a lane."""
         state = jax.tree.map(np.asarray, lane.train_state.repeats)
         samples = lane.samples if isinstance(lane, FedLane) and lane.data.take is not None else None
-        return cls(repeats, state, lane.update, lane.epochs, lane.seconds, reason, lane.spec, failed, samples)
+        return cls(repeats, state, lane.update, lane.epochs, lane.seconds, reason, failed, samples)
 
     def of_repeat(self, row: int) -> Repeat:
         """The state of one repeat."""
@@ -71,7 +69,7 @@ class LaneResult:
             passes = plan.passes
             status, broken = int(one.status), None
             if status == RULE:
-                stopped = self.spec.rule.reason(one.rule)
+                stopped = prepared.spec.rule.reason(one.rule)
             elif status == BROKEN_UPDATE:
                 update = passes.first_update(int(one.broken_epoch)) + int(one.broken_index)
                 epoch, index = plan.locate(update)
@@ -85,9 +83,8 @@ class LaneResult:
             else:
                 stopped = self.reason or f"all {plan.epochs:,} epochs done"
             if not np.isfinite(one.best_value):
-                stopped += (
-                    f"; {self.spec.monitor} was never a number, so the first parameters count as the best"
-                )
+                monitor = prepared.spec.monitor
+                stopped += f"; {monitor} was never a number, so the first parameters count as the best"
             best_update = passes.first_update(int(one.best_epoch)) + int(one.best_index)
             yield Outcome(
                 repeat=repeat,
@@ -103,10 +100,7 @@ class LaneResult:
 
 
 def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, interrupted: bool) -> Run:
-    """The finished run: outcomes, curves, scores of the best parameters, verdict, conditions.
-
-    `curves` has the rows of all repeats in order of arrival.
-    """
+    """The finished run; `curves` has the rows of all repeats in order of arrival."""
     results = sorted(results, key=lambda result: result.repeats.start)
     results = [result for result in results if result.update] or results
     repeats = [repeat for result in results for repeat in result.repeats]
@@ -119,7 +113,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     found = [outcome for result in results for outcome in result.outcomes(prepared, ends)]
     outcomes = tuple(replace(outcome, repeat=number) for number, outcome in enumerate(found))
     fitted = tuple(
-        fitted_of(prepared, result.spec, result.of_repeat(row), repeat)
+        fitted_of(prepared, result.of_repeat(row), repeat)
         for result in results
         for row, repeat in enumerate(result.repeats)
     )
@@ -148,7 +142,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     }
     # How many repeats were ended by a rule on the validation loss, and what ended most before the last epoch.
     by_rule = sum(
-        waited(result.spec.rule, result.of_repeat(row).rule)
+        waited(prepared.spec.rule, result.of_repeat(row).rule)
         for result in results
         for row, status in enumerate(result.state.status)
         if status == RULE
@@ -229,8 +223,9 @@ def _arranged(curves: Curves, repeats: Sequence[int]) -> Curves:
     return Curves(number[rows], columns=columns, **rest)
 
 
-def fitted_of(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitted:
+def fitted_of(prepared: Prepared, state: Repeat, repeat: int) -> Fitted:
     """What one repeat has learned, from its state."""
+    spec = prepared.spec
     packed = Packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
 
     def variables(params: Any, model: Any) -> Variables:

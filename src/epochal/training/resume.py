@@ -83,8 +83,7 @@ def resuming(
 ) -> Events | Run:
     """The events of a resumed training, as in `train`; or its record, if it has ended.
 
-    Takes the arguments of `resume`; `control` stops it, `saving` has fields of `SaveOptions` to change, and
-    `progress` is called with (what, done, total) during slow reading.
+    `saving` has fields of `SaveOptions` to change; `progress` takes (what, done, total) during slow reading.
     """
     others, path, control = process_group(), Path(folder), control or Control()
     refuse_study(path)
@@ -107,15 +106,12 @@ def resuming(
 
     def learned() -> tuple[int, dict[int, Snapshot], tuple[str, ...]]:
         _check(path, request["identity"], identity(prepared))
-        if home is None:
-            kept, passed_over = newest(path)
-        else:
-            checkpoints = home.checkpoints_of(request["identity"])
-            kept, passed_over = checkpoints.newest(), checkpoints.passed_over
+        own = None if home is None else home.checkpoints_of(request["identity"])
+        kept, passed_over = newest(path) if own is None else own.newest()
         if kept is None:
-            return 0, {}, tuple(passed_over)
+            return 0, {}, passed_over
         _check(kept.path, kept.identity, request["identity"])
-        return kept.updates, read_snapshots(prepared, kept.files), tuple(passed_over)
+        return kept.updates, read_snapshots(prepared, kept.files), passed_over
 
     with ExitStack() as resources:
         if home is not None:

@@ -26,7 +26,7 @@ from epochal.data import (
     split_groups,
     time_notes,
 )
-from epochal.data.duplicates import whole_groups
+from epochal.data.duplicates import find_duplicates, whole_groups
 from epochal.data.grouping import SCATTERED
 from epochal.data.lazy import MemoryArray, streams_note
 from epochal.data.records import code_sizes
@@ -183,7 +183,9 @@ def gathered(
     unlabeled = "" if test is None else held_out.unknown_note(test)
     test = None if test is None else held_out.labeled(test)
     share, few = held_out.default_share(share, test_share, settings, dataset)
-    duplicates = held_out.duplicates_among(dataset, share or test_share)
+    duplicates = None  # where they matter for a split and can be found
+    if (share or test_share) and dataset.timeline is None and isinstance(dataset.inputs, np.ndarray):
+        duplicates = find_duplicates(dataset.inputs)
     groups, together = dataset.groups, settings.split != "chronological"
     if groups is not None and duplicates is not None and settings.split == "groups":
         merged = whole_groups(groups, duplicates)

@@ -58,10 +58,7 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Part | Reader) -> tuple[
 
 
 def optimism_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[np.float64]]:
-    """The optimism of the monitored metric due to choosing the epoch on the validation samples, per repeat.
-
-    Empty if unknown, or if evaluations have it in other units.
-    """
+    """The optimism of the monitored metric due to choosing the epoch, per repeat; empty if unknown."""
     spec, found = prepared.spec, np.concatenate([np.asarray(state.halves, np.float64) for state in states])
     name = spec.monitor.partition(".")[2]
     foreign = any(
@@ -166,10 +163,9 @@ def scores_of(
 def evaluated_as(
     prepared: Prepared, repeat: int, name: str, values: NDArray[Any], metric: models.Metric
 ) -> NDArray[Any]:
-    """Targets or outputs of a part in the units of a metric in evaluations.
+    """Targets or outputs of a part in the units of a metric in evaluations: on the host the target's own.
 
-    On the host these are the target's own; the program knows the scaling of the target, but not the
-    levels of a series.
+    The program knows the scaling of the target, but not the levels of a series.
     """
     if metric.host:
         return prepared.restored(repeat, name, values)
@@ -216,8 +212,7 @@ def forecasts_of(
 ) -> dict[str, ForecastScores]:
     """Forecast scores of each part, with naive forecasts; empty for other samples.
 
-    The optimism of the RMSE is in proportion to that of the loss, or half that of its
-    square.
+    The optimism of the RMSE is in proportion to that of the loss, or half that of its square.
     """
     found = {}
     for name, one in scores.items():

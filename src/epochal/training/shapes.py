@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -33,6 +33,21 @@ def _words(error: Exception) -> str:
 def traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """The output shapes of a function, without computing."""
     return tried(what, lambda: jax.eval_shape(function, *arguments))
+
+
+def parts_of_program(value: Any) -> Iterator[Any]:
+    """The programs in a value and their equations, each followed by those that it calls.
+
+    Programs are recognized by their equations, since classes differ among versions of JAX.
+    """
+    if isinstance(value, tuple | list):
+        for one in value:
+            yield from parts_of_program(one)
+    elif hasattr(value, "eqns"):
+        yield value
+        for equation in value.eqns:
+            yield equation
+            yield from parts_of_program(list(equation.params.values()))
 
 
 def check_fit(prepared: Prepared, reuse: Prepared | None = None) -> None:

@@ -45,10 +45,7 @@ _ELSEWHERE = {
 
 
 def settings_of(options: Mapping[str, Any], beside: Iterable[str] = ()) -> Settings:
-    """The settings with these options; an unknown one is refused with the nearest name.
-
-    `beside` are further arguments of the function that was called, which may have been meant.
-    """
+    """The settings with these options; an unknown one is refused with the nearest name, or `beside`."""
     for name in options:
         if name in _ELSEWHERE:
             raise Refusal(f'unknown option "{name}"; use {_ELSEWHERE[name]}.')

@@ -67,14 +67,10 @@ def merged(files: Sequence[CheckpointFile]) -> CheckpointFile:
 
 
 def read_snapshots(prepared: Prepared, files: Sequence[CheckpointFile]) -> dict[int, Snapshot]:
-    """The snapshot of each repeat, checked against the training.
-
-    Raises:
-        Refusal: a state that is not that of this model and optimizer.
-    """
+    """The snapshot of each repeat; a state that is not that of this model and optimizer is refused."""
     shapes: Repeat = state_of(prepared)
     return {
-        repeat: _one(prepared, file.tensors, lane, repeat, shapes)
+        repeat: _one(prepared, file, lane, repeat, shapes)
         for file in files
         for lane in file.about["lanes"]
         for repeat in range(*lane["repeats"])
@@ -115,13 +111,9 @@ def _named(state: Repeat) -> Iterator[tuple[str, Any]]:
 
 
 def _one(
-    prepared: Prepared,
-    tensors: Mapping[str, NDArray[Any]],
-    lane: Mapping[str, Any],
-    repeat: int,
-    shapes: Repeat,
+    prepared: Prepared, file: CheckpointFile, lane: Mapping[str, Any], repeat: int, shapes: Repeat
 ) -> Snapshot:
-    leaves = []
+    tensors, leaves = file.tensors, []
     for name, wanted in _named(shapes):
         leaf = tensors.get(f"{repeat}/state/{name}")
         if leaf is None or leaf.shape != wanted.shape or leaf.dtype != wanted.dtype:

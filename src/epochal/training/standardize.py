@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,7 @@ from epochal.models import as_model, seen_dtype, shapes_of
 from epochal.models.initial import Initial
 from epochal.runs.contents import RUN, read_run
 from epochal.settings import Settings
-
-_LEAVE = "`standardize=False` takes them as they are."
+from epochal.training.shapes import parts_of_program
 
 
 def standardized(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool, bool, tuple[str, ...]]:
@@ -30,9 +28,6 @@ def standardized(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool
     numbers from 0 to 1 that look like images, tokens, samples of an object, arrays that
     the model reads as whole numbers, such as ids for an embedding, and arrays for initial parameters
     trained without standardization.
-
-    Raises:
-        Refusal: standardized tokens, or missing values that nothing would fill.
     """
     chosen, notes = _inputs(settings, dataset, model)
     if chosen and dataset.dtype == np.int32:
@@ -75,7 +70,8 @@ def _inputs(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool, tup
     each = "each channel" if len(dataset.continuous) > 1 else "all values together"
     each = "each column" if len(dataset.shape) == 1 else each
     return True, (
-        f"the inputs are standardized, {each} to mean 0 and variance 1 over the training samples; {_LEAVE}",
+        f"the inputs are standardized, {each} to mean 0 and variance 1 over the training samples; "
+        "`standardize=False` takes them as they are.",
     )
 
 
@@ -107,21 +103,12 @@ def _reads_whole_numbers(model: Any, dataset: Dataset) -> bool:
     except Exception:
         return False  # errors are reported by the checks of the model
     return any(
-        equation.primitive.name == "convert_element_type"
-        and np.issubdtype(equation.params["new_dtype"], np.integer)
-        and np.issubdtype(equation.invars[0].aval.dtype, np.floating)
-        for equation in _equations(traced)
+        part.primitive.name == "convert_element_type"
+        and np.issubdtype(part.params["new_dtype"], np.integer)
+        and np.issubdtype(part.invars[0].aval.dtype, np.floating)
+        for part in parts_of_program(traced)
+        if not hasattr(part, "eqns")
     )
-
-
-def _equations(traced: Any) -> Iterator[Any]:
-    """The equations of a program and of those that it calls."""
-    for equation in traced.eqns:
-        yield equation
-        for value in equation.params.values():
-            for inner in value if isinstance(value, tuple | list) else (value,):
-                if hasattr(inner, "eqns"):
-                    yield from _equations(inner)
 
 
 def _blurred(dataset: Dataset, inputs: bool, targets: bool) -> tuple[str, ...]:

@@ -278,10 +278,7 @@ class Events(Iterator[Event]):
         self._prepared.close()
 
     def leave(self) -> None:
-        """End the training now, within seconds if a device call hangs; checkpoints stay.
-
-        Its threads close the folder if they can, otherwise the process does.
-        """
+        """End the training now, within seconds if a device call hangs; checkpoints stay."""
         closing = threading.Thread(target=self.close, daemon=True)
         closing.start()
         if not ended([closing], PATIENCE_SECONDS) and self._home is not None:
@@ -305,10 +302,7 @@ class Events(Iterator[Event]):
         self._known = {}  # a resumed lane no longer needs it, and it may be large
         sink = SnapshotSink()
         if self._home is not None:
-            home = self._home
-            sink = self._writer = CheckpointWriter(
-                home.checkpoints, home.options, prepared.spec, known.values(), tell
-            )
+            sink = self._writer = CheckpointWriter(self._home, prepared.spec, known.values(), tell)
             self._resources.enter_context(suppress(SaveFailed))
             self._resources.callback(self._writer.close)
         job = (prepared, control, tell, sink, [lane for lane, _ in lanes], known, cluster)

@@ -1,10 +1,10 @@
 """Executors: tasks are run in threads of this machine or by the workers of a Ray cluster."""
 
 from epochal.training.executor.cluster import RayCluster as RayCluster
-from epochal.training.executor.threads import Threads as Threads
 from epochal.training.executor.work import (
     Executor as Executor,
     Shared as Shared,
     Stopped as Stopped,
+    Threads as Threads,
     WorkItem as WorkItem,
 )

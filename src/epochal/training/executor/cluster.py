@@ -43,9 +43,8 @@ MOST_LOSSES = 5
 class Worker:
     """The actor: a process that does the work of tasks, one after the other.
 
-    Args:
-        base: of one element, where the function's maker and its argument are in the object store; in a list,
-            since Ray would fetch a bare reference before it is known whether the versions are the same.
+    `base` has one reference, to the function's maker and its argument: Ray would fetch one outside of a list
+    before it is known whether the versions are the same.
     """
 
     def __init__(self, base: list[Any]) -> None:
@@ -81,19 +80,11 @@ class _Member:
 
 
 class RayCluster(Executor):
-    """Runs tasks on a Ray cluster.
+    """Runs tasks on the Ray cluster at an address; one that can't be joined, or can't train, is refused.
 
-    Args:
-        address: of the cluster, such as "auto" or "10.0.0.1:6379".
-        make: makes the function that does the work of tasks, in each worker, of `base`.
-        base: what all tasks share; sent to each node once.
-        pack: the work of a task as it is sent; may call the second argument to share an object.
-        stopped: whether to end early.
-        remedy: how to go on if no worker is left, as a clause.
-
-    Raises:
-        MissingExtra: Ray is not installed.
-        Refusal: no such cluster, no node that could train, or one with other versions.
+    In each worker `make(base)` is the function that does the work of tasks; `base` is sent to each node once.
+    `pack` gives the work of a task as it is sent, and may call its second argument to share an object.
+    `remedy` is a clause that says how to go on if no worker is left.
     """
 
     def __init__(
@@ -128,11 +119,7 @@ class RayCluster(Executor):
             raise
 
     def share(self, value: Any) -> Shared:
-        """An object in the object store, the same for the same object.
-
-        Raises:
-            Refusal: it can't be sent.
-        """
+        """An object in the object store, the same for the same object; one that can't be sent is refused."""
         if id(value) not in self._shared:
             try:
                 # The value is kept, too: as long as it is, no other object has its id.
@@ -162,8 +149,7 @@ class RayCluster(Executor):
     def map_unordered(self, tasks: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Any]]:
         """Yield each task with its result as it ends; those of a worker that dies go to another one.
 
-        Raises:
-            ProcessLost: no worker is left, or a task ended its worker again and again.
+        `ProcessLost` if no worker is left, or a task ended its worker again and again.
         """
         todo, running = deque(tasks), self._running
         running.clear()

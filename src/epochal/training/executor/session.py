@@ -21,11 +21,7 @@ from epochal.training import describe
 def join(address: str) -> tuple[Any, Callable[[], None]]:
     """The module `ray`, joined to the cluster at that address, and the function that leaves it.
 
-    A process that had joined one before stays in it.
-
-    Raises:
-        MissingExtra: Ray is not installed.
-        Refusal: no such cluster.
+    A process that had joined one before stays in it; without Ray or such a cluster it is refused.
     """
     ray = _ray()
     if ray.is_initialized():

@@ -1,13 +1,18 @@
-"""`WorkItem`, and `Executor`, the base of what runs tasks."""
+"""`WorkItem`, `Executor`, the base of what runs tasks, and the executor in threads of this process."""
 
 from __future__ import annotations
 
+import queue
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
 
 import jax
+
+from epochal.common.waiting import PATIENCE_SECONDS, ended
 
 Stopped: TypeAlias = "Callable[[], bool]"
 """Whether to end early."""
@@ -54,6 +59,71 @@ class Executor:
 
     def close(self) -> None:
         """Let the workers go."""
+
+
+class Threads(Executor):
+    """Runs tasks side by side in daemon threads, which don't hold up the process when it ends.
+
+    Each thread has devices of its own; once `stopped`, no further tasks begin.
+
+    >>> squares = Threads(lambda work, devices, stopped: work * work, [()] * 2)
+    >>> sorted(result for _, result in squares.map_unordered([WorkItem(3), WorkItem(4), WorkItem(5)]))
+    [9, 16, 25]
+    """
+
+    def __init__(
+        self, function: Function, devices: Sequence[tuple[jax.Device, ...]], stopped: Stopped = lambda: False
+    ) -> None:
+        self._function, self._devices, self._stopped = function, devices, stopped
+
+    def map_unordered(self, tasks: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Any]]:
+        """Yield each task with its result as it ends: small ones side by side, then large ones in turn."""
+        yield from self._map([task for task in tasks if not task.large], self._devices)
+        yield from self._map([task for task in tasks if task.large], self._devices[:1])
+
+    def _map(
+        self, tasks: Sequence[WorkItem], devices: Sequence[tuple[jax.Device, ...]]
+    ) -> Iterator[tuple[WorkItem, Any]]:
+        todo, found, left = deque(tasks), queue.SimpleQueue[Any](), threading.Event()
+
+        def stopped() -> bool:
+            return left.is_set() or self._stopped()
+
+        def run(own: tuple[jax.Device, ...]) -> None:
+            while not stopped():
+                try:
+                    task = todo.popleft()
+                except IndexError:
+                    break
+                try:
+                    result = self._function(task.work, own, stopped)
+                except BaseException as error:
+                    found.put(error)
+                    return
+                if result is not None:
+                    found.put((task, result))
+            found.put(None)
+
+        threads = [
+            threading.Thread(target=run, args=(own,), daemon=True)
+            for own, _ in zip(devices, tasks, strict=False)
+        ]
+        for thread in threads:
+            thread.start()
+        working = len(threads)
+        try:
+            while working:
+                news = found.get()
+                if isinstance(news, BaseException):
+                    raise news
+                if news is None:
+                    working -= 1
+                else:
+                    yield news
+        finally:
+            left.set()
+            if working:  # whoever was stopped before does not wait for a device that hangs
+                ended(threads, PATIENCE_SECONDS if self._stopped() else None)
 
 
 @dataclass(frozen=True)

@@ -59,11 +59,8 @@ class ProcessGroup:
     def decide(self, what: str, wish: Wish, rule: Callable[[list[Wish]], Decision]) -> Decision:
         """The decision of process 0 by the rule, from the wishes of all in rank order.
 
-        All processes must make the same calls. Wish and decision are JSON values. A
-        `Refusal` from the rule is raised in all processes.
-
-        Raises:
-            ProcessLost: a process was lost.
+        All processes must make the same calls. Wish and decision are JSON values. All raise what the rule
+        refuses, and `ProcessLost` if one is lost.
         """
         if self._watch is None:
             return rule([wish])
@@ -168,12 +165,9 @@ class ProcessGroup:
             raise cause from error
 
     def end(self) -> None:
-        """Wait for all processes to finish, and leave.
+        """Wait for all processes to finish, and leave; a lost one raises `ProcessLost`.
 
         Process 0 may still have something to write, and no longer checks the others.
-
-        Raises:
-            ProcessLost: process 0 was lost, or an unfinished one.
         """
         if self._watch is None:
             return

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from epochal.common.version import VERSION
+from epochal.common.waiting import end_process
 from epochal.errors import ProcessLost, Refusal
 from epochal.training.processes.group import ALONE, ProcessGroup, process_group, set_process_group
-from epochal.training.processes.watch import Place, Watch, end_process
+from epochal.training.processes.watch import Place, Watch
 
 SILENCE = 30.0
 """Seconds without a heartbeat after which a machine counts as lost, by default."""
@@ -83,9 +84,6 @@ def place_of(
     names: Mapping[str, str] | None = None,
 ) -> Place:
     """The place of this process, as given or as detected by JAX; the arguments are those of `join`.
-
-    Raises:
-        Refusal: incomplete or out of bounds, or not detected.
 
     >>> place_of("10.0.0.1:1234", 1, 4).host
     '10.0.0.1'
@@ -217,6 +215,6 @@ def _farewell() -> None:
         elif failed is None:
             others.check()
     except ProcessLost as lost:
-        end_process(lost.sentence)
+        end_process(1, lost.sentence)
     if others.over:
-        end_process()
+        end_process(1)

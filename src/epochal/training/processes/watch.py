@@ -13,10 +13,10 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, NoReturn, cast
+from typing import IO, cast
 
-from epochal.common.option_text import render_message
 from epochal.common.printable import one_line
+from epochal.common.waiting import end_process
 from epochal.errors import ProcessLost, Refusal
 from epochal.training.processes import watcher
 
@@ -50,11 +50,7 @@ class Place:
 
 
 class Watch:
-    """A started watcher that has joined those of all other processes; `silence` and `patience` as in `join`.
-
-    Raises:
-        Refusal: they do not join, or this process does not match.
-    """
+    """A started watcher that has joined those of all other processes; waits as `join` does."""
 
     def __init__(self, place: Place, silence: int, patience: int) -> None:
         self.lost, self.remedy, self.silence = "", "", silence
@@ -142,18 +138,7 @@ class Watch:
         """End the process if the training does not, since it waits for a lost one."""
         time.sleep(GRACE_SECONDS)
         if not self._reported and not self._closed:
-            end_process(self.lost)
-
-
-def end_process(words: str = "") -> NoReturn:
-    """End the process with status 1, without waiting for its threads."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, RuntimeError):
-            stream.flush()
-    if words:
-        with suppress(OSError):
-            os.write(2, f"epochal: {render_message(words)}\n".encode())
-    os._exit(1)
+            end_process(1, self.lost)
 
 
 def _check_port(place: Place) -> None:

@@ -85,10 +85,6 @@ class Rate:
         while len(self._recent) > 2 and now - self._recent[0][0] > self._seconds:
             self._recent.popleft()
 
-    def clear(self) -> None:
-        """Forget what was done."""
-        self._recent.clear()
-
     @property
     def per_second(self) -> float | None:
         """The rate; None where it is not known."""

@@ -49,10 +49,7 @@ def plain_console(to_stderr: bool) -> Console:
 def section(
     console: Console, title: str, lines: Iterable[str], width: int, *, fold: bool = True, apart: bool = True
 ) -> None:
-    """Print lines under a title, folded to the width if `fold`.
-
-    `apart` adds an empty line before.
-    """
+    """Print lines under a title, folded to the width if `fold`, and after an empty line if `apart`."""
     lines = [render_message(line) for line in lines]
     text = folded(lines, width) if fold else "\n".join(f"  {line}".rstrip() for line in lines)
     if apart:
@@ -61,16 +58,11 @@ def section(
     console.print(Text(text), soft_wrap=True)
 
 
-def live(console: Console, render: Callable[[], Text]) -> Live:
-    """A temporary line, redrawn about ten times a second."""
-    return Live(console=console, refresh_per_second=8, transient=True, get_renderable=render)
-
-
 class Terminal(Display):
-    """Shows a training on stderr: live on a terminal, else an occasional plain line."""
+    """Shows progress: live on a terminal, redrawn about ten times a second, else an occasional plain line."""
 
-    def __init__(self) -> None:
-        self.console = plain_console(to_stderr=True)
+    def __init__(self, to_stderr: bool = True) -> None:
+        self.console = plain_console(to_stderr)
         self.width = min(100, self.console.width)
         self._live: Live | None = None
         self._line: Line | None = None
@@ -83,12 +75,18 @@ class Terminal(Display):
     def show(self, line: Line) -> None:
         self._line = line
         if self.console.is_terminal and self._live is None:
-            self._live = live(self.console, self._render)
+            console, render = self.console, self._render
+            self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=render)
             self._live.start()
+        if line.share is not None:
+            self.print_if_due(lambda: line.fitted(self.width - 2))
+
+    def print_if_due(self, line: Callable[[], str]) -> None:
+        """Print a plain line where none is live, if the last one is long ago."""
         now = time.monotonic()
-        if self._live is None and line.share is not None and now - self._printed >= PLAIN_SECONDS:
+        if self._live is None and now - self._printed >= PLAIN_SECONDS:
             self._printed = now
-            self.console.print(Text("  " + line.fitted(self.width - 2)), soft_wrap=True)
+            self.console.print(Text(f"  {line()}"), soft_wrap=True)
 
     def note(self, words: str) -> None:
         self.console.print(Text(folded([words], self.width)), soft_wrap=True)
