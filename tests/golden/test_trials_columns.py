@@ -430,6 +430,8 @@ def test_new_rows_far_from_those_of_training_are_said():
     run = ep.fit(ep.MLP(4), table, target="price", epochs=2, progress=False)
     far = "more than 2 standard deviations from the mean of the training rows"
     assert far not in " ".join(run.predict(table).notes)
+    rare = table.assign(job=np.where(np.arange(200) < 4, job + 1000, np.nan))
+    assert far not in " ".join(run.predict(rare).notes), "few rows have a value at all"
     new = table.assign(job=job + 1000)
     for notes in (run.predict(new).notes, run.evaluate(new).notes):
         assert f'in most rows "job" is {far}' in " ".join(notes)

@@ -19,13 +19,18 @@ SIZES = {"batch 1": 1, "batch 8": 8, "batch 32": 32, "full batch (512)": 512}
 
 
 def compared(
-    values: Mapping[str, Sequence[float]], *, noise: Mapping[str, float] | None = None, **options: float
+    values: Mapping[str, Sequence[float]],
+    *,
+    noise: Mapping[str, float] | None = None,
+    accuracy: bool = False,
+    **options: float,
 ) -> Comparison:
     """A comparison of known values; a training takes less time the larger its batch."""
     outcome = race(
         list(values),
         len(next(iter(values.values()))),
         lambda live, _, look: {name: list(values[name][:look]) for name in live},
+        higher_is_better=accuracy,
         **options,
     )
     values = {
@@ -42,7 +47,7 @@ def compared(
         )
         for name, column in values.items()
     }
-    chosen, same = recommended(rows, outcome, values, False)
+    chosen, same = recommended(rows, outcome, values, accuracy, 1.0 if accuracy else 0.0)
     found = made.comparison(
         rows=tuple(sorted(rows.values(), key=lambda row: row.name != chosen)), recommended=chosen, same=same,
         best=outcome.best, tied=outcome.tied, margin=outcome.margin, target=None, hyperbola=None,
@@ -88,6 +93,12 @@ def test_a_mean_behind_by_half_is_not_recommended_for_its_speed_though_within_on
     assert len(found.tied) == 2 and found.recommended == found.best == "batch 1"
     close = compared({"batch 1": [0.30, 0.90, 0.60], "full batch (512)": [0.40, 0.80, 0.63]})
     assert close.recommended == "full batch (512)", "negative control: a twentieth may be"
+
+
+def test_one_collapse_in_ten_is_not_recommended_for_its_speed_though_the_mean_accuracy_is_near() -> None:
+    good = [0.96, 0.97, 0.98, 0.97, 0.96, 0.98, 0.97, 0.97, 0.96, 0.98]
+    found = compared({"batch 1": good, "full batch (512)": [*good[:9], 0.5]}, accuracy=True)
+    assert len(found.tied) == 2 and found.recommended == "batch 1"
 
 
 def test_what_is_detectably_worse_is_never_recommended_however_fast() -> None:

@@ -3,7 +3,7 @@
 The fastest of those whose mean is within one standard error of the best (Breiman et al. 1984, section 3.4.3),
 or that are shown to be practically the same; never one that is detectably worse. One standard error, and not
 just any undetected difference: with few repeats even large differences are undetected. For the same reason no
-setting whose mean is behind by more than a tenth of the best one.
+setting whose mean is behind by more than a tenth of what the best one is from perfect.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ SHARE = 0.1
 prediction. With less than a tenth most settings of a grid never get there, and little is learned of them."""
 
 NEAR = 0.1
-"""How far the mean of a faster setting may be behind the best one, as a share of that (arbitrary)."""
+"""How far the mean of a faster setting may be behind the best one, as a share of what
+that is from perfect, or of itself where there is no perfect value. (Arbitrary.)"""
 
 REGIMES = ("batch", "mini-batch", "stochastic")
 
@@ -99,7 +100,8 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
     chosen: str | None = None
     same: tuple[str, ...] = ()
     if any(math.isfinite(row.quality.mean) for row in rows):
-        chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher)
+        perfect = bounds_of(column.partition(".")[2], found.runner.base.loss_name)[higher]
+        chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher, perfect)
     rows = _sorted(rows, chosen, outcome.tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
     target = float(np.mean(list(per_repeat.values()))) if per_repeat else None
@@ -340,9 +342,16 @@ LUCK = 2.0  # the least distance of the best of many evaluations below their mea
 
 
 def recommended(
-    rows: Mapping[str, Row], outcome: Outcome, values: Mapping[str, Sequence[float]], higher_is_better: bool
+    rows: Mapping[str, Row],
+    outcome: Outcome,
+    values: Mapping[str, Sequence[float]],
+    higher_is_better: bool,
+    perfect: float,
 ) -> tuple[str, tuple[str, ...]]:
-    """The setting to use, and those that are practically the same as it, itself included."""
+    """The setting to use, and those that are practically the same as it, itself included.
+
+    `perfect` is the best possible value, infinite if there is none.
+    """
     best, tied = rows[outcome.best], [rows[name] for name in outcome.tied]
     compared_with = partial(
         against,
@@ -358,7 +367,7 @@ def recommended(
         apart = {row.name: row.difference for row in tied}
         if lead is not best:
             apart = {one.b: one for one in compared_with(lead.name)}
-        most = NEAR * abs(lead.quality.mean)
+        most = NEAR * abs(lead.quality.mean - (perfect if math.isfinite(perfect) else 0.0))
         near = [row for row in tied if row is lead or _near(apart.get(row.name), most)] or near
     steady = [row for row in near if not lucky(row, near)]
     chosen = best

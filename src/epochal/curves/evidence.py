@@ -269,7 +269,9 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         most = float(pace.mean() + stats.t_quantile(0.95, 6) * doubt)
         middle = stats.majority_mean(curve)
         late = 0.8 * (stats.last_known(middle) + 1)
-        swung = bool(np.nanargmin(middle) < late and _reversed_rise(middle) > _SWING * size)
+        swung = bool(
+            (low > 0 or likely) and np.nanargmin(middle) < late and _reversed_rise(middle) > _SWING * size
+        )
         if swung or np.nanargmin(stats.smoothed(middle)) < late:
             low, likely = min(low, 0.0), False  # it was as low before
         how = "the slope is below zero by its standard error, and the curve was not as low before"
@@ -279,8 +281,8 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         doublings = math.log2(view.last_epoch / (view.last_epoch - span)) if view.last_epoch > span else 1.0
         worth = min(worth, end * (1 - (1 - limits.FLAT) ** doublings))
         low, most = -end * math.expm1(-low), -end * math.expm1(-most * math.log(2))
-    if swung:
-        most = max(most, size)
+    if swung:  # what may be a fall is no level curve
+        most = max(most, size, 1.01 * limit)
     if curve is view.oriented and view.shared and view.known_likelihood:
         # Samples that all repeats share may hide the fall from all of them.
         expected = -end * math.expm1(-float(pace.mean()) * math.log(2)) if ratios else float(pace.mean())

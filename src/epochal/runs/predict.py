@@ -204,8 +204,7 @@ def _far(run: Run, dataset: Dataset) -> list[str]:
         return []
     some = inputs[:: -(-len(inputs) // _MOST_LOOKED_AT)]
     with np.errstate(invalid="ignore"):
-        far = np.abs((some - scaling.center) * scaling.scale) > 2
-    share = far.sum(axis=0) / np.maximum((~np.isnan(some)).sum(axis=0), 1)
+        share = (np.abs((some - scaling.center) * scaling.scale) > 2).mean(axis=0)
     names = [
         name for name, one in zip(dataset.features, dataset.continuous * share, strict=False) if one > 0.5
     ]
@@ -213,7 +212,7 @@ def _far(run: Run, dataset: Dataset) -> list[str]:
         return []
     return [
         f"in most rows {shortlist(names)} {'is' if len(names) == 1 else 'are'} more than 2 standard "
-        "deviations from the mean of the training rows: predictions there are extrapolated."
+        "deviations from the mean of the training rows: predictions there may be worse."
     ]
 
 
