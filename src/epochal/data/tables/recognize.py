@@ -380,7 +380,7 @@ def rows_counted(column: pa.ChunkedArray, starts: tuple[int, ...] = (), *, gaps:
     if len(values) < max(2, least * len(column)) or (starts and values[0].as_py() not in starts):
         return False
     steps = np.diff(values.to_numpy().astype(np.float64))
-    return bool((steps >= 1).all() and (steps == 1).mean() >= least)
+    return bool((steps >= 1).all() and min((steps == 1).mean(), len(steps) / steps.sum()) >= least)
 
 
 def _numbers_rows(filled: pa.ChunkedArray, distinct: int) -> bool:
