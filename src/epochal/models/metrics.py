@@ -27,7 +27,7 @@ class Metric:
     name: str
     function: Callable[[Array, Array, int, Any], Array]
     tasks: tuple[str, ...]
-    bounds: tuple[float, float] = (0.0, 1.0)
+    bounds: tuple[float, float]
     """The range of its values."""
     in_target_units: bool = False
     """Whether the value scales with the target (RMSE, MAE) and has its units."""
@@ -225,24 +225,27 @@ def _of_each_label(area: Callable[[Array, Array, Any], Array]) -> Callable[..., 
     return figure
 
 
+_UNIT = (0.0, 1.0)
 _CLASSES, _LABELS, _NUMBERS = ("binary", "multiclass"), ("multilabel",), ("regression",)
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", accuracy, _CLASSES, of_counts=_accuracy),
+        Metric("accuracy", accuracy, _CLASSES, _UNIT, of_counts=_accuracy),
         _counted("balanced_accuracy", _balanced_accuracy, _CLASSES, "classes"),
-        Metric("roc_auc", _against_the_rest(_area), _CLASSES, rests_on="classes"),
-        Metric("average_precision", _against_the_rest(_average_precision), _CLASSES, rests_on="true"),
+        Metric("roc_auc", _against_the_rest(_area), _CLASSES, _UNIT, rests_on="classes"),
+        Metric("average_precision", _against_the_rest(_average_precision), _CLASSES, _UNIT, rests_on="true"),
         _counted("f1", _f1, _CLASSES, "both"),
         _counted("precision", _precision, _CLASSES, "predicted"),
         _counted("recall", _recall, _CLASSES, "true"),
         _counted("mcc", _mcc, _CLASSES, "classes", least=-1.0),
-        Metric("label_accuracy", label_accuracy, _LABELS),
-        Metric("exact_match", exact_match, _LABELS),
+        Metric("label_accuracy", label_accuracy, _LABELS, _UNIT),
+        Metric("exact_match", exact_match, _LABELS, _UNIT),
         _counted("f1_micro", _f1_micro, _LABELS, "samples"),
         _counted("f1_macro", _f1_macro, _LABELS, "both"),
-        Metric("roc_auc_macro", _of_each_label(_area), _LABELS, rests_on="classes"),
-        Metric("average_precision_macro", _of_each_label(_average_precision), _LABELS, rests_on="true"),
+        Metric("roc_auc_macro", _of_each_label(_area), _LABELS, _UNIT, rests_on="classes"),
+        Metric(
+            "average_precision_macro", _of_each_label(_average_precision), _LABELS, _UNIT, rests_on="true"
+        ),
         Metric("r2", r2, _NUMBERS, (-inf, 1.0)),
         Metric("rmse", rmse, _NUMBERS, (0.0, inf), in_target_units=True, greater_is_better=False),
         Metric("mae", mae, _NUMBERS, (0.0, inf), in_target_units=True, greater_is_better=False),
