@@ -85,8 +85,8 @@ class Defaults:
     """What a training that asks for nothing gives, on the same seeds as the advice.
 
     batch_size, learning_rate, epochs  the defaults.
-    quality     the monitored metric with the weights that would be kept, which the other repeats choose: on
-                the rows that choose them they look better.
+    quality     the monitored metric at the best epoch, which the other repeats choose for each repeat: at its
+                own best epoch it would look too good.
     difference  the advice less the defaults, by pairs of repeats; None where the defaults are advised.
     failures    repeats that broke or ended worse than the baseline.
     """

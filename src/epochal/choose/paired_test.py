@@ -216,7 +216,7 @@ def difference(
 def _paired(
     one: Floats, two: Floats, a: str, b: str, higher_is_better: bool, margin: float
 ) -> PairedDifference:
-    """A difference before it is held against a level; `better` is the setting that it speaks for."""
+    """A difference before its p-value is compared with a level; `better` is the setting that did better."""
     pairs = min(one.size, two.size)
     one, two = one[:pairs], two[:pairs]
     improvement = paired.improvement_of(one, two, higher_is_better)
@@ -291,9 +291,8 @@ def against(
             continue
         one = _paired(columns[leader], columns[name], leader, name, higher_is_better, margin)
         if one.pairs >= FEWEST and not any(one.unfinished):
-            finite, calm = complete(
-                one.pairs
-            )  # a setting that is much noisier is pooled with none but its own
+            finite, calm = complete(one.pairs)
+            # The spread of a much noisier setting enters its own comparisons only.
             pooled = [other for other in finite if other in calm or other in (leader, name)]
             spread = paired.shared_spread(np.array([finite[other] for other in pooled]))
             two = pooled.index(leader), pooled.index(name)

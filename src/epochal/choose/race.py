@@ -43,7 +43,7 @@ class Outcome:
 
     best: str  # the setting with the best mean, among those with all repeats
     tied: tuple[str, ...]  # those that were not detectably worse, itself included; nothing that was dropped
-    # of the best from each other setting; of one that was dropped behind the best, at that look
+    # of the best and each other setting; for one that was dropped as worse than the best, at that look
     differences: Mapping[str, PairedDifference]
     dropped: Mapping[str, Dropped]  # by name
     margin: float  # the smallest difference that matters

@@ -26,8 +26,8 @@ The least and the most; between them the luck of a single training decides (`sha
 """
 
 NEGLIGIBLE = 0.002
-"""An improvement by less than this share of that scale is none: on easy data it would go on for ever."""
-
+"""An improvement by less than this share of the distance from the baseline to a perfect value counts as none:
+else a training on easy data would never run out of patience."""
 
 LUCK = 2.0  # standard deviations of luck that a value may be away from the best
 

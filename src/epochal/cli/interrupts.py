@@ -56,7 +56,7 @@ _announced = threading.Event()
 
 
 def announce() -> None:
-    """Somebody has said that the process was interrupted; another signal on the way out says it no more."""
+    """Note that the interruption was printed; another signal on the way out then prints nothing."""
     _announced.set()
 
 
