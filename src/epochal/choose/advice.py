@@ -135,7 +135,7 @@ class Advice:
     quality        the monitored metric after the advised epochs, with seeds that chose nothing; its interval
                    is that of the mean on new rows. `metrics` are the other columns there.
     defaults       what the defaults give on the same seeds.
-    failures       fresh seeds that diverged or ended worse than the baseline.
+    failures       those of these seeds that diverged or ended worse than the baseline.
     seconds        what one training as advised takes, without compilation.
     best_epochs    the best epoch of each repeat; `improving` tells which were still improving at the end.
     tried          every setting that was measured for the choice, by batch size and rate.

@@ -18,9 +18,9 @@ import jax
 
 from epochal.choose import fairness
 from epochal.choose.comparison import Comparison
-from epochal.choose.fairness import EqualBudget, Length, score_trial
+from epochal.choose.fairness import EqualBudget, TrainingLength, score_trial
 from epochal.choose.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
-from epochal.choose.progress import Steps, Watch
+from epochal.choose.progress import OnStep, Steps
 from epochal.choose.race import race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
 from epochal.choose.result_table import ComparisonState, concluded
@@ -63,7 +63,7 @@ def compare(
     margin: float | None = None,
     folder: str | Path | None = None,
     control: Control | None = None,
-    watch: Watch | None = None,
+    watch: OnStep | None = None,
     progress: bool | None = None,
     yes: bool = False,
     ray: str | None = None,
@@ -306,21 +306,21 @@ class _Race(ComparisonState):
             self._round,
             higher_is_better=higher_is_better(self.runner.monitor),
             margin=self.margin,
-            hear=lambda lost: self.steps.say("comparing", 0, 0, str(lost)),
+            on_drop=lambda lost: self.steps.say("comparing", 0, 0, str(lost)),
         )
 
     def _round(self, live: Sequence[str], done: int, look: int) -> dict[str, list[float]]:
         """Train further repeats of some settings: what they are judged by, in all their repeats."""
         # Where all validate on the same samples, these tell how much others would differ.
-        weights = "best" if self.runner.base.same_validation else ""
+        scored = "best" if self.runner.base.same_validation else ""
         jobs = [
-            Job(self.settings[name], repeat, length.updates, length.eval_interval, score_weights=weights)
+            Job(self.settings[name], repeat, length.updates, length.eval_interval, score_parameters=scored)
             for repeat in range(done, look)
             for name, length in self.lengths.items()
             if name in live
         ]
         for trial in self._trained(jobs, f"comparing, repeats {done + 1} to {look}"):
-            self.trials[trial.setting].append(trial)
+            self.trials[trial.setting_name].append(trial)
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
         return {
@@ -328,9 +328,9 @@ class _Race(ComparisonState):
             for name in live
         }
 
-    def _values(self, wanted: Sequence[tuple[Job, Length]], words: str) -> list[float]:
+    def _values(self, wanted: Sequence[tuple[Job, TrainingLength]], words: str) -> list[float]:
         trials = self._trained([job for job, _ in wanted], f"tuning learning rates: {words}")
-        found = {(trial.setting, trial.repeat): trial for trial in trials}
+        found = {(trial.setting_name, trial.repeat): trial for trial in trials}
         scores = (
             score_trial(found[job.setting.name, job.repeat], self.column, length) for job, length in wanted
         )

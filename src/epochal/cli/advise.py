@@ -23,7 +23,7 @@ from epochal.errors import Refusal
 
 if TYPE_CHECKING:
     from epochal.choose.advice import Advice, Recommendation, Tried
-    from epochal.cli.study_screen import ChoiceScreen
+    from epochal.cli.study_screen import StudyScreen
     from epochal.runs import Run
 
 ADVISED = ("batch_size", "learning_rate", "epochs")
@@ -87,7 +87,7 @@ def _train(arguments: list[str], quiet: bool, as_json: bool) -> Run:
     return train.train_and_save(given["data"], given, folder, Screen(quiet=quiet, to_stderr=as_json))
 
 
-def _conclude(screen: ChoiceScreen, found: Advice, line: list[str]) -> None:
+def _conclude(screen: StudyScreen, found: Advice, line: list[str]) -> None:
     screen.answer(found.answer)
     if found.recommended:
         screen.section("Advice", _choices(found))

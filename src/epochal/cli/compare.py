@@ -20,7 +20,7 @@ from epochal.common.durations import duration
 
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
-    from epochal.cli.study_screen import ChoiceScreen
+    from epochal.cli.study_screen import StudyScreen
 
 MOST_ROWS = 20  # settings on the screen; the report and --json have all of them
 
@@ -74,7 +74,7 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
     return words + given_words(ctx, without=OWN, of=train.command)
 
 
-def _conclude(screen: ChoiceScreen, found: Comparison, line: list[str]) -> None:
+def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
     from epochal.choose.sentences import at_best
 
     screen.answer(found.answer)

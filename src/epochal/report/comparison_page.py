@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from epochal.choose.comparison import Comparison, Row
-from epochal.choose.paired_statistics import FEWEST
+from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.sentences import UNBEATEN, at_best, join_names, use
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
@@ -42,7 +42,7 @@ def comparison_page(comparison: Comparison) -> str:
     columns = list(dict.fromkeys(name for row in comparison.rows for name in row.metrics))
     units = ("seconds", "updates", "samples")
     low, high = comparison.critical or (math.nan, math.nan)
-    return study_page.choice_page(
+    return study_page.render_study(
         comparison,
         "comparison",
         (counted(len(rows), "setting"), comparison.at),
@@ -114,7 +114,7 @@ def _remedy(comparison: Comparison, measured: Sequence[Row]) -> str:
     else:
         rate = "" if row.tuned is None else f" and learning rate {row.learning_rate:.3g}"
         words = f"Train with {row.name}{rate}; it is at its best {at_best(row)}."
-    if row.repeats < FEWEST:
+    if row.repeats < FEWEST_PAIRS:
         more = "Train more repeats before you rely on it: with so few, chance alone makes such differences."
         return f"{words} {more}"
     unclear = not set(comparison.tied) <= set(comparison.same)
