@@ -24,7 +24,6 @@ from epochal.errors import Refusal
 from epochal.plan import Plan
 
 FIRST_UPDATES = 400  # a first look at a rate takes at least so many updates, and at least `FIRST_EPOCHS`
-
 FIRST_EPOCHS = 20
 
 NOISE_SAMPLES = 512  # most training samples whose gradients are measured

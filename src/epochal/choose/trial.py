@@ -114,12 +114,9 @@ class Trial:
 
 
 class _State(NamedTuple):
-    target: jax.Array
-    """In the direction in which lower is better; minus infinity for none."""
-    patience: jax.Array
-    """Epochs without improvement; infinite for no limit."""
-    min_change: jax.Array
-    """By how much a value must be better to be an improvement."""
+    target: jax.Array  # in the direction in which lower is better; minus infinity for none
+    patience: jax.Array  # epochs without improvement; infinite for no limit
+    min_change: jax.Array  # by how much a value must be better to be an improvement
     best: jax.Array
     best_epoch: jax.Array
 

@@ -89,14 +89,10 @@ class TrialRunner:
         """What trains."""
         self.store = Store(None) if store is None else store  # an empty one is false
         self.control = control or Control()
-        self.updates = 0
-        """Updates made so far by jobs, those found in the store included."""
-        self.trainings = 0
-        """Trials handed out so far."""
-        self.updates_made = 0
-        """Updates made for this runner, here or elsewhere."""
-        self.baselines: dict[int, float] = {}
-        """The baseline in the monitored metric, by repeat, as far as it was looked up."""
+        self.updates = 0  # of all jobs so far, those found in the store included
+        self.trainings = 0  # trials handed out so far
+        self.updates_made = 0  # for this runner, here or elsewhere
+        self.baselines: dict[int, float] = {}  # in the monitored metric, by repeat, as far as looked up
         self._prepared: dict[str, Prepared] = {}
         self._known: list[tuple[Config, Prepared]] = []
         self._sources: OrderedDict[int, LaneData] = OrderedDict()

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli import train
-from epochal.cli.arguments import advised
+from epochal.cli.arguments import advise_arguments
 from epochal.cli.command import Command
 from epochal.cli.flags import ADVISE
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
 from epochal.cli.output import echo, echo_json
-from epochal.cli.study_folder import copyable, decided, given_words
+from epochal.cli.study_folder import copyable, given_words, run_study
 from epochal.common.durations import duration
 from epochal.common.layout import aligned
 from epochal.common.metric_names import label_of
@@ -50,7 +50,7 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
 
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
-    found, line, paths = decided(ctx, data, advise, model, advised, _arguments, _conclude)
+    found, line, paths = run_study(ctx, data, advise, model, advise_arguments, _arguments, _conclude)
     words = shlex.join(line)
     run = _train(line[2:], quiet, as_json) if given["train"] and found.recommended else None
     if as_json:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli import train
-from epochal.cli.arguments import AXES, compared
+from epochal.cli.arguments import AXES, compare_arguments
 from epochal.cli.command import Command
 from epochal.cli.flags import COMPARE
 from epochal.cli.networks import networks, variants
 from epochal.cli.options import DATA, flags
 from epochal.cli.output import echo, echo_json
-from epochal.cli.study_folder import copyable, decided, given_words
+from epochal.cli.study_folder import copyable, given_words, run_study
 from epochal.common.durations import duration
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     """
     from epochal.choose.compare import compare
 
-    found, line, paths = decided(ctx, data, compare, networks, compared, _arguments, _conclude)
+    found, line, paths = run_study(ctx, data, compare, networks, compare_arguments, _arguments, _conclude)
     if as_json:
         echo_json(found.to_dict() | {"command": shlex.join(line)} | paths)
     elif quiet:

@@ -17,10 +17,8 @@ from epochal.curves import limits, statistics as stats
 from epochal.curves.curve_view import CurveView
 from epochal.curves.statistics import ALPHA, Floats
 
-PROBABLE = 0.6
-"""Two-sided confidence of a probable difference: one-sided 80 %. (Arbitrary.)"""
-POWER = 0.8
-"""Power of the advised number of repeats. (Arbitrary.)"""
+PROBABLE = 0.6  # two-sided confidence of a probable difference: one-sided 80 %; arbitrary
+POWER = 0.8  # of the advised number of repeats; arbitrary
 _MOST_REPEATS = 50
 _SWING = 0.5
 """Of a rise or a fall: a curve that swung by as much before may do so again. (Arbitrary.)"""

@@ -14,7 +14,7 @@ from epochal.common.metric_names import label_of
 from epochal.common.printable import counted
 from epochal.curves import Summary
 from epochal.report import study_page
-from epochal.report.formatting import format_number, interval, percent, quality, spread
+from epochal.report.formatting import format_ci, format_number, interval, percent, quality
 from epochal.report.page import Cell, Table
 from epochal.report.study_figures import by_size, comparison_figures, standing
 
@@ -144,7 +144,8 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
     meaning = study_page.meaning_of(comparison.column)
     aside = f" ({meaning})" if meaning else ""
     notes.append(f"{label_of(comparison.column)} {quality(best.quality)}{aside}")
-    notes.append(f"95 % interval {spread(best.quality)}" if best.quality.ci95 else "1 repeat: no interval")
+    ends = best.quality.ci95
+    notes.append(f"95 % interval {format_ci(best.quality)}" if ends else "1 repeat: no interval")
     notes += [f"{label_of(column)} {quality(summary)}" for column, summary in list(best.metrics.items())[:2]]
     notes.append(f"{duration(best.seconds)} a training")
     return {"name": name, "figure": figure, "small": small, "notes": notes}
@@ -237,7 +238,7 @@ def _cost(rows: Sequence[Row]) -> Table:
 
 
 def _summary(summary: Summary) -> Cell:
-    return Cell(quality(summary), "" if summary.ci95 is None else spread(summary), summary.mean)
+    return Cell(quality(summary), "" if summary.ci95 is None else format_ci(summary), summary.mean)
 
 
 def _difference(row: Row) -> tuple[Cell, Cell]:
