@@ -125,7 +125,7 @@ def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
             yield land.trial(job)
 
     search.run = run
-    search.targets |= dict.fromkeys(adviser.first, TARGET)
+    search.targets |= dict.fromkeys(adviser.search_seeds, TARGET)
     return adviser
 
 
@@ -133,7 +133,7 @@ def chosen(land: Landscape, off: int = 0, optimizer: str = "sgd") -> Point:
     """What the steps after the pilot choose, where its rate is off by so many steps."""
     adviser = adviser_of(land, optimizer)
     guess = exponent_of(land.best_rate / (1 + land.critical / 32)) + off
-    first = adviser.search.tune(32, guess, adviser.first)
+    first = adviser.search.tune(32, guess, adviser.search_seeds)
     tuned = adviser._search(first, None)
     return adviser._ranked(adviser._check(tuned, [first]))[0]
 
