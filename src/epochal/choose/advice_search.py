@@ -47,7 +47,7 @@ TYPICAL_EPOCHS, COMPILING = 750, 8.0
 """Epochs of an advice for each of its repeats, and seconds to compile: measured on the tables of
 `benchmarks/promises.py` within a factor of 2; an epoch takes 3 times its updates, evaluations included."""
 
-LONG = 3 * 3600.0  # seconds that a pilot may take
+MAX_PILOT_SECONDS = 3 * 3600.0  # seconds that a pilot may take
 
 
 @dataclass
@@ -153,7 +153,7 @@ class Adviser:
         epochs += 5 * len(self.search_seeds) * min(self.epochs, 3 * PATIENCE_EPOCHS)
         batches, each = self.search.batches(self.start), self.timer.seconds(self.start)
         seconds = epochs * batches * each / cores()
-        if seconds > LONG:
+        if seconds > MAX_PILOT_SECONDS:
             raise Refusal(
                 f"the pilot alone would take about {duration(seconds)} ({batches:,} updates an epoch, "
                 f"{duration(each)} each); give fewer epochs or repeats, or a part of the rows."

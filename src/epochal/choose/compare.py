@@ -44,7 +44,7 @@ from epochal.training.identity import program_digest
 from epochal.training.loop import Control
 from epochal.training.signatures import settings_of, takes_options
 
-LONG = 3600.0  # seconds that a comparison may take without being confirmed
+CONFIRM_SECONDS = 3600.0  # seconds that a comparison may take without being confirmed
 ALGORITHM = 2  # of the search and the race: trainings of another one are not continued
 
 
@@ -276,7 +276,7 @@ class _Race(ComparisonState):
             small = jax.default_backend() == "cpu" and self.runner.prepared(_named(entry, "plan")).small
             seconds += count * each * self.update_seconds[entry.name] / (cores() if small else 1)
             trainings, updates = trainings + count, updates + count * each
-        if seconds > LONG:
+        if seconds > CONFIRM_SECONDS:
             raise Refusal(
                 f"the comparison would take about {duration(seconds)} ({trainings:,} trainings, "
                 f"{updates:,} updates, {duration(seconds / updates)} each on average); give "

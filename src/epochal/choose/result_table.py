@@ -341,7 +341,9 @@ def _common(found: ComparisonState) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in left_out}
 
 
-LUCK = 2.0  # the least distance of the best of many evaluations below their mean, in units of their scatter
+LUCKY_DISTANCE = (
+    2.0  # the least distance of the best of many evaluations below their mean, in units of their scatter
+)
 
 
 def recommended(
@@ -408,6 +410,6 @@ def lucky(row: Row, others: Sequence[Row]) -> bool:
     return any(
         other.noise < row.noise / 2
         and not other.dropped
-        and abs(other.quality.mean - row.quality.mean) < LUCK * row.noise
+        and abs(other.quality.mean - row.quality.mean) < LUCKY_DISTANCE * row.noise
         for other in others
     )
