@@ -218,8 +218,8 @@ def _targets(found: ComparisonState, values: Mapping[str, Sequence[float]]) -> t
         else f"in each repeat {100 * (1 - TARGET_SHARE):.0f} % of the way from the baseline to the best "
         "value that any setting reached there"
     )
-    found_targets = targets(reached, constant, TARGET_SHARE, higher_is_better(found.column))
-    return found_targets, words if reached else ""
+    by_repeat = targets(reached, constant, TARGET_SHARE, higher_is_better(found.column))
+    return by_repeat, words if reached else ""
 
 
 def _unbeaten(found: ComparisonState, best: str) -> float | None:

@@ -137,8 +137,7 @@ def precision_recall_panels(parts: Mapping[str, Sequence[PrecisionRecall]]) -> l
     for name in filter(worst.__contains__, averages):
         own = {part: one for part, curves in parts.items() for one in curves if one.name == name}
         base = float(np.mean([one.base_rate for one in own.values()]))
-        lines = tuple(_line_of(*each) for each in own.items())
-        found.append(PrecisionRecallPanel(name, base, lines))
+        found.append(PrecisionRecallPanel(name, base, tuple(map(_line_of, own, own.values()))))
     return found
 
 
