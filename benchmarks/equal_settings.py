@@ -24,7 +24,7 @@ from scipy.stats import binomtest, kurtosis, skew
 from benchmarks.equal_trainings import KINDS, trained
 from benchmarks.measure import Aim, Table
 from epochal.choose import paired_statistics, paired_test, race
-from epochal.choose.paired_statistics import Spread
+from epochal.choose.paired_statistics import PooledSpread
 from epochal.curves import Summary
 
 Floats = NDArray[np.float64]
@@ -80,7 +80,7 @@ def without(*corrections: str) -> ExitStack:
     return stack
 
 
-def by_all_alone(own: Summary, spread: Spread, two: tuple[int, int]) -> tuple[Summary, float, float]:
+def by_all_alone(own: Summary, spread: PooledSpread, two: tuple[int, int]) -> tuple[Summary, float, float]:
     """A negative control: the spread of all settings, or the pair's own, with the freedom of all settings."""
     sd = max(spread.sd, own.sd or 0.0)
     chance = 2 * stdtr(spread.freedom, -abs(own.mean) / (sd / own.repeats**0.5))

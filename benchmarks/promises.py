@@ -27,7 +27,7 @@ from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
 from epochal.choose.confirm import DEFAULT_EPOCHS, default_point
 from epochal.choose.final_estimate import Criteria, FinalEstimate, final_of
-from epochal.choose.lowest_error import MARGIN
+from epochal.choose.lowest_error import EQUIVALENCE
 from epochal.choose.search import Point, Search
 from epochal.choose.targets import baseline, cost_of
 from epochal.choose.trial import Config, Job
@@ -248,11 +248,11 @@ def main() -> None:
         table.rows.append(row)
     held = [one["promise"][1] <= one["fresh"] <= one["promise"][2] for one in told]
     lower, higher = ([one for one in told if one["apart"][end] * sign > 0] for end, sign in ((2, -1), (1, 1)))
-    worse = [one for one in higher if one["apart"][0] > MARGIN * one["span"]]
+    worse = [one for one in higher if one["apart"][0] > EQUIVALENCE * one["span"]]
     table.notes.append(
         f"Of {len(told)} advices {len(lower)} are significantly better than the defaults, {len(higher)} "
         f"significantly worse, and {len(worse)} of those by more than the margin of equivalence "
-        f"({MARGIN:.0%} of what the defaults gain on the baseline)."
+        f"({EQUIVALENCE:.0%} of what the defaults gain on the baseline)."
     )
     gain = [-one["apart"][0] / one["span"] for one in told]
     table.aims += [

@@ -3,9 +3,9 @@
 For each table and optimizer the grid trains every batch size (powers of two, and all samples) with rates a
 factor of 2 apart, each with the same seeds, none of which the advice has seen. A training ends at the target
 of its seed: as good as what tuned trainings of the pilot batch size reach on that split, but for luck
-(`epochal.choose.targets.share_of`), with other initial parameters and orders. The time to the target is the
-expected running time of trainings that are given up at 4 times the least median time: all the updates made,
-over the trainings that got there, times the measured time of an update.
+(`epochal.choose.targets.target_tolerance`), with other initial parameters and orders. The time to the target
+is the expected running time of trainings that are given up at 4 times the least median time: all the updates
+made, over the trainings that got there, times the measured time of an update.
 
 The grid's best is the least of a hundred noisy figures and looks better than it is. So it is chosen on one
 half of the seeds and timed on the other, and both halves are averaged; the advice is timed on the same ones.
@@ -31,7 +31,7 @@ from epochal.choose.advise import advise
 from epochal.choose.pilot import candidate_sizes, long_trainings, lowest_tied, pilot_size
 from epochal.choose.reached import Reached
 from epochal.choose.search import Point, Search, TrialResult, rate_at
-from epochal.choose.targets import baseline, best_epoch, negligible, share_of, targets
+from epochal.choose.targets import baseline, best_epoch, negligible_change, target_tolerance, targets
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Config, Job, Trial
 from epochal.choose.trial_runner import TrialRunner, comparable
@@ -106,11 +106,13 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
     start = pilot_size(samples)
     trials = long_trainings(search, [Point(start, step) for step in steps], seeds, "")
     calm = lowest_tied(runner, trials)
-    family = [Point(start, calm.step + offset) for offset in (0, -2, 2) if calm.step + offset in steps]
+    family = [
+        Point(start, calm.exponent + offset) for offset in (0, -2, 2) if calm.exponent + offset in steps
+    ]
     values = np.array([[trials[point][seed].best(runner.monitor) for seed in seeds] for point in family])
     values = values[np.isfinite(values).all(axis=1)]
     constant = {seed: baseline(runner, seed) for seed in seeds}
-    share = share_of(values, np.array(list(constant.values())))
+    share = target_tolerance(values, np.array(list(constant.values())))
     best = dict(zip(seeds, np.median(values, axis=0).tolist(), strict=True))
     search.targets |= targets(best, constant, share)
     for size in sorted(sizes, key=lambda size: abs(math.log(size / start))):
@@ -121,12 +123,12 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
         near = [point for point in points if search.score(point, first) <= FAR * least]
         search.measure(near, seeds)
     cell = {
-        "table": name, "optimizer": optimizer, "samples": samples, "reference": [start, calm.step],
+        "table": name, "optimizer": optimizer, "samples": samples, "reference": [start, calm.exponent],
         "share": share, "targets": [search.targets[seed] for seed in seeds], "updates_made": runner.updates,
         "minutes": (time.perf_counter() - begin) / 60,
         "points": [
             {
-                "batch_size": point.batch_size, "step": point.step,
+                "batch_size": point.batch_size, "step": point.exponent,
                 "updates": [found[seed].reached.updates for seed in sorted(found)],
                 "reached": [found[seed].reached.reached for seed in sorted(found)],
             }
@@ -182,8 +184,8 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
         "table": name,
         "optimizer": optimizer,
         "seed": advice_seed,
-        "advised": [advised.batch_size, rate_at(advised.step or 0), advice.epochs.value],
-        "best": [whole.batch_size, rate_at(whole.step or 0)],
+        "advised": [advised.batch_size, rate_at(advised.exponent or 0), advice.epochs.value],
+        "best": [whole.batch_size, rate_at(whole.exponent or 0)],
         "regret": float(np.exp(np.mean(np.log(ratios)))),
         "regret_in_sample": search.score(advised, seeds) / search.score(whole, seeds),
         "told_apart": advice.told_apart,
@@ -202,12 +204,12 @@ def fresh_epochs(name: str, optimizer: str, point: Point, repeats: int = 30) -> 
     runner = TrialRunner(comparable(MLP(HIDDEN), data(name), settings))
     batches = -(-runner.base.plan.samples // point.batch_size)
     setting = Config(
-        "fresh", MLP(HIDDEN), {"batch_size": point.batch_size, "learning_rate": rate_at(point.step or 0)}
+        "fresh", MLP(HIDDEN), {"batch_size": point.batch_size, "learning_rate": rate_at(point.exponent or 0)}
     )
     wait = float(2 * max(20, math.ceil(200 / batches)))
-    change = [negligible(runner, seed) for seed in range(repeats)]
+    change = [negligible_change(runner, seed) for seed in range(repeats)]
     jobs = [
-        Job(setting, seed, 1000 * batches, batches, patience=wait, change=change[seed])
+        Job(setting, seed, 1000 * batches, batches, patience=wait, min_change=change[seed])
         for seed in range(repeats)
     ]
     return [best_epoch(trial, runner.monitor, change[trial.repeat]) for trial in runner.run(jobs)]

@@ -21,7 +21,7 @@ import numpy as np
 from epochal import MLP, Settings
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola
 from epochal.choose.reached import Effort, Reached, effort
-from epochal.choose.search import Point, Search, rate_at, step_of
+from epochal.choose.search import Point, Search, exponent_of, rate_at
 from epochal.choose.trial import Config
 from epochal.choose.trial_runner import TrialRunner, comparable
 
@@ -52,13 +52,13 @@ def study(
         targets=dict.fromkeys(range(repeats), target),
     )
     found: dict[Point, list[Reached]] = {}
-    guess: float = step_of(0.05 if optimizer == "sgd" else 0.001)
+    guess: float = exponent_of(0.05 if optimizer == "sgd" else 0.001)
     for size in sizes:
         point = search.tune(size, guess, range(repeats))
         search.measure([point], range(repeats))
         found[point] = [search.results[point][repeat].reached for repeat in range(repeats)]
-        assert point.step is not None
-        guess = point.step + 1
+        assert point.exponent is not None
+        guess = point.exponent + 1
     steps = np.array([[one.updates for one in row] for row in found.values()]).T
     reached = np.array([[one.reached for one in row] for row in found.values()]).T
     return found, bootstrap_hyperbola([point.batch_size for point in found], steps, reached)
@@ -88,7 +88,7 @@ def main(target: float = 0.2, optimizer: str = "sgd") -> None:
     print(f"{'batch':>6} {'rate':>7} {'updates':>9} {'epochs':>7}   95 % interval")
     for point, one in zip(found, efforts.values(), strict=True):
         epochs = one.expected * point.batch_size / 1438
-        rate = rate_at(point.step or 0)
+        rate = rate_at(point.exponent or 0)
         print(
             f"{point.batch_size:>6} {rate:>7g} {one.expected:>9,.0f} {epochs:>7.1f}   "
             f"{one.low:,.0f} to {one.high:,.0f}"

@@ -15,7 +15,7 @@ from epochal.choose.progress import Step
 from epochal.cli.compare import command
 from epochal.cli.interrupts import NOTHING_KEPT
 from epochal.cli.study_folder import folder_for
-from epochal.cli.study_screen import ChoiceScreen, Column, set_in_columns
+from epochal.cli.study_screen import Column, StudyScreen, set_in_columns
 from epochal.cli.train import load_data
 from epochal.errors import Refusal
 
@@ -285,7 +285,7 @@ def test_a_pipe_hears_what_was_learned_and_quiet_nothing(capsys):
         (False, ["Data", "  iris", "  tuning · 0 of 4 · 0 s", "  batch 8 was lost"]),
         (True, []),
     ):
-        screen = ChoiceScreen(quiet=quiet, to_stderr=False)
+        screen = StudyScreen(quiet=quiet, to_stderr=False)
         screen.opening("Data", ["iris"])
         assert capsys.readouterr().out == ""
         for step in steps:
@@ -296,7 +296,7 @@ def test_a_pipe_hears_what_was_learned_and_quiet_nothing(capsys):
 def test_an_encoding_without_some_signs_is_no_reason_to_fail(monkeypatch):
     kept = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(kept, encoding="ascii"))
-    screen = ChoiceScreen(quiet=False, to_stderr=False)
+    screen = StudyScreen(quiet=False, to_stderr=False)
     screen.section("Quality", ["0.3 ± 0.1"])
     sys.stdout.flush()
     assert kept.getvalue() == b"\nQuality\n  0.3 ? 0.1\n"

@@ -14,7 +14,7 @@ from test_cli_processes import ENDLESS, PATIENCE, wait_for
 import epochal as ep
 from conftest import SMALL
 from epochal.cli import interrupts
-from epochal.cli.train import finished
+from epochal.cli.train import print_end
 from epochal.models import as_model
 from epochal.models.convert import NamedModel
 
@@ -163,7 +163,7 @@ def test_the_command_that_goes_on_can_be_copied(capsys, tmp_path, monkeypatch):
     model = NamedModel("own:build", as_model(ep.MLP(3), 3))
     run = ep.fit(ep.MLP(3), "example:iris", epochs=1)
     run = replace(run, model=model, interrupted=True, folder=path)
-    assert finished(run, leads=True, quiet=False, as_json=False) == 130
+    assert print_end(run, leads=True, quiet=False, as_json=False) == 130
     assert capsys.readouterr().err == f"epochal: to go on: epochal resume '{path}' --model own:build\n"
 
 

@@ -58,8 +58,8 @@ def trial_of(values: list[float], repeat: int = 1, reason: str = "") -> Trial:
 def equal(one: Trial | None, other: Trial) -> None:
     """The same in all that is kept."""
     assert one is not None
-    assert (one.setting, one.repeat, one.updates, one.reason) == (
-        other.setting,
+    assert (one.setting_name, one.repeat, one.updates, one.reason) == (
+        other.setting_name,
         other.repeat,
         other.updates,
         other.reason,
@@ -98,19 +98,19 @@ def test_what_is_found_again_is_what_was_kept(
 
 def test_a_second_call_trains_nothing(tmp_path: Path) -> None:
     first = a_bench(tmp_path / "kept")
-    made = {(trial.setting, trial.repeat): trial for trial in first.run(JOBS)}
-    assert first.trained == first.updates == 20 * len(JOBS)
+    made = {(trial.setting_name, trial.repeat): trial for trial in first.run(JOBS)}
+    assert first.updates_made == first.updates == 20 * len(JOBS)
     second = a_bench(tmp_path / "kept")
     for trial in second.run(JOBS):
-        equal(trial, made[trial.setting, trial.repeat])
-    assert (second.trained, second.updates, second.trainings) == (0, first.updates, len(JOBS))
+        equal(trial, made[trial.setting_name, trial.repeat])
+    assert (second.updates_made, second.updates, second.trainings) == (0, first.updates, len(JOBS))
 
 
 def test_a_second_call_goes_on(tmp_path: Path) -> None:
     list(a_bench(tmp_path).run(JOBS[:2]))
     second = a_bench(tmp_path)
     assert len(list(second.run(JOBS))) == len(JOBS)
-    assert second.trained == 20 * (len(JOBS) - 2)
+    assert second.updates_made == 20 * (len(JOBS) - 2)
     lines = (tmp_path / "trials.jsonl").read_text().splitlines()
     assert len({json.loads(line)["key"] for line in lines}) == len(lines) == len(JOBS)
 
@@ -119,7 +119,7 @@ def test_in_memory_nothing_is_trained_twice_either() -> None:
     runner = a_bench()
     list(runner.run(JOBS[:3]))
     list(runner.run(JOBS))
-    assert runner.trained == 20 * len(JOBS)
+    assert runner.updates_made == 20 * len(JOBS)
     assert runner.store.folder is None
 
 
@@ -133,7 +133,7 @@ def test_a_line_that_a_kill_cut_off_is_done_again(tmp_path: Path, kept: str) -> 
     second = a_bench(tmp_path)
     assert len(second.store) == 3 - lost
     assert len(list(second.run(JOBS[:4]))) == 4
-    assert second.trained == 20 * (1 + lost)
+    assert second.updates_made == 20 * (1 + lost)
     third = a_bench(tmp_path)
     assert len(third.store) == 4, "what was written after the cut can be read"
 
@@ -162,7 +162,7 @@ def test_lines_that_are_none_are_left_out(tmp_path: Path, line: bytes) -> None:
         path.write_bytes(line + (path.read_bytes() if path.is_file() else b""))
     second = a_bench(tmp_path)
     assert [trial.updates for trial in second.run(JOBS[:2])] == [20, 20]
-    assert second.trained == 20
+    assert second.updates_made == 20
 
 
 def test_another_request_is_refused(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_what_was_finished_before_a_stop_is_kept(tmp_path: Path) -> None:
 
     def go() -> None:
         for trial in runner.run([*JOBS, a_job(updates=10**9)]):
-            finished.append((trial.setting, trial.repeat))
+            finished.append((trial.setting_name, trial.repeat))
             control.stop()
 
     with pytest.raises(Interrupted):
@@ -238,7 +238,7 @@ def test_what_was_finished_before_a_stop_is_kept(tmp_path: Path) -> None:
     second = a_bench(tmp_path)
     assert len(second.store) >= len(finished)
     assert len(list(second.run(JOBS))) == len(JOBS)
-    assert second.trained <= 20 * (len(JOBS) - len(finished))
+    assert second.updates_made <= 20 * (len(JOBS) - len(finished))
 
 
 def test_stopped_before_it_began(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_broken_training_is_kept_as_broken(tmp_path: Path) -> None:
     assert trial.broken and np.isnan(trial.best("validation.loss"))
     second = a_bench(tmp_path)
     [again] = second.run([job])
-    assert second.trained == 0
+    assert second.updates_made == 0
     equal(again, trial)
     assert again.broken and np.isnan(again.best("validation.loss"))
 
@@ -291,7 +291,7 @@ def test_jobs_with_other_numbers_have_other_keys() -> None:
         Job(one.setting, 0, 10, 5, target=0.5),
         Job(one.setting, 0, 10, 5, target=0.5000001),
         Job(one.setting, 0, 10, 5, patience=0.5),
-        Job(one.setting, 0, 10, 5, change=0.5),
+        Job(one.setting, 0, 10, 5, min_change=0.5),
     ]
     assert len({job.key for job in (one, *others)}) == len(others) + 1
 

@@ -20,7 +20,7 @@ from epochal.choose.advice import Recommendation
 from epochal.choose.comparison import Comparison
 from epochal.choose.sentences import UNBEATEN, at_best, use
 from epochal.cli.compare import _conclude
-from epochal.cli.study_screen import ChoiceScreen
+from epochal.cli.study_screen import StudyScreen
 from epochal.curves import summarize
 from epochal.report.advice_page import advice_page
 from epochal.report.comparison_page import comparison_page
@@ -169,7 +169,7 @@ def test_the_page_and_the_screen_say_which_setting_to_take_in_the_same_words(
     make: Callable[[], Comparison], capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = make()
-    _conclude(ChoiceScreen(quiet=False, to_stderr=False), found, ["epochal", "train", "table.csv"])
+    _conclude(StudyScreen(quiet=False, to_stderr=False), found, ["epochal", "train", "table.csv"])
     screen = " ".join(capsys.readouterr().out.split())
     page = Tags(comparison_page(found)).words
     row = found.row(found.recommended)

@@ -420,7 +420,7 @@ def test_a_target_that_takes_no_training_is_refused():
 
 
 def test_an_advice_that_would_take_hours_is_refused(monkeypatch):
-    monkeypatch.setattr("epochal.choose.advice_search.LONG", 1e-9)
+    monkeypatch.setattr("epochal.choose.advice_search.MAX_PILOT_SECONDS", 1e-9)
     with pytest.raises(Refusal, match="the pilot alone would take about"):
         advise(NET, samples(), batch_size=16, **FAST)
 

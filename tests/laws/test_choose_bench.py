@@ -49,7 +49,7 @@ def setting(name: str = "", **changes: Any) -> Config:
 
 def same(one: Trial, other: Trial, *, exactly: bool = False) -> None:
     """Trials with the same curves, to float tolerance or to the bit."""
-    assert (one.setting, one.repeat, one.reason) == (other.setting, other.repeat, other.reason)
+    assert (one.setting_name, one.repeat, one.reason) == (other.setting_name, other.repeat, other.reason)
     assert one.updates == other.updates
     np.testing.assert_array_equal(one.curves.update, other.curves.update)
     np.testing.assert_array_equal(one.curves.samples, other.curves.samples)
@@ -62,7 +62,7 @@ def same(one: Trial, other: Trial, *, exactly: bool = False) -> None:
 def trained(runner: TrialRunner, jobs: list[Job]) -> dict[str, Trial]:
     """The trials by the keys of their jobs."""
     names = {(job.setting.name, job.repeat): job.key for job in jobs}
-    return {names[trial.setting, trial.repeat]: trial for trial in runner.run(jobs)}
+    return {names[trial.setting_name, trial.repeat]: trial for trial in runner.run(jobs)}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_many_together_give_the_same_trials_through_run(monkeypatch: pytest.Monk
     assert alone.keys() == together.keys() == {job.key for job in jobs}
     for key, trial in alone.items():
         same(trial, together[key])
-    assert runner.trained == sum(trial.updates for trial in alone.values())
+    assert runner.updates_made == sum(trial.updates for trial in alone.values())
     assert runner.trainings == len(jobs)
 
 
@@ -320,10 +320,10 @@ def test_an_update_time_is_measured_once() -> None:
     found = update_time(runner, setting("timed", batch_size=16), seconds=0.02)
     assert found.batch_size == 16 and 0 < found.seconds < 60 and found.updates > 0
     assert np.isfinite(found.spread) and found.spread >= 0 and found.compile_seconds >= 0
-    trained = runner.trained
+    trained = runner.updates_made
     assert trained >= found.updates, "updates that are timed count"
     assert update_time(runner, setting("timed", batch_size=16)) == found
-    assert runner.trained == trained
+    assert runner.updates_made == trained
 
 
 def test_a_timer_measures_a_size_once_and_keeps_a_curve() -> None:
@@ -342,7 +342,7 @@ def test_a_known_job_is_not_trained_again() -> None:
     job = Job(setting(batch_size=16), 0, 30, 5)
     [known] = runner.run([job])
     [found] = runner.run([job])
-    assert runner.trained == known.updates and runner.trainings == 2
+    assert runner.updates_made == known.updates and runner.trainings == 2
     same(known, found, exactly=True)
     runner.store = Store(None)
     [again] = runner.run([replace(job, repeat=1)])

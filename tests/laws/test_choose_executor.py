@@ -101,7 +101,7 @@ def test_an_advice_is_the_same_whatever_comes_back_first(elsewhere, monkeypatch)
         assert [(point, list(repeats)) for point, repeats in one.items()] == [
             (point, list(repeats)) for point, repeats in two.items()
         ]
-    assert list(mine.confirmed.lengths.trials) == list(other.confirmed.lengths.trials)
+    assert list(mine.confirmed.epoch_advice.trials) == list(other.confirmed.epoch_advice.trials)
 
 
 def test_models_that_are_shared_stay_one_object():

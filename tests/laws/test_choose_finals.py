@@ -206,7 +206,7 @@ def test_a_training_is_read_at_its_end_not_at_its_best_moment() -> None:
     found = final_of(Point(32, 0), 2, trials, {0: 1.0, 1: 1.1}, LOSS)
     assert found.values.tolist() == [0.5, 0.6] and found.baseline.tolist() == [1.0, 1.1]
     assert list(found.trials) == [0, 1] and list(found.metrics) == []
-    assert (found.epochs, found.trained) == (2, 2)
+    assert (found.epochs, found.trained_epochs) == (2, 2)
 
 
 def test_one_that_broke_has_no_value() -> None:
@@ -225,7 +225,7 @@ def test_kept_weights_are_read_where_the_other_repeats_are_best() -> None:
     }
     found = final_of(Point(32, 0), 3, trials, dict.fromkeys(range(3), 1.0), LOSS, kept=True)
     assert found.values.tolist() == [0.4, 0.35, 0.6]
-    assert found.epochs == 2 and found.trained == 3
+    assert found.epochs == 2 and found.trained_epochs == 3
 
 
 def test_an_error_at_a_repeat_s_own_best_epoch_is_smaller_than_at_that_of_the_others() -> None:
@@ -269,7 +269,7 @@ def test_the_defaults_keep_their_epochs_where_the_best_are_among_the_last(best: 
     losses[best] = 0.4
     trials = {repeat: trial(repeat, losses) for repeat in range(3)}
     found = final_of(Point(32, 0), 5, trials, dict.fromkeys(range(3), 1.0), LOSS, kept=True)
-    assert (found.epochs, found.trained) == (advised, 5)
+    assert (found.epochs, found.trained_epochs) == (advised, 5)
 
 
 def test_a_whole_training_is_not_shortened() -> None:
@@ -283,10 +283,10 @@ def test_a_whole_training_is_not_shortened() -> None:
 def test_a_setting_that_was_ahead_of_the_defaults_is_told() -> None:
     """It failed once, or is not shown to beat the baseline: the defaults are advised, and are not best."""
     usual, ahead = final([0.8] * 4), final([0.3, 0.3, 0.3, 1.2])
-    lengths: Any = None
+    advice: Any = None
     assert chosen(ahead, usual, for_quality=True) is usual
-    assert Confirmed(usual, ahead, usual, lengths, nothing=False).ahead is ahead
+    assert Confirmed(usual, ahead, usual, advice, nothing=False).ahead is ahead
     assert others(ahead).endswith("but failed on 1 of 4 fresh seeds.")
     worse = final([0.9] * 4)
-    assert Confirmed(usual, worse, usual, lengths, nothing=False).ahead is None
+    assert Confirmed(usual, worse, usual, advice, nothing=False).ahead is None
     assert others(None) == "No other setting that was tried does better there."

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from epochal.choose.lowest_error import MARGIN, EpochScores, sizes_beside
+from epochal.choose.lowest_error import EQUIVALENCE, EpochScores, sizes_beside
 from epochal.choose.search import Point
 from epochal.choose.trial import BROKEN, Trial
 from epochal.curves import Curves
@@ -53,9 +53,9 @@ def test_a_lucky_moment_does_not_count() -> None:
 def test_the_epochs_are_those_of_the_best_mean() -> None:
     made = scores({A: [[1, 0.5, 0.2, 0.6], [1, 0.4, 0.3, 0.2]]})
     assert made.epochs(A, [0, 1]) == 2
-    lengths = made.lengths(A, [0, 1], 100)
-    assert (lengths.epochs, lengths.best, lengths.improving) == (2, (2.0, 3.0), (False, False))
-    late = made.lengths(A, [0, 1], 3)
+    advice = made.epoch_advice(A, [0, 1], 100)
+    assert (advice.epochs, advice.best, advice.improving) == (2, (2.0, 3.0), (False, False))
+    late = made.epoch_advice(A, [0, 1], 3)
     assert late.improving == (False, True) and math.isinf(late.high) and late.epochs == 3
 
 
@@ -78,8 +78,8 @@ def test_ties_are_within_the_margin_only() -> None:
     random = np.random.default_rng(1)
     split = random.normal(0, 0.1, 20)
     best = list(0.5 + split)
-    near = list(0.5 + split + 0.3 * MARGIN * 0.5)
-    far = list(0.5 + split + 3 * MARGIN * 0.5)
+    near = list(0.5 + split + 0.3 * EQUIVALENCE * 0.5)
+    far = list(0.5 + split + 3 * EQUIVALENCE * 0.5)
     unclear = list(0.5 + split + random.normal(0, 0.1, 20))
     made = scores({A: ends(best), B: ends(near), C: ends(far), Point(128, 0): ends(unclear)})
     assert made.equivalent([A, B, C, Point(128, 0)], range(20)) == [A, B]

@@ -92,7 +92,7 @@ def test_a_program_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory.besides(small) > 0
     wide = Config("wide", ep.MLP(2000), {"batch_size": 72})
     assert memory.besides(runner.lane([Job(wide, 0, 10, 10)])) > memory.besides(large) + 72 * 2000 * 4
-    assert small.update == large.update == 0 and runner.trained == 0, "nothing was run"
+    assert small.update == large.update == 0 and runner.updates_made == 0, "nothing was run"
     assert memory.fits(small)
     let_free(monkeypatch, 10)
     assert not memory.fits(small)

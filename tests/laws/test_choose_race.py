@@ -16,13 +16,13 @@ from scipy import stats
 import epochal as ep
 from epochal.choose import race as module
 from epochal.choose.paired_statistics import ALPHA
-from epochal.choose.race import Outcome, clearly_worse, race, rounds, shares
+from epochal.choose.race import RaceResult, clearly_worse, race, rounds, shares
 
 NAN = math.nan
 SETTINGS = 12
 
 
-def raced(table: np.ndarray, **options: Any) -> tuple[Outcome, int]:
+def raced(table: np.ndarray, **options: Any) -> tuple[RaceResult, int]:
     """How a race on known values ends, and how many repeats all settings took together."""
     cost = 0
 

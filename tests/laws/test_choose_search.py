@@ -21,7 +21,7 @@ from epochal.choose.advice_search import Adviser
 from epochal.choose.pilot import candidate_sizes
 from epochal.choose.progress import Steps
 from epochal.choose.reached import Reached
-from epochal.choose.search import CAP, SCREEN, Point, Search, TrialResult, rate_at, step_of
+from epochal.choose.search import CAP, SCREEN, Point, Search, TrialResult, exponent_of, rate_at
 from epochal.choose.targets import cost_of, reached_in, targets
 from epochal.choose.trial import BROKEN, Config, Job, Trial
 from epochal.curves import Curves
@@ -53,9 +53,9 @@ class Landscape:
 
     def off(self, point: Point) -> float:
         """How many factors of 2 a rate is above the best one of its batch size."""
-        assert point.step is not None
+        assert point.exponent is not None
         best = self.best_rate / (1 + self.critical / point.batch_size)
-        return math.log2(rate_at(point.step) / best)
+        return math.log2(rate_at(point.exponent) / best)
 
     def updates(self, point: Point) -> float:
         """What a point needs without noise."""
@@ -95,7 +95,7 @@ class Landscape:
 @pytest.fixture(autouse=True)
 def _no_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
     """A landscape has no data by which a change could be called negligible."""
-    monkeypatch.setattr(search_module, "negligible", lambda runner, repeat: 0.0)
+    monkeypatch.setattr(search_module, "negligible_change", lambda runner, repeat: 0.0)
 
 
 def bench_of(optimizer: str = "sgd") -> Any:
@@ -125,15 +125,15 @@ def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
             yield land.trial(job)
 
     search.run = run
-    search.targets |= dict.fromkeys(adviser.first, TARGET)
+    search.targets |= dict.fromkeys(adviser.search_seeds, TARGET)
     return adviser
 
 
 def chosen(land: Landscape, off: int = 0, optimizer: str = "sgd") -> Point:
     """What the steps after the pilot choose, where its rate is off by so many steps."""
     adviser = adviser_of(land, optimizer)
-    guess = step_of(land.best_rate / (1 + land.critical / 32)) + off
-    first = adviser.search.tune(32, guess, adviser.first)
+    guess = exponent_of(land.best_rate / (1 + land.critical / 32)) + off
+    first = adviser.search.tune(32, guess, adviser.search_seeds)
     tuned = adviser._search(first, None)
     return adviser._ranked(adviser._check(tuned, [first]))[0]
 
@@ -319,7 +319,7 @@ def test_against_is_a_ratio_of_prices() -> None:
 @given(step=st.integers(-60, 20))
 def test_steps_and_rates_belong_together(step: int) -> None:
     assert rate_at(step) == pytest.approx(2 ** (step / 2), rel=0.05)
-    assert abs(step_of(rate_at(step)) - step) <= 1 and step_of(rate_at(step)) % 2 == 0
+    assert abs(exponent_of(rate_at(step)) - step) <= 1 and exponent_of(rate_at(step)) % 2 == 0
     assert rate_at(step) < rate_at(step + 1)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import epochal as ep
 from epochal.cli import advise, compare, train
-from epochal.cli.arguments import advised, compared, trained
+from epochal.cli.arguments import advise_arguments, compare_arguments, train_arguments
 from epochal.cli.command import Command
 from epochal.cli.config import read_config
 from epochal.cli.flags import IMAGES, READING, TOKENS, TRAIN, WINDOWS
@@ -35,9 +35,9 @@ from epochal.training.signatures import takes_options
 ROOT = Path(__file__).parents[2]
 
 FACES = {
-    "train": (train.command, trained, ep.train),
-    "compare": (compare.command, compared, ep.compare),
-    "advise": (advise.command, advised, ep.advise),
+    "train": (train.command, train_arguments, ep.train),
+    "compare": (compare.command, compare_arguments, ep.compare),
+    "advise": (advise.command, advise_arguments, ep.advise),
 }
 
 ALIKE = {

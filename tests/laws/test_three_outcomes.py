@@ -13,7 +13,7 @@ from scipy import stats
 
 import epochal as ep
 from epochal.curves import Curves, Verdict, judge
-from epochal.curves.statistics import line
+from epochal.curves.statistics import fit_slope
 from epochal.errors import Refusal
 from epochal.runs.concerns import concerns_of
 
@@ -216,7 +216,7 @@ def test_repeats_that_all_fall_at_very_different_paces_are_still_improving(
     known = KNOWN | {"baseline": {"validation.loss": 1.0, "train.loss": 1.0}}
     assert judge(curves, **known).kind == "still improving"  # type: ignore[arg-type]
     assert judge(falling((0.0, 0.0, 0.0, 0.0, 0.0)), **known).kind != "still improving"  # type: ignore[arg-type]
-    monkeypatch.setattr("epochal.curves.statistics.line", lambda x, y: (line(x, y)[0], np.inf))
+    monkeypatch.setattr("epochal.curves.statistics.fit_slope", lambda x, y: (fit_slope(x, y)[0], np.inf))
     assert judge(curves, **known).kind != "still improving"  # type: ignore[arg-type]
 
 

@@ -85,8 +85,8 @@ class Defaults:
     """What a training that asks for nothing gives, on the same seeds as the advice.
 
     batch_size, learning_rate, epochs  the defaults.
-    quality     the monitored metric with the weights that would be kept, which the other repeats choose: on
-                the rows that choose them they look better.
+    quality     the monitored metric at the best epoch, which the other repeats choose for each repeat: at its
+                own best epoch it would look too good.
     difference  the advice less the defaults, by pairs of repeats; None where the defaults are advised.
     failures    repeats that broke or ended worse than the baseline.
     """
@@ -135,7 +135,7 @@ class Advice:
     quality        the monitored metric after the advised epochs, with seeds that chose nothing; its interval
                    is that of the mean on new rows. `metrics` are the other columns there.
     defaults       what the defaults give on the same seeds.
-    failures       fresh seeds that diverged or ended worse than the baseline.
+    failures       those of these seeds that diverged or ended worse than the baseline.
     seconds        what one training as advised takes, without compilation.
     best_epochs    the best epoch of each repeat; `improving` tells which were still improving at the end.
     tried          every setting that was measured for the choice, by batch size and rate.

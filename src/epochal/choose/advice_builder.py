@@ -11,11 +11,11 @@ from epochal.choose.advice import Advice, AdviceUsage, Defaults, Recommendation,
 from epochal.choose.advice_search import Adviser
 from epochal.choose.confirm import DEFAULT_EPOCHS, Confirmed
 from epochal.choose.final_estimate import FinalEstimate
-from epochal.choose.lowest_error import MARGIN
+from epochal.choose.lowest_error import EQUIVALENCE
 from epochal.choose.reached import Effort, effort, relative_effort
 from epochal.choose.search import Point, rate_at
 from epochal.choose.sentences import join_names
-from epochal.choose.targets import SHARE
+from epochal.choose.targets import TOLERANCE
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.common.printable import counted
 from epochal.curves import Curves, Summary, summarize
@@ -33,50 +33,51 @@ of an update costs as much as B_c samples do.
 """
 
 
-def conclude(steps: Adviser) -> Advice:
+def conclude(adviser: Adviser) -> Advice:
     """The advice."""
-    runner, best, lengths, final = steps.runner, steps.best, steps.confirmed.lengths, steps.confirmed.final
-    plan, rate, loss_name = runner.base.plan, steps.search.rate_of(best), runner.base.loss_name
-    points = steps.checked if steps.scores is None else steps.scores.results
-    ordered = sorted(points, key=lambda one: (one.batch_size, one.step or 0))
-    tried = tuple((_by_cost if steps.scores is None else _by_quality)(steps, point) for point in ordered)
+    runner, best, confirmed = adviser.runner, adviser.best, adviser.confirmed
+    advice, final = confirmed.epoch_advice, confirmed.final
+    plan, rate, loss_name = runner.base.plan, adviser.search.rate_of(best), runner.base.loss_name
+    points = adviser.checked if adviser.scores is None else adviser.scores.results
+    ordered = sorted(points, key=lambda one: (one.batch_size, one.exponent or 0))
+    tried = tuple((_by_cost if adviser.scores is None else _by_quality)(adviser, point) for point in ordered)
     tied = [one for one in tried if one.tied]
     sizes = [best.batch_size, *(one.batch_size for one in tied)]
     whole = plan.order.once and best.batch_size == plan.samples
-    updates = lengths.epochs * steps.search.batches(best.batch_size)
-    late = math.isinf(lengths.high) and lengths.still_improving
-    note = f"still improving at epoch {lengths.epochs:,}, the most that was tried" if late else ""
+    updates = advice.epochs * adviser.search.batches(best.batch_size)
+    late = math.isinf(advice.high) and advice.still_improving
+    note = f"still improving at epoch {advice.epochs:,}, the most that was tried" if late else ""
     return Advice(
-        answer=answer(steps.confirmed, rate, whole, steps.goal),
-        recommended=not steps.confirmed.nothing,
-        told_apart=_told_apart(steps, tried, tied),
-        goal=steps.goal,
+        answer=answer(adviser.confirmed, rate, whole, adviser.goal),
+        recommended=not adviser.confirmed.nothing,
+        told_apart=_told_apart(adviser, tried, tied),
+        goal=adviser.goal,
         batch_size=Recommendation(best.batch_size, min(sizes), max(sizes)),
         learning_rate=_learning_rate(rate, best, tied),
-        epochs=Recommendation(float(lengths.epochs), lengths.low, lengths.high, note),
+        epochs=Recommendation(float(advice.epochs), advice.low, advice.high, note),
         optimizer=runner.base.spec.optimizer.name,
         column=runner.monitor,
         higher_is_better=higher_is_better(runner.monitor),
-        target=float(np.mean(list(steps.search.targets.values()))),
-        target_words=_target_words(steps),
+        target=float(np.mean(list(adviser.search.targets.values()))),
+        target_words=_target_words(adviser),
         quality=final.quality,
         metrics={
             name: final.metric(name, bounds_of(name.partition(".")[2], loss_name)) for name in final.metrics
         },
-        defaults=_defaults(steps),
+        defaults=_defaults(adviser),
         failures=final.failures,
-        seconds=updates * float(steps.timer.curve.seconds(best.batch_size)),
-        best_epochs=lengths.best,
-        improving=lengths.improving,
+        seconds=updates * float(adviser.timer.curve.seconds(best.batch_size)),
+        best_epochs=advice.best,
+        improving=advice.improving,
         tried=tried,
-        timing=steps.timer.curve,
-        noise=steps.noise,
-        noise_words=steps.noise_words,
-        theory=steps.theory,
-        decided_by=_decided_by(steps),
-        curves=Curves.concatenate([trial.curves for trial in lengths.trials.values()]),
-        notes=_notes(steps),
-        usage=_cost(steps, updates),
+        timing=adviser.timer.curve,
+        noise=adviser.noise,
+        noise_words=adviser.noise_words,
+        theory=adviser.theory,
+        decided_by=_decided_by(adviser),
+        curves=Curves.concatenate([trial.curves for trial in advice.trials.values()]),
+        notes=_notes(adviser),
+        usage=_cost(adviser, updates),
         data=describe_data(runner.base),
         settings=runner.described(),
         conditions=conditions(deterministic=runner.base.settings.deterministic),
@@ -84,10 +85,10 @@ def conclude(steps: Adviser) -> Advice:
     )
 
 
-def _by_cost(steps: Adviser, point: Point) -> Tried:
+def _by_cost(adviser: Adviser, point: Point) -> Tried:
     """What a point costs until its target, over the cost of the advised one on the same repeats."""
-    search, best = steps.search, steps.best
-    shared = [one for one in steps.used if one in search.results[best]]
+    search, best = adviser.search, adviser.best
+    shared = [one for one in adviser.used if one in search.results[best]]
     repeats = [one for one in shared if one in search.results[point]]
     reached = search.reached(point, repeats)
     scale = search.cost(point.batch_size)
@@ -103,33 +104,33 @@ def _by_cost(steps: Adviser, point: Point) -> Tried:
     )
 
 
-def _by_quality(steps: Adviser, point: Point) -> Tried:
+def _by_quality(adviser: Adviser, point: Point) -> Tried:
     """What a point reaches after the epochs that are best for it, less the winner on the same repeats."""
-    winner, scores = steps.confirmed.winner, steps.scores
+    winner, scores = adviser.confirmed.winner, adviser.scores
     assert scores is not None
-    best = steps.best if winner is None else winner.point
+    best = adviser.best if winner is None else winner.point
     held = scores.results.get(best, {})
-    repeats = scores.seen(point, steps.used)
+    repeats = scores.seen(point, adviser.used)
     repeats = [repeat for repeat in repeats if repeat in held] or repeats
     values = scores.sign * scores.by_others(point, repeats)
     others = np.full(len(repeats), math.nan)  # whatever was tried broke: there is nothing to compare with
     if all(repeat in held for repeat in repeats):
         others = scores.sign * scores.by_others(best, repeats)
-    few = bool(scores.missing(point, steps.used))
+    few = bool(scores.missing(point, adviser.used))
     apart, cost = summarize(values - others), summarize(values)
     less, more = apart.ci95 or (math.nan, math.nan)
     middle, (low, high) = cost.mean, cost.ci95 or (math.nan, math.nan)
-    if few and not scores.missing(best, steps.used):
+    if few and not scores.missing(best, adviser.used):
         # On other seeds its values are others: what the winner has on all of them, and the difference.
-        whole = summarize(scores.sign * scores.by_others(best, steps.used)).mean
+        whole = summarize(scores.sign * scores.by_others(best, adviser.used)).mean
         middle, low, high = whole + apart.mean, whole + less, whole + more
     level = point == best or (less <= 0 if scores.sign > 0 else more >= 0)
     epochs = None if scores.broken(point, repeats) else scores.epochs(point, repeats)
-    made = math.inf if epochs is None else float(epochs * steps.search.batches(point.batch_size))
+    made = math.inf if epochs is None else float(epochs * adviser.search.batches(point.batch_size))
     spent = Effort(made, made, made, 0 if epochs is None else len(repeats), len(repeats))
     ends = (middle, low, high), (apart.mean, less, more)
     return Tried(
-        *(point.batch_size, steps.search.rate_of(point), len(repeats), spent, *ends),
+        *(point.batch_size, adviser.search.rate_of(point), len(repeats), spent, *ends),
         tied=bool(level and not few),
         given_up=bool(level and few),
         epochs=epochs,
@@ -140,27 +141,27 @@ def _by_quality(steps: Adviser, point: Point) -> Tried:
 def _learning_rate(rate: float | None, best: Point, tied: Sequence[Tried]) -> Recommendation | None:
     if rate is None:
         return None
-    if best.step is None:
+    if best.exponent is None:
         return Recommendation(rate, rate, rate, "as it was given")
     rates = [rate, *(one.learning_rate for one in tied if one.learning_rate is not None)]
     return Recommendation(rate, min(rates), max(rates))
 
 
-def _defaults(steps: Adviser) -> Defaults:
-    defaults, final = steps.confirmed.defaults, steps.confirmed.final
+def _defaults(adviser: Adviser) -> Defaults:
+    defaults, final = adviser.confirmed.defaults, adviser.confirmed.final
     return Defaults(
         batch_size=defaults.point.batch_size,
-        learning_rate=steps.search.rate_of(defaults.point),
-        epochs=defaults.trained,
+        learning_rate=adviser.search.rate_of(defaults.point),
+        epochs=defaults.trained_epochs,
         quality=defaults.quality,
         difference=None if final is defaults else final.less(defaults),
         failures=defaults.failures,
     )
 
 
-def _told_apart(steps: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -> str:
-    sizes = sorted({steps.best.batch_size, *(one.batch_size for one in tied)})
-    if len(sizes) < 2 or steps.confirmed.nothing:
+def _told_apart(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -> str:
+    sizes = sorted({adviser.best.batch_size, *(one.batch_size for one in tied)})
+    if len(sizes) < 2 or adviser.confirmed.nothing:
         return ""
     # A size that seemed much worse was given up with few repeats, which is no comparison with many.
     each = [max((one.repeats for one in tied if one.batch_size == size), default=0) for size in sizes]
@@ -174,31 +175,31 @@ def _told_apart(steps: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -
     return f"No significant difference between batch sizes {named}{but} with {repeats} repeats."
 
 
-def _target_words(steps: Adviser) -> str:
-    column = steps.runner.monitor.replace(".", " ")
-    if steps.target is not None:
-        return f"{column} {steps.target:g}, as given"
-    share = steps.share or SHARE
-    why = "" if share == SHARE else ", since luck alone makes that much of a difference"
+def _target_words(adviser: Adviser) -> str:
+    column = adviser.runner.monitor.replace(".", " ")
+    if adviser.target is not None:
+        return f"{column} {adviser.target:g}, as given"
+    share = adviser.tolerance or TOLERANCE
+    why = "" if share == TOLERANCE else ", since luck alone makes that much of a difference"
     return (
         f"{column} within {100 * share:.2g} % of the best{why} (0 % is the best value of tuned trainings, "
         "100 % the baseline; each repeat has a split and a target of its own)"
     )
 
 
-def _decided_by(steps: Adviser) -> str:
-    optimizer = steps.runner.base.spec.optimizer.name
-    theory = steps.theory
+def _decided_by(adviser: Adviser) -> str:
+    optimizer = adviser.runner.base.spec.optimizer.name
+    theory = adviser.theory
     measured = "so short trainings at several batch sizes and rates decided"
-    if steps.goal == "quality":
+    if adviser.goal == "quality":
         return (
             "A setting is judged after the epochs at which its repeats are best on average. Those shown to "
-            f"be worse than the best by at most {MARGIN:.0%} of its gain on the baseline are as good; the "
-            "fastest of them is taken."
+            f"be worse than the best by at most {EQUIVALENCE:.0%} of its gain on the baseline are as good; "
+            "the fastest of them is taken."
         )
-    if steps.goal != "time" or optimizer != "sgd":
+    if adviser.goal != "time" or optimizer != "sgd":
         return "Short trainings at several batch sizes and rates decided."
-    if theory is None and steps.noise is not None and steps.noise.value is not None:
+    if theory is None and adviser.noise is not None and adviser.noise.value is not None:
         return f"At a rate that was not tuned the noise scale can be many times too large, {measured}."
     if theory is None:
         return f"The noise scale could not be measured, {measured}."
@@ -207,42 +208,42 @@ def _decided_by(steps: Adviser) -> str:
             f"The noise scale suggests {theory.value:,.0f}, but anything from {theory.low:,.0f} to "
             f"{theory.high:,.0f} fits it, {measured}."
         )
-    size = steps.best.batch_size
+    size = adviser.best.batch_size
     agrees = theory.low / 2 <= size <= theory.high * 2
     words = f"the measured trainings {'agree' if agrees else f'say {size:,}, and they decided'}"
     return f"The noise scale suggests {theory.value:,.0f} ({theory.low:,.0f} to {theory.high:,.0f}); {words}."
 
 
-def _notes(steps: Adviser) -> tuple[str, ...]:
-    edge, notes = steps.pilot.edge, [*steps.notes, *remarks(steps.confirmed)]
+def _notes(adviser: Adviser) -> tuple[str, ...]:
+    edge, notes = adviser.pilot.edge, [*adviser.notes, *remarks(adviser.confirmed)]
     if edge:
         notes.append(f"{edge[0].upper()}{edge[1:]}.")
-    improving = steps.confirmed.lengths.improving
+    improving = adviser.confirmed.epoch_advice.improving
     if any(improving):
         notes.append(
             f"{sum(improving)} of {len(improving)} repeats were still improving at the last epoch that was "
             "tried: more epochs may be better."
         )
-    elif steps.goal == "quality" and not steps.confirmed.nothing:
+    elif adviser.goal == "quality" and not adviser.confirmed.nothing:
         notes.append(
             "The repeats went on until they no longer improved. The verdict on one training sees one curve "
             "only, and may still suggest more epochs."
         )
-    sizes = sorted({point.batch_size for point in steps.search.results})
-    if steps.best.batch_size in (1, steps.runner.base.plan.positions_per_epoch) and len(sizes) > 1:
+    sizes = sorted({point.batch_size for point in adviser.search.results})
+    if adviser.best.batch_size in (1, adviser.runner.base.plan.positions_per_epoch) and len(sizes) > 1:
         notes.append("The advised batch size is at the end of those that are possible.")
     return tuple(notes)
 
 
-def _cost(steps: Adviser, updates: int) -> AdviceUsage:
-    runner, repeats, sizes = steps.runner, len(steps.first), steps.possible
-    length = max(GRID_EPOCHS, steps.confirmed.lengths.epochs)
-    rates = 1 if steps.best.step is None else GRID_RATES
-    grid = sum(map(steps.search.batches, sizes)) * length * rates * repeats
+def _cost(adviser: Adviser, updates: int) -> AdviceUsage:
+    runner, repeats, sizes = adviser.runner, len(adviser.search_seeds), adviser.possible
+    length = max(GRID_EPOCHS, adviser.confirmed.epoch_advice.epochs)
+    rates = 1 if adviser.best.exponent is None else GRID_RATES
+    grid = sum(map(adviser.search.batches, sizes)) * length * rates * repeats
     return AdviceUsage(
         trainings=runner.trainings,
         updates=runner.updates,
-        seconds=steps.steps.seconds,
+        seconds=adviser.steps.seconds,
         of_one_training=runner.updates / max(updates, 1),
         of_grid=runner.updates / grid,
         grid=f"{len(sizes)} batch sizes × {rates} rates × {repeats} repeats, {length:,} epochs each",
@@ -277,8 +278,8 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
             f"({constant_of(column)}) has {quality.written(found.baseline)}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
-    epochs = counted(found.lengths.epochs, "epoch")
-    if math.isinf(found.lengths.high):
+    epochs = counted(found.epoch_advice.epochs, "epoch")
+    if math.isinf(found.epoch_advice.high):
         epochs = f"at least {epochs}"
     size = f"{final.point.batch_size:,}{' (all training samples)' if whole else ''}"
     figure = f"{label_of(column)} {_figure(quality)} on {seeds}"
@@ -316,7 +317,7 @@ def _of_defaults(found: Confirmed) -> str:
     if defaults.broken:
         return f"the defaults diverged on {defaults.broken} of {_seeds(many)}"
     _, quality = found.shown(defaults)
-    within = "" if defaults.trained == DEFAULT_EPOCHS else f" in {defaults.trained:,} epochs"
+    within = "" if defaults.trained_epochs == DEFAULT_EPOCHS else f" in {defaults.trained_epochs:,} epochs"
     ends = found.final.less(defaults).ci95
     alike = ", no significant difference" if ends is not None and ends[0] <= 0 <= ends[1] else ""
     return f"the defaults{within} would give {quality.written(quality.mean)}{alike}"
@@ -338,7 +339,7 @@ def _seeds(count: int) -> str:
 
 
 def remarks(found: Confirmed) -> list[str]:
-    """What to know about what the fresh seeds said, one sentence each."""
+    """What to know about what the final seeds said, one sentence each."""
     notes, final = [], found.final
     if found.nothing:
         notes.append(
@@ -356,7 +357,7 @@ def remarks(found: Confirmed) -> list[str]:
             "too: its figure is slightly optimistic for new rows."
         )
     for one in found.left_out:
-        rate = "" if one.point.step is None else f", learning rate {rate_at(one.point.step):g}"
+        rate = "" if one.point.exponent is None else f", learning rate {rate_at(one.point.exponent):g}"
         notes.append(
             f"Batch size {one.point.batch_size:,}{rate} came out ahead, but {one.failures} of "
             f"{one.looked_at} fresh seeds diverged or ended worse than the baseline: it was left out."

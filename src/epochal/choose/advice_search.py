@@ -21,13 +21,13 @@ import numpy as np
 
 from epochal.choose import pilot as pilots
 from epochal.choose.advice import Recommendation
-from epochal.choose.confirm import Confirmed, Lengths, confirm, default_point, lengths_of
+from epochal.choose.confirm import Confirmed, EpochAdvice, advise_epochs, confirm, default_point
 from epochal.choose.hyperbola import fastest_batch
 from epochal.choose.lowest_error import EpochScores, lowest_error, scores_of, sizes_beside
 from epochal.choose.noise import NoiseOverTraining, check_separable
 from epochal.choose.progress import Steps
-from epochal.choose.search import SCREEN, Point, Search, rate_shift, refuse_far_target, step_of
-from epochal.choose.targets import baselines, cost_of, refuse_easy_target, share_of, targets
+from epochal.choose.search import SCREEN, Point, Search, exponent_of, rate_shift, refuse_far_target
+from epochal.choose.targets import baselines, cost_of, refuse_easy_target, target_tolerance, targets
 from epochal.choose.timing import Timer, left_out
 from epochal.choose.trial import Config, Job, Trial
 from epochal.choose.trial_runner import TrialRunner, notes_of
@@ -39,23 +39,23 @@ from epochal.errors import Refusal
 PATIENCE_EPOCHS, PATIENCE_UPDATES = 20, 200
 """A training ends after so many epochs without improvement, and not before so many updates."""
 
-NEAR = 2.0  # a batch size whose cost is up to so many times the best is trained again with other seeds
-FAR = 0.5  # a setting that seems worse by this much (a ratio of 1.5) is given up
+CHECK_RATIO = 2.0  # a batch size whose cost is up to so many times the best is trained with other seeds, too
+DROP_EXCESS = 0.5  # a setting that seems worse by this much (a ratio of 1.5) is given up
 CHECK_SECONDS = 8.0  # training time after which no further repeats are asked for
 
 TYPICAL_EPOCHS, COMPILING = 750, 8.0
 """Epochs of an advice for each of its repeats, and seconds to compile: measured on the tables of
 `benchmarks/promises.py` within a factor of 2; an epoch takes 3 times its updates, evaluations included."""
 
-LONG = 3 * 3600.0  # seconds that a pilot may take
+MAX_PILOT_SECONDS = 3 * 3600.0  # seconds that a pilot may take
 
 
 @dataclass
 class Adviser:
     """The steps of one advice, and what they leave behind.
 
-    `final_seeds` is the number of seeds that choose nothing: a training as advised begins with them. `first`
-    are the seeds of the search, `fresh` those of the check, and `used` those that chose.
+    `final_seeds` is the number of seeds that choose nothing: a training as advised begins with them. `used`
+    are the seeds that chose: those of the search, and as many of the check as it took.
     """
 
     runner: TrialRunner
@@ -68,7 +68,7 @@ class Adviser:
     epochs: int
     steps: Steps
     spent: float = 0.0
-    share: float | None = None
+    tolerance: float | None = None
     notes: list[str] = field(default_factory=list)
     noise: NoiseOverTraining | None = None
     noise_words: str = "It is not measured where quality is the goal."
@@ -85,9 +85,9 @@ class Adviser:
         self.start = min(self.possible, key=lambda size: abs(size - usual))
         self.sizes = self.possible if self.goal != "quality" else sizes_beside(self.possible, self.start)
         several = self.runner.base.settings.repeats
-        self.fresh = list(range(self.final_seeds, several - self.repeats))
-        self.first = list(range(several - self.repeats, several))
-        self.used = list(self.first)
+        self.check_seeds = list(range(self.final_seeds, several - self.repeats))
+        self.search_seeds = list(range(several - self.repeats, several))
+        self.used = list(self.search_seeds)
         self.default = default_point(self.runner, self.batch_size)
         self.timer = Timer(self.runner, self.setting)
         self.search = Search(
@@ -105,35 +105,35 @@ class Adviser:
     def advise(self) -> None:
         """All steps, one after the other."""
         self.steps.say("timing updates")
-        refuse_easy_target(self.runner, self.target, self.first)
+        refuse_easy_target(self.runner, self.target, self.search_seeds)
         self._compile()
         for size in self._timed():
             self.timer.seconds(size)
         self._refuse_long()
         expected = duration(float(f"{self._expected():.2g}"))
         self.steps.say("piloting", words=f"The advice takes about {expected} from here.")
-        self.pilot = pilots.pilot(self.search, self.start, self._first_guess(), self.first)
+        self.pilot = pilots.pilot(self.search, self.start, self._first_guess(), self.search_seeds)
         reference = self.pilot.reference
         self.search.targets |= self._targets([self.pilot.trials[point] for point in reference])
-        lengths_for: Callable[[Point], Lengths | None]
+        epochs_for: Callable[[Point], EpochAdvice | None]
         if self.goal == "quality":
-            self.scores = scores_of(self.runner, self.pilot, self.first, self.fresh)
-            seeds = self.first, self.fresh
+            self.scores = scores_of(self.runner, self.pilot, self.search_seeds, self.check_seeds)
+            seeds = self.search_seeds, self.check_seeds
             ranked, self.used = lowest_error(
                 self.search, self.scores, reference, self.sizes, *seeds, self.timer.seconds
             )
             self.checked = list(self.scores.results)
-            lengths_for = partial(self.scores.lengths, repeats=self.used, most=self.epochs)
+            epochs_for = partial(self.scores.epoch_advice, repeats=self.used, most=self.epochs)
         else:
             first = self._tuned(self.start, reference[0])
             self.noise, self.noise_words = self._noise(first)
             self.theory = self._theory()
             self.checked = self._check(self._search(first, self.theory), reference)
             ranked = self._ranked(self.checked)
-            seen = [*self.fresh[: len(self.first)], *self.first]
-            lengths_for = partial(lengths_of, self.search, repeats=seen, epochs=self.epochs)
+            seen = [*self.check_seeds[: len(self.search_seeds)], *self.search_seeds]
+            epochs_for = partial(advise_epochs, self.search, repeats=seen, epochs=self.epochs)
         self.confirmed = confirm(
-            self.search, ranked, range(self.final_seeds), lengths_for, self.epochs, self.default
+            self.search, ranked, range(self.final_seeds), epochs_for, self.epochs, self.default
         )
         self.notes += [words[:1].upper() + words[1:] for words in notes_of(self.runner)]
 
@@ -150,10 +150,10 @@ class Adviser:
 
     def _refuse_long(self) -> None:
         epochs = 6 * SCREEN * pilots.FIRST_EPOCHS
-        epochs += 5 * len(self.first) * min(self.epochs, 3 * PATIENCE_EPOCHS)
+        epochs += 5 * len(self.search_seeds) * min(self.epochs, 3 * PATIENCE_EPOCHS)
         batches, each = self.search.batches(self.start), self.timer.seconds(self.start)
         seconds = epochs * batches * each / cores()
-        if seconds > LONG:
+        if seconds > MAX_PILOT_SECONDS:
             raise Refusal(
                 f"the pilot alone would take about {duration(seconds)} ({batches:,} updates an epoch, "
                 f"{duration(each)} each); give fewer epochs or repeats, or a part of the rows."
@@ -161,7 +161,7 @@ class Adviser:
 
     def _expected(self) -> float:
         """Seconds that an advice takes, roughly, by what small tables took."""
-        updates = 3 * TYPICAL_EPOCHS * len(self.first) * self.search.batches(self.start)
+        updates = 3 * TYPICAL_EPOCHS * len(self.search_seeds) * self.search.batches(self.start)
         return COMPILING + updates * self.timer.seconds(self.start) / cores()
 
     def _compile(self) -> None:
@@ -175,10 +175,10 @@ class Adviser:
             raise Refusal(f"no batch size fits into memory: {self.notes[-1]} Take a smaller network.")
 
     def _first_guess(self) -> int | None:
-        """The step of the optimizer's usual rate; None where the rate is not searched."""
+        """The exponent of the optimizer's usual rate; None where the rate is not searched."""
         usual = self.runner.base.spec.optimizer.learning_rate
         given = self.runner.base.spec.optimizer.given or self.runner.base.settings.learning_rate
-        return None if given is not None or usual is None else step_of(usual)
+        return None if given is not None or usual is None else exponent_of(usual)
 
     def _targets(self, trials: Sequence[Mapping[int, Trial]]) -> dict[int, float]:
         """What counts as reached, for the repeats of these trainings: by the median of the references."""
@@ -194,10 +194,10 @@ class Adviser:
                 "give a smaller learning_rate."
             )
         constant = baselines(self.runner, repeats)
-        if self.share is None:
-            self.share = share_of(values, np.array(list(constant.values())))
+        if self.tolerance is None:
+            self.tolerance = target_tolerance(values, np.array(list(constant.values())))
         best = dict(zip(repeats, np.median(values, axis=0).tolist(), strict=True))
-        return targets(best, constant, self.share, higher_is_better=up)
+        return targets(best, constant, self.tolerance, higher_is_better=up)
 
     def _noise(self, tuned: Point) -> tuple[NoiseOverTraining | None, str]:
         """The noise scale along tuned trainings, up to the target; or why there is none."""
@@ -211,7 +211,8 @@ class Adviser:
         if not reached:
             return None, "No training at the first batch size reached the target to measure it along."
         self.steps.say("measuring the gradient noise")
-        return pilots.noise_along(self.search, tuned, max(10, int(np.median(reached))), self.first[:3]), ""
+        updates = max(10, int(np.median(reached)))
+        return pilots.noise_along(self.search, tuned, updates, self.search_seeds[:3]), ""
 
     def _theory(self) -> Recommendation | None:
         """The batch size that noise scale and update times suggest together, for the goal time.
@@ -243,7 +244,7 @@ class Adviser:
                 nearest = min(tuned, key=lambda other: abs(math.log(other / size)))
                 tuned[size] = self._tuned(size, tuned[nearest])
         while True:
-            best = search.best(tuned.values(), self.first)
+            best = search.best(tuned.values(), self.search_seeds)
             at = sizes.index(best.batch_size)
             new = [size for size in sizes[max(0, at - 1) : at + 2] if size not in tuned]
             if not new:
@@ -259,53 +260,53 @@ class Adviser:
 
     def _tuned(self, batch_size: int, near: Point) -> Point:
         """The best rate at a batch size, starting from what was found at another."""
-        optimizer, guess = self.runner.base.spec.optimizer.name, near.step
+        optimizer, guess = self.runner.base.spec.optimizer.name, near.exponent
         if guess is not None:
             guess += rate_shift(optimizer, batch_size, near.batch_size)
-        return self.search.tune(batch_size, guess, self.first)
+        return self.search.tune(batch_size, guess, self.search_seeds)
 
     def _check(self, tuned: Mapping[int, Point], reference: Sequence[Point]) -> list[Point]:
-        """Race what came near the best on fresh repeats; what is clearly worse falls out on the way.
+        """Race what came near the best on the seeds of the check; what is clearly worse falls out on the way.
 
-        Rounds of fresh repeats go on until one point is left, the repeats are used up, or they have taken
+        Rounds of such repeats go on until one point is left, the repeats are used up, or they have taken
         `CHECK_SECONDS` of training.
         """
         search = self.search
         self.timer.again(sorted({point.batch_size for point in search.results}))
         racing = self._near(tuned)
         checked, before = list(racing), self.spent
-        for begin in range(0, len(self.fresh), len(self.first)):
-            fresh = self.fresh[begin : begin + len(self.first)]
+        for begin in range(0, len(self.check_seeds), len(self.search_seeds)):
+            seeds = self.check_seeds[begin : begin + len(self.search_seeds)]
             if self.target is not None:
-                search.targets |= dict.fromkeys(fresh, self.target)
+                search.targets |= dict.fromkeys(seeds, self.target)
             else:
-                trials = pilots.long_trainings(search, reference, fresh, "checking with fresh seeds")
+                trials = pilots.long_trainings(search, reference, seeds, "checking with fresh seeds")
                 search.targets |= self._targets([trials[point] for point in reference])
-            self.used += fresh
+            self.used += seeds
             search.measure(racing, self.used)
             best = search.best(racing, self.used)
             ratios = {point: search.against(point, best, self.used) for point in racing if point != best}
-            worse = [point for point, (low, middle) in ratios.items() if low > 0 or middle > FAR]
+            worse = [point for point, (low, middle) in ratios.items() if low > 0 or middle > DROP_EXCESS]
             racing = [point for point in racing if point not in worse]
             if len(racing) == 1 or self.spent - before > CHECK_SECONDS:
                 break
-        search.measure([self.default], self.first)
+        search.measure([self.default], self.search_seeds)
         return list(dict.fromkeys([*checked, self.default]))
 
     def _near(self, tuned: Mapping[int, Point]) -> list[Point]:
         """What is worth a check: the tuned points near the best, and rates around the best ones."""
-        search, first = self.search, self.first
-        whole = [point for point in tuned.values() if set(first) <= set(search.results[point])]
-        ranked = sorted(whole, key=lambda point: search.score(point, first))
-        least = search.score(ranked[0], first)
-        ranked = [point for point in ranked if search.score(point, first) <= NEAR * least] or ranked[:1]
+        search, seeds = self.search, self.search_seeds
+        whole = [point for point in tuned.values() if set(seeds) <= set(search.results[point])]
+        ranked = sorted(whole, key=lambda point: search.score(point, seeds))
+        least = search.score(ranked[0], seeds)
+        near = [point for point in ranked if search.score(point, seeds) <= CHECK_RATIO * least] or ranked[:1]
         around = [
-            Point(point.batch_size, point.step + offset)
-            for point in ranked[:2]
-            if point.step is not None
+            Point(point.batch_size, point.exponent + offset)
+            for point in near[:2]
+            if point.exponent is not None
             for offset in (-2, -1, 1, 2)
         ]
-        return list(dict.fromkeys([*ranked, *around]))
+        return list(dict.fromkeys([*near, *around]))
 
     def _ranked(self, checked: Sequence[Point]) -> list[Point]:
         """The points that were measured on all repeats that were used, the best first.

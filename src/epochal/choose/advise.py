@@ -14,8 +14,8 @@ from typing import Any, Unpack
 from epochal.choose.advice import GOALS, Advice
 from epochal.choose.advice_builder import conclude
 from epochal.choose.advice_search import Adviser
-from epochal.choose.confirm import FEWEST
-from epochal.choose.progress import Steps, Watch
+from epochal.choose.confirm import FEWEST_FINAL_SEEDS
+from epochal.choose.progress import OnStep, Steps
 from epochal.choose.store import Store
 from epochal.choose.targets import check_target_value
 from epochal.choose.trial import Config
@@ -53,7 +53,7 @@ def advise(
     target_value: float | None = None,
     folder: str | Path | None = None,
     control: Control | None = None,
-    watch: Watch | None = None,
+    watch: OnStep | None = None,
     progress: bool | None = None,
     ray: str | None = None,
     **options: Unpack[Options],
@@ -113,7 +113,7 @@ def advise(
         )
     dataset = as_dataset(joined(data, y, sample_weight, task=given.get("task")), given.get("task"))
     small = dataset.samples <= SMALL
-    final_seeds = FINAL_SEEDS * repeats if small else max(FEWEST, repeats)
+    final_seeds = FINAL_SEEDS * repeats if small else max(FEWEST_FINAL_SEEDS, repeats)
     most = final_seeds + 2 * repeats + (MORE_REPEATS if small else 0)
     settings = settings_of({**given, "batch_size": "full", "repeats": most, "epochs": epochs})
     runner = TrialRunner(comparable(model, dataset, settings), control=control)

@@ -18,9 +18,9 @@ import jax
 
 from epochal.choose import fairness
 from epochal.choose.comparison import Comparison
-from epochal.choose.fairness import EqualBudget, Length, score_trial
+from epochal.choose.fairness import EqualBudget, TrainingLength, score_trial
 from epochal.choose.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
-from epochal.choose.progress import Steps, Watch
+from epochal.choose.progress import OnStep, Steps
 from epochal.choose.race import race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
 from epochal.choose.result_table import ComparisonState, concluded
@@ -44,7 +44,7 @@ from epochal.training.identity import program_digest
 from epochal.training.loop import Control
 from epochal.training.signatures import settings_of, takes_options
 
-LONG = 3600.0  # seconds that a comparison may take without being confirmed
+CONFIRM_SECONDS = 3600.0  # seconds that a comparison may take without being confirmed
 ALGORITHM = 2  # of the search and the race: trainings of another one are not continued
 
 
@@ -63,7 +63,7 @@ def compare(
     margin: float | None = None,
     folder: str | Path | None = None,
     control: Control | None = None,
-    watch: Watch | None = None,
+    watch: OnStep | None = None,
     progress: bool | None = None,
     yes: bool = False,
     ray: str | None = None,
@@ -276,7 +276,7 @@ class _Race(ComparisonState):
             small = jax.default_backend() == "cpu" and self.runner.prepared(_named(entry, "plan")).small
             seconds += count * each * self.update_seconds[entry.name] / (cores() if small else 1)
             trainings, updates = trainings + count, updates + count * each
-        if seconds > LONG:
+        if seconds > CONFIRM_SECONDS:
             raise Refusal(
                 f"the comparison would take about {duration(seconds)} ({trainings:,} trainings, "
                 f"{updates:,} updates, {duration(seconds / updates)} each on average); give "
@@ -306,21 +306,21 @@ class _Race(ComparisonState):
             self._round,
             higher_is_better=higher_is_better(self.runner.monitor),
             margin=self.margin,
-            hear=lambda lost: self.steps.say("comparing", 0, 0, str(lost)),
+            on_drop=lambda lost: self.steps.say("comparing", 0, 0, str(lost)),
         )
 
     def _round(self, live: Sequence[str], done: int, look: int) -> dict[str, list[float]]:
         """Train further repeats of some settings: what they are judged by, in all their repeats."""
         # Where all validate on the same samples, these tell how much others would differ.
-        weights = "best" if self.runner.base.same_validation else ""
+        scored = "best" if self.runner.base.same_validation else ""
         jobs = [
-            Job(self.settings[name], repeat, length.updates, length.eval_interval, score_weights=weights)
+            Job(self.settings[name], repeat, length.updates, length.eval_interval, score_parameters=scored)
             for repeat in range(done, look)
             for name, length in self.lengths.items()
             if name in live
         ]
         for trial in self._trained(jobs, f"comparing, repeats {done + 1} to {look}"):
-            self.trials[trial.setting].append(trial)
+            self.trials[trial.setting_name].append(trial)
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
         return {
@@ -328,9 +328,9 @@ class _Race(ComparisonState):
             for name in live
         }
 
-    def _values(self, wanted: Sequence[tuple[Job, Length]], words: str) -> list[float]:
+    def _values(self, wanted: Sequence[tuple[Job, TrainingLength]], words: str) -> list[float]:
         trials = self._trained([job for job, _ in wanted], f"tuning learning rates: {words}")
-        found = {(trial.setting, trial.repeat): trial for trial in trials}
+        found = {(trial.setting_name, trial.repeat): trial for trial in trials}
         scores = (
             score_trial(found[job.setting.name, job.repeat], self.column, length) for job, length in wanted
         )

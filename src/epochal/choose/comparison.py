@@ -70,8 +70,8 @@ class Row:
     updates         of one training; `samples` seen and `epochs` made by it.
     update_seconds  the measured time of one update; `seconds` of one training without evaluations.
     effort          updates until the target was reached, over repeats; None without a target.
-    noise           how unsteady the curve is: sd of its steps around its trend, in units of the judged
-                    column; NaN if it is too short.
+    noise           of the curve: sd of its evaluations around their trend, in units of the judged column; NaN
+                    if it is too short.
     broken          repeats whose loss was not finite.
     difference      the best one (for a setting that was dropped, the leader of that moment) against this one;
                     None for the best one itself.
@@ -128,15 +128,15 @@ class Comparison:
                 same, or without a significant difference.
     margin      the smallest difference of the monitored metric that matters.
     unbeaten    the baseline, if no setting is shown to be better than that; else None.
-    target      the value of the monitored metric that counts as reached, or None; `target_words` how it was
-    set.
+    target      the value of the monitored metric that counts as reached, or None; `target_words` tells how it
+                was set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
     critical    95 % interval of its critical batch size, (low, high); None without a fit.
     regimes     the three regimes side by side.
     curves      of each setting, by name.
     timing      update times of each model and optimizer against the batch size, by name ("" if only one).
     notes       what should be known, one sentence each: drops, edges, sizes that do not fit.
-    cost        what it took.
+    usage       trainings, updates and seconds that it took.
     data        the data in figures; `settings` what all settings have in common; `conditions` versions,
                 device, seeds, date.
     interrupted whether it was ended before its end.

@@ -1,4 +1,4 @@
-"""The last step of an advice: epochs, fresh seeds for the winner and the defaults, the decision."""
+"""The last step of an advice: epochs, final seeds for the winner and the defaults, the decision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from epochal.choose.final_estimate import Criteria, FinalEstimate, chosen, fewest_failures, final_of
 from epochal.choose.search import Point, Search
-from epochal.choose.targets import baselines, best_epoch, negligible
+from epochal.choose.targets import baselines, best_epoch, negligible_change
 from epochal.choose.trial import Job, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.curves import Summary
@@ -27,9 +27,9 @@ from epochal.training.prepared import Prepared
 from epochal.training.scoring import blocks_of_part
 
 MOST_TRIES = 4
-"""Settings that are tried on the fresh seeds, where those before broke or ended worse than the baseline."""
+"""Settings that are tried on the final seeds, where those before broke or ended worse than the baseline."""
 
-FEWEST = 10  # seeds for the final estimate, at least, as far as there are so many
+FEWEST_FINAL_SEEDS = 10  # seeds for the final estimate, at least, as far as there are so many
 
 LATE = 0.9
 """A best epoch after this share of the trained epochs counts as still improving, if nothing stopped it."""
@@ -38,8 +38,8 @@ DEFAULT_EPOCHS = Settings().epochs  # epochs of a training where nobody says how
 
 
 @dataclass(frozen=True, eq=False)
-class Lengths:
-    """How long to train, by trainings that went on until nothing improved."""
+class EpochAdvice:
+    """How many epochs to train, by trainings that went on until nothing improved."""
 
     # what is advised; `low` and `high` hold four fifths of the repeats, and `high` is infinite where they
     # were still improving
@@ -68,12 +68,12 @@ class DisplayMetric:
 
 @dataclass(frozen=True, eq=False)
 class Confirmed:
-    """What the fresh seeds said."""
+    """What the final seeds said."""
 
     final: FinalEstimate  # what is advised, or, where nothing beats the baseline, what came nearest to it
     winner: FinalEstimate | None  # what the search would have advised; None if it broke whatever was tried
     defaults: FinalEstimate  # the defaults on the same seeds
-    lengths: Lengths  # how long to train `final`
+    epoch_advice: EpochAdvice  # of `final`
     nothing: bool  # whether nothing beats the baseline
     # settings that broke or ended worse than the baseline on some of these seeds
     left_out: tuple[FinalEstimate, ...] = ()
@@ -118,7 +118,7 @@ def confirm(
     search: Search,
     ranked: Sequence[Point],
     repeats: Sequence[int],
-    lengths_for: Callable[[Point], Lengths | None],
+    epochs_for: Callable[[Point], EpochAdvice | None],
     epochs: int,
     default: Point,
 ) -> Confirmed:
@@ -126,54 +126,54 @@ def confirm(
 
     Of `ranked` the next is tried where one broke or ended worse than the baseline on any of the repeats. Half
     of these are for the final estimate, with the defaults beside it; the others look for a failure that is
-    rare. `lengths_for` says how long to train a point, by seeds that chose it; None if one broke.
+    rare. `epochs_for` says how long to train a point, by seeds that chose it; None if one broke.
     """
     criteria = criteria_of(search.runner)
-    compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
+    compared = repeats[: max(FEWEST_FINAL_SEEDS, -(-len(repeats) // 2))]
     wanted = criteria.samples or search.runner.base.dataset.timeline is not None
 
     def tested(
-        point: Point, many: int, these: Sequence[int], score_weights: str = "last", **options: bool
+        point: Point, many: int, these: Sequence[int], scored: str = "last", **options: bool
     ) -> FinalEstimate:
-        trials = _trained(search, point, many, these, score_weights=score_weights if wanted else "")
+        trials = _trained(search, point, many, these, scored if wanted else "")
         return final_of(point, many, trials, baselines(search.runner, these), criteria, **options)
 
     finals: list[FinalEstimate] = []
-    found: dict[Point, Lengths] = {}
+    found: dict[Point, EpochAdvice] = {}
     broken: list[Point] = []
     for point in ranked:
         bolder = any(  # a higher rate than one that broke or failed, at the same batch size
-            point.batch_size == other.batch_size and (point.step or 0) > (other.step or 0)
+            point.batch_size == other.batch_size and (point.exponent or 0) > (other.exponent or 0)
             for other in [*found, *broken]
         )
         if len(finals) == MOST_TRIES or bolder:
             continue
-        lengths = lengths_for(point)
-        if lengths is None:
+        advice = epochs_for(point)
+        if advice is None:
             broken.append(point)
             continue
-        found[point] = lengths
-        final = tested(point, lengths.epochs, compared)
+        found[point] = advice
+        final = tested(point, advice.epochs, compared)
         if not final.failures:
-            final = final.with_further(tested(point, lengths.epochs, repeats[len(compared) :]))
+            final = final.with_further(tested(point, advice.epochs, repeats[len(compared) :]))
         finals.append(final)
         if not final.failures:
             break
     winner = fewest_failures(finals)
     most = min(DEFAULT_EPOCHS, epochs)
     planned = search.runner.base.spec.schedule.kind != "constant"
-    of_defaults = partial(tested, default, most, score_weights="best", kept=True, whole=planned)
+    of_defaults = partial(tested, default, most, scored="best", kept=True, whole=planned)
     defaults = of_defaults(compared)
     if winner is not None and winner.failures and winner.further[0] and not defaults.failures:
         defaults = defaults.with_further(of_defaults(repeats[len(compared) :]))
     best = chosen(winner, defaults, for_quality=search.goal == "quality")
     final = best or winner or defaults
-    lengths = found.get(final.point) if final is not defaults else None
+    advice = found.get(final.point) if final is not defaults else None
     return Confirmed(
         final=final,
         winner=winner,
         defaults=defaults,
-        lengths=_default_lengths(search, defaults) if lengths is None else lengths,
+        epoch_advice=_default_epochs(search, defaults) if advice is None else advice,
         nothing=best is None,
         left_out=tuple(one for one in finals if one is not final and one.failures),
         display_metric=_display_metric(search.runner, compared),
@@ -181,15 +181,15 @@ def confirm(
     )
 
 
-def lengths_of(search: Search, point: Point, repeats: Sequence[int], epochs: int) -> Lengths | None:
+def advise_epochs(search: Search, point: Point, repeats: Sequence[int], epochs: int) -> EpochAdvice | None:
     """How long to train a point: the median of the best epochs; None if a training broke."""
     runner, size = search.runner, point.batch_size
     setting, most, wait = search.setting_of(point), search.most_updates(size), search.patience(size)
     jobs = [
-        (point, Job(setting, one, most, search.batches(size), None, 2 * wait, negligible(runner, one)))
-        for one in repeats
+        (point, Job(setting, one, most, search.batches(size), None, 2 * wait, change))
+        for one, change in ((one, negligible_change(runner, one)) for one in repeats)
     ]
-    trials = search.trained("counting epochs", jobs)[point]
+    trials = search.run_jobs("counting epochs", jobs)[point]
     if any(trial.broken for trial in trials.values()):
         return None
     best = _best_epochs(runner, trials)
@@ -200,42 +200,40 @@ def lengths_of(search: Search, point: Point, repeats: Sequence[int], epochs: int
     low, middle, high = np.percentile(best, [10, 50, 90], method="inverted_cdf").tolist()
     if any(one and found >= high for one, found in zip(improving, best, strict=True)):
         high = math.inf
-    found = Lengths(max(1, round(middle)), low, high, best, improving, trials)
+    found = EpochAdvice(max(1, round(middle)), low, high, best, improving, trials)
     return replace(found, epochs=epochs, high=math.inf) if found.still_improving else found
 
 
 def _best_epochs(runner: TrialRunner, trials: Mapping[int, Trial]) -> tuple[float, ...]:
     return tuple(
-        best_epoch(trial, runner.monitor, negligible(runner, repeat)) for repeat, trial in trials.items()
+        best_epoch(one, runner.monitor, negligible_change(runner, repeat)) for repeat, one in trials.items()
     )
 
 
-def lengths_from(
+def epoch_advice(
     epochs: int, best: tuple[float, ...], improving: tuple[bool, ...], trials: Mapping[int, Trial]
-) -> Lengths:
+) -> EpochAdvice:
     """How long to train, where the number of epochs is known: it belongs to the interval."""
     low, high = np.percentile(best, [10, 90], method="inverted_cdf").tolist() if best else (1.0, math.inf)
-    lengths = Lengths(epochs, min(low, epochs), max(high, epochs), best, improving, trials)
-    return replace(lengths, high=math.inf) if lengths.still_improving else lengths
+    advice = EpochAdvice(epochs, min(low, epochs), max(high, epochs), best, improving, trials)
+    return replace(advice, high=math.inf) if advice.still_improving else advice
 
 
-def _default_lengths(search: Search, defaults: FinalEstimate) -> Lengths:
+def _default_epochs(search: Search, defaults: FinalEstimate) -> EpochAdvice:
     trials = {repeat: trial for repeat, trial in defaults.trials.items() if not trial.broken}
     best = _best_epochs(search.runner, trials)
     ends = [float(trial.curves.epoch[-1]) for trial in trials.values()]
     late = tuple(found >= LATE * end for found, end in zip(best, ends, strict=True))
-    return lengths_from(defaults.epochs, best, late, trials)
+    return epoch_advice(defaults.epochs, best, late, trials)
 
 
 def _trained(
-    search: Search, point: Point, epochs: int, repeats: Sequence[int], *, score_weights: str
+    search: Search, point: Point, epochs: int, repeats: Sequence[int], scored: str
 ) -> dict[int, Trial]:
     """Trainings of exactly so many epochs, evaluated after each of them."""
     batches, setting = search.batches(point.batch_size), search.setting_of(point)
-    jobs = [
-        (point, Job(setting, one, epochs * batches, batches, score_weights=score_weights)) for one in repeats
-    ]
-    return search.trained("checking with fresh seeds", jobs).get(point, {})
+    jobs = [(point, Job(setting, one, epochs * batches, batches, score_parameters=scored)) for one in repeats]
+    return search.run_jobs("checking with fresh seeds", jobs).get(point, {})
 
 
 def criteria_of(runner: TrialRunner) -> Criteria:

@@ -36,8 +36,8 @@ class EqualBudget:
 
 
 @dataclass(frozen=True)
-class Length:
-    """One training of a setting."""
+class TrainingLength:
+    """How long a setting is trained, and where it is judged."""
 
     updates: int  # how many it makes
     eval_interval: int  # updates between two evaluations; the last update is evaluated, too
@@ -92,7 +92,7 @@ def amount_of(at: EqualBudget, plan: Plan, seconds: Callable[[int], float]) -> f
 
 def lengths(
     at: EqualBudget, amount: float, plans: Mapping[str, Plan], seconds: Mapping[str, float]
-) -> dict[str, Length]:
+) -> dict[str, TrainingLength]:
     """How far each setting trains and where it is judged.
 
     At equal epochs those of each plan count; `seconds` is the time of an update of each setting.
@@ -118,17 +118,18 @@ def lengths(
     return {name: _spread(total, count) for name, total in updates.items()}
 
 
-def _whole_epochs(plan: Plan, stride: int) -> Length:
+def _whole_epochs(plan: Plan, stride: int) -> TrainingLength:
     """Judged after every `stride` epochs, and evaluated in between where the batches divide evenly."""
     ends = [plan.first_update(epoch) for epoch in range(stride, plan.epochs + 1, stride)]
     if not ends or ends[-1] != plan.updates:
         ends.append(plan.updates)
-    return Length(plan.updates, _every(plan.first_update(min(stride, plan.epochs)), len(ends)), tuple(ends))
+    interval = _every(plan.first_update(min(stride, plan.epochs)), len(ends))
+    return TrainingLength(plan.updates, interval, tuple(ends))
 
 
-def _spread(total: int, count: int) -> Length:
+def _spread(total: int, count: int) -> TrainingLength:
     ends = tuple(round(total * number / count) for number in range(1, count + 1))
-    return Length(total, _every(max(1, total // count), count), ends)
+    return TrainingLength(total, _every(max(1, total // count), count), ends)
 
 
 def _every(step: int, count: int) -> int:
@@ -180,7 +181,7 @@ def _counted(amount: float, units: str) -> str:
     return f"{amount:,.12g} {units.removesuffix('s') if amount == 1 else units}"
 
 
-SHORTEST = 6  # evaluation points in the second half of a curve that its unsteadiness needs
+FEWEST_FOR_JITTER = 6  # evaluation points in the second half of a curve
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ class TrialScore:
     metrics: dict[str, float]
 
 
-def score_trial(trial: Trial, column: str, length: Length) -> TrialScore:
+def score_trial(trial: Trial, column: str, length: TrainingLength) -> TrialScore:
     """The best of the start and the evaluation points, each read at the evaluation nearest to it.
 
     All settings have as many evaluation points, so one that is evaluated more often has no advantage.
@@ -209,7 +210,7 @@ def score_trial(trial: Trial, column: str, length: Length) -> TrialScore:
     return TrialScore(float(trial.curves.columns[column][row]), float(trial.curves.epoch[row]), figures)
 
 
-def at_points(curves: Curves, length: Length) -> Ints:
+def at_points(curves: Curves, length: TrainingLength) -> Ints:
     """The rows at the start and nearest to each evaluation point, up to where the training ended."""
     updates = curves.update
     if not len(updates):
@@ -222,8 +223,8 @@ def at_points(curves: Curves, length: Length) -> Ints:
     return np.unique(nearer)
 
 
-def unsteadiness(trials: Sequence[Trial], column: str, length: Length) -> float:
-    """How unsteady the second half of a curve is: sd of its scatter around a local straight line.
+def jitter(trials: Sequence[Trial], column: str, length: TrainingLength) -> float:
+    """The jitter of the second half of a curve: sd of its scatter around a local straight line.
 
     Second differences of white noise with variance s² have a variance of 6 s², and a straight line has none
     (Gasser, Sroka & Jennen-Steinmetz 1986). The median over trainings; NaN with fewer than 6 evaluation
@@ -233,6 +234,6 @@ def unsteadiness(trials: Sequence[Trial], column: str, length: Length) -> float:
     for trial in trials:
         values = trial.curves.columns[column][at_points(trial.curves, length)]
         late = values[len(values) // 2 :]
-        if not trial.broken and len(late) >= SHORTEST and np.isfinite(late).all():
+        if not trial.broken and len(late) >= FEWEST_FOR_JITTER and np.isfinite(late).all():
             found.append(float(np.sqrt(np.mean(np.diff(late, 2) ** 2) / 6)))
     return float(np.median(found)) if found else math.nan

@@ -1,4 +1,4 @@
-"""Trainings of the winner and of the defaults on fresh seeds.
+"""Trainings of the winner and of the defaults on final seeds, which chose nothing.
 
 A setting picked because it looked best on some seeds looks better there than it is. So its expected results,
 and whether it trains at all and beats the baseline, come from other seeds.
@@ -68,8 +68,8 @@ class FinalEstimate:
     """A setting on seeds that chose neither it nor its number of epochs."""
 
     point: Point  # the batch size and rate
-    epochs: int  # after how many the values are read; `trained` is how long it was trained
-    trained: int
+    epochs: int  # after how many the values are read; `trained_epochs` is how long it was trained
+    trained_epochs: int
     trials: Mapping[int, Trial]  # by repeat
     # the monitored metric after that many epochs, by repeat in that order; NaN where training broke
     values: Floats
@@ -229,7 +229,7 @@ def final_of(
     return FinalEstimate(
         point=point,
         epochs=epochs,
-        trained=trained,
+        trained_epochs=trained,
         trials=ordered,
         values=column(criteria.column),
         metrics={name: column(name) for name in dict.fromkeys(names) if name != criteria.column},

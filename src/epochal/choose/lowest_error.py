@@ -2,7 +2,7 @@
 
 A tuned rate matters more than the batch size (Masters & Luschi 2018, arXiv 1804.07612; Shallue et al. 2019,
 JMLR 20): so rates are tuned at the batch size of the pilot, a few other sizes are tried at rates scaled from
-it, and the best few race on fresh seeds. The best epoch of a noisy curve is partly luck: so a setting is
+it, and the best few race on other seeds. The best epoch of a noisy curve is partly luck: so a setting is
 judged after one number of epochs for all its repeats, the one at which they are best on average.
 """
 
@@ -14,24 +14,24 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from epochal.choose.confirm import LATE, Lengths, lengths_from
+from epochal.choose.confirm import LATE, EpochAdvice, epoch_advice
 from epochal.choose.final_estimate import epochs_of_others
 from epochal.choose.pilot import Pilot
 from epochal.choose.search import SCREEN, Point, Search, rate_shift
-from epochal.choose.targets import baselines, negligible
+from epochal.choose.targets import baselines, negligible_change
 from epochal.choose.trial import Job, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import summarize
 from epochal.curves.statistics import Floats, t_quantile
 
-FINALISTS = 4  # settings that race on fresh seeds
-ROUNDS = 2  # rounds of fresh seeds, each with as many as the search has
+FINALISTS = 4  # settings that race on the seeds of the check
+ROUNDS = 2  # rounds of the race, each with as many seeds as the search has
 LONGER = 1.5  # training length as a multiple of the epochs that were best for others, since it may need more
 LARGE = 3.0  # the same for batches larger than the pilot's, whose epochs are cheap
 FURTHER = 5  # fewest additional epochs
 
-MARGIN = 0.01
+EQUIVALENCE = 0.01
 """The margin of equivalence (Schuirmann 1987), arbitrary: a setting is as good as the best one if it is worse
 by no more than this share of what the best one gains on the baseline."""
 
@@ -45,7 +45,7 @@ class EpochScores:
     column: str  # the monitored metric
     sign: float  # the factor that makes lower values better
     baseline: Mapping[int, float]  # the baseline by repeat; NaN if unknown
-    change: float  # a change of the monitored metric that is too small to count
+    min_change: float  # the smallest change of the monitored metric that counts
     results: dict[Point, dict[int, Trial]] = field(default_factory=dict)  # the trainings, by point and repeat
 
     def record(self, point: Point, trials: Mapping[int, Trial]) -> None:
@@ -82,7 +82,7 @@ class EpochScores:
     def epochs(self, point: Point, repeats: Sequence[int]) -> int:
         """The first number of epochs at which the mean is at its best, but for a negligible change."""
         mean = self.matrix(point, repeats).mean(axis=0)
-        return int(np.argmax(mean <= mean.min() + self.change)) + 1
+        return int(np.argmax(mean <= mean.min() + self.min_change)) + 1
 
     def by_others(self, point: Point, repeats: Sequence[int]) -> Floats:
         """The value of each repeat after the epochs that the others choose; infinite if one broke."""
@@ -119,7 +119,7 @@ class EpochScores:
         """The points that are as good as the first, within the margin."""
         best = self.by_others(points[0], repeats)
         constant = self.sign * np.array([self.baseline[repeat] for repeat in repeats])
-        margin = MARGIN * max(float(np.mean(constant - best)), 0.0)
+        margin = EQUIVALENCE * max(float(np.mean(constant - best)), 0.0)
         if not math.isfinite(margin) or len(repeats) < 2:
             return [points[0]]
         half = t_quantile(ONE_SIDED, len(repeats) - 1) / math.sqrt(len(repeats))
@@ -130,18 +130,18 @@ class EpochScores:
 
         return [points[0], *filter(close, points[1:])]
 
-    def lengths(self, point: Point, repeats: Sequence[int], most: int) -> Lengths:
-        """Training lengths: the epochs at which the mean is best."""
+    def epoch_advice(self, point: Point, repeats: Sequence[int], most: int) -> EpochAdvice:
+        """How long to train: the epochs at which the mean is best."""
         trials = {repeat: self.results[point][repeat] for repeat in repeats}
         values = self.matrix(point, repeats)
-        each = values <= values.min(axis=1, keepdims=True) + self.change
+        each = values <= values.min(axis=1, keepdims=True) + self.min_change
         best = tuple(float(one) + 1 for one in each.argmax(axis=1))
         improving = tuple(
             most <= float(trial.curves.epoch[-1]) + 1e-9 and one >= LATE * most
             for one, trial in zip(best, trials.values(), strict=True)
         )
         late = 2 * sum(improving) >= len(improving)
-        return lengths_from(most if late else self.epochs(point, repeats), best, improving, trials)
+        return epoch_advice(most if late else self.epochs(point, repeats), best, improving, trials)
 
 
 def sizes_beside(sizes: Sequence[int], start: int) -> list[int]:
@@ -158,24 +158,24 @@ def lowest_error(
     scores: EpochScores,
     reference: Sequence[Point],
     sizes: Sequence[int],
-    first: Sequence[int],
-    fresh: Sequence[int],
+    search_seeds: Sequence[int],
+    check_seeds: Sequence[int],
     seconds: Callable[[int], float],
 ) -> tuple[list[Point], list[int]]:
     """Candidates in the order in which they are to be advised, and the seeds that ordered them.
 
-    `reference` are the tuned points of the pilot, the lowest of the best rates first; `first` the seeds of
-    the search, and `fresh` those that it has not seen.
+    `reference` are the tuned points of the pilot, the lowest of the best rates first; the search has not seen
+    `check_seeds`.
     """
-    screen = list(first[: max(SCREEN, 3)])
-    enough = scores.epochs(reference[0], first) if not scores.broken(reference[0], first) else FURTHER
-    start, step = reference[0].batch_size, reference[0].step
+    screen = list(search_seeds[: max(SCREEN, 3)])
+    lowest, start, exponent = reference[0], reference[0].batch_size, reference[0].exponent
+    enough = FURTHER if scores.broken(lowest, search_seeds) else scores.epochs(lowest, search_seeds)
     for size in sizes:
         if size == start:
             continue
         points = [Point(size, None)]
-        if step is not None:
-            guess = step + rate_shift(search.runner.base.spec.optimizer.name, size, start)
+        if exponent is not None:
+            guess = exponent + rate_shift(search.runner.base.spec.optimizer.name, size, start)
             points = [Point(size, guess + offset) for offset in (-2, 0, 2)]
         epochs = max(enough + FURTHER, math.ceil(enough * (LARGE if size > start else LONGER)))
         _train(search, scores, dict.fromkeys(points, epochs), screen, "searching")
@@ -183,11 +183,11 @@ def lowest_error(
     if not racing:
         return [], screen
     used: list[int] = []
-    for begin in range(0, min(len(fresh), ROUNDS * len(first)), len(first)):
+    for begin in range(0, min(len(check_seeds), ROUNDS * len(search_seeds)), len(search_seeds)):
         known = {point: scores.epochs(point, used or screen) for point in racing}
-        lengths = {point: max(one + FURTHER, math.ceil(LONGER * one)) for point, one in known.items()}
-        used += fresh[begin : begin + len(first)]
-        _train(search, scores, lengths, used, "checking with fresh seeds")
+        epochs_of = {point: max(one + FURTHER, math.ceil(LONGER * one)) for point, one in known.items()}
+        used += check_seeds[begin : begin + len(search_seeds)]
+        _train(search, scores, epochs_of, used, "checking with fresh seeds")
         order = scores.ranked(racing, used)
         if not order:
             return [], used
@@ -204,13 +204,15 @@ def lowest_error(
     return [lead, *(point for point in order if point != lead)], used
 
 
-def scores_of(runner: TrialRunner, piloted: Pilot, first: Sequence[int], fresh: Sequence[int]) -> EpochScores:
+def scores_of(
+    runner: TrialRunner, piloted: Pilot, search_seeds: Sequence[int], check_seeds: Sequence[int]
+) -> EpochScores:
     """The trainings of the pilot, to be judged after a number of epochs."""
     scores = EpochScores(
         runner.monitor,
         -1.0 if higher_is_better(runner.monitor) else 1.0,
-        baselines(runner, (*first, *fresh)),
-        float(np.mean([negligible(runner, repeat) for repeat in first])),
+        baselines(runner, (*search_seeds, *check_seeds)),
+        float(np.mean([negligible_change(runner, repeat) for repeat in search_seeds])),
     )
     for point, trials in piloted.trials.items():
         scores.record(point, trials)
@@ -236,5 +238,5 @@ def _train(
         batches, setting = search.batches(point.batch_size), search.setting_of(point)
         most = min(epochs * batches, search.most_updates(point.batch_size))
         jobs += [(point, Job(setting, repeat, most, batches)) for repeat in scores.missing(point, repeats)]
-    for point, trials in search.trained(phase, jobs).items():
+    for point, trials in search.run_jobs(phase, jobs).items():
         scores.record(point, trials)

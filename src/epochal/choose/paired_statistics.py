@@ -13,8 +13,8 @@ from epochal.curves.statistics import Floats, Summary, summarize, t_factor, t_qu
 
 ALPHA = 0.02
 """How often equal settings may be called different, over all pairs and looks: in one comparison of fifty."""
-FEWEST = 3  # with fewer pairs nothing is detectable: their spread is unknown
-MARGIN = 0.2
+FEWEST_PAIRS = 3  # with fewer pairs nothing is detectable: their spread is unknown
+SMALL_EFFECT = 0.2
 """The smallest difference that matters, unless one is given: this share of the sd over repeats.
 
 Cohen (1988, section 2.2) calls it a small effect. Whoever trains once with the better of two settings that
@@ -94,7 +94,7 @@ def summary_of(improvement: Floats, one: Floats, two: Floats) -> Summary:
     return Summary(plain.mean, sd, (plain.mean - half, plain.mean + half), plain.per_repeat)
 
 
-class Spread(NamedTuple):
+class PooledSpread(NamedTuple):
     """The spread of the values of several settings over the same repeats.
 
     Of a two-way analysis of variance, settings by repeats (Fisher's randomized blocks): what is left when the
@@ -107,7 +107,7 @@ class Spread(NamedTuple):
     """The variance of each setting (Grubbs 1948); empty for two settings, where it is not identifiable."""
 
 
-def shared_spread(table: Floats) -> Spread:
+def shared_spread(table: Floats) -> PooledSpread:
     """How settings scatter over repeats, together and each, by a (settings, repeats) table of finite values.
 
     >>> found = shared_spread(np.array([[1.0, 2.0, 3.0], [1.5, 2.0, 4.0]]))
@@ -124,7 +124,7 @@ def shared_spread(table: Floats) -> Spread:
         both = squares.sum() / (repeats - 1) / (settings - 1)
         own = (squares / (repeats - 1) - both / settings) / (1 - 2 / settings)
         variances = tuple(float(one) for one in np.maximum(own, 0.0))
-    return Spread(math.sqrt(2 * float(squares.sum()) / freedom), freedom, variances)
+    return PooledSpread(math.sqrt(2 * float(squares.sum()) / freedom), freedom, variances)
 
 
 def alike(table: Floats) -> list[int]:
@@ -154,7 +154,7 @@ def alike(table: Floats) -> list[int]:
     return places
 
 
-def shared_test(own: Summary, spread: Spread, two: tuple[int, int]) -> tuple[Summary, float, float]:
+def shared_test(own: Summary, spread: PooledSpread, two: tuple[int, int]) -> tuple[Summary, float, float]:
     """A paired difference seen with the spread of all settings: its figures, degrees of freedom, p-value.
 
     Three repeats say little about the spread of one difference; those of all settings say much more. But a
@@ -193,13 +193,13 @@ def interval_of(mean: float, sd: float, repeats: int, freedom: float, level: flo
 
 
 def default_margin(values: Floats) -> float:
-    """The smallest difference that matters where none is given: `MARGIN` times the sd over repeats, or 0.
+    """The smallest difference that matters by default: `SMALL_EFFECT` times the sd over repeats, or 0.
 
     >>> default_margin(np.array([0.30, 0.32, 0.28]))
     0.004
     """
     sd = summarize(values).sd
-    return 0.0 if sd is None else float(f"{MARGIN * sd:.3g}")
+    return 0.0 if sd is None else float(f"{SMALL_EFFECT * sd:.3g}")
 
 
 def _signed_rank(improvement: Floats) -> tuple[float, float]:
@@ -253,13 +253,13 @@ def repeats_needed(sd: float, difference: float, *, alpha: float = ALPHA, power:
     (34, 43)
     """
     if sd == 0:
-        return FEWEST
+        return FEWEST_PAIRS
     size = abs(difference) / sd
 
     def enough(count: int) -> bool:
         return _power(size, count, alpha) >= power
 
-    counts = range(FEWEST, MOST_REPEATS + 1)
+    counts = range(FEWEST_PAIRS, MOST_REPEATS + 1)
     place = bisect.bisect_left(counts, True, key=enough)
     return None if place == len(counts) else counts[place]
 

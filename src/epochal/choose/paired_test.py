@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from epochal.choose import paired_statistics as paired
-from epochal.choose.paired_statistics import ALPHA, FEWEST
+from epochal.choose.paired_statistics import ALPHA, FEWEST_PAIRS
 from epochal.common.printable import counted
 from epochal.curves.statistics import Floats, Summary
 from epochal.data.records import plain
@@ -97,7 +97,7 @@ class PairedDifference:
         Values that are all equal, such as accuracies of 1, leave no margin and show nothing.
         """
         ends = self.interval
-        return ends is not None and self.pairs >= FEWEST and max(map(abs, ends)) <= self.margin > 0
+        return ends is not None and self.pairs >= FEWEST_PAIRS and max(map(abs, ends)) <= self.margin > 0
 
     @property
     def detectable(self) -> bool:
@@ -145,8 +145,8 @@ class PairedDifference:
 
     def _undetected(self) -> str:
         asides = [counted(self.pairs, "repeat")]
-        if self.pairs < FEWEST:
-            asides.append(f"at least {FEWEST} are needed")
+        if self.pairs < FEWEST_PAIRS:
+            asides.append(f"at least {FEWEST_PAIRS} are needed")
         elif self.sd is not None and self.mean != 0 and not any(self.unfinished):
             needed = f"{self.needed:,}" if self.needed else f"more than {paired.MOST_REPEATS:,}"
             asides.append(f"a difference of {self.differences.written(abs(self.mean))} would need {needed}")
@@ -216,14 +216,14 @@ def difference(
 def _paired(
     one: Floats, two: Floats, a: str, b: str, higher_is_better: bool, margin: float
 ) -> PairedDifference:
-    """A difference before it is held against a level; `better` is the setting that it speaks for."""
+    """A difference before its p-value is compared with a level; `better` is the setting that did better."""
     pairs = min(one.size, two.size)
     one, two = one[:pairs], two[:pairs]
     improvement = paired.improvement_of(one, two, higher_is_better)
     finite = np.isfinite(improvement)
     p_value, direction = paired.paired_test(improvement, one, two)
     wins, losses = int((improvement > 0).sum()), int((improvement < 0).sum())
-    enough = pairs - int(np.isnan(improvement).sum()) >= FEWEST
+    enough = pairs - int(np.isnan(improvement).sum()) >= FEWEST_PAIRS
     return PairedDifference(
         a=a,
         b=b,
@@ -290,10 +290,9 @@ def against(
         if name == leader:
             continue
         one = _paired(columns[leader], columns[name], leader, name, higher_is_better, margin)
-        if one.pairs >= FEWEST and not any(one.unfinished):
-            finite, calm = complete(
-                one.pairs
-            )  # a setting that is much noisier is pooled with none but its own
+        if one.pairs >= FEWEST_PAIRS and not any(one.unfinished):
+            finite, calm = complete(one.pairs)
+            # The spread of a much noisier setting enters its own comparisons only.
             pooled = [other for other in finite if other in calm or other in (leader, name)]
             spread = paired.shared_spread(np.array([finite[other] for other in pooled]))
             two = pooled.index(leader), pooled.index(name)

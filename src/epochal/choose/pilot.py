@@ -24,7 +24,6 @@ from epochal.errors import Refusal
 from epochal.plan import Plan
 
 FIRST_UPDATES = 400  # a first look at a rate takes at least so many updates, and at least `FIRST_EPOCHS`
-
 FIRST_EPOCHS = 20
 
 NOISE_SAMPLES = 512  # most training samples whose gradients are measured
@@ -89,11 +88,11 @@ def pilot(search: Search, batch_size: int, guess: float | None, repeats: Sequenc
         near = [Point(batch_size, None)]
     else:
         best, edge = _first_look(search, batch_size, guess, repeats[:SCREEN])
-        near = [Point(batch_size, step) for step in (best - 4, best - 2, best, best + 2)]
+        near = [Point(batch_size, best + offset) for offset in (-4, -2, 0, 2)]
     trials = long_trainings(search, near, repeats, "piloting")
     lowest = lowest_tied(search.runner, trials)
-    steps = [] if lowest.step is None else [lowest.step - 2, lowest.step + 2]
-    beside = [Point(batch_size, step) for step in steps]
+    around = [] if lowest.exponent is None else [lowest.exponent - 2, lowest.exponent + 2]
+    beside = [Point(batch_size, exponent) for exponent in around]
     missing = [point for point in beside if point not in trials]
     trials |= long_trainings(search, missing, repeats, "piloting")
     return Pilot((lowest, *beside), trials, edge)
@@ -104,23 +103,23 @@ def _first_look(search: Search, batch_size: int, guess: float, repeats: Sequence
         max(FIRST_UPDATES, FIRST_EPOCHS * search.batches(batch_size)), search.most_updates(batch_size)
     )
     trials: dict[Point, dict[int, Trial]] = {}
-    steps: list[float] = [guess + 4 * offset for offset in (-1, 0, 1, 2)]
+    tried: list[float] = [guess + 4 * offset for offset in (-1, 0, 1, 2)]
     best = guess
     for _ in range(FURTHEST // 2):
-        points = [Point(batch_size, step) for step in steps]
+        points = [Point(batch_size, one) for one in tried]
         new = [point for point in points if point not in trials]
         jobs = [
             (point, Job(search.setting_of(point), repeat, updates, search.eval_interval(batch_size)))
             for repeat in repeats
             for point in new
         ]
-        trials |= search.trained("looking for a learning rate", jobs)
-        best = _best(search.runner, trials).step or 0
-        if min(steps) < best < max(steps):
+        trials |= search.run_jobs("looking for a learning rate", jobs)
+        best = _best(search.runner, trials).exponent or 0
+        if min(tried) < best < max(tried):
             return best, ""
-        steps = [*steps, min(steps) - 4 if best == min(steps) else max(steps) + 4]
-    side = "lowest" if best == min(trials).step else "highest"
-    return best, f"the best learning rate of the pilot was the {side} of {len(steps)} that were tried"
+        tried = [*tried, min(tried) - 4 if best == min(tried) else max(tried) + 4]
+    side = "lowest" if best == min(trials).exponent else "highest"
+    return best, f"the best learning rate of the pilot was the {side} of {len(tried)} that were tried"
 
 
 def long_trainings(
@@ -137,7 +136,7 @@ def long_trainings(
         for repeat in repeats
         for point in points
     ]
-    return search.trained(phase, jobs)
+    return search.run_jobs(phase, jobs)
 
 
 def _best(runner: TrialRunner, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
@@ -172,7 +171,7 @@ def lowest_tied(runner: TrialRunner, trials: Mapping[Point, Mapping[int, Trial]]
             return point == best
         return bool(worse.mean() <= worse.std(ddof=1) / math.sqrt(len(worse)))
 
-    return min((point for point in trials if close(point)), key=lambda point: point.step or 0)
+    return min((point for point in trials if close(point)), key=lambda point: point.exponent or 0)
 
 
 def noise_along(search: Search, point: Point, updates: int, repeats: Sequence[int]) -> NoiseOverTraining:

@@ -32,7 +32,7 @@ class Step:
     where: str = ""  # how many workers train on how many nodes, if not this process does
 
 
-Watch = Callable[[Step], None]
+OnStep = Callable[[Step], None]
 
 
 class Pace:
@@ -106,7 +106,7 @@ class Steps:
     `progress` says whether it is shown, as in `fit`; by default where nothing else watches.
     """
 
-    def __init__(self, watch: Watch | None, progress: bool | None, control: Control | None) -> None:
+    def __init__(self, watch: OnStep | None, progress: bool | None, control: Control | None) -> None:
         wanted = False if progress is None and watch is not None else progress
         self._display: Display | None = display(wanted)
         self._watch, self._pace = watch, Pace(control)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.paired_statistics import ALPHA, FEWEST, default_margin
+from epochal.choose.paired_statistics import ALPHA, FEWEST_PAIRS, default_margin
 from epochal.choose.paired_test import PairedDifference, against, best, comparisons_of
 from epochal.common.printable import counted
 
@@ -38,12 +38,12 @@ class Dropped:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RaceResult:
     """How a race ended."""
 
     best: str  # the setting with the best mean, among those with all repeats
     tied: tuple[str, ...]  # those that were not detectably worse, itself included; nothing that was dropped
-    # of the best from each other setting; of one that was dropped behind the best, at that look
+    # of the best and each other setting; for one that was dropped as worse than the best, at that look
     differences: Mapping[str, PairedDifference]
     dropped: Mapping[str, Dropped]  # by name
     margin: float  # the smallest difference that matters
@@ -58,10 +58,10 @@ def rounds(repeats: int) -> tuple[int, ...]:
     ((3, 5), (3, 5, 10), (3, 7, 15, 30))
     """
     looks = [repeats]
-    while looks[0] // 2 >= FEWEST:
+    while looks[0] // 2 >= FEWEST_PAIRS:
         looks.insert(0, looks[0] // 2)
-    if looks[0] > FEWEST + 1:
-        looks.insert(0, FEWEST)
+    if looks[0] > FEWEST_PAIRS + 1:
+        looks.insert(0, FEWEST_PAIRS)
     return tuple(looks)
 
 
@@ -81,8 +81,8 @@ def race(
     *,
     higher_is_better: bool = False,
     margin: float | None = None,
-    hear: Callable[[Dropped], None] | None = None,
-) -> Outcome:
+    on_drop: Callable[[Dropped], None] | None = None,
+) -> RaceResult:
     """Train the repeats in rounds, and give up the settings that are clearly behind.
 
     `train` takes settings, the repeats that they have and those that they shall have, and gives their values
@@ -110,8 +110,8 @@ def race(
                 dropped[one.name] = one
                 if found is not None:
                     apart[one.name] = found
-                if hear is not None:
-                    hear(one)
+                if on_drop is not None:
+                    on_drop(one)
             live = [name for name in live if name not in dropped]
             if not live:
                 break
@@ -132,7 +132,7 @@ def race(
         if np.isfinite(values[name]).any()
         and (name == leader or differences[name].better != differences[name].a)
     )
-    return Outcome(leader, tied, differences, dropped, margin, comparisons, share)
+    return RaceResult(leader, tied, differences, dropped, margin, comparisons, share)
 
 
 def clearly_worse(

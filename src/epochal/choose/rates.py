@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from epochal.choose.comparison import Tuned
-from epochal.choose.fairness import Length
+from epochal.choose.fairness import TrainingLength
 from epochal.choose.grid import Entry
 from epochal.choose.trial import Job
 from epochal.engine.optimizers import OPTIMIZERS
@@ -25,8 +25,8 @@ from epochal.engine.optimizers import OPTIMIZERS
 REPEATS = 5  # repeats of the tuning, after those of the comparison
 FACTOR = 4.0  # between neighboring rates of the first search
 EXTENSIONS = 4  # most extensions of a search beyond its edge
-FINALISTS = 3  # rates that are tried on all tuning repeats
-MOST_TRAININGS = 7 + EXTENSIONS + FINALISTS * (REPEATS - 1)  # of one setting, at most
+PROMISING_RATES = 3  # rates that are tried on all tuning repeats
+MOST_TRAININGS = 7 + EXTENSIONS + PROMISING_RATES * (REPEATS - 1)  # of one setting, at most
 
 _LINEAR = ("sgd", "momentum", "nesterov", "lars")
 _REFERENCE = 32
@@ -60,7 +60,7 @@ def first_guess(optimizer: str, batch_size: int) -> float:
 class _Search:
     entry: Entry
     guess: float
-    length: Length
+    length: TrainingLength
     repeats: Sequence[int]
     # losses by rate and repeat, lower is better; infinite where a training broke
     found: dict[float, dict[int, float]] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class _Search:
             total = sum(weight * min(losses[other], worst) for other, weight in near.items())
             return total / sum(near.values())
 
-        return sorted(losses, key=lambda rate: (math.isinf(losses[rate]), smooth(rate)))[:FINALISTS]
+        return sorted(losses, key=lambda rate: (math.isinf(losses[rate]), smooth(rate)))[:PROMISING_RATES]
 
     def chosen(self) -> float:
         """The lowest rate that is within one standard error of the best, over all repeats.
@@ -164,9 +164,9 @@ class _Search:
 def tune(
     entries: Sequence[Entry],
     batch_sizes: Mapping[str, int],
-    lengths: Mapping[str, Length],
+    lengths: Mapping[str, TrainingLength],
     repeats: Sequence[int],
-    train: Callable[[Sequence[tuple[Job, Length]], str], list[float]],
+    train: Callable[[Sequence[tuple[Job, TrainingLength]], str], list[float]],
     higher_is_better: bool,
 ) -> dict[str, Tuned]:
     """Find the rate of each setting; the trainings of one wave go out together.

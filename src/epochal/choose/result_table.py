@@ -18,13 +18,13 @@ import numpy as np
 
 from epochal.choose.comparison import Comparison, Regime, Row, Tuned, Usage
 from epochal.choose.confirm import LATE, criteria_of
-from epochal.choose.fairness import Length, TrialScore, score_trial, seen_after, unsteadiness
+from epochal.choose.fairness import TrainingLength, TrialScore, jitter, score_trial, seen_after
 from epochal.choose.final_estimate import final_of
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
-from epochal.choose.paired_statistics import FEWEST
+from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.paired_test import PairedDifference, against
-from epochal.choose.race import Outcome
+from epochal.choose.race import RaceResult
 from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.search import Point
 from epochal.choose.sentences import FASTER, answer, join_names, too_few
@@ -42,11 +42,11 @@ from epochal.stopping import Budget, any_of
 from epochal.training.describe import conditions, describe_data, describe_settings
 from epochal.training.scoring import effective_samples
 
-SHARE = 0.1
+TARGET_SHARE = 0.1
 """How far from the best value one may be to have reached the target, as a share of the way back to a constant
 prediction. With less than a tenth most settings of a grid never get there, and little is learned of them."""
 
-NEAR = 0.1
+NEAR_BEST = 0.1
 """How far the mean of a faster setting may be behind the best one, as a share of what that is from
 perfect, or from the baseline if that is nearer. (Arbitrary.)"""
 
@@ -66,13 +66,13 @@ class ComparisonState:
     target: float | None
     at: str = ""
     settings: dict[str, Config] = field(default_factory=dict)
-    lengths: dict[str, Length] = field(default_factory=dict)
+    lengths: dict[str, TrainingLength] = field(default_factory=dict)
     trials: dict[str, list[Trial]] = field(default_factory=dict)
     tuned: dict[str, Tuned] = field(default_factory=dict)
     timing: dict[str, TimingCurve] = field(default_factory=dict)
     update_seconds: dict[str, float] = field(default_factory=dict)
     updates: int = 0
-    outcome: Outcome = field(init=False)
+    outcome: RaceResult = field(init=False)
 
     @property
     def column(self) -> str:
@@ -169,7 +169,7 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore]) -> 
         update_seconds=found.update_seconds[name],
         seconds=length.updates * found.update_seconds[name],
         effort=None,
-        noise=unsteadiness(trials, found.column, length),
+        noise=jitter(trials, found.column, length),
         broken=sum(trial.broken for trial in trials),
         difference=found.outcome.differences.get(name),
         dropped=found.outcome.dropped.get(name),
@@ -213,12 +213,13 @@ def _targets(found: ComparisonState, values: Mapping[str, Sequence[float]]) -> t
                 reached[repeat] = value
     constant = baselines(found.runner, reached)
     words = (
-        f"in each repeat within {100 * SHARE:.0f} % of the best value of any setting"
+        f"in each repeat within {100 * TARGET_SHARE:.0f} % of the best value of any setting"
         if any(map(math.isnan, constant.values()))
-        else f"in each repeat {100 * (1 - SHARE):.0f} % of the way from the baseline to the best value that "
-        "any setting reached there"
+        else f"in each repeat {100 * (1 - TARGET_SHARE):.0f} % of the way from the baseline to the best "
+        "value that any setting reached there"
     )
-    return targets(reached, constant, SHARE, higher_is_better(found.column)), words if reached else ""
+    by_repeat = targets(reached, constant, TARGET_SHARE, higher_is_better(found.column))
+    return by_repeat, words if reached else ""
 
 
 def _unbeaten(found: ComparisonState, best: str) -> float | None:
@@ -228,7 +229,7 @@ def _unbeaten(found: ComparisonState, best: str) -> float | None:
     """
     trials = {trial.repeat: trial for trial in found.trials[best] if not trial.broken}
     constant = baselines(found.runner, trials)
-    if len(trials) < FEWEST or not all(map(math.isfinite, constant.values())):
+    if len(trials) < FEWEST_PAIRS or not all(map(math.isfinite, constant.values())):
         return None
     point = Point(found.plans[best].segments[0][1], None)
     final = final_of(
@@ -303,8 +304,8 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
     notes = [*found.notes]
     if len(rows) == 1:
         notes.append("there is only one setting, and nothing to compare it with; give a list of values.")
-    if found.repeats < FEWEST:
-        notes.append(f"{too_few(found.repeats)}; at least {FEWEST} are needed, and 10 are better.")
+    if found.repeats < FEWEST_PAIRS:
+        notes.append(f"{too_few(found.repeats)}; at least {FEWEST_PAIRS} are needed, and 10 are better.")
     notes += [f"{row.dropped}." for row in rows if row.dropped is not None]
     notes += [f"{row.name}: {row.tuned.edge}." for row in rows if row.tuned is not None and row.tuned.edge]
     notes += [
@@ -340,12 +341,14 @@ def _common(found: ComparisonState) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in left_out}
 
 
-LUCK = 2.0  # the least distance of the best of many evaluations below their mean, in units of their scatter
+LUCKY_DISTANCE = (
+    2.0  # the least distance of the best of many evaluations below their mean, in units of their scatter
+)
 
 
 def recommended(
     rows: Mapping[str, Row],
-    outcome: Outcome,
+    outcome: RaceResult,
     values: Mapping[str, Sequence[float]],
     higher_is_better: bool,
     ends: Sequence[float],
@@ -364,13 +367,13 @@ def recommended(
         comparisons=outcome.comparisons,
     )
     near = [best]
-    if best.repeats >= FEWEST:
+    if best.repeats >= FEWEST_PAIRS:
         lead = _steadiest(best, tied, higher_is_better)
         apart = {row.name: row.difference for row in tied}
         if lead is not best:
             apart = {one.b: one for one in compared_with(lead.name)}
         mean = lead.quality.mean
-        most = NEAR * min([abs(mean - end) for end in ends if math.isfinite(end)], default=abs(mean))
+        most = NEAR_BEST * min([abs(mean - end) for end in ends if math.isfinite(end)], default=abs(mean))
         near = [row for row in tied if row is lead or _near(apart.get(row.name), most)] or near
     steady = [row for row in near if not lucky(row, near)]
     chosen = best
@@ -407,6 +410,6 @@ def lucky(row: Row, others: Sequence[Row]) -> bool:
     return any(
         other.noise < row.noise / 2
         and not other.dropped
-        and abs(other.quality.mean - row.quality.mean) < LUCK * row.noise
+        and abs(other.quality.mean - row.quality.mean) < LUCKY_DISTANCE * row.noise
         for other in others
     )

@@ -17,7 +17,7 @@ from typing import NoReturn
 import numpy as np
 
 from epochal.choose.reached import Reached, relative_effort
-from epochal.choose.targets import negligible, reached_in
+from epochal.choose.targets import negligible_change, reached_in
 from epochal.choose.trial import Config, Job, Send, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
@@ -29,15 +29,15 @@ SCREEN = 4  # repeats of the first measurement of a point
 HOPELESS = 1.6
 """A point whose cost on the first repeats is so many times the best is not measured on the others."""
 
-FURTHEST = 12  # steps of a factor 2 that a search for the rate may take in one direction
+FURTHEST = 12  # factors of 2 that a search for the rate may take in one direction
 
 
 @dataclass(frozen=True, order=True)
 class Point:
-    """A batch size and a learning rate; `step` counts half powers of two, None for a fixed rate."""
+    """A batch size and a learning rate of 2 ** (exponent / 2); None for a fixed rate."""
 
     batch_size: int
-    step: float | None
+    exponent: float | None
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,17 @@ class TrialResult:
         return math.isnan(self.best)
 
 
-def rate_at(step: float) -> float:
-    """The learning rate of a step: a half power of two with two digits.
+def rate_at(exponent: float) -> float:
+    """The learning rate 2 ** (exponent / 2), with two digits.
 
     >>> rate_at(-6), rate_at(-7)
     (0.12, 0.088)
     """
-    return float(f"{2.0 ** (step / 2):.2g}")
+    return float(f"{2.0 ** (exponent / 2):.2g}")
 
 
 def rate_shift(optimizer: str, batch_size: int, near: int) -> int:
-    """The guessed number of rate steps between two batch sizes.
+    """The guessed difference of the exponents of two batch sizes.
 
     >>> rate_shift("sgd", 128, 32), rate_shift("adam", 128, 32)
     (4, 2)
@@ -76,10 +76,10 @@ _LINEAR = ("sgd", "momentum", "nesterov")
 """Optimizers whose first guess of the rate grows as the batch does; of the others it grows as its root."""
 
 
-def step_of(rate: float) -> int:
-    """The even step nearest to a rate.
+def exponent_of(rate: float) -> int:
+    """The even exponent nearest to a rate.
 
-    >>> rate_at(step_of(0.001))
+    >>> rate_at(exponent_of(0.001))
     0.00098
     """
     return 2 * round(math.log2(rate))
@@ -102,15 +102,16 @@ class Search:
 
     def setting_of(self, point: Point) -> Config:
         """The setting of a point."""
-        if point.step is None:
+        if point.exponent is None:
             return self.setting.with_(f"batch {point.batch_size}", batch_size=point.batch_size)
-        rate = rate_at(point.step)
+        rate = rate_at(point.exponent)
         name = f"batch {point.batch_size}, rate {rate:g}"
         return self.setting.with_(name, batch_size=point.batch_size, learning_rate=rate)
 
     def rate_of(self, point: Point) -> float | None:
         """The learning rate of a point; None for an object that has its own."""
-        return self.runner.base.spec.optimizer.learning_rate if point.step is None else rate_at(point.step)
+        given, exponent = self.runner.base.spec.optimizer.learning_rate, point.exponent
+        return given if exponent is None else rate_at(exponent)
 
     def batches(self, batch_size: int) -> int:
         """Updates of an epoch."""
@@ -130,7 +131,7 @@ class Search:
     ) -> Job:
         """A training of a point that ends at the target, or when nothing improves."""
         size = point.batch_size
-        change = negligible(self.runner, repeat)
+        change = negligible_change(self.runner, repeat)
         interval, patience = self.eval_interval(size), self.patience(size)
         return Job(self.setting_of(point), repeat, updates, interval, target, patience, change, seed_repeat)
 
@@ -154,16 +155,16 @@ class Search:
                 most = min(most, max(8, math.ceil(limit / self.cost(point.batch_size))))
             missing = [repeat for repeat in repeats if repeat not in self.results.get(point, {})]
             jobs += [(point, self.job(point, repeat, most, self.targets[repeat])) for repeat in missing]
-        trials = self.trained("searching", jobs)
+        trials = self.run_jobs("searching", jobs)
         for point, job in jobs:  # in the requested order, whichever ended first
             self.record(point, trials[point][job.repeat], job.updates)
 
-    def trained(self, phase: str, jobs: Sequence[tuple[Point, Job]]) -> dict[Point, dict[int, Trial]]:
+    def run_jobs(self, phase: str, jobs: Sequence[tuple[Point, Job]]) -> dict[Point, dict[int, Trial]]:
         """The trials of jobs by point and repeat."""
         points = {job.setting.name: point for point, job in jobs}
         trials: dict[Point, dict[int, Trial]] = {point: {} for point, _ in jobs}
         for trial in self.run(phase, [job for _, job in jobs]):
-            trials[points[trial.setting]][trial.repeat] = trial
+            trials[points[trial.setting_name]][trial.repeat] = trial
         # Sums over repeats are of floats: what comes first must not depend on what ended first.
         return {point: dict(sorted(found.items())) for point, found in trials.items()}
 
@@ -204,7 +205,7 @@ class Search:
             values = np.array([self.results[point][repeat].best for repeat in repeats])
             sign = -1.0 if higher_is_better(self.runner.monitor) else 1.0
             mean = float(sign * values.mean()) if np.isfinite(values).all() else math.inf
-            return self.score(point, repeats), mean, point.step or 0
+            return self.score(point, repeats), mean, point.exponent or 0
 
         return min(whole, key=rank)
 
@@ -218,15 +219,15 @@ class Search:
             self.measure([point], repeats)
             return point
         screen = list(repeats[:SCREEN])
-        tried: dict[float, Point] = {step: Point(batch_size, step) for step in (guess - 2, guess, guess + 2)}
+        tried: dict[float, Point] = {one: Point(batch_size, one) for one in (guess - 2, guess, guess + 2)}
         self.measure(tried.values(), screen)
         for _ in range(FURTHEST):
             best = self.best(tried.values(), screen)
-            assert best.step is not None
+            assert best.exponent is not None
             low, high = min(tried), max(tried)
-            if low < best.step < high:
+            if low < best.exponent < high:
                 break
-            beyond = low - 2 if best.step == low else high + 2
+            beyond = low - 2 if best.exponent == low else high + 2
             tried[beyond] = Point(batch_size, beyond)
             self.measure([tried[beyond]], screen)
         best = self.best(tried.values(), screen)
@@ -235,8 +236,8 @@ class Search:
             if math.isinf(self.limit()):
                 self.measure([best], repeats)
             return best
-        assert best.step is not None
-        near = [tried[step] for step in (best.step - 2, best.step, best.step + 2) if step in tried]
+        assert best.exponent is not None
+        near = [tried[best.exponent + offset] for offset in (-2, 0, 2) if best.exponent + offset in tried]
         near = [point for point in near if self.score(point, screen) <= HOPELESS * least]
         self.measure(near, repeats)
         return self.best(near, repeats)

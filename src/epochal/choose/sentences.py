@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from epochal.choose.comparison import Comparison, Row
-from epochal.choose.paired_statistics import FEWEST
+from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.reached import Effort
 from epochal.common.durations import duration
 from epochal.common.layout import aligned
@@ -79,7 +79,7 @@ def _constant(found: Comparison) -> bool:
 
 def _used(found: Comparison) -> str:
     row = found.chosen
-    if row.repeats < FEWEST and len(found.tied) > 1:
+    if row.repeats < FEWEST_PAIRS and len(found.tied) > 1:
         level = "mean" if row.repeats > 1 else "value"
         return f"{too_few(row.repeats)}. {_start(row.name)} has the best {level}: {_figure(found, row)}."
     sentence = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_figure(found, row))}."

@@ -196,9 +196,9 @@ _LINES = ("trials.jsonl", "timings.jsonl")
 _KNOWN = ("request.json", "report.html", CHOICE, *_LINES)
 
 
-def verify_choice(choice: StudyFolder) -> Verified:
+def verify_study(study: StudyFolder) -> Verified:
     """Read every file of the folder; nothing is changed."""
-    path, finished, problem = choice.folder, choice.result is not None, ""
+    path, finished, problem = study.folder, study.result is not None, ""
     try:
         json.loads((path / "request.json").read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -214,9 +214,9 @@ def verify_choice(choice: StudyFolder) -> Verified:
     known = {*_KNOWN, *(one.name for one in path.glob("*.partial"))}
     advice = []
     if not finished:
-        advice.append(f"The {choice.kind} {choice.way_on}.")
+        advice.append(f"The {study.kind} {study.way_on}.")
     elif any(finding.problem for finding in findings):
-        advice.append(f"{choice.again} makes what is damaged again.")
-    details = {"kind": choice.kind, "trainings": choice.trainings}
+        advice.append(f"{study.again} makes what is damaged again.")
+    details = {"kind": study.kind, "trainings": study.trainings}
     notes = tuple(foreign(path, known, path))
     return Verified(path, finished, tuple(findings), notes, tuple(advice), details)

@@ -19,15 +19,13 @@ from epochal.curves.statistics import Floats
 from epochal.errors import Refusal
 from epochal.training.baselines import baseline_metrics
 
-SHARE, MOST_SHARE = 0.03, 0.1
-"""How far from the best a value may be to count as reached: a share of the way to the baseline.
-
-The least and the most; between them the luck of a single training decides (`share_of`).
-"""
+TOLERANCE, MAX_TOLERANCE = 0.03, 0.1
+"""How far from the best a value may be to count as reached, as a share of the way to the baseline: the least
+and the most; between them the luck of a single training decides (`target_tolerance`)."""
 
 NEGLIGIBLE = 0.002
-"""An improvement by less than this share of that scale is none: on easy data it would go on for ever."""
-
+"""An improvement by less than this share of the distance from the baseline to a perfect value counts as none:
+else a training on easy data would never run out of patience."""
 
 LUCK = 2.0  # standard deviations of luck that a value may be away from the best
 
@@ -78,7 +76,7 @@ def refuse_easy_target(runner: TrialRunner, target: float | None, repeats: Seque
         )
 
 
-def negligible(runner: TrialRunner, repeat: int) -> float:
+def negligible_change(runner: TrialRunner, repeat: int) -> float:
     """The change of the monitored metric that is too small to count in a repeat."""
     constant = baseline(runner, repeat)
     if not math.isfinite(constant):
@@ -87,39 +85,39 @@ def negligible(runner: TrialRunner, repeat: int) -> float:
     return NEGLIGIBLE * abs(constant - perfect)
 
 
-def best_epoch(trial: Trial, column: str, change: float) -> float:
-    """The first epoch that was as good as the best one, but for a negligible change."""
+def best_epoch(trial: Trial, column: str, min_change: float) -> float:
+    """The first epoch that was as good as the best one, but for a change below `min_change`."""
     sign = -1.0 if higher_is_better(column) else 1.0
     values = sign * trial.curves.columns[column]
-    good = values <= np.nanmin(np.where(np.isfinite(values), values, np.nan)) + change
+    good = values <= np.nanmin(np.where(np.isfinite(values), values, np.nan)) + min_change
     return float(trial.curves.epoch[np.argmax(good)])
 
 
-def share_of(best: Floats, constant: Floats) -> float:
+def target_tolerance(best: Floats, constant: Floats) -> float:
     """How far from the best still is as good as the best.
 
     Two trainings on the same split differ by the luck of their start and order: its standard deviation, left
     over when the means of settings and of splits are taken out, is no difference between settings. A target
-    that asks for more than luck allows would measure how often one is lucky. The share is of the distance
-    from the best values, shape (settings, repeats), to the baseline, and lies between `SHARE` and
-    `MOST_SHARE`.
+    that asks for more than luck allows would measure how often one is lucky. It is a share of the distance
+    from the best values, shape (settings, repeats), to the baseline, and lies between `TOLERANCE` and
+    `MAX_TOLERANCE`.
 
-    >>> round(share_of(np.array([[0.10, 0.30], [0.12, 0.28]]), np.array([1.0, 1.0])), 3)
+    >>> round(target_tolerance(np.array([[0.10, 0.30], [0.12, 0.28]]), np.array([1.0, 1.0])), 3)
     0.05
     """
     settings, repeats = best.shape
     distance = float(np.mean(np.abs(constant - np.median(best, axis=0))))
     if settings < 2 or repeats < 2 or not distance > 0 or not np.isfinite(best).all():
-        return SHARE
+        return TOLERANCE
     rest = best - best.mean(axis=0) - best.mean(axis=1, keepdims=True) + best.mean()
     luck = math.sqrt(float((rest**2).sum()) / ((settings - 1) * (repeats - 1)))
-    return min(MOST_SHARE, max(SHARE, LUCK * luck / distance))
+    return min(MAX_TOLERANCE, max(TOLERANCE, LUCK * luck / distance))
 
 
 def targets(
     best: Mapping[int, float],
     constant: Mapping[int, float],
-    share: float = SHARE,
+    tolerance: float = TOLERANCE,
     higher_is_better: bool = False,
 ) -> dict[int, float]:
     """The value that counts as reached in each repeat.
@@ -127,14 +125,14 @@ def targets(
     It lies a share of the way from the best value that a tuned training reached to the baseline; where that
     is not known or no worse, a share of the best value itself.
 
-    >>> targets({0: 0.1, 1: 0.2}, {0: 1.1, 1: 1.2}, share=0.05)
+    >>> targets({0: 0.1, 1: 0.2}, {0: 1.1, 1: 1.2}, tolerance=0.05)
     {0: 0.15000000000000002, 1: 0.25}
     """
     sign = -1.0 if higher_is_better else 1.0
     found = {}
     for repeat, value in best.items():
         distance = sign * (constant[repeat] - value)
-        found[repeat] = value + sign * share * (distance if distance > 0 else abs(value))
+        found[repeat] = value + sign * tolerance * (distance if distance > 0 else abs(value))
     return found
 
 

@@ -34,8 +34,8 @@ class UpdateTime:
     """The time of one update."""
 
     batch_size: int  # samples of the update
-    # the least over calls of many updates: other work on the machine only adds to it. On a CPU of each call
-    # the processor's time where that is less, which others can't take
+    # the least over calls of many updates, since other work on the machine only adds to it; of a call on a
+    # CPU, wall-clock time or CPU time, whichever is less
     seconds: float
     spread: float  # how much longer the median call took, as a share of the least
     compile_seconds: float  # until the program was there; little if it was in a cache
@@ -81,14 +81,14 @@ class Timer:
     """
 
     def __init__(self, runner: TrialRunner, setting: Config) -> None:
-        self._bench, self._setting = runner, setting
+        self._runner, self._setting = runner, setting
         self._points: dict[int, UpdateTime] = {}
 
     def seconds(self, batch_size: int) -> float:
         """The time of an update at a batch size."""
         if batch_size not in self._points:
             setting = self._setting.with_(f"batch {batch_size}", batch_size=batch_size)
-            self._points[batch_size] = update_time(self._bench, setting)
+            self._points[batch_size] = update_time(self._runner, setting)
         return self._points[batch_size].seconds
 
     def again(self, batch_sizes: Sequence[int], rounds: int = 3) -> None:
@@ -98,7 +98,7 @@ class Timer:
         for number in range(rounds):
             for size in batch_sizes:
                 setting = self._setting.with_(f"batch {size}, again {number + 1}", batch_size=size)
-                found, held = update_time(self._bench, setting, AGAIN_SECONDS), self._points[size]
+                found, held = update_time(self._runner, setting, AGAIN_SECONDS), self._points[size]
                 if found.seconds < held.seconds:
                     self._points[size] = replace(held, seconds=found.seconds, spread=found.spread)
 

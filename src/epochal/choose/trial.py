@@ -67,11 +67,11 @@ class Job:
     eval_interval: int  # updates between two evaluations
     target: float | None = None  # stop when the monitored metric is there
     patience: float | None = None  # stop after so many epochs without improvement
-    change: float = 0.0  # by how much a value must be better to be an improvement
+    min_change: float = 0.0  # by how much a value must be better to be an improvement
     # the repeat whose initial parameters and order it takes, if not its own; its split is its own
     seed_repeat: int | None = None
-    # weights to score on blocks of validation samples (influences, forecasts): "last", "best" or "" for none
-    score_weights: str = ""
+    # parameters to score on blocks of validation samples (influences, forecasts): "last", "best" or ""
+    score_parameters: str = ""
 
     @property
     def key(self) -> str:
@@ -79,8 +79,8 @@ class Job:
         target = "" if self.target is None else f"{np.float32(self.target):.9g}"
         patience = "" if self.patience is None else f"{self.patience:.9g}"
         seed = "" if self.seed_repeat is None else self.seed_repeat
-        limits = f"{target}|{patience}|{self.change:.9g}|{seed}"
-        blocks = f"|{self.score_weights}" if self.score_weights else ""
+        limits = f"{target}|{patience}|{self.min_change:.9g}|{seed}"
+        blocks = f"|{self.score_parameters}" if self.score_parameters else ""
         return f"{self.setting.name}|{self.repeat}|{self.updates}|{self.eval_interval}|{limits}{blocks}"
 
 
@@ -88,7 +88,7 @@ class Job:
 class Trial:
     """A finished training."""
 
-    setting: str
+    setting_name: str
     repeat: int
     curves: Curves  # its evaluations, as rows of that repeat
     updates: int  # how many it made
@@ -98,7 +98,7 @@ class Trial:
     # what each block of validation samples adds to a column (`curves.intervals.influences`), where the job
     # wants it
     influences: Mapping[str, Floats] = field(default_factory=dict)
-    # (windows, steps) of the same weights for the validation windows of a series, in its units
+    # (windows, steps) of the same parameters for the validation windows of a series, in its units
     forecasts: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
@@ -114,12 +114,9 @@ class Trial:
 
 
 class _State(NamedTuple):
-    target: jax.Array
-    """In the direction in which lower is better; minus infinity for none."""
-    patience: jax.Array
-    """Epochs without improvement; infinite for no limit."""
-    change: jax.Array
-    """By how much a value must be better to be an improvement."""
+    target: jax.Array  # in the direction in which lower is better; minus infinity for none
+    patience: jax.Array  # epochs without improvement; infinite for no limit
+    min_change: jax.Array  # by how much a value must be better to be an improvement
     best: jax.Array
     best_epoch: jax.Array
 
@@ -142,17 +139,17 @@ class Until:
         infinite = jnp.float32(jnp.inf)
         return _State(-infinite, infinite, jnp.float32(0), infinite, jnp.float32(0))
 
-    def limited(self, target: float | None, patience: float | None, change: float = 0.0) -> _State:
+    def limited(self, target: float | None, patience: float | None, min_change: float = 0.0) -> _State:
         """The state before the first evaluation of a training with limits."""
         goal = -np.inf if target is None else self._sign * target
         wait = np.inf if patience is None else patience
-        numbers: Any = np.array([goal, wait, change, np.inf, 0.0], np.float32)
+        numbers: Any = np.array([goal, wait, min_change, np.inf, 0.0], np.float32)
         return _State(*numbers)
 
     def step(self, state: _State, seen: Observation) -> tuple[_State, jax.Array]:
         """Compare with the target and with the best so far."""
         value = self._sign * seen.columns[self.monitor]
-        better = value < state.best - state.change
+        better = value < state.best - state.min_change
         best = jnp.where(better, value, state.best)
         epoch = jnp.where(better, seen.epoch, state.best_epoch)
         stop = (value <= state.target) | (seen.epoch - epoch >= state.patience)

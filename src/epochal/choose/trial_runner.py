@@ -89,14 +89,10 @@ class TrialRunner:
         """What trains."""
         self.store = Store(None) if store is None else store  # an empty one is false
         self.control = control or Control()
-        self.updates = 0
-        """Updates made so far by jobs, those found in the store included."""
-        self.trainings = 0
-        """Trials handed out so far."""
-        self.trained = 0
-        """Updates made for this runner, here or elsewhere."""
-        self.baselines: dict[int, float] = {}
-        """The baseline in the monitored metric, by repeat, as far as it was looked up."""
+        self.updates = 0  # of all jobs so far, those found in the store included
+        self.trainings = 0  # trials handed out so far
+        self.updates_made = 0  # for this runner, here or elsewhere
+        self.baselines: dict[int, float] = {}  # in the monitored metric, by repeat, as far as looked up
         self._prepared: dict[str, Prepared] = {}
         self._known: list[tuple[Config, Prepared]] = []
         self._sources: OrderedDict[int, LaneData] = OrderedDict()
@@ -120,7 +116,7 @@ class TrialRunner:
     def count(self, updates: int) -> None:
         """Take updates into account that were made outside of `run`."""
         self.updates += updates
-        self.trained += updates
+        self.updates_made += updates
 
     def prepared(self, setting: Config) -> Prepared:
         """A setting, settled on the shared samples; refused in one sentence if it cannot work."""
@@ -222,11 +218,11 @@ class TrialRunner:
             last, seconds = (int(own.update[-1]), float(own.seconds[-1])) if len(own) else (0, 0.0)
             reason = _REASONS[int(status[place])]
             outputs: tuple[Any, ...] = ()
-            if job.score_weights and reason != BROKEN:
+            if job.score_parameters and reason != BROKEN:
                 prepared, state = self.prepared(job.setting), lane.train_state.repeats
                 one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
                 learned = fitted_of(prepared, one, job.repeat)
-                learned = replace(learned, best=learned.last) if job.score_weights == "last" else learned
+                learned = replace(learned, best=learned.last) if job.score_parameters == "last" else learned
                 outputs = block_influences(prepared, learned, job.repeat)
             found.append(Trial(job.setting.name, job.repeat, curves, last, seconds, reason, *outputs))
         return found
@@ -248,7 +244,7 @@ class TrialRunner:
         )
         rule = prepared.spec.rule
         if isinstance(rule, Until):
-            limits = [rule.limited(one.target, one.patience, one.change) for one in group]
+            limits = [rule.limited(one.target, one.patience, one.min_change) for one in group]
             stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *limits)
             lane.train_state = TrainState(
                 lane.train_state.position, lane.train_state.repeats._replace(rule=stacked)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli import train
-from epochal.cli.arguments import advised
+from epochal.cli.arguments import advise_arguments
 from epochal.cli.command import Command
 from epochal.cli.flags import ADVISE
 from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
 from epochal.cli.output import echo, echo_json
-from epochal.cli.study_folder import copyable, decided, given_words
+from epochal.cli.study_folder import copyable, given_words, run_study
 from epochal.common.durations import duration
 from epochal.common.layout import aligned
 from epochal.common.metric_names import label_of
@@ -23,7 +23,7 @@ from epochal.errors import Refusal
 
 if TYPE_CHECKING:
     from epochal.choose.advice import Advice, Recommendation, Tried
-    from epochal.cli.study_screen import ChoiceScreen
+    from epochal.cli.study_screen import StudyScreen
     from epochal.runs import Run
 
 ADVISED = ("batch_size", "learning_rate", "epochs")
@@ -50,7 +50,7 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
 
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
-    found, line, paths = decided(ctx, data, advise, model, advised, _arguments, _conclude)
+    found, line, paths = run_study(ctx, data, advise, model, advise_arguments, _arguments, _conclude)
     words = shlex.join(line)
     run = _train(line[2:], quiet, as_json) if given["train"] and found.recommended else None
     if as_json:
@@ -87,7 +87,7 @@ def _train(arguments: list[str], quiet: bool, as_json: bool) -> Run:
     return train.train_and_save(given["data"], given, folder, Screen(quiet=quiet, to_stderr=as_json))
 
 
-def _conclude(screen: ChoiceScreen, found: Advice, line: list[str]) -> None:
+def _conclude(screen: StudyScreen, found: Advice, line: list[str]) -> None:
     screen.answer(found.answer)
     if found.recommended:
         screen.section("Advice", _choices(found))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from epochal.plan import Order
 
 
-def trained(given: Mapping[str, Any]) -> dict[str, Any]:
+def train_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of `epochal.train`."""
     return {
         **_declared(given),
@@ -25,7 +25,7 @@ def trained(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def compared(given: Mapping[str, Any]) -> dict[str, Any]:
+def compare_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of `epochal.choose.compare.compare`."""
     found = _declared(given, without=AXES) | {
         name: list(given[name]) for name in AXES if given[name] is not None
@@ -43,7 +43,7 @@ def compared(given: Mapping[str, Any]) -> dict[str, Any]:
 AXES = ("batch_size", "learning_rate", "optimizer", "epochs", "schedule", "order", "remainder")
 
 
-def advised(given: Mapping[str, Any]) -> dict[str, Any]:
+def advise_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of `epochal.choose.advise.advise`."""
     own = ("batch_size", "learning_rate", "epochs", "repeats")
     found = {name: one for name, one in _declared(given).items() if one is not None or name not in own}

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli import train
-from epochal.cli.arguments import AXES, compared
+from epochal.cli.arguments import AXES, compare_arguments
 from epochal.cli.command import Command
 from epochal.cli.flags import COMPARE
 from epochal.cli.networks import networks, variants
 from epochal.cli.options import DATA, flags
 from epochal.cli.output import echo, echo_json
-from epochal.cli.study_folder import copyable, decided, given_words
+from epochal.cli.study_folder import copyable, given_words, run_study
 from epochal.common.durations import duration
 
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
-    from epochal.cli.study_screen import ChoiceScreen
+    from epochal.cli.study_screen import StudyScreen
 
 MOST_ROWS = 20  # settings on the screen; the report and --json have all of them
 
@@ -46,7 +46,7 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     """
     from epochal.choose.compare import compare
 
-    found, line, paths = decided(ctx, data, compare, networks, compared, _arguments, _conclude)
+    found, line, paths = run_study(ctx, data, compare, networks, compare_arguments, _arguments, _conclude)
     if as_json:
         echo_json(found.to_dict() | {"command": shlex.join(line)} | paths)
     elif quiet:
@@ -74,7 +74,7 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
     return words + given_words(ctx, without=OWN, of=train.command)
 
 
-def _conclude(screen: ChoiceScreen, found: Comparison, line: list[str]) -> None:
+def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
     from epochal.choose.sentences import at_best
 
     screen.answer(found.answer)

@@ -30,8 +30,8 @@ def status() -> int:
     return 128 + _last[-1]
 
 
-def heard(signal: int) -> None:
-    """A signal that came to another process ends this one, too."""
+def note_signal(signal: int) -> None:
+    """Note a signal that came to another process: it ends this one, too."""
     _last.append(signal)
 
 
@@ -56,7 +56,7 @@ _announced = threading.Event()
 
 
 def announce() -> None:
-    """Somebody has said that the process was interrupted; another signal on the way out says it no more."""
+    """Note that the interruption was printed; another signal on the way out then prints nothing."""
     _announced.set()
 
 
@@ -74,8 +74,8 @@ def unwinding() -> Any:
 
 
 @contextmanager
-def stopping(control: Control, worth: Callable[[], bool]) -> Iterator[None]:
-    """Within, the first signal stops `control` if anything is `worth` keeping; the next one interrupts.
+def stopping(control: Control, has_results: Callable[[], bool]) -> Iterator[None]:
+    """Within, the first signal stops `control` if it `has_results` to keep; the next one interrupts.
 
     One more, while that unwinds, ends the process where it stands, rather than cut off the unwinding halfway.
     """
@@ -87,7 +87,7 @@ def stopping(control: Control, worth: Callable[[], bool]) -> Iterator[None]:
         control.stop(number)
         if interrupted:
             end_process(128 + number, "interrupted.")
-        if again or not worth():
+        if again or not has_results():
             interrupted = True
             raise KeyboardInterrupt
 

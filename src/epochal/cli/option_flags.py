@@ -1,4 +1,4 @@
-"""Options that sentences name as Python code, said as flags."""
+"""The Python code of options in sentences, rewritten as flags."""
 
 from __future__ import annotations
 

@@ -37,29 +37,29 @@ def command(run: Path, out: Path | None, show: bool) -> None:
     from epochal.runs.studies import read_study
 
     path = out or run / PAGE
-    choice = read_study(run)
-    if choice is None:
+    study = read_study(run)
+    if study is None:
         record = load_record(run)
         check_new_file(path, force=True)
         with replacing(path) as partial:
             record.report(partial)
         echo(f"wrote {path}")
     else:
-        _page_of(choice, path)
+        _page_of(study, path)
     if show:
         import webbrowser
 
         webbrowser.open(path.resolve().as_uri())
 
 
-def _page_of(choice: StudyFolder, path: Path) -> None:
-    page = choice.folder / PAGE
-    if choice.result is None:
-        raise Refusal(f'"{choice.folder}" holds {choice.called} that {choice.way_on}.')
+def _page_of(study: StudyFolder, path: Path) -> None:
+    page = study.folder / PAGE
+    if study.result is None:
+        raise Refusal(f'"{study.folder}" holds {study.called} that {study.way_on}.')
     if not page.is_file():
-        raise Refusal(f"{page} is not there; {choice.again} writes it from the trainings that are kept.")
+        raise Refusal(f"{page} is not there; {study.again} writes it from the trainings that are kept.")
     if path.absolute() == page.absolute():
-        echo(choice.answer, fold=True)
+        echo(study.answer, fold=True)
         echo(page)
         return
     check_new_file(path, force=True)

@@ -15,7 +15,7 @@ from epochal.cli.kinds import PATH
 from epochal.cli.options import Sections, Text, but, flags
 from epochal.cli.output import echo
 from epochal.cli.processes import join_others
-from epochal.cli.train import finished, own_model, watched
+from epochal.cli.train import custom_model_errors, print_end, show_training
 from epochal.settings.kinds import WORD
 from epochal.settings.option import Option
 
@@ -54,7 +54,7 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
 
     leads = join_others(given)
     control = Control()
-    with own_model(given["model"]):
+    with custom_model_errors(given["model"]):
         found = resuming(
             run,
             model=given["model"],
@@ -77,5 +77,5 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
             echo(f"{run} has ended {found.ending}. {further}", err=as_json or quiet)
         ended = found
     else:
-        ended = watched(found, control, Screen(quiet=quiet or not leads, to_stderr=as_json))
-    ctx.exit(finished(ended, leads, quiet, as_json))
+        ended = show_training(found, control, Screen(quiet=quiet or not leads, to_stderr=as_json))
+    ctx.exit(print_end(ended, leads, quiet, as_json))

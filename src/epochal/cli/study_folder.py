@@ -15,12 +15,12 @@ from epochal.cli.data import load_data
 from epochal.cli.files import check_folder, replacing
 from epochal.cli.interrupts import NOTHING_KEPT, status, stopping
 from epochal.cli.output import echo
-from epochal.cli.train import folder_name, own_model
+from epochal.cli.train import custom_model_errors, folder_name
 from epochal.common.version import VERSION
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
-    from epochal.cli.study_screen import ChoiceScreen
+    from epochal.cli.study_screen import StudyScreen
     from epochal.data import Dataset
     from epochal.training.loop import Control
 
@@ -47,30 +47,30 @@ def folder_for(what: str, data: str, dataset: Dataset, given: Mapping[str, Any])
     return folder
 
 
-def decided(
+def run_study(
     ctx: click.Context,
     data: str,
     decide: Callable[..., T],
     network: Callable[..., Any],
     options: Callable[[Mapping[str, Any]], dict[str, Any]],
     train: Callable[[click.Context, str, T], list[str]],
-    conclude: Callable[[ChoiceScreen, T, list[str]], None],
+    conclude: Callable[[StudyScreen, T, list[str]], None],
 ) -> tuple[T, list[str], dict[str, str | None]]:
-    """What `decide` (compare or advise) finds on DATA, the command to train with it, the folder and the page.
+    """Run `decide` (compare or advise) on DATA, write folder and page, and print the result by `conclude`.
 
-    `network` makes its model, `options` its keyword arguments, and `train` those of the command; `conclude`
-    prints what was found.
+    `network` makes its model, `options` its keyword arguments, and `train` those of the command that trains
+    with the result, which is returned with that command and the paths of folder and page.
     """
-    from epochal.cli.study_screen import ChoiceScreen
+    from epochal.cli.study_screen import StudyScreen
     from epochal.runs.studies import write_study
     from epochal.training.progress.opening import dataset_lines
 
     given, what = ctx.params, str(ctx.info_name)
-    screen = ChoiceScreen(quiet=given["quiet"], to_stderr=given["as_json"])
+    screen = StudyScreen(quiet=given["quiet"], to_stderr=given["as_json"])
     command = ["epochal", what, data, *given_words(ctx)]
     dataset = load_data(data, given)
     folder = folder_for(what, data, dataset, given)
-    with own_model(given["model"]):
+    with custom_model_errors(given["model"]):
         model, arguments = network(given, dataset), options(given)
         screen.opening("Data", dataset_lines(dataset))
         with interruptible(folder, screen, command) as control:
@@ -89,7 +89,7 @@ def decided(
 
 
 @contextmanager
-def interruptible(folder: Path, screen: ChoiceScreen, command: Sequence[str]) -> Iterator[Control]:
+def interruptible(folder: Path, screen: StudyScreen, command: Sequence[str]) -> Iterator[Control]:
     """Within, the first signal stops the control once a training is kept; a folder without any is removed."""
     from epochal.runs.studies import TRIALS, trainings_in, write_study
     from epochal.training.loop import Control

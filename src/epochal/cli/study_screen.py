@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAME_WIDTH = 30  # a longer name of a setting goes on in the line below
 
 
-class ChoiceScreen(LiveScreen):
+class StudyScreen(LiveScreen):
     """Shows steps; reads them only."""
 
     def __init__(self, quiet: bool, to_stderr: bool) -> None:

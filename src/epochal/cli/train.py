@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli import interrupts
-from epochal.cli.arguments import saving, trained
+from epochal.cli.arguments import saving, train_arguments
 from epochal.cli.command import Command
 from epochal.cli.data import load_data
 from epochal.cli.files import check_folder
@@ -65,7 +65,7 @@ def command(
 
     screen = Screen(quiet=quiet or not leads, to_stderr=as_json)
     run = train_and_save(data, given, folder, screen)
-    ctx.exit(finished(run, leads, quiet, as_json))
+    ctx.exit(print_end(run, leads, quiet, as_json))
 
 
 def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> Run:
@@ -80,14 +80,14 @@ def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Scr
             echo(note, err=True, fold=True)
     control = Control()
     out = SaveOptions(folder, report=not given["no_report"], **saving(given))
-    with own_model(given["model"]):
+    with custom_model_errors(given["model"]):
         network, ray = model(given, dataset), given["ray"]
-        events = train(network, dataset, control=control, out=out, ray=ray, **trained(given))
-    return watched(events, control, screen)
+        events = train(network, dataset, control=control, out=out, ray=ray, **train_arguments(given))
+    return show_training(events, control, screen)
 
 
 @contextmanager
-def own_model(name: str | None) -> Iterator[None]:
+def custom_model_errors(name: str | None) -> Iterator[None]:
     """Within, a mistake in a model of the user's own is a refusal that names it; None is no such model."""
     try:
         yield
@@ -143,13 +143,13 @@ def new_folder(source: str) -> Path:
     return next(path for path in paths if not path.exists())
 
 
-def watched(events: Events, control: Control, screen: Screen) -> Run:
-    """Show a training to its end and print the result; the first signal ends it, the next one leaves."""
+def show_training(events: Events, control: Control, screen: Screen) -> Run:
+    """Show a training to its end and print the result; the first signal ends it, the second one leaves."""
     with interrupts.stopping(control, screen.anything_learned):
         try:
             ended = show_events(events, control, screen)
             if control.signal:
-                interrupts.heard(control.signal)
+                interrupts.note_signal(control.signal)
             if not screen.quiet:
                 from epochal.cli.conclusion import conclude
 
@@ -176,7 +176,7 @@ def show_events(events: Iterable[Event], control: Control, screen: Screen) -> Ru
     raise AssertionError("a training ends with RunEnded")
 
 
-def finished(run: Run, leads: bool, quiet: bool, as_json: bool) -> int:
+def print_end(run: Run, leads: bool, quiet: bool, as_json: bool) -> int:
     """Print the result if nothing else was printed, and how to resume; returns the exit status."""
     status = interrupts.status() if run.interrupted else 1 if run.failed else 0
     if not leads:

@@ -19,12 +19,12 @@ def command(ctx: click.Context, run: Path, as_json: bool) -> None:
 
     RUN may be the folder of a comparison or an advice, too.
     """
-    from epochal.choose.store import verify_choice
+    from epochal.choose.store import verify_study
     from epochal.runs.studies import read_study
     from epochal.runs.verify import verify
 
-    choice = read_study(run)
-    found = verify(run) if choice is None else verify_choice(choice)
+    study = read_study(run)
+    found = verify(run) if study is None else verify_study(study)
     if as_json:
         echo_json(found.to_dict())
     else:

@@ -34,15 +34,15 @@ class BaselineTest:
     repeats_to_detect: int | None = None
 
 
-def beats_baseline(view: CurveView) -> BaselineTest | None:
+def compare_with_baseline(view: CurveView) -> BaselineTest | None:
     """Whether the best evaluation is better than the baseline; None without a baseline.
 
     A second metric with a known baseline may decide it. For a custom loss, where it does not, the question
     stays open: what such a loss learns need not be what the metric measures. Likewise for few repeats of a
     loss without a likelihood.
     """
-    curve, baseline = view.oriented, view.baseline.get(view.name)
-    losses = (view.name, view.displayed, "train.loss")
+    curve, baseline = view.oriented, view.baseline.get(view.monitor)
+    losses = (view.monitor, view.displayed, "train.loss")
     known = (name for name in view.baseline if name not in losses and name in view.curves.columns)
     extra = next(known, None)
     if curve is None or (baseline is None and extra is None):
@@ -88,21 +88,21 @@ def _by_loss(
     needed: int | None = None
     if len(rows) >= limits.FEWEST_REPEATS:
         low = view.lower_bound(gain, 0.95)
-        required = math.log((looked_at if view.shared else 2) / ALPHA)
+        required = math.log((looked_at if view.same_samples else 2) / ALPHA)
         by_samples = size > 0 and nats > required
         # Samples that all repeats share may favor all of them alike: then both tests must agree.
-        better = (low > 0 and (by_samples or not view.known_likelihood)) if view.shared else (
+        better = (low > 0 and (by_samples or not view.known_likelihood)) if view.same_samples else (
             low > 0 or by_samples
         )  # fmt: skip
         likely = view.lower_bound(gain, PROBABLE) > 0
         most = -view.lower_bound(-gain)
-        if view.shared and view.known_likelihood:
+        if view.same_samples and view.known_likelihood:
             most = max(most, size + view.rise_of(required, max(reached, 1e-12)))
-        needed = repeats_needed(gain, view.test_train_ratio) if likely and not view.shared else None
+        needed = repeats_needed(gain, view.test_train_ratio) if likely and not view.same_samples else None
         figures = {"gain_at_least": low} | figures
         how = (
-            f"the 95 % interval over {len(rows)} repeats, {'and' if view.shared else 'or'} a likelihood "
-            f"ratio on the validation samples"
+            f"the 95 % interval over {len(rows)} repeats, {'and' if view.same_samples else 'or'} a "
+            f"likelihood ratio on the validation samples"
         )
     else:
         required = math.log(looked_at / ALPHA)
@@ -113,8 +113,8 @@ def _by_loss(
         better = nats > required and size > bound
         likely = nats > math.log(4) and size > bound / 2
         most = max(size, 0.0) + max(bound, view.rise_of(required, max(reached, 1e-12)))
-        figures = {"scatter_bound": bound} | figures
-        how = f"a likelihood ratio on {view.samples:,} validation samples and the scatter of the curve"
+        figures, samples = {"scatter_bound": bound} | figures, f"{view.validation_samples:,}"
+        how = f"a likelihood ratio on {samples} validation samples and the scatter of the curve"
     figures = {
         "fair_best_value": -reached if view.flipped else reached,
         "gain_over_baseline": size,
@@ -147,7 +147,7 @@ def _by_metric(
         return False, {}
     paired = len(rows) >= limits.FEWEST_REPEATS
     better = paired and view.lower_bound(gain, 0.95) > 0
-    if (not paired or view.shared) and view.effective:
+    if (not paired or view.same_samples) and view.effective:
         better = False
         if name.endswith("accuracy"):
             from scipy.special import ndtri  # late: importing SciPy is slower than most calls

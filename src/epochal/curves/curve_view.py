@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.curves import limits
 from epochal.curves.record import Curves
-from epochal.curves.statistics import Floats, digits, ending, last_known, majority_mean, t_factor, tail
+from epochal.curves.statistics import Floats, ending, last_known, majority_mean, t_factor, tail, three_digits
 
 _POWERS = {"squared_error": 0.5, "huber": 0.5, "absolute_error": 1.0}  # of a likelihood, by loss
 _OVERLAP = 0.25  # validation to training samples, if the training samples are unknown
@@ -22,21 +22,21 @@ _OVERLAP = 0.25  # validation to training samples, if the training samples are u
 
 @dataclass(frozen=True)
 class CurveView:
-    """The curves, oriented so that lower is better, and reference values; the fields are those of `judge`."""
+    """The curves, lower is better, and reference values; the fields are arguments of `judge`."""
 
     curves: Curves
-    name: str
+    monitor: str
     given_baseline: Mapping[str, ArrayLike] | None
-    samples: int
+    validation_samples: int
     training_samples: int | None
     settings: Mapping[str, Any]
     effective_samples: float | None = None
-    shared: bool = False
+    same_samples: bool = False
     interval: tuple[float, float] | None = None
     roc_auc: tuple[float, float] | None = None
     chosen_by: str = ""
     stopped_early: bool = False
-    concerned: bool = False
+    has_concerns: bool = False
 
     @cached_property
     def epochs(self) -> Floats:
@@ -46,7 +46,7 @@ class CurveView:
     @cached_property
     def oriented(self) -> Floats | None:
         """The judged curve, lower is better, shape (repeats, points); None without held-out samples."""
-        values = None if self.name.startswith("train.") else self._measured(self.name)
+        values = None if self.monitor.startswith("train.") else self._measured(self.monitor)
         return -values if values is not None and self.flipped else values
 
     @cached_property
@@ -71,7 +71,7 @@ class CurveView:
     def reference_loss(self) -> float:
         """A loss worth 100 %: that of the baseline, or, if unknown, of the first evaluation."""
         first = [None if values is None else values[:, 0] for values in (self.oriented, self.training)]
-        for column in (self.baseline.get(self.name), *first):
+        for column in (self.baseline.get(self.monitor), *first):
             if column is not None:
                 sizes = np.abs(column[np.isfinite(column)])
                 if sizes.size and sizes.mean() > 0:
@@ -81,7 +81,7 @@ class CurveView:
     @property
     def effective(self) -> float:
         """Independent samples with as much evidence."""
-        return self.samples if self.effective_samples is None else self.effective_samples
+        return self.validation_samples if self.effective_samples is None else self.effective_samples
 
     @property
     def test_train_ratio(self) -> float:
@@ -90,14 +90,14 @@ class CurveView:
         Repeats with the same held-out samples differ by seeds alone: the error due to these samples is judged
         by their number (`nats`) or, for losses without a likelihood, as for a usual split.
         """
-        overlap = self.samples / self.training_samples if self.training_samples else _OVERLAP
-        if not self.shared:
+        overlap = self.validation_samples / self.training_samples if self.training_samples else _OVERLAP
+        if not self.same_samples:
             return overlap
         return 0.0 if self.known_likelihood else min(overlap, _OVERLAP)
 
     @property
     def window(self) -> int:
-        """Evaluations of an end."""
+        """Number of last evaluations whose mean is the end of a curve."""
         points = self.epochs.size
         return max(1, min(max(3, points // 20), points // 3))
 
@@ -120,9 +120,9 @@ class CurveView:
     @property
     def constant_in_words(self) -> str:
         """The baseline in words: what it always predicts."""
-        if "average_precision" in self.name:
-            return constant_of(self.name)
-        if self.name.endswith("accuracy"):
+        if "average_precision" in self.monitor:
+            return constant_of(self.monitor)
+        if self.monitor.endswith("accuracy"):
             return "always predicting the most frequent class"
         constants = {
             "log_loss": "class frequencies",
@@ -135,12 +135,12 @@ class CurveView:
     @property
     def flipped(self) -> bool:
         """Whether higher values of the monitored curve are better, so that it was negated."""
-        return higher_is_better(self.name)
+        return higher_is_better(self.monitor)
 
     @property
     def label(self) -> str:
         """The monitored curve in words."""
-        return label_of(self.name)
+        return label_of(self.monitor)
 
     def lower_bound(self, differences: Floats, confidence: float = 0.9) -> float:
         """The lower end of a two-sided interval of a mean difference over overlapping splits.
@@ -195,7 +195,7 @@ class CurveView:
         """How far a flat curve may rise: a fifth of its least, or, for scores, of the learned gain."""
         if not self.flipped and least > 0:
             return limits.FLAT * least
-        baseline = self.baseline.get(self.name)
+        baseline = self.baseline.get(self.monitor)
         if baseline is None:
             return limits.RISE * self.reference_loss
         return limits.FLAT * abs(float(np.mean(baseline)) - (-least if self.flipped else least))
@@ -206,11 +206,11 @@ class CurveView:
         For squared errors the typical error: a tenth where the loss changes by a fifth.
         """
         if self.flipped or least <= 0:
-            return digits(abs(change))
+            return three_digits(abs(change))
         share, base = change / least, least
-        if self.displayed != self.name:
+        if self.displayed != self.monitor:
             share, base = math.sqrt(max(0.0, 1 + share)) - 1, self.displayed_at_best()
-        return f"{digits(abs(share) * base)} ({percent(abs(share))})"
+        return f"{three_digits(abs(share) * base)} ({percent(abs(share))})"
 
     @property
     def loss(self) -> str:
@@ -221,15 +221,15 @@ class CurveView:
     @property
     def displayed(self) -> str:
         """The curve of sentences: for squared errors the typical error, in units of the target."""
-        error = self.name.replace(".loss", ".rmse")
+        loss, error = self.monitor, self.monitor.replace(".loss", ".rmse")
         known = error in self.curves.columns and np.isfinite(self.curves.columns[error]).any()
-        return error if known and self.name.endswith(".loss") and self.loss == "squared_error" else self.name
+        return error if known and loss.endswith(".loss") and self.loss == "squared_error" else loss
 
     @property
     def displayed_label(self) -> str:
         """The curve of sentences in words."""
-        typical = f"typical {self.name.partition('.')[0]} error (RMSE)"
-        return label_of(self.displayed) if self.displayed == self.name else typical
+        typical = f"typical {self.monitor.partition('.')[0]} error (RMSE)"
+        return label_of(self.displayed) if self.displayed == self.monitor else typical
 
     @property
     def baseline_in_words(self) -> str:
@@ -237,11 +237,11 @@ class CurveView:
         baseline = self.baseline.get(self.displayed)
         if baseline is None:
             return ""
-        return f" ({self.constant_in_words} gives {digits(float(np.mean(baseline)))})"
+        return f" ({self.constant_in_words} gives {three_digits(float(np.mean(baseline)))})"
 
     def displayed_at_best(self) -> float:
         """The mean over repeats of that curve at each one's best evaluation."""
-        best = self.curves.best(self.name)
+        best = self.curves.best(self.monitor)
         updates, array = self.curves.values(self.displayed, "updates")
         at = np.searchsorted(updates, best.update[best.update >= 0])
         values = array[best.update >= 0][np.arange(at.size), at]
@@ -312,20 +312,20 @@ class CurveView:
             for curve in (self.training, self.oriented)
         )
         gaps = held_out - train
-        if self.name in self.baseline and "train.loss" in self.baseline:
-            gaps -= (self.baseline[self.name] - self.baseline["train.loss"])[rows]
+        if self.monitor in self.baseline and "train.loss" in self.baseline:
+            gaps -= (self.baseline[self.monitor] - self.baseline["train.loss"])[rows]
         return train, gaps
 
     def figures(self) -> dict[str, Any]:
         """The figures of every verdict."""
-        best = self.curves.best(self.name)
+        best = self.curves.best(self.monitor)
         known = best.value[np.isfinite(best.value)]
-        baseline = self.baseline.get(self.name)
+        baseline = self.baseline.get(self.monitor)
         return {
             "repeats": self.repeats,
             "evaluations": self.evaluations,
             "epochs": self.last_epoch,
-            "validation_samples": self.samples,
+            "validation_samples": self.validation_samples,
             "best_epoch": best.median_epoch,
             "best_epoch_range": [float(np.nanmin(best.epoch)), float(np.nanmax(best.epoch))],
             "best_value": float(known.mean()),

@@ -17,10 +17,8 @@ from epochal.curves import limits, statistics as stats
 from epochal.curves.curve_view import CurveView
 from epochal.curves.statistics import ALPHA, Floats
 
-PROBABLE = 0.6
-"""Two-sided confidence of a probable difference: one-sided 80 %. (Arbitrary.)"""
-POWER = 0.8
-"""Power of the advised number of repeats. (Arbitrary.)"""
+PROBABLE = 0.6  # two-sided confidence of a probable difference: one-sided 80 %; arbitrary
+POWER = 0.8  # of the advised number of repeats; arbitrary
 _MOST_REPEATS = 50
 _SWING = 0.5
 """Of a rise or a fall: a curve that swung by as much before may do so again. (Arbitrary.)"""
@@ -33,7 +31,8 @@ class Difference:
     detected           significant at 95 %, and large enough to matter.
     significant        at 95 %, however small; `likely` at one-sided 80 %.
     probable           not detected, but likely and large.
-    effect             its size, from `epoch` on or over as many; `reference` the loss that it is a share of.
+    effect             the size of a rise since the epoch `epoch`, or of a fall over the last `epoch` epochs;
+                       `reference` is the loss at its lower end.
     min_relevant       a larger effect matters.
     upper_bound        the largest effect that is not ruled out, one-sided at 95 %.
     flat_tolerance     what a flat curve may rise or fall by.
@@ -89,7 +88,7 @@ def repeats_needed(differences: Floats, test_train_ratio: float) -> int | None:
     return None
 
 
-def risen(view: CurveView) -> Difference:
+def test_rise(view: CurveView) -> Difference:
     """Test whether the monitored curve has risen from its minimum while the training loss fell."""
     curve = view.oriented
     assert curve is not None
@@ -148,10 +147,12 @@ def risen(view: CurveView) -> Difference:
             f"the rise in {len(rows)} repeats, from the lowest epoch of the others to the last "
             f"{counted(view.window, 'evaluation')}, is above zero by its one-sided 95 % bound"
         )
-        if view.shared and view.known_likelihood:
+        if view.same_samples and view.known_likelihood:
             sure = sure and view.nats(least + size, least) > math.log(20)
             most = max(most, size + view.rise_of(math.log(20), least))
-            how += f", and 20 times as likely as none on the {view.samples:,} samples that they share"
+            how += (
+                f", and 20 times as likely as none on the {view.validation_samples:,} samples that they share"
+            )
     else:
         bound = stats.noise_bound(stats.mean_over_repeats(curve[rows]), k, window=view.window)
         looked_at = max(2.0, stats.window_count(middle.size))
@@ -171,7 +172,7 @@ def risen(view: CurveView) -> Difference:
         how = (
             f"with {counted(len(rows), 'repeat')}, the rise of the smoothed curve exceeds its own "
             f"scatter, and "
-            f"is 20 times as likely as none on {view.samples:,} validation samples, at each of "
+            f"is 20 times as likely as none on {view.validation_samples:,} validation samples, at each of "
             f"{looked_at:.0f} places"
         )
     swings = _reversed_rise(middle)
@@ -220,18 +221,18 @@ def _min_relevant_rise(view: CurveView, least: float) -> float:
     loss far below the baseline.
     """
     shares = [limits.RISE * view.reference_loss]
-    if not view.flipped and view.name in view.baseline and view.reference_loss > least > 0:
+    if not view.flipped and view.monitor in view.baseline and view.reference_loss > least > 0:
         shares += [limits.LEARNED * (view.reference_loss - least), (limits.ABOVE_LEAST - 1) * least]
     return min(shares)
 
 
-def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
+def test_fall(view: CurveView, curve: Floats) -> Difference:
     """Test whether a curve is still falling at the end.
 
     Losses of different splits differ in scale, and their falls with them: slopes are those of logarithms.
     A curve is flat only if no fall that matters is left: losses fall as powers of the epochs (Hestness et
     al. 2017, Deep learning scaling is predictable, empirically, section 3), so the slope over the logarithm
-    of the epochs extrapolates to twice as many. The upper bound of that fall is `most`.
+    of the epochs extrapolates to twice as many. `upper_bound` is that of this fall.
     """
     ratios = not view.flipped and bool(np.nanmin(curve) > 0)
     each = []
@@ -243,10 +244,10 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         # The last fifth, and ten evaluations if that is at most a third, to leave out the initial descent.
         last = at[-min(max(10, at.size // 5), max(4, at.size // 3)) :]
         span = float(view.epochs[last[-1]] - view.epochs[last[0]])
-        fall = -span * stats.line(view.epochs[last], row[last])[0]
-        slope, error = stats.line(view.epochs[last], scaled[last])
+        fall = -span * stats.fit_slope(view.epochs[last], row[last])[0]
+        slope, error = stats.fit_slope(view.epochs[last], scaled[last])
         third = at[-max(4, at.size // 3) :]
-        trend, doubt = stats.line(np.log2(view.epochs[third]), scaled[third])
+        trend, doubt = stats.fit_slope(np.log2(view.epochs[third]), scaled[third])
         each.append((fall, -span * slope, span * error, span, -trend, doubt))
     if not each:
         return Difference(False, math.nan, math.nan, {}, "")
@@ -280,7 +281,7 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         doublings = math.log2(view.last_epoch / (view.last_epoch - span)) if view.last_epoch > span else 1.0
         worth = min(worth, end * (1 - (1 - limits.FLAT) ** doublings))
         low, most = -end * math.expm1(-low), -end * math.expm1(-most * math.log(2))
-    if curve is view.oriented and view.shared and view.known_likelihood:
+    if curve is view.oriented and view.same_samples and view.known_likelihood:
         # Samples that all repeats share may hide the fall from all of them.
         expected = -end * math.expm1(-float(pace.mean()) * math.log(2)) if ratios else float(pace.mean())
         most = max(most, expected + view.rise_of(math.log(20), abs(end)))

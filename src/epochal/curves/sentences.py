@@ -12,7 +12,7 @@ from epochal.curves.baseline_test import BaselineTest
 from epochal.curves.curve_view import CurveView, percent
 from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
-from epochal.curves.statistics import Floats, digits, ending
+from epochal.curves.statistics import Floats, ending, three_digits
 
 _COUNTS = (
     f"A rise counts from {limits.RISE:.0%} of the baseline loss, {limits.LEARNED:.0%} of what was learned, "
@@ -26,7 +26,7 @@ def say_without_validation(view: CurveView, falling: bool) -> Verdict:
     sentence = "Not judged: no samples were held out for validation"
     if view.training is not None:
         sentence += (
-            f", and the training loss ({digits(view.training_end())} at the end"
+            f", and the training loss ({three_digits(view.training_end())} at the end"
             f"{', still falling' if falling else ''}) does not say what new samples will show"
         )
     rule = f"A verdict needs a validation curve with at least {limits.FEWEST_EVALUATIONS} evaluations."
@@ -41,7 +41,7 @@ def say_too_short(view: CurveView, test: BaselineTest | None) -> Verdict:
     if test is not None and not test.better:
         sentence += f" It is not yet surely better than {view.constant_in_words}."
     if view.exhausted:
-        remedy = _EXHAUSTED.format(digits(view.training_end()))
+        remedy = _EXHAUSTED.format(three_digits(view.training_end()))
     else:
         often = max(1, int(view.curves.update.max(initial=0)) // (2 * limits.FEWEST_EVALUATIONS))
         remedy = (
@@ -66,7 +66,7 @@ def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verd
     if rise.detected or rise.probable:
         epoch, end = view.displayed_at_end()
         verb = "fell" if view.flipped else "rose"
-        sentence += f" From there it {verb} to {digits(end)} at epoch {epochs_in_words(epoch)}."
+        sentence += f" From there it {verb} to {three_digits(end)} at epoch {epochs_in_words(epoch)}."
     if test.probable:
         remedy = _more(view, test.repeats_to_detect, "it")
     elif fall is not None and fall > limits.EXPLAINED:
@@ -91,12 +91,12 @@ def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verd
 def say_overfitting(view: CurveView, rise: Difference) -> Verdict:
     """The verdict on a rise, significant or probable."""
     verb = "fell" if view.flipped else "rose"
-    best = view.curves.best(view.name)
+    best = view.curves.best(view.monitor)
     epoch, end = view.displayed_at_end()
     k, several = epochs_in_words(best.median_epoch), view.repeats > 1
     moved = (
-        f"the {view.displayed_label} {verb} from {digits(view.displayed_at_best())} at the best "
-        f"epoch{'s' if several else ''} to {digits(end)} at epoch "
+        f"the {view.displayed_label} {verb} from {three_digits(view.displayed_at_best())} at the best "
+        f"epoch{'s' if several else ''} to {three_digits(end)} at epoch "
         f"{epochs_in_words(epoch)}{view.baseline_in_words}"
     )
     if rise.detected:
@@ -157,7 +157,7 @@ def say_still_improving(view: CurveView, fall: Difference, test: BaselineTest | 
     )
     ended_by = view.settings.get("ended_by")
     if view.exhausted:
-        remedy = _EXHAUSTED.format(digits(view.training_end()))
+        remedy = _EXHAUSTED.format(three_digits(view.training_end()))
     elif view.stopped_early:
         remedy = (
             "Let the rule wait longer (a larger `patience`, a smaller change that counts), or leave it out."
@@ -178,7 +178,7 @@ def _fallen(view: CurveView, fall: Difference) -> str:
 
 def _lower(view: CurveView, share: float) -> str:
     """By which share a loss is lower, in the unit that sentences speak of."""
-    return percent(1 - math.sqrt(max(0.0, 1 - share)) if view.displayed != view.name else share)
+    return percent(1 - math.sqrt(max(0.0, 1 - share)) if view.displayed != view.monitor else share)
 
 
 def say_underfitting(view: CurveView, explained: float, sure: bool, figures: dict[str, object]) -> Verdict:
@@ -238,7 +238,7 @@ def say_flat(
         shape = f"the {view.displayed_label} leveled off {within}, with no sign of overfitting ({room})"
         tip = f"To spend less time: {saving}." if saving else ""
     sentence = f"{kind.capitalize()}: {shape}. "
-    if not known and view.name in view.baseline:
+    if not known and view.monitor in view.baseline:
         some = counted(view.repeats, "repeat")
         sentence += f"Whether it is better than always predicting the same, {some} can't tell of this loss. "
     elif not known:
@@ -256,7 +256,7 @@ def say_flat(
     if view.stopped_early:
         sentence += " Predictions use the weights from the best epoch."
     up, down = f"{limits.FLAT:.0%} of the least loss", f"{limits.FLAT:.0%}"
-    if view.displayed != view.name:
+    if view.displayed != view.monitor:
         up += f" ({percent(math.sqrt(1 + limits.FLAT) - 1)} of the typical error)"
         down += f" ({_lower(view, limits.FLAT)})"
     ends, worse, better = f", ends at most {limits.ABOVE_LEAST} times above its least", "rise", "fall"
@@ -274,14 +274,15 @@ def say_flat(
 
 def _far_apart(view: CurveView) -> str:
     """What a training loss below a quarter of the validation loss means."""
-    if view.name != "validation.loss" or view.training is None or view.oriented is None:
+    if view.monitor != "validation.loss" or view.training is None or view.oriented is None:
         return ""
     train, held_out = (ending(one, 1) for one in (view.training, view.oriented))
     if not 0 <= 4 * train < held_out:
         return ""
     return (
-        f" The training loss ends far lower ({digits(train)}; validation {digits(held_out)}): training "
-        "samples are fitted much closer than new ones; more samples or regularization may narrow the gap."
+        f" The training loss ends far lower ({three_digits(train)}; validation {three_digits(held_out)}): "
+        "training samples are fitted much closer than new ones; more samples or regularization may narrow "
+        "the gap."
     )
 
 
@@ -309,7 +310,7 @@ def _room(view: CurveView, rise: Difference, fall: Difference) -> str:
     if not math.isfinite(fall.upper_bound):
         room.append(f"a {down} of any size")
     elif fall.upper_bound > 0 and (view.flipped or fall.reference <= 0):
-        room.append(f"a {down} of up to {digits(fall.upper_bound)} {pace}")
+        room.append(f"a {down} of up to {three_digits(fall.upper_bound)} {pace}")
     elif fall.upper_bound > 0:
         room.append(f"a {down} of up to {_lower(view, min(fall.upper_bound / fall.reference, 1.0))} {pace}")
     if not room:
@@ -332,9 +333,9 @@ def _tell(view: CurveView, rise: Difference, fall: Difference) -> str:
 
 
 def _near(view: CurveView, *, capital: bool = True) -> str:
-    best = epochs_in_words(view.curves.best(view.name).median_epoch)
+    best = epochs_in_words(view.curves.best(view.monitor).median_epoch)
     where = f"epoch {best}" if view.repeats == 1 else f"the best epochs (median {best})"
-    value = digits(view.displayed_at_best())
+    value = three_digits(view.displayed_at_best())
     words = f"at {where}, the {view.displayed_label} is {value}{view.baseline_in_words}."
     return words[0].upper() + words[1:] if capital else words
 

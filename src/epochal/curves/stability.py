@@ -10,7 +10,7 @@ from epochal.curves.curve_view import CurveView
 from epochal.curves.judgment import Verdict, epochs_in_words
 
 
-def unstable(view: CurveView) -> Verdict | None:
+def unstable_verdict(view: CurveView) -> Verdict | None:
     """Test for a non-finite loss, or jumps of the training loss, in most repeats or in some."""
     curves = view.curves
     losses = {name: column for name, column in curves.columns.items() if name.endswith("loss")}

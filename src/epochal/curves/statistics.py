@@ -84,7 +84,7 @@ class Summary(Record):
             return f"not finite in any of {counted(left_out, 'repeat')}"
         aside = f"; {left_out} not finite, left out" if left_out else ""
         if self.sd is None:
-            return f"{digits(self.mean)} (1 repeat: no interval{aside})"
+            return f"{three_digits(self.mean)} (1 repeat: no interval{aside})"
         interval = ""
         if self.ci95 is not None:
             low, high = map(self.written, self.ci95)
@@ -133,10 +133,10 @@ def summarize(
     return Summary(mean, sd, (max(mean - half, bounds[0]), min(mean + half, bounds[1])), per_repeat)
 
 
-def digits(number: float | None) -> str:
+def three_digits(number: float | None) -> str:
     """A figure in three digits, large ones to the unit, as tables show them.
 
-    >>> digits(0.08284), digits(69_278.3), digits(1e-7), digits(None)
+    >>> three_digits(0.08284), three_digits(69_278.3), three_digits(1e-7), three_digits(None)
     ('0.0828', '69,278', '1e-07', 'unknown')
     """
     if number is None or not math.isfinite(number):
@@ -287,7 +287,7 @@ def _scatter(row: Floats, at: Ints, window: int) -> tuple[float, float]:
     return sigma / math.sqrt(max(1.0, window / factor)), max(3.0, (part.size - 3) / factor)
 
 
-def line(x: Floats, y: Floats) -> tuple[float, float]:
+def fit_slope(x: Floats, y: Floats) -> tuple[float, float]:
     """Slope of the least-squares line and its standard error, widened for first-order correlation."""
     centered = x - x.mean()
     spread = float((centered**2).sum())

@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 
 from epochal.common.printable import counted
 from epochal.curves import limits, sentences
-from epochal.curves.baseline_test import BaselineTest, beats_baseline
+from epochal.curves.baseline_test import BaselineTest, compare_with_baseline
 from epochal.curves.curve_view import CurveView
-from epochal.curves.evidence import Difference, falling_to_the_end, risen
+from epochal.curves.evidence import Difference, test_fall, test_rise
 from epochal.curves.judgment import Verdict
 from epochal.curves.record import Curves
-from epochal.curves.stability import say_end_above, unstable
+from epochal.curves.stability import say_end_above, unstable_verdict
 from epochal.curves.statistics import for_json
 
 
@@ -95,15 +95,15 @@ def judge(
 
 
 def _judged(view: CurveView) -> Verdict:
-    shaken = unstable(view)
+    shaken = unstable_verdict(view)
     if shaken is not None and shaken.kind == "unstable":
         return shaken
     if view.oriented is None:
         return sentences.say_without_validation(view, _training_falls(view))
-    test = beats_baseline(view)
+    test = compare_with_baseline(view)
     if view.evaluations < limits.FEWEST_EVALUATIONS:
         return sentences.say_too_short(view, test)
-    rise, fall = risen(view), falling_to_the_end(view, view.oriented)
+    rise, fall = test_rise(view), test_fall(view, view.oriented)
     waited = view.stopped_early and view.end_over_best <= limits.ABOVE_LEAST  # rules wait for a rise
     if test is not None and not test.better and not fall.detected:
         verdict = sentences.say_no_better(view, test, rise)
@@ -134,9 +134,9 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
     if explained is not None and view.training is not None and view.oriented is not None:
         gap = float(view.final_losses()[1].mean())
         figures |= {"gap_at_the_end": gap, "explained_share_of_training_loss": explained}
-        settled = falling_to_the_end(view, view.training).ruled_out
+        settled = test_fall(view, view.training).ruled_out
         if (
-            view.name in view.baseline
+            view.monitor in view.baseline
             and explained < limits.EXPLAINED
             and abs(gap) < limits.GAP * view.reference_loss
         ):
@@ -151,14 +151,14 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
         and rise.reversed_rise <= rise.flat_tolerance
         and not rise.relevant
     )
-    good = flat and known and learned and not view.concerned and not scattered
+    good = flat and known and learned and not view.has_concerns and not scattered
     return sentences.say_flat(view, rise, fall, figures, flat=flat, good=good, known=known)
 
 
 def _training_falls(view: CurveView) -> bool:
     if view.training is None or np.isfinite(view.training).sum(axis=1).max() < limits.FEWEST_EVALUATIONS:
         return False
-    return falling_to_the_end(view, view.training).detected
+    return test_fall(view, view.training).detected
 
 
 def _surely_underfit(view: CurveView) -> bool:

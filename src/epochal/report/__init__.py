@@ -1,4 +1,4 @@
-"""Reports: pictures on paper, notebook views and pages."""
+"""Reports: static Matplotlib figures, notebook views and pages."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def advice_page(advice: Advice, line: str = "") -> str:
     target = "" if advice.goal == "quality" else advice.target_words
     first = {"goal": wanted, "target": target, "exhaustive grid": advice.usage.grid}
     share = advice.usage.of_grid
-    return study_page.choice_page(
+    return study_page.render_study(
         advice,
         "advice",
         (f"goal: {advice.goal}", f"up to {counted(most, 'repeat')}"),

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from epochal.choose.comparison import Comparison, Row
-from epochal.choose.paired_statistics import FEWEST
+from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.sentences import UNBEATEN, at_best, join_names, use
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.common.printable import counted
 from epochal.curves import Summary
 from epochal.report import study_page
-from epochal.report.formatting import format_number, interval, percent, quality, spread
+from epochal.report.formatting import format_ci, format_number, interval, percent, quality
 from epochal.report.page import Cell, Table
 from epochal.report.study_figures import by_size, comparison_figures, standing
 
@@ -42,7 +42,7 @@ def comparison_page(comparison: Comparison) -> str:
     columns = list(dict.fromkeys(name for row in comparison.rows for name in row.metrics))
     units = ("seconds", "updates", "samples")
     low, high = comparison.critical or (math.nan, math.nan)
-    return study_page.choice_page(
+    return study_page.render_study(
         comparison,
         "comparison",
         (counted(len(rows), "setting"), comparison.at),
@@ -114,7 +114,7 @@ def _remedy(comparison: Comparison, measured: Sequence[Row]) -> str:
     else:
         rate = "" if row.tuned is None else f" and learning rate {row.learning_rate:.3g}"
         words = f"Train with {row.name}{rate}; it is at its best {at_best(row)}."
-    if row.repeats < FEWEST:
+    if row.repeats < FEWEST_PAIRS:
         more = "Train more repeats before you rely on it: with so few, chance alone makes such differences."
         return f"{words} {more}"
     unclear = not set(comparison.tied) <= set(comparison.same)
@@ -144,7 +144,8 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
     meaning = study_page.meaning_of(comparison.column)
     aside = f" ({meaning})" if meaning else ""
     notes.append(f"{label_of(comparison.column)} {quality(best.quality)}{aside}")
-    notes.append(f"95 % interval {spread(best.quality)}" if best.quality.ci95 else "1 repeat: no interval")
+    ends = best.quality.ci95
+    notes.append(f"95 % interval {format_ci(best.quality)}" if ends else "1 repeat: no interval")
     notes += [f"{label_of(column)} {quality(summary)}" for column, summary in list(best.metrics.items())[:2]]
     notes.append(f"{duration(best.seconds)} a training")
     return {"name": name, "figure": figure, "small": small, "notes": notes}
@@ -237,7 +238,7 @@ def _cost(rows: Sequence[Row]) -> Table:
 
 
 def _summary(summary: Summary) -> Cell:
-    return Cell(quality(summary), "" if summary.ci95 is None else spread(summary), summary.mean)
+    return Cell(quality(summary), "" if summary.ci95 is None else format_ci(summary), summary.mean)
 
 
 def _difference(row: Row) -> tuple[Cell, Cell]:

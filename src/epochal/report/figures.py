@@ -22,8 +22,8 @@ _MOST_LINES = 30
 _MOST_DOTS = 4000
 
 
-def figure_data(run: Run, tradeoffs: Mapping[str, Sequence[PrecisionRecall]]) -> dict[str, Any]:
-    """The x-axes, panels of curves, and the other figures that there are; `tradeoffs` are by part."""
+def figure_data(run: Run, precision_recall: Mapping[str, Sequence[PrecisionRecall]]) -> dict[str, Any]:
+    """The x-axes, panels of curves, and the other figures that there are."""
     curves = run.curves
     keep = numbers.evenly(np.unique(curves.update).size, _MOST_POINTS)
     main = "validation.loss" if run.headline is None else run.headline[0]
@@ -34,7 +34,7 @@ def figure_data(run: Run, tradeoffs: Mapping[str, Sequence[PrecisionRecall]]) ->
         "best": _best(curves),
         "precision_recall": [
             {"name": one.name, "base": json_number(one.base), "lines": list(map(_steps, one.lines))}
-            for one in numbers.tradeoffs_of(tradeoffs)
+            for one in numbers.precision_recall_panels(precision_recall)
         ],
         "forecast": forecast_figure(run),
         "residuals": _residuals(run),
@@ -79,7 +79,7 @@ def _best(curves: Curves) -> dict[str, float | None] | None:
     return {x: json_number(float(numbers.along_at(curves, x, median))) for x in AXES}
 
 
-def _steps(line: numbers.TradeoffLine) -> dict[str, Any]:
+def _steps(line: numbers.PrecisionRecallLine) -> dict[str, Any]:
     keep = np.append(0, 1 + numbers.evenly(len(line.recall) - 1, _MOST_STEPS))
     ends = {end: json_numbers(getattr(line, end)[keep]) for end in ("recall", "mean", "low", "high")}
     each = [json_numbers(row[keep]) for row in line.repeats[:_MOST_LINES]]

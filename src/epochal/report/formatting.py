@@ -78,7 +78,7 @@ def fixed(value: float, summary: Summary) -> str:
     return summary.written(value) if math.isfinite(value) else "not finite"
 
 
-def spread(summary: Summary) -> str:
+def format_ci(summary: Summary) -> str:
     """The 95 % interval of a mean in words; not escaped."""
     if summary.ci95 is None:
         return f"no interval{' (1 repeat)' * (summary.sd is None)}" if math.isfinite(summary.mean) else "–"
@@ -146,6 +146,6 @@ def sentence(text: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (duration, coded, flat, interval, format_number, format_value, quality, sentence, spread)
+    for each in (duration, coded, flat, interval, format_number, format_value, quality, sentence, format_ci)
 } | {"count": counted, "counted": mean_count}
 """Those that templates use, by name."""

@@ -1,4 +1,4 @@
-"""The numbers of the pictures of a run, computed once: drawn on paper, and embedded in its page."""
+"""The numbers of the figures of a run, computed once for Matplotlib and for its page."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def along_at(curves: Curves, x: str, epochs: ArrayLike) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class TradeoffLine:
+class PrecisionRecallLine:
     """Precision at each recall, from recall 0 on, for one part of the samples."""
 
     role: str
@@ -118,16 +118,16 @@ class TradeoffLine:
 
 
 @dataclass(frozen=True, eq=False)
-class Tradeoff:
-    """Precision against recall of one class: the base rate, and a line a part."""
+class PrecisionRecallPanel:
+    """Precision against recall of one class: the base rate, and one line per part."""
 
     name: str
     base: float
-    lines: tuple[TradeoffLine, ...]
+    lines: tuple[PrecisionRecallLine, ...]
 
 
-def tradeoffs_of(parts: Mapping[str, Sequence[PrecisionRecall]]) -> list[Tradeoff]:
-    """A panel a class: all, or of many those with the lowest average precision."""
+def precision_recall_panels(parts: Mapping[str, Sequence[PrecisionRecall]]) -> list[PrecisionRecallPanel]:
+    """One panel per class: all, or of many those with the lowest average precision."""
     averages: dict[str, float] = {}
     for curves in parts.values():
         for one in curves:
@@ -137,16 +137,16 @@ def tradeoffs_of(parts: Mapping[str, Sequence[PrecisionRecall]]) -> list[Tradeof
     for name in filter(worst.__contains__, averages):
         own = {part: one for part, curves in parts.items() for one in curves if one.name == name}
         base = float(np.mean([one.base_rate for one in own.values()]))
-        found.append(Tradeoff(name, base, tuple(_tradeoff_line(*each) for each in own.items())))
+        found.append(PrecisionRecallPanel(name, base, tuple(map(_line_of, own, own.values()))))
     return found
 
 
-def _tradeoff_line(part: str, found: PrecisionRecall) -> TradeoffLine:
+def _line_of(part: str, found: PrecisionRecall) -> PrecisionRecallLine:
     summary, several = found.average_precision, len(found.repeats) > 1
     spread = "" if summary.sd is None else f" ± {summary.written(summary.sd)}"
     first = np.concatenate([[0], np.arange(len(found.recall))])  # the first step begins at recall 0
     each = [curve.at(found.recall)[first] for curve in found.repeats if several]
-    return TradeoffLine(
+    return PrecisionRecallLine(
         part,
         f"{summary.written(summary.mean)}{spread}",
         np.concatenate([[0.0], found.recall]),

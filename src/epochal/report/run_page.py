@@ -34,7 +34,7 @@ _SIGNS = {
 assert set(_SIGNS) == {kind.removeprefix("probably ") for kind in KINDS}
 
 MOST_CLASSES = 20
-"""With more classes, the matrix is drawn as a picture."""
+"""With more classes, the matrix is drawn as a figure."""
 
 _MOST_ROWS = 200
 _MANY = {"class": "classes", "label": "labels"}
@@ -44,7 +44,7 @@ def run_page(run: Run) -> str:
     """The page as text."""
     title = f"{run.data['source']} · {describe_model(run.settings['model'])}"
     of = "label" if run.task.is_multilabel else "class"
-    tradeoffs = {
+    precision_recall = {
         part: run.precision_recall(part) for part, one in run.scores.items() if one.labels is not None
     }
     seeds = [outcome.seed for outcome in run.outcomes]
@@ -60,7 +60,7 @@ def run_page(run: Run) -> str:
         kind="training report",
         heading=title,
         byline=[*_length(run.curves), own_conditions["date"], str(own_conditions.get("device") or "")],
-        figures=figure_data(run, tradeoffs),
+        figures=figure_data(run, precision_recall),
         run=run,
         answer=_answer(run.verdict),
         headline=_headline(run),
@@ -73,7 +73,7 @@ def run_page(run: Run) -> str:
         confusion=_confusion(run),
         classes=list(_classes(run.per_class, of)),
         of=of,
-        ranked=len({one.name for curves in tradeoffs.values() for one in curves}),
+        ranked=len({one.name for curves in precision_recall.values() for one in curves}),
         threshold=_threshold(run),
         plan=plan_received(run),
         data=_data(run, of),

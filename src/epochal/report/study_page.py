@@ -62,33 +62,33 @@ def effort_cell(effort: Effort, *, ends: bool = True) -> Cell:
     return Cell(format_number(effort.expected), between + missed, effort.expected)
 
 
-def choice_page(
-    choice: Comparison | Advice, kind: str, about: Sequence[str], first: Mapping[str, Any], **context: Any
+def render_study(
+    study: Comparison | Advice, kind: str, about: Sequence[str], first: Mapping[str, Any], **context: Any
 ) -> str:
     """The page as text: `about` it in the byline, `first` among the conditions."""
-    source = choice.data["source"] or "data"
-    own = {**first, "cost": f"{choice.usage.words}, compilation included"}
-    if choice.folder is not None:
-        own["folder"] = str(choice.folder)
+    source = study.data["source"] or "data"
+    own = {**first, "cost": f"{study.usage.words}, compilation included"}
+    if study.folder is not None:
+        own["folder"] = str(study.folder)
     return render(
         f"{kind}.html",
         title=f"{kind} · {source}",
         kind=kind,
         heading=source,
-        byline=[*about, minute(choice.conditions["date"]), choice.conditions["device"]],
-        found=choice,
-        conditions=[("", own, ()), *_conditions(choice)],
+        byline=[*about, minute(study.conditions["date"]), study.conditions["device"]],
+        found=study,
+        conditions=[("", own, ()), *_conditions(study)],
         **context,
     )
 
 
-def _conditions(choice: Comparison | Advice) -> list[tuple[str, Mapping[str, Any], Sequence[str]]]:
-    data = {name: value for name, value in choice.data.items() if name != "notes"}
+def _conditions(study: Comparison | Advice) -> list[tuple[str, Mapping[str, Any], Sequence[str]]]:
+    data = {name: value for name, value in study.data.items() if name != "notes"}
     data["task"] = data["task"]["kind"]
-    advised = ("batch_size", "learning_rate", "epochs") if isinstance(choice, Advice) else ()
-    settings = {name: value for name, value in choice.settings.items() if name not in advised}
+    advised = ("batch_size", "learning_rate", "epochs") if isinstance(study, Advice) else ()
+    settings = {name: value for name, value in study.settings.items() if name not in advised}
     return [
-        ("The data", data, choice.data["notes"]),
+        ("The data", data, study.data["notes"]),
         ("Settings that all share", settings, ()),
-        ("Device, versions and date", conditions(choice.conditions), ()),
+        ("Device, versions and date", conditions(study.conditions), ()),
     ]

@@ -1,1 +1,1 @@
-"""Matplotlib pictures."""
+"""Static Matplotlib figures."""

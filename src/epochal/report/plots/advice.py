@@ -1,4 +1,4 @@
-"""An advice on paper."""
+"""The figure of an advice."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
     along the training with the advised setting: the mean over repeats with its 95 % interval.
     """
     look = parts.style_of(style)
-    figure = parts.blank(look, 11.0, 8.2, hspace=0.07, wspace=0.06)
+    figure = parts.new_figure(look, 11.0, 8.2, hspace=0.07, wspace=0.06)
     panels = figure.subplots(2, 2, height_ratios=[1.15, 1.0]).ravel()
     for panel, draw in zip(panels, (_costs, _times, _epochs, _curve), strict=True):
-        parts.dress(panel, look)
+        parts.style_axes(panel, look)
         draw(advice, panel, look)
     title = "\n".join(textwrap.wrap(f"{advice.answer} {advice.told_apart}", 126))
     figure.suptitle(title, x=0.01, ha="left", color=look.text, fontsize=11)

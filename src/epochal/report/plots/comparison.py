@@ -1,4 +1,4 @@
-"""A comparison on paper."""
+"""The figure of a comparison."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
     shown = sorted(found.rows[: len(INKS[style])], key=lambda row: (row.batch_size, row.name))
     inks = {row.name: ink for row, *ink in zip(shown, INKS[style], MARKERS, strict=False)}
     steps = any(row.effort is not None and 0 < row.effort.expected < math.inf for row in found.rows)
-    figure = parts.blank(look, 10.0, 8.4, hspace=0.08, wspace=0.06)
+    figure = parts.new_figure(look, 10.0, 8.4, hspace=0.08, wspace=0.06)
     grid = figure.add_gridspec(2, 2 if steps else 1, height_ratios=[1.15, 1.0])
     below = [grid[1, column] for column in range(2 if steps else 1)]
     panels = [figure.add_subplot(place) for place in (grid[0, :], *below)]
     for panel in panels:
-        parts.dress(panel, look)
+        parts.style_axes(panel, look)
     for panel, draw in zip(panels, (_curves, _costs, _steps), strict=False):
         draw(found, panel, look, inks)
     title = "\n".join(textwrap.wrap(found.answer, 118))
@@ -125,7 +125,8 @@ def _costs(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
     """The quality of each setting against the time of one training, or the batch size if times are equal."""
     labels, times = [], [row.seconds for row in found.rows]
     equal = max(times) < 1.2 * min(times)
-    places = parts.beside([(row.name, float(row.batch_size) if equal else row.seconds) for row in found.rows])
+    sizes = [(row.name, float(row.batch_size) if equal else row.seconds) for row in found.rows]
+    places = parts.spread_apart(sizes)
     for row in found.rows:
         mean, at = row.quality.mean, places[row.name]
         if not math.isfinite(mean):
@@ -154,7 +155,7 @@ def _costs(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
 
 def _steps(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
     sizes, labels, missed = [row.batch_size for row in found.rows], [], False
-    places = parts.beside([(row.name, float(row.batch_size)) for row in found.rows])
+    places = parts.spread_apart([(row.name, float(row.batch_size)) for row in found.rows])
     if found.hyperbola is not None:
         along = np.geomspace(min(sizes), max(sizes), 100)
         ax.plot(along, found.hyperbola.steps(along), color=look.muted, linewidth=1.3, zorder=2)

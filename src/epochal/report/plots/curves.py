@@ -1,4 +1,4 @@
-"""Learning curves on paper."""
+"""The figure of learning curves."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def plot(
     panels = _panels(curves, names)
     if ax is None:
         heights = [3.0] + [1.7] * (len(panels) - 1)
-        figure = parts.blank(look, 8.6, sum(heights) + 1.2, hspace=0.06)
+        figure = parts.new_figure(look, 8.6, sum(heights) + 1.2, hspace=0.06)
         grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
         axes = list(grid[:, 0])
     else:
         figure, axes = parts.axes_of(ax)
     ends = []
     for panel, at in zip(panels, axes, strict=False):
-        parts.dress(at, look)
+        parts.style_axes(at, look)
         ends.append(_draw_panel(curves, lines_of(curves, panel, baseline), x, at, look, log))
     axes[-1].set_xlabel("samples seen" if x == "samples" else x.rstrip("s") if x != "seconds" else "seconds")
     if verdict is not None:

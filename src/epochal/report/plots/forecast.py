@@ -1,4 +1,4 @@
-"""Forecasts of a series beside the truth, on paper."""
+"""The figure of the forecasts of a series, beside the truth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.forecast import drawn
-from epochal.report.plots.parts import blank, dress, saved, style_of
+from epochal.report.plots.parts import new_figure, saved, style_axes, style_of
 from epochal.runs.record import Run
 
 
@@ -29,9 +29,9 @@ def plot_forecast(
     look = style_of(style)
     place = 0 if series is None else names.index(series)
     times, truth, parts = drawn(run, place, step)
-    figure = blank(look, 9, 4)
+    figure = new_figure(look, 9, 4)
     axes = figure.subplots()
-    dress(axes, look)
+    style_axes(axes, look)
     axes.plot(times, truth, color=look.text, linewidth=1.3, label=f"true {run.data['target']}")
     for part in parts:
         color = getattr(look, part.name)

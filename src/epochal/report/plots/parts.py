@@ -1,4 +1,4 @@
-"""What the pictures on paper share: styles, axes, lines with bands, labels and ticks that keep apart."""
+"""What the figures share: styles, axes, lines with bands, labels and ticks that keep apart."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Picture(Figure):
         return written.getvalue()
 
 
-def blank(look: Style, width: float, height: float, **pads: float) -> Figure:
+def new_figure(look: Style, width: float, height: float, **pads: float) -> Figure:
     """A figure without axes; `pads` are those of its constrained layout."""
     figure = Picture(figsize=(width, height), layout="constrained", facecolor=look.background)
     figure.get_layout_engine().set(**pads)  # type: ignore[union-attr]
@@ -81,7 +81,7 @@ def saved(figure: Figure, path: str | Path | None, style: str) -> Figure:
     return figure
 
 
-def dress(ax: Axes, look: Style) -> None:
+def style_axes(ax: Axes, look: Style) -> None:
     """Style axes like all figures."""
     ax.set_facecolor(look.background)
     for side in ("top", "right", "left"):
@@ -220,10 +220,10 @@ def size_ticks(ax: Axes, sizes: Sequence[int]) -> None:
     ax.minorticks_off()
 
 
-def beside(places: Sequence[tuple[str, float]]) -> dict[str, float]:
+def spread_apart(places: Sequence[tuple[str, float]]) -> dict[str, float]:
     """Positions on a logarithmic axis, spread a little if settings share one.
 
-    >>> beside([("a", 8.0), ("b", 8.0), ("c", 32.0)])
+    >>> spread_apart([("a", 8.0), ("b", 8.0), ("c", 32.0)])
     {'a': 8.0, 'b': 8.48, 'c': 32.0}
     """
     found: dict[str, float] = {}

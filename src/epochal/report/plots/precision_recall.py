@@ -1,4 +1,4 @@
-"""Precision against recall on paper."""
+"""The figure of precision against recall."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from epochal.curves.precision_recall import PrecisionRecall
 from epochal.errors import Refusal
-from epochal.report.numbers import Tradeoff, tradeoffs_of
-from epochal.report.plots.parts import Style, axes_of, blank, dress, note, saved, style_of
+from epochal.report.numbers import PrecisionRecallPanel, precision_recall_panels
+from epochal.report.plots.parts import Style, axes_of, new_figure, note, saved, style_axes, style_of
 
 
 def plot_precision_recall(
@@ -23,20 +23,20 @@ def plot_precision_recall(
     ax: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
     """See `Run.plot_precision_recall`; `parts` are the curves of the classes, by part."""
-    look, panels = style_of(style), tradeoffs_of(parts)
+    look, panels = style_of(style), precision_recall_panels(parts)
     if not panels:
         raise Refusal("precision-recall curves need samples of each class in each repeat; got none to draw.")
     columns = min(len(panels), 3 if len(panels) > 4 or len(panels) == 3 else 2)
     if ax is None:
         rows = math.ceil(len(panels) / columns)
-        figure = blank(look, *((7.2, 4.8) if len(panels) == 1 else (3.6 * columns + 0.4, 3.1 * rows)))
+        figure = new_figure(look, *((7.2, 4.8) if len(panels) == 1 else (3.6 * columns + 0.4, 3.1 * rows)))
         axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
         for empty in axes[len(panels) :]:
             empty.set_visible(False)
     else:
         figure, axes = axes_of(ax)
     for place, (panel, at) in enumerate(zip(panels, axes, strict=False)):
-        dress(at, look)
+        style_axes(at, look)
         _draw(at, panel, look, small=len(panels) > 1)
         if place % columns == 0:
             at.set_ylabel("precision", fontsize=9.5)
@@ -44,7 +44,7 @@ def plot_precision_recall(
     return saved(figure, path, style)
 
 
-def _draw(ax: Axes, panel: Tradeoff, look: Style, *, small: bool) -> None:
+def _draw(ax: Axes, panel: PrecisionRecallPanel, look: Style, *, small: bool) -> None:
     size = 8.2 if small else 9.5
     for row, line in enumerate(reversed(panel.lines)):
         color = {"validation": look.validation, "test": look.test}.get(line.role, look.text)
