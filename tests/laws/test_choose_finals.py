@@ -73,6 +73,18 @@ def test_for_quality_nothing_worse_than_the_defaults_is_advised() -> None:
     assert chosen(high, low, for_quality=True) is high
 
 
+def test_losses_of_very_different_size_are_not_called_alike_for_their_spread() -> None:
+    low = [0.030, 0.034, 0.041, 0.028, 0.035, 0.036, 0.031, 0.039, 0.033, 0.037]
+    high = [0.09, 1.40, 0.31, 0.12, 0.95, 0.22, 1.31, 0.11, 0.60, 0.17]
+    difference = final(low).less(final(high)).ci95
+    assert difference is not None and difference[1] > 0, "the mean difference alone hides it"
+    assert not final(low).alike(final(high))
+    random = np.random.default_rng(0)
+    pairs = [np.exp(random.normal(size=(2, 10))) for _ in range(200)]
+    assert sum(final(a.tolist()).alike(final(b.tolist())) for a, b in pairs) >= 188
+    assert final([*low[:9], NAN]).alike(final(high)), "negative control: nothing is known of one that broke"
+
+
 def test_nothing_is_advised_where_nothing_beats_the_baseline() -> None:
     assert chosen(final(USELESS), final(USELESS), for_quality=True) is None
     assert chosen(None, final(USELESS), for_quality=False) is None

@@ -318,8 +318,7 @@ def _of_defaults(found: Confirmed) -> str:
         return f"the defaults diverged on {defaults.broken} of {_seeds(many)}"
     _, quality = found.shown(defaults)
     within = "" if defaults.trained_epochs == DEFAULT_EPOCHS else f" in {defaults.trained_epochs:,} epochs"
-    ends = found.final.less(defaults).ci95
-    alike = ", no significant difference" if ends is not None and ends[0] <= 0 <= ends[1] else ""
+    alike = ", no significant difference" if found.final.alike(defaults) else ""
     return f"the defaults{within} would give {quality.written(quality.mean)}{alike}"
 
 

@@ -169,6 +169,21 @@ class FinalEstimate:
         ]
         return self.criteria.summary([mine[repeat] - its[repeat] for repeat in both], influences)
 
+    def alike(self, other: FinalEstimate) -> bool:
+        """Whether the difference may be zero, and so may that of the logarithms of losses.
+
+        A few large losses widen the interval of a mean difference, however much lower all others are.
+        """
+        intervals = [self.less(other).ci95]
+        own = dict(zip(other.trials, other.values.tolist(), strict=True))
+        pairs = [
+            (a, own[repeat]) for repeat, a in zip(self.trials, self.values, strict=True) if repeat in own
+        ]
+        if not self.criteria.samples and (np.array(pairs) > 0).all():
+            ratios = [math.log(a / b) for a, b in pairs]
+            intervals.append(summarize(ratios, test_train_ratio=self.criteria.test_train_ratio).ci95)
+        return all(ends is not None and ends[0] <= 0 <= ends[1] for ends in intervals)
+
 
 def epochs_of_others(values: Floats) -> Ints:
     """For each repeat, the row at which the others are best on average; what is lower is better.

@@ -318,12 +318,14 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
         for row in rows
         if row.dropped is None and not row.broken and row.best_epoch.mean >= LATE * row.epochs
     ]
-    first = next(row for row in rows if row.name == found.outcome.best)
-    if lucky(first, [row for row in rows if row.name in found.outcome.tied]):
-        notes.append(
-            f"{first.name}: the curve is unsteady (it scatters by {first.noise:.2g} between evaluations), "
-            "so part of its lead is the luck of its best epoch."
-        )
+    tied = [row for row in rows if row.name in found.outcome.tied]
+    sign = -1 if higher_is_better(found.column) else 1
+    notes += [
+        f"{row.name}: the curve is unsteady (it scatters by {row.noise:.2g} between evaluations), so part of "
+        "its lead is the luck of its best epoch."
+        for row in tied
+        if sign * row.quality.mean <= sign * rows[0].quality.mean and lucky(row, tied)
+    ]
     if found.tuned and any(row.effort is not None and row.effort.reached for row in rows):
         notes.append(
             f"learning rates were tuned for the best {label_of(found.column)}, not for few updates "
