@@ -32,7 +32,7 @@ Sample = jax.ShapeDtypeStruct
 
 @functools.cache
 def _use_cache() -> None:
-    """SampleUse JAX's persistent compilation cache on, unless the user has configured one."""
+    """Turn on JAX's persistent compilation cache, unless the user has configured one."""
     chosen = os.environ.get("EPOCHAL_CACHE")
     base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "epochal" / "xla"
     folder = (base if chosen is None else Path(chosen)).expanduser()

@@ -27,7 +27,7 @@ from epochal.engine.state import (
     Repeat,
     TrainState,
 )
-from epochal.engine.update import Packing, update
+from epochal.engine.update import Packing, make_update_step
 from epochal.models import PyTree, Variables
 
 PLACES = 1024
@@ -84,7 +84,7 @@ def build(
     layout, repeats = spec.layout, spec.repeats
     packed = Packing(spec, shapes.params)
     of_part = None if shared else 0
-    step = update(spec, packed)
+    step = make_update_step(spec, packed)
 
     def one_update(
         repeat: Repeat,

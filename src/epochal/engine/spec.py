@@ -1,7 +1,7 @@
 """`Spec`: everything that is compiled into a training program.
 
-Trainings with equal specs and equally shaped data share one compilation. The number of epochs, the learning
-rate, per_repeat, data and the limits of a call are arguments.
+Trainings with equal specs and equally shaped data share one compilation. The number of epochs, the data, what
+differs between repeats (`PerRepeat`), the learning rate too, and the limits of a call are arguments.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from epochal.models.metrics import (
     Metric as Metric,
     bounds_of as bounds_of,
     default_metrics as default_metrics,
-    hits_of as hits_of,
+    indicators as indicators,
     metrics_for as metrics_for,
 )
 from epochal.models.model import (

@@ -51,8 +51,8 @@ def _classes_of(outputs: Array, xp: Any) -> Array:
     return logits.argmax(axis=1).astype(xp.int32)
 
 
-def hits_of(outputs: Array, targets: Array, classes: int, xp: Any) -> tuple[Array, Array]:
-    """Predicted and true classes or labels of each sample, both (n, classes)."""
+def indicators(outputs: Array, targets: Array, classes: int, xp: Any) -> tuple[Array, Array]:
+    """Indicators of the predicted and of the true classes or labels of each sample, both (n, classes)."""
     if targets.ndim > 1:
         return outputs.reshape(targets.shape) > 0, targets > 0
     every = xp.arange(classes)[None]
@@ -66,7 +66,7 @@ def accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
 
 def _counted(name: str, figure: OfCounts, tasks: tuple[str, ...], on: str, least: float = 0.0) -> Metric:
     def function(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-        predicted, true = hits_of(outputs, targets, classes, xp)
+        predicted, true = indicators(outputs, targets, classes, xp)
         hits = (predicted & true).sum(axis=0)
         return figure(hits, predicted.sum(axis=0), true.sum(axis=0), targets.shape[0], xp)
 

@@ -109,11 +109,11 @@ def metrics_asked(value: Any) -> tuple[str | OwnMetric, ...]:
 
 
 def metrics_of(
-    requested: Sequence[str | OwnMetric], task: Task, targets: NDArray[Any], in_units: bool
+    requested: Sequence[str | OwnMetric], task: Task, targets: NDArray[Any], scaled: bool
 ) -> tuple[Metric, ...]:
     """The metrics for the engine, with custom ones checked on the targets, which are in their own units.
 
-    If the engine's numbers have other units (`in_units`), custom metrics are evaluated on the host.
+    If the engine's numbers are `scaled`, custom metrics are evaluated on the host.
     """
     found: list[Metric] = []
     for one in requested:
@@ -122,7 +122,7 @@ def metrics_of(
         if isinstance(one, str):
             found += metrics_for(task.kind, (one,))
         else:
-            found.append(_tried(one, task, targets, in_units))
+            found.append(_tried(one, task, targets, scaled))
     return tuple(found)
 
 
@@ -236,7 +236,7 @@ def _named_scorer(name: str) -> Any:
     return get_scorer(name)
 
 
-def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], in_units: bool) -> Metric:
+def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], scaled: bool) -> Metric:
     options: dict[str, Any] = {"bounds": (-math.inf, math.inf), "own": True, "host": True}
     options["greater_is_better"] = own.greater_is_better
     scorer = _is_scorer(own.function)
@@ -252,7 +252,7 @@ def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], in_units: bool) ->
     for function in functions:
         form = Metric(own.name, function, (task.kind,), **options)
         if isinstance(function, _Called) and _is_traceable(function, outputs, few):
-            return replace(form, host=in_units, function=replace(function, traced=True))
+            return replace(form, host=scaled, function=replace(function, traced=True))
         try:
             value = function(outputs, few, len(task.classes), np)
         except Exception as error:

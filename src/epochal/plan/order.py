@@ -4,8 +4,8 @@ An order maps positions of an epoch to samples and back, as a pure function of (
 family is open: anything with these methods can be given to `Plan(order=...)`; `plan.named.ORDERS` has those
 that go by name.
 
-An order may need a length, or a value per sample (its class, weight or group). `lacks` names what is missing
-and `bind` supplies it. What depends on the samples reaches a compiled program as `arrays`, an argument, so
+An order may need a length, or a value per sample (its class, weight or group). `missing` names it and `bind`
+supplies it. What depends on the samples reaches a compiled program as `arrays`, an argument, so
 that another split of the same shape does not compile again.
 """
 
@@ -62,7 +62,7 @@ class Order(ABC):
         """The order in words, for a summary."""
 
     @property
-    def lacks(self) -> str:
+    def missing(self) -> str:
         """What must be supplied before it can be used, with the remedy; empty if nothing is missing."""
         return ""
 
@@ -81,7 +81,7 @@ class Order(ABC):
         return None
 
     @property
-    def trims(self) -> tuple[int, ...]:
+    def trim_lengths(self) -> tuple[int, ...]:
         """The lengths to which a batch may be trimmed where the rest is padding; empty for most orders."""
         return ()
 
@@ -91,8 +91,8 @@ class Order(ABC):
 
     def check(self, samples: int) -> None:
         """Refuse a number of samples that cannot work."""
-        if self.lacks:
-            raise Refusal(f'order "{self.name}" needs {self.lacks}.')
+        if self.missing:
+            raise Refusal(f'order "{self.name}" needs {self.missing}.')
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
         """Refuse batches that the order cannot fill; most orders fill any."""
@@ -184,7 +184,7 @@ class PerSample(BuiltIn):
         """The values, checked."""
 
     @property
-    def lacks(self) -> str:
+    def missing(self) -> str:
         return self._remedy if self.values is None else ""
 
     @property

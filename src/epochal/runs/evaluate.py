@@ -24,9 +24,9 @@ from epochal.runs.per_class import confusion, decided, decisions, label_confusio
 from epochal.runs.predict import (
     as_trained,
     check_parameters,
-    in_units,
     outputs_of,
     read_samples,
+    to_target_units,
     with_target,
     without_target,
 )
@@ -67,7 +67,7 @@ def evaluate(
         parameters=parameters,
         threshold=run.threshold,
         raw_notes=(*dataset.raw_notes, *notes, *run.remarks),
-        **of(run, in_units(run, outputs, dataset), dataset, _losses(run, outputs, dataset)),
+        **of(run, to_target_units(run, outputs, dataset), dataset, _losses(run, outputs, dataset)),
     )
 
 
@@ -198,7 +198,7 @@ def _of_numbers(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Float
     line, targets = dataset.timeline, np.asarray(dataset.targets, np.float64)
     targets = targets.reshape(len(targets), -1)
     if line is not None:
-        targets = line.restored(targets, np.arange(len(targets)))
+        targets = line.inverse_transform(targets, np.arange(len(targets)))
     mean = each.mean(axis=0)
     ensemble = ensemble_metrics(mean, targets, run.task)
     if losses:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import BLOCKS, influences, new_samples
 from epochal.data import Task
-from epochal.models import METRICS, Metric, bounds_of, hits_of, metrics_for, of_subsets, weighted_means
+from epochal.models import METRICS, Metric, bounds_of, indicators, metrics_for, of_subsets, weighted_means
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,21 +26,21 @@ class RepeatMetrics:
     values: dict[str, float]
     influences: dict[str, Floats]
     pairs: tuple[Ints, ...] = ()
-    """The distinct pairs of a unit and its class or label, and of a unit and a predicted one, as numbers."""
+    """The distinct pairs of a cluster and its class or label, and of it and a predicted one, as numbers."""
 
 
-def blocks_of(units: NDArray[Any], ordered: bool = False) -> Ints:
-    """The block of each sample, at most `BLOCKS` of them, with the samples of a unit in the same one.
+def blocks_of(clusters: NDArray[Any], ordered: bool = False) -> Ints:
+    """The block of each sample, at most `BLOCKS` of them, with the samples of a cluster in one.
 
     Args:
-        units: (n,) units, such as groups, or hashes that find duplicates.
+        clusters: (n,) clusters, such as groups, or hashes that find duplicates.
         ordered: whether neighbors are dependent, as in a series: blocks are then stretches
             (Künsch 1989, The jackknife and the bootstrap for general stationary observations), and fewer.
 
     >>> blocks_of(np.array([7, 7, 3])).tolist()[:2] in ([0, 0], [1, 1])
     True
     """
-    ids, of = np.unique(units, return_inverse=True)
+    ids, of = np.unique(clusters, return_inverse=True)
     if ordered:
         return np.asarray(of * min(BLOCKS // 2, len(ids)) // len(ids), np.int64)
     return np.asarray(np.random.default_rng(0).permutation(len(ids))[of] % BLOCKS, np.int64)
@@ -53,11 +53,11 @@ def measured(
     task: Task,
     block: Ints,
     losses: tuple[Floats, NDArray[Any] | None] | None = None,
-    units: Ints | None = None,
+    clusters: Ints | None = None,
 ) -> RepeatMetrics:
     """Built-in metrics of samples in blocks (n,), and the mean of their losses, if given with their weights.
 
-    Scores (n, ...) are logits, or numbers in the target's units; `units` (n,) number distinct samples.
+    Scores (n, ...) are logits, or numbers in the target's units; `clusters` (n,) number distinct samples.
     """
     classes, values, functions = len(task.classes), dict[str, float](), dict[str, Any]()
     if losses is not None:
@@ -67,9 +67,9 @@ def measured(
         values[metric.name] = float(metric.function(scores, targets, classes, np))
         functions[metric.name] = functools.partial(of_subsets, metric, scores, targets, classes)
     added, pairs = {name: influences(one, block) for name, one in functions.items()}, tuple[Ints, ...]()
-    if units is not None and classes:
-        hits = map(np.nonzero, hits_of(scores, targets, classes, np)[::-1])
-        pairs = tuple(np.unique(units[rows] * classes + kinds) for rows, kinds in hits)
+    if clusters is not None and classes:
+        hits = map(np.nonzero, indicators(scores, targets, classes, np)[::-1])
+        pairs = tuple(np.unique(clusters[rows] * classes + kinds) for rows, kinds in hits)
     return RepeatMetrics(values, added, pairs)
 
 

@@ -168,7 +168,7 @@ class Settings:
         about="variables from which every repeat starts, instead of drawing them; or where they are: a run "
         "folder, a safetensors or Keras file, or `Initial(path, fresh=...)`.")
     freeze: Any = declare(
-        (), Kind(NAMES.check, _patterns, several=True),
+        (), Kind(NAMES.check, _patterns, multiple=True),
         'Parameters that are not trained, such as "convolutions/*".', "PATTERN", commands=TRAIN)
     loss: Any = declare(
         None, FUNCTION, "log_loss, squared_error, absolute_error, huber.", "NAME",

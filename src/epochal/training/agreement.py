@@ -51,7 +51,7 @@ def same_micro_batch(prepared: Prepared) -> Prepared:
     return replace(prepared, spec=replace(prepared.spec, micro_batch=size))
 
 
-def begun(
+def start_together(
     prepared: Prepared, begin: Callable[[], Found], folder: Path | None = None, updates: int = 0
 ) -> Found | None:
     """Check that all processes train the same, from the same checkpoint, then run `begin` in process 0."""

@@ -39,7 +39,7 @@ _DEEPEST = 8
 """Most nesting of rules."""
 
 
-class Unsayable(TypeError):
+class NotSerializable(TypeError):
     """A value that JSON can't represent, or one of another type in a file."""
 
 
@@ -56,7 +56,7 @@ def _plain(value: Any, hint: Any) -> Any:
     """A number, string or boolean, checked; numbers must be finite, strings short and printable."""
     value = plain_number(value)
     if not _is(value, hint):
-        raise Unsayable
+        raise NotSerializable
     return value
 
 
@@ -66,7 +66,7 @@ def _names(value: Any) -> tuple[str, ...]:
 
 def _listed(value: Any, most: int) -> list[Any]:
     if not isinstance(value, list) or len(value) > most:
-        raise Unsayable
+        raise NotSerializable
     return value
 
 
@@ -84,7 +84,7 @@ def family(what: str, members: Mapping[str, type]) -> Codec:
 
     def write(value: Any) -> dict[str, Any]:
         if type(value) not in names:
-            raise Unsayable
+            raise NotSerializable
         written = {name: _plain(getattr(value, name), hint) for name, hint in hints_of(type(value)).items()}
         return {"of": names[type(value)]} | written
 
@@ -143,7 +143,7 @@ def _read_rule(value: Any, depth: int = 0) -> Any:
     if value["of"] not in _JOINED:
         return _RULES.read(value)
     if set(value) != {"of", "rules"} or depth > _DEEPEST:
-        raise Unsayable
+        raise NotSerializable
     return _JOINED[value["of"]](*(_read_rule(one, depth + 1) for one in value["rules"]))
 
 
@@ -152,25 +152,25 @@ def _read_rule(value: Any, depth: int = 0) -> Any:
 
 def _write_order(order: Any) -> Any:
     if not isinstance(order, Order) or type(order) is not type(ORDERS.get(order.name)):
-        raise Unsayable
+        raise NotSerializable
     written: dict[str, Any] = {"name": order.name, "options": order.options}
     if order.values is not None:
         written["values"] = _listed(order.values.tolist(), MOST_VALUES)
     try:
         if _read_order(written) != order:
-            raise Unsayable
+            raise NotSerializable
     except WRONG as error:
-        raise Unsayable from error
+        raise NotSerializable from error
     return written
 
 
 def _read_order(value: Any) -> Order:
     if not {"name", "options"} <= set(value) <= {"name", "options", "values"}:
-        raise Unsayable
+        raise NotSerializable
     options = {**value["options"]}
     for one in options.values():
         if not (_is(one, int | None) or (isinstance(one, list) and all(_is(x, int) for x in one))):
-            raise Unsayable
+            raise NotSerializable
     if "edges" in options:
         options["edges"] = tuple(options["edges"])
     order = order_named(value["name"], options)
@@ -190,14 +190,14 @@ def _write_held_out(value: Any) -> Any:
 def _path_in(value: Any, fields: set[str]) -> str:
     path = value["path"]
     if set(value) != fields or not isinstance(path, str) or not 0 < len(path) <= _LONGEST or "\0" in path:
-        raise Unsayable
+        raise NotSerializable
     return path
 
 
 def _write_initial(value: Any) -> Any:
     value = Initial(value) if isinstance(value, str | Path) else value
     if type(value) is not Initial:
-        raise Unsayable
+        raise NotSerializable
     path, fresh, rename = absolute(value.path), list(value.fresh), dict(value.rename)
     return {"path": path, "fresh": fresh, "rename": rename, "repeat": value.repeat}
 
@@ -218,13 +218,13 @@ def _read_batch_size(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return _plain(value, int | str)
     if set(value) != {"unit", "changes"}:
-        raise Unsayable
+        raise NotSerializable
     return BatchSchedule.of_dict(value)
 
 
 def _numbers(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise Unsayable
+        raise NotSerializable
     return {str(name): _plain(one, float) for name, one in value.items()}
 
 

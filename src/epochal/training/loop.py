@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves
 from epochal.engine.fed import FedLane
-from epochal.engine.lane import AnyLane, Evaluation, Lane, LaneData
-from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said, largest
+from epochal.engine.lane import AnyLane, Lane, LaneData, LaneEvaluation
+from epochal.engine.memory import MEMORY_SHARE, bytes_available, format_bytes, largest_fitting, program_bytes
 from epochal.engine.state import LaneState
 from epochal.errors import DataFailed, Refusal
 from epochal.plan import Plan
@@ -109,7 +109,7 @@ def train_lane(
         updates = lane.updates_per_call
         return Call(updates if most is None else min(updates, most), reason, control.signal)
 
-    def tell(evaluations: Sequence[Evaluation]) -> None:
+    def tell(evaluations: Sequence[LaneEvaluation]) -> None:
         rows = curves_of(prepared.plan, prepared.spec.columns, repeats, evaluations)
         if sink.keeps and len(rows):
             curves.append(rows)
@@ -161,7 +161,7 @@ def train_lane(
 
 
 def curves_of(
-    plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[Evaluation]
+    plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[LaneEvaluation]
 ) -> Curves:
     """Evaluations of a lane as compact rows, since there may be millions."""
     if not any(one.running.any() for one in evaluations):
@@ -216,25 +216,25 @@ def micro_batched(prepared: Prepared) -> Prepared:
         return workers * max(_needs(lane))
 
     free = bytes_available()
-    if need(most) <= SHARE * free:
+    if need(most) <= MEMORY_SHARE * free:
         return prepared
-    found = largest(need, most, SHARE * free)
+    found = largest_fitting(need, most, MEMORY_SHARE * free)
     if found is None:
         raise Refusal(
             f"the model must fit into memory with one sample at a time, which needs about "
-            f"{bytes_said(need(1))}; {bytes_said(free)} are free. Use a smaller model."
+            f"{format_bytes(need(1))}; {format_bytes(free)} are free. Use a smaller model."
         )
     even = -(-most // -(-most // found))  # equal pieces, if that needs no more of them
-    chosen = even if need(even) <= SHARE * free else found
-    why = f"a whole batch of {most:,} needs about {bytes_said(need(most))} and {bytes_said(free)} are free"
-    return with_(chosen, f"micro-batches of {chosen:,} samples: {why}")
+    chosen = even if need(even) <= MEMORY_SHARE * free else found
+    why = f"needs about {format_bytes(need(most))} and {format_bytes(free)} are free"
+    return with_(chosen, f"micro-batches of {chosen:,} samples: a whole batch of {most:,} {why}")
 
 
 def _needs(lane: Lane) -> Iterator[int]:
     """Memory of each phase's program besides the samples."""
     for phase in range(len(lane.plan.phases)):
         lane.enter(phase)
-        yield besides(lane)
+        yield program_bytes(lane)
 
 
 def make_lane(

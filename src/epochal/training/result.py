@@ -20,7 +20,7 @@ from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import Packing
 from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
-from epochal.models.wrappers import whole
+from epochal.models.wrappers import inner_variables
 from epochal.runs import BrokenUpdate, Fitted, Observed, Outcome, Run, Scores
 from epochal.runs.concerns import concerns_of
 from epochal.runs.overlap import hashes_of
@@ -229,7 +229,7 @@ def fitted_of(prepared: Prepared, state: Repeat, repeat: int) -> Fitted:
     packed = Packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
 
     def variables(params: Any, model: Any) -> Variables:
-        return whole(spec.model, Variables(packed.unpack(params), model))
+        return inner_variables(spec.model, Variables(packed.unpack(params), model))
 
     return Fitted(
         best=variables(state.best_params, state.best_model),

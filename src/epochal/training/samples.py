@@ -39,7 +39,7 @@ from epochal.plan import BatchSchedule, Groups, Plan
 from epochal.plan.sizes import bounded
 from epochal.settings import Settings
 from epochal.training import held_out
-from epochal.training.prepared import Gathered
+from epochal.training.prepared import SplitSamples
 from epochal.training.processes import process_group
 from epochal.training.standardize import standardized
 
@@ -162,7 +162,7 @@ def _news(**others: Dataset | None) -> list[str]:
 
 def gathered(
     data: Any, settings: Settings, state: Callable[[Dataset], int] = lambda _: 0, model: Any = None
-) -> Gathered:
+) -> SplitSamples:
     """Load, split and scale the data; `state` gives the bytes of one repeat's state."""
     if not isinstance(data, Dataset) and recognized(data).endless:
         check_endless(settings)
@@ -233,7 +233,7 @@ def gathered(
         *_news(validation=validation, test=test),
     )
     dataset = replace(dataset, raw_notes=(*dataset.raw_notes, *notes)) if notes else dataset
-    return Gathered(dataset, validation, test, splits, scalings, target_scalings, settings)
+    return SplitSamples(dataset, validation, test, splits, scalings, target_scalings, settings)
 
 
 def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:

@@ -50,8 +50,8 @@ def checkpoint_file(snapshot: Snapshot) -> CheckpointFile:
         own = snapshot.curves.of(repeat)
         tensors |= {f"{repeat}/curves/{name}": getattr(own, name) for name in _COLUMNS}
         tensors |= {f"{repeat}/curves/columns/{name}": column for name, column in own.columns.items()}
-    progress, update, seconds, samples = snapshot.state
-    position = {name: value.item() for name, value in progress.position._asdict().items()}
+    train_state, update, seconds, samples = snapshot.state
+    position = {name: value.item() for name, value in train_state.position._asdict().items()}
     lane = {"repeats": [snapshot.repeats.start, snapshot.repeats.stop], "update": update, "seconds": seconds}
     lane |= {"samples": samples, "position": position}
     last = f"-{snapshot.repeats.stop - 1}" if len(snapshot.repeats) > 1 else ""

@@ -23,7 +23,7 @@ from epochal.models import check_model
 from epochal.runs import Run, refuse_existing
 from epochal.runs.run_folder import RunFolder, SaveOptions
 from epochal.settings import Options
-from epochal.training.agreement import INTERRUPTED, begun, same_micro_batch
+from epochal.training.agreement import INTERRUPTED, same_micro_batch, start_together
 from epochal.training.checkpointer import CheckpointWriter
 from epochal.training.events import (
     Checkpointed,
@@ -185,11 +185,11 @@ def train(
     control = control or Control()
     with ExitStack() as resources:
         cluster = cluster_for(prepared, ray, folder, control, resources)
-        home = begun(prepared, begin, folder)
-        if home is not None:
-            resources.callback(home.close)
+        run_folder = start_together(prepared, begin, folder)
+        if run_folder is not None:
+            resources.callback(run_folder.close)
         resources = resources.pop_all()
-    return Events(prepared, control, resources, home, cluster)
+    return Events(prepared, control, resources, run_folder, cluster)
 
 
 class Events(Iterator[Event]):
@@ -204,13 +204,13 @@ class Events(Iterator[Event]):
         prepared: Prepared,
         control: Control,
         resources: ExitStack,
-        home: RunFolder | None = None,
+        run_folder: RunFolder | None = None,
         cluster: RayCluster | None = None,
         known: Mapping[int, Snapshot] | None = None,
         resumed: Resumed | None = None,
     ) -> None:
-        self._prepared, self._control, self._home, self._cluster = prepared, control, home, cluster
-        self._known = dict(known or {})
+        self._prepared, self._control, self._cluster = prepared, control, cluster
+        self._run_folder, self._known = run_folder, dict(known or {})
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._waiting: deque[Event] = deque([RunStarted(prepared)])
         if resumed is not None:
@@ -260,12 +260,12 @@ class Events(Iterator[Event]):
         if self._cluster is not None:
             run = replace(run, conditions=run.conditions | {"trained_on": self._cluster.summary()})
             self._cluster.close()
-        if self._home is not None:
+        if self._run_folder is not None:
             try:
-                run = self._home.publish(run)
+                run = self._run_folder.publish(run)
             except (Refusal, SaveFailed) as error:
                 unsaved = unsaved or error.sentence
-            self._home.close()
+            self._run_folder.close()
         return RunEnded(run, unsaved)
 
     def close(self) -> None:
@@ -281,15 +281,15 @@ class Events(Iterator[Event]):
         """End the training now, within seconds if a device call hangs; checkpoints stay."""
         closing = threading.Thread(target=self.close, daemon=True)
         closing.start()
-        if not ended([closing], PATIENCE_SECONDS) and self._home is not None:
-            atexit.register(self._home.close)
+        if not ended([closing], PATIENCE_SECONDS) and self._run_folder is not None:
+            atexit.register(self._run_folder.close)
 
     def abandon(self) -> None:
         """Leave at once: checkpoints stay, and a folder without any is removed."""
         self._end.detach()  # first: otherwise garbage collection of this object waits for its threads
         self._control.stop()
-        if self._home is not None:
-            self._home.close()
+        if self._run_folder is not None:
+            self._run_folder.close()
 
     def _start(self) -> None:
         self._begin = time.perf_counter()
@@ -301,8 +301,8 @@ class Events(Iterator[Event]):
         known = {lane.start: one for lane, one in lanes if one is not None}
         self._known = {}  # a resumed lane no longer needs it, and it may be large
         sink = SnapshotSink()
-        if self._home is not None:
-            sink = self._writer = CheckpointWriter(self._home, prepared.spec, known.values(), tell)
+        if self._run_folder is not None:
+            sink = self._writer = CheckpointWriter(self._run_folder, prepared.spec, known.values(), tell)
             self._resources.enter_context(suppress(SaveFailed))
             self._resources.callback(self._writer.close)
         job = (prepared, control, tell, sink, [lane for lane, _ in lanes], known, cluster)

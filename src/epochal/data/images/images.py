@@ -47,7 +47,7 @@ def _load(source: str | Path, arguments: Mapping[str, Any], progress: ProgressCa
         raise Refusal(f'the class "{name}" must have at least 1 image that can be read; all are bad.')
     shape: Any = read.inputs.shape[1:]
     resized = options.resize is not None
-    encoder = ImageEncoder(shape, resized, options.skip_bad, Task(kind, classes), read.levels)
+    encoder = ImageEncoder(shape, resized, options.skip_bad, Task(kind, classes), read.pixel_range)
     of_each = (f"{name}: {count:,}" for name, count in zip(classes, counts, strict=True))
     sizes = f"{len(classes)} classes, a folder each ({shortlist(of_each, 10, quote='')})."
     stays = () if isinstance(read.inputs, np.ndarray) else (streams_note(read.inputs, "their files"),)
@@ -120,7 +120,7 @@ def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:
     options = ImageOptions(size if encoder.resized else None, encoder.shape[2] == 3, encoder.skip_bad)
     wanted = None if encoder.resized else size
     stream = False if known.stream is False else None  # worker processes do not pay off for a few images
-    read = read_images(listing, options, None, wanted=wanted, stream=stream, levels=encoder.levels)
+    read = read_images(listing, options, None, wanted=wanted, stream=stream, pixel_range=encoder.levels)
     labels = None if read.listing.labels is None else read.labels(encoder.task.classes)
     return _dataset(read, encoder, labels, path.name or str(path), read.notes)
 

@@ -32,7 +32,7 @@ from epochal.data.tables.target import groups_of, labeled, weights_of
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
-from epochal.plan.sizes import whole
+from epochal.plan.sizes import as_integer
 
 _SHARE = 99
 """The percentile of the lengths that is the default maximum length."""
@@ -326,7 +326,7 @@ def _are_texts(source: Any) -> bool:
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:
-    number = whole(value)
+    number = as_integer(value)
     if number is None or not low <= number <= high:
         raise Refusal(f"`{name}` must be a whole number of tokens between {low} and {high:,}; got {value!r}.")
     return number
