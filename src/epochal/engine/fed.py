@@ -27,7 +27,7 @@ from epochal.engine.optimizers import averaged
 from epochal.engine.program import over_repeats
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
-from epochal.engine.state import PerRepeat, Repeat, TrainState
+from epochal.engine.state import PerRepeat, RepeatState, TrainState
 from epochal.engine.update import Packing, make_update_step
 from epochal.errors import DataFailed
 from epochal.models import Variables, evaluated
@@ -166,7 +166,7 @@ class FedLane(AnyLane):
         )
         program = self._program(running, arguments, donate=(0,))
         begin = time.perf_counter()
-        repeats: Repeat = interruptible(lambda: jax.block_until_ready(program(*arguments)))
+        repeats: RepeatState = interruptible(lambda: jax.block_until_ready(program(*arguments)))
         broken = int(np.asarray(repeats.broken_index)[0])
         made = high - low if broken < 0 else broken + 1 - (span.batch + low)
         self._adapt(made, time.perf_counter() - begin)
@@ -226,7 +226,7 @@ class FedLane(AnyLane):
         metrics = [float(np.average(losses[rows], weights=weights)) if weighs else float("nan")]
         for metric in spec.metrics:
             scored, true = outputs.astype(np.float64), targets
-            if metric.own:
+            if metric.custom:
                 if inverse is not None and targets.dtype.kind == "f" and scored.size == targets.size:
                     scored, true = (inverse(name, one) for one in (scored.reshape(targets.shape), targets))
                 metrics.append(evaluated(metric, scored[rows], true[rows], spec.classes))
@@ -259,8 +259,8 @@ def running(spec: Spec, shapes: Variables) -> Any:
     """
     step = make_update_step(spec, Packing(spec, shapes.params))
 
-    def run(repeat: Repeat, per_repeat: PerRepeat, chunk: ShardedBatch, leg: Leg) -> Repeat:
-        def body(number: jax.Array, repeat: Repeat) -> Repeat:
+    def run(repeat: RepeatState, per_repeat: PerRepeat, chunk: ShardedBatch, leg: Leg) -> RepeatState:
+        def body(number: jax.Array, repeat: RepeatState) -> RepeatState:
             batch: ShardedBatch = jax.tree.map(
                 lambda leaf: lax.dynamic_index_in_dim(leaf, number, keepdims=False), chunk
             )
@@ -278,7 +278,7 @@ def scoring(spec: Spec, shapes: Variables) -> Any:
     """The function (repeat, samples) -> (outputs, losses) of sharded samples."""
     packed = Packing(spec, shapes.params)
 
-    def score(repeat: Repeat, samples: ShardedBatch) -> tuple[jax.Array, jax.Array]:
+    def score(repeat: RepeatState, samples: ShardedBatch) -> tuple[jax.Array, jax.Array]:
         part = samples.whole()
         variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
         outputs = forward(spec.model, variables, part.inputs, spec.mesh)

@@ -21,7 +21,7 @@ from epochal.engine.mesh import DeviceMesh
 from epochal.engine.optimizers import averaged
 from epochal.engine.program import build, over_repeats
 from epochal.engine.spec import PARTS, Layout, Spec
-from epochal.engine.state import RUNNING, LaneState, Limits, Part, PerRepeat, Position, Repeat, TrainState
+from epochal.engine.state import RUNNING, LaneState, Limits, Part, PerRepeat, Position, TrainState
 from epochal.engine.update import Packing
 from epochal.models import Variables, evaluated
 from epochal.plan import Plan
@@ -283,7 +283,7 @@ def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
     """
     packed = Packing(spec, shapes.params)
 
-    def measure(repeat: Repeat, parts: tuple[Part, ...], target_scale: jax.Array) -> Any:
+    def measure(repeat: Any, parts: tuple[Part, ...], target_scale: jax.Array) -> Any:
         variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
         found = [metrics_of_part(spec, variables, part, target_scale) for part in parts]
         return jnp.stack([value for metrics, _ in found for value in metrics]), [one for _, one in found]

@@ -21,7 +21,7 @@ from epochal.engine.schedules import Rates, learning_rate
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.sparse_update import sparse_update, uses_sparse_update
 from epochal.engine.spec import Spec
-from epochal.engine.state import Part, Repeat
+from epochal.engine.state import Part, RepeatState
 from epochal.models import PyTree
 
 FLAT_LIMIT = 16_384
@@ -61,7 +61,7 @@ class Packing:
         return jax.tree.unflatten(self.tree, parts)
 
 
-def make_update_step(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
+def make_update_step(spec: Spec, packed: Packing) -> Callable[..., RepeatState]:
     """The pure function (repeat, part, key, epoch, index, rates, update_index, samples=None) -> repeat.
 
     The batch is the rows `samples` of the part, or the whole part, possibly sharded.
@@ -73,7 +73,7 @@ def make_update_step(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
     gradient_of = gradient(spec)
 
     def step(
-        repeat: Repeat,
+        repeat: RepeatState,
         part: Part | ShardedBatch,
         key: jax.Array,
         epoch: jax.Array,
@@ -81,7 +81,7 @@ def make_update_step(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
         rates: Rates,
         update_index: jax.Array,
         samples: jax.Array | None = None,
-    ) -> Repeat:
+    ) -> RepeatState:
         key = jax.random.fold_in(jax.random.fold_in(key, epoch), index)
         if spec.layout.drawn_by_weight:
             part = _unweighted(part)
@@ -152,8 +152,8 @@ def _unweighted(part: Part | ShardedBatch) -> Part | ShardedBatch:
 
 
 def _counted(
-    repeat: Repeat, loss: jax.Array, alive: jax.Array, finite: jax.Array, index: jax.Array
-) -> Repeat:
+    repeat: RepeatState, loss: jax.Array, alive: jax.Array, finite: jax.Array, index: jax.Array
+) -> RepeatState:
     """The repeat with the batch's losses added (Kahan 1965), or marked as broken at this update."""
     added = jnp.where(alive & finite, loss, 0.0) - repeat.running_rest
     total = repeat.running_loss + added

@@ -2,6 +2,13 @@
 
 from epochal.models.built_in import ACTIVATIONS as ACTIVATIONS, MLP as MLP, BuiltIn as BuiltIn
 from epochal.models.convert import FlaxModel as FlaxModel, as_model as as_model, check_model as check_model
+from epochal.models.custom import (
+    CustomMetric as CustomMetric,
+    evaluated as evaluated,
+    metric as metric,
+    metrics_asked as metrics_asked,
+    metrics_of as metrics_of,
+)
 from epochal.models.losses import (
     LOSSES as LOSSES,
     Loss as Loss,
@@ -29,13 +36,6 @@ from epochal.models.model import (
     seen_dtype as seen_dtype,
     settled as settled,
     shapes_of as shapes_of,
-)
-from epochal.models.own import (
-    OwnMetric as OwnMetric,
-    evaluated as evaluated,
-    metric as metric,
-    metrics_asked as metrics_asked,
-    metrics_of as metrics_of,
 )
 from epochal.models.subsets import of_subsets as of_subsets, weighted_means as weighted_means
 from epochal.models.wrappers import (

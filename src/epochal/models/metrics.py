@@ -31,7 +31,7 @@ class Metric:
     """The range of its values."""
     in_target_units: bool = False
     """Whether the value scales with the target (RMSE, MAE) and has its units."""
-    own: bool = False
+    custom: bool = False
     """Whether it is a custom metric."""
     host: bool = False
     """Whether it is evaluated outside the compiled program."""

@@ -42,7 +42,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "schedule": spec.schedule.describe(),
         "loss": prepared.loss_name,
         "metrics": [metric.name for metric in spec.metrics],
-        "own_metrics": {one.name: better[one.greater_is_better] for one in spec.metrics if one.own},
+        "own_metrics": {one.name: better[one.greater_is_better] for one in spec.metrics if one.custom},
         "monitor": spec.monitor,
         "stop": prepared.rule.describe(),
         "order": prepared.order.name,

@@ -21,7 +21,7 @@ import numpy as np
 from epochal.common.printable import one_line
 from epochal.data.recipe import absolute
 from epochal.engine.schedules import Schedule
-from epochal.models import OwnMetric
+from epochal.models import CustomMetric
 from epochal.models.augment import KINDS
 from epochal.models.initial import Initial
 from epochal.plan import BatchSchedule, Order
@@ -291,7 +291,7 @@ def in_words(value: Any) -> str:
     if isinstance(value, Order):
         of = "" if value.values is None else f" of {len(value.values):,} values"
         return f'the order "{shown(value.name)}"{of}'
-    if isinstance(value, tuple) and any(isinstance(one, OwnMetric) for one in value):
+    if isinstance(value, tuple) and any(isinstance(one, CustomMetric) for one in value):
         return ", ".join(shown(one if isinstance(one, str) else one.name) for one in value)
     if isinstance(value, tuple | list) and value and all(hasattr(one, "shape") for one in value):
         return "arrays"

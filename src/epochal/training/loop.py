@@ -98,7 +98,7 @@ def train_lane(
     """
     seconds = min((one.seconds for one in prepared.budgets if one.seconds is not None), default=None)
 
-    def wish() -> Call:
+    def proposal() -> Call:
         """The next call that this process wants, or why none."""
         reason = ""
         if control.stopped or stopped():
@@ -119,7 +119,7 @@ def train_lane(
         curves[:] = [Curves.concatenate(curves)]
         return Snapshot(repeats, lane.snapshot(), curves[0])
 
-    with process_group().telling(), ExitStack() as resources:
+    with process_group().reporting_errors(), ExitStack() as resources:
         interrupted = process_group().decide("a lane", control.stopped or stopped(), any)
         if interrupted and repeats.start > 0 and resume_from is None:
             return None
@@ -131,7 +131,7 @@ def train_lane(
         reason = failed = ""
         sink.begin(lane, repeats)
         while not lane.done:
-            most, reason, signal = agreed_call(wish())
+            most, reason, signal = agreed_call(proposal())
             if reason == INTERRUPTED:
                 control.stop(signal)
             if reason:

@@ -222,7 +222,7 @@ def _own_metrics(settings: Settings, samples: SplitSamples) -> tuple[models.Metr
     found = models.metrics_of(settings.metrics or (), samples.task, dataset.targets, scaled)
     for metric in found:
         better = metric.greater_is_better
-        if metric.own and better is not None and not declare(metric.name, better):
+        if metric.custom and better is not None and not declare(metric.name, better):
             other = "lower" if better else "higher"
             raise Refusal(
                 f'"{metric.name}" was said to be better {other} before in this process; give the other '

@@ -121,7 +121,7 @@ _Returned = tuple[Advanced, Snapshot | None, LaneResult]
 def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
     """The function with which a worker trains lanes."""
     for metric in prepared.spec.metrics:
-        if metric.own and metric.greater_is_better is not None:
+        if metric.custom and metric.greater_is_better is not None:
             declare(metric.name, metric.greater_is_better)
 
     def trained(

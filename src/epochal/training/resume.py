@@ -87,10 +87,8 @@ def resuming(
     """
     others, path, control = process_group(), Path(folder), control or Control()
     refuse_study(path)
-    run_folder, first = others.first("the run folder", lambda: RunFolder.reopen(path, **(saving or {}))) or (
-        None,
-        {},
-    )
+    reopened = others.run_on_leader("the run folder", lambda: RunFolder.reopen(path, **(saving or {})))
+    run_folder, first = reopened or (None, {})
 
     def read() -> Run | tuple[dict[str, Any], dict[str, Any], tuple[str, ...], Prepared]:
         request = dict(first if run_folder is not None else read_request(path))
@@ -116,12 +114,12 @@ def resuming(
     with ExitStack() as resources:
         if run_folder is not None:
             resources.callback(run_folder.close)
-        found = others.each("what goes on", read)
+        found = others.run_on_all("what goes on", read)
         if isinstance(found, Run):
             return found
         request, longer, notes, prepared = found
         prepared = same_micro_batch(prepared)
-        updates, known, passed_over = others.each("what was learned", learned)
+        updates, known, passed_over = others.run_on_all("what was learned", learned)
         if prepared.dataset.recipe is not None:
             longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # its present path
         cluster = cluster_for(prepared, ray, path, control, resources, known)

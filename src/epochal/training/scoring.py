@@ -18,7 +18,7 @@ from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.engine.fed import evaluate_in_blocks
 from epochal.engine.feed import AHEAD, Reader
-from epochal.engine.state import Part, Repeat
+from epochal.engine.state import Part, RepeatState
 from epochal.models.subsets import one_by_one
 from epochal.runs import Fitted, ForecastScores, Scores, score_forecasts
 from epochal.runs.metrics import RepeatMetrics, blocks_of, ensemble_metrics, measured, summaries
@@ -57,12 +57,12 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Part | Reader) -> tuple[
         return evaluate_in_blocks(part, part.part, lambda read: score(read.inputs, read.targets), executor)
 
 
-def optimism_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[np.float64]]:
+def optimism_of(prepared: Prepared, states: Sequence[RepeatState]) -> dict[str, NDArray[np.float64]]:
     """The optimism of the monitored metric due to choosing the epoch, per repeat; empty if unknown."""
     spec, found = prepared.spec, np.concatenate([np.asarray(state.halves, np.float64) for state in states])
     name = spec.monitor.partition(".")[2]
     foreign = any(
-        one.own or prepared.dataset.timeline is not None for one in spec.metrics if one.name == name
+        one.custom or prepared.dataset.timeline is not None for one in spec.metrics if one.name == name
     )
     return {name: intervals.optimism(found)} if found.shape[1] and not foreign else {}
 
@@ -109,7 +109,7 @@ def scores_of(
 ) -> Scores:
     """Scores of the best parameters of each repeat on a part."""
     task, spec = prepared.task, prepared.spec
-    wanted, own_metrics = models.metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
+    wanted, own_metrics = models.metrics_for(task.kind), [metric for metric in spec.metrics if metric.custom]
     blocks, found = blocks_of_part(prepared, name), list[RepeatMetrics]()
     clusters = np.unique(_clusters(prepared, name), return_inverse=True)[1]
     rows = np.unique(np.concatenate([prepared.indices(repeat, name) for repeat in fitted]))
@@ -190,7 +190,7 @@ def block_influences(
     found = measured([], scores, targets, prepared.task, block, own_losses).influences
     for metric in prepared.spec.metrics:
         ours, true = (in_units_of(prepared, repeat, "validation", one, metric) for one in (scores, targets))
-        if not metric.own:
+        if not metric.custom:
             found |= measured([metric], ours, true, prepared.task, block).influences
             continue
 

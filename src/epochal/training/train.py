@@ -43,7 +43,7 @@ from epochal.training.loop import Advanced, Control, SnapshotSink, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
-from epochal.training.progress import Display, Watcher, display
+from epochal.training.progress import Display, EventPrinter, display
 from epochal.training.repeats import cluster_for, train_repeats
 from epochal.training.request import document
 from epochal.training.result import LaneResult, conclude
@@ -113,7 +113,7 @@ def fit(
 
 def drained(events: Events, control: Control, shown: Display | None = None) -> Run:
     """The run at the end of the events; Ctrl-C stops it early, a second one leaves."""
-    watcher = None if shown is None else Watcher(shown, control)
+    printer = None if shown is None else EventPrinter(shown, control)
     ended: RunEnded | None = None
     try:
         while ended is None:
@@ -121,16 +121,16 @@ def drained(events: Events, control: Control, shown: Display | None = None) -> R
                 for event in events:
                     if isinstance(event, RunEnded):
                         ended = event
-                    if watcher is not None:
-                        watcher.take(event)
+                    if printer is not None:
+                        printer.take(event)
             except KeyboardInterrupt:
                 if control.stopped:
                     events.leave()
                     raise
                 control.stop()
     finally:
-        if watcher is not None:
-            watcher.close()
+        if printer is not None:
+            printer.close()
     if ended.unsaved:
         raise SaveFailed(ended.unsaved, ended.run)
     return ended.run
@@ -176,7 +176,7 @@ def train(
         reading = {"task": settings.task, "stream": settings.stream, "workers": settings.workers}
         return micro_batched(prepare(model, joined(data, y, sample_weight, **reading), settings))
 
-    prepared = same_micro_batch(process_group().each("whether it can be trained", settled))
+    prepared = same_micro_batch(process_group().run_on_all("whether it can be trained", settled))
 
     def begin() -> RunFolder | None:
         return None if saving is None else RunFolder.begin(saving, document(prepared), identity(prepared))

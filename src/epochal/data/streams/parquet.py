@@ -26,7 +26,7 @@ from epochal.data.dataset import Dataset
 from epochal.data.files.npy import Header, npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
 from epochal.data.files.tidy import shrink_batches, tidy
-from epochal.data.lazy import FileArray, Watch, streams, streams_note
+from epochal.data.lazy import FileArray, FileChangeCheck, streams, streams_note
 from epochal.data.source import Known, ProgressCallback
 from epochal.data.tables.association import target_values
 from epochal.data.tables.encode import as_in_training, encode, encoded_dtype
@@ -74,7 +74,7 @@ def converted(path: Path, options: TableOptions, progress: ProgressCallback | No
     temporary = home / f".{uuid.uuid4().hex}"
     temporary.mkdir()
     try:
-        watch = Watch(files)
+        watch = FileChangeCheck(files)
         _convert(path, files, options, temporary, bool(old), progress)
         watch.check(now=True)
         for one in old:
