@@ -62,7 +62,7 @@ def test_numpy_and_jax_give_the_same_bits(samples, size):
 
     @jax.jit
     def table(seed, epoch, arrays):
-        return order.form.table(seed, epoch, samples, jnp, lax.while_loop, arrays)
+        return order.compiled_part.table(seed, epoch, samples, jnp, lax.while_loop, arrays)
 
     for epoch in (0, 1, 7):
         ours = order.samples(2**40 + 3, epoch, samples, range(samples))

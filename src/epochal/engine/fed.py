@@ -189,7 +189,7 @@ class FedLane(AnyLane):
                 f"the source ran dry before it had filled a batch of {int(self.plan.batch_size):,} samples, "
                 'and `remainder="drop"` leaves out the rest. Use a smaller batch_size, or `remainder="keep"`.'
             )
-        self.ended = (
+        self.end_reason = (
             f"the source ran dry after {self.samples:,} samples: {self.update:,} updates, "
             f"{self.update / per:g} epochs of {per:,} updates"
         )

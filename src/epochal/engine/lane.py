@@ -80,7 +80,7 @@ class AnyLane(ABC):
     resume_from: LaneState | None = None
     """The snapshot to continue from, freed once on the device; None to start anew."""
 
-    ended = ""
+    end_reason = ""
     """Why training ended early, if the source was exhausted."""
 
     def _begin(self, sample: jax.ShapeDtypeStruct) -> None:

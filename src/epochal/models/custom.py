@@ -195,15 +195,15 @@ def _estimators() -> tuple[Any, Any]:
 
         def predict_proba(self, X: Any) -> Any:
             if self.several:
-                shares = label_probabilities(self.outputs, np)
-                return [np.stack([1 - one, one], axis=1) for one in shares.T]
+                by_label = label_probabilities(self.outputs, np)
+                return [np.stack([1 - one, one], axis=1) for one in by_label.T]
             return probabilities(self.outputs, np)[:, self.order]
 
         def decision_function(self, X: Any) -> Any:
             if self.several:
                 return self.outputs
-            shares = self.predict_proba(X)
-            logits = np.log(np.maximum(shares, 1e-300))
+            found = self.predict_proba(X)
+            logits = np.log(np.maximum(found, 1e-300))
             return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
     class Regressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # likewise

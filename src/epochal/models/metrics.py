@@ -39,9 +39,9 @@ class Metric:
     """None if not given."""
     of_counts: OfCounts | None = None
     """The metric as a function of counts, if they determine it."""
-    rests_on: str = "samples"
-    """What its interval counts: all "samples"; those of both or all "classes"; or of the second of two, else
-    of all, its samples ("true"), those predicted as it ("predicted"), or "both"."""
+    sample_size_of: str = "samples"
+    """Whose number its interval counts: "samples", all; "classes", those of each class; "true", those of the
+    second of two classes, else of each; "predicted", those predicted as it; "both", these and the true."""
 
 
 def _classes_of(outputs: Array, xp: Any) -> Array:
@@ -70,7 +70,7 @@ def _counted(name: str, figure: OfCounts, tasks: tuple[str, ...], on: str, least
         hits = (predicted & true).sum(axis=0)
         return figure(hits, predicted.sum(axis=0), true.sum(axis=0), targets.shape[0], xp)
 
-    return Metric(name, function, tasks, bounds=(least, 1.0), of_counts=figure, rests_on=on)
+    return Metric(name, function, tasks, bounds=(least, 1.0), of_counts=figure, sample_size_of=on)
 
 
 def _accuracy(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
@@ -231,8 +231,8 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric("accuracy", accuracy, _CLASSES, of_counts=_accuracy),
         _counted("balanced_accuracy", _balanced_accuracy, _CLASSES, "classes"),
-        Metric("roc_auc", _against_the_rest(_area), _CLASSES, rests_on="classes"),
-        Metric("average_precision", _against_the_rest(_average_precision), _CLASSES, rests_on="true"),
+        Metric("roc_auc", _against_the_rest(_area), _CLASSES, sample_size_of="classes"),
+        Metric("average_precision", _against_the_rest(_average_precision), _CLASSES, sample_size_of="true"),
         _counted("f1", _f1, _CLASSES, "both"),
         _counted("precision", _precision, _CLASSES, "predicted"),
         _counted("recall", _recall, _CLASSES, "true"),
@@ -241,8 +241,8 @@ METRICS: dict[str, Metric] = {
         Metric("exact_match", exact_match, _LABELS),
         _counted("f1_micro", _f1_micro, _LABELS, "samples"),
         _counted("f1_macro", _f1_macro, _LABELS, "both"),
-        Metric("roc_auc_macro", _of_each_label(_area), _LABELS, rests_on="classes"),
-        Metric("average_precision_macro", _of_each_label(_average_precision), _LABELS, rests_on="true"),
+        Metric("roc_auc_macro", _of_each_label(_area), _LABELS, sample_size_of="classes"),
+        Metric("average_precision_macro", _of_each_label(_average_precision), _LABELS, sample_size_of="true"),
         Metric("r2", r2, _NUMBERS, (-inf, 1.0)),
         Metric("rmse", rmse, _NUMBERS, (0.0, inf), in_target_units=True, greater_is_better=False),
         Metric("mae", mae, _NUMBERS, (0.0, inf), in_target_units=True, greater_is_better=False),

@@ -13,7 +13,7 @@ from flax import nnx
 from epochal.errors import Refusal
 from epochal.models import ACTIVATIONS, seen
 from epochal.models.built_in import check_activation, check_share, check_whole
-from epochal.nn.basic import Dense, Glorot, before
+from epochal.nn.basic import Dense, Glorot, default_kernel_init
 from epochal.nn.convolution import Conv, max_pool, resolve_padding
 from epochal.nn.network import Network, Shape
 
@@ -145,7 +145,7 @@ class _Module(nnx.Module):
     def __init__(self, network: CNN, shape: Shape, rngs: nnx.Rngs) -> None:
         sizes, settings = network.sizes(shape), network
         self.settings, self.sample = settings, sizes[0]
-        kernel_init = before(settings.activation)
+        kernel_init = default_kernel_init(settings.activation)
         window, strides = (settings.kernel,) * settings.axes, (settings.stride,) * settings.axes
         options: dict[str, Any] = {"strides": strides, "kernel_init": kernel_init}
         options["padding"] = settings.padding.upper()

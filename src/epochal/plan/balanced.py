@@ -37,7 +37,7 @@ class Balanced(Classwise):
     length: int | None = None
 
     name: ClassVar[str] = "balanced"
-    words: ClassVar[str] = "every class equally often, rare ones again and again, in random passes"
+    description: ClassVar[str] = "every class equally often, rare ones again and again, in random passes"
     once: ClassVar[bool] = False
     _purpose: ClassVar[Purpose] = Purpose.BALANCED
     _remedy: ClassVar[str] = "the class of each sample: Balanced(labels)"

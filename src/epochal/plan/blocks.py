@@ -43,7 +43,7 @@ class Blocks(BuiltIn):
         object.__setattr__(self, "length", length)
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return f"blocks of {self._length:,} consecutive samples, their sequence shuffled in every epoch"
 
     @property

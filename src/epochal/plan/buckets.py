@@ -82,7 +82,7 @@ class Buckets(PerSample):
         return np.asarray(values, np.int64).reshape(-1)
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         shown = ", ".join(map(str, self.edges))
         return f"samples of like length together (up to {shown}), batches shuffled in every epoch"
 

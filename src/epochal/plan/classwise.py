@@ -243,7 +243,7 @@ class Stratified(Classwise):
     """
 
     name: ClassVar[str] = "stratified"
-    words: ClassVar[str] = "a new random order in every epoch, the classes in proportion in every batch"
+    description: ClassVar[str] = "a new random order in every epoch, the classes in proportion in every batch"
     _purpose: ClassVar[Purpose] = Purpose.STRATIFIED
     _remedy: ClassVar[str] = "the class of each sample: Stratified(labels)"
 

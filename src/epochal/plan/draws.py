@@ -117,7 +117,7 @@ class Replacement(_Draws):
     length: int | None = None
 
     name: ClassVar[str] = "replacement"
-    words: ClassVar[str] = "each turn draws any sample, with replacement"
+    description: ClassVar[str] = "each turn draws any sample, with replacement"
     _purpose: ClassVar[Purpose] = Purpose.REPLACEMENT
 
     def check(self, samples: int) -> None:
@@ -192,7 +192,7 @@ class Weighted(_Draws, PerSample):
     length: int | None = None
 
     name: ClassVar[str] = "weighted"
-    words: ClassVar[str] = "each turn draws a sample in proportion to its weight, with replacement"
+    description: ClassVar[str] = "each turn draws a sample in proportion to its weight, with replacement"
     needs: ClassVar[str] = "weights"
     _purpose: ClassVar[Purpose] = Purpose.WEIGHTED
     _field, _value = "weights", "weight"

@@ -35,7 +35,7 @@ class Groups(ById):
     groups: npt.ArrayLike | Column | None = None
 
     name: ClassVar[str] = "groups"
-    words: ClassVar[str] = "the samples of a group together, the sequence of groups shuffled in every epoch"
+    description = "the samples of a group together, the sequence of groups shuffled in every epoch"
     fixed: ClassVar[bool] = False
     needs: ClassVar[str] = "groups"
     _field, _value = "groups", "group"

@@ -58,7 +58,7 @@ class Order(ABC):
 
     @property
     @abstractmethod
-    def words(self) -> str:
+    def description(self) -> str:
         """The order in words, for a summary."""
 
     @property
@@ -111,7 +111,7 @@ class Order(ABC):
         return ()
 
     @property
-    def form(self) -> Order:
+    def compiled_part(self) -> Order:
         """The part that is compiled into a program: all but its `arrays`, equal for all of the same shape."""
         return self
 
@@ -140,7 +140,7 @@ class Order(ABC):
     ) -> Array:
         """The whole epoch, int32 (positions,), for fewer than 2^31 of them; see `permutation.table`.
 
-        `arrays` are those of the order with the samples; its `form` reads nothing else of them.
+        `arrays` are those of the order with the samples; its `compiled_part` reads nothing else of them.
         """
 
 
@@ -201,7 +201,7 @@ class PerSample(BuiltIn):
         return replace(self, **{self._field: values})  # type: ignore[type-var]  # orders are dataclasses
 
     @property
-    def form(self) -> Self:
+    def compiled_part(self) -> Self:
         return replace(self, **{self._field: None})  # type: ignore[type-var]  # likewise
 
     def check(self, samples: int) -> None:
@@ -240,7 +240,7 @@ class Shuffle(BuiltIn):
     """
 
     name: ClassVar[str] = "shuffle"
-    words: ClassVar[str] = "a new random order in every epoch"
+    description: ClassVar[str] = "a new random order in every epoch"
     fixed: ClassVar[bool] = False
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
@@ -263,7 +263,7 @@ class ShuffleOnce(Shuffle):
     """
 
     name: ClassVar[str] = "shuffle_once"
-    words: ClassVar[str] = "one random order, the same in every epoch"
+    description: ClassVar[str] = "one random order, the same in every epoch"
     fixed: ClassVar[bool] = True
 
 
@@ -276,7 +276,7 @@ class Sequential(BuiltIn):
     """
 
     name: ClassVar[str] = "sequential"
-    words: ClassVar[str] = "the samples as they come, in every epoch"
+    description: ClassVar[str] = "the samples as they come, in every epoch"
     fixed: ClassVar[bool] = True
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:

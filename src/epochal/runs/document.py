@@ -202,12 +202,12 @@ def _counts(path: Path, part: str, value: Any) -> NDArray[np.int64]:
 
 
 def _probabilities(path: Path, table: Any, part: str, repeats: int) -> dict[str, NDArray[Any]]:
-    labels, shares = _uncolumns(table, f"{part} class"), _uncolumns(table, f"{part} probability")
-    if labels is None or shares is None or table.num_rows % repeats:
+    labels, probabilities = _uncolumns(table, f"{part} class"), _uncolumns(table, f"{part} probability")
+    if labels is None or probabilities is None or table.num_rows % repeats:
         raise damaged(path, f"the probabilities of the {part} samples are not those of {repeats} repeats")
     return {
         "labels": labels.reshape(repeats, -1, *labels.shape[1:]).astype(np.int64),
-        "probabilities": shares.reshape(repeats, -1, shares.shape[1]),
+        "probabilities": probabilities.reshape(repeats, -1, probabilities.shape[1]),
     }
 
 

@@ -73,24 +73,24 @@ def measured(
     return RepeatMetrics(values, added, pairs)
 
 
-def rests_on(name: str, counts: Sequence[Ints], samples: int, blocks: int) -> tuple[int, int]:
-    """How many samples the interval of a metric rests on (`Metric.rests_on`), and how many blocks.
+def sample_size(name: str, counts: Sequence[Ints], samples: int, blocks: int) -> tuple[int, int]:
+    """How many samples the interval of a metric rests on (`Metric.sample_size_of`), and how many blocks.
 
     Of a mean over classes these are the numbers of independent samples with its variance and its degrees of
     freedom (Satterthwaite): of one class its own, else hardly more than of the rarest where one is rare.
     `counts` (classes,) are distinct samples of each class or label, and those predicted as it in any repeat.
 
     >>> counts = np.array([97, 3]), np.array([99, 1])
-    >>> [rests_on(name, counts, 100, 30) for name in ("accuracy", "roc_auc", "recall", "precision", "f1")]
+    >>> [sample_size(name, counts, 100, 30) for name in ("accuracy", "roc_auc", "recall", "precision", "f1")]
     [(100, 30), (11, 3), (3, 3), (1, 1), (4, 3)]
     """
     metric = METRICS.get(name)
-    if metric is None or metric.rests_on == "samples" or not counts:
+    if metric is None or metric.sample_size_of == "samples" or not counts:
         return samples, blocks
-    first = int(len(counts[0]) == 2 and "binary" in metric.tasks and metric.rests_on != "classes")
+    first = int(len(counts[0]) == 2 and "binary" in metric.tasks and metric.sample_size_of != "classes")
     true, predicted = (one[first:] for one in counts)
     true, predicted = true[true > 0], predicted[true > 0]
-    each = {"predicted": predicted, "both": true + predicted}.get(metric.rests_on, true)
+    each = {"predicted": predicted, "both": true + predicted}.get(metric.sample_size_of, true)
     if not each.all() or not len(true):  # a class that is never predicted has no precision
         return 0, 0
     samples = min(samples, int(len(each) ** 2 / (1 / each).sum() + 1e-9))
@@ -135,7 +135,7 @@ def summaries(
     counts = [np.bincount(np.unique(np.concatenate(one)) % classes, minlength=classes) for one in pairs]
     for name, column in values.items():
         if name in added:
-            sizes = rests_on(name, counts, samples, blocks)
+            sizes = sample_size(name, counts, samples, blocks)
             bounds = bounds_of(name, loss)
             summed[name] = new_samples(column, added[name], *sizes, known[name], overlap, bounds)
         else:
@@ -180,14 +180,14 @@ def few_samples(true: Floats, predicted: Floats, repeats: int) -> tuple[int, int
     return (many, squares.shape[1]) if many <= FEW * squares.shape[1] else None
 
 
-def logits_of(shares: Floats, task: Task) -> Floats:
+def logits_of(probabilities: Floats, task: Task) -> Floats:
     """Probabilities as logits for metrics: log probabilities of classes, log odds of labels.
 
     >>> logits_of(np.array([[0.5, 0.5]]), Task("binary", ("no", "yes"))).round(3).tolist()
     [[-0.693, -0.693]]
     """
-    logits: Floats = np.log(np.maximum(shares, 1e-300))
-    return logits - np.log(np.maximum(1 - shares, 1e-300)) if task.is_multilabel else logits
+    logits: Floats = np.log(np.maximum(probabilities, 1e-300))
+    return logits - np.log(np.maximum(1 - probabilities, 1e-300)) if task.is_multilabel else logits
 
 
 def ensemble_metrics(

@@ -20,7 +20,7 @@ from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.images.images import ImageEncoder
 from epochal.data.rankings.ranking import items_of
 from epochal.data.series.cut import WindowEncoder
-from epochal.data.source import Known
+from epochal.data.source import TrainingContext
 from epochal.data.standardize import Scaling, refuse_missing_values
 from epochal.data.tables.source import columns_beside
 from epochal.engine.determinism import options_for
@@ -179,7 +179,7 @@ def read_samples(
         if not isinstance(encoder, ImageEncoder):
             raise Refusal("`skip_bad` is about images; the run was trained on other data. Leave it out.")
         encoder = replace(encoder, skip_bad=True)
-    known = Known(
+    known = TrainingContext(
         run.task,
         tuple(run.data["shape"]),
         run.data["target"],
@@ -329,7 +329,7 @@ def rank(
         column = run.encoder.by
     else:
         shape = tuple(run.data["shape"])[1:]
-        items = encode_new(None, data, Known(run.task, shape, dtype=run.data["dtype"]))
+        items = encode_new(None, data, TrainingContext(run.task, shape, dtype=run.data["dtype"]))
     if by is not None:
         labels, groups = np.unique(np.asarray(by).astype(str), return_inverse=True)
         names = labels.tolist()

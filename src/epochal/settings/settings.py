@@ -46,7 +46,7 @@ PRECISIONS = ("float32", "bfloat16")
 """What a model may compute in."""
 
 TRAIN = ("train",)
-"""Where an option is said that comparisons and advice take in Python alone."""
+"""The commands that have an option which comparisons and advice take in Python alone."""
 
 COMPARED: Mapping[str, Any] = {
     "batch_size": (1, 8, 32, 128, "full"),

@@ -197,7 +197,7 @@ def conditions(lanes: Lanes | None = None, deterministic: bool = False) -> dict[
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": ": ".join(kinds),
-        **({} if lanes is None else {"devices": lanes.devices, "devices_a_batch": lanes.devices_a_batch}),
+        **({} if lanes is None else {"devices": lanes.devices, "devices_a_batch": lanes.devices_per_batch}),
         "deterministic": always_same(deterministic),
         "machine": platform.machine(),
         "system": platform.system(),

@@ -70,10 +70,10 @@ def _listed(value: Any, most: int) -> list[Any]:
     return value
 
 
-def family(what: str, members: Mapping[str, type]) -> Codec:
+def dataclass_codec(what: str, members: Mapping[str, type]) -> Codec:
     """Frozen dataclasses with plain fields, by name.
 
-    >>> family("a schedule", {"schedule": Schedule}).write(Schedule("step", every=5))["every"]
+    >>> dataclass_codec("a schedule", {"schedule": Schedule}).write(Schedule("step", every=5))["every"]
     5
     """
     names = {member: name for name, member in members.items()}
@@ -129,7 +129,7 @@ def _is(value: Any, hint: Any) -> bool:
 
 # Rules -----------------------------------------------------------------------------------------------------
 
-_RULES = family("a stopping rule", RULES)
+_RULES = dataclass_codec("a stopping rule", RULES)
 _JOINED = {"any_of": any_of, "all_of": all_of}
 
 
@@ -233,10 +233,10 @@ _HELD_OUT = Codec(
     _write_held_out,
     lambda value: value if _is(value, float) else _path_in(value, {"path"}),
 )
-_TRANSFORM = family("a transform of images", KINDS)
+_TRANSFORM = dataclass_codec("a transform of images", KINDS)
 _SPECIAL = {
     "batch_size": Codec("a whole number, full, or sizes", _write_batch_size, _read_batch_size),
-    "schedule": named(family("a schedule", {"schedule": Schedule})),
+    "schedule": named(dataclass_codec("a schedule", {"schedule": Schedule})),
     "optimizer_options": Codec("numbers by name", _numbers, _numbers),
     "stop": Codec("a stopping rule", _write_rule, _read_rule),
     "order": named(Codec("an order", _write_order, _read_order)),

@@ -36,7 +36,7 @@ class SnapshotSink:
         """A lane begins or resumes."""
 
     def max_updates(self, lane: AnyLane) -> int | None:
-        """Most updates until the next snapshot; None if there is none, or by the clock."""
+        """Most updates until the next snapshot; None if no number of updates decides when it is due."""
         return None
 
     def due(self, lane: AnyLane, repeats: range) -> bool:
@@ -146,7 +146,7 @@ def train_lane(
                 break
             if sink.due(lane, repeats) and not lane.done:
                 sink.hand_over(lane, repeats, snapshot)
-        reason = reason or lane.ended
+        reason = reason or lane.end_reason
         if not reason and lane.update >= lane.last_update < prepared.plan.updates:
             reason = f"the budget of {lane.last_update:,} updates is spent"
         # The snapshot is the place before the last evaluation, which a longer training would not make there.

@@ -32,7 +32,7 @@ from epochal.training.class_weights import by_class
 from epochal.training.lanes import check_devices
 from epochal.training.ordering import order_for
 from epochal.training.prepared import Prepared, SplitSamples
-from epochal.training.samples import endless_plan, gathered
+from epochal.training.samples import endless_plan, prepare_samples
 from epochal.training.shapes import check_fit, traced, tried
 
 
@@ -71,7 +71,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         shapes = tried("the model", lambda: models.shapes_of(chosen, dataset.shape, dataset.dtype))
         return state_bytes(shapes, chosen_optimizer(settings))
 
-    samples: SplitSamples = gathered(data, settings, state, model) if reuse is None else reuse
+    samples: SplitSamples = prepare_samples(data, settings, state, model) if reuse is None else reuse
     settings = samples.settings if reuse is None else settings
     dataset, task, splits = samples.dataset, samples.task, samples.splits
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))

@@ -119,10 +119,10 @@ def resuming(
             return found
         request, longer, notes, prepared = found
         prepared = same_micro_batch(prepared)
-        updates, known, passed_over = others.run_on_all("what was learned", learned)
+        updates, snapshots, passed_over = others.run_on_all("what was learned", learned)
         if prepared.dataset.recipe is not None:
             longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # its present path
-        cluster = cluster_for(prepared, ray, path, control, resources, known)
+        cluster = cluster_for(prepared, ray, path, control, resources, snapshots)
 
         def begin() -> None:
             if run_folder is not None and (longer != request or saving):
@@ -131,8 +131,8 @@ def resuming(
         start_together(prepared, begin, path, updates)
         resources = resources.pop_all()
     conditions = changed_conditions(request["conditions"], conditions_of(prepared))
-    resumed = Resumed(sum(one.updates for one in known.values()), (*notes, *passed_over, *conditions))
-    return Events(prepared, control, resources, run_folder, cluster, known, resumed)
+    resumed = Resumed(sum(one.updates for one in snapshots.values()), (*notes, *passed_over, *conditions))
+    return Events(prepared, control, resources, run_folder, cluster, snapshots, resumed)
 
 
 def _check(path: Path, then: Any, now: Mapping[str, Any]) -> None:

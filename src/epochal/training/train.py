@@ -206,19 +206,19 @@ class Events(Iterator[Event]):
         resources: ExitStack,
         run_folder: RunFolder | None = None,
         cluster: RayCluster | None = None,
-        known: Mapping[int, Snapshot] | None = None,
+        snapshots: Mapping[int, Snapshot] | None = None,
         resumed: Resumed | None = None,
     ) -> None:
         self._prepared, self._control, self._cluster = prepared, control, cluster
-        self._run_folder, self._known = run_folder, dict(known or {})
+        self._run_folder, self._snapshots = run_folder, dict(snapshots or {})
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._waiting: deque[Event] = deque([RunStarted(prepared)])
         if resumed is not None:
             self._waiting.append(resumed)
         self._started = self._trained = self._ended = False
         self._results: list[LaneResult] = []
-        self._curves: list[Curves] = [one.curves for one in self._known.values()]
-        self._done: dict[int, int] = {repeat: one.updates for repeat, one in self._known.items()}
+        self._curves: list[Curves] = [one.curves for one in self._snapshots.values()]
+        self._done: dict[int, int] = {repeat: one.updates for repeat, one in self._snapshots.items()}
         self._begin = 0.0
         self._writer: CheckpointWriter | None = None
         self._resources = resources
@@ -297,15 +297,15 @@ class Events(Iterator[Event]):
         repeats = prepared.lanes.repeats
         if cluster is not None:
             repeats = tuple(range(one, one + 1) for one in range(prepared.settings.repeats))
-        lanes = [lane for group in repeats for lane in regroup(self._known, group)]
-        known = {lane.start: one for lane, one in lanes if one is not None}
-        self._known = {}  # a resumed lane no longer needs it, and it may be large
+        lanes = [lane for group in repeats for lane in regroup(self._snapshots, group)]
+        snapshots = {lane.start: one for lane, one in lanes if one is not None}
+        self._snapshots = {}  # a resumed lane no longer needs it, and it may be large
         sink = SnapshotSink()
         if self._run_folder is not None:
-            sink = self._writer = CheckpointWriter(self._run_folder, prepared.spec, known.values(), tell)
+            sink = self._writer = CheckpointWriter(self._run_folder, prepared.spec, snapshots.values(), tell)
             self._resources.enter_context(suppress(SaveFailed))
             self._resources.callback(self._writer.close)
-        job = (prepared, control, tell, sink, [lane for lane, _ in lanes], known, cluster)
+        job = (prepared, control, tell, sink, [lane for lane, _ in lanes], snapshots, cluster)
         thread = threading.Thread(target=train_repeats, args=job, daemon=True)
         self._resources.callback(ended, [thread])
         self._resources.callback(control.stop)

@@ -22,7 +22,7 @@ from epochal.data.images.read import ImageOptions, Images, read_images
 from epochal.data.lazy import streams_note
 from epochal.data.recipe import options_of
 from epochal.data.records import Damaged, SampleEncoder
-from epochal.data.source import DataSource, Known, ProgressCallback, chosen, refuse_columns
+from epochal.data.source import DataSource, ProgressCallback, TrainingContext, chosen, refuse_columns
 from epochal.data.task import Task
 from epochal.errors import Refusal
 
@@ -102,7 +102,7 @@ class ImageEncoder(SampleEncoder):
             raise Damaged(f"images that are black at {levels.black:g} and white at {levels.white:g}")
 
 
-def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:
+def new_images(encoder: ImageEncoder, source: Any, known: TrainingContext) -> Dataset:
     """The images of a folder (with or without class folders), of one file, or of arrays."""
     arrays = replace(known, task=encoder.task, shape=encoder.shape, dtype=np.uint8, target_name=_TARGET)
     if not isinstance(source, (str, Path)):

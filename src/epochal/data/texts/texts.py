@@ -23,7 +23,7 @@ from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
 from epochal.data.recipe import Recipe, options_of
 from epochal.data.records import Damaged, SampleEncoder, built
-from epochal.data.source import DataSource, Known, chosen
+from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
@@ -231,7 +231,7 @@ def text(
     return with_groups(dataset, groups, "told by groups")
 
 
-def new_texts(encoder: TextEncoder, source: Any, known: Known) -> Dataset:
+def new_texts(encoder: TextEncoder, source: Any, known: TrainingContext) -> Dataset:
     """The texts of a new table with the text column, or a sequence of strings."""
     column = encoder.table.columns[0]
     if _are_texts(source):
