@@ -114,7 +114,7 @@ def did_you_mean(kind: str, name: str, options: Iterable[str], given: str = "") 
     'unknown optimizer "adma"; did you mean "adam"? Known: adamax, adam.'
     """
     known = list(options)
-    near = difflib.get_close_matches(name, known, n=3)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6 if len(name) > 3 else 0.5)
     near.sort(key=lambda one: sorted(one) != sorted(name))  # first those with letters transposed
     hint = f'; did you mean "{near[0]}"?' if near else "."
     return f'unknown {kind} "{given or name}"{hint} Known: {", ".join(known)}.'

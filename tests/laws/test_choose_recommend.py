@@ -23,6 +23,7 @@ def compared(
     *,
     noise: Mapping[str, float] | None = None,
     accuracy: bool = False,
+    baseline: float = math.nan,
     **options: float,
 ) -> Comparison:
     """A comparison of known values; a training takes less time the larger its batch."""
@@ -47,7 +48,7 @@ def compared(
         )
         for name, column in values.items()
     }
-    chosen, same = recommended(rows, outcome, values, accuracy, 1.0 if accuracy else 0.0)
+    chosen, same = recommended(rows, outcome, values, accuracy, (1.0 if accuracy else 0.0, baseline))
     found = made.comparison(
         rows=tuple(sorted(rows.values(), key=lambda row: row.name != chosen)), recommended=chosen, same=same,
         best=outcome.best, tied=outcome.tied, margin=outcome.margin, target=None, hyperbola=None,
@@ -99,6 +100,12 @@ def test_one_collapse_in_ten_is_not_recommended_for_its_speed_though_the_mean_ac
     good = [0.96, 0.97, 0.98, 0.97, 0.96, 0.98, 0.97, 0.97, 0.96, 0.98]
     found = compared({"batch 1": good, "full batch (512)": [*good[:9], 0.5]}, accuracy=True)
     assert len(found.tied) == 2 and found.recommended == "batch 1"
+
+
+def test_a_useless_setting_is_not_recommended_for_its_speed_where_little_was_learned() -> None:
+    values = {"batch 1": [0.60, 0.72, 0.66], "full batch (512)": [0.68, 0.68, 0.69]}
+    assert compared(values, baseline=0.693).recommended == "batch 1"
+    assert compared(values).recommended == "full batch (512)", "negative control: without the baseline"
 
 
 def test_what_is_detectably_worse_is_never_recommended_however_fast() -> None:

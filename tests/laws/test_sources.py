@@ -17,30 +17,21 @@ import pyarrow as pa
 import pytest
 
 import epochal as ep
-from epochal.data import Dataset, Encoder, SampleEncoder, encoder_from_dict, registry
+from epochal.data import Dataset, Encoder, encoder_from_dict, registry
+from epochal.data.files.tidy import tidy
 from epochal.data.source import DataSource, ProgressCallback, TrainingContext, chosen
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
+from epochal.data.tables.schema import TableBased
 from epochal.data.tables.table import dataset_of_table
 from epochal.errors import Refusal
 
 
 @dataclass(frozen=True)
-class DatabaseEncoder(SampleEncoder):
+class DatabaseEncoder(TableBased):
     """The schema of a table that lies in a database."""
 
     kind: ClassVar[str] = "database"
-
-    table: Encoder
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON object of it."""
-        return {"kind": self.kind, "table": self.table.to_dict()}
-
-    @staticmethod
-    def from_dict(value: Any) -> DatabaseEncoder:
-        """The inverse of `to_dict`."""
-        return DatabaseEncoder(Encoder.from_dict(value["table"]))
 
 
 def is_database(source: Any) -> bool:
@@ -55,7 +46,7 @@ def rows_of(path: str | Path) -> pa.Table:
 
 
 def load_database(source: str | Path, asked: Mapping[str, Any], progress: ProgressCallback | None) -> Dataset:
-    found = dataset_of_table(rows_of(source), chosen(TableOptions, asked), Path(source).name)
+    found = dataset_of_table(tidy(rows_of(source)), chosen(TableOptions, asked), Path(source).name)
     assert isinstance(found.encoder, Encoder)
     return replace(found, encoder=DatabaseEncoder(found.encoder))
 
@@ -135,7 +126,7 @@ def test_without_its_source_a_run_says_what_it_lacks(
     with monkeypatch.context() as patch:
         patch.setattr(registry, "SOURCES", (DATABASE, *registry.SOURCES))
         ep.fit(ep.MLP(4), path, epochs=1, progress=False, out=tmp_path / "run")
-    with pytest.raises(Refusal, match="the kind of data must be one of images, table"):
+    with pytest.raises(Refusal, match="the kind of data must be one of "):
         ep.load(tmp_path / "run")
 
 
@@ -153,3 +144,14 @@ def test_an_iterator_is_recognized_where_nothing_else_takes_it() -> None:
     assert not registry.recognized("example:iris").endless
     with pytest.raises(Refusal, match="data must be a path"):
         registry.recognized(3)
+
+
+@pytest.mark.usefixtures("registered")
+def test_categories_of_many_levels_are_embedded_whatever_the_encoder(tmp_path: Path) -> None:
+    rows = [(f"level {number % 60}", number % 2) for number in range(240)]
+    with closing(sqlite3.connect(tmp_path / "levels.db")) as database:
+        database.execute("CREATE TABLE samples (level TEXT, kind INTEGER)")
+        database.executemany("INSERT INTO samples VALUES (?, ?)", rows)
+        database.commit()
+    encoder = ep.load_data(tmp_path / "levels.db", target="kind").encoder
+    assert encoder is not None and encoder.code_sizes == (61,)

@@ -260,17 +260,17 @@ def test_concerns_come_first_and_nothing_is_good_beside_them() -> None:
 def test_what_concerns() -> None:
     leak = "column 3 (code) determines the target: each of its 2 values goes with one class."
     counts = {"validation": np.array([[[9, 0], [3, 0]]])}
-    found = concerns_of((leak, "another note"), {}, counts, ("no", "yes"))
+    found = concerns_of((leak, "another note"), {}, counts, ("no", "yes"), False)
     assert [one[:10] for one in found] == ["Leakage su", '"yes" is n']
-    assert concerns_of((), {}, {"validation": np.array([[[9, 0], [2, 1]]])}, ("no", "yes")) == ()
+    assert concerns_of((), {}, {"validation": np.array([[[9, 0], [2, 1]]])}, ("no", "yes"), False) == ()
 
 
 def test_one_repeat_that_predicts_a_class_does_not_silence_the_others() -> None:
     silent, once = [[9, 0], [3, 0]], [[9, 0], [2, 1]]
     names = ("no", "yes")
-    (most,) = concerns_of((), {}, {"validation": np.array([silent] * 9 + [once])}, names)
+    (most,) = concerns_of((), {}, {"validation": np.array([silent] * 9 + [once])}, names, False)
     assert most.startswith('"yes" is never predicted in 9 of 10 repeats') and "`class_weight=" in most
-    assert concerns_of((), {}, {"validation": np.array([silent] * 4 + [once] * 6)}, names) == ()
+    assert concerns_of((), {}, {"validation": np.array([silent] * 4 + [once] * 6)}, names, False) == ()
     (weighted,) = concerns_of((), {}, {"validation": np.array([silent] * 10)}, names, True)
     assert "in 10" not in weighted and "class_weight" not in weighted
 

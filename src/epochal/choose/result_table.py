@@ -3,7 +3,7 @@
 The fastest of those whose mean is within one standard error of the best (Breiman et al. 1984, section 3.4.3),
 or that are shown to be practically the same; never one that is detectably worse. One standard error, and not
 just any undetected difference: with few repeats even large differences are undetected. For the same reason no
-setting whose mean is behind by more than a tenth of what the best one is from perfect.
+setting whose mean is behind by more than a tenth of what the best one is from perfect, or from the baseline.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ SHARE = 0.1
 prediction. With less than a tenth most settings of a grid never get there, and little is learned of them."""
 
 NEAR = 0.1
-"""How far the mean of a faster setting may be behind the best one, as a share of what
-that is from perfect, or of itself where there is no perfect value. (Arbitrary.)"""
+"""How far the mean of a faster setting may be behind the best one, as a share of what that is from
+perfect, or from the baseline if that is nearer. (Arbitrary.)"""
 
 REGIMES = ("batch", "mini-batch", "stochastic")
 
@@ -101,7 +101,9 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
     same: tuple[str, ...] = ()
     if any(math.isfinite(row.quality.mean) for row in rows):
         perfect = bounds_of(column.partition(".")[2], found.runner.base.loss_name)[higher]
-        chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher, perfect)
+        constant = baselines(found.runner, [trial.repeat for trial in found.trials[outcome.best]])
+        ends = perfect, float(np.mean(list(constant.values())))
+        chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher, ends)
     rows = _sorted(rows, chosen, outcome.tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
     target = float(np.mean(list(per_repeat.values()))) if per_repeat else None
@@ -346,11 +348,11 @@ def recommended(
     outcome: Outcome,
     values: Mapping[str, Sequence[float]],
     higher_is_better: bool,
-    perfect: float,
+    ends: Sequence[float],
 ) -> tuple[str, tuple[str, ...]]:
     """The setting to use, and those that are practically the same as it, itself included.
 
-    `perfect` is the best possible value, infinite if there is none.
+    `ends` are the best possible value and the baseline; not finite where there is none.
     """
     best, tied = rows[outcome.best], [rows[name] for name in outcome.tied]
     compared_with = partial(
@@ -367,7 +369,8 @@ def recommended(
         apart = {row.name: row.difference for row in tied}
         if lead is not best:
             apart = {one.b: one for one in compared_with(lead.name)}
-        most = NEAR * abs(lead.quality.mean - (perfect if math.isfinite(perfect) else 0.0))
+        mean = lead.quality.mean
+        most = NEAR * min([abs(mean - end) for end in ends if math.isfinite(end)], default=abs(mean))
         near = [row for row in tied if row is lead or _near(apart.get(row.name), most)] or near
     steady = [row for row in near if not lucky(row, near)]
     chosen = best

@@ -39,7 +39,7 @@ class Difference:
     flat_tolerance     what a flat curve may rise or fall by.
     repeats_to_detect  the repeats that would show it, None for more than 50; `repeats_to_bound` those that
                        would rule out one above the tolerance.
-    reversed_rise      the largest rise before that the curve took back.
+    reversed_rise      the largest rise before that the curve took back; of a fall if it may be one.
     """
 
     detected: bool
@@ -252,7 +252,7 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         return Difference(False, math.nan, math.nan, {}, "")
     falls, steps, errors, spans, pace, doubts = np.ascontiguousarray(np.array(each).T)
     span, size, end = float(np.median(spans)), float(np.mean(falls)), stats.ending(curve, view.window)
-    paired, swung = len(falls) >= limits.FEWEST_REPEATS, False
+    paired, swing = len(falls) >= limits.FEWEST_REPEATS, 0.0
     if paired:
         # Repeats that all fall at very different rates may have an interval that includes zero.
         own = float((steps - stats.t_quantile(1 - ALPHA, 6) * errors).min())
@@ -269,10 +269,9 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         most = float(pace.mean() + stats.t_quantile(0.95, 6) * doubt)
         middle = stats.majority_mean(curve)
         late = 0.8 * (stats.last_known(middle) + 1)
-        swung = bool(
-            (low > 0 or likely) and np.nanargmin(middle) < late and _reversed_rise(middle) > _SWING * size
-        )
-        if swung or np.nanargmin(stats.smoothed(middle)) < late:
+        if np.nanargmin(middle) < late:
+            swing = _reversed_rise(middle)
+        if np.nanargmin(stats.smoothed(middle)) < late:
             low, likely = min(low, 0.0), False  # it was as low before
         how = "the slope is below zero by its standard error, and the curve was not as low before"
     limit = view.flat_tolerance(end)
@@ -281,8 +280,6 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
         doublings = math.log2(view.last_epoch / (view.last_epoch - span)) if view.last_epoch > span else 1.0
         worth = min(worth, end * (1 - (1 - limits.FLAT) ** doublings))
         low, most = -end * math.expm1(-low), -end * math.expm1(-most * math.log(2))
-    if swung:  # what may be a fall is no level curve
-        most = max(most, size, 1.01 * limit)
     if curve is view.oriented and view.shared and view.known_likelihood:
         # Samples that all repeats share may hide the fall from all of them.
         expected = -end * math.expm1(-float(pace.mean()) * math.log(2)) if ratios else float(pace.mean())
@@ -296,6 +293,10 @@ def falling_to_the_end(view: CurveView, curve: Floats) -> Difference:
     }
     holds = bool(low > 0 and size > worth)
     probable = bool(not holds and likely and size > worth)
+    if (holds or probable) and swing > _SWING * size:
+        return Difference(
+            False, size, span, figures, how, False, False, most, limit, end, reversed_rise=swing
+        )
     return Difference(holds, size, span, figures, how, probable, bool(low > 0), most, limit, end)
 
 

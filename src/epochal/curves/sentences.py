@@ -298,8 +298,9 @@ def _room(view: CurveView, rise: Difference, fall: Difference) -> str:
     elif fall.significant and fall.effect > 0:
         small = f"it {fell} by {_fallen(view, fall)} over the last {fall.epoch:,.3g} epochs, which is small; "
     room = []
-    if rise.reversed_rise > rise.flat_tolerance:
-        room.append(f"swings of {view.in_words(rise.reversed_rise, rise.reference)}")
+    if fall.reversed_rise or rise.reversed_rise > rise.flat_tolerance:
+        swings = max(fall.reversed_rise, rise.reversed_rise)
+        room.append(f"swings of {view.in_words(swings, rise.reference)}")
     if not math.isfinite(rise.upper_bound):
         room.append(f"a {up} of any size")
     elif rise.upper_bound > 0:

@@ -145,7 +145,11 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
     known = test is not None and test.better
     learned = explained is None or explained >= limits.EXPLAINED
     flat = (
-        rise.ruled_out and fall.ruled_out and rise.reversed_rise <= rise.flat_tolerance and not rise.relevant
+        rise.ruled_out
+        and fall.ruled_out
+        and not fall.reversed_rise
+        and rise.reversed_rise <= rise.flat_tolerance
+        and not rise.relevant
     )
     good = flat and known and learned and not view.concerned and not scattered
     return sentences.say_flat(view, rise, fall, figures, flat=flat, good=good, known=known)

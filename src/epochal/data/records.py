@@ -157,6 +157,11 @@ class SampleEncoder(Record):
         """Number of inputs of each column with several, by name."""
         return {}
 
+    @property
+    def code_sizes(self) -> tuple[int, ...]:
+        """Number of codes of each trailing input column that a model embeds, as tables have them."""
+        return ()
+
     @classmethod
     def from_dict(cls, value: Any) -> Self:
         """The inverse of `to_dict`; imports nothing, and refuses what no encoder of this kind wrote."""
@@ -169,6 +174,5 @@ class SampleEncoder(Record):
 
 
 def code_sizes(encoder: SampleEncoder | None) -> tuple[int, ...]:
-    """Number of codes of each trailing input column that a model embeds; only tables have them."""
-    sizes: tuple[int, ...] = getattr(getattr(encoder, "table", encoder), "code_sizes", ())
-    return sizes
+    """Number of codes of each trailing input column that a model embeds; none without an encoder."""
+    return () if encoder is None else encoder.code_sizes

@@ -33,6 +33,7 @@ class Rule(Protocol):
 
     def columns(self) -> tuple[str, ...]:
         """The columns that the rule reads."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,3 @@ class Never(Rule):
 
     def describe(self) -> str:
         return "after all epochs"
-
-    def columns(self) -> tuple[str, ...]:
-        return ()

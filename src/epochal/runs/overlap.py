@@ -43,12 +43,9 @@ class Overlap:
         """The note for a reader."""
         if self.trained == 0:
             none = f"None of the {self.rows:,} {self.noun} was used in training"
-            if not self.validated:
-                return f"{none}."
-            return (
-                f"{none}, but {self.validated:,} in validation, which chose the best epoch: results on new "
-                "ones will probably be a little worse."
-            )
+            if self.validated:
+                none += f", but {self.validated:,} in validation: slightly optimistic if it chose the epoch"
+            return f"{none}."
         better = "so results on new ones will probably be worse"
         if self.trained is None:
             if not self.same_data:
@@ -60,6 +57,7 @@ class Overlap:
             count += f" ({self.by_all:,} by all)"
         else:
             count += " were used in training" if self.trained > 1 else " was used in training"
+        count += f" and {self.validated:,} in validation" if self.validated and not self.same_data else ""
         some = self.same_data and self.by_all < self.rows
         held_out = f": its held-out {self.noun} are in the report of the run" if some else ""
         same = f" This is the data that the run was trained on{held_out}." if self.same_data else ""

@@ -18,7 +18,7 @@ from epochal.common.option_text import render_message
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import SampleEncoder, Task
 from epochal.errors import Refusal
-from epochal.models import Model
+from epochal.models import METRICS, Model
 from epochal.plan import Plan
 from epochal.runs.evaluation import Evaluation
 from epochal.runs.forecast import ForecastScores, Observed
@@ -278,9 +278,10 @@ class Run:
         """Notes needed to read the figures, one sentence each."""
         sentences = []
         if self.settings.get("target_standardized"):
-            sentences.append(
-                "The loss is of standardized targets (mean 0, sd 1); RMSE and MAE are in the target's units."
-            )
+            shown = next(iter(self.metrics.values()), {})
+            own = [label_of(name) for name in shown if name in METRICS and METRICS[name].in_target_units]
+            units = f"; {' and '.join(own)} {'is' if len(own) == 1 else 'are'} in the target's units"
+            sentences.append(f"The loss is of standardized targets (mean 0, sd 1){units if own else ''}.")
         if self.task.kind == "binary":
             sentences.append(f'F1, average precision, precision and recall are of "{self.task.classes[1]}".')
         if self.ensemble:

@@ -21,12 +21,12 @@ from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
 from epochal.data.recipe import Recipe, options_of
-from epochal.data.records import Damaged, SampleEncoder
+from epochal.data.records import Damaged
 from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.frames import is_frame, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
-from epochal.data.tables.schema import Encoder
+from epochal.data.tables.schema import Encoder, TableBased
 from epochal.data.tables.table import dataset_of_table
 from epochal.data.task import Task
 from epochal.errors import Refusal
@@ -61,13 +61,12 @@ class Pairing:
 
 
 @dataclass(frozen=True)
-class PairEncoder(SampleEncoder):
+class PairEncoder(TableBased):
     """The encoder of pairs: `table` encodes one row, `by` names the group column."""
 
     kind: ClassVar[str] = "pairs"
     loader: ClassVar[str] = "ep.rank_pairs"
 
-    table: Encoder
     by: str
     pairing: Pairing
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from epochal.common.printable import counted, shortlist
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.records import Damaged, SampleEncoder
+from epochal.data.records import Damaged
 from epochal.data.series.clock import Clock, Times, as_utc, in_order
 from epochal.data.series.steps import Step, usual_step
 from epochal.data.series.timeline import Timeline, gap_notes
 from epochal.data.tables.encode import as_text, encode, plain_numbers
 from epochal.data.tables.frames import NamedTable
-from epochal.data.tables.schema import Encoder
+from epochal.data.tables.schema import TableBased
 from epochal.data.tables.target import target_numbers
 from epochal.data.task import Task
 from epochal.errors import Refusal
@@ -31,7 +31,7 @@ FILLS = ("forward",)
 
 
 @dataclass(frozen=True)
-class WindowEncoder(SampleEncoder):
+class WindowEncoder(TableBased):
     """Cuts windows from any table with these columns.
 
     `table` encodes one row; its first feature is the forecast column. It has no statistics of the
@@ -41,7 +41,6 @@ class WindowEncoder(SampleEncoder):
     kind: ClassVar[str] = "windows"
     loader: ClassVar[str] = "ep.windows"
 
-    table: Encoder
     lags: int
     horizon: int
     stride: int

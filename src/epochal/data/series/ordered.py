@@ -23,7 +23,7 @@ from epochal.data.series.clock import Clock, zone_named
 from epochal.data.series.steps import usual_step
 from epochal.data.tables.encode import to_dates, to_numbers
 from epochal.data.tables.frames import NamedTable, is_pair, named_table
-from epochal.data.tables.recognize import TableOptions, recognize, rows_counted
+from epochal.data.tables.recognize import TableOptions, recognize
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import hints_of
 from epochal.data.values.date_forms import compact_form, written_dates
@@ -109,8 +109,7 @@ def series_columns(
         column = table.column(index)
         holds_numbers = _numbers(column) and column.null_count < len(column)
         steps = np.diff(to_numbers(column.combine_chunks(), "")) if holds_numbers else np.zeros(0)
-        even = len(steps) > 0 and steps[0] != 0 and bool((steps == steps[0]).all())
-        counts = even or (holds_numbers and rows_counted(column))
+        counts = len(steps) > 0 and steps[0] != 0 and bool((steps == steps[0]).all())
         own = {role for role, positions in roles.items() if index in positions}
         own = own or ({"keep"} if index in listed else set())
         own |= {"numeric"} if holds_numbers and not counts else set()

@@ -314,8 +314,11 @@ def no_input(column: pa.ChunkedArray, name: str, targets: TargetValues | None) -
         return ("identifier", f"looks like an identifier by its name ({share})") if by_name else ("", "")
     counted = rows_counted(column)
     if not counted and (not named or few):
-        numbered = not named and _numbers_rows(filled, distinct)
-        return "", f"numbers the rows, not in their order ({_range(filled)})" if numbered else ""
+        gaps = rows_counted(column, gaps=True)
+        if named or not (gaps or _numbers_rows(filled, distinct)):
+            return "", ""
+        how = "counts the rows, with gaps" if gaps else "holds nearly each number once"
+        return "", f"{how} ({_range(filled)})"
     if counted and not named and not _ENTRY.fullmatch(name):
         return "", f"counts the rows ({_range(filled)})"
     goes = targets is not None and targets.goes_with(column)
@@ -363,21 +366,21 @@ def _tells_rows_apart(name: str, column: Callable[[int], pa.ChunkedArray], at: i
     return may and bool(pc.count_distinct(cells).as_py() == len(cells))
 
 
-def rows_counted(column: pa.ChunkedArray, starts: tuple[int, ...] = ()) -> bool:
-    """Whether integers count the rows, from one of `starts`, with gaps where some rows were taken out.
+def rows_counted(column: pa.ChunkedArray, starts: tuple[int, ...] = (), *, gaps: bool = False) -> bool:
+    """Whether integers count the rows, from one of `starts`, each larger by one than the one before.
 
-    Each is larger than the one before, nine tenths of them (an arbitrary share) by one.
+    With `gaps` nine tenths of them (an arbitrary share) are; the others' rows were taken out.
 
     >>> rows_counted(pa.chunked_array([[5, 6, 7]])), rows_counted(pa.chunked_array([[5, 7, 8]]))
     (True, False)
-    >>> rows_counted(pa.chunked_array([[*range(20), 22, None, 24]]))
+    >>> rows_counted(pa.chunked_array([[*range(20), 22, None, 24]]), gaps=True)
     True
     """
-    values = column.drop_null()
-    if len(values) < max(2, _DENSE * len(column)) or (starts and values[0].as_py() not in starts):
+    values, least = column.drop_null(), _DENSE if gaps else 1.0
+    if len(values) < max(2, least * len(column)) or (starts and values[0].as_py() not in starts):
         return False
     steps = np.diff(values.to_numpy().astype(np.float64))
-    return bool((steps >= 1).all() and (steps == 1).mean() >= _DENSE)
+    return bool((steps >= 1).all() and min((steps == 1).mean(), len(steps) / steps.sum()) >= least)
 
 
 def _numbers_rows(filled: pa.ChunkedArray, distinct: int) -> bool:

@@ -182,5 +182,17 @@ class Encoder(SampleEncoder):
                 raise Damaged(f"a date must have some of {', '.join(DATE_PARTS)}")
 
 
+@dataclass(frozen=True)
+class TableBased(SampleEncoder):
+    """The base of encoders that encode the columns of a table, and do more with them."""
+
+    table: Encoder
+
+    @property
+    def code_sizes(self) -> tuple[int, ...]:
+        """See `SampleEncoder`."""
+        return self.table.code_sizes
+
+
 def _is_form(written: tuple[str, ...]) -> bool:
     return not written or (len(written) == 4 and written[0] in (".", ","))
