@@ -205,7 +205,7 @@ class Usage:
         if self.all is None or later.all is None:
             return None
         used = later.all - self.all
-        return round(max(0.0, used - (later.custom - self.custom)) / (used + later.idle - self.idle), 3)
+        return round(max(0.0, used - (later.own - self.own)) / (used + later.idle - self.idle), 3)
 
 
 def versions() -> dict[str, str]:

@@ -94,8 +94,7 @@ def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample
         return fresh(spec, jax.tree.map(jnp.asarray, variables))
 
     each = [started(key) for key in (keys if lacking else keys[:1])]
-    every = each * (spec.repeats // len(each))
-    stacked: RepeatState = jax.tree.map(lambda *leaves: jnp.stack(leaves), *every)
+    stacked: RepeatState = jax.tree.map(lambda *all_: jnp.stack(all_), *each * (spec.repeats // len(each)))
     return spec.mesh.put(stacked)
 
 

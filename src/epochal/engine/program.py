@@ -96,14 +96,7 @@ def build(
     ) -> RepeatState:
         count = position.update + (index - position.index)
         return step(
-            repeat,
-            train,
-            per_repeat.dropout_keys,
-            position.epoch,
-            index,
-            per_repeat.rates,
-            count,
-            samples,
+            repeat, train, per_repeat.dropout_keys, position.epoch, index, per_repeat.rates, count, samples
         )
 
     update_all = over_repeats(repeats, one_update, (0, 0, of_part, 0, None, None))

@@ -14,7 +14,7 @@ from epochal.errors import Refusal
 from epochal.models import ACTIVATIONS, seen
 from epochal.models.built_in import check_activation, check_share, check_whole
 from epochal.nn.basic import Dense, Glorot, default_kernel_init
-from epochal.nn.convolution import Conv, max_pool, resolve_padding
+from epochal.nn.convolution import Conv, max_pool, padding_of
 from epochal.nn.network import Network, Shape
 
 ASCENDING = ("relu", "tanh", "sigmoid", "elu", "leaky_relu", "softplus", "identity")
@@ -137,7 +137,7 @@ class CNN(Network):
 
 
 def _slid(sizes: list[int], window: int, stride: int, padding: str) -> list[int]:
-    pads = resolve_padding(sizes, [window] * len(sizes), [stride] * len(sizes), padding)
+    pads = padding_of(sizes, [window] * len(sizes), [stride] * len(sizes), padding)
     return [(size + sum(pad) - window) // stride + 1 for size, pad in zip(sizes, pads, strict=True)]
 
 

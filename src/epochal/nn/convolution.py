@@ -51,12 +51,10 @@ def form() -> Literal["slices", "vendor"]:
     return "slices" if jax.default_backend() == "cpu" else "vendor"
 
 
-def resolve_padding(
-    sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: Padding
-) -> Pads:
+def padding_of(sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: Padding) -> Pads:
     """The padding of each axis, for "SAME", "VALID" or pairs of numbers; too large a window is refused.
 
-    >>> resolve_padding((28, 28), (3, 3), (1, 1), "SAME")
+    >>> padding_of((28, 28), (3, 3), (1, 1), "SAME")
     ((1, 1), (1, 1))
     """
     if isinstance(padding, str):
@@ -94,7 +92,7 @@ def convolve(
     """
     window = kernel.shape[:-2]
     steps = tuple(strides) or (1,) * len(window)
-    pads = resolve_padding(inputs.shape[1:-1], window, steps, padding)
+    pads = padding_of(inputs.shape[1:-1], window, steps, padding)
     inputs = inputs.astype(kernel.dtype)
     if form() == "slices":
         return _sliced(inputs, kernel, steps, pads)
@@ -254,7 +252,7 @@ def max_pool(
     [[5.0, 7.0], [13.0, 15.0]]
     """
     sizes, steps = tuple(window), tuple(strides) or tuple(window)
-    pads = resolve_padding(inputs.shape[1:-1], sizes, steps, padding)
+    pads = padding_of(inputs.shape[1:-1], sizes, steps, padding)
     return _largest(inputs, inputs.shape[1:-1], sizes, steps, pads)
 
 

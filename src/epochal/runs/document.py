@@ -20,7 +20,7 @@ from epochal.data import Task
 from epochal.data.records import Damaged, NullableFloat, built, converted
 from epochal.runs.checks import WRONG, check_shape, damaged, predictions_file, read_table, reading
 from epochal.runs.contents import listed, read_run
-from epochal.runs.disk import FileDigest
+from epochal.runs.disk import Digest
 from epochal.runs.forecast import ForecastScores
 from epochal.runs.outcome import Outcome, Scores
 from epochal.runs.record import Run
@@ -50,7 +50,7 @@ class Document:
     conditions: dict[str, Any]
     interrupted: bool
     failed: str
-    files: dict[str, FileDigest]
+    files: dict[str, Digest]
 
 
 _WHOLE: dict[str, Any] = dict.fromkeys(("batch_size", "epochs", "seed"), int)
