@@ -1,4 +1,4 @@
-"""Held-out figures: per repeat, over repeats, and of the ensemble."""
+"""Held-out metrics: per repeat, over repeats, and of the ensemble."""
 
 from __future__ import annotations
 
