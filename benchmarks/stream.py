@@ -93,7 +93,7 @@ def epochal_feeding(folder: Path, seconds: float) -> dict[str, float]:
                 batches += chunk.span.batches
             elif chunk.span.update >= WARM_UPDATES:
                 begin = time.perf_counter()
-            feed.give_back(chunk)
+            feed.recycle(chunk)
             if begin and time.perf_counter() - begin > seconds:
                 break
         took = time.perf_counter() - begin

@@ -124,12 +124,12 @@ _MOST_PROBLEMS = 8
 """Most problems that one refusal lists; the others are counted."""
 
 
-def several(problems: Sequence[str]) -> Refusal:
+def join_refusals(problems: Sequence[str]) -> Refusal:
     """One refusal of all problems of the data, so that they can be fixed at once.
 
     A single problem is its own sentence. The first ones are listed, the others counted.
 
-    >>> print(several(["line 3 has 5 fields.", 'column 2 ("x") mixes texts and numbers.']))
+    >>> print(join_refusals(["line 3 has 5 fields.", 'column 2 ("x") mixes texts and numbers.']))
     2 problems: (1) line 3 has 5 fields. (2) column 2 ("x") mixes texts and numbers.
     """
     if len(problems) == 1:

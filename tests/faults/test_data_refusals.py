@@ -10,7 +10,7 @@ import pyarrow.json
 import pytest
 
 from epochal.data import Encoder, encode_new, fit_scaling, load, read_table, write_example
-from epochal.data.source import Known
+from epochal.data.source import TrainingContext
 from epochal.errors import Refusal
 
 
@@ -269,7 +269,7 @@ def test_new_data_without_rows_or_of_another_width_is_refused(known, tmp_path):
     with refused("5 columns, or 4 without the target", "got 2"):
         encode_new(Encoder.from_dict({**known.encoder.to_dict(), "header": False}), np.ones((3, 2)))
     with refused("shape (2,)", "(4,)"):
-        encode_new(None, np.ones((4, 4)), Known(shape=(2,)))
+        encode_new(None, np.ones((4, 4)), TrainingContext(shape=(2,)))
 
 
 def test_missing_values_in_new_rows_stay_missing(known):

@@ -18,7 +18,7 @@ from jaxlib import _jax
 
 from epochal.errors import ProcessLost, Refusal, SaveFailed
 from epochal.training.processes import Place, ProcessGroup, join, joining, place_of, watch
-from epochal.training.processes.watch import Watch
+from epochal.training.processes.watch import WatcherClient
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ def watched(port):
     def start(*places, silence=60, patience=60):
         def tried(place):
             try:
-                found.append(Watch(Place(f"127.0.0.1:{port}", *place), silence, patience))
+                found.append(WatcherClient(Place(f"127.0.0.1:{port}", *place), silence, patience))
                 return found[-1]
             except Refusal as refusal:
                 return refusal
@@ -263,9 +263,9 @@ def test_what_one_process_refuses_is_refused_by_all_which_go_on(started):
         ((1,), "process 1 of 3 refuses: batch_size must be at least 1."),
         ((0, 1, 2), "batch_size must be at least 1."),
     ):
-        found = each(processes, lambda one, who=refusing: one.each("training", lambda: work(one, who)))
+        found = each(processes, lambda one, who=refusing: one.run_on_all("training", lambda: work(one, who)))
         assert [str(one) for one in found] == [sentence] * 3
-    assert each(processes, lambda one: one.each("training", lambda: work(one, ()))) == [0, 1, 2]
+    assert each(processes, lambda one: one.run_on_all("training", lambda: work(one, ()))) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("failing", [0, 1])
@@ -274,7 +274,7 @@ def test_an_error_while_all_agree_is_told_to_the_others(started, failing):
         if process.index == failing:
             raise SaveFailed("there is no space left on the disk.")
 
-    found = each(started(3), lambda one: one.each("training", lambda: work(one)))
+    found = each(started(3), lambda one: one.run_on_all("training", lambda: work(one)))
     sentence = f"process {failing} of 3 failed: SaveFailed: there is no space left on the disk."
     assert isinstance(found.pop(failing), SaveFailed)
     assert [str(one) for one in found] == [sentence] * 2
@@ -284,7 +284,7 @@ def test_an_error_of_what_process_0_does_alone_is_told_to_the_others(started):
     def write():
         raise SaveFailed("there is no space left on the disk.")
 
-    found = each(started(2), lambda one: one.first("the folder", write))
+    found = each(started(2), lambda one: one.run_on_leader("the folder", write))
     assert [type(one) for one in found] == [SaveFailed, ProcessLost]
 
 
@@ -320,7 +320,7 @@ def test_a_death_is_heard_of_at_once_by_all_others(started, dead):
     processes = started(3)
     rest = [one for one in processes if one.index != dead]
     for one in rest:
-        one.remember("`epochal resume x` goes on.")
+        one.set_remedy("`epochal resume x` goes on.")
     threading.Timer(0.2, processes[dead].close).start()
     begin = time.monotonic()
     found = each(rest, lambda one: one.decide("call", 1, sum))
@@ -365,7 +365,7 @@ def test_a_failure_is_told_to_all(started):
 
 def test_who_does_not_hear_of_a_death_is_ended(started, ended, capfd):
     processes = started(2)
-    processes[0].remember("`epochal resume x` goes on.")
+    processes[0].set_remedy("`epochal resume x` goes on.")
     processes[1].close()
     time.sleep(3.0)  # as in a collective operation that waits for ever
     assert ended == [1]

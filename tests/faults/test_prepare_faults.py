@@ -16,7 +16,7 @@ import pytest
 
 import epochal as ep
 from epochal.data import encode_new, load
-from epochal.data.source import Known
+from epochal.data.source import TrainingContext
 from epochal.engine.schedules import Schedule
 from epochal.settings import Settings
 from epochal.training.prepare import prepare
@@ -78,7 +78,7 @@ def test_data_apart_without_a_target_is_refused():
 
 def test_missing_values_in_new_rows_are_refused_where_nothing_fills_them():
     known = load((X, Y))
-    about = Known(known.task, known.shape)
+    about = TrainingContext(known.task, known.shape)
     with pytest.raises(ep.Refusal, match=r"NaN.*standardizes.*row 5\."):
         encode_new(None, HOLES, about, finite=True)
     assert np.isnan(encode_new(None, HOLES, about).inputs[4, 1])

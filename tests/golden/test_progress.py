@@ -13,7 +13,7 @@ import pytest
 import epochal as ep
 from epochal.choose.progress import Step, Steps
 from epochal.training.events import Evaluated, RepeatEnded, Unsaved
-from epochal.training.progress import Watcher, display
+from epochal.training.progress import EventPrinter, display
 from epochal.training.progress.status import Status
 
 RANDOM = np.random.default_rng(7)
@@ -110,14 +110,14 @@ def test_resume_shows_where_it_goes_on(terminal, tmp_path):
 
 @on_a_terminal
 def test_the_first_interrupt_ends_the_training_and_says_so(terminal, monkeypatch):
-    taken = Watcher.take
+    taken = EventPrinter.take
 
     def interrupted(self, event):
         taken(self, event)
         if type(event).__name__ == "Progressed" and not self._status.control.stopped:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Watcher, "take", interrupted)
+    monkeypatch.setattr(EventPrinter, "take", interrupted)
     run = ep.fit(ep.MLP(4), FRAME, "t", batch_size=1, epochs=20_000)
     assert run.interrupted
     assert any(line.strip().startswith("epoch") for line in terminal.lines[-2:])
@@ -128,7 +128,7 @@ def test_a_failure_closes_the_live_line(terminal, monkeypatch):
     def broken(self, event):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(Watcher, "take", broken)
+    monkeypatch.setattr(EventPrinter, "take", broken)
     with pytest.raises(RuntimeError, match="broken"):
         ep.fit(ep.MLP(4), FRAME, "t", **QUICK)
     assert not [line for line in terminal.lines if "epoch" in line]
@@ -139,7 +139,7 @@ def test_what_could_not_be_saved_stays_on_the_screen(terminal):
     class Control:
         stopped = False
 
-    watcher = Watcher(display(True), Control())
+    watcher = EventPrinter(display(True), Control())
     watcher.take(Unsaved(3, "there is no space left on the disk"))
     assert terminal.lines == [
         "  not saved: there is no space left on the disk; the training goes on and tries again"

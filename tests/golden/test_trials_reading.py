@@ -28,7 +28,7 @@ from epochal.common.option_text import option
 from epochal.data import Reading, encode_new, load
 from epochal.data.columns import reference
 from epochal.data.recipe import Recipe
-from epochal.data.source import Known
+from epochal.data.source import TrainingContext
 from epochal.errors import MissingExtra, Refusal
 
 TRIALS = Path(__file__).parents[1] / "trials"
@@ -334,7 +334,10 @@ def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
     with pytest.raises(Refusal, match="sheet is about workbooks"):
         load(tmp_path / "t.csv", sheet=1)
     assert (
-        ep.data.encode_new(found.encoder, tmp_path / "b.xlsx", Known(reading=Reading(sheet=2))).samples == 30
+        ep.data.encode_new(
+            found.encoder, tmp_path / "b.xlsx", TrainingContext(reading=Reading(sheet=2))
+        ).samples
+        == 30
     )
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(MissingExtra, match=r'pip install "epochal\[excel\]"'):

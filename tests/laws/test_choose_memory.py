@@ -46,7 +46,7 @@ def found_with(need: Any, samples: int, free: float) -> tuple[int | None, list[i
         asked.append(batch_size)
         return int(need(batch_size))
 
-    return memory.largest(compiled, samples, memory.SHARE * int(free)), asked
+    return memory.largest_fitting(compiled, samples, memory.MEMORY_SHARE * int(free)), asked
 
 
 @given(
@@ -63,7 +63,7 @@ def test_the_largest_batch_fits_and_is_nearly_the_largest(
 
     found, asked = found_with(need, samples, free)
     assert len(asked) <= 5
-    limit = memory.SHARE * int(free)
+    limit = memory.MEMORY_SHARE * int(free)
     if found is None:
         assert need(1) > limit
         return
@@ -89,9 +89,12 @@ def test_a_program_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     small, large = (
         runner.lane([Job(setting(f"batch {size}", batch_size=size), 0, 10, 10)]) for size in (8, 72)
     )
-    assert memory.besides(small) > 0
+    assert memory.program_bytes(small) > 0
     wide = Config("wide", ep.MLP(2000), {"batch_size": 72})
-    assert memory.besides(runner.lane([Job(wide, 0, 10, 10)])) > memory.besides(large) + 72 * 2000 * 4
+    assert (
+        memory.program_bytes(runner.lane([Job(wide, 0, 10, 10)]))
+        > memory.program_bytes(large) + 72 * 2000 * 4
+    )
     assert small.update == large.update == 0 and runner.updates_made == 0, "nothing was run"
     assert memory.fits(small)
     let_free(monkeypatch, 10)
@@ -108,7 +111,7 @@ def test_a_backend_without_figures_needs_nothing() -> None:
             raise NotImplementedError
 
     lane = type("Lane", (), {"_call": Silent()})()
-    assert memory.besides(lane) == 0 and memory.fits(lane)
+    assert memory.program_bytes(lane) == 0 and memory.fits(lane)
 
 
 def test_what_is_free_is_known(tmp_path: Path) -> None:
@@ -162,7 +165,7 @@ def test_what_is_donated_counts_once_and_arguments_are_there_already(monkeypatch
             return Stats
 
     lane: Any = type("Lane", (), {"_call": Program()})()
-    assert memory.besides(lane) == 10 + 8
+    assert memory.program_bytes(lane) == 10 + 8
     monkeypatch.setattr(memory, "bytes_available", lambda: 20)
     assert memory.fits(lane), "18 of 20 bytes"
     monkeypatch.setattr(memory, "bytes_available", lambda: 19)

@@ -87,7 +87,9 @@ def test_scaling_keeps_differences_whatever_the_offset(offset, size, sign, seed)
     scaling = fit_target_scaling(moved, train)
     np.testing.assert_allclose(scaling.apply(moved), wanted, atol=1e-5 + 300 * lost)
     np.testing.assert_allclose(
-        scaling.restore(scaling.apply(moved).astype(float)), moved, atol=1e-5 * size + 8 * lost * size
+        scaling.inverse_transform(scaling.apply(moved).astype(float)),
+        moved,
+        atol=1e-5 * size + 8 * lost * size,
     )
 
 

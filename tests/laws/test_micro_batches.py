@@ -20,12 +20,12 @@ from hypothesis import given, strategies as st
 
 import epochal as ep
 from epochal.engine.gradient import gradient, pieces
-from epochal.engine.memory import besides
+from epochal.engine.memory import program_bytes
 from epochal.engine.optimizers import OPTIMIZERS, Optimizer
 from epochal.engine.program import fresh
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
-from epochal.engine.update import Packing, update
+from epochal.engine.update import Packing, make_update_step
 from epochal.settings import Settings
 from epochal.training import loop as driving
 from epochal.training.describe import notes_of
@@ -70,7 +70,7 @@ def moved(optimizer, micro_batch, part, spec):
     chosen = Optimizer(optimizer, elementwise=named.elementwise, learning_rate=named.learning_rate)
     spec = replace(spec, optimizer=chosen, micro_batch=micro_batch)
     variables = spec.model.init(jax.random.key(1), part.inputs[0])
-    step = update(spec, Packing(spec, variables.params))
+    step = make_update_step(spec, Packing(spec, variables.params))
     rates = Schedule().rates(named.learning_rate, UPDATES)
 
     def body(index, repeat):
@@ -271,7 +271,9 @@ def test_micro_batches_take_less_memory():
     data = (np.tile(X, (32, 1)), np.tile(Y, 32))
     options = {"batch_size": "full", "validation": 0.05, "evaluate_train": False}
     whole, cut = (
-        besides(driving.make_lane(prepared_for(ep.MLP(256), data, micro_batch=most, **options), range(1)))
+        program_bytes(
+            driving.make_lane(prepared_for(ep.MLP(256), data, micro_batch=most, **options), range(1))
+        )
         for most in (None, 128)
     )
     assert whole > 2048 * 256 * 4 * 0.9 and cut < 0.5 * whole, (whole, cut)

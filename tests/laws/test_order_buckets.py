@@ -62,7 +62,7 @@ def test_numpy_and_jax_give_the_same_bits(samples, size):
 
     @jax.jit
     def table(seed, epoch, arrays):
-        return order.form.table(seed, epoch, samples, jnp, lax.while_loop, arrays)
+        return order.compiled_part.table(seed, epoch, samples, jnp, lax.while_loop, arrays)
 
     for epoch in (0, 1, 7):
         ours = order.samples(2**40 + 3, epoch, samples, range(samples))
@@ -99,7 +99,7 @@ class Uncut(ep.Buckets):
     """The same order, with which batches keep all their padding."""
 
     @property
-    def trims(self):
+    def trim_lengths(self):
         return ()
 
 
@@ -110,7 +110,7 @@ def test_cutting_padding_changes_no_parameter(kind, micro_batch):
     options = {"epochs": 3, "batch_size": 8, "learning_rate": 0.02, "micro_batch": micro_batch, "seed": 4}
     model = ep.TextClassifier(3, 5, kind=kind, vocabulary=12)
     cut = ep.fit(model, data, order=ep.Buckets(2), **options)
-    assert cut.plan.order.trims == cut.plan.order.edges and len(cut.plan.order.edges) == 2
+    assert cut.plan.order.trim_lengths == cut.plan.order.edges and len(cut.plan.order.edges) == 2
     whole = ep.fit(model, data, order=Uncut(2).bind(lengths), **options)
     np.testing.assert_array_equal(cut.plan.batch(1, 2), whole.plan.batch(1, 2))
     assert_close(cut.fitted[0].last, whole.fitted[0].last)

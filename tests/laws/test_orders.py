@@ -157,7 +157,7 @@ def compiled(name: str):
     Compiled in little time; the oracles of trainings have it as they compile it.
     """
     plan = Plan(37, 8, 1, order=ORDERS[name])
-    form = plan.order.form
+    form = plan.order.compiled_part
     assert form.values is None
     table = jax.jit(lambda seed, epoch, arrays: form.table(seed, epoch, 37, jnp, jax.lax.while_loop, arrays))
     lowered = table.lower(uint32_words(0), np.uint32(0), plan.order.arrays)
@@ -182,7 +182,7 @@ def test_zeros_behind_the_arrays_change_nothing(name):
         key: array if key in fixed else np.concatenate([array, np.zeros(6, array.dtype)])
         for key, array in plan.order.arrays.items()
     }
-    table = plan.order.form.table(uint32_words(5), np.uint32(9), 37, arrays=padded)
+    table = plan.order.compiled_part.table(uint32_words(5), np.uint32(9), 37, arrays=padded)
     np.testing.assert_array_equal(table, row(plan.with_(seed=5), 9))
 
 
@@ -197,7 +197,7 @@ def test_orders_are_equal_by_content():
     assert Stratified(["b", "a", "b"]) == Stratified([1, 0, 1]) != Stratified([1, 0, 0])
     assert hash(Groups([3, 1])) == hash(Groups(np.array([3, 1])))
     assert Weighted([1, 2]) == Weighted([1.0, 2.0]) != Weighted([1, 2], length=5)
-    one, other = (Plan(5, 2, 1, order=Balanced([0, 0, 1, 1, y])).order.form for y in (0, 1))
+    one, other = (Plan(5, 2, 1, order=Balanced([0, 0, 1, 1, y])).order.compiled_part for y in (0, 1))
     assert one == other, "the form is the same for all labels that give as many turns"
 
 

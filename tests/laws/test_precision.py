@@ -20,7 +20,7 @@ from epochal.engine.gradient import gradient
 from epochal.engine.program import fresh
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
-from epochal.engine.update import Packing, update
+from epochal.engine.update import Packing, make_update_step
 from epochal.models import Variables, as_model, computing_in, loss_for
 from epochal.nn import convolution
 from epochal.settings import PRECISIONS, Settings
@@ -162,7 +162,7 @@ def test_the_optimizer_moves_float32_parameters():
     prepared = prepared_for(ep.MLP(200, 100))
     spec, part = prepared.spec, Part(*map(jnp.asarray, (ROWS, LABELS)), None)
     variables = jax.eval_shape(spec.model.init, jax.random.key(0), ROWS[0])
-    step = update(spec, Packing(spec, variables.params))
+    step = make_update_step(spec, Packing(spec, variables.params))
     before = jax.eval_shape(functools.partial(fresh, spec), variables)
     arguments = (before, part, jax.random.key(0), 0, 0, Schedule().rates(1e-3, 9), 0, jnp.arange(7))
     after = jax.eval_shape(step, *arguments)

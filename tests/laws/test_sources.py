@@ -19,7 +19,7 @@ import pytest
 import epochal as ep
 from epochal.data import Dataset, Encoder, encoder_from_dict, registry
 from epochal.data.files.tidy import tidy
-from epochal.data.source import DataSource, Known, ProgressCallback, chosen
+from epochal.data.source import DataSource, ProgressCallback, TrainingContext, chosen
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import TableBased
@@ -51,7 +51,7 @@ def load_database(source: str | Path, asked: Mapping[str, Any], progress: Progre
     return replace(found, encoder=DatabaseEncoder(found.encoder))
 
 
-def new_rows_of_database(encoder: DatabaseEncoder, source: Any, known: Known) -> Dataset:
+def new_rows_of_database(encoder: DatabaseEncoder, source: Any, known: TrainingContext) -> Dataset:
     table = rows_of(source) if is_database(source) else source
     return new_rows(read_new(encoder.table, table, known.reading), encoder.table, partial=known.partial)
 

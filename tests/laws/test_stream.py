@@ -135,7 +135,7 @@ def test_a_feed_from_an_update_gives_the_batches_of_the_plan_from_there(remainde
                     )
                     np.testing.assert_array_equal(chunk.samples.part.targets[place, 0], Y[batch])
                     update += 1
-                feed.give_back(chunk)
+                feed.recycle(chunk)
             assert update == plan.updates
 
 

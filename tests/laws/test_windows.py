@@ -136,7 +136,9 @@ def test_targets_come_back_in_the_units_of_the_column(relative):
     data = ep.windows(sold, lags=6, horizon=3, relative=relative)
     line = data.timeline
     wanted = np.lib.stride_tricks.sliding_window_view(sold, 9)[:, 6:]
-    np.testing.assert_allclose(line.restored(data.targets, np.arange(data.samples)), wanted, rtol=1e-5)
+    np.testing.assert_allclose(
+        line.inverse_transform(data.targets, np.arange(data.samples)), wanted, rtol=1e-5
+    )
 
 
 def test_new_rows_become_the_same_windows_and_those_that_reach_beyond_the_end():

@@ -13,7 +13,7 @@ from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import OneHotEncoder
 
 from epochal.data import EXAMPLES, Encoder, encode_new, example, load, write_example
-from epochal.data.source import Known
+from epochal.data.source import TrainingContext
 
 
 @pytest.fixture(scope="module")
@@ -255,8 +255,11 @@ def test_numpy_files_are_the_arrays_that_they_hold(tmp_path):
         np.testing.assert_array_equal(found.inputs, X)
         np.testing.assert_array_equal(found.targets, y)
         assert found.inputs.flags.writeable
-        assert encode_new(None, X[:3], Known(task=found.task, shape=found.shape)).inputs.shape == (3, 4)
-    like = Known(task=found.task, shape=found.shape, target_name="column 3")
+        assert encode_new(None, X[:3], TrainingContext(task=found.task, shape=found.shape)).inputs.shape == (
+            3,
+            4,
+        )
+    like = TrainingContext(task=found.task, shape=found.shape, target_name="column 3")
     again = encode_new(None, tmp_path / "c.npy", like)
     np.testing.assert_array_equal(again.inputs, X)
     np.testing.assert_array_equal(again.targets, y)

@@ -103,4 +103,4 @@ def test_targets_are_scaled_by_their_training_rows_and_restored(shape):
     scaled = scaling.apply(targets)
     np.testing.assert_allclose(scaled[:60].mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(scaled[:60].std(axis=0), 1, rtol=1e-5)
-    np.testing.assert_allclose(scaling.restore(scaled), targets, rtol=1e-5)
+    np.testing.assert_allclose(scaling.inverse_transform(scaled), targets, rtol=1e-5)

@@ -173,8 +173,8 @@ def test_a_share_of_all_or_none_is_not_certain(values, bounds):
 
 
 def test_copies_groups_and_neighbors_in_time_are_in_one_block():
-    units = np.array([5, 9, 5, 7, 9, 9])
-    block = blocks_of(units)
+    clusters = np.array([5, 9, 5, 7, 9, 9])
+    block = blocks_of(clusters)
     assert block[0] == block[2] and block[1] == block[4] == block[5]
     assert (np.diff(blocks_of(np.arange(500), ordered=True)) >= 0).all()
 
@@ -257,10 +257,10 @@ def rare_metrics(random, held, positives, shift, cut, repeats=3):
     """
     targets = (np.arange(held) < positives).astype(np.int64)
     rows, found = random.normal(size=held), []
-    block, units = blocks_of(np.arange(held)), np.arange(held)
+    block, clusters = blocks_of(np.arange(held)), np.arange(held)
     for _ in range(repeats):
         scores = (0.95 * rows + 0.3 * random.normal(size=held) + shift * targets - cut)[:, None]
-        found.append(measured(metrics_for("binary"), scores, targets, RARE, block, units=units))
+        found.append(measured(metrics_for("binary"), scores, targets, RARE, block, clusters=clusters))
     of_all = [replace(one, pairs=()) for one in found]
     return (summaries(one, held, 30, "log_loss", 2) for one in (found, of_all))
 

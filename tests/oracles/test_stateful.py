@@ -118,7 +118,7 @@ def test_an_evaluation_carries_the_state_from_window_to_window(run, data):
     for begin in range(0, rows, LAGS):
         found, carry = outputs(params, carry, seen[None, begin : begin + LAGS])
         wanted.append(float(found[0]))
-    wanted = fitted.target_scaling.restore(np.array(wanted))
+    wanted = fitted.target_scaling.inverse_transform(np.array(wanted))
     np.testing.assert_allclose(run.predict(series).values[:, 0], wanted, atol=1e-5)
 
 

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from epochal.errors import Refusal
 from epochal.runs import disk, tensors
-from epochal.runs.disk import Written, measure
+from epochal.runs.disk import Digest, measure
 from epochal.runs.tensors import read_tensors, write_tensors
 
 KNOWN = [
@@ -202,8 +202,8 @@ def test_arrays_that_do_not_lie_at_their_alignment_are_read_all_the_same(tmp_pat
 def test_what_is_expected_is_looked_at_first(tmp_path):
     written = write_tensors(tmp_path / "ours", {"a": np.zeros(3)})
     for expected, words in (
-        (Written(written.size + 1, written.sha256), "it must have"),
-        (Written(written.size, "0" * 64), "its content is not what was written"),
+        (Digest(written.size + 1, written.sha256), "it must have"),
+        (Digest(written.size, "0" * 64), "its content is not what was written"),
     ):
         with pytest.raises(Refusal, match=words):
             read_tensors(tmp_path / "ours", expected)

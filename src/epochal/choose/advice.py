@@ -13,8 +13,8 @@ from epochal.choose.grid import as_json
 from epochal.choose.noise import NoiseOverTraining
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
+from epochal.common.hooks import hook
 from epochal.common.option_text import render_message
-from epochal.common.views import view
 from epochal.curves import Curves, Summary
 from epochal.data.records import plain
 
@@ -240,11 +240,11 @@ class Advice:
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw cost and update time against the batch size, the best epochs and the curve."""
-        return view("plot_advice")(self, path)
+        return hook("plot_advice")(self, path)
 
     def report(self, path: str | Path = "advice.html", *, command: str = "") -> Path:
         """Write a self-contained page about the advice; `command` is the command that trains with it."""
-        return Path(view("write_page")(view("advice_page")(self, command), path))
+        return Path(hook("write_page")(hook("advice_page")(self, command), path))
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
@@ -254,7 +254,7 @@ class Advice:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        return view("advice_html")(self)
+        return hook("advice_html")(self)
 
     def __repr__(self) -> str:
         if not self.recommended:

@@ -14,8 +14,8 @@ from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.common.durations import duration
+from epochal.common.hooks import hook
 from epochal.common.printable import counted
-from epochal.common.views import view
 from epochal.curves import Curves, Summary
 from epochal.data.records import plain
 from epochal.errors import Refusal, did_you_mean, require
@@ -198,7 +198,7 @@ class Comparison:
 
     def summary(self) -> str:
         """The answer, a line for each setting, and the notes."""
-        return str(view("comparison_text")(self))
+        return str(hook("comparison_text")(self))
 
     def __str__(self) -> str:
         return self.summary()
@@ -207,7 +207,7 @@ class Comparison:
         return f"<Comparison of {len(self.rows)} settings at {self.at}: {self.answer}>"
 
     def _repr_html_(self) -> str:
-        return view("comparison_html")(self)
+        return hook("comparison_html")(self)
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -243,11 +243,11 @@ class Comparison:
             path: also save there, in the format of the suffix.
             style: "light", "dark", or "auto" (transparent, for either background).
         """
-        return view("plot_comparison")(self, path, style=style)
+        return hook("plot_comparison")(self, path, style=style)
 
     def report(self, path: str | Path = "compare.html") -> Path:
         """Write one page that a colleague can open offline."""
-        return Path(view("write_page")(view("comparison_page")(self), path))
+        return Path(hook("write_page")(hook("comparison_page")(self), path))
 
 
 def _flat(row: Row, tied: bool) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from epochal.common.metric_names import higher_is_better
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import new_samples
 from epochal.curves.statistics import Floats, Ints
-from epochal.runs.metrics import rests_on
+from epochal.runs.metrics import sample_size
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Criteria:
         if not self.samples or not all(map(len, influences)):
             return summarize(values, bounds, test_train_ratio=self.test_train_ratio)
         name = (column or self.column).partition(".")[2]
-        samples, blocks = rests_on(name, self.counts, self.samples, self.blocks)
+        samples, blocks = sample_size(name, self.counts, self.samples, self.blocks)
         return new_samples(values, np.array(influences), samples=samples, blocks=blocks, bounds=bounds)
 
 

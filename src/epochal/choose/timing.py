@@ -19,7 +19,7 @@ from epochal.choose.trial import Config, Job
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.machine import cores
 from epochal.curves.statistics import Floats, Ints
-from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said
+from epochal.engine.memory import MEMORY_SHARE, bytes_available, format_bytes, program_bytes
 from epochal.training.executor import Threads, WorkItem
 
 Key = TypeVar("Key")
@@ -172,7 +172,7 @@ def left_out(runner: TrialRunner, settings: Mapping[Key, Config]) -> dict[Key, s
 def too_large(runner: TrialRunner, setting: Config) -> str:
     """Why a setting is left out, in one sentence; empty if it fits. Its program is compiled and not run."""
     size, free = runner.prepared(setting).plan.batch_size, bytes_available()
-    need = besides(runner.lane([Job(setting, 0, 1, 1)]))
-    if need <= SHARE * free:
+    need = program_bytes(runner.lane([Job(setting, 0, 1, 1)]))
+    if need <= MEMORY_SHARE * free:
         return ""
-    return f"batch size {size:,} needs about {bytes_said(need)} and {bytes_said(free)} are free: left out"
+    return f"batch size {size:,} needs about {format_bytes(need)} and {format_bytes(free)} are free: left out"

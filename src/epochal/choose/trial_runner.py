@@ -23,7 +23,7 @@ from epochal.choose.store import Store
 from epochal.choose.trial import BROKEN, Config, Interrupted, Job, Trial, Until
 from epochal.common.machine import cores
 from epochal.curves import Curves
-from epochal.engine.lane import Evaluation, Lane, LaneData
+from epochal.engine.lane import Lane, LaneData, LaneEvaluation
 from epochal.engine.memory import fits
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, TrainState
 from epochal.errors import Refusal
@@ -182,7 +182,7 @@ class TrialRunner:
             half = len(group) // 2
             parts = [self.train(part, devices, stopped) for part in (group[:half], group[half:])]
             return None if stopped() else [trial for part in parts for trial in part or []]
-        evaluations: list[Evaluation] = []
+        evaluations: list[LaneEvaluation] = []
         while not lane.done:
             evaluations += lane.advance()
             if stopped():
@@ -208,7 +208,7 @@ class TrialRunner:
             latest[same].append(job)
         return found
 
-    def _trials(self, group: list[Job], lane: Lane, evaluations: list[Evaluation]) -> list[Trial]:
+    def _trials(self, group: list[Job], lane: Lane, evaluations: list[LaneEvaluation]) -> list[Trial]:
         rows = curves_of(lane.plan, lane.spec.columns, range(len(group)), evaluations)
         status = np.asarray(lane.train_state.repeats.status)
         found = []
@@ -275,9 +275,9 @@ class TrialRunner:
         per_repeat = jax.tree.map(
             lambda *leaves: jnp.concatenate(leaves), *[one.per_repeat for one in singles]
         )
-        restore = tuple(one.restore[0] for one in singles)
+        inverse_transform = tuple(one.inverse_transform[0] for one in singles)
         return LaneData(
-            parts, shared, per_repeat, jnp.concatenate([one.init_keys for one in singles]), restore
+            parts, shared, per_repeat, jnp.concatenate([one.init_keys for one in singles]), inverse_transform
         )
 
     def _held(self, repeat: int) -> LaneData:

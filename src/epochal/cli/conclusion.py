@@ -113,8 +113,8 @@ def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
     rows: list[Sequence[str]] = [("", "above 0.5", "above the threshold")]
     for part, figures in run.at_threshold.items():
         for name, summary in figures.items():
-            words = f"{part} {label_of(name)}"
-            rows.append((words, tables.spread(run.metrics[part][name]), tables.spread(summary)))
+            both = map(tables.format_mean_sd, (run.metrics[part][name], summary))
+            rows.append((f"{part} {label_of(name)}", *both))
     chosen = run.threshold.rule != "given" and "validation" in run.at_threshold
     aside = ["It was chosen on the validation samples: look at test figures to judge it."] if chosen else []
     return [("Threshold", [str(run.threshold), *aligned(rows), *aside])]

@@ -93,13 +93,13 @@ def list_of(each: Kind, example: str, words: tuple[str, ...] = ()) -> Kind:
 
 
 COLUMN = Kind(ANY.check, column)
-COLUMNS = Kind(ANY.check, columns, several=True)
+COLUMNS = Kind(ANY.check, columns, multiple=True)
 PATH = Kind(ANY.check, Path)
 GROWTH = Kind(ANY.check, growth)
 UNITS = Kind(ANY.check, _units)
-SIZES = Kind(ANY.check, lambda texts: tuple(map(_units, texts)), several=True)
-TEXTS = Kind(ANY.check, tuple, several=True)
-NA_VALUES = Kind(ANY.check, lambda texts: tuple(part for text in texts for part in parts(text)), several=True)
+SIZES = Kind(ANY.check, lambda texts: tuple(map(_units, texts)), multiple=True)
+TEXTS = Kind(ANY.check, tuple, multiple=True)
+NA_VALUES = Kind(ANY.check, lambda texts: tuple(one for text in texts for one in parts(text)), multiple=True)
 PIXELS = Kind(ANY.check, pixels)
 _DELIMITERS = {"\\t": "\t", "tab": "\t", "space": " "}
 DELIMITER = Kind(ANY.check, lambda text: _DELIMITERS.get(text, text))

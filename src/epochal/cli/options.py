@@ -96,7 +96,7 @@ def _flag(one: Option, section: str) -> Callable[[Any], Any]:
         if one.default is None and "/" not in flag:
             words[1] += f"/--no-{flag}"
         settings["is_flag"] = True
-    elif one.kind.several:
+    elif one.kind.multiple:
 
         def collected(ctx: click.Context, param: click.Parameter, texts: Any) -> Any:
             return value_of(f"`{one.name}`", one.kind, texts) if texts else one.default

@@ -82,14 +82,14 @@ def command(samples: int | str, batch_size: Any, order: str, as_json: bool, **gi
 def _count(source: str, given: dict[str, Any]) -> dict[str, Any]:
     from epochal.data import load
     from epochal.settings import Settings
-    from epochal.training.samples import gathered
+    from epochal.training.samples import prepare_samples
 
     shares = {name: given[name] for name in ("validation", "test")}
     for name, share in shares.items():
         if isinstance(share, str):
             raise Refusal(f'{name} must be a share or a number of samples here; got "{share}".')
     dataset = load(source, target=given["target"], **reading_of(given))
-    parts = gathered(dataset, Settings(repeats=1, seed=given["seed"], **shares)).splits[0]
+    parts = prepare_samples(dataset, Settings(repeats=1, seed=given["seed"], **shares)).splits[0]
     return {
         "source": dataset.source,
         "target": dataset.target_name,

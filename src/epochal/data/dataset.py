@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.hooks import hook
 from epochal.common.option_text import render_message
 from epochal.common.printable import one_line
-from epochal.common.views import view
 from epochal.data.images.pixel_arrays import in_fractions
 from epochal.data.lazy import FileArray, LazyArray, MemoryArray
 from epochal.data.recipe import Recipe
@@ -162,7 +162,7 @@ class Dataset:
         return np.where(there.any(axis=1), last, 0)
 
     def _repr_html_(self) -> str:
-        return view("dataset_html")(self)
+        return hook("dataset_html")(self)
 
     def to_dict(self) -> dict[str, Any]:
         """A description as JSON, without the samples."""

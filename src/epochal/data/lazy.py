@@ -125,7 +125,7 @@ class FileArray(LazyArray):
         weakref.finalize(self, os.close, self._file)
         self._lock = threading.Lock()
         self._quick = True
-        self._watch = Watch([path, *made_of])
+        self._watch = FileChangeCheck([path, *made_of])
 
     def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
         """See `LazyArray`."""
@@ -201,7 +201,7 @@ class FileArray(LazyArray):
             done += got
 
 
-class Watch:
+class FileChangeCheck:
     """Detects changes of files since it was made, checking at most once a second."""
 
     def __init__(self, paths: Iterable[Path]) -> None:

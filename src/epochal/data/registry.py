@@ -22,7 +22,7 @@ from epochal.data.rankings.ranking import RANKINGS
 from epochal.data.recipe import EXAMPLE, Recipe, fits
 from epochal.data.records import SampleEncoder
 from epochal.data.series.windows import SERIES
-from epochal.data.source import NOTHING_KNOWN, DataSource, Known, ProgressCallback
+from epochal.data.source import NO_CONTEXT, DataSource, ProgressCallback, TrainingContext
 from epochal.data.standardize import refuse_missing_values
 from epochal.data.streams.hugging_face import HUGGING_FACE, is_hugging
 from epochal.data.streams.items import ITEMS, is_items
@@ -203,7 +203,7 @@ def read_again(recipe: Recipe, source: Any = None, progress: ProgressCallback | 
 
 
 def encode_new(
-    encoder: SampleEncoder | None, source: Any, known: Known = NOTHING_KNOWN, *, finite: bool = False
+    encoder: SampleEncoder | None, source: Any, known: TrainingContext = NO_CONTEXT, *, finite: bool = False
 ) -> Dataset:
     """Encode new samples as the training samples were, with targets if they have any.
 

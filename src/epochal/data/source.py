@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Known:
+class TrainingContext:
     """Properties of the training samples besides their encoder, and reading options.
 
     Args:
@@ -40,7 +40,7 @@ class Known:
     stream: bool | None = False
 
 
-NOTHING_KNOWN = Known()
+NO_CONTEXT = TrainingContext()
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class DataSource:
         options: serializable options with their types, for recipes.
         reader: the reader function in recipes: "load", or a more specific one.
         encoder: the encoder class; None for arrays.
-        encode_new: encodes new samples, with targets if any, of (encoder, object, `Known`).
+        encode_new: encodes new samples, with targets if any, of (encoder, object, `TrainingContext`).
         recognizes: whether this object is of this kind; any is, where a reader has one kind only.
         endless: whether it has no length, and is read once.
     """
@@ -62,7 +62,7 @@ class DataSource:
     options: Mapping[str, Any] = field(default_factory=dict)
     reader: str = "load"
     encoder: type[SampleEncoder] | None = None
-    encode_new: Callable[[Any, Any, Known], Dataset] | None = None
+    encode_new: Callable[[Any, Any, TrainingContext], Dataset] | None = None
     recognizes: Callable[[Any], bool] = lambda source: True
     endless: bool = False
 

@@ -66,7 +66,7 @@ class TargetScaling:
     little, such as time stamps, are centered before they are rounded to float32.
 
     >>> scaling = TargetScaling(np.float64(1.7e9), np.float64(0.01))
-    >>> float(scaling.apply(np.float64([1.7e9 + 25]))[0]), float(scaling.restore(np.float64([0.25]))[0])
+    >>> scaling.apply(np.float64([1.7e9 + 25])).item(), scaling.inverse_transform(np.float64([0.25])).item()
     (0.25, 1700000025.0)
     """
 
@@ -77,7 +77,7 @@ class TargetScaling:
         """The scaled targets, float32."""
         return ((targets - self.center) * self.scale).astype(np.float32)
 
-    def restore(self, outputs: NDArray[Any]) -> NDArray[Any]:
+    def inverse_transform(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Predictions in the units of the targets: the inverse of `apply`."""
         return outputs / self.scale + self.center
 

@@ -24,7 +24,7 @@ from epochal.engine.factorizing import in_turn
 from epochal.engine.program import fresh, over_repeats
 from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Spec
-from epochal.engine.state import Repeat
+from epochal.engine.state import RepeatState
 from epochal.models import Model, Variables, seen_dtype, shapes_of
 
 Sample = jax.ShapeDtypeStruct
@@ -66,7 +66,7 @@ def _slot(key: Any) -> _Slot:
 def _drawing(spec: Spec, shapes: Variables, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     """The function keys -> initial repeats."""
 
-    def draw(key: jax.Array) -> Repeat:
+    def draw(key: jax.Array) -> RepeatState:
         return fresh(spec, spec.model.init(key, jnp.zeros(shape, dtype)))
 
     if jax.default_backend() == "cpu":  # one repeat at a time: see `engine.factorizing`
@@ -74,7 +74,7 @@ def _drawing(spec: Spec, shapes: Variables, shape: tuple[int, ...], dtype: np.dt
     return over_repeats(spec.repeats, draw, (0,))
 
 
-def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample: Sample) -> Repeat:
+def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample: Sample) -> RepeatState:
     """Initial repeats: drawn by key, or from given variables, of which those that are None are drawn.
 
     `keys` are (repeats,), `sample` is shape and dtype of one sample's stored inputs.
@@ -86,7 +86,7 @@ def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample
     is_none = functools.partial(operator.is_, None)
     lacking = any(map(is_none, jax.tree.leaves(given, is_leaf=is_none)))
 
-    def started(key: jax.Array) -> Repeat:
+    def started(key: jax.Array) -> RepeatState:
         variables = given
         if lacking:
             drawn = _variables(spec.model, sample.shape, np.dtype(seen_dtype(sample.dtype)))(key)
@@ -94,7 +94,7 @@ def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample
         return fresh(spec, jax.tree.map(jnp.asarray, variables))
 
     each = [started(key) for key in (keys if lacking else keys[:1])]
-    stacked: Repeat = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each * (spec.repeats // len(each)))
+    stacked: RepeatState = jax.tree.map(lambda *all_: jnp.stack(all_), *each * (spec.repeats // len(each)))
     return spec.mesh.put(stacked)
 
 

@@ -14,7 +14,7 @@ from epochal.engine.mesh import ALONE, DeviceMesh
 from epochal.engine.optimizers import averaged
 from epochal.engine.rules import Observation
 from epochal.engine.spec import Spec
-from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Part, Position, Repeat
+from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Part, Position, RepeatState
 from epochal.engine.update import Packing
 from epochal.models import Model, Variables, seen
 
@@ -104,12 +104,12 @@ def _metric_values(
 def evaluate_step(
     spec: Spec,
     packed: Packing,
-    repeat: Repeat,
+    repeat: RepeatState,
     parts: tuple[Part, ...],
     target_scale: jax.Array,
     position: Position,
     epoch: jax.Array,
-) -> tuple[Repeat, jax.Array, jax.Array]:
+) -> tuple[RepeatState, jax.Array, jax.Array]:
     """Evaluate one repeat: (repeat with best parameters and status, values, was it running)."""
     variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
     metrics, halves = list[jax.Array](), None
@@ -123,12 +123,12 @@ def evaluate_step(
 
 def decide(
     spec: Spec,
-    repeat: Repeat,
+    repeat: RepeatState,
     metrics: Sequence[jax.Array] | jax.Array,
     halves: jax.Array | None,
     position: Position,
     epoch: jax.Array,
-) -> tuple[Repeat, jax.Array, jax.Array]:
+) -> tuple[RepeatState, jax.Array, jax.Array]:
     """Update best parameters and status from the parts' values: (repeat, all values, was it running).
 
     The monitored metric decides which parameters are the best; a stopped repeat is unchanged.

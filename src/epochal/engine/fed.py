@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from epochal.common.waiting import interruptible
 from epochal.engine import feed
 from epochal.engine.evaluate import EVALUATION_ROWS, forward, halved
-from epochal.engine.lane import CALL_SECONDS, AnyLane, Evaluation, Restore
+from epochal.engine.lane import CALL_SECONDS, AnyLane, InverseTransform, LaneEvaluation
 from epochal.engine.optimizers import averaged
 from epochal.engine.program import over_repeats
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
-from epochal.engine.state import PerRepeat, Repeat, TrainState
-from epochal.engine.update import Packing, update
+from epochal.engine.state import PerRepeat, RepeatState, TrainState
+from epochal.engine.update import Packing, make_update_step
 from epochal.errors import DataFailed
 from epochal.models import Variables, evaluated
 from epochal.plan import Plan
@@ -47,7 +47,7 @@ class FedLaneData(NamedTuple):
     init_keys: jax.Array
     take: feed.NextSamples | None = None
     """The next samples of a source without length."""
-    restore: Restore | None = None
+    inverse_transform: InverseTransform | None = None
     """The units of targets and outputs, for metrics on the host."""
 
 
@@ -67,7 +67,7 @@ def evaluate_in_blocks(
     size = max(1, min(count, EVALUATION_ROWS, feed.CHUNK_BYTES // max(1, reader.sample_bytes)))
     starts = range(0, count, size)
     blocks = (np.arange(start, start + size) for start in (min(one, count - size) for one in starts))
-    for start, part in zip(starts, feed.ahead(executor, read, blocks, feed.AHEAD), strict=True):
+    for start, part in zip(starts, feed.prefetch(executor, read, blocks, feed.AHEAD), strict=True):
         again = max(0, start - (count - size))
         found = score(part)
         outputs.append(np.asarray(found[0], np.float32)[again:])
@@ -112,20 +112,21 @@ class FedLane(AnyLane):
         """Stop reading."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def advance(self, max_updates: int | None = None) -> list[Evaluation]:
+    def advance(self, max_updates: int | None = None) -> list[LaneEvaluation]:
         """As `AnyLane.advance`, in as many calls as there are chunks and evaluations."""
         begin, compiled_before = time.perf_counter(), self._compiling
 
         def elapsed() -> float:
             return time.perf_counter() - begin - (self._compiling - compiled_before)
 
-        evaluations: list[Evaluation] = []
+        evaluations: list[LaneEvaluation] = []
         left = self.updates_per_call if max_updates is None else min(self.updates_per_call, max_updates)
         while True:
             if bool(self.train_state.position.due):
                 row, active = self._evaluate()
                 samples = None if self.data.take is None else self.samples
-                evaluations.append(Evaluation(self.update, self.seconds + elapsed(), active, row, samples))
+                seconds = self.seconds + elapsed()
+                evaluations.append(LaneEvaluation(self.update, seconds, active, row, samples))
             late = self.fixed_updates_per_call is None and self.spec.mesh.local and elapsed() >= CALL_SECONDS
             if late or left <= 0 or self.update >= self.last_update or self.stopped:
                 break
@@ -165,12 +166,12 @@ class FedLane(AnyLane):
         )
         program = self._program(running, arguments, donate=(0,))
         begin = time.perf_counter()
-        repeats: Repeat = interruptible(lambda: jax.block_until_ready(program(*arguments)))
+        repeats: RepeatState = interruptible(lambda: jax.block_until_ready(program(*arguments)))
         broken = int(np.asarray(repeats.broken_index)[0])
         made = high - low if broken < 0 else broken + 1 - (span.batch + low)
         self._adapt(made, time.perf_counter() - begin)
         if low + made == span.batches:
-            self._feed.give_back(self._chunk)
+            self._feed.recycle(self._chunk)
             self._chunk = None
         self.update += made
         self.samples += made * span.size
@@ -188,7 +189,7 @@ class FedLane(AnyLane):
                 f"the source ran dry before it had filled a batch of {int(self.plan.batch_size):,} samples, "
                 'and `remainder="drop"` leaves out the rest. Use a smaller batch_size, or `remainder="keep"`.'
             )
-        self.ended = (
+        self.end_reason = (
             f"the source ran dry after {self.samples:,} samples: {self.update:,} updates, "
             f"{self.update / per:g} epochs of {per:,} updates"
         )
@@ -218,16 +219,16 @@ class FedLane(AnyLane):
         rows: NDArray[np.int64] | slice,
     ) -> list[float]:
         """The loss and the metrics of some samples of a part from its outputs, in 64-bit floats."""
-        spec, restore, reader = self.spec, self.data.restore, self.data.readers[name]
+        spec, inverse, reader = self.spec, self.data.inverse_transform, self.data.readers[name]
         targets, target_scale = reader.targets, np.asarray(self.data.per_repeat.target_scale)[0]
         weights = None if reader.weights is None else reader.weights[rows]
         weighs = weights is None or bool(weights.any())
         metrics = [float(np.average(losses[rows], weights=weights)) if weighs else float("nan")]
         for metric in spec.metrics:
             scored, true = outputs.astype(np.float64), targets
-            if metric.own:
-                if restore is not None and targets.dtype.kind == "f" and scored.size == targets.size:
-                    scored, true = (restore(name, one) for one in (scored.reshape(targets.shape), targets))
+            if metric.custom:
+                if inverse is not None and targets.dtype.kind == "f" and scored.size == targets.size:
+                    scored, true = (inverse(name, one) for one in (scored.reshape(targets.shape), targets))
                 metrics.append(evaluated(metric, scored[rows], true[rows], spec.classes))
                 continue
             if metric.in_target_units:
@@ -256,10 +257,10 @@ def running(spec: Spec, shapes: Variables) -> Any:
 
     Leaves of a chunk have a leading axis of batches, (room, devices, slots, ...).
     """
-    step = update(spec, Packing(spec, shapes.params))
+    step = make_update_step(spec, Packing(spec, shapes.params))
 
-    def run(repeat: Repeat, per_repeat: PerRepeat, chunk: ShardedBatch, leg: Leg) -> Repeat:
-        def body(number: jax.Array, repeat: Repeat) -> Repeat:
+    def run(repeat: RepeatState, per_repeat: PerRepeat, chunk: ShardedBatch, leg: Leg) -> RepeatState:
+        def body(number: jax.Array, repeat: RepeatState) -> RepeatState:
             batch: ShardedBatch = jax.tree.map(
                 lambda leaf: lax.dynamic_index_in_dim(leaf, number, keepdims=False), chunk
             )
@@ -277,7 +278,7 @@ def scoring(spec: Spec, shapes: Variables) -> Any:
     """The function (repeat, samples) -> (outputs, losses) of sharded samples."""
     packed = Packing(spec, shapes.params)
 
-    def score(repeat: Repeat, samples: ShardedBatch) -> tuple[jax.Array, jax.Array]:
+    def score(repeat: RepeatState, samples: ShardedBatch) -> tuple[jax.Array, jax.Array]:
         part = samples.whole()
         variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
         outputs = forward(spec.model, variables, part.inputs, spec.mesh)

@@ -138,7 +138,7 @@ Span(update=5, epoch=1, batch=2, batches=1, size=2)]
             before += batches
 
 
-def ahead(
+def prefetch(
     executor: ThreadPoolExecutor, function: Callable[[Item], Result], tasks: Iterator[Item], count: int
 ) -> Iterator[Result]:
     """`map` in order, with up to `count` tasks ahead of the one in use."""
@@ -192,15 +192,15 @@ class Feed:
         self._counts: dict[int, int] = {}
         for count, size in (segment for phase in plan.phases for segment in phase.segments):
             self._counts[size] = max(count, self._counts.get(size, 0))
-        self._sooner = 1 if mesh.local else MOST_BATCHES
+        self._max_batches = 1 if mesh.local else MOST_BATCHES
         self._free: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
-        wanted = spans(plan, update, last, lambda size: min(self.room(size), self._sooner))
+        wanted = spans(plan, update, last, lambda size: min(self.room(size), self._max_batches))
         self.chunks: Iterator[Chunk]
         if take is None:
-            self.chunks = ahead(executor, self._read, wanted, AHEAD)
+            self.chunks = prefetch(executor, self._read, wanted, AHEAD)
         else:
-            gathered = ahead(executor, functools.partial(self._gather, take), wanted, 1)
+            gathered = prefetch(executor, functools.partial(self._gather, take), wanted, 1)
             self.chunks = chain.from_iterable(takewhile(bool, gathered))
 
     def room(self, size: int) -> int:
@@ -209,7 +209,7 @@ class Feed:
         # A program is compiled per room; an epoch with a single batch of a size needs room for one.
         return max(1, min(fitting, self._counts.get(size, fitting), MOST_BATCHES))
 
-    def give_back(self, chunk: Chunk) -> None:
+    def recycle(self, chunk: Chunk) -> None:
         """Reuse the memory of a chunk whose updates are done."""
         with self._lock:
             self._free.append(chunk.memory)
@@ -248,7 +248,7 @@ class Feed:
         if not self._mesh.local:
             return
         wanted = span.batches * READ_SECONDS / max(seconds, 1e-6)
-        self._sooner = max(1, min(int(wanted), 4 * max(span.batches, self._sooner), MOST_BATCHES))
+        self._max_batches = max(1, min(int(wanted), 4 * max(span.batches, self._max_batches), MOST_BATCHES))
 
     def _placed(self, span: Span, part_of: Callable[[NDArray[np.int64], NDArray[Any] | None], Part]) -> Chunk:
         """The chunk of a span, sharded over the devices.

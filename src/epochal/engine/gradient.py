@@ -89,7 +89,7 @@ def gradient(
 
     def cut_short(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
         """The function applied to the samples without the part that is padding for all of them."""
-        lengths = spec.layout.order.trims
+        lengths = spec.layout.order.trim_lengths
         # Vmapped repeats would run the program of every length.
         if len(lengths) < 2 or spec.repeats > 1:
             return function

@@ -21,7 +21,7 @@ from epochal.engine.mesh import DeviceMesh
 from epochal.engine.optimizers import averaged
 from epochal.engine.program import build, over_repeats
 from epochal.engine.spec import PARTS, Layout, Spec
-from epochal.engine.state import RUNNING, LaneState, Limits, Part, PerRepeat, Position, Repeat, TrainState
+from epochal.engine.state import RUNNING, LaneState, Limits, Part, PerRepeat, Position, TrainState
 from epochal.engine.update import Packing
 from epochal.models import Variables, evaluated
 from epochal.plan import Plan
@@ -30,11 +30,11 @@ from epochal.plan.walk import Phase
 CALL_SECONDS = 0.1
 """How long a call takes about, so that the host can report progress, save and handle an interrupt."""
 
-Restore = Callable[[str, NDArray[Any]], NDArray[Any]]
+InverseTransform = Callable[[str, NDArray[Any]], NDArray[Any]]
 """Converts targets or outputs of a part of one repeat to their own units: (part, values)."""
 
 
-class Evaluation(NamedTuple):
+class LaneEvaluation(NamedTuple):
     """One evaluation of the running repeats of a lane."""
 
     update: int
@@ -48,13 +48,13 @@ class Evaluation(NamedTuple):
 
 
 class LaneData(NamedTuple):
-    """The data of a lane: parts, whether repeats share them, and random per_repeat."""
+    """The data of a lane: parts, whether repeats share them, and what differs between repeats."""
 
     parts: tuple[Part, ...]
     shared: bool
     per_repeat: PerRepeat
     init_keys: jax.Array
-    restore: tuple[Restore, ...] = ()
+    inverse_transform: tuple[InverseTransform, ...] = ()
     """Per repeat, for metrics on the host."""
 
 
@@ -80,7 +80,7 @@ class AnyLane(ABC):
     resume_from: LaneState | None = None
     """The snapshot to continue from, freed once on the device; None to start anew."""
 
-    ended = ""
+    end_reason = ""
     """Why training ended early, if the source was exhausted."""
 
     def _begin(self, sample: jax.ShapeDtypeStruct) -> None:
@@ -134,10 +134,10 @@ class AnyLane(ABC):
         return self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
 
     @abstractmethod
-    def advance(self, max_updates: int | None = None) -> list[Evaluation]:
+    def advance(self, max_updates: int | None = None) -> list[LaneEvaluation]:
         """Make updates for about a tenth of a second, at most `max_updates`, with the evaluations due."""
 
-    def finish(self) -> list[Evaluation]:
+    def finish(self) -> list[LaneEvaluation]:
         """End: a last evaluation, unless there was one after the last update."""
         if self.update and not self.train_state.position.seen:
             return []
@@ -209,7 +209,7 @@ class Lane(AnyLane):
         later = self.plan.phases[self.phase + 1 : self.phase + 2]
         return later[0] if later and later[0].update < self.last_update else None
 
-    def advance(self, max_updates: int | None = None) -> list[Evaluation]:
+    def advance(self, max_updates: int | None = None) -> list[LaneEvaluation]:
         """As `AnyLane.advance`, in one call of the program."""
         following = self._following
         if following is not None and self.update == following.update and not self.train_state.position.due:
@@ -220,7 +220,7 @@ class Lane(AnyLane):
             return before if self.done else [*before, *self._made(updates), *self._evaluate()]
         return self._made(updates)
 
-    def _evaluate(self) -> list[Evaluation]:
+    def _evaluate(self) -> list[LaneEvaluation]:
         """The evaluation that is due, if any, with the host's metrics."""
         train_state, spec, data = self.train_state, self.spec, self.data
         if not bool(train_state.position.due):
@@ -232,20 +232,20 @@ class Lane(AnyLane):
         measured, outputs = interruptible(lambda: jax.block_until_ready(measure(*arguments)))
         metrics = np.array(measured)
         for row in map(int, np.flatnonzero(np.asarray(train_state.repeats.status) == RUNNING)):
-            restore = data.restore[row]
+            inverse = data.inverse_transform[row]
             for number, (name, part) in enumerate(zip(spec.parts, parts, strict=True)):
-                true = restore(name, np.asarray(part.targets if data.shared else part.targets[row]))
+                true = inverse(name, np.asarray(part.targets if data.shared else part.targets[row]))
                 predicted = np.asarray(outputs[number][row], np.float64)
                 if true.dtype.kind == "f" and predicted.size == true.size:
-                    predicted = restore(name, predicted.reshape(true.shape))
+                    predicted = inverse(name, predicted.reshape(true.shape))
                 for place, metric in enumerate(spec.metrics, start=number * (len(spec.metrics) + 1) + 1):
                     if metric.host:
                         metrics[row, place] = evaluated(metric, predicted, true, spec.classes)
         values, active = self._decide(metrics, np.zeros((spec.repeats, 2), np.float32))
         self.seconds += time.perf_counter() - begin
-        return [Evaluation(self.update, self.seconds, active, values)]
+        return [LaneEvaluation(self.update, self.seconds, active, values)]
 
-    def _made(self, updates: int) -> list[Evaluation]:
+    def _made(self, updates: int) -> list[LaneEvaluation]:
         """Run one call of up to `updates` updates and return its evaluations."""
 
         def call() -> tuple[TrainState, Any, float]:
@@ -265,7 +265,7 @@ class Lane(AnyLane):
         for epoch, index, active, metrics in zip(*filled_rows, strict=True):
             update = self._update_at(int(epoch), int(index))
             seconds = self.seconds + took * ((update - before) / done if done else 1.0)
-            evaluations.append(Evaluation(update, seconds, active, metrics))
+            evaluations.append(LaneEvaluation(update, seconds, active, metrics))
         self.seconds += took
         return evaluations
 
@@ -283,7 +283,7 @@ def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
     """
     packed = Packing(spec, shapes.params)
 
-    def measure(repeat: Repeat, parts: tuple[Part, ...], target_scale: jax.Array) -> Any:
+    def measure(repeat: Any, parts: tuple[Part, ...], target_scale: jax.Array) -> Any:
         variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
         found = [metrics_of_part(spec, variables, part, target_scale) for part in parts]
         return jnp.stack([value for metrics, _ in found for value in metrics]), [one for _, one in found]

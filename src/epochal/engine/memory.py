@@ -16,7 +16,7 @@ from epochal.engine.lane import Lane
 from epochal.engine.optimizers import Optimizer
 from epochal.models import Variables
 
-SHARE = 0.9
+MEMORY_SHARE = 0.9
 """The share of free memory to use at most."""
 
 SMALL = 256
@@ -63,7 +63,7 @@ def state_bytes(variables: Variables, optimizer: Optimizer) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(trees))
 
 
-def besides(lane: Lane) -> int:
+def program_bytes(lane: Lane) -> int:
     """Memory of a lane's program besides its arguments, which are already on the device.
 
     Results that take the place of arguments (the donated parameters) do not count. 0 if the backend does not
@@ -81,17 +81,17 @@ def besides(lane: Lane) -> int:
 
 def fits(lane: Lane) -> bool:
     """Whether a lane fits in the free memory."""
-    return besides(lane) <= SHARE * bytes_available()
+    return program_bytes(lane) <= MEMORY_SHARE * bytes_available()
 
 
-def largest(need: Callable[[int], int], most: int, free: float) -> int | None:
+def largest_fitting(need: Callable[[int], int], most: int, free: float) -> int | None:
     """The largest size, up to `most`, whose need is at most `free`; None if not even that of 1 is.
 
     `most`, if it fits. Otherwise the need is interpolated linearly between a size that fits and one that does
     not. It is convex (the largest of several lines: training, evaluation), so this gives a size that fits.
     `need`, which may compile, is called at most 5 times.
 
-    >>> largest(lambda size: 100 + 7 * size, most=10_000, free=1000)
+    >>> largest_fitting(lambda size: 100 + 7 * size, most=10_000, free=1000)
     128
     """
     low = min(SMALL, most)
@@ -118,10 +118,10 @@ def largest(need: Callable[[int], int], most: int, free: float) -> int | None:
     return low
 
 
-def bytes_said(count: float) -> str:
+def format_bytes(count: float) -> str:
     """A number of bytes in words.
 
-    >>> bytes_said(2.1e11), bytes_said(5_300_000), bytes_said(12)
+    >>> format_bytes(2.1e11), format_bytes(5_300_000), format_bytes(12)
     ('210 GB', '5.3 MB', '12 bytes')
     """
     for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

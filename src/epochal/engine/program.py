@@ -24,10 +24,10 @@ from epochal.engine.state import (
     Part,
     PerRepeat,
     Position,
-    Repeat,
+    RepeatState,
     TrainState,
 )
-from epochal.engine.update import Packing, update
+from epochal.engine.update import Packing, make_update_step
 from epochal.models import PyTree, Variables
 
 PLACES = 1024
@@ -49,13 +49,13 @@ def over_repeats(repeats: int, function: Callable[..., Any], axes: tuple[Any, ..
     return single
 
 
-def fresh(spec: Spec, variables: Variables) -> Repeat:
+def fresh(spec: Spec, variables: Variables) -> RepeatState:
     """The initial repeat."""
     packed = Packing(spec, variables.params)
     params = packed.pack(variables.params)
     rate = spec.optimizer.learning_rate
     nothing = jnp.int32(-1)
-    return Repeat(
+    return RepeatState(
         params=params,
         optimizer=spec.optimizer.at(1.0 if rate is None else rate).init(params),
         model=variables.state,
@@ -84,26 +84,19 @@ def build(
     layout, repeats = spec.layout, spec.repeats
     packed = Packing(spec, shapes.params)
     of_part = None if shared else 0
-    step = update(spec, packed)
+    step = make_update_step(spec, packed)
 
     def one_update(
-        repeat: Repeat,
+        repeat: RepeatState,
         per_repeat: PerRepeat,
         train: Part,
         samples: jax.Array,
         position: Position,
         index: jax.Array,
-    ) -> Repeat:
+    ) -> RepeatState:
         count = position.update + (index - position.index)
         return step(
-            repeat,
-            train,
-            per_repeat.dropout_keys,
-            position.epoch,
-            index,
-            per_repeat.rates,
-            count,
-            samples,
+            repeat, train, per_repeat.dropout_keys, position.epoch, index, per_repeat.rates, count, samples
         )
 
     update_all = over_repeats(repeats, one_update, (0, 0, of_part, 0, None, None))
@@ -146,13 +139,13 @@ def build(
         return start
 
     def leg(
-        repeat: Repeat,
+        repeat: RepeatState,
         per_repeat: PerRepeat,
         train: Part,
         order: jax.Array,
         position: Position,
         stop: jax.Array,
-    ) -> Repeat:
+    ) -> RepeatState:
         """The updates of one epoch from `position.index` to `stop`."""
         base, first = (position.start if layout.carry else jnp.int32(0)), 0
         for count, size in layout.segments:
@@ -160,11 +153,11 @@ def build(
 
             def body(
                 index: jax.Array,
-                repeat: Repeat,
+                repeat: RepeatState,
                 size: int = size,
                 begin: jax.Array = begin,
                 first: int = first,
-            ) -> Repeat:
+            ) -> RepeatState:
                 samples = lax.dynamic_slice_in_dim(order, begin + (index - first) * size, size, axis=1)
                 return update_all(repeat, per_repeat, train, samples, position, index)
 
@@ -186,7 +179,7 @@ def build(
             first += count
         return total
 
-    def active(repeats_: Repeat) -> jax.Array:
+    def active(repeats_: RepeatState) -> jax.Array:
         return (repeats_.status == RUNNING) & (repeats_.broken_index < 0)
 
     def call(
@@ -197,8 +190,8 @@ def build(
         evaluated_parts = tuple(by_name[name] for name in spec.parts)
 
         def evaluate(
-            position: Position, state: Repeat, evaluations: Evaluations
-        ) -> tuple[Position, Repeat, Evaluations]:
+            position: Position, state: RepeatState, evaluations: Evaluations
+        ) -> tuple[Position, RepeatState, Evaluations]:
             per = jnp.maximum(limits.per_epoch, 1)
             epoch = jnp.where(
                 limits.per_epoch > 0,

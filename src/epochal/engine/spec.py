@@ -1,7 +1,7 @@
 """`Spec`: everything that is compiled into a training program.
 
-Trainings with equal specs and equally shaped data share one compilation. The number of epochs, the learning
-rate, per_repeat, data and the limits of a call are arguments.
+Trainings with equal specs and equally shaped data share one compilation. The number of epochs, the data, what
+differs between repeats (`PerRepeat`), the learning rate too, and the limits of a call are arguments.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Layout:
     """Positions of an epoch."""
     segments: tuple[tuple[int, int], ...]
     order: Order
-    """The form of the plan's order; its per-sample values are an argument (`PerRepeat.order_arrays`)."""
+    """The compiled part of the plan's order; per-sample values are an argument (`PerRepeat.order_arrays`)."""
     carry: bool
     rolls: bool
     """Whether each epoch continues the last one (samples left out of a fixed order)."""
@@ -44,7 +44,7 @@ class Layout:
         order = plan.order
         rolls = plan.remainder == "drop" and order.fixed
         drawn = order.needs == "weights"
-        return cls(plan.samples, plan.positions_per_epoch, segments, order.form, carry, rolls, drawn)
+        return cls(plan.samples, plan.positions_per_epoch, segments, order.compiled_part, carry, rolls, drawn)
 
     @property
     def batches(self) -> int:

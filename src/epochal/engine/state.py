@@ -48,7 +48,7 @@ class Position(NamedTuple):
         )
 
 
-class Repeat(NamedTuple):
+class RepeatState(NamedTuple):
     """The state of one repeat; in a lane each leaf has a leading axis of repeats."""
 
     params: PyTree
@@ -79,7 +79,7 @@ class TrainState(NamedTuple):
     """The whole state of a lane."""
 
     position: Position
-    repeats: Repeat
+    repeats: RepeatState
 
 
 class LaneState(NamedTuple):

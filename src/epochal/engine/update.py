@@ -21,7 +21,7 @@ from epochal.engine.schedules import Rates, learning_rate
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.sparse_update import sparse_update, uses_sparse_update
 from epochal.engine.spec import Spec
-from epochal.engine.state import Part, Repeat
+from epochal.engine.state import Part, RepeatState
 from epochal.models import PyTree
 
 FLAT_LIMIT = 16_384
@@ -61,28 +61,27 @@ class Packing:
         return jax.tree.unflatten(self.tree, parts)
 
 
-def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
-    """The pure function (repeat, part, key, epoch, index, rates, update, samples=None) -> repeat.
+def make_update_step(spec: Spec, packed: Packing) -> Callable[..., RepeatState]:
+    """The pure function (repeat, part, key, epoch, index, rates, update_index, samples=None) -> repeat.
 
     The batch is the rows `samples` of the part, or the whole part, possibly sharded.
 
     An update that is not finite (its loss, its new parameters or its gradient) is skipped: the repeat keeps
     its parameters, is marked as broken at this index, and never changes again. Neither does a stopped repeat.
-
     """
 
     gradient_of = gradient(spec)
 
     def step(
-        repeat: Repeat,
+        repeat: RepeatState,
         part: Part | ShardedBatch,
         key: jax.Array,
         epoch: jax.Array,
         index: jax.Array,
         rates: Rates,
-        count: jax.Array,
+        update_index: jax.Array,
         samples: jax.Array | None = None,
-    ) -> Repeat:
+    ) -> RepeatState:
         key = jax.random.fold_in(jax.random.fold_in(key, epoch), index)
         if spec.layout.drawn_by_weight:
             part = _unweighted(part)
@@ -90,7 +89,7 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
         state = repeat.model
         if spec.carries:
             state = jax.tree.map(lambda leaf: jnp.where(index == 0, jnp.zeros_like(leaf), leaf), state)
-        transformation = spec.optimizer.at(learning_rate(spec.schedule, rates, count))
+        transformation = spec.optimizer.at(learning_rate(spec.schedule, rates, update_index))
         size = size_of(part, samples)
         if uses_sparse_update(spec) and not packed.flat:
             alive = (repeat.status == 0) & (repeat.broken_index < 0)
@@ -103,7 +102,7 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
         taken = packed.pack(found)
         if spec.clip_norm is not None:  # Pascanu et al. 2013
             taken, _ = optax.clip_by_global_norm(spec.clip_norm).update(taken, optax.EmptyState())
-        taken = _noisy(spec, taken, packed, key, count)
+        taken = _noisy(spec, taken, packed, key, update_index)
         change, optimizer = transformation.update(taken, repeat.optimizer, repeat.params)
         moved = optax.apply_updates(repeat.params, change)
 
@@ -129,14 +128,14 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
     return step
 
 
-def _noisy(spec: Spec, found: PyTree, packed: Packing, key: jax.Array, count: jax.Array) -> PyTree:
+def _noisy(spec: Spec, found: PyTree, packed: Packing, key: jax.Array, update_index: jax.Array) -> PyTree:
     """The gradient with normal noise of variance gradient_noise / (1 + t)^0.55 (Neelakantan et al. 2015).
 
     Drawn for each array by the key of the update, whatever the packing.
     """
     if not spec.gradient_noise:
         return found
-    sd = jnp.sqrt(spec.gradient_noise / (1.0 + count) ** _NOISE_DECAY)
+    sd = jnp.sqrt(spec.gradient_noise / (1.0 + update_index) ** _NOISE_DECAY)
     leaves, tree = jax.tree.flatten(packed.unpack(found))
     keys = jax.random.split(jax.random.fold_in(key, _NOISE), len(leaves))
     drawn = [
@@ -153,8 +152,8 @@ def _unweighted(part: Part | ShardedBatch) -> Part | ShardedBatch:
 
 
 def _counted(
-    repeat: Repeat, loss: jax.Array, alive: jax.Array, finite: jax.Array, index: jax.Array
-) -> Repeat:
+    repeat: RepeatState, loss: jax.Array, alive: jax.Array, finite: jax.Array, index: jax.Array
+) -> RepeatState:
     """The repeat with the batch's losses added (Kahan 1965), or marked as broken at this update."""
     added = jnp.where(alive & finite, loss, 0.0) - repeat.running_rest
     total = repeat.running_loss + added

@@ -2,6 +2,13 @@
 
 from epochal.models.built_in import ACTIVATIONS as ACTIVATIONS, MLP as MLP, BuiltIn as BuiltIn
 from epochal.models.convert import FlaxModel as FlaxModel, as_model as as_model, check_model as check_model
+from epochal.models.custom import (
+    CustomMetric as CustomMetric,
+    evaluated as evaluated,
+    metric as metric,
+    metrics_asked as metrics_asked,
+    metrics_of as metrics_of,
+)
 from epochal.models.losses import (
     LOSSES as LOSSES,
     Loss as Loss,
@@ -15,7 +22,7 @@ from epochal.models.metrics import (
     Metric as Metric,
     bounds_of as bounds_of,
     default_metrics as default_metrics,
-    hits_of as hits_of,
+    indicators as indicators,
     metrics_for as metrics_for,
 )
 from epochal.models.model import (
@@ -29,13 +36,6 @@ from epochal.models.model import (
     seen_dtype as seen_dtype,
     settled as settled,
     shapes_of as shapes_of,
-)
-from epochal.models.own import (
-    OwnMetric as OwnMetric,
-    evaluated as evaluated,
-    metric as metric,
-    metrics_asked as metrics_asked,
-    metrics_of as metrics_of,
 )
 from epochal.models.subsets import of_subsets as of_subsets, weighted_means as weighted_means
 from epochal.models.wrappers import (

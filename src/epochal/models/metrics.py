@@ -1,7 +1,7 @@
 """Built-in metrics, computed over all samples of a part at once.
 
 Each is written once, in operations that NumPy and jax.numpy share: the engine computes it inside the compiled
-program at every evaluation, and the final figures come from the same code in 64-bit floats.
+program at every evaluation, and the final metrics come from the same code in 64-bit floats.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Metric:
     """The range of its values."""
     in_target_units: bool = False
     """Whether the value scales with the target (RMSE, MAE) and has its units."""
-    own: bool = False
+    custom: bool = False
     """Whether it is a custom metric."""
     host: bool = False
     """Whether it is evaluated outside the compiled program."""
@@ -39,9 +39,9 @@ class Metric:
     """None if not given."""
     of_counts: OfCounts | None = None
     """The metric as a function of counts, if they determine it."""
-    rests_on: str = "samples"
-    """What its interval counts: all "samples"; those of both or all "classes"; or of the second of two, else
-    of all, its samples ("true"), those predicted as it ("predicted"), or "both"."""
+    sample_size_of: str = "samples"
+    """Whose number its interval counts: "samples", all; "classes", those of each class; "true", those of the
+    second of two classes, else of each; "predicted", those predicted as it; "both", these and the true."""
 
 
 def _classes_of(outputs: Array, xp: Any) -> Array:
@@ -51,8 +51,8 @@ def _classes_of(outputs: Array, xp: Any) -> Array:
     return logits.argmax(axis=1).astype(xp.int32)
 
 
-def hits_of(outputs: Array, targets: Array, classes: int, xp: Any) -> tuple[Array, Array]:
-    """Predicted and true classes or labels of each sample, both (n, classes)."""
+def indicators(outputs: Array, targets: Array, classes: int, xp: Any) -> tuple[Array, Array]:
+    """Indicators of the predicted and of the true classes or labels of each sample, both (n, classes)."""
     if targets.ndim > 1:
         return outputs.reshape(targets.shape) > 0, targets > 0
     every = xp.arange(classes)[None]
@@ -64,13 +64,13 @@ def accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
     return (_classes_of(outputs, xp) == targets).sum() / targets.shape[0]
 
 
-def _counted(name: str, figure: OfCounts, tasks: tuple[str, ...], on: str, least: float = 0.0) -> Metric:
+def _counted(name: str, of: OfCounts, tasks: tuple[str, ...], on: str, least: float = 0.0) -> Metric:
     def function(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-        predicted, true = hits_of(outputs, targets, classes, xp)
+        predicted, true = indicators(outputs, targets, classes, xp)
         hits = (predicted & true).sum(axis=0)
-        return figure(hits, predicted.sum(axis=0), true.sum(axis=0), targets.shape[0], xp)
+        return of(hits, predicted.sum(axis=0), true.sum(axis=0), targets.shape[0], xp)
 
-    return Metric(name, function, tasks, bounds=(least, 1.0), of_counts=figure, rests_on=on)
+    return Metric(name, function, tasks, bounds=(least, 1.0), of_counts=of, sample_size_of=on)
 
 
 def _accuracy(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
@@ -103,12 +103,12 @@ def _share(part: Array, whole: Array, xp: Any) -> Array:
     return xp.where(whole > 0, part / xp.maximum(whole, 1), 0.0)
 
 
-def _of_classes(figures: Array, true: Array, xp: Any) -> Array:
+def _of_classes(values: Array, true: Array, xp: Any) -> Array:
     """The value of the second of two classes, else the mean over occurring classes, NaN without any."""
     present = true > 0
     if true.shape[-1] == 2:
-        return xp.where(present[..., 1], figures[..., 1], xp.nan)
-    return xp.where(present, figures, 0.0).sum(axis=-1) / xp.maximum(present.sum(axis=-1), 1)
+        return xp.where(present[..., 1], values[..., 1], xp.nan)
+    return xp.where(present, values, 0.0).sum(axis=-1) / xp.maximum(present.sum(axis=-1), 1)
 
 
 def _mcc(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
@@ -158,7 +158,7 @@ def _average_precision(scores: Array, positive: Array, xp: Any) -> Array:
 def _against_the_rest(area: Callable[[Array, Array, Any], Array]) -> Callable[..., Array]:
     """A binary metric; with more classes, its one-versus-rest mean."""
 
-    def figure(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    def function(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
         if classes == 2:
             logits = outputs.reshape(outputs.shape[0], -1)
             scores = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
@@ -167,7 +167,7 @@ def _against_the_rest(area: Callable[[Array, Array, Any], Array]) -> Callable[..
         areas = xp.stack([area(shares[:, k], targets == k, xp) for k in range(classes)])
         return _mean_of(areas, ~xp.isnan(areas), xp)
 
-    return figure
+    return function
 
 
 def _mean_of(values: Array, known: Array, xp: Any) -> Array:
@@ -217,12 +217,12 @@ def _f1_macro(hits: Array, predicted: Array, true: Array, samples: Array, xp: An
 def _of_each_label(area: Callable[[Array, Array, Any], Array]) -> Callable[..., Array]:
     """The mean of a binary metric over labels that have both positive and negative samples."""
 
-    def figure(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    def function(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
         scores, true = outputs.reshape(targets.shape), targets > 0
         found = xp.stack([area(scores[:, k], true[:, k], xp) for k in range(targets.shape[1])])
         return _mean_of(found, true.any(axis=0) & ~true.all(axis=0), xp)
 
-    return figure
+    return function
 
 
 _UNIT = (0.0, 1.0)
@@ -232,8 +232,10 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric("accuracy", accuracy, _CLASSES, _UNIT, of_counts=_accuracy),
         _counted("balanced_accuracy", _balanced_accuracy, _CLASSES, "classes"),
-        Metric("roc_auc", _against_the_rest(_area), _CLASSES, _UNIT, rests_on="classes"),
-        Metric("average_precision", _against_the_rest(_average_precision), _CLASSES, _UNIT, rests_on="true"),
+        Metric("roc_auc", _against_the_rest(_area), _CLASSES, _UNIT, sample_size_of="classes"),
+        Metric(
+            "average_precision", _against_the_rest(_average_precision), _CLASSES, _UNIT, sample_size_of="true"
+        ),
         _counted("f1", _f1, _CLASSES, "both"),
         _counted("precision", _precision, _CLASSES, "predicted"),
         _counted("recall", _recall, _CLASSES, "true"),
@@ -242,9 +244,13 @@ METRICS: dict[str, Metric] = {
         Metric("exact_match", exact_match, _LABELS, _UNIT),
         _counted("f1_micro", _f1_micro, _LABELS, "samples"),
         _counted("f1_macro", _f1_macro, _LABELS, "both"),
-        Metric("roc_auc_macro", _of_each_label(_area), _LABELS, _UNIT, rests_on="classes"),
+        Metric("roc_auc_macro", _of_each_label(_area), _LABELS, _UNIT, sample_size_of="classes"),
         Metric(
-            "average_precision_macro", _of_each_label(_average_precision), _LABELS, _UNIT, rests_on="true"
+            "average_precision_macro",
+            _of_each_label(_average_precision),
+            _LABELS,
+            _UNIT,
+            sample_size_of="true",
         ),
         Metric("r2", r2, _NUMBERS, (-inf, 1.0)),
         Metric("rmse", rmse, _NUMBERS, (0.0, inf), in_target_units=True, greater_is_better=False),

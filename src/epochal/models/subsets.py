@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.models.losses import probabilities
-from epochal.models.metrics import Metric, hits_of
+from epochal.models.metrics import Metric, indicators
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -43,7 +43,7 @@ def of_subsets(
     each = members.astype(np.float64)
     with np.errstate(all="ignore"):
         if metric.of_counts is not None:
-            predicted, true = hits_of(outputs, targets, classes, np)
+            predicted, true = indicators(outputs, targets, classes, np)
             counts = (each @ (predicted & true), each @ predicted, each @ true)
             of_each = each.sum(axis=1, keepdims=True)
             return np.asarray(metric.of_counts(*counts, of_each, np), np.float64)

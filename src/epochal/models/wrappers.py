@@ -196,7 +196,7 @@ class Frozen(Wrapper):
 
     def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Apply the model; frozen parameters do not change."""
-        outputs, state = self.model.apply(whole(self, variables), inputs, key, training)
+        outputs, state = self.model.apply(inner_variables(self, variables), inputs, key, training)
         return outputs, FrozenState(state, variables.state.frozen)
 
     def describe(self, sample: tuple[int, ...], dtype: Any) -> str:
@@ -226,7 +226,7 @@ class Frozen(Wrapper):
         return Variables(part(False), FrozenState(variables.state, part(True)))
 
 
-def whole(model: Model, variables: Variables) -> Variables:
+def inner_variables(model: Model, variables: Variables) -> Variables:
     """The variables of the inner model; those of other models unchanged."""
     if not isinstance(model, Frozen):
         return variables

@@ -46,10 +46,10 @@ class Glorot:
         return normal * (2 / (area * (channels + normal.shape[-1] // self.gates))) ** 0.5
 
 
-def of_gates(normal: jax.Array) -> jax.Array:
+def orthogonal(normal: jax.Array) -> jax.Array:
     """Concatenated orthogonal square kernels (Saxe et al. 2014).
 
-    >>> kernel = of_gates(jax.random.normal(jax.random.key(0), (3, 6)))[:, 3:]
+    >>> kernel = orthogonal(jax.random.normal(jax.random.key(0), (3, 6)))[:, 3:]
     >>> bool(jnp.allclose(kernel.T @ kernel, jnp.eye(3), atol=1e-5))
     True
     """
@@ -62,12 +62,12 @@ def of_gates(normal: jax.Array) -> jax.Array:
     return q.swapaxes(0, 1).reshape(units, -1)
 
 
-def rows(normal: jax.Array) -> jax.Array:
+def embedding_init(normal: jax.Array) -> jax.Array:
     """Rows of variance 1 / length, so of norm about 1, for embeddings."""
     return normal * normal.shape[-1] ** -0.5
 
 
-def before(activation: str) -> Initializer:
+def default_kernel_init(activation: str) -> Initializer:
     """The initializer before that activation: He's if it rectifies, else Glorot's."""
     return he if activation in RECTIFIED else Glorot()
 
@@ -110,7 +110,7 @@ class Embed(nnx.Module):
     """
 
     def __init__(self, vocabulary: int, features: int, *, rngs: nnx.Rngs) -> None:
-        self.table = make_param(rngs, (vocabulary, features), rows)
+        self.table = make_param(rngs, (vocabulary, features), embedding_init)
 
     def __call__(self, ids: jax.Array) -> jax.Array:
         """Map ids (...) to (..., features)."""

@@ -13,8 +13,8 @@ from flax import nnx
 from epochal.errors import Refusal
 from epochal.models import ACTIVATIONS, seen
 from epochal.models.built_in import check_activation, check_share, check_whole
-from epochal.nn.basic import Dense, Glorot, before
-from epochal.nn.convolution import Conv, max_pool, windows
+from epochal.nn.basic import Dense, Glorot, default_kernel_init
+from epochal.nn.convolution import Conv, max_pool, padding_of
 from epochal.nn.network import Network, Shape
 
 ASCENDING = ("relu", "tanh", "sigmoid", "elu", "leaky_relu", "softplus", "identity")
@@ -137,7 +137,7 @@ class CNN(Network):
 
 
 def _slid(sizes: list[int], window: int, stride: int, padding: str) -> list[int]:
-    pads = windows(sizes, [window] * len(sizes), [stride] * len(sizes), padding)
+    pads = padding_of(sizes, [window] * len(sizes), [stride] * len(sizes), padding)
     return [(size + sum(pad) - window) // stride + 1 for size, pad in zip(sizes, pads, strict=True)]
 
 
@@ -145,7 +145,7 @@ class _Module(nnx.Module):
     def __init__(self, network: CNN, shape: Shape, rngs: nnx.Rngs) -> None:
         sizes, settings = network.sizes(shape), network
         self.settings, self.sample = settings, sizes[0]
-        kernel_init = before(settings.activation)
+        kernel_init = default_kernel_init(settings.activation)
         window, strides = (settings.kernel,) * settings.axes, (settings.stride,) * settings.axes
         options: dict[str, Any] = {"strides": strides, "kernel_init": kernel_init}
         options["padding"] = settings.padding.upper()

@@ -51,10 +51,10 @@ def form() -> Literal["slices", "vendor"]:
     return "slices" if jax.default_backend() == "cpu" else "vendor"
 
 
-def windows(sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: Padding) -> Pads:
+def padding_of(sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: Padding) -> Pads:
     """The padding of each axis, for "SAME", "VALID" or pairs of numbers; too large a window is refused.
 
-    >>> windows((28, 28), (3, 3), (1, 1), "SAME")
+    >>> padding_of((28, 28), (3, 3), (1, 1), "SAME")
     ((1, 1), (1, 1))
     """
     if isinstance(padding, str):
@@ -92,7 +92,7 @@ def convolve(
     """
     window = kernel.shape[:-2]
     steps = tuple(strides) or (1,) * len(window)
-    pads = windows(inputs.shape[1:-1], window, steps, padding)
+    pads = padding_of(inputs.shape[1:-1], window, steps, padding)
     inputs = inputs.astype(kernel.dtype)
     if form() == "slices":
         return _sliced(inputs, kernel, steps, pads)
@@ -112,7 +112,7 @@ def slices(
         yield lax.slice(inputs, (0, *offset, 0), (batch, *ends, channels), (1, *strides, 1))
 
 
-def spread(
+def input_gradient(
     gradients: Iterable[jax.Array], shape: Sizes, window: Sizes, strides: Sizes, pads: Pads
 ) -> jax.Array:
     """The gradient of inputs of that shape from those of their `slices`, added up in float32."""
@@ -187,7 +187,7 @@ def _backward(strides: Sizes, pads: Pads, residuals: Any, gradient: jax.Array) -
 
     columns = (rows @ kernel.reshape(-1, filters).T).reshape(*gradient.shape[:-1], prod(window), channels)
     parts = (columns[..., number, :] for number in range(prod(window)))
-    return spread(parts, inputs.shape, window, strides, pads).astype(inputs.dtype), of_kernel
+    return input_gradient(parts, inputs.shape, window, strides, pads).astype(inputs.dtype), of_kernel
 
 
 _sliced.defvjp(_forward, _backward)
@@ -252,7 +252,7 @@ def max_pool(
     [[5.0, 7.0], [13.0, 15.0]]
     """
     sizes, steps = tuple(window), tuple(strides) or tuple(window)
-    pads = windows(inputs.shape[1:-1], sizes, steps, padding)
+    pads = padding_of(inputs.shape[1:-1], sizes, steps, padding)
     return _largest(inputs, inputs.shape[1:-1], sizes, steps, pads)
 
 
@@ -281,7 +281,7 @@ def _pool_backward(
     zero = jnp.zeros((), gradient.dtype)
     parts = (jnp.where(where == number, gradient, zero) for number in range(prod(window)))
     shape = (len(gradient), *sizes, gradient.shape[-1])
-    return (spread(parts, shape, window, strides, pads).astype(gradient.dtype),)
+    return (input_gradient(parts, shape, window, strides, pads).astype(gradient.dtype),)
 
 
 def _tiled(sizes: Sizes, window: Sizes, where: jax.Array, gradient: jax.Array) -> jax.Array:
@@ -289,9 +289,9 @@ def _tiled(sizes: Sizes, window: Sizes, where: jax.Array, gradient: jax.Array) -
     axes = tuple(range(2, 2 + 2 * len(window), 2))
     numbers = jnp.arange(prod(window), dtype=where.dtype).reshape([n for w in window for n in (1, w)] + [1])
     mine = jnp.expand_dims(where, axes) == numbers
-    spread = jnp.where(mine, jnp.expand_dims(gradient, axes), jnp.zeros((), gradient.dtype))
+    scattered = jnp.where(mine, jnp.expand_dims(gradient, axes), jnp.zeros((), gradient.dtype))
     covered = [out * width for out, width in zip(gradient.shape[1:-1], window, strict=True)]
-    whole = spread.reshape(len(gradient), *covered, -1)
+    whole = scattered.reshape(len(gradient), *covered, -1)
     rest = [(0, size - done) for size, done in zip(sizes, covered, strict=True)]
     return jnp.pad(whole, ((0, 0), *rest, (0, 0))) if any(high for _, high in rest) else whole
 

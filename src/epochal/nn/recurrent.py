@@ -26,7 +26,7 @@ from flax import nnx
 from jax import lax
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.nn.basic import Glorot, make_param, of_gates
+from epochal.nn.basic import Glorot, make_param, orthogonal
 
 Carry = tuple[jax.Array, ...]
 Pair = tuple[jax.Array, jax.Array]
@@ -233,7 +233,7 @@ class Recurrent(nnx.Module):
             raise Refusal(did_you_mean("cell", cell, CELLS))
         self.cell, self.units, gates = cell, units, CELLS[cell]
         self.kernel = make_param(rngs, (features, gates * units), Glorot(gates))
-        self.recurrent = make_param(rngs, (units, gates * units), of_gates)
+        self.recurrent = make_param(rngs, (units, gates * units), orthogonal)
         bias = jnp.zeros(gates * units)
         self.bias = nnx.Param(bias.at[units : 2 * units].set(1) if cell == "lstm" else bias)
         self.inner_bias = nnx.Param(jnp.zeros(units)) if cell == "gru" else nnx.data(None)

@@ -11,7 +11,7 @@ import numpy as np
 from epochal.errors import Refusal
 from epochal.plan.classwise import CLASSES, Classwise, numbers_of
 from epochal.plan.draws import length_of
-from epochal.plan.family import Family, RoundKeys, bits_of, laid, member_words, round_keys, table
+from epochal.plan.family import Family, RoundKeys, bits_of, member_words, round_keys, table, tables
 from epochal.plan.order import Arrays, Backend, Inputs
 from epochal.plan.permutation import Int64s, WhileLoop
 from epochal.plan.threefry import Array, Purpose
@@ -37,7 +37,7 @@ class Balanced(Classwise):
     length: int | None = None
 
     name: ClassVar[str] = "balanced"
-    words: ClassVar[str] = "every class equally often, rare ones again and again, in random passes"
+    description: ClassVar[str] = "every class equally often, rare ones again and again, in random passes"
     once: ClassVar[bool] = False
     _purpose: ClassVar[Purpose] = Purpose.BALANCED
     _remedy: ClassVar[str] = "the class of each sample: Balanced(labels)"
@@ -103,7 +103,7 @@ class Balanced(Classwise):
         laps = (2 * self._counts - step + self._totals - 1) // self._counts
         of = np.repeat(np.arange(len(laps)), laps)
         begins = np.cumsum(laps) - laps
-        family, base = laid(np.concatenate([batches, self._counts[of]]))
+        family, base = tables(np.concatenate([batches, self._counts[of]]))
         return family | {
             "number": numbers_of(len(batches), of),
             "kind": np.concatenate([np.zeros(len(batches)), of + 1]).astype(np.int32),

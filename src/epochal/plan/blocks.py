@@ -13,7 +13,7 @@ from epochal.errors import Refusal
 from epochal.plan import permutation
 from epochal.plan.order import Backend, BuiltIn, Inputs
 from epochal.plan.permutation import Int64s
-from epochal.plan.sizes import whole
+from epochal.plan.sizes import as_integer
 from epochal.plan.threefry import Array
 
 
@@ -37,17 +37,17 @@ class Blocks(BuiltIn):
     fixed: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        length = whole(self.length)
+        length = as_integer(self.length)
         if self.length is not None and (length is None or length < 1):
             raise Refusal(f"`block_length` must be a whole number, at least 1; got {self.length!r}.")
         object.__setattr__(self, "length", length)
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return f"blocks of {self._length:,} consecutive samples, their sequence shuffled in every epoch"
 
     @property
-    def lacks(self) -> str:
+    def missing(self) -> str:
         return "the length of a block: `ep.Blocks(12)`" if self.length is None else ""
 
     @property

@@ -14,7 +14,7 @@ from epochal.plan import permutation
 from epochal.plan.column import Column
 from epochal.plan.order import Arrays, Backend, Inputs, PerSample
 from epochal.plan.permutation import Int64s
-from epochal.plan.sizes import whole
+from epochal.plan.sizes import as_integer
 from epochal.plan.threefry import Array, threefry2x32, uint32_words
 from epochal.plan.walk import Segments
 
@@ -57,7 +57,7 @@ class Buckets(PerSample):
     _remedy: ClassVar[str] = "the length of each sample: Buckets().bind(lengths)"
 
     def __post_init__(self) -> None:
-        count = whole(self.count) or 0
+        count = as_integer(self.count) or 0
         if count < 1:
             raise Refusal(f"count must be a whole number of buckets, at least 1; got {self.count!r}.")
         super().__post_init__()
@@ -82,7 +82,7 @@ class Buckets(PerSample):
         return np.asarray(values, np.int64).reshape(-1)
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         shown = ", ".join(map(str, self.edges))
         return f"samples of like length together (up to {shown}), batches shuffled in every epoch"
 
@@ -95,7 +95,7 @@ class Buckets(PerSample):
         return replace(self, lengths=values, size=0)
 
     @property
-    def trims(self) -> tuple[int, ...]:
+    def trim_lengths(self) -> tuple[int, ...]:
         return self.edges
 
     def check_batches(self, batch_size: int, remainder: str) -> None:

@@ -1,6 +1,6 @@
 """Class-wise orders: stratified, and the base that it shares with the balanced one.
 
-Both assign the classes to batches exactly (`assignment`) and hide the pattern by keyed permutations, members
+Both assign the classes to batches exactly (`assign`) and hide the pattern by keyed permutations, members
 of one `family`: of the batches of a segment, of the slots of each batch, and of the samples of each class.
 They differ in how often a class is used: once per sample (`Stratified`), or equally often (`Balanced`).
 """
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan.column import Column, identified
-from epochal.plan.family import FEW_ROUNDS, Family, RoundKeys, laid, member_words, round_keys, rows, table
+from epochal.plan.family import FEW_ROUNDS, Family, RoundKeys, member_words, round_keys, rows, table, tables
 from epochal.plan.order import Arrays, Backend, ById, Inputs
 from epochal.plan.permutation import Int64s
 from epochal.plan.threefry import Array, Purpose, uint32_words
@@ -34,10 +34,10 @@ class Assignment(NamedTuple):
     uses: Int64s
 
 
-def whole(segments: Segments, positions: int) -> Segments:
+def with_rest(segments: Segments, positions: int) -> Segments:
     """The segments, with the left-out samples as one more batch.
 
-    >>> whole(((2, 400),), 1000)
+    >>> with_rest(((2, 400),), 1000)
     ((2, 400), (1, 200))
     """
     rest = positions - sum(count * size for count, size in segments)
@@ -131,7 +131,7 @@ class Classwise(ById):
 
     def within(self, segments: Segments) -> Self:
         used = sum(count * size for count, size in segments)
-        return replace(self, cuts=whole(segments, self.positions_per_epoch(len(self._values))), used=used)
+        return replace(self, cuts=with_rest(segments, self.positions_per_epoch(len(self._values))), used=used)
 
     # What the samples say ----------------------------------------------------------------------------------
 
@@ -210,7 +210,7 @@ class Classwise(ById):
     # The whole epoch ---------------------------------------------------------------------------------------
 
     def _places(self, keys: RoundKeys, epoch: Array, images: Array, on: Backend) -> Array:
-        """The index into `assignment` of each position of the epoch, int32 (positions,).
+        """The index into the `Assignment` of each position of the epoch, int32 (positions,).
 
         `epoch` is a uint32 array (1,); the first members of the family of `images` are the batches.
         """
@@ -232,7 +232,7 @@ class Classwise(ById):
 class Stratified(Classwise):
     """Every batch has the class proportions of all samples; each sample is used once per epoch.
 
-    In any two batches of one size the counts of a class differ by at most one (see `assignment`).
+    In any two batches of one size the counts of a class differ by at most one (see `assign`).
 
     Args:
         labels: the class of each sample (names or whole numbers).
@@ -243,7 +243,7 @@ class Stratified(Classwise):
     """
 
     name: ClassVar[str] = "stratified"
-    words: ClassVar[str] = "a new random order in every epoch, the classes in proportion in every batch"
+    description: ClassVar[str] = "a new random order in every epoch, the classes in proportion in every batch"
     _purpose: ClassVar[Purpose] = Purpose.STRATIFIED
     _remedy: ClassVar[str] = "the class of each sample: Stratified(labels)"
 
@@ -270,7 +270,7 @@ class Stratified(Classwise):
     @cached_property
     def arrays(self) -> Arrays:
         batches = self._cut_arrays[0]
-        family, base = laid(np.concatenate([batches, self._counts]))
+        family, base = tables(np.concatenate([batches, self._counts]))
         own = base[len(batches) :]
         holds = np.zeros(len(family["local"]), np.int32)
         holds[own[self._values] + self._rank] = np.arange(len(self._values))

@@ -20,7 +20,7 @@ from epochal.errors import Refusal
 from epochal.plan.column import Column, missing_in
 from epochal.plan.order import Arrays, Backend, BuiltIn, Inputs, PerSample
 from epochal.plan.permutation import Int64s
-from epochal.plan.sizes import whole
+from epochal.plan.sizes import as_integer
 from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32, uint32_words
 
 MOST_DRAWN = 2**32
@@ -31,7 +31,7 @@ _CHUNK = 2**20
 
 def length_of(length: object) -> int | None:
     """The length of an epoch, or None for the default."""
-    number = whole(length)
+    number = as_integer(length)
     if length is not None and (number is None or not 1 <= number < 2**62):
         raise Refusal(f"length of an epoch must be a whole number of turns, at least 1; got {length!r}.")
     return number
@@ -117,7 +117,7 @@ class Replacement(_Draws):
     length: int | None = None
 
     name: ClassVar[str] = "replacement"
-    words: ClassVar[str] = "each turn draws any sample, with replacement"
+    description: ClassVar[str] = "each turn draws any sample, with replacement"
     _purpose: ClassVar[Purpose] = Purpose.REPLACEMENT
 
     def check(self, samples: int) -> None:
@@ -192,7 +192,7 @@ class Weighted(_Draws, PerSample):
     length: int | None = None
 
     name: ClassVar[str] = "weighted"
-    words: ClassVar[str] = "each turn draws a sample in proportion to its weight, with replacement"
+    description: ClassVar[str] = "each turn draws a sample in proportion to its weight, with replacement"
     needs: ClassVar[str] = "weights"
     _purpose: ClassVar[Purpose] = Purpose.WEIGHTED
     _field, _value = "weights", "weight"

@@ -152,7 +152,7 @@ class Family(NamedTuple):
         return found
 
 
-def laid(sizes: Int64s) -> tuple[Arrays, Int64s]:
+def tables(sizes: Int64s) -> tuple[Arrays, Int64s]:
     """The tables of a family for sets of these sizes, and the first element of each member."""
     bits = bits_of(sizes)
     lengths = 1 << bits
@@ -171,7 +171,7 @@ def laid(sizes: Int64s) -> tuple[Arrays, Int64s]:
 def table(keys: RoundKeys, own: tuple[Array, Array], arrays: Inputs, on: Backend) -> Array:
     """The images of all elements, as elements (base plus image), uint32; `own` has two words a member.
 
-    Traceable under `jax.jit`; `arrays` are those of `laid`, possibly padded with zeros.
+    Traceable under `jax.jit`; `arrays` are those of `tables`, possibly padded with zeros.
     """
     member, take = arrays["member"], on.xp.take
     own = (take(own[0], member, mode="clip"), take(own[1], member, mode="clip"))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from epochal.errors import Refusal
 from epochal.plan.column import Column, identified
 from epochal.plan.draws import at_most
-from epochal.plan.family import Family, laid, member_words, round_keys, table
+from epochal.plan.family import Family, member_words, round_keys, table, tables
 from epochal.plan.order import Arrays, Backend, ById, Inputs
 from epochal.plan.permutation import Int64s
 from epochal.plan.threefry import Array, Purpose, uint32_words
@@ -35,7 +35,7 @@ class Groups(ById):
     groups: npt.ArrayLike | Column | None = None
 
     name: ClassVar[str] = "groups"
-    words: ClassVar[str] = "the samples of a group together, the sequence of groups shuffled in every epoch"
+    description = "the samples of a group together, the sequence of groups shuffled in every epoch"
     fixed: ClassVar[bool] = False
     needs: ClassVar[str] = "groups"
     _field, _value = "groups", "group"
@@ -84,7 +84,7 @@ class Groups(ById):
 
     @cached_property
     def arrays(self) -> Arrays:
-        family, _ = laid(np.array([len(self._counts)]))
+        family, _ = tables(np.array([len(self._counts)]))
         return family | {
             "place": (family["local"] < len(self._counts)).astype(np.int32),
             "size": self._counts.astype(np.int32),

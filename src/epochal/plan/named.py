@@ -22,7 +22,7 @@ ORDERS: dict[str, Order] = {
         *(Blocks, Groups, Tracks, Buckets),
     )
 }
-"""All named orders; some need a length or per-sample values (`Order.lacks`)."""
+"""All named orders; some need a length or per-sample values (`Order.missing`)."""
 
 
 def order_named(name: str, options: Mapping[str, Any] | None = None) -> Order:

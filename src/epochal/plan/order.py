@@ -4,8 +4,8 @@ An order maps positions of an epoch to samples and back, as a pure function of (
 family is open: anything with these methods can be given to `Plan(order=...)`; `plan.named.ORDERS` has those
 that go by name.
 
-An order may need a length, or a value per sample (its class, weight or group). `lacks` names what is missing
-and `bind` supplies it. What depends on the samples reaches a compiled program as `arrays`, an argument, so
+An order may need a length, or a value per sample (its class, weight or group). `missing` names it and `bind`
+supplies it. What depends on the samples reaches a compiled program as `arrays`, an argument, so
 that another split of the same shape does not compile again.
 """
 
@@ -58,11 +58,11 @@ class Order(ABC):
 
     @property
     @abstractmethod
-    def words(self) -> str:
+    def description(self) -> str:
         """The order in words, for a summary."""
 
     @property
-    def lacks(self) -> str:
+    def missing(self) -> str:
         """What must be supplied before it can be used, with the remedy; empty if nothing is missing."""
         return ""
 
@@ -81,7 +81,7 @@ class Order(ABC):
         return None
 
     @property
-    def trims(self) -> tuple[int, ...]:
+    def trim_lengths(self) -> tuple[int, ...]:
         """The lengths to which a batch may be trimmed where the rest is padding; empty for most orders."""
         return ()
 
@@ -91,8 +91,8 @@ class Order(ABC):
 
     def check(self, samples: int) -> None:
         """Refuse a number of samples that cannot work."""
-        if self.lacks:
-            raise Refusal(f'order "{self.name}" needs {self.lacks}.')
+        if self.missing:
+            raise Refusal(f'order "{self.name}" needs {self.missing}.')
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
         """Refuse batches that the order cannot fill; most orders fill any."""
@@ -111,7 +111,7 @@ class Order(ABC):
         return ()
 
     @property
-    def form(self) -> Order:
+    def compiled_part(self) -> Order:
         """The part that is compiled into a program: all but its `arrays`, equal for all of the same shape."""
         return self
 
@@ -140,7 +140,7 @@ class Order(ABC):
     ) -> Array:
         """The whole epoch, int32 (positions,), for fewer than 2^31 of them; see `permutation.table`.
 
-        `arrays` are those of the order with the samples; its `form` reads nothing else of them.
+        `arrays` are those of the order with the samples; its `compiled_part` reads nothing else of them.
         """
 
 
@@ -184,7 +184,7 @@ class PerSample(BuiltIn):
         """The values, checked."""
 
     @property
-    def lacks(self) -> str:
+    def missing(self) -> str:
         return self._remedy if self.values is None else ""
 
     @property
@@ -201,7 +201,7 @@ class PerSample(BuiltIn):
         return replace(self, **{self._field: values})  # type: ignore[type-var]  # orders are dataclasses
 
     @property
-    def form(self) -> Self:
+    def compiled_part(self) -> Self:
         return replace(self, **{self._field: None})  # type: ignore[type-var]  # likewise
 
     def check(self, samples: int) -> None:
@@ -240,7 +240,7 @@ class Shuffle(BuiltIn):
     """
 
     name: ClassVar[str] = "shuffle"
-    words: ClassVar[str] = "a new random order in every epoch"
+    description: ClassVar[str] = "a new random order in every epoch"
     fixed: ClassVar[bool] = False
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
@@ -263,7 +263,7 @@ class ShuffleOnce(Shuffle):
     """
 
     name: ClassVar[str] = "shuffle_once"
-    words: ClassVar[str] = "one random order, the same in every epoch"
+    description: ClassVar[str] = "one random order, the same in every epoch"
     fixed: ClassVar[bool] = True
 
 
@@ -276,7 +276,7 @@ class Sequential(BuiltIn):
     """
 
     name: ClassVar[str] = "sequential"
-    words: ClassVar[str] = "the samples as they come, in every epoch"
+    description: ClassVar[str] = "the samples as they come, in every epoch"
     fixed: ClassVar[bool] = True
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:

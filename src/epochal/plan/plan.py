@@ -16,7 +16,7 @@ from epochal.plan.named import order_named
 from epochal.plan.order import Order
 from epochal.plan.permutation import MOST_SAMPLES
 from epochal.plan.remainder import remainder_named
-from epochal.plan.sizes import BatchSchedule, Scheduled, batch_size_of, bounded, whole
+from epochal.plan.sizes import BatchSchedule, Scheduled, as_integer, batch_size_of, bounded
 from epochal.plan.summary import document, html, summary
 
 _MOST_EPOCHS = 2**32 - 1
@@ -88,7 +88,7 @@ Use "full" for one batch per epoch.
     ) -> None:
         samples = bounded("samples", samples, 1, MOST_SAMPLES, "between 1 and 2^62")
         least = "at least 1"
-        epochs_bounds = least if (whole(epochs) or 0) <= _MOST_EPOCHS else f"at most {_MOST_EPOCHS}"
+        epochs_bounds = least if (as_integer(epochs) or 0) <= _MOST_EPOCHS else f"at most {_MOST_EPOCHS}"
         order = order if isinstance(order, Order) else order_named(str(order))
         order.check(samples)
         positions = order.positions_per_epoch(samples)

@@ -15,7 +15,7 @@ Size = int | Literal["full"]
 _MOST_CHANGES = 1000
 
 
-def whole(value: Any) -> int | None:
+def as_integer(value: Any) -> int | None:
     """The value as an int if its type is integral (NumPy's too, bool not), else None."""
     if isinstance(value, bool | np.bool_):
         return None
@@ -27,7 +27,7 @@ def whole(value: Any) -> int | None:
 
 def bounded(name: str, value: object, least: int, most: int, bounds: str, remedy: str = "") -> int:
     """The value as an int within bounds, or a refusal."""
-    number = whole(value)
+    number = as_integer(value)
     if number is None:
         shown = f'"{value}"' if isinstance(value, str) else value
         raise Refusal(f"{name} must be a whole number {bounds}; got {shown}.{remedy}")

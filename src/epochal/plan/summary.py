@@ -116,7 +116,7 @@ def _facts(plan: Counts) -> list[tuple[str, str]]:
         ("remainder", plan.outcome if plan.divides else f"{plan.remainder}: {plan.outcome}"),
         ("epochs", f"{plan.epochs:,}"),
         ("updates", _updates(plan)),
-        ("order", f"{plan.order.name}: {'; '.join((plan.order.words, *notes))}"),
+        ("order", f"{plan.order.name}: {'; '.join((plan.order.description, *notes))}"),
         ("seed", f"{plan.seed}"),
     ]
 

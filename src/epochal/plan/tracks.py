@@ -33,7 +33,7 @@ class Tracks(BuiltIn):
     """
 
     name: ClassVar[str] = "tracks"
-    words: ClassVar[str] = "each slot of a batch goes on, in the next batch, with the sample that follows"
+    description = "each slot of a batch goes on, in the next batch, with the sample that follows"
     fixed: ClassVar[bool] = False
     slots: int = field(default=1, init=False, repr=False)
     batches: int | None = field(default=None, init=False, repr=False)

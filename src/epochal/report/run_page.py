@@ -16,7 +16,7 @@ from epochal.report.formatting import conditions, fixed, format_value, minute, n
 from epochal.report.numbers import level_of
 from epochal.report.page import Cell, Table, render
 from epochal.runs import ClassMetrics, ForecastScores, Run
-from epochal.runs.evaluation_text import mean_count, results_table, spread
+from epochal.runs.evaluation_text import format_mean_sd, mean_count, results_table
 from epochal.training.describe import describe_model
 
 _SIGNS = {
@@ -250,7 +250,7 @@ def _threshold(run: Run) -> Table:
 def _spread(summary: Summary) -> Cell:
     digits = min(max(summary.decimals, 2), 4)
     ends = "" if summary.ci95 is None else " to ".join(f"{end:.{digits}f}" for end in summary.ci95)
-    return Cell(spread(summary), ends, by=summary.mean)
+    return Cell(format_mean_sd(summary), ends, by=summary.mean)
 
 
 def _steps(forecasts: Mapping[str, ForecastScores]) -> Iterator[Table]:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from epochal.data.records import Damaged, Record, built
 from epochal.errors import Refusal, SaveFailed, reason
 from epochal.runs import disk
-from epochal.runs.disk import Written
+from epochal.runs.disk import Digest
 from epochal.runs.sealed import digest, parse, read_sealed, seal
 from epochal.runs.tensors import read_tensors, write_tensors
 
@@ -54,7 +54,7 @@ class Manifest(Record):
     value: float | None
     """The monitored value, if any; lower is better."""
     identity: dict[str, Any]
-    files: dict[str, Written] = field(default_factory=dict)
+    files: dict[str, Digest] = field(default_factory=dict)
     """By file, in order."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class Loaded:
 
 
 class Checkpoints:
-    """Writes the checkpoints of one run folder; for its single writer, who holds the lock (`home.locked`).
+    """Writes the checkpoints of one run folder; for its single writer, who has its lock (`run_folder`).
 
     Args:
         folder: the run folder, which must exist. Leftovers of a dead writer are removed.
@@ -202,7 +202,7 @@ class Checkpoints:
             earlier = old.last if old is not None and same else None
             self._copies[file.name] = _Copies(weakref.ref(file), written, path, earlier)
 
-    def _write(self, path: Path, files: Sequence[CheckpointFile], manifest: Manifest) -> dict[str, Written]:
+    def _write(self, path: Path, files: Sequence[CheckpointFile], manifest: Manifest) -> dict[str, Digest]:
         """Write a new folder and rename it; `manifest` is complete except for the files."""
         temporary = self._place / f"tmp-{path.name}-{uuid.uuid4().hex}"
         try:
@@ -221,7 +221,7 @@ class Checkpoints:
             raise
         return saved
 
-    def _put(self, path: Path, file: CheckpointFile) -> Written:
+    def _put(self, path: Path, file: CheckpointFile) -> Digest:
         copies = self._copies.get(file.name)
         if copies is not None and copies.earlier is not None and copies.of() is file:
             source = _file(copies.earlier, file.name)
@@ -272,7 +272,7 @@ class _Copies:
     """The places of the object last saved under a name: in the last checkpoint, and the one before."""
 
     of: weakref.ref[CheckpointFile]
-    written: Written
+    written: Digest
     last: Path
     earlier: Path | None = None
 

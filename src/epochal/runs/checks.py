@@ -79,7 +79,7 @@ def check_shape(shape: Any) -> None:
         )
 
 
-def own_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Task) -> Model:
+def custom_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Task) -> Model:
     """The caller's model, checked for such samples; an error here is not the folder's."""
     try:
         if isinstance(model, str):

@@ -13,7 +13,7 @@ from epochal.models.initial import Initial
 from epochal.runs import disk
 from epochal.runs.checkpoints import find
 from epochal.runs.checks import damaged, one_line, reading
-from epochal.runs.disk import Written
+from epochal.runs.disk import Digest
 from epochal.runs.sealed import LIMIT, parse, unseal
 from epochal.runs.studies import refuse_study
 
@@ -58,7 +58,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     return unseal(text, file)
 
 
-def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
+def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Digest]:
     """The files that run.json lists, by name: all that are required, and no others than a run has."""
     files = document.get("files")
     if not isinstance(files, dict):
@@ -68,7 +68,7 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
     if lacking := [name for name in (*_TABLES, *PARAMETERS) if name not in files]:
         raise damaged(folder, f"{RUN} does not list {lacking[0]}")
     with reading(folder):
-        return {name: built(Written, value) for name, value in files.items()}
+        return {name: built(Digest, value) for name, value in files.items()}
 
 
 def check_initial(initial: Any) -> None:
@@ -90,7 +90,7 @@ def check_initial(initial: Any) -> None:
         disk.check(file, files[file.name])
 
 
-def check_files(folder: Path, files: Mapping[str, Written], parameters: bool) -> None:
+def check_files(folder: Path, files: Mapping[str, Digest], parameters: bool) -> None:
     """Refuse missing, changed or additional files, but for the page; parameters only if they are read."""
     for name, written in files.items():
         if name == PAGE or (name in PARAMETERS and not parameters):

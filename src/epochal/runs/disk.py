@@ -29,7 +29,7 @@ _THREADED = 1 << 20
 
 
 @dataclass(frozen=True)
-class Written(Record):
+class Digest(Record):
     """The size of a file in bytes, and its SHA-256."""
 
     size: int
@@ -71,7 +71,7 @@ _DONTNEED = getattr(os, "POSIX_FADV_DONTNEED", None)
 """Linux takes it as a hint to write dirty pages."""
 
 
-def write(path: Path, pieces: Iterable[Any]) -> Written:
+def write(path: Path, pieces: Iterable[Any]) -> Digest:
     """Write a new file from buffers, synced and hashed; its name lasts once its folder is synced."""
     hashing, size = _Hash(), 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o666)
@@ -93,7 +93,7 @@ def write(path: Path, pieces: Iterable[Any]) -> Written:
             os.close(descriptor)
         raise
     os.close(descriptor)
-    return Written(size, hashing.end())
+    return Digest(size, hashing.end())
 
 
 def _flush(descriptor: int) -> None:
@@ -206,7 +206,7 @@ def remove(path: Path) -> None:
 # Reading ----------------------------------------------------------------------------------------------------
 
 
-def measure(path: Path) -> Written:
+def measure(path: Path) -> Digest:
     """Hash a file without holding it in memory."""
     hashing, count = _Hash(), 0
     buffers = [memoryview(bytearray(_THREADED)) for _ in range(2)]  # double buffering for the hash
@@ -215,10 +215,10 @@ def measure(path: Path) -> Written:
             hashing.update(buffers[0][:got])
             buffers.reverse()
             count += got
-    return Written(count, hashing.end())
+    return Digest(count, hashing.end())
 
 
-def read(path: Path, expected: Written | None = None, limit: int | None = None) -> bytes:
+def read(path: Path, expected: Digest | None = None, limit: int | None = None) -> bytes:
     """All bytes of a file; its expected size and the limit are checked before memory is taken."""
     hashing = _Hash()
     with _readable(path), _opened(path) as file:
@@ -238,7 +238,7 @@ def read(path: Path, expected: Written | None = None, limit: int | None = None) 
     return bytes(view[:count])
 
 
-def check(path: Path, expected: Written) -> None:
+def check(path: Path, expected: Digest) -> None:
     """Refuse a file with another size or SHA-256, in constant memory."""
     with _readable(path):
         _compare(path, expected, path.stat().st_size)
@@ -246,7 +246,7 @@ def check(path: Path, expected: Written) -> None:
     _compare(path, expected, found.size, found.sha256)
 
 
-def _compare(path: Path, expected: Written, size: int, sha256: str | None = None) -> None:
+def _compare(path: Path, expected: Digest, size: int, sha256: str | None = None) -> None:
     if size != expected.size:
         raise Refusal(f'"{path}" is damaged: it must have {expected.size:,} bytes; it has {size:,}.')
     if sha256 not in (None, expected.sha256):

@@ -20,7 +20,7 @@ from epochal.data import Task
 from epochal.data.records import Damaged, NullableFloat, built, converted
 from epochal.runs.checks import WRONG, check_shape, damaged, predictions_file, read_table, reading
 from epochal.runs.contents import listed, read_run
-from epochal.runs.disk import Written
+from epochal.runs.disk import Digest
 from epochal.runs.forecast import ForecastScores
 from epochal.runs.outcome import Outcome, Scores
 from epochal.runs.record import Run
@@ -50,7 +50,7 @@ class Document:
     conditions: dict[str, Any]
     interrupted: bool
     failed: str
-    files: dict[str, Written]
+    files: dict[str, Digest]
 
 
 _WHOLE: dict[str, Any] = dict.fromkeys(("batch_size", "epochs", "seed"), int)
@@ -202,12 +202,12 @@ def _counts(path: Path, part: str, value: Any) -> NDArray[np.int64]:
 
 
 def _probabilities(path: Path, table: Any, part: str, repeats: int) -> dict[str, NDArray[Any]]:
-    labels, shares = _uncolumns(table, f"{part} class"), _uncolumns(table, f"{part} probability")
-    if labels is None or shares is None or table.num_rows % repeats:
+    labels, probabilities = _uncolumns(table, f"{part} class"), _uncolumns(table, f"{part} probability")
+    if labels is None or probabilities is None or table.num_rows % repeats:
         raise damaged(path, f"the probabilities of the {part} samples are not those of {repeats} repeats")
     return {
         "labels": labels.reshape(repeats, -1, *labels.shape[1:]).astype(np.int64),
-        "probabilities": shares.reshape(repeats, -1, shares.shape[1]),
+        "probabilities": probabilities.reshape(repeats, -1, probabilities.shape[1]),
     }
 
 

@@ -24,9 +24,9 @@ from epochal.runs.per_class import confusion, decided, decisions, label_confusio
 from epochal.runs.predict import (
     as_trained,
     check_parameters,
-    in_units,
     outputs_of,
     read_samples,
+    to_target_units,
     with_target,
     without_target,
 )
@@ -67,7 +67,7 @@ def evaluate(
         parameters=parameters,
         threshold=run.threshold,
         raw_notes=(*dataset.raw_notes, *notes, *run.remarks),
-        **of(run, in_units(run, outputs, dataset), dataset, _losses(run, outputs, dataset)),
+        **of(run, to_target_units(run, outputs, dataset), dataset, _losses(run, outputs, dataset)),
     )
 
 
@@ -128,7 +128,7 @@ def _of_shares(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Floats
     targets, names, mean = np.asarray(dataset.targets), run.task.classes, each.mean(axis=0)
     at, ensemble_at = {}, {}
     if run.task.is_multilabel:
-        counts = np.stack([label_confusion(targets > 0, shares > 0.5) for shares in each])
+        counts = np.stack([label_confusion(targets > 0, probabilities > 0.5) for probabilities in each])
         together = label_confusion(targets > 0, mean > 0.5)
         pooled = np.stack([1 - each, each], axis=-1).reshape(len(each), -1, 2)
         calibration = calibrate(pooled, (targets > 0).astype(np.int64).ravel(), ("", "a label"))
@@ -143,7 +143,7 @@ def _of_shares(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Floats
         if cut is not None:
             at = {name: summarize(values, interval=False) for name, values in decided(counts).items()}
             ensemble_at = {name: float(values[0]) for name, values in decided(together[None]).items()}
-    logits = [logits_of(shares, run.task) for shares in each]
+    logits = [logits_of(probabilities, run.task) for probabilities in each]
     return {
         "metrics": _over_repeats(run, logits, targets, dataset, losses),
         "ensemble": ensemble_metrics(mean, targets, run.task, dataset.sample_weight, loss=bool(losses)),
@@ -159,31 +159,31 @@ def _of_shares(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Floats
 def calibrate(each: Floats, targets: NDArray[Any], classes: Sequence[str]) -> Calibration:
     """The reliability of probabilities `(repeats, n, classes)` against class ids `(n,)`; see `Calibration`.
 
-    >>> shares = np.array([[[0.2, 0.8]] * 4 + [[0.9, 0.1]] * 4])
-    >>> found = calibrate(shares, np.array([1, 1, 1, 0, 0, 0, 0, 0]), ("no", "yes"))
+    >>> probabilities = np.array([[[0.2, 0.8]] * 4 + [[0.9, 0.1]] * 4])
+    >>> found = calibrate(probabilities, np.array([1, 1, 1, 0, 0, 0, 0, 0]), ("no", "yes"))
     >>> round(found.error, 3), [(one.samples, one.observed) for one in found.bins if one.samples]
     (0.075, [(4, 0.0), (4, 0.75)])
     """
 
-    def pairs(shares: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    def pairs(probabilities: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         if len(classes) == 2:
-            return shares[:, 1], targets == 1
-        return shares.max(axis=1), shares.argmax(axis=1) == targets
+            return probabilities[:, 1], targets == 1
+        return probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
 
     bins, of = _binned(*pairs(each.mean(axis=0))), "the confidence in the predicted class"
     if len(classes) == 2:
         of = f'the probability of "{classes[1]}"'
-    errors = summarize([_error(_binned(*pairs(shares))) for shares in each], interval=False)
+    errors = summarize([_error(_binned(*pairs(probabilities))) for probabilities in each], interval=False)
     return Calibration(of, bins, _error(bins), errors)
 
 
-def _binned(shares: Floats, hits: NDArray[np.bool_]) -> tuple[Bin, ...]:
-    place = np.clip(np.ceil(shares * _BINS).astype(int) - 1, 0, _BINS - 1)
+def _binned(probabilities: Floats, hits: NDArray[np.bool_]) -> tuple[Bin, ...]:
+    place = np.clip(np.ceil(probabilities * _BINS).astype(int) - 1, 0, _BINS - 1)
     bins = []
     for number in range(_BINS):
         own = place == number
         count = int(own.sum())
-        predicted, observed = (float(one[own].mean()) if count else np.nan for one in (shares, hits))
+        predicted, observed = (float(one[own].mean()) if count else np.nan for one in (probabilities, hits))
         bins.append(Bin(number / _BINS, (number + 1) / _BINS, count, predicted, observed))
     return tuple(bins)
 
@@ -198,7 +198,7 @@ def _of_numbers(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Float
     line, targets = dataset.timeline, np.asarray(dataset.targets, np.float64)
     targets = targets.reshape(len(targets), -1)
     if line is not None:
-        targets = line.restored(targets, np.arange(len(targets)))
+        targets = line.inverse_transform(targets, np.arange(len(targets)))
     mean = each.mean(axis=0)
     ensemble = ensemble_metrics(mean, targets, run.task)
     if losses:

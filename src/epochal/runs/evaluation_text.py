@@ -138,7 +138,7 @@ def class_table(classes: Mapping[str, ClassMetrics], noun: str, called: Mapping[
     """The figures of classes, which are shown as they are `called`; `noun` is what they count."""
     rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", noun)]
     for name, figures in classes.items():
-        shares = (spread(one) for one in (figures.precision, figures.recall, figures.f1))
+        shares = (format_mean_sd(one) for one in (figures.precision, figures.recall, figures.f1))
         rows.append((called[name], *shares, mean_count(figures.support.mean)))
     return aligned(rows, right=[4])
 
@@ -167,7 +167,7 @@ def by_threshold(threshold: Threshold | None) -> str:
     return "" if threshold is None else f" at the threshold {threshold.value:.3g}"
 
 
-def spread(summary: Summary) -> str:
+def format_mean_sd(summary: Summary) -> str:
     """The spread in two digits, at most four decimals."""
     if summary.sd is None:
         return f"{summary.mean:.3f}"

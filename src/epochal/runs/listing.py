@@ -58,13 +58,13 @@ def listing(folder: Path) -> list[Entry]:
 
 
 def _entry(path: Path) -> Entry | None:
-    choice = read_study(path)
-    if choice is not None:
+    study = read_study(path)
+    if study is not None:
         try:
-            return _chosen(choice)
+            return _study_entry(study)
         except (OSError, *WRONG) as error:
             problem = f"can't be read: {type(error).__name__}"
-            return Entry(run=str(path), kind=choice.kind, problem=problem)
+            return Entry(run=str(path), kind=study.kind, problem=problem)
     if not (path / RUN).is_file():
         unfinished = Entry(run=str(path), problem=f"has not ended: epochal resume {path}")
         return unfinished if (path / REQUEST).is_file() else None
@@ -92,18 +92,18 @@ def _described(path: Path, document: Document) -> Entry:
     )
 
 
-def _chosen(choice: StudyFolder) -> Entry:
-    run, found = str(choice.folder), choice.result
+def _study_entry(study: StudyFolder) -> Entry:
+    run, found = str(study.folder), study.result
     if found is None:
-        return Entry(run=run, kind=choice.kind, problem=f"{choice.kind} {choice.way_on}")
+        return Entry(run=run, kind=study.kind, problem=f"{study.kind} {study.way_on}")
     common: dict[str, Any] = {
         "run": run,
-        "kind": choice.kind,
+        "kind": study.kind,
         "date": one_line(converted(str, found["conditions"]["date"], "date"), 200),
         "source": one_line(converted(str, found["data"]["source"], "source"), 200),
     }
     column = one_line(converted(str, found["column"], "column"), 200)
-    if choice.kind == "advice":
+    if study.kind == "advice":
         tried = {(one["batch_size"], one["learning_rate"]) for one in found["tried"]}
         if found["recommended"] is False:  # what came nearest is no advice
             return Entry(**common, verdict="no recommendation", settings=len(tried))

@@ -25,7 +25,7 @@ from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes
 from epochal.models.metrics import RESERVED
 from epochal.models.wrappers import names_of
 from epochal.plan import BatchSchedule, Plan, order_named
-from epochal.runs.checks import WRONG, damaged, one_line, own_model, read_table, reading, rebuilt_model
+from epochal.runs.checks import WRONG, custom_model, damaged, one_line, read_table, reading, rebuilt_model
 from epochal.runs.contents import OBSERVED, PARAMETERS, check_files
 from epochal.runs.document import Document, check_run, read_document, read_scores
 from epochal.runs.forecast import Observed
@@ -63,7 +63,7 @@ def load(folder: str | Path, model: Any = None) -> Run:
         chosen = rebuilt_model(path, record.settings["model"], inner, record.task, own)
     else:
         paired = record.settings["model"].get("kind") == "pairwise" and not isinstance(model, Pairwise)
-        chosen = own_model(model, inner[1:] if paired else inner, dtype, record.task)
+        chosen = custom_model(model, inner[1:] if paired else inner, dtype, record.task)
         chosen = Pairwise(chosen) if paired else chosen
     chosen = embedded(chosen, sizes)
     fitted = _fitted(path, shapes_of(chosen, shape, dtype), tensors, record.repeats)

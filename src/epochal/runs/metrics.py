@@ -1,4 +1,4 @@
-"""Held-out figures: per repeat, over repeats, and of the ensemble."""
+"""Held-out metrics: per repeat, over repeats, and of the ensemble."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import BLOCKS, influences, new_samples
 from epochal.data import Task
-from epochal.models import METRICS, Metric, bounds_of, hits_of, metrics_for, of_subsets, weighted_means
+from epochal.models import METRICS, Metric, bounds_of, indicators, metrics_for, of_subsets, weighted_means
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,21 +26,21 @@ class RepeatMetrics:
     values: dict[str, float]
     influences: dict[str, Floats]
     pairs: tuple[Ints, ...] = ()
-    """The distinct pairs of a unit and its class or label, and of a unit and a predicted one, as numbers."""
+    """The distinct pairs of a cluster and its class or label, and of it and a predicted one, as numbers."""
 
 
-def blocks_of(units: NDArray[Any], ordered: bool = False) -> Ints:
-    """The block of each sample, at most `BLOCKS` of them, with the samples of a unit in the same one.
+def blocks_of(clusters: NDArray[Any], ordered: bool = False) -> Ints:
+    """The block of each sample, at most `BLOCKS` of them, with the samples of a cluster in one.
 
     Args:
-        units: (n,) units, such as groups, or hashes that find duplicates.
+        clusters: (n,) clusters, such as groups, or hashes that find duplicates.
         ordered: whether neighbors are dependent, as in a series: blocks are then stretches
             (Künsch 1989, The jackknife and the bootstrap for general stationary observations), and fewer.
 
     >>> blocks_of(np.array([7, 7, 3])).tolist()[:2] in ([0, 0], [1, 1])
     True
     """
-    ids, of = np.unique(units, return_inverse=True)
+    ids, of = np.unique(clusters, return_inverse=True)
     if ordered:
         return np.asarray(of * min(BLOCKS // 2, len(ids)) // len(ids), np.int64)
     return np.asarray(np.random.default_rng(0).permutation(len(ids))[of] % BLOCKS, np.int64)
@@ -53,11 +53,11 @@ def measured(
     task: Task,
     block: Ints,
     losses: tuple[Floats, NDArray[Any] | None] | None = None,
-    units: Ints | None = None,
+    clusters: Ints | None = None,
 ) -> RepeatMetrics:
     """Built-in metrics of samples in blocks (n,), and the mean of their losses, if given with their weights.
 
-    Scores (n, ...) are logits, or numbers in the target's units; `units` (n,) number distinct samples.
+    Scores (n, ...) are logits, or numbers in the target's units; `clusters` (n,) number distinct samples.
     """
     classes, values, functions = len(task.classes), dict[str, float](), dict[str, Any]()
     if losses is not None:
@@ -67,30 +67,30 @@ def measured(
         values[metric.name] = float(metric.function(scores, targets, classes, np))
         functions[metric.name] = functools.partial(of_subsets, metric, scores, targets, classes)
     added, pairs = {name: influences(one, block) for name, one in functions.items()}, tuple[Ints, ...]()
-    if units is not None and classes:
-        hits = map(np.nonzero, hits_of(scores, targets, classes, np)[::-1])
-        pairs = tuple(np.unique(units[rows] * classes + kinds) for rows, kinds in hits)
+    if clusters is not None and classes:
+        hits = map(np.nonzero, indicators(scores, targets, classes, np)[::-1])
+        pairs = tuple(np.unique(clusters[rows] * classes + kinds) for rows, kinds in hits)
     return RepeatMetrics(values, added, pairs)
 
 
-def rests_on(name: str, counts: Sequence[Ints], samples: int, blocks: int) -> tuple[int, int]:
-    """How many samples the interval of a metric rests on (`Metric.rests_on`), and how many blocks.
+def sample_size(name: str, counts: Sequence[Ints], samples: int, blocks: int) -> tuple[int, int]:
+    """How many samples the interval of a metric rests on (`Metric.sample_size_of`), and how many blocks.
 
     Of a mean over classes these are the numbers of independent samples with its variance and its degrees of
     freedom (Satterthwaite): of one class its own, else hardly more than of the rarest where one is rare.
     `counts` (classes,) are distinct samples of each class or label, and those predicted as it in any repeat.
 
     >>> counts = np.array([97, 3]), np.array([99, 1])
-    >>> [rests_on(name, counts, 100, 30) for name in ("accuracy", "roc_auc", "recall", "precision", "f1")]
+    >>> [sample_size(name, counts, 100, 30) for name in ("accuracy", "roc_auc", "recall", "precision", "f1")]
     [(100, 30), (11, 3), (3, 3), (1, 1), (4, 3)]
     """
     metric = METRICS.get(name)
-    if metric is None or metric.rests_on == "samples" or not counts:
+    if metric is None or metric.sample_size_of == "samples" or not counts:
         return samples, blocks
-    first = int(len(counts[0]) == 2 and "binary" in metric.tasks and metric.rests_on != "classes")
+    first = int(len(counts[0]) == 2 and "binary" in metric.tasks and metric.sample_size_of != "classes")
     true, predicted = (one[first:] for one in counts)
     true, predicted = true[true > 0], predicted[true > 0]
-    each = {"predicted": predicted, "both": true + predicted}.get(metric.rests_on, true)
+    each = {"predicted": predicted, "both": true + predicted}.get(metric.sample_size_of, true)
     if not each.all() or not len(true):  # a class that is never predicted has no precision
         return 0, 0
     samples = min(samples, int(len(each) ** 2 / (1 / each).sum() + 1e-9))
@@ -135,7 +135,7 @@ def summaries(
     counts = [np.bincount(np.unique(np.concatenate(one)) % classes, minlength=classes) for one in pairs]
     for name, column in values.items():
         if name in added:
-            sizes = rests_on(name, counts, samples, blocks)
+            sizes = sample_size(name, counts, samples, blocks)
             bounds = bounds_of(name, loss)
             summed[name] = new_samples(column, added[name], *sizes, known[name], overlap, bounds)
         else:
@@ -180,14 +180,14 @@ def few_samples(true: Floats, predicted: Floats, repeats: int) -> tuple[int, int
     return (many, squares.shape[1]) if many <= FEW * squares.shape[1] else None
 
 
-def logits_of(shares: Floats, task: Task) -> Floats:
+def logits_of(probabilities: Floats, task: Task) -> Floats:
     """Probabilities as logits for metrics: log probabilities of classes, log odds of labels.
 
     >>> logits_of(np.array([[0.5, 0.5]]), Task("binary", ("no", "yes"))).round(3).tolist()
     [[-0.693, -0.693]]
     """
-    logits: Floats = np.log(np.maximum(shares, 1e-300))
-    return logits - np.log(np.maximum(1 - shares, 1e-300)) if task.is_multilabel else logits
+    logits: Floats = np.log(np.maximum(probabilities, 1e-300))
+    return logits - np.log(np.maximum(1 - probabilities, 1e-300)) if task.is_multilabel else logits
 
 
 def ensemble_metrics(

@@ -77,9 +77,10 @@ def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassMetri
     }
 
 
-def decisions(shares: Floats, threshold: float | None = None) -> NDArray[np.int64]:
+def decisions(probabilities: Floats, threshold: float | None = None) -> NDArray[np.int64]:
     """The most probable class of each sample; with a threshold the second of two where it is exceeded."""
-    return shares.argmax(axis=1) if threshold is None else (shares[:, 1] > threshold).astype(np.int64)
+    found = probabilities.argmax(axis=1) if threshold is None else probabilities[:, 1] > threshold
+    return found.astype(np.int64)
 
 
 def confusion(true: NDArray[Any], predicted: NDArray[Any], classes: int) -> Counts:

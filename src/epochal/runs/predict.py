@@ -20,7 +20,7 @@ from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.images.images import ImageEncoder
 from epochal.data.rankings.ranking import items_of
 from epochal.data.series.cut import WindowEncoder
-from epochal.data.source import Known
+from epochal.data.source import TrainingContext
 from epochal.data.standardize import Scaling, refuse_missing_values
 from epochal.data.tables.source import columns_beside
 from epochal.engine.determinism import options_for
@@ -143,14 +143,14 @@ def _parts(run: Run, dataset: Dataset) -> list[NDArray[np.int64]]:
     return [everything] if line is None else line.stretches(everything)
 
 
-def in_units(run: Run, outputs: Sequence[NDArray[Any]], dataset: Dataset) -> NDArray[np.float64]:
+def to_target_units(run: Run, outputs: Sequence[NDArray[Any]], dataset: Dataset) -> NDArray[np.float64]:
     """Outputs of each repeat as probabilities (repeats, n, classes), or numbers (repeats, n, targets)."""
 
     def restored(fitted: Fitted, own: NDArray[np.float64]) -> NDArray[np.float64]:
         numbers, line = own.reshape(len(own), -1), dataset.timeline
         if fitted.target_scaling is not None:
-            numbers = fitted.target_scaling.restore(numbers)
-        return numbers if line is None else line.restored(numbers, np.arange(len(numbers)))
+            numbers = fitted.target_scaling.inverse_transform(numbers)
+        return numbers if line is None else line.inverse_transform(numbers, np.arange(len(numbers)))
 
     if run.task.is_classification:
         return np.stack([probabilities(own, np) for own in outputs])
@@ -159,7 +159,7 @@ def in_units(run: Run, outputs: Sequence[NDArray[Any]], dataset: Dataset) -> NDA
     return np.stack([restored(*pair) for pair in zip(run.fitted, outputs, strict=True)])
 
 
-def spread_of(per_repeat: NDArray[np.float64]) -> NDArray[np.float64]:
+def sd_over_repeats(per_repeat: NDArray[np.float64]) -> NDArray[np.float64]:
     """The standard deviation over repeats, the first axis; NaN with one repeat."""
     several = len(per_repeat) > 1
     return per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
@@ -179,7 +179,7 @@ def read_samples(
         if not isinstance(encoder, ImageEncoder):
             raise Refusal("`skip_bad` is about images; the run was trained on other data. Leave it out.")
         encoder = replace(encoder, skip_bad=True)
-    known = Known(
+    known = TrainingContext(
         run.task,
         tuple(run.data["shape"]),
         run.data["target"],
@@ -244,7 +244,7 @@ def predict(
     check_parameters(parameters)
     reading = as_trained(run, data, reading)
     dataset = read_samples(run, data, skip_bad, ahead=True, reading=reading)
-    per_repeat = in_units(run, outputs_of(run, dataset, parameters), dataset)
+    per_repeat = to_target_units(run, outputs_of(run, dataset, parameters), dataset)
     scales = [np.atleast_1d(one.target_scaling.scale) for one in run.fitted if one.target_scaling is not None]
     line = dataset.timeline
     places = {} if line is None else line.places()
@@ -270,7 +270,7 @@ def predict(
     return Prediction(
         task=run.task,
         values=per_repeat.mean(axis=0),
-        spread=spread_of(per_repeat),
+        spread=sd_over_repeats(per_repeat),
         per_repeat=per_repeat,
         raw_notes=tuple(notes),
         target=run.data["target"],
@@ -329,7 +329,7 @@ def rank(
         column = run.encoder.by
     else:
         shape = tuple(run.data["shape"])[1:]
-        items = encode_new(None, data, Known(run.task, shape, dtype=run.data["dtype"]))
+        items = encode_new(None, data, TrainingContext(run.task, shape, dtype=run.data["dtype"]))
     if by is not None:
         labels, groups = np.unique(np.asarray(by).astype(str), return_inverse=True)
         names = labels.tolist()
@@ -341,7 +341,7 @@ def rank(
     own = np.zeros(items.samples, np.int64) if groups is None else groups
     sizes = np.maximum(np.bincount(own + 1), 1)
     per_repeat = np.stack([each - (np.bincount(own + 1, weights=each) / sizes)[own + 1] for each in scores])
-    mean, spread = per_repeat.mean(axis=0), spread_of(per_repeat)
+    mean, spread = per_repeat.mean(axis=0), sd_over_repeats(per_repeat)
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
     beside, notes = _inputs_beside(data, items.samples, with_inputs, id, None, reading)
     own_notes = [note for note in items.raw_notes if not note.endswith("the targets are not used.")]

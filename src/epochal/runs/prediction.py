@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.hooks import hook
 from epochal.common.option_text import of_new_data
-from epochal.common.views import view
 from epochal.data import Task
 from epochal.data.records import plain
 from epochal.errors import require
@@ -137,7 +137,7 @@ class Prediction(_Rows):
         return f"Prediction({len(self)} samples, {self._mean_of})"
 
     def _repr_html_(self) -> str:
-        return view("prediction_html")(self)
+        return hook("prediction_html")(self)
 
     def __len__(self) -> int:
         return len(self.values)

@@ -23,7 +23,7 @@ from epochal.models.wrappers import names_of
 from epochal.runs import disk
 from epochal.runs.checks import predictions_file
 from epochal.runs.contents import FORMAT, OBSERVED, PAGE, RESULTS, RUN
-from epochal.runs.disk import Written
+from epochal.runs.disk import Digest
 from epochal.runs.document import Document, predictions_table
 from epochal.runs.record import Run
 from epochal.runs.sealed import seal
@@ -90,11 +90,11 @@ def publish(run: Run, folder: str | Path, report: bool = False) -> Path:
     return path
 
 
-def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
+def _write(run: Run, folder: Path, report: bool) -> dict[str, Digest]:
     """Write all files of a run; returns those that run.json lists."""
     import pyarrow as pa
 
-    files: dict[str, Written] = {}
+    files: dict[str, Digest] = {}
     tensors = {which: _parameters(run, which) for which in ("best", "last")} | {"scaling": _scalings(run)}
     for name, arrays in tensors.items():
         files[f"{name}.safetensors"] = write_tensors(folder / f"{name}.safetensors", arrays)
@@ -118,7 +118,7 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
     return files
 
 
-def _write_table(table: Any, path: Path, compression: str = "zstd") -> Written:
+def _write_table(table: Any, path: Path, compression: str = "zstd") -> Digest:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -127,7 +127,7 @@ def _write_table(table: Any, path: Path, compression: str = "zstd") -> Written:
     return disk.write(path, [buffer.getvalue()])
 
 
-def _document(run: Run, files: Mapping[str, Written]) -> dict[str, Any]:
+def _document(run: Run, files: Mapping[str, Digest]) -> dict[str, Any]:
     scores = {
         part: {name: getattr(scores, name) for name in _FIGURES}
         | {"per_class": run.per_class.get(part, {})}  # it follows, and is there for other readers

@@ -140,7 +140,7 @@ def _written(path: Path) -> dict[str, Any]:
 
 
 def _kind(path: Path) -> str | None:
-    """The kind of choice that a folder's request.json has; None for a run or none."""
+    """The kind of study that a folder's request.json has; None for a run or none."""
     file = path / _REQUEST
     if not file.is_file() or (path / "run.json").exists() or (path / "lock").exists():
         return None

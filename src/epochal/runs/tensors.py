@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from epochal.errors import Refusal
 from epochal.runs import disk
-from epochal.runs.disk import Written
+from epochal.runs.disk import Digest
 from epochal.runs.sealed import parse
 
 Tensors = dict[str, NDArray[Any]]
@@ -54,7 +54,7 @@ _METADATA = "__metadata__"
 
 def write_tensors(
     path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str] | None = None
-) -> Written:
+) -> Digest:
     """Write arrays by name to a new file, synced, with texts by name in its header.
 
     A dtype that the format does not have is a TypeError, a reserved name or too long a header a ValueError.
@@ -86,7 +86,7 @@ def write_tensors(
     return disk.write(path, itertools.chain([struct.pack("<Q", len(text)) + text], pieces))
 
 
-def read_tensors(path: Path, expected: Written | None = None) -> tuple[Tensors, dict[str, str]]:
+def read_tensors(path: Path, expected: Digest | None = None) -> tuple[Tensors, dict[str, str]]:
     """The arrays and metadata of a safetensors file; one that is not as expected is refused."""
     from safetensors import SafetensorError, deserialize
 

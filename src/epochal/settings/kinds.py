@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.plan.sizes import whole as integer
+from epochal.plan.sizes import as_integer
 
 
 class Wrong(ValueError):
@@ -23,16 +23,16 @@ class Wrong(ValueError):
 class Kind:
     """What the values of an option are.
 
-    check    the value as it is kept; raises `Wrong`, or `Refusal` where the sentence names no option.
-    read     the value that a text means, unchecked.
-    names    values that have names, for completion.
-    several  whether the option may be repeated; `read` takes a tuple of texts then.
+    check     the value as it is kept; raises `Wrong`, or `Refusal` where the sentence names no option.
+    read      the value that a text means, unchecked.
+    names     values that have names, for completion.
+    multiple  whether the option may be repeated; `read` takes a tuple of texts then.
     """
 
     check: Callable[[Any], Any]
     read: Callable[[Any], Any] = str
     names: Collection[str] = ()
-    several: bool = False
+    multiple: bool = False
 
 
 def plain_number(value: Any) -> Any:
@@ -72,7 +72,7 @@ def _read_whole(text: str, words: str) -> int:
 
 
 def _checked_whole(value: Any, words: str, least: int | None) -> int:
-    number = integer(value)
+    number = as_integer(value)
     if number is None or (least is not None and number < least):
         raise Wrong(f"must be {words}; got {value!r}")
     return number
@@ -232,7 +232,7 @@ FUNCTION = Kind(
     _typed("a name or a function (outputs, targets)", lambda value: isinstance(value, str) or callable(value))
 )
 NAMES = Kind(_checked_names, names_in)
-NUMBERS = Kind(_checked_numbers, _read_pairs, several=True)
+NUMBERS = Kind(_checked_numbers, _read_pairs, multiple=True)
 NUMBER = bounded("a finite number")
 NOT_NEGATIVE = bounded("at least 0 and finite", lambda number: number >= 0)
 POSITIVE = bounded("greater than 0 and finite", lambda number: number > 0)

@@ -46,7 +46,7 @@ PRECISIONS = ("float32", "bfloat16")
 """What a model may compute in."""
 
 TRAIN = ("train",)
-"""Where an option is said that comparisons and advice take in Python alone."""
+"""The commands that have an option which comparisons and advice take in Python alone."""
 
 COMPARED: Mapping[str, Any] = {
     "batch_size": (1, 8, 32, 128, "full"),
@@ -168,7 +168,7 @@ class Settings:
         about="variables from which every repeat starts, instead of drawing them; or where they are: a run "
         "folder, a safetensors or Keras file, or `Initial(path, fresh=...)`.")
     freeze: Any = declare(
-        (), Kind(NAMES.check, _patterns, several=True),
+        (), Kind(NAMES.check, _patterns, multiple=True),
         'Parameters that are not trained, such as "convolutions/*".', "PATTERN", commands=TRAIN)
     loss: Any = declare(
         None, FUNCTION, "log_loss, squared_error, absolute_error, huber.", "NAME",

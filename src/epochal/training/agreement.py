@@ -30,15 +30,15 @@ class Call(NamedTuple):
     """The signal that caused the end, if any."""
 
 
-def agreed_call(wish: Call) -> Call:
+def agreed_call(proposal: Call) -> Call:
     """The call that all processes make: that of process 0, or none if any wants to stop."""
 
-    def rule(wishes: Sequence[Sequence[Any]]) -> Call:
-        calls = [Call(*wish) for wish in wishes]
+    def reduce(proposals: Sequence[Sequence[Any]]) -> Call:
+        calls = [Call(*proposal) for proposal in proposals]
         first = next((call for call in calls if call.reason == INTERRUPTED), calls[0])
         return first._replace(updates=calls[0].updates)
 
-    return Call(*process_group().decide("a call", wish, rule))
+    return Call(*process_group().decide("a call", proposal, reduce))
 
 
 def same_micro_batch(prepared: Prepared) -> Prepared:
@@ -51,7 +51,7 @@ def same_micro_batch(prepared: Prepared) -> Prepared:
     return replace(prepared, spec=replace(prepared.spec, micro_batch=size))
 
 
-def begun(
+def start_together(
     prepared: Prepared, begin: Callable[[], Found], folder: Path | None = None, updates: int = 0
 ) -> Found | None:
     """Check that all processes train the same, from the same checkpoint, then run `begin` in process 0."""
@@ -59,13 +59,13 @@ def begun(
     if others.alone:
         return begin()
     if folder is not None:
-        others.remember(
+        others.set_remedy(
             f"{call('ep.resume', str(folder))} goes on from its last checkpoint, on any number of processes."
         )
 
-    def rule(wishes: Sequence[Mapping[str, Any]]) -> None:
-        for index, other in enumerate(wishes):
-            _check_same(wishes[0], other, index)
+    def reduce(proposals: Sequence[Mapping[str, Any]]) -> None:
+        for index, other in enumerate(proposals):
+            _check_same(proposals[0], other, index)
         found.append(begin())
 
     until = {
@@ -73,8 +73,8 @@ def begun(
         "devices": prepared.settings.devices,
         "budgets": ", ".join(one.describe() for one in prepared.budgets),
     }
-    wish = {"identity": identity(prepared), "until": until, "updates": updates}
-    others.decide("what is trained", wish, rule)
+    proposal = {"identity": identity(prepared), "until": until, "updates": updates}
+    others.decide("what is trained", proposal, reduce)
     return found[0] if found else None
 
 

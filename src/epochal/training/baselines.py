@@ -17,7 +17,7 @@ from epochal.engine.evaluate import forward
 from epochal.models import METRICS, Loss, Metric, evaluated, shapes_of
 from epochal.runs.metrics import mean_loss
 from epochal.training.prepared import Prepared
-from epochal.training.scoring import evaluated_as
+from epochal.training.scoring import in_units_of
 
 Floats = NDArray[np.float64]
 Index = NDArray[Any] | slice
@@ -183,7 +183,7 @@ def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats
     outputs = np.broadcast_to(constant.reshape(shape), (len(true), *shape)).astype(np.float64)
     if prepared.task.is_regression:
         true = true.astype(np.float64)
-    outputs, true = (evaluated_as(prepared, repeat, part, one, metric) for one in (outputs, true))
+    outputs, true = (in_units_of(prepared, repeat, part, one, metric) for one in (outputs, true))
 
     def figure(rows: Index) -> float:
         with warnings.catch_warnings():  # warnings about constants are not the user's fault

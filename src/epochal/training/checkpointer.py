@@ -22,7 +22,7 @@ from epochal.training.events import Checkpointed, Unsaved
 from epochal.training.loop import SnapshotSink
 from epochal.training.snapshot import Snapshot, checkpoint_file, merged
 
-SHARE = 0.02
+BLOCKING_SHARE = 0.02
 """The most of the time that saving may block training, with checkpoints by the clock."""
 
 TOGETHER_SECONDS = 0.5
@@ -33,17 +33,17 @@ SMALL_BYTES = 4 << 20
 
 
 class CheckpointWriter(SnapshotSink):
-    """The checkpoints of one training, while it runs; `known` are the snapshots from which it was resumed."""
+    """The checkpoints of one training, while it runs; it was resumed from `snapshots`, if any."""
 
     keeps = True
 
     def __init__(
-        self, home: RunFolder, spec: Spec, known: Iterable[Snapshot], tell: Callable[[Any], object]
+        self, run_folder: RunFolder, spec: Spec, snapshots: Iterable[Snapshot], tell: Callable[[Any], object]
     ) -> None:
-        self._checkpoints, self._options = home.checkpoints, home.options
-        self._interval = home.options.interval
+        self._checkpoints, self._options = run_folder.checkpoints, run_folder.options
+        self._interval = run_folder.options.interval
         self._monitor, self._sign, self._tell = spec.monitor, spec.sign, tell
-        self._latest: dict[int, Snapshot] = {one.repeats.start: one for one in known}
+        self._latest: dict[int, Snapshot] = {one.repeats.start: one for one in snapshots}
         self._files: dict[int, tuple[Snapshot, CheckpointFile]] = {}
         self._marks: dict[int, tuple[int, int | None, float]] = {}
         self._running: set[int] = set()
@@ -100,7 +100,7 @@ class CheckpointWriter(SnapshotSink):
             self._waiting = True
             self._condition.notify_all()
         if self._timed:
-            self._pause = max(self._interval.count, (time.monotonic() - begin) / SHARE)
+            self._pause = max(self._interval.count, (time.monotonic() - begin) / BLOCKING_SHARE)
         self._mark(lane, repeats)
 
     def end(self, repeats: range, snapshot: Callable[[], Snapshot]) -> None:

@@ -42,7 +42,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "schedule": spec.schedule.describe(),
         "loss": prepared.loss_name,
         "metrics": [metric.name for metric in spec.metrics],
-        "own_metrics": {one.name: better[one.greater_is_better] for one in spec.metrics if one.own},
+        "own_metrics": {one.name: better[one.greater_is_better] for one in spec.metrics if one.custom},
         "monitor": spec.monitor,
         "stop": prepared.rule.describe(),
         "order": prepared.order.name,
@@ -197,7 +197,7 @@ def conditions(lanes: Lanes | None = None, deterministic: bool = False) -> dict[
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": ": ".join(kinds),
-        **({} if lanes is None else {"devices": lanes.devices, "devices_a_batch": lanes.devices_a_batch}),
+        **({} if lanes is None else {"devices": lanes.devices, "devices_a_batch": lanes.devices_per_batch}),
         "deterministic": always_same(deterministic),
         "machine": platform.machine(),
         "system": platform.system(),

@@ -20,11 +20,11 @@ from epochal.engine.program import fresh
 from epochal.engine.rules import Never, Observation
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
-from epochal.engine.update import Packing, update
+from epochal.engine.update import Packing, make_update_step
 from epochal.models import seen_dtype, shapes_of
 from epochal.settings import DECLARED
 from epochal.training.json_settings import CODECS, given_in_words, write_model, write_settings
-from epochal.training.json_values import Unsayable
+from epochal.training.json_values import NotSerializable
 from epochal.training.prepared import Prepared
 from epochal.training.shapes import parts_of_program
 
@@ -99,7 +99,7 @@ def _rule(prepared: Prepared) -> Any:
         return None
     try:
         return {"words": rule.describe(), "rule": CODECS["stop"].write(rule)}
-    except Unsayable:
+    except NotSerializable:
         return {"words": rule.describe(), **_digested(rule_digest(prepared))}
 
 
@@ -178,7 +178,7 @@ def program_digest(prepared: Prepared) -> str:
         None,
     )
     rates = Schedule().rates(1.0, 1)
-    step = update(spec, Packing(spec, shapes.params))
+    step = make_update_step(spec, Packing(spec, shapes.params))
     begin = jax.make_jaxpr(lambda key, sample: fresh(spec, spec.model.init(key, sample)))
     repeat = state_of(prepared)
     judged = jax.make_jaxpr(lambda variables, inputs: forward(spec.model, variables, inputs))

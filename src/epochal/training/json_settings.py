@@ -13,7 +13,7 @@ from epochal.models.convert import NamedModel
 from epochal.runs.checks import WRONG, network_class
 from epochal.settings import DECLARED, Settings
 from epochal.settings.kinds import Wrong
-from epochal.training.json_values import Unsayable, codec_of, in_words, shown
+from epochal.training.json_values import NotSerializable, codec_of, in_words, shown
 
 _MOST_LAYERS = 10_000
 _MOST_UNITS = 2**31
@@ -42,7 +42,7 @@ def write_settings(settings: Settings) -> dict[str, Any]:
         value = getattr(settings, name)
         try:
             found[name] = codec.write(value)
-        except Unsayable:
+        except NotSerializable:
             found[name] = {"given": in_words(value)}
     return found
 

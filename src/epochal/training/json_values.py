@@ -21,7 +21,7 @@ import numpy as np
 from epochal.common.printable import one_line
 from epochal.data.recipe import absolute
 from epochal.engine.schedules import Schedule
-from epochal.models import OwnMetric
+from epochal.models import CustomMetric
 from epochal.models.augment import KINDS
 from epochal.models.initial import Initial
 from epochal.plan import BatchSchedule, Order
@@ -39,7 +39,7 @@ _DEEPEST = 8
 """Most nesting of rules."""
 
 
-class Unsayable(TypeError):
+class NotSerializable(TypeError):
     """A value that JSON can't represent, or one of another type in a file."""
 
 
@@ -56,7 +56,7 @@ def _plain(value: Any, hint: Any) -> Any:
     """A number, string or boolean, checked; numbers must be finite, strings short and printable."""
     value = plain_number(value)
     if not _is(value, hint):
-        raise Unsayable
+        raise NotSerializable
     return value
 
 
@@ -66,14 +66,14 @@ def _names(value: Any) -> tuple[str, ...]:
 
 def _listed(value: Any, most: int) -> list[Any]:
     if not isinstance(value, list) or len(value) > most:
-        raise Unsayable
+        raise NotSerializable
     return value
 
 
-def family(what: str, members: Mapping[str, type]) -> Codec:
+def dataclass_codec(what: str, members: Mapping[str, type]) -> Codec:
     """Frozen dataclasses with plain fields, by name.
 
-    >>> family("a schedule", {"schedule": Schedule}).write(Schedule("step", every=5))["every"]
+    >>> dataclass_codec("a schedule", {"schedule": Schedule}).write(Schedule("step", every=5))["every"]
     5
     """
     names = {member: name for name, member in members.items()}
@@ -84,7 +84,7 @@ def family(what: str, members: Mapping[str, type]) -> Codec:
 
     def write(value: Any) -> dict[str, Any]:
         if type(value) not in names:
-            raise Unsayable
+            raise NotSerializable
         written = {name: _plain(getattr(value, name), hint) for name, hint in hints_of(type(value)).items()}
         return {"of": names[type(value)]} | written
 
@@ -129,7 +129,7 @@ def _is(value: Any, hint: Any) -> bool:
 
 # Rules -----------------------------------------------------------------------------------------------------
 
-_RULES = family("a stopping rule", RULES)
+_RULES = dataclass_codec("a stopping rule", RULES)
 _JOINED = {"any_of": any_of, "all_of": all_of}
 
 
@@ -143,7 +143,7 @@ def _read_rule(value: Any, depth: int = 0) -> Any:
     if value["of"] not in _JOINED:
         return _RULES.read(value)
     if set(value) != {"of", "rules"} or depth > _DEEPEST:
-        raise Unsayable
+        raise NotSerializable
     return _JOINED[value["of"]](*(_read_rule(one, depth + 1) for one in value["rules"]))
 
 
@@ -152,25 +152,25 @@ def _read_rule(value: Any, depth: int = 0) -> Any:
 
 def _write_order(order: Any) -> Any:
     if not isinstance(order, Order) or type(order) is not type(ORDERS.get(order.name)):
-        raise Unsayable
+        raise NotSerializable
     written: dict[str, Any] = {"name": order.name, "options": order.options}
     if order.values is not None:
         written["values"] = _listed(order.values.tolist(), MOST_VALUES)
     try:
         if _read_order(written) != order:
-            raise Unsayable
+            raise NotSerializable
     except WRONG as error:
-        raise Unsayable from error
+        raise NotSerializable from error
     return written
 
 
 def _read_order(value: Any) -> Order:
     if not {"name", "options"} <= set(value) <= {"name", "options", "values"}:
-        raise Unsayable
+        raise NotSerializable
     options = {**value["options"]}
     for one in options.values():
         if not (_is(one, int | None) or (isinstance(one, list) and all(_is(x, int) for x in one))):
-            raise Unsayable
+            raise NotSerializable
     if "edges" in options:
         options["edges"] = tuple(options["edges"])
     order = order_named(value["name"], options)
@@ -190,14 +190,14 @@ def _write_held_out(value: Any) -> Any:
 def _path_in(value: Any, fields: set[str]) -> str:
     path = value["path"]
     if set(value) != fields or not isinstance(path, str) or not 0 < len(path) <= _LONGEST or "\0" in path:
-        raise Unsayable
+        raise NotSerializable
     return path
 
 
 def _write_initial(value: Any) -> Any:
     value = Initial(value) if isinstance(value, str | Path) else value
     if type(value) is not Initial:
-        raise Unsayable
+        raise NotSerializable
     path, fresh, rename = absolute(value.path), list(value.fresh), dict(value.rename)
     return {"path": path, "fresh": fresh, "rename": rename, "repeat": value.repeat}
 
@@ -218,13 +218,13 @@ def _read_batch_size(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return _plain(value, int | str)
     if set(value) != {"unit", "changes"}:
-        raise Unsayable
+        raise NotSerializable
     return BatchSchedule.of_dict(value)
 
 
 def _numbers(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise Unsayable
+        raise NotSerializable
     return {str(name): _plain(one, float) for name, one in value.items()}
 
 
@@ -233,10 +233,10 @@ _HELD_OUT = Codec(
     _write_held_out,
     lambda value: value if _is(value, float) else _path_in(value, {"path"}),
 )
-_TRANSFORM = family("a transform of images", KINDS)
+_TRANSFORM = dataclass_codec("a transform of images", KINDS)
 _SPECIAL = {
     "batch_size": Codec("a whole number, full, or sizes", _write_batch_size, _read_batch_size),
-    "schedule": named(family("a schedule", {"schedule": Schedule})),
+    "schedule": named(dataclass_codec("a schedule", {"schedule": Schedule})),
     "optimizer_options": Codec("numbers by name", _numbers, _numbers),
     "stop": Codec("a stopping rule", _write_rule, _read_rule),
     "order": named(Codec("an order", _write_order, _read_order)),
@@ -291,7 +291,7 @@ def in_words(value: Any) -> str:
     if isinstance(value, Order):
         of = "" if value.values is None else f" of {len(value.values):,} values"
         return f'the order "{shown(value.name)}"{of}'
-    if isinstance(value, tuple) and any(isinstance(one, OwnMetric) for one in value):
+    if isinstance(value, tuple) and any(isinstance(one, CustomMetric) for one in value):
         return ", ".join(shown(one if isinstance(one, str) else one.name) for one in value)
     if isinstance(value, tuple | list) and value and all(hasattr(one, "shape") for one in value):
         return "arrays"

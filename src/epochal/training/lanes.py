@@ -40,7 +40,7 @@ class Lanes:
         return len({device for team in self.device_groups for device in team}) or 1
 
     @property
-    def devices_a_batch(self) -> int:
+    def devices_per_batch(self) -> int:
         """Number of devices that share a batch."""
         return max(1, len(self.device_groups[0]))
 
@@ -57,7 +57,7 @@ class Lanes:
             return (f"{self.devices} devices of {processes} processes share each batch",)
         if self.local_device_count == 1:
             return ()
-        used, each, groups = self.devices, self.devices_a_batch, len(self.device_groups)
+        used, each, groups = self.devices, self.devices_per_batch, len(self.device_groups)
         spare = "" if used == self.local_device_count else f" of {self.local_device_count}"
         if used == 1:
             return (f"1{spare} devices is used; `devices=N` takes more, which share each batch",)

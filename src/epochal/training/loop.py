@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves
 from epochal.engine.fed import FedLane
-from epochal.engine.lane import AnyLane, Evaluation, Lane, LaneData
-from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said, largest
+from epochal.engine.lane import AnyLane, Lane, LaneData, LaneEvaluation
+from epochal.engine.memory import MEMORY_SHARE, bytes_available, format_bytes, largest_fitting, program_bytes
 from epochal.engine.state import LaneState
 from epochal.errors import DataFailed, Refusal
 from epochal.plan import Plan
@@ -36,7 +36,7 @@ class SnapshotSink:
         """A lane begins or resumes."""
 
     def max_updates(self, lane: AnyLane) -> int | None:
-        """Most updates until the next snapshot; None if there is none, or by the clock."""
+        """Most updates until the next snapshot; None if no number of updates decides when it is due."""
         return None
 
     def due(self, lane: AnyLane, repeats: range) -> bool:
@@ -98,7 +98,7 @@ def train_lane(
     """
     seconds = min((one.seconds for one in prepared.budgets if one.seconds is not None), default=None)
 
-    def wish() -> Call:
+    def proposal() -> Call:
         """The next call that this process wants, or why none."""
         reason = ""
         if control.stopped or stopped():
@@ -109,7 +109,7 @@ def train_lane(
         updates = lane.updates_per_call
         return Call(updates if most is None else min(updates, most), reason, control.signal)
 
-    def tell(evaluations: Sequence[Evaluation]) -> None:
+    def tell(evaluations: Sequence[LaneEvaluation]) -> None:
         rows = curves_of(prepared.plan, prepared.spec.columns, repeats, evaluations)
         if sink.keeps and len(rows):
             curves.append(rows)
@@ -119,7 +119,7 @@ def train_lane(
         curves[:] = [Curves.concatenate(curves)]
         return Snapshot(repeats, lane.snapshot(), curves[0])
 
-    with process_group().telling(), ExitStack() as resources:
+    with process_group().reporting_errors(), ExitStack() as resources:
         interrupted = process_group().decide("a lane", control.stopped or stopped(), any)
         if interrupted and repeats.start > 0 and resume_from is None:
             return None
@@ -131,7 +131,7 @@ def train_lane(
         reason = failed = ""
         sink.begin(lane, repeats)
         while not lane.done:
-            most, reason, signal = agreed_call(wish())
+            most, reason, signal = agreed_call(proposal())
             if reason == INTERRUPTED:
                 control.stop(signal)
             if reason:
@@ -146,7 +146,7 @@ def train_lane(
                 break
             if sink.due(lane, repeats) and not lane.done:
                 sink.hand_over(lane, repeats, snapshot)
-        reason = reason or lane.ended
+        reason = reason or lane.end_reason
         if not reason and lane.update >= lane.last_update < prepared.plan.updates:
             reason = f"the budget of {lane.last_update:,} updates is spent"
         # The snapshot is the place before the last evaluation, which a longer training would not make there.
@@ -161,7 +161,7 @@ def train_lane(
 
 
 def curves_of(
-    plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[Evaluation]
+    plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[LaneEvaluation]
 ) -> Curves:
     """Evaluations of a lane as compact rows, since there may be millions."""
     if not any(one.running.any() for one in evaluations):
@@ -216,25 +216,25 @@ def micro_batched(prepared: Prepared) -> Prepared:
         return workers * max(_needs(lane))
 
     free = bytes_available()
-    if need(most) <= SHARE * free:
+    if need(most) <= MEMORY_SHARE * free:
         return prepared
-    found = largest(need, most, SHARE * free)
+    found = largest_fitting(need, most, MEMORY_SHARE * free)
     if found is None:
         raise Refusal(
             f"the model must fit into memory with one sample at a time, which needs about "
-            f"{bytes_said(need(1))}; {bytes_said(free)} are free. Use a smaller model."
+            f"{format_bytes(need(1))}; {format_bytes(free)} are free. Use a smaller model."
         )
     even = -(-most // -(-most // found))  # equal pieces, if that needs no more of them
-    chosen = even if need(even) <= SHARE * free else found
-    why = f"a whole batch of {most:,} needs about {bytes_said(need(most))} and {bytes_said(free)} are free"
-    return with_(chosen, f"micro-batches of {chosen:,} samples: {why}")
+    chosen = even if need(even) <= MEMORY_SHARE * free else found
+    why = f"needs about {format_bytes(need(most))} and {format_bytes(free)} are free"
+    return with_(chosen, f"micro-batches of {chosen:,} samples: a whole batch of {most:,} {why}")
 
 
 def _needs(lane: Lane) -> Iterator[int]:
     """Memory of each phase's program besides the samples."""
     for phase in range(len(lane.plan.phases)):
         lane.enter(phase)
-        yield besides(lane)
+        yield program_bytes(lane)
 
 
 def make_lane(

@@ -31,8 +31,8 @@ from epochal.stopping import without_budgets
 from epochal.training.class_weights import by_class
 from epochal.training.lanes import check_devices
 from epochal.training.ordering import order_for
-from epochal.training.prepared import Gathered, Prepared
-from epochal.training.samples import endless_plan, gathered
+from epochal.training.prepared import Prepared, SplitSamples
+from epochal.training.samples import endless_plan, prepare_samples
 from epochal.training.shapes import check_fit, traced, tried
 
 
@@ -71,7 +71,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         shapes = tried("the model", lambda: models.shapes_of(chosen, dataset.shape, dataset.dtype))
         return state_bytes(shapes, chosen_optimizer(settings))
 
-    samples: Gathered = gathered(data, settings, state, model) if reuse is None else reuse
+    samples: SplitSamples = prepare_samples(data, settings, state, model) if reuse is None else reuse
     settings = samples.settings if reuse is None else settings
     dataset, task, splits = samples.dataset, samples.task, samples.splits
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
@@ -174,7 +174,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
             lacking = "" if has_validation else " There are no validation samples (validation=0)."
             raise Refusal(did_you_mean("column", column, spec.columns) + lacking)
     prepared = Prepared(
-        **{one.name: getattr(samples, one.name) for one in fields(Gathered)} | {"settings": settings},
+        **{one.name: getattr(samples, one.name) for one in fields(SplitSamples)} | {"settings": settings},
         plan=plan,
         order=order,
         model=chosen_model,
@@ -214,7 +214,7 @@ def _default_batch(
     return replace(settings, batch_size=size), (note,) if size < DEFAULT_BATCH else ()
 
 
-def _own_metrics(settings: Settings, samples: Gathered) -> tuple[models.Metric, ...]:
+def _own_metrics(settings: Settings, samples: SplitSamples) -> tuple[models.Metric, ...]:
     """The requested metrics; directions of custom ones are declared."""
     dataset = samples.dataset
     assert dataset.targets is not None
@@ -222,7 +222,7 @@ def _own_metrics(settings: Settings, samples: Gathered) -> tuple[models.Metric, 
     found = models.metrics_of(settings.metrics or (), samples.task, dataset.targets, scaled)
     for metric in found:
         better = metric.greater_is_better
-        if metric.own and better is not None and not declare(metric.name, better):
+        if metric.custom and better is not None and not declare(metric.name, better):
             other = "lower" if better else "higher"
             raise Refusal(
                 f'"{metric.name}" was said to be better {other} before in this process; give the other '
@@ -238,7 +238,7 @@ def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -
     return models.embedded(found, code_sizes(dataset.encoder))
 
 
-def _stateful(settings: Settings, samples: Gathered) -> Settings:
+def _stateful(settings: Settings, samples: SplitSamples) -> Settings:
     """The settings with the order and remainder that a stateful network needs."""
     order = settings.order if isinstance(settings.order, str) else settings.order.name
     for name, given, usual, needed in (

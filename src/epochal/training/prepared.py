@@ -39,7 +39,7 @@ _INIT, _NOISE = 1, 2
 
 
 @dataclass(frozen=True)
-class Gathered:
+class SplitSamples:
     """The samples of all repeats."""
 
     dataset: Dataset
@@ -59,7 +59,7 @@ class Gathered:
 
 
 @dataclass(frozen=True)
-class Prepared(Gathered):
+class Prepared(SplitSamples):
     """A training that is ready to start: `parts(repeat)` and `lane_data(repeats)` give its samples."""
 
     plan: Plan
@@ -232,18 +232,19 @@ class Prepared(Gathered):
         dataset, index = self._where(repeat, name)
         assert dataset.targets is not None
         values = dataset.targets[index].astype(np.float64)
-        return values if dataset.timeline is None else dataset.timeline.restored(values, index)
+        return values if dataset.timeline is None else dataset.timeline.inverse_transform(values, index)
 
-    def in_units(self, repeat: int, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def to_target_units(self, repeat: int, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Predictions of a part, converted from the loss's to the target's units."""
         scaling, (dataset, index) = self.target_scalings[repeat], self._where(repeat, name)
         if scaling is not None:
-            values = scaling.restore(values)
-        return values if dataset.timeline is None else dataset.timeline.restored(values, index)
+            values = scaling.inverse_transform(values)
+        return values if dataset.timeline is None else dataset.timeline.inverse_transform(values, index)
 
-    def restored(self, repeat: int, name: str, values: NDArray[Any]) -> NDArray[Any]:
+    def inverse_transform(self, repeat: int, name: str, values: NDArray[Any]) -> NDArray[Any]:
         """Targets or outputs of a part, converted from the engine's to the target's units."""
-        return self.in_units(repeat, name, values.astype(np.float64)) if self.task.is_regression else values
+        regression = self.task.is_regression
+        return self.to_target_units(repeat, name, values.astype(np.float64)) if regression else values
 
     def _weights(
         self, dataset: Dataset, index: NDArray[np.int64], train: NDArray[np.int64]
@@ -279,8 +280,8 @@ class Prepared(Gathered):
             )
         per_repeat, keys = self._per_repeat(repeats, self.order_arrays(repeats)), self._keys(repeats, _INIT)
         parts, per_repeat, keys = DeviceMesh(devices).put((parts, per_repeat, keys))
-        restore = tuple(functools.partial(self.restored, repeat) for repeat in repeats)
-        return LaneData(parts, self.shared or len(repeats) == 1, per_repeat, keys, restore)
+        inverse = tuple(functools.partial(self.inverse_transform, repeat) for repeat in repeats)
+        return LaneData(parts, self.shared or len(repeats) == 1, per_repeat, keys, inverse)
 
     def fed_lane_data(self, repeat: int, devices: tuple[jax.Device, ...] = ()) -> FedLaneData:
         """The data of a fed repeat."""
@@ -291,8 +292,8 @@ class Prepared(Gathered):
         per_repeat, keys = DeviceMesh(devices).put((self._per_repeat(only, {}), self._keys(only, _INIT)))
         inputs = self.dataset.inputs
         take = inputs.next_samples if isinstance(inputs, IteratorArray) else None
-        restore = functools.partial(self.restored, repeat)
-        return FedLaneData(self.plan_of(repeat).passes, readers, per_repeat, keys, take, restore)
+        inverse = functools.partial(self.inverse_transform, repeat)
+        return FedLaneData(self.plan_of(repeat).passes, readers, per_repeat, keys, take, inverse)
 
     def rows_of(self, repeat: int, epoch: int, index: int) -> NDArray[np.int64]:
         """The source rows of a batch, counted from 1."""

@@ -29,13 +29,13 @@ def train_repeats(
     tell: Callable[[Any], object],
     sink: SnapshotSink,
     lanes: Sequence[range],
-    known: dict[int, Snapshot],
+    snapshots: dict[int, Snapshot],
     cluster: RayCluster | None,
 ) -> None:
     """Train lanes of repeats, on this machine or a cluster; runs in a thread of its own.
 
     `tell` is called with what lanes report (`Advanced`), their results (`LaneResult`) and `Noted` events, and
-    at the end with None or an error. `known` has the snapshots of lanes by their first repeats; emptied.
+    at the end with None or an error. `snapshots` are by the first repeats of their lanes; emptied.
     """
     large = cluster is not None and not prepared.small and jax.default_backend() == "cpu"
     tasks = [WorkItem(repeats, f"repeat {repeats.start + 1}", large=large) for repeats in lanes]
@@ -45,7 +45,7 @@ def train_repeats(
     ) -> LaneResult | None:
         try:
             return train_lane(
-                prepared, control, tell, sink, repeats, known.pop(repeats.start, None), devices, stopped
+                prepared, control, tell, sink, repeats, snapshots.pop(repeats.start, None), devices, stopped
             )
         except BaseException as error:
             tell(error)  # at once: another lane may hang until somebody closes what it reads
@@ -75,11 +75,11 @@ def cluster_for(
     folder: str | Path | None,
     control: Control,
     resources: ExitStack,
-    known: Mapping[int, Snapshot] | None = None,
+    snapshots: Mapping[int, Snapshot] | None = None,
 ) -> RayCluster | None:
     """The Ray cluster at that address, ready to train repeats; None if there is no address.
 
-    `resources` close the cluster; `known` has the snapshots of repeats. A training that can't go there is
+    `resources` close the cluster; `snapshots` are by repeat. A training that can't go there is
     refused.
     """
     if address is None:
@@ -101,7 +101,7 @@ def cluster_for(
     remedy = "nothing is kept without a run folder"
     if folder is not None:
         remedy = f"{call('ep.resume', str(folder))} goes on with what was kept, on a cluster or without"
-    given = dict(known or {})
+    given = dict(snapshots or {})
     cluster = RayCluster(
         address,
         _trainer,
@@ -121,15 +121,15 @@ _Returned = tuple[Advanced, Snapshot | None, LaneResult]
 def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
     """The function with which a worker trains lanes."""
     for metric in prepared.spec.metrics:
-        if metric.own and metric.greater_is_better is not None:
+        if metric.custom and metric.greater_is_better is not None:
             declare(metric.name, metric.greater_is_better)
 
     def trained(
         work: tuple[range, Snapshot | None], devices: tuple[jax.Device, ...], stopped: Callable[[], bool]
     ) -> _Returned | None:
-        repeats, known = work
+        repeats, snapshot = work
         reports, last = list[Advanced](), _Last()
-        result = train_lane(prepared, Control(), reports.append, last, repeats, known, devices, stopped)
+        result = train_lane(prepared, Control(), reports.append, last, repeats, snapshot, devices, stopped)
         if result is None:
             return None
         rows = Curves.concatenate([one.curves for one in reports])

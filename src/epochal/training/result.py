@@ -16,11 +16,11 @@ from epochal.data import Split
 from epochal.engine.fed import FedLane
 from epochal.engine.lane import AnyLane
 from epochal.engine.optimizers import averaged
-from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
+from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RepeatState
 from epochal.engine.update import Packing
 from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
-from epochal.models.wrappers import whole
+from epochal.models.wrappers import inner_variables
 from epochal.runs import BrokenUpdate, Fitted, Observed, Outcome, Run, Scores
 from epochal.runs.concerns import concerns_of
 from epochal.runs.overlap import hashes_of
@@ -37,7 +37,7 @@ class LaneResult:
     """The final state of a lane, on the host."""
 
     repeats: range
-    state: Repeat
+    state: RepeatState
     update: int
     epoch: float
     seconds: float
@@ -55,7 +55,7 @@ class LaneResult:
         samples = lane.samples if isinstance(lane, FedLane) and lane.data.take is not None else None
         return cls(repeats, state, lane.update, lane.epochs, lane.seconds, reason, failed, samples)
 
-    def of_repeat(self, row: int) -> Repeat:
+    def of_repeat(self, row: int) -> RepeatState:
         """The state of one repeat."""
         return jax.tree.map(lambda leaf: leaf[row], self.state)
 
@@ -223,13 +223,13 @@ def _arranged(curves: Curves, repeats: Sequence[int]) -> Curves:
     return Curves(number[rows], columns=columns, **rest)
 
 
-def fitted_of(prepared: Prepared, state: Repeat, repeat: int) -> Fitted:
+def fitted_of(prepared: Prepared, state: RepeatState, repeat: int) -> Fitted:
     """What one repeat has learned, from its state."""
     spec = prepared.spec
     packed = Packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
 
     def variables(params: Any, model: Any) -> Variables:
-        return whole(spec.model, Variables(packed.unpack(params), model))
+        return inner_variables(spec.model, Variables(packed.unpack(params), model))
 
     return Fitted(
         best=variables(state.best_params, state.best_model),

@@ -12,7 +12,7 @@ from epochal.runs import Run, load, load_record
 from epochal.runs.checkpoints import newest
 from epochal.runs.run_folder import RunFolder, read_request
 from epochal.runs.studies import refuse_study
-from epochal.training.agreement import begun, same_micro_batch
+from epochal.training.agreement import same_micro_batch, start_together
 from epochal.training.differences import differences
 from epochal.training.events import Resumed
 from epochal.training.identity import identity
@@ -87,13 +87,11 @@ def resuming(
     """
     others, path, control = process_group(), Path(folder), control or Control()
     refuse_study(path)
-    home, first = others.first("the run folder", lambda: RunFolder.reopen(path, **(saving or {}))) or (
-        None,
-        {},
-    )
+    reopened = others.run_on_leader("the run folder", lambda: RunFolder.reopen(path, **(saving or {})))
+    run_folder, first = reopened or (None, {})
 
     def read() -> Run | tuple[dict[str, Any], dict[str, Any], tuple[str, ...], Prepared]:
-        request = dict(first if home is not None else read_request(path))
+        request = dict(first if run_folder is not None else read_request(path))
         request.pop("saving", None)  # for the process that writes
         longer, notes = (request, ()) if epochs is None else with_epochs(request, epochs)
         ended = _ended(path, longer)
@@ -106,7 +104,7 @@ def resuming(
 
     def learned() -> tuple[int, dict[int, Snapshot], tuple[str, ...]]:
         _check(path, request["identity"], identity(prepared))
-        own = None if home is None else home.checkpoints_of(request["identity"])
+        own = None if run_folder is None else run_folder.checkpoints_of(request["identity"])
         kept, passed_over = newest(path) if own is None else own.newest()
         if kept is None:
             return 0, {}, passed_over
@@ -114,27 +112,27 @@ def resuming(
         return kept.updates, read_snapshots(prepared, kept.files), passed_over
 
     with ExitStack() as resources:
-        if home is not None:
-            resources.callback(home.close)
-        found = others.each("what goes on", read)
+        if run_folder is not None:
+            resources.callback(run_folder.close)
+        found = others.run_on_all("what goes on", read)
         if isinstance(found, Run):
             return found
         request, longer, notes, prepared = found
         prepared = same_micro_batch(prepared)
-        updates, known, passed_over = others.each("what was learned", learned)
+        updates, snapshots, passed_over = others.run_on_all("what was learned", learned)
         if prepared.dataset.recipe is not None:
             longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # its present path
-        cluster = cluster_for(prepared, ray, path, control, resources, known)
+        cluster = cluster_for(prepared, ray, path, control, resources, snapshots)
 
         def begin() -> None:
-            if home is not None and (longer != request or saving):
-                home.update_request(longer)
+            if run_folder is not None and (longer != request or saving):
+                run_folder.update_request(longer)
 
-        begun(prepared, begin, path, updates)
+        start_together(prepared, begin, path, updates)
         resources = resources.pop_all()
     conditions = changed_conditions(request["conditions"], conditions_of(prepared))
-    resumed = Resumed(sum(one.updates for one in known.values()), (*notes, *passed_over, *conditions))
-    return Events(prepared, control, resources, home, cluster, known, resumed)
+    resumed = Resumed(sum(one.updates for one in snapshots.values()), (*notes, *passed_over, *conditions))
+    return Events(prepared, control, resources, run_folder, cluster, snapshots, resumed)
 
 
 def _check(path: Path, then: Any, now: Mapping[str, Any]) -> None:

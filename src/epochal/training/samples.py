@@ -31,7 +31,7 @@ from epochal.data.grouping import SCATTERED
 from epochal.data.lazy import MemoryArray, streams_note
 from epochal.data.records import code_sizes
 from epochal.data.registry import read, recognized
-from epochal.data.source import Known
+from epochal.data.source import TrainingContext
 from epochal.data.standardize import fit_levels
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
@@ -39,7 +39,7 @@ from epochal.plan import BatchSchedule, Groups, Plan
 from epochal.plan.sizes import bounded
 from epochal.settings import Settings
 from epochal.training import held_out
-from epochal.training.prepared import Gathered
+from epochal.training.prepared import SplitSamples
 from epochal.training.processes import process_group
 from epochal.training.standardize import standardized
 
@@ -58,7 +58,7 @@ def as_dataset(
     return data
 
 
-def placed(dataset: Dataset, stream: bool | None, state: Callable[[Dataset], int] = lambda _: 0) -> Dataset:
+def in_memory_or_streamed(dataset: Dataset, stream: bool | None, state: Callable[[Dataset], int]) -> Dataset:
     """The data set in memory or streamed, as requested; by default streamed if the device is small.
 
     Samples may take half of the memory besides the state of one repeat (`state`, in bytes), since batches and
@@ -136,7 +136,7 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
     if isinstance(data, int | float):
         return data, None
     try:
-        known = Known(dataset.task, dataset.shape, dataset.target_name, dataset.dtype)
+        known = TrainingContext(dataset.task, dataset.shape, dataset.target_name, dataset.dtype)
         other = encode_new(dataset.encoder, data, known, finite=finite)
     except MissingExtra:
         raise
@@ -160,16 +160,16 @@ def _news(**others: Dataset | None) -> list[str]:
     ]
 
 
-def gathered(
+def prepare_samples(
     data: Any, settings: Settings, state: Callable[[Dataset], int] = lambda _: 0, model: Any = None
-) -> Gathered:
+) -> SplitSamples:
     """Load, split and scale the data; `state` gives the bytes of one repeat's state."""
     if not isinstance(data, Dataset) and recognized(data).endless:
         check_endless(settings)
         dataset = read("load", data, {"task": settings.task, "validation": settings.validation})
     else:
         dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
-    dataset = placed(dataset, settings.stream, state)
+    dataset = in_memory_or_streamed(dataset, settings.stream, state)
     dataset = _with_groups_of(settings, dataset)
     settings = settled_split(settings, dataset)
     if dataset.task is None or dataset.targets is None:
@@ -233,7 +233,7 @@ def gathered(
         *_news(validation=validation, test=test),
     )
     dataset = replace(dataset, raw_notes=(*dataset.raw_notes, *notes)) if notes else dataset
-    return Gathered(dataset, validation, test, splits, scalings, target_scalings, settings)
+    return SplitSamples(dataset, validation, test, splits, scalings, target_scalings, settings)
 
 
 def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:

@@ -18,7 +18,7 @@ from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.engine.fed import evaluate_in_blocks
 from epochal.engine.feed import AHEAD, Reader
-from epochal.engine.state import Part, Repeat
+from epochal.engine.state import Part, RepeatState
 from epochal.models.subsets import one_by_one
 from epochal.runs import Fitted, ForecastScores, Scores, score_forecasts
 from epochal.runs.metrics import RepeatMetrics, blocks_of, ensemble_metrics, measured, summaries
@@ -57,12 +57,12 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Part | Reader) -> tuple[
         return evaluate_in_blocks(part, part.part, lambda read: score(read.inputs, read.targets), executor)
 
 
-def optimism_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[np.float64]]:
+def optimism_of(prepared: Prepared, states: Sequence[RepeatState]) -> dict[str, NDArray[np.float64]]:
     """The optimism of the monitored metric due to choosing the epoch, per repeat; empty if unknown."""
     spec, found = prepared.spec, np.concatenate([np.asarray(state.halves, np.float64) for state in states])
     name = spec.monitor.partition(".")[2]
     foreign = any(
-        one.own or prepared.dataset.timeline is not None for one in spec.metrics if one.name == name
+        one.custom or prepared.dataset.timeline is not None for one in spec.metrics if one.name == name
     )
     return {name: intervals.optimism(found)} if found.shape[1] and not foreign else {}
 
@@ -76,11 +76,11 @@ def blocks_of_part(prepared: Prepared, name: str) -> NDArray[np.int64]:
         rows = np.sort(prepared.indices(0, name)) if prepared.shared else blocks
         blocks[rows] = blocks_of(rows, ordered=True)
         return blocks
-    return blocks_of(_units(prepared, name))
+    return blocks_of(_clusters(prepared, name))
 
 
-def _units(prepared: Prepared, name: str) -> NDArray[Any]:
-    """Units of samples of a data set: groups, or duplicates."""
+def _clusters(prepared: Prepared, name: str) -> NDArray[Any]:
+    """Clusters of samples of a data set: groups, or duplicates."""
     dataset = prepared.data_of(name)
     if dataset.groups is not None:
         return dataset.groups
@@ -94,10 +94,10 @@ def effective_samples(prepared: Prepared, repeats: Sequence[int]) -> float:
     Kish's (1965, Survey Sampling, section 11.7): the square of the sum of the weights over the sum of their
     squares, where duplicates, and samples of one group, count as one with their weights added.
     """
-    units = _units(prepared, "validation")
+    clusters = _clusters(prepared, "validation")
     found = []
     for repeat in repeats:
-        _, of = np.unique(units[prepared.indices(repeat, "validation")], return_inverse=True)
+        _, of = np.unique(clusters[prepared.indices(repeat, "validation")], return_inverse=True)
         weights = prepared.labels(repeat, "validation")[1]
         sums = np.bincount(of, None if weights is None else weights.astype(np.float64))
         found.append(float(sums.sum() ** 2 / np.square(sums).sum()) if sums.any() else 1.0)
@@ -109,9 +109,9 @@ def scores_of(
 ) -> Scores:
     """Scores of the best parameters of each repeat on a part."""
     task, spec = prepared.task, prepared.spec
-    wanted, own_metrics = models.metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
+    wanted, own_metrics = models.metrics_for(task.kind), [metric for metric in spec.metrics if metric.custom]
     blocks, found = blocks_of_part(prepared, name), list[RepeatMetrics]()
-    units = np.unique(_units(prepared, name), return_inverse=True)[1]
+    clusters = np.unique(_clusters(prepared, name), return_inverse=True)[1]
     rows = np.unique(np.concatenate([prepared.indices(repeat, name) for repeat in fitted]))
     counts, labels, shares, true, predicted = [], [], [], [], []
     total: Any = 0.0
@@ -123,7 +123,7 @@ def scores_of(
         outputs, losses = _outputs(prepared, learned, part)
         scores, targets = np.asarray(outputs, np.float64), part.targets
         if task.is_regression:
-            each = scores = prepared.in_units(repeat, name, scores.reshape(targets.shape))
+            each = scores = prepared.to_target_units(repeat, name, scores.reshape(targets.shape))
             targets = prepared.truth(repeat, name)
             true.append(targets)
             predicted.append(scores)
@@ -139,7 +139,7 @@ def scores_of(
         total = total + each
         index = prepared.indices(repeat, name)
         with_weights = np.asarray(losses, np.float64), part.weights
-        one = measured(wanted, scores, targets, task, blocks[index], with_weights, units[index])
+        one = measured(wanted, scores, targets, task, blocks[index], with_weights, clusters[index])
         for metric in own_metrics:
             one.values[metric.name] = models.evaluated(metric, scores, targets, spec.classes)
         found.append(one)
@@ -150,7 +150,7 @@ def scores_of(
     overlap = 0.0
     if name == "validation" and not prepared.same_validation:
         overlap = prepared.part_size(name) / prepared.part_size("train")
-    sizes = len(np.unique(units[rows])), len(np.unique(blocks[rows]))
+    sizes = len(np.unique(clusters[rows])), len(np.unique(blocks[rows]))
     summed = summaries(found, *sizes, prepared.loss_name, len(task.classes), optimism, overlap)
     allowed = bool(optimism) and len(fitted) > 1
     if not task.is_regression:
@@ -160,7 +160,7 @@ def scores_of(
     return Scores(summed, None, *numbers, ensemble=ensemble, corrected=allowed)
 
 
-def evaluated_as(
+def in_units_of(
     prepared: Prepared, repeat: int, name: str, values: NDArray[Any], metric: models.Metric
 ) -> NDArray[Any]:
     """Targets or outputs of a part in the units of a metric in evaluations: on the host the target's own.
@@ -168,9 +168,9 @@ def evaluated_as(
     The program knows the scaling of the target, but not the levels of a series.
     """
     if metric.host:
-        return prepared.restored(repeat, name, values)
+        return prepared.inverse_transform(repeat, name, values)
     scaling = prepared.target_scalings[repeat]
-    return scaling.restore(values) if scaling is not None and metric.in_target_units else values
+    return scaling.inverse_transform(values) if scaling is not None and metric.in_target_units else values
 
 
 def block_influences(
@@ -189,8 +189,8 @@ def block_influences(
     own_losses = (np.asarray(losses, np.float64), part.weights)
     found = measured([], scores, targets, prepared.task, block, own_losses).influences
     for metric in prepared.spec.metrics:
-        ours, true = (evaluated_as(prepared, repeat, "validation", one, metric) for one in (scores, targets))
-        if not metric.own:
+        ours, true = (in_units_of(prepared, repeat, "validation", one, metric) for one in (scores, targets))
+        if not metric.custom:
             found |= measured([metric], ours, true, prepared.task, block).influences
             continue
 
@@ -200,7 +200,7 @@ def block_influences(
         found[metric.name] = intervals.influences(one_by_one(of), block)
     forecasts = np.empty((0, 0))
     if prepared.windows_of(repeat, "validation") is not None and prepared.task.is_regression:
-        forecasts = prepared.in_units(repeat, "validation", scores).reshape(len(targets), -1)
+        forecasts = prepared.to_target_units(repeat, "validation", scores).reshape(len(targets), -1)
     return {f"validation.{name}": values for name, values in found.items()}, forecasts
 
 

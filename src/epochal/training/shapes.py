@@ -68,7 +68,7 @@ def check_fit(prepared: Prepared, reuse: Prepared | None = None) -> None:
     outputs = _check_outputs(spec, task, variables, batch, key)
     if reuse is not None and _functions(spec) == _functions(reuse.spec):
         return
-    for length in spec.layout.order.trims:
+    for length in spec.layout.order.trim_lengths:
         _check_cut(spec, variables, jax.ShapeDtypeStruct((size, length), dtype), outputs, key)
     losses = traced("the loss", spec.loss, outputs, targets)
     shape = getattr(losses, "shape", type(losses).__name__)
@@ -83,7 +83,7 @@ def check_fit(prepared: Prepared, reuse: Prepared | None = None) -> None:
 
 
 def _functions(spec: Spec) -> tuple[Any, ...]:
-    return spec.model, spec.loss, spec.optimizer.given, spec.layout.order.trims
+    return spec.model, spec.loss, spec.optimizer.given, spec.layout.order.trim_lengths
 
 
 def _check_cut(spec: Spec, variables: Variables, batch: Any, outputs: Any, key: Any) -> None:

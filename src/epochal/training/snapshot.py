@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves
-from epochal.engine.state import LaneState, Position, Repeat, TrainState
+from epochal.engine.state import LaneState, Position, RepeatState, TrainState
 from epochal.errors import Refusal
 from epochal.models.wrappers import names_of
 from epochal.runs.checkpoints import CheckpointFile
@@ -50,8 +50,8 @@ def checkpoint_file(snapshot: Snapshot) -> CheckpointFile:
         own = snapshot.curves.of(repeat)
         tensors |= {f"{repeat}/curves/{name}": getattr(own, name) for name in _COLUMNS}
         tensors |= {f"{repeat}/curves/columns/{name}": column for name, column in own.columns.items()}
-    progress, update, seconds, samples = snapshot.state
-    position = {name: value.item() for name, value in progress.position._asdict().items()}
+    train_state, update, seconds, samples = snapshot.state
+    position = {name: value.item() for name, value in train_state.position._asdict().items()}
     lane = {"repeats": [snapshot.repeats.start, snapshot.repeats.stop], "update": update, "seconds": seconds}
     lane |= {"samples": samples, "position": position}
     last = f"-{snapshot.repeats.stop - 1}" if len(snapshot.repeats) > 1 else ""
@@ -68,7 +68,7 @@ def merged(files: Sequence[CheckpointFile]) -> CheckpointFile:
 
 def read_snapshots(prepared: Prepared, files: Sequence[CheckpointFile]) -> dict[int, Snapshot]:
     """The snapshot of each repeat; a state that is not that of this model and optimizer is refused."""
-    shapes: Repeat = state_of(prepared)
+    shapes: RepeatState = state_of(prepared)
     return {
         repeat: _one(prepared, file, lane, repeat, shapes)
         for file in files
@@ -106,12 +106,12 @@ def _joined(repeats: range, snapshots: Mapping[int, Snapshot]) -> Snapshot:
     return Snapshot(repeats, kept, Curves.concatenate([one.curves for one in ones]))
 
 
-def _named(state: Repeat) -> Iterator[tuple[str, Any]]:
+def _named(state: RepeatState) -> Iterator[tuple[str, Any]]:
     return zip(names_of(state), jax.tree.leaves(state), strict=True)
 
 
 def _one(
-    prepared: Prepared, file: CheckpointFile, lane: Mapping[str, Any], repeat: int, shapes: Repeat
+    prepared: Prepared, file: CheckpointFile, lane: Mapping[str, Any], repeat: int, shapes: RepeatState
 ) -> Snapshot:
     tensors, leaves = file.tensors, []
     for name, wanted in _named(shapes):
@@ -123,7 +123,7 @@ def _one(
                 f"{wanted.dtype} {wanted.shape}; it holds {got}."
             )
         leaves.append(leaf[None])
-    state: Repeat = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
+    state: RepeatState = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
     given = {"counted_high": 0, **lane["position"]}
     types = {"due": np.bool_, "counted": np.uint32, "counted_high": np.uint32}
     position = Position(**{name: types.get(name, np.int32)(given[name]) for name in Position._fields})

@@ -23,7 +23,7 @@ from epochal.models import check_model
 from epochal.runs import Run, refuse_existing
 from epochal.runs.run_folder import RunFolder, SaveOptions
 from epochal.settings import Options
-from epochal.training.agreement import INTERRUPTED, begun, same_micro_batch
+from epochal.training.agreement import INTERRUPTED, same_micro_batch, start_together
 from epochal.training.checkpointer import CheckpointWriter
 from epochal.training.events import (
     Checkpointed,
@@ -43,7 +43,7 @@ from epochal.training.loop import Advanced, Control, SnapshotSink, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
-from epochal.training.progress import Display, Watcher, display
+from epochal.training.progress import Display, EventPrinter, display
 from epochal.training.repeats import cluster_for, train_repeats
 from epochal.training.request import document
 from epochal.training.result import LaneResult, conclude
@@ -113,7 +113,7 @@ def fit(
 
 def drained(events: Events, control: Control, shown: Display | None = None) -> Run:
     """The run at the end of the events; Ctrl-C stops it early, a second one leaves."""
-    watcher = None if shown is None else Watcher(shown, control)
+    printer = None if shown is None else EventPrinter(shown, control)
     ended: RunEnded | None = None
     try:
         while ended is None:
@@ -121,16 +121,16 @@ def drained(events: Events, control: Control, shown: Display | None = None) -> R
                 for event in events:
                     if isinstance(event, RunEnded):
                         ended = event
-                    if watcher is not None:
-                        watcher.take(event)
+                    if printer is not None:
+                        printer.take(event)
             except KeyboardInterrupt:
                 if control.stopped:
                     events.leave()
                     raise
                 control.stop()
     finally:
-        if watcher is not None:
-            watcher.close()
+        if printer is not None:
+            printer.close()
     if ended.unsaved:
         raise SaveFailed(ended.unsaved, ended.run)
     return ended.run
@@ -176,7 +176,7 @@ def train(
         reading = {"task": settings.task, "stream": settings.stream, "workers": settings.workers}
         return micro_batched(prepare(model, joined(data, y, sample_weight, **reading), settings))
 
-    prepared = same_micro_batch(process_group().each("whether it can be trained", settled))
+    prepared = same_micro_batch(process_group().run_on_all("whether it can be trained", settled))
 
     def begin() -> RunFolder | None:
         return None if saving is None else RunFolder.begin(saving, document(prepared), identity(prepared))
@@ -185,11 +185,11 @@ def train(
     control = control or Control()
     with ExitStack() as resources:
         cluster = cluster_for(prepared, ray, folder, control, resources)
-        home = begun(prepared, begin, folder)
-        if home is not None:
-            resources.callback(home.close)
+        run_folder = start_together(prepared, begin, folder)
+        if run_folder is not None:
+            resources.callback(run_folder.close)
         resources = resources.pop_all()
-    return Events(prepared, control, resources, home, cluster)
+    return Events(prepared, control, resources, run_folder, cluster)
 
 
 class Events(Iterator[Event]):
@@ -204,21 +204,21 @@ class Events(Iterator[Event]):
         prepared: Prepared,
         control: Control,
         resources: ExitStack,
-        home: RunFolder | None = None,
+        run_folder: RunFolder | None = None,
         cluster: RayCluster | None = None,
-        known: Mapping[int, Snapshot] | None = None,
+        snapshots: Mapping[int, Snapshot] | None = None,
         resumed: Resumed | None = None,
     ) -> None:
-        self._prepared, self._control, self._home, self._cluster = prepared, control, home, cluster
-        self._known = dict(known or {})
+        self._prepared, self._control, self._cluster = prepared, control, cluster
+        self._run_folder, self._snapshots = run_folder, dict(snapshots or {})
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._waiting: deque[Event] = deque([RunStarted(prepared)])
         if resumed is not None:
             self._waiting.append(resumed)
         self._started = self._trained = self._ended = False
         self._results: list[LaneResult] = []
-        self._curves: list[Curves] = [one.curves for one in self._known.values()]
-        self._done: dict[int, int] = {repeat: one.updates for repeat, one in self._known.items()}
+        self._curves: list[Curves] = [one.curves for one in self._snapshots.values()]
+        self._done: dict[int, int] = {repeat: one.updates for repeat, one in self._snapshots.items()}
         self._begin = 0.0
         self._writer: CheckpointWriter | None = None
         self._resources = resources
@@ -260,12 +260,12 @@ class Events(Iterator[Event]):
         if self._cluster is not None:
             run = replace(run, conditions=run.conditions | {"trained_on": self._cluster.summary()})
             self._cluster.close()
-        if self._home is not None:
+        if self._run_folder is not None:
             try:
-                run = self._home.publish(run)
+                run = self._run_folder.publish(run)
             except (Refusal, SaveFailed) as error:
                 unsaved = unsaved or error.sentence
-            self._home.close()
+            self._run_folder.close()
         return RunEnded(run, unsaved)
 
     def close(self) -> None:
@@ -281,15 +281,15 @@ class Events(Iterator[Event]):
         """End the training now, within seconds if a device call hangs; checkpoints stay."""
         closing = threading.Thread(target=self.close, daemon=True)
         closing.start()
-        if not ended([closing], PATIENCE_SECONDS) and self._home is not None:
-            atexit.register(self._home.close)
+        if not ended([closing], PATIENCE_SECONDS) and self._run_folder is not None:
+            atexit.register(self._run_folder.close)
 
     def abandon(self) -> None:
         """Leave at once: checkpoints stay, and a folder without any is removed."""
         self._end.detach()  # first: otherwise garbage collection of this object waits for its threads
         self._control.stop()
-        if self._home is not None:
-            self._home.close()
+        if self._run_folder is not None:
+            self._run_folder.close()
 
     def _start(self) -> None:
         self._begin = time.perf_counter()
@@ -297,15 +297,15 @@ class Events(Iterator[Event]):
         repeats = prepared.lanes.repeats
         if cluster is not None:
             repeats = tuple(range(one, one + 1) for one in range(prepared.settings.repeats))
-        lanes = [lane for group in repeats for lane in regroup(self._known, group)]
-        known = {lane.start: one for lane, one in lanes if one is not None}
-        self._known = {}  # a resumed lane no longer needs it, and it may be large
+        lanes = [lane for group in repeats for lane in regroup(self._snapshots, group)]
+        snapshots = {lane.start: one for lane, one in lanes if one is not None}
+        self._snapshots = {}  # a resumed lane no longer needs it, and it may be large
         sink = SnapshotSink()
-        if self._home is not None:
-            sink = self._writer = CheckpointWriter(self._home, prepared.spec, known.values(), tell)
+        if self._run_folder is not None:
+            sink = self._writer = CheckpointWriter(self._run_folder, prepared.spec, snapshots.values(), tell)
             self._resources.enter_context(suppress(SaveFailed))
             self._resources.callback(self._writer.close)
-        job = (prepared, control, tell, sink, [lane for lane, _ in lanes], known, cluster)
+        job = (prepared, control, tell, sink, [lane for lane, _ in lanes], snapshots, cluster)
         thread = threading.Thread(target=train_repeats, args=job, daemon=True)
         self._resources.callback(ended, [thread])
         self._resources.callback(control.stop)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from epochal.data.files.read import existing
 from epochal.data.values.scripts import without_blanks
 from epochal.errors import Refusal
-from epochal.plan.threefry import threefry2x32, uint32_words as words_of_seed
+from epochal.plan.threefry import threefry2x32, uint32_words as seed_pair
 
 _WORD = re.compile(r"\w+(?:['’\-]\w+)*")
 """Letters, digits and underscores, joined by an apostrophe or a hyphen within."""
@@ -189,7 +189,7 @@ def draws(seed: int, count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]
     >>> [int(word[0]) for word in draws(0, 1)] == [int(word[0]) for word in draws(0, 5)]
     True
     """
-    high, low = words_of_seed(seed)[:1], words_of_seed(seed)[1:]
+    high, low = seed_pair(seed)[:1], seed_pair(seed)[1:]
     key = threefry2x32((high, low), (np.zeros(1, np.uint32), np.full(1, _PURPOSE, np.uint32)))
     found = (np.empty(count, np.uint32), np.empty(count, np.uint32))
     for start in range(0, count, _BLOCK):

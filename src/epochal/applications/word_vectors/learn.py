@@ -17,7 +17,7 @@ from epochal.applications.word_vectors.vectors import WordVectors
 from epochal.data import Dataset, Task
 from epochal.data.dataset import fingerprint
 from epochal.errors import Refusal
-from epochal.plan.sizes import whole
+from epochal.plan.sizes import as_integer
 from epochal.runs import Run
 from epochal.training.train import fit
 
@@ -191,6 +191,6 @@ class Learning:
 
 
 def _check_whole(name: str, value: Any, least: int, most: int) -> None:
-    number = whole(value)
+    number = as_integer(value)
     if number is None or not least <= number <= most:
         raise Refusal(f"`{name}` must be a whole number between {least} and {most:,}; got {value!r}.")

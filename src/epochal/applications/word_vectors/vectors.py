@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from epochal.applications.word_vectors.corpus import check_word
 from epochal.data.files.read import existing
 from epochal.errors import Refusal
-from epochal.plan.sizes import whole
+from epochal.plan.sizes import as_integer
 from epochal.runs import Run
 from epochal.runs.tensors import read_tensors, write_tensors
 
@@ -116,7 +116,7 @@ class WordVectors:
         return WordVectors(*read(file))
 
     def _best(self, scores: NDArray[np.float32], without: list[int], k: int) -> list[tuple[str, float]]:
-        count = whole(k) or 0
+        count = as_integer(k) or 0
         if count < 1:
             raise Refusal(f"k must be a whole number, at least 1; got {k!r}.")
         scores = scores.copy()

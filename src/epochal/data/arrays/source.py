@@ -19,7 +19,7 @@ from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
 from epochal.data.images.pixel_arrays import as_kept, channels_last
 from epochal.data.lazy import FileArray, lazy_array, streams, streams_note
-from epochal.data.source import DataSource, Known, ProgressCallback, refuse_columns
+from epochal.data.source import DataSource, ProgressCallback, TrainingContext, refuse_columns
 from epochal.data.tables.encode import to_numbers
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import frame_beside
@@ -63,7 +63,7 @@ def _of_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> 
     return dataset_of_arrays(rows, *source[1:], task=task, source=where, remarks=notes)
 
 
-def new_arrays(source: Any, known: Known) -> Dataset:
+def new_arrays(source: Any, known: TrainingContext) -> Dataset:
     """New samples from arrays or their files, as `known.dtype` like the training samples."""
     if (streamed := _rows_of_file(source, known)) is not None:
         return streamed
@@ -91,7 +91,7 @@ def new_arrays(source: Any, known: Known) -> Dataset:
     return replace(made, raw_notes=(*notes, *made.raw_notes))
 
 
-def _rows_of_file(source: Any, known: Known) -> Dataset | None:
+def _rows_of_file(source: Any, known: TrainingContext) -> Dataset | None:
     """The rows of an `.npy` file that stay in it; None if it is small or must be read as a whole."""
     if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".npy" or known.stream is False:
         return None

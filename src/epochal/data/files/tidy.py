@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from epochal.data.columns import called, default_name, unique_names
 from epochal.data.values.missing import emptied
 from epochal.data.values.rounding import loses_differences
-from epochal.errors import Refusal, several
+from epochal.errors import Refusal, join_refusals
 
 
 def shrink_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Table:
@@ -114,7 +114,7 @@ def tidy(table: pa.Table, drop: Selection = none_of) -> pa.Table:
         except Refusal as error:
             problems.append(error.sentence)
     if problems:
-        raise several(problems)
+        raise join_refusals(problems)
     return pa.Table.from_arrays(arrays, names=names)
 
 

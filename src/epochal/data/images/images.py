@@ -22,7 +22,7 @@ from epochal.data.images.read import ImageOptions, Images, read_images
 from epochal.data.lazy import streams_note
 from epochal.data.recipe import options_of
 from epochal.data.records import Damaged, SampleEncoder
-from epochal.data.source import DataSource, Known, ProgressCallback, chosen, refuse_columns
+from epochal.data.source import DataSource, ProgressCallback, TrainingContext, chosen, refuse_columns
 from epochal.data.task import Task
 from epochal.errors import Refusal
 
@@ -47,7 +47,7 @@ def _load(source: str | Path, arguments: Mapping[str, Any], progress: ProgressCa
         raise Refusal(f'the class "{name}" must have at least 1 image that can be read; all are bad.')
     shape: Any = read.inputs.shape[1:]
     resized = options.resize is not None
-    encoder = ImageEncoder(shape, resized, options.skip_bad, Task(kind, classes), read.levels)
+    encoder = ImageEncoder(shape, resized, options.skip_bad, Task(kind, classes), read.pixel_range)
     of_each = (f"{name}: {count:,}" for name, count in zip(classes, counts, strict=True))
     sizes = f"{len(classes)} classes, a folder each ({shortlist(of_each, 10, quote='')})."
     stays = () if isinstance(read.inputs, np.ndarray) else (streams_note(read.inputs, "their files"),)
@@ -102,7 +102,7 @@ class ImageEncoder(SampleEncoder):
             raise Damaged(f"images that are black at {levels.black:g} and white at {levels.white:g}")
 
 
-def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:
+def new_images(encoder: ImageEncoder, source: Any, known: TrainingContext) -> Dataset:
     """The images of a folder (with or without class folders), of one file, or of arrays."""
     arrays = replace(known, task=encoder.task, shape=encoder.shape, dtype=np.uint8, target_name=_TARGET)
     if not isinstance(source, (str, Path)):
@@ -120,7 +120,7 @@ def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:
     options = ImageOptions(size if encoder.resized else None, encoder.shape[2] == 3, encoder.skip_bad)
     wanted = None if encoder.resized else size
     stream = False if known.stream is False else None  # worker processes do not pay off for a few images
-    read = read_images(listing, options, None, wanted=wanted, stream=stream, levels=encoder.levels)
+    read = read_images(listing, options, None, wanted=wanted, stream=stream, pixel_range=encoder.levels)
     labels = None if read.listing.labels is None else read.labels(encoder.task.classes)
     return _dataset(read, encoder, labels, path.name or str(path), read.notes)
 

@@ -50,7 +50,7 @@ class PixelRange:
 
 
 @dataclass
-class Counts:
+class Histogram:
     """A histogram of deep images with 16-bit integers, and their range."""
 
     of_value: NDArray[np.int64] = field(default_factory=lambda: np.zeros(DEEPEST + 1, np.int64))
@@ -60,8 +60,8 @@ class Counts:
     images: int = 0
 
     @classmethod
-    def of(cls, values: NDArray[np.generic]) -> Counts:
-        """Counts of one image."""
+    def of(cls, values: NDArray[np.generic]) -> Histogram:
+        """The histogram of one image."""
         finite = values if values.dtype.kind in "ui" else values[np.isfinite(values.astype(np.float64))]
         if not finite.size:
             return cls(images=1)
@@ -72,8 +72,8 @@ class Counts:
         return cls(counted, low, high, images=1)
 
     @classmethod
-    def sum(cls, parts: Iterable[Counts]) -> Counts:
-        """Counts of many images."""
+    def sum(cls, parts: Iterable[Histogram]) -> Histogram:
+        """The histogram of many images."""
         total = cls()
         for one in parts:
             total.of_value += one.of_value
@@ -82,16 +82,16 @@ class Counts:
             total.images += one.images
         return total
 
-    def levels(self) -> PixelRange:
+    def pixel_range(self) -> PixelRange:
         """A common range for these images and similar new ones.
 
         From 0 to the largest value of the bits that are used, 8 at least. Values that use less than half of
         that range from the least to the largest; a few outliers, such as broken pixels, do not count. Other
         numbers range from the least to the largest, or from 0 to 1.
 
-        >>> Counts.of(np.array([[3, 4000]], np.uint16)).levels()
+        >>> Histogram.of(np.array([[3, 4000]], np.uint16)).pixel_range()
         PixelRange(black=0.0, white=4095.0)
-        >>> Counts.of(np.array([[-1.5, 2.5]], np.float32)).levels()
+        >>> Histogram.of(np.array([[-1.5, 2.5]], np.float32)).pixel_range()
         PixelRange(black=-1.5, white=2.5)
         """
         if self.low >= self.high:
@@ -107,13 +107,13 @@ class Counts:
         white = float(2 ** max(8, int(top).bit_length()) - 1)
         return PixelRange(bottom, top) if (top - bottom) * 2 < white else PixelRange(0.0, white)
 
-    def note(self, levels: PixelRange) -> str:
-        """A note on the levels."""
+    def note(self, pixel_range: PixelRange) -> str:
+        """A note on the range."""
         kind = "values of more than 8 bits" if self.whole else "numbers without a fixed range"
-        outside = self.low < levels.black or self.high > levels.white
+        outside = self.low < pixel_range.black or self.high > pixel_range.white
         return (
             f"{counted(self.images, 'image has', 'images have')} {kind}, from {self.low:g} to {self.high:g}: "
-            f"{levels.black:g} is seen as black and {levels.white:g} as white"
+            f"{pixel_range.black:g} is seen as black and {pixel_range.white:g} as white"
             f"{', values outside as these' if outside else ''}; new images likewise."
         )
 
@@ -131,12 +131,12 @@ class Header(NamedTuple):
     transparent: bool
     deep: bool
     """Whether values have more than 8 bits."""
-    several: bool
+    more_frames: bool
     """Whether there are further frames or pages."""
 
 
 @contextmanager
-def believing_no_bombs() -> Iterator[None]:
+def bombs_as_errors() -> Iterator[None]:
     """A context in which decompression bombs are errors instead of Pillow's warnings.
 
     Warning filters are per process: use it around all threads that read images.
@@ -153,18 +153,18 @@ def header(path: Path) -> Header:
         height, width = image.height, image.width
         if _orientation(image) in _TURNED:
             height, width = width, height
-        several = bool(getattr(image, "is_animated", False))
-        return Header(height, width, image.mode in _GRAY, _is_transparent(image), _is_deep(image), several)
+        more = bool(getattr(image, "is_animated", False))
+        return Header(height, width, image.mode in _GRAY, _is_transparent(image), _is_deep(image), more)
 
 
-def counts(path: Path) -> Counts:
+def counts(path: Path) -> Histogram:
     """The values of an image with more than 8 bits."""
     with _opened(path) as image:
-        return Counts.of(_values(image))
+        return Histogram.of(_values(image))
 
 
 def pixels(
-    path: Path, channels: int, size: tuple[int, int] | None = None, levels: PixelRange | None = None
+    path: Path, channels: int, size: tuple[int, int] | None = None, pixel_range: PixelRange | None = None
 ) -> NDArray[np.uint8]:
     """The pixels (height, width, channels) of an image: the first frame, in its EXIF orientation.
 
@@ -173,7 +173,7 @@ def pixels(
     Args:
         channels: 1 for gray (the luma of ITU-R 601-2 where the image has colors) or 3 for RGB.
         size: the height and width to resize to, by area averaging; its own by default.
-        levels: black and white levels for more than 8 bits; 0 and 65,535 by default.
+        pixel_range: black and white of more than 8 bits; 0 and 65,535 by default.
     """
     with _opened(path) as opened:
         turned = _orientation(opened) in _TURNED
@@ -182,9 +182,9 @@ def pixels(
             opened.draft(None, (2 * width, 2 * height))  # lets the decoder reduce large JPEG files
         deep = _is_deep(opened)
         image = ImageOps.exif_transpose(opened)
-        if deep and (levels is not None or image.mode in _SIXTEEN):
+        if deep and (pixel_range is not None or image.mode in _SIXTEEN):
             alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
-            image = Image.fromarray((levels or PixelRange()).bytes_of(_values(image)))
+            image = Image.fromarray((pixel_range or PixelRange()).bytes_of(_values(image)))
             if alpha is not None:
                 image.putalpha(alpha)
         elif image.mode in ("F", "I"):

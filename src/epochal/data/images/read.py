@@ -21,11 +21,11 @@ from epochal.common.machine import cores
 from epochal.common.printable import counted
 from epochal.data.images.folder import Listing
 from epochal.data.images.pixels import (
-    Counts,
     Header,
+    Histogram,
     PixelRange,
     Unreadable,
-    believing_no_bombs,
+    bombs_as_errors,
     counts,
     header,
     pixels,
@@ -82,7 +82,7 @@ class Images:
     inputs: Any
     """Bytes (n, height, width, channels), or a `LazyArray` of them."""
     notes: tuple[str, ...]
-    levels: PixelRange | None
+    pixel_range: PixelRange | None
     digests: tuple[bytes, ...]
     """Digests of the pixels."""
 
@@ -137,7 +137,7 @@ def read_images(
     progress: ProgressCallback | None,
     wanted: tuple[int, int] | None = None,
     stream: bool | None = False,
-    levels: PixelRange | None = None,
+    pixel_range: PixelRange | None = None,
 ) -> Images:
     """Images as bytes in memory, or checked once and read on demand.
 
@@ -150,11 +150,11 @@ def read_images(
     channels, note = _channels(headers, options.color)
     notes = [note]
     if deep := [listing.files[index] for index in headers if headers[index].deep]:
-        levels, note = _levels(deep, levels, progress)
+        pixel_range, note = _pixel_range(deep, pixel_range, progress)
         notes.append(note)
     shape = (*size, channels)
     streamed = streams(len(headers) * math.prod(shape), stream)
-    decode = Decoding(channels, options.resize, size, levels, keep=not streamed)
+    decode = Decoding(channels, options.resize, size, pixel_range, keep=not streamed)
     images = decoded_images(decode, [listing.files[index] for index in headers])
     decoded = _reported(images, "images read", len(headers), progress)
     values = np.empty((0 if streamed else len(headers), *shape), np.uint8)
@@ -169,7 +169,7 @@ def read_images(
         notes.append(f"images of {own} are resized to {_by(size)}.")
     if any(headers[index].transparent for index in digests):
         notes.append("transparent pixels lie over white.")
-    if several := sum(headers[index].several for index in digests):
+    if several := sum(headers[index].more_frames for index in digests):
         what = counted(several, "image has", "images have")
         notes.append(f"{what} several frames or pages: the first is read.")
     rest = Listing(
@@ -186,19 +186,19 @@ def read_images(
         items = ImageFiles(rest.files, rest.names, replace(decode, keep=True))
         inputs = ItemArray(items, shape, np.dtype(np.uint8), cores())
     raw_notes = tuple(note for note in (*notes, *bad.notes, *listing.notes) if note)
-    return Images(rest, inputs, raw_notes, levels, tuple(digests.values()))
+    return Images(rest, inputs, raw_notes, pixel_range, tuple(digests.values()))
 
 
-def _levels(
+def _pixel_range(
     files: Sequence[Path], known: PixelRange | None, progress: ProgressCallback | None
 ) -> tuple[PixelRange, str]:
-    """Black and white levels of images with more than 8 bits, known or measured, with a note."""
+    """Black and white of images with more than 8 bits, known or measured, with a note."""
     found = _reported(in_threads(counts, files), "images measured", len(files), progress)
     # An unreadable image is reported when it is decoded.
-    total = Counts.sum(one for one in found if not isinstance(one, str))
+    total = Histogram.sum(one for one in found if not isinstance(one, str))
     if known is None:
-        levels = total.levels()
-        return levels, total.note(levels)
+        pixel_range = total.pixel_range()
+        return pixel_range, total.note(pixel_range)
     if known.black <= total.low and total.high <= known.white:
         return known, ""
     return known, (
@@ -264,14 +264,14 @@ class Decoding:
     channels: int
     resize: tuple[int, int] | None
     size: tuple[int, int]
-    levels: PixelRange | None = None
-    """The black and white levels of images with more than 8 bits."""
+    pixel_range: PixelRange | None = None
+    """Black and white of images with more than 8 bits."""
     keep: bool = True
     """Whether to keep the pixels, or only their digest."""
 
     def __call__(self, path: Path) -> NDArray[np.uint8] | bytes | str:
         """The pixels (height, width, channels); 32 bytes of digest; or a reason in words."""
-        found = readable(pixels, path, self.channels, self.resize, self.levels)
+        found = readable(pixels, path, self.channels, self.resize, self.pixel_range)
         if isinstance(found, str):
             return found
         if found.shape[:2] != self.size:
@@ -329,6 +329,6 @@ def in_threads(read: Callable[[Path], _T], files: Sequence[Path]) -> Iterator[_T
     of its own threads, which can't wait for itself.
     """
     for start in range(0, len(files), _BLOCK):
-        with believing_no_bombs(), ThreadPoolExecutor(cores()) as pool:
+        with bombs_as_errors(), ThreadPoolExecutor(cores()) as pool:
             found = list(pool.map(partial(readable, read), files[start : start + _BLOCK]))
         yield from found

@@ -22,7 +22,7 @@ from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
 from epochal.data.recipe import Recipe, options_of
 from epochal.data.records import Damaged
-from epochal.data.source import DataSource, Known, chosen
+from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.frames import is_frame, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
@@ -171,7 +171,7 @@ def items_of(
     return found, *_groups_of(read.table.column(encoder.by))
 
 
-def new_pairs(encoder: PairEncoder, source: Any, known: Known) -> Dataset:
+def new_pairs(encoder: PairEncoder, source: Any, known: TrainingContext) -> Dataset:
     """The pairs of a new table with ranks and groups."""
     found, groups, _ = items_of(encoder, source, known.reading)
     if groups is None:

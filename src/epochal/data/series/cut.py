@@ -135,7 +135,7 @@ def cut(encoder: WindowEncoder, read: NamedTable, at: dict[int, int], fewest: in
     if not encoder.ahead:
         ahead = encoder.lags + np.arange(encoder.horizon)
         exact = np.concatenate([series.values[series.begins[:, None] + ahead] for series in found])
-        targets = (exact - line.offset[:, None]) / line.unit[:, None]
+        targets = (exact - line.offset[:, None]) / line.scale[:, None]
         targets = targets[:, 0] if encoder.horizon == 1 else targets
     beyond = np.full(encoder.horizon, -1)
     first = [np.append(series.rows, beyond)[series.begins + encoder.lags] + 1 for series in found]
@@ -298,7 +298,7 @@ def _timeline(encoder: WindowEncoder, found: Sequence[_Series]) -> Timeline:
         span=encoder.lags + encoder.horizon,
         horizon=encoder.horizon,
         offset=np.zeros(len(last)) if encoder.relative is None else last,
-        unit=last if encoder.relative == "ratio" else np.ones(len(last)),
+        scale=last if encoder.relative == "ratio" else np.ones(len(last)),
         period=encoder.period,
         clock=encoder.clock,
         step=encoder.step,

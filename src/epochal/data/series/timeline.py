@@ -35,8 +35,8 @@ class Timeline:
         begin: int64 `(n,)`, its first row there.
         span: rows of a sample, inputs and targets.
         horizon: target rows of a sample.
-        offset: float64 `(n,)`; `offset + unit * target` is in the column's own units.
-        unit: float64 `(n,)`.
+        offset: float64 `(n,)`; `offset + scale * target` is in the column's own units.
+        scale: float64 `(n,)`.
         period: rows of a season, for the seasonal naive forecast; 0 for none.
         clock: the kind of time.
         step: the sampling interval, if regular.
@@ -52,7 +52,7 @@ class Timeline:
     span: int
     horizon: int
     offset: NDArray[np.float64]
-    unit: NDArray[np.float64]
+    scale: NDArray[np.float64]
     period: int = 0
     clock: Clock = _ROWS
     step: Step | None = None
@@ -62,8 +62,8 @@ class Timeline:
     def of_rows(cls, rows: NDArray[np.int64]) -> Timeline:
         """One sample per row, in order."""
         order = np.arange(len(rows), dtype=np.int64)
-        offset, unit = np.zeros(len(rows)), np.ones(len(rows))
-        return cls(("",), (order,), (rows,), (), np.zeros_like(order), order, 1, 1, offset, unit)
+        offset, scale = np.zeros(len(rows)), np.ones(len(rows))
+        return cls(("",), (order,), (rows,), (), np.zeros_like(order), order, 1, 1, offset, scale)
 
     @cached_property
     def starts(self) -> Times:
@@ -110,12 +110,12 @@ class Timeline:
             found[self.clock.name] = [None if time is None else self.clock.say(time) for time in times]
         return found
 
-    def restored(self, values: NDArray[Any], samples: NDArray[np.int64]) -> NDArray[np.float64]:
+    def inverse_transform(self, values: NDArray[Any], samples: NDArray[np.int64]) -> NDArray[np.float64]:
         """Targets or predictions `(n,)` or `(n, horizon)` of some samples in the column's own units."""
-        offset, unit = self.offset[samples], self.unit[samples]
+        offset, scale = self.offset[samples], self.scale[samples]
         if values.ndim > 1:
-            offset, unit = offset[:, None], unit[:, None]
-        return np.asarray(offset + unit * values.astype(np.float64))
+            offset, scale = offset[:, None], scale[:, None]
+        return np.asarray(offset + scale * values.astype(np.float64))
 
     def naive(self, samples: NDArray[np.int64], period: int = 0) -> NDArray[np.float64]:
         """The naive forecast `(n, horizon)`: the last value, or that of one season ago.

@@ -15,7 +15,7 @@ from epochal.data.files.reading import Reading
 from epochal.data.recipe import Recipe, options_of
 from epochal.data.series.cut import FILLS, RELATIVE, WindowEncoder, cut
 from epochal.data.series.ordered import series_columns, series_table
-from epochal.data.source import DataSource, Known, chosen
+from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.encode import as_in_training
 from epochal.data.tables.new import match_columns, read_new
 from epochal.data.tables.recognize import TableOptions
@@ -121,7 +121,7 @@ def windows(
     return replace(dataset, recipe=Recipe.of("windows", SERIES.options, source, arguments))
 
 
-def new_windows(encoder: WindowEncoder, source: Any, known: Known) -> Dataset:
+def new_windows(encoder: WindowEncoder, source: Any, known: TrainingContext) -> Dataset:
     """The windows of a new table with the columns of the training table."""
     form, time = encoder.clock.form, "date" if encoder.clock.kind == "date" else "category"
     roles: dict[int | None, Any] = {encoder.by: "category", encoder.time: time}

@@ -26,8 +26,8 @@ from epochal.data.dataset import Dataset
 from epochal.data.files.npy import Header, npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
 from epochal.data.files.tidy import shrink_batches, tidy
-from epochal.data.lazy import FileArray, Watch, streams, streams_note
-from epochal.data.source import Known, ProgressCallback
+from epochal.data.lazy import FileArray, FileChangeCheck, streams, streams_note
+from epochal.data.source import ProgressCallback, TrainingContext
 from epochal.data.tables.association import target_values
 from epochal.data.tables.encode import as_in_training, encode, encoded_dtype
 from epochal.data.tables.new import labels_of_new, match_columns, newly_missing
@@ -74,7 +74,7 @@ def converted(path: Path, options: TableOptions, progress: ProgressCallback | No
     temporary = home / f".{uuid.uuid4().hex}"
     temporary.mkdir()
     try:
-        watch = Watch(files)
+        watch = FileChangeCheck(files)
         _convert(path, files, options, temporary, bool(old), progress)
         watch.check(now=True)
         for one in old:
@@ -297,7 +297,7 @@ def _check_space(place: Path, needed: int) -> None:
         )
 
 
-def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
+def new_rows_of_parquet(path: Path, encoder: Encoder, known: TrainingContext) -> Dataset:
     """The samples of Parquet files; their inputs are in a temporary file."""
     files = parquet_in(path)
     names = _columns_of(files)

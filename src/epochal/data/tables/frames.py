@@ -22,7 +22,7 @@ from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import Reading
 from epochal.data.files.tidy import Selection, none_of, tidy
 from epochal.data.recipe import EXAMPLE
-from epochal.errors import Refusal, several
+from epochal.errors import Refusal, join_refusals
 
 _WORDS = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 ROLES = ("target", "sample_weight")
@@ -74,7 +74,7 @@ def table_of_frame(
         columns.append(column)
         notes += [f"{called(names, at)} {note}"] if note else []
     if problems:
-        raise several(problems)
+        raise join_refusals(problems)
     left_out = [f'"{name}"' for name in frame.index.names if name is not None]
     if left_out and not levels and not time:
         notes.append(

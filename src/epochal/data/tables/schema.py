@@ -71,7 +71,7 @@ class LeftOut:
     reason: str
 
 
-class Layout(NamedTuple):
+class FeatureLayout(NamedTuple):
     """The raw numbers of each kind of feature: positions, with their columns."""
 
     passed: list[int]
@@ -120,12 +120,12 @@ class Encoder(SampleEncoder):
         return tuple(name for column in self.columns for name in column.raw_names)
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> FeatureLayout:
         """Which raw numbers become which features."""
         begins = accumulate((len(column.raw_names) for column in self.columns), initial=0)
         placed = list(zip(begins, self.columns, strict=False))
         numbers = [(at, column) for at, column in placed if column.kind != "category"]
-        return Layout(
+        return FeatureLayout(
             passed=[at + part for at, column in numbers for part in range(len(column.raw_names))],
             one_hot=[(at, column) for at, column in placed if column.kind == "category" and not column.coded],
             indicators=[(at, column) for at, column in numbers if column.missing],

@@ -20,7 +20,7 @@ from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.recipe import EXAMPLE
-from epochal.data.source import DataSource, Known, ProgressCallback, chosen
+from epochal.data.source import DataSource, ProgressCallback, TrainingContext, chosen
 from epochal.data.streams.parquet import converted, is_large, new_rows_of_parquet
 from epochal.data.tables.encode import encode
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, named_table, table_of_frame
@@ -55,7 +55,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback 
     return replace(found, encoder=replace(found.encoder, missing=reading.na_values))
 
 
-def _encode_new(encoder: Encoder, source: Any, known: Known) -> Dataset:
+def _encode_new(encoder: Encoder, source: Any, known: TrainingContext) -> Dataset:
     """Encode new rows; columns may be in another order, and unused ones are ignored."""
     if isinstance(source, str | Path) and known.stream is not False and not str(source).startswith(EXAMPLE):
         path = existing(source)

@@ -23,7 +23,7 @@ from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.target import groups_of, labeled, na_counts_of, weights_of
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.number_forms import decimal_of_columns
-from epochal.errors import Refusal, several
+from epochal.errors import Refusal, join_refusals
 
 
 def dataset_of_table(
@@ -170,7 +170,7 @@ def encoder_of(
                 f"is, leave it out with {option('drop', [reference(names, index)])}."
             )
     if problems:
-        raise several(problems)
+        raise join_refusals(problems)
     if not columns:
         reasons = "; ".join(f"{called(names, item.index)}: {item.reason}" for item in left_out[:5])
         more = f"; and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""

@@ -23,7 +23,7 @@ from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
 from epochal.data.recipe import Recipe, options_of
 from epochal.data.records import Damaged, SampleEncoder, built
-from epochal.data.source import DataSource, Known, chosen
+from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
@@ -32,7 +32,7 @@ from epochal.data.tables.target import groups_of, labeled, weights_of
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
-from epochal.plan.sizes import whole
+from epochal.plan.sizes import as_integer
 
 _SHARE = 99
 """The percentile of the lengths that is the default maximum length."""
@@ -231,7 +231,7 @@ def text(
     return with_groups(dataset, groups, "told by groups")
 
 
-def new_texts(encoder: TextEncoder, source: Any, known: Known) -> Dataset:
+def new_texts(encoder: TextEncoder, source: Any, known: TrainingContext) -> Dataset:
     """The texts of a new table with the text column, or a sequence of strings."""
     column = encoder.table.columns[0]
     if _are_texts(source):
@@ -326,7 +326,7 @@ def _are_texts(source: Any) -> bool:
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:
-    number = whole(value)
+    number = as_integer(value)
     if number is None or not low <= number <= high:
         raise Refusal(f"`{name}` must be a whole number of tokens between {low} and {high:,}; got {value!r}.")
     return number

@@ -1,4 +1,4 @@
-"""The writing of texts: with or without blanks between words, or long strings that are no words."""
+"""Whether the words of texts are separated by spaces, or not, or are long strings that are no words."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Joint decisions of processes through JAX's key-value store.
 
-    decision = process_group().decide("call", wish, rule)
+    decision = process_group().decide("call", proposal, reduce)
 
-Where a decision is no function of the data (the clock, a signal), all processes must decide alike: each gives
-its wish, process 0 applies the rule to all wishes, and all get its decision. In a single process that is the
-rule of one wish, and costs nothing.
+Where a decision is no function of the data (the clock, a signal), all processes must decide alike: each
+proposes one, process 0 reduces the proposals to one decision, and all get it. In a single process that is its
+own proposal reduced, and costs nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 from epochal.errors import ProcessLost, Refusal
-from epochal.training.processes.watch import Watch
+from epochal.training.processes.watch import WatcherClient
 
 CAUSE_SECONDS = 2.0
 """How long to wait, after an error, for a death as its cause."""
@@ -27,7 +27,7 @@ COLLECTIVE = re.compile("gloo|nccl|collective|connection|peer", re.IGNORECASE)
 WAIT_MILLISECONDS = 500
 """How long to wait for a value before checking for a death."""
 
-Wish = TypeVar("Wish")
+Proposal = TypeVar("Proposal")
 Decision = TypeVar("Decision")
 
 
@@ -37,7 +37,9 @@ class ProcessGroup:
     With several, `watch` detects a death, and `store` is JAX's key-value store (`DistributedRuntimeClient`).
     """
 
-    def __init__(self, index: int = 0, count: int = 1, watch: Watch | None = None, store: Any = None) -> None:
+    def __init__(
+        self, index: int = 0, count: int = 1, watch: WatcherClient | None = None, store: Any = None
+    ) -> None:
         self.index, self.count, self._watch, self._store = index, count, watch, store
         self._failed, self._decisions = False, 0
 
@@ -54,30 +56,31 @@ class ProcessGroup:
     @property
     def over(self) -> bool:
         """Whether this or another process has failed, so that training together is over."""
-        return self._failed or (self._watch is not None and bool(self._watch.lost))
+        return self._failed or (self._watch is not None and bool(self._watch.lost_reason))
 
-    def decide(self, what: str, wish: Wish, rule: Callable[[list[Wish]], Decision]) -> Decision:
-        """The decision of process 0 by the rule, from the wishes of all in rank order.
+    def decide(self, what: str, proposal: Proposal, reduce: Callable[[list[Proposal]], Decision]) -> Decision:
+        """The decision of process 0: the proposals of all, in rank order, reduced to one.
 
-        All processes must make the same calls. Wish and decision are JSON values. All raise what the rule
+        All processes must make the same calls. Proposal and decision are JSON values. All raise what `reduce`
         refuses, and `ProcessLost` if one is lost.
         """
         if self._watch is None:
-            return rule([wish])
+            return reduce([proposal])
         self._decisions += 1
-        with self.telling(Refusal):
-            return cast(Decision, self._lead(what, wish, rule) if self.leads else self._follow(what, wish))
+        with self.reporting_errors(Refusal):
+            decision = self._lead(what, proposal, reduce) if self.leads else self._follow(what, proposal)
+            return cast(Decision, decision)
 
-    def _follow(self, what: str, wish: Any, sent: Callable[[], None] = lambda: None) -> Any:
+    def _follow(self, what: str, proposal: Any, sent: Callable[[], None] = lambda: None) -> Any:
         here = f"epochal/{self._decisions}"
-        self._put(f"{here}/{self.index}", [what, wish])
+        self._put(f"{here}/{self.index}", [what, proposal])
         sent()
         refused, decision = self._get(f"{here}/decision")
         if refused:
             raise Refusal(refused)
         return decision
 
-    def _lead(self, what: str, wish: Any, rule: Callable[[list[Any]], Any]) -> Any:
+    def _lead(self, what: str, proposal: Any, reduce: Callable[[list[Any]], Any]) -> Any:
         here = f"epochal/{self._decisions}"
         found = [self._get(f"{here}/{index}") for index in range(1, self.count)]
         self._store.key_value_delete(f"epochal/{self._decisions - 1}/")  # which all have read
@@ -85,7 +88,7 @@ class ProcessGroup:
             if other != what:
                 raise RuntimeError(f"process 0 decides about {what}, process {index} about {other}")
         try:
-            decision = rule([wish, *(wish for _, wish in found)])
+            decision = reduce([proposal, *(proposal for _, proposal in found)])
         except Refusal as refusal:
             self._put(f"{here}/decision", [refusal.sentence, None])
             raise
@@ -104,26 +107,26 @@ class ProcessGroup:
                 if "DEADLINE_EXCEEDED" not in str(error):
                     raise
 
-    def each(self, what: str, work: Callable[[], Decision]) -> Decision:
+    def run_on_all(self, what: str, work: Callable[[], Decision]) -> Decision:
         """Run `work` in every process and return its result; all refuse if one refuses."""
         if self._watch is None:
             return work()
         found, refused = list[Decision](), ""
         try:
-            with self.telling(Refusal):
+            with self.reporting_errors(Refusal):
                 found.append(work())
         except Refusal as refusal:
             refused = refusal.sentence
         self.decide(what, refused, _refuse)
         return found[0]
 
-    def first(self, what: str, work: Callable[[], Decision]) -> Decision | None:
+    def run_on_leader(self, what: str, work: Callable[[], Decision]) -> Decision | None:
         """Run `work` in process 0; its result, None elsewhere; all refuse if it refuses."""
         found: list[Decision] = []
-        self.decide(what, None, lambda wishes: found.append(work()))
+        self.decide(what, None, lambda proposals: found.append(work()))
         return found[0] if found else None
 
-    def remember(self, remedy: str) -> None:
+    def set_remedy(self, remedy: str) -> None:
         """Set the remedy, a sentence, for a lost process."""
         if self._watch is not None:
             self._watch.remedy = remedy
@@ -136,7 +139,7 @@ class ProcessGroup:
     def fail(self, sentence: str) -> None:
         """Report a failure to the others, so that they end as well."""
         self._failed = True
-        if self._watch is not None and not self._watch.lost:
+        if self._watch is not None and not self._watch.lost_reason:
             self._watch.fail(sentence)
 
     def cause(self, error: BaseException) -> BaseException:
@@ -154,7 +157,7 @@ class ProcessGroup:
         return error
 
     @contextmanager
-    def telling(self, *joint: type[BaseException]) -> Iterator[None]:
+    def reporting_errors(self, *joint: type[BaseException]) -> Iterator[None]:
         """A context that reports errors to the others, except `joint` ones, which all processes raise."""
         try:
             yield
@@ -172,7 +175,7 @@ class ProcessGroup:
         if self._watch is None:
             return
         self._decisions += 1
-        with self.telling(Refusal):
+        with self.reporting_errors(Refusal):
             if self.leads:
                 self._lead("the end", None, len)
             else:

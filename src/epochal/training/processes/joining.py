@@ -15,7 +15,7 @@ from epochal.common.version import VERSION
 from epochal.common.waiting import end_process
 from epochal.errors import ProcessLost, Refusal
 from epochal.training.processes.group import ALONE, ProcessGroup, process_group, set_process_group
-from epochal.training.processes.watch import Place, Watch
+from epochal.training.processes.watch import Place, WatcherClient
 
 SILENCE = 30.0
 """Seconds without a heartbeat after which a machine counts as lost, by default."""
@@ -69,7 +69,7 @@ def join(
 
     if jax.distributed.is_initialized():
         raise Refusal("epochal.join takes the place of jax.distributed.initialize; leave that out.")
-    watch = Watch(place, int(silence), int(patience))
+    watch = WatcherClient(place, int(silence), int(patience))
     others = ProcessGroup(place.index, place.count, watch, _initialized(place, watch, int(patience)))
     set_process_group(others)
     atexit.register(_farewell)
@@ -140,7 +140,7 @@ def _detected(names: str) -> Place:
     return Place(str(coordinator), int(index), int(count), None if devices is None else tuple(devices))
 
 
-def _initialized(place: Place, watch: Watch, patience: int) -> Any:
+def _initialized(place: Place, watch: WatcherClient, patience: int) -> Any:
     """Initialize JAX with the devices of all processes; returns its key-value store."""
     import jax
     from jax._src.distributed import global_state  # no public name for the store
@@ -180,9 +180,9 @@ def _delay_abort() -> None:
         libc.signal(int(signal.SIGABRT), ctypes.cast(libc.sleep, ctypes.c_void_p))
 
 
-def _check_alike(wishes: Sequence[Mapping[str, Any]]) -> None:
-    for index, other in enumerate(wishes):
-        for name, value in wishes[0].items():
+def _check_alike(proposals: Sequence[Mapping[str, Any]]) -> None:
+    for index, other in enumerate(proposals):
+        for name, value in proposals[0].items():
             if other[name] != value:
                 raise Refusal(
                     f"all processes must have the same {name}; process 0 has {value}, "

@@ -49,11 +49,11 @@ class Place:
         return int(self.coordinator.rpartition(":")[2])
 
 
-class Watch:
+class WatcherClient:
     """A started watcher that has joined those of all other processes; waits as `join` does."""
 
     def __init__(self, place: Place, silence: int, patience: int) -> None:
-        self.lost, self.remedy, self.silence = "", "", silence
+        self.lost_reason, self.remedy, self.silence = "", "", silence
         self._place, self._news, self._reported, self._closed = place, threading.Condition(), False, False
         if place.index == 0:
             _check_port(place)
@@ -78,10 +78,10 @@ class Watch:
     def check(self, seconds: float = 0.0) -> None:
         """Raise `ProcessLost` if a process is lost, now or within so many seconds."""
         with self._news:
-            self._news.wait_for(lambda: bool(self.lost), seconds)
-            if self.lost:
+            self._news.wait_for(lambda: bool(self.lost_reason), seconds)
+            if self.lost_reason:
                 self._reported = True
-                raise ProcessLost(self.lost)
+                raise ProcessLost(self.lost_reason)
 
     def fail(self, sentence: str) -> None:
         """Report the failure of this process to the others."""
@@ -127,10 +127,10 @@ class Watch:
         self._lose(f"{self._who} is cut off from the others: its watcher ended with status {status}.")
 
     def _lose(self, sentence: str) -> None:
-        if self.lost or self._closed:
+        if self.lost_reason or self._closed:
             return
         with self._news:
-            self.lost = sentence if "resume" in sentence else f"{sentence} {self.remedy}".strip()
+            self.lost_reason = sentence if "resume" in sentence else f"{sentence} {self.remedy}".strip()
             self._news.notify_all()
         threading.Thread(target=self._end, name="epochal-leave", daemon=True).start()
 
@@ -138,7 +138,7 @@ class Watch:
         """End the process if the training does not, since it waits for a lost one."""
         time.sleep(GRACE_SECONDS)
         if not self._reported and not self._closed:
-            end_process(1, self.lost)
+            end_process(1, self.lost_reason)
 
 
 def _check_port(place: Place) -> None:

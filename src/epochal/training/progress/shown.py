@@ -31,7 +31,7 @@ def display(progress: bool | None) -> Display | None:
     return None
 
 
-class Watcher:
+class EventPrinter:
     """Shows the events of a training."""
 
     def __init__(self, shown: Display, control: Control) -> None:

@@ -1,4 +1,4 @@
-"""Registry of functions that records call by name, filled by the layer above."""
+"""Functions of higher layers that record classes call, by name."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-VIEWS: dict[str, str] = {}
+HOOKS: dict[str, str] = {}
 """Functions as "module:function", imported on first use."""
 
 
-def view(name: str) -> Callable[..., Any]:
+def hook(name: str) -> Callable[..., Any]:
     """The function of this name.
 
-    >>> view("plot_curves").__module__
+    >>> hook("plot_curves").__module__
     'epochal.report.plots.curves'
     """
-    module, _, function = VIEWS[name].partition(":")
+    module, _, function = HOOKS[name].partition(":")
     return getattr(importlib.import_module(module), function)

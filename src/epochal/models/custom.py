@@ -27,7 +27,7 @@ _TRIED = 4096
 
 
 @dataclass(frozen=True)
-class OwnMetric:
+class CustomMetric:
     """A custom metric, made by `metric`."""
 
     name: str
@@ -38,7 +38,7 @@ class OwnMetric:
 
 def metric(
     function: Callable[..., Any], name: str | None = None, *, greater_is_better: bool | None = None
-) -> OwnMetric:
+) -> CustomMetric:
     """A custom metric for `fit(..., metrics=["accuracy", metric(function)])`.
 
     Args:
@@ -79,22 +79,22 @@ def metric(
     if greater_is_better is None:
         direction = True if scorer else getattr(function, "greater_is_better", None)
         greater_is_better = direction_of(name) if direction is None else bool(direction)
-    return OwnMetric(name, function, greater_is_better)
+    return CustomMetric(name, function, greater_is_better)
 
 
-def metrics_asked(value: Any) -> tuple[str | OwnMetric, ...]:
+def metrics_asked(value: Any) -> tuple[str | CustomMetric, ...]:
     """The `metrics` argument as names and custom metrics.
 
     >>> metrics_asked("accuracy"), metrics_asked(["accuracy", {"worst": max}])[1].name
     (('accuracy',), 'worst')
     """
-    if isinstance(value, str | Mapping | OwnMetric) or callable(value):
+    if isinstance(value, str | Mapping | CustomMetric) or callable(value):
         value = [value]
     if not isinstance(value, Sequence):
         raise Refusal(f"`metrics` must be names, functions or scorers; got {value!r}.")
-    found: list[str | OwnMetric] = []
+    found: list[str | CustomMetric] = []
     for one in value:
-        if isinstance(one, str | OwnMetric):
+        if isinstance(one, str | CustomMetric):
             found.append(one)
         elif isinstance(one, Mapping):
             found += [metric(function, name) for name, function in one.items()]
@@ -109,20 +109,20 @@ def metrics_asked(value: Any) -> tuple[str | OwnMetric, ...]:
 
 
 def metrics_of(
-    requested: Sequence[str | OwnMetric], task: Task, targets: NDArray[Any], in_units: bool
+    requested: Sequence[str | CustomMetric], task: Task, targets: NDArray[Any], scaled: bool
 ) -> tuple[Metric, ...]:
     """The metrics for the engine, with custom ones checked on the targets, which are in their own units.
 
-    If the engine's numbers have other units (`in_units`), custom metrics are evaluated on the host.
+    If the engine's numbers are `scaled`, custom metrics are evaluated on the host.
     """
     found: list[Metric] = []
     for one in requested:
         if isinstance(one, str) and one.startswith(SCORER):
-            one = OwnMetric(one, _named_scorer(one.removeprefix(SCORER)), True)
+            one = CustomMetric(one, _named_scorer(one.removeprefix(SCORER)), True)
         if isinstance(one, str):
             found += metrics_for(task.kind, (one,))
         else:
-            found.append(_tried(one, task, targets, in_units))
+            found.append(_tried(one, task, targets, scaled))
     return tuple(found)
 
 
@@ -195,15 +195,15 @@ def _estimators() -> tuple[Any, Any]:
 
         def predict_proba(self, X: Any) -> Any:
             if self.several:
-                shares = label_probabilities(self.outputs, np)
-                return [np.stack([1 - one, one], axis=1) for one in shares.T]
+                by_label = label_probabilities(self.outputs, np)
+                return [np.stack([1 - one, one], axis=1) for one in by_label.T]
             return probabilities(self.outputs, np)[:, self.order]
 
         def decision_function(self, X: Any) -> Any:
             if self.several:
                 return self.outputs
-            shares = self.predict_proba(X)
-            logits = np.log(np.maximum(shares, 1e-300))
+            found = self.predict_proba(X)
+            logits = np.log(np.maximum(found, 1e-300))
             return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
     class Regressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # likewise
@@ -236,23 +236,23 @@ def _named_scorer(name: str) -> Any:
     return get_scorer(name)
 
 
-def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], in_units: bool) -> Metric:
-    options: dict[str, Any] = {"bounds": (-math.inf, math.inf), "own": True, "host": True}
-    options["greater_is_better"] = own.greater_is_better
-    scorer = _is_scorer(own.function)
+def _tried(custom: CustomMetric, task: Task, targets: NDArray[Any], scaled: bool) -> Metric:
+    options: dict[str, Any] = {"bounds": (-math.inf, math.inf), "custom": True, "host": True}
+    options["greater_is_better"] = custom.greater_is_better
+    scorer = _is_scorer(custom.function)
     functions = (
-        [_Scored(own.function, task)]
+        [_Scored(custom.function, task)]
         if scorer
-        else [_Called(own.function, column) for column in (False, True)]
+        else [_Called(custom.function, column) for column in (False, True)]
     )
     few = targets[np.unique(np.linspace(0, len(targets) - 1, _TRIED).astype(np.int64))]
     noise = np.random.default_rng(0).normal(size=(len(few), task.outputs))
     outputs = noise * few.std() + few.mean() if task.is_regression else noise
     failed: Exception | None = None
     for function in functions:
-        form = Metric(own.name, function, (task.kind,), **options)
+        form = Metric(custom.name, function, (task.kind,), **options)
         if isinstance(function, _Called) and _is_traceable(function, outputs, few):
-            return replace(form, host=in_units, function=replace(function, traced=True))
+            return replace(form, host=scaled, function=replace(function, traced=True))
         try:
             value = function(outputs, few, len(task.classes), np)
         except Exception as error:
@@ -260,13 +260,13 @@ def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], in_units: bool) ->
             continue
         if np.shape(value) != () or not isinstance(value, float | int | np.generic | np.ndarray | jax.Array):
             raise Refusal(
-                f"the metric {own.name} must give one number for all samples; got "
+                f"the metric {custom.name} must give one number for all samples; got "
                 f"{type(value).__name__} of the shape {np.shape(value)}."
             )
         return form
     message = " ".join(f"{type(failed).__name__}: {failed}".split())[:200].rstrip(".: ")
     wanted = "a scorer" if scorer else "a function (outputs, targets) that gives one number"
-    raise Refusal(f"the metric {own.name} must be {wanted}; it raised {message}.") from failed
+    raise Refusal(f"the metric {custom.name} must be {wanted}; it raised {message}.") from failed
 
 
 def _is_traceable(function: _Called, outputs: NDArray[Any], targets: NDArray[Any]) -> bool:
