@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from epochal.common.option_text import render_message
-from epochal.common.printable import one_line
+from epochal.common.text import one_line
 
 
 class _OneSentence(Exception):

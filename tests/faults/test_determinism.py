@@ -13,7 +13,7 @@ import pytest
 
 import epochal as ep
 from epochal.engine import determinism
-from epochal.engine.determinism import OPTIONS, always_same, compiled_from, options_for
+from epochal.engine.compiler import OPTIONS, always_same, compiled_from, options_for
 from epochal.settings import Settings
 from epochal.training.describe import notes_of
 from epochal.training.prepare import prepare

@@ -16,7 +16,7 @@ from rich.text import Text
 
 import epochal as ep
 import epochal.cli
-from epochal.common.printable import one_line, printable
+from epochal.common.text import one_line, printable
 from epochal.errors import DataFailed, MissingExtra, Refusal
 from epochal.runs.contents import FORMAT
 from epochal.runs.csv_file import guarded, write_csv, write_table

@@ -17,7 +17,7 @@ from epochal.choose.search import Point, rate_at
 from epochal.choose.sentences import join_names
 from epochal.choose.targets import TOLERANCE
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.curves import Curves, Summary, summarize
 from epochal.models import bounds_of
 from epochal.training.describe import conditions, describe_data

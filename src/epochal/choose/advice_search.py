@@ -31,9 +31,9 @@ from epochal.choose.targets import baselines, cost_of, refuse_easy_target, targe
 from epochal.choose.timing import Timer, left_out
 from epochal.choose.trial import Config, Job, Trial
 from epochal.choose.trial_runner import TrialRunner, notes_of
-from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
+from epochal.common.text import duration
 from epochal.errors import Refusal
 
 PATIENCE_EPOCHS, PATIENCE_UPDATES = 20, 200

@@ -29,9 +29,9 @@ from epochal.choose.targets import check_target_value
 from epochal.choose.timing import left_out, measure
 from epochal.choose.trial import Config, Job, Trial
 from epochal.choose.trial_runner import TrialRunner, comparable, notes_of, training_on
-from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
+from epochal.common.text import duration
 from epochal.common.version import VERSION
 from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal

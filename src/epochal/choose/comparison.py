@@ -13,9 +13,8 @@ from epochal.choose.paired_test import PairedDifference
 from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
-from epochal.common.durations import duration
 from epochal.common.hooks import hook
-from epochal.common.printable import counted
+from epochal.common.text import counted, duration
 from epochal.curves import Curves, Summary
 from epochal.data.records import plain
 from epochal.errors import Refusal, did_you_mean, require

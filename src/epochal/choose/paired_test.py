@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from epochal.choose import paired_statistics as paired
 from epochal.choose.paired_statistics import ALPHA, FEWEST_PAIRS
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.curves.statistics import Floats, Summary
 from epochal.data.records import plain
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from epochal.common.durations import duration
 from epochal.common.option_text import render_message
+from epochal.common.text import duration
 from epochal.training.progress import Display, display
 from epochal.training.progress.opening import dataset_lines
 from epochal.training.progress.status import Rate, thousands

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from epochal.choose.paired_statistics import ALPHA, FEWEST_PAIRS, default_margin
 from epochal.choose.paired_test import PairedDifference, against, best, comparisons_of
-from epochal.common.printable import counted
+from epochal.common.text import counted
 
 EARLY = 0.25  # the share of alpha that all looks before the last spend together
 _OVERWHELMING = 0.01  # a p-value below this share of what suffices cannot be the luck of one leader

@@ -33,7 +33,7 @@ from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Config, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better, label_of
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.curves import Curves, Summary, summarize
 from epochal.errors import Refusal
 from epochal.models import bounds_of

@@ -10,11 +10,9 @@ import numpy as np
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.reached import Effort
-from epochal.common.durations import duration
-from epochal.common.layout import aligned
 from epochal.common.metric_names import constant_of, label_of
 from epochal.common.option_text import render_message
-from epochal.common.printable import counted
+from epochal.common.text import aligned, counted, duration
 
 FASTER = 2 / 3
 """A setting must take less than this share of the time to be called faster, and preferred for it.

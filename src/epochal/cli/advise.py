@@ -16,9 +16,8 @@ from epochal.cli.networks import model
 from epochal.cli.options import DATA, flags
 from epochal.cli.output import echo, echo_json
 from epochal.cli.study_folder import copyable, given_words, run_study
-from epochal.common.durations import duration
-from epochal.common.layout import aligned
 from epochal.common.metric_names import label_of
+from epochal.common.text import aligned, duration
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:

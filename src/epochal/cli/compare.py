@@ -16,7 +16,7 @@ from epochal.cli.networks import networks, variants
 from epochal.cli.options import DATA, flags
 from epochal.cli.output import echo, echo_json
 from epochal.cli.study_folder import copyable, given_words, run_study
-from epochal.common.durations import duration
+from epochal.common.text import duration
 
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row

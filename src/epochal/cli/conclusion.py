@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from epochal.cli.screen import print_places
-from epochal.common.layout import aligned
 from epochal.common.metric_names import label_of
+from epochal.common.text import aligned
 from epochal.curves import picture
 from epochal.runs import Run, evaluation_text as tables
 from epochal.runs.per_class import per_class

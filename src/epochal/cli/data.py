@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from epochal.cli.flags import IMAGES, READING, TOKENS, WINDOWS
 from epochal.cli.networks import noted
-from epochal.common.durations import duration
+from epochal.common.text import duration
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from epochal.common.option_text import render_message
-from epochal.common.printable import printable
+from epochal.common.text import printable
 
 _SENTENCES = {"notes", "training_notes", "verdict", "caution", "conclusion", "findings", "problem"}
 """What documents hold sentences under."""

@@ -13,7 +13,7 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.output import echo, echo_json
-from epochal.common.layout import aligned, folded
+from epochal.common.text import aligned, folded
 
 if TYPE_CHECKING:
     from epochal.runs.listing import Entry

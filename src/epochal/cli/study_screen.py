@@ -16,7 +16,7 @@ from rich.text import Text
 
 from epochal.choose.progress import Pace
 from epochal.cli.screen import LiveScreen, print_places
-from epochal.common.layout import aligned, folded
+from epochal.common.text import aligned, folded
 from epochal.training.progress.terminal import section
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from epochal.common.option_text import parts, render_message
-from epochal.common.printable import one_line, printable
+from epochal.common.text import one_line, printable
 
 _LINE = "1px solid rgba(128,128,128,.35)"
 _CELL = f"padding:.15em 1.2em .15em 0;border:0;border-bottom:{_LINE};background:none;vertical-align:top"

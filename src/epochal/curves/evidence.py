@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.curves import limits, statistics as stats
 from epochal.curves.curve_view import CurveView
 from epochal.curves.statistics import ALPHA, Floats

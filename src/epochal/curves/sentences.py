@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.curves import limits
 from epochal.curves.baseline_test import BaselineTest
 from epochal.curves.curve_view import CurveView, percent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.curves import limits
 from epochal.curves.curve_view import CurveView
 from epochal.curves.judgment import Verdict, epochs_in_words

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.data.records import NullableFloat, Record, built
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.curves import limits, sentences
 from epochal.curves.baseline_test import BaselineTest, compare_with_baseline
 from epochal.curves.curve_view import CurveView

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from epochal.common.printable import shortlist
+from epochal.common.text import shortlist
 from epochal.errors import Refusal
 
 ColumnReference = str | int

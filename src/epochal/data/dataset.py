@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from epochal.common.hooks import hook
 from epochal.common.option_text import render_message
-from epochal.common.printable import one_line
+from epochal.common.text import one_line
 from epochal.data.images.pixel_arrays import in_fractions
 from epochal.data.lazy import FileArray, LazyArray, MemoryArray
 from epochal.data.recipe import Recipe

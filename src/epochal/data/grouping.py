@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from epochal.common.option_text import option
-from epochal.common.printable import shortlist
+from epochal.common.text import shortlist
 from epochal.data.dataset import Dataset
 from epochal.data.files.reading import AS_FOUND
 from epochal.data.recipe import absolute

@@ -90,7 +90,6 @@ class MemoryArray(LazyArray):
         self._array = array
 
     def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
-        """See `LazyArray`."""
         if self._array.dtype == self.dtype and self._array.flags.c_contiguous:
             np.take(self._array, samples, axis=0, out=out, mode="clip")
         else:
@@ -128,7 +127,6 @@ class FileArray(LazyArray):
         self._watch = FileChangeCheck([path, *made_of])
 
     def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
-        """See `LazyArray`."""
         self._watch.check()
         at = self._without
         if self._stored == self.dtype and at is None:

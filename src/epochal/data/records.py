@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, cast
 
 import numpy as np
 
-from epochal.common.printable import one_line
+from epochal.common.text import one_line
 from epochal.errors import Refusal
 
 T = TypeVar("T")

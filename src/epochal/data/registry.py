@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.option_text import register_call
-from epochal.common.printable import counted, one_line
+from epochal.common.text import counted, one_line
 from epochal.data.arrays.host import on_host, parts_on_host
 from epochal.data.arrays.source import ARRAYS
 from epochal.data.columns import ColumnReference

@@ -19,12 +19,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from epochal.engine.determinism import compiled_from
 from epochal.engine.factorizing import in_turn
 from epochal.engine.program import fresh, over_repeats
 from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Spec
 from epochal.engine.state import RepeatState
+from epochal.errors import Refusal
 from epochal.models import Model, Variables, seen_dtype, shapes_of
 
 Sample = jax.ShapeDtypeStruct
@@ -141,3 +141,42 @@ def compiled(
             lowered = traced.lower(*jax.tree.unflatten(structure, shaped))
             slot.program = in_turn(lowered, compiled_from(lowered, spec.deterministic), spec.mesh.size)
         return slot.program
+
+
+OPTIONS = {"xla_gpu_deterministic_ops": True}
+"""Deterministic operations (or an error at compilation), and no race between kernels."""
+
+
+def always_same(deterministic: bool) -> bool:
+    """Whether results are bit-identical on the default device."""
+    return deterministic or jax.default_backend() != "gpu"
+
+
+def determinism_note() -> str:
+    """The note of a run with `deterministic`."""
+    if jax.default_backend() == "gpu":
+        return "deterministic: the same bits every time, by XLA's deterministic operations"
+    return f"deterministic: this device ({jax.default_backend()}) gives the same bits every time in any case"
+
+
+def options_for(deterministic: bool) -> dict[str, Any] | None:
+    """Compiler options for `jax.jit(compiler_options=...)`."""
+    return dict(OPTIONS) if deterministic and jax.default_backend() == "gpu" else None
+
+
+def compiled_from(lowered: Any, deterministic: bool) -> Any:
+    """Compile a lowered program.
+
+    Raises:
+        Refusal: an operation has no deterministic form on this device.
+    """
+    try:
+        return lowered.compile(compiler_options=options_for(deterministic))
+    except jax.errors.JaxRuntimeError as error:
+        why = " ".join(str(error).split())
+        if not deterministic or "deterministic" not in why:
+            raise
+        raise Refusal(
+            f"`deterministic` must be False for this model: XLA says {why[:200].rstrip('. ')}. It may be "
+            "the gradient of a pooling; epochal.nn.max_pool has one."
+        ) from error

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.errors import Refusal
 from epochal.plan.column import identified
 from epochal.plan.counts import Counts

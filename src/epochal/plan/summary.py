@@ -6,9 +6,8 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
-from epochal.common.layout import aligned, folded
 from epochal.common.notebook_view import facts, heading, table as html_table, view
-from epochal.common.printable import counted
+from epochal.common.text import aligned, counted, folded
 from epochal.plan.counts import Counts
 from epochal.plan.walk import Segments
 

@@ -7,9 +7,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from epochal.choose.advice import Advice, Recommendation, Tried
-from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
-from epochal.common.printable import counted
+from epochal.common.text import counted, duration
 from epochal.curves import Summary
 from epochal.report import study_page
 from epochal.report.formatting import format_number, interval, percent, sentence

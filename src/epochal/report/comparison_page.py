@@ -9,9 +9,8 @@ from typing import Any
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.sentences import UNBEATEN, at_best, join_names, use
-from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
-from epochal.common.printable import counted
+from epochal.common.text import counted, duration
 from epochal.curves import Summary
 from epochal.report import study_page
 from epochal.report.formatting import format_ci, format_number, interval, percent, quality

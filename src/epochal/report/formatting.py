@@ -10,9 +10,8 @@ import numpy as np
 from markupsafe import Markup
 
 from epochal.common import notebook_view
-from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
-from epochal.common.printable import counted
+from epochal.common.text import counted, duration
 from epochal.curves import Summary
 from epochal.runs.evaluation_text import mean_count
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.curves import KINDS, Curves, Summary, Verdict, figure_label
 from epochal.plan import Plan
 from epochal.report.figures import confusion_of, figure_data

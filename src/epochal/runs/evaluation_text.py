@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from epochal.common.layout import aligned, folded
 from epochal.common.metric_names import label_of
 from epochal.common.option_text import render_message
-from epochal.common.printable import one_line
+from epochal.common.text import aligned, folded, one_line
 from epochal.curves import Summary
 from epochal.runs.evaluation import Calibration, Evaluation, Residuals
 from epochal.runs.per_class import ClassMetrics, Confused

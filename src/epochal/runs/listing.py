@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from epochal.common.metric_names import label_of
-from epochal.common.printable import one_line
+from epochal.common.text import one_line
 from epochal.curves import Summary
 from epochal.data.records import Record, converted
 from epochal.errors import Refusal

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.common.printable import shortlist
+from epochal.common.text import shortlist
 from epochal.common.waiting import interruptible
 from epochal.data import Dataset, PairEncoder, encode_new
 from epochal.data.files.read import read_as_before
@@ -23,7 +23,7 @@ from epochal.data.series.cut import WindowEncoder
 from epochal.data.source import TrainingContext
 from epochal.data.standardize import Scaling, refuse_missing_values
 from epochal.data.tables.source import columns_beside
-from epochal.engine.determinism import options_for
+from epochal.engine.compiler import options_for
 from epochal.engine.evaluate import EVALUATION_ROWS, forward
 from epochal.errors import Refusal
 from epochal.models import Model, Pairwise, computing_in, label_probabilities, probabilities, settled

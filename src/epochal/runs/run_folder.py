@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from epochal.common.printable import one_line
+from epochal.common.text import one_line
 from epochal.errors import Refusal
 from epochal.runs import disk
 from epochal.runs.checkpoints import FOLDER, Checkpoints

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from epochal.common.printable import one_line
+from epochal.common.text import one_line
 from epochal.errors import Refusal
 from epochal.runs import disk
 from epochal.runs.sealed import read_sealed, seal

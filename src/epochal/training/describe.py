@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from epochal.data import Dataset
-from epochal.engine.determinism import always_same, determinism_note
+from epochal.engine.compiler import always_same, determinism_note
 from epochal.engine.gradient import pieces
 from epochal.models import Variables, described, shapes_of
 from epochal.models.initial import Initial

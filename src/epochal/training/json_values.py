@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from epochal.common.printable import one_line
+from epochal.common.text import one_line
 from epochal.data.recipe import absolute
 from epochal.engine.schedules import Schedule
 from epochal.models import CustomMetric

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from epochal import models
 from epochal.common.waiting import interruptible
 from epochal.curves import intervals
-from epochal.engine.determinism import options_for
+from epochal.engine.compiler import options_for
 from epochal.engine.evaluate import forward
 from epochal.engine.fed import evaluate_in_blocks
 from epochal.engine.feed import AHEAD, Reader

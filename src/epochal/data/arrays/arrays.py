@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from epochal.common.option_text import option
-from epochal.common.printable import shortlist
+from epochal.common.text import shortlist
 from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import npy_header, read_archive, read_array

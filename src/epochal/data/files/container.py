@@ -21,7 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from epochal.common.printable import shortlist
+from epochal.common.text import shortlist
 from epochal.data.files.reading import Content
 from epochal.errors import Refusal, did_you_mean, first_line, require
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.data.columns import default_name, unique_names
 from epochal.data.files.header import (
     Row,

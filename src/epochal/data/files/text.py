@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pc_csv
 
-from epochal.common.printable import shortlist
+from epochal.common.text import shortlist
 from epochal.data.files.container import PACKING_ERRORS
 from epochal.data.files.reading import Content, Reading
 from epochal.data.files.sniff import DELIMITERS, Dialect

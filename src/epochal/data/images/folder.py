@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from epochal.common.option_text import option
-from epochal.common.printable import counted, shortlist
+from epochal.common.text import counted, shortlist
 from epochal.data.images.pixels import SUFFIXES
 from epochal.data.tables.recognize import natural
 from epochal.errors import Refusal

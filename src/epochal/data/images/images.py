@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.printable import counted, shortlist
+from epochal.common.text import counted, shortlist
 from epochal.data.arrays.source import new_arrays
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import ARRAY_SUFFIXES
@@ -94,7 +94,6 @@ class ImageEncoder(SampleEncoder):
     """Pixels are scaled to 0 to 1 instead."""
 
     def check(self) -> None:
-        """See `SampleEncoder`."""
         levels, (height, width, channels) = self.levels, self.shape
         if min(height, width) < 1 or height * width > 2**31 or channels not in (1, 3):
             raise Damaged(f"images of {height} x {width} pixels and {channels} channels")

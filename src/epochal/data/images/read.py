@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.machine import cores
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.data.images.folder import Listing
 from epochal.data.images.pixels import (
     Header,

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.option_text import register_call
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.data.arrays.arrays import inputs_of_array
 from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
@@ -71,7 +71,6 @@ class PairEncoder(TableBased):
     pairing: Pairing
 
     def check(self) -> None:
-        """See `SampleEncoder`."""
         if self.by not in self.table.names:
             raise Damaged("what tells groups apart must be a column")
 

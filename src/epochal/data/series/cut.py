@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.common.printable import counted, shortlist
+from epochal.common.text import counted, shortlist
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.records import Damaged
@@ -79,7 +79,6 @@ class WindowEncoder(TableBased):
         return {name: value for name, value in super().to_dict().items() if name != "ahead"}
 
     def check(self) -> None:
-        """See `SampleEncoder`."""
         lengths = (self.lags, self.horizon, self.stride)
         if (
             min(lengths) < 1

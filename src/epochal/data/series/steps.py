@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.data.series.clock import Clock, Times
 
 Unit = Literal["months", "month ends", "seconds", "units"]

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.durations import duration
-from epochal.common.printable import counted
+from epochal.common.text import counted, duration
 from epochal.data.series.clock import Clock, Times
 from epochal.data.series.steps import Step, skipped_hours
 from epochal.data.split import Split, part_size

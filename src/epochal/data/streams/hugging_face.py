@@ -40,7 +40,6 @@ class HuggingFaceArray(LazyArray):
         self._source = source.select_columns(self._columns).with_format("arrow")
 
     def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
-        """See `LazyArray`."""
         if not len(samples):
             return
         found = self._source[samples.tolist()]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.machine import cores
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.data.arrays.arrays import INPUT_KEYS, TARGET_KEYS, dataset_of_arrays
 from epochal.data.dataset import Dataset
 from epochal.data.lazy import LazyArray, kept_dtype
@@ -114,7 +114,6 @@ class ItemArray(LazyArray):
         self._lock = threading.Lock()
 
     def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
-        """See `LazyArray`."""
         size = max(1, -(-len(samples) // (2 * self._workers.count or 1)))
         starts = range(0, len(samples), size)
         pieces = [(False, samples[start : start + size].tolist()) for start in starts]
@@ -143,7 +142,6 @@ class ItemArray(LazyArray):
         return np.stack(targets)
 
     def close(self) -> None:
-        """See `LazyArray`."""
         self._workers.close()
 
 

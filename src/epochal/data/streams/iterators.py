@@ -47,7 +47,6 @@ class IteratorArray(LazyArray):
         self._classes = task.classes if task is not None and task.is_classification else None
 
     def read(self, samples: NDArray[np.int64], out: NDArray[Any]) -> None:
-        """See `LazyArray`."""
         np.take(self._head, samples, axis=0, out=out, mode="clip")
 
     def next_samples(self, count: int) -> tuple[NDArray[Any], NDArray[Any]]:

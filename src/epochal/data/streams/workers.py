@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from epochal.common.printable import one_line
+from epochal.common.text import one_line
 from epochal.errors import DataFailed, Refusal
 
 Item = TypeVar("Item")

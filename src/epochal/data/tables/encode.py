@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.common.printable import counted, shortlist
+from epochal.common.text import counted, shortlist
 from epochal.data.columns import called
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.values.date_forms import compact_form, parse_dates, written_dates

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.option_text import option
-from epochal.common.printable import counted, shortlist
+from epochal.common.text import counted, shortlist
 from epochal.data.arrays.arrays import arrays_of_file
 from epochal.data.columns import called, has_header, plain_name, reference, resolve
 from epochal.data.dataset import Dataset

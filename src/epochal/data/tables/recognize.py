@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from epochal.common.option_text import option
-from epochal.common.printable import shortlist
+from epochal.common.text import shortlist
 from epochal.data.columns import ColumnReference, called, reference, resolve_all
 from epochal.data.tables.association import TargetValues
 from epochal.data.tables.encode import as_text, date_parts, to_dates, to_numbers

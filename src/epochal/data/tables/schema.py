@@ -190,7 +190,6 @@ class TableBased(SampleEncoder):
 
     @property
     def code_sizes(self) -> tuple[int, ...]:
-        """See `SampleEncoder`."""
         return self.table.code_sizes
 
 

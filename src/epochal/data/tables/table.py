@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from epochal.common.option_text import option
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.data.columns import called, reference, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.read import encoding_of

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.option_text import option
-from epochal.common.printable import counted, shortlist
+from epochal.common.text import counted, shortlist
 from epochal.data.columns import plain_name, reference
 from epochal.data.grouping import by_pattern
 from epochal.data.tables.encode import as_text, to_numbers

@@ -85,7 +85,6 @@ class TextEncoder(SampleEncoder):
         return encoder
 
     def check(self) -> None:
-        """See `SampleEncoder`."""
         if not 1 <= self.length <= _LONGEST or self.vocabulary_size < 1:
             raise Damaged(f"texts of {self.length} tokens of {self.vocabulary_size}")
         tokenizer = json.loads(self.tokenizer)

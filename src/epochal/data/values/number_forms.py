@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from epochal.common.option_text import option
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.data.values.missing import Odd, are_na_values, most_common, odd_cells, read_as_missing
 from epochal.data.values.units import (
     OPPOSITES,

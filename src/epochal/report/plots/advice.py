@@ -15,8 +15,8 @@ from matplotlib.ticker import MaxNLocator
 
 from epochal.choose.advice import Advice, Tried
 from epochal.choose.reached import written
-from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
+from epochal.common.text import duration
 from epochal.report.numbers import lines_of
 from epochal.report.plots import parts
 

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from epochal.choose.comparison import Comparison
 from epochal.choose.reached import written, written_range
-from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
+from epochal.common.text import duration
 from epochal.report.numbers import lines_of
 from epochal.report.plots import parts
 from epochal.report.study_figures import point_of

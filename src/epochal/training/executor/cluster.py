@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 
-from epochal.common.printable import counted
+from epochal.common.text import counted
 from epochal.errors import ProcessLost, Refusal, first_line
 from epochal.training.executor.session import conditions, differences, join
 from epochal.training.executor.work import Executor, Function, Shared, Stopped, WorkItem

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, cast
 
-from epochal.common.printable import one_line
+from epochal.common.text import one_line
 from epochal.common.waiting import end_process
 from epochal.errors import ProcessLost, Refusal
 from epochal.training.processes import watcher

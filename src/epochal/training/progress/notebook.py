@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from epochal.common.printable import printable
+from epochal.common.text import printable
 from epochal.training.progress.status import Display, Line
 
 UPDATE_SECONDS = 0.1

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from epochal.common.durations import duration
+from epochal.common.text import duration
 from epochal.training.events import Evaluated, Event, Progressed, RepeatEnded, RunStarted
 from epochal.training.loop import Control
 

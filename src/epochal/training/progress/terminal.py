@@ -13,9 +13,8 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
 
-from epochal.common.layout import folded
 from epochal.common.option_text import render_message
-from epochal.common.printable import printable
+from epochal.common.text import folded, printable
 from epochal.training.progress.status import Display, Line
 
 PLAIN_SECONDS = 2.0
