@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.engine import determinism
+from epochal.engine import compiler
 from epochal.engine.compiler import OPTIONS, always_same, compiled_from, options_for
 from epochal.settings import Settings
 from epochal.training.describe import notes_of
@@ -32,7 +32,7 @@ def on_a_gpu(monkeypatch):
         def __getattr__(self, name):
             return getattr(jax, name)
 
-    monkeypatch.setattr(determinism, "jax", Said())
+    monkeypatch.setattr(compiler, "jax", Said())
 
 
 def test_the_compiler_knows_the_options_by_name():
@@ -67,7 +67,7 @@ def test_every_program_of_a_training_is_compiled_with_them(on_a_gpu, monkeypatch
 
 def test_without_the_mode_and_elsewhere_nothing_is_asked(on_a_gpu, monkeypatch):
     assert options_for(False) is None and not always_same(False)
-    monkeypatch.setattr(determinism, "jax", jax)
+    monkeypatch.setattr(compiler, "jax", jax)
     assert options_for(True) is None and always_same(False)
 
 
@@ -75,7 +75,7 @@ def test_it_is_said_before_training(on_a_gpu, monkeypatch):
     asked = Settings(deterministic=True, batch_size=4)
     prepared = prepare(ep.MLP(2), DATA, asked)
     assert "deterministic: the same bits every time, by XLA's deterministic operations" in notes_of(prepared)
-    monkeypatch.setattr(determinism, "jax", jax)
+    monkeypatch.setattr(compiler, "jax", jax)
     assert any("(cpu) gives the same bits every time in any case" in note for note in notes_of(prepared))
 
 
