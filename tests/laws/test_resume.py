@@ -208,7 +208,7 @@ def test_a_training_that_goes_on_counts_its_updates_and_lets_go_of_what_was_load
     events = going_on(tmp_path / "run")
     loaded = [
         weakref.ref(leaf)
-        for one in events._known.values()
+        for one in events._snapshots.values()
         for leaf in jax.tree.leaves(one.state.train_state.repeats)
     ]
     counted, most, saved, evaluated = [0], 0, 0, [0, 0]

@@ -150,7 +150,7 @@ def test_convolutions_are_those_of_flax_and_of_pytorch(convolved, form, number):
     (inputs, kernel, bias), found = convolved[0][number], convolved[1][form][number]
     assert_same(found, convolved[1]["flax"][number])
     case, axes = CONVOLUTIONS[number], len(CONVOLUTIONS[number].window)
-    pads = nn.convolution.windows(case.inputs[1:-1], case.window, case.strides, case.padding)
+    pads = nn.convolution.padding_of(case.inputs[1:-1], case.window, case.strides, case.padding)
 
     def theirs(torch, x, w, b):
         x = torch.nn.functional.pad(x.movedim(-1, 1), [n for pair in reversed(pads) for n in pair])
@@ -166,7 +166,7 @@ def test_poolings_are_those_of_flax_and_of_pytorch(pooled, number):
     (inputs,), found = pooled[0][number], pooled[1]["slices"][number]
     assert_same(found, pooled[1]["flax"][number])
     case, axes = POOLINGS[number], len(POOLINGS[number].window)
-    pads = nn.convolution.windows(case.inputs[1:-1], case.window, case.strides, case.padding)
+    pads = nn.convolution.padding_of(case.inputs[1:-1], case.window, case.strides, case.padding)
 
     def theirs(torch, x):
         flat = [n for pair in reversed(pads) for n in pair]
