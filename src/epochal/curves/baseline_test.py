@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -150,9 +151,7 @@ def _by_metric(
     if (not paired or view.same_samples) and view.effective:
         better = False
         if name.endswith("accuracy"):
-            from scipy.special import ndtri  # late: importing SciPy is slower than most calls
-
             share = float(np.mean(view.baseline[name]))
             error = math.sqrt(max(share * (1 - share), 1 / view.effective) / view.effective)
-            better = float(gain.mean()) > float(ndtri(1 - ALPHA / 2)) * error
+            better = float(gain.mean()) > NormalDist().inv_cdf(1 - ALPHA / 2) * error
     return bool(better), {f"{name}_gain_over_baseline": float(gain.mean())}
