@@ -133,11 +133,11 @@ def _regret(found: Document) -> str:
 def _advise(found: Document) -> str:
     cold, warm = ([row[key] for row in found["rows"]] for key in ("cold", "warm"))
     names = sorted({row["table"].replace("-", " ") for row in found["rows"]})
-    share = _aim(found, "largest share of the updates of a grid with as many repeats")
+    share = _aim(found, "largest share of the grid's updates")
     return (
         f"`epochal advise` on {', '.join(names[:-1])} and {names[-1]} takes {min(cold):.0f} to "
         f"{max(cold):.0f} s from start to exit with nothing compiled, {min(warm):.0f} to {max(warm):.0f} s "
-        f"the second time, and at most {100 * share:.1f} % of the updates of an exhaustive grid of as many "
+        f"the second time, and at most {100 * share:.1f} % of the updates of an exhaustive grid of 10 "
         "repeats."
     )
 
