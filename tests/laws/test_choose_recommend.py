@@ -12,7 +12,7 @@ import pytest
 import choice_fixtures as made
 from epochal.choose.comparison import Comparison
 from epochal.choose.race import race
-from epochal.choose.result_table import recommended
+from epochal.choose.recommend import recommended
 from epochal.choose.sentences import answer, behind, lines_of, mark_of
 
 SIZES = {"batch 1": 1, "batch 8": 8, "batch 32": 32, "full batch (512)": 512}

@@ -1,17 +1,10 @@
-"""Summary rows of all settings of a comparison, and the recommended one.
-
-The fastest of those whose mean is within one standard error of the best (Breiman et al. 1984, section 3.4.3),
-or that are shown to be practically the same; never one that is detectably worse. One standard error, and not
-just any undetected difference: with few repeats even large differences are undetected. For the same reason no
-setting whose mean is behind by more than a tenth of what the best one is from perfect, or from the baseline.
-"""
+"""Summary rows of all settings of a comparison."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,11 +16,11 @@ from epochal.choose.final_estimate import final_of
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
 from epochal.choose.paired_statistics import FEWEST_PAIRS
-from epochal.choose.paired_test import PairedDifference, against
 from epochal.choose.race import RaceResult
 from epochal.choose.reached import Effort, Reached, effort
+from epochal.choose.recommend import lucky, recommended
 from epochal.choose.search import Point
-from epochal.choose.sentences import FASTER, answer, join_names, too_few
+from epochal.choose.sentences import answer, join_names, too_few
 from epochal.choose.targets import baselines, reached_in, targets
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Config, Trial
@@ -45,10 +38,6 @@ from epochal.training.scoring import effective_samples
 TARGET_SHARE = 0.1
 """How far from the best value one may be to have reached the target, as a share of the way back to a constant
 prediction. With less than a tenth most settings of a grid never get there, and little is learned of them."""
-
-NEAR_BEST = 0.1
-"""How far the mean of a faster setting may be behind the best one, as a share of what that is from
-perfect, or from the baseline if that is nearer. (Arbitrary.)"""
 
 REGIMES = ("batch", "mini-batch", "stochastic")
 
@@ -341,77 +330,3 @@ def _common(found: ComparisonState) -> dict[str, Any]:
     if found.runner.base.settings.stop is None:
         left_out.add("stop")
     return {name: value for name, value in settings.items() if name not in left_out}
-
-
-LUCKY_DISTANCE = (
-    2.0  # the least distance of the best of many evaluations below their mean, in units of their scatter
-)
-
-
-def recommended(
-    rows: Mapping[str, Row],
-    outcome: RaceResult,
-    values: Mapping[str, Sequence[float]],
-    higher_is_better: bool,
-    ends: Sequence[float],
-) -> tuple[str, tuple[str, ...]]:
-    """The setting to use, and those that are practically the same as it, itself included.
-
-    `ends` are the best possible value and the baseline; not finite where there is none.
-    """
-    best, tied = rows[outcome.best], [rows[name] for name in outcome.tied]
-    compared_with = partial(
-        against,
-        values,
-        higher_is_better=higher_is_better,
-        share=outcome.share,
-        margin=outcome.margin,
-        comparisons=outcome.comparisons,
-    )
-    near = [best]
-    if best.repeats >= FEWEST_PAIRS:
-        lead = _steadiest(best, tied, higher_is_better)
-        apart = {row.name: row.difference for row in tied}
-        if lead is not best:
-            apart = {one.b: one for one in compared_with(lead.name)}
-        mean = lead.quality.mean
-        most = NEAR_BEST * min([abs(mean - end) for end in ends if math.isfinite(end)], default=abs(mean))
-        near = [row for row in tied if row is lead or _near(apart.get(row.name), most)] or near
-    steady = [row for row in near if not lucky(row, near)]
-    chosen = best
-    for row in sorted(steady or near, key=lambda row: row.seconds):
-        if row.seconds < FASTER * best.seconds or best not in steady:
-            chosen = row
-            break
-    same = {one.b for one in compared_with(chosen.name) if one.equivalent} | {chosen.name}
-    return chosen.name, tuple(name for name in outcome.tied if name in same)
-
-
-def _steadiest(best: Row, tied: Sequence[Row], higher_is_better: bool) -> Row:
-    """The best one, or the best of those by whose steadier curves its mean may be luck."""
-    sign = -1.0 if higher_is_better else 1.0
-    lead = best
-    while rivals := [row for row in tied if row is not lead and lucky(lead, [row])]:  # each twice as steady
-        lead = min(rivals, key=lambda row: sign * row.quality.mean)
-    return lead
-
-
-def _near(found: PairedDifference | None, most: float) -> bool:
-    """Whether a setting is practically as good as another one, or within one standard error and `most`."""
-    if found is None or any(found.unfinished) or found.sd is None:
-        return False
-    return found.equivalent or found.mean <= min(found.sd / math.sqrt(found.pairs), most)
-
-
-def lucky(row: Row, others: Sequence[Row]) -> bool:
-    """Whether a setting may owe its mean to the best moment of an unsteady curve.
-
-    That is so where another one is much steadier and nearly as good: the best of many evaluations lies below
-    their mean, and the further the more they scatter.
-    """
-    return any(
-        other.noise < row.noise / 2
-        and not other.dropped
-        and abs(other.quality.mean - row.quality.mean) < LUCKY_DISTANCE * row.noise
-        for other in others
-    )

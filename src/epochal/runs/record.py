@@ -385,6 +385,8 @@ class Run:
             lines += [f"{part}: {sentence}" for sentence in found.sentences]
         return "\n".join(lines)
 
+    __str__ = summary
+
     def __repr__(self) -> str:
         figure = ""
         if self.headline is not None:
@@ -393,9 +395,6 @@ class Run:
             figure = f", {label_of(name)} {found.written(found.mean)}{spread}"
         repeats = "1 repeat" if self.repeats == 1 else f"{self.repeats} repeats"
         return f"Run({repeats}, {self.plan.epochs} epochs{figure}, {self.verdict.kind})"
-
-    def __str__(self) -> str:
-        return self.summary()
 
     def _repr_html_(self) -> str:
         return hook("run_html")(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -37,12 +38,12 @@ class WorkItem:
     large: bool = False
 
 
-class Executor:
+class Executor(ABC):
     """Runs tasks, in any order and anywhere: what comes of a task depends on the task alone."""
 
+    @abstractmethod
     def map_unordered(self, tasks: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Any]]:
         """Yield each task with its result as it ends; once stopped, only those that have ended."""
-        raise NotImplementedError
 
     @property
     def where(self) -> str:
@@ -59,6 +60,7 @@ class Executor:
 
     def close(self) -> None:
         """Let the workers go."""
+        return
 
 
 class Threads(Executor):
