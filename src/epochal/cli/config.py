@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ _NOT_KEPT = ("config", "save_config", "out", "as_json", "quiet", "help")  # what
 
 def read_config(path: Path, params: Sequence[click.Parameter]) -> dict[str, Any]:
     """What a file says about these parameters, in any sections, as text of a command line; by name."""
+    import tomllib  # late: few calls have a file
+
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

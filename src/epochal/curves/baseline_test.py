@@ -108,9 +108,9 @@ def _by_loss(
     else:
         required = math.log(looked_at / ALPHA)
         lowest = int(np.nanargmin(stats.mean_over_repeats(continued[rows])))
-        bound = stats.noise_bound(stats.mean_over_repeats(curve[rows]), lowest)
-        if view.evaluations < limits.FEWEST_EVALUATIONS:
-            bound = 0.0  # so few do not show how a curve scatters, and the fall itself would count
+        bound = 0.0  # few evaluations do not show how a curve scatters, and the fall itself would count
+        if view.evaluations >= limits.FEWEST_EVALUATIONS:
+            bound = stats.noise_bound(stats.mean_over_repeats(curve[rows]), lowest)
         better = nats > required and size > bound
         likely = nats > math.log(4) and size > bound / 2
         most = max(size, 0.0) + max(bound, view.rise_of(required, max(reached, 1e-12)))

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from epochal.common.text import counted
 from epochal.errors import Refusal
@@ -69,8 +68,8 @@ class Audit:
 
 def audit(
     plan: Counts,
-    samples_of: Callable[[int, int, int], npt.NDArray[np.int64]],
-    labels: npt.ArrayLike | None = None,
+    samples_of: Callable[[int, int, int], np.typing.NDArray[np.int64]],
+    labels: np.typing.ArrayLike | None = None,
     epochs: int | None = None,
     names: Sequence[str] = (),
 ) -> Audit:

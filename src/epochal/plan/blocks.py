@@ -7,7 +7,6 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan import permutation
@@ -70,12 +69,12 @@ class Blocks(BuiltIn):
             return (f"the last block has {short:,}; batches after it cut blocks",)
         return (f"batches of {batch_size:,} cut blocks of {self._length:,}; a multiple keeps them whole",)
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
         count, at = self._count(samples), np.array(positions, np.int64, ndmin=1)
         place, within = self._place(at, self._short_place(seed, epoch, count), samples)
         return permutation.permute(seed, epoch, count, place) * self._length + within
 
-    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
         count = self._count(samples)
         block, within = np.divmod(np.array(values, np.int64, ndmin=1), self._length)
         place = permutation.inverse(seed, epoch, count, block)

@@ -7,7 +7,6 @@ from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan import permutation
@@ -46,7 +45,7 @@ class Buckets(PerSample):
 
     count: int = 4
     edges: tuple[int, ...] = ()
-    lengths: npt.ArrayLike | Column | None = None
+    lengths: np.typing.ArrayLike | Column | None = None
     size: int = 0
     """Samples of a full batch."""
 
@@ -78,7 +77,7 @@ class Buckets(PerSample):
         object.__setattr__(self, "edges", edges)
 
     @staticmethod
-    def _read(values: npt.ArrayLike) -> Int64s:
+    def _read(values: np.typing.ArrayLike) -> Int64s:
         return np.asarray(values, np.int64).reshape(-1)
 
     @property
@@ -90,7 +89,7 @@ class Buckets(PerSample):
     def options(self) -> dict[str, Any]:
         return {"count": self.count, "edges": list(self.edges)}
 
-    def bind(self, values: npt.ArrayLike) -> Buckets:
+    def bind(self, values: np.typing.ArrayLike) -> Buckets:
         """See `Order`; the edges stay as they are, if there are any."""
         return replace(self, lengths=values, size=0)
 
@@ -109,11 +108,11 @@ class Buckets(PerSample):
     def arrays(self) -> Arrays:
         return {"buckets": np.searchsorted(self.edges, self._values).astype(np.int32)}
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
         """See `Order`; computes a whole epoch, since a position depends on all lengths."""
         return _epoch(self, seed, epoch)[0][np.array(positions, np.int64, ndmin=1)]
 
-    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
         return _epoch(self, seed, epoch)[1][np.array(values, np.int64, ndmin=1)]
 
     def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:

@@ -13,7 +13,6 @@ from functools import cached_property, partial
 from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan.column import Column, identified
@@ -95,7 +94,7 @@ def assign(totals: Int64s, segments: Segments) -> Assignment:
 class Classwise(ById):
     """Base of stratified and balanced orders: `labels` are class ids, `cuts` the batches of an epoch."""
 
-    labels: npt.ArrayLike | Column | None = None
+    labels: np.typing.ArrayLike | Column | None = None
     cuts: Segments = ()
     used: int = 0
     """Positions of an epoch that are in a batch: the first ones of the cuts."""
@@ -106,7 +105,7 @@ class Classwise(ById):
     _field, _value = "labels", "label"
 
     @staticmethod
-    def _read(values: npt.ArrayLike) -> Int64s:
+    def _read(values: np.typing.ArrayLike) -> Int64s:
         array = np.asarray(values)
         if (
             array.dtype.kind == "f"
@@ -119,7 +118,7 @@ class Classwise(ById):
             )
         return identified(array, "labels")
 
-    def bind(self, values: npt.ArrayLike) -> Self:
+    def bind(self, values: np.typing.ArrayLike) -> Self:
         return replace(self, labels=values, cuts=(), used=0)
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
@@ -161,7 +160,7 @@ class Classwise(ById):
 
     # Random access -----------------------------------------------------------------------------------------
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
         keys = round_keys(uint32_words(seed), self._purpose, samples)
         at = np.array(positions, np.int64, ndmin=1)
         segment, batch, slot, number = self._cut(at)
@@ -174,7 +173,7 @@ class Classwise(ById):
         one = Family.of(keys, CLASSES + of, lap, self._counts[of]).permute(within)
         return self._sorted[self._first[of] + one]
 
-    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
         keys = round_keys(uint32_words(seed), self._purpose, samples)
         owner, of, use = self._uses_of(keys, epoch, np.array(values, np.int64, ndmin=1))
         place = self._place[(np.cumsum(self._totals) - self._totals)[of] + use]
@@ -288,6 +287,6 @@ class Stratified(Classwise):
         return take(arrays["holds"], take(images, dealt).astype(on.xp.int32))
 
 
-def numbers_of(batches: int, of: Int64s) -> npt.NDArray[np.uint32]:
+def numbers_of(batches: int, of: Int64s) -> np.typing.NDArray[np.uint32]:
     """Member numbers: the batches of each segment, then the classes."""
     return np.concatenate([_BATCHES + np.arange(batches), CLASSES + of]).astype(np.uint32)

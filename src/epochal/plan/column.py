@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from epochal.errors import Refusal
 
@@ -19,7 +18,7 @@ class Column:
     True
     """
 
-    def __init__(self, values: npt.NDArray[Any]) -> None:
+    def __init__(self, values: np.typing.NDArray[Any]) -> None:
         self.values = np.array(values)
         self.values.flags.writeable = False
 
@@ -42,7 +41,7 @@ class Column:
         return f"<{len(self.values):,} values>"
 
 
-def identified(values: npt.ArrayLike, name: str) -> npt.NDArray[np.int64]:
+def identified(values: np.typing.ArrayLike, name: str) -> np.typing.NDArray[np.int64]:
     """Ids from 0 for the values (names, numbers, dates), in sorted order.
 
     >>> identified(["b", "a", "b"], "groups").tolist()
@@ -62,7 +61,7 @@ def identified(values: npt.ArrayLike, name: str) -> npt.NDArray[np.int64]:
     return np.unique(array, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def missing_in(array: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def missing_in(array: np.typing.NDArray[Any]) -> np.typing.NDArray[np.bool_]:
     """Where an array has None, NaN or NaT."""
     if array.dtype == object:
         return np.array([value is None or value != value for value in array], bool)

@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan.column import Column, missing_in
@@ -60,13 +59,13 @@ class _Draws(BuiltIn):
     def _drawn(self, high: Array, low: Array, samples: int) -> Int64s:
         """The samples that these words of the stream mean."""
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
         at = np.array(positions, np.int64, ndmin=1)
         key = stream_key(uint32_words(seed), tuple(uint32_words(epoch)[:, None]), self._purpose, samples)
         drawn = threefry2x32(key, ((at >> 32).astype(np.uint32), at.astype(np.uint32)))
         return self._drawn(*drawn, samples)
 
-    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
         wanted, length = np.array(values, np.int64, ndmin=1), self.positions_per_epoch(samples)
         found: list[list[Int64s]] = [[] for _ in wanted]
         for begin in range(0, length, _CHUNK):
@@ -135,7 +134,7 @@ TOTAL = 2**62
 """The sum of the whole-number weights."""
 
 
-def whole_weights(weights: npt.NDArray[np.float64]) -> Int64s:
+def whole_weights(weights: np.typing.NDArray[np.float64]) -> Int64s:
     """Whole numbers in proportion to the weights that add up to 2^62.
 
     Each is floor(2^62 weight / sum) in 64-bit floats, so within 2^-52 of its share; what is missing in the
@@ -188,7 +187,7 @@ class Weighted(_Draws, PerSample):
     [1, 1, 2, 2, 2, 2, 1, 2]
     """
 
-    weights: npt.ArrayLike | Column | None = None
+    weights: np.typing.ArrayLike | Column | None = None
     length: int | None = None
 
     name: ClassVar[str] = "weighted"
@@ -224,7 +223,7 @@ class Weighted(_Draws, PerSample):
         return at_most((high >> np.uint32(2), low), (arrays["high"], arrays["low"]), samples, on)
 
     @staticmethod
-    def _read(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def _read(values: np.typing.ArrayLike) -> np.typing.NDArray[np.float64]:
         try:
             weights = np.asarray(values, np.float64)
         except (TypeError, ValueError) as error:

@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from epochal.plan.order import Arrays, Backend, Inputs
 from epochal.plan.permutation import Int64s, WhileLoop, mix, python_while
@@ -25,7 +24,7 @@ ROUNDS, FEW_ROUNDS = 24, 8
 """For samples and batches; for the slots of a batch, whose order does not change the gradient."""
 _PAIRS = 2
 """Pairs of rounds per iteration of a compiled loop, so that they fuse."""
-Uint32s = npt.NDArray[np.uint32]
+Uint32s = np.ndarray[tuple[Any, ...], np.dtype[np.uint32]]
 
 
 class RoundKeys(NamedTuple):
@@ -118,9 +117,9 @@ class Family(NamedTuple):
     def of(
         cls,
         keys: RoundKeys,
-        number: npt.ArrayLike,
-        epoch: npt.ArrayLike,
-        sizes: npt.ArrayLike,
+        number: np.typing.ArrayLike,
+        epoch: np.typing.ArrayLike,
+        sizes: np.typing.ArrayLike,
         rounds: int = ROUNDS,
     ) -> Family:
         """The members with these numbers in these epochs (or passes), of these sizes."""
@@ -132,12 +131,12 @@ class Family(NamedTuple):
         own = member_words(keys, number_.astype(np.uint32), epoch_.astype(np.uint32))
         return cls(keys, own, (sizes_ - 1).astype(np.uint32), bits_of(sizes_).astype(np.uint32), rounds)
 
-    def permute(self, values: npt.ArrayLike) -> Int64s:
+    def permute(self, values: np.typing.ArrayLike) -> Int64s:
         """The images of these values, one for each member."""
         found = self._walked(_rounds, np.asarray(values).astype(np.uint32))
         return _swapped(self.keys, self.own, self.last, found).astype(np.int64)
 
-    def inverse(self, images: npt.ArrayLike) -> Int64s:
+    def inverse(self, images: np.typing.ArrayLike) -> Int64s:
         """The inverse of `permute`."""
         swapped = _swapped(self.keys, self.own, self.last, np.asarray(images).astype(np.uint32))
         return self._walked(_rounds_back, swapped).astype(np.int64)

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan.column import Column, identified
@@ -32,7 +31,7 @@ class Groups(ById):
     [3, 1, 4, 0, 2]
     """
 
-    groups: npt.ArrayLike | Column | None = None
+    groups: np.typing.ArrayLike | Column | None = None
 
     name: ClassVar[str] = "groups"
     description = "the samples of a group together, the sequence of groups shuffled in every epoch"
@@ -42,7 +41,7 @@ class Groups(ById):
     _remedy: ClassVar[str] = "the group of each sample: Groups(values)"
 
     @staticmethod
-    def _read(values: npt.ArrayLike) -> Int64s:
+    def _read(values: np.typing.ArrayLike) -> Int64s:
         return identified(values, "groups")
 
     def check(self, samples: int) -> None:
@@ -65,14 +64,14 @@ class Groups(ById):
         sequence = Family.of(keys, 0, epoch, np.full(len(places), len(places))).permute(places)
         return sequence, np.cumsum(self._counts[sequence])
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
         sequence, ends = self._sequence(seed, epoch, samples)
         at = np.array(positions, np.int64, ndmin=1)
         place = np.searchsorted(ends, at, side="right")
         group = sequence[place]
         return self._sorted[self._first[group] + at - (ends[place] - self._counts[group])]
 
-    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
         sequence, ends = self._sequence(seed, epoch, samples)
         begins = np.empty_like(ends)
         begins[sequence] = ends - self._counts[sequence]

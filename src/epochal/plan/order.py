@@ -19,7 +19,6 @@ from types import MappingProxyType, ModuleType
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan import permutation
@@ -28,7 +27,7 @@ from epochal.plan.permutation import Int64s, WhileLoop, python_while
 from epochal.plan.threefry import Array
 from epochal.plan.walk import Segments
 
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays = dict[str, np.ndarray[tuple[Any, ...], np.dtype[Any]]]
 Inputs = Mapping[str, Array]
 NOTHING: Inputs = MappingProxyType({})
 
@@ -71,12 +70,12 @@ class Order(ABC):
         """Its arguments besides name and data, as JSON."""
         return {}
 
-    def bind(self, values: npt.ArrayLike) -> Order:
+    def bind(self, values: np.typing.ArrayLike) -> Order:
         """The order with the per-sample values that it `needs`."""
         return self
 
     @property
-    def values(self) -> npt.NDArray[Any] | None:
+    def values(self) -> np.typing.NDArray[Any] | None:
         """The per-sample values given to `bind`, or None."""
         return None
 
@@ -85,7 +84,7 @@ class Order(ABC):
         """The lengths to which a batch may be trimmed where the rest is padding; empty for most orders."""
         return ()
 
-    def take(self, samples: npt.NDArray[np.int64]) -> Order:
+    def take(self, samples: np.typing.NDArray[np.int64]) -> Order:
         """The order of a subset of the samples, such as the training ones."""
         return self if self.values is None else self.bind(self.values[samples])
 
@@ -121,11 +120,11 @@ class Order(ABC):
         return {}
 
     @abstractmethod
-    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
         """The samples at these positions of the epoch, int64, in memory proportional to the positions."""
 
     @abstractmethod
-    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
         """The positions of these samples in the epoch: all of the first, ascending, then of the second."""
 
     @abstractmethod
@@ -180,7 +179,7 @@ class PerSample(BuiltIn):
 
     @staticmethod
     @abstractmethod
-    def _read(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    def _read(values: np.typing.ArrayLike) -> np.typing.NDArray[Any]:
         """The values, checked."""
 
     @property
@@ -188,16 +187,16 @@ class PerSample(BuiltIn):
         return self._remedy if self.values is None else ""
 
     @property
-    def values(self) -> npt.NDArray[Any] | None:
+    def values(self) -> np.typing.NDArray[Any] | None:
         column: Column | None = getattr(self, self._field)
         return None if column is None else column.values
 
     @property
-    def _values(self) -> npt.NDArray[Any]:
+    def _values(self) -> np.typing.NDArray[Any]:
         assert self.values is not None
         return self.values
 
-    def bind(self, values: npt.ArrayLike) -> Self:
+    def bind(self, values: np.typing.ArrayLike) -> Self:
         return replace(self, **{self._field: values})  # type: ignore[type-var]  # orders are dataclasses
 
     @property
@@ -243,10 +242,10 @@ class Shuffle(BuiltIn):
     description: ClassVar[str] = "a new random order in every epoch"
     fixed: ClassVar[bool] = False
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
         return permutation.permute(seed, 0 if self.fixed else epoch, samples, positions)
 
-    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
         return permutation.inverse(seed, 0 if self.fixed else epoch, samples, values)
 
     def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
@@ -279,10 +278,10 @@ class Sequential(BuiltIn):
     description: ClassVar[str] = "the samples as they come, in every epoch"
     fixed: ClassVar[bool] = True
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
         return np.array(positions, dtype=np.int64, ndmin=1)
 
-    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
         return np.array(values, dtype=np.int64, ndmin=1)
 
     def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:

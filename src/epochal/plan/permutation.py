@@ -25,7 +25,6 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan.threefry import Array, threefry2x32, uint32_words
@@ -33,7 +32,7 @@ from epochal.plan.threefry import Array, threefry2x32, uint32_words
 ALGORITHM = "epochal-feistel-1"
 MOST_SAMPLES = 2**62
 
-Int64s = npt.NDArray[np.int64]
+Int64s = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
 WhileLoop = Callable[[Callable[[Any], Any], Callable[[Any], Any], Any], Any]
 
 
@@ -171,7 +170,7 @@ def _walk(step: Callable[[Array, Array], tuple[Array, Array]], form: Form, value
     return (left.astype(np.int64) << form.right) | right.astype(np.int64)
 
 
-def _checked(name: str, samples: int, values: npt.ArrayLike) -> Int64s:
+def _checked(name: str, samples: int, values: np.typing.ArrayLike) -> Int64s:
     if not 1 <= samples <= MOST_SAMPLES:
         raise Refusal(f"samples must be between 1 and 2^62; got {samples}.")
     array = np.atleast_1d(np.asarray(values, dtype=np.int64))
@@ -182,7 +181,7 @@ def _checked(name: str, samples: int, values: npt.ArrayLike) -> Int64s:
     return array
 
 
-def permute(seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+def permute(seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
     """The samples at these positions of the shuffled epoch, in memory proportional to the positions.
 
     >>> permute(seed=0, epoch=0, samples=10, positions=range(10)).tolist()
@@ -197,7 +196,7 @@ def permute(seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> In
     return np.where(images < 2, images ^ _swap(keys, form, np.zeros(1, np.uint32)), images)
 
 
-def inverse(seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+def inverse(seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
     """The positions at which these samples come: the inverse of `permute`.
 
     >>> inverse(0, 0, 10, permute(0, 0, 10, [3, 1, 4])).tolist()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan.audit import Audit, audit
@@ -128,7 +127,7 @@ Use "full" for one batch per epoch.
 
     # Samples -----------------------------------------------------------------------------------------------
 
-    def batch(self, epoch: int, index: int) -> npt.NDArray[np.int64]:
+    def batch(self, epoch: int, index: int) -> np.typing.NDArray[np.int64]:
         """The samples of a batch: a pure function, in memory proportional to the batch.
 
         >>> Plan(10**12, 4, 1, seed=1).batch(0, 10**11).tolist()
@@ -136,7 +135,7 @@ Use "full" for one batch per epoch.
         """
         return self.batches(epoch, index, 1)
 
-    def batches(self, epoch: int, index: int, count: int) -> npt.NDArray[np.int64]:
+    def batches(self, epoch: int, index: int, count: int) -> np.typing.NDArray[np.int64]:
         """The samples of `count` batches from `index` on, one batch after the other.
 
         Equal to `batch` for each of them, but faster: orders are vectorized over positions.
@@ -155,7 +154,7 @@ Use "full" for one batch per epoch.
         end = sum(self._slice(epoch, last))
         return self._taken(epoch, self.start(epoch) + offset, end - offset)
 
-    def share(self, epoch: int, index: int, part: int, parts: int) -> npt.NDArray[np.int64]:
+    def share(self, epoch: int, index: int, part: int, parts: int) -> np.typing.NDArray[np.int64]:
         """One shard of a batch for one of several devices or hosts: consecutive slots.
 
         All shards have `ceil(size / parts)` samples, but for the last ones, which may have fewer or none:
@@ -175,7 +174,7 @@ Use "full" for one batch per epoch.
         begin = min(part * each, size)
         return self._taken(epoch, self.start(epoch) + offset + begin, min(each, size - begin))
 
-    def _taken(self, epoch: int, first: int, size: int) -> npt.NDArray[np.int64]:
+    def _taken(self, epoch: int, first: int, size: int) -> np.typing.NDArray[np.int64]:
         """The samples at `size` positions from `first` on, continued in the next epoch past the end."""
         here = max(0, min(size, self.positions_per_epoch - first))
         parts = [
@@ -188,7 +187,7 @@ Use "full" for one batch per epoch.
         ]
         return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int64), *parts])
 
-    def batch_of_update(self, update: int) -> npt.NDArray[np.int64]:
+    def batch_of_update(self, update: int) -> np.typing.NDArray[np.int64]:
         """The samples of an update, counted from 0 over the whole plan."""
         return self.batch(*self.locate(update))
 
@@ -205,7 +204,7 @@ Use "full" for one batch per epoch.
         positions = self.order.positions(self.seed, epoch, self.samples, [sample]).tolist()
         return tuple(use for position in positions if (use := self._use_at(epoch, position)) is not None)
 
-    def audit(self, labels: npt.ArrayLike | None = None, epochs: int | None = None) -> Audit:
+    def audit(self, labels: np.typing.ArrayLike | None = None, epochs: int | None = None) -> Audit:
         """Count classes per batch, uses per sample and samples left out over the first epochs.
 
         Args:

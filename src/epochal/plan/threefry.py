@@ -11,7 +11,6 @@ from enum import IntEnum
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 # A NumPy or JAX array (traced or not); there is no common static type.
 Array = Any
@@ -32,7 +31,7 @@ _KEY_PARITY = np.uint32(0x1BD11BDA)
 _WORD = 0xFFFFFFFF
 
 
-def uint32_words(value: int) -> npt.NDArray[np.uint32]:
+def uint32_words(value: int) -> np.typing.NDArray[np.uint32]:
     """The two 32-bit words of a whole number below 2^64, the high one first.
 
     >>> uint32_words(2**32 + 7).tolist()

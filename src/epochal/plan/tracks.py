@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan.order import Backend, BuiltIn, Inputs, Order
@@ -58,14 +57,14 @@ class Tracks(BuiltIn):
         used = batches * self.slots
         return batches, used, epoch % (samples - used + 1)
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
         batches, used, offset = self._cut(epoch, samples)
         at = np.array(positions, np.int64, ndmin=1)
         inside: Int64s = offset + at % self.slots * batches + at // self.slots
         rest = at - used
         return np.where(rest < 0, inside, np.where(rest < offset, rest, at))
 
-    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
         batches, used, offset = self._cut(epoch, samples)
         value = np.array(values, np.int64, ndmin=1)
         slot, batch = np.divmod(value - offset, max(batches, 1))
