@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import epochal as ep
-from epochal.engine.optimizers import OPTIMIZERS, averaged, optimizer_for
+from epochal.engine.optimizers import OPTIMIZERS, eval_params, optimizer_for
 from epochal.engine.schedules import Schedule
 from epochal.engine.update import Packing, _noisy
 from epochal.models import LOSSES, loss_for, smoothed
@@ -89,7 +89,7 @@ def test_updates_are_those_of_optax_alone(name):
     options, transformation = BY_OPTAX[name]
     run = trained(**({"learning_rate": RATE} | options))
     params, state = loop(run, transformation(), LOG_LOSS)
-    assert_close(run.fitted[0].last.params, averaged(state, params), 3e-5)
+    assert_close(run.fitted[0].last.params, eval_params(state, params), 3e-5)
 
 
 def test_evaluations_of_a_schedule_free_training_see_the_average():
@@ -124,7 +124,7 @@ def test_what_is_kept_in_one_vector_moves_as_its_arrays_do(name):
         for slope in gradients:
             change, state = transformation.update(slope, state, params)
             params = optax.apply_updates(params, change)
-        return averaged(state, params)
+        return eval_params(state, params)
 
     found, wanted = (
         moved(flat(tree), list(map(flat, slopes))) - flat(tree),

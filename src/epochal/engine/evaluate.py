@@ -11,7 +11,7 @@ from jax import lax
 from numpy.typing import NDArray
 
 from epochal.engine.mesh import ALONE, DeviceMesh
-from epochal.engine.optimizers import averaged
+from epochal.engine.optimizers import eval_params
 from epochal.engine.rules import Observation
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Part, Position, RepeatState
@@ -111,7 +111,7 @@ def evaluate_step(
     epoch: jax.Array,
 ) -> tuple[RepeatState, jax.Array, jax.Array]:
     """Evaluate one repeat: (repeat with best parameters and status, values, was it running)."""
-    variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
+    variables = Variables(packed.unpack(eval_params(repeat.optimizer, repeat.params)), repeat.model)
     metrics, halves = list[jax.Array](), None
     for name, part in zip(spec.parts, parts, strict=True):
         found, outputs = metrics_of_part(spec, variables, part, target_scale)
@@ -160,7 +160,7 @@ def decide(
         return jax.tree.map(lambda a, b: jnp.where(where, a, b), new, old)
 
     evaluated = repeat._replace(
-        best_params=choose(better, averaged(repeat.optimizer, repeat.params), repeat.best_params),
+        best_params=choose(better, eval_params(repeat.optimizer, repeat.params), repeat.best_params),
         best_model=choose(better, repeat.model, repeat.best_model),
         best_value=jnp.where(better, value, repeat.best_value),
         best_epoch=jnp.where(better, position.epoch, repeat.best_epoch),

@@ -23,7 +23,7 @@ from epochal.common.waiting import interruptible
 from epochal.engine import feed
 from epochal.engine.evaluate import EVALUATION_ROWS, forward, halved
 from epochal.engine.lane import CALL_SECONDS, AnyLane, InverseTransform, LaneEvaluation
-from epochal.engine.optimizers import averaged
+from epochal.engine.optimizers import eval_params
 from epochal.engine.program import over_repeats
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
@@ -280,7 +280,7 @@ def scoring(spec: Spec, shapes: Variables) -> Any:
 
     def score(repeat: RepeatState, samples: ShardedBatch) -> tuple[jax.Array, jax.Array]:
         part = samples.whole()
-        variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
+        variables = Variables(packed.unpack(eval_params(repeat.optimizer, repeat.params)), repeat.model)
         outputs = forward(spec.model, variables, part.inputs, spec.mesh)
         return outputs, spec.loss(outputs, spec.mesh.replicate(part.targets))
 

@@ -18,7 +18,7 @@ from epochal.common.waiting import interruptible
 from epochal.engine.compiler import compiled, initial_repeats
 from epochal.engine.evaluate import decide, metrics_of_part
 from epochal.engine.mesh import DeviceMesh
-from epochal.engine.optimizers import averaged
+from epochal.engine.optimizers import eval_params
 from epochal.engine.program import build, over_repeats
 from epochal.engine.spec import PARTS, Layout, Spec
 from epochal.engine.state import RUNNING, LaneState, Limits, Part, PerRepeat, Position, TrainState
@@ -284,7 +284,7 @@ def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
     packed = Packing(spec, shapes.params)
 
     def measure(repeat: Any, parts: tuple[Part, ...], target_scale: jax.Array) -> Any:
-        variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
+        variables = Variables(packed.unpack(eval_params(repeat.optimizer, repeat.params)), repeat.model)
         found = [metrics_of_part(spec, variables, part, target_scale) for part in parts]
         return jnp.stack([value for metrics, _ in found for value in metrics]), [one for _, one in found]
 

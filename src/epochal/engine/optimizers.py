@@ -98,8 +98,8 @@ class Optimizer:
         return self.given is None and OPTIMIZERS[self.name].lazy and not self.weight_decay
 
 
-def averaged(state: Any, params: Any) -> Any:
-    """The parameters to evaluate, save and predict with.
+def eval_params(state: Any, params: Any) -> Any:
+    """The parameters to evaluate, save and predict with, by the optimizer's state.
 
     Those at which gradients are taken, except for schedule-free optimizers, whose iterates are averaged
     (Defazio et al. 2024, equation 5).

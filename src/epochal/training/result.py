@@ -15,7 +15,7 @@ from epochal.curves import Curves, judge
 from epochal.data import Split
 from epochal.engine.fed import FedLane
 from epochal.engine.lane import AnyLane
-from epochal.engine.optimizers import averaged
+from epochal.engine.optimizers import eval_params
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RepeatState
 from epochal.engine.update import Packing
 from epochal.errors import DataFailed
@@ -233,7 +233,7 @@ def fitted_of(prepared: Prepared, state: RepeatState, repeat: int) -> Fitted:
 
     return Fitted(
         best=variables(state.best_params, state.best_model),
-        last=variables(averaged(state.optimizer, state.params), state.model),
+        last=variables(eval_params(state.optimizer, state.params), state.model),
         scaling=prepared.scalings[repeat],
         target_scaling=prepared.target_scalings[repeat],
     )
