@@ -73,13 +73,17 @@ class Patience(_OnMonitor):
     def init(self) -> _Best:
         return _Best(jnp.float32(jnp.inf), jnp.float32(0), jnp.float32(0))
 
-    def step(self, state: _Best, seen: Observation) -> tuple[_Best, jax.Array]:
-        value = seen.columns[self.monitor] * (-1 if higher_is_better(self.monitor) else 1)
+    def step(self, state: _Best, observation: Observation) -> tuple[_Best, jax.Array]:
+        value = observation.columns[self.monitor] * (-1 if higher_is_better(self.monitor) else 1)
         better = value < state.value - self.min_change
         state = _Best(
-            jnp.where(better, value, state.value), jnp.where(better, seen.epoch, state.epoch), seen.epoch
+            jnp.where(better, value, state.value),
+            jnp.where(better, observation.epoch, state.epoch),
+            observation.epoch,
         )
-        return state, (seen.epoch - state.epoch >= self.epochs) & (seen.epoch >= self.min_epochs)
+        return state, (observation.epoch - state.epoch >= self.epochs) & (
+            observation.epoch >= self.min_epochs
+        )
 
     def reason(self, state: _Best) -> str:
         since = float(state.now) - float(state.epoch)
@@ -103,8 +107,8 @@ class Target(_OnMonitor):
     def init(self) -> jax.Array:
         return jnp.float32(0)
 
-    def step(self, state: jax.Array, seen: Observation) -> tuple[jax.Array, jax.Array]:
-        value = seen.columns[self.monitor]
+    def step(self, state: jax.Array, observation: Observation) -> tuple[jax.Array, jax.Array]:
+        value = observation.columns[self.monitor]
         reached = value >= self.value if higher_is_better(self.monitor) else value <= self.value
         return value.astype(jnp.float32), reached
 
@@ -119,7 +123,7 @@ class _Optimum(NamedTuple):
     least: jax.Array
     loss: jax.Array
     history: jax.Array
-    seen: jax.Array
+    evaluations: jax.Array
 
 
 class _OnGeneralization(Rule):
@@ -134,12 +138,12 @@ class _OnGeneralization(Rule):
     def columns(self) -> tuple[str, ...]:
         return ("validation.loss", "train.running_loss")
 
-    def _seen(self, state: _Optimum, seen: Observation) -> _Optimum:
-        validation, training = (seen.columns[name] for name in self.columns())
+    def _updated(self, state: _Optimum, observation: Observation) -> _Optimum:
+        validation, training = (observation.columns[name] for name in self.columns())
         least = jnp.minimum(state.least, validation)
         unknown = jnp.isnan(training)
         history = jnp.where(unknown, state.history, jnp.roll(state.history, -1).at[-1].set(training))
-        count = state.seen + jnp.where(unknown, 0, 1)
+        count = state.evaluations + jnp.where(unknown, 0, 1)
         return _Optimum(least, 100 * (validation / least - 1), history, count)
 
 
@@ -155,8 +159,8 @@ class GeneralizationLoss(_OnGeneralization):
     def __post_init__(self) -> None:
         _positive("GL", self.alpha)
 
-    def step(self, state: _Optimum, seen: Observation) -> tuple[_Optimum, jax.Array]:
-        state = self._seen(state, seen)
+    def step(self, state: _Optimum, observation: Observation) -> tuple[_Optimum, jax.Array]:
+        state = self._updated(state, observation)
         return state, state.loss > self.alpha
 
     def reason(self, state: _Optimum) -> str:
@@ -185,9 +189,9 @@ class Productivity(_OnGeneralization):
         progress = 1000 * (state.history.mean() / state.history.min() - 1)
         return state.loss / jnp.maximum(progress, 1e-12)
 
-    def step(self, state: _Optimum, seen: Observation) -> tuple[_Optimum, jax.Array]:
-        state = self._seen(state, seen)
-        end = (state.seen >= self.strip) & (state.seen % self.strip == 0)
+    def step(self, state: _Optimum, observation: Observation) -> tuple[_Optimum, jax.Array]:
+        state = self._updated(state, observation)
+        end = (state.evaluations >= self.strip) & (state.evaluations % self.strip == 0)
         return state, end & (self._quotient(state) > self.alpha)
 
     def reason(self, state: _Optimum) -> str:
@@ -201,7 +205,7 @@ class Productivity(_OnGeneralization):
 class _Strips(NamedTuple):
     before: jax.Array
     rises: jax.Array
-    seen: jax.Array
+    evaluations: jax.Array
 
 
 @dataclass(frozen=True)
@@ -222,9 +226,9 @@ class RisingStrips(Rule):
     def init(self) -> _Strips:
         return _Strips(jnp.float32(jnp.inf), jnp.int32(0), jnp.int32(-1))
 
-    def step(self, state: _Strips, seen: Observation) -> tuple[_Strips, jax.Array]:
-        loss = seen.columns["validation.loss"]
-        count = state.seen + 1
+    def step(self, state: _Strips, observation: Observation) -> tuple[_Strips, jax.Array]:
+        loss = observation.columns["validation.loss"]
+        count = state.evaluations + 1
         end = (count > 0) & (count % self.strip == 0)
         rises = jnp.where(end, jnp.where(loss > state.before, state.rises + 1, 0), state.rises)
         return _Strips(jnp.where(end, loss, state.before), rises, count), end & (rises >= self.strips)
@@ -282,8 +286,8 @@ class Joined(Rule):
     def init(self) -> _Each:
         return _Each(tuple(rule.init() for rule in self.rules), jnp.zeros(len(self.rules), bool))
 
-    def step(self, state: _Each, seen: Observation) -> tuple[_Each, jax.Array]:
-        steps = [rule.step(own, seen) for rule, own in zip(self.rules, state.states, strict=True)]
+    def step(self, state: _Each, observation: Observation) -> tuple[_Each, jax.Array]:
+        steps = [rule.step(own, observation) for rule, own in zip(self.rules, state.states, strict=True)]
         fired = jnp.stack([stop for _, stop in steps])
         return _Each(tuple(own for own, _ in steps), fired), fired.all() if self.every else fired.any()
 

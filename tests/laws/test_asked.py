@@ -238,8 +238,8 @@ class Falls:
     def init(self) -> Any:
         return ()
 
-    def step(self, state: Any, seen: Any) -> tuple[Any, jax.Array]:
-        return state, seen.columns["train.loss"] < self.to
+    def step(self, state: Any, observation: Any) -> tuple[Any, jax.Array]:
+        return state, observation.columns["train.loss"] < self.to
 
     def reason(self, state: Any) -> str:
         return "it fell"

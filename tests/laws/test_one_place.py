@@ -51,8 +51,10 @@ class Learned(Rule):
     def init(self) -> Any:
         return jnp.float32(0)
 
-    def step(self, state: Any, seen: Observation) -> Any:
-        return seen.columns["train.loss"].astype(jnp.float32), seen.columns["train.loss"] < self.below
+    def step(self, state: Any, observation: Observation) -> Any:
+        return observation.columns["train.loss"].astype(jnp.float32), observation.columns[
+            "train.loss"
+        ] < self.below
 
     def reason(self, state: Any) -> str:
         return f"training loss {float(state):.2g}"

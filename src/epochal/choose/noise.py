@@ -25,7 +25,7 @@ from epochal.curves.statistics import Floats, Ints, t_factor
 from epochal.engine.lane import Lane
 from epochal.engine.update import Packing
 from epochal.errors import Refusal
-from epochal.models import Loss, Model, PyTree, Variables, seen, seen_dtype, shapes_of
+from epochal.models import Loss, Model, PyTree, Variables, as_model_input, model_input_dtype, shapes_of
 
 BLOCKS = 16  # blocks of the jackknife: enough for its error, and few enough that their sums are kept at once
 HELD_NUMBERS = 2**22  # numbers of per-sample gradients that are in memory at once
@@ -43,7 +43,7 @@ def check_separable(model: Model, sample_shape: tuple[int, ...], dtype: Any = np
     not change the state.
     """
     keys = jax.random.split(jax.random.key(0), 3)
-    if seen_dtype(dtype) == np.int32:
+    if model_input_dtype(dtype) == np.int32:
         inputs = jnp.zeros((2, *sample_shape), jnp.int32)
         others = inputs.at[1].set(1)
     else:
@@ -143,7 +143,7 @@ def _summing(model: Model, loss: Loss, together: int) -> Any:
             place, count = chunk
             keys = jax.vmap(lambda one: jax.random.fold_in(key, one))(place)
             weight = None if weights is None else weights[place]
-            each = gradients(*variables, seen(inputs[place]), targets[place], weight, keys)
+            each = gradients(*variables, as_model_input(inputs[place]), targets[place], weight, keys)
             each = jax.tree.map(
                 lambda leaf: jnp.where(count.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, 0), each
             )

@@ -146,13 +146,13 @@ class Until:
         numbers: Any = np.array([goal, wait, min_change, np.inf, 0.0], np.float32)
         return _State(*numbers)
 
-    def step(self, state: _State, seen: Observation) -> tuple[_State, jax.Array]:
+    def step(self, state: _State, observation: Observation) -> tuple[_State, jax.Array]:
         """Compare with the target and with the best so far."""
-        value = self._sign * seen.columns[self.monitor]
+        value = self._sign * observation.columns[self.monitor]
         better = value < state.best - state.min_change
         best = jnp.where(better, value, state.best)
-        epoch = jnp.where(better, seen.epoch, state.best_epoch)
-        stop = (value <= state.target) | (seen.epoch - epoch >= state.patience)
+        epoch = jnp.where(better, observation.epoch, state.best_epoch)
+        stop = (value <= state.target) | (observation.epoch - epoch >= state.patience)
         return state._replace(best=best, best_epoch=epoch), stop
 
     def reason(self, state: Any) -> str:

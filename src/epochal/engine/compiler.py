@@ -25,7 +25,7 @@ from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Spec
 from epochal.engine.state import RepeatState
 from epochal.errors import Refusal
-from epochal.models import Model, Variables, seen_dtype, shapes_of
+from epochal.models import Model, Variables, model_input_dtype, shapes_of
 
 Sample = jax.ShapeDtypeStruct
 
@@ -80,7 +80,7 @@ def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample
     `keys` are (repeats,), `sample` is shape and dtype of one sample's stored inputs.
     """
     if given is None:
-        seen = (sample.shape, np.dtype(seen_dtype(sample.dtype)))
+        seen = (sample.shape, np.dtype(model_input_dtype(sample.dtype)))
         return compiled(_drawing, spec, sample, (keys,), *seen)(keys)
 
     is_none = functools.partial(operator.is_, None)
@@ -89,7 +89,7 @@ def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample
     def started(key: jax.Array) -> RepeatState:
         variables = given
         if lacking:
-            drawn = _variables(spec.model, sample.shape, np.dtype(seen_dtype(sample.dtype)))(key)
+            drawn = _variables(spec.model, sample.shape, np.dtype(model_input_dtype(sample.dtype)))(key)
             variables = jax.tree.map(lambda a, b: b if a is None else a, given, drawn, is_leaf=is_none)
         return fresh(spec, jax.tree.map(jnp.asarray, variables))
 

@@ -16,7 +16,7 @@ from epochal.engine.rules import Observation
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Part, Position, RepeatState
 from epochal.engine.update import Packing
-from epochal.models import Model, Variables, seen
+from epochal.models import Model, Variables, as_model_input
 
 EVALUATION_ROWS = 4096
 """Rows per forward pass, so that memory does not grow with the number of samples; a model that needs much
@@ -31,7 +31,9 @@ def forward(model: Model, variables: Variables, inputs: jax.Array, mesh: DeviceM
     """
 
     def run(rows: jax.Array) -> jax.Array:
-        outputs, _ = model.apply(variables, seen(mesh.shard(mesh.replicate(rows))), jax.random.key(0), False)
+        outputs, _ = model.apply(
+            variables, as_model_input(mesh.shard(mesh.replicate(rows))), jax.random.key(0), False
+        )
         return mesh.replicate(mesh.shard(outputs))
 
     samples, size = inputs.shape[0], getattr(model, "evaluation_rows", EVALUATION_ROWS)

@@ -12,13 +12,13 @@ from jax import lax
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part
-from epochal.models import PyTree, Variables, seen
+from epochal.models import PyTree, Variables, as_model_input
 
 
 def take(part: Part, samples: jax.Array) -> Part:
     """The rows of a part, as the model sees them."""
     weights = None if part.weights is None else part.weights[samples]
-    return Part(seen(part.inputs[samples]), part.targets[samples], weights)
+    return Part(as_model_input(part.inputs[samples]), part.targets[samples], weights)
 
 
 def size_of(part: Part | ShardedBatch, samples: jax.Array | None) -> int:
@@ -51,7 +51,7 @@ def batch_of(
         found = part.whole() if size is None else part.piece(number, size, most)
     else:
         found = cut(part)
-    return spec.mesh.shard(found._replace(inputs=seen(found.inputs)))
+    return spec.mesh.shard(found._replace(inputs=as_model_input(found.inputs)))
 
 
 def pieces(size: int, most: int | None) -> tuple[tuple[int, int], ...]:

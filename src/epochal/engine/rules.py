@@ -22,7 +22,7 @@ class Rule(Protocol):
     def init(self) -> Any:
         """The state before the first evaluation, a tree of arrays."""
 
-    def step(self, state: Any, seen: Observation) -> tuple[Any, jax.Array]:
+    def step(self, state: Any, observation: Observation) -> tuple[Any, jax.Array]:
         """The state after an evaluation, and whether to stop."""
 
     def reason(self, state: Any) -> str:
@@ -43,7 +43,7 @@ class Never(Rule):
     def init(self) -> tuple[()]:
         return ()
 
-    def step(self, state: Any, seen: Observation) -> tuple[Any, jax.Array]:
+    def step(self, state: Any, observation: Observation) -> tuple[Any, jax.Array]:
         return state, jax.numpy.bool_(False)
 
     def reason(self, state: Any) -> str:

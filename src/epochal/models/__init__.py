@@ -32,9 +32,9 @@ from epochal.models.model import (
     Variables as Variables,
     described as described,
     functions as functions,
-    seen as seen,
-    seen_dtype as seen_dtype,
-    settled as settled,
+    as_model_input as as_model_input,
+    model_input_dtype as model_input_dtype,
+    build_for_inputs as build_for_inputs,
     shapes_of as shapes_of,
 )
 from epochal.models.subsets import of_subsets as of_subsets, weighted_means as weighted_means

@@ -78,26 +78,26 @@ def functions(
     return FunctionModel(init, apply)
 
 
-def seen_dtype(dtype: Any) -> Any:
+def model_input_dtype(dtype: Any) -> Any:
     """The dtype in which a model gets samples, and a loss targets: float32, but int32 for tokens and ids.
 
-    >>> seen_dtype(np.uint8).__name__, seen_dtype(np.int32).__name__
+    >>> model_input_dtype(np.uint8).__name__, model_input_dtype(np.int32).__name__
     ('float32', 'int32')
     """
     return np.int32 if np.dtype(dtype) == np.int32 else np.float32
 
 
-def seen(inputs: jax.Array) -> jax.Array:
+def as_model_input(inputs: jax.Array) -> jax.Array:
     """Inputs as a model gets them: bytes are pixels and become float32 from 0 to 1, others are unchanged.
 
-    >>> seen(jax.numpy.array([0, 51, 255], "uint8")).round(3).tolist()
+    >>> as_model_input(jax.numpy.array([0, 51, 255], "uint8")).round(3).tolist()
     [0.0, 0.20000000298023224, 1.0]
     """
     return inputs.astype(np.float32) * np.float32(1 / 255) if inputs.dtype == np.uint8 else inputs
 
 
-def settled(model: Model, inputs: Sequence[Any], vocabulary: int | None = None) -> Model:
-    """The model with settings that depend on input values; impossible values are refused.
+def build_for_inputs(model: Model, inputs: Sequence[Any], vocabulary: int | None = None) -> Model:
+    """The model, built with settings that depend on input values; impossible values are refused.
 
     Args:
         model: a model; its optional method `for_inputs(inputs, vocabulary)` returns its replacement,
@@ -124,7 +124,7 @@ def shapes_of(model: Model, sample: tuple[int, ...], dtype: Any = np.float32) ->
     """
 
     def draw() -> Variables:
-        return model.init(jax.random.key(0), jax.numpy.zeros(sample, seen_dtype(dtype)))
+        return model.init(jax.random.key(0), jax.numpy.zeros(sample, model_input_dtype(dtype)))
 
     shapes: Variables = jax.eval_shape(draw)
     return shapes

@@ -11,7 +11,7 @@ import jax
 from flax import nnx
 
 from epochal.errors import Refusal
-from epochal.models import ACTIVATIONS, seen
+from epochal.models import ACTIVATIONS, as_model_input
 from epochal.models.built_in import check_activation, check_share, check_whole
 from epochal.nn.basic import Dense, Glorot, default_kernel_init
 from epochal.nn.convolution import Conv, max_pool, padding_of
@@ -162,7 +162,7 @@ class _Module(nnx.Module):
         self.dropout = nnx.Dropout(settings.dropout, rngs=rngs) if settings.dropout else nnx.data(None)
 
     def __call__(self, inputs: jax.Array) -> jax.Array:
-        settings, x = self.settings, seen(inputs).reshape(len(inputs), *self.sample)
+        settings, x = self.settings, as_model_input(inputs).reshape(len(inputs), *self.sample)
         activate, ascending = ACTIVATIONS[settings.activation], settings.activation in ASCENDING
         for layer, convolution in enumerate(self.convolutions):
             x = convolution(x)

@@ -26,7 +26,7 @@ from epochal.data.tables.source import columns_beside
 from epochal.engine.compiler import options_for
 from epochal.engine.evaluate import EVALUATION_ROWS, forward
 from epochal.errors import Refusal
-from epochal.models import Model, Pairwise, computing_in, label_probabilities, probabilities, settled
+from epochal.models import Model, Pairwise, computing_in, label_probabilities, probabilities, build_for_inputs
 from epochal.runs.outcome import Fitted
 from epochal.runs.overlap import overlap_of
 from epochal.runs.prediction import Prediction, Ranking
@@ -118,7 +118,7 @@ def outputs_of(
     def compute(samples: NDArray[np.int64]) -> None:
         block = inputs[samples]
         if streamed:
-            settled(model, [block])
+            build_for_inputs(model, [block])
             if any(fitted.scaling is None for fitted in run.fitted):
                 refuse_missing_values(block, int(samples[0]))
         for outputs, fitted in zip(found, run.fitted, strict=True):
@@ -127,7 +127,7 @@ def outputs_of(
             outputs.append(padded_call(call, getattr(fitted, parameters), scaled, most))
 
     if not streamed:
-        settled(model, [inputs])
+        build_for_inputs(model, [inputs])
     for part in _parts(run, dataset):
         for start in range(0, len(part), most):
             interruptible(functools.partial(compute, part[start : start + most]))

@@ -21,7 +21,7 @@ from epochal.engine.rules import Never, Observation
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
 from epochal.engine.update import Packing, make_update_step
-from epochal.models import seen_dtype, shapes_of
+from epochal.models import model_input_dtype, shapes_of
 from epochal.settings import DECLARED
 from epochal.training.json_settings import CODECS, given_in_words, write_model, write_settings
 from epochal.training.json_values import NotSerializable
@@ -145,7 +145,7 @@ def state_of(prepared: Prepared) -> Any:
     """The shapes and dtypes of the state of one repeat."""
     spec = prepared.spec
     key = jax.eval_shape(lambda: jax.random.key(0))
-    sample = jax.ShapeDtypeStruct(prepared.dataset.shape, seen_dtype(prepared.dataset.dtype))
+    sample = jax.ShapeDtypeStruct(prepared.dataset.shape, model_input_dtype(prepared.dataset.dtype))
     return jax.eval_shape(lambda key, sample: fresh(spec, spec.model.init(key, sample)), key, sample)
 
 
@@ -153,9 +153,9 @@ def rule_digest(prepared: Prepared) -> str:
     """Sixteen hexadecimal digits of a stopping rule."""
     rule = prepared.spec.rule
     number: Any = jax.ShapeDtypeStruct((), np.float32)
-    seen = Observation(number, dict.fromkeys(prepared.spec.columns, number))
+    observation = Observation(number, dict.fromkeys(prepared.spec.columns, number))
     return _program_digest(
-        jax.make_jaxpr(rule.init)(), jax.make_jaxpr(rule.step)(jax.eval_shape(rule.init), seen)
+        jax.make_jaxpr(rule.init)(), jax.make_jaxpr(rule.step)(jax.eval_shape(rule.init), observation)
     )
 
 
@@ -170,11 +170,11 @@ def program_digest(prepared: Prepared) -> str:
     shapes = shapes_of(spec.model, dataset.shape, dataset.dtype)
     size = prepared.plan.segments[0][1]
     key = jax.eval_shape(lambda: jax.random.key(0))
-    dtype = seen_dtype(dataset.dtype)
+    dtype = model_input_dtype(dataset.dtype)
     whole, sample = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct(dataset.shape, dtype)
     batch = Part(
         jax.ShapeDtypeStruct((size, *dataset.shape), dtype),
-        jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), seen_dtype(dataset.targets.dtype)),
+        jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), model_input_dtype(dataset.targets.dtype)),
         None,
     )
     rates = Schedule().rates(1.0, 1)

@@ -233,7 +233,7 @@ def _own_metrics(settings: Settings, samples: SplitSamples) -> tuple[models.Metr
 def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -> models.Model:
     """The model for these samples, with outputs, vocabulary and embeddings."""
     tokens = getattr(dataset.encoder, "vocabulary_size", None)
-    found = models.settled(models.as_model(model, outputs), inputs, tokens)
+    found = models.build_for_inputs(models.as_model(model, outputs), inputs, tokens)
     return models.embedded(found, code_sizes(dataset.encoder))
 
 
@@ -314,7 +314,7 @@ def _varied(
 ) -> tuple[models.Model, InitialVariables]:
     """The model in training (precision, augmentation, frozen parameters), and its initial parameters."""
     sample = jax.ShapeDtypeStruct(
-        dataset.shape, models.seen_dtype(np.float32 if standardized else dataset.dtype)
+        dataset.shape, models.model_input_dtype(np.float32 if standardized else dataset.dtype)
     )
     shapes = traced("the model's init", plain.init, jax.eval_shape(lambda: jax.random.key(0)), sample)
     if not isinstance(shapes, models.Variables):

@@ -24,7 +24,7 @@ from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, PerRepeat
 from epochal.errors import Refusal
-from epochal.models import Model, seen_dtype, shapes_of
+from epochal.models import Model, model_input_dtype, shapes_of
 from epochal.models.initial import InitialVariables
 from epochal.plan import Order, Plan
 from epochal.plan.order import Arrays
@@ -219,7 +219,7 @@ class Prepared(SplitSamples):
         targets, scaling = dataset.targets[index], self.target_scalings[repeat]
         if scaling is not None:
             targets = scaling.apply(targets)
-        targets = targets.astype(seen_dtype(targets.dtype), copy=False)
+        targets = targets.astype(model_input_dtype(targets.dtype), copy=False)
         return targets, self._weights(dataset, index, self.splits[repeat].train)
 
     def windows_of(self, repeat: int, name: str) -> tuple[Timeline, NDArray[np.int64]] | None:

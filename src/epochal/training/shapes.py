@@ -10,7 +10,7 @@ import jax
 from epochal.data import Task
 from epochal.engine.spec import Spec
 from epochal.errors import Refusal
-from epochal.models import Variables, seen_dtype
+from epochal.models import Variables, model_input_dtype
 from epochal.training.prepared import Prepared
 
 
@@ -58,11 +58,13 @@ def check_fit(prepared: Prepared, reuse: Prepared | None = None) -> None:
     spec, dataset, task = prepared.spec, prepared.dataset, prepared.task
     size = prepared.plan.batch_sizes[0]
     scaling = prepared.scalings[0]
-    dtype = seen_dtype(dataset.dtype if scaling is None else scaling.dtype)
+    dtype = model_input_dtype(dataset.dtype if scaling is None else scaling.dtype)
     sample = jax.ShapeDtypeStruct(dataset.shape, dtype)
     batch = jax.ShapeDtypeStruct((size, *dataset.shape), dtype)
     assert dataset.targets is not None
-    targets = jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), seen_dtype(dataset.targets.dtype))
+    targets = jax.ShapeDtypeStruct(
+        (size, *dataset.targets.shape[1:]), model_input_dtype(dataset.targets.dtype)
+    )
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = traced("the model's init", spec.model.init, key, sample)
     outputs = _check_outputs(spec, task, variables, batch, key)

@@ -14,7 +14,7 @@ from epochal.data.lazy import sampled
 from epochal.data.streams.iterators import IteratorArray
 from epochal.data.values.rounding import loses_differences
 from epochal.errors import Refusal
-from epochal.models import as_model, seen_dtype, shapes_of
+from epochal.models import as_model, model_input_dtype, shapes_of
 from epochal.models.initial import Initial
 from epochal.runs.contents import RUN, read_run
 from epochal.settings import Settings
@@ -95,7 +95,7 @@ def _reads_whole_numbers(model: Any, dataset: Dataset) -> bool:
         return False
     try:
         chosen = as_model(model, 1 if dataset.task is None else dataset.task.outputs)
-        dtype = seen_dtype(dataset.dtype)
+        dtype = model_input_dtype(dataset.dtype)
         batch = jax.ShapeDtypeStruct((2, *dataset.shape), dtype)
         key = jax.eval_shape(lambda: jax.random.key(0))
         variables = shapes_of(chosen, dataset.shape, dataset.dtype)
