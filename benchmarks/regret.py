@@ -209,7 +209,7 @@ def fresh_epochs(name: str, optimizer: str, point: Point, repeats: int = 30) -> 
     wait = float(2 * max(20, math.ceil(200 / batches)))
     change = [negligible_change(runner, seed) for seed in range(repeats)]
     jobs = [
-        Job(setting, seed, 1000 * batches, batches, patience=wait, min_change=change[seed])
+        Job(setting, seed, 1000 * batches, batches, patience=wait, min_delta=change[seed])
         for seed in range(repeats)
     ]
     return [best_epoch(trial, runner.monitor, change[trial.repeat]) for trial in runner.run(jobs)]

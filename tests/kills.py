@@ -34,7 +34,7 @@ CASES: dict[str, tuple[str, ...]] = {
     ),
     "iris, stratified, drop, early stopping": (
         *("example:iris", "-b", "16", "-e", "2000", "--order", "stratified", "--remainder", "drop"),
-        *("--repeats", "2", "--patience", "25", "--min-change", "0.0005", "--checkpoint-every", "3epochs"),
+        *("--repeats", "2", "--patience", "25", "--min-delta", "0.0005", "--checkpoint-every", "3epochs"),
     ),
     "breast cancer, balanced, spread, momentum": (
         *("example:breast-cancer", "-b", "50", "-e", "100", "--order", "balanced", "--remainder", "spread"),

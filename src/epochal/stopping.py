@@ -55,19 +55,19 @@ class Patience(_OnMonitor):
 
     Args:
         epochs: epochs (not evaluations) without an improvement.
-        min_change: by the smallest change that counts as an improvement, at least 0.
+        min_delta: the smallest change that counts as an improvement, at least 0.
         min_epochs: the earliest epoch at which training stops.
         monitor: the column to watch.
     """
 
     epochs: float
-    min_change: float = 0.0
+    min_delta: float = 0.0
     min_epochs: float = 0.0
     monitor: str = "validation.loss"
 
     def __post_init__(self) -> None:
         _positive("`patience`", self.epochs)
-        _positive("`min_change`", self.min_change, strict=False)
+        _positive("`min_delta`", self.min_delta, strict=False)
         _positive("`min_epochs`", self.min_epochs, strict=False)
 
     def init(self) -> _Best:
@@ -75,7 +75,7 @@ class Patience(_OnMonitor):
 
     def step(self, state: _Best, observation: Observation) -> tuple[_Best, jax.Array]:
         value = observation.columns[self.monitor] * (-1 if higher_is_better(self.monitor) else 1)
-        better = value < state.value - self.min_change
+        better = value < state.value - self.min_delta
         state = _Best(
             jnp.where(better, value, state.value),
             jnp.where(better, observation.epoch, state.epoch),

@@ -110,7 +110,7 @@ def test_a_model_of_ones_own_trains_and_predicts(name, call, tmp_path):
 
 
 def test_stopping_rules_say_why(call):
-    options = ("--patience", "1", "--min-change", "9", "--json", "--no-report", "--out", "run")
+    options = ("--patience", "1", "--min-delta", "9", "--json", "--no-report", "--out", "run")
     (stopped,) = call("train", "example:iris", *SMALL, *options).json["stopped"]
     assert "no improvement" in stopped["reason"]
 

@@ -291,7 +291,7 @@ def test_jobs_with_other_numbers_have_other_keys() -> None:
         Job(one.setting, 0, 10, 5, target=0.5),
         Job(one.setting, 0, 10, 5, target=0.5000001),
         Job(one.setting, 0, 10, 5, patience=0.5),
-        Job(one.setting, 0, 10, 5, min_change=0.5),
+        Job(one.setting, 0, 10, 5, min_delta=0.5),
     ]
     assert len({job.key for job in (one, *others)}) == len(others) + 1
 

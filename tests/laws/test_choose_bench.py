@@ -206,7 +206,7 @@ def test_limits_as_numbers_stop_where_the_rules_of_stopping_do(monitor: str) -> 
         if target is not None:
             criteria.append(Target(float(np.float32(target)), monitor))
         if patience is not None:
-            criteria.append(Patience(patience, min_change=change, monitor=monitor))
+            criteria.append(Patience(patience, min_delta=change, monitor=monitor))
         said = decide(ep.any_of(*criteria), whole.curves, 1)
         end = said.epoch if said is not None else whole.curves.epoch[-1]
         assert trial.curves.epoch[-1] == pytest.approx(end), job.key

@@ -38,7 +38,7 @@ def trained(rule=None, **changes):
 
 
 RULES = [
-    ep.any_of(ep.Patience(4, min_change=0.01, min_epochs=6), ep.Target(0.9, "train.accuracy")),
+    ep.any_of(ep.Patience(4, min_delta=0.01, min_epochs=6), ep.Target(0.9, "train.accuracy")),
     ep.all_of(ep.GeneralizationLoss(5), ep.RisingStrips(1, strip=3)),
     ep.Productivity(0.05, strip=4),
 ]
@@ -161,7 +161,7 @@ def test_up_counts_successive_strips_only():
 def test_patience_and_its_options():
     falling = [1.0, 0.8, 0.7, 0.695, 0.69, 0.685, 0.68, 0.675, 0.67, 0.665]
     assert epoch_of(ep.Patience(3), curves(falling)) is None
-    said = decide(ep.Patience(3, min_change=0.02), curves(falling))
+    said = decide(ep.Patience(3, min_delta=0.02), curves(falling))
     assert said == Stop("no improvement of validation.loss for 3 epochs (best at epoch 2)", 5.0)
     rising = [1.0, *np.linspace(1.1, 2, 20)]
     assert epoch_of(ep.Patience(3), curves(rising)) == 3
@@ -174,8 +174,8 @@ def test_patience_and_its_options():
 
 def test_a_small_step_at_a_time_is_no_improvement_until_it_adds_up():
     falling = 1 - 0.004 * np.arange(30)
-    assert epoch_of(ep.Patience(4, min_change=0.01), curves(falling)) is None
-    assert epoch_of(ep.Patience(2, min_change=0.01), curves(falling)) == 2
+    assert epoch_of(ep.Patience(4, min_delta=0.01), curves(falling)) is None
+    assert epoch_of(ep.Patience(2, min_delta=0.01), curves(falling)) == 2
 
 
 def test_a_target_is_reached_from_the_side_that_is_worse():
@@ -245,7 +245,7 @@ def test_a_budget_of_seconds_ends_a_training_that_would_take_hours():
     ("make", "sentence"),
     [
         (lambda: ep.Patience(0), "patience must be greater than 0; got 0."),
-        (lambda: ep.Patience(3, min_change=-1), "min_change must be at least 0; got -1."),
+        (lambda: ep.Patience(3, min_delta=-1), "min_delta must be at least 0; got -1."),
         (lambda: ep.Patience(3, min_epochs=-1), "min_epochs must be at least 0; got -1."),
         (lambda: ep.GeneralizationLoss(0), "GL must be greater than 0; got 0."),
         (lambda: ep.Productivity(-1), "PQ must be greater than 0; got -1."),

@@ -45,7 +45,7 @@ class EpochScores:
     column: str  # the monitored metric
     sign: float  # the factor that makes lower values better
     baseline: Mapping[int, float]  # the baseline by repeat; NaN if unknown
-    min_change: float  # the smallest change of the monitored metric that counts
+    min_delta: float  # the smallest change of the monitored metric that counts
     results: dict[Point, dict[int, Trial]] = field(default_factory=dict)  # the trainings, by point and repeat
 
     def record(self, point: Point, trials: Mapping[int, Trial]) -> None:
@@ -82,7 +82,7 @@ class EpochScores:
     def epochs(self, point: Point, repeats: Sequence[int]) -> int:
         """The first number of epochs at which the mean is at its best, but for a negligible change."""
         mean = self.matrix(point, repeats).mean(axis=0)
-        return int(np.argmax(mean <= mean.min() + self.min_change)) + 1
+        return int(np.argmax(mean <= mean.min() + self.min_delta)) + 1
 
     def by_others(self, point: Point, repeats: Sequence[int]) -> Floats:
         """The value of each repeat after the epochs that the others choose; infinite if one broke."""
@@ -134,7 +134,7 @@ class EpochScores:
         """How long to train: the epochs at which the mean is best."""
         trials = {repeat: self.results[point][repeat] for repeat in repeats}
         values = self.matrix(point, repeats)
-        each = values <= values.min(axis=1, keepdims=True) + self.min_change
+        each = values <= values.min(axis=1, keepdims=True) + self.min_delta
         best = tuple(float(one) + 1 for one in each.argmax(axis=1))
         improving = tuple(
             most <= float(trial.curves.epoch[-1]) + 1e-9 and one >= LATE * most

@@ -85,11 +85,11 @@ def negligible_change(runner: TrialRunner, repeat: int) -> float:
     return NEGLIGIBLE * abs(constant - perfect)
 
 
-def best_epoch(trial: Trial, column: str, min_change: float) -> float:
-    """The first epoch that was as good as the best one, but for a change below `min_change`."""
+def best_epoch(trial: Trial, column: str, min_delta: float) -> float:
+    """The first epoch that was as good as the best one, but for a change below `min_delta`."""
     sign = -1.0 if higher_is_better(column) else 1.0
     values = sign * trial.curves.columns[column]
-    good = values <= np.nanmin(np.where(np.isfinite(values), values, np.nan)) + min_change
+    good = values <= np.nanmin(np.where(np.isfinite(values), values, np.nan)) + min_delta
     return float(trial.curves.epoch[np.argmax(good)])
 
 

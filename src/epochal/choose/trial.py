@@ -67,7 +67,7 @@ class Job:
     eval_interval: int  # updates between two evaluations
     target: float | None = None  # stop when the monitored metric is there
     patience: float | None = None  # stop after so many epochs without improvement
-    min_change: float = 0.0  # by how much a value must be better to be an improvement
+    min_delta: float = 0.0  # by how much a value must be better to be an improvement
     # the repeat whose initial parameters and order it takes, if not its own; its split is its own
     seed_repeat: int | None = None
     # parameters to score on blocks of validation samples (influences, forecasts): "last", "best" or ""
@@ -79,7 +79,7 @@ class Job:
         target = "" if self.target is None else f"{np.float32(self.target):.9g}"
         patience = "" if self.patience is None else f"{self.patience:.9g}"
         seed = "" if self.seed_repeat is None else self.seed_repeat
-        limits = f"{target}|{patience}|{self.min_change:.9g}|{seed}"
+        limits = f"{target}|{patience}|{self.min_delta:.9g}|{seed}"
         blocks = f"|{self.score_parameters}" if self.score_parameters else ""
         return f"{self.setting.name}|{self.repeat}|{self.updates}|{self.eval_interval}|{limits}{blocks}"
 
@@ -116,7 +116,7 @@ class Trial:
 class _State(NamedTuple):
     target: jax.Array  # in the direction in which lower is better; minus infinity for none
     patience: jax.Array  # epochs without improvement; infinite for no limit
-    min_change: jax.Array  # by how much a value must be better to be an improvement
+    min_delta: jax.Array  # by how much a value must be better to be an improvement
     best: jax.Array
     best_epoch: jax.Array
 
@@ -139,17 +139,17 @@ class Until:
         infinite = jnp.float32(jnp.inf)
         return _State(-infinite, infinite, jnp.float32(0), infinite, jnp.float32(0))
 
-    def limited(self, target: float | None, patience: float | None, min_change: float = 0.0) -> _State:
+    def limited(self, target: float | None, patience: float | None, min_delta: float = 0.0) -> _State:
         """The state before the first evaluation of a training with limits."""
         goal = -np.inf if target is None else self._sign * target
         wait = np.inf if patience is None else patience
-        numbers: Any = np.array([goal, wait, min_change, np.inf, 0.0], np.float32)
+        numbers: Any = np.array([goal, wait, min_delta, np.inf, 0.0], np.float32)
         return _State(*numbers)
 
     def step(self, state: _State, observation: Observation) -> tuple[_State, jax.Array]:
         """Compare with the target and with the best so far."""
         value = self._sign * observation.columns[self.monitor]
-        better = value < state.best - state.min_change
+        better = value < state.best - state.min_delta
         best = jnp.where(better, value, state.best)
         epoch = jnp.where(better, observation.epoch, state.best_epoch)
         stop = (value <= state.target) | (observation.epoch - epoch >= state.patience)

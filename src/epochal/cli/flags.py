@@ -161,7 +161,7 @@ GROW = Option(
 BLOCK = Option("block_length", None, whole(1), 'For "blocks": samples that stay together.', "N")
 _STOPPING = (
     Option("patience", None, POSITIVE, "Stop after so many without improvement.", "EPOCHS"),
-    Option("min_change", None, NOT_NEGATIVE, "For --patience: what counts as improvement.", "X"),
+    Option("min_delta", None, NOT_NEGATIVE, "For --patience: what counts as improvement.", "X"),
     Option("min_epochs", None, NOT_NEGATIVE, "For --patience: not before that epoch.", "EPOCHS"),
     Option("target_value", None, NUMBER, "Stop when the monitored column reaches V.", "V"),
     Option("max_seconds", None, POSITIVE, "Training time of a repeat, at most.", "SECONDS"),

@@ -30,11 +30,11 @@ from epochal.models.model import (
     Model as Model,
     PyTree as PyTree,
     Variables as Variables,
+    as_model_input as as_model_input,
+    build_for_inputs as build_for_inputs,
     described as described,
     functions as functions,
-    as_model_input as as_model_input,
     model_input_dtype as model_input_dtype,
-    build_for_inputs as build_for_inputs,
     shapes_of as shapes_of,
 )
 from epochal.models.subsets import of_subsets as of_subsets, weighted_means as weighted_means

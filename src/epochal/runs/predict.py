@@ -26,7 +26,7 @@ from epochal.data.tables.source import columns_beside
 from epochal.engine.compiler import options_for
 from epochal.engine.evaluate import EVALUATION_ROWS, forward
 from epochal.errors import Refusal
-from epochal.models import Model, Pairwise, computing_in, label_probabilities, probabilities, build_for_inputs
+from epochal.models import Model, Pairwise, build_for_inputs, computing_in, label_probabilities, probabilities
 from epochal.runs.outcome import Fitted
 from epochal.runs.overlap import overlap_of
 from epochal.runs.prediction import Prediction, Ranking
