@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import epochal as ep
 from epochal.choose.trial import Config
 from epochal.choose.trial_runner import TrialRunner, comparable
-from epochal.engine.lane import Lane
+from epochal.engine.repeat_stack import RepeatStack
 from epochal.settings import Settings
 from epochal.training.loop import curves_of
 
@@ -87,18 +87,18 @@ def _of_split(
     }
     runner = TrialRunner(comparable(model, (inputs[rest], targets[rest]), Settings(**options)))
     prepared = runner.prepared(Config("equal", model, {}))
-    lane = Lane(
+    stack = RepeatStack(
         spec=replace(prepared.spec, repeats=draws),
         plan=prepared.plan,
-        data=runner.base.lane_data(range(draws)),
+        data=runner.base.stack_data(range(draws)),
         eval_interval=prepared.plan.first_update(1),
         last_update=prepared.plan.updates,
         initial=prepared.initial.variables,
     )
     found = []
-    while not lane.done:
-        found += lane.advance()
-    curves = curves_of(lane.plan, lane.spec.columns, range(draws), [*found, *lane.finish()])
+    while not stack.done:
+        found += stack.advance()
+    curves = curves_of(stack.plan, stack.spec.columns, range(draws), [*found, *stack.finish()])
     best = curves.best("validation.loss").value
     assert best.shape == (draws,) and np.isfinite(best).all()
     return np.asarray(best)

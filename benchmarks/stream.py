@@ -78,7 +78,7 @@ def epochal_feeding(folder: Path, seconds: float) -> dict[str, float]:
     from concurrent.futures import ThreadPoolExecutor
 
     import epochal as ep
-    from epochal.engine.feed import Feed
+    from epochal.engine.prefetch import Prefetcher
     from epochal.settings import Settings
     from epochal.training.prepare import prepare
 
@@ -86,18 +86,20 @@ def epochal_feeding(folder: Path, seconds: float) -> dict[str, float]:
     settings = Settings(batch_size=BATCH, stream=True, validation=(np.array(inputs[:1000]), targets[:1000]))
     prepared = prepare(ep.MLP(*HIDDEN), (inputs, targets), settings)
     with ThreadPoolExecutor(2) as executor:
-        feed = Feed(prepared.plan, prepared.reader(0, "train"), executor, 0, prepared.plan.updates)
+        prefetcher = Prefetcher(
+            prepared.plan, prepared.reader(0, "train"), executor, 0, prepared.plan.updates
+        )
         begin, batches = 0.0, 0
-        for chunk in feed.chunks:
+        for chunk in prefetcher.chunks:
             if begin:
                 batches += chunk.span.batches
             elif chunk.span.update >= WARM_UPDATES:
                 begin = time.perf_counter()
-            feed.recycle(chunk)
+            prefetcher.recycle(chunk)
             if begin and time.perf_counter() - begin > seconds:
                 break
         took = time.perf_counter() - begin
-        feed.chunks.close()
+        prefetcher.chunks.close()
     return {"pace": batches / took, "peak": peak_megabytes()}
 
 

@@ -16,12 +16,12 @@ import jax
 import numpy as np
 
 import epochal as ep
-from epochal.engine.feed import Feed
 from epochal.engine.gradient import gradient
 from epochal.engine.mesh import ALONE, DeviceMesh
+from epochal.engine.prefetch import Prefetcher
 from epochal.engine.state import Part
 from epochal.settings import Settings
-from epochal.training.loop import make_lane
+from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 
@@ -106,15 +106,15 @@ def gradients() -> Iterator[tuple[str, float]]:
 
 
 def trained(prepared: Prepared, count: int, budget: int | None = None) -> dict[str, Any]:
-    """What a lane on so many devices ends with, as numbers."""
+    """What a stack on so many devices ends with, as numbers."""
     repeats = range(prepared.settings.repeats)
-    lane = make_lane(prepared, repeats, fixed_updates_per_call=budget, devices=devices(count))
-    start, rows = jax.tree.map(np.array, lane.train_state.repeats.params), []
-    while not lane.done:
-        rows += lane.advance()
-    rows += lane.finish()
-    lane.close()
-    state = jax.tree.map(np.asarray, lane.train_state.repeats)
+    stack = make_stack(prepared, repeats, fixed_updates_per_call=budget, devices=devices(count))
+    start, rows = jax.tree.map(np.array, stack.train_state.repeats.params), []
+    while not stack.done:
+        rows += stack.advance()
+    rows += stack.finish()
+    stack.close()
+    state = jax.tree.map(np.asarray, stack.train_state.repeats)
     return {
         "at": [(row.update, *row.running.tolist()) for row in rows],
         "values": np.concatenate([row.values[row.running] for row in rows]),
@@ -124,28 +124,34 @@ def trained(prepared: Prepared, count: int, budget: int | None = None) -> dict[s
     }
 
 
-def poison(feed: Any) -> None:
+def poison(prefetcher: Any) -> None:
     """Memory for chunks comes filled with what is not a number, as it may when it was used before."""
-    clean = feed._memory
+    clean = prefetcher._memory
 
     def dirty(self: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         memory, inputs = clean(self, shape, dtype)
         inputs[...] = np.nan
         return memory, inputs
 
-    feed._memory = dirty
+    prefetcher._memory = dirty
 
 
 TRAININGS: dict[str, dict[str, Any]] = {
     "repeats": {"repeats": 3, "stop": ep.Patience(1), "epochs": 12, "optimizer": "momentum"},
     "carry": {"remainder": "carry", "order": "weighted", "micro_batch": 6, "data": (X, Y, WEIGHTS)},
-    "fed": {"stream": True, "micro_batch": 5, "batch_size": 14, "order": "stratified", "remainder": "spread"},
+    "streamed": {
+        "stream": True,
+        "micro_batch": 5,
+        "batch_size": 14,
+        "order": "stratified",
+        "remainder": "spread",
+    },
 }
 
 
 def trainings() -> Iterator[tuple[str, Any]]:
     """How far whole trainings are from those on one device, from themselves, and moved along the way."""
-    poison(Feed)
+    poison(Prefetcher)
     for name, options in TRAININGS.items():
         prepared = prepared_for(**options)
         wanted = trained(prepared, 1)
@@ -170,16 +176,16 @@ def elsewhere(prepared: Prepared) -> Any:
     kept = None
     for budget, count in ((3, 3), (2, 1), (10**6, 3)):
         repeats = range(prepared.settings.repeats)
-        lane = make_lane(
+        stack = make_stack(
             prepared, repeats, fixed_updates_per_call=budget, devices=devices(count), resume_from=kept
         )
-        lane.advance()
-        while budget > 3 and not lane.done:
-            lane.advance()
-        kept = lane.snapshot()
-        lane.close()
-    lane.finish()
-    return jax.tree.map(np.asarray, lane.train_state.repeats)
+        stack.advance()
+        while budget > 3 and not stack.done:
+            stack.advance()
+        kept = stack.snapshot()
+        stack.close()
+    stack.finish()
+    return jax.tree.map(np.asarray, stack.train_state.repeats)
 
 
 # Work -------------------------------------------------------------------------------------------------------
@@ -210,11 +216,11 @@ def runs() -> Iterator[tuple[str, Any]]:
     """Repeats on groups of devices, from end to end."""
     options: dict[str, Any] = {"epochs": 3, "repeats": 2, "optimizer": "sgd", "metrics": ()}
     alone, shared = (ep.fit(ep.MLP(), (X, Y), devices=count, **options) for count in (1, 8))
-    lanes = prepare(ep.MLP(), (X, Y), Settings(**{**options, "devices": 8})).lanes
+    stacks = prepare(ep.MLP(), (X, Y), Settings(**{**options, "devices": 8})).stacks
     yield (
         "groups",
         {
-            "notes": lanes.notes,
+            "notes": stacks.notes,
             "conditions": [shared.conditions["devices"], shared.conditions["devices_a_batch"]],
             "fitted": gap([one.last for one in shared.fitted], [one.last for one in alone.fitted]),
             "same places": shared.curves.update.tolist() == alone.curves.update.tolist(),

@@ -26,7 +26,7 @@ VALUES = {10: 3.0, 20: 1.0, 30: 2.0, 40: 2.5, 50: 0.5}
 
 
 def pieces(updates):
-    """A lane that has ended and stays the same, and one that moves."""
+    """A stack that has ended and stays the same, and one that moves."""
     kernel = np.random.default_rng(updates).normal(size=(5, 9)).astype(np.float32)
     return [
         ENDED,

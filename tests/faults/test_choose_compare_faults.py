@@ -30,7 +30,7 @@ def untrained(monkeypatch):
         raise AssertionError("something was trained")
 
     monkeypatch.setattr(TrialRunner, "run", run)
-    monkeypatch.setattr(TrialRunner, "lane", run)
+    monkeypatch.setattr(TrialRunner, "stack", run)
 
 
 @pytest.mark.parametrize(

@@ -263,10 +263,10 @@ def test_an_error_in_a_thread_is_raised(tmp_path: Path, monkeypatch: pytest.Monk
     runner = a_bench(tmp_path)
 
     def fail(group: list[Job]) -> None:
-        raise ValueError("the lane failed")
+        raise ValueError("the stack failed")
 
-    monkeypatch.setattr(runner, "lane", fail)
-    with pytest.raises(ValueError, match="the lane failed"):
+    monkeypatch.setattr(runner, "stack", fail)
+    with pytest.raises(ValueError, match="the stack failed"):
         list(runner.run(JOBS))
 
 

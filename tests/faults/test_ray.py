@@ -236,9 +236,9 @@ def test_repeats_of_one_training_survive_an_interruption_and_a_node(nodes, seen,
     events, going_on = [], resuming(folder, ray=cluster.address)
     pack = joined[-1]._pack
 
-    def packing(lane, share):
-        sent.setdefault(lane[0], pack(lane, share)[1])
-        return pack(lane, share)
+    def packing(stack, share):
+        sent.setdefault(stack[0], pack(stack, share)[1])
+        return pack(stack, share)
 
     joined[-1]._pack = packing
     for event in going_on:

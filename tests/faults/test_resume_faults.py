@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.engine.lane import Lane
+from epochal.engine.repeat_stack import RepeatStack
 from epochal.errors import SaveFailed
 from epochal.runs import checkpoints, run_folder
 from epochal.runs.sealed import seal
@@ -74,8 +74,8 @@ def test_a_training_may_go_on_while_the_disk_is_full(monkeypatch, tmp_path, whol
 
 
 @pytest.mark.parametrize("rhythm", ["1updates", "60s"])
-def test_what_nobody_foresaw_while_saving_is_said_and_holds_up_no_lane(rhythm, monkeypatch, tmp_path, whole):
-    """In a thread that can't hang for ever: a lane waits for the one that writes."""
+def test_what_nobody_foresaw_while_saving_is_said_and_holds_up_no_stack(rhythm, monkeypatch, tmp_path, whole):
+    """In a thread that can't hang for ever: a stack waits for the one that writes."""
 
     def without_memory(*arguments):
         raise MemoryError
@@ -129,17 +129,17 @@ def test_events_that_nobody_asks_for_leave_no_folder(tmp_path):
         assert not list(tmp_path.iterdir())
 
 
-def test_who_leaves_at_once_waits_for_no_lane(monkeypatch, tmp_path):
+def test_who_leaves_at_once_waits_for_no_stack(monkeypatch, tmp_path):
     """In a thread, which would wait with it."""
-    advance, inside, held = Lane.advance, threading.Event(), threading.Event()
+    advance, inside, held = RepeatStack.advance, threading.Event(), threading.Event()
 
-    def hanging(lane, most=None):
-        if lane.update:
+    def hanging(stack, most=None):
+        if stack.update:
             inside.set()
             held.wait(60)
-        return advance(lane, most)
+        return advance(stack, most)
 
-    monkeypatch.setattr(Lane, "advance", hanging)
+    monkeypatch.setattr(RepeatStack, "advance", hanging)
     events = [ep.train(MODEL, DATA, out=ep.SaveOptions(tmp_path / "run", "1updates"), **OPTIONS)]
     assert any(isinstance(event, ep.Checkpointed) for event in events[0])
     assert inside.wait(60)

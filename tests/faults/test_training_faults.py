@@ -15,7 +15,7 @@ import epochal as ep
 from epochal.engine.state import BROKEN_UPDATE
 from epochal.runs.trace import formed, seen
 from epochal.settings import Settings
-from epochal.training.loop import make_lane
+from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
 from helpers import assert_close, assert_same_bits
 
@@ -152,10 +152,10 @@ def test_what_is_not_finite_is_traced_in_small_and_large_networks(loss, hidden):
 
 def test_a_repeat_that_breaks_leaves_those_in_step_with_it_alone():
     run, prepared = broken_run(), fragile_prepared()
-    lane = make_lane(prepared, range(3))
-    while not lane.done:
-        lane.advance()
-    repeats = jax.tree.map(np.asarray, lane.train_state.repeats)
+    stack = make_stack(prepared, range(3))
+    while not stack.done:
+        stack.advance()
+    repeats = jax.tree.map(np.asarray, stack.train_state.repeats)
     for repeat, outcome in enumerate(run.outcomes):
         assert (repeats.status[repeat] == BROKEN_UPDATE) == (outcome.broken is not None)
         found = repeats.params[repeat]
@@ -179,10 +179,10 @@ def test_no_update_is_made_after_the_one_that_broke():
     run = broken_run()
     repeat = next(outcome.repeat for outcome in run.outcomes if outcome.broken and outcome.broken.update)
     prepared = fragile_prepared()
-    lane = make_lane(prepared, range(repeat, repeat + 1), fixed_updates_per_call=1)
+    stack = make_stack(prepared, range(repeat, repeat + 1), fixed_updates_per_call=1)
     for _ in range(run.outcomes[repeat].updates):
-        lane.advance()
-    kept = np.asarray(lane.train_state.repeats.params)[0]
+        stack.advance()
+    kept = np.asarray(stack.train_state.repeats.params)[0]
     last = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(run.fitted[repeat].last.params)])
     np.testing.assert_array_equal(kept, last)
 
@@ -192,11 +192,11 @@ def test_a_broken_training_too_is_the_same_in_calls_of_any_length():
     repeat = next(outcome.repeat for outcome in broken_run().outcomes if outcome.broken)
     found = []
     for budget in (1, 3, 1000):
-        lane = make_lane(fragile_prepared(), range(repeat, repeat + 1), fixed_updates_per_call=budget)
+        stack = make_stack(fragile_prepared(), range(repeat, repeat + 1), fixed_updates_per_call=budget)
         rows = []
-        while not lane.done:
-            rows += lane.advance()
-        found.append((jax.tree.map(np.asarray, lane.train_state), rows))
+        while not stack.done:
+            rows += stack.advance()
+        found.append((jax.tree.map(np.asarray, stack.train_state), rows))
     for progress, rows in found[1:]:
         assert [row.update for row in rows] == [row.update for row in found[0][1]]
         assert_same_bits([row.values for row in rows], [row.values for row in found[0][1]])

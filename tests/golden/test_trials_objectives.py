@@ -111,10 +111,12 @@ def test_interrupted_compared_and_streamed_labels(tmp_path):
     assert part.task.kind == "multilabel"
     on = ep.resume(tmp_path / "run", data=(X, Y), epochs=4)
     np.testing.assert_array_equal(on.predict(X).values, full.predict(X).values)
-    fed = ep.fit(ep.MLP(4), (X, Y), epochs=4, seed=3, stream=True)
-    np.testing.assert_allclose(fed.predict(X).values, full.predict(X).values, atol=1e-5)
+    streamed = ep.fit(ep.MLP(4), (X, Y), epochs=4, seed=3, stream=True)
+    np.testing.assert_allclose(streamed.predict(X).values, full.predict(X).values, atol=1e-5)
     np.testing.assert_allclose(
-        fed.metrics["validation"]["f1_macro"].mean, full.metrics["validation"]["f1_macro"].mean, atol=1e-5
+        streamed.metrics["validation"]["f1_macro"].mean,
+        full.metrics["validation"]["f1_macro"].mean,
+        atol=1e-5,
     )
 
 

@@ -19,7 +19,7 @@ from epochal.settings import Settings
 from epochal.training.differences import differences
 from epochal.training.identity import identity, program_digest
 from epochal.training.json_settings import read_settings, write_settings
-from epochal.training.loop import make_lane
+from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 from epochal.training.request import ask_again, changed_conditions, conditions_of, document
@@ -313,9 +313,9 @@ def test_a_longer_training_stands_where_the_shorter_one_ended(table: Path) -> No
     data = ep.load_data(table, target="kind")
     shorter, longer = (prepare(ep.MLP(3), data, Settings(epochs=epochs, **options)) for epochs in (4, 9))
     assert differences(identity(shorter), identity(longer)) == []
-    lanes = [make_lane(one, range(1), fixed_updates_per_call=1) for one in (shorter, longer)]
-    while lanes[0].update < shorter.plan.updates:
-        for lane in lanes:
-            lane.advance()
-        for one, two in zip(*(jax.tree.leaves(lane.train_state) for lane in lanes), strict=True):
+    stacks = [make_stack(one, range(1), fixed_updates_per_call=1) for one in (shorter, longer)]
+    while stacks[0].update < shorter.plan.updates:
+        for stack in stacks:
+            stack.advance()
+        for one, two in zip(*(jax.tree.leaves(stack.train_state) for stack in stacks), strict=True):
             assert_same_bits(np.asarray(one), np.asarray(two))

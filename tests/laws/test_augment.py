@@ -26,7 +26,7 @@ from epochal.models.augment import (
     transforms_of,
 )
 from epochal.settings import Settings
-from epochal.training.loop import make_lane
+from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
 
 ALL = (Flip("both"), Shift(1.5), Crop(1), Rotate(20), Brightness(0.1), Contrast(0.2))
@@ -91,10 +91,10 @@ def seen(budget: int | None = None, augment: tuple[Any, ...] = SOME, epochs: int
     settings = Settings(
         batch_size=12, epochs=epochs, validation=0, augment=augment, seed=seed, optimizer="sgd"
     )
-    lane = make_lane(prepare(SEEING, (IMAGES, LABELS), settings), range(1), fixed_updates_per_call=budget)
-    while not lane.done:
-        lane.advance()
-    return np.asarray(lane.train_state.repeats.model[0]), np.asarray(lane.train_state.repeats.params[0])
+    stack = make_stack(prepare(SEEING, (IMAGES, LABELS), settings), range(1), fixed_updates_per_call=budget)
+    while not stack.done:
+        stack.advance()
+    return np.asarray(stack.train_state.repeats.model[0]), np.asarray(stack.train_state.repeats.params[0])
 
 
 def test_the_images_of_an_update_depend_on_neither_calls_nor_observers():
@@ -113,7 +113,7 @@ def test_an_update_sees_its_samples_moved_as_the_key_of_its_coordinates_says():
     settings = Settings(batch_size=12, epochs=2, validation=0, augment=SOME, optimizer="sgd")
     prepared = prepare(SEEING, (IMAGES, LABELS), settings)
     batch = prepared.plan_of(0).batch(1, 3)
-    key = prepared.lane_data(range(1)).per_repeat.dropout_keys[0]
+    key = prepared.stack_data(range(1)).per_repeat.dropout_keys[0]
     key = jax.random.fold_in(jax.random.fold_in(key, 1), 3)
     pixels = jnp.asarray(IMAGES[batch]).astype(jnp.float32) / 255
     model = prepared.spec.model

@@ -87,12 +87,12 @@ def test_what_is_far_from_the_limit_costs_one_program() -> None:
 def test_a_program_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     runner = a_bench()
     small, large = (
-        runner.lane([Job(setting(f"batch {size}", batch_size=size), 0, 10, 10)]) for size in (8, 72)
+        runner.stack([Job(setting(f"batch {size}", batch_size=size), 0, 10, 10)]) for size in (8, 72)
     )
     assert memory.program_bytes(small) > 0
     wide = Config("wide", ep.MLP(2000), {"batch_size": 72})
     assert (
-        memory.program_bytes(runner.lane([Job(wide, 0, 10, 10)]))
+        memory.program_bytes(runner.stack([Job(wide, 0, 10, 10)]))
         > memory.program_bytes(large) + 72 * 2000 * 4
     )
     assert small.update == large.update == 0 and runner.updates_made == 0, "nothing was run"
@@ -110,8 +110,8 @@ def test_a_backend_without_figures_needs_nothing() -> None:
         def memory_analysis(self) -> None:
             raise NotImplementedError
 
-    lane = type("Lane", (), {"_call": Silent()})()
-    assert memory.program_bytes(lane) == 0 and memory.fits(lane)
+    stack = type("RepeatStack", (), {"_call": Silent()})()
+    assert memory.program_bytes(stack) == 0 and memory.fits(stack)
 
 
 def test_what_is_free_is_known(tmp_path: Path) -> None:
@@ -164,9 +164,9 @@ def test_what_is_donated_counts_once_and_arguments_are_there_already(monkeypatch
         def memory_analysis(self) -> Any:
             return Stats
 
-    lane: Any = type("Lane", (), {"_call": Program()})()
-    assert memory.program_bytes(lane) == 10 + 8
+    stack: Any = type("RepeatStack", (), {"_call": Program()})()
+    assert memory.program_bytes(stack) == 10 + 8
     monkeypatch.setattr(memory, "bytes_available", lambda: 20)
-    assert memory.fits(lane), "18 of 20 bytes"
+    assert memory.fits(stack), "18 of 20 bytes"
     monkeypatch.setattr(memory, "bytes_available", lambda: 19)
-    assert not memory.fits(lane)
+    assert not memory.fits(stack)

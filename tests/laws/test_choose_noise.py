@@ -18,7 +18,7 @@ from epochal.engine.state import Part
 from epochal.engine.update import Packing
 from epochal.models import LOSSES, functions, shapes_of
 from epochal.settings import Settings
-from epochal.training.loop import make_lane
+from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
 from helpers import assert_same_bits
 
@@ -186,7 +186,7 @@ def test_trainings_that_differ_widen_the_interval():
     assert growing.high / growing.low > 1.5 * same.high / same.low
 
 
-def lane_of(repeats, vary=("split", "init", "order")):
+def stack_of(repeats, vary=("split", "init", "order")):
     options = {
         "batch_size": 16,
         "epochs": 3,
@@ -196,36 +196,36 @@ def lane_of(repeats, vary=("split", "init", "order")):
         "vary": vary,
     }
     prepared = prepare(ep.MLP(8), "example:iris", Settings(**options))
-    return make_lane(prepared, range(repeats), fixed_updates_per_call=7), prepared
+    return make_stack(prepared, range(repeats), fixed_updates_per_call=7), prepared
 
 
 @pytest.mark.parametrize("vary", [("split", "init", "order"), ("init",)])
-def test_what_a_lane_has_learned_is_measured_and_left_as_it_was(vary):
-    lane, prepared = lane_of(2, vary)
-    other, _ = lane_of(2, vary)
-    lane.advance()
+def test_what_a_stack_has_learned_is_measured_and_left_as_it_was(vary):
+    stack, prepared = stack_of(2, vary)
+    other, _ = stack_of(2, vary)
+    stack.advance()
     other.advance()
-    before = jax.tree.map(np.asarray, lane.train_state)
-    found, again = noise.during(lane, samples=64), noise.during(lane, samples=64)
+    before = jax.tree.map(np.asarray, stack.train_state)
+    found, again = noise.during(stack, samples=64), noise.during(stack, samples=64)
     assert found == again
     assert [one.samples for one in found] == [64, 64]
-    assert_same_bits(lane.train_state, before)
-    lane.advance()
+    assert_same_bits(stack.train_state, before)
+    stack.advance()
     other.advance()
-    assert_same_bits(lane.train_state, other.train_state)
+    assert_same_bits(stack.train_state, other.train_state)
 
-    packed = Packing(lane.spec, shapes_of(lane.spec.model, prepared.dataset.shape).params)
-    for row, variables in enumerate(noise.variables_of(lane)):
-        assert_same_bits(packed.pack(variables.params), lane.train_state.repeats.params[row])
+    packed = Packing(stack.spec, shapes_of(stack.spec.model, prepared.dataset.shape).params)
+    for row, variables in enumerate(noise.variables_of(stack)):
+        assert_same_bits(packed.pack(variables.params), stack.train_state.repeats.params[row])
 
 
-def test_each_repeat_of_a_lane_is_measured_on_its_own_samples():
-    lane, prepared = lane_of(2)
-    found = noise.during(lane, samples=10_000)
-    for row, variables in enumerate(noise.variables_of(lane)):
+def test_each_repeat_of_a_stack_is_measured_on_its_own_samples():
+    stack, prepared = stack_of(2)
+    found = noise.during(stack, samples=10_000)
+    for row, variables in enumerate(noise.variables_of(stack)):
         part: Part = prepared.part(row, "train")
         wanted = noise.block_sums(
-            lane.spec.model, lane.spec.loss, variables, *part, key=jax.random.key(0)
+            stack.spec.model, stack.spec.loss, variables, *part, key=jax.random.key(0)
         ).noise_scale()
         assert found[row].samples == prepared.part_size("train")
         assert found[row].trace == pytest.approx(wanted.trace, rel=1e-3)

@@ -69,14 +69,14 @@ def test_samples_take_half_of_what_the_state_leaves_of_the_smallest_device(
 ) -> None:
     enough = 2 * BYTES + state()
     with_devices(monkeypatch, *others, enough)
-    assert not asked().fed
+    assert not asked().streamed
     with_devices(monkeypatch, *others, enough - 1)
     streams = asked()
-    assert streams.fed == (None not in others)
-    assert any("stay in host memory" in note for note in streams.dataset.raw_notes) == streams.fed
-    assert not asked(stream=False).fed, "as asked"
+    assert streams.streamed == (None not in others)
+    assert any("stay in host memory" in note for note in streams.dataset.raw_notes) == streams.streamed
+    assert not asked(stream=False).streamed, "as asked"
     with_devices(monkeypatch, *others, 2**40)
-    assert asked(stream=True).fed, "as asked"
+    assert asked(stream=True).streamed, "as asked"
 
 
 def test_a_cpu_has_the_memory_of_the_host() -> None:
@@ -86,12 +86,12 @@ def test_a_cpu_has_the_memory_of_the_host() -> None:
 def test_repeats_for_which_there_is_no_room_in_step_train_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     own = {"repeats": 4, "stream": False}
     with_devices(monkeypatch, 2 * 4 * BYTES + 4 * state())
-    assert asked(**own).lanes.repeats == (range(4),)
+    assert asked(**own).stacks.repeats == (range(4),)
     with_devices(monkeypatch, 2 * 4 * BYTES + 4 * state() - 1)
     crowded = asked(**own)
-    assert crowded.lanes.repeats == tuple(range(one, one + 1) for one in range(4))
+    assert crowded.stacks.repeats == tuple(range(one, one + 1) for one in range(4))
     assert "the device has no room for 4 repeats in step: they train one by one" in notes_of(crowded)
-    assert asked(**own, vary=("init", "order")).lanes.repeats == (range(4),), "they share their samples"
+    assert asked(**own, vary=("init", "order")).stacks.repeats == (range(4),), "they share their samples"
 
 
 def test_repeats_that_groups_of_devices_train_need_room_for_those_of_one_group(
@@ -101,10 +101,10 @@ def test_repeats_that_groups_of_devices_train_need_room_for_those_of_one_group(
     own = {"repeats": 4, "stream": False}
     enough = 2 * 2 * BYTES + 2 * state()
     with_devices(monkeypatch, enough, enough)
-    assert asked(**own).lanes.repeats == (range(2), range(2, 4))
+    assert asked(**own).stacks.repeats == (range(2), range(2, 4))
     with_devices(monkeypatch, enough, enough - 1)
     crowded = asked(**own)
-    assert [len(lane) for lane in crowded.lanes.repeats] == [1] * 4
+    assert [len(stack) for stack in crowded.stacks.repeats] == [1] * 4
     assert "the device has no room for 2 repeats in step: they train one by one" in notes_of(crowded)
     with_devices(monkeypatch, *[enough - 1] * 4)
     assert not any("no room" in note for note in notes_of(asked(**own)))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import epochal as ep
-from epochal.training.lanes import groups_of
+from epochal.training.repeat_stacks import groups_of
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ def test_a_mean_of_means_would_be_seen(found: dict[str, Any]) -> None:
 def test_a_training_on_several_devices_ends_where_that_on_one_does(found: dict[str, Any]) -> None:
     """Repeats with splits of their own that stop by themselves, orders, remainders, micro-batches, and
     samples that are dealt out, with what is not a number where a device has none."""
-    assert set(found["trainings"]) == {"repeats", "carry", "fed"}
+    assert set(found["trainings"]) == {"repeats", "carry", "streamed"}
     for one in found["trainings"].values():
         assert one["places"]
         assert set(one["values"]) == set(one["state"]) == {"2", "3", "8"}

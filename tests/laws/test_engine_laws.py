@@ -20,7 +20,7 @@ from epochal.engine.evaluate import halved
 from epochal.engine.update import Packing
 from epochal.models import loss_for
 from epochal.settings import Settings
-from epochal.training.loop import make_lane
+from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
 from helpers import assert_close, assert_same_bits
 
@@ -35,21 +35,21 @@ def prepared_for(model, data=(X, Y), **options):
     return prepare(model, data, Settings(**{"metrics": (), "seed": 3, **options}))
 
 
-def drive(lane):
+def drive(stack):
     """Advance to the end; all evaluations, one after the other."""
     rows = []
-    while not lane.done:
-        rows += lane.advance()
-    return rows + lane.finish()
+    while not stack.done:
+        rows += stack.advance()
+    return rows + stack.finish()
 
 
-def variables_of(prepared, lane, row=0):
-    """The variables that a repeat of a lane has now."""
+def variables_of(prepared, stack, row=0):
+    """The variables that a repeat of a stack has now."""
     shapes = prepared.model.init(jax.random.key(0), jnp.zeros(prepared.dataset.shape))
     packed = Packing(prepared.spec, shapes.params)
     params, state = (
         jax.tree.map(lambda leaf: np.asarray(leaf)[row], tree)
-        for tree in (lane.train_state.repeats.params, lane.train_state.repeats.model)
+        for tree in (stack.train_state.repeats.params, stack.train_state.repeats.model)
     )
     return ep.Variables(packed.unpack(params), state)
 
@@ -79,13 +79,13 @@ def steps(weighted):
         learning_rate=0.5,
         validation=0,
     )
-    lane = make_lane(prepared, range(1), fixed_updates_per_call=1)
+    stack = make_stack(prepared, range(1), fixed_updates_per_call=1)
     taken, rows = [], []
-    while not lane.done:
-        before, update = variables_of(prepared, lane), lane.update
-        rows += lane.advance()
-        taken.append((prepared.plan_of(0).batch_of_update(update), before, variables_of(prepared, lane)))
-    return prepared, taken, rows + lane.finish()
+    while not stack.done:
+        before, update = variables_of(prepared, stack), stack.update
+        rows += stack.advance()
+        taken.append((prepared.plan_of(0).batch_of_update(update), before, variables_of(prepared, stack)))
+    return prepared, taken, rows + stack.finish()
 
 
 def batch_loss(prepared, params, state, batch):
@@ -165,9 +165,9 @@ def folded(name, budget=None):
     """The final state and the evaluations of a training in calls of `budget` updates (None: adaptive)."""
     options = {"model": ep.MLP(4), "epochs": 5, "learning_rate": 0.02, **FOLDS[name]}
     prepared = prepared_for(options.pop("model"), batch_size=6, validation=0.25, **options)
-    lane = make_lane(prepared, range(1), fixed_updates_per_call=budget)
-    rows = drive(lane)
-    return jax.tree.map(np.asarray, lane.train_state), rows, prepared, lane
+    stack = make_stack(prepared, range(1), fixed_updates_per_call=budget)
+    rows = drive(stack)
+    return jax.tree.map(np.asarray, stack.train_state), rows, prepared, stack
 
 
 @pytest.mark.parametrize("budget", [1, 3, 7, 1000])
@@ -181,9 +181,9 @@ def test_another_chunk_length_gives_the_same_bits(name, budget):
 
 @pytest.mark.parametrize("name", FOLDS)
 def test_evaluations_are_where_they_were_asked_for(name):
-    progress, rows, prepared, lane = folded(name)
+    progress, rows, prepared, stack = folded(name)
     every, unit = prepared.settings.evaluation
-    plan, end = prepared.plan, lane.update
+    plan, end = prepared.plan, stack.update
     if unit == "updates":
         wanted = list(range(0, end + 1, every))
     else:
@@ -198,11 +198,11 @@ def test_evaluations_are_where_they_were_asked_for(name):
 @pytest.mark.parametrize("name", FOLDS)
 def test_stopping_anywhere_and_going_on_from_the_state_is_never_having_stopped(name):
     progress, rows, prepared, _ = folded(name)
-    first = make_lane(prepared, range(1), fixed_updates_per_call=5)
+    first = make_stack(prepared, range(1), fixed_updates_per_call=5)
     early = [row for _ in range(3) for row in first.advance()]
     kept = first.snapshot()
     first.advance()  # what is kept changes no more
-    second = make_lane(prepared, range(1), fixed_updates_per_call=4, resume_from=kept)
+    second = make_stack(prepared, range(1), fixed_updates_per_call=4, resume_from=kept)
     late = drive(second)
     assert_same_bits(jax.tree.map(np.asarray, second.train_state), progress)
     assert_same_rows([*early, *late], rows)
@@ -277,8 +277,8 @@ def alone(seed):
 def in_step():
     """Three repeats in one program, and each of them in one of its own."""
     prepared = prepared_for(ep.MLP(4), **{**REPEATED, "repeats": 3})
-    lane = make_lane(prepared, range(3))
-    return prepared, lane, drive(lane)
+    stack = make_stack(prepared, range(3))
+    return prepared, stack, drive(stack)
 
 
 def test_a_repeat_is_the_run_that_its_seed_gives_alone():
@@ -295,11 +295,11 @@ def test_a_repeat_is_the_run_that_its_seed_gives_alone():
 
 
 def test_repeats_in_step_are_the_repeats_alone_and_each_stops_on_its_own():
-    prepared, lane, rows = in_step()
+    prepared, stack, rows = in_step()
     ends = []
     for repeat in range(3):
         single = alone(20 + repeat)
-        assert_close(variables_of(prepared, lane, repeat), single.fitted[0].last)
+        assert_close(variables_of(prepared, stack, repeat), single.fitted[0].last)
         own = [row for row in rows if row.running[repeat]]
         assert [row.update for row in own] == single.curves.update.tolist()
         found = np.stack([row.values[repeat] for row in own])
@@ -307,16 +307,16 @@ def test_repeats_in_step_are_the_repeats_alone_and_each_stops_on_its_own():
         np.testing.assert_allclose(found, wanted, atol=1e-5)
         ends.append(own[-1].update)
     assert len(set(ends)) > 1, f"the repeats should stop at different updates to show anything: {ends}"
-    assert int(lane.update) == max(ends), "the lane ends with the last of them"
+    assert int(stack.update) == max(ends), "the stack ends with the last of them"
 
 
 def test_a_stopped_repeat_is_frozen_while_others_go_on():
     prepared, _, _ = in_step()
-    lane = make_lane(prepared, range(3), fixed_updates_per_call=prepared.plan.batches_per_epoch)
+    stack = make_stack(prepared, range(3), fixed_updates_per_call=prepared.plan.batches_per_epoch)
     frozen, witnessed = {}, 0
-    while not lane.done:
-        lane.advance()
-        repeats = jax.tree.map(np.asarray, lane.train_state.repeats)
+    while not stack.done:
+        stack.advance()
+        repeats = jax.tree.map(np.asarray, stack.train_state.repeats)
         for repeat, own in frozen.items():
             assert_same_bits(jax.tree.map(lambda leaf, r=repeat: leaf[r], repeats), own)
             witnessed += 1
@@ -326,10 +326,10 @@ def test_a_stopped_repeat_is_frozen_while_others_go_on():
 
 
 def test_a_chunk_length_means_nothing_to_repeats_in_step_either():
-    prepared, lane, rows = in_step()
-    other = make_lane(prepared, range(3), fixed_updates_per_call=11)
+    prepared, stack, rows = in_step()
+    other = make_stack(prepared, range(3), fixed_updates_per_call=11)
     other_rows = drive(other)
-    assert_same_bits(jax.tree.map(np.asarray, other.train_state), jax.tree.map(np.asarray, lane.train_state))
+    assert_same_bits(jax.tree.map(np.asarray, other.train_state), jax.tree.map(np.asarray, stack.train_state))
     assert_same_rows(other_rows, rows)
 
 
@@ -404,11 +404,11 @@ def test_the_best_parameters_are_those_of_the_best_evaluation():
 
 def test_updates_are_numbered_as_the_plan_numbers_them():
     for name, budget in itertools.product(FOLDS, (None, 7)):
-        progress, rows, prepared, lane = folded(name, budget)
-        at_end = lane.update == prepared.plan.updates
-        place = (prepared.plan.epochs, 0) if at_end else prepared.plan.locate(lane.update)
+        progress, rows, prepared, stack = folded(name, budget)
+        at_end = stack.update == prepared.plan.updates
+        place = (prepared.plan.epochs, 0) if at_end else prepared.plan.locate(stack.update)
         assert (int(progress.position.epoch), int(progress.position.index)) == place
-        assert int(progress.position.update) == lane.update == rows[-1].update
+        assert int(progress.position.update) == stack.update == rows[-1].update
 
 
 def test_the_running_loss_of_very_many_updates_does_not_drift():
@@ -436,19 +436,19 @@ def test_the_running_loss_is_a_mean_over_more_than_2_to_the_32_samples(stream):
         evaluate_every=2,
         stream=stream,
     )
-    lane = make_lane(prepared, range(1), fixed_updates_per_call=1)
-    (first,) = [row for row in lane.advance() if row.update == 0]
+    stack = make_stack(prepared, range(1), fixed_updates_per_call=1)
+    (first,) = [row for row in stack.advance() if row.update == 0]
     before = 2**32 - 4
-    position = lane.train_state.position
-    lane.train_state = lane.train_state._replace(
+    position = stack.train_state.position
+    stack.train_state = stack.train_state._replace(
         position=position._replace(counted=np.uint32(before), counted_high=np.uint32(0)),
-        repeats=lane.train_state.repeats._replace(running_loss=np.full(1, 0.5 * before, np.float32)),
+        repeats=stack.train_state.repeats._replace(running_loss=np.full(1, 0.5 * before, np.float32)),
     )
-    rows = drive(lane)
+    rows = drive(stack)
     running = {row.update: float(row.values[0][0]) for row in rows}
     assert running[2] == pytest.approx(0.5, rel=1e-6)
     assert running[4] == pytest.approx(float(first.values[0][1]), rel=1e-5), "of the samples since then"
-    lane.close()
+    stack.close()
 
 
 @pytest.mark.parametrize("monitor", ["validation.loss", "validation.accuracy"])
@@ -459,17 +459,17 @@ def test_the_halves_of_the_validation_samples_are_judged_where_either_is_best(mo
     prepared = prepared_for(ep.MLP(4), data, monitor=monitor, **options)
     part, sign = prepared.part(0, "validation"), -1 if "accuracy" in monitor else 1
     of = np.ones(13) if part.weights is None else np.asarray(part.weights, np.float64)
-    lane, found = make_lane(prepared, range(1), fixed_updates_per_call=7), []  # 7 updates a call
+    stack, found = make_stack(prepared, range(1), fixed_updates_per_call=7), []  # 7 updates a call
     while True:
-        variables = variables_of(prepared, lane)
+        variables = variables_of(prepared, stack)
         outputs = prepared.model.apply(variables, jnp.asarray(part.inputs), jax.random.key(0), False)[0]
         each, weighed = np.asarray(LOSS(outputs, jnp.asarray(part.targets)), np.float64), of
         if sign < 0:
             each, weighed = (np.asarray(outputs)[:, 0] > 0) == part.targets, np.ones(13)
-        if int(lane.update) % 7 == 0 and int(lane.update) <= 35:
+        if int(stack.update) % 7 == 0 and int(stack.update) <= 35:
             found.append([np.average(each[rows], weights=weighed[rows]) for rows in halved(13, "mixed")])
-        if lane.done:
+        if stack.done:
             break
-        lane.advance()
+        stack.advance()
     best = [found[int(np.argmin(sign * np.array(found)[:, half]))] for half in (0, 1)]
-    np.testing.assert_allclose(np.asarray(lane.train_state.repeats.halves)[0], best, rtol=2e-5)
+    np.testing.assert_allclose(np.asarray(stack.train_state.repeats.halves)[0], best, rtol=2e-5)

@@ -16,7 +16,7 @@ import epochal as ep
 from epochal.engine import compiler
 from epochal.settings import Settings
 from epochal.training import shapes
-from epochal.training.loop import curves_of, make_lane
+from epochal.training.loop import curves_of, make_stack
 from epochal.training.prepare import prepare
 from helpers import assert_close, assert_same_bits
 
@@ -50,19 +50,19 @@ def prepared_for(pace, **options):
     return prepare(ep.MLP(), (X, Y), Settings(**{**COMMON, **PACES[pace], **options}))
 
 
-def drive(lane):
+def drive(stack):
     rows = []
-    while not lane.done:
-        rows += lane.advance()
-    return rows + lane.finish()
+    while not stack.done:
+        rows += stack.advance()
+    return rows + stack.finish()
 
 
 @functools.cache
 def driven(pace, budget=None):
     prepared = prepared_for(pace)
-    lane = make_lane(prepared, range(1), fixed_updates_per_call=budget)
-    rows = drive(lane)
-    return prepared, jax.tree.map(np.asarray, lane.train_state), rows
+    stack = make_stack(prepared, range(1), fixed_updates_per_call=budget)
+    rows = drive(stack)
+    return prepared, jax.tree.map(np.asarray, stack.train_state), rows
 
 
 def reference(plan, weights, updates):
@@ -117,7 +117,7 @@ def test_other_epochs_and_lengths_of_epoch_compile_nothing():
         ("epochs of 7 updates", {"epochs": 2, "updates_per_epoch": 5}),
         ("sizes by epochs", {"epochs": 9, "batch_size": {0: 8, 1: 16, 7: "full"}}),
     ):
-        drive(make_lane(prepared_for(pace, **change), range(1)))
+        drive(make_stack(prepared_for(pace, **change), range(1)))
     assert compiler._slot.cache_info().misses == before
 
 
@@ -175,7 +175,7 @@ def test_samples_that_are_streamed_are_paced_alike(pace):
     assert streamed.curves.epoch.tolist() == held.curves.epoch.tolist()
 
 
-def test_curves_of_a_lane_count_in_the_plan_s_epochs():
+def test_curves_of_a_stack_count_in_the_plan_s_epochs():
     prepared, _, rows = driven("both")
     curves = curves_of(prepared.plan, prepared.spec.columns, range(1), rows)
     assert curves.epoch.tolist() == [0, 1, 2, 3, 4]

@@ -29,8 +29,8 @@ from epochal.engine.update import Packing, make_update_step
 from epochal.settings import Settings
 from epochal.training import loop as driving
 from epochal.training.describe import notes_of
-from epochal.training.lanes import Lanes
 from epochal.training.prepare import prepare
+from epochal.training.repeat_stacks import RepeatStacks
 from helpers import assert_close, assert_same_bits
 
 POOL, BATCH, MICRO, UPDATES = 64, 53, 8, 4
@@ -159,12 +159,12 @@ def test_neither_the_length_of_calls_nor_company_means_anything():
     prepared = prepared_for(ep.MLP(), **options)
     ends = []
     for budget in (None, 1):
-        lane = driving.make_lane(prepared, range(2), fixed_updates_per_call=budget)
-        while not lane.done:
-            lane.advance()
-        ends.append(jax.tree.map(np.asarray, lane.train_state))
+        stack = driving.make_stack(prepared, range(2), fixed_updates_per_call=budget)
+        while not stack.done:
+            stack.advance()
+        ends.append(jax.tree.map(np.asarray, stack.train_state))
     assert_same_bits(ends[1], ends[0])
-    whole = driving.make_lane(prepared_for(ep.MLP(), **{**options, "micro_batch": None}), range(2))
+    whole = driving.make_stack(prepared_for(ep.MLP(), **{**options, "micro_batch": None}), range(2))
     while not whole.done:
         whole.advance()
     assert_close(ends[0].repeats.params, whole.train_state.repeats.params, 1e-5)
@@ -215,7 +215,7 @@ def sized(monkeypatch, need, free, samples=POOL, **options):
         asked.append(prepared.spec.micro_batch or prepared.plan.segments[0][1])
         return asked[-1]
 
-    monkeypatch.setattr(driving, "make_lane", make)
+    monkeypatch.setattr(driving, "make_stack", make)
     monkeypatch.setattr(driving, "_needs", lambda size: [need(size)])
     monkeypatch.setattr(driving, "bytes_available", lambda: free)
     data = (np.resize(X, (samples, 3)), np.resize(Y, samples))
@@ -242,13 +242,13 @@ def test_auto_is_the_largest_that_fits_in_equal_parts_and_says_why(monkeypatch, 
     )
 
 
-def test_auto_is_chosen_for_the_lane_with_the_most_repeats(monkeypatch):
+def test_auto_is_chosen_for_the_stack_with_the_most_repeats(monkeypatch):
     """Groups of devices may have repeats in step of different numbers."""
     prepared, measured = prepared_for(batch_size=12, micro_batch="auto", repeats=5), []
-    lanes = Lanes((range(1), range(1, 2), range(2, 3), range(3, 5)), ((),) * 4, 8)
-    monkeypatch.setitem(vars(prepared), "lanes", lanes)
-    monkeypatch.setattr(driving, "make_lane", lambda cut, repeats, **_: measured.append(repeats))
-    monkeypatch.setattr(driving, "_needs", lambda lane: [1])
+    stacks = RepeatStacks((range(1), range(1, 2), range(2, 3), range(3, 5)), ((),) * 4, 8)
+    monkeypatch.setitem(vars(prepared), "stacks", stacks)
+    monkeypatch.setattr(driving, "make_stack", lambda cut, repeats, **_: measured.append(repeats))
+    monkeypatch.setattr(driving, "_needs", lambda stack: [1])
     driving.micro_batched(prepared)
     assert measured == [range(3, 5)]
 
@@ -272,7 +272,7 @@ def test_micro_batches_take_less_memory():
     options = {"batch_size": "full", "validation": 0.05, "evaluate_train": False}
     whole, cut = (
         program_bytes(
-            driving.make_lane(prepared_for(ep.MLP(256), data, micro_batch=most, **options), range(1))
+            driving.make_stack(prepared_for(ep.MLP(256), data, micro_batch=most, **options), range(1))
         )
         for most in (None, 128)
     )

@@ -25,7 +25,7 @@ from epochal.models import Variables, as_model, computing_in, loss_for
 from epochal.nn import convolution
 from epochal.settings import PRECISIONS, Settings
 from epochal.training.identity import program_digest
-from epochal.training.loop import make_lane
+from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
 from helpers import assert_same_bits
 
@@ -194,10 +194,10 @@ def test_where_a_call_ends_changes_no_bit():
     prepared = prepared_for(ep.MLP(4, dropout=0.2, batch_norm=True), epochs=3)
     ends = []
     for budget in (1, 5):
-        lane, rows = make_lane(prepared, range(1), fixed_updates_per_call=budget), []
-        while not lane.done:
-            rows += lane.advance()
-        ends.append((lane.train_state.repeats, [row.values for row in rows]))
+        stack, rows = make_stack(prepared, range(1), fixed_updates_per_call=budget), []
+        while not stack.done:
+            rows += stack.advance()
+        ends.append((stack.train_state.repeats, [row.values for row in rows]))
     assert_same_bits(*ends)
 
 

@@ -42,7 +42,7 @@ CASES = {
     },
     "a batch that grows": {"batch_size": {0: 8, 3: 16, 4: "full"}},
     "updates per epoch, cosine": {"updates_per_epoch": 5, "schedule": "cosine"},
-    "fed": {"stream": True, "evaluate_every": "5 updates"},
+    "streamed": {"stream": True, "evaluate_every": "5 updates"},
     "a budget of updates": {"stop": ep.Budget(updates=17)},
 }
 

@@ -1,5 +1,5 @@
 """Law: streaming changes nothing. The parameters are those of the same training in memory, whatever the
-remainder and the order, the same bits whatever the length of a chunk or a call; a feed begins anywhere."""
+remainder and the order, the same bits whatever the length of a chunk or a call; reading begins anywhere."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import epochal as ep
 from epochal.data.files.npy import npy_header
 from epochal.data.lazy import FileArray, MemoryArray
 from epochal.data.standardize import Scaling, fit_scaling
-from epochal.engine.feed import Feed, Reader
+from epochal.engine.prefetch import Prefetcher, Reader
 from epochal.settings import Settings
-from epochal.training.loop import make_lane
+from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
 
 RANDOM = np.random.default_rng(0)
@@ -75,13 +75,13 @@ def test_streamed_updates_are_those_in_memory(mapped: np.ndarray, options: dict[
     for data, stream in (((X, Y), False), ((mapped, Y), True)):
         usual = {"batch_size": 32, "epochs": 3, "evaluate_train": False, "stream": stream}
         settings = Settings(**(usual | options))
-        lane = make_lane(prepare(MODEL, data, settings), range(1))
+        stack = make_stack(prepare(MODEL, data, settings), range(1))
         rows = []
-        while not lane.done:
-            rows += lane.advance()
-        rows += lane.finish()
-        lane.close()
-        found.append((lane.train_state.repeats, rows))
+        while not stack.done:
+            rows += stack.advance()
+        rows += stack.finish()
+        stack.close()
+        found.append((stack.train_state.repeats, rows))
     (within, first), (streamed, second) = found
     for name in ("params", "optimizer", "best_params", "best_value", "best_epoch", "best_index", "status"):
         alike(getattr(within, name), getattr(streamed, name))
@@ -95,21 +95,21 @@ def test_where_a_chunk_or_a_call_ends_changes_nothing(mapped: np.ndarray) -> Non
     prepared = prepare(MODEL, (mapped, Y), settings)
     found = []
     for budget, chunk_bytes in ((1000, 1 << 20), (3, 2 * 16 * 5 * 4), (1, 1)):
-        lane = make_lane(prepared, range(1), fixed_updates_per_call=budget)
-        lane.close()
-        lane = type(lane)(
-            **{name: getattr(lane, name) for name in ("spec", "plan", "data", "eval_interval")},
+        stack = make_stack(prepared, range(1), fixed_updates_per_call=budget)
+        stack.close()
+        stack = type(stack)(
+            **{name: getattr(stack, name) for name in ("spec", "plan", "data", "eval_interval")},
             last_update=prepared.plan.updates,
             fixed_updates_per_call=budget,
             chunk_bytes=chunk_bytes,
         )
         rows = []
-        while not lane.done:
-            rows += lane.advance()
-        rows += lane.finish()
-        lane.close()
+        while not stack.done:
+            rows += stack.advance()
+        rows += stack.finish()
+        stack.close()
         found.append(
-            (lane.train_state.repeats, np.stack([row.values for row in rows]), [row.update for row in rows])
+            (stack.train_state.repeats, np.stack([row.values for row in rows]), [row.update for row in rows])
         )
     for repeats, values, updates in found[1:]:
         same(found[0][0].params, repeats.params)
@@ -119,15 +119,15 @@ def test_where_a_chunk_or_a_call_ends_changes_nothing(mapped: np.ndarray) -> Non
 
 
 @pytest.mark.parametrize("remainder", ["keep", "drop", "spread", "carry"])
-def test_a_feed_from_an_update_gives_the_batches_of_the_plan_from_there(remainder: str) -> None:
+def test_a_prefetcher_from_an_update_gives_the_batches_of_the_plan_from_there(remainder: str) -> None:
     plan = ep.Plan(len(X), 32, 3, seed=5, remainder=remainder)
     scaling = Scaling(*(np.float32([value] * 5) for value in (0, 1, 2)))
     reader = Reader(MemoryArray(X), np.arange(len(X))[::-1].copy(), Y, np.ones(len(X), np.float32), scaling)
     with ThreadPoolExecutor(2) as executor:
         for first in (0, 1, 6, 7, plan.updates - 1):
-            feed = Feed(plan, reader, executor, first, plan.updates, chunk_bytes=3 * 32 * 5 * 4)
+            prefetcher = Prefetcher(plan, reader, executor, first, plan.updates, chunk_bytes=3 * 32 * 5 * 4)
             update = first
-            for chunk in feed.chunks:
+            for chunk in prefetcher.chunks:
                 for place in range(chunk.span.batches):
                     batch = plan.batch_of_update(update)
                     np.testing.assert_array_equal(
@@ -135,7 +135,7 @@ def test_a_feed_from_an_update_gives_the_batches_of_the_plan_from_there(remainde
                     )
                     np.testing.assert_array_equal(chunk.samples.part.targets[place, 0], Y[batch])
                     update += 1
-                feed.recycle(chunk)
+                prefetcher.recycle(chunk)
             assert update == plan.updates
 
 
@@ -144,8 +144,8 @@ def test_a_size_that_is_rare_at_last_is_read_together_before() -> None:
     assert plan.phases[0].segments[0][1] == 8 and plan.phases[1].segments[0] == (1, 8)
     reader = Reader(MemoryArray(X), np.arange(len(X)), Y, None, None)
     with ThreadPoolExecutor(1) as executor:
-        feed = Feed(plan, reader, executor, 0, plan.updates)
-        assert feed.room(8) == plan.phases[0].segments[0][0]
+        prefetcher = Prefetcher(plan, reader, executor, 0, plan.updates)
+        assert prefetcher.room(8) == plan.phases[0].segments[0][0]
 
 
 def test_rows_of_a_file_are_those_of_the_array(tmp_path: Path, mapped: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from epochal.data import load
 from epochal.data.lazy import FileArray, LazyArray
 from epochal.data.streams.hugging_face import HuggingFaceArray
 from epochal.data.streams.items import ItemArray
-from epochal.engine.feed import Feed
+from epochal.engine.prefetch import Prefetcher
 from epochal.errors import DataFailed
 from epochal.settings import Settings
 from epochal.training.prepare import prepare
@@ -70,7 +70,7 @@ def test_parquet_files_become_the_rows_that_the_table_has(tmp_path: Path) -> Non
 
 
 def test_a_position_in_any_source_is_one_integer(tmp_path: Path) -> None:
-    """A feed that begins at an update gives what one from the first update on gives there."""
+    """A prefetcher that begins at an update gives what one from the first update on gives there."""
     datasets = pytest.importorskip("datasets")
     X = RANDOM.normal(size=(90, 2)).astype(np.float32)
     Y = np.arange(90) % 3
@@ -91,7 +91,7 @@ def test_a_position_in_any_source_is_one_integer(tmp_path: Path) -> None:
         with ThreadPoolExecutor(1) as executor:
             for first in (0, 3, plan.updates - 1):
                 update = first
-                for chunk in Feed(plan, reader, executor, first, plan.updates).chunks:
+                for chunk in Prefetcher(plan, reader, executor, first, plan.updates).chunks:
                     for place in range(chunk.span.batches):
                         rows = prepared.splits[0].train[plan.batch_of_update(update)]
                         np.testing.assert_array_equal(chunk.samples.part.targets[place, 0], Y[rows])

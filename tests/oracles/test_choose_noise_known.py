@@ -20,7 +20,7 @@ from epochal.choose.moments import BlockSums, NoiseScale
 from epochal.choose.noise import block_sums, during, over_training
 from epochal.models import LOSSES, functions
 from epochal.settings import Settings
-from epochal.training.loop import make_lane
+from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "noisy_quadratic.py"
@@ -211,12 +211,12 @@ def test_digits_have_a_noise_scale_of_hundreds_late_in_training():
     rows = []
     for seed in range(2):
         prepared = prepare(ep.MLP(32), "example:digits", Settings(**{**options, "seed": seed}))
-        lane = make_lane(prepared, range(1), fixed_updates_per_call=20)
+        stack = make_stack(prepared, range(1), fixed_updates_per_call=20)
         rows.append([])
-        while not lane.done:
-            rows[-1] += during(lane)
-            lane.advance()
-        rows[-1] += during(lane)
+        while not stack.done:
+            rows[-1] += during(stack)
+            stack.advance()
+        rows[-1] += during(stack)
     print(*rows, sep="\n")
     found = over_training(rows)
     assert all(10 < row[0].value < 100 for row in rows)

@@ -13,8 +13,8 @@ from epochal.engine.optimizers import OPTIMIZERS, eval_params, optimizer_for
 from epochal.engine.schedules import Schedule
 from epochal.engine.update import Packing, _noisy
 from epochal.models import LOSSES, loss_for, smoothed
-from epochal.training.lanes import Lanes
 from epochal.training.prepared import Prepared
+from epochal.training.repeat_stacks import RepeatStacks
 from helpers import assert_close, assert_same_bits, batches, need
 
 RANDOM = np.random.default_rng(5)
@@ -263,7 +263,7 @@ def test_in_micro_batches_and_vmapped_it_is_the_same_training(monkeypatch):
     whole = trained(**ALL, repeats=2)
     pieces = trained(**ALL, repeats=2, micro_batch=3)
     assert_close([one.last for one in pieces.fitted], [one.last for one in whole.fitted], 2e-4)
-    monkeypatch.setattr(Prepared, "lanes", property(lambda _: Lanes((range(2),), ((),), 1)))
+    monkeypatch.setattr(Prepared, "stacks", property(lambda _: RepeatStacks((range(2),), ((),), 1)))
     together = trained(**ALL, repeats=2)
     assert_close([one.last for one in together.fitted], [one.last for one in whole.fitted], 2e-4)
 

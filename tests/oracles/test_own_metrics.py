@@ -10,8 +10,8 @@ from sklearn.metrics import get_scorer, make_scorer
 
 import epochal as ep
 from epochal.common.metric_names import higher_is_better
-from epochal.training.lanes import Lanes
 from epochal.training.prepared import Prepared
+from epochal.training.repeat_stacks import RepeatStacks
 from helpers import assert_same_bits
 
 RANDOM = np.random.default_rng(2)
@@ -155,10 +155,10 @@ def test_on_the_host_the_training_is_the_same_in_parts_vmapped_and_streamed(tmp_
     assert loaded.settings["own_metrics"] == {"host": "higher is better"}
     assert "host" in loaded.metrics["validation"]
 
-    fed = ep.fit(ep.MLP(4), (X, WORDS), **SMALL, repeats=2, stream=True, evaluate_train=True, **own)
-    monkeypatch.setattr(Prepared, "lanes", property(lambda _: Lanes((range(2),), ((),), 1)))
+    streamed = ep.fit(ep.MLP(4), (X, WORDS), **SMALL, repeats=2, stream=True, evaluate_train=True, **own)
+    monkeypatch.setattr(Prepared, "stacks", property(lambda _: RepeatStacks((range(2),), ((),), 1)))
     together = ep.fit(ep.MLP(4), (X, WORDS), **SMALL, repeats=2, **own)
-    for other in (fed, together):
+    for other in (streamed, together):
         for name in ("train.host", "validation.host", "validation.loss"):
             np.testing.assert_allclose(
                 other.curves.columns[name], run.curves.columns[name], atol=2e-5, err_msg=name

@@ -85,21 +85,21 @@ def _first_key(data, run):
     from epochal.training.prepare import prepare
 
     settings = Settings(**{**OPTIONS, "validation": 5})
-    return prepare(ep.LSTM(5), data, settings).lane_data(range(1)).init_keys[0]
+    return prepare(ep.LSTM(5), data, settings).stack_data(range(1)).init_keys[0]
 
 
 @pytest.mark.parametrize("budget", [1, 3])
 def test_where_a_call_ends_changes_no_bit_of_a_carried_state(run, data, budget):
     from epochal.settings import Settings
-    from epochal.training.loop import make_lane
+    from epochal.training.loop import make_stack
     from epochal.training.prepare import prepare
 
     prepared = prepare(ep.LSTM(5), data, Settings(**{**OPTIONS, "validation": 5}))
-    lane = make_lane(prepared, range(1), fixed_updates_per_call=budget)
-    while not lane.done:
-        lane.advance()
+    stack = make_stack(prepared, range(1), fixed_updates_per_call=budget)
+    while not stack.done:
+        stack.advance()
     for one, other in zip(
-        jax.tree.leaves(lane.train_state.repeats.model),
+        jax.tree.leaves(stack.train_state.repeats.model),
         jax.tree.leaves(run.fitted[0].last.state),
         strict=True,
     ):

@@ -22,7 +22,7 @@ from jax import lax
 
 from epochal.choose.moments import BlockSums, NoiseScale
 from epochal.curves.statistics import Floats, Ints, t_factor
-from epochal.engine.lane import Lane
+from epochal.engine.repeat_stack import RepeatStack
 from epochal.engine.update import Packing
 from epochal.errors import Refusal
 from epochal.models import Loss, Model, PyTree, Variables, as_model_input, model_input_dtype, shapes_of
@@ -165,12 +165,12 @@ def _summing(model: Model, loss: Loss, together: int) -> Any:
     return sums
 
 
-def variables_of(lane: Lane) -> list[Variables]:
-    """The current variables of each repeat of a lane, as the model takes them."""
-    spec, inputs = lane.spec, lane.data.parts[0].inputs
-    shape = inputs.shape[1:] if lane.data.shared else inputs.shape[2:]
+def variables_of(stack: RepeatStack) -> list[Variables]:
+    """The current variables of each repeat of a stack, as the model takes them."""
+    spec, inputs = stack.spec, stack.data.parts[0].inputs
+    shape = inputs.shape[1:] if stack.data.shared else inputs.shape[2:]
     packed = Packing(spec, shapes_of(spec.model, shape, inputs.dtype).params)
-    repeats = lane.train_state.repeats
+    repeats = stack.train_state.repeats
     rows = [
         jax.tree.map(lambda leaf, row=row: leaf[row], (repeats.params, repeats.model))
         for row in range(spec.repeats)
@@ -178,17 +178,17 @@ def variables_of(lane: Lane) -> list[Variables]:
     return [Variables(packed.unpack(params), state) for params, state in rows]
 
 
-def during(lane: Lane, *, samples: int = 1024, seed: int = 0) -> list[NoiseScale]:
-    """The noise scale of each repeat of a lane at its current state, by some training samples drawn anew."""
-    train, found = lane.data.parts[0], []
-    for row, variables in enumerate(variables_of(lane)):
-        part = train if lane.data.shared else jax.tree.map(lambda leaf, row=row: leaf[row], train)
-        chosen: Ints = np.random.default_rng([seed, lane.update, row]).permutation(part.inputs.shape[0])[
+def during(stack: RepeatStack, *, samples: int = 1024, seed: int = 0) -> list[NoiseScale]:
+    """The noise scale of each repeat of a stack at its current state, by some training samples drawn anew."""
+    train, found = stack.data.parts[0], []
+    for row, variables in enumerate(variables_of(stack)):
+        part = train if stack.data.shared else jax.tree.map(lambda leaf, row=row: leaf[row], train)
+        chosen: Ints = np.random.default_rng([seed, stack.update, row]).permutation(part.inputs.shape[0])[
             :samples
         ]
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), lane.update % 2**32), row)
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), stack.update % 2**32), row)
         drawn = jax.tree.map(lambda leaf, at=chosen: leaf[at], part)
-        found.append(block_sums(lane.spec.model, lane.spec.loss, variables, *drawn, key=key).noise_scale())
+        found.append(block_sums(stack.spec.model, stack.spec.loss, variables, *drawn, key=key).noise_scale())
     return found
 
 

@@ -180,11 +180,11 @@ def noise_along(search: Search, point: Point, updates: int, repeats: Sequence[in
     looked = []
     for repeat in repeats:
         job = Job(setting, repeat, updates, search.eval_interval(point.batch_size))
-        lane = runner.lane([job], fixed_updates_per_call=max(1, updates // NOISE_LOOKS))
+        stack = runner.stack([job], fixed_updates_per_call=max(1, updates // NOISE_LOOKS))
         found: list[NoiseScale] = []
-        while not lane.done:
-            lane.advance()
-            found += during(lane, samples=NOISE_SAMPLES)
-        runner.count(lane.update)
+        while not stack.done:
+            stack.advance()
+            found += during(stack, samples=NOISE_SAMPLES)
+        runner.count(stack.update)
         looked.append(found)
     return over_training(looked)

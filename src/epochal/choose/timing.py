@@ -129,31 +129,31 @@ def update_time(runner: TrialRunner, setting: Config, seconds: float = 0.2) -> U
         # A rate is no part of the program; with a small one the parameters stay finite however long it runs.
         slow = setting.with_(f"{setting.name} (timed)", learning_rate=1e-6)
     begin = time.perf_counter()
-    lane = runner.lane([Job(slow, 0, ENDLESS, ENDLESS)], fixed_updates_per_call=FEW)
+    stack = runner.stack([Job(slow, 0, ENDLESS, ENDLESS)], fixed_updates_per_call=FEW)
     compiled = time.perf_counter() - begin
-    lane.advance()
-    lane.advance()
-    first = lane.seconds
-    lane.advance()
+    stack.advance()
+    stack.advance()
+    first = stack.seconds
+    stack.advance()
     # Calls of an eighth of the time, so that there are several to take the least of.
-    each_call = int(FEW * seconds / 8 / max(lane.seconds - first, 1e-9))
-    lane.updates_per_call = min(ENDLESS, max(1, each_call))
+    each_call = int(FEW * seconds / 8 / max(stack.seconds - first, 1e-9))
+    stack.updates_per_call = min(ENDLESS, max(1, each_call))
     times: list[float] = []
     made, spent = 0, 0.0
     while spent < seconds or len(times) < 3:
-        before, clock, busy = lane.update, lane.seconds, time.process_time()
-        lane.advance()
-        done, took = lane.update - before, lane.seconds - clock
+        before, clock, busy = stack.update, stack.seconds, time.process_time()
+        stack.advance()
+        done, took = stack.update - before, stack.seconds - clock
         if jax.default_backend() == "cpu":
             took = min(took, time.process_time() - busy)
         if done == 0:
             break
         made, spent = made + done, spent + took
         times.append(took / done)
-    each = np.array(times or [lane.seconds / max(lane.update, 1)])
-    least, size = float(each.min()), lane.plan.segments[0][1]
+    each = np.array(times or [stack.seconds / max(stack.update, 1)])
+    least, size = float(each.min()), stack.plan.segments[0][1]
     found = UpdateTime(size, least, float(np.median(each)) / least - 1, compiled, made)
-    runner.count(lane.update)
+    runner.count(stack.update)
     runner.store.add_timing(setting.name, asdict(found))
     return found
 
@@ -172,7 +172,7 @@ def left_out(runner: TrialRunner, settings: Mapping[Key, Config]) -> dict[Key, s
 def too_large(runner: TrialRunner, setting: Config) -> str:
     """Why a setting is left out, in one sentence; empty if it fits. Its program is compiled and not run."""
     size, free = runner.prepared(setting).plan.batch_size, bytes_available()
-    need = program_bytes(runner.lane([Job(setting, 0, 1, 1)]))
+    need = program_bytes(runner.stack([Job(setting, 0, 1, 1)]))
     if need <= MEMORY_SHARE * free:
         return ""
     return f"batch size {size:,} needs about {format_bytes(need)} and {format_bytes(free)} are free: left out"

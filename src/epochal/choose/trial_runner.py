@@ -2,7 +2,7 @@
 
 A `TrialRunner` holds what all share: the data, the splits and scalings of each repeat, the seeds. A `Job` is
 one training to run; `TrialRunner.run` hands jobs to an executor and yields a `Trial` for each. Jobs that
-differ in numbers only (rate, length, target, seed) run the same program. On a CPU each is a separate lane,
+differ in numbers only (rate, length, target, seed) run the same program. On a CPU each is a separate stack,
 one on each core; an accelerator runs many vmapped.
 """
 
@@ -23,8 +23,8 @@ from epochal.choose.store import Store
 from epochal.choose.trial import BROKEN, Config, Interrupted, Job, Trial, Until
 from epochal.common.machine import cores
 from epochal.curves import Curves
-from epochal.engine.lane import Lane, LaneData, LaneEvaluation
 from epochal.engine.memory import fits
+from epochal.engine.repeat_stack import RepeatStack, StackData, StackEvaluation
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, TrainState
 from epochal.errors import Refusal
 from epochal.plan.column import Column
@@ -65,7 +65,7 @@ def comparable(model: Any, data: Any, settings: Settings) -> Prepared:
             "Compare or advise first, in a process of its own."
         )
     base = prepare(model, data, replace(settings, evaluate_train=False))
-    if base.fed:
+    if base.streamed:
         raise Refusal(
             "comparing and advising train many times over and need the data in memory; got "
             f"{base.dataset.source}, which is streamed: give some of its rows, or `stream=False`."
@@ -95,7 +95,7 @@ class TrialRunner:
         self.baselines: dict[int, float] = {}  # in the monitored metric, by repeat, as far as looked up
         self._prepared: dict[str, Prepared] = {}
         self._known: list[tuple[Config, Prepared]] = []
-        self._sources: OrderedDict[int, LaneData] = OrderedDict()
+        self._sources: OrderedDict[int, StackData] = OrderedDict()
         self._programs: dict[Any, int] = {}
         self._lock = threading.Lock()
 
@@ -177,18 +177,18 @@ class TrialRunner:
         self, group: list[Job], devices: tuple[jax.Device, ...], stopped: Stopped
     ) -> list[Trial] | None:
         """The trials of jobs with the same program, in their order; None if they were stopped."""
-        lane = self.lane(group)
-        if len(group) > 1 and not fits(lane):
+        stack = self.stack(group)
+        if len(group) > 1 and not fits(stack):
             half = len(group) // 2
             parts = [self.train(part, devices, stopped) for part in (group[:half], group[half:])]
             return None if stopped() else [trial for part in parts for trial in part or []]
-        evaluations: list[LaneEvaluation] = []
-        while not lane.done:
-            evaluations += lane.advance()
+        evaluations: list[StackEvaluation] = []
+        while not stack.done:
+            evaluations += stack.advance()
             if stopped():
                 return None
-        evaluations += lane.finish()
-        return self._trials(group, lane, evaluations)
+        evaluations += stack.finish()
+        return self._trials(group, stack, evaluations)
 
     def _program(self, job: Job) -> tuple[Any, ...]:
         """What is compiled for a job: the same for jobs that differ in numbers only."""
@@ -208,18 +208,18 @@ class TrialRunner:
             latest[same].append(job)
         return found
 
-    def _trials(self, group: list[Job], lane: Lane, evaluations: list[LaneEvaluation]) -> list[Trial]:
-        rows = curves_of(lane.plan, lane.spec.columns, range(len(group)), evaluations)
-        status = np.asarray(lane.train_state.repeats.status)
+    def _trials(self, jobs: list[Job], stack: RepeatStack, evaluations: list[StackEvaluation]) -> list[Trial]:
+        rows = curves_of(stack.plan, stack.spec.columns, range(len(jobs)), evaluations)
+        status = np.asarray(stack.train_state.repeats.status)
         found = []
-        for place, job in enumerate(group):
-            own = rows.of(place) if place in rows.repeats else Curves.empty(lane.spec.columns)
+        for place, job in enumerate(jobs):
+            own = rows.of(place) if place in rows.repeats else Curves.empty(stack.spec.columns)
             curves = replace(own, repeat=np.full(len(own), job.repeat))
             last, seconds = (int(own.update[-1]), float(own.seconds[-1])) if len(own) else (0, 0.0)
             reason = _REASONS[int(status[place])]
             outputs: tuple[Any, ...] = ()
             if job.score_parameters and reason != BROKEN:
-                prepared, state = self.prepared(job.setting), lane.train_state.repeats
+                prepared, state = self.prepared(job.setting), stack.train_state.repeats
                 one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
                 learned = fitted_of(prepared, one, job.repeat)
                 learned = replace(learned, best=learned.last) if job.score_parameters == "last" else learned
@@ -227,13 +227,13 @@ class TrialRunner:
             found.append(Trial(job.setting.name, job.repeat, curves, last, seconds, reason, *outputs))
         return found
 
-    def lane(self, group: Sequence[Job], fixed_updates_per_call: int | None = None) -> Lane:
-        """The lane of jobs with the same program, at its first update."""
+    def stack(self, group: Sequence[Job], fixed_updates_per_call: int | None = None) -> RepeatStack:
+        """The stack of jobs with the same program, at its first update."""
         job, prepared = group[0], self.prepared(group[0].setting)
         epochs = -(-job.updates // prepared.plan.batches_in(0))
         while (plan := prepared.plan.with_(epochs=epochs)).updates < job.updates:
             epochs += 1  # with carry an epoch may have one less
-        lane = Lane(
+        stack = RepeatStack(
             spec=replace(prepared.spec, repeats=len(group)),
             plan=plan,
             data=self._source(group, plan.updates),
@@ -246,12 +246,12 @@ class TrialRunner:
         if isinstance(rule, Until):
             limits = [rule.limited(one.target, one.patience, one.min_delta) for one in group]
             stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *limits)
-            lane.train_state = TrainState(
-                lane.train_state.position, lane.train_state.repeats._replace(rule=stacked)
+            stack.train_state = TrainState(
+                stack.train_state.position, stack.train_state.repeats._replace(rule=stacked)
             )
-        return lane
+        return stack
 
-    def _source(self, group: Sequence[Job], updates: int) -> LaneData:
+    def _source(self, group: Sequence[Job], updates: int) -> StackData:
         singles = []
         for job in group:
             prepared = self.prepared(job.setting)
@@ -276,17 +276,17 @@ class TrialRunner:
             lambda *leaves: jnp.concatenate(leaves), *[one.per_repeat for one in singles]
         )
         inverse_transform = tuple(one.inverse_transform[0] for one in singles)
-        return LaneData(
+        return StackData(
             parts, shared, per_repeat, jnp.concatenate([one.init_keys for one in singles]), inverse_transform
         )
 
-    def _held(self, repeat: int) -> LaneData:
+    def _held(self, repeat: int) -> StackData:
         """The samples and seeds of a repeat, on the device; those used last are kept."""
         with self._lock:
             if repeat in self._sources:
                 self._sources.move_to_end(repeat)
                 return self._sources[repeat]
-        source = self.base.lane_data(range(repeat, repeat + 1))
+        source = self.base.stack_data(range(repeat, repeat + 1))
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(source.parts))
         with self._lock:
             self._sources[repeat] = source

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import jax
 
 from epochal.common.machine import ENDLESS, free_memory
-from epochal.engine.lane import Lane
 from epochal.engine.optimizers import Optimizer
+from epochal.engine.repeat_stack import RepeatStack
 from epochal.models import Variables
 
 MEMORY_SHARE = 0.9
@@ -63,14 +63,14 @@ def state_bytes(variables: Variables, optimizer: Optimizer) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(trees))
 
 
-def program_bytes(lane: Lane) -> int:
-    """Memory of a lane's program besides its arguments, which are already on the device.
+def program_bytes(stack: RepeatStack) -> int:
+    """Memory of a stack's program besides its arguments, which are already on the device.
 
     Results that take the place of arguments (the donated parameters) do not count. 0 if the backend does not
     report it.
     """
     try:
-        stats = lane._call.memory_analysis()
+        stats = stack._call.memory_analysis()
     except NotImplementedError:  # by a backend without such a report
         stats = None
     if stats is None:
@@ -79,9 +79,9 @@ def program_bytes(lane: Lane) -> int:
     return int(results + stats.temp_size_in_bytes)
 
 
-def fits(lane: Lane) -> bool:
-    """Whether a lane fits in the free memory."""
-    return program_bytes(lane) <= MEMORY_SHARE * bytes_available()
+def fits(stack: RepeatStack) -> bool:
+    """Whether a stack fits in the free memory."""
+    return program_bytes(stack) <= MEMORY_SHARE * bytes_available()
 
 
 def largest_fitting(need: Callable[[int], int], most: int, free: float) -> int | None:

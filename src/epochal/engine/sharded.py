@@ -1,4 +1,4 @@
-"""Sharding of fed batches: the samples of a batch that each device gets.
+"""Sharding of streamed batches: the samples of a batch that each device gets.
 
 Each piece of a batch (the batch, or a micro-batch) is cut into consecutive shares, one a device, as XLA
 divides a sharded axis: all of one width but for the last, which may be smaller or empty. Padding of smaller

@@ -52,7 +52,7 @@ class Layout:
         return sum(count for count, _ in self.segments)
 
     @property
-    def fed(self) -> Layout:
+    def streamed(self) -> Layout:
         """The layout where the host cuts the batches, so that all share a program."""
         return Layout(0, 0, (), self.order, False, False, self.drawn_by_weight)
 

@@ -18,7 +18,7 @@ RUNNING, RULE, BROKEN_UPDATE, BROKEN_EVALUATION = range(4)
 
 
 class Position(NamedTuple):
-    """The position of a lane in its plan; scalars, int32 unless noted."""
+    """The position of a stack in its plan; scalars, int32 unless noted."""
 
     epoch: Array
     index: Array
@@ -49,7 +49,7 @@ class Position(NamedTuple):
 
 
 class RepeatState(NamedTuple):
-    """The state of one repeat; in a lane each leaf has a leading axis of repeats."""
+    """The state of one repeat; in a stack each leaf has a leading axis of repeats."""
 
     params: PyTree
     optimizer: PyTree
@@ -76,17 +76,17 @@ class RepeatState(NamedTuple):
 
 
 class TrainState(NamedTuple):
-    """The whole state of a lane."""
+    """The whole state of a stack."""
 
     position: Position
     repeats: RepeatState
 
 
-class LaneState(NamedTuple):
-    """A snapshot of a lane between two updates, on the host."""
+class StackState(NamedTuple):
+    """A snapshot of a stack between two updates, on the host."""
 
     train_state: TrainState
-    """NumPy arrays; those of repeats have the lane's leading axis."""
+    """NumPy arrays; those of repeats have the stack's leading axis."""
     update: int
     seconds: float
     """Training time so far."""

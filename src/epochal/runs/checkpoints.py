@@ -1,7 +1,7 @@
 """Checkpoints of a training, written atomically.
 
     checkpoints/200/manifest.json          sealed: the files with sizes and SHA-256, the updates, the identity
-    checkpoints/200/repeats-0.safetensors  the snapshot of one lane
+    checkpoints/200/repeats-0.safetensors  the snapshot of one stack
     checkpoints/tmp-300-3f…                being written, or left by a writer that died
     checkpoints/trash-100-9a…              being removed, or left by one
 
@@ -89,7 +89,7 @@ class Manifest(Record):
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """The snapshot of one lane: one file of a checkpoint."""
+    """The snapshot of one stack: one file of a checkpoint."""
 
     name: str
     """Letters a to z, digits and hyphens, such as "repeats-0"."""

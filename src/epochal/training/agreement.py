@@ -16,13 +16,13 @@ from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
 
 INTERRUPTED = "interrupted"
-"""Why an interrupted lane ended."""
+"""Why an interrupted stack ended."""
 
 Found = TypeVar("Found")
 
 
 class Call(NamedTuple):
-    """The next call of a lane: its most updates, or why there is none."""
+    """The next call of a stack: its most updates, or why there is none."""
 
     updates: int
     reason: str = ""

@@ -1,6 +1,6 @@
 """Background writing of checkpoints.
 
-Lanes hand over snapshots; one thread writes them. At most one is being written and one is waiting. An error
+Stacks hand over snapshots; one thread writes them. At most one is being written and one is waiting. An error
 is raised when the next one is handed over, or at the end.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from epochal.common.option_text import call
-from epochal.engine.lane import AnyLane
+from epochal.engine.repeat_stack import BaseRepeatStack
 from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
 from epochal.runs.checkpoints import CheckpointFile, find
@@ -26,7 +26,7 @@ BLOCKING_SHARE = 0.02
 """The most of the time that saving may block training, with checkpoints by the clock."""
 
 TOGETHER_SECONDS = 0.5
-"""How long a checkpoint waits for other lanes."""
+"""How long a checkpoint waits for other stacks."""
 
 SMALL_BYTES = 4 << 20
 """Most bytes of all snapshots together that are written as one file."""
@@ -57,36 +57,36 @@ class CheckpointWriter(SnapshotSink):
         self._thread = threading.Thread(target=self._write_all, daemon=True, name="epochal-save")
         self._thread.start()
 
-    def begin(self, lane: AnyLane, repeats: range) -> None:
+    def begin(self, stack: BaseRepeatStack, repeats: range) -> None:
         with self._condition:
             self._running.add(repeats.start)
-        self._mark(lane, repeats)
+        self._mark(stack, repeats)
 
-    def _mark(self, lane: AnyLane, repeats: range) -> None:
-        """Note where a lane is, and after which update its next snapshot is due, unless by the clock."""
-        most = self.max_updates(lane)
-        following = None if most is None else lane.update + most
-        self._marks[repeats.start] = (lane.update, following, time.monotonic())
+    def _mark(self, stack: BaseRepeatStack, repeats: range) -> None:
+        """Note where a stack is, and after which update its next snapshot is due, unless by the clock."""
+        most = self.max_updates(stack)
+        following = None if most is None else stack.update + most
+        self._marks[repeats.start] = (stack.update, following, time.monotonic())
 
-    def max_updates(self, lane: AnyLane) -> int | None:
+    def max_updates(self, stack: BaseRepeatStack) -> int | None:
         count, unit = int(self._interval.count), self._interval.unit
         if unit == "seconds":
             return None
-        per = 1 if unit == "updates" else lane.per_epoch
+        per = 1 if unit == "updates" else stack.per_epoch
         if per is not None:
-            return count * per - lane.update % (count * per)
-        plan = lane.plan
-        epoch = plan.locate(lane.update)[0] if lane.update < plan.updates else plan.epochs
+            return count * per - stack.update % (count * per)
+        plan = stack.plan
+        epoch = plan.locate(stack.update)[0] if stack.update < plan.updates else plan.epochs
         following = (epoch // count + 1) * count
-        return plan.first_update(following) - lane.update if following <= plan.epochs else None
+        return plan.first_update(following) - stack.update if following <= plan.epochs else None
 
-    def due(self, lane: AnyLane, repeats: range) -> bool:
+    def due(self, stack: BaseRepeatStack, repeats: range) -> bool:
         update, following, at = self._marks[repeats.start]
         if self._timed:
-            return lane.update != update and time.monotonic() - at >= self._pause
-        return following is not None and lane.update >= following
+            return stack.update != update and time.monotonic() - at >= self._pause
+        return following is not None and stack.update >= following
 
-    def hand_over(self, lane: AnyLane, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
+    def hand_over(self, stack: BaseRepeatStack, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
         """Save a snapshot in the background."""
         begin = time.monotonic()
         one = snapshot()
@@ -101,7 +101,7 @@ class CheckpointWriter(SnapshotSink):
             self._condition.notify_all()
         if self._timed:
             self._pause = max(self._interval.count, (time.monotonic() - begin) / BLOCKING_SHARE)
-        self._mark(lane, repeats)
+        self._mark(stack, repeats)
 
     def end(self, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
         one = snapshot()
@@ -111,7 +111,7 @@ class CheckpointWriter(SnapshotSink):
             self._condition.notify_all()
 
     def take(self, one: Snapshot) -> None:
-        """Save the final snapshot of a lane that was trained elsewhere: by the clock, or at once."""
+        """Save the final snapshot of a stack that was trained elsewhere: by the clock, or at once."""
         now = time.monotonic()
         with self._condition:
             self._raise()
@@ -143,7 +143,7 @@ class CheckpointWriter(SnapshotSink):
                 if not self._waiting:
                     return
                 if self._timed:
-                    # Lanes that began together are due about together: one checkpoint for all of them.
+                    # Stacks that began together are due about together: one checkpoint for all of them.
                     self._condition.wait_for(lambda: self._running <= self._handed, TOGETHER_SECONDS)
                 latest = dict(self._latest)
                 self._handed.clear()
@@ -156,7 +156,7 @@ class CheckpointWriter(SnapshotSink):
         updates = sum(one.updates for one in latest.values())
         try:
             self._checkpoints.save(updates, self._as_files(latest), self._value(latest))
-        except Exception as error:  # lanes wait for this thread, so any error is reported
+        except Exception as error:  # stacks wait for this thread, so any error is reported
             if isinstance(error, SaveFailed):
                 words = error.sentence
             else:  # another reason than the disk, such as memory

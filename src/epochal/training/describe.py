@@ -19,8 +19,8 @@ from epochal.models.initial import Initial
 from epochal.models.wrappers import Frozen
 from epochal.settings import DECLARED
 from epochal.training.class_weights import weights_of_classes
-from epochal.training.lanes import Lanes
 from epochal.training.prepared import Prepared
+from epochal.training.repeat_stacks import RepeatStacks
 
 
 def describe_settings(prepared: Prepared) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "target_standardized": prepared.target_scalings[0] is not None,
         "evaluate_every": f"{every} {unit}",
         "evaluate_train": "train" in spec.parts,
-        "stream": prepared.fed,
+        "stream": prepared.streamed,
         "initial": _initial(settings.initial),
         "freeze": list(settings.freeze),
         "augment": [str(transform) for transform in settings.augment],
@@ -129,7 +129,7 @@ def notes_of(prepared: Prepared) -> tuple[str, ...]:
     if prepared.endless:
         per, size = prepared.plan.updates_per_epoch, int(prepared.plan.batch_size)
         notes.append(f"the source has no length: an epoch is {per:,} updates, of {size:,} samples each")
-    if prepared.fed and settings.evaluate_train is None and "train" not in spec.parts:
+    if prepared.streamed and settings.evaluate_train is None and "train" not in spec.parts:
         notes.append(
             "the training loss at fixed parameters is not evaluated, since that reads all training "
             "samples once more; `evaluate_train=True` does"
@@ -138,7 +138,7 @@ def notes_of(prepared: Prepared) -> tuple[str, ...]:
         notes.append(
             f"the device has no room for {prepared.max_vmapped} repeats in step: they train one by one"
         )
-    return (*notes, *prepared.lanes.notes)
+    return (*notes, *prepared.stacks.notes)
 
 
 def describe_data(prepared: Prepared) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def _dashes(numbers: Any) -> str:
     return "-".join(map(str, numbers)) if isinstance(numbers, list) else str(numbers)
 
 
-def conditions(lanes: Lanes | None = None, deterministic: bool = False) -> dict[str, Any]:
+def conditions(stacks: RepeatStacks | None = None, deterministic: bool = False) -> dict[str, Any]:
     """The conditions of figures: devices, mode, versions."""
     device = jax.local_devices()[0]
     kinds = dict.fromkeys((device.platform, device.device_kind))  # on a CPU both are "cpu"
@@ -197,7 +197,7 @@ def conditions(lanes: Lanes | None = None, deterministic: bool = False) -> dict[
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": ": ".join(kinds),
-        **({} if lanes is None else {"devices": lanes.devices, "devices_a_batch": lanes.devices_per_batch}),
+        **({"devices": stacks.devices, "devices_a_batch": stacks.devices_per_batch} if stacks else {}),
         "deterministic": always_same(deterministic),
         "machine": platform.machine(),
         "system": platform.system(),

@@ -46,7 +46,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
     start = prepared.initial.variables
     found = {
         "format": FORMAT,
-        "data": {**_data(prepared.dataset), "streamed": prepared.fed},
+        "data": {**_data(prepared.dataset), "streamed": prepared.streamed},
         "validation": _data(prepared.validation) or written["validation"],
         "test": _data(prepared.test) or written["test"],
         "held_out": _digest(prepared.splits[0].validation, prepared.splits[0].test),

@@ -1,4 +1,4 @@
-"""The loop that advances lanes to their end, and saves snapshots."""
+"""The loop that advances stacks to their end, and saves snapshots."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves
-from epochal.engine.fed import FedLane
-from epochal.engine.lane import AnyLane, Lane, LaneData, LaneEvaluation
 from epochal.engine.memory import MEMORY_SHARE, bytes_available, format_bytes, largest_fitting, program_bytes
-from epochal.engine.state import LaneState
+from epochal.engine.repeat_stack import BaseRepeatStack, RepeatStack, StackData, StackEvaluation
+from epochal.engine.state import StackState
+from epochal.engine.streamed_stack import StreamedRepeatStack
 from epochal.errors import DataFailed, Refusal
 from epochal.plan import Plan
 from epochal.training.agreement import INTERRUPTED, Call, agreed_call
 from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
-from epochal.training.result import LaneResult
+from epochal.training.result import StackResult
 from epochal.training.snapshot import Snapshot
 
 
@@ -32,29 +32,29 @@ class SnapshotSink:
 
     keeps = False
 
-    def begin(self, lane: AnyLane, repeats: range) -> None:
-        """A lane begins or resumes."""
+    def begin(self, stack: BaseRepeatStack, repeats: range) -> None:
+        """A stack begins or resumes."""
 
-    def max_updates(self, lane: AnyLane) -> int | None:
+    def max_updates(self, stack: BaseRepeatStack) -> int | None:
         """Most updates until the next snapshot; None if no number of updates decides when it is due."""
         return None
 
-    def due(self, lane: AnyLane, repeats: range) -> bool:
+    def due(self, stack: BaseRepeatStack, repeats: range) -> bool:
         """Whether a snapshot is due."""
         return False
 
-    def hand_over(self, lane: AnyLane, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
-        """Take a snapshot of a running lane."""
+    def hand_over(self, stack: BaseRepeatStack, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
+        """Take a snapshot of a running stack."""
 
     def end(self, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
-        """Take the last snapshot of a lane."""
+        """Take the last snapshot of a stack."""
 
     def take(self, one: Snapshot) -> None:
-        """Take the last snapshot of a lane that was trained elsewhere."""
+        """Take the last snapshot of a stack that was trained elsewhere."""
 
 
-class Advanced(NamedTuple):
-    """What a lane reports after a call: new evaluations, and updates so far and at most of each repeat."""
+class StackProgress(NamedTuple):
+    """What a stack reports after a call: new evaluations, and updates so far and at most of each repeat."""
 
     repeats: range
     curves: Curves
@@ -82,17 +82,17 @@ class Control:
         return self._event.is_set()
 
 
-def train_lane(
+def train_stack(
     prepared: Prepared,
     control: Control,
-    report: Callable[[Advanced], object],
+    report: Callable[[StackProgress], object],
     sink: SnapshotSink,
     repeats: range,
     resume_from: Snapshot | None,
     devices: tuple[jax.Device, ...],
     stopped: Callable[[], bool],
-) -> LaneResult | None:
-    """Train a lane until it ends or is stopped by `control` or the executor; None if it had not begun then.
+) -> StackResult | None:
+    """Train a stack until it ends or is stopped by `control` or the executor; None if it had not begun then.
 
     `report` is called after each call of the program; `resume_from` is the snapshot of its repeats, if any.
     """
@@ -103,67 +103,67 @@ def train_lane(
         reason = ""
         if control.stopped or stopped():
             reason = INTERRUPTED
-        elif seconds is not None and lane.seconds >= seconds:
+        elif seconds is not None and stack.seconds >= seconds:
             reason = f"the budget of {seconds:g} seconds is spent"
-        most = sink.max_updates(lane)
-        updates = lane.updates_per_call
+        most = sink.max_updates(stack)
+        updates = stack.updates_per_call
         return Call(updates if most is None else min(updates, most), reason, control.signal)
 
-    def tell(evaluations: Sequence[LaneEvaluation]) -> None:
+    def tell(evaluations: Sequence[StackEvaluation]) -> None:
         rows = curves_of(prepared.plan, prepared.spec.columns, repeats, evaluations)
         if sink.keeps and len(rows):
             curves.append(rows)
-        report(Advanced(repeats, rows, lane.update, lane.last_update, lane.seconds))
+        report(StackProgress(repeats, rows, stack.update, stack.last_update, stack.seconds))
 
     def snapshot() -> Snapshot:
         curves[:] = [Curves.concatenate(curves)]
-        return Snapshot(repeats, lane.snapshot(), curves[0])
+        return Snapshot(repeats, stack.snapshot(), curves[0])
 
     with process_group().reporting_errors(), ExitStack() as resources:
-        interrupted = process_group().decide("a lane", control.stopped or stopped(), any)
+        interrupted = process_group().decide("a stack", control.stopped or stopped(), any)
         if interrupted and repeats.start > 0 and resume_from is None:
             return None
         state = None if resume_from is None else resume_from.state
         curves = [] if resume_from is None else [resume_from.curves]
-        lane = make_lane(prepared, repeats, devices=devices, resume_from=state)
-        resources.callback(lane.close)
-        del state, resume_from  # may be large, and the lane has its own copy
+        stack = make_stack(prepared, repeats, devices=devices, resume_from=state)
+        resources.callback(stack.close)
+        del state, resume_from  # may be large, and the stack has its own copy
         reason = failed = ""
-        sink.begin(lane, repeats)
-        while not lane.done:
+        sink.begin(stack, repeats)
+        while not stack.done:
             most, reason, signal = agreed_call(proposal())
             if reason == INTERRUPTED:
                 control.stop(signal)
             if reason:
                 break
             try:
-                lane.updates_per_call = max(lane.updates_per_call, most)  # that of process 0 counts
-                tell(lane.advance(most))
+                stack.updates_per_call = max(stack.updates_per_call, most)  # that of process 0 counts
+                tell(stack.advance(most))
             except DataFailed as error:
-                if not lane.update or not process_group().alone:
+                if not stack.update or not process_group().alone:
                     raise
                 reason = failed = error.sentence.rstrip(".")
                 break
-            if sink.due(lane, repeats) and not lane.done:
-                sink.hand_over(lane, repeats, snapshot)
-        reason = reason or lane.end_reason
-        if not reason and lane.update >= lane.last_update < prepared.plan.updates:
-            reason = f"the budget of {lane.last_update:,} updates is spent"
+            if sink.due(stack, repeats) and not stack.done:
+                sink.hand_over(stack, repeats, snapshot)
+        reason = reason or stack.end_reason
+        if not reason and stack.update >= stack.last_update < prepared.plan.updates:
+            reason = f"the budget of {stack.last_update:,} updates is spent"
         # The snapshot is the place before the last evaluation, which a longer training would not make there.
-        if lane.update:
+        if stack.update:
             sink.end(repeats, snapshot)
         try:
-            tell(lane.finish())
+            tell(stack.finish())
         except DataFailed:
             if not failed:
                 raise
-        return LaneResult.of(lane, repeats, reason, failed)
+        return StackResult.of(stack, repeats, reason, failed)
 
 
 def curves_of(
-    plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[LaneEvaluation]
+    plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[StackEvaluation]
 ) -> Curves:
-    """Evaluations of a lane as compact rows, since there may be millions."""
+    """Evaluations of a stack as compact rows, since there may be millions."""
     if not any(one.running.any() for one in evaluations):
         return Curves.empty(names)
     at, place = np.nonzero([one.running for one in evaluations])
@@ -197,14 +197,14 @@ def micro_batched(prepared: Prepared) -> Prepared:
     """
     if prepared.settings.micro_batch != "auto":
         return prepared
-    if prepared.fed:
+    if prepared.streamed:
         raise Refusal(
             "`micro_batch` must be a number for samples that stay in a file, which are read while training; "
             'got "auto".'
         )
-    lanes = prepared.lanes
-    repeats, team, workers = max(lanes.repeats, key=len), lanes.device_groups[0], lanes.programs_per_device
-    data, most = prepared.lane_data(repeats, team), prepared.plan.batch_sizes[0]
+    stacks = prepared.stacks
+    repeats, team, workers = max(stacks.repeats, key=len), stacks.device_groups[0], stacks.programs_per_device
+    data, most = prepared.stack_data(repeats, team), prepared.plan.batch_sizes[0]
 
     def with_(size: int | None, *remarks: str) -> Prepared:
         return replace(prepared, spec=replace(prepared.spec, micro_batch=size), remarks=remarks)
@@ -212,8 +212,8 @@ def micro_batched(prepared: Prepared) -> Prepared:
     @functools.cache
     def need(size: int) -> int:
         cut = with_(size if size < most else None)
-        lane = cast(Lane, make_lane(cut, repeats, data=data, devices=team))
-        return workers * max(_needs(lane))
+        stack = cast(RepeatStack, make_stack(cut, repeats, data=data, devices=team))
+        return workers * max(_needs(stack))
 
     free = bytes_available()
     if need(most) <= MEMORY_SHARE * free:
@@ -230,22 +230,22 @@ def micro_batched(prepared: Prepared) -> Prepared:
     return with_(chosen, f"micro-batches of {chosen:,} samples: a whole batch of {most:,} {why}")
 
 
-def _needs(lane: Lane) -> Iterator[int]:
+def _needs(stack: RepeatStack) -> Iterator[int]:
     """Memory of each phase's program besides the samples."""
-    for phase in range(len(lane.plan.phases)):
-        lane.enter(phase)
-        yield program_bytes(lane)
+    for phase in range(len(stack.plan.phases)):
+        stack.enter(phase)
+        yield program_bytes(stack)
 
 
-def make_lane(
+def make_stack(
     prepared: Prepared,
     repeats: range,
     fixed_updates_per_call: int | None = None,
-    data: LaneData | None = None,
+    data: StackData | None = None,
     devices: tuple[jax.Device, ...] = (),
-    resume_from: LaneState | None = None,
-) -> AnyLane:
-    """A lane for some repeats, compiled, at its first update, or where `resume_from` was taken."""
+    resume_from: StackState | None = None,
+) -> BaseRepeatStack:
+    """A stack for some repeats, compiled, at its first update, or where `resume_from` was taken."""
     limits = [one.updates for one in prepared.budgets if one.updates is not None]
     common: dict[str, Any] = {
         "spec": replace(prepared.spec, repeats=len(repeats)),
@@ -258,6 +258,6 @@ def make_lane(
         "devices": devices,
         "resume_from": resume_from,
     }
-    if prepared.fed:
-        return FedLane(data=prepared.fed_lane_data(repeats[0], devices), **common)
-    return Lane(data=prepared.lane_data(repeats, devices) if data is None else data, **common)
+    if prepared.streamed:
+        return StreamedRepeatStack(data=prepared.streamed_stack_data(repeats[0], devices), **common)
+    return RepeatStack(data=prepared.stack_data(repeats, devices) if data is None else data, **common)

@@ -29,8 +29,8 @@ from epochal.runs.contents import check_initial
 from epochal.settings import Settings
 from epochal.stopping import without_budgets
 from epochal.training.class_weights import by_class
-from epochal.training.lanes import check_devices
 from epochal.training.prepared import Prepared, SplitSamples
+from epochal.training.repeat_stacks import check_devices
 from epochal.training.samples import endless_plan, prepare_samples
 from epochal.training.shapes import check_fit, traced, tried
 

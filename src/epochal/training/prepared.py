@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from epochal.data import Dataset, Scaling, Split, TargetScaling, Task, Timeline, Vocabulary
 from epochal.data.lazy import MemoryArray
 from epochal.data.streams.iterators import IteratorArray
-from epochal.engine.fed import FedLaneData
-from epochal.engine.feed import Reader
-from epochal.engine.lane import LaneData
 from epochal.engine.memory import device_memory, state_bytes
 from epochal.engine.mesh import DeviceMesh
+from epochal.engine.prefetch import Reader
+from epochal.engine.repeat_stack import StackData
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, PerRepeat
+from epochal.engine.streamed_stack import StreamedStackData
 from epochal.errors import Refusal
 from epochal.models import Model, model_input_dtype, shapes_of
 from epochal.models.initial import InitialVariables
@@ -32,7 +32,7 @@ from epochal.plan.threefry import threefry2x32, uint32_words
 from epochal.settings import Settings
 from epochal.stopping import Budget, budgets
 from epochal.training.class_weights import weights_of_classes
-from epochal.training.lanes import SMALL_UPDATE, Lanes, lanes_for, parameters_of
+from epochal.training.repeat_stacks import SMALL_UPDATE, RepeatStacks, parameters_of, stacks_for
 
 _INIT, _NOISE = 1, 2
 """Purposes of random keys; the order and the split use the seed itself."""
@@ -60,7 +60,7 @@ class SplitSamples:
 
 @dataclass(frozen=True)
 class Prepared(SplitSamples):
-    """A training that is ready to start: `parts(repeat)` and `lane_data(repeats)` give its samples."""
+    """A training that is ready to start: `part(repeat, name)` and `stack_data(repeats)` give its samples."""
 
     plan: Plan
     order: Order
@@ -72,7 +72,7 @@ class Prepared(SplitSamples):
     initial: InitialVariables
     loss_name: str
     spec: Spec
-    """For one repeat; a lane of several replaces `repeats`."""
+    """For one repeat; a stack of several replaces `repeats`."""
     remarks: tuple[str, ...] = ()
     """Further notes, one sentence each."""
 
@@ -83,18 +83,18 @@ class Prepared(SplitSamples):
         return parameters * self._micro_batch_size <= SMALL_UPDATE
 
     @cached_property
-    def lanes(self) -> Lanes:
+    def stacks(self) -> RepeatStacks:
         """The distribution of repeats over programs and devices."""
-        return self._lanes(unvmapped=self.fed or not self.fits_vmapped)
+        return self._stacks(unvmapped=self.streamed or not self.fits_vmapped)
 
-    def _lanes(self, unvmapped: bool) -> Lanes:
+    def _stacks(self, unvmapped: bool) -> RepeatStacks:
         settings = self.settings
-        return lanes_for(settings.repeats, settings.devices, self._micro_batch_size, self.small, unvmapped)
+        return stacks_for(settings.repeats, settings.devices, self._micro_batch_size, self.small, unvmapped)
 
     @cached_property
     def max_vmapped(self) -> int:
         """Most vmapped repeats that fit."""
-        return max(map(len, self._lanes(unvmapped=self.fed).repeats))
+        return max(map(len, self._stacks(unvmapped=self.streamed).repeats))
 
     @cached_property
     def fits_vmapped(self) -> bool:
@@ -124,8 +124,8 @@ class Prepared(SplitSamples):
                 dataset.inputs.close()
 
     @property
-    def fed(self) -> bool:
-        """Whether the host feeds the training samples to the device."""
+    def streamed(self) -> bool:
+        """Whether the host streams the training samples to the device."""
         return not isinstance(self.dataset.inputs, np.ndarray)
 
     @property
@@ -267,8 +267,8 @@ class Prepared(SplitSamples):
             raise Refusal("the weights of the training samples must not all be 0.")
         return (raw(dataset, index) / mean).astype(np.float32)
 
-    def lane_data(self, repeats: range, devices: tuple[jax.Device, ...] = ()) -> LaneData:
-        """The samples, seeds and rates of a lane, on each of its devices."""
+    def stack_data(self, repeats: range, devices: tuple[jax.Device, ...] = ()) -> StackData:
+        """The samples, seeds and rates of a stack, on each of its devices."""
         names = [name for name in ("train", "validation") if self.part_size(name)]
         if self.shared:
             parts = tuple(self.part(repeats[0], name) for name in names)
@@ -281,19 +281,19 @@ class Prepared(SplitSamples):
         per_repeat, keys = self._per_repeat(repeats, self.order_arrays(repeats)), self._keys(repeats, _INIT)
         parts, per_repeat, keys = DeviceMesh(devices).put((parts, per_repeat, keys))
         inverse = tuple(functools.partial(self.inverse_transform, repeat) for repeat in repeats)
-        return LaneData(parts, self.shared or len(repeats) == 1, per_repeat, keys, inverse)
+        return StackData(parts, self.shared or len(repeats) == 1, per_repeat, keys, inverse)
 
-    def fed_lane_data(self, repeat: int, devices: tuple[jax.Device, ...] = ()) -> FedLaneData:
-        """The data of a fed repeat."""
+    def streamed_stack_data(self, repeat: int, devices: tuple[jax.Device, ...] = ()) -> StreamedStackData:
+        """The data of a streamed repeat."""
         readers = {
             name: self.reader(repeat, name) for name in ("train", "validation") if self.part_size(name)
         }
         only = range(repeat, repeat + 1)
         per_repeat, keys = DeviceMesh(devices).put((self._per_repeat(only, {}), self._keys(only, _INIT)))
         inputs = self.dataset.inputs
-        take = inputs.next_samples if isinstance(inputs, IteratorArray) else None
+        following = inputs.next_samples if isinstance(inputs, IteratorArray) else None
         inverse = functools.partial(self.inverse_transform, repeat)
-        return FedLaneData(self.plan_of(repeat).passes, readers, per_repeat, keys, take, inverse)
+        return StreamedStackData(self.plan_of(repeat).passes, readers, per_repeat, keys, following, inverse)
 
     def rows_of(self, repeat: int, epoch: int, index: int) -> NDArray[np.int64]:
         """The source rows of a batch, counted from 1."""

@@ -16,10 +16,10 @@ from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.training.events import Noted
 from epochal.training.executor import RayCluster, Threads, WorkItem
-from epochal.training.loop import Advanced, Control, SnapshotSink, train_lane
+from epochal.training.loop import Control, SnapshotSink, StackProgress, train_stack
 from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
-from epochal.training.result import LaneResult
+from epochal.training.result import StackResult
 from epochal.training.snapshot import Snapshot
 
 
@@ -28,27 +28,27 @@ def train_repeats(
     control: Control,
     tell: Callable[[Any], object],
     sink: SnapshotSink,
-    lanes: Sequence[range],
+    stacks: Sequence[range],
     snapshots: dict[int, Snapshot],
     cluster: RayCluster | None,
 ) -> None:
-    """Train lanes of repeats, on this machine or a cluster; runs in a thread of its own.
+    """Train stacks of repeats, on this machine or a cluster; runs in a thread of its own.
 
-    `tell` is called with what lanes report (`Advanced`), their results (`LaneResult`) and `Noted` events, and
-    at the end with None or an error. `snapshots` are by the first repeats of their lanes; emptied.
+    `tell` is called with what stacks report (`StackProgress`), their results (`StackResult`) and `Noted`
+    events, and at the end with None or an error. `snapshots` go by the first repeat of their stack; emptied.
     """
     large = cluster is not None and not prepared.small and jax.default_backend() == "cpu"
-    tasks = [WorkItem(repeats, f"repeat {repeats.start + 1}", large=large) for repeats in lanes]
+    tasks = [WorkItem(repeats, f"repeat {repeats.start + 1}", large=large) for repeats in stacks]
 
     def trained(
         repeats: range, devices: tuple[jax.Device, ...], stopped: Callable[[], bool]
-    ) -> LaneResult | None:
+    ) -> StackResult | None:
         try:
-            return train_lane(
+            return train_stack(
                 prepared, control, tell, sink, repeats, snapshots.pop(repeats.start, None), devices, stopped
             )
         except BaseException as error:
-            tell(error)  # at once: another lane may hang until somebody closes what it reads
+            tell(error)  # at once: another stack may hang until somebody closes what it reads
             raise
 
     try:
@@ -62,7 +62,7 @@ def train_repeats(
                 if words := cluster.news():
                     tell(Noted(words))
         # What was stopped on a cluster has its end here, as it would have had without.
-        for _, result in Threads(trained, prepared.lanes.device_groups).map_unordered(tasks):
+        for _, result in Threads(trained, prepared.stacks.device_groups).map_unordered(tasks):
             tell(result)
         tell(None)
     except BaseException as error:
@@ -89,7 +89,7 @@ def cluster_for(
             f"`ray` is for a training of one process, which sends its repeats; {process_group().count} train "
             "together here. Leave one of both out."
         )
-    if prepared.fed:
+    if prepared.streamed:
         raise Refusal(
             "repeats that go to a Ray cluster need the data in memory, to be sent along; got "
             f"{prepared.dataset.source}, which is streamed: give some of its rows, or `stream=False`."
@@ -114,12 +114,12 @@ def cluster_for(
     return cluster
 
 
-_Returned = tuple[Advanced, Snapshot | None, LaneResult]
-"""All that a lane reported, as one; its snapshot, if it has made an update; its result."""
+_Returned = tuple[StackProgress, Snapshot | None, StackResult]
+"""All that a stack reported, as one; its snapshot, if it has made an update; its result."""
 
 
 def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
-    """The function with which a worker trains lanes."""
+    """The function with which a worker trains stacks."""
     for metric in prepared.spec.metrics:
         if metric.custom and metric.greater_is_better is not None:
             declare(metric.name, metric.greater_is_better)
@@ -128,8 +128,8 @@ def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
         work: tuple[range, Snapshot | None], devices: tuple[jax.Device, ...], stopped: Callable[[], bool]
     ) -> _Returned | None:
         repeats, snapshot = work
-        reports, last = list[Advanced](), _Last()
-        result = train_lane(prepared, Control(), reports.append, last, repeats, snapshot, devices, stopped)
+        reports, last = list[StackProgress](), _Last()
+        result = train_stack(prepared, Control(), reports.append, last, repeats, snapshot, devices, stopped)
         if result is None:
             return None
         rows = Curves.concatenate([one.curves for one in reports])

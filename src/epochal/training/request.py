@@ -44,7 +44,7 @@ def document(prepared: Prepared) -> dict[str, Any]:
         settings = replace(settings, micro_batch=prepared.spec.micro_batch)
     if settings.stream is None:
         # A micro-batch chosen by memory is fixed: another machine must make the same program.
-        settings = replace(settings, stream=prepared.fed)
+        settings = replace(settings, stream=prepared.streamed)
     recipe = prepared.dataset.recipe
     return {
         "format": FORMAT,
@@ -59,7 +59,7 @@ def document(prepared: Prepared) -> dict[str, Any]:
 def conditions_of(prepared: Prepared) -> dict[str, Any]:
     """The conditions of figures, and modification time and size of a streamed file."""
     stamp, recipe = None, prepared.dataset.recipe
-    if prepared.fed and recipe is not None and Path(recipe.source).is_file():
+    if prepared.streamed and recipe is not None and Path(recipe.source).is_file():
         stat = Path(recipe.source).stat()
         stamp = {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
     return conditions(deterministic=prepared.settings.deterministic) | {"data": stamp}

@@ -1,4 +1,4 @@
-"""Assembly of a `Run` from finished lanes."""
+"""Assembly of a `Run` from finished stacks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves, judge
 from epochal.data import Split
-from epochal.engine.fed import FedLane
-from epochal.engine.lane import AnyLane
 from epochal.engine.optimizers import eval_params
+from epochal.engine.repeat_stack import BaseRepeatStack
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RepeatState
+from epochal.engine.streamed_stack import StreamedRepeatStack
 from epochal.engine.update import Packing
 from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
@@ -33,8 +33,8 @@ from epochal.training.scoring import effective_samples, forecasts_of, optimism_o
 
 
 @dataclass(frozen=True, eq=False)
-class LaneResult:
-    """The final state of a lane, on the host."""
+class StackResult:
+    """The final state of a stack, on the host."""
 
     repeats: range
     state: RepeatState
@@ -49,11 +49,12 @@ class LaneResult:
     """Number of samples, for a source without length."""
 
     @classmethod
-    def of(cls, lane: AnyLane, repeats: range, reason: str, failed: str = "") -> LaneResult:
-        """Fetch the state of a lane."""
-        state = jax.tree.map(np.asarray, lane.train_state.repeats)
-        samples = lane.samples if isinstance(lane, FedLane) and lane.data.take is not None else None
-        return cls(repeats, state, lane.update, lane.epochs, lane.seconds, reason, failed, samples)
+    def of(cls, stack: BaseRepeatStack, repeats: range, reason: str, failed: str = "") -> StackResult:
+        """Fetch the state of a stack."""
+        state = jax.tree.map(np.asarray, stack.train_state.repeats)
+        endless = isinstance(stack, StreamedRepeatStack) and stack.data.next_samples is not None
+        samples = stack.samples if endless else None
+        return cls(repeats, state, stack.update, stack.epochs, stack.seconds, reason, failed, samples)
 
     def of_repeat(self, row: int) -> RepeatState:
         """The state of one repeat."""
@@ -62,7 +63,7 @@ class LaneResult:
     def outcomes(
         self, prepared: Prepared, ends: Mapping[int, tuple[float, int, float]] = MappingProxyType({})
     ) -> Iterator[Outcome]:
-        """The outcome of each repeat of the lane; `ends` has epochs, updates, seconds of last evaluations."""
+        """The outcome of each repeat; `ends` has epochs, updates, seconds of last evaluations."""
         for row, repeat in enumerate(self.repeats):
             epochs, updates, seconds = ends.get(repeat, (self.epoch, self.update, self.seconds))
             one, plan = self.of_repeat(row), prepared.plan_of(repeat)
@@ -99,7 +100,7 @@ class LaneResult:
             )
 
 
-def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, interrupted: bool) -> Run:
+def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves, interrupted: bool) -> Run:
     """The finished run; `curves` has the rows of all repeats in order of arrival."""
     results = sorted(results, key=lambda result: result.repeats.start)
     results = [result for result in results if result.update] or results
@@ -183,7 +184,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         scores=scores,
         data=data,
         encoder=prepared.dataset.encoder,
-        conditions=conditions(prepared.lanes, prepared.settings.deterministic),
+        conditions=conditions(prepared.stacks, prepared.settings.deterministic),
         baseline=baseline,
         threshold=threshold,
         forecasts=forecasts,

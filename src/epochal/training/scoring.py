@@ -16,9 +16,9 @@ from epochal.common.waiting import interruptible
 from epochal.curves import intervals
 from epochal.engine.compiler import options_for
 from epochal.engine.evaluate import forward
-from epochal.engine.fed import evaluate_in_blocks
-from epochal.engine.feed import AHEAD, Reader
+from epochal.engine.prefetch import AHEAD, Reader
 from epochal.engine.state import Part, RepeatState
+from epochal.engine.streamed_stack import evaluate_in_blocks
 from epochal.models.subsets import one_by_one
 from epochal.runs import Fitted, ForecastScores, Scores, score_forecasts
 from epochal.runs.metrics import RepeatMetrics, blocks_of, ensemble_metrics, measured, summaries
@@ -119,7 +119,7 @@ def scores_of(
     values = len(fitted) * prepared.part_size(name) * len(task.classes)
     keep = task.kind == "binary" or values <= _MOST_KEPT
     for repeat, learned in fitted.items():
-        part = prepared.reader(repeat, name) if prepared.fed else prepared.part(repeat, name)
+        part = prepared.reader(repeat, name) if prepared.streamed else prepared.part(repeat, name)
         outputs, losses = _outputs(prepared, learned, part)
         scores, targets = np.asarray(outputs, np.float64), part.targets
         if task.is_regression:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves
-from epochal.engine.state import LaneState, Position, RepeatState, TrainState
+from epochal.engine.state import Position, RepeatState, StackState, TrainState
 from epochal.errors import Refusal
 from epochal.models.wrappers import names_of
 from epochal.runs.checkpoints import CheckpointFile
@@ -27,7 +27,7 @@ class Snapshot(NamedTuple):
     """The state of vmapped repeats between two updates, with their curves."""
 
     repeats: range
-    state: LaneState
+    state: StackState
     curves: Curves
     """With the original numbers of the repeats."""
 
@@ -41,7 +41,7 @@ _COLUMNS = {"update": np.int64, "samples": np.int64, "epoch": np.float64, "secon
 
 
 def checkpoint_file(snapshot: Snapshot) -> CheckpointFile:
-    """The snapshot of one lane, as in a checkpoint."""
+    """The snapshot of one stack, as in a checkpoint."""
     tensors: dict[str, NDArray[Any]] = {}
     for row, repeat in enumerate(snapshot.repeats):
         tensors |= {
@@ -52,17 +52,17 @@ def checkpoint_file(snapshot: Snapshot) -> CheckpointFile:
         tensors |= {f"{repeat}/curves/columns/{name}": column for name, column in own.columns.items()}
     train_state, update, seconds, samples = snapshot.state
     position = {name: value.item() for name, value in train_state.position._asdict().items()}
-    lane = {"repeats": [snapshot.repeats.start, snapshot.repeats.stop], "update": update, "seconds": seconds}
-    lane |= {"samples": samples, "position": position}
+    stack = {"repeats": [snapshot.repeats.start, snapshot.repeats.stop], "update": update, "seconds": seconds}
+    stack |= {"samples": samples, "position": position}
     last = f"-{snapshot.repeats.stop - 1}" if len(snapshot.repeats) > 1 else ""
-    return CheckpointFile(f"repeats-{snapshot.repeats.start}{last}", tensors, {"lanes": [lane]})
+    return CheckpointFile(f"repeats-{snapshot.repeats.start}{last}", tensors, {"stacks": [stack]})
 
 
 def merged(files: Sequence[CheckpointFile]) -> CheckpointFile:
-    """Several lanes in one file: small ones are written faster this way."""
+    """Several stacks in one file: small ones are written faster this way."""
     tensors = {name: tensor for file in files for name, tensor in file.tensors.items()}
     return CheckpointFile(
-        "repeats", tensors, {"lanes": [lane for file in files for lane in file.about["lanes"]]}
+        "repeats", tensors, {"stacks": [stack for file in files for stack in file.about["stacks"]]}
     )
 
 
@@ -70,26 +70,26 @@ def read_snapshots(prepared: Prepared, files: Sequence[CheckpointFile]) -> dict[
     """The snapshot of each repeat; a state that is not that of this model and optimizer is refused."""
     shapes: RepeatState = state_of(prepared)
     return {
-        repeat: _one(prepared, file, lane, repeat, shapes)
+        repeat: _one(prepared, file, stack, repeat, shapes)
         for file in files
-        for lane in file.about["lanes"]
-        for repeat in range(*lane["repeats"])
+        for stack in file.about["stacks"]
+        for repeat in range(*stack["repeats"])
     }
 
 
 def regroup(snapshots: Mapping[int, Snapshot], repeats: range) -> list[tuple[range, Snapshot | None]]:
-    """Lanes for vmapped repeats, split where their positions differ."""
+    """Stacks for vmapped repeats, split where their positions differ."""
 
     def place(repeat: int) -> Any:
         one = snapshots.get(repeat)
         return one and (one.state.update, tuple(value.item() for value in one.state.train_state.position))
 
-    lanes = []
+    stacks = []
     for _, same in itertools.groupby(repeats, key=place):
         numbers = list(same)
         part = range(numbers[0], numbers[-1] + 1)
-        lanes.append((part, _joined(part, snapshots) if numbers[0] in snapshots else None))
-    return lanes
+        stacks.append((part, _joined(part, snapshots) if numbers[0] in snapshots else None))
+    return stacks
 
 
 def _joined(repeats: range, snapshots: Mapping[int, Snapshot]) -> Snapshot:
@@ -111,7 +111,7 @@ def _named(state: RepeatState) -> Iterator[tuple[str, Any]]:
 
 
 def _one(
-    prepared: Prepared, file: CheckpointFile, lane: Mapping[str, Any], repeat: int, shapes: RepeatState
+    prepared: Prepared, file: CheckpointFile, stack: Mapping[str, Any], repeat: int, shapes: RepeatState
 ) -> Snapshot:
     tensors, leaves = file.tensors, []
     for name, wanted in _named(shapes):
@@ -124,11 +124,11 @@ def _one(
             )
         leaves.append(leaf[None])
     state: RepeatState = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
-    given = {"counted_high": 0, **lane["position"]}
+    given = {"counted_high": 0, **stack["position"]}
     types = {"due": np.bool_, "counted": np.uint32, "counted_high": np.uint32}
     position = Position(**{name: types.get(name, np.int32)(given[name]) for name in Position._fields})
-    kept = LaneState(
-        TrainState(position, state), int(lane["update"]), float(lane["seconds"]), int(lane["samples"])
+    kept = StackState(
+        TrainState(position, state), int(stack["update"]), float(stack["seconds"]), int(stack["samples"])
     )
     columns = {name: tensors[f"{repeat}/curves/columns/{name}"] for name in prepared.spec.columns}
     rows: dict[str, Any] = {

@@ -39,14 +39,14 @@ from epochal.training.events import (
 )
 from epochal.training.executor import RayCluster
 from epochal.training.identity import identity
-from epochal.training.loop import Advanced, Control, SnapshotSink, micro_batched
+from epochal.training.loop import Control, SnapshotSink, StackProgress, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
 from epochal.training.progress import Display, EventPrinter, display
 from epochal.training.repeats import cluster_for, train_repeats
 from epochal.training.request import document
-from epochal.training.result import LaneResult, conclude
+from epochal.training.result import StackResult, conclude
 from epochal.training.signatures import settings_of, takes_options
 from epochal.training.snapshot import Snapshot, regroup
 
@@ -195,7 +195,7 @@ def train(
 class Events(Iterator[Event]):
     """The events of one training. An interrupt while waiting loses none of them.
 
-    The threads of lanes reference the queue and the control, not this object: when it is garbage-
+    The threads of stacks reference the queue and the control, not this object: when it is garbage-
     collected, or the process ends, they are stopped at the end of their call.
     """
 
@@ -216,7 +216,7 @@ class Events(Iterator[Event]):
         if resumed is not None:
             self._waiting.append(resumed)
         self._started = self._trained = self._ended = False
-        self._results: list[LaneResult] = []
+        self._results: list[StackResult] = []
         self._curves: list[Curves] = [one.curves for one in self._snapshots.values()]
         self._done: dict[int, int] = {repeat: one.updates for repeat, one in self._snapshots.items()}
         self._begin = 0.0
@@ -273,7 +273,7 @@ class Events(Iterator[Event]):
         self._ended = True
         self._waiting.clear()
         self._control.stop()
-        self._prepared.close()  # first: a process that hangs while reading would block its lane
+        self._prepared.close()  # first: a process that hangs while reading would block its stack
         self._end()
         self._prepared.close()
 
@@ -294,18 +294,18 @@ class Events(Iterator[Event]):
     def _start(self) -> None:
         self._begin = time.perf_counter()
         prepared, control, cluster, tell = self._prepared, self._control, self._cluster, self._queue.put
-        repeats = prepared.lanes.repeats
+        repeats = prepared.stacks.repeats
         if cluster is not None:
             repeats = tuple(range(one, one + 1) for one in range(prepared.settings.repeats))
-        lanes = [lane for group in repeats for lane in regroup(self._snapshots, group)]
-        snapshots = {lane.start: one for lane, one in lanes if one is not None}
-        self._snapshots = {}  # a resumed lane no longer needs it, and it may be large
+        stacks = [stack for group in repeats for stack in regroup(self._snapshots, group)]
+        snapshots = {stack.start: one for stack, one in stacks if one is not None}
+        self._snapshots = {}  # a resumed stack no longer needs it, and it may be large
         sink = SnapshotSink()
         if self._run_folder is not None:
             sink = self._writer = CheckpointWriter(self._run_folder, prepared.spec, snapshots.values(), tell)
             self._resources.enter_context(suppress(SaveFailed))
             self._resources.callback(self._writer.close)
-        job = (prepared, control, tell, sink, [lane for lane, _ in lanes], snapshots, cluster)
+        job = (prepared, control, tell, sink, [stack for stack, _ in stacks], snapshots, cluster)
         thread = threading.Thread(target=train_repeats, args=job, daemon=True)
         self._resources.callback(ended, [thread])
         self._resources.callback(control.stop)
@@ -321,11 +321,11 @@ class Events(Iterator[Event]):
                 self._trained = True
             case Checkpointed() | Unsaved() | Noted():
                 self._waiting.append(news)
-            case LaneResult():
+            case StackResult():
                 self._results.append(news)
                 for one in news.outcomes(self._prepared):
                     self._waiting.append(RepeatEnded(one.repeat, one.epochs, one.stopped))
-            case Advanced(repeats, rows, updates, most, seconds):
+            case StackProgress(repeats, rows, updates, most, seconds):
                 if len(rows):
                     self._curves.append(rows)
                     self._waiting.extend(evaluations(rows))

@@ -1,4 +1,4 @@
-"""`Lane`: one or several repeats in one compiled program, advanced call by call."""
+"""`RepeatStack`: one or several repeats, vmapped in one compiled program, advanced call by call."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from epochal.engine.mesh import DeviceMesh
 from epochal.engine.optimizers import eval_params
 from epochal.engine.program import build, over_repeats
 from epochal.engine.spec import PARTS, Layout, Spec
-from epochal.engine.state import RUNNING, LaneState, Limits, Part, PerRepeat, Position, TrainState
+from epochal.engine.state import RUNNING, Limits, Part, PerRepeat, Position, StackState, TrainState
 from epochal.engine.update import Packing
 from epochal.models import Variables, evaluated
 from epochal.plan import Plan
 from epochal.plan.walk import Phase
 
 CALL_SECONDS = 0.1
-"""How long a call takes about, so that the host can report progress, save and handle an interrupt."""
+"""Target duration of a call, after which the host can report progress, save and handle an interrupt."""
 
 InverseTransform = Callable[[str, NDArray[Any]], NDArray[Any]]
 """Converts targets or outputs of a part of one repeat to their own units: (part, values)."""
 
 
-class LaneEvaluation(NamedTuple):
-    """One evaluation of the running repeats of a lane."""
+class StackEvaluation(NamedTuple):
+    """One evaluation of the running repeats of a stack."""
 
     update: int
     seconds: float
-    """Training time of the lane so far, without compilation."""
+    """Training time of the stack so far, without compilation."""
     running: NDArray[np.bool_]
     values: NDArray[np.float32]
-    """(repeats of the lane, columns of the spec)."""
+    """(repeats of the stack, columns of the spec)."""
     samples: int | None = None
     """Samples used so far, where the plan does not determine it."""
 
 
-class LaneData(NamedTuple):
-    """The data of a lane: parts, whether repeats share them, and what differs between repeats."""
+class StackData(NamedTuple):
+    """The data of a stack: parts, whether repeats share them, and what differs between repeats."""
 
     parts: tuple[Part, ...]
     shared: bool
@@ -59,7 +59,7 @@ class LaneData(NamedTuple):
 
 
 @dataclass
-class AnyLane(ABC):
+class BaseRepeatStack(ABC):
     """Repeats that are trained together: `advance` until `done`, then `finish`."""
 
     spec: Spec
@@ -77,7 +77,7 @@ class AnyLane(ABC):
     """Updates per epoch, where it is not a pass."""
     devices: tuple[jax.Device, ...] = ()
     """Devices that hold the data and share each batch; empty for JAX's default."""
-    resume_from: LaneState | None = None
+    resume_from: StackState | None = None
     """The snapshot to continue from, freed once on the device; None to start anew."""
 
     end_reason = ""
@@ -134,10 +134,10 @@ class AnyLane(ABC):
         return self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
 
     @abstractmethod
-    def advance(self, max_updates: int | None = None) -> list[LaneEvaluation]:
+    def advance(self, max_updates: int | None = None) -> list[StackEvaluation]:
         """Make updates for about a tenth of a second, at most `max_updates`, with the evaluations due."""
 
-    def finish(self) -> list[LaneEvaluation]:
+    def finish(self) -> list[StackEvaluation]:
         """End: a last evaluation, unless there was one after the last update."""
         if self.update and not self.train_state.position.seen:
             return []
@@ -146,10 +146,10 @@ class AnyLane(ABC):
         )
         return self.advance(0)
 
-    def snapshot(self) -> LaneState:
+    def snapshot(self) -> StackState:
         """An immutable snapshot to continue from: a copy, since the arrays are donated in the next call."""
         copy = jax.tree.map(lambda leaf: np.array(leaf), self.train_state)
-        return LaneState(copy, self.update, self.seconds, self.samples)
+        return StackState(copy, self.update, self.seconds, self.samples)
 
     def close(self) -> None:  # noqa: B027 (samples in memory leave nothing to release)
         """Release what is read from."""
@@ -174,13 +174,13 @@ class AnyLane(ABC):
 
 
 @dataclass
-class Lane(AnyLane):
+class RepeatStack(BaseRepeatStack):
     """Vmapped repeats with samples in memory.
 
     Where the batch size changes, each phase has its own program, and the state passes on.
     """
 
-    data: LaneData
+    data: StackData
 
     def __post_init__(self) -> None:
         inputs = self.data.parts[0].inputs
@@ -209,8 +209,8 @@ class Lane(AnyLane):
         later = self.plan.phases[self.phase + 1 : self.phase + 2]
         return later[0] if later and later[0].update < self.last_update else None
 
-    def advance(self, max_updates: int | None = None) -> list[LaneEvaluation]:
-        """As `AnyLane.advance`, in one call of the program."""
+    def advance(self, max_updates: int | None = None) -> list[StackEvaluation]:
+        """As `BaseRepeatStack.advance`, in one call of the program."""
         following = self._following
         if following is not None and self.update == following.update and not self.train_state.position.due:
             self.enter(self.phase + 1)
@@ -220,7 +220,7 @@ class Lane(AnyLane):
             return before if self.done else [*before, *self._made(updates), *self._evaluate()]
         return self._made(updates)
 
-    def _evaluate(self) -> list[LaneEvaluation]:
+    def _evaluate(self) -> list[StackEvaluation]:
         """The evaluation that is due, if any, with the host's metrics."""
         train_state, spec, data = self.train_state, self.spec, self.data
         if not bool(train_state.position.due):
@@ -243,9 +243,9 @@ class Lane(AnyLane):
                         metrics[row, place] = evaluated(metric, predicted, true, spec.classes)
         values, active = self._decide(metrics, np.zeros((spec.repeats, 2), np.float32))
         self.seconds += time.perf_counter() - begin
-        return [LaneEvaluation(self.update, self.seconds, active, values)]
+        return [StackEvaluation(self.update, self.seconds, active, values)]
 
-    def _made(self, updates: int) -> list[LaneEvaluation]:
+    def _made(self, updates: int) -> list[StackEvaluation]:
         """Run one call of up to `updates` updates and return its evaluations."""
 
         def call() -> tuple[TrainState, Any, float]:
@@ -265,7 +265,7 @@ class Lane(AnyLane):
         for epoch, index, active, metrics in zip(*filled_rows, strict=True):
             update = self._update_at(int(epoch), int(index))
             seconds = self.seconds + took * ((update - before) / done if done else 1.0)
-            evaluations.append(LaneEvaluation(update, seconds, active, metrics))
+            evaluations.append(StackEvaluation(update, seconds, active, metrics))
         self.seconds += took
         return evaluations
 

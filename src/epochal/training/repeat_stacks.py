@@ -24,13 +24,13 @@ SMALL_UPDATE = 2**20
 
 
 @dataclass(frozen=True)
-class Lanes:
-    """The lanes of a training and where they run."""
+class RepeatStacks:
+    """The stacks of a training and where they run."""
 
     repeats: tuple[range, ...]
-    """The repeats of each lane, vmapped in one program."""
+    """The repeats of each stack, vmapped in one program."""
     device_groups: tuple[tuple[jax.Device, ...], ...]
-    """The devices of parallel lanes; empty for JAX's default."""
+    """The devices of parallel stacks; empty for JAX's default."""
     local_device_count: int
     """Devices of this machine."""
 
@@ -78,35 +78,35 @@ def check_devices(count: int | None) -> None:
         raise Refusal(f"`devices` must be between 1 and {present} ({what}); got {count}. {remedy}.")
 
 
-def lanes_for(repeats: int, requested: int | None, largest: int, small: bool, unvmapped: bool) -> Lanes:
-    """Distribute repeats over lanes and devices (`requested`, or chosen).
+def stacks_for(repeats: int, asked: int | None, largest: int, small: bool, unvmapped: bool) -> RepeatStacks:
+    """Distribute repeats over stacks and devices (`asked`, or chosen).
 
     `largest` is the largest batch or micro-batch; `small` whether one core is enough for an update;
-    `unvmapped` whether repeats can't be vmapped: each is fed its own samples, or memory is too small.
+    `unvmapped` whether repeats can't be vmapped: each streams its own samples, or memory is too small.
     """
     devices = jax.local_devices()
     host = devices[0].platform == "cpu"
-    wanted = requested or (1 if host else len(devices))
+    wanted = asked or (1 if host else len(devices))
     singly = tuple(range(repeat, repeat + 1) for repeat in range(repeats))
     if not process_group().alone:
-        # One lane at a time on all devices, since every process has the state of every repeat.
+        # One stack at a time on all devices, since every process has the state of every repeat.
         by_process: dict[int, list[jax.Device]] = {}
         for device in jax.devices():
             by_process.setdefault(device.process_index, []).append(device)
         team = tuple(device for _, own in sorted(by_process.items()) for device in own[:wanted])
-        return Lanes(singly if host or unvmapped else (range(repeats),), (team,), len(devices))
+        return RepeatStacks(singly if host or unvmapped else (range(repeats),), (team,), len(devices))
     if wanted == 1:
         # On a CPU, small programs run in parallel, one per core, and a large one alone,
         # since it uses all cores. On an accelerator all repeats are vmapped.
         workers = min(repeats, cores()) if host and small else 1
-        return Lanes(singly if host or unvmapped else (range(repeats),), ((),) * workers, len(devices))
+        return RepeatStacks(singly if host or unvmapped else (range(repeats),), ((),) * workers, len(devices))
     groups, each = groups_of(repeats, wanted)
-    if requested is None:
+    if asked is None:
         groups, each = (min(repeats, wanted), 1) if small else (groups, min(each, largest))
     device_groups = tuple(tuple(devices[group * each : (group + 1) * each]) for group in range(groups))
     bounds = [repeats * group // groups for group in range(groups + 1)]
     in_step = tuple(range(begin, end) for begin, end in pairwise(bounds))
-    return Lanes(singly if host or unvmapped else in_step, device_groups, len(devices))
+    return RepeatStacks(singly if host or unvmapped else in_step, device_groups, len(devices))
 
 
 def groups_of(repeats: int, devices: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
-"""Training whose samples are fed to the device in chunks.
+"""`StreamedRepeatStack`: one repeat whose samples reach the device in chunks.
 
-The updates, their order and the evaluations are those of a `Lane` of one repeat. The
-host decides where a call ends, which has no influence on the result.
+The updates, their order and the evaluations are those of a `RepeatStack` of one repeat. The host decides
+where a call ends, which has no influence on the result.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from jax import lax
 from numpy.typing import NDArray
 
 from epochal.common.waiting import interruptible
-from epochal.engine import feed
+from epochal.engine import prefetch
 from epochal.engine.evaluate import EVALUATION_ROWS, forward, halved
-from epochal.engine.lane import CALL_SECONDS, AnyLane, InverseTransform, LaneEvaluation
 from epochal.engine.optimizers import eval_params
 from epochal.engine.program import over_repeats
+from epochal.engine.repeat_stack import CALL_SECONDS, BaseRepeatStack, InverseTransform, StackEvaluation
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
 from epochal.engine.state import PerRepeat, RepeatState, TrainState
@@ -36,23 +36,23 @@ from epochal.plan import Plan
 Samples = TypeVar("Samples")
 
 
-class FedLaneData(NamedTuple):
-    """The data of a fed lane."""
+class StreamedStackData(NamedTuple):
+    """The data of a streamed stack."""
 
     plan: Plan
     """Of passes (`Plan.passes`), with the seed of its repeat's order."""
-    readers: dict[str, feed.Reader]
+    readers: dict[str, prefetch.Reader]
     """The parts by name: "train", and "validation" if there is one."""
     per_repeat: PerRepeat
     init_keys: jax.Array
-    take: feed.NextSamples | None = None
+    next_samples: prefetch.NextSamples | None = None
     """The next samples of a source without length."""
     inverse_transform: InverseTransform | None = None
     """The units of targets and outputs, for metrics on the host."""
 
 
 def evaluate_in_blocks(
-    reader: feed.Reader,
+    reader: prefetch.Reader,
     read: Callable[[NDArray[np.int64]], Samples],
     score: Callable[[Samples], Any],
     executor: ThreadPoolExecutor,
@@ -64,10 +64,10 @@ def evaluate_in_blocks(
     """
 
     count, outputs, losses = len(reader), [], []
-    size = max(1, min(count, EVALUATION_ROWS, feed.CHUNK_BYTES // max(1, reader.sample_bytes)))
+    size = max(1, min(count, EVALUATION_ROWS, prefetch.CHUNK_BYTES // max(1, reader.sample_bytes)))
     starts = range(0, count, size)
     blocks = (np.arange(start, start + size) for start in (min(one, count - size) for one in starts))
-    for start, part in zip(starts, feed.prefetch(executor, read, blocks, feed.AHEAD), strict=True):
+    for start, part in zip(starts, prefetch.map_ahead(executor, read, blocks, prefetch.AHEAD), strict=True):
         again = max(0, start - (count - size))
         found = score(part)
         outputs.append(np.asarray(found[0], np.float32)[again:])
@@ -88,45 +88,46 @@ class Leg(NamedTuple):
 
 
 @dataclass
-class FedLane(AnyLane):
-    """One fed repeat."""
+class StreamedRepeatStack(BaseRepeatStack):
+    """One repeat, whose samples are streamed."""
 
-    data: FedLaneData
-    chunk_bytes: int = feed.CHUNK_BYTES
+    data: StreamedStackData
+    chunk_bytes: int = prefetch.CHUNK_BYTES
 
     def __post_init__(self) -> None:
         train = self.data.readers["train"]
-        self.spec = replace(self.spec, layout=self.spec.layout.fed)
+        self.spec = replace(self.spec, layout=self.spec.layout.streamed)
         self._begin(jax.ShapeDtypeStruct(train.rows.shape[1:], train.dtype))
         self._compiling = 0.0
-        self._executor = ThreadPoolExecutor(feed.AHEAD, thread_name_prefix="epochal-feed")
+        self._executor = ThreadPoolExecutor(prefetch.AHEAD, thread_name_prefix="epochal-prefetch")
         self._failure: DataFailed | None = None
-        plan, take = self.data.plan, self.data.take
-        if take is not None:
-            _skip(take, self.samples)
+        plan, next_samples = self.data.plan, self.data.next_samples
+        if next_samples is not None:
+            _skip(next_samples, self.samples)
         cut = (self.chunk_bytes, self.spec.mesh, self.spec.micro_batch)
-        self._feed = feed.Feed(plan, train, self._executor, self.update, self.last_update, *cut, take)
-        self._chunk: feed.Chunk | None = None
+        updates = (self.update, self.last_update)
+        self._prefetcher = prefetch.Prefetcher(plan, train, self._executor, *updates, *cut, next_samples)
+        self._chunk: prefetch.Chunk | None = None
 
     def close(self) -> None:
         """Stop reading."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def advance(self, max_updates: int | None = None) -> list[LaneEvaluation]:
-        """As `AnyLane.advance`, in as many calls as there are chunks and evaluations."""
+    def advance(self, max_updates: int | None = None) -> list[StackEvaluation]:
+        """As `BaseRepeatStack.advance`, in as many calls as there are chunks and evaluations."""
         begin, compiled_before = time.perf_counter(), self._compiling
 
         def elapsed() -> float:
             return time.perf_counter() - begin - (self._compiling - compiled_before)
 
-        evaluations: list[LaneEvaluation] = []
+        evaluations: list[StackEvaluation] = []
         left = self.updates_per_call if max_updates is None else min(self.updates_per_call, max_updates)
         while True:
             if bool(self.train_state.position.due):
                 row, active = self._evaluate()
-                samples = None if self.data.take is None else self.samples
+                samples = None if self.data.next_samples is None else self.samples
                 seconds = self.seconds + elapsed()
-                evaluations.append(LaneEvaluation(self.update, seconds, active, row, samples))
+                evaluations.append(StackEvaluation(self.update, seconds, active, row, samples))
             late = self.fixed_updates_per_call is None and self.spec.mesh.local and elapsed() >= CALL_SECONDS
             if late or left <= 0 or self.update >= self.last_update or self.stopped:
                 break
@@ -145,7 +146,7 @@ class FedLane(AnyLane):
             raise self._failure
         if self._chunk is None:
             try:
-                self._chunk = next(self._feed.chunks, None)
+                self._chunk = next(self._prefetcher.chunks, None)
             except DataFailed as error:
                 self._failure = error
                 raise
@@ -171,7 +172,7 @@ class FedLane(AnyLane):
         made = high - low if broken < 0 else broken + 1 - (span.batch + low)
         self._adapt(made, time.perf_counter() - begin)
         if low + made == span.batches:
-            self._feed.recycle(self._chunk)
+            self._prefetcher.recycle(self._chunk)
             self._chunk = None
         self.update += made
         self.samples += made * span.size
@@ -202,7 +203,7 @@ class FedLane(AnyLane):
         halves = np.zeros(2, np.float32)
         for name in spec.parts:
             reader = self.data.readers[name]
-            read = functools.partial(feed.sharded, reader, spec.mesh)
+            read = functools.partial(prefetch.sharded, reader, spec.mesh)
             of = functools.partial(
                 self._metric_values, name, *evaluate_in_blocks(reader, read, self._score, self._executor)
             )
@@ -287,9 +288,9 @@ def scoring(spec: Spec, shapes: Variables) -> Any:
     return over_repeats(1, score, (0, None))
 
 
-def _skip(take: feed.NextSamples, samples: int) -> None:
+def _skip(next_samples: prefetch.NextSamples, samples: int) -> None:
     while samples:
-        taken = len(take(min(samples, 4096))[0])
+        taken = len(next_samples(min(samples, 4096))[0])
         if not taken:
             raise DataFailed(
                 f"the source ran dry {samples:,} samples before the place where the training goes on."

@@ -1,8 +1,8 @@
-"""Feed of a plan's batches to the device, read ahead in chunks.
+"""`Prefetcher`: a plan's batches, read ahead in chunks and put on the device.
 
-The plan is the sampler: the batches after update u are a pure function of u, so a feed can begin anywhere. It
-reads chunks of equally sized batches in threads, a few chunks ahead of the device, and frees the memory of a
-chunk when its updates are done. Nothing in it grows with the data.
+The plan is the sampler: the batches after update u are a pure function of u, so reading can begin anywhere.
+It reads chunks of equally sized batches in threads, a few chunks ahead of the device, and frees the memory of
+a chunk when its updates are done. Nothing in it grows with the data.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ Span(update=5, epoch=1, batch=2, batches=1, size=2)]
             before += batches
 
 
-def prefetch(
+def map_ahead(
     executor: ThreadPoolExecutor, function: Callable[[Item], Result], tasks: Iterator[Item], count: int
 ) -> Iterator[Result]:
     """`map` in order, with up to `count` tasks ahead of the one in use."""
@@ -165,12 +165,12 @@ class Chunk(NamedTuple):
     """The host buffer of the inputs, to be reused."""
 
 
-class Feed:
+class Prefetcher:
     """The chunks of a plan from `update` up to `last`, read ahead of their use in threads.
 
     A chunk's inputs have at most `chunk_bytes`, or are those of one batch.
 
-    Where `take` gives the next samples of an iterator without length, one chunk is read ahead. When it is
+    Where `next_samples` gives those of an iterator without length, one chunk is read ahead. When it is
     exhausted, the samples that do not fill a batch form a smaller one, or are dropped if the plan drops; the
     plan may have more updates than that.
     """
@@ -185,7 +185,7 @@ class Feed:
         chunk_bytes: int = CHUNK_BYTES,
         mesh: DeviceMesh = ALONE,
         micro_batch: int | None = None,
-        take: NextSamples | None = None,
+        next_samples: NextSamples | None = None,
     ) -> None:
         self._plan, self._reader, self._chunk_bytes = plan, reader, chunk_bytes
         self._mesh, self._micro_batch = mesh, micro_batch
@@ -197,10 +197,10 @@ class Feed:
         self._lock = threading.Lock()
         wanted = spans(plan, update, last, lambda size: min(self.room(size), self._max_batches))
         self.chunks: Iterator[Chunk]
-        if take is None:
-            self.chunks = prefetch(executor, self._read, wanted, AHEAD)
+        if next_samples is None:
+            self.chunks = map_ahead(executor, self._read, wanted, AHEAD)
         else:
-            gathered = prefetch(executor, functools.partial(self._gather, take), wanted, 1)
+            gathered = map_ahead(executor, functools.partial(self._gather, next_samples), wanted, 1)
             self.chunks = chain.from_iterable(takewhile(bool, gathered))
 
     def room(self, size: int) -> int:
@@ -221,10 +221,10 @@ class Feed:
         self._took(span, time.perf_counter() - begin)
         return chunk
 
-    def _gather(self, take: NextSamples, span: Span) -> list[Chunk]:
+    def _gather(self, next_samples: NextSamples, span: Span) -> list[Chunk]:
         """The batches of a span for which there are samples; none once the iterator is exhausted."""
         begin = time.perf_counter()
-        inputs, targets = take(span.batches * span.size)
+        inputs, targets = next_samples(span.batches * span.size)
         whole, rest = divmod(len(inputs), span.size)
         found = []
         if whole:
