@@ -115,7 +115,7 @@ def test_arrays_of_bytes_are_fine_tuned_with_the_first_layer_frozen(call: Any, p
     [
         (("--resize", "8"), "--resize, --color and --skip-bad are about a folder of images"),
         (("--resize", "axb"), "resize must be HxW"),
-        (("--fresh", "0"), "--fresh belongs to --initial"),
+        (("--reinitialize", "0"), "--reinitialize belongs to --initial"),
         (("--augment", "spin:3"), 'unknown transform "spin"'),
     ],
 )

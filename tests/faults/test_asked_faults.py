@@ -210,7 +210,7 @@ def test_other_data_another_model_or_another_format_is_told_apart(
     [
         ("validation", {"path": "/gone/v.csv"}),
         ("test", {"path": "/dev/zero"}),
-        ("initial", {"path": "/gone/run", "fresh": [], "rename": {}, "repeat": 0}),
+        ("initial", {"path": "/gone/run", "reinitialize": [], "rename": {}, "repeat": 0}),
     ],
 )
 def test_files_that_are_gone_are_asked_for(written: dict[str, Any], name: str, value: Any) -> None:

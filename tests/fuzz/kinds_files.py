@@ -145,8 +145,8 @@ def _start(folder: Path) -> tuple[Path, dict[str, Any]]:
     return folder / "good.safetensors", tensors
 
 
-def _read_start(path: Path, fresh: tuple[str, ...] = ()) -> Any:
-    start = initial_variables(Initial(path, fresh=fresh), _shapes())
+def _read_start(path: Path, reinitialize: tuple[str, ...] = ()) -> Any:
+    start = initial_variables(Initial(path, reinitialize=reinitialize), _shapes())
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(start.variables))
     return [str(note) for note in start.notes]
 

@@ -14,7 +14,7 @@ import pytest
 
 import epochal as ep
 from epochal.engine.memory import device_memory, state_bytes
-from epochal.engine.program import fresh
+from epochal.engine.program import init_repeat_state
 from epochal.settings import Settings
 from epochal.training.describe import notes_of
 from epochal.training.prepare import prepare
@@ -54,7 +54,9 @@ def state() -> int:
 def test_a_state_has_the_bytes_that_a_repeat_carries_and_those_of_a_gradient() -> None:
     spec = asked().spec
     variables = jax.eval_shape(spec.model.init, jax.random.key(0), jnp.zeros(5))
-    carried = jax.eval_shape(lambda: fresh(spec, spec.model.init(jax.random.key(0), jnp.zeros(5))))
+    carried = jax.eval_shape(
+        lambda: init_repeat_state(spec, spec.model.init(jax.random.key(0), jnp.zeros(5)))
+    )
     counters = ("best_value", "best_epoch", "best_index", "running_loss", "running_rest")
     scalars = [getattr(carried, name) for name in (*counters, "broken_epoch", "broken_index", "status")]
     carried = carried._replace(rule=(), halves=())

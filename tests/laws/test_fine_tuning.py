@@ -86,14 +86,14 @@ def test_what_is_fresh_each_repeat_draws_its_own(tmp_path: Path):
         {f"0/{name}": np.asarray(value) for name, value in named(START).items()}, tmp_path / "a.safetensors"
     )
     other = X, (X[:, 2] > 0).astype(int)
-    initial = ep.Initial(tmp_path / "a.safetensors", fresh=("2",))
+    initial = ep.Initial(tmp_path / "a.safetensors", reinitialize=("2",))
     run = ep.fit(NET, other, **COMMON, repeats=2, initial=initial, freeze=("0", "1"))
     heads = [named(fitted.last.params)["2/kernel"] for fitted in run.fitted]
     assert heads[0].shape == (4, 1) and not np.array_equal(*heads)
     for fitted in run.fitted:
         for layer in (0, 1):
             assert_same_bits(fitted.last.params[layer], START.params[layer])
-    assert run.settings["initial"] == {"path": str(tmp_path / "a.safetensors"), "fresh": ["2"]}
+    assert run.settings["initial"] == {"path": str(tmp_path / "a.safetensors"), "reinitialize": ["2"]}
 
 
 def stored(tmp_path: Path, arrays: dict[str, Any]) -> Path:
@@ -176,7 +176,7 @@ def nothing_alike(values: dict[str, Any]) -> dict[str, Any]:
     [
         (
             another_shape,
-            'of shape (4, 3); it is (4, 7). Draw it anew with ep.Initial(..., fresh=["2"])',
+            'of shape (4, 3); it is (4, 7). Draw it anew with ep.Initial(..., reinitialize=["2"])',
         ),
         (a_missing_array, "must have 1/bias (4,); it has"),
         (not_finite, "must hold finite numbers; 1/bias has others"),
@@ -221,8 +221,8 @@ def test_patterns_that_match_nothing_are_refused(options: dict[str, Any], words:
     assert words in str(refused.value)
 
 
-def test_fresh_must_match_and_leave_something(tmp_path: Path):
+def test_reinitialize_must_match_and_leave_something(tmp_path: Path):
     path = stored(tmp_path, VALUES)
-    for fresh, words in ((("9",), "fresh must match a parameter"), (("*",), "fresh must leave parameters")):
-        with pytest.raises(ep.Refusal, match=words):
-            initial_variables(ep.Initial(path, fresh=fresh), WANTED)
+    for patterns, words in ((("9",), "must match a parameter"), (("*",), "must leave parameters")):
+        with pytest.raises(ep.Refusal, match=f"reinitialize {words}"):
+            initial_variables(ep.Initial(path, reinitialize=patterns), WANTED)

@@ -22,7 +22,7 @@ import epochal as ep
 from epochal.engine.gradient import gradient, pieces
 from epochal.engine.memory import program_bytes
 from epochal.engine.optimizers import OPTIMIZERS, Optimizer
-from epochal.engine.program import fresh
+from epochal.engine.program import init_repeat_state
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
 from epochal.engine.update import Packing, make_update_step
@@ -77,7 +77,7 @@ def moved(optimizer, micro_batch, part, spec):
         samples = jnp.arange(BATCH) + 3 * index  # 53 of the 64, others in each update
         return step(repeat, part, jax.random.key(0), 0, index, rates, index, samples)
 
-    return jax.lax.fori_loop(0, UPDATES, body, fresh(spec, variables)).params
+    return jax.lax.fori_loop(0, UPDATES, body, init_repeat_state(spec, variables)).params
 
 
 def test_every_optimizer_moves_as_with_the_whole_batch():

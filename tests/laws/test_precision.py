@@ -17,7 +17,7 @@ from jax.extend.core import jaxprs_in_params
 
 import epochal as ep
 from epochal.engine.gradient import gradient
-from epochal.engine.program import fresh
+from epochal.engine.program import init_repeat_state
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
 from epochal.engine.update import Packing, make_update_step
@@ -163,7 +163,7 @@ def test_the_optimizer_moves_float32_parameters():
     spec, part = prepared.spec, Part(*map(jnp.asarray, (ROWS, LABELS)), None)
     variables = jax.eval_shape(spec.model.init, jax.random.key(0), ROWS[0])
     step = make_update_step(spec, Packing(spec, variables.params))
-    before = jax.eval_shape(functools.partial(fresh, spec), variables)
+    before = jax.eval_shape(functools.partial(init_repeat_state, spec), variables)
     arguments = (before, part, jax.random.key(0), 0, 0, Schedule().rates(1e-3, 9), 0, jnp.arange(7))
     after = jax.eval_shape(step, *arguments)
     assert [leaf.dtype for leaf in jax.tree.leaves(after)] == [leaf.dtype for leaf in jax.tree.leaves(before)]

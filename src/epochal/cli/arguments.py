@@ -21,7 +21,7 @@ def train_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
         "schedule": _schedule(given["schedule"], given),
         "order": order_of(given["order"], given["block_length"]),
         "stop": _rule(given),
-        "initial": _initial(given["initial"], given["fresh"]),
+        "initial": _initial(given["initial"], given["reinitialize"]),
     }
 
 
@@ -87,13 +87,13 @@ def _schedule(name: str, given: Mapping[str, Any]) -> Any:
     )
 
 
-def _initial(path: str | None, fresh: tuple[str, ...]) -> Any:
+def _initial(path: str | None, reinitialize: tuple[str, ...]) -> Any:
     from epochal.models.initial import Initial
 
     if path is not None:
-        return Initial(path, fresh)
-    if fresh:
-        raise Refusal("--fresh belongs to --initial; give that, too.")
+        return Initial(path, reinitialize)
+    if reinitialize:
+        raise Refusal("--reinitialize belongs to --initial; give that, too.")
     return None
 
 

@@ -217,7 +217,7 @@ TRAIN: Sections = {
         *("batch_size", "micro_batch", "epochs", "updates_per_epoch", GROW, "repeats", "devices", "seed"),
         *("optimizer", "learning_rate", "optimizer_options", "schedule", *_PACE, *_GRADIENT, "augment"),
         *("precision", "deterministic", "initial"),
-        Option("fresh", (), DECLARED["freeze"].kind, "For --initial: parameters drawn anew.", "PATTERN"),
+        Option("reinitialize", (), DECLARED["freeze"].kind, "For --initial: what is drawn anew.", "PATTERN"),
         *("freeze", *_LOSS, "order", "stateful", BLOCK, "remainder", "vary"),
     ),
     "Stopping": _STOPPING,

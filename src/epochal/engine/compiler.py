@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from epochal.engine.factorizing import in_turn
-from epochal.engine.program import fresh, over_repeats
+from epochal.engine.program import init_repeat_state, over_repeats
 from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Spec
 from epochal.engine.state import RepeatState
@@ -63,11 +63,11 @@ def _slot(key: Any) -> _Slot:
     return _Slot()
 
 
-def _drawing(spec: Spec, shapes: Variables, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+def _make_draw(spec: Spec, shapes: Variables, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     """The function keys -> initial repeats."""
 
     def draw(key: jax.Array) -> RepeatState:
-        return fresh(spec, spec.model.init(key, jnp.zeros(shape, dtype)))
+        return init_repeat_state(spec, spec.model.init(key, jnp.zeros(shape, dtype)))
 
     if jax.default_backend() == "cpu":  # one repeat at a time: see `engine.factorizing`
         return lambda keys: jax.lax.map(draw, keys)
@@ -81,7 +81,7 @@ def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample
     """
     if given is None:
         seen = (sample.shape, np.dtype(model_input_dtype(sample.dtype)))
-        return compiled(_drawing, spec, sample, (keys,), *seen)(keys)
+        return compiled(_make_draw, spec, sample, (keys,), *seen)(keys)
 
     is_none = functools.partial(operator.is_, None)
     lacking = any(map(is_none, jax.tree.leaves(given, is_leaf=is_none)))
@@ -91,7 +91,7 @@ def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample
         if lacking:
             drawn = _variables(spec.model, sample.shape, np.dtype(model_input_dtype(sample.dtype)))(key)
             variables = jax.tree.map(lambda a, b: b if a is None else a, given, drawn, is_leaf=is_none)
-        return fresh(spec, jax.tree.map(jnp.asarray, variables))
+        return init_repeat_state(spec, jax.tree.map(jnp.asarray, variables))
 
     each = [started(key) for key in (keys if lacking else keys[:1])]
     stacked: RepeatState = jax.tree.map(lambda *all_: jnp.stack(all_), *each * (spec.repeats // len(each)))

@@ -1,8 +1,8 @@
 """The compiled training loop.
 
-The whole fold is one `while` loop. Each iteration evaluates if that is due, then runs a *leg*: the updates up
-to the next evaluation, the end of the epoch or the limit of the call, one inner loop for each segment of
-equally sized batches. Where a call ends has no influence on what is computed.
+The whole fold is one `while` loop. Each iteration evaluates if that is due, then makes the updates up to the
+next evaluation, the end of the epoch or the limit of the call, in one inner loop for each segment of equally
+sized batches. Where a call ends has no influence on what is computed.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def over_repeats(repeats: int, function: Callable[..., Any], axes: tuple[Any, ..
     return single
 
 
-def fresh(spec: Spec, variables: Variables) -> RepeatState:
-    """The initial repeat."""
+def init_repeat_state(spec: Spec, variables: Variables) -> RepeatState:
+    """The state of a repeat before its first update."""
     packed = Packing(spec, variables.params)
     params = packed.pack(variables.params)
     rate = spec.optimizer.learning_rate
@@ -74,7 +74,7 @@ def fresh(spec: Spec, variables: Variables) -> RepeatState:
     )
 
 
-def build(
+def make_call(
     spec: Spec, shapes: Variables, shared: bool
 ) -> Callable[[TrainState, PerRepeat, tuple[Part, ...], Limits], tuple[TrainState, Evaluations]]:
     """The function of one call: (train_state, per_repeat, parts, limits) -> (train_state, evaluations).
@@ -138,7 +138,7 @@ def build(
             return jnp.where(start >= left, start - left, start + layout.used)
         return start
 
-    def leg(
+    def run_updates(
         repeat: RepeatState,
         per_repeat: PerRepeat,
         train: Part,
@@ -229,9 +229,9 @@ def build(
             if spec.evaluate_unit == "updates":
                 stop = jnp.minimum(stop, position.index + position.until)
             stop = jnp.where(active(state).any(), stop, position.index)
-            state = leg(state, per_repeat, train, order, position, stop)
+            state = run_updates(state, per_repeat, train, order, position, stop)
             unseen = ~active(state).any() & (state.status == RUNNING).any()
-            # If the last running repeats broke in this leg, it ends at the broken update.
+            # If the last running repeats broke meanwhile, the call ends at the broken update.
             here = jnp.where(state.broken_epoch == position.epoch, state.broken_index, -1).max()
             stop = jnp.where(unseen, here + 1, stop)
 

@@ -19,8 +19,8 @@ from epochal.engine.compiler import compiled, initial_repeats
 from epochal.engine.evaluate import decide, metrics_of_part
 from epochal.engine.mesh import DeviceMesh
 from epochal.engine.optimizers import eval_params
-from epochal.engine.program import build, over_repeats
-from epochal.engine.spec import PARTS, Layout, Spec
+from epochal.engine.program import make_call, over_repeats
+from epochal.engine.spec import PARTS, BatchLayout, Spec
 from epochal.engine.state import RUNNING, Limits, Part, PerRepeat, Position, StackState, TrainState
 from epochal.engine.update import Packing
 from epochal.models import Variables, evaluated
@@ -158,7 +158,7 @@ class BaseRepeatStack(ABC):
         """Apply the metrics of an evaluation: (values, were they running) of all repeats."""
         position = self.train_state.position
         arguments = (self.train_state.repeats, metrics, halves, position, np.float32(self.epochs))
-        repeats, values, active = self._program(deciding, arguments)(*arguments)
+        repeats, values, active = self._program(make_decide, arguments)(*arguments)
         self.train_state = TrainState(position.evaluated(), repeats)
         return np.asarray(values), np.asarray(active)
 
@@ -193,9 +193,9 @@ class RepeatStack(BaseRepeatStack):
     def enter(self, phase: int) -> None:
         """Switch to the program of a phase, compiling it if needed."""
         self.phase, data = phase, self.data
-        spec = replace(self.spec, layout=Layout.of(self.plan, phase))
+        spec = replace(self.spec, layout=BatchLayout.of(self.plan, phase))
         arguments = (self.train_state, data.per_repeat, data.parts, self._limits(0))
-        self._call = compiled(build, spec, self.sample, arguments, data.shared, donate=(0,))
+        self._call = compiled(make_call, spec, self.sample, arguments, data.shared, donate=(0,))
 
     def _limits(self, updates: int) -> Limits:
         end, following = self._end, self._following
@@ -228,7 +228,7 @@ class RepeatStack(BaseRepeatStack):
         begin = time.perf_counter()
         parts = tuple(data.parts[PARTS.index(name)] for name in spec.parts)
         arguments = (train_state.repeats, parts, data.per_repeat.target_scale)
-        measure = self._program(measuring, arguments, data.shared)
+        measure = self._program(make_measure, arguments, data.shared)
         measured, outputs = interruptible(lambda: jax.block_until_ready(measure(*arguments)))
         metrics = np.array(measured)
         for row in map(int, np.flatnonzero(np.asarray(train_state.repeats.status) == RUNNING)):
@@ -275,7 +275,7 @@ class RepeatStack(BaseRepeatStack):
         return self.plan.first_update(epoch) + index
 
 
-def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
+def make_measure(spec: Spec, shapes: Variables, shared: bool) -> Any:
     """The function (repeats, parts, target scale) -> (metrics, outputs) of all repeats.
 
     Metrics (repeats, columns but the first) have NaN for the metrics of the host, which need the outputs of
@@ -291,6 +291,6 @@ def measuring(spec: Spec, shapes: Variables, shared: bool) -> Any:
     return over_repeats(spec.repeats, measure, (0, None if shared else 0, 0))
 
 
-def deciding(spec: Spec, shapes: Variables) -> Any:
+def make_decide(spec: Spec, shapes: Variables) -> Any:
     """The function (repeats, metrics, halves, position, epoch) -> (repeats, rows, running), as `decide`."""
     return over_repeats(spec.repeats, functools.partial(decide, spec), (0, 0, 0, None, None))

@@ -21,8 +21,8 @@ PARTS = ("train", "validation")
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The batches of an epoch as the loop sees them: the compiled part of a plan."""
+class BatchLayout:
+    """How the loop cuts an epoch into batches: the compiled part of a plan."""
 
     samples: int
     positions: int
@@ -37,7 +37,7 @@ class Layout:
     """Whether weights are drawing probabilities, and so do not also weight the loss."""
 
     @classmethod
-    def of(cls, plan: Plan, phase: int = 0) -> Layout:
+    def of(cls, plan: Plan, phase: int = 0) -> BatchLayout:
         """The layout of one phase of a plan of passes."""
         carry = plan.remainder == "carry"
         segments = ((0, int(plan.batch_size)),) if carry else plan.phases[phase].segments
@@ -52,9 +52,9 @@ class Layout:
         return sum(count for count, _ in self.segments)
 
     @property
-    def streamed(self) -> Layout:
+    def streamed(self) -> BatchLayout:
         """The layout where the host cuts the batches, so that all share a program."""
-        return Layout(0, 0, (), self.order, False, False, self.drawn_by_weight)
+        return BatchLayout(0, 0, (), self.order, False, False, self.drawn_by_weight)
 
     @property
     def used(self) -> int:
@@ -74,7 +74,7 @@ class Spec:
     schedule: Schedule
     rule: Rule
     monitor: str
-    layout: Layout
+    layout: BatchLayout
     repeats: int
     parts: tuple[str, ...]
     """The parts that are evaluated: "train", "validation" or both."""

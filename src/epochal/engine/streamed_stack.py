@@ -75,7 +75,7 @@ def evaluate_in_blocks(
     return np.concatenate(outputs), np.concatenate(losses)
 
 
-class Leg(NamedTuple):
+class ChunkRange(NamedTuple):
     """Which updates of a chunk to make, int32 scalars."""
 
     low: Any
@@ -132,7 +132,7 @@ class StreamedRepeatStack(BaseRepeatStack):
             if late or left <= 0 or self.update >= self.last_update or self.stopped:
                 break
             try:
-                left -= self._leg(left)
+                left -= self._run_chunk(left)
             except DataFailed:
                 if not evaluations:
                     raise
@@ -140,7 +140,7 @@ class StreamedRepeatStack(BaseRepeatStack):
         self.seconds += elapsed()
         return evaluations
 
-    def _leg(self, left: int) -> int:
+    def _run_chunk(self, left: int) -> int:
         """Make up to `left` updates of one chunk, up to the next evaluation; return their number."""
         if self._failure is not None:
             raise self._failure
@@ -163,9 +163,9 @@ class StreamedRepeatStack(BaseRepeatStack):
             self.train_state.repeats,
             self.data.per_repeat,
             self._chunk.samples,
-            Leg(*(np.int32(number) for number in numbers)),
+            ChunkRange(*(np.int32(number) for number in numbers)),
         )
-        program = self._program(running, arguments, donate=(0,))
+        program = self._program(make_run_chunk, arguments, donate=(0,))
         begin = time.perf_counter()
         repeats: RepeatState = interruptible(lambda: jax.block_until_ready(program(*arguments)))
         broken = int(np.asarray(repeats.broken_index)[0])
@@ -240,7 +240,7 @@ class StreamedRepeatStack(BaseRepeatStack):
 
     def _score(self, samples: ShardedBatch) -> Any:
         arguments = (self.train_state.repeats, samples)
-        outputs, losses = self._program(scoring, arguments)(*arguments)
+        outputs, losses = self._program(make_score, arguments)(*arguments)
         return outputs[0], losses[0]
 
     def _program(
@@ -253,29 +253,29 @@ class StreamedRepeatStack(BaseRepeatStack):
         return program
 
 
-def running(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeat, per_repeat, chunk, leg) -> repeat, which makes the updates of a leg.
+def make_run_chunk(spec: Spec, shapes: Variables) -> Any:
+    """The function (repeat, per_repeat, chunk, chosen) -> repeat, which makes the chosen updates of a chunk.
 
     Leaves of a chunk have a leading axis of batches, (room, devices, slots, ...).
     """
     step = make_update_step(spec, Packing(spec, shapes.params))
 
-    def run(repeat: RepeatState, per_repeat: PerRepeat, chunk: ShardedBatch, leg: Leg) -> RepeatState:
+    def run(repeat: RepeatState, own: PerRepeat, chunk: ShardedBatch, chosen: ChunkRange) -> RepeatState:
         def body(number: jax.Array, repeat: RepeatState) -> RepeatState:
             batch: ShardedBatch = jax.tree.map(
                 lambda leaf: lax.dynamic_index_in_dim(leaf, number, keepdims=False), chunk
             )
-            index, count = leg.index + number, leg.update + number
-            return step(repeat, batch, per_repeat.dropout_keys, leg.epoch, index, per_repeat.rates, count)
+            index, count = chosen.index + number, chosen.update + number
+            return step(repeat, batch, own.dropout_keys, chosen.epoch, index, own.rates, count)
 
-        repeat = lax.fori_loop(leg.low, leg.high, body, repeat)
+        repeat = lax.fori_loop(chosen.low, chosen.high, body, repeat)
         broke = (repeat.broken_index >= 0) & (repeat.broken_epoch < 0)
-        return repeat._replace(broken_epoch=jnp.where(broke, leg.epoch, repeat.broken_epoch))
+        return repeat._replace(broken_epoch=jnp.where(broke, chosen.epoch, repeat.broken_epoch))
 
     return over_repeats(1, run, (0, 0, None, None))
 
 
-def scoring(spec: Spec, shapes: Variables) -> Any:
+def make_score(spec: Spec, shapes: Variables) -> Any:
     """The function (repeat, samples) -> (outputs, losses) of sharded samples."""
     packed = Packing(spec, shapes.params)
 

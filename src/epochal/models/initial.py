@@ -34,19 +34,20 @@ class Initial:
     Args:
         path: a run folder (its best parameters), a `.safetensors` file, or one of Keras (`.weights.h5`,
             `.keras`).
-        fresh: patterns such as "dense/*" of parameters that each repeat draws.
+        reinitialize: patterns such as "dense/*" of parameters that each repeat draws.
         rename: maps prefixes of names in the file to those in the model.
         repeat: the repeat of a run to read, from 0.
     """
 
     path: str | Path
-    fresh: tuple[str, ...] = ()
+    reinitialize: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
     repeat: int = 0
 
     def __post_init__(self) -> None:
-        fresh = (self.fresh,) if isinstance(self.fresh, str) else tuple(self.fresh)
-        object.__setattr__(self, "fresh", fresh)
+        patterns = self.reinitialize
+        patterns = (patterns,) if isinstance(patterns, str) else tuple(patterns)
+        object.__setattr__(self, "reinitialize", patterns)
         check_whole("repeat", self.repeat, 0)
 
 
@@ -151,10 +152,10 @@ def _renamed(stored: dict[str, Stored], rename: Mapping[str, str]) -> dict[str, 
 def _taken(initial: Initial, source: str, stored: dict[str, Stored], shapes: Variables) -> InitialVariables:
     leaves = dict(zip(map(_bare, names_of(shapes)), jax.tree.leaves(shapes), strict=True))
     wanted = {name: tuple(leaf.shape) for name, leaf in leaves.items()}
-    fresh = matching(initial.fresh, list(wanted), "fresh")
-    needed = {name: shape for name, shape in wanted.items() if name not in fresh}
+    drawn = matching(initial.reinitialize, list(wanted), "reinitialize")
+    needed = {name: shape for name, shape in wanted.items() if name not in drawn}
     if not needed:
-        raise Refusal(f"`fresh` must leave parameters that are taken from {source}; it names all of them.")
+        raise Refusal(f"`reinitialize` must leave parameters to take from {source}; it names all of them.")
     found = [name in stored for name in needed]
     # Default Keras names such as "dense" or "conv2d" may match by accident.
     by_name = all(found) if _of_keras(Path(initial.path)) else any(found)
@@ -163,7 +164,7 @@ def _taken(initial: Initial, source: str, stored: dict[str, Stored], shapes: Var
     )
     for name, shape in needed.items():
         layer = name.rpartition("/")[0] or name
-        remedy = f"Draw it anew with {option('fresh', [layer], of='ep.Initial')}"
+        remedy = f"Draw it anew with {option('reinitialize', [layer], of='ep.Initial')}"
         if name not in pairs:
             there = ", ".join(list(stored)[:8]) + (", …" if len(stored) > 8 else "")
             raise Refusal(f"{source} must have {name} {shape}; it has {there}. {remedy}, or rename it.")
@@ -177,7 +178,7 @@ def _taken(initial: Initial, source: str, stored: dict[str, Stored], shapes: Var
     variables: Variables = jax.tree_util.tree_map_with_path(
         lambda path, _: values.get(_bare(jax.tree_util.keystr(path, simple=True, separator="/"))), shapes
     )
-    return InitialVariables(variables, _notes(source, by_name, pairs, stored, sorted(fresh)))
+    return InitialVariables(variables, _notes(source, by_name, pairs, stored, sorted(drawn)))
 
 
 def _read(source: str, name: str, stored: dict[str, Stored], leaf: Any) -> NDArray[Any]:
@@ -250,7 +251,7 @@ def _by_signature(arrays: Mapping[str, tuple[int, ...]]) -> dict[Any, list[tuple
 
 
 def _notes(
-    source: str, by_name: bool, pairs: Mapping[str, str], stored: dict[str, Stored], fresh: Sequence[str]
+    source: str, by_name: bool, pairs: Mapping[str, str], stored: dict[str, Stored], drawn: Sequence[str]
 ) -> tuple[str, ...]:
     if by_name:
         notes = [f"starts from {source}: {len(pairs)} arrays, by their names"]
@@ -258,8 +259,8 @@ def _notes(
         layers = {name.rpartition("/")[0]: other.rpartition("/")[0] for name, other in pairs.items()}
         each = ", ".join(f"{other} → {name}" for name, other in layers.items())
         notes = [f"starts from {source}: {len(pairs)} arrays, by the shapes of their layers ({each})"]
-    if fresh:
-        notes.append(f"drawn anew: {', '.join(fresh)}")
+    if drawn:
+        notes.append(f"drawn anew: {', '.join(drawn)}")
     rest = [name for name in stored if name not in pairs.values()]
     if rest:
         notes.append(f"of {source} not used: {first_of(rest, 6)}")

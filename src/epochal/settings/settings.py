@@ -166,7 +166,7 @@ class Settings:
     initial: Any = declare(
         None, ANY, "Start from a run folder, safetensors or Keras file.", "PATH", commands=TRAIN,
         about="variables from which every repeat starts, instead of drawing them; or where they are: a run "
-        "folder, a safetensors or Keras file, or `Initial(path, fresh=...)`.")
+        "folder, a safetensors or Keras file, or `Initial(path, reinitialize=...)`.")
     freeze: Any = declare(
         (), Kind(NAMES.check, _patterns, multiple=True),
         'Parameters that are not trained, such as "convolutions/*".', "PATTERN", commands=TRAIN)

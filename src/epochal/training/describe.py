@@ -70,7 +70,7 @@ def _initial(given: Any) -> Any:
         return "drawn" if given is None else "given"
     if not isinstance(given, Initial):
         return {"path": str(given)}
-    named = {"fresh": list(given.fresh), "rename": dict(given.rename), "repeat": given.repeat}
+    named = {"reinitialize": list(given.reinitialize), "rename": dict(given.rename), "repeat": given.repeat}
     return {"path": str(given.path)} | {name: value for name, value in named.items() if value}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from epochal.data import Dataset
 from epochal.engine.evaluate import forward
-from epochal.engine.program import fresh
+from epochal.engine.program import init_repeat_state
 from epochal.engine.rules import Never, Observation
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
@@ -146,7 +146,7 @@ def state_of(prepared: Prepared) -> Any:
     spec = prepared.spec
     key = jax.eval_shape(lambda: jax.random.key(0))
     sample = jax.ShapeDtypeStruct(prepared.dataset.shape, model_input_dtype(prepared.dataset.dtype))
-    return jax.eval_shape(lambda key, sample: fresh(spec, spec.model.init(key, sample)), key, sample)
+    return jax.eval_shape(lambda *given: init_repeat_state(spec, spec.model.init(*given)), key, sample)
 
 
 def rule_digest(prepared: Prepared) -> str:
@@ -179,7 +179,7 @@ def program_digest(prepared: Prepared) -> str:
     )
     rates = Schedule().rates(1.0, 1)
     step = make_update_step(spec, Packing(spec, shapes.params))
-    begin = jax.make_jaxpr(lambda key, sample: fresh(spec, spec.model.init(key, sample)))
+    begin = jax.make_jaxpr(lambda key, sample: init_repeat_state(spec, spec.model.init(key, sample)))
     repeat = state_of(prepared)
     judged = jax.make_jaxpr(lambda variables, inputs: forward(spec.model, variables, inputs))
     return _program_digest(

@@ -198,15 +198,15 @@ def _write_initial(value: Any) -> Any:
     value = Initial(value) if isinstance(value, str | Path) else value
     if type(value) is not Initial:
         raise NotSerializable
-    path, fresh, rename = absolute(value.path), list(value.fresh), dict(value.rename)
-    return {"path": path, "fresh": fresh, "rename": rename, "repeat": value.repeat}
+    path, reinitialize, rename = absolute(value.path), list(value.reinitialize), dict(value.rename)
+    return {"path": path, "reinitialize": reinitialize, "rename": rename, "repeat": value.repeat}
 
 
 def _read_initial(value: Any) -> Initial:
-    path = _path_in(value, {"path", "fresh", "rename", "repeat"})
+    path = _path_in(value, {"path", "reinitialize", "rename", "repeat"})
     rename = dict(value["rename"])
     _names([*rename, *rename.values()])
-    return Initial(path, _names(value["fresh"]), rename, value["repeat"])
+    return Initial(path, _names(value["reinitialize"]), rename, value["repeat"])
 
 
 def _write_batch_size(value: Any) -> Any:

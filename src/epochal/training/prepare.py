@@ -19,7 +19,7 @@ from epochal.engine.memory import state_bytes
 from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.rules import Never, Rule
 from epochal.engine.schedules import Schedule
-from epochal.engine.spec import Layout, Spec
+from epochal.engine.spec import BatchLayout, Spec
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.augment import Augmented, transforms_of
 from epochal.models.initial import InitialVariables, initial_variables
@@ -149,7 +149,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         schedule=schedule,
         rule=without_budgets(rule),
         monitor=monitor,
-        layout=Layout.of(plan.passes),
+        layout=BatchLayout.of(plan.passes),
         repeats=1,
         parts=parts,
         evaluate_unit=settings.evaluation[1] if plan.updates_per_epoch is None else "updates",
