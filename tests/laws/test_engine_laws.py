@@ -441,7 +441,9 @@ def test_the_running_loss_is_a_mean_over_more_than_2_to_the_32_samples(stream):
     before = 2**32 - 4
     position = stack.train_state.position
     stack.train_state = stack.train_state._replace(
-        position=position._replace(counted=np.uint32(before), counted_high=np.uint32(0)),
+        position=position._replace(
+            samples_since_eval=np.uint32(before), samples_since_eval_high=np.uint32(0)
+        ),
         repeats=stack.train_state.repeats._replace(running_loss=np.full(1, 0.5 * before, np.float32)),
     )
     rows = drive(stack)

@@ -81,7 +81,7 @@ def make_call(
 
     `shared` is whether all repeats share the samples, so that parts have no axis of repeats.
     """
-    layout, repeats = spec.layout, spec.repeats
+    layout, repeats, by_updates = spec.layout, spec.repeats, spec.evaluate_unit == "updates"
     packed = Packing(spec, shapes.params)
     of_part = None if shared else 0
     step = make_update_step(spec, packed)
@@ -119,7 +119,7 @@ def make_call(
             samples = jnp.concatenate(
                 [samples, order_all(per_repeat.order, epoch + 1, per_repeat.order_arrays)], axis=1
             )
-        if layout.rolls:
+        if layout.continues_order:
             samples = jnp.roll(samples, -position.start, axis=1)
         return samples
 
@@ -133,7 +133,7 @@ def make_call(
         if layout.carry:
             size = layout.segments[0][1]
             return (start + size - layout.positions % size) % size
-        if layout.rolls:
+        if layout.continues_order:
             left = layout.positions - layout.used
             return jnp.where(start >= left, start - left, start + layout.used)
         return start
@@ -169,7 +169,7 @@ def make_call(
         broke = (repeat.broken_index >= 0) & (repeat.broken_epoch < 0)
         return repeat._replace(broken_epoch=jnp.where(broke, position.epoch, repeat.broken_epoch))
 
-    def seen(low: jax.Array, high: jax.Array) -> jax.Array:
+    def samples_in(low: jax.Array, high: jax.Array) -> jax.Array:
         """Samples in the batches `low` to `high` of an epoch."""
         if layout.carry:
             return (high - low) * layout.segments[0][1]
@@ -215,9 +215,9 @@ def make_call(
 
         def body(carry: PyTree) -> PyTree:
             position, state, evaluations, order, order_epoch, updates_left = carry
-            if not spec.hosted:
+            if not spec.host_metrics:
                 position, state, evaluations = lax.cond(
-                    position.due, evaluate, lambda *same: same, position, state, evaluations
+                    position.eval_due, evaluate, lambda *same: same, position, state, evaluations
                 )
             order = lax.cond(
                 order_epoch == position.epoch, lambda: order, lambda: table(per_repeat, position)
@@ -226,8 +226,8 @@ def make_call(
             in_epoch = batches(position.start)
             stop = jnp.minimum(in_epoch, position.index + updates_left)
             stop = jnp.where(position.epoch == limits.end_epoch, jnp.minimum(stop, limits.end_index), stop)
-            if spec.evaluate_unit == "updates":
-                stop = jnp.minimum(stop, position.index + position.until)
+            if by_updates:
+                stop = jnp.minimum(stop, position.index + position.until_eval)
             stop = jnp.where(active(state).any(), stop, position.index)
             state = run_updates(state, per_repeat, train, order, position, stop)
             unseen = ~active(state).any() & (state.status == RUNNING).any()
@@ -237,27 +237,28 @@ def make_call(
 
             done = stop - position.index
             ended = stop == in_epoch
-            until = position.until - (done if spec.evaluate_unit == "updates" else ended.astype(jnp.int32))
-            counted = position.counted + seen(position.index, stop).astype(jnp.uint32)
+            until = position.until_eval - (done if by_updates else ended.astype(jnp.int32))
+            samples = position.samples_since_eval + samples_in(position.index, stop).astype(jnp.uint32)
+            overflow = (samples < position.samples_since_eval).astype(jnp.uint32)
             moved = Position(
                 epoch=jnp.where(ended, position.epoch + 1, position.epoch),
                 index=jnp.where(ended, 0, stop),
                 start=jnp.where(ended, next_start(position.start), position.start),
-                until=jnp.where(until <= 0, limits.eval_interval, until),
-                due=position.due,
+                until_eval=jnp.where(until <= 0, limits.eval_interval, until),
+                eval_due=position.eval_due,
                 update=position.update + done,
-                counted=counted,
-                counted_high=position.counted_high + (counted < position.counted).astype(jnp.uint32),
+                samples_since_eval=samples,
+                samples_since_eval_high=position.samples_since_eval_high + overflow,
             )
             due = (done > 0) & (until <= 0) | unseen
-            return moved._replace(due=due), state, evaluations, order, order_epoch, updates_left - done
+            return moved._replace(eval_due=due), state, evaluations, order, order_epoch, updates_left - done
 
         def going(carry: PyTree) -> jax.Array:
             position, state, evaluations, _, _, updates_left = carry
             more = (updates_left > 0) & ~finished(position) & active(state).any()
-            if spec.hosted:
-                return more & ~position.due
-            return (evaluations.count < PLACES) & (position.due | more)
+            if spec.host_metrics:
+                return more & ~position.eval_due
+            return (evaluations.count < PLACES) & (position.eval_due | more)
 
         evaluations = Evaluations(
             count=jnp.int32(0),

@@ -98,28 +98,28 @@ class BaseRepeatStack(ABC):
             self.resume_from = None
         self.train_state = TrainState(position, repeats)
 
-    def _position(self, counted: int = 0) -> Position:
-        """The place in the plan after the updates made, `counted` samples after the last evaluation."""
+    def _position(self, samples_since_eval: int = 0) -> Position:
+        """The place in the plan after the updates made, so many samples after the last evaluation."""
         plan, update, every = self.plan, self.update, self.eval_interval
         epoch, index = plan.locate(update) if update < plan.updates else (plan.epochs, 0)
         by_updates = self.spec.evaluate_unit == "updates"
         until = every - (update if by_updates else epoch) % every
-        high, low = divmod(counted, 2**32)
+        high, low = divmod(samples_since_eval, 2**32)
         return Position(
             epoch=np.int32(epoch),
             index=np.int32(index),
             start=np.int32(plan.start(epoch) if epoch < plan.epochs else 0),
-            until=np.int32(until),
+            until_eval=np.int32(until),
             update=np.int32(min(update, 2**31 - 1)),
-            due=np.bool_(until == every and (by_updates or index == 0)),
-            counted=np.uint32(low),
-            counted_high=np.uint32(high),
+            eval_due=np.bool_(until == every and (by_updates or index == 0)),
+            samples_since_eval=np.uint32(low),
+            samples_since_eval_high=np.uint32(high),
         )
 
     @property
     def done(self) -> bool:
         """Whether the plan is at its end or all repeats have stopped."""
-        if bool(self.train_state.position.due):
+        if bool(self.train_state.position.eval_due):
             return False
         return self.update >= self.last_update or self.stopped
 
@@ -142,7 +142,7 @@ class BaseRepeatStack(ABC):
         if self.update and not self.train_state.position.seen:
             return []
         self.train_state = self.train_state._replace(
-            position=self.train_state.position._replace(due=np.bool_(True))
+            position=self.train_state.position._replace(eval_due=np.bool_(True))
         )
         return self.advance(0)
 
@@ -212,10 +212,14 @@ class RepeatStack(BaseRepeatStack):
     def advance(self, max_updates: int | None = None) -> list[StackEvaluation]:
         """As `BaseRepeatStack.advance`, in one call of the program."""
         following = self._following
-        if following is not None and self.update == following.update and not self.train_state.position.due:
+        if (
+            following is not None
+            and self.update == following.update
+            and not self.train_state.position.eval_due
+        ):
             self.enter(self.phase + 1)
         updates = self.updates_per_call if max_updates is None else min(self.updates_per_call, max_updates)
-        if self.spec.hosted:
+        if self.spec.host_metrics:
             before = self._evaluate()
             return before if self.done else [*before, *self._made(updates), *self._evaluate()]
         return self._made(updates)
@@ -223,7 +227,7 @@ class RepeatStack(BaseRepeatStack):
     def _evaluate(self) -> list[StackEvaluation]:
         """The evaluation that is due, if any, with the host's metrics."""
         train_state, spec, data = self.train_state, self.spec, self.data
-        if not bool(train_state.position.due):
+        if not bool(train_state.position.eval_due):
             return []
         begin = time.perf_counter()
         parts = tuple(data.parts[PARTS.index(name)] for name in spec.parts)

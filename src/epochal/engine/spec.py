@@ -31,8 +31,8 @@ class BatchLayout:
     order: Order
     """The compiled part of the plan's order; per-sample values are an argument (`PerRepeat.order_arrays`)."""
     carry: bool
-    rolls: bool
-    """Whether each epoch continues the last one (samples left out of a fixed order)."""
+    continues_order: bool
+    """Whether an epoch begins in the order where the last one ended (a fixed order with `drop`)."""
     drawn_by_weight: bool = False
     """Whether weights are drawing probabilities, and so do not also weight the loss."""
 
@@ -42,9 +42,17 @@ class BatchLayout:
         carry = plan.remainder == "carry"
         segments = ((0, int(plan.batch_size)),) if carry else plan.phases[phase].segments
         order = plan.order
-        rolls = plan.remainder == "drop" and order.fixed
+        continues_order = plan.remainder == "drop" and order.fixed
         drawn = order.needs == "weights"
-        return cls(plan.samples, plan.positions_per_epoch, segments, order.compiled_part, carry, rolls, drawn)
+        return cls(
+            plan.samples,
+            plan.positions_per_epoch,
+            segments,
+            order.compiled_part,
+            carry,
+            continues_order,
+            drawn,
+        )
 
     @property
     def batches(self) -> int:
@@ -105,7 +113,7 @@ class Spec:
         return ["loss", *(metric.name for metric in self.metrics)].index(name)
 
     @property
-    def hosted(self) -> bool:
+    def host_metrics(self) -> bool:
         """Whether the host computes some metrics, so that evaluations are left to it."""
         return any(metric.host for metric in self.metrics)
 

@@ -25,27 +25,26 @@ class Position(NamedTuple):
     """The next batch of the epoch."""
     start: Array
     """Position in the order of the epoch's first batch (`Plan.start`)."""
-    until: Array
+    until_eval: Array
     """Epochs or updates until the next evaluation."""
     update: Array
     """Updates made so far; only schedules read it, which refuse 2^31 of them."""
-    due: Array
+    eval_due: Array
     """Whether an evaluation precedes the next update."""
-    counted: Array
-    """Samples used since the last evaluation, uint32: the remainder by 2^32."""
-    counted_high: Array
-    """How often 2^32 of them, uint32."""
+    samples_since_eval: Array
+    """Samples used since the last evaluation, uint32: the low word."""
+    samples_since_eval_high: Array
+    """The high word, uint32."""
 
     @property
     def seen(self) -> Array:
         """Samples used since the last evaluation, as a float."""
-        return self.counted_high * 2.0**32 + self.counted
+        return self.samples_since_eval_high * 2.0**32 + self.samples_since_eval
 
     def evaluated(self) -> Position:
         """The same place after an evaluation: none is due, no sample has been used since."""
-        return self._replace(
-            due=self.due & False, counted=self.counted * 0, counted_high=self.counted_high * 0
-        )
+        due, none = self.eval_due & False, self.samples_since_eval * 0
+        return self._replace(eval_due=due, samples_since_eval=none, samples_since_eval_high=none)
 
 
 class RepeatState(NamedTuple):

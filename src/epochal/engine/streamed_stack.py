@@ -123,7 +123,7 @@ class StreamedRepeatStack(BaseRepeatStack):
         evaluations: list[StackEvaluation] = []
         left = self.updates_per_call if max_updates is None else min(self.updates_per_call, max_updates)
         while True:
-            if bool(self.train_state.position.due):
+            if bool(self.train_state.position.eval_due):
                 row, active = self._evaluate()
                 samples = None if self.data.next_samples is None else self.samples
                 seconds = self.seconds + elapsed()
@@ -178,7 +178,7 @@ class StreamedRepeatStack(BaseRepeatStack):
         self.samples += made * span.size
         position = self._position(int(self.train_state.position.seen) + made * span.size)
         if broken >= 0:
-            position = position._replace(due=np.bool_(True))
+            position = position._replace(eval_due=np.bool_(True))
         self.train_state = TrainState(position, repeats)
         return made
 

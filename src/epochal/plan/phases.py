@@ -13,8 +13,8 @@ from epochal.plan.walk import Phase, Segments, Walk
 class Phased(Walk):
     """Phases, each with passes cut alike; positions after the last batch of a pass are left out."""
 
-    def __init__(self, phases: tuple[Phase, ...], positions: int, rolls: bool) -> None:
-        self._phases, self.positions, self.rolls = phases, positions, rolls
+    def __init__(self, phases: tuple[Phase, ...], positions: int, continues: bool) -> None:
+        self._phases, self.positions, self._continues = phases, positions, continues
         self._firsts = [phase.first for phase in phases]
         self._updates = [phase.update for phase in phases]
         self._seen = [0]
@@ -33,7 +33,9 @@ class Phased(Walk):
 
     def start(self, pass_index: int) -> int:
         phase = self._phase(pass_index)
-        return (phase.start + (pass_index - phase.first) * phase.used) % self.positions if self.rolls else 0
+        return (
+            (phase.start + (pass_index - phase.first) * phase.used) % self.positions if self._continues else 0
+        )
 
     def first_update(self, pass_index: int) -> int:
         phase = self._phase(pass_index)
@@ -60,19 +62,19 @@ def walk_of(
     """The walk for one batch size, or for a schedule; `fixed`: all passes have one order."""
     if policy is Carry:
         return Carry(positions, size)
-    rolls = policy is Drop and fixed
+    continues = policy is Drop and fixed
     schedule = schedule or BatchSchedule({0: size})
     begins = (begin for begin, _ in schedule.changes)
     changes = tuple(zip(begins, schedule.sizes(positions), strict=True))
-    return Phased(phases_of(policy, positions, rolls, changes, schedule.unit), positions, rolls)
+    return Phased(phases_of(policy, positions, continues, changes, schedule.unit), positions, continues)
 
 
 def phases_of(
-    policy: type[Remainder], positions: int, rolls: bool, changes: tuple[tuple[int, int], ...], unit: str
+    policy: type[Remainder], positions: int, continues: bool, changes: tuple[tuple[int, int], ...], unit: str
 ) -> tuple[Phase, ...]:
     """The phases of a schedule in passes ("epochs") or updates; `changes` are (beginning, size), from 0 on.
 
-    `policy` is any but `carry`; `rolls`: each pass continues the last one.
+    `policy` is any but `carry`; `continues`: each pass begins in the order where the last one ended.
 
     >>> from epochal.plan.remainder import Keep
     >>> for phase in phases_of(Keep, 10, False, ((0, 2), (7, 4)), "updates"):
@@ -89,7 +91,7 @@ def phases_of(
         phase = Phase(first, update, start, segments)
         phases.append(phase)
         first, update = first + passes, update + passes * phase.batches
-        start = (start + passes * phase.used) % positions if rolls else 0
+        start = (start + passes * phase.used) % positions if continues else 0
 
     begins, sizes = zip(*changes, strict=True)
     number = 0

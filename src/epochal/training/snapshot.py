@@ -124,8 +124,8 @@ def _one(
             )
         leaves.append(leaf[None])
     state: RepeatState = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
-    given = {"counted_high": 0, **stack["position"]}
-    types = {"due": np.bool_, "counted": np.uint32, "counted_high": np.uint32}
+    given = stack["position"]
+    types = {"eval_due": np.bool_, "samples_since_eval": np.uint32, "samples_since_eval_high": np.uint32}
     position = Position(**{name: types.get(name, np.int32)(given[name]) for name in Position._fields})
     kept = StackState(
         TrainState(position, state), int(stack["update"]), float(stack["seconds"]), int(stack["samples"])
