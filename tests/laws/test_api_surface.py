@@ -15,7 +15,7 @@ import pytest
 
 import epochal
 from epochal.plan import ORDERS, REMAINDERS
-from epochal.plan.phases import Phased
+from epochal.plan.phases import PhasedSchedule
 from epochal.settings import VARYING, Options, Settings
 from epochal.training.signatures import settings_of
 
@@ -159,7 +159,7 @@ def test_a_module_opens_with_a_statement_of_what_it_holds(path):
     assert first.endswith("."), f"{name_of(path)}: {first}"
 
 
-@pytest.mark.parametrize("kind", [*map(type, ORDERS.values()), *REMAINDERS.values(), Phased])
+@pytest.mark.parametrize("kind", [*map(type, ORDERS.values()), *REMAINDERS.values(), PhasedSchedule])
 def test_public_methods_of_a_plan_have_a_docstring_or_inherit_one(kind):
     methods = [
         name for name, one in vars(kind).items() if inspect.isfunction(one) or isinstance(one, property)

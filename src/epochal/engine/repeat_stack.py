@@ -25,7 +25,7 @@ from epochal.engine.state import RUNNING, Limits, Part, PerRepeat, Position, Sta
 from epochal.engine.update import Packing
 from epochal.models import Variables, evaluated
 from epochal.plan import Plan
-from epochal.plan.walk import Phase
+from epochal.plan.pass_schedule import Phase
 
 CALL_SECONDS = 0.1
 """Target duration of a call, after which the host can report progress, save and handle an interrupt."""
@@ -212,11 +212,8 @@ class RepeatStack(BaseRepeatStack):
     def advance(self, max_updates: int | None = None) -> list[StackEvaluation]:
         """As `BaseRepeatStack.advance`, in one call of the program."""
         following = self._following
-        if (
-            following is not None
-            and self.update == following.update
-            and not self.train_state.position.eval_due
-        ):
+        due = self.train_state.position.eval_due
+        if following is not None and self.update == following.update and not due:
             self.enter(self.phase + 1)
         updates = self.updates_per_call if max_updates is None else min(self.updates_per_call, max_updates)
         if self.spec.host_metrics:

@@ -42,17 +42,9 @@ class BatchLayout:
         carry = plan.remainder == "carry"
         segments = ((0, int(plan.batch_size)),) if carry else plan.phases[phase].segments
         order = plan.order
-        continues_order = plan.remainder == "drop" and order.fixed
-        drawn = order.needs == "weights"
-        return cls(
-            plan.samples,
-            plan.positions_per_epoch,
-            segments,
-            order.compiled_part,
-            carry,
-            continues_order,
-            drawn,
-        )
+        continues = plan.remainder == "drop" and order.fixed
+        drawn, positions = order.needs == "weights", plan.positions_per_epoch
+        return cls(plan.samples, positions, segments, order.compiled_part, carry, continues, drawn)
 
     @property
     def batches(self) -> int:

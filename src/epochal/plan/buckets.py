@@ -12,10 +12,10 @@ from epochal.errors import Refusal
 from epochal.plan import permutation
 from epochal.plan.column import Column
 from epochal.plan.order import Arrays, Backend, Inputs, PerSample
+from epochal.plan.pass_schedule import Segments
 from epochal.plan.permutation import Int64s
 from epochal.plan.sizes import as_integer
 from epochal.plan.threefry import Array, threefry2x32, uint32_words
-from epochal.plan.walk import Segments
 
 _BATCHES = np.uint32(0x80000042)
 """Separates the stream that shuffles the batches from that of the samples."""

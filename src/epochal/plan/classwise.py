@@ -18,9 +18,9 @@ from epochal.errors import Refusal
 from epochal.plan.column import Column, identified
 from epochal.plan.family import FEW_ROUNDS, Family, RoundKeys, member_words, round_keys, rows, table, tables
 from epochal.plan.order import Arrays, Backend, ById, Inputs
+from epochal.plan.pass_schedule import Segments
 from epochal.plan.permutation import Int64s
 from epochal.plan.threefry import Array, Purpose, uint32_words
-from epochal.plan.walk import Segments
 
 _BATCHES, _SLOTS, CLASSES = 0, 2**10, 2**31
 """Member numbers in a family: a segment's batches, a batch's slots, a class's samples."""

@@ -1,7 +1,7 @@
 """Counts of a plan: batches, batch sizes and updates of each epoch.
 
 They need no samples. A pass through the samples is cut into segments of equally sized batches
-(`epochal.plan.walk`); an epoch is a pass, or a number of updates across passes.
+(`epochal.plan.pass_schedule`); an epoch is a pass, or a number of updates across passes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any, Literal, Self
 
 from epochal.errors import Refusal
 from epochal.plan.order import Order
-from epochal.plan.phases import walk_of
+from epochal.plan.pass_schedule import PassSchedule, Phase, Segments
+from epochal.plan.phases import pass_schedule_of
 from epochal.plan.remainder import REMAINDERS
 from epochal.plan.sizes import BatchSchedule, Full, Scheduled, bounded
-from epochal.plan.walk import Phase, Segments, Walk
 
 Regime = Literal["batch", "mini-batch", "stochastic"]
 
@@ -57,7 +57,7 @@ class Counts:
     @property
     def phases(self) -> tuple[Phase, ...]:
         """Consecutive passes with the same batches: one phase, or several."""
-        return tuple(phase for phase in self._walk.phases if phase.first < self.passes.epochs)
+        return tuple(phase for phase in self._schedule.phases if phase.first < self.passes.epochs)
 
     @cached_property
     def passes(self) -> Self:
@@ -71,9 +71,11 @@ class Counts:
         """
         if self.updates_per_epoch is None:
             return self
-        size = self._schedule_of_passes or ("full" if self.is_full else int(self.batch_size))
+        size = self._batch_schedule_of_passes or ("full" if self.is_full else int(self.batch_size))
         return self.with_(
-            batch_size=size, epochs=self._walk.locate(self.updates - 1)[0] + 1, updates_per_epoch=None
+            batch_size=size,
+            epochs=self._schedule.locate(self.updates - 1)[0] + 1,
+            updates_per_epoch=None,
         )
 
     @property
@@ -107,8 +109,8 @@ class Counts:
         """The batches of this epoch as (how many, of which size) in their order."""
         epoch = self._epoch(epoch)
         if self.updates_per_epoch is None:
-            return self._walk.segments(epoch)
-        return self._walk.between(self.first_update(epoch), self.first_update(epoch + 1))
+            return self._schedule.segments(epoch)
+        return self._schedule.between(self.first_update(epoch), self.first_update(epoch + 1))
 
     def batches_in(self, epoch: int) -> int:
         """How many batches start in this epoch."""
@@ -121,9 +123,13 @@ class Counts:
         if self._epoch(epoch) < 0 or self.remainder != "drop":
             return 0
         if self.updates_per_epoch is None:
-            return self.positions_per_epoch - sum(count * size for count, size in self._walk.segments(epoch))
-        first, last = (self._walk.locate(self.first_update(at))[0] for at in (epoch, epoch + 1))
-        return (last - first) * self.positions_per_epoch - (self._walk.seen(last) - self._walk.seen(first))
+            return self.positions_per_epoch - sum(
+                count * size for count, size in self._schedule.segments(epoch)
+            )
+        first, last = (self._schedule.locate(self.first_update(at))[0] for at in (epoch, epoch + 1))
+        return (last - first) * self.positions_per_epoch - (
+            self._schedule.seen(last) - self._schedule.seen(first)
+        )
 
     def start(self, epoch: int) -> int:
         """The position of the epoch's order at which its first batch begins.
@@ -137,16 +143,16 @@ class Counts:
         """
         epoch = self._epoch(epoch)
         if self.updates_per_epoch is None:
-            return self._walk.start(epoch)
-        at, index = self._walk.locate(self.first_update(epoch))
-        return (self._walk.start(at) + self.passes._slice(at, index)[0]) % self.positions_per_epoch
+            return self._schedule.start(epoch)
+        at, index = self._schedule.locate(self.first_update(epoch))
+        return (self._schedule.start(at) + self.passes._slice(at, index)[0]) % self.positions_per_epoch
 
     def first_update(self, epoch: int) -> int:
         """The first update of the epoch, counted from 0 over the whole plan (of `epochs`: `updates`)."""
         epoch = self._epoch(epoch, self.epochs)
         if self.updates_per_epoch is not None:
             return epoch * self.updates_per_epoch
-        return self._walk.first_update(epoch)
+        return self._schedule.first_update(epoch)
 
     def locate(self, update: int) -> tuple[int, int]:
         """The epoch of an update and the index of its batch in that epoch.
@@ -158,7 +164,7 @@ class Counts:
         update = index_within("update", update, self.updates)
         if self.updates_per_epoch is not None:
             return divmod(update, self.updates_per_epoch)
-        return self._walk.locate(update)
+        return self._schedule.locate(update)
 
     def epochs_after(self, update: int) -> float:
         """The epochs, with a fraction, after so many updates.
@@ -179,9 +185,9 @@ class Counts:
         >>> Plan(10, 4, 3).samples_after(5)
         18
         """
-        epoch, index = self._walk.locate(update)
-        since = self._walk.between(update - index, update)
-        return self._walk.seen(epoch) + sum(count * size for count, size in since)
+        epoch, index = self._schedule.locate(update)
+        since = self._schedule.between(update - index, update)
+        return self._schedule.seen(epoch) + sum(count * size for count, size in since)
 
     def with_(self, **changes: Any) -> Self:
         """The same plan with some of its arguments changed; a "full" batch stays full.
@@ -211,7 +217,7 @@ class Counts:
     @property
     def divides(self) -> bool:
         """Whether there is no remainder."""
-        sizes, schedule = {int(self.batch_size)}, self._schedule_of_passes
+        sizes, schedule = {int(self.batch_size)}, self._batch_schedule_of_passes
         if schedule is not None:
             end = self.updates if schedule.unit == "updates" else self.epochs
             begins = (begin for begin, _ in schedule.changes)
@@ -239,12 +245,13 @@ class Counts:
     # Inside ------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _walk(self) -> Walk:
-        schedule, policy = self._schedule_of_passes, REMAINDERS[self.remainder]
-        return walk_of(policy, self.positions_per_epoch, self.order.fixed, int(self.batch_size), schedule)
+    def _schedule(self) -> PassSchedule:
+        changes, policy = self._batch_schedule_of_passes, REMAINDERS[self.remainder]
+        positions, size = self.positions_per_epoch, int(self.batch_size)
+        return pass_schedule_of(policy, positions, self.order.fixed, size, changes)
 
     @property
-    def _schedule_of_passes(self) -> BatchSchedule | None:
+    def _batch_schedule_of_passes(self) -> BatchSchedule | None:
         """The batch schedule in passes or updates, where an epoch is not a pass."""
         schedule = self.batch_schedule
         if schedule is None or self.updates_per_epoch is None or schedule.unit == "updates":

@@ -23,9 +23,9 @@ import numpy as np
 from epochal.errors import Refusal
 from epochal.plan import permutation
 from epochal.plan.column import Column
+from epochal.plan.pass_schedule import Segments
 from epochal.plan.permutation import Int64s, WhileLoop, python_while
 from epochal.plan.threefry import Array
-from epochal.plan.walk import Segments
 
 Arrays = dict[str, np.ndarray[tuple[Any, ...], np.dtype[Any]]]
 Inputs = Mapping[str, Array]

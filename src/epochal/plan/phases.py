@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_right
 
+from epochal.plan.pass_schedule import PassSchedule, Phase, Segments
 from epochal.plan.remainder import Carry, Drop, Remainder
 from epochal.plan.sizes import BatchSchedule
-from epochal.plan.walk import Phase, Segments, Walk
 
 
-class Phased(Walk):
+class PhasedSchedule(PassSchedule):
     """Phases, each with passes cut alike; positions after the last batch of a pass are left out."""
 
     def __init__(self, phases: tuple[Phase, ...], positions: int, continues: bool) -> None:
@@ -56,9 +56,9 @@ class Phased(Walk):
         return self._seen[number] + (pass_index - phase.first) * phase.used
 
 
-def walk_of(
+def pass_schedule_of(
     policy: type[Remainder], positions: int, fixed: bool, size: int, schedule: BatchSchedule | None = None
-) -> Walk:
+) -> PassSchedule:
     """The walk for one batch size, or for a schedule; `fixed`: all passes have one order."""
     if policy is Carry:
         return Carry(positions, size)
@@ -66,7 +66,8 @@ def walk_of(
     schedule = schedule or BatchSchedule({0: size})
     begins = (begin for begin, _ in schedule.changes)
     changes = tuple(zip(begins, schedule.sizes(positions), strict=True))
-    return Phased(phases_of(policy, positions, continues, changes, schedule.unit), positions, continues)
+    phases = phases_of(policy, positions, continues, changes, schedule.unit)
+    return PhasedSchedule(phases, positions, continues)
 
 
 def phases_of(

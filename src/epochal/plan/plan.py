@@ -228,12 +228,12 @@ Use "full" for one batch per epoch.
                 raise Refusal(
                     '`remainder` must be keep, drop or spread where the `batch_size` changes; got "carry".'
                 )
-            if len({order.within(phase.segments) for phase in self._walk.phases}) > 1:
+            if len({order.within(phase.segments) for phase in self._schedule.phases}) > 1:
                 raise Refusal(
                     f'order "{order.name}" composes batches of one size, and the `batch_size` changes; '
                     "give one `batch_size`, or another order."
                 )
-        if self.updates_per_epoch is not None and self._walk.locate(self.updates - 1)[0] >= _MOST_EPOCHS:
+        if self.updates_per_epoch is not None and self._schedule.locate(self.updates - 1)[0] >= _MOST_EPOCHS:
             raise Refusal(
                 f"`updates_per_epoch` must make at most {_MOST_EPOCHS} passes through the samples; "
                 f"{self.epochs} epochs of {self.updates_per_epoch} updates make more."
@@ -254,7 +254,7 @@ Use "full" for one batch per epoch.
 
     def _use_at(self, epoch: int, position: int) -> SampleUse | None:
         """The use at a position of an epoch's order, None where it is left out or past the last epoch."""
-        place = self._walk.place(epoch, position)
+        place = self._schedule.place(epoch, position)
         if place is None or place[0] >= self.epochs:
             return None
         batch, slot = self._batch_and_slot(*place)

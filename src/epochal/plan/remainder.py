@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.plan.walk import Phase, Segments, Walk
+from epochal.plan.pass_schedule import PassSchedule, Phase, Segments
 
 
 def _segments(*pairs: tuple[int, int]) -> Segments:
@@ -106,7 +106,7 @@ class Spread(Remainder):
         return "batch sizes differ by at most one" if several else "all batches have one size"
 
 
-class Carry(Remainder, Walk):
+class Carry(Remainder, PassSchedule):
     """Every batch is full: the last one of an epoch borrows from the next epoch.
 
     `position = update * size + slot; epoch, i = divmod(position, samples)`. A batch belongs to the epoch in

@@ -9,7 +9,7 @@ from typing import Any
 from epochal.common.notebook_view import facts, heading, table as html_table, view
 from epochal.common.text import aligned, counted, folded
 from epochal.plan.counts import Counts
-from epochal.plan.walk import Segments
+from epochal.plan.pass_schedule import Segments
 
 _WIDTH = 80
 _MOST_PHASES = 12

@@ -9,9 +9,9 @@ import numpy as np
 
 from epochal.errors import Refusal
 from epochal.plan.order import Backend, BuiltIn, Inputs, Order
+from epochal.plan.pass_schedule import Segments
 from epochal.plan.permutation import Int64s
 from epochal.plan.threefry import Array
-from epochal.plan.walk import Segments
 
 
 @dataclass(frozen=True)

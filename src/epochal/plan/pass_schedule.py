@@ -1,4 +1,4 @@
-"""Consecutive passes through the samples, cut into batches: positions and numbers of updates, no samples."""
+"""`PassSchedule`: consecutive passes through the samples, cut into batches, by positions and updates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Phase(NamedTuple):
         return sum(count * size for count, size in self.segments)
 
 
-class Walk(ABC):
+class PassSchedule(ABC):
     """Passes 0, 1, 2, ... and the batches of each."""
 
     @property
