@@ -19,7 +19,7 @@ import epochal as ep
 from epochal.engine.gradient import gradient
 from epochal.engine.mesh import ALONE, DeviceMesh
 from epochal.engine.prefetch import Prefetcher
-from epochal.engine.state import Part
+from epochal.engine.state import SplitPart
 from epochal.settings import Settings
 from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
@@ -68,10 +68,10 @@ def slopes(mesh: DeviceMesh, model: Any, micro_batch: int | None, sizes: tuple[i
     params, state = spec.model.init(jax.random.key(1), X[0])
     of_batch = gradient(spec)
 
-    def all_of_them(part: Part, params: Any, state: Any) -> Any:
+    def all_of_them(part: SplitPart, params: Any, state: Any) -> Any:
         return [of_batch(params, state, part, np.arange(size) * 3, jax.random.key(2)) for size in sizes]
 
-    arguments = mesh.put((Part(X, Y, WEIGHTS), params, state))
+    arguments = mesh.put((SplitPart(X, Y, WEIGHTS), params, state))
     return jax.jit(all_of_them, out_shardings=mesh.replicated)(*arguments)
 
 
@@ -81,7 +81,7 @@ def mean_of_shard_means(count: int) -> Any:
     params, state = spec.model.init(jax.random.key(1), X[0])
     key, of_batch = jax.random.key(2), jax.jit(gradient(spec))
     shards = np.array_split(np.arange(17) * 3, count)
-    found = [of_batch(params, state, Part(X, Y, WEIGHTS), shard, key) for shard in shards]
+    found = [of_batch(params, state, SplitPart(X, Y, WEIGHTS), shard, key) for shard in shards]
     return jax.tree.map(lambda *leaves: sum(leaves) / count, *found)
 
 
@@ -196,7 +196,7 @@ def work() -> Iterator[tuple[str, Any]]:
     for name, model, inputs in (("MLP", ep.MLP(64), X), ("LSTM", ep.LSTM(8), X.reshape(61, 2, 2))):
         spec = prepared_for(model, (inputs, Y)).spec
         shapes = jax.eval_shape(spec.model.init, jax.random.key(1), inputs[0])
-        given = (shapes.params, shapes.state, Part(inputs, Y, None), np.arange(48), jax.random.key(2))
+        given = (shapes.params, shapes.state, SplitPart(inputs, Y, None), np.arange(48), jax.random.key(2))
         products = {}
         for count in (1, 8):
             mesh = DeviceMesh(devices(count))

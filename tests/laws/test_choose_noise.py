@@ -14,7 +14,7 @@ import epochal as ep
 from choice_fixtures import two_batch_moments
 from epochal.choose import noise
 from epochal.choose.moments import BlockSums, NoiseScale, per_sample_moments
-from epochal.engine.state import Part
+from epochal.engine.state import SplitPart
 from epochal.engine.update import Packing
 from epochal.models import LOSSES, functions, shapes_of
 from epochal.settings import Settings
@@ -223,7 +223,7 @@ def test_each_repeat_of_a_stack_is_measured_on_its_own_samples():
     stack, prepared = stack_of(2)
     found = noise.during(stack, samples=10_000)
     for row, variables in enumerate(noise.variables_of(stack)):
-        part: Part = prepared.part(row, "train")
+        part: SplitPart = prepared.part(row, "train")
         wanted = noise.block_sums(
             stack.spec.model, stack.spec.loss, variables, *part, key=jax.random.key(0)
         ).noise_scale()

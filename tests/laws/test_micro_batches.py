@@ -19,12 +19,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 import epochal as ep
-from epochal.engine.gradient import gradient, pieces
+from epochal.engine.gradient import gradient, micro_batches
 from epochal.engine.memory import program_bytes
 from epochal.engine.optimizers import OPTIMIZERS, Optimizer
 from epochal.engine.program import init_repeat_state
 from epochal.engine.schedules import Schedule
-from epochal.engine.state import Part
+from epochal.engine.state import SplitPart
 from epochal.engine.update import Packing, make_update_step
 from epochal.settings import Settings
 from epochal.training import loop as driving
@@ -42,7 +42,7 @@ WEIGHTS = RANDOM.uniform(0.1, 2.0, POOL).astype(np.float32)
 
 def the_part():
     """All of them as the engine takes them."""
-    return jax.tree.map(jnp.asarray, Part(X, Y, WEIGHTS))
+    return jax.tree.map(jnp.asarray, SplitPart(X, Y, WEIGHTS))
 
 
 def prepared_for(model=None, data=(X, Y), **options):
@@ -55,7 +55,7 @@ def prepared_for(model=None, data=(X, Y), **options):
 
 @given(st.integers(1, 10**6), st.none() | st.integers(1, 10**6))
 def test_pieces_hold_each_sample_once_and_only_the_last_is_smaller(size, most):
-    cut = pieces(size, most)
+    cut = micro_batches(size, most)
     assert sum(count * each for count, each in cut) == size
     assert all(count >= 1 and each >= 1 for count, each in cut) and len(cut) <= 2
     if most is not None and most < size:
@@ -65,7 +65,7 @@ def test_pieces_hold_each_sample_once_and_only_the_last_is_smaller(size, most):
 
 
 def moved(optimizer, micro_batch, part, spec):
-    """Parameters after a few updates of a batch of 53 with weights, in pieces of at most `micro_batch`."""
+    """Parameters after a few updates of a batch of 53 with weights, by `micro_batch` at most."""
     named = OPTIMIZERS[optimizer]
     chosen = Optimizer(optimizer, elementwise=named.elementwise, learning_rate=named.learning_rate)
     spec = replace(spec, optimizer=chosen, micro_batch=micro_batch)
@@ -234,7 +234,7 @@ def test_auto_is_the_largest_that_fits_in_equal_parts_and_says_why(monkeypatch, 
         return 1000 + 70 * size + ragged * (5000 % size > 0)  # a ragged end may need more
 
     _, found, asked = sized(monkeypatch, need, 100_000, samples=5000, batch_size="full")
-    most = (90_000 - 1000) // 70  # 1271, which makes 4 pieces
+    most = (90_000 - 1000) // 70  # 1271, which makes 4 micro-batches
     assert found.spec.micro_batch == 1250 and -(-5000 // most) == 4
     assert need(1250) <= 90_000 and len(asked) <= 7
     assert notes_of(found) == (

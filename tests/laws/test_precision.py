@@ -19,7 +19,7 @@ import epochal as ep
 from epochal.engine.gradient import gradient
 from epochal.engine.program import init_repeat_state
 from epochal.engine.schedules import Schedule
-from epochal.engine.state import Part
+from epochal.engine.state import SplitPart
 from epochal.engine.update import Packing, make_update_step
 from epochal.models import Variables, as_model, computing_in, loss_for
 from epochal.nn import convolution
@@ -160,7 +160,7 @@ def prepared_for(model, **options):
 
 def test_the_optimizer_moves_float32_parameters():
     prepared = prepared_for(ep.MLP(200, 100))
-    spec, part = prepared.spec, Part(*map(jnp.asarray, (ROWS, LABELS)), None)
+    spec, part = prepared.spec, SplitPart(*map(jnp.asarray, (ROWS, LABELS)), None)
     variables = jax.eval_shape(spec.model.init, jax.random.key(0), ROWS[0])
     step = make_update_step(spec, Packing(spec, variables.params))
     before = jax.eval_shape(functools.partial(init_repeat_state, spec), variables)
@@ -171,7 +171,7 @@ def test_the_optimizer_moves_float32_parameters():
 
 
 def test_micro_batches_add_up():
-    part = Part(*map(jnp.asarray, (ROWS, LABELS)), jnp.linspace(0.1, 2, 24))
+    part = SplitPart(*map(jnp.asarray, (ROWS, LABELS)), jnp.linspace(0.1, 2, 24))
     spec = prepared_for(ep.MLP(6)).spec
     _, variables, _ = drawn("mlp", ep.MLP(6))
 

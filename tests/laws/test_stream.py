@@ -128,7 +128,7 @@ def test_a_prefetcher_from_an_update_gives_the_batches_of_the_plan_from_there(re
             prefetcher = Prefetcher(plan, reader, executor, first, plan.updates, chunk_bytes=3 * 32 * 5 * 4)
             update = first
             for chunk in prefetcher.chunks:
-                for place in range(chunk.span.batches):
+                for place in range(chunk.segment.batches):
                     batch = plan.batch_of_update(update)
                     np.testing.assert_array_equal(
                         chunk.samples.part.inputs[place, 0], (X[::-1][batch] - 1) * 2

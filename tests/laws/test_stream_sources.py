@@ -92,7 +92,7 @@ def test_a_position_in_any_source_is_one_integer(tmp_path: Path) -> None:
             for first in (0, 3, plan.updates - 1):
                 update = first
                 for chunk in Prefetcher(plan, reader, executor, first, plan.updates).chunks:
-                    for place in range(chunk.span.batches):
+                    for place in range(chunk.segment.batches):
                         rows = prepared.splits[0].train[plan.batch_of_update(update)]
                         np.testing.assert_array_equal(chunk.samples.part.targets[place, 0], Y[rows])
                         wanted = (

@@ -10,11 +10,12 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
+from epochal.engine import state
 from epochal.engine.mesh import ALONE, DeviceMesh
 from epochal.engine.optimizers import eval_params
 from epochal.engine.rules import Observation
 from epochal.engine.spec import Spec
-from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Part, Position, RepeatState
+from epochal.engine.state import Position, RepeatState, SplitPart
 from epochal.engine.update import Packing
 from epochal.models import Model, Variables, as_model_input
 
@@ -51,7 +52,7 @@ def forward(model: Model, variables: Variables, inputs: jax.Array, mesh: DeviceM
 
 
 def metrics_of_part(
-    spec: Spec, variables: Variables, part: Part, target_scale: jax.Array
+    spec: Spec, variables: Variables, part: SplitPart, target_scale: jax.Array
 ) -> tuple[list[jax.Array], jax.Array]:
     """The loss and the metrics of a part (NaN for those of the host), and its outputs."""
     outputs = forward(spec.model, variables, part.inputs, spec.mesh)
@@ -68,14 +69,14 @@ def halved(samples: int, how: str) -> tuple[NDArray[np.int64], NDArray[np.int64]
     return np.sort(everyone[: samples // 2]), np.sort(everyone[samples // 2 :])
 
 
-def _halves(spec: Spec, part: Part, outputs: jax.Array, target_scale: jax.Array) -> jax.Array:
+def _halves(spec: Spec, part: SplitPart, outputs: jax.Array, target_scale: jax.Array) -> jax.Array:
     """The monitored value on both halves of the validation samples, (2,)."""
     losses, halves = spec.loss(outputs, part.targets), halved(part.targets.shape[0], spec.cross_fit)
     if spec.monitor_index:
 
         def of(rows: NDArray[np.int64]) -> jax.Array:
             weights = None if part.weights is None else part.weights[rows]
-            half = Part(None, part.targets[rows], weights)
+            half = SplitPart(None, part.targets[rows], weights)
             return _metric_values(spec, outputs[rows], losses[rows], half, target_scale)[spec.monitor_index]
 
         return jnp.stack([of(rows) for rows in halves])
@@ -87,7 +88,7 @@ def _halves(spec: Spec, part: Part, outputs: jax.Array, target_scale: jax.Array)
 
 
 def _metric_values(
-    spec: Spec, outputs: jax.Array, losses: jax.Array, part: Part, target_scale: jax.Array
+    spec: Spec, outputs: jax.Array, losses: jax.Array, part: SplitPart, target_scale: jax.Array
 ) -> list[jax.Array]:
     weights = jnp.ones_like(losses) if part.weights is None else part.weights
     metrics = [(losses * weights).sum() / weights.sum()]
@@ -107,7 +108,7 @@ def evaluate_step(
     spec: Spec,
     packed: Packing,
     repeat: RepeatState,
-    parts: tuple[Part, ...],
+    parts: tuple[SplitPart, ...],
     target_scale: jax.Array,
     position: Position,
     epoch: jax.Array,
@@ -136,7 +137,7 @@ def decide(
     The monitored metric decides which parameters are the best; a stopped repeat is unchanged.
     `halves` has it on both halves of the validation samples, (2,), read with `spec.cross_fit`.
     """
-    running = repeat.status == RUNNING
+    running = repeat.status == state.RUNNING
     broken = repeat.broken_index >= 0
     moving = jnp.where(broken | (position.seen == 0), jnp.nan, repeat.running_loss / position.seen)
     metrics = [moving, *metrics]
@@ -154,9 +155,9 @@ def decide(
         chosen = running & ~broken & finite & jnp.isfinite(values) & ~(values >= best)  # NaN before the first
         best_halves = jnp.where(chosen[:, None], halves, best_halves)
 
-    status = jnp.where(wants_to_stop, RULE, RUNNING)
-    status = jnp.where(finite, status, BROKEN_EVALUATION)
-    status = jnp.where(broken, BROKEN_UPDATE, status)
+    status = jnp.where(wants_to_stop, state.RULE, state.RUNNING)
+    status = jnp.where(finite, status, state.BROKEN_EVALUATION)
+    status = jnp.where(broken, state.BROKEN_UPDATE, status)
 
     def choose(where: jax.Array, new: object, old: object) -> object:
         return jax.tree.map(lambda a, b: jnp.where(where, a, b), new, old)

@@ -9,19 +9,19 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from epochal.engine.sharded import ShardedBatch
+from epochal.engine.sharded import BatchSource, ShardedBatch
 from epochal.engine.spec import Spec
-from epochal.engine.state import Part
+from epochal.engine.state import SplitPart
 from epochal.models import PyTree, Variables, as_model_input
 
 
-def take(part: Part, samples: jax.Array) -> Part:
+def take(part: SplitPart, samples: jax.Array) -> SplitPart:
     """The rows of a part, as the model sees them."""
     weights = None if part.weights is None else part.weights[samples]
-    return Part(as_model_input(part.inputs[samples]), part.targets[samples], weights)
+    return SplitPart(as_model_input(part.inputs[samples]), part.targets[samples], weights)
 
 
-def size_of(part: Part | ShardedBatch, samples: jax.Array | None) -> int:
+def size_of(part: BatchSource, samples: jax.Array | None) -> int:
     """The number of samples of a batch (see `gradient`)."""
     if isinstance(part, ShardedBatch):
         return part.size
@@ -30,13 +30,13 @@ def size_of(part: Part | ShardedBatch, samples: jax.Array | None) -> int:
 
 def batch_of(
     spec: Spec,
-    part: Part | ShardedBatch,
+    part: BatchSource,
     samples: jax.Array | None,
     number: jax.Array | int = 0,
     size: int | None = None,
     most: int = 0,
-) -> Part:
-    """A batch as the model sees it, sharded over the mesh; or one piece of it."""
+) -> SplitPart:
+    """A batch as the model sees it, sharded over the mesh; or one micro-batch of it."""
 
     def cut(rows: Any) -> Any:
         if size is None:
@@ -48,16 +48,16 @@ def batch_of(
         # sums those of each batch over all devices.
         return spec.mesh.shard(take(spec.mesh.replicate(part), spec.mesh.shard(cut(samples))))
     if isinstance(part, ShardedBatch):
-        found = part.whole() if size is None else part.piece(number, size, most)
+        found = part.whole() if size is None else part.micro_batch(number, size, most)
     else:
         found = cut(part)
     return spec.mesh.shard(found._replace(inputs=as_model_input(found.inputs)))
 
 
-def pieces(size: int, most: int | None) -> tuple[tuple[int, int], ...]:
+def micro_batches(size: int, most: int | None) -> tuple[tuple[int, int], ...]:
     """The micro-batches of a batch as (count, size), full ones first.
 
-    >>> pieces(53, 8), pieces(48, 8), pieces(8, 8), pieces(5, None)
+    >>> micro_batches(53, 8), micro_batches(48, 8), micro_batches(8, 8), micro_batches(5, None)
     (((6, 8), (1, 5)), ((6, 8),), ((1, 8),), ((1, 5),))
     """
     if most is None or most >= size:
@@ -69,7 +69,7 @@ def pieces(size: int, most: int | None) -> tuple[tuple[int, int], ...]:
 def gradient(
     spec: Spec,
 ) -> Callable[
-    [PyTree, PyTree, Part | ShardedBatch, jax.Array | None, jax.Array],
+    [PyTree, PyTree, BatchSource, jax.Array | None, jax.Array],
     tuple[tuple[jax.Array, PyTree], PyTree],
 ]:
     """The function (params, state, part, samples, key) -> ((loss, new state), gradient) of one batch.
@@ -82,7 +82,7 @@ def gradient(
 
     training_loss = spec.training_loss
 
-    def losses(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
+    def losses(params: PyTree, state: PyTree, batch: SplitPart, key: jax.Array) -> tuple[jax.Array, PyTree]:
         outputs, new_state = spec.model.apply(Variables(params, state), batch.inputs, key, True)
         found = training_loss(outputs, batch.targets)
         return found if batch.weights is None else found * batch.weights, new_state
@@ -99,7 +99,7 @@ def gradient(
                 params, state, batch._replace(inputs=batch.inputs[:, :length]), key
             )
 
-        def switched(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> PyTree:
+        def switched(params: PyTree, state: PyTree, batch: SplitPart, key: jax.Array) -> PyTree:
             places = jnp.arange(1, batch.inputs.shape[1] + 1)
             longest = jnp.where((batch.inputs != 0).any(axis=0), places, 0).max()
             which = jnp.searchsorted(jnp.array(lengths), longest)
@@ -108,27 +108,27 @@ def gradient(
         return switched
 
     def gradient_of(reduced: Callable[[jax.Array], jax.Array]) -> Callable[..., PyTree]:
-        def loss(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
+        def loss(params: PyTree, state: PyTree, batch: SplitPart, key: jax.Array) -> tuple[jax.Array, PyTree]:
             found, new_state = losses(params, state, batch, key)
             return reduced(found), new_state
 
         return cut_short(jax.value_and_grad(loss, has_aux=True))
 
     def of_batch(
-        params: PyTree, state: PyTree, part: Part | ShardedBatch, samples: jax.Array | None, key: jax.Array
+        params: PyTree, state: PyTree, part: BatchSource, samples: jax.Array | None, key: jax.Array
     ) -> tuple[tuple[jax.Array, PyTree], PyTree]:
         size = size_of(part, samples)
-        cut = pieces(size, spec.micro_batch)
+        cut = micro_batches(size, spec.micro_batch)
         if cut == ((1, size),):
             batch = batch_of(spec, part, samples)
             return gradient_of(jnp.mean)(params, state, batch, key)
-        of_piece, most = gradient_of(jnp.sum), cut[0][1]
+        of_micro_batch, most = gradient_of(jnp.sum), cut[0][1]
 
         def add(number: jax.Array | int, sums: PyTree, count: int = most) -> PyTree:
             loss, state, summed = sums
             batch = batch_of(spec, part, samples, number, count, most)
             own = jax.random.fold_in(key, number)
-            (more, state), found = of_piece(params, state, batch, own)
+            (more, state), found = of_micro_batch(params, state, batch, own)
             return loss + more, state, jax.tree.map(jnp.add, summed, found)
 
         zeros = jax.tree.map(  # sums in 32 bits at least

@@ -75,11 +75,11 @@ class DeviceMesh:
 
         def assemble(array: Any) -> jax.Array:
             shape = (*array.shape[:axis], self.size, *array.shape[axis + 1 :])
-            pieces = [
+            shards = [
                 jax.device_put(array[(*[slice(None)] * axis, slice(row, row + 1))], self.devices[place])
                 for row, place in enumerate(own)
             ]
-            return jax.make_array_from_single_device_arrays(shape, NamedSharding(self._mesh, parts), pieces)
+            return jax.make_array_from_single_device_arrays(shape, NamedSharding(self._mesh, parts), shards)
 
         return jax.tree.map(assemble, arrays)
 

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from epochal.data.lazy import LazyArray
 from epochal.data.standardize import Scaling
 from epochal.data.texts.tokens import Vocabulary
-from epochal.engine.gradient import pieces
+from epochal.engine.gradient import micro_batches
 from epochal.engine.mesh import ALONE, DeviceMesh
-from epochal.engine.sharded import EMPTY, ShardedBatch, slots
-from epochal.engine.state import Part
+from epochal.engine.sharded import EMPTY, ShardedBatch, shard_rows
+from epochal.engine.state import SplitPart
 from epochal.plan import Plan
 
 CHUNK_BYTES = 16 << 20
@@ -41,6 +41,7 @@ READ_SECONDS = 0.5
 MOST_BATCHES = 4096
 """Batches in a chunk, at most."""
 
+ReadPart = Callable[[NDArray[np.int64], NDArray[Any] | None], SplitPart]
 NextSamples = Callable[[int], tuple[NDArray[Any], NDArray[Any]]]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -83,23 +84,23 @@ class Reader:
         out[...] = read
         return out
 
-    def part(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> Part:
+    def part(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> SplitPart:
         """These samples with their targets and weights."""
         weights = None if self.weights is None else self.weights[samples]
-        return Part(self.inputs(samples, out), self.targets[samples], weights)
+        return SplitPart(self.inputs(samples, out), self.targets[samples], weights)
 
 
 def sharded(reader: Reader, mesh: DeviceMesh, samples: NDArray[np.int64]) -> ShardedBatch:
     """These samples without weights, sharded over the mesh; only the shards of this process are read."""
-    own = slots(((1, len(samples)),), mesh.size)[mesh.local_indices]
+    own = shard_rows(((1, len(samples)),), mesh.size)[mesh.local_indices]
     taken = own != EMPTY
     mine = samples[own[taken]]
     inputs, targets = (_filled(values, taken)[0] for values in (reader.inputs(mine), reader.targets[mine]))
-    return ShardedBatch(mesh.place(Part(inputs, targets, None), axis=0), len(samples))
+    return ShardedBatch(mesh.place(SplitPart(inputs, targets, None), axis=0), len(samples))
 
 
 def _filled(values: NDArray[Any], taken: NDArray[np.bool_], batches: int = 1, room: int = 1) -> NDArray[Any]:
-    """Values of consecutive batches in the slots that are taken, (room, *slots, ...)."""
+    """Values of consecutive batches in the rows that are taken, (room, *taken, ...)."""
     if taken.all() and room == batches:
         return values.reshape(room, *taken.shape, *values.shape[1:])
     out = np.zeros((room, *taken.shape, *values.shape[1:]), values.dtype)
@@ -107,7 +108,7 @@ def _filled(values: NDArray[Any], taken: NDArray[np.bool_], batches: int = 1, ro
     return out
 
 
-class Span(NamedTuple):
+class Segment(NamedTuple):
     """Consecutive batches of one size in one epoch."""
 
     update: int
@@ -118,13 +119,14 @@ class Span(NamedTuple):
     size: int
 
 
-def spans(plan: Plan, update: int, last: int, most: Callable[[int], int]) -> Iterator[Span]:
-    """The batches of the updates from `update` up to `last`, at most `most(size)` of a size in one span.
+def segments_of(plan: Plan, update: int, last: int, most: Callable[[int], int]) -> Iterator[Segment]:
+    """The batches of the updates from `update` up to `last`, at most `most(size)` of a size in one segment.
 
-    >>> list(spans(Plan(10, 4, 2), 1, 6, lambda size: 8))
-    [Span(update=1, epoch=0, batch=1, batches=1, size=4), \
-Span(update=2, epoch=0, batch=2, batches=1, size=2), Span(update=3, epoch=1, batch=0, batches=2, size=4), \
-Span(update=5, epoch=1, batch=2, batches=1, size=2)]
+    >>> list(segments_of(Plan(10, 4, 2), 1, 6, lambda size: 8))
+    [Segment(update=1, epoch=0, batch=1, batches=1, size=4), \
+Segment(update=2, epoch=0, batch=2, batches=1, size=2), \
+Segment(update=3, epoch=1, batch=0, batches=2, size=4), \
+Segment(update=5, epoch=1, batch=2, batches=1, size=2)]
     """
     while update < last:
         epoch, batch = plan.locate(update)
@@ -132,7 +134,7 @@ Span(update=5, epoch=1, batch=2, batches=1, size=2)]
         for batches, size in plan.segments_in(epoch):
             if batch < before + batches:
                 together = min(before + batches - batch, most(size), last - update)
-                yield Span(update, epoch, batch, together, size)
+                yield Segment(update, epoch, batch, together, size)
                 update += together
                 break
             before += batches
@@ -156,11 +158,11 @@ def map_ahead(
 
 
 class Chunk(NamedTuple):
-    """The batches of a span on the device."""
+    """The batches of a segment on the device."""
 
-    span: Span
+    segment: Segment
     samples: ShardedBatch
-    """Leaves `(room, devices, slots, ...)`, of which the first `span.batches` are filled."""
+    """Leaves `(room, devices, rows, ...)`, of which the first `segment.batches` are filled."""
     memory: NDArray[np.uint8]
     """The host buffer of the inputs, to be reused."""
 
@@ -195,7 +197,7 @@ class Prefetcher:
         self._max_batches = 1 if mesh.local else MOST_BATCHES
         self._free: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
-        wanted = spans(plan, update, last, lambda size: min(self.room(size), self._max_batches))
+        wanted = segments_of(plan, update, last, lambda size: min(self.room(size), self._max_batches))
         self.chunks: Iterator[Chunk]
         if next_samples is None:
             self.chunks = map_ahead(executor, self._read, wanted, AHEAD)
@@ -214,64 +216,66 @@ class Prefetcher:
         with self._lock:
             self._free.append(chunk.memory)
 
-    def _read(self, span: Span) -> Chunk:
+    def _read(self, segment: Segment) -> Chunk:
         reader, begin = self._reader, time.perf_counter()
-        samples = self._plan.batches(span.epoch, span.batch, span.batches)
-        chunk = self._placed(span, lambda indices, out: reader.part(samples[indices], out))
-        self._took(span, time.perf_counter() - begin)
+        samples = self._plan.batches(segment.epoch, segment.batch, segment.batches)
+        chunk = self._placed(segment, lambda indices, out: reader.part(samples[indices], out))
+        self._took(segment, time.perf_counter() - begin)
         return chunk
 
-    def _gather(self, next_samples: NextSamples, span: Span) -> list[Chunk]:
-        """The batches of a span for which there are samples; none once the iterator is exhausted."""
+    def _gather(self, next_samples: NextSamples, segment: Segment) -> list[Chunk]:
+        """The batches of a segment for which there are samples; none once the iterator is exhausted."""
         begin = time.perf_counter()
-        inputs, targets = next_samples(span.batches * span.size)
-        whole, rest = divmod(len(inputs), span.size)
+        inputs, targets = next_samples(segment.batches * segment.size)
+        whole, rest = divmod(len(inputs), segment.size)
         found = []
         if whole:
-            found.append((span._replace(batches=whole), slice(whole * span.size)))
+            found.append((segment._replace(batches=whole), slice(whole * segment.size)))
         if rest and self._plan.remainder != "drop":
-            last = Span(span.update + whole, span.epoch, span.batch + whole, 1, rest)
+            last = Segment(segment.update + whole, segment.epoch, segment.batch + whole, 1, rest)
             found.append((last, slice(-rest, None)))
         chunks = []
         for one, rows in found:
 
-            def some(indices: NDArray[np.int64], out: NDArray[Any] | None, rows: slice = rows) -> Part:
+            def some(indices: NDArray[np.int64], out: NDArray[Any] | None, rows: slice = rows) -> SplitPart:
                 taken = np.take(inputs[rows], indices, axis=0, out=out, mode="clip")
-                return Part(taken, targets[rows][indices], None)
+                return SplitPart(taken, targets[rows][indices], None)
 
             chunks.append(self._placed(one, some))
-        self._took(span, time.perf_counter() - begin)
+        self._took(segment, time.perf_counter() - begin)
         return chunks
 
-    def _took(self, span: Span, seconds: float) -> None:
+    def _took(self, segment: Segment, seconds: float) -> None:
         """Adapt the number of batches read together to the time of the last read."""
         if not self._mesh.local:
             return
-        wanted = span.batches * READ_SECONDS / max(seconds, 1e-6)
-        self._max_batches = max(1, min(int(wanted), 4 * max(span.batches, self._max_batches), MOST_BATCHES))
+        wanted = int(segment.batches * READ_SECONDS / max(seconds, 1e-6))
+        most = min(4 * max(segment.batches, self._max_batches), MOST_BATCHES)
+        self._max_batches = max(1, min(wanted, most))
 
-    def _placed(self, span: Span, part_of: Callable[[NDArray[np.int64], NDArray[Any] | None], Part]) -> Chunk:
-        """The chunk of a span, sharded over the devices.
+    def _placed(self, segment: Segment, part_of: ReadPart) -> Chunk:
+        """The chunk of a segment, sharded over the devices.
 
-        `part_of(indices, out)` reads samples of the span by their index in it: only those that go to devices
-        of this process.
+        `part_of(indices, out)` reads samples by their index in the segment: only those that go to devices of
+        this process.
         """
-        reader, room = self._reader, self.room(span.size)
-        own = slots(pieces(span.size, self._micro_batch), self._mesh.size)[self._mesh.local_indices]
+        reader, room = self._reader, self.room(segment.size)
+        cut = micro_batches(segment.size, self._micro_batch)
+        own = shard_rows(cut, self._mesh.size)[self._mesh.local_indices]
         taken = own != EMPTY
-        indices = (np.arange(span.batches)[:, None] * span.size + own[taken]).reshape(-1)
+        indices = (np.arange(segment.batches)[:, None] * segment.size + own[taken]).reshape(-1)
         shape = (room, *own.shape, *reader.rows.shape[1:])
         memory, inputs = self._memory(shape, reader.dtype)
         if taken.all():
             read = part_of(indices, inputs.reshape(-1, *shape[3:])[: len(indices)])
         else:
             read = part_of(indices, None)
-            inputs[: span.batches, taken] = read.inputs.reshape(span.batches, -1, *shape[3:])
+            inputs[: segment.batches, taken] = read.inputs.reshape(segment.batches, -1, *shape[3:])
         targets, weights = (
-            None if values is None else _filled(values, taken, span.batches, room) for values in read[1:]
+            None if values is None else _filled(values, taken, segment.batches, room) for values in read[1:]
         )
-        part = self._mesh.place(Part(inputs, targets, weights), axis=1)
-        return Chunk(span, ShardedBatch(part, span.size), memory)
+        part = self._mesh.place(SplitPart(inputs, targets, weights), axis=1)
+        return Chunk(segment, ShardedBatch(part, segment.size), memory)
 
     def _memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         """A buffer for the inputs of a chunk, reused if possible, and the array in it.

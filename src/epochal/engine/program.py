@@ -21,10 +21,10 @@ from epochal.engine.state import (
     RUNNING,
     Evaluations,
     Limits,
-    Part,
     PerRepeat,
     Position,
     RepeatState,
+    SplitPart,
     TrainState,
 )
 from epochal.engine.update import Packing, make_update_step
@@ -76,7 +76,7 @@ def init_repeat_state(spec: Spec, variables: Variables) -> RepeatState:
 
 def make_call(
     spec: Spec, shapes: Variables, shared: bool
-) -> Callable[[TrainState, PerRepeat, tuple[Part, ...], Limits], tuple[TrainState, Evaluations]]:
+) -> Callable[[TrainState, PerRepeat, tuple[SplitPart, ...], Limits], tuple[TrainState, Evaluations]]:
     """The function of one call: (train_state, per_repeat, parts, limits) -> (train_state, evaluations).
 
     `shared` is whether all repeats share the samples, so that parts have no axis of repeats.
@@ -89,7 +89,7 @@ def make_call(
     def one_update(
         repeat: RepeatState,
         per_repeat: PerRepeat,
-        train: Part,
+        train: SplitPart,
         samples: jax.Array,
         position: Position,
         index: jax.Array,
@@ -141,7 +141,7 @@ def make_call(
     def run_updates(
         repeat: RepeatState,
         per_repeat: PerRepeat,
-        train: Part,
+        train: SplitPart,
         order: jax.Array,
         position: Position,
         stop: jax.Array,
@@ -183,7 +183,7 @@ def make_call(
         return (repeats_.status == RUNNING) & (repeats_.broken_index < 0)
 
     def call(
-        train_state: TrainState, per_repeat: PerRepeat, parts: tuple[Part, ...], limits: Limits
+        train_state: TrainState, per_repeat: PerRepeat, parts: tuple[SplitPart, ...], limits: Limits
     ) -> tuple[TrainState, Evaluations]:
         by_name = dict(zip(("train", "validation"), parts, strict=False))
         train = by_name["train"]

@@ -21,7 +21,7 @@ from epochal.engine.mesh import DeviceMesh
 from epochal.engine.optimizers import eval_params
 from epochal.engine.program import make_call, over_repeats
 from epochal.engine.spec import PARTS, BatchLayout, Spec
-from epochal.engine.state import RUNNING, Limits, Part, PerRepeat, Position, StackState, TrainState
+from epochal.engine.state import RUNNING, Limits, PerRepeat, Position, SplitPart, StackState, TrainState
 from epochal.engine.update import Packing
 from epochal.models import Variables, evaluated
 from epochal.plan import Plan
@@ -50,7 +50,7 @@ class StackEvaluation(NamedTuple):
 class StackData(NamedTuple):
     """The data of a stack: parts, whether repeats share them, and what differs between repeats."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[SplitPart, ...]
     shared: bool
     per_repeat: PerRepeat
     init_keys: jax.Array
@@ -284,7 +284,7 @@ def make_measure(spec: Spec, shapes: Variables, shared: bool) -> Any:
     """
     packed = Packing(spec, shapes.params)
 
-    def measure(repeat: Any, parts: tuple[Part, ...], target_scale: jax.Array) -> Any:
+    def measure(repeat: Any, parts: tuple[SplitPart, ...], target_scale: jax.Array) -> Any:
         variables = Variables(packed.unpack(eval_params(repeat.optimizer, repeat.params)), repeat.model)
         found = [metrics_of_part(spec, variables, part, target_scale) for part in parts]
         return jnp.stack([value for metrics, _ in found for value in metrics]), [one for _, one in found]

@@ -1,8 +1,8 @@
 """Sharding of streamed batches: the samples of a batch that each device gets.
 
-Each piece of a batch (the batch, or a micro-batch) is cut into consecutive shares, one a device, as XLA
-divides a sharded axis: all of one width but for the last, which may be smaller or empty. Padding of smaller
-shares is cut off before anything is computed.
+Each micro-batch, or the whole batch, is cut into consecutive shards, one a device, as XLA divides a sharded
+axis: all of one width but for the last, which may be smaller or empty. Padding of smaller shards is cut off
+before anything is computed.
 """
 
 from __future__ import annotations
@@ -15,32 +15,35 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from epochal.engine.state import Part
+from epochal.engine.state import SplitPart
 
 EMPTY = -1
-"""A slot without a sample."""
+"""A row of a shard without a sample."""
 
 
-def slots(pieces: Sequence[tuple[int, int]], devices: int) -> NDArray[np.int64]:
-    """The batch position of each slot of each device, (devices, slots); see `engine.gradient.pieces`.
+def shard_rows(micro_batches: Sequence[tuple[int, int]], devices: int) -> NDArray[np.int64]:
+    """The slot in the batch of each row of each device's shard, (devices, rows).
 
-    >>> slots([(1, 10)], 4)
+    `micro_batches` are those of `engine.gradient`.
+
+
+    >>> shard_rows([(1, 10)], 4)
     array([[ 0,  1,  2],
            [ 3,  4,  5],
            [ 6,  7,  8],
            [ 9, -1, -1]])
-    >>> slots([(2, 4), (1, 1)], 2)
+    >>> shard_rows([(2, 4), (1, 1)], 2)
     array([[ 0,  1,  4,  5,  8],
            [ 2,  3,  6,  7, -1]])
     """
-    begin, shares = 0, []
-    for size in (size for count, size in pieces for _ in range(count)):
+    begin, shards = 0, []
+    for size in (size for count, size in micro_batches for _ in range(count)):
         width = -(-size // devices)
-        share = np.full(devices * width, EMPTY, np.int64)
-        share[:size] = np.arange(begin, begin + size)
-        shares.append(share.reshape(devices, width))
+        shard = np.full(devices * width, EMPTY, np.int64)
+        shard[:size] = np.arange(begin, begin + size)
+        shards.append(shard.reshape(devices, width))
         begin += size
-    return np.concatenate(shares, axis=1)
+    return np.concatenate(shards, axis=1)
 
 
 @jax.tree_util.register_dataclass
@@ -48,13 +51,13 @@ def slots(pieces: Sequence[tuple[int, int]], devices: int) -> NDArray[np.int64]:
 class ShardedBatch:
     """Samples sharded over devices."""
 
-    part: Part
-    """Leaves (devices, slots, ...)."""
+    part: SplitPart
+    """Leaves (devices, rows, ...)."""
     size: int = jax.tree.static()
     """Number of samples."""
 
-    def piece(self, number: jax.Array | int, size: int, most: int) -> Part:
-        """The samples of a piece, (size, ...), in their order; those before it have the size `most`."""
+    def micro_batch(self, number: jax.Array | int, size: int, most: int) -> SplitPart:
+        """The samples of a micro-batch, (size, ...), in their order; those before it have the size `most`."""
 
         def of(leaf: jax.Array) -> jax.Array:
             devices = leaf.shape[0]
@@ -64,6 +67,10 @@ class ShardedBatch:
 
         return jax.tree.map(of, self.part)
 
-    def whole(self) -> Part:
-        """All samples, which were sharded as one piece."""
-        return self.piece(0, self.size, self.size)
+    def whole(self) -> SplitPart:
+        """All samples, which were sharded as one micro-batch."""
+        return self.micro_batch(0, self.size, self.size)
+
+
+BatchSource = SplitPart | ShardedBatch
+"""Where the rows of a batch are: in a part of the split, or in memory of the devices by themselves."""

@@ -14,9 +14,8 @@ import jax.numpy as jnp
 import optax
 
 from epochal.engine.gradient import batch_of
-from epochal.engine.sharded import ShardedBatch
+from epochal.engine.sharded import BatchSource
 from epochal.engine.spec import Spec
-from epochal.engine.state import Part
 from epochal.models import Model, PyTree
 
 
@@ -46,7 +45,7 @@ def sparse_update(
     params: PyTree,
     optimizer: PyTree,
     state: PyTree,
-    part: Part | ShardedBatch,
+    part: BatchSource,
     samples: jax.Array | None,
     key: jax.Array,
     alive: jax.Array,

@@ -93,7 +93,7 @@ class StackState(NamedTuple):
     """Samples taken so far from a source without length."""
 
 
-class Part(NamedTuple):
+class SplitPart(NamedTuple):
     """The samples of one part of a split, ready for the model; with or without an axis of repeats."""
 
     inputs: Array

@@ -153,12 +153,12 @@ class StreamedRepeatStack(BaseRepeatStack):
         if self._chunk is None:
             self._run_dry()
             return 0
-        span = self._chunk.span
-        low = self.update - span.update
-        high = min(span.batches, low + left)
+        segment = self._chunk.segment
+        low = self.update - segment.update
+        high = min(segment.batches, low + left)
         if self.spec.evaluate_unit == "updates":
             high = min(high, low + self.eval_interval - self.update % self.eval_interval)
-        numbers = (low, high, span.epoch, span.batch, min(span.update, 2**31 - 1))
+        numbers = (low, high, segment.epoch, segment.batch, min(segment.update, 2**31 - 1))
         arguments = (
             self.train_state.repeats,
             self.data.per_repeat,
@@ -169,14 +169,14 @@ class StreamedRepeatStack(BaseRepeatStack):
         begin = time.perf_counter()
         repeats: RepeatState = interruptible(lambda: jax.block_until_ready(program(*arguments)))
         broken = int(np.asarray(repeats.broken_index)[0])
-        made = high - low if broken < 0 else broken + 1 - (span.batch + low)
+        made = high - low if broken < 0 else broken + 1 - (segment.batch + low)
         self._adapt(made, time.perf_counter() - begin)
-        if low + made == span.batches:
+        if low + made == segment.batches:
             self._prefetcher.recycle(self._chunk)
             self._chunk = None
         self.update += made
-        self.samples += made * span.size
-        position = self._position(int(self.train_state.position.seen) + made * span.size)
+        self.samples += made * segment.size
+        position = self._position(int(self.train_state.position.seen) + made * segment.size)
         if broken >= 0:
             position = position._replace(eval_due=np.bool_(True))
         self.train_state = TrainState(position, repeats)
@@ -256,7 +256,7 @@ class StreamedRepeatStack(BaseRepeatStack):
 def make_run_chunk(spec: Spec, shapes: Variables) -> Any:
     """The function (repeat, per_repeat, chunk, chosen) -> repeat, which makes the chosen updates of a chunk.
 
-    Leaves of a chunk have a leading axis of batches, (room, devices, slots, ...).
+    Leaves of a chunk have a leading axis of batches, (room, devices, rows, ...).
     """
     step = make_update_step(spec, Packing(spec, shapes.params))
 

@@ -18,10 +18,10 @@ import optax
 
 from epochal.engine.gradient import gradient, size_of
 from epochal.engine.schedules import Rates, learning_rate
-from epochal.engine.sharded import ShardedBatch
+from epochal.engine.sharded import BatchSource, ShardedBatch
 from epochal.engine.sparse_update import sparse_update, uses_sparse_update
 from epochal.engine.spec import Spec
-from epochal.engine.state import Part, RepeatState
+from epochal.engine.state import RepeatState, SplitPart
 from epochal.models import PyTree
 
 FLAT_LIMIT = 16_384
@@ -74,7 +74,7 @@ def make_update_step(spec: Spec, packed: Packing) -> Callable[..., RepeatState]:
 
     def step(
         repeat: RepeatState,
-        part: Part | ShardedBatch,
+        part: BatchSource,
         key: jax.Array,
         epoch: jax.Array,
         index: jax.Array,
@@ -145,7 +145,7 @@ def _noisy(spec: Spec, found: PyTree, packed: Packing, key: jax.Array, update_in
     return jax.tree.map(jnp.add, found, packed.pack(jax.tree.unflatten(tree, drawn)))
 
 
-def _unweighted(part: Part | ShardedBatch) -> Part | ShardedBatch:
+def _unweighted(part: BatchSource) -> SplitPart | ShardedBatch:
     if isinstance(part, ShardedBatch):
         return replace(part, part=part.part._replace(weights=None))
     return part._replace(weights=None)

@@ -33,9 +33,8 @@ class PhasedSchedule(PassSchedule):
 
     def start(self, pass_index: int) -> int:
         phase = self._phase(pass_index)
-        return (
-            (phase.start + (pass_index - phase.first) * phase.used) % self.positions if self._continues else 0
-        )
+        start = phase.start + (pass_index - phase.first) * phase.used
+        return start % self.positions if self._continues else 0
 
     def first_update(self, pass_index: int) -> int:
         phase = self._phase(pass_index)

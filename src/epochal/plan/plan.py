@@ -154,30 +154,30 @@ Use "full" for one batch per epoch.
         end = sum(self._slice(epoch, last))
         return self._taken(epoch, self.start(epoch) + offset, end - offset)
 
-    def share(self, epoch: int, index: int, part: int, parts: int) -> np.typing.NDArray[np.int64]:
+    def shard(self, epoch: int, index: int, shard: int, shards: int) -> np.typing.NDArray[np.int64]:
         """One shard of a batch for one of several devices or hosts: consecutive slots.
 
-        All shards have `ceil(size / parts)` samples, but for the last ones, which may have fewer or none:
+        All shards have `ceil(size / shards)` samples, but for the last ones, which may have fewer or none:
         that is how XLA divides an array. One after the other they are `batch`; each costs what it has.
 
         >>> plan = Plan(10, 10, 1)
-        >>> [plan.share(0, 0, part, 4).tolist() for part in range(4)]
+        >>> [plan.shard(0, 0, shard, 4).tolist() for shard in range(4)]
         [[4, 8, 7], [0, 1, 6], [9, 2, 3], [5]]
         """
-        parts = bounded("parts", parts, 1, 2**31 - 1, "between 1 and 2^31 - 1")
-        part = index_within("part", part, parts)
+        shards = bounded("shards", shards, 1, 2**31 - 1, "between 1 and 2^31 - 1")
+        shard = index_within("shard", shard, shards)
         index = index_within("index", index, self.batches_in(epoch))
         if self.updates_per_epoch is not None:
-            return self.passes.share(*self.passes.locate(self.first_update(epoch) + index), part, parts)
+            return self.passes.shard(*self.passes.locate(self.first_update(epoch) + index), shard, shards)
         offset, size = self._slice(epoch, index)
-        each = -(-size // parts)
-        begin = min(part * each, size)
+        each = -(-size // shards)
+        begin = min(shard * each, size)
         return self._taken(epoch, self.start(epoch) + offset + begin, min(each, size - begin))
 
     def _taken(self, epoch: int, first: int, size: int) -> np.typing.NDArray[np.int64]:
         """The samples at `size` positions from `first` on, continued in the next epoch past the end."""
         here = max(0, min(size, self.positions_per_epoch - first))
-        parts = [
+        found = [
             self.order.samples(self.seed, at, self.samples, np.arange(begin, begin + count, dtype=np.int64))
             for at, begin, count in (
                 (epoch, first, here),
@@ -185,7 +185,7 @@ Use "full" for one batch per epoch.
             )
             if count
         ]
-        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int64), *parts])
+        return found[0] if len(found) == 1 else np.concatenate([np.empty(0, np.int64), *found])
 
     def batch_of_update(self, update: int) -> np.typing.NDArray[np.int64]:
         """The samples of an update, counted from 0 over the whole plan."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from epochal.data import Dataset
 from epochal.engine.compiler import always_same, determinism_note
-from epochal.engine.gradient import pieces
+from epochal.engine.gradient import micro_batches
 from epochal.models import Variables, described, shapes_of
 from epochal.models.initial import Initial
 from epochal.models.wrappers import Frozen
@@ -112,7 +112,7 @@ def notes_of(prepared: Prepared) -> tuple[str, ...]:
     if most is not None and jax.tree.leaves(shapes_of(model, dataset.shape, dataset.dtype).state):
         what = "batch normalization" if normalizes else "what the model keeps from batch to batch"
         notes.append(f"{what} sees micro-batches of {most:,} samples, not whole batches")
-    sizes = {size for batch in prepared.plan.batch_sizes for _, size in pieces(batch, most)}
+    sizes = {size for batch in prepared.plan.batch_sizes for _, size in micro_batches(batch, most)}
     if normalizes and min(sizes) == 1:
         seen, remedy = "batch", '`remainder="spread"`'
         if most is not None:

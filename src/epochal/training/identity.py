@@ -19,7 +19,7 @@ from epochal.engine.evaluate import forward
 from epochal.engine.program import init_repeat_state
 from epochal.engine.rules import Never, Observation
 from epochal.engine.schedules import Schedule
-from epochal.engine.state import Part
+from epochal.engine.state import SplitPart
 from epochal.engine.update import Packing, make_update_step
 from epochal.models import model_input_dtype, shapes_of
 from epochal.settings import DECLARED
@@ -172,7 +172,7 @@ def program_digest(prepared: Prepared) -> str:
     key = jax.eval_shape(lambda: jax.random.key(0))
     dtype = model_input_dtype(dataset.dtype)
     whole, sample = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct(dataset.shape, dtype)
-    batch = Part(
+    batch = SplitPart(
         jax.ShapeDtypeStruct((size, *dataset.shape), dtype),
         jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), model_input_dtype(dataset.targets.dtype)),
         None,

@@ -224,7 +224,7 @@ def micro_batched(prepared: Prepared) -> Prepared:
             f"the model must fit into memory with one sample at a time, which needs about "
             f"{format_bytes(need(1))}; {format_bytes(free)} are free. Use a smaller model."
         )
-    even = -(-most // -(-most // found))  # equal pieces, if that needs no more of them
+    even = -(-most // -(-most // found))  # equal micro-batches, if that needs no more of them
     chosen = even if need(even) <= MEMORY_SHARE * free else found
     why = f"needs about {format_bytes(need(most))} and {format_bytes(free)} are free"
     return with_(chosen, f"micro-batches of {chosen:,} samples: a whole batch of {most:,} {why}")

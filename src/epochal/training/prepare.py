@@ -252,8 +252,8 @@ def _stateful(settings: Settings, samples: SplitSamples) -> Settings:
         raise Refusal("`batch_size` must stay the same where a state is carried from batch to batch.")
     line = samples.dataset.timeline
     parts = [part for split in samples.splits for part in (split.train, split.validation, split.test)]
-    pieces = [] if line is None else [len(line.stretches(part)) for part in parts]
-    if line is None or len(line.names) > 1 or max(pieces) > 1:
+    stretches = [] if line is None else [len(line.stretches(part)) for part in parts]
+    if line is None or len(line.names) > 1 or max(stretches) > 1:
         gaps = line is not None and line.step is not None and bool(line.step.cuts(line.times[0])[0].any())
         raise Refusal(
             "`stateful` needs windows of one series that follow one another, split in the order of time: cut "

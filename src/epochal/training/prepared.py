@@ -21,7 +21,7 @@ from epochal.engine.prefetch import Reader
 from epochal.engine.repeat_stack import StackData
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Spec
-from epochal.engine.state import Part, PerRepeat
+from epochal.engine.state import PerRepeat, SplitPart
 from epochal.engine.streamed_stack import StreamedStackData
 from epochal.errors import Refusal
 from epochal.models import Model, model_input_dtype, shapes_of
@@ -207,7 +207,7 @@ class Prepared(SplitSamples):
         """The indices in its data set of a part in one repeat."""
         return self._where(repeat, name)[1]
 
-    def part(self, repeat: int, name: str) -> Part:
+    def part(self, repeat: int, name: str) -> SplitPart:
         """The samples of "train", "validation" or "test" in one repeat, as the model sees them."""
         reader = self.reader(repeat, name)
         return reader.part(np.arange(len(reader)))

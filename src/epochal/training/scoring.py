@@ -17,7 +17,7 @@ from epochal.curves import intervals
 from epochal.engine.compiler import options_for
 from epochal.engine.evaluate import forward
 from epochal.engine.prefetch import AHEAD, Reader
-from epochal.engine.state import Part, RepeatState
+from epochal.engine.state import RepeatState, SplitPart
 from epochal.engine.streamed_stack import evaluate_in_blocks
 from epochal.models.subsets import one_by_one
 from epochal.runs import Fitted, ForecastScores, Scores, score_forecasts
@@ -43,7 +43,7 @@ def _scoring(model: models.Model, loss: models.Loss, deterministic: bool) -> Any
     return jax.jit(score, compiler_options=options_for(deterministic))
 
 
-def _outputs(prepared: Prepared, learned: Fitted, part: Part | Reader) -> tuple[Any, Any]:
+def _outputs(prepared: Prepared, learned: Fitted, part: SplitPart | Reader) -> tuple[Any, Any]:
     """The outputs and losses of the best parameters for all samples of a part."""
     model = models.computing_in(prepared.model, prepared.settings.precision)
     scoring = _scoring(model, prepared.spec.loss, prepared.settings.deterministic)
@@ -51,7 +51,7 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Part | Reader) -> tuple[
     def score(inputs: Any, targets: Any) -> Any:
         return interruptible(lambda: jax.block_until_ready(scoring(learned.best, inputs, targets)))
 
-    if isinstance(part, Part):
+    if isinstance(part, SplitPart):
         return score(part.inputs, part.targets)
     with ThreadPoolExecutor(AHEAD) as executor:
         return evaluate_in_blocks(part, part.part, lambda read: score(read.inputs, read.targets), executor)

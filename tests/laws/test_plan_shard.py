@@ -29,47 +29,47 @@ def plans(draw):
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(plans(), st.integers(1, 70))
-def test_the_shares_of_a_batch_one_after_the_other_are_the_batch(plan, parts):
+def test_the_shards_of_a_batch_one_after_the_other_are_the_batch(plan, count):
     for epoch in range(plan.epochs):
         for index in range(plan.batches_in(epoch)):
-            shares = [plan.share(epoch, index, part, parts) for part in range(parts)]
+            shards = [plan.shard(epoch, index, number, count) for number in range(count)]
             batch = plan.batch(epoch, index)
-            assert np.concatenate(shares).tolist() == batch.tolist()
-            sizes = [len(share) for share in shares]
-            assert max(sizes) == -(-len(batch) // parts)
+            assert np.concatenate(shards).tolist() == batch.tolist()
+            sizes = [len(shard) for shard in shards]
+            assert max(sizes) == -(-len(batch) // count)
             assert sizes == sorted(sizes, reverse=True)
 
 
-def test_a_share_of_a_huge_batch_costs_what_the_share_has():
+def test_a_shard_of_a_huge_batch_costs_what_the_shard_has():
     plan = Plan(2**62, 2**32, 1)
-    share = plan.share(0, 2**29, 999_999, 2**30)
+    shard = plan.shard(0, 2**29, 999_999, 2**30)
     assert (
-        share.tolist() == plan.order.samples(0, 0, plan.samples, 2**61 + 4 * 999_999 + np.arange(4)).tolist()
+        shard.tolist() == plan.order.samples(0, 0, plan.samples, 2**61 + 4 * 999_999 + np.arange(4)).tolist()
     )
 
 
 @pytest.mark.parametrize(
-    ("part", "parts", "sentence"),
+    ("number", "count", "sentence"),
     [
-        (4, 4, "part must be between 0 and 3; got 4"),
-        (-1, 4, "part must be between 0 and 3; got -1"),
-        (0, 0, "parts must be between 1 and"),
+        (4, 4, "shard must be between 0 and 3; got 4"),
+        (-1, 4, "shard must be between 0 and 3; got -1"),
+        (0, 0, "shards must be between 1 and"),
     ],
 )
-def test_a_part_that_is_none_of_them_is_refused(part, parts, sentence):
+def test_a_shard_that_is_none_of_them_is_refused(number, count, sentence):
     with pytest.raises(Refusal, match=sentence):
-        Plan(10, 5, 1).share(0, 0, part, parts)
+        Plan(10, 5, 1).shard(0, 0, number, count)
 
 
-def test_the_paper_exercise_finds_every_share(capsys):
+def test_the_paper_exercise_finds_every_shard(capsys):
     assert EXAMPLE["main"](["--samples", "1000003", "--hosts", "16", "--batch-size", "4097"]) == 0
     assert capsys.readouterr().out.count("disjoint, complete") == 3
 
 
-def test_the_paper_exercise_notices_a_wrong_share(capsys, monkeypatch):
-    share = Plan.share
+def test_the_paper_exercise_notices_a_wrong_shard(capsys, monkeypatch):
+    shard = Plan.shard
     monkeypatch.setattr(
-        Plan, "share", lambda self, *where: share(self, *where[:2], where[2] // 2 * 2, where[3])
+        Plan, "shard", lambda self, *where: shard(self, *where[:2], where[2] // 2 * 2, where[3])
     )
     assert EXAMPLE["main"](["--samples", "10007", "--hosts", "4", "--batch-size", "64"]) == 1
     assert "NOT DISJOINT, NOT COMPLETE" in capsys.readouterr().out
