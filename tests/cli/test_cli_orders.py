@@ -46,7 +46,7 @@ def test_groups_are_named_by_a_column(call, table):
 def test_a_plan_of_blocks_needs_no_data(call):
     shown = call("plan", 100, "-b", 10, "--order", "blocks", "--block-length", 12)
     assert "batches of 10 cut blocks of 12" in " ".join(shown.out.split())
-    assert call("plan", 100, "-b", 10, "--order", "replacement", "--json").json["turns"] == 100
+    assert call("plan", 100, "-b", 10, "--order", "replacement", "--json").json["positions_per_epoch"] == 100
 
 
 @pytest.mark.parametrize(

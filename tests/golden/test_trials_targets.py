@@ -276,7 +276,7 @@ def test_the_fewest_rows_train_and_no_figure_is_without_explanation(rows, target
     assert not undefined or "not defined" in notes or "lack the class" in notes
 
 
-@pytest.mark.parametrize("order", ["stratified", "balanced", "tracks"])
+@pytest.mark.parametrize("order", ["stratified", "balanced", "contiguous"])
 def test_no_usual_batch_size_is_refused(order):
     random = np.random.default_rng(8)
     kinds = 40 if order == "stratified" else 2

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 import epochal as ep
-from epochal.plan.tracks import Tracks
+from epochal.plan.contiguous import Contiguous
 from epochal.settings import Settings
 from epochal.training.differences import differences
 from epochal.training.identity import identity, program_digest
@@ -85,7 +85,7 @@ orders = st.one_of(
     st.builds(ep.Stratified, values),
     st.builds(ep.Weighted, st.lists(finite, min_size=ROWS, max_size=ROWS), st.none() | st.integers(20, 60)),
     st.just(ep.Balanced(length=60)),
-    st.just(Tracks()),
+    st.just(Contiguous()),
 )
 sizes = st.integers(4, 20) | st.just("full")
 batch_sizes = st.one_of(

@@ -174,15 +174,15 @@ DEVICES = """
     import jax, numpy as np
     from jax.sharding import Mesh, NamedSharding, PartitionSpec
     from epochal.engine.optimizers import OPTIMIZERS
-    from epochal.engine.state import Part
+    from epochal.engine.state import SplitPart
     import epochal as ep
     from test_micro_batches import MICRO, WEIGHTS, X, Y, moved, prepared_for
     assert len(jax.devices()) == 2
     rows = NamedSharding(Mesh(jax.devices(), ("data",)), PartitionSpec("data"))
-    spread = jax.tree.map(lambda leaf: jax.device_put(leaf, rows), Part(X, Y, WEIGHTS))
+    spread = jax.tree.map(lambda leaf: jax.device_put(leaf, rows), SplitPart(X, Y, WEIGHTS))
     names, spec = tuple(OPTIMIZERS), prepared_for(ep.MLP()).spec
     over = jax.jit(lambda part: [moved(name, MICRO, part, spec) for name in names])(spread)
-    here = jax.jit(lambda part: [moved(name, None, part, spec) for name in names])(Part(X, Y, WEIGHTS))
+    here = jax.jit(lambda part: [moved(name, None, part, spec) for name in names])(SplitPart(X, Y, WEIGHTS))
     pairs = zip(jax.tree.leaves(over), jax.tree.leaves(here), strict=True)
     print(len(names), max(float(np.abs(np.asarray(one) - np.asarray(other)).max()) for one, other in pairs))
 """

@@ -27,9 +27,9 @@ from epochal.plan import (
     Weighted,
 )
 from epochal.plan.classwise import apportioned, assign
+from epochal.plan.contiguous import Contiguous
 from epochal.plan.draws import TOTAL, whole_weights
 from epochal.plan.threefry import uint32_words
-from epochal.plan.tracks import Tracks
 
 law = settings(max_examples=25, deadline=None, derandomize=True)
 LARGE_EPOCH = 3_000_000_019
@@ -45,7 +45,7 @@ def labelled(draw, most: int = 40) -> np.ndarray:
 
 
 @st.composite
-def plans(draw, kinds=(Stratified, Balanced, Weighted, Replacement, Blocks, Groups, Tracks)) -> Plan:
+def plans(draw, kinds=(Stratified, Balanced, Weighted, Replacement, Blocks, Groups, Contiguous)) -> Plan:
     kind = draw(st.sampled_from(kinds))
     labels = draw(labelled())
     n, remainders = len(labels), REMAINDERS
@@ -61,12 +61,12 @@ def plans(draw, kinds=(Stratified, Balanced, Weighted, Replacement, Blocks, Grou
         order = Replacement(draw(st.none() | st.integers(1, 60)))
     elif kind is Blocks:
         order = Blocks(draw(st.integers(1, n)))
-    elif kind is Tracks:
-        order = Tracks()
+    elif kind is Contiguous:
+        order = Contiguous()
     else:
         n = n + 1
         order = Groups([*labels, labels.max() + 1])
-    if kind in (Stratified, Balanced, Tracks):
+    if kind in (Stratified, Balanced, Contiguous):
         remainders = REMAINDERS[:3]
     least = int(labels.max()) + 1 if kind is Stratified else 1
     return Plan(
@@ -146,7 +146,7 @@ ORDERS: dict[str, Order] = {
     "replacement": Replacement(50),
     "blocks": Blocks(2),
     "groups": Groups([k * k % 11 for k in range(37)]),
-    "tracks": Tracks(),
+    "contiguous": Contiguous(),
 }
 
 
@@ -186,7 +186,7 @@ def test_zeros_behind_the_arrays_change_nothing(name):
     np.testing.assert_array_equal(table, row(plan.with_(seed=5), 9))
 
 
-@pytest.mark.parametrize("name", [name for name in ORDERS if name != "tracks"])
+@pytest.mark.parametrize("name", [name for name in ORDERS if name != "contiguous"])
 def test_seeds_and_epochs_have_orders_of_their_own(name):
     plan = Plan(37, 8, 8, order=ORDERS[name])
     rows = {tuple(row(plan.with_(seed=seed), epoch)) for seed in range(6) for epoch in range(6)}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.plan.tracks import Tracks
+from epochal.plan.contiguous import Contiguous
 
 LAGS, BATCH, EPOCHS, RATE = 4, 3, 3, 0.1
 OPTIONS = {
@@ -132,7 +132,7 @@ def test_a_stateful_run_outlives_its_folder(run, data, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"order": "blocks"}, 'order must be "tracks" to carry a state; got "blocks". Leave it out.'),
+        ({"order": "blocks"}, 'order must be "contiguous" to carry a state; got "blocks". Leave it out.'),
         ({"remainder": "spread"}, 'remainder must be "drop" to carry a state; got "spread".'),
         ({"micro_batch": 2}, "micro_batch would cut the batch whose state is carried"),
         ({"split": "random"}, "stateful needs windows of one series that follow one another"),
@@ -155,8 +155,8 @@ def test_windows_that_overlap_and_networks_without_a_state_are_refused(data):
 @pytest.mark.parametrize(
     ("samples", "batch", "remainder"), [(13, 3, "drop"), (12, 4, "drop"), (17, 5, "keep")]
 )
-def test_tracks_walk_along_stretches_and_come_back(samples, batch, remainder):
-    order = ep.Plan(samples, batch, 1, order=Tracks(), remainder=remainder).order
+def test_contiguous_follows_stretches_and_come_back(samples, batch, remainder):
+    order = ep.Plan(samples, batch, 1, order=Contiguous(), remainder=remainder).order
     count = samples // batch
     for epoch in range(4):
         found = order.samples(0, epoch, samples, range(samples))

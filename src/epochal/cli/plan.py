@@ -35,7 +35,7 @@ _OPTIONS = (
     "batch_size",
     but("epochs", "Passes through the samples.", default=1),
     *("updates_per_epoch", GROW, "remainder"),
-    but("order", "shuffle, shuffle_once, sequential, replacement, blocks or tracks."),
+    but("order", "shuffle, shuffle_once, sequential, replacement, blocks or contiguous."),
     BLOCK,
     but("seed", "Seed of the random order."),
     replace(TARGET, help=f"DATA: {TARGET.help}"),

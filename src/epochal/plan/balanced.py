@@ -65,7 +65,7 @@ class Balanced(Classwise):
     def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
         each = self.positions_per_epoch(samples) // len(self._counts)
         rare = int(self._counts.min())
-        return (f"{each:,} turns a class, {each / rare:,.3g} for each sample of the rarest",)
+        return (f"{each:,} uses of each class, {each / rare:,.3g} of each sample of the rarest",)
 
     @property
     def _totals(self) -> Int64s:

@@ -32,7 +32,7 @@ def length_of(length: object) -> int | None:
     """The length of an epoch, or None for the default."""
     number = as_integer(length)
     if length is not None and (number is None or not 1 <= number < 2**62):
-        raise Refusal(f"length of an epoch must be a whole number of turns, at least 1; got {length!r}.")
+        raise Refusal(f"length of an epoch must be a whole number of draws, at least 1; got {length!r}.")
     return number
 
 
@@ -116,7 +116,7 @@ class Replacement(_Draws):
     length: int | None = None
 
     name: ClassVar[str] = "replacement"
-    description: ClassVar[str] = "each turn draws any sample, with replacement"
+    description: ClassVar[str] = "each position draws any sample, with replacement"
     _purpose: ClassVar[Purpose] = Purpose.REPLACEMENT
 
     def check(self, samples: int) -> None:
@@ -191,7 +191,7 @@ class Weighted(_Draws, PerSample):
     length: int | None = None
 
     name: ClassVar[str] = "weighted"
-    description: ClassVar[str] = "each turn draws a sample in proportion to its weight, with replacement"
+    description: ClassVar[str] = "each position draws a sample in proportion to its weight, with replacement"
     needs: ClassVar[str] = "weights"
     _purpose: ClassVar[Purpose] = Purpose.WEIGHTED
     _field, _value = "weights", "weight"

@@ -10,16 +10,16 @@ from epochal.plan.balanced import Balanced
 from epochal.plan.blocks import Blocks
 from epochal.plan.buckets import Buckets
 from epochal.plan.classwise import Stratified
+from epochal.plan.contiguous import Contiguous
 from epochal.plan.draws import Replacement, Weighted
 from epochal.plan.groups import Groups
 from epochal.plan.order import Order, Sequential, Shuffle, ShuffleOnce
-from epochal.plan.tracks import Tracks
 
 ORDERS: dict[str, Order] = {
     kind.name: kind()
     for kind in (
         *(Shuffle, ShuffleOnce, Sequential, Stratified, Balanced, Weighted, Replacement),
-        *(Blocks, Groups, Tracks, Buckets),
+        *(Blocks, Groups, Contiguous, Buckets),
     )
 }
 """All named orders; some need a length or per-sample values (`Order.missing`)."""
@@ -34,7 +34,7 @@ def order_named(name: str, options: Mapping[str, Any] | None = None) -> Order:
     >>> order_named("shufle")
     Traceback (most recent call last):
     epochal.errors.Refusal: unknown order "shufle"; did you mean "shuffle"? Known: shuffle, shuffle_once, \
-sequential, stratified, balanced, weighted, replacement, blocks, groups, tracks, buckets.
+sequential, stratified, balanced, weighted, replacement, blocks, groups, contiguous, buckets.
     """
     if name not in ORDERS:
         raise Refusal(did_you_mean("order", name, ORDERS))

@@ -159,7 +159,7 @@ def batch_size_of(value: object, samples: int, positions: int) -> int:
         value = BatchSchedule(value)
     if isinstance(value, Scheduled):
         value = value.schedule
-    what = "the training samples" if positions == samples else "the turns of an epoch"
+    what = "the training samples" if positions == samples else "the uses per epoch"
     bounds = f"between 1 and {positions} ({what})"
     remedy = ' Use "full" for one batch per epoch.'
     if isinstance(value, BatchSchedule):

@@ -105,11 +105,11 @@ def _facts(plan: Counts) -> list[tuple[str, str]]:
     size = f"{plan.batch_size:,}" + (f", all {every} (full)" if plan.is_full else "")
     if plan.batch_schedule is not None:
         size = str(plan.batch_schedule)
-    turns = [] if plan.order.once else [("uses per epoch", f"{plan.positions_per_epoch:,}")]
+    uses = [] if plan.order.once else [("uses per epoch", f"{plan.positions_per_epoch:,}")]
     notes = plan.order.notes(plan.samples, int(plan.batch_size))
     return [
         ("samples", f"{plan.samples:,}"),
-        *turns,
+        *uses,
         ("batch size", size),
         *_phases(plan),
         ("remainder", plan.outcome if plan.divides else f"{plan.remainder}: {plan.outcome}"),
@@ -159,7 +159,7 @@ def document(plan: Counts) -> dict[str, Any]:
     """The plan as JSON, with the outcome of each remainder policy."""
     return {
         "samples": plan.samples,
-        "turns": plan.positions_per_epoch,
+        "positions_per_epoch": plan.positions_per_epoch,
         "batch_size": int(plan.batch_size),
         "batch_schedule": None if plan.batch_schedule is None else plan.batch_schedule.to_dict(),
         "phases": {

@@ -24,7 +24,7 @@ _NAMES = {
     "train samples": "training samples",
     "ci95": "95 % interval",
     "devices_a_batch": "devices per batch",
-    "turns": "uses per epoch",
+    "positions_per_epoch": "uses per epoch",
 }
 
 

@@ -185,7 +185,7 @@ class Settings:
     order: Any = declare(
         "shuffle", ANY,
         "shuffle, shuffle_once, sequential, stratified, balanced, weighted, replacement, blocks, groups, "
-        "tracks, buckets.",
+        "contiguous, buckets.",
         "NAME",
         about='which sample comes when: "shuffle" (a new random order in every epoch), "shuffle_once", '
         '"sequential", "stratified" (each batch holds the classes in proportion), "balanced" (every class '
@@ -195,7 +195,7 @@ class Settings:
     stateful: bool = declare(
         False, FLAG, "An LSTM or GRU carries its state from batch to batch of a series.", commands=TRAIN,
         about="an LSTM or GRU carries its state from each batch to the next, for windows of one series "
-        'that follow one another (stride = lags): order "tracks" and remainder "drop"; it starts at zero '
+        'that follow one another (stride = lags): order "contiguous" and remainder "drop"; it starts at zero '
         "in every epoch and every evaluation.")
     remainder: str = declare(
         "keep", WORD, "What becomes of samples that fill no batch: keep, drop, spread or carry.", "NAME")

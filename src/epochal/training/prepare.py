@@ -241,7 +241,7 @@ def _stateful(settings: Settings, samples: SplitSamples) -> Settings:
     """The settings with the order and remainder that a stateful network needs."""
     order = settings.order if isinstance(settings.order, str) else settings.order.name
     for name, given, usual, needed in (
-        ("order", order, "shuffle", "tracks"),
+        ("order", order, "shuffle", "contiguous"),
         ("remainder", settings.remainder, "keep", "drop"),
     ):
         if given not in (usual, needed):
@@ -260,7 +260,7 @@ def _stateful(settings: Settings, samples: SplitSamples) -> Settings:
             "them with a `stride` as long as the window (`lags`)"
             + (", and let windows cross the gaps in time (`across_gaps=True`)." if gaps else ".")
         )
-    return replace(settings, order="tracks", remainder="drop")
+    return replace(settings, order="contiguous", remainder="drop")
 
 
 def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
@@ -287,7 +287,7 @@ def _check_orders(prepared: Prepared) -> None:
         own = prepared.plan_of(repeat).positions_per_epoch
         if own != positions:
             raise Refusal(
-                f'order "{prepared.order.name}" must make as many turns of an epoch in all repeats, whose '
+                f'order "{prepared.order.name}" must have as many uses per epoch in all repeats, whose '
                 f"training samples differ; got {positions:,} in repeat 1 and {own:,} in repeat {repeat + 1}. "
                 f"Give it a length, such as {positions}, or let the repeats share "
                 "a split (vary without split)."

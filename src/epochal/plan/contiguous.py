@@ -1,4 +1,4 @@
-"""Order for stateful training: consecutive samples keep their slot in the batch."""
+"""Contiguous order, for stateful training: each slot of a batch follows its own consecutive samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from epochal.plan.threefry import Array
 
 
 @dataclass(frozen=True)
-class Tracks(BuiltIn):
+class Contiguous(BuiltIn):
     """Each slot of a batch follows its own stretch of consecutive samples, one per batch.
 
     The samples, in order, are cut into as many equal stretches as a batch has slots, so that what a slot
@@ -24,14 +24,14 @@ class Tracks(BuiltIn):
     is the epoch's number modulo one more than there are, so that over the epochs each of them is used.
 
     >>> from epochal.plan import Plan
-    >>> plan = Plan(13, 3, 2, order="tracks", remainder="drop")
+    >>> plan = Plan(13, 3, 2, order="contiguous", remainder="drop")
     >>> [plan.batch(0, j).tolist() for j in range(4)]
     [[0, 4, 8], [1, 5, 9], [2, 6, 10], [3, 7, 11]]
     >>> plan.batch(1, 0).tolist()
     [1, 5, 9]
     """
 
-    name: ClassVar[str] = "tracks"
+    name: ClassVar[str] = "contiguous"
     description = "each slot of a batch goes on, in the next batch, with the sample that follows"
     fixed: ClassVar[bool] = False
     slots: int = field(default=1, init=False, repr=False)
@@ -40,8 +40,8 @@ class Tracks(BuiltIn):
     def check_batches(self, batch_size: int, remainder: str) -> None:
         if remainder == "carry":
             raise Refusal(
-                '`remainder` must be keep, drop or spread with order "tracks", whose batches are filled from '
-                'one epoch; got "carry".'
+                '`remainder` must be keep, drop or spread with order "contiguous", whose batches are filled '
+                'from one epoch; got "carry".'
             )
 
     def within(self, segments: Segments) -> Order:
