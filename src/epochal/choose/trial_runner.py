@@ -27,7 +27,7 @@ from epochal.engine.memory import fits
 from epochal.engine.repeat_stack import RepeatStack, StackData, StackEvaluation
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, TrainState
 from epochal.errors import Refusal
-from epochal.plan.column import Column
+from epochal.plan.sample_values import SampleValues
 from epochal.settings import Settings
 from epochal.training.describe import describe_settings
 from epochal.training.executor import Executor, RayCluster, Shared, Stopped, Threads, WorkItem
@@ -110,7 +110,7 @@ class TrialRunner:
         return describe_settings(self.base) | {
             "fingerprint": self.base.dataset.fingerprint,
             "program": program_digest(self.base),
-            "order_values": None if values is None else Column(values).fingerprint,
+            "order_values": None if values is None else SampleValues(values).fingerprint,
         }
 
     def count(self, updates: int) -> None:

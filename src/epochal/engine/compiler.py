@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from epochal.engine.factorizing import in_turn
+from epochal.engine.lapack_deadlock import in_turn
 from epochal.engine.program import init_repeat_state, over_repeats
 from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Spec
@@ -69,7 +69,7 @@ def _make_draw(spec: Spec, shapes: Variables, shape: tuple[int, ...], dtype: np.
     def draw(key: jax.Array) -> RepeatState:
         return init_repeat_state(spec, spec.model.init(key, jnp.zeros(shape, dtype)))
 
-    if jax.default_backend() == "cpu":  # one repeat at a time: see `engine.factorizing`
+    if jax.default_backend() == "cpu":  # one repeat at a time: see `engine.lapack_deadlock`
         return lambda keys: jax.lax.map(draw, keys)
     return over_repeats(spec.repeats, draw, (0,))
 

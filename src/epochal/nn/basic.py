@@ -55,7 +55,7 @@ def orthogonal(normal: jax.Array) -> jax.Array:
     """
     units = len(normal)
     stacked = normal.reshape(units, -1, units).swapaxes(0, 1)
-    # In sequence: batched factorizations can deadlock (`engine.factorizing`).
+    # In sequence: batched factorizations can deadlock (`engine.lapack_deadlock`).
     q, r = jax.lax.map(jnp.linalg.qr, stacked)
     # The signs of the diagonal make the distribution uniform over the orthogonal matrices (Mezzadri 2007).
     q = q * jnp.sign(jnp.diagonal(r, axis1=1, axis2=2))[:, None, :]

@@ -10,8 +10,8 @@ import numpy as np
 
 from epochal.common.text import counted
 from epochal.errors import Refusal
-from epochal.plan.column import identified
 from epochal.plan.counts import Counts
+from epochal.plan.sample_values import identified
 
 DEFAULT_EPOCHS = 10
 _SHOWN = 12

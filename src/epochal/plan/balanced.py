@@ -11,8 +11,16 @@ import numpy as np
 from epochal.errors import Refusal
 from epochal.plan.classwise import CLASSES, Classwise, numbers_of
 from epochal.plan.draws import length_of
-from epochal.plan.family import Family, RoundKeys, bits_of, member_words, round_keys, table, tables
-from epochal.plan.order import Arrays, Backend, Inputs
+from epochal.plan.keyed_permutations import (
+    Permutations,
+    RoundKeys,
+    bits_of,
+    member_words,
+    round_keys,
+    table,
+    tables,
+)
+from epochal.plan.order import Arrays, Backend, OrderArrays
 from epochal.plan.permutation import Int64s, WhileLoop
 from epochal.plan.threefry import Array, Purpose
 
@@ -30,7 +38,7 @@ class Balanced(Classwise):
             the largest class has samples.
 
     >>> order = Balanced([0, 0, 0, 0, 1, 1]).within(((2, 4),))
-    >>> order.samples(seed=0, epoch=0, samples=6, positions=range(8)).reshape(2, 4).tolist()
+    >>> order.samples(seed=0, epoch=0, count=6, positions=range(8)).reshape(2, 4).tolist()
     [[1, 4, 5, 2], [3, 4, 5, 0]]
     """
 
@@ -87,7 +95,7 @@ class Balanced(Classwise):
         for of, rank in zip(each.tolist(), self._rank[values].tolist(), strict=True):
             size, begin = int(self._counts[of]), epoch * int(self._stride[of])
             laps = np.arange(begin // size, (begin + int(self._totals[of]) - 1) // size + 1, dtype=np.int64)
-            within = Family.of(keys, CLASSES + of, laps, size).inverse(np.full(len(laps), rank))
+            within = Permutations.of(keys, CLASSES + of, laps, size).inverse(np.full(len(laps), rank))
             use = laps * size + within - begin
             use = use[(use >= 0) & (use < self._totals[of])]
             found.append(use)
@@ -120,11 +128,11 @@ class Balanced(Classwise):
             "sorted": self._sorted.astype(np.int32),
         }
 
-    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+    def _table(self, seed_words: Array, epoch: Array, count: int, on: Backend, arrays: OrderArrays) -> Array:
         xp = on.xp
-        keys = round_keys(seed_words, self._purpose, samples)
-        count = xp.maximum(arrays["count"], np.uint32(1))
-        lap, offset = _product_divided(epoch, arrays["stride"], count, on.while_loop)
+        keys = round_keys(seed_words, self._purpose, count)
+        counts = xp.maximum(arrays["count"], np.uint32(1))
+        lap, offset = _product_divided(epoch, arrays["stride"], counts, on.while_loop)
         # Number 0 is padding: its pass is the epoch.
         take = partial(xp.take, mode="clip")
         use = take(xp.concatenate([epoch, lap]), arrays["kind"]) + arrays["lap"]
@@ -132,7 +140,7 @@ class Balanced(Classwise):
         place = self._places(keys, epoch, images, on)
         of = take(arrays["dealt"], place)
         at = take(arrays["use"], place) + take(offset, of)
-        size, width = take(count, of), take(arrays["width"], of)
+        size, width = take(counts, of), take(arrays["width"], of)
         lap = at // size
         base = take(arrays["begin"], of) + (lap << width).astype(xp.int32)
         one = take(images, base + (at - lap * size).astype(xp.int32)).astype(xp.int32) - base

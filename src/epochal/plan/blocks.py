@@ -10,14 +10,14 @@ import numpy as np
 
 from epochal.errors import Refusal
 from epochal.plan import permutation
-from epochal.plan.order import Backend, BuiltIn, Inputs
+from epochal.plan.order import Backend, BuiltInOrder, OrderArrays
 from epochal.plan.permutation import Int64s
 from epochal.plan.sizes import as_integer
 from epochal.plan.threefry import Array
 
 
 @dataclass(frozen=True)
-class Blocks(BuiltIn):
+class Blocks(BuiltInOrder):
     """Blocks of consecutive samples stay together and in order; the blocks are shuffled in every epoch.
 
     The sequence is that of `Shuffle` for as many samples as there are blocks. The last block is shorter where
@@ -26,7 +26,7 @@ class Blocks(BuiltIn):
     Args:
         length: samples of a block, at least 1; with 1 it is `Shuffle`.
 
-    >>> Blocks(4).samples(seed=0, epoch=0, samples=10, positions=range(10)).tolist()
+    >>> Blocks(4).samples(seed=0, epoch=0, count=10, positions=range(10)).tolist()
     [4, 5, 6, 7, 8, 9, 0, 1, 2, 3]
     """
 
@@ -69,24 +69,24 @@ class Blocks(BuiltIn):
             return (f"the last block has {short:,}; batches after it cut blocks",)
         return (f"batches of {batch_size:,} cut blocks of {self._length:,}; a multiple keeps them whole",)
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
-        count, at = self._count(samples), np.array(positions, np.int64, ndmin=1)
-        place, within = self._place(at, self._short_place(seed, epoch, count), samples)
-        return permutation.permute(seed, epoch, count, place) * self._length + within
+    def samples(self, seed: int, epoch: int, count: int, positions: np.typing.ArrayLike) -> Int64s:
+        blocks, at = self._count(count), np.array(positions, np.int64, ndmin=1)
+        place, within = self._place(at, self._short_place(seed, epoch, blocks), count)
+        return permutation.permute(seed, epoch, blocks, place) * self._length + within
 
-    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
-        count = self._count(samples)
+    def positions(self, seed: int, epoch: int, count: int, values: np.typing.ArrayLike) -> Int64s:
+        blocks = self._count(count)
         block, within = np.divmod(np.array(values, np.int64, ndmin=1), self._length)
-        place = permutation.inverse(seed, epoch, count, block)
-        after = place > self._short_place(seed, epoch, count)
-        return place * self._length + within - np.where(after, -samples % self._length, 0)
+        place = permutation.inverse(seed, epoch, blocks, block)
+        after = place > self._short_place(seed, epoch, blocks)
+        return place * self._length + within - np.where(after, -count % self._length, 0)
 
-    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+    def _table(self, seed_words: Array, epoch: Array, count: int, on: Backend, arrays: OrderArrays) -> Array:
         xp = on.xp
-        count = self._count(samples)
-        sequence = permutation.table(seed_words, epoch, count, *on)
-        short = xp.argmax(sequence == count - 1).astype(xp.int32)
-        place, within = self._place(xp.arange(samples, dtype=xp.int32), short, samples, xp)
+        blocks = self._count(count)
+        sequence = permutation.table(seed_words, epoch, blocks, *on)
+        short = xp.argmax(sequence == blocks - 1).astype(xp.int32)
+        place, within = self._place(xp.arange(count, dtype=xp.int32), short, count, xp)
         return (sequence[place] * np.int32(self._length) + within).astype(xp.int32)
 
     @property

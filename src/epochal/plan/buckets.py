@@ -10,10 +10,10 @@ import numpy as np
 
 from epochal.errors import Refusal
 from epochal.plan import permutation
-from epochal.plan.column import Column
-from epochal.plan.order import Arrays, Backend, Inputs, PerSample
+from epochal.plan.order import Arrays, Backend, OrderArrays, PerSample
 from epochal.plan.pass_schedule import Segments
 from epochal.plan.permutation import Int64s
+from epochal.plan.sample_values import SampleValues
 from epochal.plan.sizes import as_integer
 from epochal.plan.threefry import Array, threefry2x32, uint32_words
 
@@ -39,13 +39,13 @@ class Buckets(PerSample):
         lengths: the length of each sample, at least 0.
 
     >>> order = Buckets(2).bind([9, 1, 8, 2]).within(((2, 2),))
-    >>> order.edges, order.samples(seed=0, epoch=0, samples=4, positions=range(4)).tolist()
+    >>> order.edges, order.samples(seed=0, epoch=0, count=4, positions=range(4)).tolist()
     ((2, 9), [0, 2, 1, 3])
     """
 
     count: int = 4
     edges: tuple[int, ...] = ()
-    lengths: np.typing.ArrayLike | Column | None = None
+    lengths: np.typing.ArrayLike | SampleValues | None = None
     size: int = 0
     """Samples of a full batch."""
 
@@ -108,19 +108,19 @@ class Buckets(PerSample):
     def arrays(self) -> Arrays:
         return {"buckets": np.searchsorted(self.edges, self._values).astype(np.int32)}
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
+    def samples(self, seed: int, epoch: int, count: int, positions: np.typing.ArrayLike) -> Int64s:
         """See `Order`; computes a whole epoch, since a position depends on all lengths."""
         return _epoch(self, seed, epoch)[0][np.array(positions, np.int64, ndmin=1)]
 
-    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
+    def positions(self, seed: int, epoch: int, count: int, values: np.typing.ArrayLike) -> Int64s:
         return _epoch(self, seed, epoch)[1][np.array(values, np.int64, ndmin=1)]
 
-    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+    def _table(self, seed_words: Array, epoch: Array, count: int, on: Backend, arrays: OrderArrays) -> Array:
         xp = on.xp
-        shuffled = permutation.table(seed_words, epoch, samples, *on)
+        shuffled = permutation.table(seed_words, epoch, count, *on)
         alike = shuffled[xp.argsort(arrays["buckets"][shuffled], stable=True)]
         size = self.size
-        full, rest = divmod(samples, size)
+        full, rest = divmod(count, size)
         zero = seed_words[0:1] ^ seed_words[0:1]
         own = xp.concatenate(threefry2x32((seed_words[0:1], seed_words[1:2]), (zero ^ _BATCHES, zero)))
         # A smaller batch is the last one, wherever it lies in the sorted row.
@@ -128,7 +128,7 @@ class Buckets(PerSample):
         start = sequence * np.int32(size)
         if rest:
             start = xp.where(sequence > sequence[full], start - np.int32(size - rest), start)
-        position = xp.arange(samples, dtype=xp.int32)
+        position = xp.arange(count, dtype=xp.int32)
         return alike[start[position // size] + position % size]
 
 

@@ -15,11 +15,20 @@ from typing import ClassVar, NamedTuple, Self
 import numpy as np
 
 from epochal.errors import Refusal
-from epochal.plan.column import Column, identified
-from epochal.plan.family import FEW_ROUNDS, Family, RoundKeys, member_words, round_keys, rows, table, tables
-from epochal.plan.order import Arrays, Backend, ById, Inputs
+from epochal.plan.keyed_permutations import (
+    FEW_ROUNDS,
+    Permutations,
+    RoundKeys,
+    member_words,
+    round_keys,
+    rows,
+    table,
+    tables,
+)
+from epochal.plan.order import Arrays, Backend, ById, OrderArrays
 from epochal.plan.pass_schedule import Segments
 from epochal.plan.permutation import Int64s
+from epochal.plan.sample_values import SampleValues, identified
 from epochal.plan.threefry import Array, Purpose, uint32_words
 
 _BATCHES, _SLOTS, CLASSES = 0, 2**10, 2**31
@@ -94,7 +103,7 @@ def assign(totals: Int64s, segments: Segments) -> Assignment:
 class Classwise(ById):
     """Base of stratified and balanced orders: `labels` are class ids, `cuts` the batches of an epoch."""
 
-    labels: np.typing.ArrayLike | Column | None = None
+    labels: np.typing.ArrayLike | SampleValues | None = None
     cuts: Segments = ()
     used: int = 0
     """Positions of an epoch that are in a batch: the first ones of the cuts."""
@@ -160,28 +169,28 @@ class Classwise(ById):
 
     # Random access -----------------------------------------------------------------------------------------
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
-        keys = round_keys(uint32_words(seed), self._purpose, samples)
+    def samples(self, seed: int, epoch: int, count: int, positions: np.typing.ArrayLike) -> Int64s:
+        keys = round_keys(uint32_words(seed), self._purpose, count)
         at = np.array(positions, np.int64, ndmin=1)
         segment, batch, slot, number = self._cut(at)
         counts, sizes, begins = self._cut_arrays
-        moved_batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).permute(batch)
-        moved_slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).permute(slot)
+        moved_batch = Permutations.of(keys, _BATCHES + segment, epoch, counts[segment]).permute(batch)
+        moved_slot = Permutations.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).permute(slot)
         place = begins[segment] + moved_batch * sizes[segment] + moved_slot
         of, use = self._assigned.classes[place], self._assigned.uses[place]
         lap, within = self._lap(epoch, of, use)
-        one = Family.of(keys, CLASSES + of, lap, self._counts[of]).permute(within)
+        one = Permutations.of(keys, CLASSES + of, lap, self._counts[of]).permute(within)
         return self._sorted[self._first[of] + one]
 
-    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
-        keys = round_keys(uint32_words(seed), self._purpose, samples)
+    def positions(self, seed: int, epoch: int, count: int, values: np.typing.ArrayLike) -> Int64s:
+        keys = round_keys(uint32_words(seed), self._purpose, count)
         owner, of, use = self._uses_of(keys, epoch, np.array(values, np.int64, ndmin=1))
         place = self._place[(np.cumsum(self._totals) - self._totals)[of] + use]
         counts, sizes, begins = self._cut_arrays
         segment, moved_batch, moved_slot, _ = self._cut(place)
-        batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).inverse(moved_batch)
+        batch = Permutations.of(keys, _BATCHES + segment, epoch, counts[segment]).inverse(moved_batch)
         number = (np.cumsum(counts) - counts)[segment] + batch
-        slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).inverse(moved_slot)
+        slot = Permutations.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).inverse(moved_slot)
         found = begins[segment] + batch * sizes[segment] + slot
         return np.asarray(found[np.lexsort((found, owner))])
 
@@ -237,7 +246,7 @@ class Stratified(Classwise):
         labels: the class of each sample (names or whole numbers).
 
     >>> order = Stratified([0, 0, 0, 0, 1, 1]).within(((2, 3),))
-    >>> order.samples(seed=0, epoch=0, samples=6, positions=range(6)).reshape(2, 3).tolist()
+    >>> order.samples(seed=0, epoch=0, count=6, positions=range(6)).reshape(2, 3).tolist()
     [[2, 4, 0], [5, 3, 1]]
     """
 
@@ -263,7 +272,7 @@ class Stratified(Classwise):
 
     def _uses_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
         of = self._values[values]
-        use = Family.of(keys, CLASSES + of, epoch, self._counts[of]).inverse(self._rank[values])
+        use = Permutations.of(keys, CLASSES + of, epoch, self._counts[of]).inverse(self._rank[values])
         return np.arange(len(values)), of, use
 
     @cached_property
@@ -279,8 +288,8 @@ class Stratified(Classwise):
             "holds": holds,
         }
 
-    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
-        keys = round_keys(seed_words, self._purpose, samples)
+    def _table(self, seed_words: Array, epoch: Array, count: int, on: Backend, arrays: OrderArrays) -> Array:
+        keys = round_keys(seed_words, self._purpose, count)
         number, take = arrays["number"], partial(on.xp.take, mode="clip")
         images = table(keys, member_words(keys, number, (number ^ number) + epoch), arrays, on)
         dealt = take(arrays["dealt"], self._places(keys, epoch, images, on))

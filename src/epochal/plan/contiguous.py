@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from epochal.errors import Refusal
-from epochal.plan.order import Backend, BuiltIn, Inputs, Order
+from epochal.plan.order import Backend, BuiltInOrder, Order, OrderArrays
 from epochal.plan.pass_schedule import Segments
 from epochal.plan.permutation import Int64s
 from epochal.plan.threefry import Array
 
 
 @dataclass(frozen=True)
-class Contiguous(BuiltIn):
+class Contiguous(BuiltInOrder):
     """Each slot of a batch follows its own stretch of consecutive samples, one per batch.
 
     The samples, in order, are cut into as many equal stretches as a batch has slots, so that what a slot
@@ -57,25 +57,25 @@ class Contiguous(BuiltIn):
         used = batches * self.slots
         return batches, used, epoch % (samples - used + 1)
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
-        batches, used, offset = self._cut(epoch, samples)
+    def samples(self, seed: int, epoch: int, count: int, positions: np.typing.ArrayLike) -> Int64s:
+        batches, used, offset = self._cut(epoch, count)
         at = np.array(positions, np.int64, ndmin=1)
         inside: Int64s = offset + at % self.slots * batches + at // self.slots
         rest = at - used
         return np.where(rest < 0, inside, np.where(rest < offset, rest, at))
 
-    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
-        batches, used, offset = self._cut(epoch, samples)
+    def positions(self, seed: int, epoch: int, count: int, values: np.typing.ArrayLike) -> Int64s:
+        batches, used, offset = self._cut(epoch, count)
         value = np.array(values, np.int64, ndmin=1)
         slot, batch = np.divmod(value - offset, max(batches, 1))
         found: Int64s = np.where(value < offset, used + value, batch * self.slots + slot)
         return np.where(value >= offset + used, value, found)
 
-    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+    def _table(self, seed_words: Array, epoch: Array, count: int, on: Backend, arrays: OrderArrays) -> Array:
         xp = on.xp
-        batches, used, offset = self._cut(epoch, samples)
+        batches, used, offset = self._cut(epoch, count)
         offset = offset.astype(xp.int32)
-        at = xp.arange(samples, dtype=xp.int32)
+        at = xp.arange(count, dtype=xp.int32)
         inside = offset + at % np.int32(self.slots) * np.int32(batches) + at // np.int32(self.slots)
         rest = at - np.int32(used)
         return xp.where(rest < 0, inside, xp.where(rest < offset, rest, at)).astype(xp.int32)

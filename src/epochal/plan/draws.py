@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from epochal.errors import Refusal
-from epochal.plan.column import Column, missing_in
-from epochal.plan.order import Arrays, Backend, BuiltIn, Inputs, PerSample
+from epochal.plan.order import Arrays, Backend, BuiltInOrder, OrderArrays, PerSample
 from epochal.plan.permutation import Int64s
+from epochal.plan.sample_values import SampleValues, missing_in
 from epochal.plan.sizes import as_integer
 from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32, uint32_words
 
@@ -36,7 +36,7 @@ def length_of(length: object) -> int | None:
     return number
 
 
-class _Draws(BuiltIn):
+class _Draws(BuiltInOrder):
     """Draws of samples, each on its own, `length` of them in an epoch: base of both orders."""
 
     fixed: ClassVar[bool] = False
@@ -59,17 +59,17 @@ class _Draws(BuiltIn):
     def _drawn(self, high: Array, low: Array, samples: int) -> Int64s:
         """The samples that these words of the stream mean."""
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
+    def samples(self, seed: int, epoch: int, count: int, positions: np.typing.ArrayLike) -> Int64s:
         at = np.array(positions, np.int64, ndmin=1)
-        key = stream_key(uint32_words(seed), tuple(uint32_words(epoch)[:, None]), self._purpose, samples)
+        key = stream_key(uint32_words(seed), tuple(uint32_words(epoch)[:, None]), self._purpose, count)
         drawn = threefry2x32(key, ((at >> 32).astype(np.uint32), at.astype(np.uint32)))
-        return self._drawn(*drawn, samples)
+        return self._drawn(*drawn, count)
 
-    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
-        wanted, length = np.array(values, np.int64, ndmin=1), self.positions_per_epoch(samples)
+    def positions(self, seed: int, epoch: int, count: int, values: np.typing.ArrayLike) -> Int64s:
+        wanted, length = np.array(values, np.int64, ndmin=1), self.positions_per_epoch(count)
         found: list[list[Int64s]] = [[] for _ in wanted]
         for begin in range(0, length, _CHUNK):
-            here = self.samples(seed, epoch, samples, np.arange(begin, min(length, begin + _CHUNK)))
+            here = self.samples(seed, epoch, count, np.arange(begin, min(length, begin + _CHUNK)))
             for value, parts in zip(wanted, found, strict=True):
                 parts.append(np.flatnonzero(here == value).astype(np.int64) + begin)
         return np.concatenate([part for parts in found for part in parts] or [np.zeros(0, np.int64)])
@@ -109,7 +109,7 @@ class Replacement(_Draws):
     Args:
         length: draws of an epoch, the number of samples by default.
 
-    >>> Replacement().samples(seed=0, epoch=0, samples=10, positions=range(10)).tolist()
+    >>> Replacement().samples(seed=0, epoch=0, count=10, positions=range(10)).tolist()
     [2, 3, 9, 4, 9, 0, 9, 9, 2, 4]
     """
 
@@ -126,8 +126,8 @@ class Replacement(_Draws):
     def _drawn(self, high: Array, low: Array, samples: int) -> Int64s:
         return _below(high, low, samples).astype(np.int64)
 
-    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
-        return _below(*self._stream(seed_words, epoch, samples, on), samples).astype(on.xp.int32)
+    def _table(self, seed_words: Array, epoch: Array, count: int, on: Backend, arrays: OrderArrays) -> Array:
+        return _below(*self._stream(seed_words, epoch, count, on), count).astype(on.xp.int32)
 
 
 TOTAL = 2**62
@@ -183,11 +183,11 @@ class Weighted(_Draws, PerSample):
         weights: of each sample, not negative and finite.
         length: draws of an epoch, the number of samples by default.
 
-    >>> Weighted([0.0, 1.0, 3.0]).samples(seed=0, epoch=0, samples=3, positions=range(8)).tolist()
+    >>> Weighted([0.0, 1.0, 3.0]).samples(seed=0, epoch=0, count=3, positions=range(8)).tolist()
     [1, 1, 2, 2, 2, 2, 1, 2]
     """
 
-    weights: np.typing.ArrayLike | Column | None = None
+    weights: np.typing.ArrayLike | SampleValues | None = None
     length: int | None = None
 
     name: ClassVar[str] = "weighted"
@@ -218,9 +218,9 @@ class Weighted(_Draws, PerSample):
     def arrays(self) -> Arrays:
         return {"high": (self._ends >> 32).astype(np.uint32), "low": self._ends.astype(np.uint32)}
 
-    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
-        high, low = self._stream(seed_words, epoch, samples, on)
-        return at_most((high >> np.uint32(2), low), (arrays["high"], arrays["low"]), samples, on)
+    def _table(self, seed_words: Array, epoch: Array, count: int, on: Backend, arrays: OrderArrays) -> Array:
+        high, low = self._stream(seed_words, epoch, count, on)
+        return at_most((high >> np.uint32(2), low), (arrays["high"], arrays["low"]), count, on)
 
     @staticmethod
     def _read(values: np.typing.ArrayLike) -> np.typing.NDArray[np.float64]:

@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from epochal.errors import Refusal
-from epochal.plan.column import Column, identified
 from epochal.plan.draws import at_most
-from epochal.plan.family import Family, member_words, round_keys, table, tables
-from epochal.plan.order import Arrays, Backend, ById, Inputs
+from epochal.plan.keyed_permutations import Permutations, member_words, round_keys, table, tables
+from epochal.plan.order import Arrays, Backend, ById, OrderArrays
 from epochal.plan.permutation import Int64s
+from epochal.plan.sample_values import SampleValues, identified
 from epochal.plan.threefry import Array, Purpose, uint32_words
 
 
@@ -27,11 +27,11 @@ class Groups(ById):
     Args:
         groups: the group of each sample (a name, a number, a date).
 
-    >>> Groups(["b", "a", "b", "c", "a"]).samples(seed=0, epoch=0, samples=5, positions=range(5)).tolist()
+    >>> Groups(["b", "a", "b", "c", "a"]).samples(seed=0, epoch=0, count=5, positions=range(5)).tolist()
     [3, 1, 4, 0, 2]
     """
 
-    groups: np.typing.ArrayLike | Column | None = None
+    groups: np.typing.ArrayLike | SampleValues | None = None
 
     name: ClassVar[str] = "groups"
     description = "the samples of a group together, the sequence of groups shuffled in every epoch"
@@ -61,22 +61,22 @@ class Groups(ById):
     def _sequence(self, seed: int, epoch: int, samples: int) -> tuple[Int64s, Int64s]:
         keys = round_keys(uint32_words(seed), Purpose.GROUPS, samples)
         places = np.arange(len(self._counts))
-        sequence = Family.of(keys, 0, epoch, np.full(len(places), len(places))).permute(places)
+        sequence = Permutations.of(keys, 0, epoch, np.full(len(places), len(places))).permute(places)
         return sequence, np.cumsum(self._counts[sequence])
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
-        sequence, ends = self._sequence(seed, epoch, samples)
+    def samples(self, seed: int, epoch: int, count: int, positions: np.typing.ArrayLike) -> Int64s:
+        sequence, ends = self._sequence(seed, epoch, count)
         at = np.array(positions, np.int64, ndmin=1)
         place = np.searchsorted(ends, at, side="right")
         group = sequence[place]
         return self._sorted[self._first[group] + at - (ends[place] - self._counts[group])]
 
-    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
-        sequence, ends = self._sequence(seed, epoch, samples)
+    def positions(self, seed: int, epoch: int, count: int, values: np.typing.ArrayLike) -> Int64s:
+        sequence, ends = self._sequence(seed, epoch, count)
         begins = np.empty_like(ends)
         begins[sequence] = ends - self._counts[sequence]
-        rank = np.empty(samples, np.int64)
-        rank[self._sorted] = np.arange(samples)
+        rank = np.empty(count, np.int64)
+        rank[self._sorted] = np.arange(count)
         chosen = np.array(values, np.int64, ndmin=1)
         group = self._values[chosen]
         return begins[group] + rank[chosen] - self._first[group]
@@ -91,15 +91,15 @@ class Groups(ById):
             "sorted": self._sorted.astype(np.int32),
         }
 
-    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+    def _table(self, seed_words: Array, epoch: Array, count: int, on: Backend, arrays: OrderArrays) -> Array:
         xp = on.xp
-        keys = round_keys(seed_words, Purpose.GROUPS, samples)
+        keys = round_keys(seed_words, Purpose.GROUPS, count)
         images = table(keys, member_words(keys, epoch ^ epoch, epoch), arrays, on)
         # Padding elements have no samples, so the search skips them.
         group = images.astype(xp.int32) * arrays["place"]
         size = xp.take(arrays["size"], group, mode="clip") * arrays["place"]
         ends = xp.cumsum(size, dtype=xp.int32)
-        at = xp.arange(samples, dtype=xp.uint32)
+        at = xp.arange(count, dtype=xp.uint32)
         place = at_most((at,), (ends.astype(xp.uint32),), len(arrays["local"]), on)
         shift = xp.take(arrays["first"], group, mode="clip") - (ends - size)
         found = at.astype(xp.int32) + xp.take(shift, place, mode="clip")

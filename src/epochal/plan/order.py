@@ -1,8 +1,8 @@
 """The `Order` interface, and the shuffled and sequential orders.
 
 An order maps positions of an epoch to samples and back, as a pure function of (seed, epoch, samples). The
-family is open: anything with these methods can be given to `Plan(order=...)`; `plan.named.ORDERS` has those
-that go by name.
+family is open: anything with these methods can be given to `Plan(order=...)`; `ORDERS` of
+`plan.order_registry` has those that go by name.
 
 An order may need a length, or a value per sample (its class, weight or group). `missing` names it and `bind`
 supplies it. What depends on the samples reaches a compiled program as `arrays`, an argument, so
@@ -22,14 +22,14 @@ import numpy as np
 
 from epochal.errors import Refusal
 from epochal.plan import permutation
-from epochal.plan.column import Column
 from epochal.plan.pass_schedule import Segments
 from epochal.plan.permutation import Int64s, WhileLoop, python_while
+from epochal.plan.sample_values import SampleValues
 from epochal.plan.threefry import Array
 
 Arrays = dict[str, np.ndarray[tuple[Any, ...], np.dtype[Any]]]
-Inputs = Mapping[str, Array]
-NOTHING: Inputs = MappingProxyType({})
+OrderArrays = Mapping[str, Array]
+NOTHING: OrderArrays = MappingProxyType({})
 
 
 class Backend(NamedTuple):
@@ -42,9 +42,9 @@ class Backend(NamedTuple):
 class Order(ABC):
     """Which sample comes at which position of an epoch.
 
-    Law: for every seed, epoch and number of samples, `positions` is the inverse of `samples`, and `table` is
-    `samples` of all positions at once. Where `once` is True, `samples` is a bijection of [0, samples); an
-    order that repeats samples or skips some says how many positions an epoch has (`positions_per_epoch`).
+    Law: for every seed, epoch and number of samples (`count`), `positions` is the inverse of `samples`, and
+    `table` is `samples` of all positions at once. Where `once` is True, `samples` permutes [0, count);
+    an order that repeats samples or skips some says how many positions an epoch has (`positions_per_epoch`).
     """
 
     name: ClassVar[str]
@@ -120,11 +120,11 @@ class Order(ABC):
         return {}
 
     @abstractmethod
-    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
+    def samples(self, seed: int, epoch: int, count: int, positions: np.typing.ArrayLike) -> Int64s:
         """The samples at these positions of the epoch, int64, in memory proportional to the positions."""
 
     @abstractmethod
-    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
+    def positions(self, seed: int, epoch: int, count: int, values: np.typing.ArrayLike) -> Int64s:
         """The positions of these samples in the epoch: all of the first, ascending, then of the second."""
 
     @abstractmethod
@@ -132,10 +132,10 @@ class Order(ABC):
         self,
         seed_words: Array,
         epoch: Array,
-        samples: int,
+        count: int,
         xp: ModuleType = np,
         while_loop: WhileLoop = python_while,
-        arrays: Inputs = NOTHING,
+        arrays: OrderArrays = NOTHING,
     ) -> Array:
         """The whole epoch, int32 (positions,), for fewer than 2^31 of them; see `permutation.table`.
 
@@ -143,28 +143,28 @@ class Order(ABC):
         """
 
 
-class BuiltIn(Order):
+class BuiltInOrder(Order):
     """An order whose `_table` takes the epoch as uint32 (1,), and always its arrays."""
 
     def table(
         self,
         seed_words: Array,
         epoch: Array,
-        samples: int,
+        count: int,
         xp: ModuleType = np,
         while_loop: WhileLoop = python_while,
-        arrays: Inputs = NOTHING,
+        arrays: OrderArrays = NOTHING,
     ) -> Array:
         epoch = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
-        return self._table(seed_words, epoch, samples, Backend(xp, while_loop), arrays or self.arrays)
+        return self._table(seed_words, epoch, count, Backend(xp, while_loop), arrays or self.arrays)
 
     @abstractmethod
-    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
+    def _table(self, seed_words: Array, epoch: Array, count: int, on: Backend, arrays: OrderArrays) -> Array:
         """See `table`."""
 
 
-class PerSample(BuiltIn):
-    """An order by one value per sample, which the dataclass field named `_field` holds as a `Column`."""
+class PerSample(BuiltInOrder):
+    """An order by one value per sample, which the dataclass field named `_field` holds as `SampleValues`."""
 
     _field: ClassVar[str]
     _value: ClassVar[str]
@@ -174,8 +174,8 @@ class PerSample(BuiltIn):
 
     def __post_init__(self) -> None:
         given = getattr(self, self._field)
-        if given is not None and not isinstance(given, Column):
-            object.__setattr__(self, self._field, Column(self._read(given)))
+        if given is not None and not isinstance(given, SampleValues):
+            object.__setattr__(self, self._field, SampleValues(self._read(given)))
 
     @staticmethod
     @abstractmethod
@@ -188,8 +188,8 @@ class PerSample(BuiltIn):
 
     @property
     def values(self) -> np.typing.NDArray[Any] | None:
-        column: Column | None = getattr(self, self._field)
-        return None if column is None else column.values
+        held: SampleValues | None = getattr(self, self._field)
+        return None if held is None else held.values
 
     @property
     def _values(self) -> np.typing.NDArray[Any]:
@@ -231,10 +231,10 @@ class ById(PerSample):
 
 
 @dataclass(frozen=True)
-class Shuffle(BuiltIn):
+class Shuffle(BuiltInOrder):
     """A new random order in every epoch.
 
-    >>> Shuffle().samples(seed=0, epoch=0, samples=10, positions=[0, 1, 2]).tolist()
+    >>> Shuffle().samples(seed=0, epoch=0, count=10, positions=[0, 1, 2]).tolist()
     [4, 8, 7]
     """
 
@@ -242,14 +242,14 @@ class Shuffle(BuiltIn):
     description: ClassVar[str] = "a new random order in every epoch"
     fixed: ClassVar[bool] = False
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
-        return permutation.permute(seed, 0 if self.fixed else epoch, samples, positions)
+    def samples(self, seed: int, epoch: int, count: int, positions: np.typing.ArrayLike) -> Int64s:
+        return permutation.permute(seed, 0 if self.fixed else epoch, count, positions)
 
-    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
-        return permutation.inverse(seed, 0 if self.fixed else epoch, samples, values)
+    def positions(self, seed: int, epoch: int, count: int, values: np.typing.ArrayLike) -> Int64s:
+        return permutation.inverse(seed, 0 if self.fixed else epoch, count, values)
 
-    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
-        return permutation.table(seed_words, np.zeros(1, np.uint32) if self.fixed else epoch, samples, *on)
+    def _table(self, seed_words: Array, epoch: Array, count: int, on: Backend, arrays: OrderArrays) -> Array:
+        return permutation.table(seed_words, np.zeros(1, np.uint32) if self.fixed else epoch, count, *on)
 
 
 @dataclass(frozen=True)
@@ -267,10 +267,10 @@ class ShuffleOnce(Shuffle):
 
 
 @dataclass(frozen=True)
-class Sequential(BuiltIn):
+class Sequential(BuiltInOrder):
     """The samples as they come, in every epoch.
 
-    >>> Sequential().samples(seed=0, epoch=3, samples=10, positions=[0, 1, 2]).tolist()
+    >>> Sequential().samples(seed=0, epoch=3, count=10, positions=[0, 1, 2]).tolist()
     [0, 1, 2]
     """
 
@@ -278,11 +278,11 @@ class Sequential(BuiltIn):
     description: ClassVar[str] = "the samples as they come, in every epoch"
     fixed: ClassVar[bool] = True
 
-    def samples(self, seed: int, epoch: int, samples: int, positions: np.typing.ArrayLike) -> Int64s:
+    def samples(self, seed: int, epoch: int, count: int, positions: np.typing.ArrayLike) -> Int64s:
         return np.array(positions, dtype=np.int64, ndmin=1)
 
-    def positions(self, seed: int, epoch: int, samples: int, values: np.typing.ArrayLike) -> Int64s:
+    def positions(self, seed: int, epoch: int, count: int, values: np.typing.ArrayLike) -> Int64s:
         return np.array(values, dtype=np.int64, ndmin=1)
 
-    def _table(self, seed_words: Array, epoch: Array, samples: int, on: Backend, arrays: Inputs) -> Array:
-        return on.xp.arange(samples, dtype=on.xp.int32)
+    def _table(self, seed_words: Array, epoch: Array, count: int, on: Backend, arrays: OrderArrays) -> Array:
+        return on.xp.arange(count, dtype=on.xp.int32)

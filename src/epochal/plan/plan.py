@@ -11,8 +11,8 @@ import numpy as np
 from epochal.errors import Refusal
 from epochal.plan.audit import Audit, audit
 from epochal.plan.counts import Counts, index_within
-from epochal.plan.named import order_named
 from epochal.plan.order import Order
+from epochal.plan.order_registry import order_named
 from epochal.plan.permutation import MOST_SAMPLES
 from epochal.plan.remainder import remainder_named
 from epochal.plan.sizes import BatchSchedule, Scheduled, as_integer, batch_size_of, bounded

@@ -23,11 +23,11 @@ class Remainder(ABC):
     """How each epoch is cut into batches; all epochs alike, but for `Carry`.
 
     Args:
-        samples: positions of an epoch.
+        positions: of an epoch.
         size: samples of a batch.
     """
 
-    samples: int
+    positions: int
     size: int
 
     name: ClassVar[str]
@@ -52,12 +52,12 @@ class Keep(Remainder):
     name = "keep"
 
     def segments(self) -> Segments:
-        full, rest = divmod(self.samples, self.size)
+        full, rest = divmod(self.positions, self.size)
         return _segments((full, self.size), (1, rest))
 
     @property
     def outcome(self) -> str:
-        return f"a smaller last batch of {self.samples % self.size:,}"
+        return f"a smaller last batch of {self.positions % self.size:,}"
 
 
 class Drop(Remainder):
@@ -72,11 +72,11 @@ class Drop(Remainder):
     name = "drop"
 
     def segments(self) -> Segments:
-        return _segments((self.samples // self.size, self.size))
+        return _segments((self.positions // self.size, self.size))
 
     @property
     def outcome(self) -> str:
-        return f"{self.samples % self.size:,} left out, others in each epoch"
+        return f"{self.positions % self.size:,} left out, others in each epoch"
 
 
 class Spread(Remainder):
@@ -91,13 +91,13 @@ class Spread(Remainder):
     name = "spread"
 
     def segments(self) -> Segments:
-        fewer = self.samples // self.size
+        fewer = self.positions // self.size
         more = fewer + 1
-        # samples / fewer - size against size - samples / more, times fewer * more
-        above = (self.samples - self.size * fewer) * more
-        below = (self.size * more - self.samples) * fewer
+        # positions / fewer - size against size - positions / more, times fewer * more
+        above = (self.positions - self.size * fewer) * more
+        below = (self.size * more - self.positions) * fewer
         count = more if below <= above and above else fewer
-        size, larger = divmod(self.samples, count)
+        size, larger = divmod(self.positions, count)
         return _segments((larger, size + 1), (count - larger, size))
 
     @property
@@ -109,7 +109,7 @@ class Spread(Remainder):
 class Carry(Remainder, PassSchedule):
     """Every batch is full: the last one of an epoch borrows from the next epoch.
 
-    `position = update * size + slot; epoch, i = divmod(position, samples)`. A batch belongs to the epoch in
+    `position = update * size + slot; epoch, i = divmod(position, positions)`. A batch belongs to the epoch in
     which it starts.
 
     >>> [Carry(1000, 400).segments(epoch) for epoch in range(3)]
@@ -126,20 +126,20 @@ class Carry(Remainder, PassSchedule):
         return _segments((self.first_update(pass_index + 1) - self.first_update(pass_index), self.size))
 
     def first_update(self, pass_index: int) -> int:
-        return -(-pass_index * self.samples // self.size)
+        return -(-pass_index * self.positions // self.size)
 
     def locate(self, update: int) -> tuple[int, int]:
-        pass_index = update * self.size // self.samples
+        pass_index = update * self.size // self.positions
         return pass_index, update - self.first_update(pass_index)
 
     def start(self, pass_index: int) -> int:
-        return -pass_index * self.samples % self.size
+        return -pass_index * self.positions % self.size
 
     def place(self, pass_index: int, position: int) -> tuple[int, int] | None:
         start = self.start(pass_index)
         if position >= start:
             return pass_index, position - start
-        return pass_index - 1, self.samples + position - self.start(pass_index - 1)
+        return pass_index - 1, self.positions + position - self.start(pass_index - 1)
 
     def seen(self, pass_index: int) -> int:
         return self.first_update(pass_index) * self.size

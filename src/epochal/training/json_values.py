@@ -25,7 +25,7 @@ from epochal.models import CustomMetric
 from epochal.models.augment import KINDS
 from epochal.models.initial import Initial
 from epochal.plan import BatchSchedule, Order
-from epochal.plan.named import ORDERS, order_named
+from epochal.plan.order_registry import ORDERS, order_named
 from epochal.runs.checks import WRONG
 from epochal.settings.kinds import plain_number
 from epochal.settings.option import Option

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from epochal.plan.order import Arrays, Backend, Inputs
+from epochal.plan.order import Arrays, Backend, OrderArrays
 from epochal.plan.permutation import Int64s, WhileLoop, mix, python_while
 from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32
 
@@ -104,7 +104,7 @@ def bits_of(sizes: Int64s) -> Int64s:
     return bits
 
 
-class Family(NamedTuple):
+class Permutations(NamedTuple):
     """Single members: random access in NumPy. All arrays broadcast to one shape."""
 
     keys: RoundKeys
@@ -121,7 +121,7 @@ class Family(NamedTuple):
         epoch: np.typing.ArrayLike,
         sizes: np.typing.ArrayLike,
         rounds: int = ROUNDS,
-    ) -> Family:
+    ) -> Permutations:
         """The members with these numbers in these epochs (or passes), of these sizes."""
         number_, epoch_, sizes_ = np.broadcast_arrays(
             np.atleast_1d(np.asarray(number, np.int64)),
@@ -167,7 +167,7 @@ def tables(sizes: Int64s) -> tuple[Arrays, Int64s]:
     return arrays, base
 
 
-def table(keys: RoundKeys, own: tuple[Array, Array], arrays: Inputs, on: Backend) -> Array:
+def table(keys: RoundKeys, own: tuple[Array, Array], arrays: OrderArrays, on: Backend) -> Array:
     """The images of all elements, as elements (base plus image), uint32; `own` has two words a member.
 
     Traceable under `jax.jit`; `arrays` are those of `tables`, possibly padded with zeros.

@@ -1,4 +1,4 @@
-"""Guard against deadlocks of batched factorizations on a CPU, before JAX 0.11.2.
+"""Guard against deadlocks of batched LAPACK factorizations on a CPU, before JAX 0.11.2.
 
 Older JAX splits a batch of factorizations (QR, Cholesky, LU, solves) over the same threads that run the
 factorizations, and each waits there for its parts. As many at a time as there are threads wait forever: in

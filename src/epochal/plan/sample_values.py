@@ -1,4 +1,4 @@
-"""Read-only per-sample values, hashed and compared by content."""
+"""`SampleValues`: a read-only value per sample, such as its class, hashed and compared by content."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from epochal.errors import Refusal
 
 
-class Column:
+class SampleValues:
     """A read-only array of per-sample values, hashed and compared by content.
 
-    >>> Column(np.array([0, 1])) == Column(np.array([0, 1]))
+    >>> SampleValues(np.array([0, 1])) == SampleValues(np.array([0, 1]))
     True
     """
 
@@ -29,7 +29,7 @@ class Column:
         return hashlib.sha256(kind + self.values.tobytes()).hexdigest()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Column) and (self is other or self.fingerprint == other.fingerprint)
+        return isinstance(other, SampleValues) and (self is other or self.fingerprint == other.fingerprint)
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)

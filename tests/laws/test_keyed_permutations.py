@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from epochal.plan.family import FEW_ROUNDS, ROUNDS, Family, round_keys
+from epochal.plan.keyed_permutations import FEW_ROUNDS, ROUNDS, Permutations, round_keys
 from epochal.plan.threefry import Purpose, uint32_words
 
 ERROR = 0.01 / 12
@@ -24,7 +24,7 @@ def drawn(n: int, rows: int, rounds: int = ROUNDS) -> np.ndarray:
     count = np.arange(rows)[:, None]
     number, epoch = np.where(count % 2, 7, count), np.where(count % 2, count, 3)
     values = np.tile(np.arange(n), (rows, 1))
-    family = Family.of(keys, np.repeat(number, n), np.repeat(epoch, n), np.full(rows * n, n), rounds)
+    family = Permutations.of(keys, np.repeat(number, n), np.repeat(epoch, n), np.full(rows * n, n), rounds)
     return family.permute(values.reshape(-1)).reshape(rows, n)
 
 

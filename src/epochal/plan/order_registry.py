@@ -1,4 +1,4 @@
-"""Orders by name, and the names of their options."""
+"""`ORDERS`: the orders by name, and the names of their options."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from epochal.engine.factorizing import MENDED, factorizations
+from epochal.engine.lapack_deadlock import MENDED, factorizations
 
 pytestmark = pytest.mark.slow
 
