@@ -47,7 +47,7 @@ IDENTITY = {
 @pytest.mark.parametrize("transform", ALL, ids=str)
 def test_a_transform_with_neutral_parameters_gives_the_same_bits(transform: Any):
     image = jnp.asarray(RANDOM.random((6, 7, 2)).astype(np.float32))
-    assert_same_bits(jax.jit(transform.move)(image, jnp.asarray(IDENTITY[transform.name])), image)
+    assert_same_bits(jax.jit(transform.apply)(image, jnp.asarray(IDENTITY[transform.name])), image)
 
 
 def drawn(transform: Any, count: int = 20_000) -> np.ndarray:

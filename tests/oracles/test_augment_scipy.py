@@ -23,7 +23,7 @@ PLACES = np.indices((5, 5)).reshape(2, -1).T
 
 def moved(transform: Any, drawn: Any, image: NDArray[np.float32] = IMAGE) -> NDArray[np.float32]:
     """The image after each of several draws."""
-    call = jax.jit(jax.vmap(transform.move, in_axes=(None, 0)))
+    call = jax.jit(jax.vmap(transform.apply, in_axes=(None, 0)))
     return np.asarray(call(jnp.asarray(image), jnp.asarray(drawn)))
 
 

@@ -26,7 +26,7 @@ of it per sample has fewer (`evaluation_rows`).
 
 
 def forward(model: Model, variables: Variables, inputs: jax.Array, mesh: DeviceMesh = ALONE) -> jax.Array:
-    """The outputs of a model for any number of rows, without dropout and with fixed moments.
+    """The outputs of a model for any number of rows, without dropout and with fixed running statistics.
 
     The rows are sharded over the mesh, the outputs replicated.
     """

@@ -82,8 +82,8 @@ class Spec:
     """The unit of the evaluation interval: "epochs" or "updates"."""
     micro_batch: int | None = None
     """The micro-batch size; None for the whole batch."""
-    carries: bool = False
-    """Whether the model's state is carried through an epoch, from zeros at its beginning."""
+    stateful: bool = False
+    """Whether the model's state is carried from batch to batch, from zeros at the start of each epoch."""
     mesh: DeviceMesh = ALONE
     """The devices that share each batch."""
     deterministic: bool = False

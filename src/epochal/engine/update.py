@@ -87,7 +87,7 @@ def make_update_step(spec: Spec, packed: Packing) -> Callable[..., RepeatState]:
             part = _unweighted(part)
         params = packed.unpack(repeat.params)
         state = repeat.model
-        if spec.carries:
+        if spec.stateful:
             state = jax.tree.map(lambda leaf: jnp.where(index == 0, jnp.zeros_like(leaf), leaf), state)
         transformation = spec.optimizer.at(learning_rate(spec.schedule, rates, update_index))
         size = size_of(part, samples)

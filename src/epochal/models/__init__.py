@@ -40,7 +40,7 @@ from epochal.models.model import (
 from epochal.models.subsets import of_subsets as of_subsets, weighted_means as weighted_means
 from epochal.models.wrappers import (
     Embedded as Embedded,
-    Mixed as Mixed,
+    MixedPrecision as MixedPrecision,
     Pairwise as Pairwise,
     computing_in as computing_in,
     embedded as embedded,

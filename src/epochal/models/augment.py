@@ -1,7 +1,7 @@
 """Image augmentation during training, by transforms that keep the label valid.
 
 A transform is a pair of pure functions: `draw` takes from a key what happens to each image of a batch, and
-`move` does it to one image. Pixel coordinates are (row, column), from 0 at the top left. The random key is
+`apply` does it to one image. Pixel coordinates are (row, column), from 0 at the top left. The random key is
 that of the update, so augmentation does not depend on where a call ends.
 """
 
@@ -28,7 +28,7 @@ class Transform(Protocol):
         """Random parameters of each of `count` images, drawn independently; leaves (count, ...)."""
         ...
 
-    def move(self, image: jax.Array, drawn: PyTree) -> jax.Array:
+    def apply(self, image: jax.Array, drawn: PyTree) -> jax.Array:
         """The transformed image (height, width, channels), of the same shape."""
         ...
 
@@ -47,7 +47,7 @@ class Flip:
     With "both" the two are drawn independently.
 
     >>> import jax.numpy as jnp
-    >>> Flip().move(jnp.array([[[1.0], [2.0]]]), jnp.array([False, True])).ravel().tolist()
+    >>> Flip().apply(jnp.array([[[1.0], [2.0]]]), jnp.array([False, True])).ravel().tolist()
     [2.0, 1.0]
     """
 
@@ -62,7 +62,7 @@ class Flip:
         """Whether each is mirrored: bool (count, 2), vertically and horizontally."""
         return jax.random.bernoulli(key, shape=(count, 2)) & jnp.array(_AXES[self.axis])
 
-    def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
+    def apply(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
         """The image, mirrored where drawn."""
         image = jnp.where(drawn[0], image[::-1], image)
         return jnp.where(drawn[1], image[:, ::-1], image)
@@ -129,7 +129,7 @@ class Crop(_Amount):
     Each of the (2 * padding + 1)^2 places is equally likely; the pixels added are `fill` (black is 0).
 
     >>> import jax.numpy as jnp
-    >>> Crop(1).move(jnp.array([[[1.0], [2.0]]]), jnp.array([1, 0])).ravel().tolist()
+    >>> Crop(1).apply(jnp.array([[[1.0], [2.0]]]), jnp.array([1, 0])).ravel().tolist()
     [0.0, 1.0]
     """
 
@@ -148,7 +148,7 @@ class Crop(_Amount):
         """Row and column of each crop in the padded image, (count, 2); `padding` is the original place."""
         return jax.random.randint(key, (count, 2), 0, 2 * self.padding + 1)
 
-    def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
+    def apply(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
         """The part of the padded image."""
         padding = ((self.padding, self.padding), (self.padding, self.padding), (0, 0))
         padded = jnp.pad(image, padding, constant_values=self.fill)
@@ -169,7 +169,7 @@ class Shift(_Amount):
     draws: ClassVar[tuple[int, ...]] = (2,)
     moves_out: ClassVar[bool] = True
 
-    def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
+    def apply(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
         """The image, moved down and to the right: a slice of the padded image, blended with its neighbors."""
         margin = math.ceil(self.pixels) + 1
         padded = jnp.pad(image, ((margin, margin), (margin, margin), (0, 0)), constant_values=self.fill)
@@ -195,7 +195,7 @@ class Rotate(_Amount):
     name: ClassVar[str] = "rotate"
     most: ClassVar[float] = 180
 
-    def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
+    def apply(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
         """The image, rotated."""
         angle = jnp.deg2rad(drawn)
         cosine, sine = jnp.cos(angle), jnp.sin(angle)
@@ -217,7 +217,7 @@ class Brightness(_Amount):
     amount: float
     name: ClassVar[str] = "brightness"
 
-    def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
+    def apply(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
         """The image, brighter or darker."""
         return image + drawn
 
@@ -227,7 +227,7 @@ class Contrast(_Amount):
     """Multiply an image's deviation from its mean by a number uniform in [1 - amount, 1 + amount].
 
     >>> import jax.numpy as jnp
-    >>> Contrast(0.5).move(jnp.array([[[0.0], [1.0]]]), jnp.float32(0.5)).ravel().tolist()
+    >>> Contrast(0.5).apply(jnp.array([[[0.0], [1.0]]]), jnp.float32(0.5)).ravel().tolist()
     [-0.25, 1.25]
     """
 
@@ -235,7 +235,7 @@ class Contrast(_Amount):
     name: ClassVar[str] = "contrast"
     most: ClassVar[float] = 1
 
-    def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
+    def apply(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
         """The image with the deviation from its mean scaled."""
         return image + drawn * (image - image.mean())
 
@@ -330,5 +330,5 @@ def augmented(images: jax.Array, transforms: Sequence[Transform], key: jax.Array
     moved = images.reshape(*shape[:3], -1)
     for index, transform in enumerate(transforms):
         drawn = transform.draw(jax.random.fold_in(key, index), shape[0])
-        moved = jax.vmap(transform.move)(moved, drawn)
+        moved = jax.vmap(transform.apply)(moved, drawn)
     return moved.reshape(shape)

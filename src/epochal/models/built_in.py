@@ -45,8 +45,8 @@ class BuiltIn(Record):
     """The name in run folders and on the command line."""
     positional: ClassVar[str] = ""
     """The setting that is given as positional arguments, if any."""
-    products: ClassVar[tuple[str, ...]] = ("*/kernel", "*/recurrent")
-    """The parameters that mixed precision rounds: not embeddings, whose row gradients add up in float32."""
+    low_precision_params: ClassVar[tuple[str, ...]] = ("*/kernel", "*/recurrent")
+    """Patterns of parameters that mixed precision rounds; gradients of embeddings add up in float32."""
     outputs: int | None
 
     @property
@@ -124,7 +124,7 @@ class MLP(BuiltIn):
         activation: a name in `ACTIVATIONS`.
         dropout: the share of hidden units set to zero in each update, in [0, 1) (Srivastava et al. 2014).
         batch_norm: normalize each hidden layer over the batch, before the activation
-            (Ioffe and Szegedy 2015); the running moments move by a tenth in each update.
+            (Ioffe and Szegedy 2015); the running statistics move by a tenth in each update.
         outputs: the number of outputs; by default that of the task.
 
     Inputs of more than one axis are flattened. Kernels are normal, with He's variance (He et al. 2015)
@@ -190,8 +190,8 @@ class MLP(BuiltIn):
         for index, layer in enumerate(variables.params[:-1]):
             x = dense(x, layer["kernel"], layer["bias"])
             if self.batch_norm:
-                x, moments = _normalize(x, layer, variables.state[index], training)
-                state.append(moments)
+                x, running = _normalize(x, layer, variables.state[index], training)
+                state.append(running)
             x = activate(x)
             if training and self.dropout:
                 keep = jax.random.bernoulli(jax.random.fold_in(key, index), 1 - self.dropout, x.shape)
@@ -201,16 +201,16 @@ class MLP(BuiltIn):
 
 
 def _normalize(
-    x: jax.Array, layer: dict[str, jax.Array], moments: dict[str, jax.Array], training: bool
+    x: jax.Array, layer: dict[str, jax.Array], running: dict[str, jax.Array], training: bool
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     if training:
         mean, variance = x.mean(axis=0), x.var(axis=0)
         blend = BATCH_NORM_MOMENTUM
-        moments = {
-            "mean": blend * moments["mean"] + (1 - blend) * mean,
-            "variance": blend * moments["variance"] + (1 - blend) * variance,
+        running = {
+            "mean": blend * running["mean"] + (1 - blend) * mean,
+            "variance": blend * running["variance"] + (1 - blend) * variance,
         }
     else:
-        mean, variance = moments["mean"], moments["variance"]
+        mean, variance = running["mean"], running["variance"]
     normal = (x - mean) * jax.lax.rsqrt(variance + BATCH_NORM_EPSILON)
-    return normal * layer["scale"] + layer["shift"], moments
+    return normal * layer["scale"] + layer["shift"], running

@@ -118,7 +118,7 @@ class FlaxModel:
 def _set_dtype(module: Any, dtype: Any) -> None:
     """Set the dtype in which layers compute.
 
-    Not for batch normalization, whose running moments would be rounded; it computes in float32.
+    Not for batch normalization, whose running statistics would be rounded; it computes in float32.
     """
     from flax import nnx
 

@@ -1,7 +1,7 @@
 """Models around other models: pairs, embeddings, frozen parameters, mixed precision.
 
 Frozen parameters move from what the optimizer moves into the state of the model, so they get no gradient, no
-optimizer state and no weight decay. The model's own state, such as the running moments of batch
+optimizer state and no weight decay. The model's own state, such as the running statistics of batch
 normalization, is updated as before.
 
 Mixed precision (Micikevicius et al. 2018) in bfloat16, whose range is that of float32, so no loss scaling is
@@ -144,11 +144,11 @@ class Embedded(Wrapper):
     def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Map inputs (batch, ..., columns), the last ones codes, to the model's outputs."""
         first = inputs.shape[-1] - len(self.sizes)
-        parts = [inputs[..., :first]]
+        columns = [inputs[..., :first]]
         for place, table in enumerate(variables.params["embeddings"]):
-            parts.append(table[inputs[..., first + place].astype(jnp.int32)])
+            columns.append(table[inputs[..., first + place].astype(jnp.int32)])
         within = Variables(variables.params["model"], variables.state)
-        return self.model.apply(within, jnp.concatenate(parts, axis=-1), key, training)
+        return self.model.apply(within, jnp.concatenate(columns, axis=-1), key, training)
 
 
 def embedded_shape(shape: Sequence[int], sizes: Sequence[int]) -> tuple[int, ...]:
@@ -192,7 +192,7 @@ class Frozen(Wrapper):
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """The model's variables, split into trained and frozen."""
-        return self.parted(self.model.init(key, sample))
+        return self.partition(self.model.init(key, sample))
 
     def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Apply the model; frozen parameters do not change."""
@@ -213,17 +213,17 @@ class Frozen(Wrapper):
         shown = first_of(sorted(self.names), 6)
         return f"frozen: {frozen:,} of {sum(sizes.values()):,} parameters ({shown})"
 
-    def parted(self, variables: Variables) -> Variables:
-        """Split the model's variables; None marks a parameter that is in the other part."""
+    def partition(self, variables: Variables) -> Variables:
+        """Split the model's variables; None marks a parameter that is in the other tree."""
 
-        def part(frozen: bool) -> PyTree:
+        def only(frozen: bool) -> PyTree:
             return jax.tree_util.tree_map_with_path(
                 lambda path, leaf: leaf if (_name(path) in self.names) == frozen else None,
                 variables.params,
                 is_leaf=lambda leaf: leaf is None,
             )
 
-        return Variables(part(False), FrozenState(variables.state, part(True)))
+        return Variables(only(False), FrozenState(variables.state, only(True)))
 
 
 def inner_variables(model: Model, variables: Variables) -> Variables:
@@ -281,19 +281,19 @@ def _name(path: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Mixed(Wrapper):
+class MixedPrecision(Wrapper):
     """A model with mixed precision: its compute dtype differs from that of its parameters.
 
     Inputs that are quantities and parameters are rounded, outputs are float32 again. State from
-    batch to batch (running moments, a carried state) keeps its own dtype.
+    batch to batch (running statistics, a carried state) keeps its own dtype.
 
     Args:
-        model: the model. If it has `products`, patterns of parameter names, only those are rounded,
-            and the rest is computed in float32, as in the built-in networks.
+        model: the model. If it has `low_precision_params`, patterns of parameter names, only those are
+            rounded, and the rest is computed in float32, as in the built-in networks.
         precision: the name of a dtype.
 
     >>> from epochal.models.built_in import MLP
-    >>> model = Mixed(MLP(2, outputs=1), "bfloat16")
+    >>> model = MixedPrecision(MLP(2, outputs=1), "bfloat16")
     >>> variables = model.init(jax.random.key(0), jnp.zeros(3))
     >>> variables.params[0]["kernel"].dtype.name
     'float32'
@@ -308,7 +308,7 @@ class Mixed(Wrapper):
     def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Apply the model in fewer bits, with outputs in float32."""
         params, state = variables
-        patterns = getattr(self.model, "products", ("*",))
+        patterns = getattr(self.model, "low_precision_params", ("*",))
         leaves, tree = jax.tree.flatten(params)
         rounded = [
             self._rounded(leaf) if any(fnmatchcase(name, pattern) for pattern in patterns) else leaf
@@ -337,4 +337,4 @@ def computing_in(model: Model, precision: str) -> Model:
     if isinstance(model, Embedded):  # codes need more digits than fewer bits have
         return Embedded(computing_in(model.model, precision), model.sizes)
     own = getattr(model, "computing_in", None)
-    return Mixed(model if own is None else own(jnp.dtype(precision)), precision)
+    return MixedPrecision(model if own is None else own(jnp.dtype(precision)), precision)

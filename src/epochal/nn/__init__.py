@@ -1,4 +1,4 @@
-"""Layers and built-in networks for images, sequences and texts.
+"""Layers, and the built-in networks for images, sequences and texts; `MLP` is in `models.built_in`.
 
 Flax NNX modules and functions that are fast inside compiled loops on a CPU and use the vendor's kernels on
 accelerators. Importing this imports Flax.

@@ -1,4 +1,4 @@
-"""`LSTM` and `GRU`, the built-in networks for numeric sequences, and networks that carry a state."""
+"""`LSTM` and `GRU`, the networks for numeric sequences, and `Stateful`, which carries their state on."""
 
 from __future__ import annotations
 
@@ -144,8 +144,8 @@ class Stateful(Network):
     outputs: int | None = field(init=False)
 
     kind: ClassVar[str] = "stateful"
-    carries: ClassVar[bool] = True
-    """Whether the model's state is reset at each epoch."""
+    stateful: ClassVar[bool] = True
+    """Whether the model's state is carried from batch to batch, from zeros at the start of each epoch."""
     evaluation_rows: ClassVar[int] = 2**31 - 1
 
     def __post_init__(self) -> None:

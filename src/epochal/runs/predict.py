@@ -139,7 +139,7 @@ def outputs_of(
 def _parts(run: Run, dataset: Dataset) -> list[NDArray[np.int64]]:
     """The samples of one forward pass: all, or a stretch with a carried state."""
     everything = np.arange(dataset.samples)
-    line = dataset.timeline if getattr(run.model, "carries", False) else None
+    line = dataset.timeline if getattr(run.model, "stateful", False) else None
     return [everything] if line is None else line.stretches(everything)
 
 
@@ -251,7 +251,7 @@ def predict(
     samples = dataset.samples if line is None else None
     beside, notes = _inputs_beside(data, samples, with_inputs, id, places.get("row"), reading)
     notes = [*dataset.raw_notes, *notes]
-    if getattr(run.model, "carries", False):
+    if getattr(run.model, "stateful", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
         notes.append(f"the state is zero before the first row{again}, and carried from window to window.")
     labeled = dataset.targets is not None and line is None

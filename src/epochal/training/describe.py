@@ -123,7 +123,7 @@ def notes_of(prepared: Prepared) -> tuple[str, ...]:
         )
     if normalizes and spec.optimizer.name.startswith("schedule_free"):
         notes.append(
-            "batch normalization keeps moments of the parameters that move, and what is evaluated is "
+            "batch normalization keeps statistics of the parameters that move, and what is evaluated is "
             "their average"
         )
     if prepared.endless:

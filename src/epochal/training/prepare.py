@@ -154,7 +154,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         parts=parts,
         evaluate_unit=settings.evaluation[1] if plan.updates_per_epoch is None else "updates",
         micro_batch=micro_batch,
-        carries=settings.stateful,
+        stateful=settings.stateful,
         deterministic=settings.deterministic,
         label_smoothing=settings.label_smoothing,
         clip_norm=settings.clip_norm,
@@ -337,9 +337,9 @@ def _varied(
         frozen = matching(settings.freeze, names, "freeze")
         if len(frozen) == len(names):
             raise Refusal("`freeze` must leave parameters to be trained; it names all of them.")
-        model = part = Frozen(model, frozen)
+        model = split = Frozen(model, frozen)
         if start.variables is not None:
-            start = start._replace(variables=part.parted(start.variables))
+            start = start._replace(variables=split.partition(start.variables))
     return model, start
 
 
