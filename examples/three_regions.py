@@ -75,7 +75,9 @@ def picture(efforts: dict[int, Effort], fit: Hyperbola, path: str) -> None:
     axes.axhline(fit.minimal_steps, ls="--", color="0.5", label="the floor")
     axes.plot(line, fit.steps(line), color="C0", label="fit")
     axes.errorbar(sizes, middle, np.where(np.isfinite(ends), ends, 0), fmt="o", color="C0", capsize=3)
-    axes.axvline(fit.critical_batch, color="C1", label=f"critical batch size {fit.critical_batch:.0f}")
+    axes.axvline(
+        fit.critical_batch_size, color="C1", label=f"critical batch size {fit.critical_batch_size:.0f}"
+    )
     axes.set(xscale="log", yscale="log", xlabel="batch size", ylabel="updates to the target")
     axes.legend(frameon=False)
     figure.savefig(path, dpi=150)
@@ -93,8 +95,11 @@ def main(target: float = 0.2, optimizer: str = "sgd") -> None:
             f"{point.batch_size:>6} {rate:>7g} {one.expected:>9,.0f} {epochs:>7.1f}   "
             f"{one.low:,.0f} to {one.high:,.0f}"
         )
-    low, high = fit.critical_ci95
-    print(f"\nfloor {fit.minimal_steps:,.0f} updates, critical batch size {fit.critical_batch:,.0f}", end=" ")
+    low, high = fit.critical_batch_size_ci95
+    print(
+        f"\nfloor {fit.minimal_steps:,.0f} updates, critical batch size {fit.critical_batch_size:,.0f}",
+        end=" ",
+    )
     print(f"({low:,.0f} to {high:,.0f}); at least {fit.minimal_samples:,.0f} samples")
     picture(efforts, fit, "three_regions.png")
 

@@ -83,9 +83,9 @@ def row(name: str, size: int, values: Sequence[float], best: Sequence[float], **
 def hyperbola(**more: Any) -> Hyperbola:
     """Turns at batch size 15."""
     fields: dict[str, Any] = {
-        "minimal_steps": 60.0, "minimal_samples": 900.0, "critical_batch": 15.0, "steps_ci95": (50.0, 70.0),
-        "samples_ci95": (800.0, 1000.0), "critical_ci95": (11.0, 22.0), "scatter": 0.1, "points": 5,
-        "censored": 1,
+        "minimal_steps": 60.0, "minimal_samples": 900.0, "critical_batch_size": 15.0, "points": 5,
+        "steps_ci95": (50.0, 70.0), "samples_ci95": (800.0, 1000.0), "critical_batch_size_ci95": (11.0, 22.0),
+        "scatter": 0.1, "censored": 1,
     }  # fmt: skip
     return Hyperbola(**(fields | more))
 
@@ -128,7 +128,7 @@ def comparison(**more: Any) -> Comparison:
         "target": 0.26,
         "target_words": f"90 % of the way {EVIL}",
         "hyperbola": hyperbola(),
-        "critical": (11.0, 22.0),
+        "critical_batch_size_ci95": (11.0, 22.0),
         "regimes": (
             Regime("batch", rows[2].name), Regime("mini-batch", "batch 32"), Regime("stochastic", None),
         ),
@@ -148,7 +148,7 @@ def single() -> Comparison:
     only = row("batch 32", 32, [0.3], [0.3], difference=None, effort=None, tuned=None, noise=math.nan)
     return comparison(
         rows=(only,), recommended="batch 32", same=("batch 32",), tied=("batch 32",),
-        target=None, target_words="", hyperbola=None, critical=None,
+        target=None, target_words="", hyperbola=None, critical_batch_size_ci95=None,
         regimes=(), curves={"batch 32": curves(32, 1)}, notes=(),
     )  # fmt: skip
 
@@ -161,7 +161,7 @@ def all_broken() -> Comparison:
     )
     return comparison(
         rows=rows, recommended="batch 8", best="batch 8", same=(), tied=(), target=None,
-        hyperbola=None, critical=None, regimes=(),
+        hyperbola=None, critical_batch_size_ci95=None, regimes=(),
         curves={one.name: curves(one.batch_size, 3, broken=True) for one in rows},
     )  # fmt: skip
 
@@ -180,7 +180,7 @@ def many(count: int = 30) -> Comparison:
     )  # fmt: skip
     return comparison(
         rows=rows, recommended=names[0], same=(names[0],), best=names[0],
-        tied=tuple(names), hyperbola=None, critical=None, regimes=(),
+        tied=tuple(names), hyperbola=None, critical_batch_size_ci95=None, regimes=(),
         curves={one.name: curves(one.batch_size, 6) for one in rows},
     )  # fmt: skip
 

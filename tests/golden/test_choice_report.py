@@ -41,14 +41,14 @@ CASES: dict[str, Callable[[], str]] = {
     "30 settings": lambda: comparison_page(made.many()),
     "endless hyperbola": lambda: comparison_page(
         made.comparison(
-            hyperbola=made.hyperbola(critical_batch=math.inf, minimal_steps=0.0),
-            critical=(9.0, math.inf),
+            hyperbola=made.hyperbola(critical_batch_size=math.inf, minimal_steps=0.0),
+            critical_batch_size_ci95=(9.0, math.inf),
         )
     ),
     "flat hyperbola": lambda: comparison_page(
         made.comparison(
-            hyperbola=made.hyperbola(critical_batch=0.0, minimal_samples=0.0),
-            critical=(0.0, 3.0),
+            hyperbola=made.hyperbola(critical_batch_size=0.0, minimal_samples=0.0),
+            critical_batch_size_ci95=(0.0, 3.0),
         )
     ),
     "no curves": lambda: comparison_page(made.comparison(curves={})),
@@ -219,7 +219,7 @@ def test_the_figures_are_those_of_the_comparison(pages: dict[str, str]) -> None:
     missed = effort["points"][-1]
     assert (missed["reached"], missed["at"], missed["low"], missed["high"]) == (0, 20, None, None)
     assert effort["points"][2]["open"] and not effort["points"][1]["open"]
-    assert effort["critical"] == 15 and effort["interval"] == [11, 22] and effort["fewest"] == 60
+    assert effort["critical_batch_size"] == 15 and effort["interval"] == [11, 22] and effort["fewest"] == 60
     sizes, steps = effort["curve"]["x"], effort["curve"]["y"]
     assert steps == pytest.approx([60 + 900 / size for size in sizes], rel=1e-4)
 
@@ -364,11 +364,11 @@ def test_what_is_not_recommended_is_marked_nowhere_as_advised() -> None:
 
 def test_a_critical_batch_size_that_could_not_be_estimated_is_not_drawn() -> None:
     drawn = figures(comparison_page(made.comparison()))["effort"]
-    assert drawn["turns"] and drawn["critical"] > 0
-    vague = made.hyperbola(critical_ci95=(2.2, 660.0))
+    assert drawn["turns"] and drawn["critical_batch_size"] > 0
+    vague = made.hyperbola(critical_batch_size_ci95=(2.2, 660.0))
     assert not vague.estimated
-    shown = comparison_page(made.comparison(hyperbola=vague, critical=(2.2, 660.0)))
-    assert not figures(shown)["effort"]["turns"] and "critical" not in figures(shown)["effort"]
+    shown = comparison_page(made.comparison(hyperbola=vague, critical_batch_size_ci95=(2.2, 660.0)))
+    assert not figures(shown)["effort"]["turns"] and "critical_batch_size" not in figures(shown)["effort"]
     assert "could not be estimated" in shown
 
 

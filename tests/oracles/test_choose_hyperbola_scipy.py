@@ -50,9 +50,9 @@ def test_the_same_curve_as_a_search_over_both_parameters(seed, censoring):
     missed &= censoring
     curve = fit_hyperbola(SIZES, steps, censored=missed)
     (log_fewest, log_critical), squares = scipy_fit(steps, missed)
-    ours = residuals(steps, missed, math.log(curve.minimal_steps), math.log(curve.critical_batch))
+    ours = residuals(steps, missed, math.log(curve.minimal_steps), math.log(curve.critical_batch_size))
     assert float(ours @ ours) <= squares * (1 + 1e-9)
-    assert math.log(curve.critical_batch) == pytest.approx(log_critical, abs=1e-4)
+    assert math.log(curve.critical_batch_size) == pytest.approx(log_critical, abs=1e-4)
     assert math.log(curve.minimal_steps) == pytest.approx(log_fewest, abs=1e-4)
 
 
@@ -63,7 +63,7 @@ def test_the_ends_of_the_intervals_are_where_the_f_test_says(seed):
     curve = fit_hyperbola(SIZES, steps)
     _, least = scipy_fit(steps, missed)
     freedom = steps.size - 2
-    for index, interval in ((0, curve.steps_ci95), (1, curve.critical_ci95)):
+    for index, interval in ((0, curve.steps_ci95), (1, curve.critical_batch_size_ci95)):
         for end in interval:
             assert 0 < end < math.inf
             _, squares = scipy_fit(steps, missed, {index: math.log(end)})

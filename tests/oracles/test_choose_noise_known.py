@@ -189,7 +189,7 @@ def test_the_noisy_quadratic_has_its_known_critical_batch_size(share, steps, cri
     updates, _ = quadratic.fewest_updates(share * quadratic.START)
     curve = fit_hyperbola(quadratic.BATCH_SIZES, updates)
     assert curve.minimal_steps == pytest.approx(steps, rel=0.05)
-    assert curve.critical_batch == pytest.approx(critical, rel=0.05)
+    assert curve.critical_batch_size == pytest.approx(critical, rel=0.05)
     if share == 0.1:
         assert updates[[0, 4, 6, 10]].tolist() == [3324, 273, 145, 103]
 

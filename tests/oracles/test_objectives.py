@@ -119,7 +119,7 @@ def test_what_is_kept_in_one_vector_moves_as_its_arrays_do(name):
         return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(of)])
 
     def moved(params, gradients):
-        transformation = optimizer.at(0.01)
+        transformation = optimizer.with_rate(0.01)
         state = transformation.init(params)
         for slope in gradients:
             change, state = transformation.update(slope, state, params)
@@ -204,7 +204,7 @@ def test_a_step_of_muon_points_where_that_of_pytorch_does():
     torch = need("torch")
     kernel = RANDOM.normal(size=(4, 6)).astype(np.float32)
     slope = RANDOM.normal(size=(4, 6)).astype(np.float32)
-    transformation = optimizer_for("muon", RATE).at(RATE)
+    transformation = optimizer_for("muon", RATE).with_rate(RATE)
     change, _ = transformation.update(jnp.asarray(slope), transformation.init(jnp.asarray(kernel)), kernel)
     theirs = torch.nn.Parameter(torch.tensor(kernel.T.copy()))
     theirs.grad = torch.tensor(slope.T.copy())

@@ -17,7 +17,7 @@ def test_twice_the_batch_first_halves_the_updates_and_then_buys_less(tmp_path):
     assert all(one.reached for row in found.values() for one in row)
     assert updates[0] / updates[1] > 5, "from 2 to 16 nearly in proportion (8)"
     assert updates[2] / updates[3] < 1.9, "from 128 to 256 less than half"
-    assert 16 < fit.critical_batch < 1000
+    assert 16 < fit.critical_batch_size < 1000
     efforts = {point.batch_size: EXAMPLE["effort"](row) for point, row in found.items()}
     EXAMPLE["picture"](efforts, fit, str(tmp_path / "regions.png"))
     assert (tmp_path / "regions.png").stat().st_size > 10_000

@@ -130,7 +130,7 @@ class Comparison:
     target      the value of the monitored metric that counts as reached, or None; `target_words` tells how it
                 was set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
-    critical    95 % interval of its critical batch size, (low, high); None without a fit.
+    critical_batch_size_ci95  95 % interval, (low, high); None without a fit.
     regimes     the three regimes side by side.
     curves      of each setting, by name.
     timing      update times of each model and optimizer against the batch size, by name ("" if only one).
@@ -156,7 +156,7 @@ class Comparison:
     target: float | None
     target_words: str
     hyperbola: Hyperbola | None
-    critical: tuple[float, float] | None
+    critical_batch_size_ci95: tuple[float, float] | None
     regimes: tuple[Regime, ...]
     curves: Mapping[str, Curves]
     timing: Mapping[str, TimingCurve]

@@ -212,10 +212,10 @@ class Hyperbola:
 
     minimal_steps: float
     minimal_samples: float
-    critical_batch: float
+    critical_batch_size: float
     steps_ci95: Interval
     samples_ci95: Interval
-    critical_ci95: Interval
+    critical_batch_size_ci95: Interval
     scatter: float | None
     points: int
     censored: int
@@ -235,11 +235,11 @@ class Hyperbola:
 
         Not if the interval is from 0 to infinity, or wider than `WIDEST`; open at one end it is a bound.
         """
-        low, high = self.critical_ci95
+        low, high = self.critical_batch_size_ci95
         return low > 0 if math.isinf(high) else low == 0 or high <= WIDEST * low
 
     def __str__(self) -> str:
-        interval = f"95 % interval {written_range(*self.critical_ci95)}"
+        interval = f"95 % interval {written_range(*self.critical_batch_size_ci95)}"
         if not self.estimated:
             return f"critical batch size could not be estimated ({interval})"
         fewest = []
@@ -247,9 +247,9 @@ class Hyperbola:
             fewest.append(f"fewest updates {written(self.minimal_steps)}")
         if self.minimal_samples > 0:
             fewest.append(f"fewest samples {written(self.minimal_samples)}")
-        critical = written(self.critical_batch)
-        if math.isinf(self.critical_batch) or self.critical_batch == 0:
-            critical = f"{'above' if self.critical_batch else 'below'} the sizes tried"
+        critical = written(self.critical_batch_size)
+        if math.isinf(self.critical_batch_size) or self.critical_batch_size == 0:
+            critical = f"{'above' if self.critical_batch_size else 'below'} the sizes tried"
         return f"critical batch size {critical} ({interval}); {', '.join(fewest)}"
 
 
@@ -268,7 +268,7 @@ def fit_hyperbola(
     `bootstrap_hyperbola` does not. All columns have shape (points,); a batch size may occur more than once.
 
     >>> curve = fit_hyperbola([1, 4, 16, 64, 256], [510, 135, 41.25, 17.8125, 11.953125])
-    >>> round(curve.minimal_steps, 6), round(curve.critical_batch, 6), round(curve.minimal_samples, 6)
+    >>> round(curve.minimal_steps, 6), round(curve.critical_batch_size, 6), round(curve.minimal_samples, 6)
     (10.0, 50.0, 500.0)
     """
     sizes, spent = np.asarray(batch_sizes, np.float64), np.asarray(steps, np.float64)
@@ -293,8 +293,8 @@ def bootstrap_hyperbola(
 
     >>> steps = [[520, 136, 41, 17.6, 12], [500, 133, 42, 18, 11.9], [512, 137, 40, 17.9, 12.1]]
     >>> curve = bootstrap_hyperbola([1, 4, 16, 64, 256], steps)
-    >>> low, high = curve.critical_ci95
-    >>> low < curve.critical_batch < high
+    >>> low, high = curve.critical_batch_size_ci95
+    >>> low < curve.critical_batch_size < high
     True
     """
     sizes, spent = np.asarray(batch_sizes, np.float64), np.asarray(steps, np.float64)
@@ -321,11 +321,11 @@ def bootstrap_hyperbola(
         whole,
         steps_ci95=interval(whole.minimal_steps, fewest_steps),
         samples_ci95=interval(whole.minimal_samples, fewest_samples),
-        critical_ci95=interval(whole.critical_batch, critical),
+        critical_batch_size_ci95=interval(whole.critical_batch_size, critical),
     )
 
 
-def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critical_batch: float) -> float:
+def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critical_batch_size: float) -> float:
     """The batch size that reaches a target soonest, on a measured curve of update times with its knees.
 
     It minimizes (1 + B_c/B) · t(B). Between neighboring measured sizes t is a power of B (a straight line in
@@ -333,21 +333,21 @@ def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critica
     It is not rounded, and the smaller one where two are as fast. Sizes come in any order, each once. With a
     B_c of 0 the smallest t wins, with an infinite one the most samples a second.
 
-    >>> fastest_batch([1, 16, 64, 256], [1e-3, 1e-3, 1e-3, 4e-3], critical_batch=500)
+    >>> fastest_batch([1, 16, 64, 256], [1e-3, 1e-3, 1e-3, 4e-3], critical_batch_size=500)
     64.0
     """
     sizes, seconds = (np.asarray(one, np.float64) for one in (batch_sizes, seconds_per_update))
     order = np.argsort(sizes)
     x, y = np.log(sizes[order]), np.log(seconds[order])
     candidates = list(x)
-    if 0 < critical_batch < math.inf:
+    if 0 < critical_batch_size < math.inf:
         power = np.diff(y) / np.diff(x)
         for left, right, p in zip(x[:-1], x[1:], power, strict=True):
             # On a segment t = c B^p the logarithmic slope of the cost is p - B_c/(B + B_c).
-            if 0 < p < 1 and left < (bottom := math.log(critical_batch) + math.log((1 - p) / p)) < right:
+            if 0 < p < 1 and left < (bottom := math.log(critical_batch_size) + math.log((1 - p) / p)) < right:
                 candidates.append(bottom)
     at = np.sort(np.array(candidates))
-    needed = -at if math.isinf(critical_batch) else np.log1p(critical_batch / np.exp(at))
+    needed = -at if math.isinf(critical_batch_size) else np.log1p(critical_batch_size / np.exp(at))
     best = float(at[np.argmin(np.interp(at, x, y) + needed)])
     return float(sizes[order][np.searchsorted(x, best)]) if best in x else math.exp(best)
 

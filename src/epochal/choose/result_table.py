@@ -111,7 +111,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         target=target,
         target_words=target_words,
         hyperbola=hyperbola,
-        critical=None if hyperbola is None else hyperbola.critical_ci95,
+        critical_batch_size_ci95=None if hyperbola is None else hyperbola.critical_batch_size_ci95,
         regimes=tuple(
             Regime(one, next((row.name for row in rows if row.regime == one), None)) for one in REGIMES
         ),
@@ -283,7 +283,7 @@ def _with_misfit(curve: Hyperbola, used: Sequence[Row], efforts: Sequence[Effort
     steps = [one.low if miss else one.expected for one, miss in zip(efforts, missed, strict=True)]
     other = fit_hyperbola([row.batch_size for row in used], steps, censored=missed)
     wider: dict[str, Any] = {}
-    for name in ("steps_ci95", "samples_ci95", "critical_ci95"):
+    for name in ("steps_ci95", "samples_ci95", "critical_batch_size_ci95"):
         lows, highs = zip(getattr(curve, name), getattr(other, name), strict=True)
         wider[name] = min(lows), max(highs)
     return replace(curve, **wider)

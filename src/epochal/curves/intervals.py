@@ -56,8 +56,8 @@ def optimism(halves: Floats) -> Floats:
     best epoch it falls with their number (Efron 2004, The estimation of prediction error: covariance
     penalties and cross-validation, section 2), so that all samples gain half as much. Of one among epochs
     that differ by chance alone it falls with the root of their number. Trainings are in between, and so is
-    the share that is taken here, 2^(-3/4). `halves` are (repeats, 2, 2) figures of both halves, where the
-    first was best and where the second was.
+    the share that is taken here, 2^(-3/4). `halves` are (repeats, 2, 2) figures, [:, i, j] that of
+    half j at the epoch where half i was best.
 
     >>> optimism(np.array([[[0.9, 0.8], [0.7, 0.8]]])).round(3).tolist()
     [0.059]

@@ -58,7 +58,7 @@ def state_bytes(variables: Variables, optimizer: Optimizer) -> int:
     >>> state_bytes(Variables(jnp.zeros(100), ()), Optimizer("adam", elementwise=True, learning_rate=0.1))
     2004
     """
-    state = jax.eval_shape(optimizer.at(1.0).init, variables.params)
+    state = jax.eval_shape(optimizer.with_rate(1.0).init, variables.params)
     trees = (variables, variables, state, variables.params)  # current and best ones; the gradient
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(trees))
 

@@ -83,7 +83,7 @@ class Optimizer:
     weight_decay: float = 0.0
     """Decoupled weight decay (Loshchilov and Hutter 2019), if the optimizer has no option of its own."""
 
-    def at(self, rate: jax.Array | float) -> optax.GradientTransformation:
+    def with_rate(self, rate: jax.Array | float) -> optax.GradientTransformation:
         """The transformation for this learning rate."""
         if self.given is not None:
             return self.given
@@ -163,7 +163,7 @@ def optimizer_for(
     beside = 0.0 if weight_decay is None or named.decays else weight_decay
     chosen = Optimizer(optimizer, tuple(sorted(options.items())), None, named.elementwise, rate, beside)
     try:
-        chosen.at(rate)
+        chosen.with_rate(rate)
     except TypeError as error:
         raise Refusal(f'optimizer "{optimizer}" does not take these options: {error}.') from error
     return chosen

@@ -57,7 +57,7 @@ def init_repeat_state(spec: Spec, variables: Variables) -> RepeatState:
     nothing = jnp.int32(-1)
     return RepeatState(
         params=params,
-        optimizer=spec.optimizer.at(1.0 if rate is None else rate).init(params),
+        optimizer=spec.optimizer.with_rate(1.0 if rate is None else rate).init(params),
         model=variables.state,
         best_params=params,
         best_model=variables.state,

@@ -89,7 +89,7 @@ def make_update_step(spec: Spec, packed: Packing) -> Callable[..., RepeatState]:
         state = repeat.model
         if spec.stateful:
             state = jax.tree.map(lambda leaf: jnp.where(index == 0, jnp.zeros_like(leaf), leaf), state)
-        transformation = spec.optimizer.at(learning_rate(spec.schedule, rates, update_index))
+        transformation = spec.optimizer.with_rate(learning_rate(spec.schedule, rates, update_index))
         size = size_of(part, samples)
         if uses_sparse_update(spec) and not packed.flat:
             alive = (repeat.status == 0) & (repeat.broken_index < 0)

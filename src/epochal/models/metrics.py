@@ -40,8 +40,8 @@ class Metric:
     of_counts: OfCounts | None = None
     """The metric as a function of counts, if they determine it."""
     sample_size_of: str = "samples"
-    """Whose number its interval counts: "samples", all; "classes", those of each class; "true", those of the
-    second of two classes, else of each; "predicted", those predicted as it; "both", these and the true."""
+    """Which samples the sample size of its interval counts: "samples" all; "classes" those of each class;
+    "true" those of the second of two classes, else of each; "predicted" those predicted so; "both" both."""
 
 
 def _classes_of(outputs: Array, xp: Any) -> Array:

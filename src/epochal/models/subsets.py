@@ -155,4 +155,4 @@ _FIGURES: dict[str, Callable[..., Floats]] = {
     "rmse": _rmse,
     "mae": _mean(lambda ours, true: np.abs(ours - true)),
 }
-"""Metrics that need more than counts: (outputs, targets, kept) -> (subsets,)."""
+"""Metrics that need more than counts: (outputs, targets, members) -> (subsets,)."""

@@ -40,7 +40,7 @@ def comparison_page(comparison: Comparison) -> str:
     measured = [row for row in comparison.rows if math.isfinite(row.quality.mean)]
     columns = list(dict.fromkeys(name for row in comparison.rows for name in row.metrics))
     units = ("seconds", "updates", "samples")
-    low, high = comparison.critical or (math.nan, math.nan)
+    low, high = comparison.critical_batch_size_ci95 or (math.nan, math.nan)
     return study_page.render_study(
         comparison,
         "comparison",
@@ -52,7 +52,7 @@ def comparison_page(comparison: Comparison) -> str:
         headline=_headline(comparison, measured),
         measured=measured,
         units=[unit for unit in units if len({getattr(row, unit) for row in measured}) > 1],
-        critical=comparison.critical and interval(low if low > 0 else -math.inf, high),
+        critical=comparison.critical_batch_size_ci95 and interval(low if low > 0 else -math.inf, high),
         regimes=_regimes(comparison),
         quality=_quality(comparison, rows, columns),
         cost=_cost(rows),

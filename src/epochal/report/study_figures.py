@@ -200,7 +200,8 @@ def _comparison_effort(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
     if not points:
         return None
     sizes = [row.batch_size for row in rows]
-    return {"points": points, **_fit(comparison.hyperbola, comparison.critical, min(sizes), max(sizes))}
+    fit = _fit(comparison.hyperbola, comparison.critical_batch_size_ci95, min(sizes), max(sizes))
+    return {"points": points, **fit}
 
 
 def point_of(effort: Effort) -> float:
@@ -238,8 +239,8 @@ def _fit(
     return found | {
         "fewest": json_number(curve.minimal_steps),
         "falling": json_numbers(curve.minimal_samples / sizes),
-        "critical": json_number(curve.critical_batch),
-        "endless": bool(math.isinf(curve.critical_batch)),
+        "critical_batch_size": json_number(curve.critical_batch_size),
+        "endless": bool(math.isinf(curve.critical_batch_size)),
         "interval": [json_number(end) for end in critical or (math.nan, math.nan)],
     }
 

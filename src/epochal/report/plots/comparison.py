@@ -159,10 +159,11 @@ def _steps(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
     if found.hyperbola is not None:
         along = np.geomspace(min(sizes), max(sizes), 100)
         ax.plot(along, found.hyperbola.steps(along), color=look.muted, linewidth=1.3, zorder=2)
-        critical = found.hyperbola.critical_batch
+        critical = found.hyperbola.critical_batch_size
         if found.hyperbola.estimated and min(sizes) <= critical <= max(sizes):
             ax.axvline(critical, color=look.muted, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
-            several = "" if found.critical is None else f" ({written_range(*found.critical)})"
+            ci95 = found.critical_batch_size_ci95
+            several = "" if ci95 is None else f" ({written_range(*ci95)})"
             words, of = f"critical batch size\n{written(critical)}{several}", ("data", "axes fraction")
             parts.note(ax, words, (critical, 1), (5, -2), of, fontsize=8.2, color=look.muted, va="top")
     for row in found.rows:

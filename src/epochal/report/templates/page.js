@@ -464,7 +464,7 @@
     const dashed = { mode: "lines", line: { color: colors.soft, width: 1.1, dash: "dash" }, ...silent };
     if (effort.curve && effort.turns) {
       const [left, right] = x.range.map((v) => 10 ** v);
-      const turn = effort.endless ? right : Math.min(Math.max(effort.critical || left, left), right);
+      const turn = effort.endless ? right : Math.min(Math.max(effort.critical_batch_size || left, left), right);
       const share = (Math.log10(turn) - x.range[0]) / (x.range[1] - x.range[0]);
       shapes.push(area(left, turn, tint(colors.training, 0.09)), area(turn, right, tint(colors.validation, 0.09)));
       const [from, to] = effort.interval, sides = [[0, share, "twice the batch<br>halves the updates"], [share, 1, "twice the batch<br>buys nothing"]];
