@@ -92,8 +92,8 @@ def epochal_feeding(folder: Path, seconds: float) -> dict[str, float]:
         begin, batches = 0.0, 0
         for chunk in prefetcher.chunks:
             if begin:
-                batches += chunk.span.batches
-            elif chunk.span.update >= WARM_UPDATES:
+                batches += chunk.segment.batches
+            elif chunk.segment.update >= WARM_UPDATES:
                 begin = time.perf_counter()
             prefetcher.recycle(chunk)
             if begin and time.perf_counter() - begin > seconds:

@@ -75,15 +75,9 @@ class Patience(_OnMonitor):
 
     def step(self, state: _Best, observation: Observation) -> tuple[_Best, jax.Array]:
         value = observation.columns[self.monitor] * (-1 if higher_is_better(self.monitor) else 1)
-        better = value < state.value - self.min_delta
-        state = _Best(
-            jnp.where(better, value, state.value),
-            jnp.where(better, observation.epoch, state.epoch),
-            observation.epoch,
-        )
-        return state, (observation.epoch - state.epoch >= self.epochs) & (
-            observation.epoch >= self.min_epochs
-        )
+        better, epoch = value < state.value - self.min_delta, observation.epoch
+        state = _Best(jnp.where(better, value, state.value), jnp.where(better, epoch, state.epoch), epoch)
+        return state, (epoch - state.epoch >= self.epochs) & (epoch >= self.min_epochs)
 
     def reason(self, state: _Best) -> str:
         since = float(state.now) - float(state.epoch)

@@ -246,9 +246,8 @@ class TrialRunner:
         if isinstance(rule, Until):
             limits = [rule.limited(one.target, one.patience, one.min_delta) for one in group]
             stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *limits)
-            stack.train_state = TrainState(
-                stack.train_state.position, stack.train_state.repeats._replace(rule=stacked)
-            )
+            position, repeats = stack.train_state
+            stack.train_state = TrainState(position, repeats._replace(rule=stacked))
         return stack
 
     def _source(self, group: Sequence[Job], updates: int) -> StackData:

@@ -32,9 +32,8 @@ def forward(model: Model, variables: Variables, inputs: jax.Array, mesh: DeviceM
     """
 
     def run(rows: jax.Array) -> jax.Array:
-        outputs, _ = model.apply(
-            variables, as_model_input(mesh.shard(mesh.replicate(rows))), jax.random.key(0), False
-        )
+        inputs = as_model_input(mesh.shard(mesh.replicate(rows)))
+        outputs, _ = model.apply(variables, inputs, jax.random.key(0), False)
         return mesh.replicate(mesh.shard(outputs))
 
     samples, size = inputs.shape[0], getattr(model, "evaluation_rows", EVALUATION_ROWS)

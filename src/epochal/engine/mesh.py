@@ -50,10 +50,10 @@ class DeviceMesh:
         """Replicate arrays over the mesh, within a program."""
         return self._laid(arrays, PartitionSpec())
 
-    def _laid(self, arrays: Tree, parts: PartitionSpec) -> Tree:
+    def _laid(self, arrays: Tree, spec: PartitionSpec) -> Tree:
         if self.size == 1:
             return arrays
-        return jax.lax.with_sharding_constraint(arrays, NamedSharding(self._mesh, parts))
+        return jax.lax.with_sharding_constraint(arrays, NamedSharding(self._mesh, spec))
 
     @property
     def local(self) -> bool:
@@ -71,7 +71,7 @@ class DeviceMesh:
         """Arrays with one entry of `axis` on each of this process's devices."""
         if not self.devices:
             return self.put(arrays)
-        parts, own = PartitionSpec(*[None] * axis, AXIS), self.local_indices
+        spec, own = PartitionSpec(*[None] * axis, AXIS), self.local_indices
 
         def assemble(array: Any) -> jax.Array:
             shape = (*array.shape[:axis], self.size, *array.shape[axis + 1 :])
@@ -79,7 +79,7 @@ class DeviceMesh:
                 jax.device_put(array[(*[slice(None)] * axis, slice(row, row + 1))], self.devices[place])
                 for row, place in enumerate(own)
             ]
-            return jax.make_array_from_single_device_arrays(shape, NamedSharding(self._mesh, parts), shards)
+            return jax.make_array_from_single_device_arrays(shape, NamedSharding(self._mesh, spec), shards)
 
         return jax.tree.map(assemble, arrays)
 

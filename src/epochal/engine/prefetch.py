@@ -122,11 +122,10 @@ class Segment(NamedTuple):
 def segments_of(plan: Plan, update: int, last: int, most: Callable[[int], int]) -> Iterator[Segment]:
     """The batches of the updates from `update` up to `last`, at most `most(size)` of a size in one segment.
 
-    >>> list(segments_of(Plan(10, 4, 2), 1, 6, lambda size: 8))
+    >>> list(segments_of(Plan(10, 4, 2), 1, 5, lambda size: 8))
     [Segment(update=1, epoch=0, batch=1, batches=1, size=4), \
 Segment(update=2, epoch=0, batch=2, batches=1, size=2), \
-Segment(update=3, epoch=1, batch=0, batches=2, size=4), \
-Segment(update=5, epoch=1, batch=2, batches=1, size=2)]
+Segment(update=3, epoch=1, batch=0, batches=2, size=4)]
     """
     while update < last:
         epoch, batch = plan.locate(update)

@@ -147,24 +147,17 @@ def make_call(
         stop: jax.Array,
     ) -> RepeatState:
         """The updates of one epoch from `position.index` to `stop`."""
+
+        def body(size: int, begin: Any, first: int, index: jax.Array, repeat: RepeatState) -> RepeatState:
+            samples = lax.dynamic_slice_in_dim(order, begin + (index - first) * size, size, axis=1)
+            return update_all(repeat, per_repeat, train, samples, position, index)
+
         base, first = (position.start if layout.carry else jnp.int32(0)), 0
         for count, size in layout.segments:
-            begin = base
-
-            def body(
-                index: jax.Array,
-                repeat: RepeatState,
-                size: int = size,
-                begin: jax.Array = begin,
-                first: int = first,
-            ) -> RepeatState:
-                samples = lax.dynamic_slice_in_dim(order, begin + (index - first) * size, size, axis=1)
-                return update_all(repeat, per_repeat, train, samples, position, index)
-
             low, high = position.index, stop
             if not layout.carry:
                 low, high = jnp.clip(low, first, first + count), jnp.clip(high, first, first + count)
-            repeat = lax.fori_loop(low, high, body, repeat)
+            repeat = lax.fori_loop(low, high, functools.partial(body, size, base, first), repeat)
             base, first = base + count * size, first + count
         broke = (repeat.broken_index >= 0) & (repeat.broken_epoch < 0)
         return repeat._replace(broken_epoch=jnp.where(broke, position.epoch, repeat.broken_epoch))

@@ -141,9 +141,8 @@ class BaseRepeatStack(ABC):
         """End: a last evaluation, unless there was one after the last update."""
         if self.update and not self.train_state.position.seen:
             return []
-        self.train_state = self.train_state._replace(
-            position=self.train_state.position._replace(eval_due=np.bool_(True))
-        )
+        position, repeats = self.train_state
+        self.train_state = TrainState(position._replace(eval_due=np.bool_(True)), repeats)
         return self.advance(0)
 
     def snapshot(self) -> StackState:

@@ -28,9 +28,8 @@ class Schedule:
             every `every` updates, "exponential" does so continuously; "inverse_sqrt" falls with the
             square root of the updates, from the end of the warm-up on (Vaswani et al. 2017, section 5.3).
         warmup: updates over which the rate first rises linearly, from rate / warmup; 0 for none.
-        every: updates between two steps, for "step", or in which "exponential" gets to `factor`; Optax's
-            `transition_steps`.
-        factor: the multiplier of a step; Optax's `decay_rate`.
+        every: updates between two steps, or in which "exponential" is at `factor` (Optax: transition_steps).
+        factor: the multiplier of a step (Optax: decay_rate).
         floor: the share of the rate at which "cosine" and "linear" end.
 
     >>> Schedule("cosine", warmup=100).describe()

@@ -22,10 +22,7 @@ EMPTY = -1
 
 
 def shard_rows(micro_batches: Sequence[tuple[int, int]], devices: int) -> NDArray[np.int64]:
-    """The slot in the batch of each row of each device's shard, (devices, rows).
-
-    `micro_batches` are those of `engine.gradient`.
-
+    """The slot in the batch of each row of each device's shard, (devices, rows); -1 for none.
 
     >>> shard_rows([(1, 10)], 4)
     array([[ 0,  1,  2],
@@ -72,5 +69,4 @@ class ShardedBatch:
         return self.micro_batch(0, self.size, self.size)
 
 
-BatchSource = SplitPart | ShardedBatch
-"""Where the rows of a batch are: in a part of the split, or in memory of the devices by themselves."""
+BatchSource = SplitPart | ShardedBatch  # a part, some of whose rows are the batch, or the batch itself

@@ -59,9 +59,8 @@ class RepeatState(NamedTuple):
     best_epoch: Array
     best_index: Array
     halves: Array
-    """(2, 2), [i, j]: the monitored value of validation half j at the epoch where half i was best; NaN before
-    the first evaluation, and (0, 2) without `spec.cross_fit`.
-    """
+    """(2, 2), [i, j]: the monitored value of validation half j at the epoch where half i was best (NaN
+    before); (0, 2) without `spec.cross_fit`."""
     rule: PyTree
     running_loss: Array
     """Sum of the losses since the last evaluation."""

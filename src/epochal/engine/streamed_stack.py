@@ -105,8 +105,8 @@ class StreamedRepeatStack(BaseRepeatStack):
         if next_samples is not None:
             _skip(next_samples, self.samples)
         cut = (self.chunk_bytes, self.spec.mesh, self.spec.micro_batch)
-        updates = (self.update, self.last_update)
-        self._prefetcher = prefetch.Prefetcher(plan, train, self._executor, *updates, *cut, next_samples)
+        update, last = self.update, self.last_update
+        self._prefetcher = prefetch.Prefetcher(plan, train, self._executor, update, last, *cut, next_samples)
         self._chunk: prefetch.Chunk | None = None
 
     def close(self) -> None:
@@ -159,12 +159,8 @@ class StreamedRepeatStack(BaseRepeatStack):
         if self.spec.evaluate_unit == "updates":
             high = min(high, low + self.eval_interval - self.update % self.eval_interval)
         numbers = (low, high, segment.epoch, segment.batch, min(segment.update, 2**31 - 1))
-        arguments = (
-            self.train_state.repeats,
-            self.data.per_repeat,
-            self._chunk.samples,
-            ChunkRange(*(np.int32(number) for number in numbers)),
-        )
+        chosen = ChunkRange(*map(np.int32, numbers))
+        arguments = (self.train_state.repeats, self.data.per_repeat, self._chunk.samples, chosen)
         program = self._program(make_run_chunk, arguments, donate=(0,))
         begin = time.perf_counter()
         repeats: RepeatState = interruptible(lambda: jax.block_until_ready(program(*arguments)))
@@ -204,9 +200,8 @@ class StreamedRepeatStack(BaseRepeatStack):
         for name in spec.parts:
             reader = self.data.readers[name]
             read = functools.partial(prefetch.sharded, reader, spec.mesh)
-            of = functools.partial(
-                self._metric_values, name, *evaluate_in_blocks(reader, read, self._score, self._executor)
-            )
+            scored = evaluate_in_blocks(reader, read, self._score, self._executor)
+            of = functools.partial(self._metric_values, name, *scored)
             metrics += of(slice(None))
             if name == "validation" and spec.cross_fit:
                 halves[:] = [of(half)[spec.monitor_index] for half in halved(len(reader), spec.cross_fit)]

@@ -53,12 +53,12 @@ class Packing:
         """The parameters as the model takes them."""
         if not self.flat:
             return packed
-        parts, begin = [], 0
+        arrays, begin = [], 0
         for leaf in self.leaves:
             size = prod(leaf.shape)
-            parts.append(packed[begin : begin + size].reshape(leaf.shape))
+            arrays.append(packed[begin : begin + size].reshape(leaf.shape))
             begin += size
-        return jax.tree.unflatten(self.tree, parts)
+        return jax.tree.unflatten(self.tree, arrays)
 
 
 def make_update_step(spec: Spec, packed: Packing) -> Callable[..., RepeatState]:

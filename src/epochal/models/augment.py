@@ -277,18 +277,18 @@ def transforms_of(value: Any) -> tuple[Transform, ...]:
     """
     if value is None:
         return ()
-    parts = [value] if isinstance(value, Transform) else value
-    parts = value.split(",") if isinstance(value, str) else parts
-    if not isinstance(parts, Sequence):
+    given = [value] if isinstance(value, Transform) else value
+    given = value.split(",") if isinstance(value, str) else given
+    if not isinstance(given, Sequence):
         raise Refusal(f"`augment` must be transforms such as Flip() or Shift(2), or words; got {value!r}.")
     found: list[Transform] = []
-    for part in parts:
-        if isinstance(part, str):
-            found += [_named(part.strip())] if part.strip() else []
-        elif isinstance(part, Transform) and not isinstance(part, type):
-            found.append(part)
+    for one in given:
+        if isinstance(one, str):
+            found += [_named(one.strip())] if one.strip() else []
+        elif isinstance(one, Transform) and not isinstance(one, type):
+            found.append(one)
         else:
-            raise Refusal(f"`augment` must be transforms such as Flip() or Shift(2); got {part!r}.")
+            raise Refusal(f"`augment` must be transforms such as Flip() or Shift(2); got {one!r}.")
     return tuple(found)
 
 

@@ -61,8 +61,8 @@ class FlaxModel:
         self._graphs = {}
         for training in (True, False):
             module.train() if training else module.eval()
-            self._graphs[training], *parts = nnx.split(module, nnx.Param, nnx.RngState, ...)
-        self._params, self._streams, self._state = (jax.eval_shape(lambda part=part: part) for part in parts)
+            self._graphs[training], *states = nnx.split(module, nnx.Param, nnx.RngState, ...)
+        self._params, self._streams, self._state = (jax.eval_shape(lambda one=one: one) for one in states)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -107,10 +107,10 @@ class FlaxModel:
             else jnp.zeros(leaf.shape, leaf.dtype)
             for index, leaf in enumerate(leaves)
         ]
-        parts = [jax.tree.map(lambda leaf: leaf, part) for part in (self._params, self._state)]
-        for part, values in zip(parts, variables, strict=True):
-            nnx.replace_by_pure_dict(part, values)
-        module = nnx.merge(self._graphs[training], parts[0], jax.tree.unflatten(tree, drawn), parts[1])
+        states = [jax.tree.map(lambda leaf: leaf, one) for one in (self._params, self._state)]
+        for one, values in zip(states, variables, strict=True):
+            nnx.replace_by_pure_dict(one, values)
+        module = nnx.merge(self._graphs[training], states[0], jax.tree.unflatten(tree, drawn), states[1])
         outputs = module(inputs)
         return outputs, self._variables(module)[1]
 

@@ -242,8 +242,8 @@ def _by_signature(arrays: Mapping[str, tuple[int, ...]]) -> dict[Any, list[tuple
         if "scale" in names and "kernel" not in names and "bias" in names:
             names["shift"] = names.pop("bias")
         for norm in (False, True):
-            part = {role: name for role, name in names.items() if (role in _NORM) == norm}
-            layers += [(way, part)] if part else []
+            own = {role: name for role, name in names.items() if (role in _NORM) == norm}
+            layers += [(way, own)] if own else []
     found: defaultdict[Any, list[tuple[str, dict[str, str]]]] = defaultdict(list)
     for way, names in sorted(layers, key=lambda layer: numbered(layer[0])):
         found[tuple(sorted((role, arrays[name]) for role, name in names.items()))].append((way, names))

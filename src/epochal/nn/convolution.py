@@ -132,8 +132,8 @@ def input_gradient(
 
 def _patches(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> jax.Array:
     """(batch, *outputs, window * channels): the window of inputs of each output, as a row."""
-    parts = list(slices(inputs, window, strides, pads))
-    return jnp.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+    shifted = list(slices(inputs, window, strides, pads))
+    return jnp.concatenate(shifted, axis=-1) if len(shifted) > 1 else shifted[0]
 
 
 def _way(kernel: jax.Array, strides: Sizes) -> str:
@@ -162,8 +162,8 @@ def _forward(inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads) -
         outputs, residuals = convolve_3x3(inputs, kernel, pads)
         return outputs, (inputs, kernel, residuals)
     if way == "taps":
-        parts, taps = slices(inputs, window, strides, pads), kernel.reshape(-1, kernel.shape[-1])
-        outputs = sum((one * tap for one, tap in zip(parts, taps, strict=True)), jnp.zeros(()))
+        shifted, taps = slices(inputs, window, strides, pads), kernel.reshape(-1, kernel.shape[-1])
+        outputs = sum((one * tap for one, tap in zip(shifted, taps, strict=True)), jnp.zeros(()))
         # The barrier keeps each pooling window from recomputing its outputs.
         return lax.optimization_barrier(outputs), (inputs, kernel, None)
     patches = _patches(inputs, window, strides, pads)
@@ -186,8 +186,8 @@ def _backward(strides: Sizes, pads: Pads, residuals: Any, gradient: jax.Array) -
         of_kernel = (patches.reshape(len(rows), -1).T @ rows).reshape(kernel.shape)
 
     columns = (rows @ kernel.reshape(-1, filters).T).reshape(*gradient.shape[:-1], prod(window), channels)
-    parts = (columns[..., number, :] for number in range(prod(window)))
-    return input_gradient(parts, inputs.shape, window, strides, pads).astype(inputs.dtype), of_kernel
+    shifted = (columns[..., number, :] for number in range(prod(window)))
+    return input_gradient(shifted, inputs.shape, window, strides, pads).astype(inputs.dtype), of_kernel
 
 
 _sliced.defvjp(_forward, _backward)
@@ -279,9 +279,9 @@ def _pool_backward(
     if window == strides and all(pad == (0, 0) for pad in pads):
         return (_tiled(sizes, window, where, gradient),)
     zero = jnp.zeros((), gradient.dtype)
-    parts = (jnp.where(where == number, gradient, zero) for number in range(prod(window)))
+    shifted = (jnp.where(where == number, gradient, zero) for number in range(prod(window)))
     shape = (len(gradient), *sizes, gradient.shape[-1])
-    return (input_gradient(parts, shape, window, strides, pads).astype(gradient.dtype),)
+    return (input_gradient(shifted, shape, window, strides, pads).astype(gradient.dtype),)
 
 
 def _tiled(sizes: Sizes, window: Sizes, where: jax.Array, gradient: jax.Array) -> jax.Array:

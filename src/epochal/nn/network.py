@@ -51,7 +51,7 @@ class _Adapted(FlaxModel):
         normal, begin = jax.random.normal(key, (sum(sizes.values()),)), 0
         for path, size in sizes.items():
             *parents, name = path
-            parent = functools.reduce(lambda tree, part: tree[part], parents, drawn.params)
+            parent = functools.reduce(lambda tree, key: tree[key], parents, drawn.params)
             parent[name] = inits[path](normal[begin : begin + size].reshape(parent[name].shape))
             begin += size
         return drawn

@@ -190,7 +190,7 @@ class _StatefulModule(nnx.Module):
         assert isinstance(inner, SequenceModule)
         self.inner = inner
         self.carry = nnx.List(
-            nnx.List(_Carry(part) for part in layer.initial_carry(stateful.batch))
+            nnx.List(_Carry(array) for array in layer.initial_carry(stateful.batch))
             for layer in inner.recurrent
         )
         self.deterministic = False
@@ -200,9 +200,9 @@ class _StatefulModule(nnx.Module):
         if self.deterministic:  # an evaluation: stretches in sequence
             states, _ = self.inner.states(inputs.reshape(1, count * steps, -1), None)
             return self.inner.dense(states.reshape(count, steps, -1)[:, -1])
-        begin = [tuple(part[...] for part in parts) for parts in self.carry]
+        begin = [tuple(array[...] for array in layer) for layer in self.carry]
         states, ends = self.inner.states(inputs, begin)
-        for parts, end in zip(self.carry, ends, strict=True):
-            for part, value in zip(parts, end, strict=True):
-                part[...] = jax.lax.stop_gradient(value)
+        for layer, end in zip(self.carry, ends, strict=True):
+            for array, value in zip(layer, end, strict=True):
+                array[...] = jax.lax.stop_gradient(value)
         return self.inner.dense(states[:, -1])

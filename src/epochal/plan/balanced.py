@@ -9,17 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from epochal.errors import Refusal
+from epochal.plan import keyed_permutations as keyed
 from epochal.plan.classwise import CLASSES, Classwise, numbers_of
 from epochal.plan.draws import length_of
-from epochal.plan.keyed_permutations import (
-    Permutations,
-    RoundKeys,
-    bits_of,
-    member_words,
-    round_keys,
-    table,
-    tables,
-)
+from epochal.plan.keyed_permutations import Permutations, RoundKeys
 from epochal.plan.order import Arrays, Backend, OrderArrays
 from epochal.plan.permutation import Int64s, WhileLoop
 from epochal.plan.threefry import Array, Purpose
@@ -111,16 +104,15 @@ class Balanced(Classwise):
         laps = (2 * self._counts - step + self._totals - 1) // self._counts
         of = np.repeat(np.arange(len(laps)), laps)
         begins = np.cumsum(laps) - laps
-        family, base = tables(np.concatenate([batches, self._counts[of]]))
+        within = np.arange(len(of)) - begins[of]
+        family, base = keyed.tables(np.concatenate([batches, self._counts[of]]))
         return family | {
             "number": numbers_of(len(batches), of),
             "kind": np.concatenate([np.zeros(len(batches)), of + 1]).astype(np.int32),
-            "lap": np.concatenate([np.zeros(len(batches)), np.arange(len(of)) - begins[of]]).astype(
-                np.uint32
-            ),
+            "lap": np.concatenate([np.zeros(len(batches)), within]).astype(np.uint32),
             "count": self._counts.astype(np.uint32),
             "stride": self._stride.astype(np.uint32),
-            "width": bits_of(self._counts).astype(np.uint32),
+            "width": keyed.bits_of(self._counts).astype(np.uint32),
             "begin": base[len(batches) + begins].astype(np.int32),
             "first": self._first.astype(np.int32),
             "dealt": self._assigned.classes.astype(np.int32),
@@ -130,13 +122,13 @@ class Balanced(Classwise):
 
     def _table(self, seed_words: Array, epoch: Array, count: int, on: Backend, arrays: OrderArrays) -> Array:
         xp = on.xp
-        keys = round_keys(seed_words, self._purpose, count)
+        keys = keyed.round_keys(seed_words, self._purpose, count)
         counts = xp.maximum(arrays["count"], np.uint32(1))
         lap, offset = _product_divided(epoch, arrays["stride"], counts, on.while_loop)
         # Number 0 is padding: its pass is the epoch.
         take = partial(xp.take, mode="clip")
         use = take(xp.concatenate([epoch, lap]), arrays["kind"]) + arrays["lap"]
-        images = table(keys, member_words(keys, arrays["number"], use), arrays, on)
+        images = keyed.table(keys, keyed.member_words(keys, arrays["number"], use), arrays, on)
         place = self._places(keys, epoch, images, on)
         of = take(arrays["dealt"], place)
         at = take(arrays["use"], place) + take(offset, of)

@@ -15,16 +15,8 @@ from typing import ClassVar, NamedTuple, Self
 import numpy as np
 
 from epochal.errors import Refusal
-from epochal.plan.keyed_permutations import (
-    FEW_ROUNDS,
-    Permutations,
-    RoundKeys,
-    member_words,
-    round_keys,
-    rows,
-    table,
-    tables,
-)
+from epochal.plan import keyed_permutations as keyed
+from epochal.plan.keyed_permutations import FEW_ROUNDS, Permutations, RoundKeys
 from epochal.plan.order import Arrays, Backend, ById, OrderArrays
 from epochal.plan.pass_schedule import Segments
 from epochal.plan.permutation import Int64s
@@ -170,7 +162,7 @@ class Classwise(ById):
     # Random access -----------------------------------------------------------------------------------------
 
     def samples(self, seed: int, epoch: int, count: int, positions: np.typing.ArrayLike) -> Int64s:
-        keys = round_keys(uint32_words(seed), self._purpose, count)
+        keys = keyed.round_keys(uint32_words(seed), self._purpose, count)
         at = np.array(positions, np.int64, ndmin=1)
         segment, batch, slot, number = self._cut(at)
         counts, sizes, begins = self._cut_arrays
@@ -183,7 +175,7 @@ class Classwise(ById):
         return self._sorted[self._first[of] + one]
 
     def positions(self, seed: int, epoch: int, count: int, values: np.typing.ArrayLike) -> Int64s:
-        keys = round_keys(uint32_words(seed), self._purpose, count)
+        keys = keyed.round_keys(uint32_words(seed), self._purpose, count)
         owner, of, use = self._uses_of(keys, epoch, np.array(values, np.int64, ndmin=1))
         place = self._place[(np.cumsum(self._totals) - self._totals)[of] + use]
         counts, sizes, begins = self._cut_arrays
@@ -228,8 +220,8 @@ class Classwise(ById):
             place = np.int32(begin) + batch[:, None] * np.int32(size)
             if size > 1:
                 number = np.arange(_SLOTS + before, _SLOTS + before + count, dtype=np.uint32)
-                own = member_words(keys, number, (number ^ number) + epoch)
-                place = place + rows(keys, own, size, on)
+                own = keyed.member_words(keys, number, (number ^ number) + epoch)
+                place = place + keyed.rows(keys, own, size, on)
             found.append(place.reshape(-1))
             at += 1 << max(2, (count - 1).bit_length())
             begin, before = begin + count * size, before + count
@@ -278,7 +270,7 @@ class Stratified(Classwise):
     @cached_property
     def arrays(self) -> Arrays:
         batches = self._cut_arrays[0]
-        family, base = tables(np.concatenate([batches, self._counts]))
+        family, base = keyed.tables(np.concatenate([batches, self._counts]))
         own = base[len(batches) :]
         holds = np.zeros(len(family["local"]), np.int32)
         holds[own[self._values] + self._rank] = np.arange(len(self._values))
@@ -289,9 +281,9 @@ class Stratified(Classwise):
         }
 
     def _table(self, seed_words: Array, epoch: Array, count: int, on: Backend, arrays: OrderArrays) -> Array:
-        keys = round_keys(seed_words, self._purpose, count)
+        keys = keyed.round_keys(seed_words, self._purpose, count)
         number, take = arrays["number"], partial(on.xp.take, mode="clip")
-        images = table(keys, member_words(keys, number, (number ^ number) + epoch), arrays, on)
+        images = keyed.table(keys, keyed.member_words(keys, number, (number ^ number) + epoch), arrays, on)
         dealt = take(arrays["dealt"], self._places(keys, epoch, images, on))
         return take(arrays["holds"], take(images, dealt).astype(on.xp.int32))
 

@@ -72,11 +72,8 @@ class Counts:
         if self.updates_per_epoch is None:
             return self
         size = self._batch_schedule_of_passes or ("full" if self.is_full else int(self.batch_size))
-        return self.with_(
-            batch_size=size,
-            epochs=self._schedule.locate(self.updates - 1)[0] + 1,
-            updates_per_epoch=None,
-        )
+        passes = self._schedule.locate(self.updates - 1)[0] + 1
+        return self.with_(batch_size=size, epochs=passes, updates_per_epoch=None)
 
     @property
     def positions_per_epoch(self) -> int:
@@ -122,14 +119,11 @@ class Counts:
         """Positions of this epoch (of the passes that end in it) that are left out; only with `drop`."""
         if self._epoch(epoch) < 0 or self.remainder != "drop":
             return 0
-        if self.updates_per_epoch is None:
-            return self.positions_per_epoch - sum(
-                count * size for count, size in self._schedule.segments(epoch)
-            )
-        first, last = (self._schedule.locate(self.first_update(at))[0] for at in (epoch, epoch + 1))
-        return (last - first) * self.positions_per_epoch - (
-            self._schedule.seen(last) - self._schedule.seen(first)
-        )
+        positions, passes = self.positions_per_epoch, self._schedule
+        first, last = epoch, epoch + 1
+        if self.updates_per_epoch is not None:
+            first, last = (passes.locate(self.first_update(at))[0] for at in (first, last))
+        return (last - first) * positions - (passes.seen(last) - passes.seen(first))
 
     def start(self, epoch: int) -> int:
         """The position of the epoch's order at which its first batch begins.

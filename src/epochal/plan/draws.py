@@ -70,9 +70,9 @@ class _Draws(BuiltInOrder):
         found: list[list[Int64s]] = [[] for _ in wanted]
         for begin in range(0, length, _CHUNK):
             here = self.samples(seed, epoch, count, np.arange(begin, min(length, begin + _CHUNK)))
-            for value, parts in zip(wanted, found, strict=True):
-                parts.append(np.flatnonzero(here == value).astype(np.int64) + begin)
-        return np.concatenate([part for parts in found for part in parts] or [np.zeros(0, np.int64)])
+            for value, chunks in zip(wanted, found, strict=True):
+                chunks.append(np.flatnonzero(here == value).astype(np.int64) + begin)
+        return np.concatenate([chunk for chunks in found for chunk in chunks] or [np.zeros(0, np.int64)])
 
     def _stream(self, seed_words: Array, epoch: Array, samples: int, on: Backend) -> tuple[Array, Array]:
         key = stream_key(seed_words, (epoch ^ epoch, epoch), self._purpose, samples)

@@ -105,8 +105,8 @@ def stacks_for(repeats: int, asked: int | None, largest: int, small: bool, unvma
         groups, each = (min(repeats, wanted), 1) if small else (groups, min(each, largest))
     device_groups = tuple(tuple(devices[group * each : (group + 1) * each]) for group in range(groups))
     bounds = [repeats * group // groups for group in range(groups + 1)]
-    in_step = tuple(range(begin, end) for begin, end in pairwise(bounds))
-    return RepeatStacks(singly if host or unvmapped else in_step, device_groups, len(devices))
+    vmapped = tuple(range(begin, end) for begin, end in pairwise(bounds))
+    return RepeatStacks(singly if host or unvmapped else vmapped, device_groups, len(devices))
 
 
 def groups_of(repeats: int, devices: int) -> tuple[int, int]:

@@ -16,7 +16,6 @@ from epochal.data import Split
 from epochal.engine.optimizers import eval_params
 from epochal.engine.repeat_stack import BaseRepeatStack
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RepeatState
-from epochal.engine.streamed_stack import StreamedRepeatStack
 from epochal.engine.update import Packing
 from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
@@ -52,8 +51,7 @@ class StackResult:
     def of(cls, stack: BaseRepeatStack, repeats: range, reason: str, failed: str = "") -> StackResult:
         """Fetch the state of a stack."""
         state = jax.tree.map(np.asarray, stack.train_state.repeats)
-        endless = isinstance(stack, StreamedRepeatStack) and stack.data.next_samples is not None
-        samples = stack.samples if endless else None
+        samples = None if getattr(stack.data, "next_samples", None) is None else stack.samples
         return cls(repeats, state, stack.update, stack.epochs, stack.seconds, reason, failed, samples)
 
     def of_repeat(self, row: int) -> RepeatState:

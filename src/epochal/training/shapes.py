@@ -62,9 +62,8 @@ def check_fit(prepared: Prepared, reuse: Prepared | None = None) -> None:
     sample = jax.ShapeDtypeStruct(dataset.shape, dtype)
     batch = jax.ShapeDtypeStruct((size, *dataset.shape), dtype)
     assert dataset.targets is not None
-    targets = jax.ShapeDtypeStruct(
-        (size, *dataset.targets.shape[1:]), model_input_dtype(dataset.targets.dtype)
-    )
+    kind = model_input_dtype(dataset.targets.dtype)
+    targets = jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), kind)
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = traced("the model's init", spec.model.init, key, sample)
     outputs = _check_outputs(spec, task, variables, batch, key)

@@ -127,9 +127,8 @@ def _one(
     given = stack["position"]
     types = {"eval_due": np.bool_, "samples_since_eval": np.uint32, "samples_since_eval_high": np.uint32}
     position = Position(**{name: types.get(name, np.int32)(given[name]) for name in Position._fields})
-    kept = StackState(
-        TrainState(position, state), int(stack["update"]), float(stack["seconds"]), int(stack["samples"])
-    )
+    numbers = int(stack["update"]), float(stack["seconds"]), int(stack["samples"])
+    kept = StackState(TrainState(position, state), *numbers)
     columns = {name: tensors[f"{repeat}/curves/columns/{name}"] for name in prepared.spec.columns}
     rows: dict[str, Any] = {
         name: np.asarray(tensors[f"{repeat}/curves/{name}"], kind) for name, kind in _COLUMNS.items()
