@@ -43,8 +43,8 @@ class Position(NamedTuple):
 
     def evaluated(self) -> Position:
         """The same place after an evaluation: none is due, no sample has been used since."""
-        due, none = self.eval_due & False, self.samples_since_eval * 0
-        return self._replace(eval_due=due, samples_since_eval=none, samples_since_eval_high=none)
+        due, low, high = self.eval_due & False, self.samples_since_eval * 0, self.samples_since_eval_high * 0
+        return self._replace(eval_due=due, samples_since_eval=low, samples_since_eval_high=high)
 
 
 class RepeatState(NamedTuple):
