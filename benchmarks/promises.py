@@ -25,11 +25,11 @@ import numpy as np
 
 from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
-from epochal.choose.confirm import DEFAULT_EPOCHS, default_point
+from epochal.choose.final_step import DEFAULT_EPOCHS, default_point
 from epochal.choose.final_estimate import Criteria, FinalEstimate, final_of
-from epochal.choose.lowest_error import EQUIVALENCE
+from epochal.choose.quality_search import EQUIVALENCE
 from epochal.choose.search import Point, Search
-from epochal.choose.targets import baseline, cost_of
+from epochal.choose.target_values import baseline, cost_of
 from epochal.choose.trial import Config, Job
 from epochal.choose.trial_runner import TrialRunner, comparable
 from epochal.curves import summarize

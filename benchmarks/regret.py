@@ -3,7 +3,7 @@
 For each table and optimizer the grid trains every batch size (powers of two, and all samples) with rates a
 factor of 2 apart, each with the same seeds, none of which the advice has seen. A training ends at the target
 of its seed: as good as what tuned trainings of the pilot batch size reach on that split, but for luck
-(`epochal.choose.targets.target_tolerance`), with other initial parameters and orders. The time to the target
+(`epochal.choose.target_values.target_tolerance`), with other initial parameters and orders. The time to the target
 is the expected running time of trainings that are given up at 4 times the least median time: all the updates
 made, over the trainings that got there, times the measured time of an update.
 
@@ -29,9 +29,9 @@ import numpy as np
 from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
 from epochal.choose.pilot import candidate_sizes, long_trainings, lowest_tied, pilot_size
-from epochal.choose.reached import Reached
+from epochal.choose.time_to_target import Reached
 from epochal.choose.search import Point, Search, TrialResult, rate_at
-from epochal.choose.targets import baseline, best_epoch, negligible_change, target_tolerance, targets
+from epochal.choose.target_values import baseline, best_epoch, negligible_change, target_tolerance, targets
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Config, Job, Trial
 from epochal.choose.trial_runner import TrialRunner, comparable

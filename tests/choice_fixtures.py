@@ -12,10 +12,10 @@ import numpy as np
 from epochal.choose.advice import Advice, AdviceUsage, Defaults, Recommendation, Tried
 from epochal.choose.comparison import Comparison, Regime, Row, Tuned, Usage
 from epochal.choose.hyperbola import Hyperbola
-from epochal.choose.noise import NoiseOverTraining
+from epochal.choose.noise_measurement import NoiseOverTraining
 from epochal.choose.paired_test import difference
 from epochal.choose.race import Dropped
-from epochal.choose.reached import Effort
+from epochal.choose.time_to_target import Effort
 from epochal.choose.timing import TimingCurve, UpdateTime
 from epochal.curves import Curves, summarize
 

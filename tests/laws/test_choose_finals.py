@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from epochal.choose.advice_builder import _others as others
-from epochal.choose.confirm import Confirmed
+from epochal.choose.final_step import Confirmed
 from epochal.choose.final_estimate import (
     Criteria,
     FinalEstimate,

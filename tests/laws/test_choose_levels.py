@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from epochal.choose.lowest_error import EQUIVALENCE, EpochScores, sizes_beside
+from epochal.choose.quality_search import EQUIVALENCE, EpochScores, sizes_beside
 from epochal.choose.search import Point
 from epochal.choose.trial import BROKEN, Trial
 from epochal.curves import Curves

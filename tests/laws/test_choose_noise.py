@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 import epochal as ep
 from choice_fixtures import two_batch_moments
 from epochal.choose import noise
-from epochal.choose.moments import BlockSums, NoiseScale, per_sample_moments
+from epochal.choose.noise_scale import BlockSums, NoiseScale, per_sample_moments
 from epochal.engine.state import Part
 from epochal.engine.update import Packing
 from epochal.models import LOSSES, functions, shapes_of

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from epochal.choose.reached import Reached, effort, first_reached, relative_effort, resampled_ci95
+from epochal.choose.time_to_target import Reached, effort, first_reached, relative_effort, resampled_ci95
 
 value = st.floats(-100, 100, allow_subnormal=False) | st.sampled_from([math.nan, math.inf, -math.inf])
 

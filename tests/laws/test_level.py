@@ -16,7 +16,7 @@ from epochal.curves.limits import FLAT as TOLERANCE
 from epochal.stopping import waited
 from epochal.training.scoring import effective_samples
 
-evidence = importlib.import_module("epochal.curves.evidence")
+evidence = importlib.import_module("epochal.curves.trend_tests")
 
 KNOWN: dict[str, Any] = {
     "baseline": {"validation.loss": 1.0}, "validation_samples": 100, "training_samples": 400

@@ -26,7 +26,7 @@ from epochal.models import MLP
 from epochal.plan import order_named
 from epochal.runs.run_folder import SaveOptions
 from epochal.settings import DECLARED, Settings
-from epochal.settings.kinds import whole
+from epochal.settings.value_kinds import whole
 from epochal.settings.option import declare, documented, options_of
 from epochal.training.differences import differences
 from epochal.training.json_values import declared

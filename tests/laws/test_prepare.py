@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import epochal as ep
-from epochal.choose.confirm import criteria_of
+from epochal.choose.final_step import criteria_of
 from epochal.choose.trial_runner import TrialRunner, comparable
 from epochal.data import load
 from epochal.settings import Settings

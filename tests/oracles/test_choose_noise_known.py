@@ -16,8 +16,8 @@ import epochal as ep
 from choice_fixtures import two_batch_moments
 from epochal.choose import noise
 from epochal.choose.hyperbola import fit_hyperbola
-from epochal.choose.moments import BlockSums, NoiseScale
-from epochal.choose.noise import block_sums, during, over_training
+from epochal.choose.noise_scale import BlockSums, NoiseScale
+from epochal.choose.noise_measurement import block_sums, during, over_training
 from epochal.models import LOSSES, functions
 from epochal.settings import Settings
 from epochal.training.loop import make_lane

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from epochal.choose.comparison import Usage
 from epochal.choose.grid import as_json
-from epochal.choose.noise import NoiseOverTraining
-from epochal.choose.reached import Effort
+from epochal.choose.noise_measurement import NoiseOverTraining
+from epochal.choose.time_to_target import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.common.hooks import hook
 from epochal.common.option_text import render_message

@@ -14,10 +14,10 @@ from typing import Any, Unpack
 from epochal.choose.advice import GOALS, Advice
 from epochal.choose.advice_builder import conclude
 from epochal.choose.advice_search import Adviser
-from epochal.choose.confirm import FEWEST_FINAL_SEEDS
+from epochal.choose.final_step import FEWEST_FINAL_SEEDS
 from epochal.choose.progress import OnStep, Steps
 from epochal.choose.store import Store
-from epochal.choose.targets import check_target_value
+from epochal.choose.target_values import check_target_value
 from epochal.choose.trial import Config
 from epochal.choose.trial_runner import TrialRunner, comparable, training_on
 from epochal.data import joined, named_columns, y_or_target
@@ -26,7 +26,7 @@ from epochal.models import check_model
 from epochal.plan import BatchSchedule
 from epochal.runs.studies import write_study
 from epochal.settings import ADVISED, Options
-from epochal.settings.kinds import plain_number
+from epochal.settings.value_kinds import plain_number
 from epochal.training.loop import Control
 from epochal.training.samples import as_dataset
 from epochal.training.signatures import settings_of, takes_options

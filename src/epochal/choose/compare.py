@@ -25,7 +25,7 @@ from epochal.choose.race import race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
 from epochal.choose.result_table import ComparisonState, concluded
 from epochal.choose.store import Store
-from epochal.choose.targets import check_target_value
+from epochal.choose.target_values import check_target_value
 from epochal.choose.timing import left_out, measure
 from epochal.choose.trial import Config, Job, Trial
 from epochal.choose.trial_runner import TrialRunner, comparable, notes_of, training_on

@@ -11,7 +11,7 @@ from epochal.choose.grid import as_json
 from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.paired_test import PairedDifference
 from epochal.choose.race import Dropped
-from epochal.choose.reached import Effort
+from epochal.choose.time_to_target import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.common.hooks import hook
 from epochal.common.text import counted, duration

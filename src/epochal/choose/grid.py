@@ -21,7 +21,7 @@ from epochal.errors import Refusal, did_you_mean
 from epochal.plan import Order
 from epochal.plan.sizes import Full
 from epochal.settings import COMPARED, DECLARED, Settings
-from epochal.settings.kinds import plain_number
+from epochal.settings.value_kinds import plain_number
 from epochal.training.signatures import settings_of
 
 AXES = ("model", "batch_size", "optimizer", "learning_rate", "schedule", "order", "remainder", "epochs")

@@ -9,7 +9,7 @@ import numpy as np
 
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
-from epochal.choose.reached import Effort
+from epochal.choose.time_to_target import Effort
 from epochal.common.metric_names import constant_of, label_of
 from epochal.common.option_text import render_message
 from epochal.common.text import aligned, counted, duration

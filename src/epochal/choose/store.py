@@ -20,7 +20,7 @@ import numpy as np
 from epochal.choose.trial import Trial
 from epochal.curves import Curves
 from epochal.errors import Refusal
-from epochal.runs.sealed import read_sealed
+from epochal.runs.checksummed_json import read_sealed
 from epochal.runs.studies import CHOICE, StudyFolder
 from epochal.runs.verify import Finding, Verified, checked, foreign
 

@@ -147,7 +147,7 @@ def _legend(found: Comparison) -> list[str]:
 
 
 def _effort(row: Row) -> str:
-    from epochal.choose.reached import written
+    from epochal.choose.time_to_target import written
 
     effort = row.effort
     if effort is None:

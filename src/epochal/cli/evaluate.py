@@ -13,7 +13,7 @@ from epochal.cli.command import Command
 from epochal.cli.data import reading_of
 from epochal.cli.files import check_new_file, replacing
 from epochal.cli.flags import JSON, OF_RUN, QUIET, READING, SKIP_BAD
-from epochal.cli.kinds import PATH
+from epochal.cli.param_types import PATH
 from epochal.cli.options import DATA, Text, flags
 from epochal.cli.output import echo, echo_json
 from epochal.settings.option import Option

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from epochal.cli.kinds import (
+from epochal.cli.param_types import (
     COLUMN,
     COLUMNS,
     DELIMITER,
@@ -16,7 +16,7 @@ from epochal.cli.kinds import (
 )
 from epochal.cli.options import Sections, but
 from epochal.settings import ADVISED, COMPARED, DECLARED
-from epochal.settings.kinds import (
+from epochal.settings.value_kinds import (
     ANY,
     FLAG,
     NOT_NEGATIVE,

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from epochal.cli.command import Flag
 from epochal.errors import Refusal
 from epochal.settings import DECLARED
-from epochal.settings.kinds import ANY, FLAG, Kind, Wrong
+from epochal.settings.value_kinds import ANY, FLAG, Kind, Wrong
 from epochal.settings.option import Option
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.flags import JSON
-from epochal.cli.kinds import PATH
+from epochal.cli.param_types import PATH
 from epochal.cli.options import Text, flags
 from epochal.cli.output import echo, echo_json
 from epochal.errors import Refusal
-from epochal.settings.kinds import FLAG, whole
+from epochal.settings.value_kinds import FLAG, whole
 from epochal.settings.option import Option
 
 _OPTIONS = (

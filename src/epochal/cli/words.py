@@ -11,11 +11,11 @@ from epochal.cli.command import Command
 from epochal.cli.files import check_new_file, replacing
 from epochal.cli.flags import JSON, QUIET
 from epochal.cli.interrupts import stopping
-from epochal.cli.kinds import PATH, TEXTS
+from epochal.cli.param_types import PATH, TEXTS
 from epochal.cli.options import DATA, Sections, but, flags
 from epochal.cli.output import echo, echo_json
 from epochal.cli.train import show_events
-from epochal.settings.kinds import FLAG, bounded, whole
+from epochal.settings.value_kinds import FLAG, bounded, whole
 from epochal.settings.option import Option
 
 if TYPE_CHECKING:

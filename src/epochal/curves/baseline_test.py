@@ -12,7 +12,7 @@ import numpy as np
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import limits, statistics as stats
 from epochal.curves.curve_view import CurveView
-from epochal.curves.evidence import PROBABLE, repeats_needed
+from epochal.curves.trend_tests import PROBABLE, repeats_needed
 from epochal.curves.statistics import ALPHA, Floats
 
 _DOUBT = 0.3

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.curves import limits
-from epochal.curves.record import Curves
+from epochal.curves.curves import Curves
 from epochal.curves.statistics import Floats, ending, last_known, majority_mean, t_factor, tail, three_digits
 
 _POWERS = {"squared_error": 0.5, "huber": 0.5, "absolute_error": 1.0}  # of a likelihood, by loss

@@ -13,7 +13,7 @@ from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves, PrecisionRecall
 from epochal.report import numbers
 from epochal.report.forecast import forecast_figure
-from epochal.report.numbers import json_number, json_numbers
+from epochal.report.plot_data import json_number, json_numbers
 from epochal.runs import Run
 
 _MOST_POINTS = 1500  # along x; more are indistinguishable on a screen

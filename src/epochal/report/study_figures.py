@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from epochal.choose.advice import Advice, Tried
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.hyperbola import Hyperbola
-from epochal.choose.reached import Effort
+from epochal.choose.time_to_target import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves
-from epochal.report.numbers import json_number, json_numbers, lines_of
+from epochal.report.plot_data import json_number, json_numbers, lines_of
 
 _MOST_POINTS = 12_000  # of all lines of a figure
 _FEWEST_POINTS = 60  # of one line

@@ -7,7 +7,7 @@ from typing import Any
 
 from epochal.choose.advice import Advice, Tried
 from epochal.choose.comparison import Comparison, Row
-from epochal.choose.reached import Effort
+from epochal.choose.time_to_target import Effort
 from epochal.report.formatting import conditions, format_number, interval, minute
 from epochal.report.page import Cell, render
 

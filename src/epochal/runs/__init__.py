@@ -22,6 +22,6 @@ from epochal.runs.outcome import (
 from epochal.runs.overlap import Overlap as Overlap
 from epochal.runs.per_class import ClassMetrics as ClassMetrics, Confused as Confused
 from epochal.runs.prediction import Prediction as Prediction
-from epochal.runs.record import Run as Run
+from epochal.runs.run import Run as Run
 from epochal.runs.saving import publish as publish, refuse_existing as refuse_existing, save as save
 from epochal.runs.threshold import Threshold as Threshold

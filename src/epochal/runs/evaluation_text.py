@@ -15,7 +15,7 @@ from epochal.runs.per_class import ClassMetrics, Confused
 from epochal.runs.threshold import Threshold
 
 if TYPE_CHECKING:
-    from epochal.runs.record import Run
+    from epochal.runs.run import Run
 
 MOST_CLASSES = 12
 MOST_PAIRS = 8

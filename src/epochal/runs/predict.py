@@ -30,7 +30,7 @@ from epochal.models import Model, Pairwise, computing_in, label_probabilities, p
 from epochal.runs.outcome import Fitted
 from epochal.runs.overlap import overlap_of
 from epochal.runs.prediction import Prediction, Ranking
-from epochal.runs.record import Run
+from epochal.runs.run import Run
 
 LEAST_ROWS = 16
 """Smallest padded block; larger ones are padded to a power of two."""

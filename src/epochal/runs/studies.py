@@ -18,7 +18,7 @@ from typing import Any
 from epochal.common.text import one_line
 from epochal.errors import Refusal
 from epochal.runs import disk
-from epochal.runs.sealed import read_sealed, seal
+from epochal.runs.checksummed_json import read_sealed, seal
 
 CHOICE = "choice.json"
 TRIALS = "trials.jsonl"

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from epochal.errors import Refusal
 from epochal.runs import disk
 from epochal.runs.disk import Digest
-from epochal.runs.sealed import parse
+from epochal.runs.checksummed_json import parse
 
 Tensors = dict[str, NDArray[Any]]
 

@@ -16,7 +16,7 @@ import numpy as np
 from epochal.errors import Refusal
 from epochal.plan import Plan, SampleUse
 from epochal.plan.audit import DEFAULT_EPOCHS, Audit, audit
-from epochal.runs.record import Run
+from epochal.runs.run import Run
 
 _TRAIN = 1
 

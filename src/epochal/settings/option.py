@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from epochal.errors import Refusal
-from epochal.settings.kinds import ANY, Kind, Wrong
+from epochal.settings.value_kinds import ANY, Kind, Wrong
 
 COMMANDS = ("train", "compare", "advise")
 """The commands that train."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import BatchSchedule
-from epochal.settings.kinds import (
+from epochal.settings.value_kinds import (
     ANY,
     FLAG,
     FUNCTION,

@@ -12,7 +12,7 @@ from epochal.models import Pairwise, without_embeddings
 from epochal.models.convert import NamedModel
 from epochal.runs.checks import WRONG, network_class
 from epochal.settings import DECLARED, Settings
-from epochal.settings.kinds import Wrong
+from epochal.settings.value_kinds import Wrong
 from epochal.training.json_values import NotSerializable, codec_of, in_words, shown
 
 _MOST_LAYERS = 10_000

@@ -25,7 +25,7 @@ from epochal.models.augment import Augmented, transforms_of
 from epochal.models.initial import InitialVariables, initial_variables
 from epochal.models.wrappers import Frozen, Pairwise, matching, names_of
 from epochal.plan import BatchSchedule, Blocks, Order, Plan, order_named
-from epochal.runs.contents import check_initial
+from epochal.runs.run_files import check_initial
 from epochal.settings import Settings
 from epochal.stopping import without_budgets
 from epochal.training.class_weights import by_class

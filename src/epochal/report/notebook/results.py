@@ -16,7 +16,7 @@ from epochal.data.dataset import Dataset
 from epochal.runs.evaluation import Evaluation
 from epochal.runs.evaluation_text import heading as title, results_table, sections
 from epochal.runs.prediction import Prediction
-from epochal.runs.record import Run
+from epochal.runs.run import Run
 
 MOST_ROWS = 10
 MOST_COLUMNS = 12

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from epochal.choose.advice import Advice, Tried
-from epochal.choose.reached import written
+from epochal.choose.time_to_target import written
 from epochal.common.metric_names import label_of
 from epochal.common.text import duration
-from epochal.report.numbers import lines_of
+from epochal.report.plot_data import lines_of
 from epochal.report.plots import parts
 
 DOTTED: Any = (0, (2, 2))

@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from epochal.choose.comparison import Comparison
-from epochal.choose.reached import written, written_range
+from epochal.choose.time_to_target import written, written_range
 from epochal.common.metric_names import label_of
 from epochal.common.text import duration
-from epochal.report.numbers import lines_of
+from epochal.report.plot_data import lines_of
 from epochal.report.plots import parts
 from epochal.report.study_figures import point_of
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from epochal.choose.reached import Reached, first_reached
+from epochal.choose.time_to_target import Reached, first_reached
 from epochal.choose.trial import Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import constant_of, higher_is_better

@@ -11,7 +11,7 @@ import numpy as np
 
 from epochal.choose.final_estimate import Criteria, FinalEstimate, chosen, fewest_failures, final_of
 from epochal.choose.search import Point, Search
-from epochal.choose.targets import baselines, best_epoch, negligible_change
+from epochal.choose.target_values import baselines, best_epoch, negligible_change
 from epochal.choose.trial import Job, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.curves import Summary

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from epochal.choose.confirm import LATE, EpochAdvice, epoch_advice
+from epochal.choose.final_step import LATE, EpochAdvice, epoch_advice
 from epochal.choose.final_estimate import epochs_of_others
 from epochal.choose.pilot import Pilot
 from epochal.choose.search import SCREEN, Point, Search, rate_shift
-from epochal.choose.targets import baselines, negligible_change
+from epochal.choose.target_values import baselines, negligible_change
 from epochal.choose.trial import Job, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better

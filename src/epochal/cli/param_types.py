@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from epochal.settings.kinds import ANY, Kind, Wrong, quoted
+from epochal.settings.value_kinds import ANY, Kind, Wrong, quoted
 
 
 def parts(value: str) -> list[str]:
