@@ -25,8 +25,8 @@ import numpy as np
 
 from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
-from epochal.choose.final_step import DEFAULT_EPOCHS, default_point
 from epochal.choose.final_estimate import Criteria, FinalEstimate, final_of
+from epochal.choose.final_step import DEFAULT_EPOCHS, default_point
 from epochal.choose.quality_search import EQUIVALENCE
 from epochal.choose.search import Point, Search
 from epochal.choose.target_values import baseline, cost_of

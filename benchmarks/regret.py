@@ -3,9 +3,9 @@
 For each table and optimizer the grid trains every batch size (powers of two, and all samples) with rates a
 factor of 2 apart, each with the same seeds, none of which the advice has seen. A training ends at the target
 of its seed: as good as what tuned trainings of the pilot batch size reach on that split, but for luck
-(`epochal.choose.target_values.target_tolerance`), with other initial parameters and orders. The time to the target
-is the expected running time of trainings that are given up at 4 times the least median time: all the updates
-made, over the trainings that got there, times the measured time of an update.
+(`epochal.choose.target_values.target_tolerance`), with other initial parameters and orders. The time to the
+target is the expected running time of trainings that are given up at 4 times the least median time: all the
+updates made, over the trainings that got there, times the measured time of an update.
 
 The grid's best is the least of a hundred noisy figures and looks better than it is. So it is chosen on one
 half of the seeds and timed on the other, and both halves are averaged; the advice is timed on the same ones.
@@ -29,9 +29,9 @@ import numpy as np
 from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
 from epochal.choose.pilot import candidate_sizes, long_trainings, lowest_tied, pilot_size
-from epochal.choose.time_to_target import Reached
 from epochal.choose.search import Point, Search, TrialResult, rate_at
 from epochal.choose.target_values import baseline, best_epoch, negligible_change, target_tolerance, targets
+from epochal.choose.time_to_target import Reached
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Config, Job, Trial
 from epochal.choose.trial_runner import TrialRunner, comparable

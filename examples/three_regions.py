@@ -20,8 +20,8 @@ import numpy as np
 
 from epochal import MLP, Settings
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola
-from epochal.choose.time_to_target import Effort, Reached, effort
 from epochal.choose.search import Point, Search, exponent_of, rate_at
+from epochal.choose.time_to_target import Effort, Reached, effort
 from epochal.choose.trial import Config
 from epochal.choose.trial_runner import TrialRunner, comparable
 

@@ -252,10 +252,10 @@ def test_a_folder_of_another_comparison_is_refused(call, refuse):
 
 
 def test_the_usual_values_are_those_of_the_function(call):
-    from epochal.settings import COMPARED
+    from epochal.settings import COMPARE_DEFAULTS
 
     text = " ".join(call("compare", "--help").out.split())
-    assert f"[{','.join(map(str, COMPARED['batch_size']))}]" in text
+    assert f"[{','.join(map(str, COMPARE_DEFAULTS['batch_size']))}]" in text
 
 
 def test_a_folder_is_named_after_the_samples_and_what_decides_the_trainings(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ import optax
 import pytest
 
 import epochal as ep
-from epochal.choose import confirm as confirm_module
+from epochal.choose import final_step
 from epochal.choose.advice import Advice
 from epochal.choose.advise import advise
 from epochal.choose.progress import Step
@@ -432,7 +432,7 @@ def test_forecasts_are_judged_as_those_of_a_run(
     """Both by the intervals of the gains on naive forecasts of the same windows, at the same fresh seeds."""
     judged = []
     monkeypatch.setattr(
-        confirm_module,
+        final_step,
         "score_forecasts",
         lambda *given: judged.append(score_forecasts(*given)) or judged[-1],
     )

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from epochal.choose.advice_builder import _others as others
-from epochal.choose.final_step import Confirmed
 from epochal.choose.final_estimate import (
     Criteria,
     FinalEstimate,
@@ -24,6 +23,7 @@ from epochal.choose.final_estimate import (
     fewest_failures,
     final_of,
 )
+from epochal.choose.final_step import Confirmed
 from epochal.choose.search import Point
 from epochal.choose.trial import BROKEN, Trial
 from epochal.curves import Curves, summarize

@@ -20,9 +20,9 @@ from epochal.choose import search as search_module
 from epochal.choose.advice_search import Adviser
 from epochal.choose.pilot import candidate_sizes
 from epochal.choose.progress import Steps
-from epochal.choose.time_to_target import Reached
 from epochal.choose.search import CAP, SCREEN, Point, Search, TrialResult, exponent_of, rate_at
 from epochal.choose.target_values import cost_of, reached_in, targets
+from epochal.choose.time_to_target import Reached
 from epochal.choose.trial import BROKEN, Config, Job, Trial
 from epochal.curves import Curves
 

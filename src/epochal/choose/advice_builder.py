@@ -9,13 +9,13 @@ import numpy as np
 
 from epochal.choose.advice import Advice, AdviceUsage, Defaults, Recommendation, Tried
 from epochal.choose.advice_search import Adviser
-from epochal.choose.final_step import DEFAULT_EPOCHS, Confirmed
 from epochal.choose.final_estimate import FinalEstimate
+from epochal.choose.final_step import DEFAULT_EPOCHS, Confirmed
 from epochal.choose.quality_search import EQUIVALENCE
-from epochal.choose.time_to_target import Effort, effort, relative_effort
 from epochal.choose.search import Point, rate_at
 from epochal.choose.sentences import join_names
 from epochal.choose.target_values import TOLERANCE
+from epochal.choose.time_to_target import Effort, effort, relative_effort
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.common.text import counted
 from epochal.curves import Curves, Summary, summarize

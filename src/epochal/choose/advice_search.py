@@ -23,9 +23,9 @@ from epochal.choose import pilot as pilots
 from epochal.choose.advice import Recommendation
 from epochal.choose.final_step import Confirmed, EpochAdvice, advise_epochs, confirm, default_point
 from epochal.choose.hyperbola import fastest_batch
-from epochal.choose.quality_search import EpochScores, lowest_error, scores_of, sizes_beside
 from epochal.choose.noise_measurement import NoiseOverTraining, check_separable
 from epochal.choose.progress import Steps
+from epochal.choose.quality_search import EpochScores, lowest_error, scores_of, sizes_beside
 from epochal.choose.search import SCREEN, Point, Search, exponent_of, rate_shift, refuse_far_target
 from epochal.choose.target_values import baselines, cost_of, refuse_easy_target, target_tolerance, targets
 from epochal.choose.timing import Timer, left_out

@@ -25,7 +25,7 @@ from epochal.errors import Refusal, did_you_mean
 from epochal.models import check_model
 from epochal.plan import BatchSchedule
 from epochal.runs.studies import write_study
-from epochal.settings import ADVISED, Options
+from epochal.settings import ADVISE_DEFAULTS, Options
 from epochal.settings.value_kinds import plain_number
 from epochal.training.loop import Control
 from epochal.training.samples import as_dataset
@@ -41,7 +41,7 @@ FINAL_SEEDS = 4
 trainings with a chance of 95 %."""
 
 
-@takes_options(without=("stop", "updates_per_epoch"), defaults=ADVISED)
+@takes_options(without=("stop", "updates_per_epoch"), defaults=ADVISE_DEFAULTS)
 def advise(
     model: Any,
     data: Any = None,
@@ -97,7 +97,9 @@ def advise(
     y = y_or_target(y, target)
     check_target_value(target_value)
     given: dict[str, Any] = dict(options)
-    repeats, size, epochs = (given.pop(name, ADVISED[name]) for name in ("repeats", "batch_size", "epochs"))
+    repeats, size, epochs = (
+        given.pop(name, ADVISE_DEFAULTS[name]) for name in ("repeats", "batch_size", "epochs")
+    )
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
         raise Refusal(f"`repeats` must be at least 3, to tell chance from difference; got {repeats!r}.")
     if isinstance(size, list | tuple | Mapping | BatchSchedule):

@@ -38,7 +38,7 @@ from epochal.errors import Refusal
 from epochal.models import check_model
 from epochal.plan import Plan
 from epochal.runs.studies import write_study
-from epochal.settings import COMPARED, Settings
+from epochal.settings import COMPARE_DEFAULTS, Settings
 from epochal.stopping import budgets
 from epochal.training.identity import program_digest
 from epochal.training.loop import Control
@@ -49,7 +49,7 @@ ALGORITHM = 2  # of the search and the race: trainings of another one are not co
 
 
 @takes_options(
-    without=("evaluate_every", "evaluate_train", "updates_per_epoch"), defaults=COMPARED, several=AXES
+    without=("evaluate_every", "evaluate_train", "updates_per_epoch"), defaults=COMPARE_DEFAULTS, several=AXES
 )
 def compare(
     model: Any,
@@ -161,7 +161,7 @@ def _settle(
     """All refusals, and what needs no training: settings with their plans, repeats, notes."""
     axes = {**axes, "epochs": _epochs(axes["epochs"], at)}
     first = {name: axis.values[0][1] for name, axis in axes.items()}
-    repeats = Settings(repeats=common.get("repeats", COMPARED["repeats"])).repeats
+    repeats = Settings(repeats=common.get("repeats", COMPARE_DEFAULTS["repeats"])).repeats
     tuned = any(rate == TUNE for _, rate in axes["learning_rate"].values) and any(
         isinstance(optimizer, str) for _, optimizer in axes["optimizer"].values
     )
@@ -195,7 +195,7 @@ def _epochs(axis: Axis, at: EqualBudget) -> Axis:
         )
     if at.unit == "epochs" and at.amount is not None:
         wanted = int(at.amount)
-        if any(value not in (wanted, COMPARED["epochs"]) for _, value in axis.values):
+        if any(value not in (wanted, COMPARE_DEFAULTS["epochs"]) for _, value in axis.values):
             raise Refusal(
                 f'`at="{wanted}epochs"` and `epochs={axis.values[0][1]}` contradict each other; give one.'
             )

@@ -20,14 +20,14 @@ from epochal.engine.optimizers import OPTIMIZERS
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import Order
 from epochal.plan.sizes import Full
-from epochal.settings import COMPARED, DECLARED, Settings
+from epochal.settings import COMPARE_DEFAULTS, DECLARED, Settings
 from epochal.settings.value_kinds import plain_number
 from epochal.training.signatures import settings_of
 
 AXES = ("model", "batch_size", "optimizer", "learning_rate", "schedule", "order", "remainder", "epochs")
 """What may vary between the settings of a comparison, in the order in which names are made of it."""
 
-TUNE = COMPARED["learning_rate"]  # the learning rate of a setting whose rate is searched
+TUNE = COMPARE_DEFAULTS["learning_rate"]  # the learning rate of a setting whose rate is searched
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def axes_of(model: Any, options: Mapping[str, Any]) -> tuple[dict[str, Axis], di
             "alike; leave them out."
         )
     usual = Settings()
-    given = {**COMPARED, **options, "model": model}
+    given = {**COMPARE_DEFAULTS, **options, "model": model}
     if "repeats" not in options:
         del given["repeats"]
     axes = {name: _axis(name, given.pop(name, getattr(usual, name, None))) for name in AXES}

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from epochal.choose.noise_scale import NoiseScale
 from epochal.choose.noise_measurement import NoiseOverTraining, during, over_training
+from epochal.choose.noise_scale import NoiseScale
 from epochal.choose.search import FURTHEST, SCREEN, Point, Search
 from epochal.choose.trial import Job, Trial
 from epochal.choose.trial_runner import TrialRunner

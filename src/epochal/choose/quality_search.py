@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from epochal.choose.final_step import LATE, EpochAdvice, epoch_advice
 from epochal.choose.final_estimate import epochs_of_others
+from epochal.choose.final_step import LATE, EpochAdvice, epoch_advice
 from epochal.choose.pilot import Pilot
 from epochal.choose.search import SCREEN, Point, Search, rate_shift
 from epochal.choose.target_values import baselines, negligible_change

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from epochal.choose.comparison import Comparison, Regime, Row, Tuned, Usage
-from epochal.choose.final_step import LATE, criteria_of
 from epochal.choose.fairness import TrainingLength, TrialScore, jitter, score_trial, seen_after
 from epochal.choose.final_estimate import final_of
+from epochal.choose.final_step import LATE, criteria_of
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
 from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.race import RaceResult
-from epochal.choose.time_to_target import Effort, Reached, effort
 from epochal.choose.recommend import lucky, recommended
 from epochal.choose.search import Point
 from epochal.choose.sentences import answer, join_names, too_few
 from epochal.choose.target_values import baselines, reached_in, targets
+from epochal.choose.time_to_target import Effort, Reached, effort
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Config, Trial
 from epochal.choose.trial_runner import TrialRunner

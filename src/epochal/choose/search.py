@@ -16,8 +16,8 @@ from typing import NoReturn
 
 import numpy as np
 
-from epochal.choose.time_to_target import Reached, relative_effort
 from epochal.choose.target_values import negligible_change, reached_in
+from epochal.choose.time_to_target import Reached, relative_effort
 from epochal.choose.trial import Config, Job, Send, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better

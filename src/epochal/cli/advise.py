@@ -118,8 +118,8 @@ def _choices(found: Advice) -> list[str]:
 
 
 def _tried(found: Advice, width: int) -> list[str]:
-    from epochal.choose.time_to_target import written, written_range
     from epochal.choose.sentences import ranged
+    from epochal.choose.time_to_target import written, written_range
     from epochal.cli.study_screen import Column, set_in_columns
 
     if len(found.tried) < 2:

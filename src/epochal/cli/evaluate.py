@@ -13,9 +13,9 @@ from epochal.cli.command import Command
 from epochal.cli.data import reading_of
 from epochal.cli.files import check_new_file, replacing
 from epochal.cli.flags import JSON, OF_RUN, QUIET, READING, SKIP_BAD
-from epochal.cli.param_types import PATH
 from epochal.cli.options import DATA, Text, flags
 from epochal.cli.output import echo, echo_json
+from epochal.cli.param_types import PATH
 from epochal.settings.option import Option
 
 _OPTIONS = (

@@ -12,8 +12,8 @@ import numpy as np
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import limits, statistics as stats
 from epochal.curves.curve_view import CurveView
-from epochal.curves.trend_tests import PROBABLE, repeats_needed
 from epochal.curves.statistics import ALPHA, Floats
+from epochal.curves.trend_tests import PROBABLE, repeats_needed
 
 _DOUBT = 0.3
 """By this share of its width an interval is longer where it is one of several tests: 99.8 % for 95 %."""

@@ -13,11 +13,11 @@ from epochal.common.text import counted
 from epochal.curves import limits, sentences
 from epochal.curves.baseline_test import BaselineTest, compare_with_baseline
 from epochal.curves.curve_view import CurveView
-from epochal.curves.trend_tests import Difference, test_fall, test_rise
-from epochal.curves.judgment import Verdict
 from epochal.curves.curves import Curves
+from epochal.curves.judgment import Verdict
 from epochal.curves.stability import say_end_above, unstable_verdict
 from epochal.curves.statistics import for_json
+from epochal.curves.trend_tests import Difference, test_fall, test_rise
 
 
 def judge(

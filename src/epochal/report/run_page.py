@@ -13,8 +13,8 @@ from epochal.curves import KINDS, Curves, Summary, Verdict, figure_label
 from epochal.plan import Plan
 from epochal.report.figures import confusion_of, figure_data
 from epochal.report.formatting import conditions, fixed, format_value, minute, named, quality
-from epochal.report.plot_data import level_of
 from epochal.report.page import Cell, Table, render
+from epochal.report.plot_data import level_of
 from epochal.runs import ClassMetrics, ForecastScores, Run
 from epochal.runs.evaluation_text import format_mean_sd, mean_count, results_table
 from epochal.training.describe import describe_model

@@ -24,10 +24,10 @@ from epochal.common.text import one_line
 from epochal.errors import Refusal
 from epochal.runs import disk
 from epochal.runs.checkpoints import FOLDER, Checkpoints
-from epochal.runs.run_files import REQUEST, RUN
-from epochal.runs.run import Run
-from epochal.runs.saving import publish, refuse_existing
 from epochal.runs.checksummed_json import parse, read_sealed, seal
+from epochal.runs.run import Run
+from epochal.runs.run_files import REQUEST, RUN
+from epochal.runs.saving import publish, refuse_existing
 
 Unit = Literal["seconds", "updates", "epochs"]
 

@@ -22,8 +22,8 @@ from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
 from epochal.models.wrappers import inner_variables
 from epochal.runs import BrokenUpdate, Fitted, Observed, Outcome, Run, Scores
-from epochal.runs.run_warnings import concerns_of
 from epochal.runs.overlap import hashes_of
+from epochal.runs.run_warnings import concerns_of
 from epochal.runs.threshold import decide
 from epochal.stopping import waited
 from epochal.training.baselines import baseline_metrics

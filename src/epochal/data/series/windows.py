@@ -21,8 +21,8 @@ from epochal.data.tables.new import match_columns, read_new
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Column
 from epochal.errors import Refusal, did_you_mean
-from epochal.settings.value_kinds import whole
 from epochal.settings.option import Option, checked
+from epochal.settings.value_kinds import whole
 
 _ROWS = whole(1, "a whole number of rows")
 
