@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import epochal as ep
 from epochal.choose.trial import Config
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.engine.lane import Lane
 from epochal.settings import Settings
 from epochal.training.loop import curves_of
@@ -85,7 +85,7 @@ def _of_split(
         "learning_rate": kind.learning_rate,
         "epochs": kind.epochs,
     }
-    runner = TrialRunner(comparable(model, (inputs[rest], targets[rest]), Settings(**options)))
+    runner = TrialRunner(prepare_shared(model, (inputs[rest], targets[rest]), Settings(**options)))
     prepared = runner.prepared(Config("equal", model, {}))
     lane = Lane(
         spec=replace(prepared.spec, repeats=draws),

@@ -31,7 +31,7 @@ from epochal.choose.quality_search import EQUIVALENCE
 from epochal.choose.search import Point, Search
 from epochal.choose.target_values import baseline, cost_of
 from epochal.choose.trial import Config, Job
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.curves import summarize
 from epochal.models import MLP
 from epochal.settings import Settings
@@ -78,7 +78,7 @@ def data(name: str) -> Any:
 def fresh(name: str, optimizer: str, point: Point | None, epochs: int) -> FinalEstimate:
     """A setting, or the defaults, on seeds that nobody has seen."""
     settings = Settings(optimizer=optimizer, repeats=FRESH, seed=FIRST_SEED, epochs=epochs)
-    runner = TrialRunner(comparable(MLP(64, 64), data(name), replace_size(settings)))
+    runner = TrialRunner(prepare_shared(MLP(64, 64), data(name), replace_size(settings)))
     search = Search(
         runner, Config("", MLP(64, 64), {}), "quality", cost_of("updates", float),
         lambda size: epochs, lambda size: 0.0, lambda phase, jobs: runner.run(jobs),

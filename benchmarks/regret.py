@@ -34,7 +34,7 @@ from epochal.choose.target_values import baseline, best_epoch, negligible_change
 from epochal.choose.time_to_target import Reached
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Config, Job, Trial
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.models import MLP
 from epochal.settings import Settings
 
@@ -75,7 +75,7 @@ def search_on(name: str, optimizer: str, price: Any, repeats: int, kind: type[Se
     settings = Settings(
         optimizer=optimizer, repeats=repeats, seed=FIRST_SEED, epochs=EPOCHS, standardize=True
     )
-    runner = TrialRunner(comparable(MLP(HIDDEN), data(name), settings))
+    runner = TrialRunner(prepare_shared(MLP(HIDDEN), data(name), settings))
     samples = runner.base.plan.samples
 
     def most(size: int) -> int:
@@ -188,7 +188,7 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
         "best": [whole.batch_size, rate_at(whole.exponent or 0)],
         "regret": float(np.exp(np.mean(np.log(ratios)))),
         "regret_in_sample": search.score(advised, seeds) / search.score(whole, seeds),
-        "told_apart": advice.told_apart,
+        "indistinguishable": advice.indistinguishable,
         "epochs_within": bool(low <= advice.epochs.value <= high),
         "fresh": [low, middle, high],
         "seconds": took,
@@ -201,7 +201,7 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
 def fresh_epochs(name: str, optimizer: str, point: Point, repeats: int = 30) -> list[float]:
     """The best epoch of long trainings of a setting on seeds that nobody has seen."""
     settings = Settings(optimizer=optimizer, repeats=repeats, seed=5000, epochs=1000, standardize=True)
-    runner = TrialRunner(comparable(MLP(HIDDEN), data(name), settings))
+    runner = TrialRunner(prepare_shared(MLP(HIDDEN), data(name), settings))
     batches = -(-runner.base.plan.samples // point.batch_size)
     setting = Config(
         "fresh", MLP(HIDDEN), {"batch_size": point.batch_size, "learning_rate": rate_at(point.exponent or 0)}

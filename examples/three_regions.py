@@ -23,7 +23,7 @@ from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola
 from epochal.choose.search import Point, Search, exponent_of, rate_at
 from epochal.choose.time_to_target import Effort, Reached, effort
 from epochal.choose.trial import Config
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -39,7 +39,7 @@ def study(
     """The updates that each batch size needs at its best rate, by repeat, and the fit."""
     # One split for all: the target means the same in every repeat; start and order differ.
     settings = Settings(optimizer=optimizer, repeats=repeats, vary=("init", "order"))
-    runner = TrialRunner(comparable(MLP(32), data, settings))
+    runner = TrialRunner(prepare_shared(MLP(32), data, settings))
     search = Search(
         runner,
         Config("", MLP(32), {}),

@@ -124,7 +124,7 @@ def comparison(**more: Any) -> Comparison:
         "best": "batch 32",
         "tied": ("batch 32", "batch 8"),
         "margin": 0.004,
-        "unbeaten": None,
+        "baseline_not_beaten": None,
         "target": 0.26,
         "target_words": f"90 % of the way {EVIL}",
         "hyperbola": hyperbola(),
@@ -223,8 +223,8 @@ def advice(**more: Any) -> Advice:
     fields: dict[str, Any] = {
         "answer": f"Take batch size 64, learning rate 0.12 and 40 epochs {EVIL}.",
         "recommended": True,
-        "told_apart": "No significant difference between 16 and 128 with 10 repeats; 64 is the fastest "
-        "of them.",
+        "indistinguishable": "No significant difference between 16 and 128 with 10 repeats; 64 is the "
+        "fastest of them.",
         "goal": "time",
         "batch_size": Recommendation(64, 16, 128),
         "learning_rate": Recommendation(0.12, 0.06, 0.25, f"checked {EVIL}"),
@@ -273,7 +273,7 @@ def bare_advice() -> Advice:
     return replace(
         advice(),
         learning_rate=None, epochs=Recommendation(1000, 900, math.inf, "still improving at epoch 1,000"),
-        batch_size=Recommendation(32, 32, 32), told_apart="", noise=None,
+        batch_size=Recommendation(32, 32, 32), indistinguishable="", noise=None,
         noise_words=f"batch normalization {EVIL}",
         theory=None, decided_by="", notes=(), tried=(only,), best_epochs=(math.nan, math.nan),
         improving=(False, False), quality=summarize([math.nan] * 2), metrics={}, optimizer="Optax object",

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import epochal as ep
 from epochal.choose.store import Store, digest
 from epochal.choose.trial import Config, Interrupted, Job, Trial
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.settings import Settings
@@ -35,7 +35,7 @@ def a_bench(folder: Path | None = None, control: Control | None = None) -> Trial
     """A runner whose store is in a folder."""
     store = Store(folder, REQUEST)
     options = Settings(repeats=3, optimizer="sgd")
-    return TrialRunner(comparable(NET, samples(), options), store, control)
+    return TrialRunner(prepare_shared(NET, samples(), options), store, control)
 
 
 def a_job(repeat: int = 0, rate: float = 0.1, updates: int = 20) -> Job:

@@ -344,7 +344,9 @@ def test_pages_are_written_whole(tmp_path: Path) -> None:
 
 
 def test_where_nothing_beats_the_baseline_the_page_says_so_first_and_without_a_tick() -> None:
-    shown = comparison_page(replace(made.comparison(), unbeaten=0.69, answer=f"{UNBEATEN}: 0.69. Use it."))
+    shown = comparison_page(
+        replace(made.comparison(), baseline_not_beaten=0.69, answer=f"{UNBEATEN}: 0.69. Use it.")
+    )
     head = "".join(re.findall(r'<p class="kind">.*?</p>', shown))
     assert UNBEATEN in head and "Use" not in head and "✓" not in head
     assert 'class="answer bad"' in shown

@@ -160,7 +160,7 @@ def test_it_tells_how_far_it_is(advice: Advice, steps: list[Step]) -> None:
 
 def test_the_same_call_trains_nothing_again(advice: Advice, folder: Path) -> None:
     def kept() -> dict[str, bytes]:  # what came out is written again, with the cost of the last call
-        return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "choice.json"}
+        return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "study.json"}
 
     before = kept()
     again = advise(NET, samples(), folder=folder, **FAST)

@@ -13,8 +13,8 @@ import epochal as ep
 from epochal.choose import trial_runner as runner_module
 from epochal.choose.store import Store
 from epochal.choose.timing import Timer, TimingCurve, UpdateTime, update_time
-from epochal.choose.trial import Config, Job, Trial, Until
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.trial import Config, Job, Trial, TrialStopping
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.engine import compiler
 from epochal.engine.rules import Observation
 from epochal.settings import Settings
@@ -39,7 +39,7 @@ UPDATES, EVERY = 45, 3
 def a_bench(repeats: int = 3, **options: Any) -> TrialRunner:
     """A runner of that net, whose settings are evaluated on the validation samples only."""
     given = Settings(**{"repeats": repeats, "epochs": 50, "seed": 3, **options})
-    return TrialRunner(comparable(NET, samples(), given))
+    return TrialRunner(prepare_shared(NET, samples(), given))
 
 
 def setting(name: str = "", **changes: Any) -> Config:
@@ -79,7 +79,9 @@ def test_a_job_is_what_fit_does(remainder: str, optimizer: str, standardize: boo
         samples(),
         repeats=3,
         epochs=12,
-        stop=Until("validation.loss"),  # without limits; the rule of the runner, and so the same program
+        stop=TrialStopping(
+            "validation.loss"
+        ),  # without limits; the rule of the runner, and so the same program
         evaluate_every=f"{EVERY} updates",
         evaluate_train=False,
         **shared,
@@ -179,7 +181,7 @@ def test_results_do_not_depend_on_the_workers(monkeypatch: pytest.MonkeyPatch, w
         same(trial, wanted[key], exactly=True)
 
 
-# Until ----------------------------------------------------------------------------------------------------
+# TrialStopping ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("monitor", ["validation.loss", "validation.accuracy"])
@@ -227,7 +229,7 @@ def test_until_is_target_or_patience(
 ) -> None:
     monitor = "validation.accuracy" if higher else "validation.loss"
     sign = -1 if higher else 1
-    rule = Until(monitor)
+    rule = TrialStopping(monitor)
     state: Any = rule.limited(target, patience, change)
     best, since = np.float32(np.inf), 0
     for epoch, value in enumerate(values):

@@ -20,7 +20,7 @@ from epochal.choose.fairness import EqualBudget, amount_of, at_points, lengths, 
 from epochal.choose.grid import as_json, axes_of, entries
 from epochal.choose.rates import FACTOR, first_guess
 from epochal.choose.timing import measure
-from epochal.choose.trial import Interrupted, Until
+from epochal.choose.trial import Interrupted, TrialStopping
 from epochal.plan import Plan
 
 MODEL = ep.MLP(6)
@@ -70,7 +70,7 @@ def test_orders_are_told_apart_by_all_that_they_know():
     x, y = np.zeros((8, 2), np.float32), np.arange(8) % 2
     described = [
         module.TrialRunner(
-            module.comparable(MODEL, (x, y), ep.Settings(**{**base, "order": ep.Groups(who)}))
+            module.prepare_shared(MODEL, (x, y), ep.Settings(**{**base, "order": ep.Groups(who)}))
         ).described()
         for who in ([0, 1, 2, 3] * 2, [0, 0, 1, 1, 2, 2, 3, 3])
     ]
@@ -92,7 +92,9 @@ def test_the_same_call_gives_the_same_answer(found):
 
 def test_a_repeat_is_that_of_fit(found):
     options = {"batch_size": 8, "learning_rate": 0.02, "epochs": 4, "repeats": 3}
-    stop = Until("validation.loss")  # without limits; the rule of a comparison, and so the same program
+    stop = TrialStopping(
+        "validation.loss"
+    )  # without limits; the rule of a comparison, and so the same program
     run = ep.fit(MODEL, "example:iris", evaluate_train=False, stop=stop, **options)
     curves = found.curves["batch 8"]
     for repeat in range(3):
@@ -443,12 +445,12 @@ def test_on_noise_the_answer_begins_with_the_baseline_that_nothing_beats():
     random = np.random.default_rng(5)
     options = {"batch_size": [8, 32], "learning_rate": 0.01, "epochs": 20, "repeats": 5, "progress": False}
     noise = ep.compare(ep.MLP(4), random.normal(size=(120, 3)), np.arange(120) % 2, **options)
-    assert noise.unbeaten == pytest.approx(math.log(2), abs=0.02)
+    assert noise.baseline_not_beaten == pytest.approx(math.log(2), abs=0.02)
     begin = "No setting is shown to beat the baseline (always predicting the same), which has 0.69"
     assert noise.answer.startswith(begin)
     inputs = random.normal(size=(120, 3))
     learned = ep.compare(ep.MLP(4), inputs, (inputs[:, 0] > 0).astype(int), **options)
-    assert learned.unbeaten is None and "baseline" not in learned.answer
+    assert learned.baseline_not_beaten is None and "baseline" not in learned.answer
 
 
 def test_tuned_rates_are_short_so_that_a_printed_command_repeats_what_was_tried() -> None:
@@ -479,5 +481,5 @@ def test_noise_that_is_judged_by_accuracy_beats_no_baseline(fixed: bool) -> None
             validation=(rows[100:], coin[100:]) if fixed else 0.2, metrics=["accuracy"],
             monitor="validation.accuracy", progress=False,
         )  # fmt: skip
-        beaten += found.unbeaten is None
+        beaten += found.baseline_not_beaten is None
     assert beaten <= 1

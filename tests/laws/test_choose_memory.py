@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 import epochal as ep
 from epochal.choose import timing as choosing
 from epochal.choose.trial import Config, Job
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.common import machine
 from epochal.engine import memory
 from epochal.settings import Settings
@@ -24,7 +24,7 @@ def a_bench() -> TrialRunner:
     """A runner of 90 samples, of which 72 train."""
     random = np.random.default_rng(5)
     inputs = random.normal(size=(90, 2)).astype(np.float32)
-    return TrialRunner(comparable(NET, (inputs, (inputs[:, 0] > 0).astype(int)), Settings(repeats=2)))
+    return TrialRunner(prepare_shared(NET, (inputs, (inputs[:, 0] > 0).astype(int)), Settings(repeats=2)))
 
 
 def setting(name: str = "any", **changes: Any) -> Config:

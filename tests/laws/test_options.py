@@ -179,5 +179,5 @@ def test_a_run_of_before_an_option_goes_on_where_it_has_its_default(monkeypatch)
 
 def test_each_option_has_a_line_of_help():
     for one in DECLARED.values():
-        assert one.help or one.about, one.name
+        assert one.help or one.doc, one.name
         assert one.commands or not one.help, one.name

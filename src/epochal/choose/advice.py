@@ -125,8 +125,8 @@ class Advice:
     answer         the advice in one sentence.
     recommended    False where nothing that was tried beats the baseline; the numbers are then those that came
                    nearest to it, and no advice.
-    told_apart     what the data can't tell apart, in a sentence: "No significant difference between 16 and
-                   128 with 5 repeats; 64 is the fastest of them"; empty if a single batch size stands out.
+    indistinguishable   what the data can't tell apart, in a sentence: "No significant difference between 16
+                   and 128 with 5 repeats; 64 is the fastest of them"; empty if one batch size stands out.
     goal           one of `GOALS`.
     batch_size, learning_rate, epochs   the advised numbers with their intervals.
     optimizer      its name.
@@ -150,7 +150,7 @@ class Advice:
 
     answer: str
     recommended: bool
-    told_apart: str
+    indistinguishable: str
     goal: str
     batch_size: Recommendation
     learning_rate: Recommendation | None
@@ -248,7 +248,9 @@ class Advice:
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
-        return "\n".join(filter(None, (self.answer, self.told_apart, *map(render_message, self.notes))))
+        return "\n".join(
+            filter(None, (self.answer, self.indistinguishable, *map(render_message, self.notes)))
+        )
 
     def __str__(self) -> str:
         return self.summary()

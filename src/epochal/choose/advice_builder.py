@@ -50,7 +50,7 @@ def conclude(adviser: Adviser) -> Advice:
     return Advice(
         answer=answer(adviser.confirmed, rate, whole, adviser.goal),
         recommended=not adviser.confirmed.nothing,
-        told_apart=_told_apart(adviser, tried, tied),
+        indistinguishable=_indistinguishable(adviser, tried, tied),
         goal=adviser.goal,
         batch_size=Recommendation(best.batch_size, min(sizes), max(sizes)),
         learning_rate=_learning_rate(rate, best, tied),
@@ -159,7 +159,7 @@ def _defaults(adviser: Adviser) -> Defaults:
     )
 
 
-def _told_apart(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -> str:
+def _indistinguishable(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -> str:
     sizes = sorted({adviser.best.batch_size, *(one.batch_size for one in tied)})
     if len(sizes) < 2 or adviser.confirmed.nothing:
         return ""

@@ -19,7 +19,7 @@ from epochal.choose.progress import OnStep, Steps
 from epochal.choose.store import Store
 from epochal.choose.target_values import check_target_value
 from epochal.choose.trial import Config
-from epochal.choose.trial_runner import TrialRunner, comparable, training_on
+from epochal.choose.trial_runner import TrialRunner, prepare_shared, training_on
 from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import check_model
@@ -118,7 +118,7 @@ def advise(
     final_seeds = FINAL_SEEDS * repeats if small else max(FEWEST_FINAL_SEEDS, repeats)
     most = final_seeds + 2 * repeats + (MORE_REPEATS if small else 0)
     settings = settings_of({**given, "batch_size": "full", "repeats": most, "epochs": epochs})
-    runner = TrialRunner(comparable(model, dataset, settings), control=control)
+    runner = TrialRunner(prepare_shared(model, dataset, settings), control=control)
     if size is not None:
         size = runner.base.plan.with_(batch_size=size).segments[0][1]
     steps.opening(dataset)

@@ -28,7 +28,7 @@ from epochal.choose.store import Store
 from epochal.choose.target_values import check_target_value
 from epochal.choose.timing import left_out, measure
 from epochal.choose.trial import Config, Job, Trial
-from epochal.choose.trial_runner import TrialRunner, comparable, notes_of, training_on
+from epochal.choose.trial_runner import TrialRunner, notes_of, prepare_shared, training_on
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.common.text import duration
@@ -180,7 +180,7 @@ def _settle(
             "stop must not hold a Budget in a comparison, where at= says how far each setting trains; "
             'use `at="2s"` or `at="1000updates"`.'
         )
-    shared_by_all = comparable(first["model"], data, replace(base, optimizer=first["optimizer"]))
+    shared_by_all = prepare_shared(first["model"], data, replace(base, optimizer=first["optimizer"]))
     runner = TrialRunner(shared_by_all, control=control)
     grid, notes = entries(axes, runner.base.plan.positions_per_epoch, chosen_sizes)
     plans = {entry.name: runner.prepared(_named(entry, "plan")).plan for entry in grid}
@@ -314,7 +314,7 @@ class _Race(ComparisonState):
         # Where all validate on the same samples, these tell how much others would differ.
         scored = "best" if self.runner.base.same_validation else ""
         jobs = [
-            Job(self.settings[name], repeat, length.updates, length.eval_interval, score_parameters=scored)
+            Job(self.settings[name], repeat, length.updates, length.eval_interval, scored_parameters=scored)
             for repeat in range(done, look)
             for name, length in self.lengths.items()
             if name in live

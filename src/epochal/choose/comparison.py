@@ -126,7 +126,7 @@ class Comparison:
     tied        the settings that are not detectably worse than the best, itself included: practically the
                 same, or without a significant difference.
     margin      the smallest difference of the monitored metric that matters.
-    unbeaten    the baseline, if no setting is shown to be better than that; else None.
+    baseline_not_beaten    the baseline, if no setting is shown to be better than that; else None.
     target      the value of the monitored metric that counts as reached, or None; `target_words` tells how it
                 was set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
@@ -152,7 +152,7 @@ class Comparison:
     best: str
     tied: tuple[str, ...]
     margin: float
-    unbeaten: float | None
+    baseline_not_beaten: float | None
     target: float | None
     target_words: str
     hyperbola: Hyperbola | None

@@ -232,7 +232,9 @@ def _trained(
 ) -> dict[int, Trial]:
     """Trainings of exactly so many epochs, evaluated after each of them."""
     batches, setting = search.batches(point.batch_size), search.setting_of(point)
-    jobs = [(point, Job(setting, one, epochs * batches, batches, score_parameters=scored)) for one in repeats]
+    jobs = [
+        (point, Job(setting, one, epochs * batches, batches, scored_parameters=scored)) for one in repeats
+    ]
     return search.run_jobs("checking with fresh seeds", jobs).get(point, {})
 
 

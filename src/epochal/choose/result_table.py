@@ -107,7 +107,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         best=outcome.best,
         tied=outcome.tied,
         margin=outcome.margin,
-        unbeaten=_unbeaten(found, outcome.best),
+        baseline_not_beaten=_baseline_not_beaten(found, outcome.best),
         target=target,
         target_words=target_words,
         hyperbola=hyperbola,
@@ -211,7 +211,7 @@ def _targets(found: ComparisonState, values: Mapping[str, Sequence[float]]) -> t
     return by_repeat, words if reached else ""
 
 
-def _unbeaten(found: ComparisonState, best: str) -> float | None:
+def _baseline_not_beaten(found: ComparisonState, best: str) -> float | None:
     """The baseline, if the best setting is not significantly better on new rows, not only with new seeds.
 
     Each repeat is read at the evaluation that the others choose: its own best one is the luckiest.

@@ -43,8 +43,8 @@ def answer(found: Comparison) -> str:
         only = found.rows[0]
         figure = f"{_start(only.name)} reaches {_figure(found, only)}"
         sentence = f"{figure}; there is no other setting to compare it with."
-    if found.unbeaten is not None:
-        level = found.chosen.quality.written(found.unbeaten)
+    if found.baseline_not_beaten is not None:
+        level = found.chosen.quality.written(found.baseline_not_beaten)
         sentence = f"{UNBEATEN} ({constant_of(found.column)}), which has {level}. {sentence}"
     missed = [row for row in found.rows if row.effort is not None]
     if missed and all(row.effort is not None and row.effort.reached == 0 for row in missed):

@@ -21,7 +21,7 @@ from epochal.choose.trial import Trial
 from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.runs.checksummed_json import read_sealed
-from epochal.runs.studies import CHOICE, StudyFolder
+from epochal.runs.studies import STUDY, StudyFolder
 from epochal.runs.verify import Finding, Verified, checked, foreign
 
 
@@ -81,7 +81,7 @@ class Store:
                 name: [float(f"{value:.9g}") if math.isfinite(value) else None for value in values.tolist()]
                 for name, values in curves.columns.items()
             },
-            "added": {name: values.tolist() for name, values in trial.influences.items()},
+            "influences": {name: values.tolist() for name, values in trial.influences.items()},
             "forecasts": trial.forecasts.tolist(),
         }
         self._keep(self._trials, "trials.jsonl", row)
@@ -129,11 +129,11 @@ def _trial(row: dict[str, Any], setting: str, repeat: int) -> Trial:
     curves = Curves(np.full(len(update), repeat), epoch, update, samples, seconds, columns)
     if not isinstance(row["reason"], str):
         raise TypeError("a reason is due")
-    added = {str(name): _numbers(values) for name, values in row["added"].items()}
+    influences = {str(name): _numbers(values) for name, values in row["influences"].items()}
     windows = [_numbers(one) for one in row["forecasts"]]
     forecasts = np.stack(windows) if windows else np.empty((0, 0))
     updates, took = int(row["updates"]), float(row["took"])
-    return Trial(setting, repeat, curves, updates, took, row["reason"], added, forecasts)
+    return Trial(setting, repeat, curves, updates, took, row["reason"], influences, forecasts)
 
 
 def _unwritable(folder: Path, error: OSError) -> Refusal:
@@ -193,7 +193,7 @@ def _whole(values: list[Any]) -> Any:
 
 
 _LINES = ("trials.jsonl", "timings.jsonl")
-_KNOWN = ("request.json", "report.html", CHOICE, *_LINES)
+_KNOWN = ("request.json", "report.html", STUDY, *_LINES)
 
 
 def verify_study(study: StudyFolder) -> Verified:
@@ -209,8 +209,8 @@ def verify_study(study: StudyFolder) -> Verified:
         wrong = sum(_row(line) is None for line in lines)
         problem = f"{wrong:,} of {len(lines):,} lines are not as they were written" if wrong else ""
         findings.append(Finding(name, problem))
-    if (path / CHOICE).is_file():
-        findings.append(checked(CHOICE, read_sealed, path / CHOICE))
+    if (path / STUDY).is_file():
+        findings.append(checked(STUDY, read_sealed, path / STUDY))
     known = {*_KNOWN, *(one.name for one in path.glob("*.partial"))}
     advice = []
     if not finished:

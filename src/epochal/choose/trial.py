@@ -71,7 +71,7 @@ class Job:
     # the repeat whose initial parameters and order it takes, if not its own; its split is its own
     seed_repeat: int | None = None
     # parameters to score on blocks of validation samples (influences, forecasts): "last", "best" or ""
-    score_parameters: str = ""
+    scored_parameters: str = ""
 
     @property
     def key(self) -> str:
@@ -80,7 +80,7 @@ class Job:
         patience = "" if self.patience is None else f"{self.patience:.9g}"
         seed = "" if self.seed_repeat is None else self.seed_repeat
         limits = f"{target}|{patience}|{self.min_change:.9g}|{seed}"
-        blocks = f"|{self.score_parameters}" if self.score_parameters else ""
+        blocks = f"|{self.scored_parameters}" if self.scored_parameters else ""
         return f"{self.setting.name}|{self.repeat}|{self.updates}|{self.eval_interval}|{limits}{blocks}"
 
 
@@ -122,7 +122,7 @@ class _State(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Until:
+class TrialStopping:
     """Stop at a target of `monitor`, or after a number of epochs without improvement.
 
     A fresh state has no limits; `limited` gives the state with some.

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from epochal.choose.store import Store
-from epochal.choose.trial import BROKEN, Config, Interrupted, Job, Trial, Until
+from epochal.choose.trial import BROKEN, Config, Interrupted, Job, Trial, TrialStopping
 from epochal.common.machine import cores
 from epochal.curves import Curves
 from epochal.engine.lane import Lane, LaneData, LaneEvaluation
@@ -43,7 +43,7 @@ MAX_VMAPPED = 64  # trainings that go through an accelerator in step
 HELD_BYTES = 2**30  # samples of repeats that are kept ready for the next training, at most
 
 
-def comparable(model: Any, data: Any, settings: Settings) -> Prepared:
+def prepare_shared(model: Any, data: Any, settings: Settings) -> Prepared:
     """What trainings share, with as many repeats as there are seeds at hand; refused if they can't."""
     if settings.micro_batch == "auto":
         raise Refusal(
@@ -76,7 +76,7 @@ def comparable(model: Any, data: Any, settings: Settings) -> Prepared:
 class TrialRunner:
     """The samples and seeds that all trainings share, and the means to run them.
 
-    `base` is what they share (`comparable`), `store` where finished trials are kept and found again, and
+    `base` is what they share (`prepare_shared`), `store` where finished trials are kept and found again, and
     `control` ends it from outside.
     """
 
@@ -122,12 +122,12 @@ class TrialRunner:
         """A setting, settled on the shared samples; refused in one sentence if it cannot work."""
         if setting.name in self._prepared:
             return self._prepared[setting.name]
-        stop = Until(self.monitor) if self.base.settings.stop is None else self.base.settings.stop
+        stop = TrialStopping(self.monitor) if self.base.settings.stop is None else self.base.settings.stop
         settings = replace(self.base.settings, stop=stop, evaluate_every="1 update", **setting.changes)
         found = self._at_another_rate(setting, settings)
         if found is None:
             found = prepare(setting.model, None, settings, reuse=self.base)
-            found = replace(found, spec=replace(found.spec, cross_fit=""))  # asked at every update
+            found = replace(found, spec=replace(found.spec, halving=""))  # asked at every update
             self._known.append((setting, found))
         self._prepared[setting.name] = found
         return found
@@ -218,11 +218,11 @@ class TrialRunner:
             last, seconds = (int(own.update[-1]), float(own.seconds[-1])) if len(own) else (0, 0.0)
             reason = _REASONS[int(status[place])]
             outputs: tuple[Any, ...] = ()
-            if job.score_parameters and reason != BROKEN:
+            if job.scored_parameters and reason != BROKEN:
                 prepared, state = self.prepared(job.setting), lane.train_state.repeats
                 one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
                 learned = fitted_of(prepared, one, job.repeat)
-                learned = replace(learned, best=learned.last) if job.score_parameters == "last" else learned
+                learned = replace(learned, best=learned.last) if job.scored_parameters == "last" else learned
                 outputs = block_influences(prepared, learned, job.repeat)
             found.append(Trial(job.setting.name, job.repeat, curves, last, seconds, reason, *outputs))
         return found
@@ -243,7 +243,7 @@ class TrialRunner:
             fixed_updates_per_call=fixed_updates_per_call,
         )
         rule = prepared.spec.rule
-        if isinstance(rule, Until):
+        if isinstance(rule, TrialStopping):
             limits = [rule.limited(one.target, one.patience, one.min_change) for one in group]
             stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *limits)
             lane.train_state = TrainState(

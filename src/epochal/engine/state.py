@@ -61,7 +61,7 @@ class RepeatState(NamedTuple):
     best_index: Array
     halves: Array
     """(2, 2): the monitored value of both validation halves, where the first half was best and where the
-    second was (`spec.cross_fit`); NaN before, and (0, 2) without.
+    second was (`spec.halving`); NaN before, and (0, 2) without.
     """
     rule: PyTree
     running_loss: Array

@@ -64,7 +64,7 @@ def _answer(comparison: Comparison, measured: Sequence[Row]) -> dict[str, str]:
     clear = set(comparison.tied) <= set(comparison.same)
     if not measured:
         sign, tone, kind = "⚡", "bad", "No setting trained to a finite loss"
-    elif comparison.unbeaten is not None:  # before what is best among them
+    elif comparison.baseline_not_beaten is not None:  # before what is best among them
         sign, tone, kind = "≈", "bad", UNBEATEN
     elif len(comparison.rows) == 1:
         sign, tone, kind = "≈", "open", "Only one setting"

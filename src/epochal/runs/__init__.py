@@ -8,7 +8,7 @@ from epochal.runs.evaluation import (
 )
 from epochal.runs.forecast import (
     ForecastScores as ForecastScores,
-    Naive as Naive,
+    NaiveForecast as NaiveForecast,
     Observed as Observed,
     score_forecasts as score_forecasts,
 )

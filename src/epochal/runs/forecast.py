@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Naive(Record):
+class NaiveForecast(Record):
     """A naive forecast, scored on the same windows.
 
     `rmse` is in the target's units. `skill` is the relative reduction of the RMSE of each repeat, in the same
@@ -107,7 +107,7 @@ class EnsembleScores:
             ends = (found - reach, min(1.0, found + reach))
         return EnsembleScores(math.sqrt(whole[0]), found if math.isfinite(found) else math.nan, ends)
 
-    def sentence(self, naive: Naive, rmse: Summary) -> str:
+    def sentence(self, naive: NaiveForecast, rmse: Summary) -> str:
         """Whether the ensemble beats a naive forecast, with the mean of its members."""
         several = rmse.repeats > 1
         members = f"; {rmse.written(rmse.mean)} is the mean of its {rmse.repeats} members" if several else ""
@@ -146,7 +146,7 @@ class ForecastScores(Record):
     windows: int
     rmse: Summary
     rmse_by_step: tuple[Summary, ...]
-    naive: tuple[Naive, ...]
+    naive: tuple[NaiveForecast, ...]
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -247,7 +247,7 @@ def score_forecasts(
         scores = summed(lambda one: one, guesses, bounds=(0.0, math.inf))
         skills = summed(_skill, errors, guesses, bounds=(-math.inf, 1.0), optimism=gained)
         together = EnsembleScores.of(true[0], predicted.mean(axis=0), values[0]) if ensemble else None
-        naive.append(Naive(name, *scores, *skills, together))
+        naive.append(NaiveForecast(name, *scores, *skills, together))
     found = summed(lambda one: one, errors, bounds=(0.0, math.inf), optimism=-share * ours)
     return ForecastScores(true.shape[1], *found, tuple(naive))
 

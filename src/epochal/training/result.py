@@ -25,7 +25,7 @@ from epochal.runs import BrokenUpdate, Fitted, Observed, Outcome, Run, Scores
 from epochal.runs.overlap import hashes_of
 from epochal.runs.run_warnings import concerns_of
 from epochal.runs.threshold import decide
-from epochal.stopping import waited
+from epochal.stopping import stopped_for_no_improvement
 from epochal.training.baselines import baseline_metrics
 from epochal.training.describe import conditions, describe_data, describe_settings
 from epochal.training.prepared import Prepared
@@ -142,7 +142,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     }
     # How many repeats were ended by a rule on the validation loss, and what ended most before the last epoch.
     by_rule = sum(
-        waited(prepared.spec.rule, result.of_repeat(row).rule)
+        stopped_for_no_improvement(prepared.spec.rule, result.of_repeat(row).rule)
         for result in results
         for row, status in enumerate(result.state.status)
         if status == RULE

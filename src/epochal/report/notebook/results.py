@@ -125,7 +125,7 @@ def advice_html(found: Advice) -> str:
         heading(
             "Advice", f"for the least {found.goal}" if found.goal != "quality" else "for the best quality"
         ),
-        paragraph(found.answer, found.told_apart),
+        paragraph(found.answer, found.indistinguishable),
         table(("", "take", "range", ""), rows, words=(0, 3)) if found.recommended else "",
         paragraph(
             "range: all settings without a significant difference; of the epochs, where four fifths of the "

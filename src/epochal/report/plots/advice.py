@@ -36,7 +36,7 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
     for panel, draw in zip(panels, (_costs, _times, _epochs, _curve), strict=True):
         parts.style_axes(panel, look)
         draw(advice, panel, look)
-    title = "\n".join(textwrap.wrap(f"{advice.answer} {advice.told_apart}", 126))
+    title = "\n".join(textwrap.wrap(f"{advice.answer} {advice.indistinguishable}", 126))
     figure.suptitle(title, x=0.01, ha="left", color=look.text, fontsize=11)
     return parts.saved(figure, path, style)
 
