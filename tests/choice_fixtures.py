@@ -117,7 +117,7 @@ def comparison(**more: Any) -> Comparison:
         "answer": f"No detectable difference between 8 and 32 {EVIL}.",
         "column": "validation.loss",
         "higher_is_better": False,
-        "at": "20 epochs each",
+        "budget": "20 epochs each",
         "rows": rows,
         "recommended": "batch 32",
         "same": ("batch 32",),

@@ -131,7 +131,12 @@ def test_lists_make_axes_and_networks_are_told_apart_by_what_differs(asked):
     assert found["optimizer"] == ["sgd", "adam"]
     assert found["epochs"] == [7, 9]
     assert [(one.kind, one.warmup) for one in found["schedule"]] == [("cosine", 5), ("constant", 5)]
-    assert (found["target_value"], found["yes"], found["repeats"], found["at"]) == (0.3, True, 10, "epochs")
+    assert (found["target_value"], found["yes"], found["repeats"], found["budget"]) == (
+        0.3,
+        True,
+        10,
+        "epochs",
+    )
 
 
 def test_of_several_kinds_of_networks_each_takes_what_it_has(asked, call):
@@ -151,14 +156,14 @@ def test_of_several_kinds_of_networks_each_takes_what_it_has(asked, call):
 
 
 def test_one_network_is_no_axis_and_at_may_say_the_epochs(asked):
-    model, found = asked("example:iris", "--hidden", "3", "--at", "20epochs")
+    model, found = asked("example:iris", "--hidden", "3", "--budget", "20epochs")
     assert model.hidden == (3,)
     assert not {"epochs", "batch_size"} & found.keys()
-    assert "epochs" not in asked("example:iris", "--at", "updates")[1], "Python has the same default"
+    assert "epochs" not in asked("example:iris", "--budget", "updates")[1], "Python has the same default"
 
 
 def test_all_settings_may_be_equal_in_updates(call):
-    options = ("--hidden", "4", "--repeats", "3", "--learning-rate", "0.05", "--at", "10updates")
+    options = ("--hidden", "4", "--repeats", "3", "--learning-rate", "0.05", "--budget", "10updates")
     document = call("compare", "example:iris", *options, *SIZES, "--json", "--no-report").json
     assert {row["updates"] for row in document["rows"]} == {10}
 
@@ -221,9 +226,9 @@ REFUSED = {
     "hidden": (["--hidden", "4", "--hidden", "x"], ["hidden", '"x"']),
     "hidden twice": (["--hidden", "4", "--hidden", "4"], ["hidden", "once", '"4 hidden"']),
     "hidden and a model": (["--hidden", "4", "--hidden", "5", "--model", "a:b"], ["hidden", "--model"]),
-    "at": (["--at", "parsecs"], ["at", "epochs, samples, updates or seconds", '"parsecs"']),
-    "at nothing": (["--at", "0s"], ["at", "greater than 0", '"0s"']),
-    "at twice": (["--at", "20epochs", "-e", "30"], ["20epochs", "30"]),
+    "budget": (["--budget", "parsecs"], ["budget", "epochs, samples, updates or seconds", '"parsecs"']),
+    "budget nothing": (["--budget", "0s"], ["budget", "greater than 0", '"0s"']),
+    "budget twice": (["--budget", "20epochs", "-e", "30"], ["20epochs", "30"]),
     "target": (["--target-value", "nan"], ["--target-value", "finite", "nan"]),
     "margin": (["--margin", "-1"], ["margin", "at least 0", "-1"]),
     "margin in words": (["--margin", "little"], ["margin", '"little"']),

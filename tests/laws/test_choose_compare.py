@@ -16,7 +16,7 @@ from hypothesis import given, settings, strategies as st
 import epochal as ep
 from epochal.choose import compare as module
 from epochal.choose.compare import compare
-from epochal.choose.fairness import EqualBudget, amount_of, at_points, lengths, parse_at, seen_after
+from epochal.choose.fairness import EqualBudget, amount_of, at_points, lengths, parse_budget, seen_after
 from epochal.choose.grid import as_json, axes_of, entries
 from epochal.choose.rates import FACTOR, first_guess
 from epochal.choose.timing import measure
@@ -243,7 +243,7 @@ def test_one_setting_is_no_comparison_and_says_so():
 
 
 def test_settings_that_are_equal_in_updates_are_evaluated_alike():
-    found = compare(MODEL, "example:iris", at="40updates", **SMALL)
+    found = compare(MODEL, "example:iris", budget="40updates", **SMALL)
     assert found.at == "40 updates each"
     assert {row.updates for row in found.rows} == {40}
     updates = [found.curves[row.name].of(0).update.tolist() for row in found.rows]
@@ -333,7 +333,7 @@ def test_names_hold_what_varies_only():
 
 
 @pytest.mark.parametrize(
-    ("at", "wanted"),
+    ("budget", "wanted"),
     [
         ("epochs", EqualBudget("epochs", None)),
         ("50epochs", EqualBudget("epochs", 50)),
@@ -344,8 +344,8 @@ def test_names_hold_what_varies_only():
         ("0.5 seconds", EqualBudget("seconds", 0.5)),
     ],
 )
-def test_at_is_read(at, wanted):
-    assert parse_at(at) == wanted
+def test_at_is_read(budget, wanted):
+    assert parse_budget(budget) == wanted
 
 
 plans = st.builds(

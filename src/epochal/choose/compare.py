@@ -57,7 +57,7 @@ def compare(
     y: Any = None,
     *,
     sample_weight: Any = None,
-    at: str = "epochs",
+    budget: str = "epochs",
     target: str | None = None,
     target_value: float | None = None,
     margin: float | None = None,
@@ -84,8 +84,8 @@ def compare(
         data: what `fit` takes; needs validation samples.
         y: what `fit` takes.
         sample_weight: what `fit` takes.
-        at: in what settings are equal: "epochs", "samples", "updates" or "seconds", with an amount such as
-            "50epochs" or "2s". Without one it is what batch size 32 takes for the given epochs.
+        budget: what all settings get alike: "epochs", "samples", "updates" or "seconds", with an amount such
+            as "50epochs" or "2s". Without one it is what batch size 32 takes for the given epochs.
         target: the column of the targets, if not in `y`.
         target_value: the value of the monitored metric that counts as reached. By default each repeat has its
             own: 90 % of the way from the baseline to the best value that any setting reached there.
@@ -128,7 +128,7 @@ def compare(
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
     columns, data = named_columns(y, sample_weight), joined(data, y, sample_weight, **reading)
-    equal = fairness.parse_at(at)
+    equal = fairness.parse_budget(budget)
     settled = _settle(axes, common, data, equal, "batch_size" in options, control)
     task = _Race(*settled, common, target_value, equal=equal, steps=steps, margin=margin)
     steps.opening(task.runner.base.dataset)
@@ -154,12 +154,12 @@ def _settle(
     axes: Mapping[str, Axis],
     common: Mapping[str, Any],
     data: Any,
-    at: EqualBudget,
+    budget: EqualBudget,
     chosen_sizes: bool,
     control: Control,
 ) -> tuple[TrialRunner, list[Entry], dict[str, Plan], int, list[str]]:
     """All refusals, and what needs no training: settings with their plans, repeats, notes."""
-    axes = {**axes, "epochs": _epochs(axes["epochs"], at)}
+    axes = {**axes, "epochs": _epochs(axes["epochs"], budget)}
     first = {name: axis.values[0][1] for name, axis in axes.items()}
     repeats = Settings(repeats=common.get("repeats", COMPARE_DEFAULTS["repeats"])).repeats
     tuned = any(rate == TUNE for _, rate in axes["learning_rate"].values) and any(
@@ -177,8 +177,8 @@ def _settle(
         )
     if base.stop is not None and budgets(base.stop):
         raise Refusal(
-            "stop must not hold a Budget in a comparison, where at= says how far each setting trains; "
-            'use `at="2s"` or `at="1000updates"`.'
+            "stop must not hold a Budget in a comparison, where budget= says how far each setting trains; "
+            'use `budget="2s"` or `budget="1000updates"`.'
         )
     shared_by_all = prepare_shared(first["model"], data, replace(base, optimizer=first["optimizer"]))
     runner = TrialRunner(shared_by_all, control=control)
@@ -187,17 +187,17 @@ def _settle(
     return runner, grid, plans, repeats, notes
 
 
-def _epochs(axis: Axis, at: EqualBudget) -> Axis:
-    if at.unit != "epochs" and axis.varies:
+def _epochs(axis: Axis, budget: EqualBudget) -> Axis:
+    if budget.unit != "epochs" and axis.varies:
         raise Refusal(
-            f"`epochs` must be one number where settings are equal in {at.unit}; "
-            f'got {len(axis.values)} values. Use `at="epochs"`.'
+            f"`epochs` must be one number where settings are equal in {budget.unit}; "
+            f'got {len(axis.values)} values. Use `budget="epochs"`.'
         )
-    if at.unit == "epochs" and at.amount is not None:
-        wanted = int(at.amount)
+    if budget.unit == "epochs" and budget.amount is not None:
+        wanted = int(budget.amount)
         if any(value not in (wanted, COMPARE_DEFAULTS["epochs"]) for _, value in axis.values):
             raise Refusal(
-                f'`at="{wanted}epochs"` and `epochs={axis.values[0][1]}` contradict each other; give one.'
+                f'`budget="{wanted}epochs"` and `epochs={axis.values[0][1]}` contradict each other; give one.'
             )
         return Axis("epochs", (("", wanted),))
     return axis
@@ -221,7 +221,7 @@ class _Race(ComparisonState):
             "algorithm": ALGORITHM,
             "epochal": VERSION,
             "data": self.runner.base.dataset.fingerprint,
-            "at": [self.equal.unit, self.equal.amount],
+            "budget": [self.equal.unit, self.equal.amount],
             "target": self.target,
             "margin": self.margin,
             "repeats": self.repeats,
@@ -261,7 +261,9 @@ class _Race(ComparisonState):
             family, size = self._timed_as(entry)
             self.update_seconds[entry.name] = float(self.timing[family].seconds(size))
         self.lengths = fairness.lengths(self.equal, amount, self.plans, self.update_seconds)
-        self.at = fairness.at_in_words(self.equal, amount, [plan.epochs for plan in self.plans.values()])
+        self.budget = fairness.budget_in_words(
+            self.equal, amount, [plan.epochs for plan in self.plans.values()]
+        )
 
     def _timed_as(self, entry: Entry) -> tuple[str, int]:
         """Model and optimizer where they vary, and batch size: what an update takes follows from these."""

@@ -117,7 +117,7 @@ class Comparison:
 
     answer      the answer in one sentence.
     column      the monitored metric, such as "validation.loss"; `higher_is_better` its direction.
-    at          at what all settings are equal, in words: "50 epochs each".
+    budget      what each setting gets, in words: "50 epochs each".
     rows        one for each setting, the recommended one first.
     recommended the name of the setting to use: the fastest of those that are about as good as the best; None
                 where no loss was finite.
@@ -145,7 +145,7 @@ class Comparison:
     answer: str
     column: str
     higher_is_better: bool
-    at: str
+    budget: str
     rows: tuple[Row, ...]
     recommended: str | None
     same: tuple[str, ...]
@@ -203,7 +203,7 @@ class Comparison:
         return self.summary()
 
     def __repr__(self) -> str:
-        return f"<Comparison of {len(self.rows)} settings at {self.at}: {self.answer}>"
+        return f"<Comparison of {len(self.rows)} settings at {self.budget}: {self.answer}>"
 
     def _repr_html_(self) -> str:
         return hook("comparison_html")(self)

@@ -48,29 +48,29 @@ _AMOUNT = r"(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)(?:\.\d+)?(?:[eE]\d+)?"
 """A number; commas set off thousands and nothing else."""
 
 
-def parse_at(at: str) -> EqualBudget:
+def parse_budget(budget: str) -> EqualBudget:
     """Read "epochs", "50epochs", "100000 samples", "2000updates", "2s".
 
-    >>> parse_at("epochs"), parse_at("2.5s")
+    >>> parse_budget("epochs"), parse_budget("2.5s")
     (EqualBudget(unit='epochs', amount=None), EqualBudget(unit='seconds', amount=2.5))
     """
-    match = re.fullmatch(rf"\s*({_AMOUNT})?\s*([a-z]+)\s*", str(at))
+    match = re.fullmatch(rf"\s*({_AMOUNT})?\s*([a-z]+)\s*", str(budget))
     unit = "" if match is None else _UNITS.get(match[2], match[2])
     if match is None or unit not in ("epochs", "samples", "updates", "seconds"):
         raise Refusal(
-            "`at` must be epochs, samples, updates or seconds, with a number before it or without, "
-            f'such as "50epochs" or "2s"; got "{at}".'
+            "`budget` must be epochs, samples, updates or seconds, with a number before it or without, "
+            f'such as "50epochs" or "2s"; got "{budget}".'
         )
     if not match[1]:
         return EqualBudget(unit, None)
     amount = float(re.sub("[,_]", "", match[1]))
     if not (amount > 0 and math.isfinite(amount)) or (unit != "seconds" and amount != int(amount)):
         bound = "greater than 0" if unit == "seconds" else "a whole number, at least 1"
-        raise Refusal(f'`at` must have an amount that is {bound}; got "{at}".')
+        raise Refusal(f'`budget` must have an amount that is {bound}; got "{budget}".')
     return EqualBudget(unit, amount)
 
 
-def amount_of(at: EqualBudget, plan: Plan, seconds: Callable[[int], float]) -> float:
+def amount_of(budget: EqualBudget, plan: Plan, seconds: Callable[[int], float]) -> float:
     """How much of the unit each setting gets; where none was given, what batch size 32 takes for the epochs.
 
     `plan` is any on the training samples, with the requested epochs; `seconds` is the time of an update.
@@ -78,20 +78,20 @@ def amount_of(at: EqualBudget, plan: Plan, seconds: Callable[[int], float]) -> f
     >>> amount_of(EqualBudget("updates", None), Plan(200, "full", 10), lambda size: 1e-5)
     70.0
     """
-    if at.amount is not None:
-        return at.amount
-    if at.unit == "epochs":
+    if budget.amount is not None:
+        return budget.amount
+    if budget.unit == "epochs":
         return float(plan.epochs)
     reference = plan.with_(batch_size=min(REFERENCE, plan.positions_per_epoch))
-    if at.unit == "samples":
+    if budget.unit == "samples":
         return float(reference.samples_after(reference.updates))
-    if at.unit == "updates":
+    if budget.unit == "updates":
         return float(reference.updates)
     return float(f"{reference.updates * seconds(int(reference.batch_size)):.2g}")
 
 
 def lengths(
-    at: EqualBudget, amount: float, plans: Mapping[str, Plan], seconds: Mapping[str, float]
+    budget: EqualBudget, amount: float, plans: Mapping[str, Plan], seconds: Mapping[str, float]
 ) -> dict[str, TrainingLength]:
     """How far each setting trains and where it is judged.
 
@@ -102,18 +102,18 @@ def lengths(
     >>> found["8"].updates, found["8"].eval_interval, found["full"].updates, found["full"].eval_interval
     (80, 2, 10, 1)
     """
-    if at.unit == "epochs":
+    if budget.unit == "epochs":
         stride = math.ceil(max(plan.epochs for plan in plans.values()) / MOST_EVALUATIONS)
         return {name: _whole_epochs(plan, stride) for name, plan in plans.items()}
-    if at.unit == "updates":
+    if budget.unit == "updates":
         updates = dict.fromkeys(plans, int(amount))
-    elif at.unit == "samples":
+    elif budget.unit == "samples":
         updates = {name: _updates_for(plan, amount) for name, plan in plans.items()}
     else:
         updates = {name: max(1, round(amount / seconds[name])) for name in plans}
     for name, many in updates.items():
         if many >= 2**31:
-            raise Refusal(f"`at` must need fewer than 2^31 updates of each setting; {name} needs {many:,}.")
+            raise Refusal(f"`budget` must mean fewer than 2^31 updates of a setting; {name} needs {many:,}.")
     count = min(EVALUATION_POINTS, *updates.values())
     return {name: _spread(total, count) for name, total in updates.items()}
 
@@ -159,19 +159,19 @@ def seen_after(plan: Plan, updates: int) -> tuple[float, int]:
     return epoch + share, long.samples_after(long.first_update(epoch) + index)
 
 
-def at_in_words(at: EqualBudget, amount: float, epochs: Sequence[int]) -> str:
+def budget_in_words(budget: EqualBudget, amount: float, epochs: Sequence[int]) -> str:
     """In what settings are equal, in words.
 
-    >>> at_in_words(EqualBudget("updates", None), 70.0, [10])
+    >>> budget_in_words(EqualBudget("updates", None), 70.0, [10])
     '70 updates each, as many as batch size 32 makes in 10 epochs'
     """
-    if at.unit == "epochs":
+    if budget.unit == "epochs":
         same = len(set(epochs)) == 1
-        return f"{_counted(epochs[0], at.unit)} each" if same else "its own epochs each"
-    words = f"{_counted(amount, at.unit)} each"
-    if at.unit == "seconds":
+        return f"{_counted(epochs[0], budget.unit)} each" if same else "its own epochs each"
+    words = f"{_counted(amount, budget.unit)} each"
+    if budget.unit == "seconds":
         words += " of training, by the measured time of an update"
-    if at.amount is None:
+    if budget.amount is None:
         words += f", as many as batch size {REFERENCE} makes in {_counted(epochs[0], 'epochs')}"
     return words
 

@@ -53,7 +53,7 @@ class ComparisonState:
     notes: list[str]
     common: Mapping[str, Any]
     target: float | None
-    at: str = ""
+    budget: str = ""
     settings: dict[str, Config] = field(default_factory=dict)
     lengths: dict[str, TrainingLength] = field(default_factory=dict)
     trials: dict[str, list[Trial]] = field(default_factory=dict)
@@ -100,7 +100,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         answer="",
         column=column,
         higher_is_better=higher,
-        at=found.at,
+        budget=found.budget,
         rows=tuple(rows),
         recommended=chosen,
         same=same,

@@ -51,7 +51,7 @@ def answer(found: Comparison) -> str:
         quality = found.rows[0].quality
         sentence += (
             f" The target of {found.target:.4g} was not reached by any setting within "
-            f"{found.at.partition(' each')[0]}; the best mean is {quality.written(quality.mean)}."
+            f"{found.budget.partition(' each')[0]}; the best mean is {quality.written(quality.mean)}."
         )
     return sentence
 

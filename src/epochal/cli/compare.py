@@ -78,7 +78,7 @@ def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
     from epochal.choose.sentences import at_best
 
     screen.answer(found.answer)
-    screen.section(f"Settings, {found.at}", _table(found, screen.width - 2), fold=False)
+    screen.section(f"Settings, {found.budget}", _table(found, screen.width - 2), fold=False)
     screen.section("Read it like this", _legend(found))
     screen.section("The three regimes of gradient descent", _regimes(found, screen.width - 2), fold=False)
     if found.hyperbola is not None:

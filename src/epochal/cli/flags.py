@@ -271,7 +271,8 @@ COMPARE: Sections = {
             "UNITS"),
         Option(
             "activation", None, list_of(WORD, "relu,tanh"), "mlp, cnn: activation function. [relu]", "LIST"),
-        Option("at", "epochs", WORD, "Equal epochs, samples, updates or seconds; or 2000updates, 10s.", "AT"),
+        Option(
+            "budget", "epochs", WORD, "Equal epochs, samples, updates or seconds; 2000updates, 10s.", "BUDGET"),
     ),
     "Model": (
         Option(

@@ -44,8 +44,8 @@ def comparison_page(comparison: Comparison) -> str:
     return study_page.render_study(
         comparison,
         "comparison",
-        (counted(len(rows), "setting"), comparison.at),
-        {"all settings": comparison.at},
+        (counted(len(rows), "setting"), comparison.budget),
+        {"all settings": comparison.budget},
         figures=comparison_figures(comparison),
         judged=label_of(comparison.column),
         answer=_answer(comparison, measured),
@@ -91,7 +91,7 @@ def _done(comparison: Comparison) -> str:
     words = f"{what}, {'each ' if len(rows) > 1 else ''}trained {times}"
     if fewer:
         words += f" ({fewer} of them fewer times, since they were clearly behind)"
-    words += f"; equal for all: {comparison.at}."
+    words += f"; equal for all: {comparison.budget}."
     if len(sizes) > 1:
         words = f"A batch is the samples that one update of the network looks at. {words}"
     if most > 1:

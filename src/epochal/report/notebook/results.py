@@ -86,7 +86,7 @@ def comparison_html(found: Comparison) -> str:
     head, *rows = cells_of(found)
     head = tuple(map(label_of, head))
     return view(
-        heading("Comparison", f"{len(found.rows)} settings, {found.at}"),
+        heading("Comparison", f"{len(found.rows)} settings, {found.budget}"),
         paragraph(found.answer),
         table(head, rows[:MOST_SETTINGS], words=(0, 1, 5)),
         paragraph(f"{marks_of(found)}." if len(rows) > 1 and marks_of(found) else ""),

@@ -62,7 +62,7 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
 
 def _curves(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
     ends, starts, lows = [], [], []
-    words = found.at.split()
+    words = found.budget.split()
     unit = words[1].removesuffix("s") + "s" if len(words) > 1 else ""
     unit = unit if unit in ("samples", "updates", "seconds") else "epochs"  # in which settings are equal
     for row in reversed(found.rows):
