@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import epochal as ep
-from epochal.choose.trial import Config
+from epochal.choose.trial import Candidate
 from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.engine.lane import Lane
 from epochal.settings import Settings
@@ -86,7 +86,7 @@ def _of_split(
         "epochs": kind.epochs,
     }
     runner = TrialRunner(prepare_shared(model, (inputs[rest], targets[rest]), Settings(**options)))
-    prepared = runner.prepared(Config("equal", model, {}))
+    prepared = runner.prepared(Candidate("equal", model, {}))
     lane = Lane(
         spec=replace(prepared.spec, repeats=draws),
         plan=prepared.plan,

@@ -33,7 +33,7 @@ from epochal.choose.search import Point, Search, TrialResult, rate_at
 from epochal.choose.target_values import baseline, best_epoch, negligible_change, target_tolerance, targets
 from epochal.choose.time_to_target import Reached
 from epochal.choose.timing import Timer
-from epochal.choose.trial import Config, Job, Trial
+from epochal.choose.trial import Candidate, Job, Trial
 from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.models import MLP
 from epochal.settings import Settings
@@ -87,7 +87,7 @@ def search_on(name: str, optimizer: str, price: Any, repeats: int, kind: type[Se
     def run(phase: str, jobs: Sequence[Job]) -> Iterable[Trial]:
         return runner.run(jobs)
 
-    return kind(runner, Config("", MLP(HIDDEN), {}), "time", price, most, patience, run)
+    return kind(runner, Candidate("", MLP(HIDDEN), {}), "time", price, most, patience, run)
 
 
 def grid(name: str, optimizer: str) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
 def times(name: str, optimizer: str, sizes: list[int]) -> dict[int, float]:
     """Measured update times, with nothing else running."""
     search = search_on(name, optimizer, None, 1)
-    timer = Timer(search.runner, Config("", MLP(HIDDEN), {}))
+    timer = Timer(search.runner, Candidate("", MLP(HIDDEN), {}))
     return {size: timer.seconds(size) for size in sizes}
 
 
@@ -203,13 +203,13 @@ def fresh_epochs(name: str, optimizer: str, point: Point, repeats: int = 30) -> 
     settings = Settings(optimizer=optimizer, repeats=repeats, seed=5000, epochs=1000, standardize=True)
     runner = TrialRunner(prepare_shared(MLP(HIDDEN), data(name), settings))
     batches = -(-runner.base.plan.samples // point.batch_size)
-    setting = Config(
+    candidate = Candidate(
         "fresh", MLP(HIDDEN), {"batch_size": point.batch_size, "learning_rate": rate_at(point.exponent or 0)}
     )
     wait = float(2 * max(20, math.ceil(200 / batches)))
     change = [negligible_change(runner, seed) for seed in range(repeats)]
     jobs = [
-        Job(setting, seed, 1000 * batches, batches, patience=wait, min_change=change[seed])
+        Job(candidate, seed, 1000 * batches, batches, patience=wait, min_change=change[seed])
         for seed in range(repeats)
     ]
     return [best_epoch(trial, runner.monitor, change[trial.repeat]) for trial in runner.run(jobs)]

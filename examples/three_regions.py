@@ -22,7 +22,7 @@ from epochal import MLP, Settings
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola
 from epochal.choose.search import Point, Search, exponent_of, rate_at
 from epochal.choose.time_to_target import Effort, Reached, effort
-from epochal.choose.trial import Config
+from epochal.choose.trial import Candidate
 from epochal.choose.trial_runner import TrialRunner, prepare_shared
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -42,7 +42,7 @@ def study(
     runner = TrialRunner(prepare_shared(MLP(32), data, settings))
     search = Search(
         runner,
-        Config("", MLP(32), {}),
+        Candidate("", MLP(32), {}),
         "updates",
         cost=lambda size: 1.0,
         most_updates=lambda size: most_updates,

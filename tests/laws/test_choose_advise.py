@@ -52,7 +52,9 @@ def _hasty() -> Any:
         patch.setattr(module, "MORE_REPEATS", 0)
         patch.setattr(module, "FINAL_SEEDS", 2)
         patch.setattr(pilot, "MOST_BATCHES", 10)  # 8, 16, 32 and all 80
-        patch.setattr(timing, "update_time", lambda runner, setting, _=0.0: measured(runner, setting, 0.002))
+        patch.setattr(
+            timing, "update_time", lambda runner, candidate, _=0.0: measured(runner, candidate, 0.002)
+        )
         yield
 
 

@@ -244,7 +244,7 @@ def test_one_setting_is_no_comparison_and_says_so():
 
 def test_settings_that_are_equal_in_updates_are_evaluated_alike():
     found = compare(MODEL, "example:iris", budget="40updates", **SMALL)
-    assert found.at == "40 updates each"
+    assert found.budget == "40 updates each"
     assert {row.updates for row in found.rows} == {40}
     updates = [found.curves[row.name].of(0).update.tolist() for row in found.rows]
     assert updates[0] == updates[1] == updates[2]

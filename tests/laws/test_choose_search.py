@@ -23,7 +23,7 @@ from epochal.choose.progress import Steps
 from epochal.choose.search import CAP, SCREEN, Point, Search, TrialResult, exponent_of, rate_at
 from epochal.choose.target_values import cost_of, reached_in, targets
 from epochal.choose.time_to_target import Reached
-from epochal.choose.trial import BROKEN, Config, Job, Trial
+from epochal.choose.trial import BROKEN, Candidate, Job, Trial
 from epochal.curves import Curves
 
 SAMPLES, REPEATS, MOST, TARGET = 1024, 10, 30, 0.1
@@ -75,7 +75,7 @@ class Landscape:
     def trial(self, job: Job) -> Trial:
         """A training: the loss falls evenly from 1 to the target, where it ends."""
         self.jobs.append(job)
-        changes = job.setting.changes
+        changes = job.candidate.changes
         step = round(2 * math.log2(changes["learning_rate"]))
         point = Point(changes["batch_size"], step)
         of_split = np.random.default_rng((self.seed, job.repeat)).normal()
@@ -89,7 +89,7 @@ class Landscape:
         epochs = at * point.batch_size / SAMPLES
         rows = (np.full(len(at), job.repeat), epochs, at, at * point.batch_size, at * 1e-6)
         curves = Curves(*rows, {"validation.loss": values.astype(np.float64)})
-        return Trial(job.setting.name, job.repeat, curves, int(at[-1]), 0.0, BROKEN if broken else "")
+        return Trial(job.candidate.name, job.repeat, curves, int(at[-1]), 0.0, BROKEN if broken else "")
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +111,7 @@ def bench_of(optimizer: str = "sgd") -> Any:
 
 def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     """The steps of an advice on a landscape, with a target that is given."""
-    asked = (Config("", None, {}), land.kind, TARGET, None, REPEATS, 0, EPOCHS)
+    asked = (Candidate("", None, {}), land.kind, TARGET, None, REPEATS, 0, EPOCHS)
     adviser = Adviser(bench_of(optimizer), *asked, Steps(None, False, None))
     adviser.timer = SimpleNamespace(seconds=land.seconds, again=lambda sizes: None)  # type: ignore[assignment]
     search = adviser.search
@@ -120,7 +120,7 @@ def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         limit = search.limit()
         for job in jobs:
-            price = search.cost(job.setting.changes["batch_size"])
+            price = search.cost(job.candidate.changes["batch_size"])
             assert job.updates * price <= max(limit, 8 * price) + price, "no training beyond the limit"
             yield land.trial(job)
 
@@ -159,7 +159,7 @@ def test_it_finds_the_best_of_noisy_landscapes() -> None:
     for seed in range(40):
         land = of_seed(seed)
         regrets.append(land.cost(chosen(land, off=(-4, 0, 2)[seed % 3])) / land.least_price())
-        names = [(job.setting.name, job.repeat) for job in land.jobs]
+        names = [(job.candidate.name, job.repeat) for job in land.jobs]
         assert len(set(names)) == len(names), "the same training twice"
     assert np.mean(np.array(regrets) <= 1.15) >= 0.95, np.sort(regrets)[-10:]
     assert np.median(regrets) <= 1.06
@@ -201,8 +201,8 @@ def test_a_rate_is_found_beyond_the_edges(guess: int) -> None:
 
 def test_a_fixed_rate_is_not_searched() -> None:
     def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
-        assert {job.setting.name for job in jobs} == {"batch 32"}
-        assert all("learning_rate" not in job.setting.changes for job in jobs)
+        assert {job.candidate.name for job in jobs} == {"batch 32"}
+        assert all("learning_rate" not in job.candidate.changes for job in jobs)
         for job in jobs:
             yield Trial("batch 32", job.repeat, curve([0, 10], [1.0, 0.05], job.repeat), 10, 0.0, "")
 
@@ -214,7 +214,7 @@ def test_a_fixed_rate_is_not_searched() -> None:
 def test_where_all_break_there_is_still_a_point() -> None:
     def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         for job in jobs:
-            yield Trial(job.setting.name, job.repeat, curve([0], [1.0], job.repeat), 0, 0.0, BROKEN)
+            yield Trial(job.candidate.name, job.repeat, curve([0], [1.0], job.repeat), 0, 0.0, BROKEN)
 
     search = search_of(Landscape(32.0, 64.0), run)
     point = search.tune(32, -6, REPEAT)

@@ -52,7 +52,7 @@ class Recommendation:
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """One setting that was measured.
+    """A setting that an advice tried, with its results.
 
     batch_size, learning_rate  the setting.
     repeats                    trainings of it.

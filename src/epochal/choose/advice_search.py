@@ -29,7 +29,7 @@ from epochal.choose.quality_search import EpochScores, lowest_error, scores_of, 
 from epochal.choose.search import SCREEN, Point, Search, exponent_of, rate_shift, refuse_far_target
 from epochal.choose.target_values import baselines, cost_of, refuse_easy_target, target_tolerance, targets
 from epochal.choose.timing import Timer, left_out
-from epochal.choose.trial import Config, Job, Trial
+from epochal.choose.trial import Candidate, Job, Trial
 from epochal.choose.trial_runner import TrialRunner, notes_of
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
@@ -59,7 +59,7 @@ class Adviser:
     """
 
     runner: TrialRunner
-    setting: Config
+    candidate: Candidate
     goal: str
     target: float | None
     batch_size: int | None
@@ -89,10 +89,10 @@ class Adviser:
         self.search_seeds = list(range(several - self.repeats, several))
         self.used = list(self.search_seeds)
         self.default = default_point(self.runner, self.batch_size)
-        self.timer = Timer(self.runner, self.setting)
+        self.timer = Timer(self.runner, self.candidate)
         self.search = Search(
             self.runner,
-            self.setting,
+            self.candidate,
             self.goal,
             cost_of(self.goal, self.timer.seconds),
             lambda size: self.epochs * self.search.batches(size),
@@ -166,7 +166,7 @@ class Adviser:
 
     def _compile(self) -> None:
         """Compile the programs side by side, before they are timed in turn; leave out what is too large."""
-        sized = {size: self.setting.with_(f"batch {size}", batch_size=size) for size in self._timed()}
+        sized = {size: self.candidate.with_(f"batch {size}", batch_size=size) for size in self._timed()}
         large = left_out(self.runner, sized)
         if large:
             self.notes.append(f"{next(iter(large.values()))}.")
@@ -201,7 +201,7 @@ class Adviser:
 
     def _noise(self, tuned: Point) -> tuple[NoiseOverTraining | None, str]:
         """The noise scale along tuned trainings, up to the target; or why there is none."""
-        model = self.runner.prepared(self.search.setting_of(tuned)).model
+        model = self.runner.prepared(self.search.candidate_of(tuned)).model
         try:
             check_separable(model, self.runner.base.dataset.shape, self.runner.base.dataset.dtype)
         except Refusal as refusal:

@@ -18,7 +18,7 @@ from epochal.choose.final_step import FEWEST_FINAL_SEEDS
 from epochal.choose.progress import OnStep, Steps
 from epochal.choose.store import Store
 from epochal.choose.target_values import check_target_value
-from epochal.choose.trial import Config
+from epochal.choose.trial import Candidate
 from epochal.choose.trial_runner import TrialRunner, prepare_shared, training_on
 from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal, did_you_mean
@@ -127,8 +127,8 @@ def advise(
         if folder is not None:
             request = {"goal": goal, "target": target_value, "batch_size": size, "repeats": repeats}
             runner.store = Store(Path(folder), {"what": "advice", **request, **runner.described()})
-        setting = Config("", model, {})
-        adviser = Adviser(runner, setting, goal, target_value, size, repeats, final_seeds, epochs, steps)
+        candidate = Candidate("", model, {})
+        adviser = Adviser(runner, candidate, goal, target_value, size, repeats, final_seeds, epochs, steps)
         adviser.advise()
         found = replace(conclude(adviser), asked={**named_columns(y, sample_weight), **given})
         if folder is not None:

@@ -27,7 +27,7 @@ from epochal.choose.result_table import ComparisonState, concluded
 from epochal.choose.store import Store
 from epochal.choose.target_values import check_target_value
 from epochal.choose.timing import left_out, measure
-from epochal.choose.trial import Config, Job, Trial
+from epochal.choose.trial import Candidate, Job, Trial
 from epochal.choose.trial_runner import TrialRunner, notes_of, prepare_shared, training_on
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
@@ -203,9 +203,9 @@ def _epochs(axis: Axis, budget: EqualBudget) -> Axis:
     return axis
 
 
-def _named(entry: Entry, purpose: str) -> Config:
+def _named(entry: Entry, purpose: str) -> Candidate:
     """The setting under another name: under its own it has its rate, which may not be known yet."""
-    return entry.setting.with_(f"{entry.name} | {purpose}")
+    return entry.candidate.with_(f"{entry.name} | {purpose}")
 
 
 @dataclass(kw_only=True)
@@ -227,8 +227,8 @@ class _Race(ComparisonState):
             "repeats": self.repeats,
             "common": {name: as_json(value) for name, value in sorted(self.common.items())},
             "settings": {
-                entry.name: {name: as_json(value) for name, value in entry.setting.changes.items()}
-                | {"model": as_json(entry.setting.model), "tuned": entry.tuned}
+                entry.name: {name: as_json(value) for name, value in entry.candidate.changes.items()}
+                | {"model": as_json(entry.candidate.model), "tuned": entry.tuned}
                 | {"program": program_digest(self.runner.prepared(_named(entry, "plan")))}
                 for entry in self.entries
             },
@@ -237,10 +237,10 @@ class _Race(ComparisonState):
     def measure(self) -> None:
         """Time an update of each model and optimizer at each batch size, and see how far settings train."""
         phase = "measuring the time of an update"
-        timed: dict[tuple[str, int], Config] = {}
+        timed: dict[tuple[str, int], Candidate] = {}
         for entry in self.entries:
             family, size = self._timed_as(entry)
-            timed.setdefault((family, size), entry.setting.with_(f"time of an update | {family} | {size}"))
+            timed.setdefault((family, size), entry.candidate.with_(f"time of an update | {family} | {size}"))
         for key, reason in left_out(self.runner, timed).items():
             del timed[key]
             self.entries = [one for one in self.entries if self._timed_as(one) != key]
@@ -251,9 +251,9 @@ class _Race(ComparisonState):
         done = 0
         for family in dict.fromkeys(family for family, _ in timed):
             self.steps.say(phase, done, len(timed))
-            settings = [one for (own, _), one in timed.items() if own == family]
-            self.timing[family] = measure(self.runner, settings)
-            done += len(settings)
+            candidates = [one for (own, _), one in timed.items() if own == family]
+            self.timing[family] = measure(self.runner, candidates)
+            done += len(candidates)
         self.steps.say(phase, done, len(timed))
         first, plan = next(iter(self.timing.values())), next(iter(self.plans.values()))
         amount = fairness.amount_of(self.equal, plan, lambda size: float(first.seconds(size)))
@@ -297,7 +297,7 @@ class _Race(ComparisonState):
         )
         for entry in self.entries:
             rate: dict[str, Any] = {"learning_rate": self.tuned[entry.name].rate} if entry.tuned else {}
-            self.settings[entry.name] = entry.setting.with_(**rate)
+            self.candidates[entry.name] = entry.candidate.with_(**rate)
 
     def run(self) -> None:
         """Train the repeats in rounds, and give up the settings that are clearly behind."""
@@ -316,13 +316,13 @@ class _Race(ComparisonState):
         # Where all validate on the same samples, these tell how much others would differ.
         scored = "best" if self.runner.base.same_validation else ""
         jobs = [
-            Job(self.settings[name], repeat, length.updates, length.eval_interval, scored_parameters=scored)
+            Job(self.candidates[name], repeat, length.updates, length.eval_interval, scored_parameters=scored)
             for repeat in range(done, look)
             for name, length in self.lengths.items()
             if name in live
         ]
         for trial in self._trained(jobs, f"comparing, repeats {done + 1} to {look}"):
-            self.trials[trial.setting_name].append(trial)
+            self.trials[trial.candidate_name].append(trial)
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
         return {
@@ -332,9 +332,9 @@ class _Race(ComparisonState):
 
     def _values(self, wanted: Sequence[tuple[Job, TrainingLength]], words: str) -> list[float]:
         trials = self._trained([job for job, _ in wanted], f"tuning learning rates: {words}")
-        found = {(trial.setting_name, trial.repeat): trial for trial in trials}
+        found = {(trial.candidate_name, trial.repeat): trial for trial in trials}
         scores = (
-            score_trial(found[job.setting.name, job.repeat], self.column, length) for job, length in wanted
+            score_trial(found[job.candidate.name, job.repeat], self.column, length) for job, length in wanted
         )
         return [score.value for score in scores]
 

@@ -56,7 +56,7 @@ class Tuned:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One setting of a comparison.
+    """A setting of a comparison, with its results.
 
     name            what it is called, such as "batch 32".
     axes            the values that make it differ, by option: {"batch_size": 32, "optimizer": "adam"}.

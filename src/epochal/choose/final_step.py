@@ -184,9 +184,9 @@ def confirm(
 def advise_epochs(search: Search, point: Point, repeats: Sequence[int], epochs: int) -> EpochAdvice | None:
     """How long to train a point: the median of the best epochs; None if a training broke."""
     runner, size = search.runner, point.batch_size
-    setting, most, wait = search.setting_of(point), search.most_updates(size), search.patience(size)
+    candidate, most, wait = search.candidate_of(point), search.most_updates(size), search.patience(size)
     jobs = [
-        (point, Job(setting, one, most, search.batches(size), None, 2 * wait, change))
+        (point, Job(candidate, one, most, search.batches(size), None, 2 * wait, change))
         for one, change in ((one, negligible_change(runner, one)) for one in repeats)
     ]
     trials = search.run_jobs("counting epochs", jobs)[point]
@@ -231,9 +231,9 @@ def _trained(
     search: Search, point: Point, epochs: int, repeats: Sequence[int], scored: str
 ) -> dict[int, Trial]:
     """Trainings of exactly so many epochs, evaluated after each of them."""
-    batches, setting = search.batches(point.batch_size), search.setting_of(point)
+    batches, candidate = search.batches(point.batch_size), search.candidate_of(point)
     jobs = [
-        (point, Job(setting, one, epochs * batches, batches, scored_parameters=scored)) for one in repeats
+        (point, Job(candidate, one, epochs * batches, batches, scored_parameters=scored)) for one in repeats
     ]
     return search.run_jobs("checking with fresh seeds", jobs).get(point, {})
 

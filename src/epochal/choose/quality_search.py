@@ -235,8 +235,8 @@ def _train(
 ) -> None:
     jobs = []
     for point, epochs in epochs_of.items():
-        batches, setting = search.batches(point.batch_size), search.setting_of(point)
+        batches, candidate = search.batches(point.batch_size), search.candidate_of(point)
         most = min(epochs * batches, search.most_updates(point.batch_size))
-        jobs += [(point, Job(setting, repeat, most, batches)) for repeat in scores.missing(point, repeats)]
+        jobs += [(point, Job(candidate, repeat, most, batches)) for repeat in scores.missing(point, repeats)]
     for point, trials in search.run_jobs(phase, jobs).items():
         scores.record(point, trials)

@@ -68,9 +68,9 @@ class _Search:
     def jobs(self, rates: Sequence[float], repeats: Sequence[int]) -> list[tuple[float, Job]]:
         """Trainings at those rates."""
         named = {rate: f"{self.entry.name} | tuning at {rate:.9g}" for rate in rates}
-        settings = {rate: self.entry.setting.with_(named[rate], learning_rate=rate) for rate in rates}
+        candidates = {rate: self.entry.candidate.with_(named[rate], learning_rate=rate) for rate in rates}
         return [
-            (rate, Job(settings[rate], repeat, self.length.updates, self.length.eval_interval))
+            (rate, Job(candidates[rate], repeat, self.length.updates, self.length.eval_interval))
             for rate in rates
             for repeat in repeats
         ]
@@ -177,7 +177,7 @@ def tune(
     searches = [
         _Search(
             entry,
-            first_guess(entry.setting.changes["optimizer"], batch_sizes[entry.name]),
+            first_guess(entry.candidate.changes["optimizer"], batch_sizes[entry.name]),
             lengths[entry.name],
             repeats,
         )

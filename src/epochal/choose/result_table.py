@@ -23,7 +23,7 @@ from epochal.choose.sentences import answer, join_names, too_few
 from epochal.choose.target_values import baselines, reached_in, targets
 from epochal.choose.time_to_target import Effort, Reached, effort
 from epochal.choose.timing import TimingCurve
-from epochal.choose.trial import Config, Trial
+from epochal.choose.trial import Candidate, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better, label_of
 from epochal.common.text import counted
@@ -54,7 +54,7 @@ class ComparisonState:
     common: Mapping[str, Any]
     target: float | None
     budget: str = ""
-    settings: dict[str, Config] = field(default_factory=dict)
+    candidates: dict[str, Candidate] = field(default_factory=dict)
     lengths: dict[str, TrainingLength] = field(default_factory=dict)
     trials: dict[str, list[Trial]] = field(default_factory=dict)
     tuned: dict[str, Tuned] = field(default_factory=dict)
@@ -147,7 +147,7 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore]) -> 
         axes=entry.axes,
         batch_size=plan.segments[0][1],
         regime=plan.regime,
-        learning_rate=found.runner.prepared(found.settings[name]).spec.optimizer.learning_rate,
+        learning_rate=found.runner.prepared(found.candidates[name]).spec.optimizer.learning_rate,
         repeats=len(trials),
         quality=summary(found.column, [one.value for one in judged]),
         metrics={column: summary(column, [one.metrics[column] for one in judged]) for column in others},
@@ -163,13 +163,13 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore]) -> 
         difference=found.outcome.differences.get(name),
         dropped=found.outcome.dropped.get(name),
         tuned=found.tuned.get(name),
-        model=found.settings[name].model,
+        model=found.candidates[name].model,
         options=_options(found, name, epochs),
     )
 
 
 def _options(found: ComparisonState, name: str, epochs: float) -> dict[str, Any]:
-    options = {**found.common, **found.settings[name].changes}
+    options = {**found.common, **found.candidates[name].changes}
     options.pop("repeats", None)
     updates = found.lengths[name].updates
     if updates == found.plans[name].updates:
@@ -325,7 +325,7 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
 
 def _common(found: ComparisonState) -> dict[str, Any]:
     left_out = {axis for entry in found.entries for axis in entry.axes} | {"evaluate_every", "evaluate_train"}
-    settings = describe_settings(found.runner.prepared(found.settings[found.entries[0].name]))
+    settings = describe_settings(found.runner.prepared(found.candidates[found.entries[0].name]))
     settings |= {"repeats": found.repeats} | ({"learning_rate": "tuned"} if found.tuned else {})
     if found.runner.base.settings.stop is None:
         left_out.add("stop")

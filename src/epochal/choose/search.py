@@ -18,7 +18,7 @@ import numpy as np
 
 from epochal.choose.target_values import negligible_change, reached_in
 from epochal.choose.time_to_target import Reached, relative_effort
-from epochal.choose.trial import Config, Job, Send, Trial
+from epochal.choose.trial import Candidate, Job, Send, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
@@ -34,7 +34,7 @@ FURTHEST = 12  # factors of 2 that a search for the rate may take in one directi
 
 @dataclass(frozen=True, order=True)
 class Point:
-    """A batch size and a learning rate of 2 ** (exponent / 2); None for a fixed rate."""
+    """A point of the searched grid: batch size, learning rate 2 ** (exponent / 2) or None for a fixed one."""
 
     batch_size: int
     exponent: float | None
@@ -90,7 +90,7 @@ class Search:
     """The state of a search."""
 
     runner: TrialRunner
-    setting: Config  # common to all points
+    candidate: Candidate  # common to all points
     goal: str  # one of `advice.GOALS`: the quantity to minimize
     cost: Callable[[int], float]  # what an update costs at a batch size, in the unit of the goal
     most_updates: Callable[[int], int]  # a training makes at most so many, by batch size
@@ -100,13 +100,13 @@ class Search:
     targets: dict[int, float] = field(default_factory=dict)  # the value that counts as reached, by repeat
     results: dict[Point, dict[int, TrialResult]] = field(default_factory=dict)  # the measurements
 
-    def setting_of(self, point: Point) -> Config:
+    def candidate_of(self, point: Point) -> Candidate:
         """The setting of a point."""
         if point.exponent is None:
-            return self.setting.with_(f"batch {point.batch_size}", batch_size=point.batch_size)
+            return self.candidate.with_(f"batch {point.batch_size}", batch_size=point.batch_size)
         rate = rate_at(point.exponent)
         name = f"batch {point.batch_size}, rate {rate:g}"
-        return self.setting.with_(name, batch_size=point.batch_size, learning_rate=rate)
+        return self.candidate.with_(name, batch_size=point.batch_size, learning_rate=rate)
 
     def rate_of(self, point: Point) -> float | None:
         """The learning rate of a point; None for an object that has its own."""
@@ -133,7 +133,7 @@ class Search:
         size = point.batch_size
         change = negligible_change(self.runner, repeat)
         interval, patience = self.eval_interval(size), self.patience(size)
-        return Job(self.setting_of(point), repeat, updates, interval, target, patience, change, seed_repeat)
+        return Job(self.candidate_of(point), repeat, updates, interval, target, patience, change, seed_repeat)
 
     def limit(self) -> float:
         """What a training may cost, in the unit of the cost; infinite as long as nothing got there."""
@@ -161,10 +161,10 @@ class Search:
 
     def run_jobs(self, phase: str, jobs: Sequence[tuple[Point, Job]]) -> dict[Point, dict[int, Trial]]:
         """The trials of jobs by point and repeat."""
-        points = {job.setting.name: point for point, job in jobs}
+        points = {job.candidate.name: point for point, job in jobs}
         trials: dict[Point, dict[int, Trial]] = {point: {} for point, _ in jobs}
         for trial in self.run(phase, [job for _, job in jobs]):
-            trials[points[trial.setting_name]][trial.repeat] = trial
+            trials[points[trial.candidate_name]][trial.repeat] = trial
         # Sums over repeats are of floats: what comes first must not depend on what ended first.
         return {point: dict(sorted(found.items())) for point, found in trials.items()}
 

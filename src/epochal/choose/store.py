@@ -58,11 +58,11 @@ class Store:
     def __len__(self) -> int:
         return len(self._trials)
 
-    def find(self, key: str, setting: str, repeat: int) -> Trial | None:
+    def find(self, key: str, candidate: str, repeat: int) -> Trial | None:
         """The trial with that key, or None."""
         row = self._trials.get(key)
         try:
-            return None if row is None else _trial(row, setting, repeat)
+            return None if row is None else _trial(row, candidate, repeat)
         except _WRONG:
             return None  # whoever sealed it did not train it; it is done again
 
@@ -118,7 +118,7 @@ _WRONG = (ValueError, TypeError, LookupError, AttributeError, OverflowError, Rec
 """What content raises that no training has written."""
 
 
-def _trial(row: dict[str, Any], setting: str, repeat: int) -> Trial:
+def _trial(row: dict[str, Any], candidate: str, repeat: int) -> Trial:
     # Values were float32 once: read as such, they have the bits that they had before they were written.
     columns = {
         str(name): _numbers(values).astype(np.float32).astype(np.float64)
@@ -133,7 +133,7 @@ def _trial(row: dict[str, Any], setting: str, repeat: int) -> Trial:
     windows = [_numbers(one) for one in row["forecasts"]]
     forecasts = np.stack(windows) if windows else np.empty((0, 0))
     updates, took = int(row["updates"]), float(row["took"])
-    return Trial(setting, repeat, curves, updates, took, row["reason"], influences, forecasts)
+    return Trial(candidate, repeat, curves, updates, took, row["reason"], influences, forecasts)
 
 
 def _unwritable(folder: Path, error: OSError) -> Refusal:

@@ -1,4 +1,4 @@
-"""`Config`, `Job` and `Trial`: a combination of options, one training of it with its limits, its result."""
+"""`Candidate`, `Job` and `Trial`: a setting that is tried, one training of it with its limits, its result."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ BROKEN = "not finite"  # the reason of a training whose loss or parameters were 
 
 
 @dataclass(frozen=True, eq=False)
-class Config:
-    """One way to train: a model, and what differs from the settings that all share."""
+class Candidate:
+    """A setting that is tried: a model, and what differs from the options that all candidates share."""
 
     name: str  # what people call it; unique within a comparison
     model: Model | Any  # what `fit` takes as a model
-    # options of `epochal.Settings` that differ from the common ones, such as {"batch_size": 8}
+    # options of `epochal.Settings` that differ from the shared ones, such as {"batch_size": 8}
     changes: Mapping[str, Any]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "changes", MappingProxyType(dict(self.changes)))
 
-    def with_(self, name: str | None = None, **changes: Any) -> Config:
+    def with_(self, name: str | None = None, **changes: Any) -> Candidate:
         """The same with further changes, and another name if one is given."""
-        return Config(self.name if name is None else name, self.model, {**self.changes, **changes})
+        return Candidate(self.name if name is None else name, self.model, {**self.changes, **changes})
 
 
 def short_text(value: Any) -> str:
@@ -61,7 +61,7 @@ class Interrupted(KeyboardInterrupt):
 class Job:
     """One training: a setting, a repeat, and how far it may go."""
 
-    setting: Config
+    candidate: Candidate
     repeat: int
     updates: int  # at most so many
     eval_interval: int  # updates between two evaluations
@@ -81,14 +81,14 @@ class Job:
         seed = "" if self.seed_repeat is None else self.seed_repeat
         limits = f"{target}|{patience}|{self.min_change:.9g}|{seed}"
         blocks = f"|{self.scored_parameters}" if self.scored_parameters else ""
-        return f"{self.setting.name}|{self.repeat}|{self.updates}|{self.eval_interval}|{limits}{blocks}"
+        return f"{self.candidate.name}|{self.repeat}|{self.updates}|{self.eval_interval}|{limits}{blocks}"
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
     """A finished training."""
 
-    setting_name: str
+    candidate_name: str
     repeat: int
     curves: Curves  # its evaluations, as rows of that repeat
     updates: int  # how many it made

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from epochal.choose.store import Store
-from epochal.choose.trial import BROKEN, Config, Interrupted, Job, Trial, TrialStopping
+from epochal.choose.trial import BROKEN, Candidate, Interrupted, Job, Trial, TrialStopping
 from epochal.common.machine import cores
 from epochal.curves import Curves
 from epochal.engine.lane import Lane, LaneData, LaneEvaluation
@@ -94,7 +94,7 @@ class TrialRunner:
         self.updates_made = 0  # for this runner, here or elsewhere
         self.baselines: dict[int, float] = {}  # in the monitored metric, by repeat, as far as looked up
         self._prepared: dict[str, Prepared] = {}
-        self._known: list[tuple[Config, Prepared]] = []
+        self._known: list[tuple[Candidate, Prepared]] = []
         self._sources: OrderedDict[int, LaneData] = OrderedDict()
         self._programs: dict[Any, int] = {}
         self._lock = threading.Lock()
@@ -118,25 +118,25 @@ class TrialRunner:
         self.updates += updates
         self.updates_made += updates
 
-    def prepared(self, setting: Config) -> Prepared:
+    def prepared(self, candidate: Candidate) -> Prepared:
         """A setting, settled on the shared samples; refused in one sentence if it cannot work."""
-        if setting.name in self._prepared:
-            return self._prepared[setting.name]
+        if candidate.name in self._prepared:
+            return self._prepared[candidate.name]
         stop = TrialStopping(self.monitor) if self.base.settings.stop is None else self.base.settings.stop
-        settings = replace(self.base.settings, stop=stop, evaluate_every="1 update", **setting.changes)
-        found = self._at_another_rate(setting, settings)
+        settings = replace(self.base.settings, stop=stop, evaluate_every="1 update", **candidate.changes)
+        found = self._at_another_rate(candidate, settings)
         if found is None:
-            found = prepare(setting.model, None, settings, reuse=self.base)
+            found = prepare(candidate.model, None, settings, reuse=self.base)
             found = replace(found, spec=replace(found.spec, halving=""))  # asked at every update
-            self._known.append((setting, found))
-        self._prepared[setting.name] = found
+            self._known.append((candidate, found))
+        self._prepared[candidate.name] = found
         return found
 
-    def _at_another_rate(self, setting: Config, settings: Settings) -> Prepared | None:
+    def _at_another_rate(self, candidate: Candidate, settings: Settings) -> Prepared | None:
         """The same setting as one that was settled before, with another rate: nothing is checked again."""
-        wanted = {**setting.changes, "learning_rate": None}
+        wanted = {**candidate.changes, "learning_rate": None}
         for other, found in self._known:
-            if other.model is setting.model and {**other.changes, "learning_rate": None} == wanted:
+            if other.model is candidate.model and {**other.changes, "learning_rate": None} == wanted:
                 spec = replace(found.spec, optimizer=chosen_optimizer(settings))
                 return replace(found, settings=settings, spec=spec)
         return None
@@ -149,7 +149,7 @@ class TrialRunner:
         """
         todo = []
         for job in jobs:
-            trial = self.store.find(job.key, job.setting.name, job.repeat)
+            trial = self.store.find(job.key, job.candidate.name, job.repeat)
             if trial is None:
                 todo.append(job)
             else:
@@ -167,10 +167,10 @@ class TrialRunner:
             raise Interrupted
 
     def _task(self, group: list[Job]) -> WorkItem:
-        setting = group[0].setting
+        candidate = group[0].candidate
         program = self._programs.setdefault(self._program(group[0]), len(self._programs))
         return WorkItem(
-            group, setting.name, program, large=self._on_host and not self.prepared(setting).small
+            group, candidate.name, program, large=self._on_host and not self.prepared(candidate).small
         )
 
     def train(
@@ -192,7 +192,7 @@ class TrialRunner:
 
     def _program(self, job: Job) -> tuple[Any, ...]:
         """What is compiled for a job: the same for jobs that differ in numbers only."""
-        prepared = self.prepared(job.setting)
+        prepared = self.prepared(job.candidate)
         spec = replace(prepared.spec, optimizer=replace(prepared.spec.optimizer, learning_rate=None))
         return spec, prepared.plan.with_(epochs=1)
 
@@ -219,17 +219,17 @@ class TrialRunner:
             reason = _REASONS[int(status[place])]
             outputs: tuple[Any, ...] = ()
             if job.scored_parameters and reason != BROKEN:
-                prepared, state = self.prepared(job.setting), lane.train_state.repeats
+                prepared, state = self.prepared(job.candidate), lane.train_state.repeats
                 one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
                 learned = fitted_of(prepared, one, job.repeat)
                 learned = replace(learned, best=learned.last) if job.scored_parameters == "last" else learned
                 outputs = block_influences(prepared, learned, job.repeat)
-            found.append(Trial(job.setting.name, job.repeat, curves, last, seconds, reason, *outputs))
+            found.append(Trial(job.candidate.name, job.repeat, curves, last, seconds, reason, *outputs))
         return found
 
     def lane(self, group: Sequence[Job], fixed_updates_per_call: int | None = None) -> Lane:
         """The lane of jobs with the same program, at its first update."""
-        job, prepared = group[0], self.prepared(group[0].setting)
+        job, prepared = group[0], self.prepared(group[0].candidate)
         epochs = -(-job.updates // prepared.plan.batches_in(0))
         while (plan := prepared.plan.with_(epochs=epochs)).updates < job.updates:
             epochs += 1  # with carry an epoch may have one less
@@ -254,7 +254,7 @@ class TrialRunner:
     def _source(self, group: Sequence[Job], updates: int) -> LaneData:
         singles = []
         for job in group:
-            prepared = self.prepared(job.setting)
+            prepared = self.prepared(job.candidate)
             one = self._held(job.repeat)
             rates = prepared.spec.schedule.rates(prepared.spec.optimizer.learning_rate or 1.0, updates)
             rates = jax.tree.map(lambda number: np.full(1, number), rates)
@@ -342,10 +342,10 @@ def unpacked(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _each(jobs: Sequence[Job], change: Callable[[Any], Any]) -> list[Job]:
-    def changed(one: Config) -> Config:
-        return Config(one.name, change(one.model), {name: change(it) for name, it in one.changes.items()})
+    def changed(one: Candidate) -> Candidate:
+        return Candidate(one.name, change(one.model), {name: change(it) for name, it in one.changes.items()})
 
-    return [replace(job, setting=changed(job.setting)) for job in jobs]
+    return [replace(job, candidate=changed(job.candidate)) for job in jobs]
 
 
 def _trainer(base: Prepared) -> Callable[..., list[Trial] | None]:

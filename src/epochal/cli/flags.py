@@ -272,7 +272,8 @@ COMPARE: Sections = {
         Option(
             "activation", None, list_of(WORD, "relu,tanh"), "mlp, cnn: activation function. [relu]", "LIST"),
         Option(
-            "budget", "epochs", WORD, "Equal epochs, samples, updates or seconds; 2000updates, 10s.", "BUDGET"),
+            "budget", "epochs", WORD, "Equal epochs, samples, updates or seconds; or 2000updates, 10s.",
+            "BUDGET"),
     ),
     "Model": (
         Option(
