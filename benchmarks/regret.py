@@ -30,7 +30,13 @@ from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
 from epochal.choose.pilot import candidate_sizes, long_trainings, lowest_tied, pilot_size
 from epochal.choose.search import Point, Search, TrialResult, rate_at
-from epochal.choose.target_values import baseline, best_epoch, negligible_change, target_tolerance, targets
+from epochal.choose.target_values import (
+    baseline,
+    best_epoch,
+    negligible_change,
+    target_tolerance,
+    target_values,
+)
 from epochal.choose.time_to_target import Reached
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Candidate, Job, Trial
@@ -114,7 +120,7 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
     constant = {seed: baseline(runner, seed) for seed in seeds}
     share = target_tolerance(values, np.array(list(constant.values())))
     best = dict(zip(seeds, np.median(values, axis=0).tolist(), strict=True))
-    search.targets |= targets(best, constant, share)
+    search.target_values |= target_values(best, constant, share)
     for size in sorted(sizes, key=lambda size: abs(math.log(size / start))):
         points = [Point(size, step) for step in steps]
         first = seeds[:8]
@@ -124,7 +130,8 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
         search.measure(near, seeds)
     cell = {
         "table": name, "optimizer": optimizer, "samples": samples, "reference": [start, calm.exponent],
-        "share": share, "targets": [search.targets[seed] for seed in seeds], "updates_made": runner.updates,
+        "share": share, "updates_made": runner.updates,
+        "targets": [search.target_values[seed] for seed in seeds],
         "minutes": (time.perf_counter() - begin) / 60,
         "points": [
             {
@@ -162,7 +169,7 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
     advised = Point(int(advice.batch_size.value), step)
     assert rate_at(step) == advice.learning_rate.value
     search = search_on(name, optimizer, lambda size: seconds[size], len(seeds))
-    search.targets |= dict(zip(seeds, found["targets"], strict=True))
+    search.target_values |= dict(zip(seeds, found["targets"], strict=True))
     for row in found["points"]:
         if len(row["updates"]) == len(seeds):
             point = Point(row["batch_size"], row["step"])

@@ -49,7 +49,7 @@ def study(
         patience=lambda size: float(most_updates),
         run=lambda phase, jobs: runner.run(jobs),
         per_epoch=32,
-        targets=dict.fromkeys(range(repeats), target),
+        target_values=dict.fromkeys(range(repeats), target),
     )
     found: dict[Point, list[Reached]] = {}
     guess: float = exponent_of(0.05 if optimizer == "sgd" else 0.001)

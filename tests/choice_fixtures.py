@@ -125,7 +125,7 @@ def comparison(**more: Any) -> Comparison:
         "tied": ("batch 32", "batch 8"),
         "margin": 0.004,
         "baseline_not_beaten": None,
-        "target": 0.26,
+        "target_value": 0.26,
         "target_words": f"90 % of the way {EVIL}",
         "hyperbola": hyperbola(),
         "critical": (11.0, 22.0),
@@ -148,7 +148,7 @@ def single() -> Comparison:
     only = row("batch 32", 32, [0.3], [0.3], difference=None, effort=None, tuned=None, noise=math.nan)
     return comparison(
         rows=(only,), recommended="batch 32", same=("batch 32",), tied=("batch 32",),
-        target=None, target_words="", hyperbola=None, critical=None,
+        target_value=None, target_words="", hyperbola=None, critical=None,
         regimes=(), curves={"batch 32": curves(32, 1)}, notes=(),
     )  # fmt: skip
 
@@ -160,7 +160,7 @@ def all_broken() -> Comparison:
         row(f"batch {size}", size, nothing, nothing, difference=None, effort=None) for size in (8, 32)
     )
     return comparison(
-        rows=rows, recommended="batch 8", best="batch 8", same=(), tied=(), target=None,
+        rows=rows, recommended="batch 8", best="batch 8", same=(), tied=(), target_value=None,
         hyperbola=None, critical=None, regimes=(),
         curves={one.name: curves(one.batch_size, 3, broken=True) for one in rows},
     )  # fmt: skip
@@ -232,7 +232,7 @@ def advice(**more: Any) -> Advice:
         "optimizer": "sgd",
         "column": "validation.loss",
         "higher_is_better": False,
-        "target": 0.25,
+        "target_value": 0.25,
         "target_words": f"within 2 % of the best {EVIL}",
         "quality": summarize([0.21, 0.22, 0.2, 0.23]),
         "metrics": {"validation.accuracy": summarize([0.9, 0.91, 0.92, 0.9])},

@@ -290,8 +290,8 @@ def test_jobs_with_other_numbers_have_other_keys() -> None:
         Job(one.candidate, 1, 10, 5),
         Job(one.candidate, 0, 11, 5),
         Job(one.candidate, 0, 10, 6),
-        Job(one.candidate, 0, 10, 5, target=0.5),
-        Job(one.candidate, 0, 10, 5, target=0.5000001),
+        Job(one.candidate, 0, 10, 5, target_value=0.5),
+        Job(one.candidate, 0, 10, 5, target_value=0.5000001),
         Job(one.candidate, 0, 10, 5, patience=0.5),
         Job(one.candidate, 0, 10, 5, min_change=0.5),
     ]

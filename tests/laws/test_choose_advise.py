@@ -95,7 +95,7 @@ def consistent(advice: Advice) -> None:
     assert len(advice.curves.repeats) == len(advice.best_epochs)
     assert len(set(advice.timing.batch_sizes)) == len(advice.timing.points)
     assert all(0 < point.seconds < 60 for point in advice.timing.points)
-    assert math.isfinite(advice.target) and advice.target_words and advice.decided_by
+    assert math.isfinite(advice.target_value) and advice.target_words and advice.decided_by
     assert advice.noise is not None or advice.noise_words
     cost = advice.usage
     assert cost.trainings >= len(advice.tried) * 3 and cost.updates > 0 and cost.seconds > 0
@@ -226,7 +226,7 @@ def test_an_optax_object_has_its_own_rate() -> None:
 def test_a_target_that_is_given(advice: Advice) -> None:
     found = advise(NET, samples(), target_value=0.6, **FAST)
     consistent(found)
-    assert found.target == 0.6 and "as given" in found.target_words
+    assert found.target_value == 0.6 and "as given" in found.target_words
 
 
 def test_regression_with_a_metric_that_grows() -> None:
@@ -327,7 +327,7 @@ def test_a_picture_has_four_panels(advice: Advice, tmp_path: Path) -> None:
     assert points == {"o": len(advice.improving) - late, ">": late}
     assert (late > 0) == any("arrow" in word for word in words)
     low, high = curve.get_ylim()
-    assert low <= advice.target <= high
+    assert low <= advice.target_value <= high
     for style in ("dark", "auto"):
         plot(advice, style=style)
     with pytest.raises(Refusal, match="style"):

@@ -116,10 +116,10 @@ def test_jobs_together_are_the_jobs_alone() -> None:
 
     jobs = [
         job(0, 0.05),
-        job(1, 0.4, target=0.66),
+        job(1, 0.4, target_value=0.66),
         job(2, 2.0, patience=3.0),
         job(1, 1e-4, patience=30.0),
-        job(2, 0.02, target=0.0),
+        job(2, 0.02, target_value=0.0),
         job(0, 1e12),
     ]
     together = runner.train(jobs, (), lambda: False)
@@ -139,7 +139,7 @@ def test_a_group_holds_what_shares_program_plan_and_limits() -> None:
     jobs = [
         Job(slow, 0, 40, 4),
         Job(candidate(batch_size=8), 0, 40, 4),
-        Job(fast, 0, 40, 4, target=0.5),
+        Job(fast, 0, 40, 4, target_value=0.5),
         Job(slow, 1, 40, 4, patience=2.0),
         Job(slow, 2, 80, 4),
         Job(fast, 2, 40, 5),
@@ -152,7 +152,7 @@ def test_a_group_holds_what_shares_program_plan_and_limits() -> None:
 
 def test_many_together_give_the_same_trials_through_run(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = [
-        Job(candidate(batch_size=16, learning_rate=rate), repeat, 60, 6, target=0.6)
+        Job(candidate(batch_size=16, learning_rate=rate), repeat, 60, 6, target_value=0.6)
         for rate in (0.01, 0.1, 0.4, 1.0)
         for repeat in range(3)
     ]
@@ -224,7 +224,7 @@ def test_limits_as_numbers_stop_where_the_rules_of_stopping_do(monitor: str) -> 
     change=st.sampled_from([0.0, 0.125]),
     higher=st.booleans(),
 )
-def test_until_is_target_or_patience(
+def test_a_trial_stops_at_target_or_patience(
     values: list[float], target: float | None, patience: int | None, change: float, higher: bool
 ) -> None:
     monitor = "validation.accuracy" if higher else "validation.loss"
@@ -251,7 +251,7 @@ def test_other_numbers_compile_nothing_again(monkeypatch: pytest.MonkeyPatch) ->
     others = [
         Job(candidate(batch_size=16, learning_rate=0.3), 0, 60, 5),
         Job(first.candidate, 1, 30, 3),
-        Job(first.candidate, 2, 200, 7, target=0.4),
+        Job(first.candidate, 2, 200, 7, target_value=0.4),
         Job(first.candidate, 0, 90, 1, patience=2.0),
     ]
     assert len(list(runner.run(others))) == len(others)

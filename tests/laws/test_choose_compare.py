@@ -198,7 +198,7 @@ def test_what_is_clearly_worse_is_dropped_and_said():
 
 def test_a_target_that_nobody_reaches_is_said():
     found = compare(MODEL, "example:iris", target_value=1e-9, **SMALL | {"epochs": 1})
-    assert found.target == 1e-9
+    assert found.target_value == 1e-9
     assert "was not reached by any setting within 1 epoch;" in found.answer
     assert all(row.effort.reached == 0 and math.isinf(row.effort.expected) for row in found.rows)
     assert found.hyperbola is None
@@ -211,7 +211,7 @@ def test_a_figure_that_is_better_higher_is_read_upwards():
     means = [row.quality.mean for row in found.rows]
     assert means == sorted(means, reverse=True)
     tops = np.max([row.quality.per_repeat for row in found.rows], axis=0)
-    assert 1 / 3 < found.target < tops.mean()
+    assert 1 / 3 < found.target_value < tops.mean()
     for row in found.rows:
         assert row.metrics["validation.loss"].mean > 0
 

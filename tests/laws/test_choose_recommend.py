@@ -51,7 +51,7 @@ def compared(
     chosen, same = recommended(rows, outcome, values, accuracy, (1.0 if accuracy else 0.0, baseline))
     found = made.comparison(
         rows=tuple(sorted(rows.values(), key=lambda row: row.name != chosen)), recommended=chosen, same=same,
-        best=outcome.best, tied=outcome.tied, margin=outcome.margin, target=None, hyperbola=None,
+        best=outcome.best, tied=outcome.tied, margin=outcome.margin, target_value=None, hyperbola=None,
     )  # fmt: skip
     return replace(found, answer=answer(found))
 

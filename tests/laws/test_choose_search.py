@@ -21,7 +21,7 @@ from epochal.choose.advice_search import Adviser
 from epochal.choose.pilot import candidate_sizes
 from epochal.choose.progress import Steps
 from epochal.choose.search import CAP, SCREEN, Point, Search, TrialResult, exponent_of, rate_at
-from epochal.choose.target_values import cost_of, reached_in, targets
+from epochal.choose.target_values import cost_of, reached_in, target_values
 from epochal.choose.time_to_target import Reached
 from epochal.choose.trial import BROKEN, Candidate, Job, Trial
 from epochal.curves import Curves
@@ -84,8 +84,8 @@ class Landscape:
         broken = self.off(point) > 3
         last = 0 if broken else min(job.updates, job.eval_interval * math.ceil(needed / job.eval_interval))
         at = np.unique([*range(0, last, job.eval_interval), last])
-        assert job.target is not None
-        values = 1 - (1 - job.target) * at / needed
+        assert job.target_value is not None
+        values = 1 - (1 - job.target_value) * at / needed
         epochs = at * point.batch_size / SAMPLES
         rows = (np.full(len(at), job.repeat), epochs, at, at * point.batch_size, at * 1e-6)
         curves = Curves(*rows, {"validation.loss": values.astype(np.float64)})
@@ -125,7 +125,7 @@ def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
             yield land.trial(job)
 
     search.run = run
-    search.targets |= dict.fromkeys(adviser.search_seeds, TARGET)
+    search.target_values |= dict.fromkeys(adviser.search_seeds, TARGET)
     return adviser
 
 
@@ -329,12 +329,12 @@ def test_steps_and_rates_belong_together(step: int) -> None:
     share=st.floats(0.001, 0.5),
 )
 def test_a_target_lies_between_best_and_constant(best: float, above: float, share: float) -> None:
-    down = targets({3: best}, {3: best + above}, share)[3]
+    down = target_values({3: best}, {3: best + above}, share)[3]
     assert best <= down <= best + above
     assert down == pytest.approx(best + share * above)
-    up = targets({3: best}, {3: best - above}, share, higher_is_better=True)[3]
+    up = target_values({3: best}, {3: best - above}, share, higher_is_better=True)[3]
     assert up == pytest.approx(best - share * above)
-    unknown = targets({3: best}, {3: math.nan}, share)[3]
+    unknown = target_values({3: best}, {3: math.nan}, share)[3]
     assert unknown == pytest.approx(best * (1 + share))
 
 

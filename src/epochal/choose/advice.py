@@ -130,8 +130,8 @@ class Advice:
     goal           one of `GOALS`.
     batch_size, learning_rate, epochs   the advised numbers with their intervals.
     optimizer      its name.
-    column         the monitored metric; `target` the mean value that counts as reached (each repeat has its
-                   own), and `target_words` how it was set.
+    column         the monitored metric; `target_value` the mean value that counts as reached (each repeat has
+                   its own), and `target_words` how it was set.
     quality        the monitored metric after the advised epochs, with seeds that chose nothing; its interval
                    is that of the mean on new rows. `metrics` are the other columns there.
     defaults       what the defaults give on the same seeds.
@@ -158,7 +158,7 @@ class Advice:
     optimizer: str
     column: str
     higher_is_better: bool
-    target: float
+    target_value: float
     target_words: str
     quality: Summary
     metrics: Mapping[str, Summary]

@@ -58,7 +58,7 @@ def conclude(adviser: Adviser) -> Advice:
         optimizer=runner.base.spec.optimizer.name,
         column=runner.monitor,
         higher_is_better=higher_is_better(runner.monitor),
-        target=float(np.mean(list(adviser.search.targets.values()))),
+        target_value=float(np.mean(list(adviser.search.target_values.values()))),
         target_words=_target_words(adviser),
         quality=final.quality,
         metrics={
@@ -177,8 +177,8 @@ def _indistinguishable(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[
 
 def _target_words(adviser: Adviser) -> str:
     column = adviser.runner.monitor.replace(".", " ")
-    if adviser.target is not None:
-        return f"{column} {adviser.target:g}, as given"
+    if adviser.target_value is not None:
+        return f"{column} {adviser.target_value:g}, as given"
     share = adviser.tolerance or TOLERANCE
     why = "" if share == TOLERANCE else ", since luck alone makes that much of a difference"
     return (

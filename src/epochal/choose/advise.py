@@ -125,7 +125,7 @@ def advise(
     steps.where = lambda: runner.executor.where
     with closing(steps), training_on(ray, runner):
         if folder is not None:
-            request = {"goal": goal, "target": target_value, "batch_size": size, "repeats": repeats}
+            request = {"goal": goal, "target_value": target_value, "batch_size": size, "repeats": repeats}
             runner.store = Store(Path(folder), {"what": "advice", **request, **runner.described()})
         candidate = Candidate("", model, {})
         adviser = Adviser(runner, candidate, goal, target_value, size, repeats, final_seeds, epochs, steps)

@@ -222,7 +222,7 @@ class _Race(ComparisonState):
             "epochal": VERSION,
             "data": self.runner.base.dataset.fingerprint,
             "budget": [self.equal.unit, self.equal.amount],
-            "target": self.target,
+            "target_value": self.target_value,
             "margin": self.margin,
             "repeats": self.repeats,
             "common": {name: as_json(value) for name, value in sorted(self.common.items())},

@@ -126,9 +126,9 @@ class Comparison:
     tied        the settings that are not detectably worse than the best, itself included: practically the
                 same, or without a significant difference.
     margin      the smallest difference of the monitored metric that matters.
-    baseline_not_beaten    the baseline, if no setting is shown to be better than that; else None.
-    target      the value of the monitored metric that counts as reached, or None; `target_words` tells how it
-                was set.
+    baseline_not_beaten   the baseline, if no setting is shown to be better than that; else None.
+    target_value   the value of the monitored metric that counts as reached, or None; `target_words` tells how
+                it was set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
     critical    95 % interval of its critical batch size, (low, high); None without a fit.
     regimes     the three regimes side by side.
@@ -153,7 +153,7 @@ class Comparison:
     tied: tuple[str, ...]
     margin: float
     baseline_not_beaten: float | None
-    target: float | None
+    target_value: float | None
     target_words: str
     hyperbola: Hyperbola | None
     critical: tuple[float, float] | None

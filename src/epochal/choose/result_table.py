@@ -20,7 +20,7 @@ from epochal.choose.race import RaceResult
 from epochal.choose.recommend import lucky, recommended
 from epochal.choose.search import Point
 from epochal.choose.sentences import answer, join_names, too_few
-from epochal.choose.target_values import baselines, reached_in, targets
+from epochal.choose.target_values import baselines, reached_in, target_values
 from epochal.choose.time_to_target import Effort, Reached, effort
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Candidate, Trial
@@ -52,7 +52,7 @@ class ComparisonState:
     repeats: int
     notes: list[str]
     common: Mapping[str, Any]
-    target: float | None
+    target_value: float | None
     budget: str = ""
     candidates: dict[str, Candidate] = field(default_factory=dict)
     lengths: dict[str, TrainingLength] = field(default_factory=dict)
@@ -78,7 +78,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
     }
     values = {name: [one.value for one in several] for name, several in judged.items()}
     outcome = found.outcome
-    per_repeat, target_words = _targets(found, values)
+    per_repeat, target_words = _target_values(found, values)
     reached = {
         name: [_reached(trial, column, per_repeat.get(trial.repeat)) for trial in trials]
         for name, trials in found.trials.items()
@@ -95,7 +95,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher, ends)
     rows = _sorted(rows, chosen, outcome.tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
-    target = float(np.mean(list(per_repeat.values()))) if per_repeat else None
+    target_value = float(np.mean(list(per_repeat.values()))) if per_repeat else None
     comparison = Comparison(
         answer="",
         column=column,
@@ -108,7 +108,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         tied=outcome.tied,
         margin=outcome.margin,
         baseline_not_beaten=_baseline_not_beaten(found, outcome.best),
-        target=target,
+        target_value=target_value,
         target_words=target_words,
         hyperbola=hyperbola,
         critical=None if hyperbola is None else hyperbola.critical_ci95,
@@ -127,10 +127,10 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
     return replace(comparison, answer=answer(comparison))
 
 
-def _reached(trial: Trial, column: str, target: float | None) -> Reached:
-    if target is None or not len(trial.curves):
+def _reached(trial: Trial, column: str, target_value: float | None) -> Reached:
+    if target_value is None or not len(trial.curves):
         return Reached(float(trial.updates), False)
-    return reached_in(trial, column, target, spent=max(trial.updates, 1))
+    return reached_in(trial, column, target_value, spent=max(trial.updates, 1))
 
 
 def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore]) -> Row:
@@ -190,10 +190,12 @@ def _sorted(rows: Sequence[Row], first: str | None, tied: Sequence[str], higher:
     return sorted(rows, key=key)
 
 
-def _targets(found: ComparisonState, values: Mapping[str, Sequence[float]]) -> tuple[dict[int, float], str]:
+def _target_values(
+    found: ComparisonState, values: Mapping[str, Sequence[float]]
+) -> tuple[dict[int, float], str]:
     """The target of each repeat, and how it was set."""
-    if found.target is not None:
-        return dict.fromkeys(range(found.repeats), float(found.target)), "given"
+    if found.target_value is not None:
+        return dict.fromkeys(range(found.repeats), float(found.target_value)), "given"
     sign = -1.0 if higher_is_better(found.column) else 1.0
     reached: dict[int, float] = {}
     for several in values.values():
@@ -207,7 +209,7 @@ def _targets(found: ComparisonState, values: Mapping[str, Sequence[float]]) -> t
         else f"in each repeat {100 * (1 - TARGET_SHARE):.0f} % of the way from the baseline to the best "
         "value that any setting reached there"
     )
-    by_repeat = targets(reached, constant, TARGET_SHARE, higher_is_better(found.column))
+    by_repeat = target_values(reached, constant, TARGET_SHARE, higher_is_better(found.column))
     return by_repeat, words if reached else ""
 
 

@@ -97,7 +97,9 @@ class Search:
     patience: Callable[[int], float]  # epochs without improvement after which a training ends, by batch size
     run: Send  # sends the jobs of a phase out and yields their trials
     per_epoch: int = 1  # evaluations in an epoch, where a batch size allows; each is a chance for a lucky one
-    targets: dict[int, float] = field(default_factory=dict)  # the value that counts as reached, by repeat
+    target_values: dict[int, float] = field(
+        default_factory=dict
+    )  # the value that counts as reached, by repeat
     results: dict[Point, dict[int, TrialResult]] = field(default_factory=dict)  # the measurements
 
     def candidate_of(self, point: Point) -> Candidate:
@@ -126,14 +128,16 @@ class Search:
         point: Point,
         repeat: int,
         updates: int,
-        target: float | None = None,
+        target_value: float | None = None,
         seed_repeat: int | None = None,
     ) -> Job:
         """A training of a point that ends at the target, or when nothing improves."""
         size = point.batch_size
         change = negligible_change(self.runner, repeat)
         interval, patience = self.eval_interval(size), self.patience(size)
-        return Job(self.candidate_of(point), repeat, updates, interval, target, patience, change, seed_repeat)
+        return Job(
+            self.candidate_of(point), repeat, updates, interval, target_value, patience, change, seed_repeat
+        )
 
     def limit(self) -> float:
         """What a training may cost, in the unit of the cost; infinite as long as nothing got there."""
@@ -154,7 +158,7 @@ class Search:
             if math.isfinite(limit):
                 most = min(most, max(8, math.ceil(limit / self.cost(point.batch_size))))
             missing = [repeat for repeat in repeats if repeat not in self.results.get(point, {})]
-            jobs += [(point, self.job(point, repeat, most, self.targets[repeat])) for repeat in missing]
+            jobs += [(point, self.job(point, repeat, most, self.target_values[repeat])) for repeat in missing]
         trials = self.run_jobs("searching", jobs)
         for point, job in jobs:  # in the requested order, whichever ended first
             self.record(point, trials[point][job.repeat], job.updates)
@@ -170,7 +174,7 @@ class Search:
 
     def record(self, point: Point, trial: Trial, most: int) -> None:
         """Record the result of a training; a broken one counts as having spent `most`."""
-        reached = reached_in(trial, self.runner.monitor, self.targets[trial.repeat], most)
+        reached = reached_in(trial, self.runner.monitor, self.target_values[trial.repeat], most)
         self.results.setdefault(point, {})[trial.repeat] = TrialResult(
             reached, trial.best(self.runner.monitor)
         )
@@ -243,13 +247,13 @@ class Search:
         return self.best(near, repeats)
 
 
-def refuse_far_target(search: Search, target: float | None, epochs: int) -> NoReturn:
+def refuse_far_target(search: Search, target_value: float | None, epochs: int) -> NoReturn:
     """Say that no setting reached the target, and how far the best came."""
     values = [one.best for found in search.results.values() for one in found.values()]
     up = higher_is_better(search.runner.monitor)
     finite = [value for value in values if math.isfinite(value)]
     best = f"{(max if up else min)(finite):.3g}" if finite else "none was finite"
-    what = "the target" if target is None else f"target {target:g}"
+    what = "the target" if target_value is None else f"target {target_value:g}"
     raise Refusal(
         f"{what} was not reached by any setting within {epochs:,} epochs, or until nothing "
         f"improved; best {best} ({search.runner.monitor}, of all trainings). Give a target within reach."

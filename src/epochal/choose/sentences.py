@@ -50,7 +50,7 @@ def answer(found: Comparison) -> str:
     if missed and all(row.effort is not None and row.effort.reached == 0 for row in missed):
         quality = found.rows[0].quality
         sentence += (
-            f" The target of {found.target:.4g} was not reached by any setting within "
+            f" The target of {found.target_value:.4g} was not reached by any setting within "
             f"{found.budget.partition(' each')[0]}; the best mean is {quality.written(quality.mean)}."
         )
     return sentence
@@ -274,8 +274,8 @@ def _effort(effort: Effort) -> str:
 def text(found: Comparison) -> str:
     """The answer, a line for each setting, and the notes."""
     lines = [found.answer, "", *lines_of(found)]
-    if found.target is not None:
-        lines += ["", f"Target: {found.column} {found.target:.4g} on average ({found.target_words})."]
+    if found.target_value is not None:
+        lines += ["", f"Target: {found.column} {found.target_value:.4g} on average ({found.target_words})."]
     if found.hyperbola is not None:
         lines.append(f"Updates to the target: {found.hyperbola}.")
     if found.notes:

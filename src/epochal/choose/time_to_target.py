@@ -67,7 +67,7 @@ class Effort:
 
 
 def first_reached(
-    updates: ArrayLike, values: ArrayLike, target: float, higher_is_better: bool = False
+    updates: ArrayLike, values: ArrayLike, target_value: float, higher_is_better: bool = False
 ) -> Reached:
     """The first crossing of a target by one curve, interpolated between two evaluations.
 
@@ -76,15 +76,15 @@ def first_reached(
     Evaluations that are not finite are skipped. A curve that never gets there is censored at its last
     update: that is data too, and `effort` uses it. Updates and values have shape (evaluations,).
 
-    >>> first_reached([0, 10, 20, 30], [1.0, 0.6, 0.2, 0.3], target=0.5)
+    >>> first_reached([0, 10, 20, 30], [1.0, 0.6, 0.2, 0.3], target_value=0.5)
     Reached(updates=12.5, reached=True)
-    >>> first_reached([0, 10, 20], [1.0, 0.6, 0.2], target=0.1)
+    >>> first_reached([0, 10, 20], [1.0, 0.6, 0.2], target_value=0.1)
     Reached(updates=20.0, reached=False)
     """
     at, curve = np.asarray(updates, np.float64), np.asarray(values, np.float64)
     sign = -1.0 if higher_is_better else 1.0
     known = np.flatnonzero(np.isfinite(curve))
-    above = sign * (curve[known] - target)
+    above = sign * (curve[known] - target_value)
     there = np.flatnonzero(above <= 0)
     if there.size == 0:
         return Reached(float(at[-1]), False)

@@ -65,7 +65,7 @@ class Job:
     repeat: int
     updates: int  # at most so many
     eval_interval: int  # updates between two evaluations
-    target: float | None = None  # stop when the monitored metric is there
+    target_value: float | None = None  # stop when the monitored metric is there
     patience: float | None = None  # stop after so many epochs without improvement
     min_change: float = 0.0  # by how much a value must be better to be an improvement
     # the repeat whose initial parameters and order it takes, if not its own; its split is its own
@@ -76,10 +76,10 @@ class Job:
     @property
     def key(self) -> str:
         """What the job is called in a folder of trials."""
-        target = "" if self.target is None else f"{np.float32(self.target):.9g}"
+        target_value = "" if self.target_value is None else f"{np.float32(self.target_value):.9g}"
         patience = "" if self.patience is None else f"{self.patience:.9g}"
         seed = "" if self.seed_repeat is None else self.seed_repeat
-        limits = f"{target}|{patience}|{self.min_change:.9g}|{seed}"
+        limits = f"{target_value}|{patience}|{self.min_change:.9g}|{seed}"
         blocks = f"|{self.scored_parameters}" if self.scored_parameters else ""
         return f"{self.candidate.name}|{self.repeat}|{self.updates}|{self.eval_interval}|{limits}{blocks}"
 
@@ -114,7 +114,7 @@ class Trial:
 
 
 class _State(NamedTuple):
-    target: jax.Array  # in the direction in which lower is better; minus infinity for none
+    target_value: jax.Array  # in the direction in which lower is better; minus infinity for none
     patience: jax.Array  # epochs without improvement; infinite for no limit
     min_change: jax.Array  # by how much a value must be better to be an improvement
     best: jax.Array
@@ -139,9 +139,9 @@ class TrialStopping:
         infinite = jnp.float32(jnp.inf)
         return _State(-infinite, infinite, jnp.float32(0), infinite, jnp.float32(0))
 
-    def limited(self, target: float | None, patience: float | None, min_change: float = 0.0) -> _State:
+    def limited(self, target_value: float | None, patience: float | None, min_change: float = 0.0) -> _State:
         """The state before the first evaluation of a training with limits."""
-        goal = -np.inf if target is None else self._sign * target
+        goal = -np.inf if target_value is None else self._sign * target_value
         wait = np.inf if patience is None else patience
         numbers: Any = np.array([goal, wait, min_change, np.inf, 0.0], np.float32)
         return _State(*numbers)
@@ -152,7 +152,7 @@ class TrialStopping:
         better = value < state.best - state.min_change
         best = jnp.where(better, value, state.best)
         epoch = jnp.where(better, seen.epoch, state.best_epoch)
-        stop = (value <= state.target) | (seen.epoch - epoch >= state.patience)
+        stop = (value <= state.target_value) | (seen.epoch - epoch >= state.patience)
         return state._replace(best=best, best_epoch=epoch), stop
 
     def reason(self, state: Any) -> str:

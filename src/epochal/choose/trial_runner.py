@@ -244,7 +244,7 @@ class TrialRunner:
         )
         rule = prepared.spec.rule
         if isinstance(rule, TrialStopping):
-            limits = [rule.limited(one.target, one.patience, one.min_change) for one in group]
+            limits = [rule.limited(one.target_value, one.patience, one.min_change) for one in group]
             stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *limits)
             lane.train_state = TrainState(
                 lane.train_state.position, lane.train_state.repeats._replace(rule=stacked)

@@ -90,7 +90,7 @@ def _conclude(screen: StudyScreen, found: Advice, line: list[str]) -> None:
     screen.answer(found.answer)
     if found.recommended:
         screen.section("Advice", _choices(found))
-    target = f"Target: {found.target_words}; {found.target:.3g} on average."
+    target = f"Target: {found.target_words}; {found.target_value:.3g} on average."
     sure = (found.indistinguishable, "" if found.goal == "quality" else target, found.decided_by)
     screen.section("How sure", list(filter(None, sure)) if found.recommended else [])
     screen.section("Measured", _tried(found, screen.width - 2), fold=False)

@@ -138,11 +138,11 @@ def _legend(found: Comparison) -> list[str]:
             "rate: the lowest within one standard error of the best of those tried, on "
             f"{max(repeats)} other repeats"
         )
-    if found.target is not None:
+    if found.target_value is not None:
         efforts = [row.effort for row in found.rows if row.effort is not None]
         some = any(0 < one.reached < one.repeats for one in efforts)
         counted = "; in brackets, in how many repeats it was reached" if some else ""
-        lines.append(f"to target: updates until {found.target:.4g} ({found.target_words}){counted}")
+        lines.append(f"to target: updates until {found.target_value:.4g} ({found.target_words}){counted}")
     return lines
 
 

@@ -110,7 +110,7 @@ def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
                 for source, (row, curves, kept) in enumerate(drawn)
                 if column in curves.columns
             ],
-            "target": json_number(comparison.target if column == comparison.column else None),
+            "target": json_number(comparison.target_value if column == comparison.column else None),
         }
         for column in _columns([curves for _, curves in found], comparison.column)
     ]
@@ -139,7 +139,7 @@ def _advice_curves(advice: Advice) -> dict[str, Any]:
             for one in both
             if one in curves.columns
         ]
-        level = advice.target if column == advice.column and advice.goal != "quality" else None
+        level = advice.target_value if column == advice.column and advice.goal != "quality" else None
         quantities.append({"name": metric.replace("_", " "), "lines": lines, "target": json_number(level)})
     x = _along(curves, kept)
     epochs, advised = [one or 0.0 for one in x["epochs"]], advice.epochs.value

@@ -144,7 +144,7 @@ def _advised(found: Advice) -> list[tuple[str, str]]:
     if found.defaults.difference is not None:  # otherwise it is the same number
         rows.append(("the defaults", f"{found.defaults.quality}; {found.defaults.words}"))
     if found.goal != "quality":
-        rows.append(("target", f"{found.target:.3g} on average: {found.target_words}"))
+        rows.append(("target", f"{found.target_value:.3g} on average: {found.target_words}"))
     return rows
 
 

@@ -155,7 +155,7 @@ def _curve(advice: Advice, ax: Axes, look: parts.Style) -> None:
     (line,) = lines_of(advice.curves, [advice.column])
     parts.draw_line(ax, along, line, look.validation, 2.2, rank=2)
     ax.axvline(advice.epochs.value, color=look.training, linewidth=1.4, zorder=1)
-    ax.axhline(advice.target, color=look.muted, linewidth=1, linestyle=DOTTED, zorder=1)
+    ax.axhline(advice.target_value, color=look.muted, linewidth=1, linestyle=DOTTED, zorder=1)
     known = line.mean[np.isfinite(line.mean)]
     values = array[np.isfinite(array)]
     if values.size:
@@ -164,15 +164,15 @@ def _curve(advice: Advice, ax: Axes, look: parts.Style) -> None:
     _epoch_axis(ax)
     log = " (log scale)" if ax.get_yscale() == "log" else ""
     parts.name_axis(ax, f"{label_of(advice.column)}: mean and 95 % interval{log}", look)
-    parts.remark(ax, f"dashed: mean target, {advice.target:.3g}", look, up=-24)
+    parts.remark(ax, f"dashed: mean target, {advice.target_value:.3g}", look, up=-24)
 
 
 def _limits(ax: Axes, mean: Any, values: Any, advice: Advice) -> None:
     """Limits for all repeats, except values far above the start."""
     bottom, top = float(np.quantile(values, 0.002)), float(np.quantile(values, 0.998))
-    bottom, top = min(bottom, advice.target), max(top, advice.target)
+    bottom, top = min(bottom, advice.target_value), max(top, advice.target_value)
     if not advice.higher_is_better:
-        top = min(top, max(1.25 * float(mean[0]), 1.1 * float(mean[-1]), advice.target))
+        top = min(top, max(1.25 * float(mean[0]), 1.1 * float(mean[-1]), advice.target_value))
         if bottom > 0 and top > 30 * bottom:
             ax.set_yscale("log")
             ax.set_ylim(bottom / 1.2, top * 1.5)
